@@ -1,0 +1,51 @@
+# Two commands on a fresh machine with git, make and Python 3.11 to 3.13: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint format constraints clean
+
+help:
+	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 5 minutes)"
+	@echo "make test         run the test suite"
+	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
+	@echo "make format       let ruff rewrite what it can"
+	@echo "make constraints  resolve the dependencies anew and write constraints.txt"
+	@echo "make clean        remove the virtual environment and caches; runs/ stays"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m outtake.apps.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	SKIP=ruff-check,ruff-format,mypy $(BIN)/pre-commit run --all-files
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# A fresh environment resolves the newest tree that pyproject.toml allows; only names and versions
+# are written down.
+constraints:
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet "torch==2.14.1" "torchvision==0.29.1" ".[dev]"
+	build/constraints/bin/python -m pip list --format=freeze --exclude outtake --exclude pip \
+		--exclude setuptools | sort --ignore-case > constraints.txt
+	rm -rf build/constraints
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,18 @@
+"""Score a checkpoint: ``python evaluate.py checkpoint=runs/NAME split=val``."""
+
+import hydra
+from omegaconf import DictConfig
+
+from outtake.apps.cli import run
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Compose, evaluate, write ``metrics.json``."""
+    from outtake.apps.evaluate import evaluate  # late: --help stays fast
+
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,18 @@
+"""Remove objects from a video. See ``python infer_video.py --help`` and docs/video.md."""
+
+import hydra
+from omegaconf import DictConfig
+
+from outtake.apps.cli import run
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="infer_video")
+def main(cfg: DictConfig) -> None:
+    """Compose the config and hand it on; the import is late so that --help is quick."""
+    from outtake.apps.infer_video import infer_video
+
+    infer_video(cfg)
+
+
+if __name__ == "__main__":
+    run(main)

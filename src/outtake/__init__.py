@@ -1,0 +1,11 @@
+"""Outtake: semantic segmentation experiments whose product is a clean video."""
+
+import os
+
+# Libraries that would call home on import are told not to, before any of them is imported.
+# A value that the user has set stays.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+__version__ = "0.1.0"

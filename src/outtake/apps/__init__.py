@@ -1,0 +1,1 @@
+"""The applications: one readable function each, called by the root scripts and by tests."""

@@ -1,0 +1,228 @@
+"""Train: a config goes in, a self-describing run folder comes out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
+from outtake.checkpoint import make_record
+from outtake.data.datamodule import DataModule
+from outtake.data.fingerprint import data_record
+from outtake.errors import CheckpointError, ConfigError, DeviceError
+from outtake.experiments.environment import describe_environment
+from outtake.experiments.loggers import JsonlLogger
+from outtake.experiments.run_folder import RunFolder
+from outtake.inference.device import resolve_device
+from outtake.training.callbacks import Throughput, ValidationImages
+from outtake.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from outtake.training.task import SegmentationTask
+
+OBJECTIVE = "val/miou"
+
+
+def train(
+    cfg: DictConfig, run_dir: str | Path | None = None, overrides: Sequence[str] = ()
+) -> float:
+    """Train as the config says.
+
+    Args:
+        cfg: what ``conf/train.yaml`` composes.
+        run_dir: the run folder; ``paths.runs/name`` by default.
+        overrides: the command line, to be written down.
+
+    Returns:
+        The best ``val/miou``: the objective of a sweep.
+
+    Raises:
+        OuttakeError: anything in the config or the data that can not work, before the run folder
+            is made wherever that can be known.
+    """
+    quiet_libraries()
+    check_targets(OmegaConf.to_container(cfg, resolve=False))
+    folder = RunFolder(_resume_folder(cfg) or run_dir or Path(cfg.paths.runs) / str(cfg.name))
+    check_trainer(cfg)
+    seed_everything(int(cfg.seed), workers=True, verbose=False)
+    data = build_data(cfg)
+    data.setup("fit")
+    task = build_task(
+        cfg,
+        data.labels,
+        data.channels,
+        frequencies=data.class_frequencies("train"),
+        record=make_record(cfg, data.labels, data.channels),
+    )
+    folder.create(resume=bool(cfg.resume))
+    _describe(folder, cfg, data, overrides)
+    loggers = _loggers(cfg, folder)
+    try:
+        return _fit(cfg, folder, data, task, loggers)
+    finally:
+        _finish_wandb()
+
+
+def check_trainer(cfg: DictConfig) -> None:
+    """Raise a DeviceError for an accelerator that is not there."""
+    accelerator = str(cfg.trainer.get("accelerator", "auto"))
+    if accelerator in ("gpu", "cuda"):
+        resolve_device("cuda")
+    elif accelerator not in ("auto", "cpu", "mps"):
+        raise DeviceError(
+            f"trainer.accelerator={accelerator}: allowed are auto, cpu, gpu, cuda and mps"
+        )
+
+
+def make_trainer(
+    cfg: DictConfig,
+    folder: RunFolder,
+    loggers: list[Logger],
+    throughput: Throughput | None = None,
+) -> Trainer:
+    """Build the Trainer with its callbacks and the checkpoint plugin."""
+    with open_dict(cfg):
+        named = plain_containers(cfg.get("callbacks")) or {}
+    callbacks = list(instantiate(named).values())
+    for callback in callbacks:
+        if isinstance(callback, ValidationImages) and callback.folder is None:
+            callback.folder = folder.images
+    checkpoints = ModelCheckpoint(
+        dirpath=folder.checkpoints,
+        filename="best",
+        monitor=OBJECTIVE,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        default_root_dir=str(folder.path),
+        callbacks=[*callbacks, throughput or Throughput(), checkpoints],
+        logger=loggers,
+        plugins=[AtomicCheckpointIO()],
+    )
+    return trainer
+
+
+def _fit(
+    cfg: DictConfig,
+    folder: RunFolder,
+    data: DataModule,
+    task: SegmentationTask,
+    loggers: list[Logger],
+) -> float:
+    throughput = Throughput()
+    trainer = make_trainer(cfg, folder, loggers, throughput)
+    last = folder.checkpoints / "last.ckpt"
+    if cfg.resume:
+        read_checkpoint(last)
+    began_s = time.perf_counter()
+    trainer.fit(task, datamodule=data, ckpt_path=str(last) if cfg.resume else None)
+    wall_s = time.perf_counter() - began_s
+    if trainer.interrupted:
+        print(f"interrupted; go on with: python train.py resume={folder.path}")
+        raise KeyboardInterrupt
+    best = best_record(folder.metrics)
+    folder.write_json(
+        "summary.json",
+        {
+            "objective": OBJECTIVE,
+            "best": best,
+            "checkpoint": "checkpoints/best.ckpt",
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "wall_time_s": round(wall_s, 3),
+            "samples_per_second": throughput.mean(),
+            "parameters": sum(p.numel() for p in task.net.parameters()),
+            "stopped_early": _stopped_early(trainer),
+        },
+    )
+    print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
+    return float(best.get(OBJECTIVE, 0.0))
+
+
+def best_record(metrics: Path) -> dict[str, Any]:
+    """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none."""
+    if not metrics.is_file():
+        return {}
+    records = [json.loads(line) for line in metrics.read_text().splitlines() if line.strip()]
+    scored = [record for record in records if record.get(OBJECTIVE) is not None]
+    return max(scored, key=lambda record: float(record[OBJECTIVE]), default={})
+
+
+def quiet_libraries() -> None:
+    """Silence advice that libraries give on every run, and keep their warnings of substance."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*The number of training batches.*is smaller than the logging interval.*",
+        ".*isinstance\\(treespec, LeafSpec\\).*",
+        ".*_pytree_.*",
+        ".*lr_scheduler.step.*before.*optimizer.step.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _resume_folder(cfg: DictConfig) -> Path | None:
+    if not cfg.resume:
+        return None
+    folder = Path(cfg.resume).expanduser()
+    if not (folder / "checkpoints" / "last.ckpt").is_file():
+        raise CheckpointError(
+            f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
+        )
+    return folder
+
+
+def _describe(
+    folder: RunFolder, cfg: DictConfig, data: DataModule, overrides: Sequence[str]
+) -> None:
+    if cfg.resume:
+        return
+    folder.write_yaml("config.yaml", OmegaConf.to_yaml(cfg, resolve=False))
+    folder.write_overrides(list(overrides))
+    folder.write_json("environment.json", describe_environment())
+    folder.write_json("data.json", data_record(data.reports.values()))
+
+
+def _loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
+    named = cfg.get("logger") or {}
+    dashboards = [instantiate(node, run_dir=folder.path) for node in named.values()]
+    return [JsonlLogger(folder.metrics), *(logger for logger in dashboards if logger is not None)]
+
+
+def _stopped_early(trainer: Trainer) -> bool:
+    return any(
+        isinstance(callback, EarlyStopping) and callback.stopped_epoch > 0
+        for callback in trainer.callbacks  # type: ignore[attr-defined]
+    )
+
+
+def _finish_wandb() -> None:
+    # Without this the next job of a multirun would go on in the same wandb run.
+    import sys
+
+    client = sys.modules.get("wandb")
+    if client is not None and client.run is not None:
+        client.finish(quiet=True)
+
+
+def check_objective(cfg: DictConfig) -> None:
+    """Refuse several devices in one job of a multirun: a known clash of Lightning and Hydra."""
+    devices = cfg.trainer.get("devices", 1)
+    if devices not in (1, "1", "auto", [0]):
+        raise ConfigError(
+            f"trainer.devices={devices} in a multirun: Lightning starts the other processes by "
+            "repeating the command line; use one device a job, or start the jobs one by one"
+        )

@@ -1,0 +1,79 @@
+"""CamVid, the Cambridge-driving Labeled Video Database, in its 11-class form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from outtake.data.images import read_image, read_raw_mask
+from outtake.data.masks import MaskCode
+from outtake.data.pairing import check_root, check_split, pair_folders
+from outtake.data.source import SPLITS, Pair
+from outtake.errors import DataRootError
+from outtake.labels import LabelSpace
+from outtake.types import Frame, LabelMap
+
+CLASSES = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "signsymbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+UNLABELLED = 11
+
+
+class CamVid:
+    """CamVid with the classes and splits of SegNet (Badrinarayanan et al., 2017).
+
+    Layout: ``root/{train,val,test}/NAME.(png|jpg)`` with ``root/{split}annot/NAME.png``, whose
+    values are class ids and 11 where unlabelled. ``test`` may be absent.
+
+    Raises:
+        DataRootError: ``root`` is not a folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.name = "camvid"
+        self.root = check_root(root)
+        self.labels = LabelSpace(tuple(CLASSES), tuple(CLASSES.values()))
+        self.channels = 3
+        ids = {number: number for number in range(len(CLASSES))}
+        self._code = MaskCode(self.labels, ids={**ids, UNLABELLED: self.labels.ignore_index})
+
+    def pairs(self, split: str) -> list[Pair]:
+        """Return the frames of a split, in the order of their names.
+
+        Raises:
+            ConfigError: no split is called so.
+            DataRootError: the split's folders are not there.
+            PairingError: an image or mask without its partner.
+            EmptySplitError: the folders are empty.
+        """
+        check_split(split)
+        images, masks = self.root / split, self.root / f"{split}annot"
+        for folder in (images, masks):
+            if not folder.is_dir():
+                there = [name for name in SPLITS if (self.root / name).is_dir()]
+                raise DataRootError(
+                    f"CamVid's split {split!r} needs the folder {folder}, which is missing; "
+                    f"the splits in {self.root} are: {', '.join(there) or 'none'}"
+                )
+        return pair_folders(images, masks)
+
+    def read_image(self, pair: Pair) -> Frame:
+        """Return uint8 (H, W, 3) RGB."""
+        return read_image(pair.image, channels=3)
+
+    def read_mask(self, pair: Pair) -> LabelMap:
+        """Return class ids, uint8 (H, W), 255 where unlabelled."""
+        return self._code.encode(read_raw_mask(pair.mask), pair.mask)
+
+    def content(self, pair: Pair) -> tuple[bytes, ...]:
+        """Return the bytes of the image's and the mask's file."""
+        return Path(pair.image).read_bytes(), Path(pair.mask).read_bytes()

@@ -1,0 +1,222 @@
+"""The loaders of a run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from outtake.data.augment import Augmentation
+from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
+from outtake.data.sampler import EpochSampler, EqualSizeBatches
+from outtake.data.source import Source
+from outtake.data.verify import DataWarning, SplitReport, verify, warn_duplicates
+from outtake.errors import ConfigError
+from outtake.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from albumentations import BasicTransform
+
+MIB = 2**20
+_STAGES = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
+
+
+class DataModule(pl.LightningDataModule):
+    """Verified, cached, augmented loaders of one data set.
+
+    What a loader gives depends on the arguments alone: not on the number of workers, the
+    cache, or what was iterated before.
+
+    Args:
+        source: the data set.
+        steps: augmentation of training samples, transforms of albumentations.
+        seed: of order and augmentation.
+        batch_size: of training.
+        eval_batch_size: of evaluation, the most; batches hold images of one size.
+        workers: processes that prepare batches; 0 prepares them in this one.
+        cache: keep decoded, resized samples in memory.
+        cache_limit_mib: above this, samples are read from disk each time.
+        short_side: images are resized to this short side, in pixels; None leaves them.
+        crop: (height, width) of training samples; None takes whole images.
+        samples_per_epoch: None is every sample once.
+
+    The trainer must be made with ``use_distributed_sampler=False``: samples are divided among
+    processes here.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        steps: Sequence[BasicTransform] = (),
+        *,
+        seed: int,
+        batch_size: int = 8,
+        eval_batch_size: int = 8,
+        workers: int = 2,
+        cache: bool = True,
+        cache_limit_mib: int = 4096,
+        short_side: int | None = None,
+        crop: Sequence[int] | None = None,
+        samples_per_epoch: int | None = None,
+    ) -> None:
+        super().__init__()
+        _check_positive("batch_size", batch_size)
+        _check_positive("eval_batch_size", eval_batch_size)
+        _check_positive("samples_per_epoch", samples_per_epoch)
+        _check_positive("short_side", short_side)
+        if workers < 0:
+            raise ConfigError(f"data.workers is {workers}: give 0 or more")
+        self.source = source
+        self.reports: dict[str, SplitReport] = {}
+        self._augmentation = Augmentation(steps, crop, source.labels.ignore_index, seed)
+        self._seed = seed
+        self._batch_size = batch_size
+        self._eval_batch_size = eval_batch_size
+        self._workers = workers
+        self._cache = cache
+        self._cache_free_bytes = cache_limit_mib * MIB
+        self._short_side = short_side
+        self._samples_per_epoch = samples_per_epoch
+        self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
+
+    @property
+    def labels(self) -> LabelSpace:
+        """The classes."""
+        return self.source.labels
+
+    @property
+    def channels(self) -> int:
+        """Channels of every image."""
+        return self.source.channels
+
+    def setup(self, stage: str | None = None) -> None:
+        """Verify the splits that a stage needs; what was verified before is not again."""
+        for split in _STAGES.get(stage or "fit", ()):
+            self.report(split)
+            self._dataset(split, training=split == "train")
+
+    def report(self, split: str) -> SplitReport:
+        """Return what a split holds, after verifying it if that was not done yet."""
+        if split not in self.reports:
+            fresh = verify(self.source, split)
+            for known in self.reports.values():
+                warn_duplicates([known, fresh])
+            self.reports[split] = fresh
+        return self.reports[split]
+
+    def class_frequencies(self, split: str = "train") -> NDArray[np.float64]:
+        """Return the share of each class in the labelled pixels, float64 (classes,)."""
+        return self.report(split).class_frequencies
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return shuffled, augmented batches, equally large."""
+        dataset = self._dataset("train", training=True)
+        sampler = EpochSampler(
+            len(dataset),
+            seed=self._seed,
+            samples_per_epoch=self._samples_per_epoch,
+            rank=self._rank,
+            world_size=self._world_size,
+        )
+        return self._loader(
+            dataset,
+            sampler=sampler,
+            batch_size=self._batch_size,
+            drop_last=len(sampler) > self._batch_size,
+        )
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Return :meth:`eval_loader` of ``val``."""
+        return self.eval_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Return :meth:`eval_loader` of ``test``."""
+        return self.eval_loader("test")
+
+    def eval_loader(self, split: str) -> DataLoader[Sample]:
+        """Return a split in order, not augmented, masks at their own resolution."""
+        dataset = self._dataset(split, training=False)
+        batches = EqualSizeBatches(
+            self._sizes(split),
+            self._eval_batch_size,
+            rank=self._rank,
+            world_size=self._world_size,
+        )
+        return self._loader(dataset, batch_sampler=batches)
+
+    def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader[Sample]:
+        return DataLoader(
+            dataset,
+            num_workers=self._workers,
+            persistent_workers=self._workers > 0,
+            worker_init_fn=_prepare_worker,
+            pin_memory=torch.cuda.is_available(),
+            # Its own generator: a loader otherwise draws from the global one, as often as it
+            # starts workers, and dropout would then depend on their number.
+            generator=torch.Generator().manual_seed(0),
+            **options,
+        )
+
+    def _dataset(self, split: str, *, training: bool) -> SegmentationDataset:
+        known = self._datasets.get((split, training))
+        if known is not None:
+            return known
+        report = self.report(split)
+        dataset = SegmentationDataset(
+            self.source,
+            report.pairs,
+            short_side=self._short_side,
+            augmentation=self._augmentation if training else None,
+        )
+        if training:
+            if self._augmentation.crop is None and self._batch_size > 1:
+                check_one_size(self._sizes(split), self._short_side)
+            self._augmentation.check(*dataset.load(0))
+        if self._cache:
+            self._keep(dataset, split)
+        self._datasets[split, training] = dataset
+        return dataset
+
+    def _keep(self, dataset: SegmentationDataset, split: str) -> None:
+        needed = dataset.memory_bytes(self._sizes(split))
+        if needed > self._cache_free_bytes:
+            warnings.warn(
+                f"the split {split!r} needs {needed // MIB} MiB of memory and the cache has "
+                f"{self._cache_free_bytes // MIB} left: it is read from disk each time; raise "
+                "data.cache_limit_mib, lower data.short_side, or set data.cache=false",
+                DataWarning,
+                stacklevel=2,
+            )
+            return
+        # OpenCV's thread pool does not survive the fork of a worker, so none is made before.
+        cv2.setNumThreads(0)
+        dataset.keep_in_memory(f"Loading {self.source.name} {split}")
+        self._cache_free_bytes -= needed
+
+    def _sizes(self, split: str) -> list[tuple[int, int]]:
+        return list(self.report(split).sizes.values())
+
+    @property
+    def _rank(self) -> int:
+        return 0 if self.trainer is None else int(self.trainer.global_rank)
+
+    @property
+    def _world_size(self) -> int:
+        return 1 if self.trainer is None else int(self.trainer.world_size)
+
+
+def _prepare_worker(_: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def _check_positive(option: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ConfigError(f"data.{option} is {value}: give 1 or more")

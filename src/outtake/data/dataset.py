@@ -1,0 +1,112 @@
+"""Samples as tensors, read from disk each time or kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from outtake.data.augment import Augmentation
+from outtake.data.resize import resize_short_side, short_side_size
+from outtake.data.source import Pair, Source
+from outtake.data.threads import cpu_threads, map_threaded
+from outtake.errors import ConfigError
+from outtake.types import Frame, LabelMap
+
+
+class Sample(TypedDict):
+    """One item of a batch, see :class:`outtake.types.Batch`."""
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    index: int
+
+
+class SegmentationDataset(Dataset[Sample]):
+    """The samples of one split.
+
+    Images are resized to ``short_side``. With an augmentation, masks go with them, and both
+    are augmented; without one, masks keep their own resolution, at which metrics are counted.
+
+    Args:
+        source: where samples come from.
+        pairs: which samples.
+        short_side: pixels, see :func:`outtake.data.resize.resize_short_side`.
+        augmentation: for training; None for evaluation.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pairs: Sequence[Pair],
+        *,
+        short_side: int | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self._source = source
+        self._pairs = pairs
+        self._short_side = short_side
+        self._augmentation = augmentation
+        self._kept: list[tuple[Frame, LabelMap]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+        """Return one sample.
+
+        Args:
+            key: the index; for training (pass, index), on which the augmentation depends.
+
+        Returns:
+            ``image`` uint8 (C, h, w), ``mask`` int64 (H, W), ``index``.
+        """
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        image, mask = self._kept[index] if self._kept is not None else self.load(index)
+        if self._augmentation is not None:
+            image, mask = self._augmentation(image, mask, epoch, index)
+        return {
+            # Copied, because what is kept in memory must not be changed by a user of it.
+            "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
+            "mask": torch.from_numpy(mask.astype(np.int64)),
+            "index": index,
+        }
+
+    def load(self, index: int) -> tuple[Frame, LabelMap]:
+        """Read a sample and resize it, without augmentation."""
+        pair = self._pairs[index]
+        image, mask = self._source.read_image(pair), self._source.read_mask(pair)
+        image = resize_short_side(image, self._short_side)
+        if self._augmentation is not None:
+            mask = resize_short_side(mask, self._short_side, "nearest")
+        return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+
+    def keep_in_memory(self, title: str) -> None:
+        """Read all samples now; processes forked later share them."""
+        self._kept = map_threaded(
+            self.load, range(len(self._pairs)), threads=cpu_threads(), title=title
+        )
+
+    def memory_bytes(self, sizes: Sequence[tuple[int, int]]) -> int:
+        """Return what :meth:`keep_in_memory` would take, given (height, width) of the files."""
+        total = 0
+        for height, width in sizes:
+            small_height, small_width = short_side_size(height, width, self._short_side)
+            small = small_height * small_width
+            mask = height * width if self._augmentation is None else small
+            total += small * self._source.channels + mask
+        return total
+
+
+def check_one_size(sizes: Sequence[tuple[int, int]], short_side: int | None) -> None:
+    """Raise ConfigError unless all images have one size after resizing."""
+    resized = {short_side_size(height, width, short_side) for height, width in sizes}
+    if len(resized) > 1:
+        shown = ", ".join(f"{width}x{height}" for height, width in sorted(resized)[:4])
+        raise ConfigError(
+            f"training images are of {len(resized)} sizes ({shown}), which make no batch; "
+            "set data.crop=[height,width], or data.batch_size=1"
+        )

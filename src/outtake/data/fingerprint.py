@@ -1,0 +1,48 @@
+"""What a data set was, in a few bytes: the record that is kept with every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outtake.data.verify import SplitReport
+
+
+def split_fingerprint(files: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the SHA-256 of sorted sample ids with the SHA-256 of their files.
+
+    Where the files are, their times and their order do not enter it.
+    """
+    return _digest([[name, *hashes] for name, hashes in sorted(files.items())])
+
+
+def data_record(reports: Iterable[SplitReport]) -> dict[str, Any]:
+    """Return plain containers for ``data.json``.
+
+    ``fingerprint`` covers all splits; ``splits`` holds for each its count, fingerprint,
+    classes, class frequencies, channels, and the SHA-256 of every sample's files.
+    """
+    splits = {report.split: _split_record(report) for report in reports}
+    whole = _digest([[name, record["fingerprint"]] for name, record in sorted(splits.items())])
+    return {"fingerprint": whole, "splits": splits}
+
+
+def _split_record(report: SplitReport) -> dict[str, Any]:
+    total = int(report.class_pixels.sum()) + report.ignored_pixels
+    frequencies = report.class_frequencies.tolist()
+    return {
+        "count": len(report.files),
+        "fingerprint": report.fingerprint,
+        "channels": report.channels,
+        "classes": list(report.labels.names),
+        "class_frequencies": dict(zip(report.labels.names, frequencies, strict=True)),
+        "unlabelled": report.ignored_pixels / total,
+        "files": {name: list(hashes) for name, hashes in sorted(report.files.items())},
+    }
+
+
+def _digest(plain: list[list[str]]) -> str:
+    return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()

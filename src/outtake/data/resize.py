@@ -1,0 +1,73 @@
+"""The one way in which images and masks are resized, in training, evaluation and video."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.errors import ConfigError
+
+# OpenCV's area interpolation takes at most this many channels at a time.
+_CHANNELS_AT_ONCE = 4
+
+
+def short_side_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """Return (height, width) with the shorter side made ``short_side``, the aspect ratio kept.
+
+    Raises:
+        ConfigError: ``short_side`` is below 1.
+    """
+    if short_side is None:
+        return height, width
+    if short_side < 1:
+        raise ConfigError(f"data.short_side is {short_side}: give a size in pixels, or null")
+    scale = short_side / min(height, width)
+    long_side = max(short_side, round(max(height, width) * scale))
+    return (short_side, long_side) if height <= width else (long_side, short_side)
+
+
+def resize_short_side(
+    image: NDArray[np.uint8],
+    short_side: int | None,
+    interpolation: Literal["smooth", "nearest"] = "smooth",
+) -> NDArray[np.uint8]:
+    """Resize so that the shorter side has ``short_side`` pixels; None returns the input.
+
+    Args:
+        image: uint8 (H, W) or (H, W, C), any C.
+        short_side: pixels.
+        interpolation: ``smooth`` for images (area when shrinking, linear when growing),
+            ``nearest`` for label maps (pixel centres aligned).
+
+    Returns:
+        uint8 (h, w) or (h, w, C).
+    """
+    return resize(image, short_side_size(image.shape[0], image.shape[1], short_side), interpolation)
+
+
+def resize(
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    interpolation: Literal["smooth", "nearest"] = "smooth",
+) -> NDArray[np.uint8]:
+    """Resize to ``size`` (height, width), like :func:`resize_short_side`."""
+    if image.shape[:2] == size:
+        return image
+    height, width = size
+    if interpolation == "nearest":
+        method = cv2.INTER_NEAREST_EXACT
+    elif height * width < image.shape[0] * image.shape[1]:
+        method = cv2.INTER_AREA
+    else:
+        method = cv2.INTER_LINEAR
+    if image.ndim == 2:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+    parts = []
+    for first in range(0, image.shape[2], _CHANNELS_AT_ONCE):
+        part = np.ascontiguousarray(image[..., first : first + _CHANNELS_AT_ONCE])
+        resized = cv2.resize(part, (width, height), interpolation=method)
+        parts.append(resized.reshape(height, width, -1))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

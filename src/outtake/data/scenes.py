@@ -1,0 +1,154 @@
+"""The embedded data set: procedural clips of a street, with the truth behind every object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from outtake.data.scenery.cache import ByteCache
+from outtake.data.scenery.clip import SceneClip, World
+from outtake.data.scenery.dice import key_of
+from outtake.data.scenery.stage import LABELS, OBJECTS, Stage
+from outtake.data.source import SPLITS, Pair
+from outtake.errors import ConfigError, DataRootError, EmptySplitError
+from outtake.labels import LabelSpace
+from outtake.types import Frame, LabelMap
+
+# A new number whenever the same seed draws another picture.
+VERSION = 1
+
+_CLIPS = {"train": 60, "val": 8, "test": 4}
+# Enough for the default training split: from its second epoch on, nothing is rendered again.
+_WORLD_CACHE_BYTES = 160 << 20
+_SAMPLE_CACHE_BYTES = 160 << 20
+_SIDES = (32, 4096)
+
+
+class Scenes:
+    """Seeded, unlimited clips of a street with moving cars, people and balls.
+
+    Same seed, same bytes, on every machine. Splits are drawn from keys of their own and share
+    no frame. ``pairs`` samples every clip at a fixed step; ``clip`` gives whole videos.
+
+    Args:
+        seed: which world, 0 or more.
+        height: of every frame, in pixels.
+        width: of every frame, in pixels.
+        clips: how many clips ``pairs`` draws from, for each split that differs from the default
+            of 60 train, 8 val, 4 test.
+        frames_per_clip: how many frames of each clip are samples.
+        frame_step: frames between two samples; 24 make a second.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
+
+    name = "scenes"
+    channels = 3
+    labels: LabelSpace = LABELS
+    object_names = OBJECTS
+
+    def __init__(
+        self,
+        seed: int = 0,
+        height: int = 192,
+        width: int = 288,
+        clips: Mapping[str, int] | None = None,
+        frames_per_clip: int = 8,
+        frame_step: int = 12,
+    ) -> None:
+        _check("seed", seed, 0, (1 << 63) - 1)
+        _check("height", height, *_SIDES)
+        _check("width", width, *_SIDES)
+        _check("frames_per_clip", frames_per_clip, 1, 1 << 20)
+        _check("frame_step", frame_step, 1, 1 << 20)
+        self._clips = dict(_CLIPS)
+        for split, count in (clips or {}).items():
+            _check_split(split)
+            _check(f"clips.{split}", count, 0, 1 << 20)
+            self._clips[split] = count
+        self._seed = seed
+        self._stage = Stage(height, width)
+        self._frames_per_clip, self._frame_step = frames_per_clip, frame_step
+        self._worlds = ByteCache[tuple[str, int], World](_WORLD_CACHE_BYTES)
+        self._samples = ByteCache[str, tuple[Frame, LabelMap]](_SAMPLE_CACHE_BYTES)
+
+    def pairs(self, split: str) -> list[Pair]:
+        """Return the samples of a split; ids like ``train/0007/00012`` (clip, frame).
+
+        Raises:
+            ConfigError: no such split.
+            EmptySplitError: the split was configured to hold no clip.
+        """
+        _check_split(split)
+        names = [
+            f"{split}/{clip:04d}/{frame * self._frame_step:05d}"
+            for clip in range(self._clips[split])
+            for frame in range(self._frames_per_clip)
+        ]
+        if not names:
+            raise EmptySplitError(
+                f"data=scenes has no sample in split {split!r}: set data.clips.{split} to 1 or more"
+            )
+        return [Pair(id=name, image=name, mask=name) for name in names]
+
+    def read_image(self, pair: Pair) -> Frame:
+        """Return the frame, uint8 (H, W, 3)."""
+        return self._sample(pair.image)[0].copy()
+
+    def read_mask(self, pair: Pair) -> LabelMap:
+        """Return the class ids, uint8 (H, W)."""
+        return self._sample(pair.mask)[1].copy()
+
+    def content(self, pair: Pair) -> tuple[bytes, ...]:
+        """Return what the bytes of the sample follow from: version, seed, size and place."""
+        size = f"{self._stage.height}x{self._stage.width}"
+        return (f"scenes {VERSION} seed {self._seed} {size} {pair.image}".encode(),)
+
+    def clip(self, split: str, index: int, frames: int) -> SceneClip:
+        """Return a video.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+            index: which clip, from 0; there is no last one.
+            frames: how long; more frames continue the same clip.
+
+        Raises:
+            ConfigError: a value out of its range.
+        """
+        _check_split(split)
+        _check("index", index, 0, 1 << 31)
+        _check("frames", frames, 1, 1 << 20)
+        return SceneClip(self._world(split, index), frames)
+
+    def _sample(self, locator: str) -> tuple[Frame, LabelMap]:
+        def render() -> tuple[Frame, LabelMap]:
+            split, index, t = _parsed(locator)
+            frame = self.clip(split, index, t + 1).frame(t)
+            return frame.image, frame.labels
+
+        return self._samples.get(locator, render, lambda pair: pair[0].nbytes + pair[1].nbytes)
+
+    def _world(self, split: str, index: int) -> World:
+        def paint() -> World:
+            return World(self._stage, key_of("scenes", self._seed, split, index))
+
+        return self._worlds.get((split, index), paint, lambda world: world.film.bytes_held)
+
+
+def _check(key: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(
+            f"data=scenes: {key} is {value!r}; it must be an integer from {low} to {high}"
+        )
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise ConfigError(f"data=scenes has no split {split!r}; allowed: {', '.join(SPLITS)}")
+
+
+def _parsed(locator: str) -> tuple[str, int, int]:
+    parts = locator.split("/")
+    if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+        raise DataRootError(f"data=scenes knows samples like 'train/0007/00012', not {locator!r}")
+    return parts[0], int(parts[1]), int(parts[2])

@@ -1,0 +1,80 @@
+"""Every error that a user can cause, one class each.
+
+A message is one line: what is wrong, where (file, key, value), what is allowed, what to do.
+The entry points print it without a traceback and exit with code 2.
+"""
+
+from __future__ import annotations
+
+
+class OuttakeError(Exception):
+    """An error with a one-line message for the user."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+
+class ConfigError(OuttakeError):
+    """A config option, value or combination that does not exist or can not work."""
+
+
+class ForbiddenTargetError(ConfigError):
+    """A config names a ``_target_`` that is outside the allowlist."""
+
+
+class DataRootError(OuttakeError):
+    """A data set's folder or list is missing or not laid out as expected."""
+
+
+class PairingError(OuttakeError):
+    """An image without its mask, or a mask without its image."""
+
+
+class SizeMismatchError(OuttakeError):
+    """An image and its mask differ in size."""
+
+
+class LabelValueError(OuttakeError):
+    """A mask holds a value or colour that is no class."""
+
+
+class UnreadableImageError(OuttakeError):
+    """An image or mask file that can not be decoded."""
+
+
+class EmptySplitError(OuttakeError):
+    """A split without a single sample."""
+
+
+class UnknownClassError(OuttakeError):
+    """A class name that the label space does not have."""
+
+
+class LabelSpaceError(OuttakeError):
+    """A checkpoint and a data set that do not have the same classes."""
+
+
+class CheckpointError(OuttakeError):
+    """A checkpoint that is missing, truncated, corrupt or not one of Outtake's."""
+
+
+class WeightsError(OuttakeError):
+    """Pretrained encoder weights that are not here, do not fit or do not exist."""
+
+
+class VideoError(OuttakeError):
+    """A video that is missing, has no video stream, or is truncated or corrupt."""
+
+
+class OutputError(OuttakeError):
+    """A place that can not be written, or that already holds something."""
+
+
+class DeviceError(OuttakeError):
+    """A device that was asked for and is not there."""
+
+
+class NonFiniteLossError(OuttakeError):
+    """The loss became NaN or infinite."""

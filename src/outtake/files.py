@@ -1,0 +1,71 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from outtake.errors import OutputError
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write beside ``path``, flush to the disk, then take its place in one step.
+
+    Args:
+        path: the target; its folder is made if need be.
+        write: fills the open file.
+
+    Raises:
+        OutputError: the disk is full or the place can not be written; what was there stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError | RuntimeError):
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
+        raise
+    fsync_folder(path.parent)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file by :func:`replace_file`."""
+    replace_file(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write strict, indented JSON by :func:`replace_file`; NaN and infinities become null."""
+    replace_text(path, json.dumps(finite(record), indent=2, allow_nan=False) + "\n")
+
+
+def finite(node: Any) -> Any:
+    """Return a copy with NaN and infinities as None: strict JSON has no such numbers."""
+    if isinstance(node, Mapping):
+        return {str(key): finite(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [finite(value) for value in node]
+    if isinstance(node, float) and not math.isfinite(node):
+        return None
+    return node
+
+
+def fsync_folder(path: Path) -> None:
+    """Make the renames in a folder survive a power cut, where the system allows it."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,71 @@
+"""A clip in, its labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from outtake.data.resize import resize_short_side
+from outtake.errors import ConfigError
+from outtake.inference.backend import Backend
+from outtake.labels import LabelSpace
+from outtake.removal.stages import LabelledFrame
+from outtake.types import Frame, TimedFrame
+
+
+class Predictor:
+    """Labels the frames of a clip in batches, at the frames' own size.
+
+    Args:
+        backend: runs the network.
+        labels: what its ids mean.
+        short_side: frames are resized to this shorter side for the network, as in training; None
+            leaves them as they are.
+        channels: that the network takes: 3, or 1 for grey.
+        batch_size: how many frames at a time; as many frames are held in memory.
+
+    Raises:
+        ConfigError: a batch below 1, or a number of channels that no video has.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        labels: LabelSpace,
+        *,
+        short_side: int | None = None,
+        channels: int = 3,
+        batch_size: int = 1,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size}: must be at least 1")
+        if channels not in (1, 3):
+            raise ConfigError(
+                f"the checkpoint takes {channels} channels, and a video has 3 (or 1: grey)"
+            )
+        self._backend = backend
+        self._labels = labels
+        self._short_side = short_side
+        self._channels = channels
+        self._batch_size = batch_size
+
+    def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
+        """Yield each frame of ``clip``, all of one size, with its labels."""
+        frames = iter(clip)
+        while batch := list(islice(frames, self._batch_size)):
+            height, width = batch[0].image.shape[:2]
+            images = np.stack([self._prepared(frame.image) for frame in batch])
+            labels, confidence = self._backend(images, (height, width))
+            for index, frame in enumerate(batch):
+                sure = None if confidence is None else confidence[index]
+                yield LabelledFrame(frame, labels[index], self._labels, sure)
+
+    def _prepared(self, image: Frame) -> Frame:
+        if self._short_side is not None:
+            image = resize_short_side(image, self._short_side)
+        if self._channels == 1:
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+        return image

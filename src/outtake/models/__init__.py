@@ -1,0 +1,1 @@
+"""Networks: normalised ``(B, C, H, W)`` images to ``(B, classes, H, W)`` logits, any size."""

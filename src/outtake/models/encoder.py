@@ -1,0 +1,182 @@
+"""Encoders of segmentation-models-pytorch and timm, and how their weights arrive."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from outtake.errors import ConfigError, WeightsError
+
+HUB_HOST = "huggingface.co"
+CONNECT_TIMEOUT_S = 5.0
+_PREFIXES = ("module.", "encoder.", "backbone.", "net.encoder.", "model.")
+
+
+def make_encoder(
+    name: str, *, in_channels: int = 3, weights: str | None = None, depth: int = 5
+) -> nn.Module:
+    """Build an encoder whose ``forward`` gives one feature map for each stride 1, 2, 4 ... 32.
+
+    Args:
+        name: an encoder of segmentation-models-pytorch, or ``tu-`` and a timm model's name.
+        in_channels: channels of the images.
+        weights: None, ``imagenet`` or the path of a file.
+        depth: how often the encoder halves the resolution.
+
+    Raises:
+        ConfigError: there is no such encoder.
+        WeightsError: the weights are not to be had, or do not fit.
+    """
+    check_encoder_name(name)
+    try:
+        encoder: nn.Module = smp.encoders.get_encoder(
+            name, in_channels=in_channels, depth=depth, weights=None
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ConfigError(f"encoder {name!r} can not be built: {error}") from error
+    load_encoder_weights(encoder, name, weights)
+    return encoder
+
+
+def check_encoder_name(name: str) -> None:
+    """Raise a ConfigError with the closest names if there is no such encoder."""
+    if name.startswith("tu-"):
+        if timm.is_model(name[3:]):
+            return
+        known = timm.list_models()
+        close = [f"tu-{match}" for match in get_close_matches(name[3:], known, n=3)]
+    else:
+        known = list(smp.encoders.encoders)
+        if name in known or name.startswith("timm-"):
+            return
+        close = get_close_matches(name, known, n=3)
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    raise ConfigError(
+        f"model.encoder_name={name}: no such encoder; {hint}"
+        f"Known are {', '.join(sorted(smp.encoders.encoders)[:6])} ... and tu-<name> of timm"
+    )
+
+
+def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> None:
+    """Load ``imagenet`` weights or a local file into an encoder, in place.
+
+    Layers of a classifier that the encoder does not have are left out; a first convolution made
+    for another number of channels is adapted by repeating its filters, so that the response to
+    a grey image stays the same.
+
+    Raises:
+        WeightsError: nothing found, not readable, or a layer of the encoder is missing in it.
+    """
+    if weights is None:
+        return
+    path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
+    state = read_weights(path)
+    own = encoder.state_dict()
+    fitted = {key: _fit(state, key, value) for key, value in own.items()}
+    missing = [key for key, value in fitted.items() if value is None]
+    # Counters of seen batches are not in older files, and nothing depends on them.
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing:
+        raise WeightsError(
+            f"{path} does not fit encoder {name!r}: {len(missing)} of {len(own)} tensors are "
+            f"missing or of another shape, the first is {missing[0]!r}; give the weights of this "
+            "encoder in model.encoder_weights"
+        )
+    encoder.load_state_dict({k: v for k, v in fitted.items() if v is not None}, strict=False)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a ``.safetensors`` file or a PyTorch state dict (never anything but tensors)."""
+    if not path.is_file():
+        raise WeightsError(
+            f"model.encoder_weights={path}: no such file; allowed are null, imagenet or a file"
+        )
+    state: dict[str, Any]
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path, device="cpu")
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable file of weights: {error}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise WeightsError(f"{path} holds no tensors; a state dict is needed")
+    return tensors
+
+
+def fetch_imagenet(name: str) -> Path:
+    """Return the file of ImageNet weights, from the hub's cache or, if need be, the network.
+
+    Raises:
+        WeightsError: not in the cache and not to be fetched; names the file and the option.
+    """
+    repository, revision = _hub_entry(name)
+    from huggingface_hub import hf_hub_download
+
+    file = "model.safetensors"
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision, local_files_only=True))
+    except Exception:
+        address = f"https://{HUB_HOST}/{repository}/resolve/{revision or 'main'}/{file}"
+    try:
+        _require_network()
+        return Path(hf_hub_download(repository, file, revision=revision, etag_timeout=10))
+    except Exception as error:
+        raise WeightsError(
+            f"model.encoder_weights=imagenet: the weights of {name!r} are not on this machine and "
+            f"could not be fetched ({type(error).__name__}); fetch {address} elsewhere and set "
+            "model.encoder_weights=PATH, or train from scratch with model.encoder_weights=null"
+        ) from error
+
+
+def _hub_entry(name: str) -> tuple[str, str | None]:
+    if name.startswith("tu-"):
+        config = timm.get_pretrained_cfg(name[3:])
+        if config is None or not config.hf_hub_id:
+            raise WeightsError(f"timm has no pretrained weights for {name[3:]!r}; use null")
+        return str(config.hf_hub_id), None
+    settings = (
+        smp.encoders.encoders[name]["pretrained_settings"]
+        if name in (smp.encoders.encoders)
+        else {}
+    )
+    if "imagenet" not in settings:
+        known = ", ".join(settings) or "none"
+        raise WeightsError(f"encoder {name!r} has no imagenet weights (known: {known}); use null")
+    return str(settings["imagenet"]["repo_id"]), str(settings["imagenet"]["revision"])
+
+
+def _require_network() -> None:
+    # The hub's client retries for minutes where packets are dropped: ask once, with a limit.
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "HF_ENDPOINT")):
+        return
+    socket.create_connection((HUB_HOST, 443), timeout=CONNECT_TIMEOUT_S).close()
+
+
+def _fit(state: dict[str, torch.Tensor], key: str, own: torch.Tensor) -> torch.Tensor | None:
+    bare = key.removeprefix("model.")
+    names = [key, bare, *(prefix + k for prefix in _PREFIXES for k in (key, bare))]
+    found = next((state[name] for name in names if name in state), None)
+    if found is None or found.shape == own.shape:
+        return found
+    if found.dim() == own.dim() == 4 and found.shape[0] == own.shape[0]:
+        given, wanted = found.shape[1], own.shape[1]
+        if found.shape[2:] == own.shape[2:] and given == 3:
+            repeated = found[:, [channel % given for channel in range(wanted)]]
+            return repeated * (given / wanted)
+    return None

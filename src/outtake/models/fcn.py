@@ -1,0 +1,94 @@
+"""Fully convolutional networks: FCN-32s, FCN-16s and FCN-8s on any encoder.
+
+Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation", 2015.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from outtake.errors import ConfigError
+from outtake.models.encoder import make_encoder
+from outtake.models.padding import pad_to_stride
+from outtake.models.upsample import make_upsample
+
+UPSAMPLING = ("frozen", "learned")
+
+
+class FCN(nn.Module):
+    """Score the encoder's last map, add the scores of finer maps, and upsample.
+
+    Args:
+        classes: number of classes.
+        encoder_name: see :func:`outtake.models.encoder.make_encoder`.
+        stride: 32, 16 or 8: the stride of the finest map that is scored.
+        encoder_weights: None, ``imagenet`` or the path of a file.
+        in_channels: channels of the images.
+        upsampling: ``learned`` starts as bilinear and is trained; ``frozen`` stays bilinear.
+        fc_channels: width of the paper's fc6 and fc7 between encoder and score (4096 in the
+            paper); None scores the encoder's map directly, which modern encoders do as well.
+        fc_kernel: kernel of fc6, 7 in the paper.
+        dropout: probability, before the score layer.
+
+    Raises:
+        ConfigError: a stride or an upsampling that does not exist, or an unknown encoder.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        encoder_name: str = "resnet18",
+        *,
+        stride: int = 8,
+        encoder_weights: str | None = None,
+        in_channels: int = 3,
+        upsampling: str = "learned",
+        fc_channels: int | None = None,
+        fc_kernel: int = 7,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if stride not in (8, 16, 32):
+            raise ConfigError(f"model.stride={stride}: allowed are 8, 16 and 32")
+        if upsampling not in UPSAMPLING:
+            raise ConfigError(f"model.upsampling={upsampling}: allowed are {', '.join(UPSAMPLING)}")
+        self.encoder = make_encoder(encoder_name, in_channels=in_channels, weights=encoder_weights)
+        widths: list[int] = list(self.encoder.out_channels)  # type: ignore[arg-type]
+        # The paper's pool3 and pool4 are after the pooling; smp's VGG gives the maps before it.
+        self._pool = encoder_name.startswith("vgg")
+        self._skips = {32: 0, 16: 1, 8: 2}[stride]
+        indices = [3, 2] if self._pool else [4, 3]
+        self._indices = indices[: self._skips]
+        self.fc = _fully_connected(widths[-1], fc_channels, fc_kernel, dropout)
+        self.score = nn.Conv2d(fc_channels or widths[-1], classes, 1)
+        self.skip_scores = nn.ModuleList(
+            nn.Conv2d(widths[index], classes, 1) for index in self._indices
+        )
+        self.up = nn.ModuleList(make_upsample(upsampling, classes, 2) for _ in self._indices)
+        self.up_final = make_upsample(upsampling, classes, stride)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map float (B, C, H, W) to logits (B, classes, H, W); padded to stride 32 inside."""
+        height, width = image.shape[-2:]
+        features = self.encoder(pad_to_stride(image, 32))
+        score = self.score(self.fc(features[-1]))
+        for index, skip_score, up in zip(self._indices, self.skip_scores, self.up, strict=True):
+            skip = F.max_pool2d(features[index], 2) if self._pool else features[index]
+            score = up(score) + skip_score(skip)
+        logits: torch.Tensor = self.up_final(score)
+        return logits[..., :height, :width]
+
+
+def _fully_connected(width: int, channels: int | None, kernel: int, dropout: float) -> nn.Module:
+    if channels is None:
+        return nn.Dropout2d(dropout)
+    return nn.Sequential(
+        nn.Conv2d(width, channels, kernel, padding=kernel // 2),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(channels, channels, 1),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(dropout),
+    )

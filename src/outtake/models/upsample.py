@@ -1,0 +1,51 @@
+"""Bilinear upsampling, frozen or learned."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class FrozenUpsample(nn.Module):
+    """Bilinear interpolation by an integer factor.
+
+    Inside the picture this equals the frozen transposed convolution of the FCN paper; at the
+    border it repeats the edge, where the convolution would fade to zero.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, factor * H, factor * W)."""
+        return F.interpolate(
+            x, scale_factor=float(self.factor), mode="bilinear", align_corners=False
+        )
+
+
+class LearnedUpsample(nn.ConvTranspose2d):
+    """A transposed convolution that starts as bilinear interpolation (Long et al. 2015, 3.3)."""
+
+    def __init__(self, channels: int, factor: int) -> None:
+        super().__init__(
+            channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False
+        )
+        with torch.no_grad():
+            self.weight.zero_()
+            kernel = bilinear_kernel(factor)
+            for channel in range(channels):
+                self.weight[channel, channel] = kernel
+
+
+def bilinear_kernel(factor: int) -> torch.Tensor:
+    """Return the (2 * factor, 2 * factor) weights of bilinear interpolation by an even factor."""
+    size = 2 * factor
+    ramp = 1 - (torch.arange(size, dtype=torch.float32) - (factor - 0.5)).abs() / factor
+    return ramp[:, None] * ramp[None, :]
+
+
+def make_upsample(kind: str, channels: int, factor: int) -> nn.Module:
+    """Return the ``frozen`` or the ``learned`` module."""
+    return FrozenUpsample(factor) if kind == "frozen" else LearnedUpsample(channels, factor)

@@ -1,0 +1,22 @@
+"""Taking things out of a clip: from labels to masks, and from masks to pictures without them."""
+
+from outtake.removal.effects import Blur, Pixelate, Solid
+from outtake.removal.inpaint import Inpaint
+from outtake.removal.policy import MaskPolicy
+from outtake.removal.report import RemovalReport
+from outtake.removal.stages import LabelledFrame, MaskedFrame, Remover
+from outtake.removal.views import MaskView, Overlay
+
+__all__ = [
+    "Blur",
+    "Inpaint",
+    "LabelledFrame",
+    "MaskPolicy",
+    "MaskView",
+    "MaskedFrame",
+    "Overlay",
+    "Pixelate",
+    "RemovalReport",
+    "Remover",
+    "Solid",
+]

@@ -1,0 +1,122 @@
+"""Make what is masked unrecognisable, without pretending that it was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from outtake.errors import ConfigError
+from outtake.removal.regions import regions
+from outtake.removal.stages import MaskedFrame, with_image
+from outtake.types import Frame, Mask, TimedFrame
+
+
+class Blur:
+    """Blurs what is masked.
+
+    Args:
+        strength: standard deviation of the Gaussian as a fraction of the frame's height.
+
+    Raises:
+        ConfigError: a strength outside 0..1.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+
+    def __init__(self, strength: float = 0.03) -> None:
+        self._strength = _fraction("strength", strength)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame blurred inside its mask."""
+        for item in clip:
+            yield with_image(item.frame, self._blur(item.frame.image, item.mask))
+
+    def _blur(self, image: Frame, mask: Mask) -> Frame:
+        blurred = np.array(image)
+        sigma_px = max(self._strength * image.shape[0], 0.5)
+        for crop, own in regions(mask, margin_px=round(3 * sigma_px)):
+            # A wide blur of a reduced picture looks the same and costs a fraction.
+            scale = max(1, int(sigma_px // 4))
+            height, width = own.shape
+            small = cv2.resize(
+                image[crop], (-(-width // scale), -(-height // scale)), interpolation=cv2.INTER_AREA
+            )
+            small = cv2.GaussianBlur(small, (0, 0), sigma_px / scale)
+            soft = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+            blurred[crop][own] = soft[own]
+        return blurred
+
+
+class Pixelate:
+    """Shows what is masked in coarse blocks.
+
+    Args:
+        block: side of a block as a fraction of the frame's height.
+
+    Raises:
+        ConfigError: a side outside 0..1.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+
+    def __init__(self, block: float = 0.04) -> None:
+        self._block = _fraction("block", block)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame pixelated inside its mask."""
+        for item in clip:
+            yield with_image(item.frame, self._pixelate(item.frame.image, item.mask))
+
+    def _pixelate(self, image: Frame, mask: Mask) -> Frame:
+        coarse = np.array(image)
+        if not mask.any():
+            return coarse
+        height, width = mask.shape
+        side_px = max(round(self._block * height), 2)
+        # The grid belongs to the frame, not to the region, so blocks do not crawl with it.
+        rows, columns = -(-height // side_px), -(-width // side_px)
+        padded = cv2.copyMakeBorder(
+            coarse, 0, rows * side_px - height, 0, columns * side_px - width, cv2.BORDER_REPLICATE
+        )
+        means = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
+        blocks = cv2.resize(
+            means, (columns * side_px, rows * side_px), interpolation=cv2.INTER_NEAREST
+        )
+        coarse[mask] = blocks[:height, :width][mask]
+        return coarse
+
+
+class Solid:
+    """Covers what is masked with one colour.
+
+    Args:
+        colour: RGB, 0 to 255 each.
+
+    Raises:
+        ConfigError: a colour that is none.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+
+    def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:
+        if len(colour) != 3 or not all(0 <= int(value) <= 255 for value in colour):
+            raise ConfigError(f"remover.colour={list(colour)}: must be three numbers in 0..255")
+        self._colour = np.array(colour, np.uint8)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with its mask painted over."""
+        for item in clip:
+            painted = np.array(item.frame.image)
+            painted[item.mask] = self._colour
+            yield with_image(item.frame, painted)
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 < value <= 1:
+        raise ConfigError(f"remover.{name}={value}: must be above 0 and at most 1")
+    return value

@@ -1,0 +1,62 @@
+"""Fill the hole from its surroundings in the same frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from outtake.errors import ConfigError
+from outtake.removal.regions import regions
+from outtake.removal.stages import MaskedFrame, with_image
+from outtake.types import Frame, Mask, TimedFrame
+
+METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
+_GREY = 128
+
+
+class Inpaint:
+    """Continues the surroundings into the hole, each frame by itself.
+
+    Regions are filled one by one on a crop, so the cost follows the hole, not the frame.
+
+    Args:
+        method: ``telea`` (Telea 2004, fast marching) or ``ns`` (Bertalmio et al. 2001,
+            Navier-Stokes).
+        radius_px: how far around each pixel is looked.
+
+    Raises:
+        ConfigError: an unknown method, or a radius below 1.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+
+    def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
+        if method not in METHODS:
+            raise ConfigError(f"remover.method={method}: unknown; use {', '.join(METHODS)}")
+        if radius_px < 1:
+            raise ConfigError(f"remover.radius_px={radius_px}: must be at least 1")
+        self._method = METHODS[method]
+        self._radius_px = radius_px
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with its hole filled."""
+        for item in clip:
+            yield with_image(item.frame, self.fill(item.frame.image, item.mask))
+
+    def fill(self, image: Frame, mask: Mask) -> Frame:
+        """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
+        filled = np.array(image)
+        if mask.all():
+            filled[:] = _GREY
+            return filled
+        for crop, own in regions(mask, margin_px=self._radius_px + 2):
+            unknown = mask[crop].astype(np.uint8)
+            # Telea and Navier-Stokes treat the channels alike: RGB may pass as it is.
+            fill = cv2.inpaint(
+                np.ascontiguousarray(image[crop]), unknown, self._radius_px, self._method
+            )
+            filled[crop][own] = fill[own]
+        return filled

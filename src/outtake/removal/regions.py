@@ -1,0 +1,28 @@
+"""The separate parts of a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from outtake.types import Mask
+
+
+def regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+    """Yield each part of a mask: its box with a margin, and the part's own pixels in that box.
+
+    Parts so close that one would see the other inside its margin are one part. Boxes are clipped
+    to the frame.
+    """
+    if not mask.any():
+        return
+    height, width = mask.shape
+    flat = np.ascontiguousarray(mask).view(np.uint8)
+    tip = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(flat, tip))
+    for index in range(1, count):
+        x, y, w, h = (int(value) for value in stats[index, :4])
+        crop = (slice(max(y, 0), min(y + h, height)), slice(max(x, 0), min(x + w, width)))
+        yield crop, mask[crop] & (parts[crop] == index)

@@ -1,0 +1,61 @@
+"""Show what the network saw, instead of taking it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from outtake import visualize
+from outtake.errors import ConfigError
+from outtake.removal.stages import MaskedFrame, with_image
+from outtake.types import TimedFrame
+
+
+class Overlay:
+    """Tints every class in its colour, with a legend.
+
+    Args:
+        opacity: of the colours, 0 to 1.
+        legend: name the classes in a corner.
+
+    Raises:
+        ConfigError: an opacity outside 0..1; in the iteration, a clip without labels.
+    """
+
+    needs_mask = False
+    keeps_outside = False
+
+    def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
+        if not 0 <= opacity <= 1:
+            raise ConfigError(f"remover.opacity={opacity}: must be in 0..1")
+        self._opacity = opacity
+        self._legend = legend
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame in the colours of its classes."""
+        for item in clip:
+            if item.labelled is None:
+                raise ConfigError("remover=overlay needs labels, and these masks came without")
+            space = item.labelled.space
+            tinted = visualize.overlay(
+                item.frame.image,
+                item.labelled.labels,
+                space.palette(),
+                self._opacity,
+                legend=space.names if self._legend else None,
+            )
+            yield with_image(item.frame, tinted)
+
+
+class MaskView:
+    """Shows the masks themselves, white on black."""
+
+    needs_mask = True
+    keeps_outside = False
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each mask as a picture."""
+        for item in clip:
+            white = item.mask.astype(np.uint8) * np.uint8(255)
+            yield with_image(item.frame, np.repeat(white[..., None], 3, axis=2))

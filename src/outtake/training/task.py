@@ -1,0 +1,123 @@
+"""The unit that is trained, evaluated and applied to video: network, normalisation, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from outtake.errors import NonFiniteLossError
+from outtake.labels import LabelSpace
+from outtake.training.metrics import ConfusionMatrix, flat, predict_labels, scores
+from outtake.types import Batch
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeScheduler = Callable[[Optimizer, int], LRScheduler]
+
+
+class SegmentationTask(LightningModule):
+    """A network with everything that its training and its use have to agree on.
+
+    Args:
+        net: normalised images (B, C, h, w) to logits (B, classes, h, w), any h and w.
+        normalize: uint8 images to what ``net`` takes; its buffers travel with the weights.
+        labels: the classes.
+        loss: logits and int64 labels to a scalar.
+        optimizer: makes the optimizer from the parameters; None for a task that only predicts.
+        scheduler: makes the schedule from the optimizer and the number of steps, or None.
+        channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
+        record: plain containers that go into every checkpoint under ``outtake``: what
+            :func:`outtake.checkpoint.load_trained` rebuilds the task from.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        normalize: nn.Module,
+        labels: LabelSpace,
+        loss: nn.Module,
+        optimizer: MakeOptimizer | None = None,
+        scheduler: MakeScheduler | None = None,
+        *,
+        channels_last: bool = True,
+        record: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.net = net.to(memory_format=self.memory_format)
+        self.normalize = normalize
+        self.labels = labels
+        self.loss = loss
+        self.record = record or {}
+        self._make_optimizer = optimizer
+        self._make_scheduler = scheduler
+        self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
+        normalised = self.normalize(images).contiguous(
+            memory_format=self.memory_format
+        )
+        logits: torch.Tensor = self.net(normalised)
+        return logits
+
+    def predict(self, images: torch.Tensor, size: tuple[int, int] | None = None) -> torch.Tensor:
+        """Map uint8 (B, C, h, w) to float32 logits (B, classes, *size), bilinearly."""
+        logits: torch.Tensor = self(images).float()
+        if size is None or tuple(logits.shape[-2:]) == tuple(size):
+            return logits
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Return the loss of a batch.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite; names the samples.
+        """
+        loss: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
+        if not torch.isfinite(loss.detach()):
+            samples = ", ".join(str(int(index)) for index in batch["index"])
+            raise NonFiniteLossError(
+                f"the loss became {loss.item()} at epoch {self.current_epoch}, step "
+                f"{self.global_step} (training samples {samples}); lower optimizer.lr, or set "
+                "trainer.gradient_clip_val"
+            )
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(batch["image"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Count a batch at the labels' own resolution; return the labels predicted (B, H, W)."""
+        mask = batch["mask"]
+        logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
+        predicted = predict_labels(logits)
+        self.confusion.update(predicted, mask)
+        self.log("val/loss", self.loss(logits, mask), batch_size=len(mask), sync_dist=True)
+        return predicted
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the whole split."""
+        record = flat(scores(self.confusion.counts(), self.labels.names), "val")
+        self.confusion.reset()
+        # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
+        self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)
+        self.log_dict(record)
+
+    def configure_optimizers(self) -> Any:
+        """Make the optimizer, and the schedule that is stepped with it."""
+        assert self._make_optimizer is not None, "this task was built to predict, not to train"
+        optimizer = self._make_optimizer(p for p in self.parameters() if p.requires_grad)
+        if self._make_scheduler is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self._make_scheduler(optimizer, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the record that the task is rebuilt from."""
+        checkpoint["outtake"] = self.record

@@ -1,0 +1,53 @@
+"""The shapes that travel between the parts of Outtake.
+
+========== ==========================================================================
+Frame      uint8 (H, W, C), RGB where C is 3. BGR exists only inside calls to OpenCV.
+LabelMap   uint8 (H, W), class ids; the label space's ignore index (255) is "unlabelled".
+Mask       bool (H, W), True where something is to be removed.
+Batch      ``image`` uint8 (B, C, h, w) at network resolution; ``mask`` int64 (B, H, W).
+TimedFrame a Frame with the time at which it is shown: time is carried, never recounted.
+========== ==========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Frame: TypeAlias = NDArray[np.uint8]
+LabelMap: TypeAlias = NDArray[np.uint8]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+class Batch(TypedDict):
+    """What a data loader yields.
+
+    In training ``mask`` has the size of ``image``; in evaluation it keeps the label's own
+    size, because that is where metrics are counted.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    index: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """One decoded frame.
+
+    Attributes:
+        image: the picture, uint8 (H, W, 3) RGB.
+        pts: presentation time in units of ``time_base``.
+        time_base: seconds per unit of ``pts``.
+    """
+
+    image: Frame
+    pts: int
+    time_base: Fraction

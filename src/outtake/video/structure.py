@@ -1,0 +1,104 @@
+"""Tell a truncated file by its structure.
+
+FFmpeg's demuxers read a truncated Matroska, AVI, fragmented or "faststart" MP4 file to its end
+and report nothing, and a duration can not be compared exactly where the frame rate varies. The
+containers themselves say how long they are, so that is what is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_EBML_MAGIC = b"\x1a\x45\xdf\xa3"
+_EBML_SEGMENT = 0x18538067
+_TS_PACKET_BYTES = 188
+_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
+
+
+def missing_bytes(path: Path) -> int:
+    """Return how many bytes a container promises beyond the end of its file, 0 when complete.
+
+    Understands MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 8794), AVI (RIFF) and
+    MPEG transport streams; any other file counts as complete.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        end = _layout(file.read(2 * _TS_PACKET_BYTES))(file, size)
+    return max(end - size, 0)
+
+
+def _layout(head: bytes) -> Callable[[BinaryIO, int], int]:
+    if head[4:8] in _FIRST_BOXES:
+        return _iso_end
+    if head.startswith(_EBML_MAGIC):
+        return _ebml_end
+    if head.startswith(b"RIFF"):
+        return _riff_end
+    if head[:1] == b"G" and head[_TS_PACKET_BYTES : _TS_PACKET_BYTES + 1] == b"G":
+        return _transport_end
+    return _unknown_end
+
+
+def _unknown_end(_: BinaryIO, size: int) -> int:
+    return size
+
+
+def _transport_end(_: BinaryIO, size: int) -> int:
+    return -(-size // _TS_PACKET_BYTES) * _TS_PACKET_BYTES
+
+
+def _iso_end(file: BinaryIO, size: int) -> int:
+    position = 0
+    while position < size:
+        file.seek(position)
+        header = file.read(16)
+        if len(header) < 8:
+            return position + 8
+        length = int.from_bytes(header[:4], "big")
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if length < 8:  # 0: to the end of the file; 1-7: not a box, the demuxer is to judge
+            return size
+        position += length
+    return position
+
+
+def _riff_end(file: BinaryIO, size: int) -> int:
+    position = 0
+    while position < size:  # a file over 1 GB is several RIFF chunks in a row (OpenDML)
+        file.seek(position)
+        header = file.read(8)
+        length = int.from_bytes(header[4:8], "little")
+        if header[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
+            return size
+        position += 8 + length + length % 2
+    return position
+
+
+def _ebml_end(file: BinaryIO, size: int) -> int:
+    position = 0
+    while position < size:
+        file.seek(position)
+        identifier = _ebml_number(file, keep_marker=True)
+        length = _ebml_number(file, keep_marker=False)
+        if identifier is None or length is None:  # unknown length: a live recording
+            return size
+        position = file.tell() + length
+        if identifier == _EBML_SEGMENT:
+            return position
+    return position
+
+
+def _ebml_number(file: BinaryIO, *, keep_marker: bool) -> int | None:
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    width = 9 - first[0].bit_length()
+    rest = file.read(width - 1)
+    marked = int.from_bytes(first + rest, "big")
+    value = marked & ((1 << (7 * width)) - 1)
+    if not keep_marker and value == (1 << (7 * width)) - 1:
+        return None
+    return marked if keep_marker else value

@@ -1,0 +1,34 @@
+"""A small trained run that the application tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outtake.apps.config import compose
+from outtake.apps.train import train
+
+SMALL = (
+    "data=scenes",
+    "data.source.height=64",
+    "data.source.width=96",
+    "data.source.clips={train:3,val:2,test:1}",
+    "data.source.frames_per_clip=4",
+    "data.batch_size=4",
+    "data.workers=0",
+    "data.crop=[64,64]",
+    "backbone=mobilenet_v2",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+    "callbacks=none",
+    "logger=none",
+)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of two short epochs on the scenes."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    train(compose("train", SMALL), folder, SMALL)
+    return folder

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outtake.apps.config import compose
+from outtake.apps.evaluate import evaluate
+from outtake.errors import LabelSpaceError
+from outtake.training.metrics import scores
+
+
+def run(*overrides: str) -> dict:
+    return json.loads(evaluate(compose("evaluate", overrides)).read_text())
+
+
+def test_it_gives_the_miou_that_training_logged(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}", "device=cpu")
+    summary = json.loads((small_run / "summary.json").read_text())
+    assert record["miou"] == summary["best"]["val/miou"]
+    for name, value in record["iou"].items():
+        assert summary["best"].get(f"val/iou/{name}") == value
+
+
+def test_every_score_is_written_and_follows_from_the_confusion_matrix(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}/checkpoints/last.ckpt", "device=cpu")
+    again = scores(np.array(record["confusion"]), record["classes"])
+    for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_scored"):
+        assert record[key] == again[key]
+    for key in ("iou", "precision", "recall", "dice"):
+        assert list(record[key]) == record["classes"]
+    assert record["images"] == 8 and record["images_per_second"] > 0
+    assert sum(map(sum, record["confusion"])) == record["pixels"] == 8 * 64 * 96
+
+
+def test_the_checkpoint_alone_is_enough(small_run: Path, tmp_path: Path) -> None:
+    lonely = tmp_path / "net.ckpt"
+    shutil.copy(small_run / "checkpoints" / "best.ckpt", lonely)
+    record = run(f"checkpoint={lonely}", "split=test", "device=cpu", f"output={tmp_path / 'out'}")
+    assert record["split"] == "test" and record["images"] == 4
+    assert (tmp_path / "out" / "metrics.json").is_file()
+
+
+def test_other_data_of_the_same_classes_can_be_named(small_run: Path) -> None:
+    small = ["data.source.height=48", "data.source.width=70", "data.source.clips.val=1"]
+    record = run(f"checkpoint={small_run}", "data=scenes", *small, "device=cpu")
+    assert record["pixels"] == record["images"] * 48 * 70
+
+
+def test_data_of_other_classes_is_refused(small_run: Path, camvid_root: Path) -> None:
+    with pytest.raises(LabelSpaceError, match="sky"):
+        run(f"checkpoint={small_run}", "data=camvid", f"data.root={camvid_root}", "device=cpu")

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from outtake.apps.config import CONF, compose
+from outtake.apps.train import OBJECTIVE, best_record, train
+from outtake.checkpoint import load_trained
+from outtake.errors import NonFiniteLossError, OutputError
+from outtake.training.checkpoint_io import read_checkpoint
+from tests.apps.conftest import SMALL
+
+
+def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return read_checkpoint(run / "checkpoints" / f"{name}.ckpt")["state_dict"]
+
+
+def curve(run: Path) -> list[dict[str, float]]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    unequal = ("time_s", "train/samples_per_second")
+    return [{k: v for k, v in json.loads(line).items() if k not in unequal} for line in lines]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    a, b = weights(one), weights(other)
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert torch.equal(value, b[name]), name
+    assert curve(one) == curve(other)
+
+
+def test_a_run_folder_describes_itself(small_run: Path) -> None:
+    names = {path.name for path in small_run.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "overrides.yaml",
+        "environment.json",
+        "data.json",
+        "metrics.jsonl",
+        "summary.json",
+        "checkpoints",
+        "images",
+    }
+    checkpoints = {path.name for path in (small_run / "checkpoints").iterdir()}
+    assert checkpoints == {"best.ckpt", "best.ckpt.sha256", "last.ckpt", "last.ckpt.sha256"}
+    assert "${paths.runs}" in (small_run / "config.yaml").read_text() or "${oc.env" in (
+        small_run / "config.yaml"
+    ).read_text(), "the config is kept unresolved"
+    assert yaml.safe_load((small_run / "overrides.yaml").read_text()) == list(SMALL)
+    environment = json.loads((small_run / "environment.json").read_text())
+    assert environment["packages"]["torch"] and environment["hardware"]["cpu"]
+    data = json.loads((small_run / "data.json").read_text())
+    assert {"train", "val"} <= set(data.get("splits", data))
+    summary = json.loads((small_run / "summary.json").read_text())
+    assert summary["best"][OBJECTIVE] == best_record(small_run / "metrics.jsonl")[OBJECTIVE]
+    assert summary["samples_per_second"] > 0 and summary["wall_time_s"] > 0
+
+
+def test_metrics_hold_losses_and_every_class(small_run: Path) -> None:
+    records = curve(small_run)
+    keys = set().union(*records)
+    labels = load_trained(small_run).labels
+    assert {"train/loss", "val/loss", "val/miou", "val/pixel_accuracy"} <= keys
+    assert len([key for key in keys if key.startswith("val/iou/")]) >= len(labels.names) - 2
+    assert [r["epoch"] for r in records if OBJECTIVE in r] == [0, 1]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_the_same_config_gives_the_same_bits_with_any_worker_count(
+    small_run: Path, tmp_path: Path, workers: int
+) -> None:
+    train(compose("train", [*SMALL, f"data.workers={workers}"]), tmp_path / "again")
+    assert_same_run(small_run, tmp_path / "again")
+
+
+def test_another_seed_gives_another_run(small_run: Path, tmp_path: Path) -> None:
+    train(compose("train", [*SMALL, "seed=1"]), tmp_path / "other")
+    assert curve(small_run) != curve(tmp_path / "other")
+
+
+def test_train_returns_the_objective_and_resumes(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = train(compose("train", [*SMALL, "trainer.max_epochs=1"]), run)
+    assert first == best_record(run / "metrics.jsonl")[OBJECTIVE]
+    config = (run / "config.yaml").read_text()
+    second = train(compose("train", [*SMALL, "trainer.max_epochs=3", f"resume={run}"]))
+    assert second >= first
+    assert [r["epoch"] for r in curve(run) if OBJECTIVE in r] == [0, 1, 2]
+    assert (run / "config.yaml").read_text() == config
+
+
+def test_a_run_folder_is_never_written_over(small_run: Path) -> None:
+    before = curve(small_run)
+    with pytest.raises(OutputError, match="already holds a run"):
+        train(compose("train", SMALL), small_run)
+    assert curve(small_run) == before
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(tmp_path: Path) -> None:
+    wild = [*SMALL, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null"]
+    with pytest.raises(NonFiniteLossError, match="training samples"):
+        train(compose("train", wild), tmp_path / "run")
+
+
+def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
+    canary = "c4n4ry-5up3r-s3cret"
+    monkeypatch.setenv("MY_SERVICE_TOKEN", canary)
+    overrides = [*SMALL, "logger=default", "trainer.max_epochs=1", f"+note={canary}"]
+    overrides += ["callbacks=default", f"+service.api_key={canary}-too"]
+    run = tmp_path / "run"
+    train(compose("train", overrides), run, overrides)
+    assert list((run / "tensorboard").glob("events*"))
+    assert list((run / "wandb").rglob("*.wandb"))
+    assert list((run / "images").glob("val_epoch_*.png"))
+    leaks = [
+        path for path in run.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()
+    ]
+    assert not leaks
+
+
+@pytest.mark.slow
+def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
+    command = [sys.executable, CONF.parent / "train.py", "-m", *SMALL]
+    command += ["trainer.max_epochs=1", "model=fcn8s,fcn32s", "backbone=resnet18,mobilenet_v2"]
+    command += [f"paths.runs={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summaries = list(tmp_path.rglob("summary.json"))
+    assert len({path.parent for path in summaries}) == 4
+    models = {
+        (config["model"]["stride"], config["model"]["encoder_name"])
+        for config in (yaml.safe_load((p.parent / "config.yaml").read_text()) for p in summaries)
+    }
+    assert models == {(s, b) for s in (8, 32) for b in ("resnet18", "mobilenet_v2")}

@@ -1,0 +1,51 @@
+"""What every test shares: no network, no dashboards, real data where it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+for _variable in ("WANDB_API_KEY", "WANDB_MODE", "OUTTAKE_ALLOW_TARGETS", "OUTTAKE_RUNS"):
+    os.environ.pop(_variable, None)
+os.environ["WANDB_DIR"] = os.environ.get("TMPDIR", "/tmp")
+os.environ["HYDRA_FULL_ERROR"] = "1"
+
+
+class NetworkUsedError(AssertionError):
+    """A test, or a library under it, tried to reach another machine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail on any connection that leaves this machine; loopback stays."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family != socket.AF_UNIX and host not in ("127.0.0.1", "::1", "localhost"):
+            raise NetworkUsedError(f"connection to {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; tests skip where it is absent."""
+    root = Path(os.environ.get("OUTTAKE_DATA") or ROOT.parent / "shared" / "data")
+    if not root.is_dir():
+        pytest.skip(f"real data is not at {root}; set OUTTAKE_DATA")
+    return root
+
+
+@pytest.fixture(scope="session")
+def camvid_root(real_data: Path) -> Path:
+    """CamVid, or skip."""
+    if not (real_data / "camvid").is_dir():
+        pytest.skip(f"{real_data} has no camvid")
+    return real_data / "camvid"

@@ -1,0 +1,31 @@
+"""Small generated images and masks."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZE = (24, 32)
+
+
+def picture(seed: int, size=SIZE, channels: int = 3):
+    """A smooth random image, uint8 (H, W, channels)."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (4, 4, channels), dtype=np.uint8)
+    rows = np.linspace(0, 3.99, size[0]).astype(int)
+    columns = np.linspace(0, 3.99, size[1]).astype(int)
+    return small[rows][:, columns]
+
+
+def label_map(seed: int, size=SIZE, classes: int = 3):
+    """Random class ids in blocks, uint8 (H, W); every class occurs."""
+    blocks = np.random.default_rng(seed).permutation(np.arange(16) % classes).reshape(4, 4)
+    rows = np.linspace(0, 3.99, size[0]).astype(int)
+    columns = np.linspace(0, 3.99, size[1]).astype(int)
+    return blocks[rows][:, columns].astype(np.uint8)
+
+
+def save(path: Path, array) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path

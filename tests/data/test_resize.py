@@ -1,0 +1,55 @@
+import cv2
+import numpy as np
+import pytest
+
+from outtake.data.resize import resize_short_side, short_side_size
+from outtake.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((360, 480), 180, (180, 240)),
+        ((480, 360), 180, (240, 180)),
+        ((100, 100), 33, (33, 33)),
+        ((1, 500), 2, (2, 1000)),
+        ((7, 9), None, (7, 9)),
+    ],
+)
+def test_the_short_side_is_what_was_asked_for(size, short_side, expected):
+    assert short_side_size(*size, short_side) == expected
+    assert resize_short_side(np.zeros(size, np.uint8), short_side).shape == expected
+
+
+def test_shrinking_averages_and_growing_interpolates():
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    area = cv2.resize(image, (30, 20), interpolation=cv2.INTER_AREA)
+    linear = cv2.resize(image, (120, 80), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(resize_short_side(image, 20), area)
+    assert np.array_equal(resize_short_side(image, 80), linear)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 9])
+@pytest.mark.parametrize("short_side", [11, 57])
+def test_every_channel_is_resized_as_if_alone(channels, short_side):
+    image = np.random.default_rng(0).integers(0, 256, (24, 36, channels), dtype=np.uint8)
+    resized = resize_short_side(image, short_side)
+    assert resized.shape[2] == channels
+    for channel in range(channels):
+        alone = resize_short_side(np.ascontiguousarray(image[..., channel]), short_side)
+        assert np.array_equal(resized[..., channel], alone)
+
+
+def test_labels_stay_labels_and_do_not_shift():
+    mask = np.kron(np.array([[0, 255], [7, 3]], np.uint8), np.ones((8, 8), np.uint8))
+    for short_side in (8, 12, 48):
+        resized = resize_short_side(mask, short_side, "nearest")
+        assert set(np.unique(resized)) == {0, 3, 7, 255}
+        assert np.array_equal(np.rot90(resized, 2), resize_short_side(
+            np.ascontiguousarray(np.rot90(mask, 2)), short_side, "nearest"
+        ))  # fmt: skip
+
+
+def test_a_size_below_one_is_refused():
+    with pytest.raises(ConfigError, match="short_side is 0"):
+        resize_short_side(np.zeros((4, 4), np.uint8), 0)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from outtake.experiments.redact import redact, redact_tree
+
+CANARY = "c4n4ry-5up3r-s3cret"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"wandb.api_key={CANARY}",
+        f"+logger.wandb.token={CANARY}",
+        f"api_key: {CANARY}",
+        f'"password": "{CANARY}"',
+        f"--hf-token={CANARY}",
+        f"AWS_SECRET_ACCESS_KEY={CANARY}",
+        f"https://user:{CANARY}@example.org/repo.git",
+        f"export GITHUB_TOKEN='{CANARY}'",
+    ],
+)
+def test_a_secret_is_hidden_wherever_it_stands(text: str) -> None:
+    assert CANARY not in redact(text)
+
+
+def test_the_value_of_a_secret_variable_is_hidden_in_any_text(monkeypatch) -> None:
+    monkeypatch.setenv("MY_API_KEY", CANARY)
+    assert CANARY not in redact(f"the config holds {CANARY} under an innocent name")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_key: ${oc.env:WANDB_API_KEY}",
+        "tokens_per_batch: 7",
+        "data.root=/tmp/keys",
+        "token: null",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_trees_are_hidden_by_key_and_by_value(monkeypatch) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", CANARY)
+    tree = {"a": [{"auth_token": "abc"}, f"x {CANARY}"], "lr": 0.1, "api_key": "${oc.env:KEY}"}
+    hidden = redact_tree(tree)
+    assert CANARY not in str(hidden) and "abc" not in str(hidden)
+    assert hidden["lr"] == 0.1 and hidden["api_key"] == "${oc.env:KEY}"

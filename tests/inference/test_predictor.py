@@ -1,0 +1,122 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from outtake.errors import ConfigError, DeviceError
+from outtake.inference import Predictor, TorchBackend, resolve_device
+from outtake.labels import LabelSpace
+from outtake.types import TimedFrame
+
+SPACE = LabelSpace.named(("dark", "bright"))
+
+
+class Threshold(nn.Module):
+    """Says "bright" where the picture is: a network with a known answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = SPACE
+        self.batches: list[tuple[int, ...]] = []
+
+    def predict(self, images, size=None):
+        self.batches.append(tuple(images.shape))
+        assert images.dtype == torch.uint8
+        score = (images.float().mean(1, keepdim=True) - 127.5) / 16
+        logits = torch.cat([-score, score], 1)
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+
+
+def clip(count: int, height: int = 40, width: int = 60) -> list[TimedFrame]:
+    frames = []
+    for index in range(count):
+        image = np.zeros((height, width, 3), np.uint8)
+        image[:, : width // 2 + index] = 255
+        frames.append(TimedFrame(image, index * 7, Fraction(1, 90)))
+    return frames
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_every_frame_comes_out_with_its_labels(batch_size):
+    frames = clip(7)
+    predictor = Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=batch_size)
+    out = list(predictor(iter(frames)))
+    assert [item.frame for item in out] == frames
+    for item in out:
+        assert item.labels.dtype == np.uint8
+        assert np.array_equal(item.labels, item.frame.image[..., 0] // 255)
+        assert item.space is SPACE and item.confidence is None
+
+
+def test_the_network_sees_the_short_side_of_training_and_labels_have_the_frames_size():
+    task = Threshold()
+    predictor = Predictor(TorchBackend(task, "cpu"), SPACE, short_side=20, batch_size=2)
+    labels = [item.labels for item in predictor(clip(3))]
+    assert task.batches == [(2, 3, 20, 30), (1, 3, 20, 30)]
+    assert [label.shape for label in labels] == [(40, 60)] * 3
+
+
+def test_a_grey_network_gets_grey_pictures():
+    task = Threshold()
+    list(Predictor(TorchBackend(task, "cpu"), SPACE, channels=1)(clip(1)))
+    assert task.batches == [(1, 1, 40, 60)]
+    with pytest.raises(ConfigError, match="takes 4 channels"):
+        Predictor(TorchBackend(task, "cpu"), SPACE, channels=4)
+
+
+def test_batches_are_taken_as_they_are_needed():
+    pulled = 0
+
+    def frames():
+        nonlocal pulled
+        for frame in clip(20):
+            pulled += 1
+            yield frame
+
+    next(Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=4)(frames()))
+    assert pulled == 4
+    with pytest.raises(ConfigError, match="batch_size=0"):
+        Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=0)
+
+
+def test_confidence_is_the_softmax_of_the_label():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 5, 6, 7)
+
+    class Fixed(nn.Module):
+        def predict(self, images, size=None):
+            return logits
+
+    labels, confidence = TorchBackend(Fixed(), "cpu", confidence=True)(
+        np.zeros((2, 6, 7, 3), np.uint8), (6, 7)
+    )
+    best, ids = logits.softmax(1).max(1)
+    assert np.array_equal(labels, ids.numpy())
+    assert np.allclose(confidence, best.numpy(), atol=1e-6)
+
+
+def test_bfloat16_gives_the_same_labels_on_an_easy_picture():
+    images = np.stack([frame.image for frame in clip(2)])
+    exact, _ = TorchBackend(Threshold(), "cpu", "float32")(images, (40, 60))
+    half, _ = TorchBackend(Threshold(), "cpu", "bfloat16")(images, (40, 60))
+    assert np.array_equal(exact, half)
+    with pytest.raises(ConfigError, match="precision=int4: unknown; use auto, float32"):
+        TorchBackend(Threshold(), "cpu", "int4")
+
+
+def test_device_names(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto").type == resolve_device("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="no CUDA device; use cpu or auto"):
+        resolve_device("cuda")
+    for name in ("gpu", "meta"):
+        with pytest.raises(DeviceError, match="use auto, cpu or cuda"):
+            resolve_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("auto").type == "cuda"
+    with pytest.raises(DeviceError, match="there are 1 CUDA devices"):
+        resolve_device("cuda:3")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from outtake.build import build_net, check_targets, instantiate
+from outtake.errors import ConfigError, ForbiddenTargetError, WeightsError
+
+
+class OwnNet(nn.Module):
+    def __init__(self, classes: int, in_channels: int, width: int = 4) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, padding=1), nn.Conv2d(width, classes, 1)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+FORBIDDEN = [
+    "os.system",
+    "subprocess.Popen",
+    "pathlib.Path.write_text",
+    "builtins.eval",
+    "torch.load",
+    "torch.hub.load",
+    "torch.nn.functional.os.system",
+    "outtake.files.replace_text",
+    "outtake.training.checkpoint_io.os.system",
+    "outtake.training.checkpoint_io.save_checkpoint",
+    "outtake.training.checkpoint_io.Path",
+    "outtake.data.folder.Path",
+    "albumentations.save",
+    "pytorch_lightning.callbacks.Path",
+    "hydra.utils.instantiate",
+    "torch.nnx.Linear",
+]
+
+
+@pytest.mark.parametrize("target", FORBIDDEN)
+def test_a_target_outside_the_allowlist_is_never_built(target: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        instantiate({"_target_": target, "_args_": ["touch canary"]})
+    assert "_target_" in str(caught.value)
+
+
+@pytest.mark.parametrize("node", [{"a": [{"b": {"_target_": "os.system"}}]}, {"_target_": ["x"]}])
+def test_targets_are_found_at_any_depth_and_of_any_type(node) -> None:
+    with pytest.raises(ForbiddenTargetError):
+        check_targets(node)
+
+
+def test_an_interpolated_target_is_judged_by_what_it_resolves_to() -> None:
+    cfg = OmegaConf.create({"x": "os", "node": {"_target_": "${x}.system", "command": "true"}})
+    with pytest.raises(ForbiddenTargetError, match=r"os\.system"):
+        instantiate(cfg.node)
+
+
+def test_a_resolver_in_a_node_runs_once(tmp_path: Path) -> None:
+    answers = iter(["torch.nn.Identity", "os.getcwd"])
+    OmegaConf.register_new_resolver("flip", lambda: next(answers), replace=True)
+    cfg = OmegaConf.create({"node": {"_target_": "${flip:}"}})
+    assert isinstance(instantiate(cfg.node), nn.Identity)
+
+
+def test_an_own_network_needs_the_variable_and_gets_classes_and_channels(monkeypatch) -> None:
+    node = OmegaConf.create({"_target_": f"{__name__}.OwnNet", "width": 8})
+    with pytest.raises(ForbiddenTargetError, match="OUTTAKE_ALLOW_TARGETS"):
+        build_net(node, 5, 2)
+    monkeypatch.setenv("OUTTAKE_ALLOW_TARGETS", __name__)
+    net = build_net(node, 5, 2)
+    assert net(torch.zeros(1, 2, 6, 6)).shape == (1, 5, 6, 6)
+
+
+def test_an_option_that_the_target_does_not_take_is_named() -> None:
+    with pytest.raises(ConfigError, match="stripe"):
+        instantiate({"_target_": "outtake.models.fcn.FCN", "classes": 2, "stripe": 8})
+
+
+def test_a_users_error_inside_a_constructor_comes_out_as_it_is() -> None:
+    node = {"_target_": "outtake.models.fcn.FCN", "classes": 2, "encoder_weights": "absent.pth"}
+    with pytest.raises(WeightsError, match="absent"):
+        instantiate(node)
+
+
+def test_a_missing_value_names_its_key() -> None:
+    cfg = OmegaConf.create({"data": {"root": "???"}})
+    with pytest.raises(ConfigError, match=r"data\.root=VALUE|root=VALUE"):
+        instantiate(cfg.data)

@@ -1,0 +1,82 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONSTRAINTS = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
+)
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def requirements() -> list[str]:
+    extras = PROJECT["optional-dependencies"].values()
+    return [*PROJECT["dependencies"], *(requirement for extra in extras for requirement in extra)]
+
+
+@pytest.mark.parametrize("requirement", requirements())
+def test_every_dependency_is_pinned_within_its_bounds(requirement: str) -> None:
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    pinned = {normal(name): version for name, version in CONSTRAINTS.items()}
+    assert normal(wanted.name) in pinned
+    assert wanted.specifier.contains(pinned[normal(wanted.name)])
+
+
+def test_constraints_hold_names_and_versions_only() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+    assert CONSTRAINTS["torch"] == "2.14.1" and CONSTRAINTS["torchvision"] == "0.29.1"
+
+
+def test_conda_installs_the_same_project_extras_and_pins() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, through_pip = environment["dependencies"]
+    assert python.removeprefix("python ") == PROJECT["requires-python"]
+    assert pip == "pip"
+    constraint, project = through_pip["pip"]
+    assert (ROOT / constraint.split()[1]).samefile(ROOT / "constraints.txt")
+    extras = re.fullmatch(r"--editable \.\[(.*)\]", project)
+    assert extras and set(extras[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    makefile = (ROOT / "Makefile").read_text()
+    assert f'--editable ".[{extras[1]}]"' in makefile, "make and conda install the same extras"
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "infer_video.py"])
+def test_help_is_quick_and_says_how_to_use_it(script: str) -> None:
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and f"python {script}" in done.stdout
+    assert "torch" not in done.stderr
+    assert time.perf_counter() - began < 10, "the promise is 3 s on a quiet machine"
+
+
+def test_help_does_not_import_torch() -> None:
+    code = "import sys; import train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+def test_no_tracked_file_is_large() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    large = [path for path in paths if path.is_file() and path.stat().st_size > 300_000]
+    assert not large
