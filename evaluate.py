@@ -3,15 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run
+from outtake.apps.cli import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Compose, evaluate, write ``metrics.json``."""
-    from outtake.apps.evaluate import evaluate  # late: --help stays fast
+    with user_errors():
+        from outtake.apps.evaluate import evaluate  # late: --help stays fast
 
-    evaluate(cfg)
+        evaluate(cfg)
 
 
 if __name__ == "__main__":

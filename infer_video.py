@@ -3,15 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run
+from outtake.apps.cli import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="infer_video")
 def main(cfg: DictConfig) -> None:
     """Compose the config and hand it on; the import is late so that --help is quick."""
-    from outtake.apps.infer_video import infer_video
+    with user_errors():
+        from outtake.apps.infer_video import infer_video
 
-    infer_video(cfg)
+        infer_video(cfg)
 
 
 if __name__ == "__main__":

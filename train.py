@@ -7,20 +7,21 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run
+from outtake.apps.cli import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
-    from outtake.apps.train import check_objective, train  # late: --help stays fast
+    with user_errors():
+        from outtake.apps.train import check_objective, train  # late: --help stays fast
 
-    hydra_cfg = HydraConfig.get()
-    run_dir = None
-    if hydra_cfg.mode == RunMode.MULTIRUN:
-        check_objective(cfg)
-        run_dir = Path(hydra_cfg.runtime.output_dir)
-    return train(cfg, run_dir, list(hydra_cfg.overrides.task))
+        hydra_cfg = HydraConfig.get()
+        run_dir = None
+        if hydra_cfg.mode == RunMode.MULTIRUN:
+            check_objective(cfg)
+            run_dir = Path(hydra_cfg.runtime.output_dir)
+        return train(cfg, run_dir, list(hydra_cfg.overrides.task))
 
 
 if __name__ == "__main__":

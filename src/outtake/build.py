@@ -166,7 +166,7 @@ def build_task(
 
 
 def build_net(node: DictConfig, classes: int, channels: int) -> Any:
-    """Build the network; ``classes`` and ``in_channels`` are passed where it takes them."""
+    """Build the network; what it has to fit is passed where its constructor takes it."""
     plain = plain_containers(node)
     check_targets(plain, "model")
     try:
@@ -175,6 +175,9 @@ def build_net(node: DictConfig, classes: int, channels: int) -> Any:
         raise ConfigError(f"model._target_={plain.get('_target_')}: can not be imported") from error
     offered = {"classes": classes, "num_classes": classes, "in_channels": channels}
     free = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
+    if "encoder_name" not in signature and not free:
+        # The backbone group names an encoder; a network of one's own may have no use for it.
+        plain.pop("encoder_name", None)
     passed = {k: v for k, v in offered.items() if k in signature}
     if free and not {"classes", "num_classes"} & passed.keys():
         passed["classes"] = classes

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from outtake import __version__
 from outtake.build import build_net, check_targets, instantiate, plain_containers
 from outtake.errors import CheckpointError, OuttakeError
+from outtake.experiments.redact import redact
 from outtake.labels import LabelSpace
 from outtake.training.checkpoint_io import read_checkpoint, sha256
 from outtake.training.losses import CrossEntropy
@@ -53,7 +54,7 @@ def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str,
     return {
         "format": FORMAT,
         "version": __version__,
-        "config": OmegaConf.to_yaml(cfg, resolve=False),
+        "config": redact(OmegaConf.to_yaml(cfg, resolve=False)),
         "labels": labels.to_dict(),
         "channels": channels,
         "short_side": plain_containers(cfg.data).get("short_side"),

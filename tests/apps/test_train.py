@@ -49,9 +49,10 @@ def test_a_run_folder_describes_itself(small_run: Path) -> None:
     }
     checkpoints = {path.name for path in (small_run / "checkpoints").iterdir()}
     assert checkpoints == {"best.ckpt", "best.ckpt.sha256", "last.ckpt", "last.ckpt.sha256"}
-    assert "${paths.runs}" in (small_run / "config.yaml").read_text() or "${oc.env" in (
-        small_run / "config.yaml"
-    ).read_text(), "the config is kept unresolved"
+    assert (
+        "${paths.runs}" in (small_run / "config.yaml").read_text()
+        or "${oc.env" in (small_run / "config.yaml").read_text()
+    ), "the config is kept unresolved"
     assert yaml.safe_load((small_run / "overrides.yaml").read_text()) == list(SMALL)
     environment = json.loads((small_run / "environment.json").read_text())
     assert environment["packages"]["torch"] and environment["hardware"]["cpu"]
@@ -66,7 +67,7 @@ def test_metrics_hold_losses_and_every_class(small_run: Path) -> None:
     records = curve(small_run)
     keys = set().union(*records)
     labels = load_trained(small_run).labels
-    assert {"train/loss", "val/loss", "val/miou", "val/pixel_accuracy"} <= keys
+    assert {"train/loss_epoch", "val/loss", "val/miou", "val/pixel_accuracy"} <= keys
     assert len([key for key in keys if key.startswith("val/iou/")]) >= len(labels.names) - 2
     assert [r["epoch"] for r in records if OBJECTIVE in r] == [0, 1]
 

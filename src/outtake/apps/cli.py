@@ -6,10 +6,13 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.errors import OuttakeError
@@ -30,13 +33,33 @@ def run(main: Callable[[], Any]) -> None:
     try:
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            traceback.print_exc()
-        print(f"error: {explain(error)}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", USER_ERROR))
+        fail(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Around the body of a ``@hydra.main`` function: end a single run at a user's error.
+
+    Hydra would print a line of its own about the job first. In a multirun it shall, since that
+    line names the job, and the other jobs go on.
+    """
+    try:
+        yield
+    except (OuttakeError, OmegaConfBaseException) as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        fail(error)
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print one line and exit."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    print(f"error: {explain(error)}", file=sys.stderr)
+    sys.exit(getattr(error, "exit_code", USER_ERROR))
 
 
 def explain(error: BaseException) -> str:
@@ -46,6 +69,12 @@ def explain(error: BaseException) -> str:
         if isinstance(cause, OuttakeError):
             return str(cause)
         cause = cause.__cause__
+    override = getattr(error, "override", None)
+    if override is not None:
+        return (
+            f"{override}: can not be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
+            "and a value with spaces or commas quoted"
+        )
     text = " ".join(str(error).split())
     choices = re.search(
         r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': "

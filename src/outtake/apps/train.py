@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -211,11 +212,9 @@ def _stopped_early(trainer: Trainer) -> bool:
 
 def _finish_wandb() -> None:
     # Without this the next job of a multirun would go on in the same wandb run.
-    import sys
-
     client = sys.modules.get("wandb")
     if client is not None and client.run is not None:
-        client.finish(quiet=True)
+        client.finish()
 
 
 def check_objective(cfg: DictConfig) -> None:

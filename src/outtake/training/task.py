@@ -61,9 +61,7 @@ class SegmentationTask(LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
-        normalised = self.normalize(images).contiguous(
-            memory_format=self.memory_format
-        )
+        normalised = self.normalize(images).contiguous(memory_format=self.memory_format)
         logits: torch.Tensor = self.net(normalised)
         return logits
 
@@ -88,7 +86,9 @@ class SegmentationTask(LightningModule):
                 f"{self.global_step} (training samples {samples}); lower optimizer.lr, or set "
                 "trainer.gradient_clip_val"
             )
-        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=len(batch["image"]))
+        count = len(batch["image"])
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
+        self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from outtake.errors import VideoError
 from outtake.video.colour import ColourTags
 from outtake.video.orientation import Orientation
-from outtake.video.structure import missing_bytes
+from outtake.video.structure import broken_at, missing_bytes
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,12 @@ def open_container(path: Path) -> InputContainer:
             raise VideoError(
                 f"{path} is truncated: {lost} of {size + lost} bytes are missing at its end; "
                 "copy or record it again, or repair it with 'ffmpeg -i IN -c copy OUT'"
+            )
+        broken = broken_at(path)
+        if broken is not None:
+            raise VideoError(
+                f"{path} is damaged at byte {broken} of {size}; copy it again, or save what can "
+                "be read with 'ffmpeg -i IN OUT'"
             )
         container: InputContainer = av.open(os.fspath(path), "r", metadata_errors="ignore")
         return container

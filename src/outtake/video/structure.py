@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 _EBML_MAGIC = b"\x1a\x45\xdf\xa3"
 _EBML_SEGMENT = 0x18538067
+_EBML_CLUSTER = 0x1F43B675
+_UNKNOWN_LENGTH = -1
 _TS_PACKET_BYTES = 188
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
 
@@ -27,6 +29,39 @@ def missing_bytes(path: Path) -> int:
     with path.open("rb") as file:
         end = _layout(file.read(2 * _TS_PACKET_BYTES))(file, size)
     return max(end - size, 0)
+
+
+def broken_at(path: Path) -> int | None:
+    """Return the byte at which the elements of a Matroska file stop to follow on one another.
+
+    FFmpeg skips what it can not parse up to the next cluster, or to the end, and says nothing.
+    None for a file in order, for a live recording (its elements have no length), and for any
+    other container.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(4) != _EBML_MAGIC:
+            return None
+        return _ebml_break(file, 0, size, (_EBML_SEGMENT, _EBML_CLUSTER))
+
+
+def _ebml_break(file: BinaryIO, start: int, end: int, parents: tuple[int, ...]) -> int | None:
+    position = start
+    while position < end:
+        file.seek(position)
+        identifier = _ebml_number(file, keep_marker=True)
+        length = _ebml_number(file, keep_marker=False)
+        if length == _UNKNOWN_LENGTH and identifier in parents:
+            return None
+        content = file.tell()
+        if identifier is None or length is None or length < 0 or content + length > end:
+            return position
+        if identifier in parents:
+            inside = _ebml_break(file, content, content + length, parents)
+            if inside is not None:
+                return inside
+        position = content + length
+    return None
 
 
 def _layout(head: bytes) -> Callable[[BinaryIO, int], int]:
@@ -83,7 +118,7 @@ def _ebml_end(file: BinaryIO, size: int) -> int:
         file.seek(position)
         identifier = _ebml_number(file, keep_marker=True)
         length = _ebml_number(file, keep_marker=False)
-        if identifier is None or length is None:  # unknown length: a live recording
+        if identifier is None or length is None or length == _UNKNOWN_LENGTH:
             return size
         position = file.tell() + length
         if identifier == _EBML_SEGMENT:
@@ -93,12 +128,12 @@ def _ebml_end(file: BinaryIO, size: int) -> int:
 
 def _ebml_number(file: BinaryIO, *, keep_marker: bool) -> int | None:
     first = file.read(1)
-    if not first or not first[0]:
+    if not first or not first[0]:  # the end, or a width above 8 bytes, which none has
         return None
     width = 9 - first[0].bit_length()
     rest = file.read(width - 1)
     marked = int.from_bytes(first + rest, "big")
     value = marked & ((1 << (7 * width)) - 1)
     if not keep_marker and value == (1 << (7 * width)) - 1:
-        return None
+        return _UNKNOWN_LENGTH
     return marked if keep_marker else value
