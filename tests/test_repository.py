@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -59,13 +59,16 @@ def test_conda_installs_the_same_project_extras_and_pins() -> None:
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py", "infer_video.py"])
 def test_help_is_quick_and_says_how_to_use_it(script: str) -> None:
-    began = time.perf_counter()
+    began = os.times()
     done = subprocess.run(
         [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and f"python {script}" in done.stdout
     assert "torch" not in done.stderr
-    assert time.perf_counter() - began < 10, "the promise is 3 s on a quiet machine"
+    used = os.times()
+    spent_s = used.children_user + used.children_system
+    spent_s -= began.children_user + began.children_system
+    assert spent_s < 3, "CPU seconds, so that a busy machine does not matter"
 
 
 def test_help_does_not_import_torch() -> None:

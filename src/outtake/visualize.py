@@ -123,7 +123,7 @@ def save_png(path: str | Path, image: Frame) -> Path:
     Raises:
         OutputError: it can not be written; what was there stays.
     """
-    _, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    _, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
     target = Path(path)
     replace_file(target, lambda file: file.write(data.tobytes()))
     return target

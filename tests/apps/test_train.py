@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import yaml
 from outtake.apps.config import CONF, compose
 from outtake.apps.train import OBJECTIVE, best_record, train
 from outtake.checkpoint import load_trained
-from outtake.errors import NonFiniteLossError, OutputError
+from outtake.errors import ConfigError, NonFiniteLossError, OutputError
 from outtake.training.checkpoint_io import read_checkpoint
 from tests.apps.conftest import SMALL
 
@@ -90,10 +92,18 @@ def test_train_returns_the_objective_and_resumes(tmp_path: Path) -> None:
     first = train(compose("train", [*SMALL, "trainer.max_epochs=1"]), run)
     assert first == best_record(run / "metrics.jsonl")[OBJECTIVE]
     config = (run / "config.yaml").read_text()
-    second = train(compose("train", [*SMALL, "trainer.max_epochs=3", f"resume={run}"]))
+    more = [f"resume={run}", "trainer.max_epochs=3"]
+    second = train(compose("train", more), overrides=more)
     assert second >= first
     assert [r["epoch"] for r in curve(run) if OBJECTIVE in r] == [0, 1, 2]
     assert (run / "config.yaml").read_text() == config
+
+
+def test_a_resumed_run_keeps_its_own_config(small_run: Path) -> None:
+    for change in ("model=unet", "+trainer.overfit_batches=1"):
+        overrides = [f"resume={small_run}", change]
+        with pytest.raises(ConfigError, match="keeps its own config"):
+            train(compose("train", overrides), overrides=overrides)
 
 
 def test_a_run_folder_is_never_written_over(small_run: Path) -> None:
@@ -123,6 +133,26 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
         path for path in run.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()
     ]
     assert not leaks
+
+
+def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, CONF.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
+    command += [f"paths.runs={tmp_path}", "name=run"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        limit_s = time.monotonic() + 120
+        while time.monotonic() < limit_s and not best_record(run / "metrics.jsonl"):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert f"resume={run}" in errors and "Traceback" not in errors
+    assert weights(run)
+    more = [f"resume={run}", f"trainer.max_epochs={1 + len(curve(run))}"]
+    assert train(compose("train", more), overrides=more) >= 0
 
 
 @pytest.mark.slow

@@ -34,8 +34,11 @@ def run(main: Callable[[], Any]) -> None:
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
         fail(error)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader went away, as in --help | head; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as interrupt:
+        print("; ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

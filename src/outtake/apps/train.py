@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+import yaml
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
+from outtake.build import build_data, build_task, check_targets, instantiate
 from outtake.checkpoint import make_record
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
@@ -50,8 +51,11 @@ def train(
             is made wherever that can be known.
     """
     quiet_libraries()
+    resumed = _resume_folder(cfg)
+    if resumed is not None:
+        cfg = resumed_config(cfg, resumed, overrides)
     check_targets(OmegaConf.to_container(cfg, resolve=False))
-    folder = RunFolder(_resume_folder(cfg) or run_dir or Path(cfg.paths.runs) / str(cfg.name))
+    folder = RunFolder(resumed or run_dir or Path(cfg.paths.runs) / str(cfg.name))
     check_trainer(cfg)
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
@@ -72,6 +76,31 @@ def train(
         _finish_wandb()
 
 
+def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """Return the config that a run was begun with, and what the command line changes in it.
+
+    Raises:
+        ConfigError: the run's config is missing, or the command line chooses a whole group.
+    """
+    try:
+        saved = OmegaConf.load(folder / "config.yaml")
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
+    assert isinstance(saved, DictConfig)
+    saved.paths, saved.resume = cfg.paths, cfg.resume
+    for override in overrides:
+        key, _, _ = override.partition("=")
+        if key == "resume" or key.startswith("paths"):
+            continue
+        if key.startswith(("+", "~")) or OmegaConf.is_config(OmegaConf.select(saved, key)):
+            raise ConfigError(
+                f"{override}: a resumed run keeps its own config; single keys such as "
+                "trainer.max_epochs=N can be changed"
+            )
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+    return saved
+
+
 def check_trainer(cfg: DictConfig) -> None:
     """Raise a DeviceError for an accelerator that is not there."""
     accelerator = str(cfg.trainer.get("accelerator", "auto"))
@@ -90,9 +119,7 @@ def make_trainer(
     throughput: Throughput | None = None,
 ) -> Trainer:
     """Build the Trainer with its callbacks and the checkpoint plugin."""
-    with open_dict(cfg):
-        named = plain_containers(cfg.get("callbacks")) or {}
-    callbacks = list(instantiate(named).values())
+    callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
     for callback in callbacks:
         if isinstance(callback, ValidationImages) and callback.folder is None:
             callback.folder = folder.images
@@ -127,11 +154,14 @@ def _fit(
     if cfg.resume:
         read_checkpoint(last)
     began_s = time.perf_counter()
-    trainer.fit(task, datamodule=data, ckpt_path=str(last) if cfg.resume else None)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=str(last) if cfg.resume else None)
+    except SystemExit:
+        # Lightning ends the process with 1 at Ctrl-C.
+        if trainer.interrupted:
+            raise KeyboardInterrupt(_how_to_go_on(folder)) from None
+        raise
     wall_s = time.perf_counter() - began_s
-    if trainer.interrupted:
-        print(f"interrupted; go on with: python train.py resume={folder.path}")
-        raise KeyboardInterrupt
     best = best_record(folder.metrics)
     folder.write_json(
         "summary.json",
@@ -184,6 +214,12 @@ def _resume_folder(cfg: DictConfig) -> Path | None:
             f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
         )
     return folder
+
+
+def _how_to_go_on(folder: RunFolder) -> str:
+    if (folder.checkpoints / "last.ckpt").is_file():
+        return f"go on after the last finished epoch with: python train.py resume={folder.path}"
+    return f"no epoch was finished, {folder.path} can be deleted"
 
 
 def _describe(

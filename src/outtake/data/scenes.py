@@ -87,7 +87,8 @@ class Scenes:
         ]
         if not names:
             raise EmptySplitError(
-                f"data=scenes has no sample in split {split!r}: set data.source.clips.{split} to 1 or more"
+                f"data=scenes has no sample in split {split!r}: set "
+                f"data.source.clips.{split} to 1 or more"
             )
         return [Pair(id=name, image=name, mask=name) for name in names]
 
