@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,9 @@ from outtake.video import VideoInfo, check_target, open_clip, open_writer
 if TYPE_CHECKING:
     from outtake.checkpoint import Trained
 
+log = logging.getLogger(__name__)
+
+INVENTED_WARNING = 0.2
 AUDIO = {"copy": True, "drop": False}
 
 
@@ -153,8 +157,15 @@ def remove_from_video(
                 f"{report.frames}; it must give one for each"
             )
         facts = _facts(trained, clip.info, target, remover, policy, config)
-    record = report.record(**facts)
+    record = report.record(getattr(remover, "facts", ()), **facts)
     write_report(target, record)
+    invented = record.get("fill", {}).get("invented", 0.0)
+    if invented > INVENTED_WARNING:
+        log.warning(
+            "%s: %.0f%% of what was removed was seen in no other frame and is made up",
+            target.name,
+            100 * invented,
+        )
     return record
 
 

@@ -2,13 +2,15 @@
 
 from outtake.removal.effects import Blur, Pixelate, Solid
 from outtake.removal.inpaint import Inpaint
+from outtake.removal.plate.remover import Plate
 from outtake.removal.policy import MaskPolicy
 from outtake.removal.report import RemovalReport
-from outtake.removal.stages import LabelledFrame, MaskedFrame, Remover
+from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame, Remover
 from outtake.removal.views import MaskView, Overlay
 
 __all__ = [
     "Blur",
+    "FrameFacts",
     "Inpaint",
     "LabelledFrame",
     "MaskPolicy",
@@ -16,6 +18,7 @@ __all__ = [
     "MaskedFrame",
     "Overlay",
     "Pixelate",
+    "Plate",
     "RemovalReport",
     "Remover",
     "Solid",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
 from outtake.files import write_json
-from outtake.removal.stages import MaskedFrame
+from outtake.removal.stages import FrameFacts, MaskedFrame
 
 T = TypeVar("T")
+_FILL = ("seen", "carried", "invented", "ring_residual")
 
 
 class RemovalReport:
@@ -60,8 +61,13 @@ class RemovalReport:
             self._hole_share.append(round(float(item.mask.mean()), 6))
             yield item
 
-    def record(self, **facts: Any) -> dict[str, Any]:
-        """Return the report as plain containers, led by what else there is to say."""
+    def record(self, fills: Sequence[FrameFacts] = (), **facts: Any) -> dict[str, Any]:
+        """Return the report as plain containers, led by what else there is to say.
+
+        Args:
+            fills: where the fill of each frame comes from, if the remover knows.
+            facts: what else there is to say.
+        """
         frames = self.frames
         seconds = perf_counter() - self._start
         accounted_s = sum(self.stage_s.values())
@@ -77,8 +83,25 @@ class RemovalReport:
                 "max": max(self._hole_share, default=0.0),
                 "frames_without": self._hole_share.count(0.0),
             },
-            "per_frame": {"time_s": self._time_s, "hole_share": self._hole_share},
+            **_fill_record(fills),
+            "per_frame": {
+                "time_s": self._time_s,
+                "hole_share": self._hole_share,
+                **{key: [getattr(fill, key) for fill in fills] for key in _FILL if fills},
+            },
         }
+
+
+def _fill_record(fills: Sequence[FrameFacts]) -> dict[str, Any]:
+    holes = [fill for fill in fills if fill.seen + fill.carried + fill.invented > 0]
+    if not holes:
+        return {}
+    return {
+        "fill": {
+            key: round(sum(float(getattr(fill, key)) for fill in holes) / len(holes), 6)
+            for key in _FILL[:3]
+        }
+    }
 
 
 def report_path(output: Path) -> Path:

@@ -45,6 +45,25 @@ class MaskedFrame:
     labelled: LabelledFrame | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """Where the fill of one frame comes from.
+
+    Attributes:
+        seen: share of the hole that other frames saw, 0 to 1.
+        carried: share that was moved along from the frame before, where it had once been made up
+            or been seen by frames that can not be used any more.
+        invented: share that was made up for this frame.
+        ring_residual: how far the best reference is off around the hole, in grey levels, averaged
+            over the parts of the hole by their size; None without a usable reference.
+    """
+
+    seen: float = 0.0
+    carried: float = 0.0
+    invented: float = 0.0
+    ring_residual: float | None = None
+
+
 class Remover(Protocol):
     """Takes things out of a clip.
 
@@ -52,6 +71,8 @@ class Remover(Protocol):
     ahead are called the same way. Its contract: one frame out for each frame in, in the same
     order and with the same time; frames that come in are not written to; and, unless
     ``keeps_outside`` is False, pixels outside the mask come out bit for bit as they went in.
+    One that knows where its fill comes from says so in ``facts``, a list of :class:`FrameFacts`
+    for the frames given out since the last call.
 
     Attributes:
         needs_mask: whether it has nothing to do without a class to remove.

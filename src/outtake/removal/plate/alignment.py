@@ -18,6 +18,8 @@ Judged = tuple[Floats, Floats]
 
 # A reference that shows less of the ring than this can not be judged by it.
 _MIN_SHARE, _MIN_PIXELS = 0.25, 12
+# Of the ring, this share has to agree with a reference.
+_TRUSTED_SHARE = 0.6
 # How far the refinement expects to go, in pixels, at the edge of a site.
 _PRIOR_PX = 1.5
 _REFINEMENTS = 2
@@ -33,12 +35,15 @@ class Fit:
     Attributes:
         order: indices of those that can be judged, the best first.
         scores: ring residual of each reference in grey levels; infinite if it can not be judged.
+        trusted: the same over the better part of the ring: what moves by itself around the hole,
+            such as the cast shadow of what is removed, says nothing against a reference.
         maps: homographies from the frame to each reference, corrected for this site, (n, 3, 3).
         offsets: what is to be added to each reference's colours, float32 (n, 3).
     """
 
     order: NDArray[np.intp]
     scores: Floats
+    trusted: Floats
     maps: Homography
     offsets: Floats
 
@@ -57,20 +62,24 @@ class _Draft:
         self.site = site
         self.maps = maps
         self._errors, self._known = errors, known
-        self._offsets = _means(errors, known)
         # What moves by itself in the ring is an outlier: it tells nothing about the alignment.
+        grey = errors.sum(axis=0) / np.float32(3)
+        spread = np.abs(grey - _lowest(grey, known, 0.5)[0][:, None])
+        typical = _lowest(spread, known, 0.5)[0][:, None]
+        self._offsets = _means(errors, known * (spread <= 3 * typical + 1))
         distance = _distance(errors, self._offsets)
-        typical = _means(distance[None], known)
-        self._offsets = _means(errors, known * (distance < 2 * typical + 1))
-        scores = _means(_distance(errors, self._offsets)[None], known)[:, 0]
-        enough = max(_MIN_PIXELS, _MIN_SHARE * len(site.ring))
-        self._scores = np.where(known.sum(axis=1) >= enough, scores, np.float32(np.inf))
+        enough = known.sum(axis=1) >= max(_MIN_PIXELS, _MIN_SHARE * len(site.ring))
+        scores = _means(distance[None], known)[:, 0]
+        self._scores = np.where(enough, scores, np.float32(np.inf))
+        trusted = _lowest(distance, known, _TRUSTED_SHARE)[1]
+        self._trusted = np.where(enough, trusted, np.float32(np.inf))
 
     def take(self, other: _Draft) -> None:
         """Take over those references that another draft aligns better."""
         better = other._scores < self._scores
         self.maps = np.where(better[:, None, None], other.maps, self.maps)
         self._scores = np.where(better, other._scores, self._scores)
+        self._trusted = np.where(better, other._trusted, self._trusted)
         self._offsets = np.where(better[:, None], other._offsets, self._offsets)
         np.copyto(self._errors, other._errors, where=better[:, None])
         np.copyto(self._known, other._known, where=better[:, None])
@@ -79,7 +88,7 @@ class _Draft:
         """Return the result."""
         order = np.argsort(self._scores, kind="stable")
         order = order[np.isfinite(self._scores[order])]
-        return Fit(order, self._scores, self.maps, self._offsets)
+        return Fit(order, self._scores, self._trusted, self.maps, self._offsets)
 
     def step(self) -> NDArray[np.float64]:
         """Return the shifts (n, 6) that would explain the errors.
@@ -174,6 +183,15 @@ def _distance(errors: Floats, offsets: Floats) -> Floats:
     for channel, plane in enumerate(errors):
         total += np.abs(plane - offsets[:, channel, None])
     return total / np.float32(3)
+
+
+def _lowest(values: Floats, known: Floats, share: float) -> tuple[Floats, Floats]:
+    """Return the quantile of each row (references, m) over what is known, and the mean below it."""
+    ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=1)
+    count = np.maximum(np.ceil(share * known.sum(axis=1)).astype(np.intp), 1)
+    rows = np.arange(len(ranked))
+    bounded = np.where(np.isfinite(ranked), ranked, np.float32(0))
+    return bounded[rows, count - 1], bounded.cumsum(axis=1)[rows, count - 1] / count
 
 
 def _means(values: Floats, weights: Floats) -> Floats:

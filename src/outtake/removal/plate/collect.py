@@ -55,10 +55,12 @@ def collect(
     # Row by row in one go is how a pixel's next sample is put away quickest.
     flat = samples.reshape(-1, 3)
     found = np.zeros(count, np.intp)
-    limits = np.full(count, choice.limit(site), np.float32)
+    limits = np.full(count, np.inf, np.float32)
     active = np.arange(count)
     for index in fit.order:
         score = fit.scores[index]
+        if fit.trusted[index] > choice.limit(site):
+            continue
         depth = found.take(active)
         active = active.compress((depth < choice.samples) & (limits.take(active) >= score))
         if not len(active):
@@ -69,7 +71,7 @@ def collect(
         now = active.compress(seen)
         depth = found.take(now)
         first = now.compress(depth == 0)
-        limits[first] = min(choice.limit(site), choice.tolerance * score + _SAME_GREY)
+        limits[first] = choice.tolerance * score + _SAME_GREY
         flat[depth * count + now] = colours.compress(seen, axis=0) + fit.offsets[index]
         found[now] = depth + 1
     deepest = max(int(found.max(initial=0)), 1)

@@ -38,13 +38,14 @@ class Patch:
 
     def look(self, fit: Fit, references: Sequence[Reference], choice: Choice) -> None:
         """Take what references saw of the pixels that have no colour yet."""
-        usable = np.flatnonzero(fit.scores <= choice.limit(self.site))
+        usable = np.flatnonzero(fit.trusted <= choice.limit(self.site))
         if not len(usable):
             return
-        self.residual = min(self.residual, float(fit.scores.min()))
+        best = float(fit.trusted.min())
+        self.residual = min(self.residual, best)
         for index in usable:
             number = references[int(index)].held.number
-            self._maps[number] = (fit.maps[index], fit.offsets[index], float(fit.scores[index]))
+            self._maps[number] = (fit.maps[index], fit.offsets[index], float(fit.trusted[index]))
         rest, rim = np.flatnonzero(~self.filled), np.flatnonzero(~self._rim_filled)
         wanted = np.concatenate((self.site.hole[rest], self.site.rim[rim]))
         colours, found = collect(self.site, fit, references, choice, wanted)
@@ -55,7 +56,7 @@ class Patch:
             seen = at[found[part] > 0]
             target[seen] = colours[part][found[part] > 0]
             filled[seen] = True
-        self.drift[rest[found[: len(rest)] > 0]] = fit.scores.min()
+        self.drift[rest[found[: len(rest)] > 0]] = best
 
     def mend(self, reach_px: float) -> None:
         """Bend the colours towards the frame at the edge, as far as the edge was predicted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ from outtake.removal.plate.patch import Patch
 from outtake.removal.plate.references import Alignments, Reference, by_way_of
 from outtake.removal.plate.sites import Floats, Site, sites
 from outtake.removal.plate.window import Held, windows
-from outtake.removal.stages import MaskedFrame, with_image
+from outtake.removal.stages import FrameFacts, MaskedFrame, with_image
 from outtake.types import Frame, Mask, TimedFrame
 
 # Near frames are alike, so a few of them will do; far ones show what near ones hide.
@@ -32,25 +31,6 @@ class Filler(Protocol):
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its masked pixels made up."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FrameFacts:
-    """Where the fill of one frame comes from.
-
-    Attributes:
-        seen: share of the hole that other frames saw, 0 to 1.
-        carried: share that was moved along from the frame before, where it had once been made up
-            or been seen by frames that can not be used any more.
-        invented: share that was made up for this frame.
-        ring_residual: how far the best reference is off around the hole, in grey levels, averaged
-            over the parts of the hole by their size; None without a usable reference.
-    """
-
-    seen: float = 0.0
-    carried: float = 0.0
-    invented: float = 0.0
-    ring_residual: float | None = None
 
 
 class Plate:
