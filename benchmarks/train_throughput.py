@@ -55,9 +55,10 @@ def outtake_rate(cfg: DictConfig) -> float:
         run.create()
         data = build_data(cfg)
         data.setup("fit")
-        task = build_task(cfg, data.labels, data.channels)
+        task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
         loggers = [instantiate(node, run_dir=run.path) for node in cfg.logger.values()]
-        trainer = make_trainer(cfg, run, [JsonlLogger(run.metrics), *loggers])
+        trainer = make_trainer(cfg, run)
+        trainer.loggers = [JsonlLogger(run.metrics), *loggers]
         clock = Clock()
         trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
         trainer.fit(task, datamodule=data)
@@ -69,7 +70,8 @@ def bare_rate(cfg: DictConfig, steps: int) -> float:
     data = build_data(cfg)
     data.setup("fit")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = build_task(cfg, data.labels, data.channels).to(device).train()
+    task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
+    task = task.to(device).train()
     net, normalize, criterion = task.net, task.normalize, task.loss
     optimizer = instantiate(cfg.optimizer)(net.parameters())
     scheduler = instantiate(cfg.scheduler)(optimizer, steps)

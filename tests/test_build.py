@@ -39,6 +39,8 @@ FORBIDDEN = [
     "pytorch_lightning.callbacks.Path",
     "hydra.utils.instantiate",
     "torch.nnx.Linear",
+    "segmentation_models_pytorch.Unet",
+    "pytorch_lightning.callbacks.callback.pl.Trainer",
 ]
 
 
@@ -61,11 +63,27 @@ def test_an_interpolated_target_is_judged_by_what_it_resolves_to() -> None:
         instantiate(cfg.node)
 
 
-def test_a_resolver_in_a_node_runs_once(tmp_path: Path) -> None:
-    answers = iter(["torch.nn.Identity", "os.getcwd"])
-    OmegaConf.register_new_resolver("flip", lambda: next(answers), replace=True)
-    cfg = OmegaConf.create({"node": {"_target_": "${flip:}"}})
-    assert isinstance(instantiate(cfg.node), nn.Identity)
+@pytest.mark.parametrize("escape", ["", "\\", "\\\\\\"])
+def test_an_escaped_interpolation_is_not_resolved_behind_the_check(
+    tmp_path: Path, escape: str
+) -> None:
+    canary = tmp_path / "canary"
+    call = (
+        f"{escape}${{oc.create:{{_target_:pathlib.Path.touch,"
+        f"_args_:[{{_target_:pathlib.Path,_args_:['{canary}']}}]}}}}"
+    )
+    for extra in (call, [call], {"deep": call}):
+        node = OmegaConf.create({"_target_": "torch.nn.Identity", "extra": extra})
+        with pytest.raises(ConfigError):
+            instantiate(node)
+    assert not canary.exists()
+
+
+def test_a_trusted_package_does_not_open_what_it_imports(monkeypatch) -> None:
+    monkeypatch.setenv("OUTTAKE_ALLOW_TARGETS", __name__)
+    for target in (f"{__name__}.torch.load", f"{__name__}.Path", f"{__name__}.OmegaConf"):
+        with pytest.raises(ForbiddenTargetError):
+            instantiate({"_target_": target})
 
 
 def test_an_own_network_needs_the_variable_and_gets_classes_and_channels(monkeypatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,26 +39,17 @@ def every(group: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("option", options(group))
 
 
-def given(option: str, tmp_path: Path, camvid: Path | None = None) -> list[str]:
+def given(option: str, tmp_path: Path) -> list[str]:
     """What an option can not do without."""
     return {
         "custom": ["model._target_=torch.nn.Identity"],
         "folder": [f"data.root={tmp_path}"],
-        "cuda": [],
     }.get(option, [])
 
 
 def test_no_group_is_forgotten() -> None:
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     assert groups == TRAIN_GROUPS | OTHER_GROUPS
-
-
-def targets(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "_target_":
-                yield value
-            yield from targets(value)
 
 
 @pytest.mark.parametrize("group", sorted(TRAIN_GROUPS))
@@ -141,7 +131,7 @@ def test_every_trainer_and_callback_set_is_built(group: str, tmp_path: Path) -> 
         cfg = compose("train", [f"{group}={option}"])
         if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
             cfg.trainer.accelerator, cfg.trainer.precision = "cpu", "32-true"
-        trainer = make_trainer(cfg, RunFolder(tmp_path), [])
+        trainer = make_trainer(cfg, RunFolder(tmp_path))
         assert trainer.max_epochs == cfg.trainer.max_epochs
 
 
@@ -152,7 +142,8 @@ def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None
     try:
         for logger in loggers:
             logger.log_metrics({"val/miou": 0.5}, step=1)
-        assert {logger.name is not None for logger in loggers} <= {True}
+        written = {path.name.split("-")[0] for path in tmp_path.rglob("*") if path.is_file()}
+        assert len(loggers) == 0 or written
     finally:
         import wandb
 

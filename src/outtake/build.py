@@ -16,6 +16,7 @@ from typing import Any
 import hydra.errors
 import hydra.utils
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -33,11 +34,11 @@ CLASS_PREFIXES = (
     "outtake.training.",
     "albumentations.",
     "pytorch_lightning.callbacks.",
-    "segmentation_models_pytorch.",
     "torch.nn.",
     "torch.optim.",
 )
 CLASSES = ("pytorch_lightning.Trainer",)
+_TRAINER_HOME = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
 FUNCTION_PREFIXES = ("outtake.training.schedules.", "outtake.experiments.loggers.")
 
@@ -55,9 +56,10 @@ def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -
     """
     plain = plain_containers(node)
     check_targets(plain)
+    _refuse_interpolations(plain)
     try:
         return hydra.utils.instantiate(plain, **arguments, _convert_="all")
-    except hydra.errors.InstantiationException as error:
+    except (hydra.errors.InstantiationException, TypeError) as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
@@ -92,6 +94,22 @@ def check_targets(plain: Any, where: str = "config") -> None:
         _check_target(key, target)
 
 
+def _refuse_interpolations(node: Any, where: str = "config") -> None:
+    # Hydra resolves what it is given once more: an escaped interpolation that came through the
+    # first time would be built without having been checked.
+    if isinstance(node, str) and "${" in node:
+        raise ForbiddenTargetError(f"{where}: an interpolation inside a value is not allowed")
+    items = (
+        node.items()
+        if isinstance(node, Mapping)
+        else enumerate(node)
+        if isinstance(node, list | tuple)
+        else ()
+    )
+    for key, value in items:
+        _refuse_interpolations(value, f"{where}.{key}")
+
+
 def _targets(node: Any, where: str) -> Iterator[tuple[str, object]]:
     if isinstance(node, Mapping):
         for key, value in node.items():
@@ -109,9 +127,8 @@ def _check_target(where: str, target: object) -> None:
     prefixes = CLASS_PREFIXES + FUNCTION_PREFIXES
     if not isinstance(target, str):
         raise _forbidden(where, target)
-    if any(target == name or target.startswith(name.rstrip(".") + ".") for name in own):
-        return
-    if target not in CLASSES and not target.startswith(prefixes):
+    trusted = tuple(name.rstrip(".") + "." for name in own)
+    if target not in CLASSES and not (target + ".").startswith((*prefixes, *trusted)):
         raise _forbidden(where, target)
     try:
         found = hydra.utils.get_object(target)
@@ -119,7 +136,8 @@ def _check_target(where: str, target: object) -> None:
         raise ConfigError(f"{where}._target_={target}: there is no such class") from error
     # A path may lead through an allowed module to something that it merely imports.
     home = str(getattr(found, "__module__", "")) + "."
-    wanted = FUNCTION_PREFIXES if inspect.isfunction(found) else (*CLASS_PREFIXES, "pytorch_light")
+    wanted = FUNCTION_PREFIXES if inspect.isfunction(found) else CLASS_PREFIXES
+    wanted = (*wanted, *trusted, *((_TRAINER_HOME,) if target in CLASSES else ()))
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not home.startswith(wanted):
         raise _forbidden(where, target)
 
@@ -153,16 +171,32 @@ def build_task(
     record: dict[str, Any] | None = None,
 ) -> SegmentationTask:
     """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``."""
+    optimizer = instantiate(cfg.optimizer)
+    scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
+    _try_out(optimizer, scheduler)
     return SegmentationTask(
         build_net(cfg.model, len(labels.names), channels),
         instantiate(cfg.normalize, channels=channels),
         labels,
         instantiate(cfg.loss, ignore_index=labels.ignore_index, frequencies=frequencies),
-        instantiate(cfg.optimizer),
-        instantiate(cfg.scheduler) if cfg.get("scheduler") else None,
+        optimizer,
+        scheduler,
         channels_last=bool(cfg.channels_last),
         record=record,
     )
+
+
+def _try_out(optimizer: Any, scheduler: Any) -> None:
+    # Both are only called when training has begun: a wrong option shall show before.
+    try:
+        made = optimizer([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer: {error}") from error
+    try:
+        if scheduler is not None:
+            scheduler(made, 10)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"scheduler: {error}") from error
 
 
 def build_net(node: DictConfig, classes: int, channels: int) -> Any:
@@ -173,7 +207,9 @@ def build_net(node: DictConfig, classes: int, channels: int) -> Any:
         signature = inspect.signature(hydra.utils.get_object(plain["_target_"])).parameters
     except Exception as error:
         raise ConfigError(f"model._target_={plain.get('_target_')}: can not be imported") from error
-    offered = {"classes": classes, "num_classes": classes, "in_channels": channels}
+    offered: dict[str, Any] = {"classes": classes, "num_classes": classes, "in_channels": channels}
+    if "encoder_weights" in signature and "encoder_weights" not in plain:
+        offered["encoder_weights"] = None  # a library's own default may call out
     free = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
     if "encoder_name" not in signature and not free:
         # The backbone group names an encoder; a network of one's own may have no use for it.
@@ -181,4 +217,7 @@ def build_net(node: DictConfig, classes: int, channels: int) -> Any:
     passed = {k: v for k, v in offered.items() if k in signature}
     if free and not {"classes", "num_classes"} & passed.keys():
         passed["classes"] = classes
-    return instantiate(plain, **{k: v for k, v in passed.items() if k not in plain})
+    net = instantiate(plain, **{k: v for k, v in passed.items() if k not in plain})
+    if not isinstance(net, torch.nn.Module):
+        raise ConfigError(f"model._target_={plain['_target_']} makes no torch.nn.Module")
+    return net

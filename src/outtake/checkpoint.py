@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from outtake import __version__
 from outtake.build import build_net, check_targets, instantiate, plain_containers
-from outtake.errors import CheckpointError, OuttakeError
-from outtake.experiments.redact import redact
+from outtake.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
+from outtake.experiments.redact import redact_tree
 from outtake.labels import LabelSpace
 from outtake.training.checkpoint_io import read_checkpoint, sha256
 from outtake.training.losses import CrossEntropy
 from outtake.training.task import SegmentationTask
 
 FORMAT = 1
+REBUILT_FROM = ("model", "normalize", "data")
+_LONGEST_CONFIG = 1_000_000
+_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,38 @@ class Trained:
 
 
 def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
-    """Return what goes into every checkpoint: plain containers, the config unresolved."""
+    """Return what goes into every checkpoint: plain containers, the config unresolved.
+
+    Raises:
+        ConfigError: something that looks like a secret, or that reads this machine's environment,
+            is among what the task is rebuilt from.
+    """
+    for key in REBUILT_FROM:
+        if key in cfg:
+            _refuse_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
+    text = redacted_yaml(cfg)
+    kept = OmegaConf.create(text)
+    assert isinstance(kept, DictConfig)
+    for key in REBUILT_FROM:
+        if key in cfg and OmegaConf.to_yaml(kept[key]) != OmegaConf.to_yaml(cfg[key]):
+            raise ConfigError(
+                f"{key} holds what looks like a secret, and a checkpoint keeps none; what the "
+                "task is rebuilt from must do without"
+            )
     return {
         "format": FORMAT,
         "version": __version__,
-        "config": redact(OmegaConf.to_yaml(cfg, resolve=False)),
+        "config": text,
         "labels": labels.to_dict(),
         "channels": channels,
         "short_side": plain_containers(cfg.data).get("short_side"),
     }
+
+
+def redacted_yaml(cfg: DictConfig) -> str:
+    """Return a config as YAML, unresolved, secrets hidden."""
+    tree = redact_tree(OmegaConf.to_container(cfg, resolve=False))
+    return OmegaConf.to_yaml(OmegaConf.create(tree), resolve=False)
 
 
 def find_checkpoint(place: str | Path) -> Path:
@@ -103,40 +130,43 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
             f"{path} has format {record.get('format')}, this version reads {FORMAT}"
         )
     cfg, labels = _read_record(path, record)
-    channels = int(record["channels"])
-    task = SegmentationTask(
-        build_net(cfg.model, len(labels.names), channels),
-        instantiate(cfg.normalize, channels=channels),
-        labels,
-        CrossEntropy(ignore_index=labels.ignore_index),
-        channels_last=bool(cfg.channels_last),
-    )
+    try:
+        channels = int(record["channels"])
+        short_side = None if record.get("short_side") is None else int(record["short_side"])
+        epoch = int(checkpoint.get("epoch", 0))
+        task = SegmentationTask(
+            build_net(cfg.model, len(labels.names), channels),
+            instantiate(cfg.normalize, channels=channels),
+            labels,
+            CrossEntropy(ignore_index=labels.ignore_index),
+            channels_last=bool(cfg.channels_last),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise CheckpointError(f"{path}: its record can not be read: {error}") from error
     try:
         task.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         first = " ".join(str(error).splitlines()[1:2]).strip()
         raise CheckpointError(
             f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
             f"names: {first}"
         ) from error
-    short_side = record.get("short_side")
     return Trained(
         task=task.eval().to(device),
         labels=labels,
         config=cfg,
         path=path,
         sha256=sha256(path),
-        epoch=int(checkpoint.get("epoch", 0)),
-        short_side=None if short_side is None else int(short_side),
+        epoch=epoch,
+        short_side=short_side,
         channels=channels,
     )
 
 
 def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
     try:
-        cfg = OmegaConf.create(str(record["config"]))
+        cfg = _read_config(str(record["config"]))
         labels = LabelSpace.from_dict(record["labels"])
-        check_targets(OmegaConf.to_container(cfg, resolve=False))
         # The weights are in the checkpoint: what they began from is not needed again.
         if cfg.model.get("encoder_weights") is not None:
             cfg.model.encoder_weights = None
@@ -146,5 +176,39 @@ def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelS
         raise CheckpointError(f"{path}: its record can not be read: {error}") from error
     except yaml.YAMLError as error:
         raise CheckpointError(f"{path}: its config is not YAML") from error
-    assert isinstance(cfg, DictConfig)
     return cfg, labels
+
+
+def _read_config(text: str) -> DictConfig:
+    # Aliases that multiply take minutes to unfold; a config that we wrote has none.
+    if len(text) > _LONGEST_CONFIG or any(
+        isinstance(token, yaml.AliasToken) for token in yaml.scan(text)
+    ):
+        raise ForbiddenTargetError("a config with YAML aliases, or over 1 MB, is not allowed")
+    cfg = OmegaConf.create(text)
+    if not isinstance(cfg, DictConfig):
+        raise TypeError("its config is no mapping")
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(plain, dict)
+    for key in (*REBUILT_FROM, "augment", "channels_last"):
+        _refuse_resolvers(plain.get(key), key)
+    check_targets(plain)
+    return cfg
+
+
+def _refuse_resolvers(node: Any, where: str) -> None:
+    # A value of this config may refer to another; it may not read this machine's environment.
+    if isinstance(node, str) and _RESOLVER.search(node):
+        raise ForbiddenTargetError(
+            f"{where}: {node} is not allowed in a checkpoint's config; only paths.* may read the "
+            "environment"
+        )
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
+    for key, value in items:
+        _refuse_resolvers(value, f"{where}.{key}")

@@ -62,6 +62,20 @@ def finite(node: Any) -> Any:
     return node
 
 
+def check_folder(path: Path) -> None:
+    """Raise an OutputError, before any work, if files could not be written in a folder.
+
+    The folder itself is not made.
+    """
+    folder = path.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise OutputError(f"can not write {path}: {folder} is a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"can not write {path}: no permission in {folder}")
+
+
 def fsync_folder(path: Path) -> None:
     """Make the renames in a folder survive a power cut, where the system allows it."""
     if os.name != "posix":

@@ -74,7 +74,7 @@ def remove_the_root(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (remove_the_root, ["data", "folder"]),
+        (remove_the_root, ["data.root"]),
         (drop_masks, ["mask", "1"]),
         (drop_images, ["image", "1"]),
         (resize_a_mask, ["41", "40", "1.png"]),
@@ -92,7 +92,35 @@ def test_bad_data_is_named_and_no_run_folder_is_left(
         train(compose("train", [*QUICK, f"data.root={root}"]), tmp_path / "run")
     message = explain(caught.value)
     assert "\n" not in message and caught.value.exit_code == 2
-    assert all(word in message for word in said), message
+    assert all(word in message.replace(str(tmp_path), "") for word in said), message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trainer.precision=foo",
+        "trainer.devices=2",
+        "trainer.accelerator=abacus",
+        "+optimizer.foo=1",
+        "optimizer.lr=-1",
+        "+scheduler.foo=1",
+        "+callbacks.x._target_=os.system",
+        "+model.foo=1",
+        "data.batch_size=0",
+        "data.source.height=7",
+        "loss.class_weights=sqrt",
+        "data.crop=[64]",
+        "model.encoder_name=resnet19",
+        "model.encoder_weights=absent.pth",
+    ],
+)
+def test_an_option_that_can_not_work_is_refused_before_there_is_a_run_folder(
+    tmp_path: Path, override: str
+) -> None:
+    with pytest.raises(OuttakeError) as caught:
+        train(compose("train", [*SMALL, override]), tmp_path / "run")
+    assert "\n" not in explain(caught.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -122,6 +150,19 @@ CHECKPOINTS = {
         ),
         "not allowed",
     ),
+    "reads the environment": (
+        lambda c: c["outtake"].update(
+            config=c["outtake"]["config"].replace("stride: 8", "stride: ${oc.env:HOME}")
+        ),
+        "not allowed",
+    ),
+    "alias bomb": (
+        lambda c: c["outtake"].update(config="a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
+        "aliases",
+    ),
+    "no mapping": (lambda c: c["outtake"].update(config="just text"), "can not be read"),
+    "no channels": (lambda c: c["outtake"].update(channels="three"), "can not be read"),
+    "no weights": (lambda c: c.update(state_dict=7), "do not fit"),
     "other format": (lambda c: c["outtake"].update(format=99), "format 99"),
 }
 

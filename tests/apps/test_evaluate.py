@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
+from outtake.checkpoint import load_trained
 from outtake.errors import LabelSpaceError
 from outtake.training.metrics import scores
 
@@ -34,6 +36,22 @@ def test_every_score_is_written_and_follows_from_the_confusion_matrix(small_run:
         assert list(record[key]) == record["classes"]
     assert record["images"] == 8 and record["images_per_second"] > 0
     assert sum(map(sum, record["confusion"])) == record["pixels"] == 8 * 64 * 96
+
+
+def test_mirrored_prediction_gives_mirrored_labels(small_run: Path) -> None:
+    task = load_trained(small_run).task
+    images = torch.randint(0, 255, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.inference_mode():
+        there = task.predict(images, flip=True)
+        back = task.predict(images.flip(-1), flip=True).flip(-1)
+    assert torch.allclose(there, back, atol=1e-4)
+    record = run(f"checkpoint={small_run}", "flip=true", "device=cpu", "split=test")
+    assert record["flip"] is True
+
+
+def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}", "+data.root=elsewhere", "device=cpu", "split=test")
+    assert record["images"] == 4, "the scenes are rendered, so any root will do"
 
 
 def test_the_checkpoint_alone_is_enough(small_run: Path, tmp_path: Path) -> None:

@@ -95,12 +95,39 @@ def test_train_returns_the_objective_and_resumes(tmp_path: Path) -> None:
     more = [f"resume={run}", "trainer.max_epochs=3"]
     second = train(compose("train", more), overrides=more)
     assert second >= first
+    rates = [r["lr-AdamW"] for r in curve(run) if "lr-AdamW" in r]
+    assert not rates or rates[-1] > 0
     assert [r["epoch"] for r in curve(run) if OBJECTIVE in r] == [0, 1, 2]
     assert (run / "config.yaml").read_text() == config
 
 
+@pytest.mark.parametrize("schedule", ["poly", "cosine", "one_cycle"])
+def test_more_epochs_go_on_learning(tmp_path: Path, schedule: str) -> None:
+    run = tmp_path / "run"
+    begun = [*SMALL, f"scheduler={schedule}", "trainer.max_epochs=1", "callbacks=ema"]
+    train(compose("train", begun), run, begun)
+    before = weights(run)
+    more = [f"resume={run}", "trainer.max_epochs=3"]
+    train(compose("train", more), overrides=more)
+    moved = [n for n, v in weights(run).items() if v.is_floating_point() and "net" in n]
+    assert any((weights(run)[n] - before[n]).abs().max() > 1e-4 for n in moved)
+    assert (run / "resumptions.jsonl").read_text().count("\n") == 1
+    assert "max_epochs: 3" in (run / "config.yaml").read_text()
+
+
+def test_last_is_the_last_epoch_even_if_an_earlier_one_was_better(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    # A rate of zero: every epoch scores the same, so none after the first is better.
+    train(compose("train", [*SMALL, "optimizer.lr=0.0", "trainer.max_epochs=3"]), run)
+    epochs = {
+        name: read_checkpoint(run / "checkpoints" / f"{name}.ckpt")["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs["last"] == 2 and epochs["best"] <= 2
+
+
 def test_a_resumed_run_keeps_its_own_config(small_run: Path) -> None:
-    for change in ("model=unet", "+trainer.overfit_batches=1"):
+    for change in ("model=unet", "backbone=resnet50", "~callbacks"):
         overrides = [f"resume={small_run}", change]
         with pytest.raises(ConfigError, match="keeps its own config"):
             train(compose("train", overrides), overrides=overrides)
@@ -124,6 +151,7 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MY_SERVICE_TOKEN", canary)
     overrides = [*SMALL, "logger=default", "trainer.max_epochs=1", f"+note={canary}"]
     overrides += ["callbacks=default", f"+service.api_key={canary}-too"]
+    overrides += [f"+service.passwords=[{canary}-1,{canary}-2]"]
     run = tmp_path / "run"
     train(compose("train", overrides), run, overrides)
     assert list((run / "tensorboard").glob("events*"))
@@ -162,7 +190,7 @@ def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
     command += [f"paths.runs={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    summaries = list(tmp_path.rglob("summary.json"))
+    summaries = list(tmp_path.glob("multirun/*/*/summary.json"))
     assert len({path.parent for path in summaries}) == 4
     models = {
         (config["model"]["stride"], config["model"]["encoder_name"])

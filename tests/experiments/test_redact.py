@@ -18,6 +18,9 @@ CANARY = "c4n4ry-5up3r-s3cret"
         f"AWS_SECRET_ACCESS_KEY={CANARY}",
         f"https://user:{CANARY}@example.org/repo.git",
         f"export GITHUB_TOKEN='{CANARY}'",
+        f"passwords: [a, {CANARY}]",
+        f"Authorization: Bearer {CANARY}",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_a_secret_is_hidden_wherever_it_stands(text: str) -> None:
@@ -34,6 +37,9 @@ def test_the_value_of_a_secret_variable_is_hidden_in_any_text(monkeypatch) -> No
     [
         "api_key: ${oc.env:WANDB_API_KEY}",
         "tokens_per_batch: 7",
+        "token_mixer: pooling",
+        "num_tokens: 1048576",
+        "service_token:\n  name: abc",
         "data.root=/tmp/keys",
         "token: null",
     ],
@@ -47,4 +53,6 @@ def test_trees_are_hidden_by_key_and_by_value(monkeypatch) -> None:
     tree = {"a": [{"auth_token": "abc"}, f"x {CANARY}"], "lr": 0.1, "api_key": "${oc.env:KEY}"}
     hidden = redact_tree(tree)
     assert CANARY not in str(hidden) and "abc" not in str(hidden)
+    words = redact_tree(["--hf-token", CANARY, {"api_key": 12345678, "token": None}])
+    assert words == ["--hf-token", "<redacted>", {"api_key": "<redacted>", "token": None}]
     assert hidden["lr"] == 0.1 and hidden["api_key"] == "${oc.env:KEY}"

@@ -22,7 +22,7 @@ class Threshold(nn.Module):
         self.labels = SPACE
         self.batches: list[tuple[int, ...]] = []
 
-    def predict(self, images, size=None):
+    def predict(self, images, size=None, *, flip=False):
         self.batches.append(tuple(images.shape))
         assert images.dtype == torch.uint8
         score = (images.float().mean(1, keepdim=True) - 127.5) / 16
@@ -87,7 +87,7 @@ def test_confidence_is_the_softmax_of_the_label():
     logits = torch.randn(2, 5, 6, 7)
 
     class Fixed(nn.Module):
-        def predict(self, images, size=None):
+        def predict(self, images, size=None, *, flip=False):
             return logits
 
     labels, confidence = TorchBackend(Fixed(), "cpu", confidence=True)(

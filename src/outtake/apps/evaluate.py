@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
@@ -21,7 +23,7 @@ from outtake.data.datamodule import DataModule
 from outtake.data.dataset import Sample
 from outtake.errors import LabelSpaceError
 from outtake.experiments.redact import redact_tree
-from outtake.files import write_json
+from outtake.files import check_folder, write_json
 from outtake.inference.device import resolve_device
 from outtake.training.metrics import Confusion, ConfusionMatrix, predict_labels, scores
 
@@ -56,10 +58,12 @@ def evaluate(cfg: DictConfig) -> Path:
     data = data_for(trained, cfg)
     split = str(cfg.split)
     loader = data.eval_loader(split)
-    done = count(trained, loader, device)
     name = data_name(trained, cfg)
-    target = Path(cfg.output) if cfg.output else _default_output(trained.path, name, split)
+    target = Path(cfg.output or _default_output(trained.path, name, split)).expanduser()
+    check_folder(target)
+    done = count(trained, loader, device, flip=bool(cfg.flip))
     record = make_metrics(trained, done, name, split, data.report(split).fingerprint)
+    record["flip"] = bool(cfg.flip)
     write_json(target / "metrics.json", redact_tree(record))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}")
@@ -76,8 +80,9 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
     with open_dict(own):
         own.paths = cfg.paths
         if cfg.get("data") is not None:
-            given = OmegaConf.to_container(cfg.data, resolve=False)
-            own.data = given
+            whole = "source" in cfg.data
+            # Without a source, +data.root=PATH only says where the checkpoint's own data is now.
+            own.data = cfg.data if whole else OmegaConf.merge(own.data, cfg.data)
             # The network keeps the resolution that it was trained at.
             own.data.short_side = trained.short_side
         own.data.cache = False
@@ -100,16 +105,21 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
 
 @torch.inference_mode()
 def count(
-    trained: Trained, loader: DataLoader[Sample], device: torch.device, *, progress: bool = True
+    trained: Trained,
+    loader: DataLoader[Sample],
+    device: torch.device,
+    *,
+    flip: bool = False,
+    progress: bool = True,
 ) -> Evaluation:
-    """Predict a split and count it at the labels' own resolution."""
+    """Predict a split and count it at the labels' own resolution; ``flip`` as in the task."""
     confusion = ConfusionMatrix(len(trained.labels.names), trained.labels.ignore_index).to(device)
     images = 0
     began_s = time.perf_counter()
     for batch in track(loader, "evaluating", disable=not progress, transient=True):
         mask = batch["mask"].to(device)
         size = (int(mask.shape[-2]), int(mask.shape[-1]))
-        logits = trained.task.predict(batch["image"].to(device), size)
+        logits = trained.task.predict(batch["image"].to(device), size, flip=flip)
         confusion.update(predict_labels(logits), mask)
         images += len(mask)
     return Evaluation(confusion.counts(), images, time.perf_counter() - began_s)
@@ -141,7 +151,9 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for name in record["classes"]:
         values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))
-        table.add_row(name, *("-" if value != value else f"{value:.4f}" for value in values))
+        table.add_row(
+            escape(name), *("-" if value != value else f"{value:.4f}" for value in values)
+        )
     console.print(table)
     console.print(
         f"mIoU {record['miou']:.4f} over {record['classes_scored']} classes, "
@@ -153,10 +165,12 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
 
 def data_name(trained: Trained, cfg: DictConfig) -> str:
     """Return the name of the data that is scored."""
-    node = cfg.data if cfg.get("data") is not None else trained.config.data
-    return str(node.get("name", "data"))
+    named = (cfg.get("data") or {}).get("name") or trained.config.data.get("name") or "data"
+    # It becomes a folder, and may come out of somebody's checkpoint.
+    return re.sub(r"[^\w-]+", "_", str(named))
 
 
 def _default_output(checkpoint: Path, name: str, split: str) -> Path:
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    return run / "evaluation" / f"{name}-{split}"
+    which = "" if checkpoint.stem == "best" else f"-{checkpoint.stem}"
+    return run / "evaluation" / f"{name}-{split}{which}"

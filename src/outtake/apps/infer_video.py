@@ -29,6 +29,7 @@ from outtake import __version__
 from outtake.build import instantiate, plain_containers
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError
+from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend, resolve_device
 from outtake.labels import LabelSpace
 from outtake.removal import MaskPolicy, RemovalReport, Remover
@@ -55,7 +56,8 @@ def infer_video(cfg: DictConfig) -> Path:
             nothing half written is left.
     """
     plain = plain_containers(cfg)
-    source, target = Path(plain["input"]), Path(plain["output"])
+    source = Path(plain["input"]).expanduser()
+    target = Path(plain["output"]).expanduser()
     check_target(target, source, codec=plain["codec"], overwrite=plain["overwrite"])
     if plain["audio"] not in AUDIO:
         raise ConfigError(f"audio={plain['audio']}: unknown; use {', '.join(AUDIO)}")
@@ -67,7 +69,9 @@ def infer_video(cfg: DictConfig) -> Path:
     policy = choose_policy(
         trained.labels, remover, names(plain["remove"]), names(plain["keep_only"]), plain["mask"]
     )
-    backend = TorchBackend(trained.task, plain["device"], plain["precision"])
+    backend = TorchBackend(
+        trained.task, plain["device"], plain["precision"], flip=bool(plain["flip"])
+    )
     record = remove_from_video(
         trained,
         source,
@@ -157,7 +161,7 @@ def remove_from_video(
                 f"{report.frames}; it must give one for each"
             )
         facts = _facts(trained, clip.info, target, remover, policy, config)
-    record = report.record(getattr(remover, "facts", ()), **facts)
+    record: dict[str, Any] = redact_tree(report.record(getattr(remover, "facts", ()), **facts))
     write_report(target, record)
     invented = record.get("fill", {}).get("invented", 0.0)
     if invented > INVENTED_WARNING:

@@ -17,17 +17,20 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from outtake.build import build_data, build_task, check_targets, instantiate
-from outtake.checkpoint import make_record
+from outtake.apps.config import CONF
+from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
+from outtake.checkpoint import make_record, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError, DeviceError
 from outtake.experiments.environment import describe_environment
 from outtake.experiments.loggers import JsonlLogger
+from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
+from outtake.files import check_folder, replace_text
 from outtake.inference.device import resolve_device
 from outtake.training.callbacks import Throughput, ValidationImages
-from outtake.training.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from outtake.training.checkpoint_io import AtomicCheckpointIO
 from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
@@ -54,9 +57,10 @@ def train(
     resumed = _resume_folder(cfg)
     if resumed is not None:
         cfg = resumed_config(cfg, resumed, overrides)
-    check_targets(OmegaConf.to_container(cfg, resolve=False))
-    folder = RunFolder(resumed or run_dir or Path(cfg.paths.runs) / str(cfg.name))
+    check_targets(plain_containers(cfg))
     check_trainer(cfg)
+    runs = Path(cfg.paths.runs).expanduser()
+    folder = RunFolder(resumed or run_dir or runs / str(cfg.name))
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     data.setup("fit")
@@ -67,11 +71,14 @@ def train(
         frequencies=data.class_frequencies("train"),
         record=make_record(cfg, data.labels, data.channels),
     )
-    folder.create(resume=bool(cfg.resume))
+    throughput = Throughput()
+    trainer = make_trainer(cfg, folder, throughput)
+    check_folder(folder.path)
+    folder.create(resume=resumed is not None)
     _describe(folder, cfg, data, overrides)
-    loggers = _loggers(cfg, folder)
     try:
-        return _fit(cfg, folder, data, task, loggers)
+        trainer.loggers = _loggers(cfg, folder)
+        return _fit(trainer, folder, data, task, throughput, resume=resumed is not None)
     finally:
         _finish_wandb()
 
@@ -90,19 +97,29 @@ def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> D
     saved.paths, saved.resume = cfg.paths, cfg.resume
     for override in overrides:
         key, _, _ = override.partition("=")
-        if key == "resume" or key.startswith("paths"):
+        bare = key.lstrip("+")
+        if bare == "resume" or bare.startswith("paths"):
             continue
-        if key.startswith(("+", "~")) or OmegaConf.is_config(OmegaConf.select(saved, key)):
+        chosen = OmegaConf.select(saved, bare)
+        if key.startswith("~") or isinstance(chosen, DictConfig) or (CONF / bare).is_dir():
             raise ConfigError(
                 f"{override}: a resumed run keeps its own config; single keys such as "
                 "trainer.max_epochs=N can be changed"
             )
-        OmegaConf.update(saved, key, OmegaConf.select(cfg, key))
+        OmegaConf.update(saved, bare, OmegaConf.select(cfg, bare), force_add=True)
     return saved
 
 
 def check_trainer(cfg: DictConfig) -> None:
-    """Raise a DeviceError for an accelerator that is not there."""
+    """Refuse what can not work on this machine.
+
+    Raises:
+        DeviceError: an accelerator that is not there.
+        ConfigError: several devices, which would each repeat the command line.
+    """
+    devices = cfg.trainer.get("devices", 1)
+    if devices not in (1, "1", "auto", [0]):
+        raise ConfigError(f"trainer.devices={devices}: one device a run; allowed are 1 and [0]")
     accelerator = str(cfg.trainer.get("accelerator", "auto"))
     if accelerator in ("gpu", "cuda"):
         resolve_device("cuda")
@@ -113,49 +130,50 @@ def check_trainer(cfg: DictConfig) -> None:
 
 
 def make_trainer(
-    cfg: DictConfig,
-    folder: RunFolder,
-    loggers: list[Logger],
-    throughput: Throughput | None = None,
+    cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
-    """Build the Trainer with its callbacks and the checkpoint plugin."""
+    """Build the Trainer with its callbacks and the checkpoint plugin; nothing is written yet."""
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
     for callback in callbacks:
         if isinstance(callback, ValidationImages) and callback.folder is None:
             callback.folder = folder.images
-    checkpoints = ModelCheckpoint(
+    best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
         monitor=OBJECTIVE,
         mode="max",
-        save_last=True,
+        enable_version_counter=False,
+    )
+    # One that monitors writes its "last" only when the best improved: this one always does.
+    last = ModelCheckpoint(
+        dirpath=folder.checkpoints,
+        filename="last",
+        save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[*callbacks, throughput or Throughput(), checkpoints],
-        logger=loggers,
+        callbacks=[*callbacks, throughput or Throughput(), best, last],
+        logger=False,
         plugins=[AtomicCheckpointIO()],
     )
     return trainer
 
 
 def _fit(
-    cfg: DictConfig,
+    trainer: Trainer,
     folder: RunFolder,
     data: DataModule,
     task: SegmentationTask,
-    loggers: list[Logger],
+    throughput: Throughput,
+    *,
+    resume: bool,
 ) -> float:
-    throughput = Throughput()
-    trainer = make_trainer(cfg, folder, loggers, throughput)
-    last = folder.checkpoints / "last.ckpt"
-    if cfg.resume:
-        read_checkpoint(last)
+    last = str(folder.checkpoints / "last.ckpt")
     began_s = time.perf_counter()
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=str(last) if cfg.resume else None)
+        trainer.fit(task, datamodule=data, ckpt_path=last if resume else None)
     except SystemExit:
         # Lightning ends the process with 1 at Ctrl-C.
         if trainer.interrupted:
@@ -168,7 +186,7 @@ def _fit(
         {
             "objective": OBJECTIVE,
             "best": best,
-            "checkpoint": "checkpoints/best.ckpt",
+            "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,
             "wall_time_s": round(wall_s, 3),
@@ -225,12 +243,18 @@ def _how_to_go_on(folder: RunFolder) -> str:
 def _describe(
     folder: RunFolder, cfg: DictConfig, data: DataModule, overrides: Sequence[str]
 ) -> None:
+    record = data_record(data.reports.values())
     if cfg.resume:
-        return
-    folder.write_yaml("config.yaml", OmegaConf.to_yaml(cfg, resolve=False))
-    folder.write_overrides(list(overrides))
-    folder.write_json("environment.json", describe_environment())
-    folder.write_json("data.json", data_record(data.reports.values()))
+        folder.check_data(record)
+        folder.note_resumption(overrides, describe_environment())
+    else:
+        folder.write_overrides(list(overrides))
+        folder.write_json("environment.json", describe_environment())
+        folder.write_json("data.json", record)
+    # After a resumption too: the next one goes on from what this one changed.
+    kept = cfg.copy()
+    kept.resume = None
+    folder.write_config(redacted_yaml(kept))
 
 
 def _loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
@@ -253,11 +277,8 @@ def _finish_wandb() -> None:
         client.finish()
 
 
-def check_objective(cfg: DictConfig) -> None:
-    """Refuse several devices in one job of a multirun: a known clash of Lightning and Hydra."""
-    devices = cfg.trainer.get("devices", 1)
-    if devices not in (1, "1", "auto", [0]):
-        raise ConfigError(
-            f"trainer.devices={devices} in a multirun: Lightning starts the other processes by "
-            "repeating the command line; use one device a job, or start the jobs one by one"
-        )
+def hide_secrets_of_multirun(folder: Path) -> None:
+    """Hide secrets in the record that Hydra itself writes of a multirun's command line."""
+    record = folder / "multirun.yaml"
+    if record.is_file():
+        replace_text(record, redact(record.read_text()))

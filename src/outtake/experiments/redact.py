@@ -8,13 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "<redacted>"
-_WORDS = r"(?:api_?key|access_?key|secret|token|passw(?:or)?d|passphrase|credential|private_?key)"
-SECRET_NAME = re.compile(rf"(?i)(?:^|[^a-z]){_WORDS}(?:$|[^a-z])|{_WORDS}$")
-_ASSIGNMENT = re.compile(
-    rf"""(?ix) (?P<key> [\w.+~/-]* {_WORDS} [\w-]* ["']? \s* [:=] \s* )
-    (?P<value> "[^"]*" | '[^']*' | [^\s,;"'}}\])]+ )"""
+_WORDS = (
+    r"(?:(?:api|access|private|wandb|auth)_?key|secret(?:_?key)?|token|passw(?:or)?ds?|pwd"
+    r"|passphrase|credentials?)"
 )
-# An interpolation, nothing, a switch, or a small number such as tokens_per_batch has.
+# A name that ends in such a word: an api_token is one, a token_mixer or num_tokens is none.
+SECRET_NAME = re.compile(rf"(?i){_WORDS}$")
+_ASSIGNMENT = re.compile(
+    rf"""(?ix) (?P<key> [\w.+~/-]* {_WORDS} ["']? [ \t]* [:=] [ \t]* )
+    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\] | [^\s,;"'}}\])]+ )"""
+)
+_BEARER = re.compile(r"(?i)(authorization\s*:\s*)(?:bearer|basic)?\s*[^\s\"',]+")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)", re.S)
+# An interpolation, nothing, a switch, or a small number.
 _HARMLESS = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
 _USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/\s@]+@")
 # Shorter values are as likely to be ordinary words that happen to stand in such a variable.
@@ -29,6 +35,8 @@ def redact(text: str) -> str:
     """
     for value in _secret_values():
         text = text.replace(value, HIDDEN)
+    text = _PRIVATE_KEY.sub(HIDDEN, text)
+    text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
     text = _ASSIGNMENT.sub(_hide_value, text)
     return _USERINFO.sub(rf"\g<scheme>{HIDDEN}@", text)
 
@@ -37,14 +45,31 @@ def redact_tree(node: Any) -> Any:
     """Return a copy of nested dicts and lists with secrets hidden, by key and by value."""
     if isinstance(node, Mapping):
         return {
-            key: HIDDEN
-            if SECRET_NAME.search(str(key)) and isinstance(value, str) and "${" not in value
-            else redact_tree(value)
+            key: _hidden(value) if SECRET_NAME.search(str(key)) else redact_tree(value)
             for key, value in node.items()
         }
     if isinstance(node, list | tuple):
-        return [redact_tree(value) for value in node]
+        # A command line may name the secret in one word and hold it in the next.
+        before = ["", *node]
+        return [
+            _hidden(value) if _is_option(before[index]) else redact_tree(value)
+            for index, value in enumerate(node)
+        ]
     return redact(node) if isinstance(node, str) else node
+
+
+def _hidden(value: Any) -> Any:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and "${" in value):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _hidden(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(item) for item in value]
+    return HIDDEN
+
+
+def _is_option(word: Any) -> bool:
+    return isinstance(word, str) and word.startswith("--") and bool(SECRET_NAME.search(word))
 
 
 def _hide_value(match: re.Match[str]) -> str:

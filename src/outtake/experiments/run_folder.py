@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from outtake.errors import OutputError
+from outtake.errors import DataRootError, OutputError
 from outtake.experiments.redact import redact, redact_tree
-from outtake.files import replace_text, write_json
+from outtake.files import finite, replace_text, write_json
 
 
 class RunFolder:
@@ -54,13 +56,34 @@ class RunFolder:
                 f"can not write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
 
-    def write_yaml(self, name: str, text: str) -> None:
-        """Write YAML text, secrets hidden."""
-        replace_text(self.path / name, redact(text))
+    def write_config(self, text: str) -> None:
+        """Write ``config.yaml``, in which secrets are hidden already."""
+        replace_text(self.path / "config.yaml", text)
+
+    def check_data(self, record: Mapping[str, Any]) -> None:
+        """Raise a DataRootError if a run that goes on would do so with other data."""
+        path = self.path / "data.json"
+        begun = json.loads(path.read_text()) if path.is_file() else record
+        if begun.get("fingerprint") != record.get("fingerprint"):
+            raise DataRootError(
+                f"the data is not what {self.path} was begun with (fingerprints differ, see "
+                "data.json); begin a new run"
+            )
+
+    def note_resumption(self, overrides: Sequence[str], environment: Mapping[str, Any]) -> None:
+        """Append what a resumption changed and ran on to ``resumptions.jsonl``."""
+        record = {
+            "time_s": round(time.time(), 3),
+            "overrides": [redact(text) for text in overrides],
+            "environment": environment,
+        }
+        with (self.path / "resumptions.jsonl").open("a") as file:
+            file.write(json.dumps(finite(redact_tree(record))) + "\n")
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
         """Write the command line's overrides as a YAML list, secrets hidden."""
-        self.write_yaml("overrides.yaml", yaml.safe_dump([redact(text) for text in overrides]))
+        text = yaml.safe_dump([redact(override) for override in overrides], width=1000)
+        replace_text(self.path / "overrides.yaml", text)
 
     def write_json(self, name: str, record: Mapping[str, Any]) -> None:
         """Write a JSON object, secrets hidden, NaN as null."""

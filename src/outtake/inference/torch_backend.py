@@ -17,8 +17,10 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 class Task(Protocol):
     """What is needed of a segmentation task."""
 
-    def predict(self, images: torch.Tensor, size: tuple[int, int] | None = None) -> torch.Tensor:
-        """Map uint8 (B, C, h, w) to float logits (B, classes, *size)."""
+    def predict(
+        self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Map uint8 (B, C, h, w) to float logits (B, classes, *size); ``flip``: also mirrored."""
         ...
 
 
@@ -31,6 +33,7 @@ class TorchBackend:
         precision: ``auto`` is bfloat16 on CUDA and float32 elsewhere; or ``float32``,
             ``bfloat16``, ``float16``.
         confidence: compute the probability of each label too.
+        flip: average with the mirrored images.
 
     Raises:
         DeviceError: the device is not here.
@@ -38,7 +41,13 @@ class TorchBackend:
     """
 
     def __init__(
-        self, task: Task, device: str = "auto", precision: str = "auto", *, confidence: bool = False
+        self,
+        task: Task,
+        device: str = "auto",
+        precision: str = "auto",
+        *,
+        confidence: bool = False,
+        flip: bool = False,
     ) -> None:
         self.device = resolve_device(device)
         if precision == "auto":
@@ -48,6 +57,7 @@ class TorchBackend:
         self.precision = precision
         self._task = task.to(self.device) if isinstance(task, torch.nn.Module) else task
         self._confidence = confidence
+        self._flip = flip
 
     def __call__(
         self, images: Images, size: tuple[int, int]
@@ -56,7 +66,7 @@ class TorchBackend:
         # NHWC memory seen as NCHW is what torch calls channels_last: no copy is made.
         batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         with torch.inference_mode(), self._autocast():
-            logits = self._task.predict(batch.to(self.device), size=size)
+            logits = self._task.predict(batch.to(self.device), size=size, flip=self._flip)
             best, labels = logits.max(dim=1)
             found = labels.to(torch.uint8).cpu().numpy()
             if not self._confidence:

@@ -45,10 +45,12 @@ class CrossEntropy(nn.Module):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         weight = None
-        if class_weights is not None and frequencies is not None:
-            weight = torch.tensor(weigh_classes(frequencies, class_weights), dtype=torch.float32)
-        elif class_weights is not None and class_weights not in WEIGHTINGS:
+        if class_weights is not None and class_weights not in WEIGHTINGS:
             raise _unknown_weighting(class_weights)
+        if class_weights is not None:
+            if frequencies is None:
+                raise ConfigError("loss.class_weights needs the class frequencies of a data set")
+            weight = torch.tensor(weigh_classes(frequencies, class_weights), dtype=torch.float32)
         # Not persistent: training needs it, a trained network does not.
         self.register_buffer("weight", weight, persistent=False)
 

@@ -1,32 +1,41 @@
-"""Learning-rate schedules, stepped after every optimizer step."""
+"""Learning-rate schedules, stepped after every optimizer step.
+
+They are functions of the step, so that a run that is resumed with more epochs gets the schedule of
+its new length from the step that it is at.
+"""
 
 from __future__ import annotations
 
+import math
+
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import (
-    CosineAnnealingLR,
-    LinearLR,
-    LRScheduler,
-    OneCycleLR,
-    PolynomialLR,
-    SequentialLR,
-)
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 
 def poly(
     optimizer: Optimizer, total_steps: int, *, power: float = 0.9, warmup_steps: int = 0
 ) -> LRScheduler:
     """Return lr * (1 - step / total) ** power, the schedule of DeepLab (Chen et al. 2017)."""
-    rest = max(total_steps - warmup_steps, 1)
-    return _warmed(optimizer, PolynomialLR(optimizer, rest, power=power), warmup_steps)
+
+    def share(step: int) -> float:
+        left: float = (1 - _progress(step, total_steps, warmup_steps)) ** power
+        return _warmup(step, warmup_steps) * left
+
+    return LambdaLR(optimizer, share)
 
 
 def cosine(
     optimizer: Optimizer, total_steps: int, *, lr_min: float = 0.0, warmup_steps: int = 0
 ) -> LRScheduler:
     """Return a half cosine from the optimizer's rate to ``lr_min`` (Loshchilov, Hutter 2017)."""
-    rest = max(total_steps - warmup_steps, 1)
-    return _warmed(optimizer, CosineAnnealingLR(optimizer, rest, eta_min=lr_min), warmup_steps)
+    highest = max(float(group["lr"]) for group in optimizer.param_groups) or 1.0
+    floor = lr_min / highest
+
+    def share(step: int) -> float:
+        turn = math.cos(math.pi * _progress(step, total_steps, warmup_steps))
+        return _warmup(step, warmup_steps) * (floor + (1 - floor) * (1 + turn) / 2)
+
+    return LambdaLR(optimizer, share)
 
 
 def one_cycle(optimizer: Optimizer, total_steps: int, *, warmup_share: float = 0.3) -> LRScheduler:
@@ -35,8 +44,10 @@ def one_cycle(optimizer: Optimizer, total_steps: int, *, warmup_share: float = 0
     return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=warmup_share)
 
 
-def _warmed(optimizer: Optimizer, main: LRScheduler, warmup_steps: int) -> LRScheduler:
-    if warmup_steps <= 0:
-        return main
-    rise = LinearLR(optimizer, 1.0 / (warmup_steps + 1), total_iters=warmup_steps)
-    return SequentialLR(optimizer, [rise, main], milestones=[warmup_steps])
+def _warmup(step: int, warmup_steps: int) -> float:
+    return min(1.0, (step + 1) / (warmup_steps + 1))
+
+
+def _progress(step: int, total_steps: int, warmup_steps: int) -> float:
+    rest = max(total_steps - warmup_steps, 1)
+    return min(max(step - warmup_steps, 0) / rest, 1.0)

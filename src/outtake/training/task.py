@@ -65,9 +65,17 @@ class SegmentationTask(LightningModule):
         logits: torch.Tensor = self.net(normalised)
         return logits
 
-    def predict(self, images: torch.Tensor, size: tuple[int, int] | None = None) -> torch.Tensor:
-        """Map uint8 (B, C, h, w) to float32 logits (B, classes, *size), bilinearly."""
+    def predict(
+        self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Map uint8 (B, C, h, w) to float32 logits (B, classes, *size), bilinearly.
+
+        With ``flip``, the mean with the logits of the mirrored images: test-time augmentation, a
+        little more exact at twice the time.
+        """
         logits: torch.Tensor = self(images).float()
+        if flip:
+            logits = (logits + self(images.flip(-1)).float().flip(-1)) / 2
         if size is None or tuple(logits.shape[-2:]) == tuple(size):
             return logits
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
@@ -117,6 +125,12 @@ class SegmentationTask(LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = self._make_scheduler(optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a resumed run keep the schedule of its own, perhaps new, length."""
+        for state in checkpoint.get("lr_schedulers", []):
+            state.pop("total_steps", None)
+            state.pop("_schedule_phases", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record that the task is rebuilt from."""
