@@ -34,11 +34,23 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+        if _interrupted(error):
+            raise KeyboardInterrupt from error
         if isinstance(error, OSError | RuntimeError):
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
         raise
     fsync_folder(path.parent)
+
+
+def _interrupted(error: BaseException) -> bool:
+    # Ctrl-C inside torch.save surfaces as the error of the archive that it left unfinished.
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, KeyboardInterrupt):
+            return True
+        inner = inner.__context__
+    return False
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -140,7 +140,11 @@ def test_images_go_in_and_out(trained, video, tmp_path):
         (["remove=[ball]", "+mask.grow=3"], ConfigError, "mask: .*grow"),
         (["remove=[ball]", "audio=louder"], ConfigError, "audio=louder: unknown; use copy, drop"),
         (["remove=[ball]", "batch_size=0"], ConfigError, "batch_size=0"),
-        (["remove=[ball]", "remover.method=magic"], ConfigError, "unknown; use telea, ns"),
+        (
+            ["remove=[ball]", "remover=inpaint", "remover.method=magic"],
+            ConfigError,
+            "unknown; use telea, ns",
+        ),
         (["remove=[ball]", "codec=vp8"], OutputError, "codec=vp8: unknown"),
         (["remove=[ball]", "device=abacus"], DeviceError, "use auto, cpu or cuda"),
     ],

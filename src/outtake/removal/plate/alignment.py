@@ -187,6 +187,8 @@ def _distance(errors: Floats, offsets: Floats) -> Floats:
 
 def _lowest(values: Floats, known: Floats, share: float) -> tuple[Floats, Floats]:
     """Return the quantile of each row (references, m) over what is known, and the mean below it."""
+    if not values.shape[1]:
+        return np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=1)
     count = np.maximum(np.ceil(share * known.sum(axis=1)).astype(np.intp), 1)
     rows = np.arange(len(ranked))

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from outtake.errors import OutputError
+from outtake.files import check_folder, replace_file, replace_text, write_json
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    replace_text(path, "one")
+    replace_text(path, "two")
+    assert path.read_text() == "two" and [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("broken")])
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+
+    def fail(file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(OutputError, match="what was there stays"):
+        replace_file(path, fail)
+    assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_ctrl_c_stays_ctrl_c_even_if_a_library_turns_it_into_an_error(tmp_path: Path) -> None:
+    def interrupted(_: IO[bytes]) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unfinished archive")
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(tmp_path / "a.txt", interrupted)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_below_a_file_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="can not write"):
+        replace_text(tmp_path / "file" / "a.txt", "x")
+    with pytest.raises(OutputError, match="is a file"):
+        check_folder(tmp_path / "file" / "a")
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"x": math.nan, "y": [math.inf, 1.5], 3: None})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": None, "y": [None, 1.5], "3": None}
