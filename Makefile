@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo test lint format constraints clean
 
 help:
-	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 5 minutes)"
+	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
 	@echo "make test         run the test suite"
 	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
 	@echo "make format       let ruff rewrite what it can"
