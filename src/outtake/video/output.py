@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from outtake.errors import OutputError
+from outtake.files import check_folder
 from outtake.types import TimedFrame
 from outtake.video.codecs import choose_codec
-from outtake.video.images import PngWriter, check_folder
+from outtake.video.images import PngWriter
+from outtake.video.images import check_folder as check_png_folder
 from outtake.video.probe import VideoInfo
 from outtake.video.writer import VideoWriter
 
@@ -77,17 +78,11 @@ def check_target(
     if target.resolve() == Path(source).resolve():
         raise OutputError(f"output {target} is the input; name another file")
     if not target.suffix:
-        check_folder(target, overwrite=overwrite)
+        check_png_folder(target, overwrite=overwrite)
     else:
         choose_codec(target, codec)
         if target.is_dir():
             raise OutputError(f"output {target} is a folder; name a file")
         if target.exists() and not overwrite:
             raise OutputError(f"output {target} exists; set overwrite=true to replace it")
-    folder = target.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir():
-        raise OutputError(f"can not write {target}: {folder} is a file")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"can not write {target}: no permission in {folder}")
+    check_folder(target.absolute().parent)
