@@ -63,6 +63,7 @@ def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str,
     for key in REBUILT_FROM:
         if key in cfg:
             _refuse_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
+    data = plain_containers(cfg.data)
     text = redacted_yaml(cfg)
     kept = OmegaConf.create(text)
     assert isinstance(kept, DictConfig)
@@ -78,7 +79,7 @@ def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str,
         "config": text,
         "labels": labels.to_dict(),
         "channels": channels,
-        "short_side": plain_containers(cfg.data).get("short_side"),
+        "short_side": data.get("eval_short_side") or data.get("short_side"),
     }
 
 

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from outtake.apps.config import compose
-from outtake.apps.evaluate import evaluate
+from outtake.apps.evaluate import data_for, evaluate
+from outtake.apps.train import train
 from outtake.checkpoint import load_trained
 from outtake.errors import LabelSpaceError
 from outtake.training.metrics import scores
+from tests.apps.conftest import SMALL
 
 
 def run(*overrides: str) -> dict:
@@ -52,6 +54,19 @@ def test_mirrored_prediction_gives_mirrored_labels(small_run: Path) -> None:
 def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:
     record = run(f"checkpoint={small_run}", "+data.root=elsewhere", "device=cpu", "split=test")
     assert record["images"] == 4, "the scenes are rendered, so any root will do"
+
+
+def test_evaluation_may_see_images_at_another_size_than_training(tmp_path: Path) -> None:
+    finer = [*SMALL, "trainer.max_epochs=1", "data.eval_short_side=96"]
+    train(compose("train", finer), tmp_path / "run")
+    trained = load_trained(tmp_path / "run")
+    assert trained.short_side == 96, "video and other data follow the evaluation"
+    data = data_for(trained, compose("evaluate", ["checkpoint=x", "workers=0"]))
+    batch = next(iter(data.eval_loader("val")))
+    assert batch["image"].shape[2:] == (96, 144) and batch["mask"].shape[1:] == (64, 96)
+    record = run(f"checkpoint={tmp_path / 'run'}", "device=cpu")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert record["miou"] == summary["best"]["val/miou"]
 
 
 def test_the_checkpoint_alone_is_enough(small_run: Path, tmp_path: Path) -> None:

@@ -83,8 +83,9 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
             whole = "source" in cfg.data
             # Without a source, +data.root=PATH only says where the checkpoint's own data is now.
             own.data = cfg.data if whole else OmegaConf.merge(own.data, cfg.data)
-            # The network keeps the resolution that it was trained at.
-            own.data.short_side = trained.short_side
+            if whole:
+                # The network keeps the resolution that it was validated at.
+                own.data.short_side, own.data.eval_short_side = trained.short_side, None
         own.data.cache = False
         if cfg.get("workers") is not None:
             own.data.workers = cfg.workers

@@ -44,6 +44,7 @@ class DataModule(pl.LightningDataModule):
         cache: keep decoded, resized samples in memory.
         cache_limit_mib: above this, samples are read from disk each time.
         short_side: images are resized to this short side, in pixels; None leaves them.
+        eval_short_side: the same for evaluation; None is ``short_side``.
         crop: (height, width) of training samples; None takes whole images.
         samples_per_epoch: None is every sample once.
 
@@ -63,6 +64,7 @@ class DataModule(pl.LightningDataModule):
         cache: bool = True,
         cache_limit_mib: int = 4096,
         short_side: int | None = None,
+        eval_short_side: int | None = None,
         crop: Sequence[int] | None = None,
         samples_per_epoch: int | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class DataModule(pl.LightningDataModule):
         _check_positive("eval_batch_size", eval_batch_size)
         _check_positive("samples_per_epoch", samples_per_epoch)
         _check_positive("short_side", short_side)
+        _check_positive("eval_short_side", eval_short_side)
         if workers < 0:
             raise ConfigError(f"data.workers is {workers}: give 0 or more")
         self.source = source
@@ -83,6 +86,7 @@ class DataModule(pl.LightningDataModule):
         self._cache = cache
         self._cache_free_bytes = cache_limit_mib * MIB
         self._short_side = short_side
+        self._eval_short_side = short_side if eval_short_side is None else eval_short_side
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
 
@@ -172,7 +176,7 @@ class DataModule(pl.LightningDataModule):
         dataset = SegmentationDataset(
             self.source,
             report.pairs,
-            short_side=self._short_side,
+            short_side=self._short_side if training else self._eval_short_side,
             augmentation=self._augmentation if training else None,
         )
         if training:
