@@ -20,25 +20,36 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+from pytorch_lightning import LightningModule, Trainer, seed_everything
 
 from outtake.apps.config import compose
 from outtake.apps.train import make_trainer, quiet_libraries
 from outtake.build import build_data, build_task, instantiate
 from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.run_folder import RunFolder
+from outtake.training.callbacks import Throughput
+from outtake.types import Batch
 
 WARM_UP_STEPS = 5
 
 
-class Clock(Callback):
-    """Notes when each step ends."""
+class Clock(Throughput):
+    """Takes the place of the run's own throughput callback, and notes when each step ends."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.times_s: list[float] = []
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
         """Note the time."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self.times_s.append(time.perf_counter())
 
 
@@ -57,10 +68,9 @@ def outtake_rate(cfg: DictConfig) -> float:
         data.setup("fit")
         task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
         loggers = [instantiate(node, run_dir=run.path) for node in cfg.logger.values()]
-        trainer = make_trainer(cfg, run)
-        trainer.loggers = [JsonlLogger(run.metrics), *loggers]
         clock = Clock()
-        trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
+        trainer = make_trainer(cfg, run, clock)
+        trainer.loggers = [JsonlLogger(run.metrics), *loggers]
         trainer.fit(task, datamodule=data)
     return rate(clock.times_s, int(cfg.data.batch_size))
 
