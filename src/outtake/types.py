@@ -46,8 +46,12 @@ class TimedFrame:
         image: the picture, uint8 (H, W, 3) RGB.
         pts: presentation time in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
+        deep: the same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
+            where the source has more than 8; None otherwise. ``image`` is what everything looks
+            at; the writer of a deep format uses this one.
     """
 
     image: Frame
     pts: int
     time_base: Fraction
+    deep: NDArray[np.uint16] | None = None

@@ -5,11 +5,12 @@ from outtake.removal.inpaint import Inpaint
 from outtake.removal.plate.remover import Plate
 from outtake.removal.policy import MaskPolicy
 from outtake.removal.report import RemovalReport
-from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame, Remover
+from outtake.removal.stages import Context, FrameFacts, LabelledFrame, MaskedFrame, Remover
 from outtake.removal.views import MaskView, Overlay
 
 __all__ = [
     "Blur",
+    "Context",
     "FrameFacts",
     "Inpaint",
     "LabelledFrame",

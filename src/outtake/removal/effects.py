@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.errors import ConfigError
 from outtake.removal.regions import regions
-from outtake.removal.stages import MaskedFrame, with_image
+from outtake.removal.stages import MaskedFrame, alone, with_image
 from outtake.types import Frame, Mask, TimedFrame
 
 
@@ -25,6 +25,8 @@ class Blur:
 
     needs_mask = True
     keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
 
     def __init__(self, strength: float = 0.03) -> None:
         self._strength = _fraction("strength", strength)
@@ -62,6 +64,8 @@ class Pixelate:
 
     needs_mask = True
     keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
 
     def __init__(self, block: float = 0.04) -> None:
         self._block = _fraction("block", block)
@@ -102,6 +106,8 @@ class Solid:
 
     needs_mask = True
     keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
 
     def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:
         if len(colour) != 3 or not all(0 <= int(value) <= 255 for value in colour):

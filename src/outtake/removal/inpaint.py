@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.errors import ConfigError
 from outtake.removal.regions import regions
-from outtake.removal.stages import MaskedFrame, with_image
+from outtake.removal.stages import MaskedFrame, alone, with_image
 from outtake.types import Frame, Mask, TimedFrame
 
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
@@ -32,6 +32,8 @@ class Inpaint:
 
     needs_mask = True
     keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
 
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in METHODS:

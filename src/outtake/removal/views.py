@@ -8,7 +8,7 @@ import numpy as np
 
 from outtake import visualize
 from outtake.errors import ConfigError
-from outtake.removal.stages import MaskedFrame, with_image
+from outtake.removal.stages import MaskedFrame, alone, with_image
 from outtake.types import TimedFrame
 
 
@@ -25,6 +25,8 @@ class Overlay:
 
     needs_mask = False
     keeps_outside = False
+    channels = 3
+    context = staticmethod(alone)
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
         if not 0 <= opacity <= 1:
@@ -53,6 +55,8 @@ class MaskView:
 
     needs_mask = True
     keeps_outside = False
+    channels = 3
+    context = staticmethod(alone)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each mask as a picture."""

@@ -17,7 +17,7 @@ from outtake.removal.plate.patch import Patch
 from outtake.removal.plate.references import Alignments, Reference, by_way_of
 from outtake.removal.plate.sites import Floats, Site, sites
 from outtake.removal.plate.window import Held, windows
-from outtake.removal.stages import FrameFacts, MaskedFrame, with_image
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, with_image
 from outtake.types import Frame, Mask, TimedFrame
 
 # Near frames are alike, so a few of them will do; far ones show what near ones hide.
@@ -63,6 +63,7 @@ class Plate:
 
     needs_mask = True
     keeps_outside = True
+    channels = 3
 
     def __init__(
         self,
@@ -95,6 +96,12 @@ class Plate:
         self._max_bytes = max_memory_mb << 20
         self._filler = filler or Inpaint("telea")
         self.facts: list[FrameFacts] = []
+
+    def context(self, height: int, width: int) -> Context:
+        """Return how far it looks at frames of this size."""
+        bytes_each = 5 * height * width
+        reach = min(self._reach_frames, (self._max_bytes // bytes_each - 1) // 2)
+        return Context(before=max(1, reach), after=max(1, reach))
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""
