@@ -13,7 +13,7 @@ PACKAGE = ROOT / "src" / "outtake"
 FLOORS = {
     **dict.fromkeys(("types", "labels", "errors", "files"), 0),
     **dict.fromkeys(("visualize", "data", "models", "video", "removal"), 1),
-    **dict.fromkeys(("training", "inference"), 2),
+    **dict.fromkeys(("training", "inference", "engine"), 2),
     **dict.fromkeys(("build", "checkpoint", "experiments"), 3),
     "apps": 4,
 }

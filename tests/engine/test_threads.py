@@ -1,0 +1,90 @@
+import threading
+import time
+
+import pytest
+
+from outtake.engine import Stages
+
+
+def test_items_come_in_order_through_any_number_of_threads():
+    with Stages() as stages:
+        first = stages.run("a", range(200), ahead=3)
+        second = stages.run("b", (2 * item for item in first), ahead=1)
+        assert list(second) == list(range(0, 400, 2))
+
+
+def test_stages_overlap():
+    def slow(items):
+        for item in items:
+            time.sleep(0.01)
+            yield item
+
+    begin = time.perf_counter()
+    with Stages() as stages:
+        chain = stages.run("c", slow(stages.run("b", slow(stages.run("a", slow(range(20)))))))
+        assert len(list(chain)) == 20
+    assert time.perf_counter() - begin < 0.45  # one after another they would take 0.6 s
+    assert set(stages.busy_s) == {"a", "b", "c"}
+    assert all(0.15 < busy_s < 0.4 for busy_s in stages.busy_s.values())
+
+
+def test_a_stage_runs_at_most_so_far_ahead():
+    made = []
+
+    def source():
+        for item in range(100):
+            made.append(item)
+            yield item
+
+    with Stages() as stages:
+        chain = stages.run("a", source(), ahead=4)
+        next(chain)
+        time.sleep(0.2)
+        assert len(made) <= 1 + 4 + 1  # given out, waiting, and in the hand
+
+
+def test_an_error_reaches_the_end_of_the_chain():
+    def broken():
+        yield 1
+        raise ValueError("in the middle")
+
+    with Stages() as stages:
+        chain = stages.run("b", iter(stages.run("a", broken())))
+        assert next(chain) == 1
+        with pytest.raises(ValueError, match="in the middle"):
+            next(chain)
+
+
+def test_leaving_early_ends_every_thread_and_closes_the_source():
+    closed = threading.Event()
+
+    def endless():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    with Stages() as stages:
+        chain = stages.run("b", iter(stages.run("a", endless(), ahead=2)), ahead=2)
+        next(chain)
+    assert closed.wait(5)
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_waiting_is_not_work():
+    def slow():
+        for item in range(10):
+            time.sleep(0.02)
+            yield item
+
+    with Stages() as stages:
+        for _ in stages.run("quick", iter(stages.run("slow", slow()))):
+            with stages.timed("end"):
+                time.sleep(0.001)
+    assert stages.busy_s["slow"] > 0.18
+    assert stages.busy_s["quick"] < 0.05 and stages.busy_s["end"] < 0.1
