@@ -1,0 +1,111 @@
+"""A soft seam, inside the mask."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.errors import ConfigError
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
+from outtake.types import Frame, Mask, TimedFrame
+
+Deep = NDArray[np.uint16]
+
+
+class Feathered:
+    """A remover whose fill fades into the frame over a rim inside the mask.
+
+    Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
+    wider than the mask was dilated, or an object's edge comes back.
+
+    Args:
+        remover: makes the fill.
+        feather: width of the rim as a fraction of the frame's height.
+
+    Attributes:
+        facts: those of ``remover``.
+
+    Raises:
+        ConfigError: ``feather`` is out of range, or the remover has no seam: it changes what is
+            outside the mask, or gives frames with alpha.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+    channels = 3
+
+    def __init__(self, remover: Remover, feather: float) -> None:
+        if not 0 <= feather <= 0.1:
+            raise ConfigError(f"feather={feather}: must be at least 0 and at most 0.1")
+        if not remover.keeps_outside or remover.channels != 3:
+            raise ConfigError(
+                f"feather={feather}: remover {type(remover).__name__} leaves no seam in the frame; "
+                "set feather=0"
+            )
+        self.remover = remover
+        self.needs_mask = remover.needs_mask
+        self._feather = feather
+
+    @property
+    def facts(self) -> list[FrameFacts]:
+        """Where the fill came from, for each frame given out since the last call."""
+        return cast("list[FrameFacts]", getattr(self.remover, "facts", []))
+
+    def context(self, height: int, width: int) -> Context:
+        """Return which frames the remover looks at."""
+        return self.remover.context(height, width)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with its mask filled, softly.
+
+        Raises:
+            ConfigError: the remover gives frames of another size.
+        """
+        given: deque[MaskedFrame] = deque()
+
+        def noted() -> Iterator[MaskedFrame]:
+            for item in clip:
+                # Labels are of no use here, and a remover may look far ahead.
+                given.append(MaskedFrame(item.frame, item.mask))
+                yield item
+
+        for filled in self.remover(noted()):
+            yield self._softened(given.popleft(), filled)
+
+    def _softened(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
+        frame = item.frame
+        if filled.image.shape != frame.image.shape:
+            raise ConfigError("feather: the remover changes the frame's size; set feather=0")
+        rim_px = self._feather * item.mask.shape[0]
+        if rim_px < 1 or not item.mask.any():
+            return filled
+        rim, share = _rim(item.mask, rim_px)
+        deep = filled.deep
+        if deep is not None and frame.deep is not None:
+            deep = cast("Deep", _blended(frame.deep, deep, rim, share))
+        image = cast("Frame", _blended(frame.image, filled.image, rim, share))
+        return TimedFrame(image, filled.pts, filled.time_base, deep)
+
+
+def _rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:
+    """Return the mask's pixels within the rim, bool (H, W), and the fill's share there, (n, 1)."""
+    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    rim = mask & (distance <= rim_px)
+    return rim, np.asarray(distance[rim] / np.float32(rim_px + 1), np.float32)[:, None]
+
+
+def _blended(
+    frame: NDArray[np.unsignedinteger],
+    filled: NDArray[np.unsignedinteger],
+    rim: Mask,
+    share: NDArray[np.float32],
+) -> NDArray[np.unsignedinteger]:
+    out = filled.copy()
+    under = frame[rim].astype(np.float32)
+    out[rim] = np.rint(under + share * (filled[rim] - under)).astype(frame.dtype)
+    return out

@@ -1,0 +1,1 @@
+"""From labels to a mask: certainty, agreement over time, regions, shadows, feather."""

@@ -1,0 +1,71 @@
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from outtake.errors import ConfigError
+from outtake.removal import Blur, MaskedFrame, MaskView, Plate, Solid
+from outtake.removal.feather import Feathered
+from outtake.types import TimedFrame
+
+
+def frame(pts: int = 0, deep: bool = False) -> MaskedFrame:
+    image = np.random.default_rng(pts).integers(0, 250, (100, 120, 3), np.uint8)
+    mask = np.zeros((100, 120), bool)
+    mask[30:70, 40:90] = True
+    both = image.astype(np.uint16) * 257 if deep else None
+    return MaskedFrame(TimedFrame(image, pts, Fraction(1, 25), both), mask)
+
+
+def test_outside_of_the_mask_stays_and_its_core_is_the_fill():
+    item = frame()
+    (out,) = Feathered(Solid((255, 255, 255)), 0.05)([item])
+    inside = cv2.distanceTransform(item.mask.astype(np.uint8), cv2.DIST_L2, 5)
+    assert np.array_equal(out.image[~item.mask], item.frame.image[~item.mask])
+    assert (out.image[inside > 6] == 255).all()
+
+
+def test_the_fill_fades_in_from_the_edge():
+    item = frame()
+    item.frame.image[:] = 0
+    (out,) = Feathered(Solid((240, 240, 240)), 0.05)([item])
+    across = out.image[50, 38:50, 0].astype(int)
+    assert across[:2].tolist() == [0, 0] and across[-1] == 240
+    assert across[2] == 40 and (np.diff(across)[1:7] > 0).all()
+
+
+def test_frames_of_a_remover_that_looks_ahead_stay_paired():
+    items = [frame(pts) for pts in range(7)]
+    feathered = Feathered(Plate(reach_frames=2), 0.03)
+    outs = list(feathered(iter(items)))
+    assert [out.pts for out in outs] == list(range(7))
+    for out, item in zip(outs, items, strict=True):
+        assert np.array_equal(out.image[~item.mask], item.frame.image[~item.mask])
+    assert len(feathered.facts) == 7
+    assert feathered.context(100, 120) == Plate(reach_frames=2).context(100, 120)
+
+
+def test_deep_pictures_fade_with_their_own_values():
+    item = frame(deep=True)
+    assert item.frame.deep is not None
+    item.frame.deep[:] += 3
+    (out,) = Feathered(Solid((255, 255, 255)), 0.05)([item])
+    assert out.deep is not None
+    assert np.array_equal(out.deep[~item.mask], item.frame.deep[~item.mask])
+    assert np.abs(out.deep / 257 - out.image)[item.mask].max() < 1
+
+
+def test_without_a_rim_the_remover_is_as_it_is():
+    item = frame()
+    (plain,) = Blur()([item])
+    for feather in (0, 0.004):
+        (out,) = Feathered(Blur(), feather)([item])
+        assert np.array_equal(out.image, plain.image)
+
+
+def test_what_has_no_seam_or_no_sense_is_refused():
+    with pytest.raises(ConfigError, match="leaves no seam"):
+        Feathered(MaskView(), 0.01)
+    with pytest.raises(ConfigError, match=r"feather=0\.5"):
+        Feathered(Blur(), 0.5)
