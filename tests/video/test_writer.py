@@ -221,7 +221,7 @@ def test_targets_that_can_not_be_are_refused(make_video, tmp_path):
     for name, message in wrong.items():
         with pytest.raises(OutputError, match=message):
             check_target(tmp_path / name, source)
-    with pytest.raises(OutputError, match=r"codec=h264 does not go into out\.webm; use vp9"):
+    with pytest.raises(OutputError, match=r"codec=h264 does not go into out\.webm; use av1, vp9"):
         check_target(tmp_path / "out.webm", source, codec="h264")
     with pytest.raises(OutputError, match=r"codec=divx: unknown; use auto, h264"):
         check_target(tmp_path / "out.mp4", source, codec="divx")

@@ -1,21 +1,27 @@
 """Videos in and out: every frame, its exact time and everything beside the picture is kept."""
 
 from outtake.video.clip import Clip, open_clip
-from outtake.video.images import PngWriter
-from outtake.video.output import FrameWriter, check_target, open_writer
+from outtake.video.limits import Limits
+from outtake.video.output import FrameWriter, Output, Salvaged, check_target, open_output
 from outtake.video.probe import VideoInfo, probe
 from outtake.video.reader import VideoReader
-from outtake.video.writer import VideoWriter
+from outtake.video.sources import Source, sources_of
+from outtake.video.writer import WholeWriter, open_writer
 
 __all__ = [
     "Clip",
     "FrameWriter",
-    "PngWriter",
+    "Limits",
+    "Output",
+    "Salvaged",
+    "Source",
     "VideoInfo",
     "VideoReader",
-    "VideoWriter",
+    "WholeWriter",
     "check_target",
     "open_clip",
+    "open_output",
     "open_writer",
     "probe",
+    "sources_of",
 ]

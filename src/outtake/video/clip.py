@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from outtake.errors import VideoError
 from outtake.types import TimedFrame
 from outtake.video.images import ImageFolder
-from outtake.video.probe import VideoInfo
+from outtake.video.limits import Limits
+from outtake.video.live import LiveReader
+from outtake.video.opening import open_container
+from outtake.video.probe import VideoInfo, is_live
 from outtake.video.reader import VideoReader
+from outtake.video.selection import Selection
+from outtake.video.sources import Source, sources_of
 
 
 class Clip(Protocol):
@@ -39,11 +45,59 @@ class Clip(Protocol):
         """Yield every frame, in the order of showing."""
         ...
 
+    def digest(self) -> str:
+        """Return what identifies the input's bytes; empty for a live one, which is never again."""
+        ...
 
-def open_clip(path: str | Path, fps: float = 25) -> Clip:
-    """Return a video file, or a folder of images played at ``fps``.
+
+def open_clip(
+    source: str | Path | Source | Sequence[str | Path],
+    fps: float = 25,
+    *,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    every: int = 1,
+    skip: int = 0,
+    limits: Limits | None = None,
+    deep: bool = True,
+) -> Clip:
+    """Return a video file, images, a stream or a camera as a sequence of frames.
+
+    Args:
+        source: anything that :func:`outtake.video.sources.sources_of` takes and that is one clip.
+        fps: of images.
+        start: frames before this are left out: seconds, or ``hh:mm:ss.fff``, counted from the
+            first frame.
+        end: frames at this time and later are left out.
+        every: each how many frames of what is left one is taken.
+        skip: how many of the selected frames are done already; they are decoded and not given out.
+        limits: what the source may ask for.
+        deep: give 16 bits per component beside the 8, where the source has more than 8.
 
     Raises:
-        VideoError: it does not exist or can not be read as a clip.
+        VideoError: it does not exist, can not be read as a clip, or the selection is empty.
+        ConfigError: a selection that can not be.
     """
-    return ImageFolder(path, fps) if Path(path).is_dir() else VideoReader(path)
+    selection = Selection.of(start, end, every, skip)
+    limits = limits or Limits()
+    clip = source if isinstance(source, Source) else _one(source)
+    if clip.images:
+        return ImageFolder(
+            clip.path, fps, files=clip.images, selection=selection, limits=limits, deep=deep
+        )
+    if clip.address:
+        container = open_container(clip.address, limits)
+        if is_live(container, clip.address):
+            return LiveReader(
+                clip.address, container, selection=selection, limits=limits, deep=deep
+            )
+        container.close()
+    return VideoReader(clip.address or clip.path, selection=selection, limits=limits, deep=deep)
+
+
+def _one(value: str | Path | Sequence[str | Path]) -> Source:
+    clips = sources_of(value)
+    if len(clips) > 1:
+        names = ", ".join(clip.path.name for clip in clips[:3])
+        raise VideoError(f"{value} are {len(clips)} clips ({names}, ...); one is taken here")
+    return clips[0]

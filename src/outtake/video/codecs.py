@@ -1,91 +1,179 @@
-"""Which codecs and containers a video can be written in."""
+"""Which codecs there are, and how each is driven."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 
-from outtake.errors import OutputError
+import av
 
-# suffix -> FFmpeg's name of the container
-CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".m4v": "mp4", ".mkv": "matroska", ".webm": "webm"}
+# x264's names for speed against size, fastest first; every other codec's scale is laid over them.
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast",
+    "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+_NVENC_PRESETS = ("p1", "p1", "p2", "p3", "p4", "p4", "p5", "p6", "p7", "p7")
+_SVT_PRESETS = ("9", "9", "8", "8", "7", "6", "5", "4", "2", "1")
+_VPX_SPEEDS = ("5", "5", "5", "4", "3", "2", "1", "1", "0", "0")
+_AOM_SPEEDS = ("8", "8", "7", "6", "6", "5", "4", "3", "2", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """A codec's scale of constant quality: lower is better.
+
+    Attributes:
+        default: where the config names none; visually near lossless.
+        highest: the worst that the codec takes.
+        option: the encoder's name for it.
+    """
+
+    default: int
+    highest: int
+    option: str = "crf"
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How a codec is called and driven.
+    """How an encoder is called and driven.
 
     Attributes:
         encoder: FFmpeg's encoder.
-        containers: the containers that hold it and play.
-        pix_fmt: its pixel format for even sizes.
-        odd_pix_fmt: its pixel format where width or height is odd.
-        crf: constant quality where the config names none, visually near lossless; None: lossless.
+        containers: FFmpeg's names of the containers that hold it and play.
+        formats: bits per component -> pixel format without alpha.
+        alpha: bits per component -> pixel format with alpha; empty: it has none.
+        alpha_containers: the containers in which its alpha survives.
+        full_odd: whether an odd width or height needs full colour resolution (4:4:4).
+        quality: None where there is no such scale.
         options: encoder options.
-        takes_preset: whether x264's preset names trade its size for speed.
+        preset: the encoder's option for speed, and its values in the order of ``PRESETS``.
+        gpu: whether it needs an NVIDIA GPU.
     """
 
     encoder: str
     containers: tuple[str, ...]
-    pix_fmt: str
-    odd_pix_fmt: str
-    crf: int | None
+    formats: dict[int, str]
+    alpha: dict[int, str] = field(default_factory=dict)
+    alpha_containers: tuple[str, ...] = ()
+    full_odd: bool = False
+    quality: Quality | None = None
     options: dict[str, str] = field(default_factory=dict)
-    takes_preset: bool = False
+    preset: tuple[str, tuple[str, ...]] | None = None
+    gpu: bool = False
+
+    def pix_fmts(self, *, alpha: bool) -> dict[int, str]:
+        """Return bits -> pixel format for those that this build of the encoder takes."""
+        there = encoder_formats(self.encoder) or frozenset()
+        asked = self.alpha if alpha else self.formats
+        return {bits: name for bits, name in asked.items() if name in there}
 
 
-CODECS = {
-    "h264": Codec(
-        "libx264", ("mp4", "mov", "matroska"), "yuv420p", "yuv444p", 18, takes_preset=True
+_YUV420 = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
+_PLAYED = ("mp4", "mov", "matroska")
+_OPEN = ("webm", "matroska", "mp4")
+_NVENC = {"rc": "vbr", "b": "0"}
+
+
+def _nvenc(
+    name: str, containers: tuple[str, ...], formats: dict[int, str], default: int, highest: int = 51
+) -> Codec:
+    return Codec(
+        f"{name}_nvenc",
+        containers,
+        formats,
+        full_odd=True,
+        quality=Quality(default, highest, "cq"),
+        options=_NVENC,
+        preset=("preset", _NVENC_PRESETS),
+        gpu=True,
+    )
+
+
+# name in the config -> encoders for it, the preferred one first
+CODECS: dict[str, tuple[Codec, ...]] = {
+    "h264": (
+        Codec(
+            "libx264",
+            _PLAYED,
+            {8: "yuv420p"},  # more bits are possible, and no browser or phone plays them
+            full_odd=True,
+            quality=Quality(18, 51),
+            preset=("preset", PRESETS),
+        ),
     ),
-    "h265": Codec(
-        "libx265",
-        ("mp4", "mov", "matroska"),
-        "yuv420p",
-        "yuv444p",
-        20,
-        {"x265-params": "log-level=error"},
-        takes_preset=True,
+    "h265": (
+        Codec(
+            "libx265",
+            _PLAYED,
+            _YUV420,
+            full_odd=True,
+            quality=Quality(20, 51),
+            # The number of frame threads changes what is written; fixed, all machines agree.
+            options={"x265-params": "log-level=error:frame-threads=2"},
+            preset=("preset", PRESETS),
+        ),
     ),
-    "vp9": Codec(
-        "libvpx-vp9",
-        ("webm", "matroska", "mp4"),
-        "yuv420p",
-        "yuv420p",
-        24,
-        {"row-mt": "1", "deadline": "good", "cpu-used": "5", "b": "0"},
+    "av1": (
+        Codec(
+            "libsvtav1",
+            _OPEN,
+            _YUV420,
+            quality=Quality(24, 63),
+            preset=("preset", _SVT_PRESETS),
+        ),
+        Codec(
+            "libaom-av1",
+            _OPEN,
+            _YUV420,
+            quality=Quality(24, 63),
+            options={"b": "0", "row-mt": "1"},
+            preset=("cpu-used", _AOM_SPEEDS),
+        ),
     ),
-    "ffv1": Codec("ffv1", ("matroska",), "bgr0", "bgr0", None, {"slicecrc": "1"}),
+    "vp9": (
+        Codec(
+            "libvpx-vp9",
+            _OPEN,
+            _YUV420,
+            alpha={8: "yuva420p"},
+            alpha_containers=("webm", "matroska"),
+            quality=Quality(24, 63),
+            options={"row-mt": "1", "deadline": "good", "b": "0"},
+            preset=("cpu-used", _VPX_SPEEDS),
+        ),
+    ),
+    "prores": (
+        Codec(
+            "prores_ks",
+            ("mov", "matroska"),
+            {10: "yuv422p10le"},
+            alpha={10: "yuva444p10le"},
+            alpha_containers=("mov", "matroska"),
+            options={"vendor": "apl0"},
+        ),
+    ),
+    "ffv1": (
+        Codec(
+            "ffv1",
+            ("matroska",),
+            {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 14: "gbrp14le", 16: "gbrp16le"},
+            alpha={8: "bgra", 10: "gbrap10le", 12: "gbrap12le", 14: "gbrap14le", 16: "gbrap16le"},
+            alpha_containers=("matroska",),
+            # The slices are part of the track's header, which all segments have in common.
+            options={"slicecrc": "1", "slices": "4"},
+        ),
+    ),
+    "h264_nvenc": (_nvenc("h264", _PLAYED, {8: "yuv420p"}, 19),),
+    "hevc_nvenc": (_nvenc("hevc", _PLAYED, {8: "yuv420p", 10: "p010le"}, 21),),
+    "av1_nvenc": (_nvenc("av1", _OPEN, {8: "yuv420p", 10: "p010le"}, 24, 63),),
 }
 
 
-def container_format(path: Path) -> str:
-    """Return FFmpeg's name of the container that a suffix stands for.
-
-    Raises:
-        OutputError: a suffix that is none of ours.
-    """
-    if path.suffix.lower() not in CONTAINERS:
-        raise OutputError(
-            f"output {path}: unknown suffix {path.suffix!r}; use {', '.join(CONTAINERS)}, "
-            "or a name without a suffix for a folder of PNG images"
-        )
-    return CONTAINERS[path.suffix.lower()]
-
-
-def choose_codec(path: Path, name: str = "auto") -> Codec:
-    """Return the codec for a target; ``auto`` is VP9 for WebM and H.264 for the rest.
-
-    Raises:
-        OutputError: an unknown codec, or one that the target's container does not hold.
-    """
-    container = container_format(path)
-    if name == "auto":
-        name = "vp9" if container == "webm" else "h264"
-    if name not in CODECS:
-        raise OutputError(f"codec={name}: unknown; use auto, {', '.join(CODECS)}")
-    codec = CODECS[name]
-    if container not in codec.containers:
-        fit = [other for other, entry in CODECS.items() if container in entry.containers]
-        raise OutputError(f"codec={name} does not go into {path.name}; use {', '.join(fit)}")
-    return codec
+@cache
+def encoder_formats(encoder: str) -> frozenset[str] | None:
+    """Return the pixel formats that an encoder takes; None where this build does not have it."""
+    try:
+        formats = av.Codec(encoder, "w").video_formats
+    except av.codec.codec.UnknownCodecError:
+        return None
+    return frozenset(pixel_format.name for pixel_format in formats or ())

@@ -6,9 +6,12 @@ The numbers are those of ITU-T H.273, as FFmpeg uses them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
 
 from outtake.types import Frame
 
@@ -20,6 +23,19 @@ FULL_RANGE = 2
 # H.273 matrix -> the number swscale has for it. What is missing here (RGB, YCgCo, ...) is
 # decoded by its own tag, and can not be encoded as YUV under that tag.
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+
+# Chroma is repeated on the way to RGB and averaged on the way back, both with exact rounding: what
+# nothing was removed from comes back as the very YUV values that were decoded. A smoother
+# interpolation softens chroma with each pass, and swscale's fast path darkens by up to 2 levels.
+# The flags are the cheapest with which that holds, for 8 bits and for more.
+_UP = Interpolation.POINT | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_DOWN = Interpolation.AREA | Interpolation.FULL_CHR_H_INP
+_DEEP_DOWN = Interpolation.AREA | Interpolation.ACCURATE_RND
+# Each thread of swscale writes a little past its rows, into those of the next: a few pixels of
+# what comes out would be left to chance.
+_THREADS = 1
+
+DeepFrame: TypeAlias = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +79,69 @@ class ColourTags:
 
 def to_rgb(frame: av.VideoFrame, tags: ColourTags) -> Frame:
     """Convert a decoded frame of any pixel format to RGB, uint8 (H, W, 3)."""
-    rgb: Frame = frame.to_ndarray(
-        format="rgb24",
-        src_colorspace=tags.swscale_matrix(frame.width, frame.height),
-        src_color_range=FULL_RANGE if tags.full_range else None,
-        dst_color_range=FULL_RANGE,
-    )
+    rgb: Frame = _rgb(frame, tags, "rgb24")
     return rgb
 
 
-def from_rgb(image: Frame, pix_fmt: str, tags: ColourTags) -> av.VideoFrame:
-    """Convert RGB to a frame of the encoder's pixel format, tagged."""
-    height, width = image.shape[:2]
-    rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
-    if av.VideoFormat(pix_fmt).is_rgb:
-        return rgb.reformat(format=pix_fmt)
+def to_deep(frame: av.VideoFrame, tags: ColourTags) -> DeepFrame:
+    """Convert a decoded frame to RGB with 16 bits, uint16 (H, W, 3), full scale 65535."""
+    rgb: DeepFrame = _rgb(frame, tags, "rgb48le")
+    return rgb
+
+
+def _rgb(frame: av.VideoFrame, tags: ColourTags, pix_fmt: str) -> Any:
+    return _unsited(frame).to_ndarray(
+        format=pix_fmt,
+        interpolation=_UP,
+        src_colorspace=tags.swscale_matrix(frame.width, frame.height),
+        src_color_range=FULL_RANGE if tags.full_range else None,
+        dst_color_range=FULL_RANGE,
+        threads=_THREADS,
+    )
+
+
+def _unsited(frame: av.VideoFrame) -> av.VideoFrame:
+    """Return a frame without its chroma location, by which swscale would shift chroma each way."""
+    parts = frame.format.components
+    subsampled = any((part.width, part.height) != (frame.width, frame.height) for part in parts)
+    if not subsampled or frame.format.is_rgb or any(p.line_size <= 0 for p in frame.planes):
+        return frame
+    plain = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    plain.colorspace, plain.color_range = frame.colorspace, frame.color_range
+    for source, target in zip(frame.planes, plain.planes, strict=True):
+        rows, width = source.height, min(source.line_size, target.line_size)
+        filled = np.frombuffer(target, np.uint8).reshape(rows, -1)
+        filled[:, :width] = np.frombuffer(source, np.uint8).reshape(rows, -1)[:, :width]
+    return plain
+
+
+def from_rgb(image: Frame | DeepFrame, pix_fmt: str, tags: ColourTags) -> av.VideoFrame:
+    """Convert RGB to a frame of the encoder's pixel format, tagged.
+
+    Args:
+        image: uint8, or uint16 with full scale 65535; (H, W, 3), or (H, W, 4) with straight alpha.
+        pix_fmt: FFmpeg's name; alpha is dropped where it has none.
+        tags: of the picture that is made.
+    """
+    height, width, channels = image.shape
+    layout = "rgba" if channels == 4 else "rgb"
+    deep = image.dtype == np.uint16
+    name = f"{layout}{16 * channels}le" if deep else {3: "rgb24", 4: "rgba"}[channels]
+    interpolation = _DEEP_DOWN if deep else _DOWN
+    yuv = not av.VideoFormat(pix_fmt).is_rgb
+    if deep and yuv and tags.full_range:
+        image = image - (image >> 8)  # swscale reaches full scale at 65280 here
+    rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=name)
+    if not yuv:
+        return rgb.reformat(format=pix_fmt, interpolation=interpolation, threads=_THREADS)
     frame = rgb.reformat(
         format=pix_fmt,
+        interpolation=interpolation,
         dst_colorspace=tags.swscale_matrix(width, height),
         src_color_range=FULL_RANGE,
         dst_color_range=FULL_RANGE if tags.full_range else LIMITED_RANGE,
+        threads=_THREADS,
     )
+    # Some encoders take these from the frame, others from their own settings.
+    frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer
     return frame

@@ -1,11 +1,11 @@
-"""A folder of images as a video, in and out."""
+"""Images as a video: a folder, or a list."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-from collections.abc import Iterator
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,36 +13,62 @@ from typing import Self
 
 import cv2
 import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
-from outtake.errors import OutputError, VideoError
-from outtake.types import Frame, TimedFrame
+from outtake.errors import VideoError
+from outtake.types import TimedFrame
+from outtake.video.digest import files_digest
+from outtake.video.limits import Limits
 from outtake.video.probe import VideoInfo
+from outtake.video.selection import Picker, Selection
+from outtake.video.sources import Source, sources_of
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-_OWN_NAME = re.compile(r"\d{5,}\.png")
+log = logging.getLogger(__name__)
+
+Picture = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class ImageFolder:
-    """A folder of images as an iterable of frames, in natural order (2 before 10).
+    """Images as an iterable of frames: those of a folder in natural order (2 before 10), or a list.
+
+    Args:
+        path: the folder; with ``files`` only a name for the clip.
+        fps: at which they are shown.
+        files: the images, in the order of showing.
+        selection: which are given out; all by default. Frame n is at the time n / ``fps``.
+        limits: what an image may ask for.
+        deep: give 16 bits per component beside the 8, where the first image has 16.
 
     Attributes:
-        info: what the clip is.
+        info: what the selected part of the clip is.
 
     Raises:
-        VideoError: no image in the folder, one that can not be read, or sizes that differ.
+        VideoError: no image in the folder, one that can not be read or is too large, sizes that
+            differ, or a selection without an image.
     """
 
-    def __init__(self, path: str | Path, fps: float = 25) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float = 25,
+        *,
+        files: Sequence[Path] | None = None,
+        selection: Selection | None = None,
+        limits: Limits | None = None,
+        deep: bool = True,
+    ) -> None:
         self.path = Path(path)
-        if fps <= 0:
+        if not (fps > 0 and math.isfinite(fps)):
             raise VideoError(f"fps={fps}: a folder of images needs a rate above 0")
-        entries = (entry for entry in self.path.iterdir() if entry.suffix.lower() in SUFFIXES)
-        self.files = sorted((entry for entry in entries if entry.is_file()), key=_natural)
-        if not self.files:
-            raise VideoError(f"{self.path} holds no image ({', '.join(SUFFIXES)})")
-        height, width = _read(self.files[0]).shape[:2]
+        self.files = [*files] if files is not None else [*_folder(self.path).images]
+        self._selection = selection or Selection()
+        self._limits = limits or Limits()
+        first = _read(self.files[0], self._limits)
+        height, width = first.shape[:2]
         rate = Fraction(fps).limit_denominator(1001)
-        self.info = VideoInfo(
+        self._whole = VideoInfo(
             path=self.path,
             width=width,
             height=height,
@@ -50,7 +76,12 @@ class ImageFolder:
             time_base=1 / rate,
             frames=len(self.files),
             duration_s=float(len(self.files) / rate),
+            pix_fmt="rgb48le" if first.dtype == np.uint16 else "rgb24",
+            bit_depth=16 if first.dtype == np.uint16 else 8,
         )
+        self.info: VideoInfo = self._selection.applied(self._whole, Fraction(0), self._limits)
+        self._deep = deep and self.info.bit_depth > 8
+        self._warned = False
 
     def __enter__(self) -> Self:
         return self
@@ -64,105 +95,94 @@ class ImageFolder:
         """Nothing stays open between frames."""
 
     def __iter__(self) -> Iterator[TimedFrame]:
+        picker = Picker(self._selection, Fraction(0), self._limits, self._whole)
         for index, file in enumerate(self.files):
-            image = _read(file)
-            if image.shape[:2] != (self.info.height, self.info.width):
-                raise VideoError(
-                    f"{file} is {image.shape[1]}x{image.shape[0]}, but {self.files[0].name} is "
-                    f"{self.info.width}x{self.info.height}; images of a clip must agree"
-                )
-            yield TimedFrame(image, index, self.info.time_base)
+            time_s = index * self.info.time_base
+            if picker.is_past(time_s):
+                break
+            if picker.takes(time_s):
+                yield self._timed(file, index)
+        picker.check(len(self.files) * float(self.info.time_base))
+
+    def digest(self) -> str:
+        """Return what identifies the images: SHA-256 over their names and their content."""
+        return files_digest(self.files)
+
+    def _timed(self, file: Path, index: int) -> TimedFrame:
+        picture = _read(file, self._limits)
+        if picture.shape[:2] != (self.info.height, self.info.width):
+            raise VideoError(
+                f"{file} is {picture.shape[1]}x{picture.shape[0]}, but {self.files[0].name} is "
+                f"{self.info.width}x{self.info.height}; images of a clip must agree"
+            )
+        if picture.dtype != np.uint16:
+            image = np.asarray(picture, np.uint8)
+            return TimedFrame(
+                image, index, self.info.time_base, image * np.uint16(257) if self._deep else None
+            )
+        if self.info.bit_depth == 8 and not self._warned:
+            self._warned = True
+            log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
+        image = np.asarray(cv2.convertScaleAbs(picture, alpha=1 / 257), np.uint8)
+        deep = np.asarray(picture, np.uint16) if self._deep else None
+        return TimedFrame(image, index, self.info.time_base, deep)
 
 
-class PngWriter:
-    """Writes frames as ``00000.png``, ``00001.png``, ... into a folder that appears when complete.
-
-    Enter it to check the target and to make ``<name>.part``; on success that takes the folder's
-    name, on an error it is deleted.
-
-    Raises:
-        OutputError: the folder can not be written, or holds something that is not such a sequence.
-    """
-
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self.path = Path(path)
-        self.frames = 0
-        self._part = self.path.with_name(self.path.name + ".part")
-        check_folder(self.path, overwrite=overwrite)
-
-    def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._part, ignore_errors=True)
-            self._part.mkdir()
-        except OSError as error:
-            raise OutputError(f"can not write {self.path}: {error.strerror}") from error
-        return self
-
-    def write(self, frame: TimedFrame) -> None:
-        """Write one RGB frame."""
-        file = self._part / f"{self.frames:05d}.png"
-        ok, data = cv2.imencode(".png", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
-        if not ok:
-            raise OutputError(f"can not encode {file.name} as PNG")
-        try:
-            file.write_bytes(data.tobytes())
-        except OSError as error:
-            raise OutputError(f"can not write {file}: {error.strerror}") from error
-        self.frames += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None or not self.frames:
-            shutil.rmtree(self._part, ignore_errors=True)
-            if kind is None:
-                raise VideoError(f"no frame was given for {self.path}; nothing was written")
-            return
-        try:
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            os.replace(self._part, self.path)
-        except OSError as failure:
-            raise OutputError(f"can not write {self.path}: {failure.strerror}") from failure
+def _folder(path: Path) -> Source:
+    (source,) = sources_of([path])
+    return source
 
 
-def check_folder(path: Path, *, overwrite: bool) -> None:
-    """Refuse a target folder whose content would be lost.
-
-    Raises:
-        OutputError: it is a file, or holds anything but an earlier sequence that may be replaced.
-    """
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise OutputError(f"output {path} is a file; name a folder, or a video with its suffix")
-    names = sorted(entry.name for entry in path.iterdir())
-    foreign = [name for name in names if not _OWN_NAME.fullmatch(name)]
-    if foreign:
-        raise OutputError(
-            f"output {path} holds other files ({foreign[0]}); name a new or empty folder"
-        )
-    if names and not overwrite:
-        raise OutputError(
-            f"output {path} already holds {len(names)} images; set overwrite=true to replace them"
-        )
-
-
-def _read(file: Path) -> Frame:
+def _read(file: Path, limits: Limits) -> Picture:
+    """Return an image as RGB, uint8 or uint16 (H, W, 3)."""
+    damaged = VideoError(f"can not read image {file}: it is damaged or not an image")
     try:
+        _check_header(file, limits)
         data = np.fromfile(file, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise VideoError(f"can not read image {file}: {error}") from error
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except (UnidentifiedImageError, ValueError, SyntaxError, cv2.error) as error:
+        raise damaged from error
+    except OSError as error:
+        raise VideoError(f"can not read image {file}: {error.strerror or error}") from error
     if image is None:
-        raise VideoError(f"can not read image {file}: it is damaged or not an image")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        raise damaged
+    if image.dtype not in (np.uint8, np.uint16):
+        raise VideoError(f"{file} has {image.dtype} components; 8 or 16 bits are read")
+    rgb: Picture = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return rgb
 
 
-def _natural(file: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", file.name.lower())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+def _check_header(file: Path, limits: Limits) -> None:
+    """Refuse what its header says can not be read, before a pixel is decoded."""
+    if file.suffix.lower() in (".tif", ".tiff"):
+        _check_tiff(file, limits)
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                limits.check_size(file, *image.size)
+    except Image.DecompressionBombError as error:  # Pillow has a limit of its own
+        if limits.max_pixels < 2 * (Image.MAX_IMAGE_PIXELS or 0):
+            raise VideoError(
+                f"{file} has more pixels than limits.max_pixels={limits.max_pixels}; raise that "
+                "if the file can be trusted"
+            ) from error
+
+
+def _check_tiff(file: Path, limits: Limits) -> None:
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            page = tiff.pages.first
+            size = page.imagewidth, page.imagelength
+            apart = page.planarconfig == 2 and page.samplesperpixel > 1
+    except OSError:
+        raise
+    except Exception as error:  # a damaged tag may surface as anything
+        raise ValueError(f"not a TIFF file ({error})") from error
+    limits.check_size(file, *size)
+    if apart:
+        raise VideoError(
+            f"{file} keeps its colours in planes of their own, which is not read; store it as "
+            "interleaved TIFF or PNG"
+        )

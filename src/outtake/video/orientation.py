@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from outtake.types import Frame
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Orientation:
             return 270 if self.mirror_y and not self.mirror_x else 90
         return 180 if self.mirror_y else 0
 
-    def apply(self, image: Frame) -> Frame:
-        """Return the picture as it is to be shown, contiguous."""
+    def apply(self, image: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Return the picture, of any depth, as it is to be shown, contiguous."""
         turned = image.transpose(1, 0, 2) if self.transpose else image
         turned = turned[:, ::-1] if self.mirror_x else turned
         turned = turned[::-1] if self.mirror_y else turned

@@ -1,23 +1,40 @@
-"""Where frames go: the checks that come before any work, and the choice of a writer."""
+"""Where frames go: checks before any work, segments, and the finished file in one step.
+
+An output grows in the folder ``<name>.part`` beside its target, in segments that are whole or not
+there. A job that was interrupted goes on from them; joining copies packets, so that the result is
+the same frame by frame. The target appears when all is in it.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from outtake.errors import OutputError
-from outtake.files import check_folder
+from outtake.files import check_folder, fsync_folder, replace_text
 from outtake.types import TimedFrame
-from outtake.video.codecs import choose_codec
-from outtake.video.images import PngWriter
-from outtake.video.images import check_folder as check_png_folder
+from outtake.video.encoding import choose_encoding
+from outtake.video.guard import SizeGuard
+from outtake.video.join import Joiner
+from outtake.video.manifest import DONE, JOINED, Record, SegmentFolder, delete
+from outtake.video.png import PngPiece, check_png_folder, gather
 from outtake.video.probe import VideoInfo
-from outtake.video.writer import VideoWriter
+from outtake.video.segments import SegmentWriter, flush_to_disk, open_video_piece
+
+log = logging.getLogger(__name__)
+
+_PARTIAL = "partial.txt"
 
 
 class FrameWriter(Protocol):
-    """Takes frames; what it writes appears complete or not at all.
+    """Takes frames; what it writes is whole or not there.
 
     Attributes:
         frames: how many were written.
@@ -26,7 +43,7 @@ class FrameWriter(Protocol):
     frames: int
 
     def __enter__(self) -> Self:
-        """Open a temporary target."""
+        """Open a temporary place."""
         ...
 
     def write(self, frame: TimedFrame) -> None:
@@ -39,50 +56,276 @@ class FrameWriter(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the target, or delete what there is of it after an error."""
+        """Finish, or give up after an error."""
         ...
 
 
-def open_writer(
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """The playable part that an interrupted job left.
+
+    Attributes:
+        path: of the file, or of the folder of images.
+        frames: in it.
+        seconds: that they last.
+    """
+
+    path: Path
+    frames: int
+    seconds: float
+
+
+class Output:
+    """An output that grows in segments; made by :func:`open_output`.
+
+    It has no open files: it can be sent to other processes, which may write segments at once.
+
+    Attributes:
+        path: the target.
+        complete: indices of the whole segments that an interrupted job left.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        channels: int,
+        joiner: Joiner | None,
+        folder: SegmentFolder,
+        found: Mapping[int, Record],
+    ) -> None:
+        self.path = path
+        self.complete = tuple(sorted(found))
+        self._info = info
+        self._channels = channels
+        self._joiner = joiner
+        self._folder = folder
+        self._guard = SizeGuard(info, path)
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source is."""
+        return self._info
+
+    @property
+    def folder(self) -> Path:
+        """Where the output grows; what else belongs to a segment may lie there too."""
+        return self._folder.path
+
+    def has_segments(self) -> bool:
+        """Whether there is a whole segment from which a later run can go on."""
+        return self._folder.has_whole()
+
+    def frames(self, index: int) -> int:
+        """Return how many frames a whole segment has; 0 if it is not there."""
+        record = self._folder.record(index)
+        return len(record.pts) if record else 0
+
+    def segment(self, index: int) -> FrameWriter:
+        """Return a writer for a segment; enter it, write the frames, leave it.
+
+        Left without an error, the segment is on the disk and counts. Left with one, it does not;
+        what was written of it goes into the playable part that :meth:`salvage` makes.
+        """
+        return SegmentWriter(
+            self._folder,
+            index,
+            self.path,
+            time_base=self._info.time_base,
+            channels=self._channels,
+            make=partial(_open_piece, info=self._info, joiner=self._joiner),
+            done=self._grown,
+        )
+
+    def _grown(self, record: Record) -> None:
+        self._guard.grow(len(record.pts), record.bytes, self._folder.used_bytes())
+
+    def finish(self, segments: int) -> int:
+        """Join segments 0 to ``segments - 1`` into the target, and delete them.
+
+        Returns:
+            The number of frames.
+
+        Raises:
+            OutputError: a segment is missing, or the target can not be written; segments stay.
+        """
+        records = [self._folder.record(index) for index in range(segments)]
+        missing = [str(index) for index, record in enumerate(records) if record is None]
+        if missing or not records:
+            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+            raise OutputError(
+                f"{self.path} is not complete: {len(missing)} of {segments} segments are missing "
+                f"({shown}); run again with resume=auto to make them"
+            )
+        kept = [record for record in records if record]
+        # A kill between here and the end leaves a target that this job may replace.
+        replace_text(self._folder.path / JOINED, "begun\n")
+        frames, _ = self._assemble(kept, self.path, end=True)
+        replace_text(self._folder.path / JOINED, DONE)
+        earlier = self._folder.path / _PARTIAL
+        if earlier.exists():
+            delete(self.path.with_name(earlier.read_text().strip()))
+        self._folder.remove()
+        return frames
+
+    def salvage(self) -> Salvaged | None:
+        """Make a playable file of what is there, after an interruption.
+
+        It holds the whole segments from the beginning on, the unfinished tail of the next one,
+        and the audio up to there. Segments stay for ``resume``.
+
+        Returns:
+            What was kept, in ``<stem>.partial<suffix>``; None where there is nothing, or no room.
+        """
+        records: list[Record] = []
+        while record := self._folder.record(len(records)):
+            records.append(record)
+        tail = self._folder.record(len(records), whole=False)
+        if tail:
+            records.append(tail)
+        if not records:
+            return None
+        path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+        try:
+            replace_text(self._folder.path / _PARTIAL, path.name + "\n")
+            frames, seconds = self._assemble(records, path, end=False)
+        except OutputError as error:
+            log.warning("no playable part could be made: %s", error)
+            return None
+        return Salvaged(path, frames, seconds)
+
+    def discard(self) -> None:
+        """Delete what was written; the target stays as it was."""
+        self._folder.remove()
+
+    def _assemble(self, records: Sequence[Record], path: Path, *, end: bool) -> tuple[int, float]:
+        joined = self._folder.path / f"joined{self.path.suffix}"
+        pieces = [(self._folder.data_path(record), record) for record in records]
+        sizes = {(record.width, record.height) for record in records}
+        if len(sizes) > 1:
+            raise OutputError(f"{self.path}: its segments have sizes {sorted(sizes)}; start afresh")
+        try:
+            if self._joiner:
+                made = self._joiner.join(pieces, joined, end=end)
+            else:
+                gather([file for file, _ in pieces], joined)
+                made = _count(records, self._info)
+            flush_to_disk(joined)
+            if path.is_dir():
+                delete(path)
+            os.replace(joined, path)
+            fsync_folder(path.parent)
+        except OSError as error:
+            delete(joined)
+            raise OutputError(f"can not write {path}: {error.strerror or error}") from error
+        return made
+
+
+def open_output(
     path: str | Path,
     info: VideoInfo,
     *,
+    channels: int = 3,
     codec: str = "auto",
     crf: int | None = None,
     preset: str = "veryfast",
     audio: bool = True,
     overwrite: bool = False,
-) -> FrameWriter:
-    """Return a writer for a target: a video by its suffix, a folder of PNG images without one.
+    resume: bool = False,
+    fingerprint: Mapping[str, Any] | None = None,
+) -> Output:
+    """Make a target ready to grow in segments: a video by its suffix, without one a PNG folder.
+
+    Everything that can not work is found here, before any work. Call it once for a job; other
+    processes get the Output.
+
+    Args:
+        path: the target.
+        info: the source: time base, rate, colours and the file whose audio is copied.
+        channels: of the frames: 3, or 4 with straight alpha.
+        codec: see :func:`outtake.video.encoding.choose_encoding`.
+        crf: likewise.
+        preset: likewise.
+        audio: copy the audio, or leave it out.
+        overwrite: replace an earlier output.
+        resume: go on from the segments of an interrupted job with the same fingerprint.
+        fingerprint: everything that decides about the frames: config, input, checkpoint.
 
     Raises:
-        OutputError: see :func:`check_target`; nothing was touched.
+        OutputError: see :func:`check_target`; or the encoder does not open, or the container can
+            not hold the audio.
     """
     target = Path(path)
-    check_target(target, info.path, codec=codec, overwrite=overwrite)
-    if not target.suffix:
-        return PngWriter(target, overwrite=overwrite)
-    return VideoWriter(target, info, codec=codec, crf=crf, preset=preset, audio=audio)
+    depth = info.bit_depth
+    folder = SegmentFolder(_part(target), ".mkv" if target.suffix else "")
+    folder.forget_done()
+    check_target(
+        target, info.path, overwrite=overwrite, resume=resume, bit_depth=depth, codec=codec,
+        crf=crf, preset=preset, channels=channels,
+    )  # fmt: skip
+    joiner = None
+    job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": channels}
+    if target.suffix:
+        encoding = choose_encoding(
+            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=depth
+        )
+        encoding.warn(info)
+        joiner = Joiner(target, info, encoding, audio)
+        joiner.rehearse()
+        job["encoding"] = encoding.record()
+    found = folder.start(json.loads(json.dumps(job, default=str)), resume=resume)
+    return Output(target, info, channels=channels, joiner=joiner, folder=folder, found=found)
 
 
 def check_target(
-    path: str | Path, source: str | Path, *, codec: str = "auto", overwrite: bool = False
+    path: str | Path,
+    source: str | Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    codec: str = "auto",
+    crf: int | None = None,
+    preset: str = "veryfast",
+    channels: int = 3,
+    bit_depth: int = 8,
 ) -> None:
     """Find out, before any work, what would keep a target from being written.
 
     Raises:
-        OutputError: it is the source, exists already, has a suffix or codec that does not go, or
-            lies where nothing can be written.
+        OutputError: it is the source, exists already, has a suffix, codec, quality, preset or
+            alpha that does not go, or lies where nothing can be written.
     """
     target = Path(path)
+    overwrite = overwrite or (resume and (_part(target) / JOINED).exists())
     if target.resolve() == Path(source).resolve():
         raise OutputError(f"output {target} is the input; name another file")
     if not target.suffix:
         check_png_folder(target, overwrite=overwrite)
     else:
-        choose_codec(target, codec)
+        choose_encoding(
+            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=bit_depth
+        )
         if target.is_dir():
             raise OutputError(f"output {target} is a folder; name a file")
         if target.exists() and not overwrite:
             raise OutputError(f"output {target} exists; set overwrite=true to replace it")
     check_folder(target.absolute().parent)
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
+
+
+def _open_piece(
+    path: Path, width: int, height: int, *, info: VideoInfo, joiner: Joiner | None
+) -> Any:
+    if joiner is None:
+        return PngPiece(path, deep=info.bit_depth > 8)
+    return open_video_piece(path, width, height, encoding=joiner.encoding, info=info)
+
+
+def _count(records: Sequence[Record], info: VideoInfo) -> tuple[int, float]:
+    frames = sum(len(record.pts) for record in records)
+    last, first = records[-1].pts[-1], records[0].pts[0]
+    return frames, float((last - first) * info.time_base + 1 / info.fps)

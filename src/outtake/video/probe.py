@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from outtake.errors import VideoError
 from outtake.video.colour import ColourTags
+from outtake.video.limits import Limits
+from outtake.video.opening import open_container as open_container
+from outtake.video.opening import picture_stream as picture_stream
 from outtake.video.orientation import Orientation
-from outtake.video.structure import broken_at, missing_bytes
+from outtake.video.streams import is_camera, is_url, reason, shown, silent
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class VideoInfo:
         colour: colour tags.
         orientation: the turn that the reader applies.
         metadata: title, creation time and the like.
+        start_s: where the selected part of the clip begins, in the source's time; None at its
+            first frame.
+        end_s: where it ends, in the source's time (the first moment that is left out); None at
+            its end.
+        live: a webcam or a stream: it has no end that is known, and can not be opened twice.
+        address: of a stream, with everything that it takes to open it again; ``path`` is then its
+            name without a password.
     """
 
     path: Path
@@ -60,70 +67,41 @@ class VideoInfo:
     colour: ColourTags = field(default_factory=ColourTags)
     orientation: Orientation = field(default_factory=Orientation)
     metadata: dict[str, str] = field(default_factory=dict)
+    start_s: float | None = None
+    end_s: float | None = None
+    live: bool = False
+    address: str | None = field(default=None, repr=False)
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(source: str | Path, limits: Limits | None = None) -> VideoInfo:
     """Describe a video file; its first frame is decoded, because only that knows the truth.
 
     Raises:
-        VideoError: missing, not a video, no video track, empty or truncated.
+        VideoError: missing, not a video, no video track, empty, truncated, or frames that are too
+            large.
     """
-    file = Path(path)
-    with open_container(file) as container:
-        stream = picture_stream(container, file)
-        return describe(file, container, stream, _first_frame(container, stream, file))
+    return look(source, limits)[0]
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a complete video file for reading.
-
-    Raises:
-        VideoError: missing, not a video, or truncated.
-    """
-    if not path.exists():
-        raise VideoError(f"no such video: {path}{_nearby(path)}")
-    if not path.is_file():
-        raise VideoError(f"not a video file: {path}")
-    try:
-        size, lost = path.stat().st_size, missing_bytes(path)
-        if not size:
-            raise VideoError(f"{path} is empty (0 bytes)")
-        if lost:
-            raise VideoError(
-                f"{path} is truncated: {lost} of {size + lost} bytes are missing at its end; "
-                "copy or record it again, or repair it with 'ffmpeg -i IN -c copy OUT'"
-            )
-        broken = broken_at(path)
-        if broken is not None:
-            raise VideoError(
-                f"{path} is damaged at byte {broken} of {size}; copy it again, or save what can "
-                "be read with 'ffmpeg -i IN OUT'"
-            )
-        container: InputContainer = av.open(os.fspath(path), "r", metadata_errors="ignore")
-        return container
-    except OSError as error:
-        raise VideoError(f"can not read {path}: {error.strerror or error}") from error
-    except (av.FFmpegError, ValueError) as error:
-        detail = getattr(error, "log", None)
-        reason = detail[2].strip() if detail else getattr(error, "strerror", "") or str(error)
-        raise VideoError(f"{path} is not a readable video or is truncated ({reason})") from error
+def look(source: str | Path, limits: Limits | None = None) -> tuple[VideoInfo, Fraction]:
+    """Return what :func:`probe` does, and the time of the first frame in seconds."""
+    limits = limits or Limits()
+    with open_container(source, limits) as container:
+        stream = picture_stream(container, source)
+        check_header(source, stream, limits)
+        frame = _first_frame(container, stream, shown(source), limits)
+        info = describe(source, container, stream, frame)
+        return info, (frame.pts or 0) * info.time_base
 
 
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video track; cover art does not count.
-
-    Raises:
-        VideoError: there is none.
-    """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    kinds = sorted({str(stream.type) for stream in container.streams}) or ["nothing"]
-    raise VideoError(f"{path} has no video track; it holds {', '.join(kinds)}")
+def check_header(source: str | Path, stream: VideoStream, limits: Limits) -> None:
+    """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
+    limits.check_size(shown(source), stream.width, stream.height)
+    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
 
 
 def describe(
-    path: Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame
+    source: str | Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame
 ) -> VideoInfo:
     """Describe a video from its container, track and first frame."""
     orientation = _orientation(frame)
@@ -135,7 +113,7 @@ def describe(
     duration_s = _duration_s(container, stream)
     frames = stream.frames or (round(duration_s * fps) if duration_s else None)
     return VideoInfo(
-        path=path,
+        path=Path(shown(source)),
         width=width,
         height=height,
         rotation=orientation.clockwise_degrees,
@@ -151,7 +129,16 @@ def describe(
         colour=ColourTags.of(frame),
         orientation=orientation,
         metadata=dict(container.metadata),
+        live=is_live(container, source),
+        address=source if isinstance(source, str) and is_url(source) else None,
     )
+
+
+def is_live(container: InputContainer, source: str | Path) -> bool:
+    """Return whether a source is a camera, or a stream that names no end."""
+    if not isinstance(source, str) or not (is_url(source) or is_camera(source)):
+        return False
+    return not container.duration and not any(s.duration for s in container.streams.video)
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
@@ -173,20 +160,17 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     return track_duration_s(stream) or whole_s
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+def _first_frame(
+    container: InputContainer, stream: VideoStream, name: str, limits: Limits
+) -> av.VideoFrame:
     try:
         for frame in container.decode(stream):
             return frame
-    except (av.FFmpegError, ValueError) as error:
-        raise VideoError(f"{path} has no readable frame ({error})") from error
-    raise VideoError(f"{path} holds no frame")
-
-
-def _nearby(path: Path) -> str:
-    """Name what is there instead, so that a typing error is found at a glance."""
-    parent = path.parent
-    if not parent.is_dir():
-        return f"; there is no folder {parent} either"
-    names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
-    shown = get_close_matches(path.name, names, n=3) or names[:5]
-    return f"; {parent} holds {', '.join(shown)}" if shown else f"; {parent} is empty"
+    except av.ExitError as error:
+        raise silent(name, limits) from error
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        # FFmpeg forgets a size that it was told not to take.
+        large = f"; or its frames exceed limits.max_pixels={limits.max_pixels}"
+        why = reason(error) + (large if not stream.width else "")
+        raise VideoError(f"{name} has no readable frame ({why})") from error
+    raise VideoError(f"{name} holds no frame")

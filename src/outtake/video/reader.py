@@ -15,21 +15,23 @@ from av.video.stream import VideoStream
 
 from outtake.errors import VideoError
 from outtake.types import TimedFrame
-from outtake.video.colour import to_rgb
-from outtake.video.probe import (
-    VideoInfo,
-    open_container,
-    picture_stream,
-    probe,
-    track_duration_s,
-)
+from outtake.video.clock import Clock
+from outtake.video.converted import converted
+from outtake.video.digest import file_digest, text_digest
+from outtake.video.ending import check_end
+from outtake.video.limits import Limits
+from outtake.video.opening import open_container, picture_stream
+from outtake.video.probe import VideoInfo, check_header, look
+from outtake.video.seeking import SEEK_FROM_S, seek_before
+from outtake.video.selection import Picker, Selection
+from outtake.video.streams import reason, silent
 
 # One packet is one shown frame in these, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
-_FRAME_PER_PACKET = {"h264", "hevc"}
-
-# A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
-_SHORT_BY_S = 1.0
+_FRAME_PER_PACKET = {
+    "h264", "hevc", "av1", "mjpeg", "prores", "ffv1", "dnxhd", "png", "huffyuv", "ffvhuff",
+    "utvideo", "rawvideo", "v210", "qtrle", "mpeg1video", "mpeg2video",
+}  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +42,37 @@ class VideoReader:
     Frames are RGB, turned as they are to be shown, and decoded one by one. Enter it to open the
     file; each iteration starts at the first frame.
 
+    Args:
+        source: the file, or the address of a stream that has an end.
+        selection: which frames are given out; all by default.
+        limits: what the file may ask for.
+        deep: give 16 bits per component beside the 8, where the source has more than 8.
+
     Attributes:
-        info: what the video is.
+        info: what the selected part of the video is.
 
     Raises:
         VideoError: on entering, what :func:`outtake.video.probe.probe` raises; in an iteration,
-            damage in the middle or a size that changes. The frames before it were good.
+            damage in the middle, a size that changes, or a selection without a frame. The frames
+            before it were good.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.info: VideoInfo = probe(self.path)
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        selection: Selection | None = None,
+        limits: Limits | None = None,
+        deep: bool = True,
+    ) -> None:
+        self._source = source
+        self._selection = selection or Selection()
+        self._limits = limits or Limits()
+        self._whole, self._first_s = look(source, self._limits)
+        self.path = self._whole.path
+        self.info: VideoInfo = self._selection.applied(self._whole, self._first_s, self._limits)
+        self._deep = deep and self.info.bit_depth > 8
+        self._state = _state(self.path)
         self._open: list[InputContainer] = []
 
     def __enter__(self) -> Self:
@@ -66,36 +88,73 @@ class VideoReader:
             self._open.pop().close()
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        container = open_container(self.path)
-        self._open.append(container)
-        stream = picture_stream(container, self.path)
-        stream.thread_type = "AUTO"
+        if (self._selection.start_s or 0) > SEEK_FROM_S:
+            part = self._walk(seek=True)
+            try:
+                first = next(part, None)
+            except VideoError:
+                first = None  # perhaps only for want of what lies before: read all of it
+            if first is not None:
+                yield first
+                yield from part
+                return
+        yield from self._walk(seek=False)
+
+    def _walk(self, *, seek: bool) -> Iterator[TimedFrame]:
+        container, stream = self._opened()
         expected = len(stream.index_entries) if "mov" in container.format.name else 0
-        clock = _Clock(self.info)
+        checked_s: Fraction | None = None
+        if seek:
+            checked_s = self._first_s + (self._selection.start_s or 0)
+            passed = seek_before(container, stream, checked_s)
+            if passed is None:
+                return
+            expected = max(expected - passed, 0)
+        clock = Clock(self._whole, self._first_s)
+        picker = Picker(self._selection, self._first_s, self._limits, self._whole)
         for frame in self._decode(container, stream, clock):
-            image = self.info.orientation.apply(to_rgb(frame, self.info.colour))
-            yield TimedFrame(image, clock.tick(frame), clock.time_base)
-        if clock.packets < expected:
-            raise VideoError(
-                f"{self.path} is truncated: {clock.packets} of {expected} frames are there; "
-                "copy or record it again"
-            )
-        clock.check_complete()
-        promised_s = track_duration_s(stream)
-        if promised_s and promised_s - clock.end_s > _SHORT_BY_S:
-            log.warning(
-                "%s: the last frame is at %.3f s, but the file says that it lasts %.3f s; it may "
-                "be damaged", self.path, clock.end_s, promised_s,
-            )  # fmt: skip
+            if checked_s is not None and (frame.pts or 0) * clock.time_base < checked_s:
+                continue  # it may lack what it refers to
+            self._check(frame, clock)
+            if frame.interlaced_frame and not clock.frames:
+                log.warning(
+                    "%s is interlaced, and is written as it is; for clean masks deinterlace it "
+                    "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
+                )  # fmt: skip
+            pts = clock.tick(frame)
+            if picker.is_past(pts * clock.time_base):
+                clock.check_complete(before=pts)
+                break
+            if picker.takes(pts * clock.time_base):
+                yield converted(frame, pts, self.info, deep=self._deep)
+        else:
+            self._check_unchanged(clock)
+            check_end(container, stream, clock, expected)
+        picker.check(clock.length_s)
+
+    def _opened(self) -> tuple[InputContainer, VideoStream]:
+        container = open_container(self._source, self._limits)
+        self._open.append(container)
+        stream = picture_stream(container, self._source)
+        check_header(self._source, stream, self._limits)
+        stream.thread_type = "AUTO"
+        return container, stream
+
+    def digest(self) -> str:
+        """Return what identifies the input: SHA-256 of the file, or of a stream's address."""
+        if self.info.address:
+            return text_digest(f"{self.info.address} {self._whole.duration_s}")
+        return file_digest(self.path)
 
     def _decode(
-        self, container: InputContainer, stream: VideoStream, clock: _Clock
+        self, container: InputContainer, stream: VideoStream, clock: Clock
     ) -> Iterator[av.VideoFrame]:
         packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
         try:
             for packet in container.demux(stream):
-                if packet.size:
+                if packet.size or packet.dts is not None:  # an empty one shows the last frame again
                     clock.packets += 1
+                if packet.size:
                     if packet.is_corrupt and not clock.warned:
                         clock.warned = True  # joined transport streams have it without any damage
                         log.warning(
@@ -104,13 +163,13 @@ class VideoReader:
                         )  # fmt: skip
                     if packet_checked and not packet.is_discard:
                         clock.expect(packet.pts)
-                for frame in packet.decode():
-                    self._check(frame, clock)
-                    yield frame
+                yield from packet.decode()
+        except av.ExitError as error:
+            raise silent(self._source, self._limits) from error
         except (av.FFmpegError, EOFError) as error:
-            raise self._damaged(clock, getattr(error, "strerror", "") or str(error)) from error
+            raise self._damaged(clock, reason(error)) from error
 
-    def _check(self, frame: av.VideoFrame, clock: _Clock) -> None:
+    def _check(self, frame: av.VideoFrame, clock: Clock) -> None:
         if frame.is_corrupt:
             raise self._damaged(clock, "a frame can not be decoded")
         stored = (frame.width, frame.height)
@@ -121,77 +180,23 @@ class VideoReader:
                 f"{shown[0]}x{shown[1]} at {clock.time_s:.3f} s; split it there first"
             )
 
-    def _damaged(self, clock: _Clock, reason: str) -> VideoError:
+    def _check_unchanged(self, clock: Clock) -> None:
+        if _state(self.path) != self._state:
+            raise VideoError(
+                f"{self.path} changed while it was read, after {clock.frames} frames; wait until "
+                "it is complete"
+            )
+
+    def _damaged(self, clock: Clock, why: str) -> VideoError:
         return VideoError(
             f"{self.path} is damaged after {clock.frames} frames, at {clock.time_s:.3f} s "
-            f"({reason}); repair it with 'ffmpeg -i IN OUT' or cut that part out"
+            f"({why}); repair it with 'ffmpeg -i IN OUT' or cut that part out"
         )
 
 
-class _Clock:
-    """Gives frames their time, and notices those that never came."""
-
-    def __init__(self, info: VideoInfo) -> None:
-        self._path = info.path
-        self.time_base: Fraction = info.time_base
-        self.frames = 0
-        self.packets = 0
-        self.warned = False
-        self._step = max(round(1 / info.fps / info.time_base), 1)
-        self._first: int | None = None
-        self._last: int | None = None
-        self._expected: set[int] = set()
-
-    @property
-    def time_s(self) -> float:
-        """When the frame after the last good one was to be shown, about."""
-        return float((0 if self._last is None else self._last + self._step) * self.time_base)
-
-    @property
-    def end_s(self) -> float:
-        """When the last frame starts, counted from the first."""
-        return float(((self._last or 0) - (self._first or 0)) * self.time_base)
-
-    def expect(self, pts: int | None) -> None:
-        """A packet with this time was read; a frame has to follow."""
-        if pts is not None:
-            self._expected.add(pts)
-
-    def tick(self, frame: av.VideoFrame) -> int:
-        """Return a frame's time: its own, unless it has none or repeats the last one's.
-
-        Raises:
-            VideoError: it jumps back.
-        """
-        pts: int | None = frame.pts
-        if pts is None:  # AVI keeps no times: the frame rate is all there is
-            pts = 0 if self._last is None else self._last + self._step
-        self._expected.discard(pts)
-        if self._last is not None and pts <= self._last:
-            if self._last - pts > self._step:
-                raise VideoError(
-                    f"{self._path} jumps back in time, from {self.time_s:.3f} to "
-                    f"{float(pts * self.time_base):.3f} s, as joined recordings do; "
-                    "split it there, or repair it with 'ffmpeg -i IN OUT'"
-                )
-            pts = self._last + 1
-        if self._first is None:
-            self._first = pts
-        self._last = pts
-        self.frames += 1
-        return pts
-
-    def check_complete(self) -> None:
-        """Complain about frames that were in the file and did not come out.
-
-        What lies before the first frame that can be decoded (a cut inside a group of pictures)
-        is not shown by any player and does not count.
-        """
-        lost = [pts for pts in self._expected if self._first is not None and pts > self._first]
-        if self._first is None:
-            raise VideoError(f"{self._path} holds no frame")
-        if lost:
-            raise VideoError(
-                f"{self._path} is damaged: {len(lost)} frames could not be decoded, the first at "
-                f"{float(min(lost) * self.time_base):.3f} s"
-            )
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when somebody writes to a file."""
+    if not path.is_file():
+        return None
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,127 @@
+"""The time of each frame, and the frames that never came."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+
+from outtake.errors import VideoError
+from outtake.video.probe import VideoInfo
+
+# A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
+_LONGEST_HOLD = 2.5
+_HOLE = 1.9
+
+
+class Clock:
+    """Gives the frames of a clip their time, and notices those that were lost.
+
+    Args:
+        info: the whole clip.
+        first_s: time of its first frame, in its own time.
+
+    Attributes:
+        path: of the clip, for messages.
+        time_base: seconds per unit of a time.
+        frames: that came so far.
+        packets: that were read so far.
+        warned: whether a damaged packet was mentioned.
+        hole_s: after which moment, counted from the first frame, as much as a frame is missing,
+            if all frames last equally long; repeated fields (1.5 times as long) do not count.
+    """
+
+    def __init__(self, info: VideoInfo, first_s: Fraction) -> None:
+        self._first_s = first_s
+        self.path = info.path
+        self.time_base: Fraction = info.time_base
+        self.frames = 0
+        self.packets = 0
+        self.warned = False
+        self._step = max(round(1 / info.fps / info.time_base), 1)
+        self._first: int | None = None
+        self._last: int | None = None
+        self._expected: set[int] = set()
+        self._widest = self._step
+        self._narrowest: int | None = None
+        self.hole_s: float | None = None
+
+    @property
+    def time_s(self) -> float:
+        """When the frame after the last good one was to be shown, about."""
+        return float((0 if self._last is None else self._last + self._step) * self.time_base)
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame starts, counted from the clip's first."""
+        return 0.0 if self._last is None else float(self._last * self.time_base - self._first_s)
+
+    @property
+    def length_s(self) -> float:
+        """When the last frame ends, about, counted from the clip's first."""
+        return self.end_s + float(self._step * self.time_base)
+
+    def expect(self, pts: int | None) -> None:
+        """A packet with this time was read; a frame has to follow."""
+        if pts is not None:
+            self._expected.add(pts)
+
+    def tick(self, frame: av.VideoFrame) -> int:
+        """Return a frame's time: its own, unless it has none or repeats the last one's.
+
+        Raises:
+            VideoError: it jumps back.
+        """
+        pts: int | None = frame.pts
+        if pts is None:  # AVI keeps no times: the frame rate is all there is
+            pts = 0 if self._last is None else self._last + self._step
+        self._expected.discard(pts)
+        if self._last is not None and pts <= self._last:
+            if self._last - pts > self._step:
+                raise VideoError(
+                    f"{self.path} jumps back in time, from {self.time_s:.3f} to "
+                    f"{float(pts * self.time_base):.3f} s, as joined recordings do; "
+                    "split it there, or repair it with 'ffmpeg -i IN OUT'"
+                )
+            pts = self._last + 1
+        if self._first is None:
+            self._first = pts
+        if self._last is not None:
+            self._measure(self._last, pts)
+        self._last = pts
+        self.frames += 1
+        return pts
+
+    def _measure(self, last: int, pts: int) -> None:
+        gap = pts - last
+        self._widest = max(self._widest, gap)
+        if self._narrowest and gap > _HOLE * self._narrowest and self.hole_s is None:
+            self.hole_s = float(last * self.time_base - self._first_s)
+        self._narrowest = min(self._narrowest or gap, gap)
+
+    def falls_short_of(self, promised_s: float) -> bool:
+        """Return whether the last frame would have to be held for longer than any before it."""
+        return promised_s - self.end_s > _LONGEST_HOLD * float(self._widest * self.time_base)
+
+    def check_complete(self, before: int | None = None) -> None:
+        """Complain about frames that were in the file and did not come out.
+
+        What lies before the first frame that can be decoded (a cut inside a group of pictures)
+        is not shown by any player and does not count.
+
+        Args:
+            before: look only at what was to be shown before this time; all by default.
+
+        Raises:
+            VideoError: there are some, or not one frame came.
+        """
+        if self._first is None:
+            raise VideoError(f"{self.path} holds no frame")
+        lost = [
+            pts for pts in self._expected if pts > self._first and (before is None or pts < before)
+        ]
+        if lost:
+            raise VideoError(
+                f"{self.path} is damaged: {len(lost)} frames could not be decoded, the first at "
+                f"{float(min(lost) * self.time_base):.3f} s"
+            )
