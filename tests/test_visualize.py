@@ -4,7 +4,15 @@ from PIL import Image
 
 from outtake.errors import OutputError
 from outtake.labels import LabelSpace
-from outtake.visualize import colourise, contact_sheet, overlay, save_png, side_by_side
+from outtake.visualize import (
+    colourise,
+    contact_sheet,
+    draw_key,
+    overlay,
+    save_png,
+    save_small_png,
+    side_by_side,
+)
 
 SPACE = LabelSpace.named(("road", "car"), [(10, 20, 30), (200, 100, 50)])
 LABELS = np.zeros((60, 90), np.uint8)
@@ -73,3 +81,29 @@ def test_png_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(OutputError):
         save_png(tmp_path / "deep" / "folder.png", picture)
     assert sorted(file.name for file in path.parent.iterdir()) == ["folder.png", "p.png"]
+
+
+def test_a_small_png_fits_and_shows_the_picture(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+
+    def draw(width_px: int) -> np.ndarray:
+        return noise[: width_px // 2, :width_px]
+
+    large = save_small_png(tmp_path / "a.png", draw, 300, 1_000_000)
+    small = save_small_png(tmp_path / "b.png", draw, 300, 9_000)
+    assert small.stat().st_size <= 9_000 < large.stat().st_size
+    with Image.open(large) as picture:
+        shown = np.asarray(picture.convert("RGB"))
+    assert shown.shape == (150, 300, 3)
+    assert np.abs(shown.astype(int) - draw(300)).mean() < 25
+
+
+@pytest.mark.parametrize("size", [(60, 90), (7, 5), (720, 1280)])
+def test_a_key_stands_in_the_lower_left_corner(size):
+    image = np.full((*size, 3), 100, np.uint8)
+    draw_key(image, [("one", (250, 0, 0)), ("another", (0, 250, 0))])
+    assert image.shape == (*size, 3) and not (image == 100).all()
+    if size[0] > 200:
+        corner = image[size[0] * 3 // 4 :, : size[1] // 2]
+        assert (corner == (250, 0, 0)).all(-1).any() and (corner == (0, 250, 0)).all(-1).any()
+        assert (image[: size[0] * 3 // 4] == 100).all()

@@ -6,13 +6,15 @@ so no font file is needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from outtake.files import replace_file
 from outtake.types import Frame, LabelMap
@@ -23,6 +25,7 @@ PAPER = (250, 250, 248)
 INK = (38, 38, 42)
 FAINT = (120, 120, 126)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_LEAST_WIDTH_PX = 48
 _ELLIPSIS = "..."
 
 
@@ -127,6 +130,60 @@ def save_png(path: str | Path, image: Frame) -> Path:
     target = Path(path)
     replace_file(target, lambda file: file.write(data.tobytes()))
     return target
+
+
+def save_small_png(
+    path: str | Path, draw: Callable[[int], Frame], width_px: int, max_bytes: int
+) -> Path:
+    """Write a picture as PNG of 256 colours, whole or not at all, in at most so many bytes.
+
+    Args:
+        path: the target.
+        draw: makes the picture; its argument is the width of a part, which shrinks from
+            ``width_px`` until the file is small enough, or 48 pixels are reached.
+        width_px: of a part, to begin with.
+        max_bytes: of the file.
+
+    Raises:
+        OutputError: it can not be written; what was there stays.
+    """
+    while True:
+        packed = BytesIO()
+        reduced = Image.fromarray(draw(width_px)).quantize(256, dither=Image.Dither.NONE)
+        reduced.save(packed, "PNG", optimize=True)
+        if packed.tell() <= max_bytes or width_px <= _LEAST_WIDTH_PX:
+            break
+        # The size follows the area; a little less, so that one more try is enough.
+        ratio = (max_bytes / packed.tell()) ** 0.5
+        width_px = max(_LEAST_WIDTH_PX, min(int(width_px * ratio * 0.97), width_px - 1))
+    target = Path(path)
+    replace_file(target, lambda file: file.write(packed.getvalue()))
+    return target
+
+
+def draw_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Write names beside their colours into the lower left corner of a picture, on dark ground.
+
+    Sizes follow the picture's, and the entries stand in a row if that is wide enough.
+    """
+    height, width = image.shape[:2]
+    scale = float(np.clip(height / 600, 0.36, 1.6))
+    letter_px = _text_size("Ag0%", scale)[1]
+    swatch_px, line_px = letter_px, round(2.1 * letter_px)
+    cells = [_text_size(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
+    in_a_row = sum(cells) + swatch_px <= width
+    lines = 1 if in_a_row else len(entries)
+    box_width = sum(cells) if in_a_row else max(cells, default=0)
+    ground = image[max(height - lines * line_px, 0) :, : box_width + swatch_px]
+    ground[:] = ground // 5
+    x, y = swatch_px, height - lines * line_px
+    for (name, colour), cell in zip(entries, cells, strict=True):
+        baseline = y + (line_px + letter_px) // 2
+        cv2.rectangle(
+            image, (x, baseline - swatch_px), (x + swatch_px, baseline), colour, cv2.FILLED
+        )
+        _text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
+        x, y = (x + cell, y) if in_a_row else (x, y + line_px)
 
 
 def _scaled(picture: Frame, width_px: int) -> Frame:

@@ -1,28 +1,50 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
+from typing import Any
 
 import cv2
+import networks
 import numpy as np
 import pytest
 
 from outtake import removal
-from outtake.build import instantiate
+from outtake.apps.config import CONF, compose
+from outtake.build import instantiate, plain_containers
 from outtake.errors import ConfigError
 from outtake.labels import LabelSpace
-from outtake.removal import LabelledFrame, MaskedFrame
-from outtake.removal.regions import regions
+from outtake.removal import Context, LabelledFrame, MaskedFrame
+from outtake.removal.regions import inner_ramp, regions
 from outtake.types import TimedFrame
+from outtake.visualize import save_png
 
-CONF = Path(__file__).parents[2] / "conf" / "remover"
 SPACE = LabelSpace.named(("road", "car", "person"))
-REMOVERS = sorted(file.stem for file in CONF.glob("*.yaml"))
+REMOVERS = sorted(file.stem for file in (CONF / "remover").glob("*.yaml"))
 TIME_BASE = Fraction(1, 12800)
 
 
-def build(name: str) -> removal.Remover:
-    from omegaconf import OmegaConf
+@pytest.fixture(scope="session")
+def build(tmp_path_factory) -> Callable[[str], removal.Remover]:
+    """Makes a remover as its option says, with the file that it may need."""
+    folder = tmp_path_factory.mktemp("files")
 
-    return instantiate(OmegaConf.load(CONF / f"{name}.yaml"))
+    @functools.cache
+    def described(name: str) -> Any:
+        needs = {
+            "replace": lambda: save_png(folder / "behind.png", picture(30, 40)),
+            "torchscript": lambda: networks.torchscript_file(folder / "net.pt"),
+            "onnx": lambda: networks.onnx_file(folder / "net.onnx"),
+        }
+        given = [f"remover.path={needs[name]()}"] if name in needs else []
+        places = ["checkpoint=x", "input=x", "output=x"]
+        return plain_containers(
+            compose("infer_video", [f"remover={name}", *given, *places]).remover
+        )
+
+    return lambda name: instantiate(described(name))
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -30,9 +52,19 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def masked(image: np.ndarray, mask: np.ndarray, pts: int = 7) -> MaskedFrame:
-    frame = TimedFrame(image, pts, TIME_BASE)
-    return MaskedFrame(frame, mask, LabelledFrame(frame, mask.astype(np.uint8), SPACE))
+def masked(
+    image: np.ndarray,
+    mask: np.ndarray,
+    pts: int = 7,
+    *,
+    deep: bool = False,
+    number: int | None = None,
+    wanted: bool = True,
+) -> MaskedFrame:
+    finer = image.astype(np.uint16) * 256 + 77 if deep else None
+    frame = TimedFrame(image, pts, TIME_BASE, finer)
+    labelled = LabelledFrame(frame, mask.astype(np.uint8), SPACE)
+    return MaskedFrame(frame, mask, labelled, number, wanted)
 
 
 def masks(height: int, width: int) -> dict[str, np.ndarray]:
@@ -52,28 +84,96 @@ def masks(height: int, width: int) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("size", [(48, 64), (47, 61), (5, 3)])
+def shape(remover: removal.Remover, name: str, height: int, width: int) -> tuple[int, int, int]:
+    return (height, 2 * width + 2 if name == "side_by_side" else width, remover.channels)
+
+
+@pytest.mark.parametrize(
+    ("size", "deep"),
+    [((48, 64), False), ((47, 61), False), ((5, 3), False), ((47, 61), True)],
+    ids=["even", "odd", "tiny", "deep"],
+)
 @pytest.mark.parametrize("kind", masks(8, 8))
 @pytest.mark.parametrize("name", REMOVERS)
-def test_a_remover_keeps_the_contract(name, kind, size):
+def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
     remover = build(name)
     mask = masks(*size)[kind]
-    inputs = [masked(picture(*size), mask, pts) for pts in (0, 100, 333)]
+    inputs = [masked(picture(*size), mask, pts, deep=deep) for pts in (0, 100, 333)]
     before = [(item.frame.image.copy(), item.mask.copy()) for item in inputs]
     frames = list(remover(iter(inputs)))
     assert [(frame.pts, frame.time_base) for frame in frames] == [
         (pts, TIME_BASE) for pts in (0, 100, 333)
     ]
     for frame, item, (image, hole) in zip(frames, inputs, before, strict=True):
-        assert frame.image.shape == (*size, 3) and frame.image.dtype == np.uint8
+        assert frame.image.shape == shape(remover, name, *size)
+        assert frame.image.dtype == np.uint8
         assert np.array_equal(item.frame.image, image) and np.array_equal(item.mask, hole)
         assert not np.shares_memory(frame.image, item.frame.image)
+        if frame.deep is not None:
+            assert frame.deep.shape == frame.image.shape and frame.deep.dtype == np.uint16
+            assert not np.shares_memory(frame.deep, item.frame.deep)
         if remover.keeps_outside:
-            assert np.array_equal(frame.image[~hole], image[~hole])
+            assert np.array_equal(frame.image[~hole][:, :3], image[~hole])
+            assert (frame.image[~hole][:, 3:] == 255).all()
+            if deep and remover.channels == 3:
+                assert np.array_equal(frame.deep[~hole], item.frame.deep[~hole])
 
 
 @pytest.mark.parametrize("name", REMOVERS)
-def test_a_remover_takes_views_and_read_only_frames(name):
+def test_frames_that_are_not_wanted_come_out_in_their_place(name, build):
+    remover = build(name)
+    numbers = [0, 16, 29, 30, 31, 32, 33]
+    clip = [
+        masked(picture(24, 32), masks(24, 32)["region"], 512 * n, number=n, wanted=30 <= n < 32)
+        for n in numbers
+    ]
+    frames = list(remover(iter(clip)))
+    assert [frame.pts for frame in frames] == [512 * n for n in numbers]
+    assert {frame.image.shape for frame in frames} == {shape(remover, name, 24, 32)}
+    facts = getattr(remover, "facts", None)
+    assert facts is None or len(facts) == len(numbers)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_remembers_nothing_of_an_earlier_clip(name, build):
+    def clip(seed: int) -> list[MaskedFrame]:
+        view = picture(40, 90 + seed)
+        holes = masks(40, 60)["region"]
+        return [masked(view[:, 2 * t : 2 * t + 60], holes, 40 * t, number=t) for t in range(6)]
+
+    remover = build(name)
+    first, *_ = [list(remover(iter(clip(seed)))) for seed in (0, 1)]
+    again = remover(iter(clip(0)))
+    for frame, wanted in zip(again, first, strict=True):
+        assert np.array_equal(frame.image, wanted.image)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_segment_with_its_context_is_like_the_whole_clip(name, build):
+    remover = build(name)
+    context = remover.context(40, 60)
+    assert isinstance(context, Context) and min(context.before, context.after) >= 0
+    view, holes = picture(40, 90), masks(40, 60)["region"]
+    clip = [masked(view[:, 2 * t : 2 * t + 60], holes, 40 * t, number=t) for t in range(9)]
+    first, last = 3, 6
+    segment = [
+        replace(item, wanted=first <= item.number < last)
+        for item in clip
+        if first - context.before <= item.number < last + context.after
+    ]
+    whole = {frame.pts: frame.image for frame in remover(iter(clip))}
+    made = {frame.pts: frame.image for frame in remover(iter(segment))}
+    for t in range(first, last):
+        if context == Context():
+            assert np.array_equal(made[40 * t], whole[40 * t])
+        else:
+            # One that looks around may blend in the frame before it that it was asked for.
+            difference = np.abs(made[40 * t].astype(int) - whole[40 * t])
+            assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_takes_views_and_read_only_frames(name, build):
     wide = picture(48, 130)
     view = wide[::2, 4:-6][:, ::-1]
     assert not view.flags.c_contiguous
@@ -85,7 +185,7 @@ def test_a_remover_takes_views_and_read_only_frames(name):
 
 
 @pytest.mark.parametrize("name", REMOVERS)
-def test_a_remover_streams(name):
+def test_a_remover_streams(name, build):
     pulled = 0
 
     def clip():
@@ -99,8 +199,8 @@ def test_a_remover_streams(name):
     assert pulled < 70  # a window is fine, the whole clip is not
 
 
-@pytest.mark.parametrize("name", ["inpaint", "blur", "pixelate", "solid"])
-def test_what_was_masked_is_gone(name):
+@pytest.mark.parametrize("name", ["inpaint", "blur", "pixelate", "solid", "torchscript", "onnx"])
+def test_what_was_masked_is_gone(name, build):
     image = np.full((60, 80, 3), 90, np.uint8)
     mask = np.zeros((60, 80), bool)
     mask[20:40, 30:50] = True
@@ -135,6 +235,16 @@ def test_regions_partition_the_mask():
     assert np.array_equal(counted, mask)
 
 
+def test_the_inner_ramp_rises_from_the_edge_inwards():
+    mask = np.zeros((40, 40), bool)
+    mask[10:30, 10:30] = True
+    ramp = inner_ramp(mask, 3)
+    assert (ramp[~mask] == 0).all() and (ramp[14:26, 14:26] == 1).all()
+    assert np.allclose(ramp[20, 9:14], [0, 0.25, 0.5, 0.75, 1], atol=0.02)
+    assert np.array_equal(inner_ramp(mask, 0), mask.astype(np.float32))
+    assert (inner_ramp(np.ones((5, 5), bool), 4) == 1).all()
+
+
 def test_the_overlay_needs_labels():
     frame = TimedFrame(picture(10, 10), 0, TIME_BASE)
     with pytest.raises(ConfigError, match="needs labels"):
@@ -151,6 +261,8 @@ def test_the_overlay_needs_labels():
         lambda: removal.Solid((0, 0)),
         lambda: removal.Solid((0, 0, 256)),
         lambda: removal.Overlay(1.5),
+        lambda: removal.Alpha(-0.1),
+        lambda: removal.SideBySide(removal.Solid(), -1),
     ],
 )
 def test_options_that_can_not_work_are_refused(make):

@@ -1,12 +1,14 @@
 import json
 import time
+import weakref
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from outtake.removal import MaskedFrame, RemovalReport
+from outtake.removal import FrameFacts, MaskedFrame, RemovalReport
 from outtake.removal.report import report_path, write_report
 from outtake.types import TimedFrame
 
@@ -49,3 +51,72 @@ def test_it_notes_the_share_of_every_frame_that_is_hole(tmp_path):
 )
 def test_the_report_lies_beside_its_output(output, name):
     assert report_path(Path(output)) == Path("a") / name
+
+
+def fill(seen: float, carried: float, invented: float, **more) -> FrameFacts:
+    return FrameFacts(seen, carried, invented, origin=np.zeros((4, 4), np.uint8), **more)
+
+
+FRAMES = [
+    (0.0, 0.1, fill(1, 0, 0, ring_residual=2.0)),
+    (0.1, 0.0, FrameFacts()),
+    (0.2, 0.3, fill(0.5, 0.25, 0.25, ring_residual=4.0, flicker=1.5)),
+    (0.3, 0.1, fill(0, 0, 1)),
+]
+
+
+def noted(frames) -> RemovalReport:
+    report = RemovalReport()
+    for frame in frames:
+        report.add(*frame)
+    return report
+
+
+def test_a_frame_counts_by_the_size_of_its_hole():
+    record = noted(FRAMES).record(output="x.mp4")
+    assert record["fill"] == {
+        "seen": pytest.approx((0.1 + 0.15) / 0.5),
+        "carried": pytest.approx(0.075 / 0.5),
+        "invented": pytest.approx((0.075 + 0.1) / 0.5),
+        "ring_residual": pytest.approx((0.1 * 2 + 0.3 * 4) / 0.4),
+        "flicker": 1.5,
+    }
+    assert record["hole_share"] == {"mean": 0.125, "max": 0.3, "frames_without": 1}
+    assert record["per_frame"]["invented"] == [0, 0, 0.25, 1]
+    assert record["per_frame"]["flicker"] == [None, None, 1.5, None]
+    assert "stage_s" not in record and record["frames"] == 4
+
+
+@pytest.mark.parametrize("cuts", [[], [0], [1], [2, 3], [1, 2, 3], [4]])
+def test_segments_that_are_merged_give_the_record_of_the_whole(cuts):
+    bounds = [0, *cuts, len(FRAMES)]
+    parts = [FRAMES[a:b] for a, b in pairwise(bounds)]
+    stored = [json.loads(json.dumps(noted(part).segment_record())) for part in parts]
+    assert RemovalReport.merged(stored).record() == noted(FRAMES).record()
+
+
+def test_a_remover_that_does_not_know_says_nothing_of_the_fill():
+    record = noted([(0.0, 0.5), (0.1, 0.5)]).record()
+    assert "fill" not in record and set(record["per_frame"]) == {"time_s", "hole_share"}
+    assert record["warnings"] == []
+
+
+def test_it_warns_in_one_line_when_much_was_made_up():
+    (line,) = noted(FRAMES).record()["warnings"]
+    assert line.startswith("35% of what was removed") and "at 0.30 s" in line
+    assert "\n" not in line
+    assert noted([(0.0, 0.2, fill(0.8, 0, 0.2))]).warnings() == []
+    assert len(noted([(0.0, 0.2, fill(0.79, 0, 0.21))]).warnings()) == 1
+
+
+def test_it_keeps_no_pictures():
+    report = RemovalReport()
+    facts = fill(1, 0, 0)
+    kept = weakref.ref(facts.origin)
+    report.add(0.0, 0.1, facts)
+    del facts
+    assert kept() is None
+
+
+def test_a_clip_without_a_frame_has_a_report():
+    assert RemovalReport().record()["hole_share"] == {"mean": 0.0, "max": 0.0, "frames_without": 0}

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from outtake.errors import ConfigError
+from outtake.removal.framewise import copied, framewise
 from outtake.removal.regions import regions
-from outtake.removal.stages import MaskedFrame, alone, with_image
+from outtake.removal.stages import MaskedFrame, alone
 from outtake.types import Frame, Mask, TimedFrame
 
 
@@ -33,11 +34,10 @@ class Blur:
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame blurred inside its mask."""
-        for item in clip:
-            yield with_image(item.frame, self._blur(item.frame.image, item.mask))
+        return framewise(clip, self._blur)
 
     def _blur(self, image: Frame, mask: Mask) -> Frame:
-        blurred = np.array(image)
+        blurred = copied(image)
         sigma_px = max(self._strength * image.shape[0], 0.5)
         for crop, own in regions(mask, margin_px=round(3 * sigma_px)):
             # A wide blur of a reduced picture looks the same and costs a fraction.
@@ -72,13 +72,10 @@ class Pixelate:
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame pixelated inside its mask."""
-        for item in clip:
-            yield with_image(item.frame, self._pixelate(item.frame.image, item.mask))
+        return framewise(clip, self._pixelate)
 
     def _pixelate(self, image: Frame, mask: Mask) -> Frame:
-        coarse = np.array(image)
-        if not mask.any():
-            return coarse
+        coarse = copied(image)
         height, width = mask.shape
         side_px = max(round(self._block * height), 2)
         # The grid belongs to the frame, not to the region, so blocks do not crawl with it.
@@ -116,10 +113,12 @@ class Solid:
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its mask painted over."""
-        for item in clip:
-            painted = np.array(item.frame.image)
-            painted[item.mask] = self._colour
-            yield with_image(item.frame, painted)
+        return framewise(clip, self._paint)
+
+    def _paint(self, image: Frame, mask: Mask) -> Frame:
+        painted = copied(image)
+        painted[mask] = self._colour
+        return painted
 
 
 def _fraction(name: str, value: float) -> float:

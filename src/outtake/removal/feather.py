@@ -56,6 +56,11 @@ class Feathered:
         """Where the fill came from, for each frame given out since the last call."""
         return cast("list[FrameFacts]", getattr(self.remover, "facts", []))
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """What the remover wants to be written into the report; empty for nothing."""
+        return cast("dict[str, str]", getattr(self.remover, "notes", {}))
+
     def context(self, height: int, width: int) -> Context:
         """Return which frames the remover looks at."""
         return self.remover.context(height, width)

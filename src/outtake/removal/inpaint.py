@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from outtake.errors import ConfigError
+from outtake.removal.framewise import copied, framewise
 from outtake.removal.regions import regions
-from outtake.removal.stages import MaskedFrame, alone, with_image
+from outtake.removal.stages import FrameFacts, MaskedFrame, alone
 from outtake.types import Frame, Mask, TimedFrame
 
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
@@ -42,15 +43,16 @@ class Inpaint:
             raise ConfigError(f"remover.radius_px={radius_px}: must be at least 1")
         self._method = METHODS[method]
         self._radius_px = radius_px
+        self.facts: list[FrameFacts] = []
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""
-        for item in clip:
-            yield with_image(item.frame, self.fill(item.frame.image, item.mask))
+        self.facts = []
+        return framewise(clip, self.fill, self.facts)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
-        filled = np.array(image)
+        filled = copied(image)
         if mask.all():
             filled[:] = _GREY
             return filled

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from outtake.files import write_json
 from outtake.removal.stages import FrameFacts, MaskedFrame
 
 T = TypeVar("T")
-_FILL = ("seen", "carried", "invented", "ring_residual")
+Column = list[float | None]
+
+INVENTED_WARNING = 0.2
+_SHARES = ("seen", "carried", "invented")
+_FILL = (*_SHARES, "ring_residual", "flicker")
+_COLUMNS = ("time_s", "hole_share", *_FILL)
 
 
 class RemovalReport:
-    """Watches the stages of a removal from outside: what passes between them and how long it takes.
+    """Gathers what there is to say about each frame of a removal, one by one.
+
+    A clip that is made in segments has one for each; their records are merged in order.
 
     Attributes:
         stage_s: seconds spent in each stage, without the stages before it.
@@ -24,14 +31,50 @@ class RemovalReport:
     def __init__(self) -> None:
         self.stage_s: dict[str, float] = {}
         self._waited_s = 0.0
-        self._time_s: list[float] = []
-        self._hole_share: list[float] = []
+        self._columns: dict[str, Column] = {name: [] for name in _COLUMNS}
         self._start = perf_counter()
+
+    @classmethod
+    def merged(cls, segments: Iterable[Mapping[str, Sequence[float | None]]]) -> Self:
+        """Return the report of a whole clip from :meth:`segment_record` of each part, in order."""
+        report = cls()
+        for segment in segments:
+            for name, column in report._columns.items():
+                column.extend(segment[name])
+        return report
 
     @property
     def frames(self) -> int:
-        """How many masked frames have passed."""
-        return len(self._hole_share)
+        """How many frames have been noted."""
+        return len(self._columns["time_s"])
+
+    def add(self, time_s: float, hole_share: float, facts: FrameFacts | None = None) -> None:
+        """Note a frame.
+
+        Args:
+            time_s: when it is shown, in seconds.
+            hole_share: share of it that is removed, 0 to 1.
+            facts: where the fill comes from, if the remover knows. Its picture is not kept.
+        """
+        row: dict[str, float | None] = {"time_s": time_s, "hole_share": hole_share}
+        row |= {name: None if facts is None else getattr(facts, name) for name in _FILL}
+        for name, value in row.items():
+            self._columns[name].append(None if value is None else round(float(value), 6))
+
+    def segment_record(self) -> dict[str, Column]:
+        """Return what was noted, as plain containers fit for JSON."""
+        return {name: list(column) for name, column in self._columns.items()}
+
+    def warnings(self) -> list[str]:
+        """Return what a user should know, each in one line."""
+        fill = self._fill()
+        if fill.get("invented", 0.0) <= INVENTED_WARNING:
+            return []
+        worst = max(range(self.frames), key=lambda index: self._invented_area(index))
+        return [
+            f"{fill['invented']:.0%} of what was removed was seen in no other frame and is made "
+            f"up, most at {self._columns['time_s'][worst]:.2f} s; confidence_video=true shows where"
+        ]
 
     def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Pass items on, and count how long ``stage`` took to make them.
@@ -57,51 +100,70 @@ class RemovalReport:
     def masks(self, clip: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
         """Pass masked frames on, and note each frame's time and the share of it that is hole."""
         for item in clip:
-            self._time_s.append(round(float(item.frame.pts * item.frame.time_base), 6))
-            self._hole_share.append(round(float(item.mask.mean()), 6))
+            self.add(float(item.frame.pts * item.frame.time_base), float(item.mask.mean()))
             yield item
 
     def record(self, fills: Sequence[FrameFacts] = (), **facts: Any) -> dict[str, Any]:
         """Return the report as plain containers, led by what else there is to say.
 
+        Shares of the fill are of all that was removed: a frame counts by the size of its hole.
+
         Args:
-            fills: where the fill of each frame comes from, if the remover knows.
+            fills: where the fill of each frame comes from, if :meth:`masks` noted the frames.
             facts: what else there is to say.
         """
-        frames = self.frames
-        seconds = perf_counter() - self._start
-        accounted_s = sum(self.stage_s.values())
+        for name in _FILL if fills else ():
+            self._columns[name] = [getattr(fill, name) for fill in fills]
+        holes = self._holes()
+        fill = self._fill()
+        known = [name for name in _FILL if any(v is not None for v in self._columns[name])]
         return {
             **facts,
-            "frames": frames,
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(frames / seconds, 3),
-            "stage_s": {name: round(value, 3) for name, value in self.stage_s.items()}
-            | {"encode": round(seconds - accounted_s, 3)},
+            "frames": self.frames,
+            **self._timing(),
             "hole_share": {
-                "mean": round(sum(self._hole_share) / max(frames, 1), 6),
-                "max": max(self._hole_share, default=0.0),
-                "frames_without": self._hole_share.count(0.0),
+                "mean": round(sum(holes) / max(self.frames, 1), 6),
+                "max": max(holes, default=0.0),
+                "frames_without": holes.count(0.0),
             },
-            **_fill_record(fills),
-            "per_frame": {
-                "time_s": self._time_s,
-                "hole_share": self._hole_share,
-                **{key: [getattr(fill, key) for fill in fills] for key in _FILL if fills},
-            },
+            **({"fill": fill} if fill else {}),
+            "warnings": self.warnings(),
+            "per_frame": {name: self._columns[name] for name in ("time_s", "hole_share", *known)},
         }
 
+    def _holes(self) -> list[float]:
+        return [value or 0.0 for value in self._columns["hole_share"]]
 
-def _fill_record(fills: Sequence[FrameFacts]) -> dict[str, Any]:
-    holes = [fill for fill in fills if fill.seen + fill.carried + fill.invented > 0]
-    if not holes:
-        return {}
-    return {
-        "fill": {
-            key: round(sum(float(getattr(fill, key)) for fill in holes) / len(holes), 6)
-            for key in _FILL[:3]
+    def _fill(self) -> dict[str, float]:
+        """Return the mean of each column over what was removed, of those that say anything."""
+        return {
+            name: mean for name in _FILL if (mean := self._mean(self._columns[name])) is not None
         }
-    }
+
+    def _mean(self, column: Column) -> float | None:
+        pairs = [
+            (value, hole)
+            for value, hole in zip(column, self._holes(), strict=False)
+            if value is not None and hole > 0
+        ]
+        if not pairs:
+            return None
+        return round(sum(value * hole for value, hole in pairs) / sum(hole for _, hole in pairs), 6)
+
+    def _invented_area(self, index: int) -> float:
+        return (self._columns["invented"][index] or 0.0) * self._holes()[index]
+
+    def _timing(self) -> dict[str, Any]:
+        if not self.stage_s:
+            return {}
+        seconds = perf_counter() - self._start
+        left_s = seconds - sum(self.stage_s.values())
+        return {
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(self.frames / seconds, 3),
+            "stage_s": {name: round(value, 3) for name, value in self.stage_s.items()}
+            | {"encode": round(left_s, 3)},
+        }
 
 
 def report_path(output: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 
 from outtake import visualize
 from outtake.errors import ConfigError
+from outtake.removal.framewise import copied
 from outtake.removal.stages import MaskedFrame, alone, with_image
 from outtake.types import TimedFrame
 
@@ -37,6 +38,9 @@ class Overlay:
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame in the colours of its classes."""
         for item in clip:
+            if not item.wanted:
+                yield with_image(item.frame, copied(item.frame.image))
+                continue
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
             space = item.labelled.space

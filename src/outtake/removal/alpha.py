@@ -1,0 +1,67 @@
+"""Make what is masked transparent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from outtake.errors import ConfigError
+from outtake.removal.framewise import copied
+from outtake.removal.regions import inner_ramp
+from outtake.removal.stages import MaskedFrame, alone, with_image
+from outtake.types import Frame, Mask, TimedFrame
+
+
+class Alpha:
+    """Adds a fourth channel: 0 where something is masked, 255 elsewhere.
+
+    The colours stay as they are, below the transparent part too (straight alpha).
+
+    Args:
+        soft_edge: width of the transition inside the mask, as a fraction of the frame's height.
+
+    Raises:
+        ConfigError: a width outside 0..1.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+    channels = 4
+    context = staticmethod(alone)
+
+    def __init__(self, soft_edge: float = 0.0) -> None:
+        self._soft_edge = checked_edge(soft_edge)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame as uint8 (H, W, 4) RGBA."""
+        for item in clip:
+            yield with_image(item.frame, self._cut_out(item.frame.image, item.mask))
+
+    def _cut_out(self, image: Frame, mask: Mask) -> Frame:
+        inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
+        opaque = np.rint(255 * (1 - inside)).astype(np.uint8)
+        return np.dstack((image, opaque))
+
+
+def blended(image: Frame, behind: Frame, mask: Mask, soft_edge: float) -> Frame:
+    """Return a copy of a picture with another one inside its mask, for :class:`Alpha`'s edge."""
+    result = copied(image)
+    width_px = soft_edge * mask.shape[0]
+    if width_px <= 0:
+        result[mask] = behind[mask]
+        return result
+    share = inner_ramp(mask, width_px)[mask][:, None]
+    result[mask] = np.rint(share * behind[mask] + (1 - share) * image[mask])
+    return result
+
+
+def checked_edge(soft_edge: float) -> float:
+    """Return the width of an edge.
+
+    Raises:
+        ConfigError: it is no fraction of the height.
+    """
+    if not 0 <= soft_edge < 1:
+        raise ConfigError(f"remover.soft_edge={soft_edge}: must be at least 0 and below 1")
+    return soft_edge

@@ -1,0 +1,45 @@
+"""Show where a fill comes from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from outtake.removal.stages import CARRIED, INVENTED, SEEN, FrameFacts
+from outtake.types import Frame, TimedFrame
+from outtake.visualize import draw_key
+
+# Told apart with any kind of colour vision (Okabe and Ito 2008).
+COLOURS = {SEEN: (86, 180, 233), CARRIED: (240, 228, 66), INVENTED: (213, 94, 0)}
+_NAMES = {SEEN: "seen", CARRIED: "carried", INVENTED: "invented"}
+_TINT = 0.6
+
+
+def confidence_frame(frame: TimedFrame, facts: FrameFacts) -> TimedFrame:
+    """Return a grey copy of a frame that was filled, the fill in the colour of its origin.
+
+    Blue was seen in other frames, yellow carried along, orange invented; a key names the shares.
+
+    Args:
+        frame: with its hole filled; where it is wider than what ``facts`` knows (before and
+            after, side by side), its right end is meant.
+        facts: of that frame.
+    """
+    image = _grey(frame.image)
+    origin = facts.origin
+    if origin is not None:
+        height, width = origin.shape
+        part = image[:height, image.shape[1] - width :]
+        for where, colour in COLOURS.items():
+            chosen = origin == where
+            part[chosen] = (1 - _TINT) * part[chosen] + _TINT * np.array(colour)
+    shares = {SEEN: facts.seen, CARRIED: facts.carried, INVENTED: facts.invented}
+    draw_key(image, [(f"{_NAMES[w]} {shares[w]:.0%}", colour) for w, colour in COLOURS.items()])
+    return TimedFrame(image, frame.pts, frame.time_base)
+
+
+def _grey(image: Frame) -> Frame:
+    # Darker and of less contrast than the picture, so that the colours stand out.
+    grey = cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
+    dim = np.asarray(cv2.convertScaleAbs(grey, alpha=0.7, beta=15), np.uint8)
+    return np.repeat(dim[..., None], 3, axis=2)

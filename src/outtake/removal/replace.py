@@ -1,0 +1,56 @@
+"""Show something else where something is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from outtake.removal.alpha import blended, checked_edge
+from outtake.removal.backdrop import cover, open_backdrop
+from outtake.removal.framewise import copied
+from outtake.removal.stages import MaskedFrame, alone, with_image
+from outtake.types import Frame, TimedFrame
+
+
+class Replace:
+    """Shows an image or a video behind, scaled so that it covers the frame.
+
+    A video runs along with the clip's own time, from that time's zero.
+
+    Args:
+        path: an image or a video.
+        loop: the video starts again at its end; otherwise its last frame stays.
+        soft_edge: width of the transition inside the mask, as a fraction of the frame's height.
+
+    Raises:
+        VideoError: the file is missing or can not be read.
+        ConfigError: an edge outside 0..1.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
+
+    def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
+        self._path = Path(path).expanduser()
+        self._loop = loop
+        self._soft_edge = checked_edge(soft_edge)
+        open_backdrop(self._path, loop).close()  # a wrong file shows itself before any work
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with the picture of its time inside its mask."""
+        with closing(open_backdrop(self._path, self._loop)) as backdrop:
+            source: Frame | None = None
+            behind: Frame | None = None
+            for item in clip:
+                frame = item.frame
+                if not item.wanted or not item.mask.any():
+                    yield with_image(frame, copied(frame.image))
+                    continue
+                picture = backdrop.at(frame.pts * frame.time_base)
+                shape = frame.image.shape
+                if behind is None or picture is not source or behind.shape != shape:
+                    source, behind = picture, cover(picture, *shape[:2])
+                yield with_image(frame, blended(frame.image, behind, item.mask, self._soft_edge))

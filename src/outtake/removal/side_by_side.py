@@ -1,0 +1,100 @@
+"""Before and after, in one picture."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.errors import ConfigError
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
+from outtake.types import Frame, TimedFrame
+
+T = TypeVar("T", np.uint8, np.uint16)
+_CHECKER = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
+
+
+class SideBySide:
+    """Shows each frame as it was, left, and as another remover leaves it, right.
+
+    What that one makes transparent is shown over a chequered ground.
+
+    Args:
+        remover: makes the right side.
+        divider_px: width of the white line in between; an even one keeps the width even.
+
+    Raises:
+        ConfigError: a negative width.
+    """
+
+    keeps_outside = False
+    channels = 3
+
+    def __init__(self, remover: Remover, divider_px: int = 2) -> None:
+        if divider_px < 0:
+            raise ConfigError(f"remover.divider_px={divider_px}: must be at least 0")
+        self._remover = remover
+        self._divider_px = divider_px
+        self.needs_mask = remover.needs_mask
+
+    @property
+    def facts(self) -> list[FrameFacts]:
+        """Where the other remover's fill comes from.
+
+        Raises:
+            AttributeError: it does not know.
+        """
+        facts: list[FrameFacts] = self._told("facts")
+        return facts
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What the other remover wants to be written into the report.
+
+        Raises:
+            AttributeError: nothing.
+        """
+        notes: dict[str, str] = self._told("notes")
+        return notes
+
+    def context(self, height: int, width: int) -> Context:
+        """Return which frames the other remover looks at."""
+        return self._remover.context(height, width)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield frames of twice the width and the divider's."""
+        waiting: deque[TimedFrame] = deque()
+
+        def watched() -> Iterator[MaskedFrame]:
+            for item in clip:
+                waiting.append(item.frame)
+                yield item
+
+        for after in self._remover(watched()):
+            before = waiting.popleft()
+            image = _beside(before.image, _opaque(after.image), self._divider_px, 255)
+            deep = None
+            if before.deep is not None and after.deep is not None:
+                deep = _beside(before.deep, after.deep, self._divider_px, 65535)
+            yield TimedFrame(image, after.pts, after.time_base, deep)
+
+    def _told(self, name: str) -> Any:
+        return getattr(self._remover, name)
+
+
+def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
+    line = np.full((left.shape[0], divider_px, 3), white, left.dtype)
+    return np.concatenate((left, line, right), axis=1)
+
+
+def _opaque(image: Frame) -> Frame:
+    if image.shape[2] == 3:
+        return image
+    height, width = image.shape[:2]
+    rows, columns = np.indices((height, width)) * 16 // max(height, 1) % 2
+    ground = _CHECKER[rows, columns].astype(np.float32)
+    alpha = image[..., 3:].astype(np.float32) / 255
+    return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), np.uint8)

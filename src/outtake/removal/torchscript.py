@@ -1,0 +1,72 @@
+"""A TorchScript file as remover."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from outtake.errors import ConfigError, DeviceError
+from outtake.removal.network import OwnNetwork, Run, first_of, network_file
+from outtake.removal.pixels import Floats, PixelOptions, Pixels
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class TorchScript(OwnNetwork):
+    """Fills with an inpainting network that was saved by ``torch.jit.save``.
+
+    Args:
+        path: the file. It is a program: use only one that you trust.
+        inputs: what the network takes, in its order: image and mask, or one tensor of both
+            (``image+mask`` or ``mask+image``).
+        device: ``auto`` (CUDA where it is), ``cpu`` or ``cuda``.
+        licence: under which the network may be used; goes into the report.
+        pixels: fields of :class:`outtake.removal.pixels.Pixels`.
+
+    Raises:
+        ConfigError: the file is missing or no TorchScript, or an option can not work.
+        DeviceError: the device does not exist or is not here.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        inputs: Sequence[str] = ("image", "mask"),
+        device: str = "auto",
+        licence: str = "",
+        **pixels: Unpack[PixelOptions],
+    ) -> None:
+        found = network_file(path, "a TorchScript network")
+        made = Pixels(**pixels)
+        super().__init__(found, _loaded(found, device), inputs, made, licence)
+
+
+def _loaded(path: Path, device: str) -> Run:
+    import torch
+
+    if device not in DEVICES:
+        raise DeviceError(f"remover.device={device}: unknown; use {', '.join(DEVICES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("remover.device=cuda: there is no CUDA device; use auto or cpu")
+    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load: Any = torch.jit.load
+            network = load(str(path), map_location=place).eval()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"remover.path={path}: is no TorchScript file; save the network by torch.jit.save"
+        ) from error
+
+    def run(inputs: Sequence[Floats]) -> object:
+        with torch.inference_mode():
+            result = first_of(network(*(torch.from_numpy(value).to(place) for value in inputs)))
+        if not isinstance(result, torch.Tensor):
+            raise TypeError(f"the network gave a {type(result).__name__} and no tensor")
+        return result.float().cpu().numpy()
+
+    return run
