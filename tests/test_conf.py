@@ -11,7 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.apps.config import CONF, compose
 from outtake.apps.train import make_trainer
 from outtake.build import build_data, build_net, instantiate
+from outtake.errors import ConfigError
 from outtake.experiments.run_folder import RunFolder
+from outtake.inference.opening import NAMES
 
 # Groups whose options are tried below, and those that are only text or places.
 TRAIN_GROUPS = {
@@ -28,7 +30,7 @@ TRAIN_GROUPS = {
     "logger",
     "experiment",
 }
-OTHER_GROUPS = {"paths", "hydra", "remover"}
+OTHER_GROUPS = {"paths", "hydra", "remover", "backend"}
 
 
 def options(group: str) -> list[str]:
@@ -161,7 +163,18 @@ def test_every_experiment_holds_deltas_only(option: str) -> None:
 @every("remover")
 def test_every_remover_is_built(option: str) -> None:
     cfg = compose("infer_video", [f"remover={option}", "checkpoint=x", "input=x", "output=x"])
-    assert callable(instantiate(cfg.remover))
+    if OmegaConf.is_missing(cfg.remover, "path"):
+        # tests/removal/test_removers.py builds these with a file.
+        with pytest.raises(ConfigError, match=r"remover\.path has no value"):
+            instantiate(cfg.remover)
+    else:
+        assert callable(instantiate(cfg.remover))
+
+
+@every("backend")
+def test_every_backend_is_known_with_its_options(option: str) -> None:
+    cfg = compose("infer_video", [f"backend={option}", "input=x", "output=x"])
+    assert cfg.backend.name == option and option in NAMES
 
 
 def test_the_config_of_a_run_holds_no_path_of_a_machine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -30,6 +31,7 @@ def run(main: Callable[[], Any]) -> None:
     """
     # Hydra would print its own errors over many lines and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    _show_log()
     try:
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
@@ -40,6 +42,16 @@ def run(main: Callable[[], Any]) -> None:
     except KeyboardInterrupt as interrupt:
         print("; ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _show_log() -> None:
+    """Let what the package has to say reach the user, in a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("outtake")
+    package.handlers = [handler]
+    package.setLevel(logging.INFO)
+    package.propagate = False
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from rich.table import Table
 from outtake.apps.cli import run
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
-from outtake.apps.infer_video import choose_policy, remove_from_video
+from outtake.apps.infer_video import remove_from_video
+from outtake.apps.removal_setup import choose_policy
 from outtake.apps.train import train
 from outtake.build import instantiate
 from outtake.checkpoint import Trained, load_trained

@@ -3,99 +3,240 @@
 from __future__ import annotations
 
 import logging
-import platform
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import av
-import cv2
-import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-from outtake import __version__
-from outtake.build import instantiate, plain_containers
-from outtake.checkpoint import load_trained
-from outtake.errors import ConfigError
+from outtake.apps.cluster import run_on_cluster
+from outtake.apps.job import Job
+from outtake.apps.preview import write_preview
+from outtake.apps.progress import frame_bar
+from outtake.apps.removal_setup import (
+    RESUME,
+    Tools,
+    build_job,
+    build_remover,
+    build_tools,
+    choice,
+    reading,
+    versions,
+)
+from outtake.build import plain_containers
+from outtake.errors import ConfigError, OutputError, OuttakeError
 from outtake.experiments.redact import redact_tree
-from outtake.inference import Backend, Predictor, TorchBackend, resolve_device
-from outtake.labels import LabelSpace
-from outtake.removal import MaskPolicy, RemovalReport, Remover
+from outtake.inference import Backend, Predictor, TorchBackend
+from outtake.removal import MaskPolicy, Remover
 from outtake.removal.report import report_path, write_report
-from outtake.video import VideoInfo, check_target, open_clip, open_writer
+from outtake.video import (
+    Clip,
+    Output,
+    Salvaged,
+    Source,
+    VideoInfo,
+    check_target,
+    open_clip,
+    sources_of,
+)
 
 if TYPE_CHECKING:
     from outtake.checkpoint import Trained
 
 log = logging.getLogger(__name__)
 
-INVENTED_WARNING = 0.2
-AUDIO = {"copy": True, "drop": False}
+Progress = Callable[[], object]
+Run = Callable[[Job, list[Output], Progress], tuple[int, dict[str, float]]]
 
 
-def infer_video(cfg: DictConfig) -> Path:
-    """Apply a checkpoint to a clip as ``conf/infer_video.yaml`` says.
+def infer_video(cfg: DictConfig) -> list[Path]:
+    """Apply a checkpoint to one or more clips as ``conf/infer_video.yaml`` says.
 
     Returns:
-        The path of the output; its report lies beside it.
+        The paths of the outputs; the report of each lies beside it.
 
     Raises:
-        OuttakeError: anything that can not work, before any work wherever that can be known;
-            nothing half written is left.
+        OuttakeError: anything that can not work, before any work wherever that can be known. What
+            an interrupted clip had already is kept, and the message says where.
     """
     plain = plain_containers(cfg)
-    source = Path(plain["input"]).expanduser()
-    target = Path(plain["output"]).expanduser()
-    check_target(target, source, codec=plain["codec"], overwrite=plain["overwrite"])
-    if plain["audio"] not in AUDIO:
-        raise ConfigError(f"audio={plain['audio']}: unknown; use {', '.join(AUDIO)}")
-    remover: Remover = instantiate(plain["remover"])
-    with open_clip(source, plain["fps"]):
-        pass  # a bad input shows itself before the checkpoint is loaded
-    device = resolve_device(plain["device"])
-    trained = load_trained(plain["checkpoint"], device)
-    policy = choose_policy(
-        trained.labels, remover, names(plain["remove"]), names(plain["keep_only"]), plain["mask"]
-    )
-    backend = TorchBackend(
-        trained.task, plain["device"], plain["precision"], flip=bool(plain["flip"])
-    )
-    record = remove_from_video(
-        trained,
-        source,
+    sources = sources_of(plain["input"])
+    targets = targets_of(plain["output"], sources)
+    if len(sources) > 1 and plain["masks"] is not None:
+        raise ConfigError("masks= goes with one input; run the others one by one")
+    remover = build_remover(plain)
+    for source, target in zip(sources, targets, strict=True):
+        check_job(plain, remover, source, target)
+    tools = build_tools(plain, remover)
+    kept = OmegaConf.to_container(cfg, resolve=False)
+    for source, target in zip(sources, targets, strict=True):
+        job = build_job(plain, tools, source, target)
+        if plain["preview"]:
+            video, sheet = write_preview(job)
+            print(f"preview written to {video} and {sheet}; preview=false makes the whole clip")
+            continue
+        record = clean(job, run=runner(plain), facts=about(tools, kept))
+        print(summary(record, target))
+    return targets
+
+
+def check_job(plain: Mapping[str, Any], remover: Remover, source: Source, target: Path) -> None:
+    """Let a bad input or output show itself before the checkpoint is loaded."""
+    bit_depth = 8
+    if not source.address:
+        with open_clip(source, **reading(plain)) as clip:
+            bit_depth = clip.info.bit_depth
+    check_target(
         target,
-        remover=remover,
-        policy=policy,
-        backend=backend,
-        batch_size=plain["batch_size"],
-        fps=plain["fps"],
-        writing={
-            "codec": plain["codec"],
-            "crf": plain["crf"],
-            "preset": plain["preset"],
-            "audio": AUDIO[plain["audio"]],
-            "overwrite": plain["overwrite"],
-        },
-        config=OmegaConf.to_container(cfg, resolve=False),
+        source.path,
+        overwrite=plain["overwrite"],
+        resume=choice(plain, "resume", RESUME),
+        codec=plain["codec"],
+        crf=plain["crf"],
+        preset=plain["preset"],
+        channels=remover.channels,
+        bit_depth=bit_depth,
     )
-    print(
-        f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
-        f"{record['hole_share']['mean']:.1%} of the picture removed\n"
-        f"written to {target}, report in {report_path(target)}"
+
+
+def targets_of(output: str, sources: Sequence[Source]) -> list[Path]:
+    """Return where each clip goes: ``output`` itself, or for several a file each in that folder.
+
+    Raises:
+        OutputError: several clips of one name, or no folder for them.
+    """
+    place = Path(output).expanduser()
+    if len(sources) == 1:
+        return [place]
+    if place.suffix:
+        raise OutputError(
+            f"output {place} is one file for {len(sources)} inputs; name a folder, in which each "
+            "keeps its name"
+        )
+    targets = [place / f"{source.name}.mp4" for source in sources]
+    double = next((target for target in targets if targets.count(target) > 1), None)
+    if double is not None:
+        raise OutputError(f"two inputs would become {double}; rename one or run them one by one")
+    return targets
+
+
+def runner(plain: Mapping[str, Any]) -> Run:
+    """Return what runs a job: this process, or a Ray cluster."""
+    workers = plain["workers"]
+    if not isinstance(workers, int) or workers < 0:
+        raise ConfigError(f"workers={workers}: must be a whole number; 0 is this process alone")
+    if workers == 0:
+        return run_here
+    return lambda job, outputs, made: run_on_cluster(plain, job, outputs, workers, made)
+
+
+def run_here(
+    job: Job, outputs: list[Output], frame_made: Progress, clip: Clip | None = None
+) -> tuple[int, dict[str, float]]:
+    """Run a whole job in this process.
+
+    Args:
+        job: what is to be done.
+        outputs: where the segments go.
+        frame_made: called for each frame.
+        clip: a live source, which is open already; it ends with Ctrl-C.
+
+    Returns:
+        The number of segments, and the seconds that each stage worked.
+    """
+    with _halt_by_ctrl_c(clip is not None) as halt:
+        produced, busy_s = job.run(outputs, frame_made=frame_made, clip=clip, halt=halt)
+    assert produced.end is not None  # there is no segment at which to stop
+    return produced.end, busy_s
+
+
+def clean(
+    job: Job,
+    *,
+    run: Run = run_here,
+    facts: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Run a job to its end and write the report.
+
+    Args:
+        job: what is to be done.
+        run: runs it.
+        facts: for the report.
+        progress: show a bar.
+
+    Returns:
+        The report, as it was written beside the output.
+
+    Raises:
+        OuttakeError: the clip can not be read to its end, or the target not be written. A playable
+            part and the finished segments are kept, and the message says where.
+    """
+    with open_clip(job.source, **job.reading) as clip:
+        outputs, info = job.open(clip), clip.info
+        if info.live:
+            run = partial(run_here, clip=clip)
+        return _cleaned(job, outputs, run, facts or {}, progress)
+
+
+def _cleaned(
+    job: Job,
+    outputs: list[Output],
+    run: Run,
+    facts: Mapping[str, Any],
+    progress: bool,
+) -> dict[str, Any]:
+    info = outputs[0].info
+    done = job.frames_done(outputs)
+    if done:
+        log.info("%s: goes on after %d frames that are there", job.target.name, done)
+    began_s, made = perf_counter(), 0
+
+    def frame_made() -> None:
+        nonlocal made
+        made += 1
+        bar.advance(bar.task_ids[0])
+
+    try:
+        with frame_bar(info.path.name, info.frames, done=done, shown=progress) as bar:
+            end, busy_s = run(job, outputs, frame_made)
+            report = job.report(outputs, end)
+            # Before the segments are gone: what is known about their frames lies beside them.
+            write_report(job.target, redact_tree(report.record()))
+            for output in outputs:
+                output.finish(end)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*error.args, *_kept(job, outputs)) from error
+    except OuttakeError as error:
+        raise type(error)("; ".join([str(error), *_kept(job, outputs)])) from error
+    except BaseException:
+        _kept(job, outputs)
+        raise
+    seconds = perf_counter() - began_s
+    made_frames = report.frames - done
+    record: dict[str, Any] = redact_tree(
+        report.record(
+            output=str(job.target),
+            input=_input(info),
+            remover=type(job.remover).__name__,
+            **facts,
+            **({"remover_notes": notes} if (notes := getattr(job.remover, "notes", None)) else {}),
+            seconds=round(seconds, 3),
+            frames_made_now=made_frames,
+            frames_per_second=round(made_frames / seconds, 3),
+            stage_s={name: round(value, 3) for name, value in busy_s.items()},
+            versions=versions(),
+        )
     )
-    return target
+    write_report(job.target, record)
+    for warning in report.warnings():
+        log.warning("%s: %s", job.target.name, warning)
+    return record
 
 
 def remove_from_video(
@@ -109,10 +250,9 @@ def remove_from_video(
     batch_size: int = 1,
     fps: float = 25,
     writing: Mapping[str, Any] | None = None,
-    config: object = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Stream a clip through network, masks and remover into a file.
+    """Stream a clip through network, masks and remover into a file, from Python.
 
     Args:
         trained: the checkpoint.
@@ -123,140 +263,80 @@ def remove_from_video(
         backend: runs the network; PyTorch on the fitting device by default.
         batch_size: frames for the network at a time.
         fps: of a folder of images.
-        writing: options of :func:`outtake.video.open_writer`.
-        config: plain containers to be written into the report.
+        writing: options of :func:`outtake.video.open_output`.
         progress: show a bar.
 
     Returns:
         The report, as it was written beside the output.
 
     Raises:
-        OuttakeError: the clip can not be read to its end, or the target not be written; then
-            there is no output.
+        OuttakeError: see :func:`clean`.
     """
-    target = Path(target)
-    backend = backend or TorchBackend(trained.task)
-    with (
-        open_clip(source, fps) as clip,
-        open_writer(target, clip.info, **(writing or {})) as writer,
-        _progress(clip.info, shown=progress) as bar,
-    ):
-        predictor = Predictor(
-            backend,
-            trained.labels,
-            short_side=trained.short_side,
-            channels=trained.channels,
-            batch_size=batch_size,
-        )
-        report = RemovalReport()
-        frames = report.timed("decode", clip)
-        labelled = report.timed("predict", predictor(frames))
-        masked = report.masks(report.timed("mask", policy(labelled)))
-        for frame in report.timed("remove", remover(masked)):
-            writer.write(frame)
-            bar.advance(bar.task_ids[0])
-        if writer.frames != report.frames:
-            raise ConfigError(
-                f"remover {type(remover).__name__} made {writer.frames} frames of "
-                f"{report.frames}; it must give one for each"
-            )
-        facts = _facts(trained, clip.info, target, remover, policy, config)
-    record: dict[str, Any] = redact_tree(report.record(getattr(remover, "facts", ()), **facts))
-    write_report(target, record)
-    invented = record.get("fill", {}).get("invented", 0.0)
-    if invented > INVENTED_WARNING:
-        log.warning(
-            "%s: %.0f%% of what was removed was seen in no other frame and is made up",
-            target.name,
-            100 * invented,
-        )
-    return record
+    labels = Predictor(
+        backend or TorchBackend(trained.task),
+        trained.labels,
+        short_side=trained.short_side,
+        channels=trained.channels,
+        batch_size=batch_size,
+    )
+    job = Job(
+        source, Path(target), remover, labels, policy, reading={"fps": fps}, writing=writing or {}
+    )
+    facts = about(Tools(remover, labels, policy, trained), None)
+    return clean(job, facts=facts, progress=progress)
 
 
-def choose_policy(
-    labels: LabelSpace,
-    remover: Remover,
-    remove: Sequence[str],
-    keep_only: Sequence[str],
-    options: Mapping[str, Any] | None = None,
-) -> MaskPolicy:
-    """Return the mask policy for class names.
-
-    Raises:
-        UnknownClassError: a name that is no class.
-        ConfigError: no class for a remover that needs one, or an option that can not work.
-    """
-    if remover.needs_mask and not remove and not keep_only:
-        raise ConfigError(
-            "nothing to remove: set remove=[CLASS,...] or keep_only=[CLASS,...]; "
-            f"the classes are: {', '.join(labels.names)}"
-        )
-    try:
-        return MaskPolicy.named(labels, remove=remove, keep_only=keep_only, **(options or {}))
-    except TypeError as error:
-        raise ConfigError(f"mask: {error}") from error
+def about(tools: Tools, config: object) -> dict[str, Any]:
+    """Return what a report says about checkpoint, classes and config."""
+    facts: dict[str, Any] = {"config": config}
+    if tools.trained is not None and tools.policy is not None:
+        facts["checkpoint_sha256"] = tools.trained.sha256
+        facts["removed_classes"] = [tools.trained.labels.names[i] for i in tools.policy.ids]
+    return facts
 
 
-def names(value: object) -> list[str]:
-    """Return class names from ``remove=car`` and ``remove=[car,person]`` alike."""
-    if value is None:
-        return []
-    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
+def summary(record: Mapping[str, Any], target: Path) -> str:
+    """Return what is printed at the end."""
+    return (
+        f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
+        f"{record['hole_share']['mean']:.1%} of the picture removed\n"
+        f"written to {target}, report in {report_path(target)}"
+    )
 
 
-def _facts(
-    trained: Trained,
-    info: VideoInfo,
-    target: Path,
-    remover: Remover,
-    policy: MaskPolicy,
-    config: object,
-) -> dict[str, Any]:
+def _input(info: VideoInfo) -> dict[str, Any]:
     return {
-        "output": str(target),
-        "input": {
-            "path": str(info.path),
-            "width": info.width,
-            "height": info.height,
-            "fps": str(info.fps),
-            "codec": info.codec,
-            "pix_fmt": info.pix_fmt,
-            "rotation": info.rotation,
-        },
-        "checkpoint_sha256": trained.sha256,
-        "remover": type(remover).__name__,
-        "removed_classes": [trained.labels.names[index] for index in policy.ids],
-        "config": config,
-        "versions": {
-            "outtake": __version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "av": av.__version__,
-            "opencv": cv2.__version__,
-            "numpy": np.__version__,
-        },
+        "path": str(info.path),
+        "width": info.width,
+        "height": info.height,
+        "fps": str(info.fps),
+        "codec": info.codec,
+        "pix_fmt": info.pix_fmt,
+        "rotation": info.rotation,
     }
 
 
-class _Rate(ProgressColumn):
-    """Frames per second."""
+def _kept(job: Job, outputs: list[Output]) -> list[str]:
+    """Keep what can be played and what can be continued; return what to say about it."""
+    salvaged: Salvaged | None = outputs[0].salvage()
+    if salvaged is None:
+        for output in outputs:
+            if not output.has_segments():
+                output.discard()
+        return []
+    said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
+    return [*said, "the same command goes on from there"] if job.writing.get("resume") else said
 
-    def render(self, task: Task) -> Text:
-        """Return the current rate."""
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
 
-
-def _progress(info: VideoInfo, *, shown: bool) -> Progress:
-    # Into a file or a pipe a bar would be noise; the summary line says what there is to say.
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not (shown and console.is_terminal),
-    )
-    bar.add_task(info.path.name, total=info.frames)
-    return bar
+@contextmanager
+def _halt_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
+    """A webcam has no end: there Ctrl-C means that it is enough."""
+    halt = threading.Event()
+    if not live or threading.current_thread() is not threading.main_thread():
+        yield halt
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: halt.set())
+    try:
+        yield halt
+    finally:
+        signal.signal(signal.SIGINT, before)

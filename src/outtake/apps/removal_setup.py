@@ -1,0 +1,228 @@
+"""From the config of ``infer_video.py`` to a job that is ready to run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from outtake import __version__
+from outtake.apps.job import Job, Labels
+from outtake.build import instantiate
+from outtake.checkpoint import Trained, load_trained
+from outtake.errors import ConfigError
+from outtake.inference import Predictor, open_backend, resolve_device
+from outtake.inference.calibration import training_images
+from outtake.labels import LabelSpace
+from outtake.removal import MaskPolicy, Remover
+from outtake.removal.carried import CarriedLabels
+from outtake.removal.feather import Feathered
+from outtake.types import Frame
+from outtake.video import Limits, Source
+
+AUDIO = {"copy": True, "drop": False}
+RESUME = {"auto": True, "false": False}
+# What changes nothing about the frames that come out, or is in the fingerprint by its content.
+_NO_PART = {
+    "input", "output", "masks", "checkpoint", "overwrite", "resume", "preview", "workers",
+    "ray_address", "hydra", "audio", "codec", "crf", "preset",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every clip of a call shares.
+
+    Attributes:
+        remover: takes things out.
+        labels: labels frames; None where masks are given.
+        policy: makes masks of labels; likewise.
+        trained: the checkpoint; likewise.
+    """
+
+    remover: Remover
+    labels: Labels | None = None
+    policy: MaskPolicy | None = None
+    trained: Trained | None = None
+
+
+def build_tools(plain: Mapping[str, Any], remover: Remover) -> Tools:
+    """Build what ``conf/infer_video.yaml`` describes, with or without a checkpoint.
+
+    Raises:
+        OuttakeError: an option that can not work, or a checkpoint that can not be loaded.
+    """
+    if plain["masks"] is not None:
+        for key in ("remove", "keep_only"):
+            if names(plain[key]):
+                raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
+        return Tools(remover)
+    if plain["checkpoint"] is None:
+        raise ConfigError(
+            "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP"
+        )
+    trained = load_trained(plain["checkpoint"], resolve_device(plain["device"]))
+    policy = choose_policy(
+        trained.labels, remover, names(plain["remove"]), names(plain["keep_only"]), plain["mask"]
+    )
+    return Tools(remover, build_labels(plain, trained, policy), policy, trained)
+
+
+def build_remover(plain: Mapping[str, Any]) -> Remover:
+    """Build the remover, with a feather around it if one is asked for."""
+    remover: Remover = instantiate(plain["remover"])
+    feather = float(plain["feather"])
+    if not 0 <= feather < 1:
+        raise ConfigError(f"feather={feather}: must be at least 0 and below 1, of the height")
+    if plain["masks"] is None and feather > float(plain["mask"]["dilate"]):
+        raise ConfigError(
+            f"feather={feather}: wider than mask.dilate={plain['mask']['dilate']}, so the edge of "
+            "what is removed would show; set it lower, or mask.dilate higher"
+        )
+    if feather and remover.keeps_outside and remover.channels == 3:
+        return Feathered(remover, feather)
+    return remover
+
+
+def build_labels(plain: Mapping[str, Any], trained: Trained, policy: MaskPolicy) -> Labels:
+    """Build what labels the frames: a backend, in batches, on every k-th frame."""
+    every = plain["segment_every"]
+    if not isinstance(every, int) or every < 1:
+        raise ConfigError(f"segment_every={every}: must be a whole number, at least 1")
+    backend = dict(plain["backend"])
+    opened = open_backend(
+        backend.pop("name"),
+        trained,
+        device=plain["device"],
+        precision=plain["precision"],
+        confidence=policy.needs_confidence,
+        flip=bool(plain["flip"]),
+        scales=plain["scales"],
+        window=plain["window"],
+        overlap=plain["overlap"],
+        calibration=lambda: calibration_images(trained),
+        **backend,
+    )
+    predictor = Predictor(
+        opened,
+        trained.labels,
+        short_side=plain["short_side"] or trained.short_side,
+        channels=trained.channels,
+        batch_size=plain["batch_size"],
+    )
+    return CarriedLabels(predictor, every) if every > 1 else predictor
+
+
+def calibration_images(trained: Trained) -> Iterable[Frame]:
+    """Yield images of the data that a checkpoint was trained on."""
+    return training_images(instantiate(trained.config.data.source))
+
+
+def choose_policy(
+    labels: LabelSpace,
+    remover: Remover,
+    remove: Sequence[str],
+    keep_only: Sequence[str],
+    options: Mapping[str, Any] | None = None,
+) -> MaskPolicy:
+    """Return the mask policy for class names.
+
+    Raises:
+        UnknownClassError: a name that is no class.
+        ConfigError: no class for a remover that needs one, or an option that can not work.
+    """
+    if remover.needs_mask and not remove and not keep_only:
+        raise ConfigError(
+            "nothing to remove: set remove=[CLASS,...] or keep_only=[CLASS,...]; "
+            f"the classes are: {', '.join(labels.names)}"
+        )
+    try:
+        return MaskPolicy.named(labels, remove=remove, keep_only=keep_only, **(options or {}))
+    except TypeError as error:
+        raise ConfigError(f"mask: {error}") from error
+
+
+def build_job(plain: Mapping[str, Any], tools: Tools, source: Source, target: Path) -> Job:
+    """Return the job for one clip of a call."""
+    frames = plain["segment_frames"]
+    if not isinstance(frames, int) or frames < 1:
+        raise ConfigError(f"segment_frames={frames}: must be a whole number, at least 1")
+    return Job(
+        source=source,
+        target=target,
+        remover=tools.remover,
+        labels=tools.labels,
+        policy=tools.policy,
+        masks=plain["masks"],
+        reading=reading(plain),
+        writing={
+            "codec": plain["codec"],
+            "crf": plain["crf"],
+            "preset": plain["preset"],
+            "audio": choice(plain, "audio", AUDIO),
+            "overwrite": plain["overwrite"],
+            "resume": choice(plain, "resume", RESUME),
+        },
+        segment_frames=frames,
+        confidence_video=bool(plain["confidence_video"]),
+        fingerprint=fingerprint(plain, tools),
+    )
+
+
+def reading(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the clip is read, as options of :func:`outtake.video.open_clip`."""
+    return {
+        "fps": plain["fps"],
+        "start": plain["start"],
+        "end": plain["end"],
+        "every": plain["every"],
+        "limits": Limits(**plain["limits"]),
+    }
+
+
+def fingerprint(plain: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
+    """Return what the frames depend on beside the input: config, checkpoint, versions."""
+    return {
+        "config": {key: value for key, value in plain.items() if key not in _NO_PART},
+        "checkpoint_sha256": None if tools.trained is None else tools.trained.sha256,
+        "classes": None if tools.policy is None else list(tools.policy.ids),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what makes the frames."""
+    return {
+        "outtake": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "av": av.__version__,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def choice(plain: Mapping[str, Any], key: str, allowed: Mapping[str, Any]) -> Any:
+    """Return what a word in the config stands for.
+
+    Raises:
+        ConfigError: it is none of those allowed.
+    """
+    word = str(plain[key]).lower()
+    if word not in allowed:
+        raise ConfigError(f"{key}={plain[key]}: unknown; use {', '.join(allowed)}")
+    return allowed[word]
+
+
+def names(value: object) -> list[str]:
+    """Return class names from ``remove=car`` and ``remove=[car,person]`` alike."""
+    if value is None:
+        return []
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,251 @@
+"""A removal as a job: resumed, interrupted, damaged, previewed, spread over workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from outtake.apps import infer_video as app
+from outtake.apps.cluster import split
+from outtake.errors import ConfigError, OutputError, VideoError
+from outtake.types import TimedFrame
+from outtake.video import VideoInfo, open_clip, open_writer
+
+ROOT = Path(__file__).parents[2]
+HEIGHT, WIDTH, FRAMES, STEP = 48, 64, 40, 512
+HOLE = (slice(14, 30), slice(20, 40))
+
+
+@pytest.fixture
+def scene(tmp_path) -> Path:
+    """A square that stands in a picture that pans, and the masks of the square."""
+    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
+    wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
+    info = VideoInfo(tmp_path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with (
+        open_writer(tmp_path / "in.mkv", info, codec="ffv1") as pictures,
+        open_writer(tmp_path / "masks.mkv", info, codec="ffv1") as masks,
+    ):
+        for index in range(FRAMES):
+            image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()
+            image[HOLE] = (255, 0, 0)
+            hole = np.zeros_like(image)
+            hole[HOLE] = 255
+            for writer, picture in ((pictures, image), (masks, hole)):
+                writer.write(TimedFrame(picture, index * STEP, info.time_base))
+    return tmp_path
+
+
+def asked(folder: Path, *overrides: str) -> list[str]:
+    plate = not any(override.startswith("remover=") for override in overrides)
+    return [
+        f"input={folder / 'in.mkv'}", f"masks={folder / 'masks.mkv'}", "segment_frames=8",
+        *(["remover.reach_frames=12"] if plate else []), *overrides,
+    ]  # fmt: skip
+
+
+def run(folder: Path, *overrides: str) -> Path:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("infer_video", overrides=asked(folder, *overrides))
+    return app.infer_video(cfg)[0]
+
+
+def script(folder: Path, *overrides: str) -> list[str]:
+    return [sys.executable, str(ROOT / "infer_video.py"), *asked(folder, *overrides)]
+
+
+def frames(path: Path) -> list[TimedFrame]:
+    with open_clip(path) as clip:
+        return list(clip)
+
+
+def same(first: Path, second: Path) -> bool:
+    pairs = zip(frames(first), frames(second), strict=True)
+    return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
+
+
+def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
+    target = run(scene, f"output={scene / 'out.mkv'}", "codec=ffv1")
+    before, after = frames(scene / "in.mkv"), frames(target)
+    assert [frame.pts for frame in after] == [frame.pts for frame in before]
+    for old, new in zip(before, after, strict=True):
+        inside = np.zeros((HEIGHT, WIDTH), bool)
+        inside[HOLE] = True
+        assert np.array_equal(old.image[~inside], new.image[~inside])
+        red = (new.image[inside] == (255, 0, 0)).all(axis=1)
+        assert not red.any()
+    report = json.loads((scene / "out.report.json").read_text())
+    assert report["frames"] == FRAMES and report["fill"]["seen"] > 0.8
+
+
+def test_segments_leave_no_trace_in_what_each_frame_shows(scene):
+    whole = run(scene, f"output={scene / 'a.mkv'}", "codec=ffv1", "remover=inpaint",
+                "segment_frames=1000")  # fmt: skip
+    parts = run(scene, f"output={scene / 'b.mkv'}", "codec=ffv1", "remover=inpaint",
+                "segment_frames=7")  # fmt: skip
+    assert same(whole, parts)
+
+
+def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
+    whole = run(scene, f"output={scene / 'whole.mp4'}")
+    target = scene / "killed.mp4"
+    dice, killed = random.Random(0), 0
+    while killed < 2:
+        job = subprocess.Popen(script(scene, f"output={target}"), stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        wanted = killed + dice.randint(1, 2)
+        while job.poll() is None and time.monotonic() < deadline:
+            if len(list(scene.glob("killed.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv"))) >= wanted:
+                break
+            time.sleep(0.02)
+        job.kill()
+        job.communicate()
+        killed += 1
+        if target.exists():
+            break
+    there = len(list(scene.glob("killed.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv")))
+    assert there or target.exists()
+    if not target.exists():
+        run(scene, f"output={target}")
+        report = json.loads((scene / "killed.report.json").read_text())
+        assert report["frames"] == FRAMES
+        assert report["frames_made_now"] <= FRAMES - 8
+    assert same(whole, target)
+    assert not (scene / "killed.mp4.part").exists()
+
+
+def test_another_config_starts_afresh(scene):
+    target = scene / "out.mp4"
+    output = app.open_clip  # the input that the segments below belong to is read as ever
+    assert output is open_clip
+    folder = scene / "out.mp4.part"
+    cut = scene / "cut.mkv"
+    cut.write_bytes((scene / "in.mkv").read_bytes())
+    job = subprocess.run(
+        script(scene, f"output={target}", "limits.max_frames=20"),
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert job.returncode == 2 and "limits.max_frames" in job.stderr and not folder.exists()
+
+
+def test_damage_in_the_middle_keeps_what_was_good(scene):
+    source = scene / "in.mkv"
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    source.write_bytes(data)
+    target = scene / "out.mp4"
+    with pytest.raises(VideoError) as caught:
+        run(scene, f"output={target}")
+    message = str(caught.value)
+    assert "\n" not in message and not target.exists()
+    if "are kept in" in message:
+        kept = frames(scene / "out.partial.mp4")
+        assert 0 < len(kept) < FRAMES
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
+    target = scene / "out.mp4"
+    job = subprocess.Popen(
+        script(scene, f"output={target}", "segment_frames=4"), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while job.poll() is None and time.monotonic() < deadline:
+        if list(scene.glob("out.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv")):
+            break
+        time.sleep(0.01)
+    job.send_signal(signal.SIGINT)
+    _, printed = job.communicate(timeout=60)
+    if job.returncode == 0:
+        pytest.skip("the job was through before the signal came")
+    assert job.returncode == 130, printed
+    assert "interrupted; " in printed and "out.partial.mp4" in printed
+    kept = frames(scene / "out.partial.mp4")
+    assert 4 <= len(kept) < FRAMES and not target.exists()
+    run(scene, f"output={target}", "segment_frames=4")
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "segment_frames=4")
+    assert same(whole, target) and not (scene / "out.partial.mp4").exists()
+
+
+def test_a_preview_is_small_and_leaves_the_output_alone(scene):
+    run(scene, f"output={scene / 'out.mp4'}", "preview=true")
+    names = sorted(entry.name for entry in scene.iterdir())
+    assert names == ["in.mkv", "masks.mkv", "out.preview.mp4", "out.preview.png"]
+    assert len(frames(scene / "out.preview.mp4")) == FRAMES
+    assert (scene / "out.preview.png").stat().st_size < 400_000
+
+
+def test_a_confidence_video_has_a_frame_for_each(scene):
+    target = run(scene, f"output={scene / 'out.mp4'}", "confidence_video=true")
+    shown = frames(scene / "out.confidence.mp4")
+    assert [frame.pts for frame in shown] == [frame.pts for frame in frames(target)]
+    outside = shown[20].image[2:10, 2:60].astype(int)
+    # Where nothing was filled it is grey; where something was, it is not.
+    assert np.ptp(outside[..., :2], axis=2).mean() < 12
+
+
+def test_several_videos_go_into_one_folder(scene):
+    (scene / "two.mkv").write_bytes((scene / "in.mkv").read_bytes())
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose(
+            "infer_video",
+            overrides=[
+                f"input=[{scene / 'in.mkv'},{scene / 'two.mkv'}]", f"output={scene / 'clean'}",
+                f"masks={scene / 'masks.mkv'}",
+            ],
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="masks= goes with one input"):
+        app.infer_video(cfg)
+    sources = app.sources_of([str(scene / "in.mkv"), str(scene / "two.mkv")])
+    assert app.targets_of(str(scene / "clean"), sources) == [
+        scene / "clean" / "in.mp4", scene / "clean" / "two.mp4",
+    ]  # fmt: skip
+    with pytest.raises(OutputError, match="one file for 2 inputs"):
+        app.targets_of("clean.mp4", sources)
+    with pytest.raises(OutputError, match="two inputs would become"):
+        app.targets_of("clean", [sources[0], sources[0]])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["remove=[car]"], r"masks= says already what is removed; leave remove=\[\]"),
+        (["segment_frames=0"], "segment_frames=0: must be a whole number"),
+        (["workers=-1"], "workers=-1"),
+        (["resume=maybe"], "resume=maybe: unknown; use auto, false"),
+        (["feather=2"], "feather=2"),
+        (["masks=null"], "checkpoint has no value"),
+    ],
+)
+def test_what_can_not_work_says_why(scene, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        run(scene, f"output={scene / 'out.mp4'}", *overrides)
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
+
+
+def test_ranges_cover_a_clip_and_end_open():
+    assert split(10, 4) == [(0, 2), (2, 5), (5, 7), (7, None)]
+    assert split(1, 8) == [(0, None)]
+    assert split(3, 8) == [(0, 1), (1, 2), (2, None)]
+
+
+def test_two_workers_make_the_frames_of_one_process(scene):
+    pytest.importorskip("ray", reason="ray is not installed")
+    whole = run(scene, f"output={scene / 'one.mkv'}", "codec=ffv1")
+    job = subprocess.run(
+        script(scene, f"output={scene / 'two.mkv'}", "codec=ffv1", "workers=2"),
+        capture_output=True, text=True, timeout=280, env=os.environ,
+    )  # fmt: skip
+    assert job.returncode == 0, job.stderr[-2000:]
+    assert same(whole, scene / "two.mkv")
