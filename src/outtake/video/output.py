@@ -117,6 +117,12 @@ class Output:
         """Whether there is a whole segment from which a later run can go on."""
         return self._folder.has_whole()
 
+    @property
+    def deep(self) -> bool:
+        """Whether more than 8 bits per component are stored."""
+        stored = self._joiner.encoding.bits if self._joiner else 16
+        return min(stored, self._info.bit_depth) > 8
+
     def frames(self, index: int) -> int:
         """Return how many frames a whole segment has; 0 if it is not there."""
         record = self._folder.record(index)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.camera import Homography
 from outtake.removal.plate.parallax import Parallax
 from outtake.removal.plate.references import Reference
-from outtake.removal.plate.sampling import project, sample
+from outtake.removal.plate.rings import Rings, lowest, means
 from outtake.removal.plate.sites import Floats, Site
-
-Judged = tuple[Floats, Floats]
+from outtake.removal.plate.view import Homography
 
 # A reference that shows less of the ring than this can not be judged by it.
 _MIN_SHARE, _MIN_PIXELS = 0.25, 12
@@ -22,10 +21,14 @@ _MIN_SHARE, _MIN_PIXELS = 0.25, 12
 _TRUSTED_SHARE = 0.6
 # How far the refinement expects to go, in pixels, at the edge of a site.
 _PRIOR_PX = 1.5
-_REFINEMENTS = 2
-# Products of matrices this long stay below the size from which BLAS starts threads of its own,
-# which cost more here than they bring.
-_BLOCK = 128
+# So many references are refined a second time: the best, and it is they that matter.
+_REFINED = 10
+# A smaller step is not worth taking.
+_ALIGNED_PX = 0.12
+# Sites that are looked at together; more take more memory, not less time.
+_TOGETHER = 16
+# Contrasts that differ by less, as a share, are alike: noise and moving things differ as well.
+_SAME_GAIN, _GAIN_NOISE = 0.015, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,165 +41,159 @@ class Fit:
         trusted: the same over the better part of the ring: what moves by itself around the hole,
             such as the cast shadow of what is removed, says nothing against a reference.
         maps: homographies from the frame to each reference, corrected for this site, (n, 3, 3).
-        offsets: what is to be added to each reference's colours, float32 (n, 3).
+        gains: what each reference's colours are to be multiplied with, float32 (n, 3),
+        offsets: and what is then to be added, float32 (n, 3).
     """
 
     order: NDArray[np.intp]
     scores: Floats
     trusted: Floats
     maps: Homography
+    gains: Floats
     offsets: Floats
 
 
 class _Draft:
-    """How references predict one site so far.
+    """How some references predict sites so far, in brightness alone.
 
     Args:
-        site: the site.
-        maps: homographies to the references, (n, 3, 3).
-        errors: what the references lack on the ring, float32 (3, n, m).
-        known: 1 where they are known, float32 (n, m).
+        rings: of the s sites.
+        references: all there are.
+        which: of them for each site, (s, r).
+        maps: homographies to them, (s, r, 3, 3).
     """
 
-    def __init__(self, site: Site, maps: Homography, errors: Floats, known: Floats) -> None:
-        self.site = site
+    def __init__(
+        self,
+        rings: Rings,
+        references: Sequence[Reference],
+        which: NDArray[np.intp],
+        maps: Homography,
+    ) -> None:
         self.maps = maps
-        self._errors, self._known = errors, known
-        # What moves by itself in the ring is an outlier: it tells nothing about the alignment.
-        grey = errors.sum(axis=0) / np.float32(3)
-        spread = np.abs(grey - _lowest(grey, known, 0.5)[0][:, None])
-        typical = _lowest(spread, known, 0.5)[0][:, None]
-        self._offsets = _means(errors, known * (spread <= 3 * typical + 1))
-        distance = _distance(errors, self._offsets)
-        enough = known.sum(axis=1) >= max(_MIN_PIXELS, _MIN_SHARE * len(site.ring))
-        scores = _means(distance[None], known)[:, 0]
-        self._scores = np.where(enough, scores, np.float32(np.inf))
-        trusted = _lowest(distance, known, _TRUSTED_SHARE)[1]
-        self._trusted = np.where(enough, trusted, np.float32(np.inf))
+        self.colours, self.known = rings.seen(references, which, maps)
+        self.grey = rings.grey[:, None] - _grey(self.colours)
+        level, self.inliers = _inliers(self.grey, self.known)
+        self.scores = _scores(np.abs(self.grey - level[..., None]), self.known, rings)
 
-    def take(self, other: _Draft) -> None:
-        """Take over those references that another draft aligns better."""
-        better = other._scores < self._scores
-        self.maps = np.where(better[:, None, None], other.maps, self.maps)
-        self._scores = np.where(better, other._scores, self._scores)
-        self._trusted = np.where(better, other._trusted, self._trusted)
-        self._offsets = np.where(better[:, None], other._offsets, self._offsets)
-        np.copyto(self._errors, other._errors, where=better[:, None])
-        np.copyto(self._known, other._known, where=better[:, None])
-
-    def fit(self) -> Fit:
-        """Return the result."""
-        order = np.argsort(self._scores, kind="stable")
-        order = order[np.isfinite(self._scores[order])]
-        return Fit(order, self._scores, self._trusted, self.maps, self._offsets)
-
-    def step(self) -> NDArray[np.float64]:
-        """Return the shifts (n, 6) that would explain the errors.
+    def step(self, rings: Rings) -> NDArray[np.float64]:
+        """Return the shifts (s, r, 6) that would explain the errors.
 
         One step of Gauss-Newton with Cauchy's weights, and a prior that expects little.
         """
-        known = self._known
-        count, pixels = known.shape
-        if pixels < _MIN_PIXELS:
-            return np.zeros((count, 6))
-        grey = self._errors.sum(axis=0) / np.float32(3)
-        total = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        level = np.abs(grey - (grey * known).sum(axis=1, keepdims=True) / total)
-        typical = np.maximum((level * known).sum(axis=1, keepdims=True) / total, 1.0)
-        weights = known / (1 + np.square(level / (2 * typical)))
-        normal, right = _normal_equations(weights, grey, self.site.slopes)
-        normal[:, range(6), range(6)] += np.square(typical / _PRIOR_PX)
-        normal[:, 6, 6] += 1e-3
-        found = np.linalg.solve(normal, right[..., None])[:, :6, 0]
-        reach = np.abs(found).max(axis=1, keepdims=True)
+        known, grey = self.known, self.grey
+        total = np.maximum(known.sum(axis=-1), 1)
+        average = np.einsum("srm,srm->sr", grey, known) / total
+        level = np.abs(grey - average[..., None])
+        typical = np.maximum(np.einsum("srm,srm->sr", level, known) / total, 1.0)
+        weights = known / (1 + np.square(level * (0.5 / typical)[..., None]))
+        normal, right = rings.normal_equations(weights, grey)
+        normal[..., range(6), range(6)] += np.square(typical / _PRIOR_PX)[..., None]
+        normal[..., 6, 6] += 1e-3
+        found = np.linalg.solve(normal, right[..., None])[..., :6, 0]
+        reach = np.abs(found).max(axis=-1, keepdims=True)
         return np.asarray(found * np.minimum(1, 2 * _PRIOR_PX / np.maximum(reach, 1e-9)))
 
+    def take(self, other: _Draft, rows: NDArray[np.intp], which: NDArray[np.intp]) -> None:
+        """Take over what another draft of some of the references aligns better."""
+        better = other.scores < self.scores[rows, which]
+        at, part = np.nonzero(better)
+        into = (at, which[at, part])
+        for name in ("maps", "colours", "known", "grey", "inliers", "scores"):
+            getattr(self, name)[into] = getattr(other, name)[at, part]
 
-def _normal_equations(
-    weights: Floats, errors: Floats, slopes: Floats
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    count, pixels = weights.shape
-    normal = np.zeros((count, 49), np.float32)
-    right = np.zeros((count, 7), np.float32)
-    weighted = weights * errors
-    for begin in range(0, pixels, _BLOCK):
-        part = slice(begin, begin + _BLOCK)
-        pairs = (slopes[part, :, None] * slopes[part, None, :]).reshape(-1, 49)
-        normal += weights[:, part] @ pairs
-        right += weighted[:, part] @ slopes[part]
-    return normal.reshape(count, 7, 7).astype(np.float64), right.astype(np.float64)
+    def some(self, rows: NDArray[np.intp], which: NDArray[np.intp]) -> _Draft:
+        """Return the draft of some of the references, (s, r)."""
+        part = object.__new__(_Draft)
+        for name in ("maps", "colours", "known", "grey", "inliers", "scores"):
+            setattr(part, name, getattr(self, name)[rows, which])
+        return part
 
 
 def fits(sites: Sequence[Site], references: Sequence[Reference]) -> list[Fit]:
     """Align every reference to the ring of every site, and judge it there."""
-    first = np.stack([reference.homography for reference in references])
-    drafts = [
-        _Draft(site, first, *seen)
-        for site, seen in zip(sites, _judge(sites, references, [first] * len(sites)), strict=True)
-    ]
     parallax = Parallax(references)
-    shifts = [parallax.at(site) for site in sites]
-    if any(shift.any() for shift in shifts):
-        _improve(drafts, references, shifts)
-    for _ in range(_REFINEMENTS):
-        _improve(drafts, references, [draft.step() for draft in drafts])
-    return [draft.fit() for draft in drafts]
+    found: list[Fit] = []
+    for begin in range(0, len(sites), _TOGETHER):
+        found += _fits(sites[begin : begin + _TOGETHER], references, parallax)
+    return found
 
 
-def _improve(
-    drafts: Sequence[_Draft],
-    references: Sequence[Reference],
-    shifts: Sequence[NDArray[np.float64]],
-) -> None:
-    tried = [
-        draft.maps @ draft.site.shift(shift) for draft, shift in zip(drafts, shifts, strict=True)
+def _fits(sites: Sequence[Site], references: Sequence[Reference], parallax: Parallax) -> list[Fit]:
+    rings = Rings(sites)
+    first = np.stack([reference.homography for reference in references])
+    every = np.tile(np.arange(len(references)), (len(sites), 1))
+    rows = np.arange(len(sites))[:, None]
+    draft = _Draft(rings, references, every, np.tile(first, (len(sites), 1, 1, 1)))
+    local = np.stack([parallax.at(site) for site in sites])
+    if local.any():
+        shifted = draft.maps @ _shifts(sites, local)
+        draft.take(_Draft(rings, references, every, shifted), rows, every)
+    which = every
+    for _ in range(2):
+        part = draft.some(rows, which)
+        step = part.step(rings)
+        if float(np.abs(step).max()) < _ALIGNED_PX:
+            break
+        tried = part.maps @ _shifts(sites, step)
+        draft.take(_Draft(rings, references, which, tried), rows, which)
+        which = np.argsort(draft.scores, axis=1, kind="stable")[:, :_REFINED]
+    return _judged(rings, draft)
+
+
+def _judged(rings: Rings, draft: _Draft) -> list[Fit]:
+    """Judge the aligned references by their colours."""
+    weights = draft.known * draft.inliers
+    gains = rings.gains(draft.colours, weights, _GAIN_NOISE)
+    gains = np.sign(gains) * np.maximum(np.abs(gains) - _SAME_GAIN, 0)
+    gains = np.asarray(np.exp(np.clip(gains, -0.7, 0.7)), np.float32)
+    offsets = np.empty((*draft.scores.shape, 3), np.float32)
+    distance = np.zeros_like(draft.grey)
+    for channel in range(3):
+        errors = draft.colours[..., channel] * -gains[:, channel, None]
+        errors += rings.truth[:, None, :, channel]
+        offsets[..., channel] = means(errors, weights)
+        errors -= offsets[..., channel, None]
+        distance += np.abs(errors, out=errors)
+    distance *= np.float32(1 / 3)
+    scores = _scores(distance, draft.known, rings)
+    trusted = lowest(distance, draft.known, _TRUSTED_SHARE)[1]
+    trusted = np.where(np.isfinite(scores), trusted, np.float32(np.inf))
+    order = np.argsort(scores, axis=1, kind="stable")
+    return [
+        Fit(
+            order[s][np.isfinite(scores[s][order[s]])],
+            scores[s],
+            trusted[s],
+            draft.maps[s],
+            gains,
+            offsets[s],
+        )
+        for s in range(len(scores))
     ]
-    judged = _judge([draft.site for draft in drafts], references, tried)
-    for draft, maps, seen in zip(drafts, tried, judged, strict=True):
-        draft.take(_Draft(draft.site, maps, *seen))
 
 
-def _judge(
-    sites: Sequence[Site], references: Sequence[Reference], maps: Sequence[Homography]
-) -> list[tuple[Floats, Floats]]:
-    """Sample every ring in every reference.
+def _scores(distance: Floats, known: Floats, rings: Rings) -> Floats:
+    enough = known.sum(axis=-1) >= np.maximum(_MIN_PIXELS, _MIN_SHARE * rings.sizes)[:, None]
+    return np.where(enough, means(distance, known), np.float32(np.inf))
 
-    Returns:
-        For each site the errors (3, references, m), and 1 where they are known (references, m).
+
+def _inliers(errors: Floats, known: Floats) -> tuple[Floats, Floats]:
+    """Return the mean of each row of errors without outliers, and 1 for what is none.
+
+    What moves by itself in the ring is an outlier: it tells nothing about the alignment.
     """
-    ends = np.cumsum([len(site.ring) for site in sites])
-    parts = [slice(end - len(site.ring), end) for site, end in zip(sites, ends, strict=True)]
-    errors = np.empty((3, len(references), int(ends[-1])), np.float32)
-    known = np.empty(errors.shape[1:], np.float32)
-    truth = np.concatenate([site.truth for site in sites])
-    at = np.concatenate(
-        [project(each, site.ring) for site, each in zip(sites, maps, strict=True)], axis=1
-    )
-    for index, reference in enumerate(references):
-        colours, known[index] = sample(reference.held.image, reference.held.known, at[index])
-        np.subtract(truth.T, colours.T, out=errors[:, index])
-    return [(errors[..., part], known[:, part]) for part in parts]
+    spread = np.abs(errors - lowest(errors, known, 0.5)[0][..., None])
+    typical = lowest(spread, known, 0.5)[0][..., None]
+    inliers = np.asarray(spread <= 3 * typical + 1, np.float32)
+    return means(errors, known * inliers), inliers
 
 
-def _distance(errors: Floats, offsets: Floats) -> Floats:
-    total = np.zeros(errors.shape[1:], np.float32)
-    for channel, plane in enumerate(errors):
-        total += np.abs(plane - offsets[:, channel, None])
-    return total / np.float32(3)
+def _shifts(sites: Sequence[Site], parameters: NDArray[np.float64]) -> Homography:
+    return np.stack([site.shift(each) for site, each in zip(sites, parameters, strict=True)])
 
 
-def _lowest(values: Floats, known: Floats, share: float) -> tuple[Floats, Floats]:
-    """Return the quantile of each row (references, m) over what is known, and the mean below it."""
-    if not values.shape[1]:
-        return np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-    ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=1)
-    count = np.maximum(np.ceil(share * known.sum(axis=1)).astype(np.intp), 1)
-    rows = np.arange(len(ranked))
-    bounded = np.where(np.isfinite(ranked), ranked, np.float32(0))
-    return bounded[rows, count - 1], bounded.cumsum(axis=1)[rows, count - 1] / count
-
-
-def _means(values: Floats, weights: Floats) -> Floats:
-    """Average (c, references, m) over the pixels to (references, c)."""
-    total = np.maximum(weights.sum(axis=1), 1)
-    return np.asarray(np.einsum("crm,rm->rc", values, weights) / total[:, None], np.float32)
+def _grey(colours: NDArray[np.uint8]) -> Floats:
+    """Return the brightness of colours (s, r, m, 3), float32 (s, r, m)."""
+    flat = cv2.cvtColor(colours.reshape(-1, colours.shape[2], 3), cv2.COLOR_RGB2GRAY)
+    return np.asarray(flat.reshape(colours.shape[:3]), np.float32)

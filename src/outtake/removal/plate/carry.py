@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.camera import Homography
-from outtake.removal.plate.sampling import Points, look_up, project, sample
+from outtake.removal.plate.cells import Cells, inside, look, placed
+from outtake.removal.plate.sampling import Points, lay
 from outtake.removal.plate.sites import Floats
+from outtake.removal.plate.view import Homography
 from outtake.removal.plate.window import Held
 from outtake.types import Frame
 
@@ -37,44 +39,64 @@ class Shown:
     drift: Floats
 
     def at(
-        self, homography: Homography, points: Points
-    ) -> tuple[Floats, NDArray[np.bool_], Floats]:
-        """Return its colours at positions of the current frame, what it shows, and the drift."""
-        at = project(homography, points)
-        everything = np.ones(self.image.shape[:2], np.uint8)
-        colours, seen = sample(self.image, everything, at)
-        x, y = np.clip(np.rint(at), 0, np.array(self.drift.shape[::-1]) - 1).astype(np.intp).T
-        return colours.astype(np.float32), seen, self.drift[y, x]
+        self, homography: Homography, part: Cells
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Callable[[], Floats]]:
+        """Return its colours (k, n, 3), which cells it shows (k,), and what gives the drift."""
+        at, bend = placed(homography, part.centres)
+        colours = look(self.image, at, bend, part.side)
+        visible = inside(self.image.shape, at, bend, part.side)
+
+        def drift() -> Floats:
+            grid, count = lay(at)
+            found = cv2.remap(self.drift, grid, None, cv2.INTER_NEAREST)
+            return np.asarray(found.reshape(-1)[:count, None], np.float32)
+
+        return colours, visible, drift
 
 
-def steadied(new: Floats, before: Floats, shown: NDArray[np.bool_], share: float) -> Floats:
-    """Mix colours (n, 3) with those shown before where both agree."""
-    red, green, blue = np.abs(new - before).T
+def steadied(new: Floats, before: Floats, mixed: NDArray[np.bool_], share: float) -> None:
+    """Mix colours (k, n, 3) in place with those shown before, where both agree."""
+    change = before - new
+    red, green, blue = (np.abs(change[..., channel]) for channel in range(3))
     difference = np.maximum(np.maximum(red, green), blue)
-    weight = share * np.clip(2 - 2 * difference / _AGREE_GREY, 0, 1) * shown
-    return np.asarray(new + weight[:, None] * (before - new), np.float32)
+    weight = np.float32(2 * share) - np.float32(2 * share / _AGREE_GREY) * difference
+    np.clip(weight, 0, share, out=weight)
+    weight *= mixed
+    change *= weight[..., None]
+    new += change
 
 
-def seam(hole: Points, rim: Points, errors: Floats, reach_px: float) -> Floats:
-    """Return what bends a fill towards the frame at the mask's edge, float32 (n, 3).
+def seam(
+    part: Cells, rim: Points, errors: Floats, reach_px: float
+) -> tuple[NDArray[np.intp], Floats]:
+    """Return what bends a fill towards the frame at the mask's edge.
 
     Args:
-        hole: positions of the fill, (n, 2), whole numbers.
+        part: the cells of the fill.
         rim: positions just outside the mask, (m, 2), whole numbers.
         errors: what the prediction lacks there, (m, 3).
         reach_px: how far the correction goes; what the mask covers is never looked at.
+
+    Returns:
+        Which cells it concerns, and what is to be added to their colours, float32 (j, n, 3).
     """
     # The correction is smooth: a grid as coarse as its reach allows holds it.
     cell_px = max(1.0, reach_px / 2)
-    everything = np.concatenate((hole, rim))
-    origin = everything.min(axis=0)
-    columns, rows = (int(side) for side in np.ptp(everything, axis=0) / cell_px + 2)
-    x, y = ((rim - origin) / np.float32(cell_px) + 0.5).astype(np.intp).T
+    left, top, columns, rows = part.box
+    columns, rows = int(columns / cell_px) + 2, int(rows / cell_px) + 2
+    origin = np.array([left, top], np.float32)
+    x, y = ((rim - origin) / np.float32(cell_px) + np.float32(0.5)).astype(np.intp).T
     bounded = np.clip(errors, -_SEAM_GREY, _SEAM_GREY)
-    cells, area = y * columns + x, np.float32(cell_px**2)
-    sums = [np.bincount(cells, each, rows * columns) for each in bounded.T]
-    sums.append(np.bincount(cells, minlength=rows * columns).astype(np.float64))
-    grid = np.stack(sums, axis=1).reshape(rows, columns, 4).astype(np.float32) / area
+    into = y * columns + x
+    sums = [np.bincount(into, each, rows * columns) for each in bounded.T]
+    sums.append(np.bincount(into, minlength=rows * columns).astype(np.float64))
+    grid = np.stack(sums, axis=1).reshape(rows, columns, 4).astype(np.float32)
+    grid *= np.float32(1 / cell_px**2)
     grid = cv2.GaussianBlur(grid, (0, 0), reach_px / cell_px, borderType=cv2.BORDER_CONSTANT)
-    found = look_up(np.asarray(grid, np.float32), (hole - origin) / np.float32(cell_px))
-    return np.asarray(found[:, :3] / (found[:, 3:] + _SEAM_FADE), np.float32)
+    bend = np.ascontiguousarray(grid[..., :3] / (grid[..., 3:] + np.float32(_SEAM_FADE)))
+    x, y = ((part.centres - origin) / np.float32(cell_px) + np.float32(0.5)).astype(np.intp).T
+    which = np.flatnonzero(np.abs(bend[y, x]).max(axis=1) > 0.05)
+    at = (part.pixels(which) - origin) / np.float32(cell_px)
+    grid, count = lay(at.reshape(-1, 2))
+    found = cv2.remap(bend, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return which, found.reshape(-1, 3)[:count].reshape(*at.shape[:2], 3)

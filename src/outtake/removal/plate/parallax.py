@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.camera import inverse
 from outtake.removal.plate.references import Reference
 from outtake.removal.plate.sampling import project
 from outtake.removal.plate.sites import Floats, Site
+from outtake.removal.plate.view import inverse
 
 # Points near a site, each weighted by how near, that are needed for a correction...
 _MIN_POINTS = 3.0

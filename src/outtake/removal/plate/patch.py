@@ -3,87 +3,151 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.removal.plate.alignment import Fit
-from outtake.removal.plate.camera import Homography
 from outtake.removal.plate.carry import Shown, seam, steadied
-from outtake.removal.plate.collect import Choice, collect
+from outtake.removal.plate.collect import collect
 from outtake.removal.plate.references import Reference
+from outtake.removal.plate.samples import Choice
+from outtake.removal.plate.sampling import Points
 from outtake.removal.plate.sites import Floats, Site
+from outtake.removal.plate.view import Homography
+from outtake.removal.stages import CARRIED, INVENTED, SEEN
+from outtake.types import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to get from the site to another frame."""
+
+    homography: Homography
+    gain: Floats
+    offset: Floats
+    score: float
 
 
 class Patch:
-    """Collects colours for one part of a hole.
+    """Collects colours for one part of a hole, square by square.
 
     Attributes:
         site: the part.
-        colours: of its pixels, float32 (n, 3).
-        filled: which of them have one, bool (n,).
-        drift: how far their colours may be off by having been moved, in grey levels, (n,).
+        hole: which pixels of its k cells are to be filled, bool (k, n).
+        colours: float32 (k, n, 3).
+        filled: which pixels have one, in the hole and in its rim, bool (k, n).
+        carried: which were taken over from the frame before, bool (k, n).
+        drift: how far colours may be off by having been moved, in grey levels, float32 (k, n).
         residual: of the best reference on the ring, in grey levels; infinite without one.
+        before: what the frame before shows there, float32 (k, n, 3), and where; None if unknown.
     """
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.colours: Floats = np.zeros((len(site.hole), 3), np.float32)
-        self.filled: NDArray[np.bool_] = np.zeros(len(site.hole), bool)
+        self.hole = site.cells.take(site.hole)
+        self._rim = site.cells.take(site.rim)
+        self._wanted = self.hole | self._rim
+        self.colours: Floats = np.zeros((*self.hole.shape, 3), np.float32)
+        self.filled: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
+        self.carried: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
+        self.drift: Floats = np.zeros(self.hole.shape, np.float32)
         self.residual = float("inf")
-        self.drift: Floats = np.zeros(len(site.hole), np.float32)
-        self._rim: Floats = np.zeros((len(site.rim), 3), np.float32)
-        self._rim_filled: NDArray[np.bool_] = np.zeros(len(site.rim), bool)
-        self._maps: dict[int, tuple[Homography, Floats, float]] = {}
+        self.before: tuple[Floats, NDArray[np.bool_]] | None = None
+        self._ways: dict[int, _Way] = {}
+
+    def complete(self) -> bool:
+        """Return whether every pixel of the hole has a colour."""
+        return bool((self.filled | ~self.hole).all())
+
+    def unseen(self) -> Points:
+        """Return the positions of pixels without a colour, float32 (n, 2)."""
+        rows = np.flatnonzero((self.hole & ~self.filled).any(axis=1))
+        return self.site.cells.pixels(rows)[(self.hole & ~self.filled)[rows]]
 
     def look(self, fit: Fit, references: Sequence[Reference], choice: Choice) -> None:
         """Take what references saw of the pixels that have no colour yet."""
-        usable = np.flatnonzero(fit.trusted <= choice.limit(self.site))
-        if not len(usable):
+        order = choice.usable(self.site, fit)
+        if not len(order):
             return
         best = float(fit.trusted.min())
         self.residual = min(self.residual, best)
-        for index in usable:
-            number = references[int(index)].held.number
-            self._maps[number] = (fit.maps[index], fit.offsets[index], float(fit.trusted[index]))
-        rest, rim = np.flatnonzero(~self.filled), np.flatnonzero(~self._rim_filled)
-        wanted = np.concatenate((self.site.hole[rest], self.site.rim[rim]))
-        colours, found = collect(self.site, fit, references, choice, wanted)
-        for target, filled, at, part in (
-            (self.colours, self.filled, rest, slice(None, len(rest))),
-            (self._rim, self._rim_filled, rim, slice(len(rest), None)),
-        ):
-            seen = at[found[part] > 0]
-            target[seen] = colours[part][found[part] > 0]
-            filled[seen] = True
-        self.drift[rest[found[: len(rest)] > 0]] = best
+        for index in order:
+            self._ways[references[index].held.number] = _Way(
+                fit.maps[index], fit.gains[index], fit.offsets[index], float(fit.trusted[index])
+            )
+        lacking = self._wanted & ~self.filled
+        rows = np.flatnonzero(lacking.any(axis=1))
+        part = self.site.cells.some(rows)
+        colours, known = collect(part, lacking[rows], fit, order, references, choice)
+        if len(rows) == len(lacking) and not self.filled.any():
+            self.colours, self.filled = colours, known
+            self.drift[known] = best
+            return
+        into = np.nonzero(known)
+        at = (rows[into[0]], into[1])
+        self.colours[at] = colours[into]
+        self.filled[at] = True
+        self.drift[at] = best
 
     def mend(self, reach_px: float) -> None:
         """Bend the colours towards the frame at the edge, as far as the edge was predicted."""
-        if reach_px <= 0 or not self._rim_filled.any() or not self.filled.any():
+        rim = self._rim & self.filled
+        if reach_px <= 0 or not rim.any():
             return
-        rim = self._rim_filled
-        errors = self.site.rim_truth[rim] - self._rim[rim]
-        bent = seam(self.site.hole[self.filled], self.site.rim[rim], errors, reach_px)
-        self.colours[self.filled] += bent
+        rows = np.flatnonzero(rim.any(axis=1))
+        truth = self.site.cells.some(rows).take(self.site.picture)
+        errors = (truth - self.colours[rows])[rim[rows]]
+        at = self.site.cells.pixels(rows)[rim[rows]]
+        which, bent = seam(self.site.cells, at, errors, reach_px)
+        self.colours[which] += bent
 
-    def carry(self, shown: Shown | None, stability: float, max_drift: float) -> int:
+    def carry(self, shown: Shown | None, stability: float, max_drift: float) -> None:
         """Take over what the frame before shows, where nothing is known; mix it in elsewhere.
 
         What was moved along too often, or too inexactly, is not taken over any more.
-
-        Returns:
-            How many pixels were taken over.
         """
-        if shown is None or shown.held.number not in self._maps:
-            return 0
-        homography, offset, score = self._maps[shown.held.number]
-        before, visible, drift = shown.at(homography, self.site.hole)
-        before += offset
-        steady = steadied(self.colours, before, visible & self.filled, stability)
-        moved = np.sqrt(np.square(drift) + score**2)
-        taken = visible & ~self.filled & (moved <= max_drift)
-        self.colours = np.where(taken[:, None], before, steady)
-        self.drift[taken] = moved[taken]
-        self.filled = self.filled | taken
-        return int(np.count_nonzero(taken))
+        way = None if shown is None else self._ways.get(shown.held.number)
+        if shown is None or way is None:
+            return
+        colours, visible, drift = shown.at(way.homography, self.site.cells)
+        before = np.asarray(colours * way.gain + way.offset, np.float32)
+        self.before = (before, visible)
+        whole = bool(visible.all())
+        missing = self.hole & ~self.filled
+        mixed = self.filled if whole else visible[:, None] & self.filled
+        steadied(self.colours, before, mixed, stability)
+        if missing.any():
+            moved = np.sqrt(np.square(drift()) + np.float32(way.score) ** 2)
+            taken = missing & visible[:, None] & (moved <= max_drift)
+            self.colours[taken] = before[taken]
+            self.drift = np.where(taken, moved, self.drift)
+            self.carried = taken
+            self.filled |= taken
+
+    def show(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
+        """Write what is known into a frame, and where it comes from."""
+        inside, part = self.site.window(*image.shape[:2])
+        own = self.site.hole[part]
+        colours = np.zeros_like(self.site.picture)
+        self.site.cells.put(np.clip(np.rint(self.colours), 0, 255).astype(np.uint8), colours)
+        cv2.copyTo(colours[part], own.view(np.uint8), image[inside])
+        source = np.where(self.filled, np.uint8(SEEN), np.uint8(INVENTED))
+        source[self.carried] = CARRIED
+        for squares, picture in ((source, origin), (self.drift, drift)):
+            box = np.zeros(self.site.hole.shape, picture.dtype)
+            self.site.cells.put(squares, box)
+            np.copyto(picture[inside], box[part], where=own)
+
+    def flicker(self) -> tuple[float, int]:
+        """Return the sum of the differences to the frame before, and of how many pixels."""
+        if self.before is None:
+            return 0.0, 0
+        before, visible = self.before
+        compared = self.hole & visible[:, None] & self.filled
+        # One channel tells: colours change together.
+        difference = np.abs(self.colours[..., 1] - before[..., 1])
+        count = int(np.count_nonzero(compared))
+        return float(difference.sum(where=compared, dtype=np.float64)), count

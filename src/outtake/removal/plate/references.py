@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outtake.removal.plate.camera import Homography, inverse
+from outtake.removal.plate.view import Homography, inverse
 from outtake.removal.plate.window import Held
 
 
@@ -26,25 +26,13 @@ class Reference:
     homography: Homography
 
 
-class Alignments:
-    """Homographies between frames, each computed once for both directions."""
-
-    def __init__(self) -> None:
-        self._back: dict[tuple[int, int], Homography] = {}
-
-    def between(self, start: Held, end: Held) -> Reference:
-        """Return how one frame lies in another; frames must come in order."""
-        found = self._back.pop((start.number, end.number), None)
-        if found is None:
-            found = start.view.to(end.view)
-            if end.number > start.number:
-                self._back[end.number, start.number] = inverse(found)
-        return Reference(start, end, found)
-
-    def forget(self, before: int) -> None:
-        """Drop what concerns frames up to a number only."""
-        for key in [key for key in self._back if key[0] <= before]:
-            del self._back[key]
+def between(start: Held, end: Held) -> Reference:
+    """Return how one frame lies in another of the same shot."""
+    if end.number in start.back:
+        return Reference(start, end, start.back[end.number])
+    if start.number in end.back:
+        return Reference(start, end, inverse(end.back[start.number]))
+    return Reference(start, end, start.view.to(end.view))
 
 
 def by_way_of(references: Sequence[Reference], end: Held) -> Reference:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
 
 from outtake.errors import ConfigError
 from outtake.removal.inpaint import Inpaint
-from outtake.removal.plate.alignment import fits
-from outtake.removal.plate.camera import Camera
 from outtake.removal.plate.carry import Shown
-from outtake.removal.plate.collect import Choice, complementary
 from outtake.removal.plate.patch import Patch
-from outtake.removal.plate.references import Alignments, Reference, by_way_of
-from outtake.removal.plate.sites import Floats, Site, sites
-from outtake.removal.plate.window import Held, windows
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, with_image
+from outtake.removal.plate.room import Room
+from outtake.removal.plate.samples import Choice
+from outtake.removal.plate.search import Search
+from outtake.removal.plate.window import Held, Window, Windows
+from outtake.removal.stages import (
+    CARRIED,
+    INVENTED,
+    SEEN,
+    Context,
+    FrameFacts,
+    MaskedFrame,
+    with_image,
+)
 from outtake.types import Frame, Mask, TimedFrame
 
-# Near frames are alike, so a few of them will do; far ones show what near ones hide.
-_DISTANCES = (1, 2, 3, 5, 7, 10, 14, 19, 25, 32, 40, 48, 56, 64)
-_COMPLEMENTARY = 8
+_THREADS = 2
 
 
 class Filler(Protocol):
@@ -38,8 +44,9 @@ class Plate:
 
     Every frame within reach is aligned to the current one by a homography of tracked points,
     refined around each part of the hole; the ring around the hole judges how well it fits, and
-    the best samples' median fills each pixel. What no frame shows is moved along from the frame
-    before, or else made up by ``filler``.
+    the best samples' median fills each pixel. What no frame within reach shows is looked for in
+    keyframes from further back, then moved along from the frame before, or else made up by
+    ``filler``.
 
     Args:
         reach_frames: how far is looked, back and ahead.
@@ -88,10 +95,8 @@ class Plate:
         _check("max_drift", max_drift, 0, 1000)
         _check("max_memory_mb", max_memory_mb, 1, 1 << 20)
         self._reach_frames = reach_frames
-        self._ring = ring
-        self._choice = Choice(samples, tolerance, max_error)
+        self._search = Search(Choice(samples, tolerance, max_error), ring, seam)
         self._stability = stability
-        self._seam = seam
         self._max_drift = max_drift
         self._max_bytes = max_memory_mb << 20
         self._filler = filler or Inpaint("telea")
@@ -99,97 +104,69 @@ class Plate:
 
     def context(self, height: int, width: int) -> Context:
         """Return how far it looks at frames of this size."""
-        bytes_each = 5 * height * width
-        reach = min(self._reach_frames, (self._max_bytes // bytes_each - 1) // 2)
-        return Context(before=max(1, reach), after=max(1, reach))
+        return Room.of(height, width, self._reach_frames, self._max_bytes).context()
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
-        """Yield each frame with its hole filled."""
+        """Yield each frame with its hole filled; one that is not wanted, as it is."""
         facts = self.facts = []
-        alignments = Alignments()
         shown: Shown | None = None
-        for centre, neighbours in windows(clip, Camera(), self._reach_frames, self._max_bytes):
-            if shown is not None and shown.held.view.shot != centre.view.shot:
+        for window, patches in self._searched(clip):
+            centre = window.centre
+            if shown is not None and (shown.held.view.shot != centre.view.shot or not window.fill):
                 shown = None
-            image, drift, facts_here = self._filled(centre, neighbours, shown, alignments)
-            facts.append(facts_here)
-            shown = Shown(centre, image, drift)
-            # The consumer may write to its picture; the one kept here must stay.
-            yield with_image(centre.frame, image.copy())
+            if window.fill:
+                shown, facts_here = self._filled(centre, patches, shown)
+                facts.append(facts_here)
+                # The consumer may write to its picture; the one kept here must stay.
+                yield with_image(centre.frame, shown.image.copy())
+            else:
+                facts.append(FrameFacts())
+                yield with_image(centre.frame, centre.image.copy())
+
+    def _searched(self, clip: Iterable[MaskedFrame]) -> Iterator[tuple[Window, list[Patch]]]:
+        """Search frames ahead of the current one, in threads; what is found is the same without."""
+        waiting: deque[tuple[Window, Future[list[Patch]]]] = deque()
+        with ThreadPoolExecutor(_THREADS, "plate") as pool:
+            for window in Windows(self._reach_frames, self._max_bytes)(clip):
+                waiting.append((window, pool.submit(self._search, window)))
+                if len(waiting) > _THREADS:
+                    first, found = waiting.popleft()
+                    yield first, found.result()
+            while waiting:
+                first, found = waiting.popleft()
+                yield first, found.result()
 
     def _filled(
-        self,
-        centre: Held,
-        neighbours: dict[int, Held],
-        shown: Shown | None,
-        alignments: Alignments,
-    ) -> tuple[Frame, Floats, FrameFacts]:
+        self, centre: Held, patches: list[Patch], shown: Shown | None
+    ) -> tuple[Shown, FrameFacts]:
         image = centre.image.copy()
-        parts = sites(centre, max(2, round(self._ring * image.shape[0])))
         drift = np.zeros(centre.mask.shape, np.float32)
-        if not parts:
-            return image, drift, FrameFacts()
-        patches = self._seen(centre, neighbours, parts, alignments)
-        alignments.forget(centre.number)
-        hole = int(np.count_nonzero(centre.mask))
-        left, carried = np.zeros(centre.mask.shape, bool), 0
+        origin = np.zeros(centre.mask.shape, np.uint8)
+        if not patches:
+            return Shown(centre, image, drift), FrameFacts(origin=origin)
         for patch in patches:
-            patch.mend(self._seam * image.shape[0])
-            carried += patch.carry(shown, self._stability, self._max_drift)
-            columns, rows = patch.site.hole.astype(np.intp).T
-            image[rows, columns] = np.clip(np.rint(patch.colours), 0, 255)
-            drift[rows, columns] = patch.drift
-            left[rows, columns] = ~patch.filled
-        invented = int(np.count_nonzero(left))
-        if invented:
+            patch.carry(shown, self._stability, self._max_drift)
+            patch.show(image, drift, origin)
+        flicker = [patch.flicker() for patch in patches]
+        compared = sum(count for _, count in flicker)
+        left: Mask = origin == INVENTED
+        if left.any():
             image = self._filler.fill(image, left)
-        return (
-            image,
-            drift,
-            FrameFacts(
-                seen=(hole - carried - invented) / hole,
-                carried=carried / hole,
-                invented=invented / hole,
-                ring_residual=_residual(patches),
-            ),
+        hole = int(np.count_nonzero(centre.mask))
+        share = {one: int(np.count_nonzero(origin == one)) / hole for one in (SEEN, CARRIED)}
+        facts = FrameFacts(
+            seen=share[SEEN],
+            carried=share[CARRIED],
+            invented=int(np.count_nonzero(left)) / hole,
+            ring_residual=_residual(patches),
+            flicker=sum(total for total, _ in flicker) / compared if compared else None,
+            origin=origin,
         )
-
-    def _seen(
-        self,
-        centre: Held,
-        neighbours: dict[int, Held],
-        parts: list[Site],
-        alignments: Alignments,
-    ) -> list[Patch]:
-        near = {
-            offset: neighbours[offset]
-            for distance in _DISTANCES
-            for offset in (-distance, distance)
-            if offset in neighbours
-        }
-        if not near:
-            return [Patch(site) for site in parts]
-        references = [alignments.between(centre, held) for held in near.values()]
-        patches = [Patch(site) for site in parts]
-        self._look(patches, references)
-        incomplete = [patch for patch in patches if not patch.filled.all()]
-        others = [held for offset, held in neighbours.items() if offset not in near]
-        if incomplete and others:
-            unseen = np.concatenate([patch.site.hole[~patch.filled] for patch in incomplete])
-            candidates = [by_way_of(references, held) for held in others]
-            self._look(incomplete, complementary(candidates, unseen, _COMPLEMENTARY))
-        return patches
-
-    def _look(self, patches: Sequence[Patch], references: Sequence[Reference]) -> None:
-        if not references:
-            return
-        judged = fits([patch.site for patch in patches], references)
-        for patch, fit in zip(patches, judged, strict=True):
-            patch.look(fit, references, self._choice)
+        return Shown(centre, image, drift), facts
 
 
-def _residual(patches: Sequence[Patch]) -> float | None:
-    judged = [(patch.residual, len(patch.site.hole)) for patch in patches]
+def _residual(patches: list[Patch]) -> float | None:
+    judged = [(patch.residual, np.count_nonzero(patch.hole)) for patch in patches]
     usable = [(value, size) for value, size in judged if np.isfinite(value)]
     if not usable:
         return None

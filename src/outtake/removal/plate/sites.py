@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.camera import Homography
+from outtake.removal.plate.cells import Cells, Value, cells
 from outtake.removal.plate.sampling import Points
+from outtake.removal.plate.view import Homography
 from outtake.removal.plate.window import Held
 from outtake.removal.regions import regions
-from outtake.types import Mask
+from outtake.types import Frame, Mask
 
 Floats = NDArray[np.float32]
 
 # Of the rings, so many pixels are looked at: of all together, and of each.
-_RING_PIXELS = 4000
-_RING_PIXELS_EACH = (150, 1000)
+_RING_PIXELS = 1600
+_RING_PIXELS_EACH = (120, 600)
 # On pictures larger than this, parts are told apart at a reduced size.
 _COARSE_PX = 240
 _RIM = np.ones((7, 7), np.uint8)
@@ -30,10 +31,11 @@ class Site:
     """A part of the hole and the known pixels around it.
 
     Attributes:
-        hole: positions, float32 (n, 2) x and y.
-        rim: known positions right beside the hole, float32 (k, 2).
-        rim_truth: the rim's colours, float32 (k, 3).
-        ring: a selection of those further around, float32 (m, 2); may be empty.
+        cells: that cover the hole and its rim.
+        hole: the pixels to be filled, bool, as large as the box of the cells.
+        rim: known pixels right beside the hole, bool, of the same size.
+        picture: what the frame shows there, uint8, of the same size and 3 channels.
+        ring: positions of known pixels further around, float32 (m, 2); may be empty.
         truth: the ring's colours, float32 (m, 3).
         slopes: how the ring's brightness changes with the parameters of a shift, float32 (m, 7).
         centre: of both, in pixels.
@@ -41,9 +43,10 @@ class Site:
         contrast: standard deviation of the ring's brightness.
     """
 
-    hole: Points
-    rim: Points
-    rim_truth: Floats
+    cells: Cells
+    hole: Mask
+    rim: Mask
+    picture: Frame
     ring: Points
     truth: Floats
     slopes: Floats
@@ -64,6 +67,13 @@ class Site:
         maps[:, :2, 2] += moves[..., 0] - slopes @ self.centre.astype(np.float64)
         return maps
 
+    def window(self, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return where the box lies in a frame, and which part of the box lies in it."""
+        left, top, columns, rows = self.cells.box
+        rows, columns = min(rows, height - top), min(columns, width - left)
+        inside = (slice(top, top + rows), slice(left, left + columns))
+        return inside, (slice(rows), slice(columns))
+
 
 def sites(centre: Held, ring_px: int) -> list[Site]:
     """Return the parts of a frame's hole."""
@@ -72,56 +82,83 @@ def sites(centre: Held, ring_px: int) -> list[Site]:
         return []
     unmasked = cv2.erode(np.where(centre.mask, np.uint8(0), np.uint8(1)), np.ones((3, 3), np.uint8))
     limit = int(np.clip(_RING_PIXELS // len(parts), *_RING_PIXELS_EACH))
-    tip = np.ones((2 * ring_px + 1,) * 2, np.uint8)
-    return [_site(centre, crop, own, unmasked[crop], tip, limit) for crop, own in parts]
+    return [_site(centre, part, ring_px, unmasked, limit) for part in parts]
 
 
-def _parts(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+Part = tuple[tuple[slice, slice], Mask]
+
+
+def _parts(mask: Mask, margin_px: int) -> Iterator[Part]:
     """Yield the parts of a mask as ``regions`` does, found on a smaller picture of it."""
     height, width = mask.shape
-    scale = max(1, height // _COARSE_PX)
-    small = mask
-    if scale > 1:
-        rows, columns = range(0, height, scale), range(0, width, scale)
-        small = np.logical_or.reduceat(np.logical_or.reduceat(mask, rows, axis=0), columns, axis=1)
+    scale = min(max(1, height // _COARSE_PX), 15)
+    if scale == 1:
+        yield from regions(mask, margin_px=margin_px)
+        return
+    full = np.where(mask, np.uint8(255), np.uint8(0))
+    full = cv2.copyMakeBorder(
+        full, 0, -height % scale, 0, -width % scale, cv2.BORDER_CONSTANT, value=(0,)
+    )
+    size = (full.shape[1] // scale, full.shape[0] // scale)
+    small = cv2.resize(full, size, interpolation=cv2.INTER_AREA) > 0
     for (down, across), own in regions(small, margin_px=max(1, margin_px // scale)):
         crop = (
             slice(down.start * scale, min(down.stop * scale, height)),
             slice(across.start * scale, min(across.stop * scale, width)),
         )
-        part = own.repeat(scale, axis=0).repeat(scale, axis=1) if scale > 1 else own
         inside = mask[crop]
+        part = own.repeat(scale, axis=0).repeat(scale, axis=1)
         yield crop, inside & part[: inside.shape[0], : inside.shape[1]]
 
 
-def _site(
-    centre: Held,
-    crop: tuple[slice, slice],
-    own: NDArray[np.bool_],
-    unmasked: NDArray[np.uint8],
-    tip: NDArray[np.uint8],
-    limit: int,
-) -> Site:
-    origin = np.array([crop[1].start, crop[0].start], np.float32)
-    near = cv2.dilate(own.view(np.uint8), tip)
-    ring = np.argwhere(near & unmasked)
-    rim = np.argwhere(cv2.dilate(own.view(np.uint8), _RIM) & unmasked)
-    ring = ring[:: max(1, -(-len(ring) // limit))]
-    rows, columns = ring.T
-    hole = np.argwhere(own)[:, ::-1].astype(np.float32) + origin
-    at = ring[:, ::-1].astype(np.float32) + origin
-    low, high = hole.min(axis=0), hole.max(axis=0)
+def _site(centre: Held, part: Part, ring_px: int, unmasked: NDArray[np.uint8], limit: int) -> Site:
+    crop, own = part
+    top, left = crop[0].start, crop[1].start
+    free, picture = unmasked[crop], np.ascontiguousarray(centre.image[crop])
+    flat = own.view(np.uint8)
+    rim = cv2.dilate(flat, _RIM) & free
+    covered, wanted = cells(own | (rim > 0), left, top, len(centre.mask))
+    rows, columns = _ring(flat, free, ring_px, limit)
+    at = np.stack((columns + left, rows + top), axis=1).astype(np.float32)
+    down, across = (np.flatnonzero(own.any(axis=axis)) for axis in (1, 0))
+    low = np.array([across[0] + left, down[0] + top])
+    high = np.array([across[-1] + left, down[-1] + top])
     middle = np.asarray((low + high) / 2, np.float32)
     radius_px = float(max((high - low).max() / 2, 8))
-    picture = centre.image[crop]
-    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     gx = (cv2.Scharr(grey, cv2.CV_32F, 1, 0) / 32)[rows, columns]
     gy = (cv2.Scharr(grey, cv2.CV_32F, 0, 1) / 32)[rows, columns]
     x, y = ((at - middle) / np.float32(radius_px)).T
     slopes = np.stack((gx, gx * x, gx * y, gy, gy * x, gy * y, np.ones_like(x)), axis=1)
     truth = picture[rows, columns].astype(np.float32)
-    contrast = float(truth.mean(axis=1).std()) if len(truth) else 0.0
-    rim_at = rim[:, ::-1].astype(np.float32) + origin
-    rim_truth = picture[rim[:, 0], rim[:, 1]].astype(np.float32)
-    slopes = slopes.astype(np.float32)
-    return Site(hole, rim_at, rim_truth, at, truth, slopes, middle, radius_px, contrast)
+    return Site(
+        covered,
+        _padded(own, wanted.shape),
+        _padded(rim > 0, wanted.shape),
+        _padded(picture, wanted.shape),
+        at,
+        truth,
+        slopes.astype(np.float32),
+        middle,
+        radius_px,
+        float(truth.mean(axis=1).std()) if len(truth) else 0.0,
+    )
+
+
+def _ring(
+    own: NDArray[np.uint8], free: NDArray[np.uint8], ring_px: int, limit: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of at most ``limit`` known pixels around a hole."""
+    near = cv2.dilate(own, np.ones((2 * ring_px + 1,) * 2, np.uint8))
+    ring = np.flatnonzero(near & free)
+    ring = ring[:: max(1, -(-len(ring) // limit))]
+    rows, columns = np.divmod(ring, own.shape[1])
+    return rows, columns
+
+
+def _padded(picture: NDArray[Value], shape: tuple[int, ...]) -> NDArray[Value]:
+    if picture.shape[:2] == shape:
+        return picture
+    made = np.zeros((*shape, *picture.shape[2:]), picture.dtype)
+    made[: picture.shape[0], : picture.shape[1]] = picture
+    return made

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.camera import Camera, View
+from outtake.removal.plate.camera import Camera
+from outtake.removal.plate.cells import clearance
+from outtake.removal.plate.features import Features, same_place
+from outtake.removal.plate.room import KEYFRAME_STEP, Room
+from outtake.removal.plate.view import Homography, View
 from outtake.removal.stages import MaskedFrame, with_image
 from outtake.types import Frame, Mask, TimedFrame
 
+# Near frames are alike, so a few of them will do; far ones show what near ones hide.
+DISTANCES = (1, 2, 3, 5, 7, 10, 14, 19, 25, 32, 40, 48, 56, 64)
 # Bicubic sampling looks up to two pixels away.
 _SUPPORT = np.ones((5, 5), np.uint8)
+_WARM_UP = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Held:
     """A frame, and what others can take from it.
 
@@ -27,14 +34,24 @@ class Held:
         frame: its time and its picture, contiguous; not to be written to.
         mask: its mask, contiguous.
         known: uint8 (H, W), 1 where bicubic sampling does not meet the mask.
+        clear: how far what is shown is from what is not, as ``clearance`` returns it.
         view: its camera.
+        scene: number of the scene; frames that do not follow one another may show the same.
+        back: homographies to some of the frames before, by their number.
+        features: what may be recognised in it from afar.
+        wanted: whether what it comes out as is used.
     """
 
     number: int
     frame: TimedFrame
     mask: Mask
     known: NDArray[np.uint8]
+    clear: NDArray[np.uint8]
     view: View
+    scene: int
+    back: Mapping[int, Homography]
+    features: Features
+    wanted: bool
 
     @property
     def image(self) -> Frame:
@@ -42,48 +59,120 @@ class Held:
         return self.frame.image
 
 
-def windows(
-    clip: Iterable[MaskedFrame], camera: Camera, reach: int, max_bytes: int
-) -> Iterator[tuple[Held, dict[int, Held]]]:
-    """Yield each frame with its neighbours, by their distance in frames (negative: before it).
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A frame and what may help to fill it.
 
-    Neighbours are at most ``reach`` away and of the same shot. At most ``max_bytes`` of pictures
-    are held, or three frames.
+    Attributes:
+        centre: the frame.
+        neighbours: frames of the same shot by their distance in frames; negative: before it.
+        keyframes: of the same scene, before the neighbours.
+        fill: whether the frame is to be filled.
     """
-    held: deque[Held] = deque()
-    frames = enumerate(clip)
-    current, ahead = 0, reach
-    ended = False
-    while True:
-        while not ended and len(held) - current <= ahead:
-            following = next(frames, None)
-            if following is None:
-                ended = True
-                break
-            held.append(_held(*following, camera))
-            newest = held[-1]
-            bytes_each = newest.image.nbytes + newest.mask.nbytes + newest.known.nbytes
-            ahead = max(1, min(reach, (max_bytes // bytes_each - 1) // 2))
-        if current == len(held):
-            return
-        centre = held[current]
-        yield (
-            centre,
-            {
-                index - current: other
-                for index, other in enumerate(held)
-                if index != current and other.view.shot == centre.view.shot
-            },
+
+    centre: Held
+    neighbours: Mapping[int, Held]
+    keyframes: tuple[Held, ...]
+    fill: bool
+
+
+@dataclass
+class Windows:
+    """Turns a clip into windows.
+
+    Args:
+        reach: how far is looked, back and ahead.
+        max_bytes: of the frames held; at least three are.
+    """
+
+    reach: int
+    max_bytes: int
+    _camera: Camera = field(default_factory=Camera)
+    _past: list[Held] = field(default_factory=list)
+    _keyframes: list[Held] = field(default_factory=list)
+    _newest: Held | None = None
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[Window]:
+        """Yield each frame with its neighbours."""
+        frames = iter(clip)
+        following: deque[Held] = deque()
+        ended, ahead = False, 1
+        while True:
+            while not ended and len(following) <= ahead:
+                item = next(frames, None)
+                if item is None:
+                    ended = True
+                    break
+                following.append(self._held(item, following))
+                shape = item.frame.image.shape
+                room = Room.of(shape[0], shape[1], self.reach, self.max_bytes)
+                ahead = room.ahead
+            if not following:
+                return
+            centre = following.popleft()
+            self._forget(centre, room)
+            yield self._window(centre, following)
+            self._past.append(centre)
+
+    def _forget(self, centre: Held, room: Room) -> None:
+        leaving = [one for one in self._past if not room.keeps(one.number, centre.number)]
+        self._past = [one for one in self._past if room.keeps(one.number, centre.number)]
+        self._keyframes += [one for one in leaving if one.number % KEYFRAME_STEP == 0]
+        first = centre.number - room.keyframes * KEYFRAME_STEP
+        self._keyframes = [
+            one for one in self._keyframes if one.number >= first and one.scene == centre.scene
+        ]
+
+    def _window(self, centre: Held, following: Iterable[Held]) -> Window:
+        following = tuple(following)
+        neighbours = {
+            one.number - centre.number: one
+            for one in (*self._past, *following)
+            if one.view.shot == centre.view.shot
+        }
+        keyframes = tuple(self._keyframes) + tuple(
+            one
+            for one in self._past
+            if one.number % KEYFRAME_STEP == 0
+            and one.view.shot != centre.view.shot
+            and one.scene == centre.scene
         )
-        current += 1
-        while current > ahead:
-            held.popleft()
-            current -= 1
+        soon = range(centre.number, centre.number + _WARM_UP + 1)
+        fill = centre.wanted or any(one.wanted and one.number in soon for one in following)
+        return Window(centre, neighbours, keyframes, fill)
 
-
-def _held(number: int, item: MaskedFrame, camera: Camera) -> Held:
-    image, mask = np.ascontiguousarray(item.frame.image), np.ascontiguousarray(item.mask)
-    unmasked = np.where(mask, np.uint8(0), np.uint8(1))
-    known = cv2.erode(unmasked, _SUPPORT, borderType=cv2.BORDER_REPLICATE)
-    # The labels that came along stay behind: a window of them would take more than the pictures.
-    return Held(number, with_image(item.frame, image), mask, known, camera.see(image, mask))
+    def _held(self, item: MaskedFrame, following: Iterable[Held]) -> Held:
+        before = self._newest
+        expected = 0 if before is None else before.number + 1
+        number = expected if item.number is None else item.number
+        image, mask = np.ascontiguousarray(item.frame.image), np.ascontiguousarray(item.mask)
+        unmasked = np.where(mask, np.uint8(0), np.uint8(1))
+        known = cv2.erode(unmasked, _SUPPORT, borderType=cv2.BORDER_REPLICATE)
+        view = self._camera.see(image, mask, follows=number == expected)
+        features = Features(image, mask)
+        scene = 0
+        if before is not None:
+            same = before.view.shot == view.shot
+            if number != expected:
+                same = same_place(before.features, features)
+            scene = before.scene + (not same)
+        back = {}
+        near = {one.number: one for one in (*self._past, *following)}
+        for distance in DISTANCES:
+            other = near.get(number - distance)
+            if other is not None and other.view.shot == view.shot:
+                back[other.number] = view.to(other.view)
+        # The labels that came along stay behind: they would take more room than the pictures.
+        self._newest = Held(
+            number,
+            with_image(item.frame, image),
+            mask,
+            known,
+            clearance(mask),
+            view,
+            scene,
+            back,
+            features,
+            item.wanted,
+        )
+        return self._newest
