@@ -14,6 +14,7 @@ for _variable in ("WANDB_API_KEY", "WANDB_MODE", "OUTTAKE_ALLOW_TARGETS", "OUTTA
     os.environ.pop(_variable, None)
 os.environ["WANDB_DIR"] = os.environ.get("TMPDIR", "/tmp")
 os.environ["HYDRA_FULL_ERROR"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import it before the package does
 
 
 class NetworkUsedError(AssertionError):

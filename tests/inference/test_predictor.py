@@ -55,8 +55,29 @@ def test_the_network_sees_the_short_side_of_training_and_labels_have_the_frames_
     task = Threshold()
     predictor = Predictor(TorchBackend(task, "cpu"), SPACE, short_side=20, batch_size=2)
     labels = [item.labels for item in predictor(clip(3))]
-    assert task.batches == [(2, 3, 20, 30), (1, 3, 20, 30)]
+    assert task.batches == [(2, 3, 20, 30)] * 2  # a last, smaller batch is filled up
     assert [label.shape for label in labels] == [(40, 60)] * 3
+
+
+def test_labels_do_not_depend_on_what_shares_a_batch():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 5, 3, padding=1))
+
+    class Random(nn.Module):
+        def predict(self, images, size=None, *, flip=False):
+            return F.interpolate(net(images.float()), size=size, mode="bilinear")
+
+    noise = np.random.default_rng(0).integers(0, 256, (10, 40, 60, 3), np.uint8)
+    frames = [TimedFrame(image, at, Fraction(1, 9)) for at, image in enumerate(noise)]
+    backend = TorchBackend(Random(), "cpu", confidence=True)
+    predictor = Predictor(backend, SPACE, batch_size=4)
+    assert predictor.stride == 4
+    whole = list(predictor(frames))
+    for part in (frames[4:], frames[8:9], frames[:6]):
+        for one in predictor(part):
+            same = whole[one.frame.pts]
+            assert np.array_equal(one.labels, same.labels)
+            assert np.array_equal(one.confidence, same.confidence)
 
 
 def test_a_grey_network_gets_grey_pictures():

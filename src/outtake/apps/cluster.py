@@ -108,7 +108,6 @@ def split(segments: int, parts: int) -> list[tuple[int, int | None]]:
 
 
 def _start(address: str | None, workers: int) -> Any:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read by Ray when it is imported
     try:
         import ray
     except ImportError as error:

@@ -70,9 +70,10 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     if len(sources) > 1 and plain["masks"] is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
     remover = build_remover(plain)
+    sizes: list[tuple[int, int] | None] = []
     for source, target in zip(sources, targets, strict=True):
-        check_job(plain, remover, source, target)
-    tools = build_tools(plain, remover)
+        sizes.append(check_job(plain, remover, source, target))
+    tools = build_tools(plain, remover, sizes[0])
     kept = OmegaConf.to_container(cfg, resolve=False)
     for source, target in zip(sources, targets, strict=True):
         job = build_job(plain, tools, source, target)
@@ -85,12 +86,18 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     return targets
 
 
-def check_job(plain: Mapping[str, Any], remover: Remover, source: Source, target: Path) -> None:
-    """Let a bad input or output show itself before the checkpoint is loaded."""
-    bit_depth = 8
+def check_job(
+    plain: Mapping[str, Any], remover: Remover, source: Source, target: Path
+) -> tuple[int, int] | None:
+    """Let a bad input or output show itself before the checkpoint is loaded.
+
+    Returns:
+        Height and width of the frames; None of a stream, which may be opened only once.
+    """
+    bit_depth, size = 8, None
     if not source.address:
         with open_clip(source, **reading(plain)) as clip:
-            bit_depth = clip.info.bit_depth
+            bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
     check_target(
         target,
         source.path,
@@ -102,6 +109,7 @@ def check_job(plain: Mapping[str, Any], remover: Remover, source: Source, target
         channels=remover.channels,
         bit_depth=bit_depth,
     )
+    return size
 
 
 def targets_of(output: str, sources: Sequence[Source]) -> list[Path]:

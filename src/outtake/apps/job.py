@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import cv2
+
 from outtake.engine import Made, Produced, Stages, first_needed, produce
 from outtake.engine.segments import common_stride
 from outtake.errors import OuttakeError
@@ -136,6 +138,8 @@ class Job:
             OuttakeError: the clip can not be read to its end, or the output not be written; the
                 segments made so far stay.
         """
+        # Stages overlap already: OpenCV's own threads cost more than they bring here.
+        cv2.setNumThreads(1)
         there = _There(outputs)
         first = there.leading() if first is None else first
         context = self.remover.context(*self._size(outputs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,15 @@ class Tools:
     trained: Trained | None = None
 
 
-def build_tools(plain: Mapping[str, Any], remover: Remover) -> Tools:
+def build_tools(
+    plain: Mapping[str, Any], remover: Remover, frame_size: tuple[int, int] | None = None
+) -> Tools:
     """Build what ``conf/infer_video.yaml`` describes, with or without a checkpoint.
+
+    Args:
+        plain: the config.
+        remover: takes things out.
+        frame_size: height and width of the frames to come, if known.
 
     Raises:
         OuttakeError: an option that can not work, or a checkpoint that can not be loaded.
@@ -72,7 +79,12 @@ def build_tools(plain: Mapping[str, Any], remover: Remover) -> Tools:
     policy = choose_policy(
         trained.labels, remover, names(plain["remove"]), names(plain["keep_only"]), plain["mask"]
     )
-    return Tools(remover, build_labels(plain, trained, policy), policy, trained)
+    if plain["short_side"] is not None:
+        if not isinstance(plain["short_side"], int) or plain["short_side"] < 1:
+            raise ConfigError(f"short_side={plain['short_side']}: must be a number of pixels")
+        trained = replace(trained, short_side=plain["short_side"])
+    labels = build_labels(plain, trained, policy, frame_size)
+    return Tools(remover, labels, policy, trained)
 
 
 def build_remover(plain: Mapping[str, Any]) -> Remover:
@@ -91,7 +103,12 @@ def build_remover(plain: Mapping[str, Any]) -> Remover:
     return remover
 
 
-def build_labels(plain: Mapping[str, Any], trained: Trained, policy: MaskPolicy) -> Labels:
+def build_labels(
+    plain: Mapping[str, Any],
+    trained: Trained,
+    policy: MaskPolicy,
+    frame_size: tuple[int, int] | None,
+) -> Labels:
     """Build what labels the frames: a backend, in batches, on every k-th frame."""
     every = plain["segment_every"]
     if not isinstance(every, int) or every < 1:
@@ -108,12 +125,13 @@ def build_labels(plain: Mapping[str, Any], trained: Trained, policy: MaskPolicy)
         window=plain["window"],
         overlap=plain["overlap"],
         calibration=lambda: calibration_images(trained),
+        frame_size=frame_size,
         **backend,
     )
     predictor = Predictor(
         opened,
         trained.labels,
-        short_side=plain["short_side"] or trained.short_side,
+        short_side=trained.short_side,
         channels=trained.channels,
         batch_size=plain["batch_size"],
     )

@@ -27,6 +27,12 @@ class Predictor:
         channels: that the network takes: 3, or 1 for grey.
         batch_size: how many frames at a time; as many frames are held in memory.
 
+    Attributes:
+        stride: frames that are labelled together. A batch that a clip does not fill is filled up
+            with its last frame, so that every run of the network has the same shape and a frame's
+            labels do not depend on how many frames follow. A part of a clip gets the labels that
+            the whole would give it if it begins at a multiple of this.
+
     Raises:
         ConfigError: a batch below 1, or a number of channels that no video has.
     """
@@ -50,14 +56,15 @@ class Predictor:
         self._labels = labels
         self._short_side = short_side
         self._channels = channels
-        self._batch_size = batch_size
+        self.stride = batch_size
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
         """Yield each frame of ``clip``, all of one size, with its labels."""
         frames = iter(clip)
-        while batch := list(islice(frames, self._batch_size)):
+        while batch := list(islice(frames, self.stride)):
             height, width = batch[0].image.shape[:2]
-            images = np.stack([self._prepared(frame.image) for frame in batch])
+            prepared = [self._prepared(frame.image) for frame in batch]
+            images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
             labels, confidence = self._backend(images, (height, width))
             for index, frame in enumerate(batch):
                 sure = None if confidence is None else confidence[index]

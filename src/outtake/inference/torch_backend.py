@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from outtake.errors import ConfigError
-from outtake.inference.backend import Confidences, Images, LabelMaps
+from outtake.inference.backend import Confidences, Images, LabelMaps, Logits
 from outtake.inference.device import resolve_device
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -24,7 +24,7 @@ class Task(Protocol):
         ...
 
 
-class TorchBackend:
+class TorchNetwork:
     """Runs a task on a device.
 
     Args:
@@ -32,8 +32,73 @@ class TorchBackend:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
         precision: ``auto`` is bfloat16 on CUDA and float32 elsewhere; or ``float32``,
             ``bfloat16``, ``float16``.
+        compile: let torch.compile make kernels for it: minutes at first, faster afterwards.
+        threads: on which a CPU computes, for the whole process; None: PyTorch's choice.
+
+    Raises:
+        DeviceError: the device is not here.
+        ConfigError: an unknown precision.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        device: str = "auto",
+        precision: str = "auto",
+        *,
+        compile: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.device = resolve_device(device)
+        if precision == "auto":
+            precision = "bfloat16" if self.device.type == "cuda" else "float32"
+        if precision not in PRECISIONS:
+            raise ConfigError(f"precision={precision}: unknown; use auto, {', '.join(PRECISIONS)}")
+        self.precision = precision
+        if threads:
+            torch.set_num_threads(threads)
+        self._task = task.to(self.device) if isinstance(task, torch.nn.Module) else task
+        predict = self._task.predict
+        self._predict = torch.compile(predict) if compile else predict
+        self._compiled = compile
+
+    def __call__(self, images: Images) -> Logits:
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        with torch.inference_mode():
+            logits = self.predict(images).float().permute(0, 2, 3, 1)
+            return np.ascontiguousarray(logits.cpu().numpy())
+
+    def predict(
+        self, images: Images, size: tuple[int, int] | None = None, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return logits (B, classes, *size) on the device."""
+        # NHWC memory seen as NCHW is what torch calls channels_last: no copy is made.
+        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+        dtype = PRECISIONS[self.precision]
+        try:
+            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+                return self._predict(batch.to(self.device), size=size, flip=flip)
+        except Exception as error:
+            # A compiler may be missing or fail in ways of its own.
+            if self._compiled and type(error).__module__.startswith("torch._"):
+                first = str(error).strip().splitlines()[0]
+                raise ConfigError(
+                    f"backend.compile=true: torch.compile failed ({first}); use false"
+                ) from error
+            raise
+
+
+class TorchBackend:
+    """Runs a task on a device, down to the labels: on CUDA nothing but these is copied back.
+
+    Args:
+        task: see :class:`TorchNetwork`, as ``device``, ``precision``, ``compile`` and ``threads``.
+        device: where it runs.
+        precision: in which it computes.
         confidence: compute the probability of each label too.
         flip: average with the mirrored images.
+        compile: use torch.compile.
+        threads: on which a CPU computes.
 
     Raises:
         DeviceError: the device is not here.
@@ -48,14 +113,12 @@ class TorchBackend:
         *,
         confidence: bool = False,
         flip: bool = False,
+        compile: bool = False,
+        threads: int | None = None,
     ) -> None:
-        self.device = resolve_device(device)
-        if precision == "auto":
-            precision = "bfloat16" if self.device.type == "cuda" else "float32"
-        if precision not in PRECISIONS:
-            raise ConfigError(f"precision={precision}: unknown; use auto, {', '.join(PRECISIONS)}")
-        self.precision = precision
-        self._task = task.to(self.device) if isinstance(task, torch.nn.Module) else task
+        self.network = TorchNetwork(task, device, precision, compile=compile, threads=threads)
+        self.device = self.network.device
+        self.precision = self.network.precision
         self._confidence = confidence
         self._flip = flip
 
@@ -63,17 +126,11 @@ class TorchBackend:
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.backend.Backend`."""
-        # NHWC memory seen as NCHW is what torch calls channels_last: no copy is made.
-        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-        with torch.inference_mode(), self._autocast():
-            logits = self._task.predict(batch.to(self.device), size=size, flip=self._flip)
+        with torch.inference_mode():
+            logits = self.network.predict(images, size, flip=self._flip)
             best, labels = logits.max(dim=1)
             found = labels.to(torch.uint8).cpu().numpy()
             if not self._confidence:
                 return found, None
             probability = torch.exp(best.float() - torch.logsumexp(logits.float(), dim=1))
             return found, probability.cpu().numpy()
-
-    def _autocast(self) -> torch.autocast:
-        dtype = PRECISIONS[self.precision]
-        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)

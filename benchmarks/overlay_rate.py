@@ -1,0 +1,105 @@
+"""How much of the network's own speed is left when a whole video goes through it.
+
+Runs the network alone on one frame after the other, then the overlay of a 960x540 video from file
+to file with the same backend, in turn, and prints the ratio of the rates:
+
+    python benchmarks/overlay_rate.py [--backend openvino] [--short-side 360] [OVERRIDE ...]
+
+The network has random weights and at least 15 GFLOP per frame. "alone" is the backend's forward
+pass without anything around it; the overlay also decodes, resizes, enlarges, draws and encodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from keras_demo import VIDEO, make_video, moving_noise
+from untrained import gflop, untrained_checkpoint
+
+from outtake.apps.config import compose
+from outtake.apps.infer_video import infer_video
+from outtake.data.resize import resize, short_side_size
+from outtake.inference import Labeller, Network, open_backend
+
+LEAST_GFLOP = 15
+ASKED = 0.90
+
+
+def forward_rate(network: Network, size: tuple[int, int], seconds: float) -> tuple[float, float]:
+    """Return frames per second, and processor seconds per frame, of the network by itself."""
+    images = [resize(image, size)[None] for image in moving_noise(8, VIDEO)]
+    network(images[0])
+    begin, cpu, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - begin < seconds:
+        network(images[done % len(images)])
+        done += 1
+    return done / (time.perf_counter() - begin), (time.process_time() - cpu) / done
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--backend", default="openvino")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--short-side", type=int, default=360)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("overrides", nargs="*", help="of train.py: another model")
+    options = parser.parse_args()
+    model = options.overrides or ["model=fcn8s", "backbone=resnet34"]
+    size = short_side_size(*VIDEO, options.short_side)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_video(folder / "in.mp4", options.frames)
+        checkpoint, target = folder / "random.ckpt", folder / "out.mp4"
+        trained = untrained_checkpoint(
+            checkpoint, [*model, f"data.short_side={options.short_side}"]
+        )
+        work = gflop(trained, size)
+        print(f"{' '.join(model)} at {size[1]}x{size[0]}: {work:.1f} GFLOP per frame")
+        if work < LEAST_GFLOP:
+            raise SystemExit(f"the network is too small: at least {LEAST_GFLOP} GFLOP are asked")
+        backend = open_backend(
+            options.backend,
+            trained,
+            precision=options.precision,
+            calibration=lambda: moving_noise(24, VIDEO),
+        )
+        network = backend.network if isinstance(backend, Labeller) else None
+        assert network is not None, "on a GPU the forward pass is timed with its labels"
+        asked = [f"checkpoint={checkpoint}", f"input={folder / 'in.mp4'}", f"output={target}"]
+        asked += [f"backend={options.backend}", f"precision={options.precision}"]
+        asked += ["remover=overlay", "overwrite=true", "resume=false"]
+        ratios = []
+        for turn in range(options.rounds):
+            before = forward_rate(network, size, 4.0)
+            cpu = time.process_time()
+            infer_video(compose("infer_video", asked))
+            cpu = time.process_time() - cpu
+            report = json.loads(target.with_suffix(".report.json").read_text())
+            after = forward_rate(network, size, 4.0)
+            alone, alone_cpu = (statistics.mean(pair) for pair in zip(before, after, strict=True))
+            whole = report["frames_per_second"]
+            ratios.append(whole / alone)
+            stages = "  ".join(
+                f"{stage} {1e3 * seconds / report['frames']:.1f}"
+                for stage, seconds in report["stage_s"].items()
+            )
+            print(
+                f"round {turn + 1}: alone {alone:.2f}, whole {whole:.2f} frames/s, "
+                f"ratio {ratios[-1]:.3f}; processor time {1e3 * alone_cpu:.0f} and "
+                f"{1e3 * cpu / report['frames']:.0f} ms/frame, start included; "
+                f"busy ms/frame: {stages}",
+                flush=True,
+            )
+        print(f"median ratio {np.median(ratios):.3f} (asked: {ASKED})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Run a task with ONNX Runtime: CPU, CUDA and TensorRT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outtake.errors import ConfigError, DeviceError
+from outtake.inference.backend import Images, Logits
+from outtake.inference.graph import Exportable, to_onnx
+from outtake.inference.model_cache import ModelCache
+from outtake.inference.optional import require
+
+PRECISIONS = ("float32", "float16")
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_WHY = "backend=onnxruntime"
+
+
+class ONNXRuntimeNetwork:
+    """Runs a task's network with ONNX Runtime.
+
+    Args:
+        task: in eval mode.
+        precision: ``auto`` is ``float32``; ``float16`` with TensorRT.
+        provider: ``cpu``, ``cuda``, ``tensorrt``, or ``auto``: CUDA where there is one.
+        device_index: of the GPU.
+        threads: on which the CPU provider runs; None: one for each core.
+        cache: keeps exported models; None exports at each start.
+
+    Raises:
+        ConfigError: ONNX Runtime is not installed, or a provider or precision that does not
+            exist.
+        DeviceError: the provider is not part of the installed ONNX Runtime.
+    """
+
+    def __init__(
+        self,
+        task: Exportable,
+        precision: str = "auto",
+        *,
+        provider: str = "auto",
+        device_index: int = 0,
+        threads: int | None = None,
+        cache: ModelCache | None = None,
+    ) -> None:
+        self._runtime = require("onnxruntime", extra="onnx", why=_WHY)
+        self._runtime.disable_telemetry_events()
+        self.provider = _available(provider, self._runtime.get_available_providers())
+        self.precision = "float32" if precision == "auto" else precision
+        if self.precision not in PRECISIONS:
+            raise ConfigError(
+                f"precision={precision}: ONNX Runtime runs auto, {', '.join(PRECISIONS)}; for "
+                "int8 use backend=openvino, for bfloat16 backend=torch"
+            )
+        if self.precision == "float16" and self.provider != "tensorrt":
+            raise ConfigError(
+                f"precision=float16: not with backend.provider={self.provider}; use tensorrt, or "
+                "backend=torch"
+            )
+        self._task = task
+        self._device_index = device_index
+        self._threads = threads
+        self._cache = cache
+        self._sessions: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, images: Images) -> Logits:
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        shape = images.shape[1:]
+        if shape not in self._sessions:
+            self._sessions[shape] = self._session((shape[0], shape[1], shape[2]))
+        (logits,) = self._sessions[shape].run(["logits"], {"images": np.ascontiguousarray(images)})
+        return np.ascontiguousarray(logits, np.float32)
+
+    def _session(self, shape: tuple[int, int, int]) -> Any:
+        def export() -> dict[str, bytes]:
+            require("onnx", extra="onnx", why=_WHY)
+            return {"model.onnx": to_onnx(self._task, shape, "onnxruntime")}
+
+        name = f"onnxruntime-float32-{shape[0]}x{shape[1]}"
+        files = export() if self._cache is None else self._cache.get(name, export)
+        options = self._runtime.SessionOptions()
+        options.log_severity_level = 3  # errors; placement of shape arithmetic is no news
+        if self._threads:
+            options.intra_op_num_threads = self._threads
+        session = self._runtime.InferenceSession(
+            files["model.onnx"], options, providers=self._providers()
+        )
+        # Where CUDA's own libraries are missing it falls back to the CPU and says so in its log.
+        if PROVIDERS[self.provider] not in session.get_providers():
+            raise DeviceError(
+                f"backend.provider={self.provider}: ONNX Runtime has it, but its libraries can "
+                "not be loaded; install those that its documentation names, or use cpu"
+            )
+        return session
+
+    def _providers(self) -> list[tuple[str, dict[str, object]]]:
+        cpu: tuple[str, dict[str, object]] = (PROVIDERS["cpu"], {})
+        cuda: tuple[str, dict[str, object]] = (
+            PROVIDERS["cuda"],
+            {"device_id": self._device_index},
+        )
+        tensorrt: tuple[str, dict[str, object]] = (
+            PROVIDERS["tensorrt"],
+            {
+                "device_id": self._device_index,
+                "trt_fp16_enable": self.precision == "float16",
+            },
+        )
+        return {"cpu": [cpu], "cuda": [cuda, cpu], "tensorrt": [tensorrt, cuda, cpu]}[self.provider]
+
+
+def _available(provider: str, installed: list[str]) -> str:
+    if provider == "auto":
+        return "cuda" if PROVIDERS["cuda"] in installed else "cpu"
+    if provider not in PROVIDERS:
+        raise ConfigError(f"backend.provider={provider}: unknown; use auto, {', '.join(PROVIDERS)}")
+    if PROVIDERS[provider] not in installed:
+        raise DeviceError(
+            f"backend.provider={provider}: the installed ONNX Runtime does not have it; "
+            "pip install onnxruntime-gpu instead of onnxruntime, or use cpu"
+        )
+    return provider

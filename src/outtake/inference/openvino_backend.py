@@ -1,0 +1,155 @@
+"""Run a task with OpenVINO, on CPUs."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from outtake.errors import ConfigError
+from outtake.inference.backend import Images, Logits
+from outtake.inference.graph import Exportable, Graph, example, exporting
+from outtake.inference.model_cache import ModelCache
+from outtake.inference.optional import quiet, require, require_nncf
+
+PRECISIONS = ("float32", "bfloat16", "int8")
+_WHY = "backend=openvino"
+
+Calibration = Callable[[int, int], list[Images]]
+"""(height, width) to training images of that size, each uint8 (1, h, w, C)."""
+
+
+class OpenVINONetwork:
+    """Runs a task's network with OpenVINO.
+
+    Each image is a run of its own, so what comes out never depends on the batch. A model is
+    exported for each size of image, at the first image of that size.
+
+    Args:
+        task: in eval mode.
+        precision: ``auto`` is ``float32``; ``bfloat16`` where the processor computes in it;
+            ``int8``: weights and maps quantised after training, by NNCF.
+        threads: on which it runs; None: one for each core.
+        cache: keeps exported models; None exports at each start.
+        calibration: gives the images for ``int8``.
+
+    Raises:
+        ConfigError: OpenVINO (or for ``int8`` NNCF) is not installed, the precision is unknown or
+            not this processor's, or there is nothing to calibrate with.
+    """
+
+    def __init__(
+        self,
+        task: Exportable,
+        precision: str = "auto",
+        *,
+        threads: int | None = None,
+        cache: ModelCache | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.precision = "float32" if precision == "auto" else precision
+        if self.precision not in PRECISIONS:
+            raise ConfigError(
+                f"precision={precision}: OpenVINO runs auto, {', '.join(PRECISIONS)}; float16 is "
+                "for GPUs, with backend=torch"
+            )
+        self._openvino = require("openvino", extra="openvino", why=_WHY)
+        self._core = self._openvino.Core()
+        known = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if self.precision == "bfloat16" and "BF16" not in known:
+            raise ConfigError(
+                "precision=bfloat16: this processor does not compute in it (AVX512-BF16 or AMX "
+                "does); use float32 or int8"
+            )
+        if self.precision == "int8" and calibration is None:
+            raise ConfigError(
+                "precision=int8: there are no training images to calibrate with; use float32"
+            )
+        if self.precision == "int8" and importlib.util.find_spec("nncf") is None:
+            raise ConfigError("precision=int8 needs nncf; pip install 'outtake[openvino]'")
+        self._task = task
+        self._threads = threads
+        self._cache = cache
+        self._calibration = calibration
+        self._requests: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, images: Images) -> Logits:
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        shape = images.shape[1:]
+        if shape not in self._requests:
+            self._requests[shape] = self._request((shape[0], shape[1], shape[2]))
+        request = self._requests[shape]
+        found: Logits | None = None
+        for index in range(len(images)):
+            logits = request.infer({0: images[index : index + 1]}, share_inputs=True)[0]
+            if found is None:
+                found = np.empty((len(images), *logits.shape[1:]), np.float32)
+            found[index] = logits[0]
+        assert found is not None
+        return found
+
+    def _request(self, shape: tuple[int, int, int]) -> Any:
+        name = f"openvino-{self.precision}-{shape[0]}x{shape[1]}"
+        if self._cache is None:
+            files = self._export(shape)
+        else:
+            files = dict(self._cache.get(name, lambda: self._export(shape)))
+        model = self._core.read_model(
+            model=files["model.xml"],
+            weights=self._openvino.Tensor(np.frombuffer(files["model.bin"], np.uint8)),
+        )
+        hints: dict[str, object] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            # Left to itself it computes float32 in bfloat16 wherever the processor can.
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
+        }
+        if self._threads:
+            hints["INFERENCE_NUM_THREADS"] = self._threads
+        return self._core.compile_model(model, "CPU", hints).create_infer_request()
+
+    def _export(self, shape: tuple[int, int, int]) -> dict[str, bytes]:
+        model = self._converted(shape)
+        if self.precision == "int8":
+            assert self._calibration is not None
+            images = self._calibration(shape[0], shape[1])
+            with quiet():
+                nncf = require_nncf(f"{_WHY} precision=int8")
+                model = nncf.quantize(
+                    model,
+                    nncf.Dataset(images),
+                    subset_size=len(images),
+                    preset=nncf.QuantizationPreset.MIXED,
+                    ignored_scope=nncf.IgnoredScope(names=_first_convolution(model)),
+                )
+        with TemporaryDirectory() as folder:
+            xml, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
+            self._openvino.serialize(model, xml, weights)
+            return {path.name: path.read_bytes() for path in (xml, weights)}
+
+    def _converted(self, shape: tuple[int, int, int]) -> Any:
+        frontend = require("openvino.frontend", extra="openvino", why=_WHY)
+        pytorch = require("openvino.frontend.pytorch.ts_decoder", extra="openvino", why=_WHY)
+        with exporting("openvino", shape):
+            graph = Graph(self._task).eval().cpu()
+            trace: Any = torch.jit.trace  # untyped
+            traced = trace(graph, example(shape), check_trace=False)
+            decoder = pytorch.TorchScriptPythonDecoder(traced)
+            # Not openvino.convert_model: that one reports home.
+            loader = frontend.FrontEndManager().load_by_framework("pytorch")
+            model = loader.convert(loader.load(decoder))
+        model.reshape([1, *shape])
+        return model
+
+
+def _first_convolution(model: Any) -> list[str]:
+    # Pixels lose most by being rounded again, and the layer costs little: left in float32, labels
+    # of the CamVid checkpoint differ in 0.5% of the pixels instead of 1%.
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() in ("Convolution", "GroupConvolution"):
+            return [operation.get_friendly_name()]
+    return []
