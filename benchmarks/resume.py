@@ -71,6 +71,8 @@ def main() -> None:
                     run.kill()
                     run.wait()
                     kills += 1
+                    if target.exists():  # it was through already, and only its report to come
+                        break
                     continue
                 if code:
                     sys.exit(f"job {jobs} ended with {code} after {kills} kills")

@@ -242,6 +242,6 @@ cli.run(lambda: app.remove_from_video(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=os.environ
     )
     assert done.returncode == 130, done.stderr
-    assert re.fullmatch(r"interrupted; \d frames \(0\.\d s\) are kept in .*", done.stderr.strip())
+    assert re.search(r"interrupted; \d frames \(0\.\d s\) are kept in .*", done.stderr.strip())
     assert names(tmp_path) == ["in.mp4", "out.mp4.part", "out.partial.mp4"]
     assert 1 <= len(frames(tmp_path / "out.partial.mp4")) <= 9

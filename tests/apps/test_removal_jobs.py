@@ -249,3 +249,58 @@ def test_two_workers_make_the_frames_of_one_process(scene):
     )  # fmt: skip
     assert job.returncode == 0, job.stderr[-2000:]
     assert same(whole, scene / "two.mkv")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("feather=abc", "feather=abc: must be a number"),
+        ("crf=abc", "crf=abc: must be a whole number, at least 0 or null"),
+        ("batch_size=abc", "batch_size=abc"),
+        ("mask.dilate=null", "mask.dilate=None"),
+        ("mask.threshold=abc", "mask.threshold=abc"),
+        ("mask=null", "mask=None"),
+        ("limits=null", "limits=None"),
+        ("+limits.foo=3", "limits: .*foo.*there are max_pixels"),
+        ("overwrite=maybe", "overwrite=maybe: must be true or false"),
+        ("workers=true", "workers=True: must be a whole number"),
+        ("scales=2", "scales=2: must be a list"),
+        ("output=null", "output=None: must name a file"),
+        ("max_memory_mb=0", "max_memory_mb=0"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
+    with pytest.raises(ConfigError, match=message):
+        run(scene, f"output={scene / 'out.mp4'}", override)
+
+
+def test_masks_go_with_the_part_that_they_were_made_of(scene):
+    part = frames(scene / "masks.mkv")[10:]
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "part.mkv", info, codec="ffv1") as writer:
+        for frame in part:
+            writer.write(frame)
+    drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"
+    assert len(frames(run(scene, drawn, target, "start=0.4"))) == len(part)
+    with pytest.raises(VideoError, match="masks end before frame 30"):
+        run(scene, drawn, f"output={scene / 'other.mkv'}")
+
+
+def test_a_file_that_the_remover_shows_is_part_of_the_job(scene):
+    import cv2
+
+    backdrop = scene / "behind.png"
+    digests = []
+    for colour in (0, 200):
+        cv2.imwrite(str(backdrop), np.full((8, 8, 3), colour, np.uint8))
+        run(scene, f"output={scene / 'out.mp4'}", "remover=replace", f"remover.path={backdrop}",
+            "overwrite=true")  # fmt: skip
+        digests.append(json.loads((scene / "out.report.json").read_text())["job_sha256"])
+    assert digests[0] != digests[1]
+
+
+def test_what_is_read_is_never_written_to(scene):
+    masks = (scene / "masks.mkv").read_bytes()
+    with pytest.raises(OutputError, match="masks"):
+        run(scene, f"output={scene / 'masks.mkv'}", "overwrite=true")
+    assert (scene / "masks.mkv").read_bytes() == masks

@@ -9,7 +9,7 @@ import pytest
 
 from outtake.errors import OutputError, VideoError
 from outtake.types import TimedFrame
-from outtake.video import check_target, open_clip, open_writer, probe
+from outtake.video import Source, check_target, open_clip, open_writer, probe
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
 
@@ -237,3 +237,50 @@ def test_an_earlier_output_is_replaced_only_when_asked(make_video, tmp_path):
             copy(source, tmp_path / name)
         copy(source, tmp_path / name, overwrite=True)
         assert len(read(tmp_path / name)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "message"),
+    [
+        ("m.mkv", {"masks": "m.mkv"}, r"is masks=.*m\.mkv; name another file"),
+        ("sub/../m.mkv", ["m.mkv"], r"is a file that is read \(.*m\.mkv\); name another file"),
+        ("masks", {"masks": "masks/00000.png"}, r"is masks=.*00000\.png"),
+        ("o.mp4", {"masks": "o.mp4.part"}, r"write over .*o\.mp4\.part, where masks=.* lies"),
+        ("o.mp4", {"input": "o.mp4.part/00000.mkv"}, r"write over .*o\.mp4\.part, where input="),
+        (
+            "o.mp4",
+            {"remover.net": "o.report.json"},
+            r"write over .*report\.json, where remover\.net",
+        ),
+    ],
+)
+def test_no_output_is_written_over_what_is_read(make_video, tmp_path, name, reads, message):
+    source = make_video("in.mp4", frames=2)
+    (tmp_path / "sub").mkdir()
+    if isinstance(reads, dict):
+        given = {key: tmp_path / path for key, path in reads.items()}
+    else:
+        given = [tmp_path / path for path in reads]
+    with pytest.raises(OutputError, match=message):
+        check_target(tmp_path / name, source, overwrite=True, reads=given)
+    check_target(tmp_path / "other.mp4", source, reads=given)
+
+
+def test_no_image_of_a_list_is_written_over(tmp_path):
+    images = (tmp_path / "a" / "1.png", tmp_path / "b" / "00000.png")
+    source = Source(tmp_path / "a", images)
+    for name in ("a", "b"):
+        with pytest.raises(OutputError, match="is the input; name another file"):
+            check_target(tmp_path / name, source, overwrite=True)
+    # A run's own folder, or the one that the images lie in, is a good place for a video.
+    check_target(tmp_path / "a" / "out.mp4", source, reads={"checkpoint": tmp_path / "a"})
+
+
+def test_a_link_to_the_input_is_the_input(make_video, tmp_path):
+    source = make_video("in.mp4", frames=2)
+    (tmp_path / "link.mp4").symlink_to(source)
+    with pytest.raises(OutputError, match="is the input"):
+        check_target(tmp_path / "link.mp4", source, overwrite=True)
+    with pytest.raises(OutputError, match="is masks="):
+        check_target(source, tmp_path / "x.mp4", overwrite=True,
+                     reads={"masks": tmp_path / "link.mp4"})  # fmt: skip

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ def run(main: Callable[[], Any]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
         print("; ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        if any(each.name.startswith("outtake-") for each in threading.enumerate()):
+            # A stage that would not stop: the interpreter can not end around it in order.
+            sys.stdout.flush()
+            os._exit(INTERRUPTED)
         sys.exit(INTERRUPTED)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,15 @@ from outtake.apps.removal_setup import build_job, build_remover, build_tools
 from outtake.errors import ConfigError, OuttakeError
 from outtake.inference import resolve_device
 from outtake.video import Output, Source
+from outtake.video.streams import is_camera, is_url
+
+log = logging.getLogger(__name__)
 
 # Ranges of a clip for each worker: more balance better, and each begins with its context.
 _RANGES_EACH = 2
 _POLL_S = 0.5
 _RETRIES = 3
+_REACH_S = 5.0
 
 
 def run_on_cluster(
@@ -55,32 +60,55 @@ def run_on_cluster(
     if info.live or not info.frames:
         raise ConfigError(f"{info.path}: its length is unknown; use workers=0")
     segments = -(-info.frames // job.segment_frames)
-    ranges = split(segments, workers * _RANGES_EACH)
+    waiting = split(segments, workers * _RANGES_EACH)
     ray = _start(plain["ray_address"], workers)
     try:
-        make = ray.remote(make_range)
         settings = {"max_retries": _RETRIES, **_resources(ray, plain["device"], workers)}
-        shared = _with_absolute_paths(plain)
-        pending = [
-            make.options(**settings).remote(shared, _absolute(job), outputs, first, stop)
-            for first, stop in ranges
-        ]
-        end, busy_s = 0, dict[str, float]()
+        make = ray.remote(make_range).options(**settings)
+        running: list[Any] = []
+        place = (job.source, job.target)
+        end, busy_s, failure = 0, dict[str, float](), None
         shown = job.frames_done(outputs)
-        while pending:
-            finished, pending = ray.wait(pending, timeout=_POLL_S)
+        while running or (waiting and failure is None):
+            while waiting and len(running) < workers and failure is None:
+                running.append(make.remote(plain, place, outputs, *waiting.pop(0)))
+            finished, running = ray.wait(running, timeout=_POLL_S)
             for one in finished:
-                last, worked_s = _result(ray, one)
-                end = max(end, last)
-                for name, value in worked_s.items():
+                try:
+                    made = _result(ray, one)
+                except OuttakeError as error:
+                    # What the other workers are at is finished; it is kept for the next call.
+                    failure = failure or error
+                    continue
+                end = max(end, made.end)
+                for name, value in made.busy_s.items():
                     busy_s[name] = busy_s.get(name, 0.0) + value
+                for line in made.warnings:
+                    log.warning("%s", line)
             there = sum(outputs[0].frames(index) for index in range(segments + 1))
             for _ in range(there - shown):
                 frame_made()
             shown = max(shown, there)
+        if failure is not None:
+            raise failure
         return end, busy_s
     finally:
         ray.shutdown()
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a worker made.
+
+    Attributes:
+        end: one more than the last segment that is there in its range; 0 if there is none.
+        busy_s: seconds that each stage worked.
+        warnings: what there was to say.
+    """
+
+    end: int
+    busy_s: dict[str, float]
+    warnings: list[str]
 
 
 def make_range(
@@ -89,15 +117,31 @@ def make_range(
     outputs: list[Output],
     first: int,
     stop: int | None,
-) -> tuple[int, dict[str, float]]:
-    """Make the segments from ``first`` up to ``stop`` in a process of its own.
+) -> Range:
+    """Make the segments from ``first`` up to ``stop`` in a process of its own."""
+    said = _Said()
+    package = logging.getLogger("outtake")
+    package.addHandler(said)
+    try:
+        job = build_job(plain, build_tools(plain, build_remover(plain)), *place)
+        produced, busy_s = job.run(outputs, first=first, stop=stop)
+    finally:
+        package.removeHandler(said)
+    end = stop if produced.end is None else produced.end
+    assert end is not None  # without a stop it goes on to the clip's end
+    return Range(end if end > first else 0, busy_s, said.lines)
 
-    Returns:
-        One more than the last segment that is there, and the seconds that each stage worked.
-    """
-    job = build_job(plain, build_tools(plain, build_remover(plain)), *place)
-    produced, busy_s = job.run(outputs, first=first, stop=stop)
-    return (stop if produced.end is None else produced.end) or 0, busy_s
+
+class _Said(logging.Handler):
+    """Keeps warnings, for the process that the user looks at."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
 
 
 def split(segments: int, parts: int) -> list[tuple[int, int | None]]:
@@ -116,9 +160,11 @@ def _start(address: str | None, workers: int) -> Any:
         ) from error
     # Networks shall add up in the same order everywhere: with as many threads as here.
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    local: dict[str, Any] = {"include_dashboard": False} if address is None else {}
+    local: dict[str, Any] = {}
     if address is None:
-        local["num_cpus"] = max(workers, os.cpu_count() or 1)
+        local = {"include_dashboard": False, "num_cpus": max(workers, os.cpu_count() or 1)}
+    else:
+        _check_reachable(address)
     try:
         ray.init(
             address=address or "local",
@@ -128,8 +174,22 @@ def _start(address: str | None, workers: int) -> Any:
             **local,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"ray_address={address}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"ray_address={address}: {reason}") from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    # Ray itself tries for minutes.
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"ray_address={address}: nothing answers there ({error}); is the cluster running?"
+        ) from error
 
 
 def _resources(ray: Any, device: str, workers: int) -> dict[str, float]:
@@ -138,34 +198,47 @@ def _resources(ray: Any, device: str, workers: int) -> dict[str, float]:
     return {"num_cpus": cpus, "num_gpus": 1 if cuda else 0}
 
 
-def _result(ray: Any, task: Any) -> tuple[int, dict[str, float]]:
+def _result(ray: Any, task: Any) -> Range:
     try:
-        found: tuple[int, dict[str, float]] = ray.get(task)
+        found: Range = ray.get(task)
         return found
     except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, OuttakeError):
-            raise type(cause)(str(cause)) from error
+        if isinstance(error.cause, OuttakeError):
+            raise type(error.cause)(str(error.cause)) from error
         raise
-    except ray.exceptions.WorkerCrashedError as error:
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())
         raise OuttakeError(
-            f"a worker died {_RETRIES + 1} times ({error}); what is finished is kept, and the "
-            "same command makes the rest"
+            f"a worker was lost, and {_RETRIES} more in its place ({reason}); what is finished is "
+            "kept, and the same command makes the rest"
         ) from error
 
 
-def _absolute(job: Job) -> tuple[Source, Path]:
-    assert isinstance(job.source, Source)  # infer_video has told what the input is
-    source = job.source
-    if not source.address:
-        images = tuple(image.absolute() for image in source.images)
-        source = replace(source, path=source.path.absolute(), images=images)
-    return source, job.target.absolute()
-
-
-def _with_absolute_paths(plain: Mapping[str, Any]) -> dict[str, Any]:
+def with_absolute_paths(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config whose files are named from the root: workers may start anywhere."""
     found = dict(plain)
-    for key in ("checkpoint", "masks"):
-        if found[key] is not None and Path(str(found[key])).expanduser().exists():
-            found[key] = str(Path(str(found[key])).expanduser().absolute())
+    for key in ("input", "output", "masks", "checkpoint"):
+        value = found[key]
+        found[key] = (
+            [_absolute(each) for each in value]
+            if isinstance(value, list)
+            else (None if value is None else _absolute(value))
+        )
+    found["remover"] = _absolute_below(found["remover"])
     return found
+
+
+def _absolute(value: object) -> str:
+    text = str(value)
+    return text if is_url(text) or is_camera(text) else str(Path(text).expanduser().absolute())
+
+
+def _absolute_below(node: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
+    return {
+        key: _absolute(value)
+        if key == "path" and isinstance(value, str)
+        else _absolute_below(value)
+        for key, value in node.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
@@ -14,21 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.apps.cluster import run_on_cluster
-from outtake.apps.job import Job
+from outtake.apps.cluster import run_on_cluster, with_absolute_paths
+from outtake.apps.job import Job, beside
 from outtake.apps.preview import write_preview
 from outtake.apps.progress import frame_bar
 from outtake.apps.removal_setup import (
-    RESUME,
     Tools,
     build_job,
     build_remover,
     build_tools,
-    choice,
+    files_of,
     reading,
+    resumes,
     versions,
 )
+from outtake.apps.values import check_values
 from outtake.build import plain_containers
+from outtake.engine import uninterrupted
 from outtake.errors import ConfigError, OutputError, OuttakeError
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
@@ -41,6 +44,7 @@ from outtake.video import (
     Source,
     VideoInfo,
     check_target,
+    finish_all,
     open_clip,
     sources_of,
 )
@@ -62,32 +66,64 @@ def infer_video(cfg: DictConfig) -> list[Path]:
 
     Raises:
         OuttakeError: anything that can not work, before any work wherever that can be known. What
-            an interrupted clip had already is kept, and the message says where.
+            an interrupted clip had already is kept, and the message says where. Of several clips,
+            one that fails does not keep the others from being made.
     """
     plain = plain_containers(cfg)
+    check_values(plain)
+    if plain["workers"]:
+        plain = with_absolute_paths(plain)
+    remover = build_remover(plain)
     sources = sources_of(plain["input"])
-    targets = targets_of(plain["output"], sources)
+    targets = targets_of(plain["output"], sources, suffix_for(plain["codec"], remover))
     if len(sources) > 1 and plain["masks"] is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
-    remover = build_remover(plain)
-    sizes: list[tuple[int, int] | None] = []
-    for source, target in zip(sources, targets, strict=True):
-        sizes.append(check_job(plain, remover, source, target))
+    several = len(sources) > 1
+    sizes = [
+        check_job(plain, remover, source, target, several=several)
+        for source, target in zip(sources, targets, strict=True)
+    ]
     tools = build_tools(plain, remover, sizes[0])
     kept = OmegaConf.to_container(cfg, resolve=False)
+    failed: list[tuple[Path, OuttakeError]] = []
     for source, target in zip(sources, targets, strict=True):
         job = build_job(plain, tools, source, target)
-        if plain["preview"]:
-            video, sheet = write_preview(job)
-            print(f"preview written to {video} and {sheet}; preview=false makes the whole clip")
-            continue
-        record = clean(job, run=runner(plain), facts=about(tools, kept))
-        print(summary(record, target))
+        try:
+            if several and _is_made(job, plain):
+                print(f"{target} is there already")
+            elif plain["preview"]:
+                video, sheet = write_preview(job)
+                print(f"preview written to {video} and {sheet}; preview=false makes all of it")
+            else:
+                record = clean(job, run=runner(plain), facts=about(tools, kept))
+                print(summary(record, target))
+        except OuttakeError as error:
+            if not several:
+                raise
+            log.error("error: %s", error)
+            failed.append((target, error))
+    if failed:
+        names = ", ".join(target.name for target, _ in failed)
+        raise type(failed[0][1])(f"{len(failed)} of {len(targets)} were not made: {names}")
     return targets
 
 
+def _is_made(job: Job, plain: Mapping[str, Any]) -> bool:
+    """Tell whether an earlier call with the same clips has made this one already."""
+    if not resumes(plain) or plain["overwrite"] or plain["preview"] or not job.target.exists():
+        return False
+    try:
+        report = json.loads(report_path(job.target).read_text())
+    except (OSError, ValueError):
+        report = {}
+    with open_clip(job.source, **job.reading) as clip:
+        if report.get("job_sha256") == job.digest(clip):
+            return True
+    raise OutputError(f"output {job.target} exists; set overwrite=true to replace it")
+
+
 def check_job(
-    plain: Mapping[str, Any], remover: Remover, source: Source, target: Path
+    plain: Mapping[str, Any], remover: Remover, source: Source, target: Path, *, several: bool
 ) -> tuple[int, int] | None:
     """Let a bad input or output show itself before the checkpoint is loaded.
 
@@ -95,24 +131,31 @@ def check_job(
         Height and width of the frames; None of a stream, which may be opened only once.
     """
     bit_depth, size = 8, None
-    if not source.address:
+    if not source.address and not several:
         with open_clip(source, **reading(plain)) as clip:
             bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
+    # Of several, those that are there may be made already; a preview leaves the output alone.
+    tolerated = bool(plain["overwrite"] or plain["preview"] or several)
+    checks: dict[str, Any] = {
+        "overwrite": tolerated,
+        "resume": resumes(plain),
+        "reads": reads(plain, source),
+    }
     check_target(
-        target,
-        source.path,
-        overwrite=plain["overwrite"],
-        resume=choice(plain, "resume", RESUME),
-        codec=plain["codec"],
-        crf=plain["crf"],
-        preset=plain["preset"],
-        channels=remover.channels,
-        bit_depth=bit_depth,
-    )
+        target, source.path, **checks, codec=plain["codec"], crf=plain["crf"],
+        preset=plain["preset"], channels=remover.channels, bit_depth=bit_depth,
+    )  # fmt: skip
+    if not target.suffix and plain["codec"] != "auto":
+        raise OutputError(
+            f"codec={plain['codec']} does not go into {target}, a folder of PNG images; name a "
+            "video, or leave codec=auto"
+        )
+    if plain["confidence_video"]:
+        check_target(beside(target, "confidence"), source.path, **checks)
     return size
 
 
-def targets_of(output: str, sources: Sequence[Source]) -> list[Path]:
+def targets_of(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> list[Path]:
     """Return where each clip goes: ``output`` itself, or for several a file each in that folder.
 
     Raises:
@@ -126,18 +169,30 @@ def targets_of(output: str, sources: Sequence[Source]) -> list[Path]:
             f"output {place} is one file for {len(sources)} inputs; name a folder, in which each "
             "keeps its name"
         )
-    targets = [place / f"{source.name}.mp4" for source in sources]
+    targets = [place / f"{source.name}{suffix}" for source in sources]
     double = next((target for target in targets if targets.count(target) > 1), None)
     if double is not None:
         raise OutputError(f"two inputs would become {double}; rename one or run them one by one")
     return targets
 
 
+def suffix_for(codec: str, remover: Remover) -> str:
+    """Return the suffix of an output whose name the user leaves to us."""
+    if codec == "auto":
+        return ".mov" if remover.channels == 4 else ".mp4"
+    return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
+
+
+def reads(plain: Mapping[str, Any], source: Source) -> list[Path]:
+    """Return every file and folder that is read, none of which may be written to."""
+    named = [plain["checkpoint"], plain["masks"]]
+    found = [Path(str(each)).expanduser() for each in named if isinstance(each, str)]
+    return [source.path, *source.images, *found, *files_of(plain["remover"])]
+
+
 def runner(plain: Mapping[str, Any]) -> Run:
     """Return what runs a job: this process, or a Ray cluster."""
-    workers = plain["workers"]
-    if not isinstance(workers, int) or workers < 0:
-        raise ConfigError(f"workers={workers}: must be a whole number; 0 is this process alone")
+    workers = int(plain["workers"])
     if workers == 0:
         return run_here
     return lambda job, outputs, made: run_on_cluster(plain, job, outputs, workers, made)
@@ -185,11 +240,16 @@ def clean(
         OuttakeError: the clip can not be read to its end, or the target not be written. A playable
             part and the finished segments are kept, and the message says where.
     """
-    with open_clip(job.source, **job.reading) as clip:
-        outputs, info = job.open(clip), clip.info
-        if info.live:
+    with open_clip(job.source, **job.reading) as clip, _terminable():
+        outputs = job.open(clip)
+        if clip.info.live:
             run = partial(run_here, clip=clip)
-        return _cleaned(job, outputs, run, facts or {}, progress)
+        facts = {**(facts or {}), "job_sha256": None if clip.info.live else job.digest(clip)}
+        try:
+            return _cleaned(job, outputs, run, facts, progress)
+        finally:
+            for output in outputs:
+                output.release()
 
 
 def _cleaned(
@@ -216,8 +276,8 @@ def _cleaned(
             report = job.report(outputs, end)
             # Before the segments are gone: what is known about their frames lies beside them.
             write_report(job.target, redact_tree(report.record()))
-            for output in outputs:
-                output.finish(end)
+            with uninterrupted():
+                finish_all(outputs, end)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(*error.args, *_kept(job, outputs)) from error
     except OuttakeError as error:
@@ -226,7 +286,6 @@ def _cleaned(
         _kept(job, outputs)
         raise
     seconds = perf_counter() - began_s
-    made_frames = report.frames - done
     record: dict[str, Any] = redact_tree(
         report.record(
             output=str(job.target),
@@ -235,8 +294,8 @@ def _cleaned(
             **facts,
             **({"remover_notes": notes} if (notes := getattr(job.remover, "notes", None)) else {}),
             seconds=round(seconds, 3),
-            frames_made_now=made_frames,
-            frames_per_second=round(made_frames / seconds, 3),
+            frames_made_now=made,
+            frames_per_second=round(made / seconds, 3),
             stage_s={name: round(value, 3) for name, value in busy_s.items()},
             versions=versions(),
         )
@@ -326,14 +385,33 @@ def _input(info: VideoInfo) -> dict[str, Any]:
 
 def _kept(job: Job, outputs: list[Output]) -> list[str]:
     """Keep what can be played and what can be continued; return what to say about it."""
-    salvaged: Salvaged | None = outputs[0].salvage()
+    with uninterrupted():
+        salvaged: Salvaged | None = outputs[0].salvage()
     if salvaged is None:
         for output in outputs:
             if not output.has_segments():
                 output.discard()
         return []
     said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
-    return [*said, "the same command goes on from there"] if job.writing.get("resume") else said
+    goes_on = job.writing.get("resume") and not outputs[0].info.live
+    return [*said, "the same command goes on from there"] if goes_on else said
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler sends it, end a job as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt("terminated")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +26,9 @@ from outtake.removal.confidence import confidence_frame
 from outtake.removal.masks_in import masks_from
 from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame
 from outtake.types import TimedFrame
-from outtake.video import Clip, Output, Source, open_clip, open_output
+from outtake.video import Clip, Output, Source, VideoInfo, open_clip, open_output
+
+log = logging.getLogger(__name__)
 
 # How far decoding and masks may run ahead of what takes longest.
 _AHEAD_FRAMES = 4
@@ -82,6 +86,23 @@ class Job:
         """Where the confidence video goes."""
         return beside(self.target, "confidence")
 
+    def digest(self, clip: Clip) -> str:
+        """Identify the job: two with the same digest make the same frames."""
+        return hashlib.sha256(json.dumps(self._depends(clip), default=str).encode()).hexdigest()
+
+    def _depends(self, clip: Clip) -> dict[str, Any]:
+        found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
+        if self.masks is not None:
+            with open_clip(self.masks, **self._masks_reading()) as masks:
+                found["masks"] = masks.digest()
+        return found
+
+    def _masks_reading(self) -> dict[str, Any]:
+        # One mask for each frame that is used: the selection was made when they were.
+        return {key: self.reading[key] for key in ("fps", "limits") if key in self.reading} | {
+            "deep": False
+        }
+
     def open(self, clip: Clip) -> list[Output]:
         """Open the output, and that of the confidence video if there is to be one.
 
@@ -89,27 +110,37 @@ class Job:
             clip: the source, opened.
 
         Raises:
-            OuttakeError: the output can not be written.
+            OuttakeError: the output can not be written, or masks and frames do not go together.
         """
         info = clip.info
-        depends = {**self.fingerprint, "segment_frames": self.segment_frames}
-        if self.writing.get("resume"):
-            depends["input"] = clip.digest()
+        writing = dict(self.writing)
+        if info.live:
+            writing["resume"] = False  # what a camera showed will not come again
+        depends = self._depends(clip) if writing.get("resume") else {}
         if self.masks is not None:
-            with open_clip(self.masks, **{**self.reading, "deep": False}) as masks:
-                if self.writing.get("resume"):
-                    depends["masks"] = masks.digest()
+            self._compare_lengths(info)
         channels = self.remover.channels
-        main = open_output(
-            self.target, info, channels=channels, fingerprint=depends, **self.writing
-        )
+        main = open_output(self.target, info, channels=channels, fingerprint=depends, **writing)
         if not self.confidence_video:
             return [main]
-        options = {**self.writing, "codec": "auto", "crf": None, "audio": False}
-        return [
-            main,
-            open_output(self.confidence_target, info, fingerprint=depends, **options),
-        ]
+        options = writing | {"codec": "auto", "crf": None, "audio": False}
+        try:
+            second = open_output(self.confidence_target, info, fingerprint=depends, **options)
+        except BaseException:
+            if not main.has_segments():
+                main.discard()
+            raise
+        return [main, second]
+
+    def _compare_lengths(self, info: VideoInfo) -> None:
+        assert self.masks is not None
+        with open_clip(self.masks, **self._masks_reading()) as masks:
+            there = masks.info.frames
+        if there and info.frames and there != info.frames:
+            log.warning(
+                "%s says that it has %d frames, and %s %d masks; each frame needs one",
+                info.path.name, info.frames, masks.info.path.name, there,
+            )  # fmt: skip
 
     def run(
         self,
@@ -125,7 +156,7 @@ class Job:
 
         Args:
             outputs: as :meth:`open` returned them.
-            first: the first segment; None for the first that is missing.
+            first: the first segment; those that are there are passed over.
             stop: the first that is not made; None for all to the end.
             frame_made: called after each frame.
             clip: the source, if it is open already and can not be opened twice.
@@ -141,7 +172,11 @@ class Job:
         # Stages overlap already: OpenCV's own threads cost more than they bring here.
         cv2.setNumThreads(1)
         there = _There(outputs)
-        first = there.leading() if first is None else first
+        first = first or 0
+        while first != stop and first in there:
+            first += 1
+        if first == stop:
+            return Produced((), 0, None), {}
         context = self.remover.context(*self._size(outputs))
         stride = common_stride(1 if self.labels is None else self.labels.stride)
         lead = 0 if self.policy is None else self.policy.context_frames
@@ -149,7 +184,9 @@ class Job:
         damage = _Damage(halt)
         # Threads end before the files that they read are closed.
         with ExitStack() as files, Stages() as stages:
-            frames = clip or files.enter_context(open_clip(self.source, skip=start, **self.reading))
+            frames = clip or files.enter_context(
+                open_clip(self.source, skip=start, deep=outputs[0].deep, **self.reading)
+            )
             made = produce(
                 self.masked(damage.until(frames), files, stages, start, cut_short=damage.happened),
                 self.remover,
@@ -187,11 +224,9 @@ class Job:
         """
         frames = stages.run("decode", clip, ahead=_AHEAD_FRAMES)
         if self.masks is not None:
-            reading = {**self.reading, "skip": start, "deep": False}
-            drawn = files.enter_context(open_clip(self.masks, **reading))
-            return stages.run(
-                "mask", masks_from(frames, reduce(drawn), first_number=start), ahead=_AHEAD_FRAMES
-            )
+            drawn = files.enter_context(open_clip(self.masks, skip=start, **self._masks_reading()))
+            paired = masks_from(frames, reduce(drawn), first_number=start, cut_short=cut_short)
+            return stages.run("mask", paired, ahead=_AHEAD_FRAMES)
         assert self.labels is not None and self.policy is not None  # one of the two is given
         labelled = stages.run("predict", self.labels(frames), ahead=_AHEAD_FRAMES)
         return stages.run("mask", self.policy(labelled), ahead=_AHEAD_FRAMES)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,15 @@ from outtake.checkpoint import Trained, load_trained
 from outtake.errors import ConfigError
 from outtake.inference import Predictor, open_backend, resolve_device
 from outtake.inference.calibration import training_images
+from outtake.inference.opening import choose
 from outtake.labels import LabelSpace
 from outtake.removal import MaskPolicy, Remover
 from outtake.removal.carried import CarriedLabels
 from outtake.removal.feather import Feathered
 from outtake.types import Frame
 from outtake.video import Limits, Source
+from outtake.video.digest import file_digest
 
-AUDIO = {"copy": True, "drop": False}
-RESUME = {"auto": True, "false": False}
 # What changes nothing about the frames that come out, or is in the fingerprint by its content.
 _NO_PART = {
     "input", "output", "masks", "checkpoint", "overwrite", "resume", "preview", "workers",
@@ -80,8 +82,6 @@ def build_tools(
         trained.labels, remover, names(plain["remove"]), names(plain["keep_only"]), plain["mask"]
     )
     if plain["short_side"] is not None:
-        if not isinstance(plain["short_side"], int) or plain["short_side"] < 1:
-            raise ConfigError(f"short_side={plain['short_side']}: must be a number of pixels")
         trained = replace(trained, short_side=plain["short_side"])
     labels = build_labels(plain, trained, policy, frame_size)
     return Tools(remover, labels, policy, trained)
@@ -91,8 +91,8 @@ def build_remover(plain: Mapping[str, Any]) -> Remover:
     """Build the remover, with a feather around it if one is asked for."""
     remover: Remover = instantiate(plain["remover"])
     feather = float(plain["feather"])
-    if not 0 <= feather < 1:
-        raise ConfigError(f"feather={feather}: must be at least 0 and below 1, of the height")
+    if feather >= 1:
+        raise ConfigError(f"feather={feather}: must be below 1, of the height")
     if plain["masks"] is None and feather > float(plain["mask"]["dilate"]):
         raise ConfigError(
             f"feather={feather}: wider than mask.dilate={plain['mask']['dilate']}, so the edge of "
@@ -111,8 +111,6 @@ def build_labels(
 ) -> Labels:
     """Build what labels the frames: a backend, in batches, on every k-th frame."""
     every = plain["segment_every"]
-    if not isinstance(every, int) or every < 1:
-        raise ConfigError(f"segment_every={every}: must be a whole number, at least 1")
     backend = dict(plain["backend"])
     opened = open_backend(
         backend.pop("name"),
@@ -169,9 +167,6 @@ def choose_policy(
 
 def build_job(plain: Mapping[str, Any], tools: Tools, source: Source, target: Path) -> Job:
     """Return the job for one clip of a call."""
-    frames = plain["segment_frames"]
-    if not isinstance(frames, int) or frames < 1:
-        raise ConfigError(f"segment_frames={frames}: must be a whole number, at least 1")
     return Job(
         source=source,
         target=target,
@@ -184,11 +179,11 @@ def build_job(plain: Mapping[str, Any], tools: Tools, source: Source, target: Pa
             "codec": plain["codec"],
             "crf": plain["crf"],
             "preset": plain["preset"],
-            "audio": choice(plain, "audio", AUDIO),
+            "audio": plain["audio"] == "copy",
             "overwrite": plain["overwrite"],
-            "resume": choice(plain, "resume", RESUME),
+            "resume": resumes(plain),
         },
-        segment_frames=frames,
+        segment_frames=plain["segment_frames"],
         confidence_video=bool(plain["confidence_video"]),
         fingerprint=fingerprint(plain, tools),
     )
@@ -201,42 +196,70 @@ def reading(plain: Mapping[str, Any]) -> dict[str, Any]:
         "start": plain["start"],
         "end": plain["end"],
         "every": plain["every"],
-        "limits": Limits(**plain["limits"]),
+        "limits": limits(plain["limits"]),
     }
+
+
+def limits(options: Mapping[str, Any]) -> Limits:
+    """Return what a clip may ask for.
+
+    Raises:
+        ConfigError: a limit that does not exist, or that can not be.
+    """
+    try:
+        return Limits(**options)
+    except TypeError as error:
+        known = ", ".join(each.name for each in fields(Limits))
+        raise ConfigError(f"limits: {error}; there are {known}") from error
 
 
 def fingerprint(plain: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
-    """Return what the frames depend on beside the input: config, checkpoint, versions."""
-    return {
+    """Return what the frames depend on beside the input: config, checkpoint, files, versions."""
+    found: dict[str, Any] = {
         "config": {key: value for key, value in plain.items() if key not in _NO_PART},
-        "checkpoint_sha256": None if tools.trained is None else tools.trained.sha256,
-        "classes": None if tools.policy is None else list(tools.policy.ids),
+        "remover_files": {str(path): file_digest(path) for path in files_of(plain["remover"])},
         "versions": versions(),
     }
+    if tools.trained is not None and tools.policy is not None:
+        device = resolve_device(plain["device"])
+        found["checkpoint_sha256"] = tools.trained.sha256
+        found["classes"] = list(tools.policy.ids)
+        found["device"] = str(device)
+        found["backend"] = choose(plain["backend"]["name"], plain["device"], plain["precision"])
+    return found
+
+
+def files_of(node: Any) -> list[Path]:
+    """Return the files that a remover's config names: every ``path`` in it that is one."""
+    found: list[Path] = []
+    items = node.items() if isinstance(node, Mapping) else ()
+    for key, value in items:
+        if key == "path" and isinstance(value, str) and Path(value).expanduser().is_file():
+            found.append(Path(value).expanduser())
+        found.extend(files_of(value))
+    return found
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what makes the frames."""
-    return {
+    found = {
         "outtake": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "av": av.__version__,
+        "ffmpeg": ".".join(map(str, av.library_versions["libavcodec"])),
         "opencv": cv2.__version__,
         "numpy": np.__version__,
     }
+    for name in ("openvino", "onnxruntime"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
-def choice(plain: Mapping[str, Any], key: str, allowed: Mapping[str, Any]) -> Any:
-    """Return what a word in the config stands for.
-
-    Raises:
-        ConfigError: it is none of those allowed.
-    """
-    word = str(plain[key]).lower()
-    if word not in allowed:
-        raise ConfigError(f"{key}={plain[key]}: unknown; use {', '.join(allowed)}")
-    return allowed[word]
+def resumes(plain: Mapping[str, Any]) -> bool:
+    """Tell whether ``resume`` is auto."""
+    return str(plain["resume"]).lower() == "auto"
 
 
 def names(value: object) -> list[str]:

@@ -2,6 +2,6 @@
 
 from outtake.engine.produce import Made, Produced, produce
 from outtake.engine.segments import Segments, first_needed
-from outtake.engine.threads import Stages
+from outtake.engine.threads import Stages, uninterrupted
 
-__all__ = ["Made", "Produced", "Segments", "Stages", "first_needed", "produce"]
+__all__ = ["Made", "Produced", "Segments", "Stages", "first_needed", "produce", "uninterrupted"]

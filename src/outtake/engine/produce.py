@@ -93,7 +93,8 @@ def produce(
         first: the first segment that is made.
         stop: the first that is not; None for all.
         complete: segments that are there already.
-        check: called when the frames of a segment are through; may raise.
+        check: called when the clip has ended; may raise. A segment that the end cut short, or its
+            context, does not count then.
 
     Raises:
         ConfigError: the remover did not give one frame for each.
@@ -112,7 +113,8 @@ def produce(
                 with stages.timed("encode"):
                     target.write(entry)
                 frames += 1
-            check()
+            if segments.ended:
+                check()
         made.append(index)
     check()
     return Produced(tuple(made), frames, end)

@@ -20,6 +20,9 @@ class Segments:
 
     At most the context and the frames being looked at are held.
 
+    Attributes:
+        ended: whether the clip's end was met, so that what was given last was all there is.
+
     Args:
         clip: masked frames, consecutive from ``start``.
         length: of a segment, in frames.
@@ -43,6 +46,7 @@ class Segments:
         self._next = start
         self._first = first
         self._held: deque[MaskedFrame] = deque()
+        self.ended = False
 
     def __iter__(self) -> Iterator[tuple[int, Iterator[MaskedFrame]]]:
         """Yield each segment's index and frames; they may be left unread."""
@@ -70,6 +74,7 @@ class Segments:
         while self._next <= number:
             item = next(self._clip, None)
             if item is None:
+                self.ended = True
                 return False
             self._held.append(replace(item, number=self._next))
             self._next += 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,9 +16,24 @@ from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 # How often a thread that waits looks whether it is to stop.
 _POLL_S = 0.1
 _JOIN_S = 60.0
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: what is done inside must come to its end, and takes a moment only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +74,13 @@ class Stages:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
+        if kind is KeyboardInterrupt:
+            log.info("stopping; a moment")
         with self._lock:
             threads = list(self._threads)
-        for thread in threads:
-            thread.join(_JOIN_S)
+        with uninterrupted():
+            for thread in threads:
+                thread.join(_JOIN_S)
 
     def run(self, name: str, items: Iterable[T], *, ahead: int = 2) -> Iterator[T]:
         """Return what ``items`` yields, made in a thread, at most ``ahead`` items early.
@@ -81,7 +101,7 @@ class Stages:
             self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         while True:
             begin = perf_counter()
-            entry = waiting.get()
+            entry = self._get(waiting)
             self._waited_s[threading.get_ident()] += perf_counter() - begin
             if isinstance(entry, _End):
                 if entry.error is not None:
@@ -121,10 +141,17 @@ class Stages:
                     close()
             self._put(waiting, end)
 
+    def _get(self, waiting: queue.Queue[_Item[T] | _End]) -> _Item[T] | _End:
+        # Whoever is to fill the queue may have been stopped: nobody waits for ever.
+        while True:
+            try:
+                return waiting.get(timeout=_POLL_S)
+            except queue.Empty:
+                if self._stop.is_set():
+                    return _End()
+
     def _put(self, waiting: queue.Queue[_Item[T] | _End], entry: _Item[T] | _End) -> None:
         while not self._stop.is_set():
             with suppress(queue.Full):
                 waiting.put(entry, timeout=_POLL_S)
                 return
-        with suppress(queue.Full):  # whoever waits is woken, so that stages end one after another
-            waiting.put_nowait(_End() if isinstance(entry, _Item) else entry)

@@ -2,7 +2,14 @@
 
 from outtake.video.clip import Clip, open_clip
 from outtake.video.limits import Limits
-from outtake.video.output import FrameWriter, Output, Salvaged, check_target, open_output
+from outtake.video.output import (
+    FrameWriter,
+    Output,
+    Salvaged,
+    check_target,
+    finish_all,
+    open_output,
+)
 from outtake.video.probe import VideoInfo, probe
 from outtake.video.reader import VideoReader
 from outtake.video.sources import Source, sources_of
@@ -19,6 +26,7 @@ __all__ = [
     "VideoReader",
     "WholeWriter",
     "check_target",
+    "finish_all",
     "open_clip",
     "open_output",
     "open_writer",

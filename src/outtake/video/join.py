@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 from outtake.errors import OutputError
 from outtake.video.encoder import PictureTrack, explain, nominal_rate, tag_picture
 from outtake.video.encoding import Encoding
-from outtake.video.manifest import Record
 from outtake.video.matroska import display_size, set_display_size
 from outtake.video.probe import VideoInfo
+from outtake.video.record import Record
 from outtake.video.segments import STEP_MS
 from outtake.video.tracks import CopiedTracks, has_tracks, track_clock
 

@@ -9,55 +9,34 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-import zlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from outtake.errors import OutputError
 from outtake.files import finite, replace_text
+from outtake.video.lock import FolderLock
+from outtake.video.record import Record, checksum, delete
 
 log = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 
+_LOCK = "lock"
 # Says that the target is being made; once that is done there is nothing to go on with.
-JOINED = "joined.txt"
-DONE = "done\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A segment that is on the disk.
-
-    Attributes:
-        index: of the segment in the clip.
-        whole: whether it is all that the segment has to hold; otherwise the tail that an
-            interruption left.
-        width: of its frames.
-        height: likewise.
-        pts: of each frame in the order of showing, in units of the source's time base.
-        reorder: by how many frames a packet may come after its turn.
-        bytes: its size.
-        crc32: of its bytes.
-    """
-
-    index: int
-    whole: bool
-    width: int
-    height: int
-    pts: list[int]
-    reorder: int
-    bytes: int
-    crc32: int
+_JOINED = "joined.txt"
+_BEGUN, _DONE = "begun", "done"
 
 
 class SegmentFolder:
     """The folder in which an output grows.
+
+    One process at a time has it, from :meth:`start` to :meth:`release` or :meth:`remove`; copies
+    that were pickled write into it beside that one.
 
     Args:
         path: the folder, ``<target>.part``.
@@ -67,39 +46,78 @@ class SegmentFolder:
     def __init__(self, path: Path, suffix: str) -> None:
         self.path = path
         self.suffix = suffix
+        self._lock = FolderLock(path / _LOCK)
+        self._bytes: dict[int, int] = {}
+        self._used_bytes = 0
 
-    def start(self, job: Mapping[str, Any], *, resume: bool) -> dict[int, Record]:
-        """Make the folder ready for a job.
+    def start(
+        self, job: Mapping[str, Any], *, resume: bool, keep: bool = False
+    ) -> dict[int, Record]:
+        """Make the folder ready for a job, and keep other processes from it.
 
         Args:
             job: what decides about the frames; segments of another job are deleted.
             resume: whether to keep segments of the same job.
+            keep: the target is there and may be replaced only by the job that made it.
 
         Returns:
             The whole segments that are there.
 
         Raises:
-            OutputError: the folder holds something else, or can not be written.
+            OutputError: the folder is another process's, holds something else, or can not be
+                written.
         """
         record = {"format": _FORMAT, "job": json.loads(json.dumps(finite(job), default=str))}
         self._check()
+        self._take()
         try:
-            if self.path.exists():
-                if resume and self._continues(record):
-                    return self._sweep()
+            found = self._sweep() if resume and self._continues(record) else None
+            if found is None:
+                if keep and self.is_joining():
+                    raise OutputError(
+                        f"output {self._target} exists; set overwrite=true to replace it"
+                    )
+                self._clear()
+                replace_text(self.path / _MANIFEST, json.dumps(record, indent=2) + "\n")
+        except BaseException as error:
+            if (self.path / _MANIFEST).exists():
+                self.release()
+            else:
                 self.remove()
-            self.path.mkdir(parents=True, exist_ok=True)
+            if isinstance(error, OSError):
+                raise OutputError(f"can not write {self.path}: {error.strerror}") from error
+            raise
+        for segment in (found or {}).values():
+            self._count(segment)
+        return found or {}
+
+    @property
+    def _target(self) -> Path:
+        return self.path.with_suffix("")
+
+    def _take(self) -> None:
+        try:
+            self._lock.take()
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another process is writing to {self._target}; wait for its end, or name another "
+                "output"
+            ) from error
         except OSError as error:
             raise OutputError(f"can not write {self.path}: {error.strerror}") from error
-        replace_text(self.path / _MANIFEST, json.dumps(record, indent=2) + "\n")
-        return {}
+
+    def release(self) -> None:
+        """Let other processes have the folder; once is enough, twice does no harm."""
+        self._lock.release()
 
     def _check(self) -> None:
-        """Refuse to touch a folder that no job of ours made."""
+        """Refuse to touch what no job of ours made."""
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is where segments go, but is a file; move it away")
         if not self.path.is_dir() or (self.path / _MANIFEST).exists():
             return
         for entry in self.path.iterdir():
-            if not entry.name.startswith(_MANIFEST):
+            if not entry.name.startswith((_MANIFEST, _JOINED)) and not _is_lock(entry):
                 raise OutputError(
                     f"{self.path} is where segments go, but holds {entry.name}; move it away"
                 )
@@ -129,7 +147,7 @@ class SegmentFolder:
                 log.warning("%s is damaged and is made again", data)
                 file.unlink()
         for entry in list(self.path.iterdir()):
-            if ".tmp" in entry.name or (entry.stem == "joined" and entry.name != JOINED):
+            if ".tmp" in entry.name or (entry.stem == "joined" and entry.name != _JOINED):
                 delete(entry)
         return whole
 
@@ -173,6 +191,7 @@ class SegmentFolder:
         file = self._record_path(record.index, record.whole)
         replace_text(file, json.dumps(asdict(record)) + "\n")
         if record.whole:
+            self._count(record)
             self.forget_tail(record.index)
 
     def forget_tail(self, index: int) -> None:
@@ -180,43 +199,72 @@ class SegmentFolder:
         self._record_path(index, False).unlink(missing_ok=True)
         delete(self.tail_path(index))
 
+    def _count(self, record: Record) -> None:
+        self._used_bytes += record.bytes - self._bytes.get(record.index, 0)
+        self._bytes[record.index] = record.bytes
+
     def used_bytes(self) -> int:
-        """Return the size of the segments that are files."""
-        return sum(file.stat().st_size for file in self.path.glob(f"*{self.suffix or '/*.png'}"))
+        """Return the size of the whole segments that were found or are this process's own."""
+        return self._used_bytes
+
+    def begin_joining(self) -> None:
+        """Say that the target is about to appear: after a kill, this job may replace it."""
+        replace_text(self.path / _JOINED, _BEGUN + "\n")
+
+    def is_joining(self) -> bool:
+        """Whether the target may be there, and be this job's."""
+        return (self.path / _JOINED).exists()
+
+    def end_joining(self, others: Iterable[SegmentFolder]) -> None:
+        """Say that the target is complete, and that the folders of ``others`` can go with this."""
+        lines = [_DONE, *(os.path.relpath(other.path, self.path) for other in others)]
+        replace_text(self.path / _JOINED, "\n".join(lines) + "\n")
 
     def forget_done(self) -> None:
-        """Delete what is left of a job whose target is complete."""
-        marker = self.path / JOINED
-        if marker.exists() and marker.read_text() == DONE:
-            self.remove()
+        """Delete what is left of a job whose target is complete.
+
+        Raises:
+            OutputError: another process is at it.
+        """
+        try:
+            said = (self.path / _JOINED).read_text().splitlines()
+        except (OSError, ValueError):
+            said = []
+        if said[:1] != [_DONE] and not self._is_bare():
+            return
+        self._take()
+        for other in said[1:]:
+            folder = SegmentFolder(Path(os.path.normpath(self.path / other)), self.suffix)
+            if folder.is_joining() or folder._is_bare():
+                folder.remove()
+        self.remove()
+
+    def _is_bare(self) -> bool:
+        return self.path.is_dir() and all(_is_lock(entry) for entry in self.path.iterdir())
+
+    def _clear(self) -> None:
+        """Delete what is in the folder but the lock, what says whose it is at the end."""
+        last = [self.path / _MANIFEST, self.path / _JOINED]
+        for entry in self.path.iterdir():
+            if entry.name != _LOCK and entry not in last:
+                delete(entry)
+        for entry in last:
+            delete(entry)
+        self._bytes.clear()
+        self._used_bytes = 0
 
     def remove(self) -> None:
-        """Delete the folder with all that is in it, what says that it is done at the end."""
+        """Delete the folder with all that is in it, and let go of it."""
         if self.path.is_dir():
-            for entry in self.path.iterdir():
-                if entry.name != JOINED:
-                    delete(entry)
-        delete(self.path)
+            self._clear()
+            delete(self.path / _LOCK)
+            with suppress(OSError):  # another process may be in it already
+                self.path.rmdir()
+        self.release()
 
 
-def checksum(path: Path) -> tuple[int, int]:
-    """Return size in bytes and CRC-32 of a file, or of the files in a folder."""
-    size = crc = 0
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                size += len(chunk)
-                crc = zlib.crc32(chunk, crc)
-    return size, crc
-
-
-def delete(path: Path) -> None:
-    """Delete a file or folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+def _is_lock(entry: Path) -> bool:
+    return entry.name == _LOCK and entry.is_file() and entry.stat().st_size == 0
 
 
 def _first_difference(found: object, wanted: object, name: str = "") -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,15 +19,19 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from outtake.errors import OutputError
-from outtake.files import check_folder, fsync_folder, replace_text
+from outtake.files import fsync_folder, replace_text
 from outtake.types import TimedFrame
 from outtake.video.encoding import choose_encoding
 from outtake.video.guard import SizeGuard
 from outtake.video.join import Joiner
-from outtake.video.manifest import DONE, JOINED, Record, SegmentFolder, delete
-from outtake.video.png import PngPiece, check_png_folder, gather
+from outtake.video.manifest import SegmentFolder
+from outtake.video.png import PngPiece, gather
 from outtake.video.probe import VideoInfo
+from outtake.video.record import Record, delete
 from outtake.video.segments import SegmentWriter, flush_to_disk, open_video_piece
+from outtake.video.targets import Reads, check_target, free_partial, holds, part_folder, paths_of
+
+__all__ = ["FrameWriter", "Output", "Salvaged", "check_target", "finish_all", "open_output"]
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +83,8 @@ class Salvaged:
 class Output:
     """An output that grows in segments; made by :func:`open_output`.
 
-    It has no open files: it can be sent to other processes, which may write segments at once.
+    It can be sent to other processes, which may write segments at once. The one that opened it
+    keeps others from opening it too, until :meth:`finish`, :meth:`discard` or :meth:`release`.
 
     Attributes:
         path: the target.
@@ -94,9 +100,12 @@ class Output:
         joiner: Joiner | None,
         folder: SegmentFolder,
         found: Mapping[int, Record],
+        reads: Sequence[Path] = (),
     ) -> None:
         self.path = path
         self.complete = tuple(sorted(found))
+        self._frames = {index: len(record.pts) for index, record in found.items()}
+        self._reads = (info.path, *reads)
         self._info = info
         self._channels = channels
         self._joiner = joiner
@@ -125,8 +134,12 @@ class Output:
 
     def frames(self, index: int) -> int:
         """Return how many frames a whole segment has; 0 if it is not there."""
-        record = self._folder.record(index)
-        return len(record.pts) if record else 0
+        if index not in self._frames:
+            record = self._folder.record(index)
+            if record is None:
+                return 0
+            self._frames[index] = len(record.pts)  # what is whole stays as it is
+        return self._frames[index]
 
     def segment(self, index: int) -> FrameWriter:
         """Return a writer for a segment; enter it, write the frames, leave it.
@@ -156,24 +169,7 @@ class Output:
         Raises:
             OutputError: a segment is missing, or the target can not be written; segments stay.
         """
-        records = [self._folder.record(index) for index in range(segments)]
-        missing = [str(index) for index, record in enumerate(records) if record is None]
-        if missing or not records:
-            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
-            raise OutputError(
-                f"{self.path} is not complete: {len(missing)} of {segments} segments are missing "
-                f"({shown}); run again with resume=auto to make them"
-            )
-        kept = [record for record in records if record]
-        # A kill between here and the end leaves a target that this job may replace.
-        replace_text(self._folder.path / JOINED, "begun\n")
-        frames, _ = self._assemble(kept, self.path, end=True)
-        replace_text(self._folder.path / JOINED, DONE)
-        earlier = self._folder.path / _PARTIAL
-        if earlier.exists():
-            delete(self.path.with_name(earlier.read_text().strip()))
-        self._folder.remove()
-        return frames
+        return finish_all([self], segments)
 
     def salvage(self) -> Salvaged | None:
         """Make a playable file of what is there, after an interruption.
@@ -192,40 +188,119 @@ class Output:
             records.append(tail)
         if not records:
             return None
-        path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
         try:
+            made = self._join(records, end=False)
+            path = self._partial() or free_partial(self.path)
             replace_text(self._folder.path / _PARTIAL, path.name + "\n")
-            frames, seconds = self._assemble(records, path, end=False)
+            self._place(path)
         except OutputError as error:
             log.warning("no playable part could be made: %s", error)
             return None
-        return Salvaged(path, frames, seconds)
+        return Salvaged(path, *made)
+
+    def _partial(self) -> Path | None:
+        """Return the playable part that this job made before, unless it is read now."""
+        try:
+            path = self.path.with_name((self._folder.path / _PARTIAL).read_text().strip())
+        except (OSError, ValueError):
+            return None
+        return None if any(holds(path, read) for read in self._reads) else path
 
     def discard(self) -> None:
-        """Delete what was written; the target stays as it was."""
+        """Delete what was written; the target stays as it was.
+
+        That includes whole segments that an earlier run left: see :meth:`has_segments`.
+        """
         self._folder.remove()
 
-    def _assemble(self, records: Sequence[Record], path: Path, *, end: bool) -> tuple[int, float]:
-        joined = self._folder.path / f"joined{self.path.suffix}"
-        pieces = [(self._folder.data_path(record), record) for record in records]
+    def release(self) -> None:
+        """Let other processes open the output; segments stay. It may be called again."""
+        self._folder.release()
+
+    @property
+    def _joined(self) -> Path:
+        return self._folder.path / f"joined{self.path.suffix}"
+
+    def _records(self, segments: int) -> list[Record]:
+        """Return the records of all segments as they are on the disk now."""
+        records = [self._folder.record(index) for index in range(segments)]
+        missing = [str(index) for index, record in enumerate(records) if record is None]
+        if missing or not records:
+            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+            raise OutputError(
+                f"{self.path} is not complete: {len(missing)} of {segments} segments are missing "
+                f"({shown}); run again with resume=auto to make them"
+            )
+        return [record for record in records if record]
+
+    def _join(self, records: Sequence[Record], *, end: bool) -> tuple[int, float]:
+        """Put segments together, still in the folder; return the frames and their seconds."""
         sizes = {(record.width, record.height) for record in records}
         if len(sizes) > 1:
             raise OutputError(f"{self.path}: its segments have sizes {sorted(sizes)}; start afresh")
-        try:
+        pieces = [(self._folder.data_path(record), record) for record in records]
+        with self._errors(self.path):
             if self._joiner:
-                made = self._joiner.join(pieces, joined, end=end)
+                made = self._joiner.join(pieces, self._joined, end=end)
             else:
-                gather([file for file, _ in pieces], joined)
+                gather([file for file, _ in pieces], self._joined)
                 made = _count(records, self._info)
-            flush_to_disk(joined)
+            flush_to_disk(self._joined)
+        return made
+
+    def _place(self, path: Path) -> None:
+        """Give what was put together its name."""
+        with self._errors(path):
             if path.is_dir():
                 delete(path)
-            os.replace(joined, path)
+            os.replace(self._joined, path)
             fsync_folder(path.parent)
+
+    @contextmanager
+    def _errors(self, path: Path) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            delete(joined)
+            delete(self._joined)
             raise OutputError(f"can not write {path}: {error.strerror or error}") from error
-        return made
+
+
+def finish_all(outputs: Sequence[Output], segments: int) -> int:
+    """Finish outputs that belong together: their targets appear when all can, then segments go.
+
+    After a kill at any moment, either the same command goes on from the segments of each output,
+    or all targets are complete.
+
+    Args:
+        outputs: with the same segments; the first is the one that is opened first.
+        segments: how many each has.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        OutputError: a segment is missing, or a target can not be written; segments stay.
+    """
+    records = [output._records(segments) for output in outputs]
+    try:
+        made = [output._join(kept, end=True) for output, kept in zip(outputs, records, strict=True)]
+        for output in outputs:
+            output._folder.begin_joining()
+        for output in outputs:
+            output._place(output.path)
+    except OutputError:
+        for output in outputs:
+            delete(output._joined)  # makes room for a playable part
+        raise
+    first, *others = outputs
+    first._folder.end_joining([output._folder for output in others])
+    for output in [*others, first]:
+        earlier = output._partial()
+        if earlier:
+            delete(earlier)
+        output._folder.remove()
+        output.release()
+    return made[0][0]
 
 
 def open_output(
@@ -240,6 +315,7 @@ def open_output(
     overwrite: bool = False,
     resume: bool = False,
     fingerprint: Mapping[str, Any] | None = None,
+    reads: Reads = (),
 ) -> Output:
     """Make a target ready to grow in segments: a video by its suffix, without one a PNG folder.
 
@@ -257,18 +333,18 @@ def open_output(
         overwrite: replace an earlier output.
         resume: go on from the segments of an interrupted job with the same fingerprint.
         fingerprint: everything that decides about the frames: config, input, checkpoint.
+        reads: what the job reads beside the source, as in :func:`check_target`.
 
     Raises:
-        OutputError: see :func:`check_target`; or the encoder does not open, or the container can
-            not hold the audio.
+        OutputError: see :func:`check_target`; or another process writes to the target, the encoder
+            does not open, or the container can not hold the audio.
     """
     target = Path(path)
     depth = info.bit_depth
-    folder = SegmentFolder(_part(target), ".mkv" if target.suffix else "")
-    folder.forget_done()
+    folder = SegmentFolder(part_folder(target), ".mkv" if target.suffix else "")
     check_target(
         target, info.path, overwrite=overwrite, resume=resume, bit_depth=depth, codec=codec,
-        crf=crf, preset=preset, channels=channels,
+        crf=crf, preset=preset, channels=channels, reads=reads,
     )  # fmt: skip
     joiner = None
     job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": channels}
@@ -280,47 +356,12 @@ def open_output(
         joiner = Joiner(target, info, encoding, audio)
         joiner.rehearse()
         job["encoding"] = encoding.record()
-    found = folder.start(json.loads(json.dumps(job, default=str)), resume=resume)
-    return Output(target, info, channels=channels, joiner=joiner, folder=folder, found=found)
-
-
-def check_target(
-    path: str | Path,
-    source: str | Path,
-    *,
-    overwrite: bool = False,
-    resume: bool = False,
-    codec: str = "auto",
-    crf: int | None = None,
-    preset: str = "veryfast",
-    channels: int = 3,
-    bit_depth: int = 8,
-) -> None:
-    """Find out, before any work, what would keep a target from being written.
-
-    Raises:
-        OutputError: it is the source, exists already, has a suffix, codec, quality, preset or
-            alpha that does not go, or lies where nothing can be written.
-    """
-    target = Path(path)
-    overwrite = overwrite or (resume and (_part(target) / JOINED).exists())
-    if target.resolve() == Path(source).resolve():
-        raise OutputError(f"output {target} is the input; name another file")
-    if not target.suffix:
-        check_png_folder(target, overwrite=overwrite)
-    else:
-        choose_encoding(
-            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=bit_depth
-        )
-        if target.is_dir():
-            raise OutputError(f"output {target} is a folder; name a file")
-        if target.exists() and not overwrite:
-            raise OutputError(f"output {target} exists; set overwrite=true to replace it")
-    check_folder(target.absolute().parent)
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
+    keep = target.exists() and not overwrite
+    found = folder.start(json.loads(json.dumps(job, default=str)), resume=resume, keep=keep)
+    return Output(
+        target, info, channels=channels, joiner=joiner, folder=folder, found=found,
+        reads=paths_of(reads),
+    )  # fmt: skip
 
 
 def _open_piece(

@@ -19,8 +19,9 @@ from outtake.errors import OutputError, OuttakeError, VideoError
 from outtake.types import TimedFrame
 from outtake.video.encoder import PictureTrack, explain
 from outtake.video.encoding import Encoding
-from outtake.video.manifest import Record, SegmentFolder, checksum, delete
+from outtake.video.manifest import SegmentFolder
 from outtake.video.probe import VideoInfo
+from outtake.video.record import Record, checksum, delete
 
 # A segment file holds frame n at n * 40 ms, whatever its time: Matroska counts in milliseconds,
 # and the record has the real time. Its packets are read in their order of storing.

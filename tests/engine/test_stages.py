@@ -88,3 +88,30 @@ def test_waiting_is_not_work():
                 time.sleep(0.001)
     assert stages.busy_s["slow"] > 0.18
     assert stages.busy_s["quick"] < 0.05 and stages.busy_s["end"] < 0.1
+
+
+def test_a_stage_that_is_still_gathering_when_the_end_comes_does_not_wait_for_ever():
+    def endless():
+        while True:
+            time.sleep(0.001)
+            yield 0
+
+    def gathering(items):
+        held = []
+        for item in items:
+            held.append(item)
+            if len(held) > 10_000:
+                yield held.pop()
+
+    begin, before = time.perf_counter(), threading.active_count()
+    with pytest.raises(RuntimeError, match="enough"), Stages() as stages:
+        first = stages.run("a", endless(), ahead=1)
+        last = stages.run("b", gathering(first), ahead=1)
+        threading.Thread(target=lambda: list(last), daemon=True).start()
+        time.sleep(0.3)
+        raise RuntimeError("enough")
+    assert time.perf_counter() - begin < 10
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before

@@ -1,0 +1,94 @@
+"""One process at a time: a lock on the folder in which an output grows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import weakref
+from pathlib import Path
+from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+# How often the folder may vanish under our hands, because another process is done with it.
+_TRIES = 20
+
+_holders: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictionary()
+
+
+class FolderLock:
+    """Keeps other processes from a folder, by ``flock`` on a file in it.
+
+    The system gives the lock back when the process ends, however it ends. A copy made by pickling
+    does not hold it: workers write where their driver has the lock. Within a process the last to
+    take it has it. Where the system or the file system knows no such locks, nothing is locked.
+
+    Args:
+        path: the file that is locked; its folder is the one that is kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._close: weakref.finalize[..., FolderLock] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_close": None}
+
+    def take(self) -> None:
+        """Make the folder if need be, and lock it.
+
+        Raises:
+            BlockingIOError: another process has it.
+            OSError: the folder can not be written.
+        """
+        self.release()
+        earlier = _holders.get(os.path.realpath(self.path))
+        if earlier is not None:
+            earlier.release()
+        for _ in range(_TRIES):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if sys.platform == "win32" or self._lock():
+                return
+        raise BlockingIOError(f"{self.path} comes and goes")
+
+    def _lock(self) -> bool:
+        """Lock the file; False if it was deleted meanwhile, so that nobody else would see it."""
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:
+            return False
+        try:
+            _flock(handle)
+            if not os.path.samestat(os.fstat(handle), self.path.stat()):
+                raise FileNotFoundError
+        except FileNotFoundError:
+            os.close(handle)
+            return False
+        except BaseException:
+            os.close(handle)
+            raise
+        # Closing gives the lock back; LOCK_UN would take it from a parent after a fork.
+        self._close = weakref.finalize(self, os.close, handle)
+        _holders[os.path.realpath(self.path)] = self
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, if it is held; the file stays."""
+        if self._close is not None:
+            self._close()
+            self._close = None
+
+
+def _flock(handle: int) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:  # some network file systems
+        log.debug("no lock on this file system: %s", error)
