@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.removal.plate.parallax import Parallax
 from outtake.removal.plate.references import Reference
-from outtake.removal.plate.rings import Rings, lowest, means
+from outtake.removal.plate.rings import Rings, mean_of_lowest, means, median
 from outtake.removal.plate.sites import Floats, Site
 from outtake.removal.plate.view import Homography
 
@@ -157,7 +157,7 @@ def _judged(rings: Rings, draft: _Draft) -> list[Fit]:
         distance += np.abs(errors, out=errors)
     distance *= np.float32(1 / 3)
     scores = _scores(distance, draft.known, rings)
-    trusted = lowest(distance, draft.known, _TRUSTED_SHARE)[1]
+    trusted = mean_of_lowest(distance, draft.known, _TRUSTED_SHARE)
     trusted = np.where(np.isfinite(scores), trusted, np.float32(np.inf))
     order = np.argsort(scores, axis=1, kind="stable")
     return [
@@ -183,8 +183,8 @@ def _inliers(errors: Floats, known: Floats) -> tuple[Floats, Floats]:
 
     What moves by itself in the ring is an outlier: it tells nothing about the alignment.
     """
-    spread = np.abs(errors - lowest(errors, known, 0.5)[0][..., None])
-    typical = lowest(spread, known, 0.5)[0][..., None]
+    spread = np.abs(errors - median(errors, known)[..., None])
+    typical = median(spread, known)[..., None]
     inliers = np.asarray(spread <= 3 * typical + 1, np.float32)
     return means(errors, known * inliers), inliers
 

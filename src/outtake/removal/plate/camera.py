@@ -113,7 +113,7 @@ def reduced(
     Returns:
         The brightness, 1 where it may be looked at, and the scale.
     """
-    hidden = np.where(mask, np.uint8(255), np.uint8(0))
+    hidden = np.ascontiguousarray(mask).view(np.uint8) * np.uint8(255)
     factor = -(-image.shape[1] // max_width_px)
     if factor > 1:
         # Whole numbers of pixels are averaged fastest; what is left at the edges is cut off.

@@ -6,6 +6,7 @@ and a homography bends so little within one that an affine map does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -95,20 +96,26 @@ def cells(own: Mask, left: int, top: int, height: int) -> tuple[Cells, Mask]:
 
 
 def sights(
-    clear: NDArray[np.uint8], at: Points, bend: NDArray[np.float32], side: int
+    clears: Sequence[NDArray[np.uint8]], at: Points, bend: NDArray[np.float32], side: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which cells a frame shows completely, and which it may show in part, bool (k,).
+    """Return which cells frames show completely, and which they may show in part, bool (f, k).
 
     Args:
-        clear: of that frame, as :func:`clearance` returns it.
-        at: where the cells' centres lie there, (k, 2).
-        bend: how they are bent, (k, 2, 2).
+        clears: of those f frames, as :func:`clearance` returns it.
+        at: where the cells' centres lie there, (f, k, 2).
+        bend: how they are bent, (f, k, 2, 2).
         side: of the cells, in pixels.
     """
-    reach = np.abs(bend).sum(axis=2).max(axis=1) * np.float32((side - 1) / 2) + _SUPPORT_PX
-    grid, count = lay((at + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5))
-    found = cv2.remap(clear, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-    around = found.reshape(-1)[:count]
+    steep = np.abs(bend)
+    reach = np.maximum(*(steep[..., row, 0] + steep[..., row, 1] for row in range(2)))
+    reach *= np.float32((side - 1) / 2)
+    reach += np.float32(_SUPPORT_PX)
+    blocks = (at + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5)
+    around = np.empty(at.shape[:2], np.uint8)
+    for row, clear in enumerate(clears):
+        positions, count = lay(blocks[row])
+        found = cv2.remap(clear, positions, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        around[row] = found.reshape(-1)[:count]
     whole = np.asarray(around >= reach)
     return whole, (around > 0) & ~whole
 
@@ -132,7 +139,7 @@ def clearance(mask: Mask) -> NDArray[np.uint8]:
     height, width = mask.shape
     rows, columns = -(-height // _BLOCK_PX), -(-width // _BLOCK_PX)
     free = np.zeros((rows * _BLOCK_PX, columns * _BLOCK_PX), np.uint8)
-    cv2.bitwise_not(np.where(mask, np.uint8(255), np.uint8(0)), dst=free[:height, :width])
+    np.multiply((~mask).view(np.uint8), np.uint8(255), out=free[:height, :width])
     mean = cv2.resize(free, (columns, rows), interpolation=cv2.INTER_AREA)
     whole = cv2.copyMakeBorder(
         np.asarray(mean == 255, np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,)

@@ -68,14 +68,14 @@ def _sights(
     part: Cells, at: Points, bend: Floats, frames: Sequence[Held]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which cells frames show as a whole, and which partly, bool (frames, k) each."""
-    whole = np.empty(at.shape[:2], bool)
+    whole, maybe = sights([held.clear for held in frames], at, bend, part.side)
     partly = np.zeros(at.shape[:2], bool)
-    for row, held in enumerate(frames):
-        whole[row], maybe = sights(held.clear, at[row], bend[row], part.side)
-        rest = np.flatnonzero(maybe)
-        if len(rest):
-            seen = known_in(held.known, at[row, rest], bend[row, rest], part.side, corners=True)
-            partly[row, rest] = seen.any(axis=1)
+    for row in np.flatnonzero(maybe.any(axis=1)).tolist():
+        rest = np.flatnonzero(maybe[row])
+        corners = known_in(
+            frames[row].known, at[row, rest], bend[row, rest], part.side, corners=True
+        )
+        partly[row, rest] = corners.any(axis=1)
     return whole, partly
 
 

@@ -22,6 +22,8 @@ _STEADY_SURVIVAL = 0.6
 # Over a dissolve, hardly a point survives of those that the camera's movement leaves in sight.
 _DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
 _PATCH_PX, _PATCH_ALIKE = 5, 0.7
+# Of the points that are left, about so many are compared.
+_PROBES = 90
 
 
 class Cuts:
@@ -83,9 +85,11 @@ class Cuts:
         # In a fade there is too little contrast to tell.
         if min(float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey)) < 3 * _FLAT_GREY:
             return False
-        here, there = (scaled(each, scale) for each in past.shared(view))
-        survived = np.count_nonzero(_looks_alike(before, here, grey, there)) / len(past.ids)
-        return bool(survived < _DISSOLVED_SURVIVAL)
+        shared = past.shared(view)
+        step = max(1, len(shared[0]) // _PROBES)
+        here, there = (scaled(each[::step], scale) for each in shared)
+        survived = step * np.count_nonzero(_looks_alike(before, here, grey, there))
+        return bool(survived < _DISSOLVED_SURVIVAL * len(past.ids))
 
 
 def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]) -> bool:

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from outtake.removal.plate.alignment import Fit
 from outtake.removal.plate.carry import Shown, seam, steadied
 from outtake.removal.plate.collect import collect
+from outtake.removal.plate.doubt import doubted
 from outtake.removal.plate.references import Reference
 from outtake.removal.plate.samples import Choice
 from outtake.removal.plate.sampling import Points
 from outtake.removal.plate.sites import Floats, Site
 from outtake.removal.plate.view import Homography
-from outtake.removal.stages import CARRIED, INVENTED, SEEN
+from outtake.removal.stages import CARRIED, INVENTED, SEEN, UNTOUCHED
 from outtake.types import Frame
+
+# With more of a surface than this, a pixel is invented.
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Patch:
         colours: float32 (k, n, 3).
         filled: which pixels have one, in the hole and in its rim, bool (k, n).
         carried: which were taken over from the frame before, bool (k, n).
+        made_up: which are mostly a surface spanned over the hole, bool (k, n).
         drift: how far colours may be off by having been moved, in grey levels, float32 (k, n).
         residual: of the best reference on the ring, in grey levels; infinite without one.
         before: what the frame before shows there, float32 (k, n, 3), and where; None if unknown.
@@ -55,6 +60,7 @@ class Patch:
         self.carried: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
         self.residual = float("inf")
+        self.made_up: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.before: tuple[Floats, NDArray[np.bool_]] | None = None
         self._ways: dict[int, _Way] = {}
 
@@ -98,11 +104,26 @@ class Patch:
         if reach_px <= 0 or not rim.any():
             return
         rows = np.flatnonzero(rim.any(axis=1))
-        truth = self.site.cells.some(rows).take(self.site.picture)
-        errors = (truth - self.colours[rows])[rim[rows]]
+        truth = self.site.cells.some(rows).take(self.site.picture)[rim[rows]]
         at = self.site.cells.pixels(rows)[rim[rows]]
+        errors = truth - self.colours[rows][rim[rows]]
+        if self._doubt(at, truth, errors):
+            errors = truth - self.colours[rows][rim[rows]]
         which, bent = seam(self.site.cells, at, errors, reach_px)
         self.colours[which] += bent
+
+    def _doubt(self, rim: Points, truth: NDArray[np.uint8], errors: Floats) -> bool:
+        """Mix colours with a smooth surface where the rim tells that they are wrong."""
+        corner = np.array(self.site.cells.box[:2], np.float32)
+        at = (rim - corner).astype(np.intp).T[::-1]
+        surface = doubted(self.site, at, truth.astype(np.float32), errors)
+        if surface is None:
+            return False
+        squares = self.site.cells.take(surface)
+        share = squares[..., 3:]
+        self.colours += share * (squares[..., :3] - self.colours)
+        self.made_up = self.filled & (share[..., 0] > _MOSTLY)
+        return True
 
     def carry(self, shown: Shown | None, stability: float, max_drift: float) -> None:
         """Take over what the frame before shows, where nothing is known; mix it in elsewhere.
@@ -128,13 +149,17 @@ class Patch:
             self.filled |= taken
 
     def show(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
-        """Write what is known into a frame, and where it comes from."""
+        """Write what is known into a frame, and where it comes from.
+
+        Where nothing is known, ``origin`` says UNTOUCHED.
+        """
         inside, part = self.site.window(*image.shape[:2])
         own = self.site.hole[part]
         colours = np.zeros_like(self.site.picture)
         self.site.cells.put(np.clip(np.rint(self.colours), 0, 255).astype(np.uint8), colours)
         cv2.copyTo(colours[part], own.view(np.uint8), image[inside])
-        source = np.where(self.filled, np.uint8(SEEN), np.uint8(INVENTED))
+        source = np.where(self.filled, np.uint8(SEEN), np.uint8(UNTOUCHED))
+        source[self.made_up] = INVENTED
         source[self.carried] = CARRIED
         for squares, picture in ((source, origin), (self.drift, drift)):
             box = np.zeros(self.site.hole.shape, picture.dtype)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Protocol
 
 import numpy as np
 
 from outtake.errors import ConfigError
-from outtake.removal.inpaint import Inpaint
 from outtake.removal.plate.carry import Shown
 from outtake.removal.plate.patch import Patch
 from outtake.removal.plate.room import Room
 from outtake.removal.plate.samples import Choice
 from outtake.removal.plate.search import Search
+from outtake.removal.plate.surface import Smooth
 from outtake.removal.plate.window import Held, Window, Windows
 from outtake.removal.stages import (
     CARRIED,
     INVENTED,
     SEEN,
+    UNTOUCHED,
     Context,
     FrameFacts,
     MaskedFrame,
@@ -59,7 +61,7 @@ class Plate:
         max_drift: in grey levels, how far off the ring may be over all the frames through which
             something is moved along, before it is made up anew.
         max_memory_mb: of pictures held; less shortens the reach.
-        filler: makes up what was never seen; Telea's inpainting by default.
+        filler: makes up what was never seen; a smooth surface by default.
 
     Attributes:
         facts: where the fill came from, for each frame given out since the last call.
@@ -99,7 +101,7 @@ class Plate:
         self._stability = stability
         self._max_drift = max_drift
         self._max_bytes = max_memory_mb << 20
-        self._filler = filler or Inpaint("telea")
+        self._filler = filler or Smooth()
         self.facts: list[FrameFacts] = []
 
     def context(self, height: int, width: int) -> Context:
@@ -110,23 +112,29 @@ class Plate:
         """Yield each frame with its hole filled; one that is not wanted, as it is."""
         facts = self.facts = []
         shown: Shown | None = None
-        for window, patches in self._searched(clip):
-            centre = window.centre
-            if shown is not None and (shown.held.view.shot != centre.view.shot or not window.fill):
-                shown = None
-            if window.fill:
-                shown, facts_here = self._filled(centre, patches, shown)
-                facts.append(facts_here)
-                # The consumer may write to its picture; the one kept here must stay.
-                yield with_image(centre.frame, shown.image.copy())
-            else:
-                facts.append(FrameFacts())
-                yield with_image(centre.frame, centre.image.copy())
+        with closing(self._searched(clip)) as searched:
+            for window, patches in searched:
+                centre = window.centre
+                if shown is not None and (
+                    shown.held.view.shot != centre.view.shot or not window.fill
+                ):
+                    shown = None
+                if window.fill:
+                    shown, facts_here = self._filled(centre, patches, shown)
+                    facts.append(facts_here)
+                    # The consumer may write to its picture; the one kept here must stay.
+                    yield with_image(centre.frame, shown.image.copy())
+                else:
+                    facts.append(FrameFacts())
+                    yield with_image(centre.frame, centre.image.copy())
 
-    def _searched(self, clip: Iterable[MaskedFrame]) -> Iterator[tuple[Window, list[Patch]]]:
+    def _searched(
+        self, clip: Iterable[MaskedFrame]
+    ) -> Generator[tuple[Window, list[Patch]], None, None]:
         """Search frames ahead of the current one, in threads; what is found is the same without."""
         waiting: deque[tuple[Window, Future[list[Patch]]]] = deque()
-        with ThreadPoolExecutor(_THREADS, "plate") as pool:
+        pool = ThreadPoolExecutor(_THREADS, "plate")
+        try:
             for window in Windows(self._reach_frames, self._max_bytes)(clip):
                 waiting.append((window, pool.submit(self._search, window)))
                 if len(waiting) > _THREADS:
@@ -135,6 +143,9 @@ class Plate:
             while waiting:
                 first, found = waiting.popleft()
                 yield first, found.result()
+        finally:
+            # Nothing may still be searched for when whoever asked for it is gone.
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _filled(
         self, centre: Held, patches: list[Patch], shown: Shown | None
@@ -149,15 +160,18 @@ class Plate:
             patch.show(image, drift, origin)
         flicker = [patch.flicker() for patch in patches]
         compared = sum(count for _, count in flicker)
-        left: Mask = origin == INVENTED
+        left: Mask = centre.mask & (origin == UNTOUCHED)
         if left.any():
             image = self._filler.fill(image, left)
+            origin[left] = INVENTED
         hole = int(np.count_nonzero(centre.mask))
-        share = {one: int(np.count_nonzero(origin == one)) / hole for one in (SEEN, CARRIED)}
+        share = {
+            one: int(np.count_nonzero(origin == one)) / hole for one in (SEEN, CARRIED, INVENTED)
+        }
         facts = FrameFacts(
             seen=share[SEEN],
             carried=share[CARRIED],
-            invented=int(np.count_nonzero(left)) / hole,
+            invented=share[INVENTED],
             ring_residual=_residual(patches),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,

@@ -59,20 +59,40 @@ class Rings:
         Returns:
             Colours, uint8 (s, r, m, 3), and 1 where they are known, float32 (s, r, m).
         """
-        at = project(maps, self.at[:, None])
+        # Pairs of a site and a reference, by reference: each picture is looked up once.
+        flat = which.ravel()
+        pairs = np.argsort(flat, kind="stable")
+        at = project(maps.reshape(-1, 3, 3)[pairs], self.at[pairs // which.shape[1]])
         np.clip(at, -16000, 32000, out=at)
-        colours = np.empty((*at.shape[:3], 3), np.uint8)
-        known = np.empty(at.shape[:3], np.uint8)
-        for index in np.unique(which):
-            held, rows = references[index].held, np.nonzero(which == index)
-            grid = at[rows]
-            colours[rows] = cv2.remap(
-                held.image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        found = np.empty((*at.shape[:2], 3), np.uint8)
+        there = np.empty(at.shape[:2], np.uint8)
+        bounds = np.searchsorted(flat[pairs], np.arange(len(references) + 1)).tolist()
+        for reference, begin, end in zip(references, bounds, bounds[1:], strict=False):
+            if begin == end:
+                continue
+            part, held = slice(begin, end), reference.held
+            cv2.remap(
+                held.image,
+                at[part],
+                None,
+                cv2.INTER_CUBIC,
+                dst=found[part],
+                borderMode=cv2.BORDER_REPLICATE,
             )
-            known[rows] = cv2.remap(
-                held.known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
+            cv2.remap(
+                held.known,
+                at[part],
+                None,
+                cv2.INTER_NEAREST,
+                dst=there[part],
+                borderMode=cv2.BORDER_CONSTANT,
             )
-        return colours, (known * self._real[:, None]).astype(np.float32)
+        colours, known = np.empty_like(found), np.empty(there.shape, np.float32)
+        colours[pairs], known[pairs] = found, there
+        shape = (*which.shape, at.shape[1])
+        known = known.reshape(shape)
+        known *= self._real[:, None]
+        return colours.reshape(*shape, 3), known
 
     def normal_equations(
         self, weights: Floats, errors: Floats
@@ -118,14 +138,21 @@ class Rings:
         return gains
 
 
-def lowest(values: Floats, known: Floats, share: float) -> tuple[Floats, Floats]:
-    """Return the quantile of each row (..., m) over what is known, and the mean below it."""
+def median(values: Floats, known: Floats) -> Floats:
+    """Return the lower median of each row (..., m) over what is known; 0 where nothing is."""
+    ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
+    count = known.sum(axis=-1).astype(np.intp)
+    found = np.take_along_axis(ranked, np.maximum((count + 1) // 2 - 1, 0)[..., None], axis=-1)
+    return np.where(count > 0, found[..., 0], np.float32(0))
+
+
+def mean_of_lowest(values: Floats, known: Floats, share: float) -> Floats:
+    """Return the mean of the smallest values of each row (..., m) that are known."""
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
     count = np.maximum(np.ceil(share * known.sum(axis=-1)).astype(np.intp), 1)[..., None]
     np.copyto(ranked, np.float32(0), where=~np.isfinite(ranked))
-    quantile = np.take_along_axis(ranked, count - 1, axis=-1)[..., 0]
     mean = np.take_along_axis(ranked.cumsum(axis=-1), count - 1, axis=-1) / count
-    return quantile, np.asarray(mean[..., 0], np.float32)
+    return np.asarray(mean[..., 0], np.float32)
 
 
 def means(values: Floats, weights: Floats) -> Floats:

@@ -71,8 +71,9 @@ def known_at(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
 def lay(points: Points) -> tuple[Points, int]:
     """Lay positions (n, 2) out as a picture for cv2.remap; returns n too."""
     count = len(points)
-    rows = max(1, -(-count // _ROW))
-    grid = np.zeros((rows * _ROW, 2), np.float32)
+    width = min(max(1, count), _ROW)
+    rows = max(1, -(-count // width))
+    grid = np.zeros((rows * width, 2), np.float32)
     # Beyond this, positions overflow the fixed point numbers that OpenCV makes of them.
     np.clip(points, -16000, 32000, out=grid[:count])
-    return grid.reshape(rows, _ROW, 2), count
+    return grid.reshape(rows, width, 2), count

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 _RING_PIXELS = 1600
 _RING_PIXELS_EACH = (120, 600)
 # On pictures larger than this, parts are told apart at a reduced size.
-_COARSE_PX = 240
+_COARSE_PX = 180
 _RIM = np.ones((7, 7), np.uint8)
 
 
@@ -80,7 +80,7 @@ def sites(centre: Held, ring_px: int) -> list[Site]:
     parts = list(_parts(centre.mask, ring_px))
     if not parts:
         return []
-    unmasked = cv2.erode(np.where(centre.mask, np.uint8(0), np.uint8(1)), np.ones((3, 3), np.uint8))
+    unmasked = cv2.erode((~centre.mask).view(np.uint8), np.ones((3, 3), np.uint8))
     limit = int(np.clip(_RING_PIXELS // len(parts), *_RING_PIXELS_EACH))
     return [_site(centre, part, ring_px, unmasked, limit) for part in parts]
 
@@ -95,10 +95,8 @@ def _parts(mask: Mask, margin_px: int) -> Iterator[Part]:
     if scale == 1:
         yield from regions(mask, margin_px=margin_px)
         return
-    full = np.where(mask, np.uint8(255), np.uint8(0))
-    full = cv2.copyMakeBorder(
-        full, 0, -height % scale, 0, -width % scale, cv2.BORDER_CONSTANT, value=(0,)
-    )
+    full = np.zeros((height + -height % scale, width + -width % scale), np.uint8)
+    np.multiply(mask.view(np.uint8), np.uint8(255), out=full[:height, :width])
     size = (full.shape[1] // scale, full.shape[0] // scale)
     small = cv2.resize(full, size, interpolation=cv2.INTER_AREA) > 0
     for (down, across), own in regions(small, margin_px=max(1, margin_px // scale)):

@@ -146,8 +146,7 @@ class Windows:
         expected = 0 if before is None else before.number + 1
         number = expected if item.number is None else item.number
         image, mask = np.ascontiguousarray(item.frame.image), np.ascontiguousarray(item.mask)
-        unmasked = np.where(mask, np.uint8(0), np.uint8(1))
-        known = cv2.erode(unmasked, _SUPPORT, borderType=cv2.BORDER_REPLICATE)
+        known = cv2.erode((~mask).view(np.uint8), _SUPPORT, borderType=cv2.BORDER_REPLICATE)
         view = self._camera.see(image, mask, follows=number == expected)
         features = Features(image, mask)
         scene = 0
