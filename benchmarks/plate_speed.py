@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=140)
     parser.add_argument("--profile", action="store_true", help="show where the time goes")
     options = parser.parse_args()
+    cv2.setNumThreads(1)  # as in infer_video.py
     print(f"{'hole':>6}{'remover':>10}{'wall ms':>9}{'cpu ms':>8}{'PSNR dB':>9}")
     for share in options.holes:
         made = film(options.size[0], options.size[1], share, options.frames)
