@@ -25,7 +25,7 @@ def data_folder() -> Path:
 def scene_with_masks(folder: Path, frames: int, height: int, width: int) -> tuple[Path, Path]:
     """Write a rendered clip and the true masks of what is to be removed; return both."""
     clip = Scenes(height=height, width=width).clip("test", 0, frames)
-    info = VideoInfo(folder, width, height, fps=clip.fps, time_base=1 / clip.fps)
+    info = VideoInfo(Path("scene"), width, height, fps=clip.fps, time_base=1 / clip.fps)
     video, masks = folder / "scene.mp4", folder / "masks.mkv"
     ids = clip.labels.ids(REMOVED)
     tip = np.ones((9, 9), np.uint8)
@@ -43,7 +43,7 @@ def camvid_drive(path: Path, height: int, width: int, repeats: int = 1) -> Path:
     Played forwards and backwards in turn, so that any length has no cut.
     """
     files = sorted((data_folder() / "camvid" / "val").iterdir())
-    info = VideoInfo(path, width, height, fps=Fraction(15), time_base=Fraction(1, 15))
+    info = VideoInfo(Path("drive"), width, height, fps=Fraction(15), time_base=Fraction(1, 15))
     with open_writer(path, info, overwrite=True) as writer:
         for turn in range(repeats):
             order = files if turn % 2 == 0 else files[::-1]

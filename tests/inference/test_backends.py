@@ -44,6 +44,17 @@ def opened(name, trained, **options):
     )
 
 
+def run_script(script, *arguments, env=os.environ):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        env={**env, "PYTHONPATH": "."},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 @pytest.mark.parametrize(("name", "precision"), KINDS)
 def test_labels_agree_with_torch_in_float32(name, precision, trained):
     try:
@@ -239,6 +250,28 @@ def test_a_library_that_is_missing_is_one_line():
         require("nothing_such.inner", extra="y", why="backend=x")
 
 
+def test_a_signal_arrives_after_backends_have_come_and_gone():
+    pytest.importorskip("openvino")
+    script = """
+        import gc, os, signal
+        from pathlib import Path
+        from outtake.inference import open_backend
+        from tests.inference.trained import SIZE, Trained, pictures, task
+        signal.signal(signal.SIGUSR1, lambda *_: print("arrived", flush=True))
+        opened = []
+        for _ in range(3):
+            trained = Trained(task(), Path("none", "best.ckpt"))
+            opened.append(open_backend("openvino", trained, cache=False))
+            opened[-1](pictures(1, 0)[0], SIZE)
+        while opened:
+            del opened[0]
+            gc.collect()
+            os.kill(os.getpid(), signal.SIGUSR1)
+    """
+    done = run_script(script)
+    assert (done.returncode, done.stdout) == (0, "arrived\n" * 3), done.stderr
+
+
 def test_nothing_reports_to_anyone(tmp_path):
     """No identifier or consent file in the home folder, no connection to anywhere."""
     for library in ("openvino", "nncf", "onnx", "onnxruntime"):
@@ -261,15 +294,8 @@ def test_nothing_reports_to_anyone(tmp_path):
         assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
     """
     environment = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "CI")}
-    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONPATH": "."}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "best.ckpt")],
-        env=environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    done = run_script(script, str(tmp_path / "best.ckpt"), env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "", "NNCF's progress bar, or a connection"
     assert list(home.rglob("*")) == []

@@ -313,3 +313,17 @@ def test_what_segments_hold_does_not_depend_on_the_number_of_cores(tmp_path):
         assert track.stream.codec_context.thread_count == 4
         for packet in track.encode(shallow()[0], 0) + track.flush():
             container.mux(packet)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("h264", ".mp4"), ("h265", ".mp4"), ("vp9", ".webm")])
+def test_the_same_frames_give_the_same_bytes(name, suffix, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
+    wide = noise.repeat(6, 0).repeat(6, 1)
+    clip = [TimedFrame(wide[:48, 3 * i : 3 * i + 64].copy(), 512 * i, BASE) for i in range(8)]
+    info = describe(tmp_path, width=64, height=48)
+    found = set()
+    for number in range(20 if name == "h264" else 4):
+        path = write(tmp_path / f"{number}{suffix}", info, clip, codec=name)
+        with av.open(str(path)) as container:
+            found.add(b"".join(bytes(packet) for packet in container.demux(video=0)))
+    assert len(found) == 1

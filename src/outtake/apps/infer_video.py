@@ -24,8 +24,8 @@ from outtake.apps.removal_setup import (
     build_job,
     build_remover,
     build_tools,
-    files_of,
     reading,
+    reads,
     resumes,
     versions,
 )
@@ -139,10 +139,10 @@ def check_job(
     checks: dict[str, Any] = {
         "overwrite": tolerated,
         "resume": resumes(plain),
-        "reads": reads(plain, source),
+        "reads": reads(plain),
     }
     check_target(
-        target, source.path, **checks, codec=plain["codec"], crf=plain["crf"],
+        target, source, **checks, codec=plain["codec"], crf=plain["crf"],
         preset=plain["preset"], channels=remover.channels, bit_depth=bit_depth,
     )  # fmt: skip
     if not target.suffix and plain["codec"] != "auto":
@@ -151,7 +151,7 @@ def check_job(
             "video, or leave codec=auto"
         )
     if plain["confidence_video"]:
-        check_target(beside(target, "confidence"), source.path, **checks)
+        check_target(beside(target, "confidence"), source, **checks)
     return size
 
 
@@ -181,13 +181,6 @@ def suffix_for(codec: str, remover: Remover) -> str:
     if codec == "auto":
         return ".mov" if remover.channels == 4 else ".mp4"
     return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
-
-
-def reads(plain: Mapping[str, Any], source: Source) -> list[Path]:
-    """Return every file and folder that is read, none of which may be written to."""
-    named = [plain["checkpoint"], plain["masks"]]
-    found = [Path(str(each)).expanduser() for each in named if isinstance(each, str)]
-    return [source.path, *source.images, *found, *files_of(plain["remover"])]
 
 
 def runner(plain: Mapping[str, Any]) -> Run:

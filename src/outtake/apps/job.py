@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from typing import Any, Protocol, Self
 
 import cv2
 
-from outtake.engine import Made, Produced, Stages, first_needed, produce
+from outtake.engine import Made, Produced, Stages, first_needed, interrupts_wait, produce
 from outtake.engine.segments import common_stride
 from outtake.errors import OuttakeError
 from outtake.files import write_json
@@ -127,7 +126,9 @@ class Job:
         try:
             second = open_output(self.confidence_target, info, fingerprint=depends, **options)
         except BaseException:
-            if not main.has_segments():
+            if main.has_segments():
+                main.release()
+            else:
                 main.discard()
             raise
         return [main, second]
@@ -322,14 +323,12 @@ class _Segment:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            path = _facts_path(self._outputs[0].folder, self._index)
-            try:
-                write_json(path, self._report.segment_record())
-            except BaseException:
-                self._files.__exit__(*sys.exc_info())
-                raise
-        self._files.__exit__(kind, error, trace)
+        if kind is not None:
+            self._files.__exit__(kind, error, trace)
+            return
+        path = _facts_path(self._outputs[0].folder, self._index)
+        with interrupts_wait(), self._files:
+            write_json(path, self._report.segment_record())
 
 
 def _facts_path(folder: Path, index: int) -> Path:

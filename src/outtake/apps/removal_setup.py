@@ -181,6 +181,7 @@ def build_job(plain: Mapping[str, Any], tools: Tools, source: Source, target: Pa
             "preset": plain["preset"],
             "audio": plain["audio"] == "copy",
             "overwrite": plain["overwrite"],
+            "reads": reads(plain),
             "resume": resumes(plain),
         },
         segment_frames=plain["segment_frames"],
@@ -217,7 +218,9 @@ def fingerprint(plain: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
     """Return what the frames depend on beside the input: config, checkpoint, files, versions."""
     found: dict[str, Any] = {
         "config": {key: value for key, value in plain.items() if key not in _NO_PART},
-        "remover_files": {str(path): file_digest(path) for path in files_of(plain["remover"])},
+        "remover_files": {
+            key: file_digest(path) for key, path in files_of(plain["remover"]).items()
+        },
         "versions": versions(),
     }
     if tools.trained is not None and tools.policy is not None:
@@ -229,15 +232,22 @@ def fingerprint(plain: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
     return found
 
 
-def files_of(node: Any) -> list[Path]:
-    """Return the files that a remover's config names: every ``path`` in it that is one."""
-    found: list[Path] = []
+def files_of(node: Any, name: str = "remover") -> dict[str, Path]:
+    """Return the files that a remover's config names, by key: every ``path`` in it that is one."""
+    found: dict[str, Path] = {}
     items = node.items() if isinstance(node, Mapping) else ()
     for key, value in items:
         if key == "path" and isinstance(value, str) and Path(value).expanduser().is_file():
-            found.append(Path(value).expanduser())
-        found.extend(files_of(value))
+            found[f"{name}.path"] = Path(value).expanduser()
+        found.update(files_of(value, f"{name}.{key}"))
     return found
+
+
+def reads(plain: Mapping[str, Any]) -> dict[str, Path]:
+    """Return what is read beside the input, by key; none of it may be written to."""
+    named = {key: plain[key] for key in ("checkpoint", "masks") if isinstance(plain[key], str)}
+    found = {key: Path(value).expanduser() for key, value in named.items()}
+    return found | files_of(plain["remover"])
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -59,7 +60,7 @@ class OpenVINONetwork:
                 "for GPUs, with backend=torch"
             )
         self._openvino = require("openvino", extra="openvino", why=_WHY)
-        self._core = self._openvino.Core()
+        self._core = _core()
         known = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.precision == "bfloat16" and "BF16" not in known:
             raise ConfigError(
@@ -144,6 +145,18 @@ class OpenVINONetwork:
             model = loader.convert(loader.load(decoder))
         model.reshape([1, *shape])
         return model
+
+
+@cache
+def _core() -> Any:
+    """Return the one OpenVINO core of this process, which lasts as long as it does.
+
+    The CPU plugin of each core moves the signal stack of the thread that loads it, and puts back
+    what it found there when it ends. Of two that end in the order in which they began, the second
+    puts back the stack of the first, which is gone: the next signal ends the process without a
+    word.
+    """
+    return require("openvino", extra="openvino", why=_WHY).Core()
 
 
 def _first_convolution(model: Any) -> list[str]:

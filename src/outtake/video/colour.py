@@ -131,7 +131,8 @@ def from_rgb(image: Frame | DeepFrame, pix_fmt: str, tags: ColourTags) -> av.Vid
     yuv = not av.VideoFormat(pix_fmt).is_rgb
     if deep and yuv and tags.full_range:
         image = image - (image >> 8)  # swscale reaches full scale at 65280 here
-    rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=name)
+    # A copy: swscale reads a little past the last row, which only FFmpeg's own buffers allow.
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=name)
     if not yuv:
         return rgb.reformat(format=pix_fmt, interpolation=interpolation, threads=_THREADS)
     frame = rgb.reformat(
