@@ -98,7 +98,7 @@ def test_batches_are_taken_as_they_are_needed():
             yield frame
 
     next(Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=4)(frames()))
-    assert pulled == 4
+    assert pulled == 8  # while the first batch is being finished, the second is with the network
     with pytest.raises(ConfigError, match="batch_size=0"):
         Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=0)
 

@@ -202,7 +202,8 @@ def test_memory_is_bounded_by_the_window():
         return top
 
     world = texture(12)
-    assert peak(110) < 1.05 * peak(60)
+    # Threads may have a frame more or less in hand; a clip that is kept takes 2.5 times as much.
+    assert peak(150) < 1.3 * peak(60)
 
 
 def test_little_memory_shortens_the_reach():

@@ -14,9 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import cv2
-
-from outtake.engine import Made, Produced, Stages, first_needed, interrupts_wait, produce
+from outtake.engine import (
+    Made,
+    Produced,
+    Stages,
+    first_needed,
+    interrupts_wait,
+    produce,
+    share_processor,
+)
 from outtake.engine.segments import common_stride
 from outtake.errors import OuttakeError
 from outtake.files import write_json
@@ -170,8 +176,7 @@ class Job:
             OuttakeError: the clip can not be read to its end, or the output not be written; the
                 segments made so far stay.
         """
-        # Stages overlap already: OpenCV's own threads cost more than they bring here.
-        cv2.setNumThreads(1)
+        share_processor()
         there = _There(outputs)
         first = first or 0
         while first != stop and first in there:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import signal
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import cv2
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -21,6 +24,18 @@ log = logging.getLogger(__name__)
 # How often a thread that waits looks whether it is to stop.
 _POLL_S = 0.1
 _JOIN_S = 60.0
+# Python lets a thread run for 5 ms before it looks whether another wants to; a stage that comes
+# back from OpenCV to call it again would wait as long.
+_SWITCH_S = 1e-4
+
+
+def share_processor() -> None:
+    """Prepare this process for stages that run side by side.
+
+    OpenCV's own threads cost more than they bring where stages overlap already.
+    """
+    cv2.setNumThreads(1)
+    sys.setswitchinterval(_SWITCH_S)
 
 
 @contextmanager

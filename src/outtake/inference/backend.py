@@ -19,7 +19,7 @@ class Backend(Protocol):
     def __call__(
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
-        """Label a batch.
+        """Label a batch. It may be called from several threads at once.
 
         Args:
             images: uint8 (B, h, w, C), at the network's resolution.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -50,6 +51,8 @@ class Labeller:
         if not 0 <= overlap < 1:
             raise ConfigError(f"overlap={overlap}: must be at least 0 and below 1")
         self._overlap = overlap
+        # Two runs of a network at once would only wait for each other.
+        self._one_by_one = Lock()
 
     def __call__(
         self, images: Images, size: tuple[int, int]
@@ -57,7 +60,9 @@ class Labeller:
         """Label a batch; see :class:`outtake.inference.backend.Backend`."""
         labels: list[NDArray[np.uint8]] = []
         sure: list[NDArray[np.float32]] = []
-        for logits in self.logits(images):
+        with self._one_by_one:
+            batch = self.logits(images)
+        for logits in batch:
             found, probability = enlarge(logits, size, confidence=self._confidence)
             labels.append(found)
             if probability is not None:

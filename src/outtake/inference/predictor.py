@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import cv2
@@ -10,10 +12,14 @@ import numpy as np
 
 from outtake.data.resize import resize_short_side
 from outtake.errors import ConfigError
-from outtake.inference.backend import Backend
+from outtake.inference.backend import Backend, Confidences, LabelMaps
 from outtake.labels import LabelSpace
 from outtake.removal.stages import LabelledFrame
 from outtake.types import Frame, TimedFrame
+
+Labelled = tuple[LabelMaps, Confidences | None]
+
+_AT_ONCE = 2
 
 
 class Predictor:
@@ -59,16 +65,33 @@ class Predictor:
         self.stride = batch_size
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
-        """Yield each frame of ``clip``, all of one size, with its labels."""
+        """Yield each frame of ``clip``, all of one size, with its labels.
+
+        A batch is with the backend while the one before it is being enlarged, in threads.
+        """
         frames = iter(clip)
-        while batch := list(islice(frames, self.stride)):
-            height, width = batch[0].image.shape[:2]
-            prepared = [self._prepared(frame.image) for frame in batch]
-            images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
-            labels, confidence = self._backend(images, (height, width))
-            for index, frame in enumerate(batch):
-                sure = None if confidence is None else confidence[index]
-                yield LabelledFrame(frame, labels[index], self._labels, sure)
+        waiting: deque[tuple[list[TimedFrame], Future[Labelled]]] = deque()
+        pool = ThreadPoolExecutor(_AT_ONCE, "labels")
+        try:
+            while batch := list(islice(frames, self.stride)):
+                height, width = batch[0].image.shape[:2]
+                prepared = [self._prepared(frame.image) for frame in batch]
+                images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
+                waiting.append((batch, pool.submit(self._backend, images, (height, width))))
+                if len(waiting) == _AT_ONCE:
+                    yield from self._labelled(*waiting.popleft())
+            while waiting:
+                yield from self._labelled(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _labelled(
+        self, batch: list[TimedFrame], found: Future[Labelled]
+    ) -> Iterator[LabelledFrame]:
+        labels, confidence = found.result()
+        for index, frame in enumerate(batch):
+            sure = None if confidence is None else confidence[index]
+            yield LabelledFrame(frame, labels[index], self._labels, sure)
 
     def _prepared(self, image: Frame) -> Frame:
         if self._short_side is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -121,12 +122,13 @@ class TorchBackend:
         self.precision = self.network.precision
         self._confidence = confidence
         self._flip = flip
+        self._one_by_one = Lock()
 
     def __call__(
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.backend.Backend`."""
-        with torch.inference_mode():
+        with self._one_by_one, torch.inference_mode():
             logits = self.network.predict(images, size, flip=self._flip)
             best, labels = logits.max(dim=1)
             found = labels.to(torch.uint8).cpu().numpy()

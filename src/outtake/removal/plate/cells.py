@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.removal.plate.sampling import Points, jacobians, known_at, lay
+from outtake.removal.plate.sampling import Points, jacobians, known_at, lay_all
 from outtake.removal.plate.view import Homography
 from outtake.types import Frame, Mask
 
@@ -111,11 +111,13 @@ def sights(
     reach *= np.float32((side - 1) / 2)
     reach += np.float32(_SUPPORT_PX)
     blocks = (at + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5)
-    around = np.empty(at.shape[:2], np.uint8)
+    positions, count = lay_all(blocks)
+    around = np.empty((len(blocks), positions.shape[1] * positions.shape[2]), np.uint8)
     for row, clear in enumerate(clears):
-        positions, count = lay(blocks[row])
-        found = cv2.remap(clear, positions, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-        around[row] = found.reshape(-1)[:count]
+        found = around[row].reshape(positions.shape[1:3])
+        nearest = cv2.INTER_NEAREST
+        cv2.remap(clear, positions[row], None, nearest, found, cv2.BORDER_CONSTANT)
+    around = around[:, :count]
     whole = np.asarray(around >= reach)
     return whole, (around > 0) & ~whole
 

@@ -34,12 +34,12 @@ class Parallax:
         self._points: Floats = np.zeros((*shape, 2), np.float32)
         self._errors: Floats = np.zeros((*shape, 2), np.float32)
         self._weights: Floats = np.zeros(shape, np.float32)
-        for row, (reference, points) in enumerate(zip(references, shared, strict=True)):
-            here, there = points
+        for row, (here, there) in enumerate(shared):
             part = (row, slice(len(here)))
-            self._points[part] = here
-            self._errors[part] = project(inverse(reference.homography), there) - here
-            self._weights[part] = 1
+            self._points[part], self._errors[part], self._weights[part] = here, there, 1
+        back = inverse(np.stack([one.homography for one in references]))
+        self._errors = project(back, self._errors) - self._points
+        self._errors *= self._weights[..., None]
         self._sizes = np.minimum(_largest(self._errors), _FAR_PX)
 
     def at(self, site: Site) -> NDArray[np.float64]:

@@ -164,14 +164,11 @@ class Plate:
         if left.any():
             image = self._filler.fill(image, left)
             origin[left] = INVENTED
-        hole = int(np.count_nonzero(centre.mask))
-        share = {
-            one: int(np.count_nonzero(origin == one)) / hole for one in (SEEN, CARRIED, INVENTED)
-        }
+        inside = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
         facts = FrameFacts(
-            seen=share[SEEN],
-            carried=share[CARRIED],
-            invented=share[INVENTED],
+            seen=float(inside[SEEN]),
+            carried=float(inside[CARRIED]),
+            invented=float(inside[INVENTED]),
             ring_residual=_residual(patches),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,

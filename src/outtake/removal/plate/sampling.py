@@ -70,10 +70,16 @@ def known_at(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
 
 def lay(points: Points) -> tuple[Points, int]:
     """Lay positions (n, 2) out as a picture for cv2.remap; returns n too."""
-    count = len(points)
+    grids, count = lay_all(points[None])
+    return grids[0], count
+
+
+def lay_all(points: Points) -> tuple[Points, int]:
+    """Lay positions (f, n, 2) out as f pictures; returns n too."""
+    frames, count = points.shape[:2]
     width = min(max(1, count), _ROW)
     rows = max(1, -(-count // width))
-    grid = np.zeros((rows * width, 2), np.float32)
+    grids = np.zeros((frames, rows * width, 2), np.float32)
     # Beyond this, positions overflow the fixed point numbers that OpenCV makes of them.
-    np.clip(points, -16000, 32000, out=grid[:count])
-    return grid.reshape(rows, width, 2), count
+    np.clip(points, -16000, 32000, out=grids[:, :count])
+    return grids.reshape(frames, rows, width, 2), count

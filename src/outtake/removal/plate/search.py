@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,19 +46,21 @@ class Search:
         near = _near(window.neighbours)
         references = [between(centre, held) for held in near]
         self._look(patches, references)
-        others = [held for held in window.neighbours.values() if held not in near]
         if references:
-            self._look_further(patches, [by_way_of(references, held) for held in others])
+            others = (held for held in window.neighbours.values() if held not in near)
+            self._look_further(patches, (by_way_of(references, held) for held in others))
         self._look_further(patches, _recognised(window))
         for patch in patches:
             patch.mend(self.seam * height)
         return patches
 
-    def _look_further(self, patches: Sequence[Patch], references: Sequence[Reference]) -> None:
+    def _look_further(self, patches: Sequence[Patch], references: Iterable[Reference]) -> None:
+        """Look in those of many references that show what is still unseen, if anything is."""
         incomplete = [patch for patch in patches if not patch.complete()]
-        if incomplete and references:
+        found = list(references) if incomplete else []
+        if found:
             unseen = np.concatenate([patch.unseen() for patch in incomplete])
-            self._look(incomplete, complementary(references, unseen, _COMPLEMENTARY))
+            self._look(incomplete, complementary(found, unseen, _COMPLEMENTARY))
 
     def _look(self, patches: Sequence[Patch], references: Sequence[Reference]) -> None:
         if not references:
@@ -80,20 +82,18 @@ def _near(neighbours: Mapping[int, Held]) -> list[Held]:
     return list(chosen.values())
 
 
-def _recognised(window: Window) -> list[Reference]:
-    """Return the keyframes in which the place is recognised.
+def _recognised(window: Window) -> Iterator[Reference]:
+    """Yield the keyframes in which the place is recognised.
 
     A keyframe is matched to one near the current frame, whose matches serve many frames.
     """
     centre = window.centre
     if not window.keyframes:
-        return []
+        return
     near = [one for one in (centre, *window.neighbours.values()) if one.number % KEYFRAME_STEP == 0]
     via = min(near, key=lambda one: abs(one.number - centre.number), default=centre)
     there = np.eye(3) if via is centre else between(centre, via).homography
-    found = []
     for held in window.keyframes:
         jump = via.features.to(held.number, held.features)
         if jump is not None:
-            found.append(Reference(centre, held, np.asarray(jump @ there, np.float64)))
-    return found
+            yield Reference(centre, held, np.asarray(jump @ there, np.float64))

@@ -19,7 +19,7 @@ from outtake.types import Frame, Mask
 Floats = NDArray[np.float32]
 
 # Of the rings, so many pixels are looked at: of all together, and of each.
-_RING_PIXELS = 1600
+_RING_PIXELS = 1280
 _RING_PIXELS_EACH = (120, 600)
 # On pictures larger than this, parts are told apart at a reduced size.
 _COARSE_PX = 180

@@ -32,10 +32,11 @@ class View:
 
     def shared(self, other: View) -> Shared:
         """Return the points that both frames show: here and there, float32 (n, 2) each."""
-        _, here, there = np.intersect1d(
-            self.ids, other.ids, assume_unique=True, return_indices=True
-        )
-        return self.points[here], other.points[there]
+        if not len(other.ids):
+            return self.points[:0], other.points
+        place = np.minimum(np.searchsorted(other.ids, self.ids), len(other.ids) - 1)
+        here = other.ids[place] == self.ids
+        return self.points[here], other.points[place[here]]
 
     def to(self, other: View) -> Homography:
         """Return the homography from this frame's pixels to another's of the same shot.
@@ -50,11 +51,13 @@ class View:
 
 
 def inverse(homography: Homography) -> Homography:
-    """Return the way back; nowhere in particular where there is none."""
+    """Return the way back, of one or of many (n, 3, 3); nowhere in particular if there is none."""
     try:
         return np.asarray(np.linalg.inv(homography), np.float64)
     except np.linalg.LinAlgError:
-        return np.eye(3)
+        if homography.ndim == 2:
+            return np.eye(3)
+        return np.stack([inverse(one) for one in homography])
 
 
 def fit(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import cv2
@@ -88,31 +90,44 @@ class Windows:
     reach: int
     max_bytes: int
     _camera: Camera = field(default_factory=Camera)
+    _views: dict[int, View] = field(default_factory=dict)
     _past: list[Held] = field(default_factory=list)
     _keyframes: list[Held] = field(default_factory=list)
     _newest: Held | None = None
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[Window]:
         """Yield each frame with its neighbours."""
-        frames = iter(clip)
         following: deque[Held] = deque()
         ended, ahead = False, 1
-        while True:
-            while not ended and len(following) <= ahead:
-                item = next(frames, None)
-                if item is None:
-                    ended = True
-                    break
-                following.append(self._held(item, following))
-                shape = item.frame.image.shape
-                room = Room.of(shape[0], shape[1], self.reach, self.max_bytes)
-                ahead = room.ahead
-            if not following:
-                return
-            centre = following.popleft()
-            self._forget(centre, room)
-            yield self._window(centre, following)
-            self._past.append(centre)
+        with closing(self._seen(clip)) as frames:
+            while True:
+                while not ended and len(following) <= ahead:
+                    held = next(frames, None)
+                    if held is None:
+                        ended = True
+                        break
+                    following.append(held)
+                    height, width = held.mask.shape
+                    room = Room.of(height, width, self.reach, self.max_bytes)
+                    ahead = room.ahead
+                if not following:
+                    return
+                centre = following.popleft()
+                self._forget(centre, room)
+                yield self._window(centre, following)
+                self._past.append(centre)
+
+    def _seen(self, clip: Iterable[MaskedFrame]) -> Generator[Held, None, None]:
+        """Yield each frame with its camera, which is worked out a frame ahead in a thread."""
+        waiting: Future[Held] | None = None
+        with ThreadPoolExecutor(1, "camera") as camera:
+            for item in clip:
+                begun = camera.submit(self._held, item)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = begun
+            if waiting is not None:
+                yield waiting.result()
 
     def _forget(self, centre: Held, room: Room) -> None:
         leaving = [one for one in self._past if not room.keeps(one.number, centre.number)]
@@ -141,7 +156,7 @@ class Windows:
         fill = centre.wanted or any(one.wanted and one.number in soon for one in following)
         return Window(centre, neighbours, keyframes, fill)
 
-    def _held(self, item: MaskedFrame, following: Iterable[Held]) -> Held:
+    def _held(self, item: MaskedFrame) -> Held:
         before = self._newest
         expected = 0 if before is None else before.number + 1
         number = expected if item.number is None else item.number
@@ -155,12 +170,13 @@ class Windows:
             if number != expected:
                 same = same_place(before.features, features)
             scene = before.scene + (not same)
-        back = {}
-        near = {one.number: one for one in (*self._past, *following)}
-        for distance in DISTANCES:
-            other = near.get(number - distance)
-            if other is not None and other.view.shot == view.shot:
-                back[other.number] = view.to(other.view)
+        back = {
+            other: view.to(self._views[other])
+            for other in (number - distance for distance in DISTANCES)
+            if other in self._views and self._views[other].shot == view.shot
+        }
+        self._views[number] = view
+        self._views.pop(number - DISTANCES[-1], None)
         # The labels that came along stay behind: they would take more room than the pictures.
         self._newest = Held(
             number,
