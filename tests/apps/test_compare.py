@@ -14,11 +14,7 @@ import pytest
 from outtake.apps.compare import compare
 from outtake.apps.config import CONF
 from outtake.errors import ConfigError, OutputError
-
-sys.path.insert(0, str(CONF.parent / "benchmarks"))
-from compare_runs import CLASSES, DEVICE, write_run
-
-sys.path.pop(0)
+from tests.apps.made_runs import CLASSES, DEVICE, write_run
 
 EVIL = "<script>alert(1)<!--"
 SMALL_RUN = {"records": 40, "validations": 10, "picture_px": 60}
