@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from outtake.apps.config import compose
-from outtake.apps.evaluate import baseline_loader, count, data_for, evaluate
+from outtake.apps.counting import count
+from outtake.apps.evaluate import baseline_loader, data_for, evaluate
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError, LabelSpaceError

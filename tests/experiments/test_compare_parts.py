@@ -100,6 +100,10 @@ def nested(folder: Path) -> None:
     (folder / "config.yaml").write_text("[" * 100_000)
 
 
+def nested_lists(folder: Path) -> None:
+    (folder / "config.yaml").write_text("- " * 100_000)
+
+
 def a_pipe(folder: Path) -> None:
     os.mkfifo(folder / "metrics.jsonl")
 
@@ -116,7 +120,7 @@ def no_json(folder: Path) -> None:
     (folder / "summary.json").write_text("{")
 
 
-@pytest.mark.parametrize("spoil", [nested, a_pipe, a_list, not_text, no_json])
+@pytest.mark.parametrize("spoil", [nested, nested_lists, a_pipe, a_list, not_text, no_json])
 def test_a_broken_run_has_a_reason(tmp_path: Path, spoil) -> None:
     spoil(tmp_path)
     run = read_run(tmp_path, "x")

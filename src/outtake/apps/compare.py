@@ -52,13 +52,18 @@ def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
 def _tell(runs: Sequence[Run], output: Path) -> None:
     for run in runs:
         if run.state in ("broken", "empty"):
-            print(f"left out: {run.name} ({run.state}: {'; '.join(run.problems)})")
+            print(_printable(f"left out: {run.name} ({run.state}: {'; '.join(run.problems)})"))
     unfinished = sum(run.state == "unfinished" for run in runs)
     finished = sum(run.state == "finished" for run in runs)
     print(
         f"{finished} finished and {unfinished} unfinished runs in {output} "
         f"({output.stat().st_size / 1e6:.1f} MB)"
     )
+
+
+def _printable(text: str) -> str:
+    # A folder's name may hold what steers a terminal, or what it can not write.
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def main() -> None:

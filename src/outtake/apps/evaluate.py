@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import track
-from rich.table import Table
 from torch.utils.data import DataLoader
 
+from outtake.apps.counting import Evaluation, count
+from outtake.apps.scores_table import print_scores
 from outtake.apps.train import quiet_libraries
 from outtake.build import build_data
 from outtake.checkpoint import Trained, load_trained
@@ -33,28 +28,6 @@ from outtake.inference.device import resolve_device
 from outtake.training.bootstrap import Bootstrap
 from outtake.training.forward_time import measure_forward
 from outtake.training.metrics import scores
-from outtake.training.scoring import Scoring
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation gives.
-
-    Attributes:
-        scoring: what was counted.
-        seconds: wall time of all stages.
-        stages: seconds of waiting for images (``load``), of the network with the enlargement of
-            its logits (``network``) and of counting (``count``).
-    """
-
-    scoring: Scoring
-    seconds: float
-    stages: dict[str, float]
-
-    @property
-    def images(self) -> int:
-        """How many were scored."""
-        return len(self.scoring.indices)
 
 
 def evaluate(cfg: DictConfig) -> Path:
@@ -171,43 +144,6 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
     return data
 
 
-@torch.inference_mode()
-def count(
-    trained: Trained,
-    loader: DataLoader[Sample],
-    device: torch.device,
-    *,
-    flip: bool = False,
-    detail: bool = False,
-    progress: bool = True,
-) -> Evaluation:
-    """Predict a split and count it at the labels' own resolution; ``flip`` as in the task.
-
-    With ``detail``, outlines and confidence are counted too, and the extremes are kept.
-    """
-    scoring = Scoring(len(trained.labels.names), trained.labels.ignore_index, detail=detail)
-    stages = dict.fromkeys(("load", "network", "count"), 0.0)
-    began_s = lap_s = time.perf_counter()
-
-    def lap(stage: str) -> None:
-        nonlocal lap_s
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        now_s = time.perf_counter()
-        stages[stage] += now_s - lap_s
-        lap_s = now_s
-
-    for batch in track(loader, "evaluating", disable=not progress, transient=True):
-        lap("load")
-        mask = batch["mask"].to(device)
-        size = (int(mask.shape[-2]), int(mask.shape[-1]))
-        logits = trained.task.predict(batch["image"].to(device), size, flip=flip)
-        lap("network")
-        scoring.add(logits, mask, batch["image"], batch["index"])
-        lap("count")
-    return Evaluation(scoring, time.perf_counter() - began_s, stages)
-
-
 def make_metrics(
     trained: Trained, done: Evaluation, data: str, split: str, fingerprint: str
 ) -> dict[str, Any]:
@@ -230,42 +166,6 @@ def make_metrics(
             }
         },
     }
-
-
-def print_scores(record: dict[str, Any], console: Console) -> None:
-    """Print the scores as a table."""
-    table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
-    for heading in ("class", "IoU", "precision", "recall", "Dice"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name in record["classes"]:
-        values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))
-        table.add_row(
-            escape(name), *("-" if value != value else f"{value:.4f}" for value in values)
-        )
-    console.print(table)
-    console.print(
-        f"mIoU {record['miou']:.4f} over {record['classes_scored']} classes, "
-        f"pixel accuracy {record['pixel_accuracy']:.4f}, "
-        f"mean accuracy {record['mean_accuracy']:.4f}, fwIoU {record['fwiou']:.4f}, "
-        f"{record['images_per_second']:.1f} images/s"
-    )
-    if "intervals" in record:
-        console.print(
-            f"95% intervals over images: mIoU {_range(record['intervals']['miou'])}, boundary IoU "
-            f"{record['boundary']['iou']:.4f} ({_range(record['boundary']['iou_interval'])}), "
-            f"boundary F {record['boundary']['f_score']:.4f}, "
-            f"calibration error {record['calibration']['ece']:.4f}"
-        )
-    if "paired" in record:
-        paired = record["paired"]
-        console.print(
-            f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}, 95% interval "
-            f"{_range(paired['interval'])}"
-        )
-
-
-def _range(interval: Sequence[float]) -> str:
-    return f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
 def data_name(trained: Trained, cfg: DictConfig) -> str:

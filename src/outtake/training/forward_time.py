@@ -42,8 +42,8 @@ def measure_forward(
     for run in range(WARM_UP + MOST_RUNS):
         start_s = time.perf_counter()
         task(image)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
         now_s = time.perf_counter()
         if run >= WARM_UP:
             times.append(now_s - start_s)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from outtake.experiments.compare.reading import json_of, mapping, number, short, text_of
 from outtake.experiments.compare.settings import flatten
 from outtake.experiments.compare.thinning import Floats
 from outtake.experiments.redact import HIDDEN, SECRET_NAME, redact_tree
 
 OBJECTIVE = "val/miou"
 MOST_METRICS = 300
-_MOST_BYTES = {"config.yaml": 1_000_000, "metrics.jsonl": 500_000_000}
-_OTHER_FILES_BYTES = 50_000_000
+_DEEPEST = 100
 # The C parser is ten times as fast; both make plain containers only.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -79,32 +79,20 @@ class Run:
 def read_run(path: Path, name: str) -> Run:
     """Read a run folder; whatever is wrong with it ends up in ``problems``."""
     run = Run(path, name)
-    run.settings = _settings(run)
-    run.summary = _json(run, "summary.json") or {}
-    run.environment = _json(run, "environment.json") or {}
-    data = _json(run, "data.json") or {}
-    run.data = str(data.get("fingerprint") or "")
-    _read_metrics(run)
-    _read_evaluations(run)
-    run.picture = _picture(run)
-    run.state = _state(run)
-    return run
-
-
-def number(value: Any) -> float | None:
-    """Return a finite number as float, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
     try:
-        plain = float(value)
-    except OverflowError:
-        return None
-    return plain if math.isfinite(plain) else None
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}
+        run.settings = _settings(run)
+        run.summary = json_of(path, "summary.json", run.problems) or {}
+        run.environment = json_of(path, "environment.json", run.problems) or {}
+        data = json_of(path, "data.json", run.problems) or {}
+        run.data = str(data.get("fingerprint") or "")
+        _read_metrics(run)
+        _read_evaluations(run)
+        run.picture = _picture(run)
+        run.state = _state(run)
+    except OSError as error:
+        run.state = "broken"
+        run.problems.append(f"can not be read ({error.strerror or short(error)})")
+    return run
 
 
 def _state(run: Run) -> str:
@@ -123,17 +111,28 @@ def _state(run: Run) -> str:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    text = _text(run, "config.yaml")
+    text = text_of(run.path, "config.yaml", run.problems)
     if text is None:
         return {}
     try:
+        _check_nesting(text)
         plain = yaml.load(text, Loader=_Loader)
         if not isinstance(plain, Mapping):
             raise ValueError("config.yaml is no mapping")
         return _hide_secrets(flatten(plain))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        run.problems.append(f"config.yaml can not be read ({_short(error)})")
+        run.problems.append(f"config.yaml can not be read ({short(error)})")
         return {}
+
+
+def _check_nesting(text: str) -> None:
+    # The C parser recurses on the C stack: too deep a nesting would end the process.
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
 
 
 def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +145,7 @@ def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_metrics(run: Run) -> None:
-    text = _text(run, "metrics.jsonl")
+    text = text_of(run.path, "metrics.jsonl", run.problems)
     if text is None:
         return
     steps: dict[str, list[float]] = {}
@@ -201,7 +200,7 @@ def _read_evaluations(run: Run) -> None:
         return
     found = []
     for path in sorted(folder.rglob("metrics.json"))[:50]:
-        record = _json(run, str(path.relative_to(run.path)))
+        record = json_of(run.path, str(path.relative_to(run.path)), run.problems)
         if record is not None:
             record["where"] = str(path.parent.relative_to(folder))
             found.append((_changed(path), record))
@@ -225,41 +224,3 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _json(run: Run, name: str) -> dict[str, Any] | None:
-    text = _text(run, name)
-    if text is None:
-        return None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        run.problems.append(f"{name} can not be read ({_short(error)})")
-        return None
-    if not isinstance(record, dict):
-        run.problems.append(f"{name} is no JSON object")
-        return None
-    return record
-
-
-def _text(run: Run, name: str) -> str | None:
-    path = run.path / name
-    try:
-        # What is no plain file, a pipe for one, could be waited on for ever.
-        if not path.is_file():
-            if path.exists():
-                run.problems.append(f"{name} is no file")
-            return None
-        size = path.stat().st_size
-        if size > _MOST_BYTES.get(name, _OTHER_FILES_BYTES):
-            run.problems.append(f"{name} is too large to be one ({size} bytes)")
-            return None
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        run.problems.append(f"{name} can not be read ({error.strerror})")
-        return None
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0][:120]
-    return text or type(error).__name__
