@@ -13,9 +13,10 @@ from outtake.apps.counting import count
 from outtake.apps.evaluate import baseline_loader, data_for, evaluate
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
-from outtake.errors import ConfigError, LabelSpaceError
+from outtake.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.experiments.report.numbers import detail_of
 from outtake.training.bootstrap import Bootstrap
+from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
 from outtake.training.metrics import ConfusionMatrix, scores
 from tests.apps.conftest import SMALL
 
@@ -147,41 +148,35 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
 
 def test_two_checkpoints_are_compared_on_the_same_draws(small_run: Path, tmp_path: Path) -> None:
     last = small_run / "checkpoints" / "last.ckpt"
-    common = ("device=cpu", f"output={tmp_path}", "bootstrap.resamples=300")
-    same = run(f"checkpoint={small_run}", f"baseline={small_run}", *common)["paired"]
+    options = ("device=cpu", f"output={tmp_path}", "bootstrap.resamples=300", "report=false")
+    same = run(f"checkpoint={small_run}", f"baseline={small_run}", *options)["paired"]
     assert same["difference"] == 0 and same["interval"] == [0, 0]
-    other = run(f"checkpoint={small_run}", f"baseline={last}", *common)
-    alone = run(f"checkpoint={last}", "device=cpu", f"output={tmp_path / 'alone'}")
-    paired = other["paired"]
-    assert paired["baseline_miou"] == pytest.approx(alone["miou"])
-    assert paired["difference"] == pytest.approx(other["miou"] - alone["miou"])
+    there = run(f"checkpoint={small_run}", f"baseline={last}", *options)
+    back = run(f"checkpoint={last}", f"baseline={small_run}", *options)
+    paired, reverse = there["paired"], back["paired"]
+    assert paired["baseline_miou"] == pytest.approx(back["miou"])
+    assert paired["difference"] == pytest.approx(there["miou"] - back["miou"])
     assert paired["interval"][0] <= paired["difference"] <= paired["interval"][1]
-    back = run(f"checkpoint={last}", f"baseline={small_run}", *common)["paired"]
-    assert back["difference"] == pytest.approx(-paired["difference"])
-    assert back["interval"] == pytest.approx([-paired["interval"][1], -paired["interval"][0]])
+    assert reverse["difference"] == pytest.approx(-paired["difference"])
+    assert reverse["interval"] == pytest.approx([-paired["interval"][1], -paired["interval"][0]])
 
 
 def test_a_baseline_of_another_resolution_sees_the_same_images(
     small_run: Path, tmp_path: Path
 ) -> None:
-    other = [*SMALL, "trainer.max_epochs=1", "data.eval_short_side=96", "data.source.clips.val=1"]
-    train(compose("train", other), tmp_path / "run")
-    record = run(
-        f"checkpoint={small_run}", f"baseline={tmp_path / 'run'}", "device=cpu",
-        f"output={tmp_path / 'out'}",
-    )  # fmt: skip
-    trained = load_trained(tmp_path / "run")
+    checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
+    checkpoint["outtake"]["short_side"] = 96
+    save_checkpoint(checkpoint, tmp_path / "finer.ckpt")
+    finer, own = load_trained(tmp_path / "finer.ckpt"), load_trained(small_run)
     cfg = compose("evaluate", ["checkpoint=x", "workers=0"])
-    own = load_trained(small_run)
-    loader = baseline_loader(trained, own, cfg, data_for(own, cfg))
-    batch = next(iter(loader))
-    assert batch["image"].shape[2:] == (96, 144) and record["images"] == 8
-    assert record["paired"]["baseline_miou"] == pytest.approx(
-        scores(
-            count(trained, loader, torch.device("cpu"), progress=False).scoring.confusion,
-            trained.labels.names,
-        )["miou"]
-    )
+    data = data_for(own, cfg)
+    batch = next(iter(baseline_loader(finer, own, cfg, data)))
+    same = next(iter(data.eval_loader("val")))
+    assert batch["image"].shape[2:] == (96, 144) and same["image"].shape[2:] == (64, 96)
+    assert torch.equal(batch["mask"], same["mask"])
+    moved = compose("evaluate", ["checkpoint=x", "workers=0", "+data.source.clips.val=1"])
+    with pytest.raises(DataRootError, match="other images"):
+        baseline_loader(finer, own, moved, data)
 
 
 def test_too_few_draws_are_refused(small_run: Path, tmp_path: Path) -> None:

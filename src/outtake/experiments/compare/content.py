@@ -68,12 +68,10 @@ def group_row(
     own = [rows[index] for index in members]
     words = [f"{key.rpartition('.')[2]}={first['settings'][key]}" for key in keys if key != "seed"]
     label = f"{', '.join(words[:3]) or first['name']} ({len(own)} runs)"
-    seeds = (
-        {"seed": ", ".join(str(row["settings"]["seed"]) for row in own)} if "seed" in keys else {}
-    )
+    seeds = ", ".join(str(row["settings"].get("seed")) for row in own)
     values, spread = _mean_and_spread([row["values"] for row in own])
     iou, iou_spread = _mean_and_spread([row["iou"] for row in own])
-    devices = {row["device"] for row in own}
+    devices = {row["device"] for row in own if row["device"]}
     return {
         "name": label if len(own) > 1 else first["name"],
         "state": "finished" if all(row["state"] == "finished" for row in own) else "unfinished",

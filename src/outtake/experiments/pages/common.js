@@ -29,7 +29,7 @@ function plain(text) {
   return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function shorten(text, most = 36) {
+function shorten(text, most = 44) {
   const all = String(text);
   return all.length <= most ? all : "\u2026" + all.slice(1 - most);
 }

@@ -19,6 +19,8 @@ const COLUMNS = [
     key: `evaluation ${name}`, label: `mIoU ${name}`, digits: 4, title: `evaluate.py on ${name}`,
   })),
 ].map((column) => ({ ...column, kind: "number" }));
+// What does not scatter with the seed.
+const EXACT = new Set(["parameters", "epochs"]);
 const SETTINGS = DATA.settings.map((key) => ({
   key: `setting ${key}`, setting: key, label: key, kind: "setting", title: `config: ${key}`,
 }));
@@ -70,7 +72,7 @@ function cell(row, column) {
   return make("td", { class: "number" },
     value === null ? make("span", { class: "missing", title: "not recorded" }, "\u2013")
       : fixed(value * scale, column.digits),
-    value !== null && spread !== null && column.key !== "parameters"
+    value !== null && spread !== null && !EXACT.has(column.key)
       ? make("span", { class: "spread" }, ` \u00b1 ${fixed(spread * scale, column.digits)}`) : null);
 }
 
@@ -86,7 +88,8 @@ function used() {
 }
 
 function fillTable(table) {
-  const columns = [{ key: "name", label: view.grouped ? "seeds grouped" : "run", kind: "name" }, ...used(), ...SETTINGS];
+  const columns = [{ key: "name", label: view.grouped ? "seeds grouped" : "run", kind: "name" },
+    ...used().slice(0, 1), ...SETTINGS, ...used().slice(1)];
   const table_ = colours();
   const body = ordered(rows().filter(matching), (row) => valueOf(row, view.sort.key), view.sort.descending);
   table.replaceChildren(
@@ -282,10 +285,11 @@ function gallerySection() {
   const section = make("section", {},
     make("div", { class: "bar" }, make("h2", {}, "The same validation images"), choose("left", "left"), choose("right", "right")),
     make("p", { class: "hint" }, "At each run's best epoch. Move the slider, or drag across the picture."), note,
+    make("div", { class: "slide" }, ends[0], slider, ends[1]),
     make("div", { class: "gallery" },
-      make("figure", {}, image, make("figcaption", {}, "image")),
-      make("figure", {}, truth, make("figcaption", {}, "truth")),
-      make("figure", {}, wipe, slider, make("figcaption", { class: "ends" }, ...ends))));
+      make("figure", {}, make("figcaption", {}, "image"), image),
+      make("figure", {}, make("figcaption", {}, "truth"), truth),
+      make("figure", {}, make("figcaption", {}, "prediction, left run over right run"), wipe)));
   show();
   move();
   return section;

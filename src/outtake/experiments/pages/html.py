@@ -83,7 +83,7 @@ def _plotly() -> str:
 @cache
 def _packed_plotly() -> str:
     # Packed it is less than half of that; browsers unpack it with what they have built in.
-    return base64.b64encode(gzip.compress(_plotly().encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(_plotly().encode(), 6, mtime=0)).decode()
 
 
 @cache
