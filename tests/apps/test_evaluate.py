@@ -174,7 +174,9 @@ def test_a_baseline_of_another_resolution_sees_the_same_images(
     same = next(iter(data.eval_loader("val")))
     assert batch["image"].shape[2:] == (96, 144) and same["image"].shape[2:] == (64, 96)
     assert torch.equal(batch["mask"], same["mask"])
-    moved = compose("evaluate", ["checkpoint=x", "workers=0", "+data.source.clips.val=1"])
+    small = ["data=scenes", "data.source.height=48", "data.source.width=70"]
+    other = [*small, "data.source.clips.val=1", "checkpoint=x", "workers=0"]
+    moved = compose("evaluate", other)
     with pytest.raises(DataRootError, match="other images"):
         baseline_loader(finer, own, moved, data)
 

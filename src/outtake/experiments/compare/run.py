@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 from outtake.experiments.compare.reading import json_of, mapping, number, short, text_of
 from outtake.experiments.compare.settings import flatten
 from outtake.experiments.compare.thinning import Floats
-from outtake.experiments.redact import HIDDEN, SECRET_NAME, redact_tree
+from outtake.experiments.redact import HIDDEN, SECRET_NAME, redact
 
 OBJECTIVE = "val/miou"
 MOST_METRICS = 300
@@ -125,6 +126,16 @@ def _settings(run: Run) -> dict[str, Any]:
         return {}
 
 
+@lru_cache(10_000)
+def _redacted_text(text: str) -> str:
+    # Most settings are the same in all runs.
+    return redact(text)
+
+
+def _redacted(value: Any) -> Any:
+    return _redacted_text(value) if isinstance(value, str) else value
+
+
 def _check_nesting(text: str) -> None:
     # The C parser recurses on the C stack: too deep a nesting would end the process.
     depth = 0
@@ -139,7 +150,7 @@ def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
     # train.py hides them already; this folder may come from elsewhere.
     secret = {key for key in flat if any(map(SECRET_NAME.search, key.split(".")))}
     return {
-        key: HIDDEN if key in secret and value != "null" else redact_tree(value)
+        key: HIDDEN if key in secret and value != "null" else _redacted(value)
         for key, value in flat.items()
     }
 
