@@ -23,7 +23,7 @@ from outtake.checkpoint import make_record, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError, DeviceError
-from outtake.experiments.environment import describe_environment
+from outtake.experiments.environment import describe_environment, device_name
 from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
@@ -31,6 +31,7 @@ from outtake.files import check_folder, replace_text
 from outtake.inference.device import resolve_device
 from outtake.training.callbacks import Throughput, ValidationImages
 from outtake.training.checkpoint_io import AtomicCheckpointIO
+from outtake.training.forward_time import measure_forward
 from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
@@ -193,10 +194,18 @@ def _fit(
             "samples_per_second": throughput.mean(),
             "parameters": sum(p.numel() for p in task.net.parameters()),
             "stopped_early": _stopped_early(trainer),
+            **_forward_time(trainer, data, task),
         },
     )
     print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
+
+
+def _forward_time(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
+    device = trainer.strategy.root_device
+    record = measure_forward(task, data.eval_size("val"), data.channels, device)
+    record["forward"]["device"] = device_name(device)
+    return record
 
 
 def best_record(metrics: Path) -> dict[str, Any]:

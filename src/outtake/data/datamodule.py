@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from outtake.data.augment import Augmentation
 from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
+from outtake.data.resize import short_side_size
 from outtake.data.sampler import EpochSampler, EqualSizeBatches
 from outtake.data.source import Source
 from outtake.data.verify import DataWarning, SplitReport, verify, warn_duplicates
@@ -154,6 +155,10 @@ class DataModule(pl.LightningDataModule):
             world_size=self._world_size,
         )
         return self._loader(dataset, batch_sampler=batches)
+
+    def eval_size(self, split: str) -> tuple[int, int]:
+        """Return (height, width) at which evaluation shows a split's first image to a network."""
+        return short_side_size(*self._sizes(split)[0], self._eval_short_side)
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader[Sample]:
         return DataLoader(
