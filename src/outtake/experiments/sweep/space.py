@@ -132,4 +132,6 @@ def value_text(value: Any) -> str:
     text = str(value)
     if _BARE.fullmatch(text) or _WRITTEN.fullmatch(text):
         return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # Hydra unescapes backslashes before a quote only.
+    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)
+    return "'" + text.replace("'", "\\'") + "'"

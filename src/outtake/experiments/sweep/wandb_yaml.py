@@ -16,6 +16,7 @@ from optuna.distributions import (
 from outtake.errors import ConfigError
 from outtake.experiments.redact import redact_tree
 from outtake.experiments.sweep.settings import Sweep
+from outtake.experiments.sweep.space import value_text
 from outtake.files import replace_text
 
 
@@ -56,17 +57,22 @@ def wandb_sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _parameter(distribution: BaseDistribution) -> dict[str, Any]:
     if isinstance(distribution, CategoricalDistribution):
-        return {"values": list(distribution.choices)}
+        return {"values": [_written(choice) for choice in distribution.choices]}
     assert isinstance(distribution, IntDistribution | FloatDistribution)
-    ends = {"min": distribution.low, "max": distribution.high}
-    if isinstance(distribution, FloatDistribution):
-        if distribution.log:
-            return {"distribution": "log_uniform_values", **ends}
-        if distribution.step is not None:
-            return {"distribution": "q_uniform", "q": distribution.step, **ends}
-        return {"distribution": "uniform", **ends}
+    low, high, step = distribution.low, distribution.high, distribution.step
+    whole = isinstance(distribution, IntDistribution)
+    if step is not None and not (whole and step == 1):
+        # wandb's own steps begin at 0, and make floats of whole numbers.
+        count = round((high - low) / step)
+        return {"values": [low + index * step for index in range(count + 1)]}
+    ends = {"min": low, "max": high}
     if distribution.log:
-        return {"distribution": "q_log_uniform_values", "q": 1, **ends}
-    if distribution.step != 1:
-        return {"distribution": "q_uniform", "q": distribution.step, **ends}
-    return {"distribution": "int_uniform", **ends}
+        rounded = {"distribution": "q_log_uniform_values", "q": 1}
+        return {**(rounded if whole else {"distribution": "log_uniform_values"}), **ends}
+    return {"distribution": "int_uniform" if whole else "uniform", **ends}
+
+
+def _written(choice: Any) -> Any:
+    # Its agent writes a choice by str(): None and what needs quotes would not reach Hydra.
+    numeric = isinstance(choice, bool | int | float)
+    return choice if numeric else value_text(choice)
