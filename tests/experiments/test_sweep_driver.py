@@ -21,6 +21,7 @@ from outtake.errors import ConfigError, OutputError
 from outtake.experiments.sweep.driver import Driver, SweepFailedError
 from outtake.experiments.sweep.lease import FolderInUse, Lease
 from outtake.experiments.sweep.outcome import Ending, Outcome, write_result
+from outtake.experiments.sweep.process import lives
 from outtake.experiments.sweep.progress import SweepProgress
 from outtake.experiments.sweep.settings import Objective, Sweep
 from outtake.experiments.sweep.space import parse_space
@@ -171,16 +172,10 @@ def test_a_trial_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) 
 
 
 def gone(pid: int, limit_s: float = 5) -> bool:
-    """Wait for a process to end; one that nobody waits for is dead enough."""
     until_s = time.monotonic() + limit_s
-    while time.monotonic() < until_s:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
+    while lives(pid) and time.monotonic() < until_s:
         time.sleep(0.05)
-    return False
+    return not lives(pid)
 
 
 def test_an_orphan_that_left_a_result_is_not_run_again(tmp_path: Path) -> None:
@@ -262,8 +257,11 @@ def test_a_sweep_does_not_go_on_with_another_search(tmp_path: Path) -> None:
 def test_a_folder_that_the_storage_does_not_know_is_never_used(tmp_path: Path) -> None:
     sweep = make(tmp_path, n_trials=1)
     sweep.trial_folder(0).mkdir(parents=True)
+    write_result(sweep.trial_folder(0) / "result.json", Outcome(Ending.FINISHED, {"val/miou": 0.9}))
     with pytest.raises(OutputError, match="is there already"):
         drive(sweep)
+    assert endings(drive(sweep)) == {"finished": 1}
+    assert SweepStudy(sweep).best()[0].value != 0.9, "what lay there was not taken for a result"
 
 
 def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:

@@ -76,14 +76,19 @@ def run_sweep(
     in_use = FolderInUse(sweep.folder)
     try:
         _drive(sweep, cfg)
+    except optuna.exceptions.StorageInternalError as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise OutputError(
+            f"the sweep's storage failed ({reason}); when it is mended, go on with: {sweep.again}"
+        ) from error
     finally:
         in_use.release()
     return sweep.folder
 
 
 def _drive(sweep: Sweep, cfg: DictConfig) -> None:
+    trials = SweepStudy(sweep)
     try:
-        trials = SweepStudy(sweep)
         record: Any = OmegaConf.to_container(cfg, resolve=False)
         text = yaml.safe_dump(redact_tree(record | {"fixed": list(sweep.fixed)}), sort_keys=False)
         replace_text(sweep.folder / "sweep.yaml", text)
@@ -94,11 +99,6 @@ def _drive(sweep: Sweep, cfg: DictConfig) -> None:
         shown = SweepProgress(sweep, (best[0].values[0], best[0].number) if best else None)
         with shown:
             Driver(sweep, trials, shown).run()
-    except optuna.exceptions.StorageInternalError as error:
-        raise OutputError(
-            f"the sweep's storage failed ({' '.join(str(error.__cause__ or error).split())[:200]});"
-            f" when it is mended, go on with: {sweep.again}"
-        ) from error
     except KeyboardInterrupt as interrupt:
         done = len(trials.results())
         line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.again}"
@@ -119,6 +119,8 @@ def conclude(sweep: Sweep, trials: SweepStudy) -> None:
     if not winners:
         print("no trial finished, so there is no best.yaml")
         return
+    for stale in (sweep.folder / "experiment").glob("trial_*.yaml"):  # of an earlier front
+        stale.unlink()
     for rank, trial in enumerate(winners):
         values = zip(sweep.objectives, trial.values, strict=True)
         scored = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in values)

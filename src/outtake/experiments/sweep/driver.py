@@ -12,7 +12,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial
 
-from outtake.errors import OuttakeError
+from outtake.errors import OutputError, OuttakeError
 from outtake.experiments.sweep.lease import Lease
 from outtake.experiments.sweep.outcome import Ending, Outcome, judge, objective_values, read_result
 from outtake.experiments.sweep.process import (
@@ -135,9 +135,16 @@ class Driver:
         )
         command = [*sweep.command, *sweep.overrides(asked.params)]
         command.append(f"name={trial_name(asked.number)}")
-        self._running[asked.number] = start_process(
-            asked.number, folder, slot, command, self._environment(slot) | ticket.to_environment()
-        )
+        environment = self._environment(slot) | ticket.to_environment()
+        try:
+            started = start_process(asked.number, folder, slot, command, environment)
+        except OutputError as error:
+            # What lies in that folder is not this trial's: nobody shall take it for its result.
+            self._trials.run_again(
+                self._trial(asked.number), Outcome(Ending.LOST, message=str(error))
+            )
+            raise
+        self._running[asked.number] = started
 
     def _environment(self, slot: int) -> dict[str, str]:
         sweep = self._sweep

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 from optuna import Study
 
 from outtake.errors import OutputError
+from outtake.experiments.sweep.process import lives
 
 if sys.platform != "win32":
     import fcntl
@@ -107,7 +107,7 @@ class Lease:
         if self._is_own(other) or abs(time.time() - float(other["time_s"])) > _STALE_S:
             return False
         here = other["host"] == self._own["host"]
-        return not here or psutil.pid_exists(int(other["pid"]))
+        return not here or lives(int(other["pid"]))
 
 
 def _taken(other: dict[str, Any]) -> OutputError:

@@ -24,6 +24,7 @@ _PROCESS = "process.json"
 # Clocks of process creation are kept in ticks.
 _SAME_S = 1.0
 _GONE_S = 10.0
+_POLL_S = 0.02
 
 
 @dataclass
@@ -121,8 +122,19 @@ def end_leftover(folder: Path) -> None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    with contextlib.suppress(psutil.Error):
-        psutil.Process(pid).wait(_GONE_S)
+    until_s = time.monotonic() + _GONE_S
+    while lives(pid) and time.monotonic() < until_s:
+        time.sleep(_POLL_S)
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process works; one that has ended and that nobody waits for does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
 
 
 def _created_s(pid: int) -> float | None:
