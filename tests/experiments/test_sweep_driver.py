@@ -41,7 +41,8 @@ def leave(outcome="finished", **values):
     os.replace(ticket["result"] + ".part", ticket["result"])
 x = float(given["x"])
 """
-GOOD = TRIAL + "leave(**{'val/miou': 1 - (x - 0.3) ** 2, 'forward_ms': 1 + x})"
+LEAVE = "leave(**{'val/miou': 1 - (x - 0.3) ** 2, 'forward_ms': 2 - x})\n"
+GOOD = TRIAL + LEAVE
 MIOU = Objective("miou", "val/miou", "maximize", 0.0)
 FORWARD = Objective("forward", "forward_ms", "minimize", 99.0)
 
@@ -118,7 +119,7 @@ def test_what_the_settings_bring_about_counts_and_samplers_see_it(tmp_path: Path
 
 
 def test_with_several_objectives_a_failure_is_worth_the_worst(tmp_path: Path) -> None:
-    code = GOOD.replace("leave(", "given['name'] == '0000' and sys.exit(1)\nleave(")
+    code = TRIAL + "given['name'] == '0000' and sys.exit(1)\n" + LEAVE
     sweep = make(tmp_path, code, objectives=[MIOU, FORWARD], n_trials=8)
     trials = drive(sweep)
     assert trials.study.get_trials()[0].values == [0.0, 99.0]
@@ -140,7 +141,7 @@ def test_what_the_machine_brings_about_is_tried_again_so_often_and_no_more(tmp_p
 
 
 def test_a_lost_trial_that_works_the_second_time(tmp_path: Path) -> None:
-    code = GOOD.replace("leave(**", "given['name'] == '0000' and os.kill(os.getpid(), 9)\nleave(**")
+    code = TRIAL + "given['name'] == '0000' and os.kill(os.getpid(), 9)\n" + LEAVE
     trials = drive(make(tmp_path, code, n_trials=3))
     assert endings(trials) == {"finished": 3}
     lost = trials.study.get_trials()[0]
@@ -265,7 +266,7 @@ def test_a_folder_that_the_storage_does_not_know_is_never_used(tmp_path: Path) -
 
 
 def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:
-    code = GOOD + "\nprint(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    code = GOOD + "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
     sweep = make(tmp_path, code, slots=["3", "4"], threads=1, n_trials=2)
     os.environ.pop("OMP_NUM_THREADS", None)
     drive(sweep)
@@ -304,7 +305,7 @@ def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path)
 
 
 def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None:
-    code = GOOD.replace("leave(", "given['name'] == '0002' and sys.exit('<b>bold</b>')\nleave(")
+    code = TRIAL + "given['name'] == '0002' and sys.exit('<b>bold</b>')\n" + LEAVE
     sweep = make(tmp_path, code, n_trials=6)
     trials = drive(sweep)
     page = tmp_path / "report.html"
