@@ -68,10 +68,10 @@ def endings(study: optuna.Study) -> Counter[str]:
     return Counter(trial.user_attrs["outcome"]["ending"] for trial in kept)
 
 
-def crashes(runs: Path, trials: int, chance: float = 0.2, jobs: int = 2) -> dict[str, Any]:
+def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict[str, Any]:
     """Run trials of which some crash."""
-    fixed = f"crash={chance} report=false"
-    run(command(runs, "crashes", trials, fixed, f"n_jobs={jobs}"))
+    fixed = f"crash={chance} seed={seed} report=false"
+    run(command(runs, "crashes", trials, fixed, "n_jobs=2"))
     study = study_of(runs, "crashes")
     found, ended = states(study), endings(study)
     starts = (runs / "sweeps" / "crashes" / "trials" / "starts.txt").read_text().splitlines()
@@ -143,9 +143,9 @@ def workers(runs: Path, trials: int, seconds: float) -> dict[str, Any]:
 def pruning(runs: Path, trials: int, epochs: int = 20) -> dict[str, Any]:
     """Count the epochs of a search with and without a pruner."""
     counted, best = {}, {}
-    chosen = "{kind:MedianPruner,n_startup_trials:5,n_warmup_steps:2}"
-    for name, pruner in (("all", "{kind:NopPruner}"), ("pruned", chosen)):
-        given = [f"pruner={pruner}", "storage=journal", "n_jobs=2"]
+    median = ["pruner.kind=MedianPruner", "+pruner.n_startup_trials=5", "+pruner.n_warmup_steps=2"]
+    for name, pruner in (("all", ["pruner=NopPruner"]), ("pruned", median)):
+        given = [*pruner, "storage=journal", "n_jobs=2"]
         run(command(runs, name, trials, f"epochs={epochs} sleep_s=0.002", *given))
         study = study_of(runs, name, "journal")
         counted[name] = sum(len(t.intermediate_values) for t in study.get_trials(deepcopy=False))

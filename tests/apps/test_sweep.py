@@ -50,16 +50,16 @@ def proofs() -> SimpleNamespace:
 
 
 def test_crashing_trials_are_all_accounted_for(proofs, tmp_path: Path) -> None:
-    found = proofs.crashes(tmp_path, trials=12, chance=0.5)
-    assert found["accounted"] == 12 and found["stuck"] == 0
+    found = proofs.crashes(tmp_path, trials=9, chance=0.6, seed=4)
+    assert found["accounted"] == 9 and found["stuck"] == 0
     assert found["folders used twice"] == 0
     assert {"finished", "failed", "diverged"} <= set(found["endings"])
     assert found["lost and run again"] > 0
 
 
 def test_a_killed_driver_goes_on_and_repeats_nothing_finished(proofs, tmp_path: Path) -> None:
-    found = proofs.kills(tmp_path, trials=8, wanted=3, seed=1)
-    assert found["results"] == 8 and found["stuck"] == 0
+    found = proofs.kills(tmp_path, trials=6, wanted=2, seed=1)
+    assert found["results"] == 6 and found["stuck"] == 0
     assert found["finished trials run again"] == 0
 
 
@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> N
 
 def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:
     line = [sys.executable, ROOT / "sweep.py", "sweep=optimizer", "n_trials=2", "n_jobs=2"]
-    line += [f"paths.runs={tmp_path}", "pruner={kind:NopPruner}", "--", *SMALL]
+    line += [f"paths.runs={tmp_path}", "pruner=NopPruner", "--", *SMALL]
     line += ["trainer.max_epochs=1"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

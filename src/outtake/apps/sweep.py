@@ -174,8 +174,8 @@ def make_sweep(
         timeout_s=None if plain["timeout_s"] is None else float(plain["timeout_s"]),
         give_up_after=int(plain["give_up_after"]),
         storage=storage_address(str(plain["storage"]), folder),
-        sampler=dict(plain["sampler"]),
-        pruner=dict(plain["pruner"]),
+        sampler=_named(plain["sampler"], "sampler", "TPESampler"),
+        pruner=_named(plain["pruner"], "pruner", "NopPruner"),
         seed=int(plain["seed"]),
         slots=gpu_slots(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
         threads=_threads(plain["threads"], n_jobs),
@@ -198,6 +198,17 @@ def _check_numbers(plain: Mapping[str, Any]) -> None:
     for key in ("fixed", "command"):
         if plain[key] is not None and not isinstance(plain[key], list):
             raise ConfigError(f"{key}={plain[key]}: a list, as in {key}=[A,B]")
+
+
+def _named(chosen: object, key: str, default: str) -> dict[str, Any]:
+    """Read a class of Optuna: its name, or ``kind`` and arguments."""
+    if chosen is None:
+        return {"kind": default}
+    if isinstance(chosen, str):
+        return {"kind": chosen}
+    if not isinstance(chosen, Mapping):
+        raise ConfigError(f"{key}={chosen}: give a name, or kind and arguments")
+    return {str(name): value for name, value in chosen.items()}
 
 
 def _threads(chosen: object, n_jobs: int) -> int | None:

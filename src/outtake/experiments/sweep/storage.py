@@ -96,4 +96,7 @@ def make_named(
     try:
         return target(**arguments)
     except (TypeError, ValueError, ImportError) as error:
-        raise ConfigError(f"{where}: {kind}: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{where}: {kind}: {reason}; {where}={kind} takes its defaults"
+        ) from error

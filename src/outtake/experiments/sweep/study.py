@@ -50,7 +50,7 @@ class SweepStudy:
         several = len(sweep.objectives) > 1
         if several and sweep.pruner.get("kind") != "NopPruner":
             raise ConfigError(
-                "pruner: Optuna can not prune with several objectives; set pruner={kind:NopPruner}"
+                "pruner: Optuna can not prune with several objectives; set pruner=NopPruner"
             )
         pruner = make_pruner(sweep.pruner)
         self._check_sampler()
