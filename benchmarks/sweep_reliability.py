@@ -87,15 +87,23 @@ def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict
 def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]:
     """Kill the driver again and again; see what ran twice."""
     dice = random.Random(seed)
-    line = command(runs, "kills", trials, "sleep_s=0.25 report=false", "n_jobs=2")
+    line = command(runs, "kills", trials, "sleep_s=0.2 report=false", "n_jobs=2")
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+    starts = runs / "sweeps" / "kills" / "trials" / "starts.txt"
     for killed in range(wanted):
+        before = count_lines(starts)
         driver = subprocess.Popen(
             line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
+        # Now and then before the program has opened its storage, else while trials are at work.
+        wait_s = dice.uniform(0.0, 1.5)
+        until_s = time.monotonic() + LIMIT_S
+        early = dice.random() < 0.2
+        while not early and driver.poll() is None and count_lines(starts) == before:
+            assert time.monotonic() < until_s, "no trial began"
+            time.sleep(0.02)
         try:
-            # From before the program has opened its storage to a few trials later.
-            _, errors = driver.communicate(timeout=dice.uniform(0.3, 3.0))
+            _, errors = driver.communicate(timeout=wait_s)
         except subprocess.TimeoutExpired:
             driver.kill()
             driver.communicate()
@@ -110,6 +118,11 @@ def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]
         "interrupted and run again": states(study)["FAIL"],
         "stuck": states(study)["RUNNING"] + states(study)["WAITING"],
     }
+
+
+def count_lines(path: Path) -> int:
+    """Count the lines of a file; none if it is not there."""
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def repeated(runs: Path) -> int:

@@ -60,7 +60,7 @@ def test_crashing_trials_are_all_accounted_for(proofs, tmp_path: Path) -> None:
 def test_a_killed_driver_goes_on_and_repeats_nothing_finished(proofs, tmp_path: Path) -> None:
     found = proofs.kills(tmp_path, trials=6, wanted=2, seed=1)
     assert found["results"] == 6 and found["stuck"] == 0
-    assert found["finished trials run again"] == 0
+    assert found["finished trials run again"] == 0 and found["interrupted and run again"] > 0
 
 
 def test_pruning_saves_epochs_and_keeps_the_best(proofs, tmp_path: Path) -> None:
