@@ -27,7 +27,7 @@ from outtake.experiments.sweep.settings import Objective, Sweep
 from outtake.experiments.sweep.space import parse_space
 from outtake.experiments.sweep.storage import storage_address
 from outtake.experiments.sweep.study import SweepStudy, ending
-from outtake.experiments.sweep.summary import terminal_table, write_report
+from outtake.experiments.sweep.summary import _shown, terminal_table, write_report
 from outtake.experiments.sweep.wandb_yaml import wandb_sweep
 
 # What a trial does: VALUE is out of its overrides.
@@ -316,6 +316,8 @@ def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None
     for heading in ("History", "Parallel coordinates", "Importance", "Validations", "Trials"):
         assert f"<h2>{heading}" in body
     assert body.count("<tr") == 7 and "<b>bold" not in body and "&lt;b&gt;bold" in body
+    numbers = [trial.number for trial in _shown(trials).trials if trial.values]
+    assert numbers == [trial.number for trial in trials.results() if trial.values]
     assert "<script src" not in text and "<link" not in text
     assert terminal_table(sweep, trials).row_count == 6
 

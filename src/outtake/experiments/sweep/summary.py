@@ -157,8 +157,11 @@ def _shown(trials: SweepStudy) -> optuna.Study:
     study = optuna.create_study(directions=trials.study.directions)
     if trials.study.metric_names:
         study.set_metric_names(trials.study.metric_names)
-    kept = [t for t in trials.results() if ending(t) in (Ending.FINISHED, Ending.PRUNED)]
-    study.add_trials(kept)
+    # The others leave a gap, so that numbers are those of the table.
+    gap = optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL)
+    shown = {t.number for t in trials.results() if ending(t) in (Ending.FINISHED, Ending.PRUNED)}
+    everything = trials.study.get_trials(deepcopy=False)
+    study.add_trials([trial if trial.number in shown else gap for trial in everything])
     return study
 
 
@@ -174,7 +177,7 @@ def _figure(title: str, draw: Callable[[], Any]) -> list[str]:
     figure.update_layout(title=None, margin={"t": 40, "l": 80, "r": 80})
     text = figure.to_html(
         full_html=False, include_plotlyjs=False, include_mathjax=False,
-        config={"displaylogo": False}, default_height="460px",
+        config={"displayModeBar": False}, default_height="460px",
     )  # fmt: skip
     return [f"<h2>{title}</h2>", text]
 
