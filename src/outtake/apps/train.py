@@ -27,6 +27,7 @@ from outtake.experiments.environment import describe_environment, device_name
 from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
+from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.files import check_folder, replace_text
 from outtake.inference.device import resolve_device
 from outtake.training.callbacks import Throughput, ValidationImages
@@ -130,6 +131,25 @@ def check_trainer(cfg: DictConfig) -> None:
         )
 
 
+def check_multirun(cfg: DictConfig) -> None:
+    """Refuse a multirun whose jobs want several devices.
+
+    Lightning starts a process for each further device with this process's command line, which is
+    the whole multirun's.
+
+    Raises:
+        ConfigError: more than one device or node.
+    """
+    devices, nodes = cfg.trainer.get("devices", 1), cfg.trainer.get("num_nodes", 1)
+    one = devices in (1, "1") or (OmegaConf.is_list(devices) and len(devices) == 1)
+    if not one or nodes not in (1, "1"):
+        raise ConfigError(
+            f"trainer.devices={devices} in a multirun: one device a job; allowed are 1 and [ID]; "
+            "for several devices a run, start runs one by one, or search with sweep.py, where each "
+            "trial is a process of its own"
+        )
+
+
 def make_trainer(
     cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
@@ -155,7 +175,7 @@ def make_trainer(
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[*callbacks, throughput or Throughput(), best, last],
+        callbacks=[*callbacks, *sweep_callbacks(), throughput or Throughput(), best, last],
         logger=False,
         plugins=[AtomicCheckpointIO()],
     )
@@ -182,21 +202,20 @@ def _fit(
         raise
     wall_s = time.perf_counter() - began_s
     best = best_record(folder.metrics)
-    folder.write_json(
-        "summary.json",
-        {
-            "objective": OBJECTIVE,
-            "best": best,
-            "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
-            "epochs": trainer.current_epoch,
-            "steps": trainer.global_step,
-            "wall_time_s": round(wall_s, 3),
-            "samples_per_second": throughput.mean(),
-            "parameters": sum(p.numel() for p in task.net.parameters()),
-            "stopped_early": _stopped_early(trainer),
-            **_forward_time(trainer, data, task),
-        },
-    )
+    summary = {
+        "objective": OBJECTIVE,
+        "best": best,
+        "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "wall_time_s": round(wall_s, 3),
+        "samples_per_second": throughput.mean(),
+        "parameters": sum(p.numel() for p in task.net.parameters()),
+        "stopped_early": _stopped_early(trainer),
+        **_forward_time(trainer, data, task),
+    }
+    folder.write_json("summary.json", summary)
+    finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
     print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
 
