@@ -21,6 +21,10 @@ def main(cfg: DictConfig) -> float:
         if hydra_cfg.mode == RunMode.MULTIRUN:
             hide_secrets_of_multirun(Path(hydra_cfg.sweep.dir))
             run_dir = Path(hydra_cfg.runtime.output_dir)
+        if cfg.reproduce:
+            from outtake.apps.reproduce import reproduce
+
+            return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
         return train(cfg, run_dir, list(hydra_cfg.overrides.task))
 
 
