@@ -28,7 +28,7 @@ Poison = Callable[[Any, SegmentationTask], object]
 
 def _fill(tensor: torch.Tensor, value: float) -> None:
     with torch.no_grad():
-        tensor.view(-1)[0] = value
+        tensor[(0,) * tensor.ndim] = value
 
 
 def _output(layer: int | None, value: float, whole: bool = True) -> Poison:
@@ -41,7 +41,7 @@ def _output(layer: int | None, value: float, whole: bool = True) -> Poison:
             if whole:
                 return output * value
             output = output.clone()
-            output.view(-1)[0] = value
+            output[(0,) * output.ndim] = value
             return output
 
         return module.register_forward_hook(spoiled)

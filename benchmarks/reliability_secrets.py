@@ -68,7 +68,7 @@ def secrets(folder: Path) -> Counter[str]:
     commands = [
         ["train.py", *overrides],
         ["evaluate.py", f"checkpoint={run}", "device=cpu"],
-        ["export.py", f"checkpoint={run}", f"licence=token={config_key}"],
+        ["export.py", f"checkpoint={run}", f"licence='token={config_key}'"],
         # One that fails says why, and repeats what it was given.
         ["train.py", *overrides, "name=other", "model._target_=os.system"],
     ]

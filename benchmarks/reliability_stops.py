@@ -64,7 +64,7 @@ def kills(folder: Path, count: int, in_saves: int, workers: int, seed: int = 0) 
                 code = wait(pid)
         if code == -signal.SIGKILL:
             return "killed in a save" if inside else "killed at a random time"
-        return "finished" if code == 0 else f"FAILED with {code}, see {log}"
+        return "finished" if code == 0 else f"FAILED with {code}: {_end(log)}"
 
     while tally["killed in a save"] + tally["killed at a random time"] < count:
         _one_job(folder / f"kills-{workers}", tally, one_attempt, overrides, wanted)
@@ -83,7 +83,7 @@ def terminations(folder: Path, count: int, workers: int, seed: int = 0) -> Count
         pid = start(lambda: _counted(steps, lambda: begin_or_resume(run, overrides)), log)
         code = wait(pid, dice.uniform(0.0, took_s))
         if code is not None:
-            return "finished" if code == 0 else f"FAILED with {code}, see {log}"
+            return "finished" if code == 0 else f"FAILED with {code}: {_end(log)}"
         sent_s = time.monotonic()
         os.kill(pid, signal.SIGTERM)
         code = wait(pid)
@@ -94,7 +94,7 @@ def terminations(folder: Path, count: int, workers: int, seed: int = 0) -> Count
         if code == -signal.SIGTERM:
             return "before the program had begun"
         if code != 143 or seconds > 10:
-            return f"FAILED: exit code {code} after {seconds:.1f} s, see {log}"
+            return f"FAILED: exit code {code} after {seconds:.1f} s: {_end(log)}"
         done = steps.read_text().split() if steps.is_file() else []
         if done and _saved_steps(run) != int(done[-1]):
             return f"FAILED: {done[-1]} steps done and {_saved_steps(run)} saved in {run}"
@@ -123,10 +123,15 @@ def _one_job(
             break
     tally["jobs"] += 1
     if finish(lambda: begin_or_resume(run, overrides), log):
-        tally[f"FAILED to finish, see {log}"] += 1
+        tally[f"FAILED to finish: {_end(log)}"] += 1
         return
     parted = difference(wanted, final_state(run))
     tally["jobs bit for bit as without interruption" if parted is None else f"PARTED {parted}"] += 1
+
+
+def _end(log: Path) -> str:
+    """Return the end of a log as one line: the folder is deleted."""
+    return " | ".join(log.read_text().split("\n")[-12:])
 
 
 def _watched(points: Points, work: Callable[[], object]) -> None:

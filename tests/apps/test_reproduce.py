@@ -19,18 +19,18 @@ def again(place: Path, target: Path, *overrides: str) -> float:
 
 
 @pytest.fixture
-def copied(small_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(small_run, tmp_path / "copied"))
+def copied(tiny_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_run, tmp_path / "copied"))
 
 
-def test_a_run_comes_out_identical(small_run: Path, tmp_path: Path, capsys) -> None:
+def test_a_run_comes_out_identical(tiny_run: Path, tmp_path: Path, capsys) -> None:
     target = tmp_path / "again"
-    objective = again(small_run / "summary.json", target, "data.workers=2")
+    objective = again(tiny_run / "summary.json", target, "data.workers=2")
     said = capsys.readouterr().out
     assert "identical: every record" in said and "not identical" not in said
     record = json.loads((target / "reproduction.json").read_text())
-    assert record["parted"] is None and record["of"] == str(small_run)
-    assert objective == json.loads((small_run / "summary.json").read_text())["best"]["val/miou"]
+    assert record["parted"] is None and record["of"] == str(tiny_run)
+    assert objective == json.loads((tiny_run / "summary.json").read_text())["best"]["val/miou"]
     assert yaml.safe_load((target / "config.yaml").read_text())["reproduce"] is None
 
 
@@ -63,19 +63,19 @@ def test_where_two_runs_part_is_named_and_the_exit_code_tells(copied: Path, tmp_
 def test_a_key_that_is_new_since_then_has_its_default(copied: Path, tmp_path: Path) -> None:
     saved = yaml.safe_load((copied / "config.yaml").read_text())
     del saved["checkpoint_every_n_steps"], saved["channels_last"]
-    (copied / "config.yaml").write_text(yaml.safe_dump(saved))
+    (copied / "config.yaml").write_text(yaml.safe_dump(saved, sort_keys=False))
     again(copied, tmp_path / "again")
     now = yaml.safe_load((tmp_path / "again" / "config.yaml").read_text())
     assert now["channels_last"] is True and now["checkpoint_every_n_steps"] is None
 
 
-def test_what_is_no_run_and_whole_groups_are_refused(small_run: Path, tmp_path: Path) -> None:
+def test_what_is_no_run_and_whole_groups_are_refused(tiny_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.yaml is missing"):
         again(tmp_path, tmp_path / "again")
     with pytest.raises(ConfigError, match="keeps its own config"):
-        again(small_run, tmp_path / "again", "model=unet")
+        again(tiny_run, tmp_path / "again", "model=unet")
     with pytest.raises(ConfigError, match="reproduce"):
-        train(compose("train", [f"reproduce={small_run}"]), tmp_path / "again")
+        train(compose("train", [f"reproduce={tiny_run}"]), tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_run_and_whole_groups_are_refused(small_run: Path, tmp_path: 
 )
 def test_a_saved_config_is_not_trusted(copied: Path, tmp_path: Path, change: dict) -> None:
     saved = yaml.safe_load((copied / "config.yaml").read_text())
-    (copied / "config.yaml").write_text(yaml.safe_dump({**saved, **change}))
+    (copied / "config.yaml").write_text(yaml.safe_dump({**saved, **change}, sort_keys=False))
     with pytest.raises(ForbiddenTargetError):
         again(copied, tmp_path / "again")
     assert not (tmp_path / "again").exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,27 +21,10 @@ from outtake.errors import CheckpointError
 from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
 from outtake.training.task import SegmentationTask
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def runs() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import reliability_runs
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return reliability_runs
-
-
-@pytest.fixture(scope="module")
-def data(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return runs.write_data(tmp_path_factory.mktemp("data") / "pairs")
-
 
 @pytest.fixture(scope="module")
 def uninterrupted(
-    runs: ModuleType, data: Path, tmp_path_factory: pytest.TempPathFactory
+    runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[list[str]], dict]:
     """The final state of a run without interruption; one run for each set of overrides."""
 
@@ -91,14 +73,14 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     runs: ModuleType,
-    data: Path,
+    pairs: Path,
     uninterrupted: Callable[[list[str]], dict],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     place: str,
 ) -> None:
     hook, nth, extra = PLACES[place]
-    overrides = [*runs.options(data), "checkpoint_every_n_steps=null", *extra]
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null", *extra]
     with monkeypatch.context() as patch:
         end_at(patch, hook, nth)
         with pytest.raises(SystemExit) as ended:
@@ -112,9 +94,9 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_at_once(
-    runs: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = [*runs.options(data), "checkpoint_every_n_steps=null"]
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
     with monkeypatch.context() as patch:
         end_at(patch, "training_step", 3, signal.SIGINT)
         with pytest.raises(KeyboardInterrupt, match="resume="):
@@ -130,13 +112,13 @@ def test_ctrl_c_ends_after_the_step_and_a_second_at_once(
 
 def test_a_damaged_last_checkpoint_falls_back_loudly_and_the_end_is_the_same(
     runs: ModuleType,
-    data: Path,
+    pairs: Path,
     uninterrupted: Callable[[list[str]], dict],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: Any,
 ) -> None:
-    overrides = runs.options(data)
+    overrides = runs.options(pairs)
     run = tmp_path / "ended"
     with monkeypatch.context() as patch:
         end_at(patch, "training_step", 6)
@@ -163,22 +145,22 @@ def test_a_damaged_last_checkpoint_falls_back_loudly_and_the_end_is_the_same(
 
 
 def test_a_run_without_a_best_checkpoint_is_scored_by_its_last_that_is_sound(
-    runs: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
     end_at(monkeypatch, "training_step", 3)
     with pytest.raises(SystemExit):
-        train(compose("train", runs.options(data)), run)
+        train(compose("train", runs.options(pairs)), run)
     assert load_trained(run).path.name == "last.ckpt"
     (run / "checkpoints" / "last.ckpt").write_bytes(b"")
     assert load_trained(run).path.name == "previous.ckpt"
 
 
 def test_a_checkpoint_of_an_earlier_version_goes_on_after_its_epoch(
-    runs: ModuleType, data: Path, tmp_path: Path
+    runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    train(compose("train", runs.options(data, epochs=1)), run)
+    train(compose("train", runs.options(pairs, epochs=1)), run)
     place = run / "checkpoints" / "last.ckpt"
     old = read_checkpoint(place)
     del old["resume"]
