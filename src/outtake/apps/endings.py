@@ -18,7 +18,7 @@ from outtake.data.datamodule import DataModule
 from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.checkpoint_io import LAST
-from outtake.training.last_checkpoint import LastCheckpoint, StoppedBySignal
+from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch
 
 TERMINATED = 128 + signal.SIGTERM
@@ -53,7 +53,12 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         NonFiniteLossError: after ``non_finite.json`` was written.
         OutOfMemoryError: with the batch and what to set.
     """
+    last = _only(trainer, LastCheckpoint)
+    former = {number: signal.getsignal(number) for number in SIGNALS}
     try:
+        # From here on: an exception that a signal raises while the trainer sets itself up finds it
+        # half made.
+        last.take_signals()
         yield
     except NonFiniteLossError as error:
         _keep_batch(folder, data, error)
@@ -66,13 +71,16 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
             raise
         raise _stop(number, folder) from None
     except (RuntimeError, MemoryError) as error:
-        requested = _only(trainer, LastCheckpoint).requested
-        if requested is not None and isinstance(error, RuntimeError):
+        if last.requested is not None and isinstance(error, RuntimeError):
             # The signal went to the whole group, and the loader's processes were ended by it.
-            raise _stop(requested, folder) from None
+            raise _stop(last.requested, folder) from None
         if _is_full(error):
             raise _out_of_memory(trainer) from error
         raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 def how_to_go_on(folder: RunFolder) -> str:

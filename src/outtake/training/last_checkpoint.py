@@ -19,7 +19,7 @@ from outtake.training.randomness import random_state, set_random_state
 from outtake.types import Batch
 
 KEY = "resume"
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StoppedBySignal(SystemExit):
@@ -83,8 +83,13 @@ class LastCheckpoint(Callback):
         """Take the signals over from Lightning, which gives them back at the end."""
         self._saved_step = trainer.global_step
         # Several processes have to agree on the step: there Lightning's own handler does.
-        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+        if trainer.world_size == 1:
+            self.take_signals()
+
+    def take_signals(self) -> None:
+        """Let SIGTERM and Ctrl-C be noted only, to be acted on between two steps."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
                 signal.signal(number, self._request)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
