@@ -70,13 +70,13 @@ PROOFS: dict[str, tuple[Callable[[Path, int], Counter[str]], int, int]] = {
 def main() -> None:
     """Run the proofs that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("proof", choices=["all", *PROOFS])
+    parser.add_argument("proofs", nargs="+", choices=["all", *PROOFS])
     parser.add_argument("--count", type=int, help="of kills, terminations or damaged files")
     parser.add_argument("--small", action="store_true", help="at the size of the test suite")
     chosen = parser.parse_args()
     quiet_libraries()
     broken = False
-    for name in PROOFS if chosen.proof == "all" else [chosen.proof]:
+    for name in PROOFS if "all" in chosen.proofs else chosen.proofs:
         proof, *sizes = PROOFS[name]
         began_s = time.monotonic()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
