@@ -1,6 +1,6 @@
 """Prove what a training run promises: each subcommand is one proof, ``all`` runs them in turn.
 
-    python benchmarks/reliability.py all                    about 12 minutes on two cores
+    python benchmarks/reliability.py all                    every proof in full
     python benchmarks/reliability.py kills --count 200      one of them
     python benchmarks/reliability.py all --small            what the test suite runs
 
