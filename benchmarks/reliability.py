@@ -10,12 +10,14 @@ Every line that says FAILED or PARTED is a broken promise; the exit code is 1 th
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 # Many short runs beside each other in time: more threads only wait for each other.
@@ -79,7 +81,10 @@ def main() -> None:
     for name in PROOFS if "all" in chosen.proofs else chosen.proofs:
         proof, *sizes = PROOFS[name]
         began_s = time.monotonic()
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            redirect_stdout(io.StringIO()),
+        ):
             tally = proof(Path(folder), chosen.count or sizes[chosen.small])
         print(f"{name}: {time.monotonic() - began_s:.0f} s")
         for what, times in tally.items():
