@@ -35,8 +35,9 @@ from outtake.apps.train import quiet_libraries
 
 def kills(folder: Path, count: int) -> Counter[str]:
     """Kill half of the runs with no loader process and half with two."""
-    none = stops.kills(folder, count - count // 2, (count - count // 2) // 3, workers=0)
-    return none + stops.kills(folder, count // 2, count // 2 // 3, workers=2, seed=1)
+    half, in_saves = count // 2, -(-count // 6)
+    none = stops.kills(folder, half, in_saves, workers=0)
+    return none + stops.kills(folder, half, in_saves, workers=2, seed=1)
 
 
 def terminations(folder: Path, count: int) -> Counter[str]:
@@ -57,11 +58,11 @@ def malicious(folder: Path, count: int) -> Counter[str]:
 
 # Each with what it counts at full size and at the size of the test suite.
 PROOFS: dict[str, tuple[Callable[[Path, int], Counter[str]], int, int]] = {
-    "kills": (kills, 200, 6),
-    "terminations": (terminations, 100, 4),
+    "kills": (kills, 200, 4),
+    "terminations": (terminations, 100, 2),
     "full_disk": (checkpoints.full_disk, 1000, 12),
     "damaged": (checkpoints.damaged, 1000, 100),
-    "non_finite": (numbers.non_finite, 20, 6),
+    "non_finite": (numbers.non_finite, 20, 4),
     "malicious": (malicious, 0, 0),
     "secrets": (lambda folder, count: secrets(folder), 0, 0),
     "evaluated": (lambda folder, count: numbers.evaluated(folder), 0, 0),

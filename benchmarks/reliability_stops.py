@@ -66,8 +66,11 @@ def kills(folder: Path, count: int, in_saves: int, workers: int, seed: int = 0) 
             return "killed in a save" if inside else "killed at a random time"
         return "finished" if code == 0 else f"FAILED with {code}: {_end(log)}"
 
-    while tally["killed in a save"] + tally["killed at a random time"] < count:
-        _one_job(folder / f"kills-{workers}", tally, one_attempt, overrides, wanted)
+    def left() -> int:
+        return count - tally["killed in a save"] - tally["killed at a random time"]
+
+    while left() > 0:
+        _one_job(folder / f"kills-{workers}", tally, one_attempt, left, overrides, wanted)
     return tally
 
 
@@ -100,8 +103,11 @@ def terminations(folder: Path, count: int, workers: int, seed: int = 0) -> Count
             return f"FAILED: {done[-1]} steps done and {_saved_steps(run)} saved in {run}"
         return "terminated with 143"
 
-    while tally["terminated with 143"] < count:
-        _one_job(folder / f"terminations-{workers}", tally, one_attempt, overrides, wanted)
+    def left() -> int:
+        return count - tally["terminated with 143"]
+
+    while left() > 0:
+        _one_job(folder / f"terminations-{workers}", tally, one_attempt, left, overrides, wanted)
     return tally
 
 
@@ -109,6 +115,7 @@ def _one_job(
     place: Path,
     tally: Counter[str],
     attempt: Callable[[Path, Path], str],
+    left: Callable[[], int],
     overrides: list[str],
     wanted: dict,
 ) -> None:
@@ -119,7 +126,7 @@ def _one_job(
     for _ in range(_STOPS_PER_JOB):
         outcome = attempt(run, log)
         tally[outcome] += 1
-        if outcome == "finished" or outcome.startswith("FAILED"):
+        if left() <= 0 or outcome == "finished" or outcome.startswith("FAILED"):
             break
     tally["jobs"] += 1
     if finish(lambda: begin_or_resume(run, overrides), log):
