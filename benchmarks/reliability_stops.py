@@ -69,7 +69,7 @@ def kills(folder: Path, count: int, in_saves: int, workers: int, seed: int = 0) 
     def left() -> int:
         return count - tally["killed in a save"] - tally["killed at a random time"]
 
-    while left() > 0:
+    while left() > 0 and not _broken(tally):
         _one_job(folder / f"kills-{workers}", tally, one_attempt, left, overrides, wanted)
     return tally
 
@@ -106,7 +106,7 @@ def terminations(folder: Path, count: int, workers: int, seed: int = 0) -> Count
     def left() -> int:
         return count - tally["terminated with 143"]
 
-    while left() > 0:
+    while left() > 0 and not _broken(tally):
         _one_job(folder / f"terminations-{workers}", tally, one_attempt, left, overrides, wanted)
     return tally
 
@@ -134,6 +134,10 @@ def _one_job(
         return
     parted = difference(wanted, final_state(run))
     tally["jobs bit for bit as without interruption" if parted is None else f"PARTED {parted}"] += 1
+
+
+def _broken(tally: Counter[str]) -> bool:
+    return any(what.startswith(("FAILED", "PARTED")) for what in tally)
 
 
 def _end(log: Path) -> str:
