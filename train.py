@@ -26,6 +26,10 @@ def main(cfg: DictConfig) -> float:
             hide_secrets_of_multirun(Path(hydra_cfg.sweep.dir))
             check_multirun(cfg)
             run_dir = Path(hydra_cfg.runtime.output_dir)
+        if cfg.reproduce:
+            from outtake.apps.reproduce import reproduce
+
+            return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
         return train(cfg, run_dir, list(hydra_cfg.overrides.task))
 
 
