@@ -177,9 +177,7 @@ def check_multirun(cfg: DictConfig) -> None:
     one = devices in (1, "1") or (OmegaConf.is_list(devices) and len(devices) == 1)
     if not one or nodes not in (1, "1"):
         raise ConfigError(
-            f"trainer.devices={devices} in a multirun: one device a job; allowed are 1 and [ID]; "
-            "for several devices a run, start runs one by one, or search with sweep.py, where each "
-            "trial is a process of its own"
+            f"trainer.devices={devices} in a multirun: one device a job; allowed are 1 and [ID]"
         )
 
 
