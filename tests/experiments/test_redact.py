@@ -19,6 +19,8 @@ CANARY = "c4n4ry-5up3r-s3cret"
         f"https://user:{CANARY}@example.org/repo.git",
         f"export GITHUB_TOKEN='{CANARY}'",
         f"passwords: [a, {CANARY}]",
+        f"+service.credentials={{user:me,pass:{CANARY}}}",
+        f"+service.credentials={{inner:{{user:me}},pass:{CANARY}}}",
         f"Authorization: Bearer {CANARY}",
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
     ],

@@ -16,7 +16,8 @@ _WORDS = (
 SECRET_NAME = re.compile(rf"(?i){_WORDS}$")
 _ASSIGNMENT = re.compile(
     rf"""(?ix) (?P<key> {_WORDS} ["']? [ \t]* [:=] [ \t]* )
-    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\] | [^\s,;"'}}\])]+ )"""
+    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\]
+        | \{{ (?: [^{{}}] | \{{[^{{}}]*\}} )* \}} | [^\s,;"'}}\])]+ )"""
 )
 _BEARER = re.compile(r"(?i)(authorization\s*:\s*)(?:bearer|basic)?\s*[^\s\"',]+")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)", re.S)

@@ -66,9 +66,10 @@ class FiniteWatch(Callback):
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             return
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        norm = get_total_norm([grad for grad in grads if grad is not None])
-        if not torch.isfinite(norm):
-            raise self._error(pl_module, f"the gradient became {norm.item()}")
+        # The largest value, not the Euclidean norm: the square of a finite one may overflow.
+        largest = get_total_norm([grad for grad in grads if grad is not None], float("inf"))
+        if not torch.isfinite(largest):
+            raise self._error(pl_module, f"the gradient became {largest.item()}")
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
