@@ -8,7 +8,7 @@ from outtake.apps.cli import run, user_errors
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
-    """Compose, evaluate, write ``metrics.json``."""
+    """Compose, evaluate, write ``metrics.json`` and ``report.html``."""
     with user_errors():
         from outtake.apps.evaluate import evaluate  # late: --help stays fast
 

@@ -14,13 +14,22 @@ from outtake.apps.cli import run, user_errors
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with user_errors():
-        from outtake.apps.train import hide_secrets_of_multirun, train  # late: --help stays fast
+        from outtake.apps.train import (  # late: --help stays fast
+            check_multirun,
+            hide_secrets_of_multirun,
+            train,
+        )
 
         hydra_cfg = HydraConfig.get()
         run_dir = None
         if hydra_cfg.mode == RunMode.MULTIRUN:
             hide_secrets_of_multirun(Path(hydra_cfg.sweep.dir))
+            check_multirun(cfg)
             run_dir = Path(hydra_cfg.runtime.output_dir)
+        if cfg.reproduce:
+            from outtake.apps.reproduce import reproduce
+
+            return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
         return train(cfg, run_dir, list(hydra_cfg.overrides.task))
 
 

@@ -30,7 +30,7 @@ TRAIN_GROUPS = {
     "logger",
     "experiment",
 }
-OTHER_GROUPS = {"paths", "hydra", "remover", "backend"}
+OTHER_GROUPS = {"paths", "hydra", "remover", "backend", "sweep"}  # sweep: tests/apps/test_sweep.py
 
 
 def options(group: str) -> list[str]:

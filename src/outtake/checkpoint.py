@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from outtake.build import build_net, check_targets, instantiate, plain_container
 from outtake.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.experiments.redact import redact_tree
 from outtake.labels import LabelSpace
-from outtake.training.checkpoint_io import read_checkpoint, sha256
+from outtake.training.bundle_io import read_bundle
+from outtake.training.checkpoint_io import (
+    LAST,
+    PREVIOUS,
+    newest_readable,
+    read_checkpoint,
+    sha256,
+)
 from outtake.training.losses import CrossEntropy
 from outtake.training.task import SegmentationTask
 
@@ -92,19 +100,33 @@ def redacted_yaml(cfg: DictConfig) -> str:
 def find_checkpoint(place: str | Path) -> Path:
     """Return a checkpoint file, given itself or its run folder (then its best one).
 
+    Without a best one, since nothing was validated yet, it is the last; if that is damaged, the one
+    before. A best one that is damaged is no reason to take another: it would score otherwise.
+
     Raises:
         CheckpointError: there is none.
     """
     path = Path(place).expanduser()
     if not path.is_dir():
         return path
-    tried = [path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"]
-    for candidate in tried:
-        if candidate.is_file():
-            return candidate
+    best = path / "checkpoints" / "best.ckpt"
+    lasting = [path / "checkpoints" / name for name in (LAST, PREVIOUS)]
+    if best.is_file():
+        return best
+    if any(candidate.is_file() for candidate in lasting):
+        return newest_readable(lasting)
     raise CheckpointError(
         f"{path} holds no checkpoints/best.ckpt; give a run folder of train.py or a .ckpt file"
     )
+
+
+def read_any(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, or the zip that ``export.py`` made of one, as plain data.
+
+    Raises:
+        CheckpointError: missing, truncated, altered or foreign.
+    """
+    return read_bundle(path) if path.suffix == ".zip" else read_checkpoint(path)
 
 
 def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Trained:
@@ -114,7 +136,7 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
     the file is read as tensors and plain containers only.
 
     Args:
-        place: a run folder or a ``.ckpt`` file.
+        place: a run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
         device: where the task shall be.
 
     Raises:
@@ -122,7 +144,7 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
         ForbiddenTargetError: its config names something that is not allowed.
     """
     path = find_checkpoint(place)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_any(path)
     record = checkpoint.get("outtake")
     if not isinstance(record, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by train.py: it has no record of its task")
@@ -166,7 +188,7 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
 
 def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
     try:
-        cfg = _read_config(str(record["config"]))
+        cfg = read_config(str(record["config"]), guarded=_rebuilds)
         labels = LabelSpace.from_dict(record["labels"])
         # The weights are in the checkpoint: what they began from is not needed again.
         if cfg.model.get("encoder_weights") is not None:
@@ -180,7 +202,19 @@ def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelS
     return cfg, labels
 
 
-def _read_config(text: str) -> DictConfig:
+def read_config(text: str, guarded: Callable[[str], bool]) -> DictConfig:
+    """Read a config that may be anybody's; what could do harm is refused before it is built.
+
+    Args:
+        text: YAML.
+        guarded: tells of a top-level key whether its values must not call a resolver, which could
+            read this machine's environment.
+
+    Raises:
+        ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
+        ConfigError: a target that does not exist.
+        ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException: it is no config.
+    """
     # Aliases that multiply take minutes to unfold; a config that we wrote has none.
     if len(text) > _LONGEST_CONFIG or any(
         isinstance(token, yaml.AliasToken) for token in yaml.scan(text)
@@ -191,10 +225,15 @@ def _read_config(text: str) -> DictConfig:
         raise TypeError("its config is no mapping")
     plain = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(plain, dict)
-    for key in (*REBUILT_FROM, "augment", "channels_last"):
-        _refuse_resolvers(plain.get(key), key)
+    for key, value in plain.items():
+        if guarded(str(key)):
+            _refuse_resolvers(value, str(key))
     check_targets(plain)
     return cfg
+
+
+def _rebuilds(key: str) -> bool:
+    return key in (*REBUILT_FROM, "augment", "channels_last")
 
 
 def _refuse_resolvers(node: Any, where: str) -> None:

@@ -1,10 +1,14 @@
 """Every error that a user can cause, one class each.
 
 A message is one line: what is wrong, where (file, key, value), what is allowed, what to do.
-The entry points print it without a traceback and exit with code 2.
+The entry points print it without a traceback and exit with code 2; with a code of its own where a
+sweep has to tell a bad choice of options (a result) from a broken machine (a reason to try again).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class OuttakeError(Exception):
@@ -77,4 +81,21 @@ class DeviceError(OuttakeError):
 
 
 class NonFiniteLossError(OuttakeError):
-    """The loss became NaN or infinite."""
+    """The loss, a gradient or a weight became NaN or infinite.
+
+    Attributes:
+        facts: plain containers for the run folder: what, the epoch, the step, and under
+            ``split`` and ``samples`` the batch that it happened on.
+    """
+
+    exit_code = 65
+
+    def __init__(self, message: str, facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.facts = dict(facts or {})
+
+
+class OutOfMemoryError(OuttakeError):
+    """A batch did not fit into the memory of the device or of the machine."""
+
+    exit_code = 66

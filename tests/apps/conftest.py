@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -31,4 +33,31 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of two short epochs on the scenes."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     train(compose("train", SMALL), folder, SMALL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs() -> ModuleType:
+    """The runs of a second of ``benchmarks/reliability_runs.py``."""
+    benchmarks = str(Path(__file__).resolve().parents[2] / "benchmarks")
+    sys.path.insert(0, benchmarks)
+    try:
+        import reliability_runs
+    finally:
+        sys.path.remove(benchmarks)
+    return reliability_runs
+
+
+@pytest.fixture(scope="session")
+def pairs(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny images and masks."""
+    return runs.write_data(tmp_path_factory.mktemp("pairs") / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that took a second."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    overrides = runs.options(pairs)
+    train(compose("train", overrides), folder, overrides)
     return folder

@@ -9,11 +9,15 @@ import pytest
 import torch
 
 from outtake.apps.config import compose
-from outtake.apps.evaluate import data_for, evaluate
+from outtake.apps.counting import count
+from outtake.apps.evaluate import baseline_loader, data_for, evaluate
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
-from outtake.errors import LabelSpaceError
-from outtake.training.metrics import scores
+from outtake.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.experiments.report.numbers import detail_of
+from outtake.training.bootstrap import Bootstrap
+from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
+from outtake.training.metrics import ConfusionMatrix, scores
 from tests.apps.conftest import SMALL
 
 
@@ -86,3 +90,98 @@ def test_other_data_of_the_same_classes_can_be_named(small_run: Path) -> None:
 def test_data_of_other_classes_is_refused(small_run: Path, camvid_root: Path) -> None:
     with pytest.raises(LabelSpaceError, match="sky"):
         run(f"checkpoint={small_run}", "data=camvid", f"data.root={camvid_root}", "device=cpu")
+
+
+def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Path) -> None:
+    common = (f"checkpoint={small_run}", "device=cpu")
+    plain = run(*common, "report=false", f"output={tmp_path / 'plain'}")
+    full = run(*common, f"output={tmp_path / 'full'}")
+    assert not (tmp_path / "plain" / "report.html").exists()
+    assert (tmp_path / "full" / "report.html").is_file()
+    timed = ("images_per_second", "speed", "forward_ms", "forward")
+    assert {k: v for k, v in full.items() if k in plain and k not in timed} == {
+        k: v for k, v in plain.items() if k not in timed
+    }
+    for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_dice"):
+        low, high = full["intervals"][key]
+        assert low <= full[key] <= high, key
+    assert full["bootstrap"] == {"unit": "image", "resamples": 2000, "level": 0.95, "seed": 0}
+    assert set(full["speed"]["ms_per_image"]) == {"load", "network", "count"}
+    assert full["forward_ms"] > 0 and "threads" in full["forward"]["device"]
+    assert (full["forward"]["height"], full["forward"]["width"]) == (64, 96)
+    assert 0 <= full["boundary"]["iou"] <= 1 and 0 <= full["boundary"]["f_score"] <= 1
+    assert 0 <= full["calibration"]["ece"] <= 1
+    assert sum(full["calibration"]["pixels"]) == full["pixels"]
+    assert len(full["per_image"]) == full["images"]
+
+
+def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluations(
+    small_run: Path,
+) -> None:
+    trained = load_trained(small_run)
+    cfg = compose("evaluate", [f"checkpoint={small_run}", "workers=0"])
+    loader = data_for(trained, cfg).eval_loader("val")
+    done = count(trained, loader, torch.device("cpu"), detail=True, progress=False)
+    names = trained.labels.names
+    detail = detail_of(done.scoring, names, [str(i) for i in range(8)], Bootstrap(200))
+    matrices = []
+    with torch.inference_mode():
+        for batch in loader:
+            guess = trained.task.predict(batch["image"], (64, 96)).argmax(1)
+            for g, t in zip(guess, batch["mask"], strict=True):
+                one = ConfusionMatrix(len(names), 255)
+                one.update(g, t)
+                matrices.append(one.counts())
+    for each, matrix in zip(detail["per_image"], matrices, strict=True):
+        assert each["miou"] == pytest.approx(scores(matrix, names)["miou"])
+    shown = [e.miou for e in done.scoring.extremes.worst]
+    assert shown == sorted(e["miou"] for e in detail["per_image"])[:4]
+    assert [e.miou for e in done.scoring.extremes.best] == pytest.approx(
+        sorted((e["miou"] for e in detail["per_image"]), reverse=True)[:4]
+    )
+    draws = np.random.default_rng(0).multinomial(8, [1 / 8] * 8, 200)
+    resampled = [scores(np.tensordot(d, np.array(matrices), 1), names)["miou"] for d in draws]
+    assert detail["intervals"]["miou"] == pytest.approx(
+        tuple(np.quantile(resampled, [0.025, 0.975]))
+    )
+
+
+def test_two_checkpoints_are_compared_on_the_same_draws(small_run: Path, tmp_path: Path) -> None:
+    last = small_run / "checkpoints" / "last.ckpt"
+    options = ("device=cpu", f"output={tmp_path}", "bootstrap.resamples=300", "report=false")
+    same = run(f"checkpoint={small_run}", f"baseline={small_run}", *options)["paired"]
+    assert same["difference"] == 0 and same["interval"] == [0, 0]
+    there = run(f"checkpoint={small_run}", f"baseline={last}", *options)
+    back = run(f"checkpoint={last}", f"baseline={small_run}", *options)
+    paired, reverse = there["paired"], back["paired"]
+    assert paired["baseline_miou"] == pytest.approx(back["miou"])
+    assert paired["difference"] == pytest.approx(there["miou"] - back["miou"])
+    assert paired["interval"][0] <= paired["difference"] <= paired["interval"][1]
+    assert reverse["difference"] == pytest.approx(-paired["difference"])
+    assert reverse["interval"] == pytest.approx([-paired["interval"][1], -paired["interval"][0]])
+
+
+def test_a_baseline_of_another_resolution_sees_the_same_images(
+    small_run: Path, tmp_path: Path
+) -> None:
+    checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
+    checkpoint["outtake"]["short_side"] = 96
+    save_checkpoint(checkpoint, tmp_path / "finer.ckpt")
+    finer, own = load_trained(tmp_path / "finer.ckpt"), load_trained(small_run)
+    cfg = compose("evaluate", ["checkpoint=x", "workers=0"])
+    data = data_for(own, cfg)
+    batch = next(iter(baseline_loader(finer, own, cfg, data)))
+    same = next(iter(data.eval_loader("val")))
+    assert batch["image"].shape[2:] == (96, 144) and same["image"].shape[2:] == (64, 96)
+    assert torch.equal(batch["mask"], same["mask"])
+    small = ["data=scenes", "data.source.height=48", "data.source.width=70"]
+    other = [*small, "data.source.clips.val=1", "checkpoint=x", "workers=0"]
+    moved = compose("evaluate", other)
+    with pytest.raises(DataRootError, match="other images"):
+        baseline_loader(finer, own, moved, data)
+
+
+def test_too_few_draws_are_refused(small_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="resamples"):
+        run(f"checkpoint={small_run}", "bootstrap.resamples=3", f"output={tmp_path / 'out'}")
+    assert not (tmp_path / "out").exists()

@@ -50,7 +50,8 @@ def test_a_run_folder_describes_itself(small_run: Path) -> None:
         "images",
     }
     checkpoints = {path.name for path in (small_run / "checkpoints").iterdir()}
-    assert checkpoints == {"best.ckpt", "best.ckpt.sha256", "last.ckpt", "last.ckpt.sha256"}
+    names = ("best.ckpt", "last.ckpt", "previous.ckpt")
+    assert checkpoints == {name + suffix for name in names for suffix in ("", ".sha256")}
     assert (
         "${paths.runs}" in (small_run / "config.yaml").read_text()
         or "${oc.env" in (small_run / "config.yaml").read_text()

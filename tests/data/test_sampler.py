@@ -67,3 +67,22 @@ def test_processes_share_the_batches():
     sizes = [(4, 6)] * 7
     parts = [list(EqualSizeBatches(sizes, 2, rank=rank, world_size=2)) for rank in range(2)]
     assert sorted(index for part in parts for batch in part for index in batch) == list(range(7))
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_epoch_is_gone_on_with_after_its_first_samples_and_only_once(world_size):
+    options = {"seed": 3, "samples_per_epoch": 14, "world_size": world_size}
+    sampler = EpochSampler(10, **options)
+    sampler.resume(4, 5)
+    sampler.set_epoch(0)
+    assert list(sampler) == epoch(4, **options)[5:]
+    assert len(sampler) == 14 // world_size
+    assert list(sampler) == epoch(0, **options)
+
+
+def test_an_epoch_of_which_nothing_is_left_does_not_eat_the_next():
+    sampler = EpochSampler(10, seed=3)
+    sampler.resume(4, 10)
+    sampler.set_epoch(4)
+    sampler.set_epoch(5)
+    assert list(sampler) == epoch(5)

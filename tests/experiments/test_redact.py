@@ -19,6 +19,8 @@ CANARY = "c4n4ry-5up3r-s3cret"
         f"https://user:{CANARY}@example.org/repo.git",
         f"export GITHUB_TOKEN='{CANARY}'",
         f"passwords: [a, {CANARY}]",
+        f"+service.credentials={{user:me,pass:{CANARY}}}",
+        f"+service.credentials={{inner:{{user:me}},pass:{CANARY}}}",
         f"Authorization: Bearer {CANARY}",
         f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
     ],
@@ -56,3 +58,8 @@ def test_trees_are_hidden_by_key_and_by_value(monkeypatch) -> None:
     words = redact_tree(["--hf-token", CANARY, {"api_key": 12345678, "token": None}])
     assert words == ["--hf-token", "<redacted>", {"api_key": "<redacted>", "token": None}]
     assert hidden["lr"] == 0.1 and hidden["api_key"] == "${oc.env:KEY}"
+
+
+def test_a_page_of_a_single_word_takes_a_moment() -> None:
+    page = "x" * 5_000_000 + " api_key=c4n4ry-5up3r-s3cret " + "/Az+09" * 500_000
+    assert "c4n4ry" not in redact(page)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import pickle
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import pytest
 import torch
 
 from outtake.errors import CheckpointError, OutputError
-from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
+from outtake.training.checkpoint_io import (
+    LAST,
+    PREVIOUS,
+    AtomicCheckpointIO,
+    newest_readable,
+    read_checkpoint,
+    save_checkpoint,
+)
 
 
 class Exploit:
@@ -83,3 +91,49 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not(tmp_path: Path) ->
 def test_a_missing_checkpoint_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="run folder"):
         read_checkpoint(tmp_path / "absent.ckpt")
+
+
+def test_of_last_the_one_before_is_kept_and_of_best_none(tmp_path: Path) -> None:
+    plugin = AtomicCheckpointIO()
+    for epoch in range(3):
+        for name in ("best.ckpt", LAST):
+            plugin.save_checkpoint({"epoch": epoch}, tmp_path / name)
+    assert read_checkpoint(tmp_path / LAST)["epoch"] == 2
+    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {n + s for n in ("best.ckpt", LAST, PREVIOUS) for s in ("", ".sha256")}
+
+
+def test_without_links_the_one_before_is_copied(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("os.link", refuse)
+    for epoch in range(3):
+        save_checkpoint({"epoch": epoch}, tmp_path / LAST, PREVIOUS)
+    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_newest_that_is_sound_is_found(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
+    paths = [tmp_path / LAST, tmp_path / PREVIOUS]
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        newest_readable(paths)
+    for epoch in range(2):
+        save_checkpoint({"epoch": epoch}, paths[0], PREVIOUS)
+    assert newest_readable(paths) == paths[0] and not caplog.text
+    paths[0].write_bytes(paths[0].read_bytes()[:-5])
+    assert newest_readable(paths) == paths[1]
+    assert "FALLING BACK" in caplog.text and "truncated or altered" in caplog.text
+
+
+def test_a_flipped_bit_is_refused_without_the_checksum_beside_it_too(saved: Path) -> None:
+    saved.with_name("best.ckpt.sha256").unlink()
+    data = bytearray(saved.read_bytes())
+    # In the middle of the tensor: torch alone would load it.
+    data[data.index(torch.arange(500.0).numpy().tobytes()) + 1000] ^= 1
+    saved.write_bytes(bytes(data))
+    assert torch.load(saved, weights_only=True)["epoch"] == 1
+    with pytest.raises(CheckpointError, match="truncated or altered"):
+        read_checkpoint(saved)

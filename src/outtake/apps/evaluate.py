@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import re
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import track
-from rich.table import Table
 from torch.utils.data import DataLoader
 
+from outtake.apps.counting import Evaluation, count
+from outtake.apps.scores_table import print_scores
 from outtake.apps.train import quiet_libraries
 from outtake.build import build_data
 from outtake.checkpoint import Trained, load_trained
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import Sample
-from outtake.errors import LabelSpaceError
+from outtake.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.experiments.environment import device_name
+from outtake.experiments.pages.html import make_page
 from outtake.experiments.redact import redact_tree
-from outtake.files import check_folder, write_json
+from outtake.experiments.report.content import content
+from outtake.experiments.report.numbers import detail_of, paired_difference
+from outtake.files import check_folder, replace_text, write_json
 from outtake.inference.device import resolve_device
-from outtake.training.metrics import Confusion, ConfusionMatrix, predict_labels, scores
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation gives.
-
-    Attributes:
-        confusion: int64 (classes, classes), rows truth, columns prediction.
-        images: how many were scored.
-        seconds: wall time of loading, predicting and counting.
-    """
-
-    confusion: Confusion
-    images: int
-    seconds: float
+from outtake.training.bootstrap import Bootstrap
+from outtake.training.forward_time import measure_forward
+from outtake.training.metrics import scores
 
 
 def evaluate(cfg: DictConfig) -> Path:
-    """Score a checkpoint as ``conf/evaluate.yaml`` says, and write ``metrics.json``.
+    """Score a checkpoint as ``conf/evaluate.yaml`` says.
+
+    Writes ``metrics.json``, and beside it ``report.html`` unless ``report`` is false.
 
     Returns:
         The path of ``metrics.json``.
@@ -53,21 +42,72 @@ def evaluate(cfg: DictConfig) -> Path:
         OuttakeError: no such checkpoint, data or device, or classes that do not agree.
     """
     quiet_libraries()
+    bootstrap = _bootstrap(cfg)
     device = resolve_device(str(cfg.device))
     trained = load_trained(cfg.checkpoint, device)
+    baseline = load_trained(cfg.baseline, device) if cfg.baseline else None
     data = data_for(trained, cfg)
     split = str(cfg.split)
     loader = data.eval_loader(split)
+    against = None if baseline is None else baseline_loader(baseline, trained, cfg, data)
     name = data_name(trained, cfg)
     target = Path(cfg.output or _default_output(trained.path, name, split)).expanduser()
     check_folder(target)
-    done = count(trained, loader, device, flip=bool(cfg.flip))
+    detail, flip = bool(cfg.report), bool(cfg.flip)
+    done = count(trained, loader, device, flip=flip, detail=detail)
     record = make_metrics(trained, done, name, split, data.report(split).fingerprint)
-    record["flip"] = bool(cfg.flip)
-    write_json(target / "metrics.json", redact_tree(record))
+    record["flip"] = flip
+    record |= measure_forward(trained.task, data.eval_size(split), trained.channels, device)
+    record["forward"]["device"] = device_name(device)
+    ids = [pair.id for pair in data.report(split).pairs]
+    if detail:
+        record |= detail_of(done.scoring, trained.labels.names, ids, bootstrap)
+    if baseline is not None and against is not None:
+        other = count(baseline, against, device, flip=flip, detail=False)
+        record["paired"] = {
+            "baseline": str(baseline.path),
+            "baseline_sha256": baseline.sha256,
+            **paired_difference(done.scoring, other.scoring, trained.labels.names, bootstrap),
+        }
+    record = redact_tree(record)
+    write_json(target / "metrics.json", record)
+    if detail:
+        shown = content(record, done.scoring.extremes, trained.labels, ids)
+        replace_text(target / "report.html", make_page(shown["title"], "report", shown))
     print_scores(record, Console())
-    print(f"written to {target / 'metrics.json'}")
+    print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))
     return target / "metrics.json"
+
+
+def baseline_loader(
+    baseline: Trained, trained: Trained, cfg: DictConfig, data: DataModule
+) -> DataLoader[Sample]:
+    """Return the same split for the baseline, at the resolution that it was validated at.
+
+    Raises:
+        LabelSpaceError: the baseline's classes are not the same.
+        DataRootError: it is not shown the same images.
+    """
+    same, split = cfg.copy(), str(cfg.split)
+    with open_dict(same):
+        given = cfg.get("data")
+        whole = given is not None and "source" in given
+        own = trained.config.data
+        same.data = given if whole else own if given is None else OmegaConf.merge(own, given)
+    other = data_for(baseline, same)
+    if other.report(split).fingerprint != data.report(split).fingerprint:
+        raise DataRootError(
+            f"baseline={baseline.path} would be scored on other images than {trained.path}; name "
+            "the data for both, as in data=folder data.root=PATH"
+        )
+    return other.eval_loader(split)
+
+
+def _bootstrap(cfg: DictConfig) -> Bootstrap:
+    resamples, seed = int(cfg.bootstrap.resamples), int(cfg.bootstrap.seed)
+    if resamples < 100:
+        raise ConfigError(f"bootstrap.resamples={resamples}: give 100 or more")
+    return Bootstrap(resamples, seed=seed)
 
 
 def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
@@ -104,28 +144,6 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
     return data
 
 
-@torch.inference_mode()
-def count(
-    trained: Trained,
-    loader: DataLoader[Sample],
-    device: torch.device,
-    *,
-    flip: bool = False,
-    progress: bool = True,
-) -> Evaluation:
-    """Predict a split and count it at the labels' own resolution; ``flip`` as in the task."""
-    confusion = ConfusionMatrix(len(trained.labels.names), trained.labels.ignore_index).to(device)
-    images = 0
-    began_s = time.perf_counter()
-    for batch in track(loader, "evaluating", disable=not progress, transient=True):
-        mask = batch["mask"].to(device)
-        size = (int(mask.shape[-2]), int(mask.shape[-1]))
-        logits = trained.task.predict(batch["image"].to(device), size, flip=flip)
-        confusion.update(predict_labels(logits), mask)
-        images += len(mask)
-    return Evaluation(confusion.counts(), images, time.perf_counter() - began_s)
-
-
 def make_metrics(
     trained: Trained, done: Evaluation, data: str, split: str, fingerprint: str
 ) -> dict[str, Any]:
@@ -140,28 +158,14 @@ def make_metrics(
         "images": done.images,
         "images_per_second": done.images / done.seconds,
         "classes": list(trained.labels.names),
-        **scores(done.confusion, trained.labels.names),
-        "confusion": done.confusion.tolist(),
+        **scores(done.scoring.confusion, trained.labels.names),
+        "confusion": done.scoring.confusion.tolist(),
+        "speed": {
+            "ms_per_image": {
+                stage: 1000 * seconds / done.images for stage, seconds in done.stages.items()
+            }
+        },
     }
-
-
-def print_scores(record: dict[str, Any], console: Console) -> None:
-    """Print the scores as a table."""
-    table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
-    for heading in ("class", "IoU", "precision", "recall", "Dice"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    for name in record["classes"]:
-        values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))
-        table.add_row(
-            escape(name), *("-" if value != value else f"{value:.4f}" for value in values)
-        )
-    console.print(table)
-    console.print(
-        f"mIoU {record['miou']:.4f} over {record['classes_scored']} classes, "
-        f"pixel accuracy {record['pixel_accuracy']:.4f}, "
-        f"mean accuracy {record['mean_accuracy']:.4f}, fwIoU {record['fwiou']:.4f}, "
-        f"{record['images_per_second']:.1f} images/s"
-    )
 
 
 def data_name(trained: Trained, cfg: DictConfig) -> str:

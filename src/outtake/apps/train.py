@@ -18,20 +18,25 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from outtake.apps.config import CONF
+from outtake.apps.endings import ended_by_sigterm, ending_well
 from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
-from outtake.checkpoint import make_record, redacted_yaml
+from outtake.checkpoint import make_record, read_config, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError, DeviceError
-from outtake.experiments.environment import describe_environment
+from outtake.experiments.environment import describe_environment, device_name
 from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
+from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.files import check_folder, replace_text
 from outtake.inference.device import resolve_device
 from outtake.training.callbacks import Throughput, ValidationImages
-from outtake.training.checkpoint_io import AtomicCheckpointIO
+from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
+from outtake.training.forward_time import measure_forward
+from outtake.training.last_checkpoint import LastCheckpoint
 from outtake.training.task import SegmentationTask
+from outtake.training.watch import ConfusionRecord, FiniteWatch
 
 OBJECTIVE = "val/miou"
 
@@ -54,6 +59,8 @@ def train(
             is made wherever that can be known.
     """
     quiet_libraries()
+    if cfg.get("reproduce"):
+        raise ConfigError("reproduce= is for train.py, or reproduce() of outtake.apps.reproduce")
     resumed = _resume_folder(cfg)
     if resumed is not None:
         cfg = resumed_config(cfg, resumed, overrides)
@@ -61,6 +68,11 @@ def train(
     check_trainer(cfg)
     runs = Path(cfg.paths.runs).expanduser()
     folder = RunFolder(resumed or run_dir or runs / str(cfg.name))
+    with ended_by_sigterm():
+        return _train(cfg, folder, overrides, resume=resumed is not None)
+
+
+def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool) -> float:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     data.setup("fit")
@@ -74,11 +86,11 @@ def train(
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_folder(folder.path)
-    folder.create(resume=resumed is not None)
+    folder.create(resume=resume)
     _describe(folder, cfg, data, overrides)
     try:
         trainer.loggers = _loggers(cfg, folder)
-        return _fit(trainer, folder, data, task, throughput, resume=resumed is not None)
+        return _fit(trainer, folder, data, task, throughput, resume=resume)
     finally:
         _finish_wandb()
 
@@ -90,24 +102,47 @@ def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> D
         ConfigError: the run's config is missing, or the command line chooses a whole group.
     """
     try:
-        saved = OmegaConf.load(folder / "config.yaml")
-    except (OSError, yaml.YAMLError) as error:
+        text = (folder / "config.yaml").read_text()
+        saved = read_config(text, guarded=lambda key: False)
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
-    assert isinstance(saved, DictConfig)
     saved.paths, saved.resume = cfg.paths, cfg.resume
+    override_keys(saved, cfg, overrides, skipped=("paths", "resume"), what="a resumed run")
+    return saved
+
+
+def override_keys(
+    saved: DictConfig,
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    *,
+    skipped: Sequence[str],
+    what: str,
+) -> None:
+    """Let single keys of the command line win over a saved config, in place.
+
+    Args:
+        saved: the saved config.
+        cfg: what the command line composed.
+        overrides: the command line.
+        skipped: top-level keys that are settled already.
+        what: is overridden, for the message.
+
+    Raises:
+        ConfigError: the command line chooses a whole group.
+    """
     for override in overrides:
         key, _, _ = override.partition("=")
         bare = key.lstrip("+")
-        if bare == "resume" or bare.startswith("paths"):
+        if bare.split(".")[0] in skipped:
             continue
         chosen = OmegaConf.select(saved, bare)
         if key.startswith("~") or isinstance(chosen, DictConfig) or (CONF / bare).is_dir():
             raise ConfigError(
-                f"{override}: a resumed run keeps its own config; single keys such as "
+                f"{override}: {what} keeps its own config; single keys such as "
                 "trainer.max_epochs=N can be changed"
             )
         OmegaConf.update(saved, bare, OmegaConf.select(cfg, bare), force_add=True)
-    return saved
 
 
 def check_trainer(cfg: DictConfig) -> None:
@@ -129,6 +164,23 @@ def check_trainer(cfg: DictConfig) -> None:
         )
 
 
+def check_multirun(cfg: DictConfig) -> None:
+    """Refuse a multirun whose jobs want several devices.
+
+    Lightning starts a process for each further device with this process's command line, which is
+    the whole multirun's.
+
+    Raises:
+        ConfigError: more than one device or node.
+    """
+    devices, nodes = cfg.trainer.get("devices", 1), cfg.trainer.get("num_nodes", 1)
+    one = devices in (1, "1") or (OmegaConf.is_list(devices) and len(devices) == 1)
+    if not one or nodes not in (1, "1"):
+        raise ConfigError(
+            f"trainer.devices={devices} in a multirun: one device a job; allowed are 1 and [ID]"
+        )
+
+
 def make_trainer(
     cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
@@ -144,17 +196,13 @@ def make_trainer(
         mode="max",
         enable_version_counter=False,
     )
-    # One that monitors writes its "last" only when the best improved: this one always does.
-    last = ModelCheckpoint(
-        dirpath=folder.checkpoints,
-        filename="last",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    last = LastCheckpoint(folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"))
+    # The first and the last have to be; each says why.
+    watches = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[*callbacks, throughput or Throughput(), best, last],
+        callbacks=[last, *callbacks, *sweep_callbacks(), *watches, best],
         logger=False,
         plugins=[AtomicCheckpointIO()],
     )
@@ -170,33 +218,35 @@ def _fit(
     *,
     resume: bool,
 ) -> float:
-    last = str(folder.checkpoints / "last.ckpt")
+    last = newest_readable(_last_checkpoints(folder)) if resume else None
     began_s = time.perf_counter()
-    try:
-        trainer.fit(task, datamodule=data, ckpt_path=last if resume else None)
-    except SystemExit:
-        # Lightning ends the process with 1 at Ctrl-C.
-        if trainer.interrupted:
-            raise KeyboardInterrupt(_how_to_go_on(folder)) from None
-        raise
+    with ending_well(trainer, folder, data):
+        trainer.fit(task, datamodule=data, ckpt_path=last)
     wall_s = time.perf_counter() - began_s
     best = best_record(folder.metrics)
-    folder.write_json(
-        "summary.json",
-        {
-            "objective": OBJECTIVE,
-            "best": best,
-            "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
-            "epochs": trainer.current_epoch,
-            "steps": trainer.global_step,
-            "wall_time_s": round(wall_s, 3),
-            "samples_per_second": throughput.mean(),
-            "parameters": sum(p.numel() for p in task.net.parameters()),
-            "stopped_early": _stopped_early(trainer),
-        },
-    )
+    summary = {
+        "objective": OBJECTIVE,
+        "best": best,
+        "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "wall_time_s": round(wall_s, 3),
+        "samples_per_second": throughput.mean(),
+        "parameters": sum(p.numel() for p in task.net.parameters()),
+        "stopped_early": _stopped_early(trainer),
+        **_forward_time(trainer, data, task),
+    }
+    folder.write_json("summary.json", summary)
+    finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
     print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
+
+
+def _forward_time(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
+    device = trainer.strategy.root_device
+    record = measure_forward(task, data.eval_size("val"), data.channels, device)
+    record["forward"]["device"] = device_name(device)
+    return record
 
 
 def best_record(metrics: Path) -> dict[str, Any]:
@@ -216,6 +266,7 @@ def quiet_libraries() -> None:
         ".*does not have many workers.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*The number of training batches.*is smaller than the logging interval.*",
+        ".*resuming from a checkpoint that ended before the epoch ended.*",
         ".*isinstance\\(treespec, LeafSpec\\).*",
         ".*_pytree_.*",
         ".*lr_scheduler.step.*before.*optimizer.step.*",
@@ -227,17 +278,15 @@ def _resume_folder(cfg: DictConfig) -> Path | None:
     if not cfg.resume:
         return None
     folder = Path(cfg.resume).expanduser()
-    if not (folder / "checkpoints" / "last.ckpt").is_file():
+    if not any(path.is_file() for path in _last_checkpoints(RunFolder(folder))):
         raise CheckpointError(
             f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
         )
     return folder
 
 
-def _how_to_go_on(folder: RunFolder) -> str:
-    if (folder.checkpoints / "last.ckpt").is_file():
-        return f"go on after the last finished epoch with: python train.py resume={folder.path}"
-    return f"no epoch was finished, {folder.path} can be deleted"
+def _last_checkpoints(folder: RunFolder) -> list[Path]:
+    return [folder.checkpoints / LAST, folder.checkpoints / PREVIOUS]
 
 
 def _describe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from outtake.data.augment import Augmentation
 from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
+from outtake.data.resize import short_side_size
 from outtake.data.sampler import EpochSampler, EqualSizeBatches
 from outtake.data.source import Source
 from outtake.data.verify import DataWarning, SplitReport, verify, warn_duplicates
@@ -89,6 +91,7 @@ class DataModule(pl.LightningDataModule):
         self._eval_short_side = short_side if eval_short_side is None else eval_short_side
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
+        self._resumed: tuple[int, int] | None = None
 
     @property
     def labels(self) -> LabelSpace:
@@ -105,6 +108,10 @@ class DataModule(pl.LightningDataModule):
         for split in _STAGES.get(stage or "fit", ()):
             self.report(split)
             self._dataset(split, training=split == "train")
+
+    def resume(self, epoch: int, batches: int) -> None:
+        """Let the first training loader begin in an epoch, after so many of its batches."""
+        self._resumed = (epoch, batches)
 
     def report(self, split: str) -> SplitReport:
         """Return what a split holds, after verifying it if that was not done yet."""
@@ -129,6 +136,10 @@ class DataModule(pl.LightningDataModule):
             rank=self._rank,
             world_size=self._world_size,
         )
+        if self._resumed is not None:
+            epoch, batches = self._resumed
+            sampler.resume(epoch, batches * self._batch_size)
+            self._resumed = None
         return self._loader(
             dataset,
             sampler=sampler,
@@ -154,6 +165,10 @@ class DataModule(pl.LightningDataModule):
             world_size=self._world_size,
         )
         return self._loader(dataset, batch_sampler=batches)
+
+    def eval_size(self, split: str) -> tuple[int, int]:
+        """Return (height, width) at which evaluation shows a split's first image to a network."""
+        return short_side_size(*self._sizes(split)[0], self._eval_short_side)
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader[Sample]:
         return DataLoader(
@@ -217,6 +232,9 @@ class DataModule(pl.LightningDataModule):
 
 
 def _prepare_worker(_: int) -> None:
+    # Ctrl-C in a terminal reaches every process: the training process ends its workers itself,
+    # after the running step.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

@@ -48,19 +48,32 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._rank = rank
         self._world_size = world_size
         self._per_rank = -(-(samples_per_epoch or count) // world_size)
+        self._resumed: tuple[int, int] | None = None
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives; Lightning calls this."""
         self.epoch = epoch
+        if self._resumed is not None and epoch > self._resumed[0]:
+            self._resumed = None  # nothing of the epoch that was gone on with was left
+
+    def resume(self, epoch: int, samples: int) -> None:
+        """Let the next iteration, and only that, be an epoch without its first samples.
+
+        It takes precedence over :meth:`set_epoch`, unless that is of a later epoch: processes of a
+        loader draw the first samples before a run that goes on knows its epoch.
+        """
+        self._resumed = (epoch, samples)
 
     def __len__(self) -> int:
         return self._per_rank
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = self.epoch * self._per_rank * self._world_size + self._rank
+        epoch, skipped = self._resumed or (self.epoch, 0)
+        self._resumed = None
+        first = epoch * self._per_rank * self._world_size + self._rank
         current, order = -1, self._order(0)
-        for position in range(self._per_rank):
+        for position in range(skipped, self._per_rank):
             number, offset = divmod(first + position * self._world_size, self._count)
             if number != current:
                 current, order = number, self._order(number)

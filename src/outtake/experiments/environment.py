@@ -36,6 +36,13 @@ def describe_environment() -> dict[str, Any]:
     return record
 
 
+def device_name(device: torch.device) -> str:
+    """Return what a time was measured on: the GPU, or the processor with the threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}: {_cpu_name()}, {torch.get_num_threads()} threads"
+
+
 def packages() -> dict[str, str]:
     """Return the name and version of every installed distribution."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}

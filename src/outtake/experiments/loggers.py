@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import warnings
@@ -16,12 +17,15 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from outtake.files import finite
 
+log = logging.getLogger(__name__)
+
 
 class JsonlLogger(Logger):
     """Append every record to ``metrics.jsonl``: one object a line, flushed as it is written.
 
     Keys are ``step``, ``epoch``, ``time_s`` (seconds since the epoch) and the metrics, named
-    ``split/name``. The file is only ever appended to, so a resumed run goes on in it.
+    ``split/name``. A run that goes on from a checkpoint goes on in the same file: what was logged
+    after the checkpoint is cut off, since those steps are done, and logged, again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +51,26 @@ class JsonlLogger(Logger):
         record |= {"time_s": round(time.time(), 3), **plain}
         with self._path.open("a") as file:
             file.write(json.dumps(finite(record)) + "\n")
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many bytes are written, after they have reached the disk."""
+        if not self._path.is_file():
+            return {"bytes": 0}
+        with self._path.open("rb+") as file:
+            os.fsync(file.fileno())
+            return {"bytes": file.seek(0, os.SEEK_END)}
+
+    @rank_zero_only
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Cut off what was logged after :meth:`state_dict`."""
+        written = self._path.stat().st_size if self._path.is_file() else 0
+        if written < state["bytes"]:
+            log.warning(
+                f"{self._path} has lost records that the checkpoint was saved after: "
+                f"{written} bytes of {state['bytes']} are there; the run goes on without them"
+            )
+        elif written > state["bytes"]:
+            os.truncate(self._path, state["bytes"])
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:

@@ -15,14 +15,16 @@ _WORDS = (
 # A name that ends in such a word: an api_token is one, a token_mixer or num_tokens is none.
 SECRET_NAME = re.compile(rf"(?i){_WORDS}$")
 _ASSIGNMENT = re.compile(
-    rf"""(?ix) (?P<key> [\w.+~/-]* {_WORDS} ["']? [ \t]* [:=] [ \t]* )
-    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\] | [^\s,;"'}}\])]+ )"""
+    rf"""(?ix) (?P<key> {_WORDS} ["']? [ \t]* [:=] [ \t]* )
+    (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\]
+        | \{{ (?: [^{{}}] | \{{[^{{}}]*\}} )* \}} | [^\s,;"'}}\])]+ )"""
 )
 _BEARER = re.compile(r"(?i)(authorization\s*:\s*)(?:bearer|basic)?\s*[^\s\"',]+")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)", re.S)
 # An interpolation, nothing, a switch, or a small number.
 _HARMLESS = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/\s@]+@")
+# Tried at the beginning of a word only: a page holds words of a million letters.
+_USERINFO = re.compile(r"(?P<scheme>(?<![\w+.-])[\w+.-]+://)[^/\s@]{1,1000}@")
 # Shorter values are as likely to be ordinary words that happen to stand in such a variable.
 _LEAST_LENGTH = 6
 

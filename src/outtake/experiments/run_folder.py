@@ -23,16 +23,20 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        checkpoints: ``best.ckpt`` and ``last.ckpt``.
+        checkpoints: ``best.ckpt``, ``last.ckpt`` and the one before that, ``previous.ckpt``.
         metrics: one JSON object a line, append only: the source of truth for every curve.
+        data: fingerprint and files of the data.
         images: baked pictures.
+        confusion: the confusion matrix of every validation.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
+        self.data = self.path / "data.json"
         self.images = self.path / "images"
+        self.confusion = self.path / "confusion"
 
     def create(self, *, resume: bool = False) -> None:
         """Make the folder.
@@ -62,8 +66,7 @@ class RunFolder:
 
     def check_data(self, record: Mapping[str, Any]) -> None:
         """Raise a DataRootError if a run that goes on would do so with other data."""
-        path = self.path / "data.json"
-        begun = json.loads(path.read_text()) if path.is_file() else record
+        begun = json.loads(self.data.read_text()) if self.data.is_file() else record
         if begun.get("fingerprint") != record.get("fingerprint"):
             raise DataRootError(
                 f"the data is not what {self.path} was begun with (fingerprints differ, see "

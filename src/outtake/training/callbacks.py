@@ -28,6 +28,10 @@ class Throughput(Callback):
         self._began_s = 0.0
         self._epochs: list[tuple[int, float]] = []
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock: a run that goes on inside an epoch does not begin one."""
+        self._samples, self._began_s = 0, time.perf_counter()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._samples, self._began_s = 0, time.perf_counter()

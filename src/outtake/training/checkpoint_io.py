@@ -1,10 +1,14 @@
-"""How a checkpoint reaches the disk: whole or not at all, with its checksum beside it."""
+"""How a checkpoint reaches the disk: whole or not at all, with its checksum and the one before."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
+import shutil
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +19,9 @@ from outtake.errors import CheckpointError
 from outtake.files import replace_file, replace_text
 
 CHECKSUM_SUFFIX = ".sha256"
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+
+log = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -22,7 +29,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning writes through a temporary folder, which may be on another file system: a full disk
     then leaves the old checkpoint truncated. Here the new one is written beside the old and
-    replaces it in one step.
+    replaces it in one step; of ``last.ckpt`` the one before is kept as ``previous.ckpt``.
     """
 
     def save_checkpoint(
@@ -32,7 +39,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         storage_options: Any | None = None,
     ) -> None:
         """Write ``path`` and ``path.sha256``."""
-        save_checkpoint(checkpoint, Path(path))
+        target = Path(path)
+        save_checkpoint(checkpoint, target, PREVIOUS if target.name == LAST else None)
 
     def load_checkpoint(
         self,
@@ -44,50 +52,63 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path), map_location="cpu")
 
 
-def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+def save_checkpoint(checkpoint: dict[str, Any], path: Path, previous: str | None = None) -> None:
     """Write a checkpoint beside its target, then replace the target.
+
+    Args:
+        checkpoint: plain containers and tensors.
+        path: the target.
+        previous: the name under which what was there is kept, in the same folder; None: not.
 
     Raises:
         OutputError: the disk is full or the folder can not be written; what was there stays.
     """
-    sidecar = path.with_name(path.name + CHECKSUM_SUFFIX)
+    sidecar = _sidecar(path)
     # Between the two replacements a crash may leave either file; both sums are valid then.
-    former = sidecar.read_text().splitlines()[:1] if sidecar.is_file() else []
+    former = _sums(sidecar)[:1]
 
     def write(file: IO[bytes]) -> None:
         torch.save(checkpoint, file)
         file.flush()
+        os.fsync(file.fileno())
         digest.append(sha256(Path(file.name)))
-        replace_text(sidecar, "\n".join([f"{digest[0]}  {path.name}", *former]) + "\n")
+        if previous is not None and path.is_file():
+            _keep(path, path.with_name(previous))
+        replace_text(sidecar, _lines([digest[0], *former], path.name))
 
     digest: list[str] = []
     replace_file(path, write)
-    replace_text(sidecar, f"{digest[0]}  {path.name}\n")
+    replace_text(sidecar, _lines(digest, path.name))
 
 
 def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint after comparing its checksum, if there is one beside it.
+    """Read a checkpoint after comparing its checksums.
+
+    The one beside it covers the whole file. Without it (the file was copied alone), those inside
+    the archive cover all that is read from it.
 
     Raises:
         CheckpointError: missing, truncated, altered, or holding more than plain data.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a run folder or a .ckpt file")
-    sidecar = path.with_name(path.name + CHECKSUM_SUFFIX)
-    if sidecar.is_file():
-        allowed = {line.split()[0] for line in sidecar.read_text().splitlines() if line.strip()}
-        if sha256(path) not in allowed:
+    sidecar = _sidecar(path)
+    try:
+        if sidecar.is_file() and sha256(path) not in _sums(sidecar):
             raise CheckpointError(
                 f"{path} does not match {sidecar.name}: truncated or altered; use another"
             )
-    try:
+        _check_archive(path)
         loaded = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is not a plain checkpoint: truncated, or holding objects that are never "
             "loaded; use one that train.py wrote"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except CheckpointError:
+        raise
+    # A damaged archive or pickle may raise nearly anything on the way.
+    except Exception as error:
         raise CheckpointError(
             f"{path} can not be read: truncated or not a checkpoint ({type(error).__name__}); "
             "use another one"
@@ -97,7 +118,72 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     return loaded
 
 
+def newest_readable(paths: Sequence[Path]) -> Path:
+    """Return the first of some checkpoints, newest first, that is intact; say so if it is a later.
+
+    Raises:
+        CheckpointError: none is; says what is wrong with the newest that is there.
+    """
+    there = [path for path in paths if path.is_file()] or list(paths[:1])
+    problems: list[CheckpointError] = []
+    for path in there:
+        try:
+            read_checkpoint(path)
+        except CheckpointError as error:
+            problems.append(error)
+            continue
+        for problem in problems:
+            log.warning(f"WARNING: {problem}. FALLING BACK to the one before it: {path}")
+        return path
+    raise problems[0]
+
+
 def sha256(path: Path) -> str:
     """Return the hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _keep(path: Path, previous: Path) -> None:
+    # By a second name for the same file, so that at no moment there is no checkpoint. As above,
+    # both sums are valid until the second replacement is through.
+    own, kept = _sums(_sidecar(path))[:1], _sums(_sidecar(previous))[:1]
+    replace_text(_sidecar(previous), _lines([*own, *kept], previous.name))
+    fresh = previous.with_name(previous.name + ".part")
+    fresh.unlink(missing_ok=True)
+    try:
+        os.link(path, fresh)
+        os.replace(fresh, previous)
+    except OSError:  # a file system without links
+        with path.open("rb") as file:
+            replace_file(previous, lambda target: shutil.copyfileobj(file, target))
+    replace_text(_sidecar(previous), _lines(own, previous.name))
+
+
+def _check_archive(path: Path) -> None:
+    # torch reads its archives without comparing the sums that it wrote into them.
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"{path} is not a checkpoint: truncated, or not written by train.py; use another"
+        )
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise CheckpointError(f"{path}: compressed, as no checkpoint of train.py is")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise CheckpointError(f"{path} is truncated or altered (in {damaged}); use another")
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + CHECKSUM_SUFFIX)
+
+
+def _sums(sidecar: Path) -> list[str]:
+    if not sidecar.is_file():
+        return []
+    text = sidecar.read_text(errors="replace")
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
+
+
+def _lines(sums: Sequence[str], name: str) -> str:
+    return "\n".join(f"{each}  {name}" for each in sums) + "\n"

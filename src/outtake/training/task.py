@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from outtake.errors import NonFiniteLossError
 from outtake.labels import LabelSpace
-from outtake.training.metrics import ConfusionMatrix, flat, predict_labels, scores
+from outtake.training.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
 from outtake.types import Batch
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -58,6 +58,7 @@ class SegmentationTask(LightningModule):
         self._make_optimizer = optimizer
         self._make_scheduler = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
+        self.counted: Confusion | None = None  # of the last whole validation
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
@@ -88,12 +89,7 @@ class SegmentationTask(LightningModule):
         """
         loss: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
         if not torch.isfinite(loss.detach()):
-            samples = ", ".join(str(int(index)) for index in batch["index"])
-            raise NonFiniteLossError(
-                f"the loss became {loss.item()} at epoch {self.current_epoch}, step "
-                f"{self.global_step} (training samples {samples}); lower optimizer.lr, or set "
-                "trainer.gradient_clip_val"
-            )
+            raise self.not_finite(f"the loss became {loss.item()}", batch["index"].tolist())
         count = len(batch["image"])
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
         self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
@@ -103,14 +99,36 @@ class SegmentationTask(LightningModule):
         """Count a batch at the labels' own resolution; return the labels predicted (B, H, W)."""
         mask = batch["mask"]
         logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
+        loss = self.loss(logits, mask)
+        if not torch.isfinite(loss):
+            what = f"the validation loss became {loss.item()}"
+            raise self.not_finite(what, batch["index"].tolist(), "validation")
         predicted = predict_labels(logits)
         self.confusion.update(predicted, mask)
-        self.log("val/loss", self.loss(logits, mask), batch_size=len(mask), sync_dist=True)
+        self.log("val/loss", loss, batch_size=len(mask), sync_dist=True)
         return predicted
+
+    def not_finite(
+        self, what: str, samples: list[int], split: str = "training"
+    ) -> NonFiniteLossError:
+        """Return the error that ends a run whose numbers are no longer numbers."""
+        named = ", ".join(map(str, samples)) or "none"
+        return NonFiniteLossError(
+            f"{what} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "
+            f"{named}); lower optimizer.lr, or set trainer.gradient_clip_val",
+            {
+                "what": what,
+                "epoch": self.current_epoch,
+                "step": self.global_step,
+                "split": split,
+                "samples": samples,
+            },
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the whole split."""
-        record = flat(scores(self.confusion.counts(), self.labels.names), "val")
+        self.counted = self.confusion.counts()
+        record = flat(scores(self.counted, self.labels.names), "val")
         self.confusion.reset()
         # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
         self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)

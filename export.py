@@ -1,0 +1,19 @@
+"""Write a trained network as one zip: ``python export.py checkpoint=runs/NAME``."""
+
+import hydra
+from omegaconf import DictConfig
+
+from outtake.apps.cli import run, user_errors
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="export")
+def main(cfg: DictConfig) -> None:
+    """Compose, export."""
+    with user_errors():
+        from outtake.apps.export import export  # late: --help stays fast
+
+        export(cfg)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,81 @@
+"""Compare: run folders go in, one page comes out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from outtake.errors import ConfigError
+from outtake.experiments.compare.content import content
+from outtake.experiments.compare.finding import find_runs
+from outtake.experiments.compare.run import Run, read_run
+from outtake.experiments.pages.html import make_page
+from outtake.files import check_folder, replace_text
+
+DEFAULT_OUTPUT = Path("compare.html")
+
+
+def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
+    """Write one self-contained page that compares the runs in some folders.
+
+    Args:
+        places: run folders, or folders that hold some.
+        output: the page; one that is there already is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ConfigError: a place does not exist, or not one is a folder.
+        OutputError: the page can not be written.
+    """
+    output = output.expanduser()
+    if output.is_dir():
+        raise ConfigError(f"--output {output} is a folder; give the name of an .html file")
+    check_folder(output.parent)
+    places = [place.expanduser() for place in places]
+    absent = [str(place) for place in places if not place.exists()]
+    found = find_runs(places)
+    if absent or not found:
+        named = ", ".join((absent or [str(place) for place in places])[:3])
+        raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda pair: read_run(*pair), found))
+    title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
+    replace_text(output, make_page(title, "compare", content(runs, title)))
+    _tell(runs, output)
+    return output
+
+
+def _tell(runs: Sequence[Run], output: Path) -> None:
+    for run in runs:
+        if run.state in ("broken", "empty"):
+            print(_printable(f"left out: {run.name} ({run.state}: {'; '.join(run.problems)})"))
+    unfinished = sum(run.state == "unfinished" for run in runs)
+    finished = sum(run.state == "finished" for run in runs)
+    print(
+        f"{finished} finished and {unfinished} unfinished runs in {output} "
+        f"({output.stat().st_size / 1e6:.1f} MB)"
+    )
+
+
+def _printable(text: str) -> str:
+    # A folder's name may hold what steers a terminal, or what it can not write.
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python compare.py",
+        description="Compare run folders of train.py on one self-contained HTML page: "
+        "python compare.py runs/*",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, or folders holding some")
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, help=f"the page ({DEFAULT_OUTPUT})"
+    )
+    arguments = parser.parse_args()
+    compare(arguments.runs, arguments.output)

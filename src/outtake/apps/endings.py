@@ -1,0 +1,140 @@
+"""How a training run ends before its time: each way says what to do next, and has its exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from outtake.data.datamodule import DataModule
+from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
+from outtake.experiments.run_folder import RunFolder
+from outtake.training.checkpoint_io import LAST
+from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
+from outtake.training.watch import FiniteWatch
+
+TERMINATED = 128 + signal.SIGTERM
+_FULL = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process with 143 where no fit is running, which saves first."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterator[None]:
+    """Around a fit: turn what ends it into what a user can act on.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C, with how to go on.
+        SystemExit: 143 at SIGTERM, after how to go on was printed.
+        NonFiniteLossError: after ``non_finite.json`` was written.
+        OutOfMemoryError: with the batch and what to set.
+    """
+    last = _only(trainer, LastCheckpoint)
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        # From here on: an exception that a signal raises while the trainer sets itself up finds it
+        # half made.
+        last.take_signals()
+        yield
+    except NonFiniteLossError as error:
+        _keep_batch(folder, data, error)
+        raise
+    except OuttakeError:
+        raise
+    except SystemExit as end:
+        number = _signal_of(end, trainer)
+        if number is None:
+            raise
+        raise _stop(number, folder) from None
+    except (RuntimeError, MemoryError) as error:
+        if last.requested is not None and isinstance(error, RuntimeError):
+            # The signal went to the whole group, and the loader's processes were ended by it.
+            raise _stop(last.requested, folder) from None
+        if _is_full(error):
+            raise _out_of_memory(trainer) from error
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+def how_to_go_on(folder: RunFolder) -> str:
+    """Return the command that resumes a run, if it has anything to go on from."""
+    if (folder.checkpoints / LAST).is_file():
+        return f"go on with: python train.py resume={folder.path}"
+    return f"nothing was saved yet, {folder.path} can be deleted"
+
+
+def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
+    if isinstance(end, StoppedBySignal):
+        return end.signal
+    if isinstance(end, SIGTERMException) or end.code == TERMINATED:
+        return signal.SIGTERM
+    # Lightning ends the process with 1 at a Ctrl-C inside a step.
+    return signal.SIGINT if trainer.interrupted else None
+
+
+def _stop(number: int, folder: RunFolder) -> BaseException:
+    if number == signal.SIGINT:
+        return KeyboardInterrupt(how_to_go_on(folder))
+    print(f"terminated; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
+    return SystemExit(128 + number)
+
+
+def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:
+    """Write which samples a run ended on, by their names too."""
+    facts: dict[str, Any] = dict(error.facts)
+    pairs = data.report("train" if facts.get("split") == "training" else "val").pairs
+    facts["files"] = [
+        {"id": pairs[index].id, "image": pairs[index].image, "mask": pairs[index].mask}
+        for index in facts.get("samples", [])
+    ]
+    folder.write_json("non_finite.json", facts)
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _FULL)
+
+
+def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:
+    batch = _only(trainer, FiniteWatch).describe()
+    size = "data.eval_batch_size" if "validation" in batch else "data.batch_size"
+    return OutOfMemoryError(
+        f"out of memory {batch} (epoch {trainer.current_epoch}, step {trainer.global_step}, "
+        f"{trainer.precision}, on {trainer.strategy.root_device}): set a smaller {size} "
+        "(trainer.accumulate_grad_batches=2 keeps the gradient of twice the batch), a smaller "
+        "data.crop or data.short_side, or trainer.precision=bf16-mixed; nothing was changed by "
+        "itself"
+    )
+
+
+def _only(trainer: Trainer, kind: type[Any]) -> Any:
+    (found,) = [each for each in trainer.callbacks if isinstance(each, kind)]  # type: ignore[attr-defined]
+    return found

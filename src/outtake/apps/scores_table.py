@@ -1,0 +1,46 @@
+"""The scores of an evaluation, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def print_scores(record: dict[str, Any], console: Console) -> None:
+    """Print the scores as a table."""
+    table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
+    for heading in ("class", "IoU", "precision", "recall", "Dice"):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    for name in record["classes"]:
+        values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))
+        table.add_row(
+            escape(name), *("-" if value != value else f"{value:.4f}" for value in values)
+        )
+    console.print(table)
+    console.print(
+        f"mIoU {record['miou']:.4f} over {record['classes_scored']} classes, "
+        f"pixel accuracy {record['pixel_accuracy']:.4f}, "
+        f"mean accuracy {record['mean_accuracy']:.4f}, fwIoU {record['fwiou']:.4f}, "
+        f"{record['images_per_second']:.1f} images/s"
+    )
+    if "intervals" in record:
+        console.print(
+            f"95% intervals over images: mIoU {_range(record['intervals']['miou'])}, boundary IoU "
+            f"{record['boundary']['iou']:.4f} ({_range(record['boundary']['iou_interval'])}), "
+            f"boundary F {record['boundary']['f_score']:.4f}, "
+            f"calibration error {record['calibration']['ece']:.4f}"
+        )
+    if "paired" in record:
+        paired = record["paired"]
+        console.print(
+            f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}, 95% interval "
+            f"{_range(paired['interval'])}"
+        )
+
+
+def _range(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"

@@ -1,0 +1,1 @@
+"""Many run folders on one page: read, told apart, grouped by seed, thinned."""

@@ -1,0 +1,69 @@
+"""Files of a run folder, read without trust."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_MOST_BYTES = {"config.yaml": 1_000_000, "metrics.jsonl": 500_000_000}
+_OTHER_FILES_BYTES = 50_000_000
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number as float, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        plain = float(value)
+    except OverflowError:
+        return None
+    return plain if math.isfinite(plain) else None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def json_of(folder: Path, name: str, problems: list[str]) -> dict[str, Any] | None:
+    """Return a JSON object; None if there is none, and why among ``problems``."""
+    text = text_of(folder, name, problems)
+    if text is None:
+        return None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problems.append(f"{name} can not be read ({short(error)})")
+        return None
+    if not isinstance(record, dict):
+        problems.append(f"{name} is no JSON object")
+        return None
+    return record
+
+
+def text_of(folder: Path, name: str, problems: list[str]) -> str | None:
+    """Return a file's text; None if there is none, and why among ``problems``."""
+    path = folder / name
+    try:
+        # What is no plain file, a pipe for one, could be waited on for ever.
+        if not path.is_file():
+            if path.exists():
+                problems.append(f"{name} is no file")
+            return None
+        size = path.stat().st_size
+        if size > _MOST_BYTES.get(name, _OTHER_FILES_BYTES):
+            problems.append(f"{name} is too large to be one ({size} bytes)")
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        problems.append(f"{name} can not be read ({error.strerror})")
+        return None
+
+
+def short(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    text = str(error).strip().partition("\n")[0][:120]
+    return text or type(error).__name__

@@ -1,0 +1,117 @@
+"""One driver for a sweep at a time: a lock on its folder, and a sign of life in its storage."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from optuna import Study
+
+from outtake.errors import OutputError
+from outtake.experiments.sweep.process import lives
+
+if sys.platform != "win32":
+    import fcntl
+
+_KEY = "driver"
+BEAT_S = 15.0
+_STALE_S = 4 * BEAT_S
+
+
+class FolderInUse:
+    """Keeps a second driver from a folder; the system gives the lock back however this one ends.
+
+    Args:
+        folder: the sweep's folder; it is made if need be.
+
+    Raises:
+        OutputError: another driver is at work there, or the folder can not be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(
+                f"can not write {folder}: {error.strerror}; set paths.runs=PATH"
+            ) from error
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._handle)
+            raise OutputError(
+                f"{folder}: another driver is at work on this sweep; wait for its end, or give "
+                "this one another name=..."
+            ) from error
+        except OSError:  # some network file systems know no locks: the lease has to do
+            pass
+
+    def release(self) -> None:
+        """Let others in."""
+        os.close(self._handle)
+
+
+class Lease:
+    """A sign of life in the storage, for drivers on machines that do not share the folder.
+
+    Args:
+        study: the study that is driven.
+
+    Raises:
+        OutputError: another driver gave a sign of life a moment ago.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._own = {"host": socket.gethostname(), "pid": os.getpid()}
+        other = study.user_attrs.get(_KEY)
+        if other and self._lives(other):
+            raise _taken(other)
+        self._last_s = 0.0
+        self._write()
+
+    def beat(self) -> None:
+        """Give a sign of life if it is time.
+
+        Raises:
+            OutputError: another driver has taken the study over.
+        """
+        if time.monotonic() - self._last_s < BEAT_S:
+            return
+        other = self._study.user_attrs.get(_KEY)
+        if other and not self._is_own(other):
+            raise _taken(other)
+        self._write()
+
+    def release(self) -> None:
+        """Say that nobody drives the study any more, unless somebody else does by now."""
+        other = self._study.user_attrs.get(_KEY)
+        if other and self._is_own(other):
+            self._study.set_user_attr(_KEY, None)
+
+    def _write(self) -> None:
+        self._study.set_user_attr(_KEY, {**self._own, "time_s": round(time.time(), 1)})
+        self._last_s = time.monotonic()
+
+    def _is_own(self, other: dict[str, Any]) -> bool:
+        return all(other.get(key) == value for key, value in self._own.items())
+
+    def _lives(self, other: dict[str, Any]) -> bool:
+        if self._is_own(other) or abs(time.time() - float(other["time_s"])) > _STALE_S:
+            return False
+        here = other["host"] == self._own["host"]
+        return not here or lives(int(other["pid"]))
+
+
+def _taken(other: dict[str, Any]) -> OutputError:
+    return OutputError(
+        f"another driver is at work on this sweep (process {other['pid']} on {other['host']}); "
+        f"wait for its end, or {_STALE_S:.0f} s if that machine is gone"
+    )

@@ -1,0 +1,102 @@
+"""Optuna's storages and pruners by name: for the driver, and for the trials that report."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from outtake.errors import ConfigError
+
+JOURNAL = "journal:"
+_SQLITE = "sqlite:///"
+# Trials write at the same time; SQLite makes them wait for each other.
+_SQLITE_WAIT_S = 120
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def storage_address(chosen: str, folder: Path) -> str:
+    """Return the address of ``sqlite`` or ``journal`` (a file in ``folder``), or a URL as it is."""
+    if chosen == "sqlite":
+        return f"{_SQLITE}{(folder / 'study.db').absolute()}"
+    if chosen == "journal":
+        return f"{JOURNAL}{(folder / 'study.journal').absolute()}"
+    if "://" not in chosen:
+        raise ConfigError(
+            "storage: allowed are sqlite, journal, or the URL of a database such as "
+            "postgresql://USER@HOST/NAME"
+        )
+    return chosen
+
+
+def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
+    """Open a storage; ``fresh=False`` where it is known to be there, which is quicker.
+
+    Raises:
+        ConfigError: the database can not be reached, or its driver is not installed.
+    """
+    if address.startswith(JOURNAL):
+        return JournalStorage(JournalFileBackend(address.removeprefix(JOURNAL)))
+    options: dict[str, Any] = {}
+    if address.startswith("sqlite:"):
+        options = {"connect_args": {"timeout": _SQLITE_WAIT_S}}
+    try:
+        return RDBStorage(
+            address,
+            engine_kwargs=options,
+            skip_compatibility_check=not fresh,
+            skip_table_creation=not fresh,
+        )
+    except Exception as error:
+        # SQLAlchemy, Alembic and each driver have errors of their own.
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
+            error
+        )
+
+
+def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
+    """Build a pruner: ``kind`` is a class of ``optuna.pruners``, the rest its arguments."""
+    pruner: BasePruner = make_named(optuna.pruners, "Pruner", settings, "pruner")
+    return pruner
+
+
+def make_named(
+    module: Any, suffix: str, settings: Mapping[str, Any], where: str, **offered: Any
+) -> Any:
+    """Build the class ``settings["kind"]`` of a module of Optuna with the other settings.
+
+    Args:
+        module: ``optuna.samplers`` or ``optuna.pruners``.
+        suffix: how its classes' names end.
+        settings: ``kind`` and arguments.
+        where: the config key, for messages.
+        offered: arguments that are passed where the class takes them.
+
+    Raises:
+        ConfigError: no such class, or arguments that it does not take.
+    """
+    arguments = dict(settings)
+    kind = str(arguments.pop("kind", ""))
+    names = [name for name in module.__all__ if name.endswith(suffix) and name != f"Base{suffix}"]
+    if kind not in names:
+        raise ConfigError(f"{where}.kind={kind}: allowed are {', '.join(names)}")
+    target = getattr(module, kind)
+    taken = inspect.signature(target).parameters
+    arguments = {k: v for k, v in offered.items() if k in taken} | arguments
+    try:
+        return target(**arguments)
+    except (TypeError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{where}: {kind}: {reason}; {where}={kind} takes its defaults"
+        ) from error

@@ -1,0 +1,68 @@
+"""How sure a score is: percentile bootstrap over images (Efron 1979).
+
+Images are drawn with replacement, as many as there are, and the score of each such draw is
+computed anew; the middle 95% of those scores is the interval. Pixels of one image are not
+independent of each other, so images are what is drawn, not pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+_BLOCK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How to draw.
+
+    Attributes:
+        resamples: how many draws.
+        level: share of the draws that the interval holds.
+        seed: of the draws; two calls with one seed and as many images draw the same.
+    """
+
+    resamples: int = 2000
+    level: float = 0.95
+    seed: int = 0
+
+    def values(self, per_image: Floats, score: Callable[[Floats], Floats]) -> Floats:
+        """Return the score of each draw.
+
+        Args:
+            per_image: what is summed over the images drawn, (images, ...); counts up to 2^53
+                are summed exactly.
+            score: maps sums (draws, ...) to scores (draws, ...).
+        """
+        flat = np.ascontiguousarray(per_image, np.float64).reshape(len(per_image), -1)
+        shape = per_image.shape[1:]
+        parts = [
+            score((times @ flat).reshape(len(times), *shape)) for times in self._draws(len(flat))
+        ]
+        return np.concatenate(parts)
+
+    def interval(self, values: Floats) -> Interval:
+        """Return the middle ``level`` of the scores of the draws; NaN draws do not count."""
+        defined = values[~np.isnan(values)]
+        if not len(defined):
+            return float("nan"), float("nan")
+        outside = (1 - self.level) / 2
+        low, high = np.quantile(defined, [outside, 1 - outside])
+        return float(low), float(high)
+
+    def _draws(self, images: int) -> Iterator[Floats]:
+        """Yield how often each image was drawn, float64 (draws, images), block by block."""
+        dice = np.random.default_rng(self.seed)
+        shares = np.full(images, 1 / images)
+        left = self.resamples
+        while left:
+            size = min(left, max(_BLOCK // images, 1))
+            yield dice.multinomial(images, shares, size).astype(np.float64)
+            left -= size

@@ -1,0 +1,54 @@
+"""How long one image takes through a network."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from outtake.training.task import SegmentationTask
+
+WARM_UP = 2
+LEAST_RUNS = 3
+MOST_RUNS = 20
+LONGEST_S = 2.0
+
+
+@torch.inference_mode()
+def measure_forward(
+    task: SegmentationTask, size: tuple[int, int], channels: int, device: torch.device
+) -> dict[str, Any]:
+    """Measure the median time of one image through normalisation and network, in float32.
+
+    Reading, resizing and the enlargement of the logits are not in it. Other work on the machine
+    is: times of two runs compare if both had it to themselves.
+
+    Args:
+        task: is left on ``device``, in the mode that it was in.
+        size: (height, width) that evaluation shows the network.
+        channels: of the images.
+        device: where to measure.
+
+    Returns:
+        ``forward_ms``, and under ``forward`` how it was measured; the caller names the device.
+    """
+    training = task.training
+    task.eval().to(device)
+    image = torch.full((1, channels, *size), 127, dtype=torch.uint8, device=device)
+    times: list[float] = []
+    began_s = time.perf_counter()
+    for run in range(WARM_UP + MOST_RUNS):
+        start_s = time.perf_counter()
+        task(image)
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        now_s = time.perf_counter()
+        if run >= WARM_UP:
+            times.append(now_s - start_s)
+        if len(times) >= LEAST_RUNS and now_s - began_s > LONGEST_S:
+            break
+    task.train(training)
+    how = {"batch": 1, "height": size[0], "width": size[1], "runs": len(times)}
+    return {"forward_ms": 1000 * statistics.median(times), "forward": how}

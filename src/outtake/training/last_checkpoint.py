@@ -1,0 +1,211 @@
+"""The checkpoint that a run goes on from, exactly: saved between two steps, and put back there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from outtake.data.datamodule import DataModule
+from outtake.training import position
+from outtake.training.position import Position
+from outtake.training.randomness import random_state, set_random_state
+from outtake.types import Batch
+
+KEY = "resume"
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StoppedBySignal(SystemExit):
+    """A signal asked the fit to end, and it ended between two steps.
+
+    Attributes:
+        signal: which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = number
+
+
+class LastCheckpoint(Callback):
+    """Save ``last.ckpt`` between two steps: every so many, after every epoch and at a signal.
+
+    A run that is resumed from it gives the bits that it would have given without the interruption:
+    beside what Lightning restores, the state of every random generator, the place in the order of
+    the samples, the sums behind epoch-wide metrics and the loggers' place are put back.
+
+    SIGTERM and the first Ctrl-C end the fit after the running step, with a checkpoint of it; a
+    second Ctrl-C ends it at once. Has to be the first of the callbacks: what the others do at the
+    beginning of a step belongs to that step.
+
+    Args:
+        path: of ``last.ckpt``.
+        every_n_steps: of the optimizer; None saves after every epoch and at a signal only.
+    """
+
+    def __init__(self, path: Path, every_n_steps: int | None = None) -> None:
+        self._path = path
+        self._every_n_steps = every_n_steps
+        self._saved: Position | None = None
+        self._saving: Position | None = None
+        self._saved_step = 0
+        self._loaded: dict[str, Any] | None = None
+        self._inside = False
+        self._before_validation: dict[str, Any] | None = None
+        self.requested: int | None = None
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Hand each part to whom it concerns; some can only take it when the fit has begun."""
+        loaded = checkpoint.get(KEY)
+        epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        batches = int(loaded["batches"]) if loaded else 0
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, DataModule):
+            data.resume(epochs, batches)
+        if loaded:
+            self._loaded = loaded
+            self._saved = Position(epochs, batches, bool(loaded["validating"]))
+            for logger in trainer.loggers:
+                state = loaded["loggers"].get(type(logger).__name__)
+                if state is not None and hasattr(logger, "load_state_dict"):
+                    logger.load_state_dict(state)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signals over from Lightning, which gives them back at the end."""
+        self._saved_step = trainer.global_step
+        # Several processes have to agree on the step: there Lightning's own handler does.
+        if trainer.world_size == 1:
+            self.take_signals()
+
+    def take_signals(self) -> None:
+        """Let SIGTERM and Ctrl-C be noted only, to be acted on between two steps."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._request)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the epoch before, all of whose records are written by now."""
+        place, self._inside = position.between_epochs(trainer), False
+        if place.epochs and self._loaded is None:
+            self._save(trainer, place)
+        self._end_if_requested(trainer, place)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Put back what was loaded; save the step before, if it is time."""
+        self._put_back(trainer)
+        if self._inside:
+            position.go_on_inside(trainer)
+            self._inside = False
+        place = position.between_batches(trainer)
+        if place is None or not place.batches:
+            return
+        due = self._every_n_steps and trainer.global_step % self._every_n_steps == 0
+        if due and trainer.global_step != self._saved_step:
+            self._save(trainer, place)
+        self._end_if_requested(trainer, place)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put back what was loaded; remember what validation might draw."""
+        self._put_back(trainer)
+        self._before_validation = random_state()
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End a validation that may take long; it is begun anew when the run goes on."""
+        if self.requested is not None and trainer.state.fn == "fit":
+            self._end_if_requested(trainer, position.before_validation(trainer))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the last epoch."""
+        self._save(trainer, position.between_epochs(trainer))
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Save at a signal that did not come through here.
+
+        Lightning's own SIGTERM, with several processes; or one that went to the whole group, and
+        ended the loader's workers before the step was over.
+        """
+        if self.requested is None and not isinstance(exception, SIGTERMException):
+            return
+        place = position.after_exception(trainer)
+        if place is not None and not isinstance(exception, StoppedBySignal):
+            self._save(trainer, place)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what Lightning leaves out, to the checkpoints that are saved here."""
+        place = self._saving
+        if place is None:
+            return
+        fit_loop = checkpoint["loops"]["fit_loop"]
+        position.write_position(fit_loop, place, int(trainer.num_training_batches))
+        checkpoint["epoch"] = place.epochs if place.batches else place.epochs - 1
+        draws = self._before_validation if place.validating else None
+        checkpoint[KEY] = {
+            "batches": place.batches,
+            "validating": place.validating,
+            "random": draws or random_state(),
+            "sums": position.sums_state(trainer) if place.batches else {},
+            "watched": position.watched_metrics(trainer),
+            "logged_steps": position.logged_steps(trainer),
+            "loggers": {
+                type(logger).__name__: logger.state_dict()
+                for logger in trainer.loggers
+                if hasattr(logger, "state_dict")
+            },
+        }
+
+    def _put_back(self, trainer: Trainer) -> None:
+        if self._loaded is None:
+            return
+        loaded, self._loaded = self._loaded, None
+        self._inside = int(loaded["batches"]) > 0
+        position.set_logged_steps(trainer, int(loaded["logged_steps"]))
+        position.set_watched_metrics(trainer, loaded["watched"])
+        position.set_sums_state(trainer, loaded["sums"])
+        set_random_state(loaded["random"])
+
+    def _save(self, trainer: Trainer, place: Position) -> None:
+        if place == self._saved:
+            return
+        if place.validating:
+            # Validation runs on the averaged weights, which are swapped in for the time.
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, WeightAveraging):
+                    callback.on_validation_epoch_end(trainer, trainer.lightning_module)
+        self._saving = place
+        try:
+            trainer.save_checkpoint(self._path)
+        finally:
+            self._saving = None
+        self._saved, self._saved_step = place, trainer.global_step
+
+    def _end_if_requested(self, trainer: Trainer, place: Position) -> None:
+        if self.requested is not None:
+            self._save(trainer, place)
+            raise StoppedBySignal(self.requested)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        self.requested = number

@@ -1,0 +1,180 @@
+"""Where a fit stands between two steps, in the words of Lightning's loops.
+
+Lightning's counters say where it is inside a step: what is saved from a hook is restored as if the
+step were half done. A run that goes on exactly needs a place between two steps instead. There are
+three: between two batches, between two epochs, and with the batches done and the validation that
+follows them still to come. This module rewrites the counters of a checkpoint to such a place, and
+keeps what Lightning does not: the sums behind epoch-wide means.
+
+Lightning's private attributes are used here only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.trainer.connectors.logger_connector.result import (
+    _Metadata,
+    _ResultMetric,
+    _Sync,
+)
+
+_COUNTERS = ("ready", "started", "processed", "completed")
+_PLAIN = (
+    "fx",
+    "name",
+    "prog_bar",
+    "logger",
+    "on_step",
+    "on_epoch",
+    "enable_graph",
+    "add_dataloader_idx",
+    "dataloader_idx",
+    "metric_attribute",
+)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two steps.
+
+    Attributes:
+        epochs: done.
+        batches: done of the epoch that is running; 0 between two epochs.
+        validating: the validation that follows these batches is still to come.
+    """
+
+    epochs: int
+    batches: int = 0
+    validating: bool = False
+
+
+def between_batches(trainer: Trainer) -> Position | None:
+    """Return the place before the batch that begins now; None inside accumulated gradients."""
+    done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+    if done % int(trainer.accumulate_grad_batches):
+        return None
+    return Position(_epochs(trainer), done)
+
+
+def between_epochs(trainer: Trainer) -> Position:
+    """Return the place before the epoch that begins now, or after the last."""
+    return Position(_epochs(trainer))
+
+
+def before_validation(trainer: Trainer) -> Position:
+    """Return the place before the validation that is running."""
+    done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+    return Position(_epochs(trainer), done, validating=True)
+
+
+def after_exception(trainer: Trainer) -> Position | None:
+    """Return the place of a fit that something ended, None if that was inside a step."""
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    if trainer.validating:
+        return before_validation(trainer)
+    if batches.ready != batches.completed:
+        return None
+    if epochs.ready == epochs.completed:
+        return between_epochs(trainer)
+    # Before an epoch has begun, and after its batches, the counters of its batches mean another.
+    if epochs.started != epochs.ready or epochs.processed != epochs.completed:
+        return None
+    return between_batches(trainer) if batches.completed else between_epochs(trainer)
+
+
+def write_position(fit_loop: dict[str, Any], place: Position, num_batches: int) -> None:
+    """Rewrite the state of a fit loop to a place between two steps.
+
+    Args:
+        fit_loop: as in a checkpoint; changed in place.
+        place: where it shall go on.
+        num_batches: of an epoch.
+    """
+    running = place.batches > 0
+    epochs, batches = fit_loop["epoch_progress"], fit_loop["epoch_loop.batch_progress"]
+    for tally in (epochs["total"], epochs["current"]):
+        done = tally["completed"]
+        tally.update(dict.fromkeys(_COUNTERS, done))
+        if running:
+            tally.update(ready=done + 1, started=done + 1)
+    batches["total"].update(dict.fromkeys(_COUNTERS, batches["total"]["completed"]))
+    batches["current"].update(dict.fromkeys(_COUNTERS, place.batches))
+    batches["is_last_batch"] = place.batches == num_batches
+    if place.validating:
+        # Lightning then begins at the validation: it counts as one that was cut short.
+        validation = fit_loop["epoch_loop.val_loop.batch_progress"]
+        validation["total"].update(ready=1, started=1, processed=0, completed=0)
+        validation["current"].update(dict.fromkeys(_COUNTERS, 0))
+        validation["is_last_batch"] = False
+
+
+def sums_state(trainer: Trainer) -> dict[str, Any]:
+    """Return the sums behind the metrics that training logs once an epoch."""
+    kept: dict[str, Any] = {}
+    for key, metric in trainer.fit_loop.epoch_loop._results.items():
+        if not (metric.is_tensor and metric.meta.on_epoch) or metric.has_reset:
+            continue
+        kept[key] = {
+            "meta": {name: getattr(metric.meta, name) for name in _PLAIN},
+            "reduce": metric.meta.reduce_fx.__name__,
+            "sync": [metric.meta.sync.should, metric.meta.sync.rank_zero_only],
+            "value": metric.value.detach().cpu(),
+        }
+        if metric.meta.is_mean_reduction:
+            kept[key]["count"] = torch.as_tensor(metric.cumulated_batch_size).cpu()
+    return kept
+
+
+def set_sums_state(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Put back what :func:`sums_state` gave."""
+    results = trainer.fit_loop.epoch_loop._results
+    device = trainer.strategy.root_device
+    for key, kept in state.items():
+        meta = _Metadata(**kept["meta"], reduce_fx=kept["reduce"])
+        should, rank_zero_only = kept["sync"]
+        reduce = trainer.strategy.reduce
+        meta.sync = _Sync(fn=reduce, _should=should, rank_zero_only=rank_zero_only)
+        metric = _ResultMetric(meta, is_tensor=True)
+        metric.value = kept["value"].to(device)
+        if "count" in kept:
+            metric.cumulated_batch_size = kept["count"].to(device)
+        metric._update_count = 1
+        results[key] = metric
+
+
+def watched_metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Return the metrics that callbacks see, such as the score of the last validation."""
+    kept = trainer._logger_connector._callback_metrics
+    return {key: torch.as_tensor(value).detach().cpu() for key, value in kept.items()}
+
+
+def set_watched_metrics(trainer: Trainer, metrics: dict[str, torch.Tensor]) -> None:
+    """Put back what :func:`watched_metrics` gave, where there is nothing newer."""
+    device = trainer.strategy.root_device
+    now = trainer._logger_connector._callback_metrics
+    for key, value in metrics.items():
+        now.setdefault(key, value.to(device))
+
+
+def logged_steps(trainer: Trainer) -> int:
+    """Return the number of the step as the loggers count."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def set_logged_steps(trainer: Trainer, steps: int) -> None:
+    """Put back what :func:`logged_steps` gave: Lightning may count one more on the way."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = steps
+
+
+def go_on_inside(trainer: Trainer) -> None:
+    """Say that the batch that begins now is not the first: the first clears the sums."""
+    trainer._logger_connector._first_loop_iter = False
+
+
+def _epochs(trainer: Trainer) -> int:
+    return int(trainer.fit_loop.epoch_progress.current.completed)

@@ -1,0 +1,33 @@
+"""The state of every random generator that training may draw from."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of Python, NumPy, torch and CUDA: plain containers and tensors."""
+    name, key, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, numbers, gauss_next = random.getstate()
+    return {
+        "python": [version, list(numbers), gauss_next],
+        "numpy": [str(name), np.asarray(key).tolist(), int(position), int(has_gauss), float(gauss)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put back what :func:`random_state` gave; devices that are not here are left out."""
+    version, numbers, gauss_next = state["python"]
+    random.setstate((version, tuple(numbers), gauss_next))
+    name, key, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((name, np.array(key, np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(state["torch"])
+    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    for index, device_state in enumerate(state["cuda"][:here]):
+        torch.cuda.set_rng_state(device_state, index)

@@ -1,0 +1,139 @@
+"""What must not pass unseen: numbers that are no longer numbers, and what a batch looked like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from outtake.files import write_json
+from outtake.training.task import SegmentationTask
+from outtake.types import Batch
+
+# What a checkpoint holds of the network and its optimizer; other parts may be infinite in order.
+_WEIGHTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
+
+
+class FiniteWatch(Callback):
+    """End the fit at the step in which a gradient or a weight stops being finite.
+
+    The task itself looks at the loss. A checkpoint with NaN or infinity is never written. Has to be
+    the last of the callbacks, to see a checkpoint as it will be saved.
+    """
+
+    def __init__(self) -> None:
+        self._batch: Batch | None = None
+        self._split = "training"
+        self._exempt: set[str] = set()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note which constants are infinite from the start, as an attention mask may be."""
+        self._exempt = {
+            name for name, buffer in pl_module.named_buffers() if not _is_finite(buffer)
+        }
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Keep the batch in sight."""
+        self._batch, self._split = batch, "training"
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the batch in sight."""
+        self._batch, self._split = batch, "validation"
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Look at the gradient before it reaches the weights.
+
+        Raises:
+            NonFiniteLossError: it is not finite.
+        """
+        # With a scaler, an infinite gradient is how it finds its scale: it leaves the step out.
+        if getattr(trainer.precision_plugin, "scaler", None) is not None:
+            return
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        # The largest value, not the Euclidean norm: the square of a finite one may overflow.
+        largest = get_total_norm([grad for grad in grads if grad is not None], float("inf"))
+        if not torch.isfinite(largest):
+            raise self._error(pl_module, f"the gradient became {largest.item()}")
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse to save what is not finite.
+
+        Raises:
+            NonFiniteLossError: a weight, or what the optimizer keeps of it, is not finite.
+        """
+        for part in _WEIGHTS:
+            for name, tensor in _tensors(checkpoint.get(part, {})):
+                if name.removeprefix(".") not in self._exempt and not _is_finite(tensor):
+                    raise self._error(pl_module, f"{part}{name} became NaN or infinite")
+
+    def samples(self) -> list[int]:
+        """Return the indices of the running batch within its split."""
+        return [] if self._batch is None else self._batch["index"].tolist()
+
+    def describe(self) -> str:
+        """Say what the running batch is, for a message."""
+        if self._batch is None:
+            return "before the first batch"
+        count, channels, height, width = self._batch["image"].shape
+        return f"in a {self._split} batch of {count} images {channels}x{height}x{width}"
+
+    def _error(self, module: LightningModule, what: str) -> Exception:
+        assert isinstance(module, SegmentationTask)
+        return module.not_finite(what, self.samples(), self._split)
+
+
+class ConfusionRecord(Callback):
+    """Write the confusion matrix of every validation, from which every score of it follows.
+
+    Args:
+        folder: of ``val_epoch_NNNN.json``; a run that goes on writes the same files again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write one file."""
+        if not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        assert isinstance(pl_module, SegmentationTask) and pl_module.counted is not None
+        record = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "classes": list(pl_module.labels.names),
+            "confusion": pl_module.counted.tolist(),
+        }
+        write_json(self._folder / f"val_epoch_{trainer.current_epoch:04d}.json", record)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
+def _tensors(node: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(node, torch.Tensor):
+        yield name, node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _tensors(value, f"{name}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from _tensors(value, f"{name}.{index}")

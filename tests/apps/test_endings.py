@@ -1,0 +1,65 @@
+"""How a run ends before its time: one line and an exit code of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from outtake.apps.cli import explain
+from outtake.apps.config import compose
+from outtake.apps.train import train
+from outtake.errors import NonFiniteLossError, OutOfMemoryError
+from outtake.training.checkpoint_io import read_checkpoint
+from outtake.training.task import SegmentationTask
+
+
+def test_a_non_finite_loss_leaves_the_batch_in_the_run_folder(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    wild = [
+        *runs.options(pairs),
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "trainer.gradient_clip_val=null",
+    ]
+    with pytest.raises(NonFiniteLossError) as caught:
+        train(compose("train", wild), tmp_path / "run")
+    assert caught.value.exit_code == 65
+    facts = json.loads((tmp_path / "run" / "non_finite.json").read_text())
+    assert len(facts["samples"]) == len(facts["files"]) == 2 and facts["split"] == "training"
+    assert all(file["id"] for file in facts["files"])
+    for path in (tmp_path / "run").rglob("*.ckpt"):
+        weights = read_checkpoint(path)["state_dict"]
+        assert all(bool(torch.isfinite(w.float()).all()) for w in weights.values())
+
+
+def test_out_of_memory_names_the_batch_and_what_to_set(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def full(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(SegmentationTask, "forward", full)
+    with pytest.raises(OutOfMemoryError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    assert caught.value.exit_code == 66
+    line = explain(caught.value)
+    assert (
+        "a training batch of 2 images 3x24x24" in line and "set a smaller data.batch_size" in line
+    )
+    assert "\n" not in line and "batch_size: 2\n" in (tmp_path / "run/config.yaml").read_text()
+
+
+def test_another_error_stays_what_it_is(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def broken(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(SegmentationTask, "forward", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        train(compose("train", runs.options(pairs)), tmp_path / "run")

@@ -1,0 +1,172 @@
+"""A run that goes on gives what it would have given, wherever it was ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from outtake.apps.config import compose
+from outtake.apps.evaluate import evaluate
+from outtake.apps.train import train
+from outtake.checkpoint import load_trained
+from outtake.errors import CheckpointError
+from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
+from outtake.training.task import SegmentationTask
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[list[str]], dict]:
+    """The final state of a run without interruption; one run for each set of overrides."""
+
+    @cache
+    def whole(overrides: tuple[str, ...]) -> dict:
+        run = tmp_path_factory.mktemp("whole") / "run"
+        train(compose("train", list(overrides)), run)
+        return runs.final_state(run)
+
+    # What is prepared by how many processes, and what is saved when, changes nothing.
+    free = ("data.workers", "checkpoint_every_n_steps")
+    return lambda given: whole(tuple(o for o in given if not o.startswith(free)))
+
+
+def end_at(
+    monkeypatch: pytest.MonkeyPatch, hook: str, nth: int, number: int = signal.SIGTERM
+) -> None:
+    """Send this process a signal at the n-th call of a hook of the task."""
+    calls = []
+    former: Callable[..., Any] = getattr(SegmentationTask, hook)
+
+    def counted(task: SegmentationTask, *arguments: Any) -> Any:
+        calls.append(0)
+        if len(calls) == nth:
+            os.kill(os.getpid(), number)
+        return former(task, *arguments)
+
+    monkeypatch.setattr(SegmentationTask, hook, counted)
+
+
+PLACES = {
+    "in the first step": ("training_step", 1, []),
+    "inside an epoch": ("training_step", 6, []),
+    "in the last step of an epoch": ("training_step", 4, []),
+    "in a validation": ("validation_step", 1, ["data.eval_batch_size=1"]),
+    "in the last validation": ("validation_step", 7, ["data.eval_batch_size=1"]),
+    "between an epoch and the next": ("on_train_epoch_end", 1, []),
+    "while gradients accumulate": ("training_step", 5, ["trainer.accumulate_grad_batches=3"]),
+    "between validations of an epoch": ("training_step", 6, ["+trainer.val_check_interval=0.5"]),
+    "with a limit of steps": ("training_step", 6, ["+trainer.max_steps=7"]),
+    "with two workers": ("training_step", 6, ["data.workers=2"]),
+    "where no validation follows": ("training_step", 4, ["trainer.check_val_every_n_epoch=2"]),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    hook, nth, extra = PLACES[place]
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null", *extra]
+    with monkeypatch.context() as patch:
+        end_at(patch, hook, nth)
+        with pytest.raises(SystemExit) as ended:
+            train(compose("train", overrides), tmp_path / "ended")
+    assert ended.value.code == 143
+    done = read_checkpoint(tmp_path / "ended" / "checkpoints" / "last.ckpt")["global_step"]
+    train(compose("train", [f"resume={tmp_path / 'ended'}"]))
+    whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
+    assert runs.difference(whole, again) is None
+    assert 0 < done < whole["last"]["global_step"] or "last validation" in place
+
+
+def test_ctrl_c_ends_after_the_step_and_a_second_at_once(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 3, signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match="resume="):
+            train(compose("train", overrides), tmp_path / "once")
+    assert read_checkpoint(tmp_path / "once" / "checkpoints" / "last.ckpt")["global_step"] == 3
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 3, signal.SIGINT)
+        end_at(patch, "training_step", 3, signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match="nothing was saved"):
+            train(compose("train", overrides), tmp_path / "twice")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_damaged_last_checkpoint_falls_back_loudly_and_the_end_is_the_same(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
+) -> None:
+    overrides = runs.options(pairs)
+    run = tmp_path / "ended"
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 6)
+        with pytest.raises(SystemExit):
+            train(compose("train", overrides), run)
+    place = run / "checkpoints" / "last.ckpt"
+    before = read_checkpoint(place.with_name("previous.ckpt"))["global_step"]
+    assert read_checkpoint(place)["global_step"] == before + 1 == 6
+    place.write_bytes(place.read_bytes()[:-1])
+    caplog.set_level(logging.WARNING, logger="outtake")
+    monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
+    train(compose("train", [f"resume={run}"]))
+    assert "FALLING BACK" in caplog.text and "previous.ckpt" in caplog.text
+    whole, again = uninterrupted(overrides), runs.final_state(run)
+    assert runs.difference(whole, again) is None
+
+    for name in ("last.ckpt", "previous.ckpt"):
+        (run / "checkpoints" / name).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        train(compose("train", [f"resume={run}"]))
+    (run / "checkpoints" / "best.ckpt").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"best\.ckpt"):
+        evaluate(compose("evaluate", [f"checkpoint={run}", "device=cpu"]))
+
+
+def test_a_run_without_a_best_checkpoint_is_scored_by_its_last_that_is_sound(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    end_at(monkeypatch, "training_step", 3)
+    with pytest.raises(SystemExit):
+        train(compose("train", runs.options(pairs)), run)
+    assert load_trained(run).path.name == "last.ckpt"
+    (run / "checkpoints" / "last.ckpt").write_bytes(b"")
+    assert load_trained(run).path.name == "previous.ckpt"
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on_after_its_epoch(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(compose("train", runs.options(pairs, epochs=1)), run)
+    place = run / "checkpoints" / "last.ckpt"
+    old = read_checkpoint(place)
+    del old["resume"]
+    save_checkpoint(old, place)
+    train(
+        compose("train", [f"resume={run}", "trainer.max_epochs=2"]),
+        overrides=["trainer.max_epochs=2"],
+    )
+    assert [r["epoch"] for r in runs.records(run) if "val/miou" in r] == [0, 1]
