@@ -4,9 +4,10 @@ Its ``predict_video`` reaches 0.78 frames per second on two cores with this netw
 960x540 video. Here a user's own ``nn.Module`` of the same layers and sizes (random weights: speed
 is what is measured) goes through ``infer_video.py``:
 
-    python benchmarks/keras_demo.py [--kinds direct int8 fourier] [--frames 80]
+    python benchmarks/keras_demo.py [--kinds direct bfloat16 int8 fourier] [--frames 80]
 
-``direct`` is OpenVINO in float32, ``int8`` the same quantised after training. ``fourier``: PyTorch
+``direct`` is OpenVINO in float32, ``bfloat16`` the same where the processor
+computes in it, ``int8`` quantised after training. ``fourier``: PyTorch
 in float32, with the 7x7 layer done in the frequency domain, eight frames at a time: the same
 function of the same weights, and a fifteenth of the arithmetic. Needs 8 GB of memory (4.7 of them
 for the spectrum of the layer's 205 million weights) and 3 GB in the temporary folder.
@@ -167,7 +168,7 @@ class Convolution(nn.Module):
         if self.training:
             return nn.functional.relu6(self.norm(self.conv(image)))
         if not self._folded:
-            self._folded.append(fuse_conv_bn_eval(self.conv, self.norm))
+            self._folded.append(fuse_conv_bn_eval(self.conv, self.norm).requires_grad_(False))
         return nn.functional.relu6(self._folded[0](image), inplace=True)
 
 
@@ -210,6 +211,7 @@ def forward_ms(trained: Trained, name: str, precision: str, batch: int) -> float
 
 KINDS = {
     "direct": ("openvino", "float32", 1),
+    "bfloat16": ("openvino", "bfloat16", 2),
     "int8": ("openvino", "int8", 1),
     "fourier": ("torch", "float32", 8),
 }
