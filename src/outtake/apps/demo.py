@@ -43,11 +43,12 @@ from outtake.visualize import contact_sheet, overlay, save_png, side_by_side
 
 EXPERIMENT = "experiment=demo"
 REMOVED = "car"
-# The cars cast shadows, and people and balls move about: a wider mask takes most of the shadow
-# along, and more samples outvote what passes through the picture.
+# The cars cast shadows, which are found and go too; people and balls move about, and more samples
+# outvote what passes through the picture.
 REMOVAL = (
     f"remove=[{REMOVED}]",
-    "mask.dilate=0.05",
+    "mask.dilate=0.03",
+    "mask.shadows=true",
     "remover.samples=15",
     "remover.tolerance=3",
 )
