@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from outtake.errors import ConfigError, NonFiniteLossError, OutputError
@@ -108,6 +109,8 @@ def log_of(folder: Path, text: str) -> Path:
         (-6, "DefaultCPUAllocator: can't allocate memory", Ending.OUT_OF_MEMORY),
         (2, "error: model=nope: no such option", Ending.FAILED),
         (1, "ValueError: something", Ending.FAILED),
+        (65, "error: the gradient became inf", Ending.DIVERGED),
+        (66, "error: it did not fit", Ending.OUT_OF_MEMORY),
         (0, "all went well", Ending.FAILED),
     ],
 )
@@ -134,12 +137,9 @@ def test_objectives_out_of_a_result() -> None:
 
 
 def test_exceptions_that_are_results() -> None:
-    class OutOfMemoryError(RuntimeError):
-        pass
-
     try:
         try:
-            raise OutOfMemoryError("CUDA")
+            raise torch.OutOfMemoryError("CUDA")
         except RuntimeError as error:
             raise OutputError("one line") from error
     except OutputError as error:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -19,10 +18,9 @@ from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.checkpoint_io import LAST
 from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
-from outtake.training.watch import FiniteWatch
+from outtake.training.watch import FiniteWatch, is_out_of_memory
 
 TERMINATED = 128 + signal.SIGTERM
-_FULL = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 @contextmanager
@@ -74,7 +72,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         if last.requested is not None and isinstance(error, RuntimeError):
             # The signal went to the whole group, and the loader's processes were ended by it.
             raise _stop(last.requested, folder) from None
-        if _is_full(error):
+        if is_out_of_memory(error):
             raise _out_of_memory(trainer) from error
         raise
     finally:
@@ -115,12 +113,6 @@ def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) 
         for index in facts.get("samples", [])
     ]
     folder.write_json("non_finite.json", facts)
-
-
-def _is_full(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in _FULL)
 
 
 def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:

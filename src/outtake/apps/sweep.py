@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,11 @@ from outtake.apps.experiment_file import parse_overrides, write_experiment
 from outtake.errors import ConfigError, OutputError
 from outtake.experiments.redact import redact, redact_tree
 from outtake.files import replace_text
+from outtake.processors import usable_processors
 
 try:
     import optuna
-    import psutil  # noqa: F401
+    import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
     from outtake.experiments.sweep.driver import Driver, Terminated
     from outtake.experiments.sweep.lease import FolderInUse
@@ -220,9 +220,7 @@ def _threads(chosen: object, n_jobs: int) -> int | None:
         raise ConfigError(f"threads={chosen}: allowed are auto, null or a number")
     if n_jobs == 1:
         return None
-    has = getattr(os, "sched_getaffinity", None)
-    cores = len(has(0)) if has else os.cpu_count() or 1
-    return max(1, cores // n_jobs)
+    return max(1, usable_processors() // n_jobs)
 
 
 def check_overrides(sweep: Sweep) -> None:

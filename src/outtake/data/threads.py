@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,8 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from outtake.processors import usable_processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +20,7 @@ SILENT_S = 1.0
 
 def cpu_threads() -> int:
     """Return how many threads are worth starting here: one a processor, at most 16."""
-    return max(1, min(16, os.cpu_count() or 1))
+    return max(1, min(16, usable_processors()))
 
 
 def map_threaded(

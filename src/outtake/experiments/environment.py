@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import torch
 
 from outtake import __version__
 from outtake.experiments.redact import redact, redact_tree
+from outtake.processors import usable_processors
 
 GIT_TIMEOUT_S = 10.0
 _DIFF_LIMIT_CHARS = 200_000
@@ -54,7 +54,7 @@ def _hardware() -> dict[str, Any]:
     return {
         "cpu": _cpu_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cores": _cores(),
+        "cores": usable_processors(),
         "gpus": gpus,
         "cuda": torch.version.cuda,
         "cudnn": _cudnn() if gpus else None,
@@ -73,12 +73,6 @@ def _flags() -> dict[str, Any]:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
     }
-
-
-def _cores() -> int | None:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _cpu_name() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from outtake.inference.backend import Images, Logits
 from outtake.inference.graph import Exportable, Graph, example, exporting
 from outtake.inference.model_cache import ModelCache
 from outtake.inference.optional import quiet, require, require_nncf
+from outtake.processors import usable_processors
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 _WHY = "backend=openvino"
@@ -76,7 +76,7 @@ class OpenVINONetwork:
         if self.precision == "int8" and importlib.util.find_spec("nncf") is None:
             raise ConfigError("precision=int8 needs nncf; pip install 'outtake[openvino]'")
         self._task = task
-        self._threads = threads or _processors()
+        self._threads = threads or usable_processors()
         self._cache = cache
         self._calibration = calibration
         self._models: dict[tuple[int, int, int], Any] = {}
@@ -164,12 +164,6 @@ class OpenVINONetwork:
             model = loader.convert(loader.load(decoder))
         model.reshape([1, *shape])
         return model
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache

@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.errors import NonFiniteLossError
 from outtake.experiments.sweep.outcome import Ending, PrunedTrialError, plain_values
 from outtake.experiments.sweep.reporting import TrialReport, trial_report
+from outtake.training.watch import is_out_of_memory
 
 
 class SweepReport(Callback):
@@ -63,8 +64,7 @@ def ending_of(exception: BaseException) -> Ending | None:
     while cause is not None:
         if isinstance(cause, NonFiniteLossError):
             return Ending.DIVERGED
-        refused = isinstance(cause, RuntimeError) and "allocate memory" in str(cause)
-        if isinstance(cause, MemoryError) or refused or "OutOfMemory" in type(cause).__name__:
+        if is_out_of_memory(cause):
             return Ending.OUT_OF_MEMORY
         cause = cause.__cause__ or cause.__context__
     return None

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from outtake.errors import OuttakeError
+from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
 from outtake.experiments.redact import redact
 from outtake.experiments.sweep.ticket import PRUNED_CODE
 from outtake.files import write_json
@@ -105,9 +105,9 @@ def judge(code: int, result: Path, log: Path) -> Outcome:
     lines = tail(log)
     said = next((line for line in reversed(lines) if line.strip()), "")
     text = "\n".join(lines)
-    if _MEMORY.search(text):
+    if code == OutOfMemoryError.exit_code or _MEMORY.search(text):
         return Outcome(Ending.OUT_OF_MEMORY, message=said)
-    if _NUMBERS.search(text):
+    if code == NonFiniteLossError.exit_code or _NUMBERS.search(text):
         return Outcome(Ending.DIVERGED, message=said)
     if code < 0 or code in _TOLD_TO_END or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
         number = -code if code < 0 else code - 128
