@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import patch
 
 # What reaches the disk in a save: these, and every write to a file that is being filled.
 _CALLS = ("fsync", "replace", "link")
@@ -73,11 +74,10 @@ def watched(points: Points) -> Iterator[None]:
 
     for name in _CALLS:
         setattr(os, name, counted(name))
-    Path.open = opened  # type: ignore[assignment,method-assign]
     try:
-        yield
+        with patch.object(Path, "open", opened):
+            yield
     finally:
-        Path.open = open_path  # type: ignore[method-assign]
         for name, call in kept.items():
             setattr(os, name, call)
 

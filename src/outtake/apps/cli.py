@@ -22,6 +22,7 @@ from outtake.errors import OuttakeError
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
 USER_ERROR = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def run(main: Callable[[], Any]) -> None:

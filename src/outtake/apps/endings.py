@@ -13,14 +13,14 @@ from typing import Any
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from outtake.apps.cli import TERMINATED
 from outtake.data.datamodule import DataModule
 from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
 from outtake.experiments.run_folder import RunFolder
+from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import LAST
 from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch, is_out_of_memory
-
-TERMINATED = 128 + signal.SIGTERM
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         NonFiniteLossError: after ``non_finite.json`` was written.
         OutOfMemoryError: with the batch and what to set.
     """
-    last = _only(trainer, LastCheckpoint)
+    (last,) = callbacks_of(trainer, LastCheckpoint)
     former = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         # From here on: an exception that a signal raises while the trainer sets itself up finds it
@@ -116,7 +116,8 @@ def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) 
 
 
 def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:
-    batch = _only(trainer, FiniteWatch).describe()
+    (watch,) = callbacks_of(trainer, FiniteWatch)
+    batch = watch.describe()
     size = "data.eval_batch_size" if "validation" in batch else "data.batch_size"
     return OutOfMemoryError(
         f"out of memory {batch} (epoch {trainer.current_epoch}, step {trainer.global_step}, "
@@ -125,8 +126,3 @@ def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:
         "data.crop or data.short_side, or trainer.precision=bf16-mixed; nothing was changed by "
         "itself"
     )
-
-
-def _only(trainer: Trainer, kind: type[Any]) -> Any:
-    (found,) = [each for each in trainer.callbacks if isinstance(each, kind)]  # type: ignore[attr-defined]
-    return found

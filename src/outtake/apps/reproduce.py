@@ -11,7 +11,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from outtake.apps.train import override_keys, train
+from outtake.apps.saved_config import override_keys
+from outtake.apps.train import train
 from outtake.checkpoint import read_config
 from outtake.errors import ConfigError, OuttakeError
 from outtake.experiments.compare_records import first_difference, read_records

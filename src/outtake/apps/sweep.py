@@ -15,6 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from outtake.apps.cli import TERMINATED
 from outtake.apps.config import CONF
 from outtake.apps.experiment_file import parse_overrides, write_experiment
 from outtake.errors import ConfigError, OutputError
@@ -40,8 +41,6 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
         raise
     raise ConfigError(f"sweep.py needs {error.name}: pip install 'outtake[sweep]'") from error
-
-_TERMINATED = 143
 
 
 def run_sweep(
@@ -104,7 +103,7 @@ def _drive(sweep: Sweep, cfg: DictConfig) -> None:
         line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.again}"
         if isinstance(interrupt, Terminated):
             print(f"ended by SIGTERM; {line}", file=sys.stderr)
-            sys.exit(_TERMINATED)
+            sys.exit(TERMINATED)
         raise KeyboardInterrupt(line) from None
     conclude(sweep, trials)
 

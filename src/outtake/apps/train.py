@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from outtake.apps.config import CONF
 from outtake.apps.endings import ended_by_sigterm, ending_well
+from outtake.apps.saved_config import resumed_config
 from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
-from outtake.checkpoint import make_record, read_config, redacted_yaml
+from outtake.checkpoint import make_record, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError, DeviceError
@@ -31,7 +30,7 @@ from outtake.experiments.run_folder import RunFolder
 from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.files import check_folder, replace_text
 from outtake.inference.device import resolve_device
-from outtake.training.callbacks import Throughput, ValidationImages
+from outtake.training.callbacks import Throughput, ValidationImages, callbacks_of
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
 from outtake.training.forward_time import measure_forward
 from outtake.training.last_checkpoint import LastCheckpoint
@@ -93,56 +92,6 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
         return _fit(trainer, folder, data, task, throughput, resume=resume)
     finally:
         _finish_wandb()
-
-
-def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
-    """Return the config that a run was begun with, and what the command line changes in it.
-
-    Raises:
-        ConfigError: the run's config is missing, or the command line chooses a whole group.
-    """
-    try:
-        text = (folder / "config.yaml").read_text()
-        saved = read_config(text, guarded=lambda key: False)
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
-    saved.paths, saved.resume = cfg.paths, cfg.resume
-    override_keys(saved, cfg, overrides, skipped=("paths", "resume"), what="a resumed run")
-    return saved
-
-
-def override_keys(
-    saved: DictConfig,
-    cfg: DictConfig,
-    overrides: Sequence[str],
-    *,
-    skipped: Sequence[str],
-    what: str,
-) -> None:
-    """Let single keys of the command line win over a saved config, in place.
-
-    Args:
-        saved: the saved config.
-        cfg: what the command line composed.
-        overrides: the command line.
-        skipped: top-level keys that are settled already.
-        what: is overridden, for the message.
-
-    Raises:
-        ConfigError: the command line chooses a whole group.
-    """
-    for override in overrides:
-        key, _, _ = override.partition("=")
-        bare = key.lstrip("+")
-        if bare.split(".")[0] in skipped:
-            continue
-        chosen = OmegaConf.select(saved, bare)
-        if key.startswith("~") or isinstance(chosen, DictConfig) or (CONF / bare).is_dir():
-            raise ConfigError(
-                f"{override}: {what} keeps its own config; single keys such as "
-                "trainer.max_epochs=N can be changed"
-            )
-        OmegaConf.update(saved, bare, OmegaConf.select(cfg, bare), force_add=True)
 
 
 def check_trainer(cfg: DictConfig) -> None:
@@ -313,10 +262,7 @@ def _loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
 
 
 def _stopped_early(trainer: Trainer) -> bool:
-    return any(
-        isinstance(callback, EarlyStopping) and callback.stopped_epoch > 0
-        for callback in trainer.callbacks  # type: ignore[attr-defined]
-    )
+    return any(stopping.stopped_epoch > 0 for stopping in callbacks_of(trainer, EarlyStopping))
 
 
 def _finish_wandb() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,15 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
 from outtake.visualize import colourise, overlay, save_png
+
+Kind = TypeVar("Kind")
+
+
+def callbacks_of(trainer: Trainer, kind: type[Kind]) -> list[Kind]:
+    """Return the callbacks of a kind."""
+    # Lightning sets it where a type checker does not see it.
+    every: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return [callback for callback in every if isinstance(callback, kind)]
 
 
 class Throughput(Callback):

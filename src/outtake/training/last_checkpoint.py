@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from outtake.data.datamodule import DataModule
 from outtake.training import position
+from outtake.training.callbacks import callbacks_of
 from outtake.training.position import Position
 from outtake.training.randomness import random_state, set_random_state
 from outtake.types import Batch
@@ -190,9 +191,8 @@ class LastCheckpoint(Callback):
             return
         if place.validating:
             # Validation runs on the averaged weights, which are swapped in for the time.
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, WeightAveraging):
-                    callback.on_validation_epoch_end(trainer, trainer.lightning_module)
+            for averaging in callbacks_of(trainer, WeightAveraging):
+                averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
         self._saving = place
         try:
             trainer.save_checkpoint(self._path)

@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.errors import NonFiniteLossError
 from outtake.experiments.sweep.outcome import Ending, PrunedTrialError, plain_values
 from outtake.experiments.sweep.reporting import TrialReport, trial_report
+from outtake.training.callbacks import callbacks_of
 from outtake.training.watch import is_out_of_memory
 
 
@@ -82,6 +83,5 @@ def finish_trial(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
     Raises:
         PrunedTrialError: the sweep had told it to stop.
     """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, SweepReport):
-            callback.finish(trainer, metrics)
+    for report in callbacks_of(trainer, SweepReport):
+        report.finish(trainer, metrics)

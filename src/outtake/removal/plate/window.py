@@ -175,8 +175,9 @@ class Windows:
             for other in (number - distance for distance in DISTANCES)
             if other in self._views and self._views[other].shot == view.shot
         }
-        self._views[number] = view
-        self._views.pop(number - DISTANCES[-1], None)
+        # Numbers may have gaps between them: what is too old goes by its age.
+        oldest = number - DISTANCES[-1]
+        self._views = {n: seen for n, seen in self._views.items() if n > oldest} | {number: view}
         # The labels that came along stay behind: they would take more room than the pictures.
         self._newest = Held(
             number,

@@ -1,0 +1,63 @@
+"""The config that a run was begun with, and what a later command line may change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.apps.config import CONF
+from outtake.checkpoint import read_config
+from outtake.errors import ConfigError
+
+
+def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """Return the config that a run was begun with, and what the command line changes in it.
+
+    Raises:
+        ConfigError: the run's config is missing, or the command line chooses a whole group.
+    """
+    try:
+        text = (folder / "config.yaml").read_text()
+        saved = read_config(text, guarded=lambda key: False)
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
+    saved.paths, saved.resume = cfg.paths, cfg.resume
+    override_keys(saved, cfg, overrides, skipped=("paths", "resume"), what="a resumed run")
+    return saved
+
+
+def override_keys(
+    saved: DictConfig,
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    *,
+    skipped: Sequence[str],
+    what: str,
+) -> None:
+    """Let single keys of the command line win over a saved config, in place.
+
+    Args:
+        saved: the saved config.
+        cfg: what the command line composed.
+        overrides: the command line.
+        skipped: top-level keys that are settled already.
+        what: is overridden, for the message.
+
+    Raises:
+        ConfigError: the command line chooses a whole group.
+    """
+    for override in overrides:
+        key, _, _ = override.partition("=")
+        bare = key.lstrip("+")
+        if bare.split(".")[0] in skipped:
+            continue
+        chosen = OmegaConf.select(saved, bare)
+        if key.startswith("~") or isinstance(chosen, DictConfig) or (CONF / bare).is_dir():
+            raise ConfigError(
+                f"{override}: {what} keeps its own config; single keys such as "
+                "trainer.max_epochs=N can be changed"
+            )
+        OmegaConf.update(saved, bare, OmegaConf.select(cfg, bare), force_add=True)
