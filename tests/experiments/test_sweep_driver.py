@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,7 +20,7 @@ from optuna.trial import TrialState
 
 from outtake.errors import ConfigError, OutputError
 from outtake.experiments.sweep.driver import Driver, SweepFailedError
-from outtake.experiments.sweep.lease import FolderInUse, Lease
+from outtake.experiments.sweep.lease import Lease, occupy
 from outtake.experiments.sweep.outcome import Ending, Outcome, write_result
 from outtake.experiments.sweep.process import lives
 from outtake.experiments.sweep.progress import SweepProgress
@@ -275,11 +276,17 @@ def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:
 
 
 def test_one_driver_at_a_time(tmp_path: Path) -> None:
-    in_use = FolderInUse(tmp_path / "s")
-    with pytest.raises(OutputError, match="another driver is at work"):
-        FolderInUse(tmp_path / "s")
-    in_use.release()
-    FolderInUse(tmp_path / "s").release()
+    held = occupy(tmp_path / "s")
+    script = f"""
+        from pathlib import Path
+        from outtake.experiments.sweep.lease import occupy
+        occupy(Path({str(tmp_path / "s")!r}))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "another driver is at work" in refused.stderr
+    held.release()
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
 def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path) -> None:

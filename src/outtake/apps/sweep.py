@@ -28,7 +28,7 @@ try:
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
     from outtake.experiments.sweep.driver import Driver, Terminated
-    from outtake.experiments.sweep.lease import FolderInUse
+    from outtake.experiments.sweep.lease import occupy
     from outtake.experiments.sweep.progress import SweepProgress
     from outtake.experiments.sweep.settings import Sweep, parse_objectives
     from outtake.experiments.sweep.slots import gpu_slots
@@ -72,7 +72,7 @@ def run_sweep(
         write_wandb_sweep(target, sweep)
         print(f"written to {target}; go on with: wandb sweep {shlex.quote(str(target))}")
         return sweep.folder
-    in_use = FolderInUse(sweep.folder)
+    in_use = occupy(sweep.folder)
     try:
         _drive(sweep, cfg)
     except optuna.exceptions.StorageInternalError as error:

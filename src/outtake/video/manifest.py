@@ -18,7 +18,7 @@ from typing import Any
 
 from outtake.errors import OutputError
 from outtake.files import finite, replace_text
-from outtake.video.lock import FolderLock
+from outtake.locks import FolderLock
 from outtake.video.record import Record, checksum, delete
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,49 +12,32 @@ from optuna import Study
 
 from outtake.errors import OutputError
 from outtake.experiments.sweep.process import lives
-
-if sys.platform != "win32":
-    import fcntl
+from outtake.locks import FolderLock
 
 _KEY = "driver"
 BEAT_S = 15.0
 _STALE_S = 4 * BEAT_S
 
 
-class FolderInUse:
-    """Keeps a second driver from a folder; the system gives the lock back however this one ends.
-
-    Args:
-        folder: the sweep's folder; it is made if need be.
+def occupy(folder: Path) -> FolderLock:
+    """Keep other drivers from a sweep's folder, which is made if need be.
 
     Raises:
         OutputError: another driver is at work there, or the folder can not be written.
     """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise OutputError(
-                f"can not write {folder}: {error.strerror}; set paths.runs=PATH"
-            ) from error
-        if sys.platform == "win32":
-            return
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._handle)
-            raise OutputError(
-                f"{folder}: another driver is at work on this sweep; wait for its end, or give "
-                "this one another name=..."
-            ) from error
-        except OSError:  # some network file systems know no locks: the lease has to do
-            pass
-
-    def release(self) -> None:
-        """Let others in."""
-        os.close(self._handle)
+    lock = FolderLock(folder / ".lock")
+    try:
+        lock.take()
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{folder}: another driver is at work on this sweep; wait for its end, or give this "
+            "one another name=..."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"can not write {folder}: {error.strerror}; set paths.runs=PATH"
+        ) from error
+    return lock
 
 
 class Lease:

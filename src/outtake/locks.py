@@ -1,4 +1,4 @@
-"""One process at a time: a lock on the folder in which an output grows."""
+"""One process at a time: a lock on a folder in which something grows."""
 
 from __future__ import annotations
 
