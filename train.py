@@ -14,11 +14,8 @@ from outtake.apps.cli import run, user_errors
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with user_errors():
-        from outtake.apps.train import (  # late: --help stays fast
-            check_multirun,
-            hide_secrets_of_multirun,
-            train,
-        )
+        from outtake.apps.train import hide_secrets_of_multirun, train  # late: --help stays fast
+        from outtake.apps.world import check_multirun
 
         hydra_cfg = HydraConfig.get()
         run_dir = None

@@ -40,7 +40,11 @@ CLASS_PREFIXES = (
 CLASSES = ("pytorch_lightning.Trainer",)
 _TRAINER_HOME = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
-FUNCTION_PREFIXES = ("outtake.training.schedules.", "outtake.experiments.loggers.")
+FUNCTION_PREFIXES = (
+    "outtake.training.schedules.",
+    "outtake.training.strategies.",
+    "outtake.experiments.loggers.",
+)
 
 
 def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -> Any:

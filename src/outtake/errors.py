@@ -99,3 +99,9 @@ class OutOfMemoryError(OuttakeError):
     """A batch did not fit into the memory of the device or of the machine."""
 
     exit_code = 66
+
+
+class RankLostError(OuttakeError):
+    """Another process of the same run has died or does not answer."""
+
+    exit_code = 69

@@ -23,7 +23,8 @@ from outtake.apps.cli import explain
 from outtake.apps.config import CONF, compose
 from outtake.apps.experiment_file import experiment_text, write_experiment
 from outtake.apps.sweep import check_overrides, make_sweep, run_sweep
-from outtake.apps.train import OBJECTIVE, best_record, check_multirun, train
+from outtake.apps.train import OBJECTIVE, best_record, train
+from outtake.apps.world import check_multirun
 from outtake.errors import ConfigError, NonFiniteLossError, OuttakeError
 from outtake.experiments.sweep.outcome import Ending, PrunedTrialError, read_result
 from outtake.experiments.sweep.process import lives

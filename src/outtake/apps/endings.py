@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -12,15 +13,22 @@ from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+from torch.distributed import DistError
 
 from outtake.apps.cli import TERMINATED
+from outtake.apps.world import rank_of_environment
 from outtake.data.datamodule import DataModule
-from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
+from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import LAST
 from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch, is_out_of_memory
+
+# gloo raises plain RuntimeErrors.
+_UNREACHABLE = re.compile(
+    r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -69,6 +77,10 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
             raise
         raise _stop(number, folder) from None
     except (RuntimeError, MemoryError) as error:
+        if trainer.world_size > 1 and is_lost(error):
+            raise RankLostError(
+                f"another process of this run is gone or does not answer; {how_to_go_on(folder)}"
+            ) from error
         if last.requested is not None and isinstance(error, RuntimeError):
             # The signal went to the whole group, and the loader's processes were ended by it.
             raise _stop(last.requested, folder) from None
@@ -79,6 +91,11 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         if threading.current_thread() is threading.main_thread():
             for number, handler in former.items():
                 signal.signal(number, handler)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an exception says that another rank could not be talked to."""
+    return isinstance(error, DistError) or _UNREACHABLE.search(str(error)) is not None
 
 
 def how_to_go_on(folder: RunFolder) -> str:
@@ -100,7 +117,8 @@ def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
 def _stop(number: int, folder: RunFolder) -> BaseException:
     if number == signal.SIGINT:
         return KeyboardInterrupt(how_to_go_on(folder))
-    print(f"terminated; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
+    if not rank_of_environment():
+        print(f"terminated; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
     return SystemExit(128 + number)
 
 
@@ -112,7 +130,8 @@ def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) 
         {"id": pairs[index].id, "image": pairs[index].image, "mask": pairs[index].mask}
         for index in facts.get("samples", [])
     ]
-    folder.write_json("non_finite.json", facts)
+    if not rank_of_environment():
+        folder.write_json("non_finite.json", facts)
 
 
 def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from outtake.apps.saved_config import override_keys
 from outtake.apps.train import train
+from outtake.apps.world import OWN, rank_of_environment
 from outtake.checkpoint import read_config
 from outtake.errors import ConfigError, OuttakeError
 from outtake.experiments.compare_records import first_difference, read_records
@@ -48,6 +50,8 @@ def reproduce(
     old = find_run(str(cfg.reproduce))
     saved = saved_config(cfg, old.path, overrides)
     new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
+    if rank_of_environment() or OWN in os.environ:
+        return train(saved, new.path, overrides)  # one process compares
     differences = [
         *resumption_differences(old.path),
         *environment_differences(_read_json(old.path / "environment.json"), describe_environment()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -11,33 +12,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from torch.distributed.tensor import DTensor
 
 from outtake.apps.endings import ended_by_sigterm, ending_well
+from outtake.apps.launch import RUN_DIR, launch
 from outtake.apps.saved_config import resumed_config
+from outtake.apps.world import (
+    OWN,
+    World,
+    check_trainer,
+    cluster_environment,
+    rank_of_environment,
+    world_of,
+)
 from outtake.build import build_data, build_task, check_targets, instantiate, plain_containers
-from outtake.checkpoint import make_record, redacted_yaml
+from outtake.checkpoint import load_trained, make_record, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
-from outtake.errors import CheckpointError, ConfigError, DeviceError
+from outtake.errors import CheckpointError, ConfigError
 from outtake.experiments.environment import describe_environment, device_name
 from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
 from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
+from outtake.experiments.sweep.reporting import end_with_driver, trial_report
 from outtake.files import check_folder, replace_text
-from outtake.inference.device import resolve_device
+from outtake.training import ranks
 from outtake.training.callbacks import Throughput, ValidationImages, callbacks_of
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
 from outtake.training.forward_time import measure_forward
 from outtake.training.last_checkpoint import LastCheckpoint
+from outtake.training.randomness import RankRandomness
+from outtake.training.synced_norm import SyncedLayers
 from outtake.training.task import SegmentationTask
 from outtake.training.watch import ConfusionRecord, FiniteWatch
 
 OBJECTIVE = "val/miou"
+AUTO = "auto"
 
 
 def train(
@@ -60,15 +76,32 @@ def train(
     quiet_libraries()
     if cfg.get("reproduce"):
         raise ConfigError("reproduce= is for train.py, or reproduce() of outtake.apps.reproduce")
-    resumed = _resume_folder(cfg)
-    if resumed is not None:
+    place = Path(run_dir or Path(cfg.paths.runs).expanduser() / str(cfg.name))
+    resumed = resume_folder(cfg, Path(os.environ.get(RUN_DIR) or place), named=run_dir is not None)
+    if resumed is not None and cfg.resume != AUTO:
         cfg = resumed_config(cfg, resumed, overrides)
     check_targets(plain_containers(cfg))
-    check_trainer(cfg)
-    runs = Path(cfg.paths.runs).expanduser()
-    folder = RunFolder(resumed or run_dir or runs / str(cfg.name))
+    world = check_trainer(cfg)
+    folder = RunFolder(resumed or os.environ.get(RUN_DIR) or place)
     with ended_by_sigterm():
+        if world.size > 1 and world.starter is None:
+            return _launch(world, folder)
+        if OWN in os.environ:
+            end_with_driver()
         return _train(cfg, folder, overrides, resume=resumed is not None)
+
+
+def _launch(world: World, folder: RunFolder) -> float:
+    if not HydraConfig.initialized():
+        raise ConfigError(
+            f"trainer.devices={world.devices}: a call of train() is one process; run train.py, or "
+            "start the processes by torchrun or srun"
+        )
+    trial_report()  # the processes end with this one, and this one with the sweep that began it
+    code = launch(world.processes, folder.path)
+    if code:
+        raise SystemExit(code)
+    return float(best_record(folder.metrics).get(OBJECTIVE, 0.0))
 
 
 def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool) -> float:
@@ -84,56 +117,23 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
     )
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
-    check_folder(folder.path)
-    folder.create(resume=resume)
-    _describe(folder, cfg, data, overrides)
+    if trainer.is_global_zero:
+        check_folder(folder.path)
+        folder.create(resume=resume, again=cfg.resume == AUTO)
+        _describe(folder, cfg, data, overrides, resume=resume)
     try:
-        trainer.loggers = _loggers(cfg, folder)
+        trainer.loggers = _loggers(cfg, folder, first=trainer.is_global_zero)
         return _fit(trainer, folder, data, task, throughput, resume=resume)
     finally:
+        ranks.leave()
         _finish_wandb()
-
-
-def check_trainer(cfg: DictConfig) -> None:
-    """Refuse what can not work on this machine.
-
-    Raises:
-        DeviceError: an accelerator that is not there.
-        ConfigError: several devices, which would each repeat the command line.
-    """
-    devices = cfg.trainer.get("devices", 1)
-    if devices not in (1, "1", "auto", [0]):
-        raise ConfigError(f"trainer.devices={devices}: one device a run; allowed are 1 and [0]")
-    accelerator = str(cfg.trainer.get("accelerator", "auto"))
-    if accelerator in ("gpu", "cuda"):
-        resolve_device("cuda")
-    elif accelerator not in ("auto", "cpu", "mps"):
-        raise DeviceError(
-            f"trainer.accelerator={accelerator}: allowed are auto, cpu, gpu, cuda and mps"
-        )
-
-
-def check_multirun(cfg: DictConfig) -> None:
-    """Refuse a multirun whose jobs want several devices.
-
-    Lightning starts a process for each further device with this process's command line, which is
-    the whole multirun's.
-
-    Raises:
-        ConfigError: more than one device or node.
-    """
-    devices, nodes = cfg.trainer.get("devices", 1), cfg.trainer.get("num_nodes", 1)
-    one = devices in (1, "1") or (OmegaConf.is_list(devices) and len(devices) == 1)
-    if not one or nodes not in (1, "1"):
-        raise ConfigError(
-            f"trainer.devices={devices} in a multirun: one device a job; allowed are 1 and [ID]"
-        )
 
 
 def make_trainer(
     cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
-    """Build the Trainer with its callbacks and the checkpoint plugin; nothing is written yet."""
+    """Build the Trainer with its callbacks and plugins; nothing is written yet."""
+    world = world_of(cfg)
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
     for callback in callbacks:
         if isinstance(callback, ValidationImages) and callback.folder is None:
@@ -146,14 +146,22 @@ def make_trainer(
         enable_version_counter=False,
     )
     last = LastCheckpoint(folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"))
+    several = world.size > 1
+    seeds, layers = (
+        [RankRandomness(int(cfg.seed))] * several,
+        [SyncedLayers(on_gpu=world.on_gpu)] * several,
+    )
     # The first and the last have to be; each says why.
     watches = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[last, *callbacks, *sweep_callbacks(), *watches, best],
+        callbacks=[last, *seeds, *callbacks, *sweep_callbacks(), *watches, best],
         logger=False,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
+        devices=world.devices,
+        num_nodes=world.nodes,
+        **({} if world.size > 1 else {"strategy": "auto"}),
     )
     return trainer
 
@@ -172,6 +180,9 @@ def _fit(
     with ending_well(trainer, folder, data):
         trainer.fit(task, datamodule=data, ckpt_path=last)
     wall_s = time.perf_counter() - began_s
+    if not trainer.is_global_zero:
+        finish_trial(trainer, {})
+        return 0.0
     best = best_record(folder.metrics)
     summary = {
         "objective": OBJECTIVE,
@@ -183,12 +194,18 @@ def _fit(
         "samples_per_second": throughput.mean(),
         "parameters": sum(p.numel() for p in task.net.parameters()),
         "stopped_early": _stopped_early(trainer),
-        **_forward_time(trainer, data, task),
+        **_forward_time(trainer, data, _whole(task, folder)),
     }
     folder.write_json("summary.json", summary)
     finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
     print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
+
+
+def _whole(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
+    # Weights that are divided among the ranks can not be used by one alone.
+    divided = any(isinstance(weight, DTensor) for weight in task.parameters())
+    return load_trained(folder.path, task.device).task if divided else task
 
 
 def _forward_time(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
@@ -219,19 +236,41 @@ def quiet_libraries() -> None:
         ".*isinstance\\(treespec, LeafSpec\\).*",
         ".*_pytree_.*",
         ".*lr_scheduler.step.*before.*optimizer.step.*",
+        ".*sync_dist=True.*",  # what is logged once an epoch is the same on every rank
     ):
         warnings.filterwarnings("ignore", message)
+    if rank_of_environment():
+        # The first rank says it.
+        warnings.filterwarnings("ignore")
+        logging.getLogger("outtake").setLevel(logging.ERROR)
 
 
-def _resume_folder(cfg: DictConfig) -> Path | None:
+def resume_folder(cfg: DictConfig, own: Path, *, named: bool) -> Path | None:
+    """Return the folder of the run that shall go on, None for one that begins.
+
+    Args:
+        cfg: with ``resume``: null, a run folder, or ``auto``: this command's own run, if it has
+            anything to go on from.
+        own: the run folder that this command has by itself.
+        named: it will be the same when the command is given again, whatever ``name`` is.
+
+    Raises:
+        CheckpointError: there is nothing to go on from in the folder that was given.
+        ConfigError: ``auto``, and the name of the run is the time.
+    """
     if not cfg.resume:
         return None
-    folder = Path(cfg.resume).expanduser()
-    if not any(path.is_file() for path in _last_checkpoints(RunFolder(folder))):
-        raise CheckpointError(
-            f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
-        )
-    return folder
+    automatic = cfg.resume == AUTO
+    if automatic and not named and OmegaConf.is_interpolation(cfg, "name"):
+        raise ConfigError("resume=auto: the run needs a name of its own to find again: name=NAME")
+    folder = own if automatic else Path(cfg.resume).expanduser()
+    if any(path.is_file() for path in _last_checkpoints(RunFolder(folder))):
+        return folder
+    if automatic:
+        return None
+    raise CheckpointError(
+        f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
+    )
 
 
 def _last_checkpoints(folder: RunFolder) -> list[Path]:
@@ -239,10 +278,15 @@ def _last_checkpoints(folder: RunFolder) -> list[Path]:
 
 
 def _describe(
-    folder: RunFolder, cfg: DictConfig, data: DataModule, overrides: Sequence[str]
+    folder: RunFolder,
+    cfg: DictConfig,
+    data: DataModule,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
 ) -> None:
     record = data_record(data.reports.values())
-    if cfg.resume:
+    if resume:
         folder.check_data(record)
         folder.note_resumption(overrides, describe_environment())
     else:
@@ -255,8 +299,8 @@ def _describe(
     folder.write_config(redacted_yaml(kept))
 
 
-def _loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
-    named = cfg.get("logger") or {}
+def _loggers(cfg: DictConfig, folder: RunFolder, *, first: bool) -> list[Logger]:
+    named = (cfg.get("logger") or {}) if first else {}
     dashboards = [instantiate(node, run_dir=folder.path) for node in named.values()]
     return [JsonlLogger(folder.metrics), *(logger for logger in dashboards if logger is not None)]
 

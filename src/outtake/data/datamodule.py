@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from outtake.data.augment import Augmentation
 from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
 from outtake.data.resize import short_side_size
-from outtake.data.sampler import EpochSampler, EqualSizeBatches
+from outtake.data.sampler import EpochSampler, EqualSizeBatches, SharedBatches
 from outtake.data.source import Source
 from outtake.data.verify import DataWarning, SplitReport, verify, warn_duplicates
 from outtake.errors import ConfigError
@@ -40,7 +40,7 @@ class DataModule(pl.LightningDataModule):
         source: the data set.
         steps: augmentation of training samples, transforms of albumentations.
         seed: of order and augmentation.
-        batch_size: of training.
+        batch_size: of training, over all processes of the run together.
         eval_batch_size: of evaluation, the most; batches hold images of one size.
         workers: processes that prepare batches; 0 prepares them in this one.
         cache: keep decoded, resized samples in memory.
@@ -133,19 +133,21 @@ class DataModule(pl.LightningDataModule):
             len(dataset),
             seed=self._seed,
             samples_per_epoch=self._samples_per_epoch,
-            rank=self._rank,
-            world_size=self._world_size,
         )
+        smallest = min(self._batch_size, len(sampler))
+        if smallest < self._world_size:
+            raise ConfigError(
+                f"a batch of {smallest} samples can not be shared by {self._world_size} processes; "
+                f"data.batch_size is that of all together: set {self._world_size} or more"
+            )
         if self._resumed is not None:
             epoch, batches = self._resumed
             sampler.resume(epoch, batches * self._batch_size)
             self._resumed = None
-        return self._loader(
-            dataset,
-            sampler=sampler,
-            batch_size=self._batch_size,
-            drop_last=len(sampler) > self._batch_size,
+        shared = SharedBatches(
+            sampler, self._batch_size, rank=self._rank, world_size=self._world_size
         )
+        return self._loader(dataset, batch_sampler=shared)
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Return :meth:`eval_loader` of ``val``."""
@@ -175,7 +177,7 @@ class DataModule(pl.LightningDataModule):
             dataset,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
-            worker_init_fn=_prepare_worker,
+            worker_init_fn=_prepare_worker if self._world_size == 1 else _prepare_worker_of_rank,
             pin_memory=torch.cuda.is_available(),
             # Its own generator: a loader otherwise draws from the global one, as often as it
             # starts workers, and dropout would then depend on their number.
@@ -237,6 +239,13 @@ def _prepare_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+def _prepare_worker_of_rank(number: int) -> None:
+    _prepare_worker(number)
+    # What ends a run of several processes may go to every process of the machine: the ranks finish
+    # the step, for which they need their workers. These end with their rank, however it goes.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _check_positive(option: str, value: int | None) -> None:

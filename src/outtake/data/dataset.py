@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from outtake.data.augment import Augmentation
 from outtake.data.resize import resize_short_side, short_side_size
+from outtake.data.sampler import NO_SAMPLE
 from outtake.data.source import Pair, Source
 from outtake.data.threads import cpu_threads, map_threaded
 from outtake.errors import ConfigError
@@ -59,15 +60,19 @@ class SegmentationDataset(Dataset[Sample]):
         """Return one sample.
 
         Args:
-            key: the index; for training (pass, index), on which the augmentation depends.
+            key: the index; for training (pass, index), on which the augmentation depends. For
+                ``NO_SAMPLE`` it is the first image without a label.
 
         Returns:
             ``image`` uint8 (C, h, w), ``mask`` int64 (H, W), ``index``.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        image, mask = self._kept[index] if self._kept is not None else self.load(index)
+        there = max(index, 0)
+        image, mask = self._kept[there] if self._kept is not None else self.load(there)
         if self._augmentation is not None:
             image, mask = self._augmentation(image, mask, epoch, index)
+        if index == NO_SAMPLE:
+            mask = np.full_like(mask, self._source.labels.ignore_index)
         return {
             # Copied, because what is kept in memory must not be changed by a user of it.
             "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+NO_SAMPLE = -1  # index of a sample that stands for none: no pixel of it is labelled
+
 
 def mixed_seed(purpose: str, *numbers: int) -> int:
     """Return a 128-bit seed that differs for every purpose and every tuple of numbers."""
@@ -30,8 +32,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
         count: how many samples there are.
         seed: of the order.
         samples_per_epoch: None is one pass.
-        rank: of this process.
-        world_size: number of processes; each gets as many samples, and no sample of another.
     """
 
     def __init__(
@@ -40,14 +40,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         *,
         seed: int,
         samples_per_epoch: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
     ) -> None:
         self._count = count
         self._seed = seed
-        self._rank = rank
-        self._world_size = world_size
-        self._per_rank = -(-(samples_per_epoch or count) // world_size)
+        self._per_epoch = samples_per_epoch or count
         self._resumed: tuple[int, int] | None = None
         self.epoch = 0
 
@@ -66,15 +62,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._resumed = (epoch, samples)
 
     def __len__(self) -> int:
-        return self._per_rank
+        return self._per_epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch, skipped = self._resumed or (self.epoch, 0)
         self._resumed = None
-        first = epoch * self._per_rank * self._world_size + self._rank
+        first = epoch * self._per_epoch
         current, order = -1, self._order(0)
-        for position in range(skipped, self._per_rank):
-            number, offset = divmod(first + position * self._world_size, self._count)
+        for position in range(skipped, self._per_epoch):
+            number, offset = divmod(first + position, self._count)
             if number != current:
                 current, order = number, self._order(number)
             yield number, int(order[offset])
@@ -84,14 +80,57 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return draws.permutation(self._count)
 
 
+class SharedBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of training, each divided among the processes of a run.
+
+    Every process counts the same batches, and takes every ``world_size``-th sample of each. So
+    what a step learns from does not depend on how many processes there are; where a batch can not
+    be divided evenly, the first ones take a sample more.
+
+    Args:
+        sampler: gives the samples of all processes; Lightning tells it the epoch.
+        batch_size: of the whole batch.
+        rank: of this process.
+        world_size: number of processes, at most the samples of the smallest batch.
+
+    The samples that are too few for a batch at the end of an epoch are left out, unless they are
+    all that there is.
+    """
+
+    def __init__(
+        self, sampler: EpochSampler, batch_size: int, *, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.sampler = sampler
+        self._batch_size = min(batch_size, len(sampler))
+        self._rank = rank
+        self._world_size = world_size
+
+    def __len__(self) -> int:
+        return len(self.sampler) // self._batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        batch: list[tuple[int, int]] = []
+        for key in self.sampler:
+            batch.append(key)
+            if len(batch) == self._batch_size:
+                yield batch[self._rank :: self._world_size]
+                batch = []
+
+
 class EqualSizeBatches(Sampler[list[int]]):
     """Batches of consecutive samples of one size, in order, so that nothing is padded.
+
+    Processes take turns: each has batches that no other has, and all have as many, because they
+    wait for each other. Where there is none left for one, it gets a batch of ``NO_SAMPLE``.
 
     Args:
         sizes: (height, width) of each sample.
         batch_size: the most samples in a batch.
         rank: of this process.
         world_size: number of processes; each gets every ``world_size``-th batch.
+
+    Attributes:
+        all: every process's batches, in order.
     """
 
     def __init__(
@@ -102,14 +141,16 @@ class EqualSizeBatches(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self._batches: list[list[int]] = []
+        self.all: list[list[int]] = []
         for index, size in enumerate(sizes):
-            last = self._batches[-1] if self._batches else []
+            last = self.all[-1] if self.all else []
             if last and len(last) < batch_size and sizes[last[0]] == size:
                 last.append(index)
             else:
-                self._batches.append([index])
-        self._batches = self._batches[rank::world_size]
+                self.all.append([index])
+        turns = -(-len(self.all) // world_size)
+        own = self.all[rank::world_size]
+        self._batches = own + [[NO_SAMPLE]] * (turns - len(own))
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -38,13 +38,20 @@ class RunFolder:
         self.images = self.path / "images"
         self.confusion = self.path / "confusion"
 
-    def create(self, *, resume: bool = False) -> None:
+    def create(self, *, resume: bool = False, again: bool = False) -> None:
         """Make the folder.
+
+        Args:
+            resume: the run that is there goes on.
+            again: one that is there and has nothing to go on from begins anew.
 
         Raises:
             OutputError: it can not be written, or another run is in it already.
         """
-        if (self.path / "config.yaml").exists() and not resume:
+        if again and not resume:
+            # What was logged before anything was saved is done, and logged, again.
+            self.metrics.unlink(missing_ok=True)
+        elif (self.path / "config.yaml").exists() and not resume:
             raise OutputError(
                 f"{self.path} already holds a run; choose another name=..., or go on with it by "
                 f"resume={self.path}"

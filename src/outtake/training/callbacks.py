@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
+from outtake.training.ranks import gathered
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
 from outtake.visualize import colourise, overlay, save_png
@@ -54,7 +55,8 @@ class Throughput(Callback):
         batch_idx: int,
     ) -> None:
         """Count, and stop the clock after the last batch, before validation begins."""
-        self._samples += len(batch["image"]) * trainer.world_size
+        assert isinstance(pl_module, SegmentationTask)
+        self._samples += pl_module.images_in_step
         if batch_idx + 1 == trainer.num_training_batches:
             self._epochs.append((self._samples, time.perf_counter() - self._began_s))
             pl_module.log("train/samples_per_second", self._samples / self._epochs[-1][1])
@@ -79,7 +81,7 @@ class ValidationImages(Callback):
     def __init__(self, count: int = 4, folder: str | Path | None = None) -> None:
         self.count = count
         self.folder = None if folder is None else Path(folder)
-        self._rows: list[NDArray[np.uint8]] = []
+        self._rows: dict[int, NDArray[np.uint8]] = {}
 
     def on_validation_batch_end(
         self,
@@ -91,22 +93,25 @@ class ValidationImages(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep the chosen samples of this batch."""
-        if not trainer.is_global_zero or self.count <= 0:
+        if self.count <= 0:
             return
         assert isinstance(pl_module, SegmentationTask)
-        size = sum(len(sampled) for sampled in _batches_of(trainer))
+        size = _samples_of(trainer)
         wanted = {round(i * (size - 1) / max(self.count - 1, 1)) for i in range(self.count)}
         for position, index in enumerate(batch["index"].tolist()):
             if index in wanted:
-                self._rows.append(_row(pl_module, batch, outputs, position))
+                self._rows[index] = _row(pl_module, batch, outputs, position)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the picture."""
-        if not self._rows:
+        # Each rank has seen images that no other has.
+        parts, self._rows = gathered(self._rows), {}
+        named = {index: row for part in parts for index, row in part.items()}
+        if not named or not trainer.is_global_zero:
             return
-        width = min(row.shape[1] for row in self._rows)
-        picture = np.concatenate([row[:, :width] for row in self._rows])
-        self._rows.clear()
+        rows = [named[index] for index in sorted(named)]
+        width = min(row.shape[1] for row in rows)
+        picture = np.concatenate([row[:, :width] for row in rows])
         if self.folder is not None:
             save_png(self.folder / f"val_epoch_{trainer.current_epoch:04d}.png", picture)
         for logger in trainer.loggers:
@@ -118,10 +123,10 @@ class ValidationImages(Callback):
                 logger.log_image("val/images", [picture], step=trainer.global_step)
 
 
-def _batches_of(trainer: Trainer) -> list[list[int]]:
+def _samples_of(trainer: Trainer) -> int:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
-    return list(loader.batch_sampler)
+    return sum(len(batch) for batch in loader.batch_sampler.all)
 
 
 def _row(

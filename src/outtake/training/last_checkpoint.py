@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from outtake.data.datamodule import DataModule
-from outtake.training import position
+from outtake.training import position, ranks
 from outtake.training.callbacks import callbacks_of
 from outtake.training.position import Position
 from outtake.training.randomness import random_state, set_random_state
@@ -21,6 +22,8 @@ from outtake.types import Batch
 
 KEY = "resume"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = logging.getLogger(__name__)
 
 
 class StoppedBySignal(SystemExit):
@@ -83,9 +86,7 @@ class LastCheckpoint(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals over from Lightning, which gives them back at the end."""
         self._saved_step = trainer.global_step
-        # Several processes have to agree on the step: there Lightning's own handler does.
-        if trainer.world_size == 1:
-            self.take_signals()
+        self.take_signals()
 
     def take_signals(self) -> None:
         """Let SIGTERM and Ctrl-C be noted only, to be acted on between two steps."""
@@ -130,7 +131,7 @@ class LastCheckpoint(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """End a validation that may take long; it is begun anew when the run goes on."""
-        if self.requested is not None and trainer.state.fn == "fit":
+        if trainer.state.fn == "fit":
             self._end_if_requested(trainer, position.before_validation(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -142,10 +143,12 @@ class LastCheckpoint(Callback):
     ) -> None:
         """Save at a signal that did not come through here.
 
-        Lightning's own SIGTERM, with several processes; or one that went to the whole group, and
-        ended the loader's workers before the step was over.
+        It went to the whole group, and ended the loader's workers before the step was over. With
+        several ranks, the others may not be there to save: their workers are told not to end.
         """
         if self.requested is None and not isinstance(exception, SIGTERMException):
+            return
+        if trainer.world_size > 1:
             return
         place = position.after_exception(trainer)
         if place is not None and not isinstance(exception, StoppedBySignal):
@@ -165,7 +168,7 @@ class LastCheckpoint(Callback):
         checkpoint[KEY] = {
             "batches": place.batches,
             "validating": place.validating,
-            "random": draws or random_state(),
+            "random": ranks.gathered(draws or random_state()),
             "sums": position.sums_state(trainer) if place.batches else {},
             "watched": position.watched_metrics(trainer),
             "logged_steps": position.logged_steps(trainer),
@@ -184,7 +187,16 @@ class LastCheckpoint(Callback):
         position.set_logged_steps(trainer, int(loaded["logged_steps"]))
         position.set_watched_metrics(trainer, loaded["watched"])
         position.set_sums_state(trainer, loaded["sums"])
-        set_random_state(loaded["random"])
+        draws = loaded["random"]
+        # A single state is that of a version that knew one process.
+        states = draws if isinstance(draws, list) else [draws]
+        if len(states) == trainer.world_size:
+            set_random_state(states[trainer.global_rank])
+        else:
+            log.warning(
+                f"this run goes on with {trainer.world_size} processes and had {len(states)}: "
+                "samples and weights are those that it would have had, dropout draws anew"
+            )
 
     def _save(self, trainer: Trainer, place: Position) -> None:
         if place == self._saved:
@@ -201,9 +213,12 @@ class LastCheckpoint(Callback):
         self._saved, self._saved_step = place, trainer.global_step
 
     def _end_if_requested(self, trainer: Trainer, place: Position) -> None:
-        if self.requested is not None:
+        # Whichever rank was told, all end between the same two steps.
+        requested = ranks.highest(self.requested or 0, trainer.strategy.root_device)
+        if requested:
+            self.requested = requested
             self._save(trainer, place)
-            raise StoppedBySignal(self.requested)
+            raise StoppedBySignal(requested)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested == signal.SIGINT == number:

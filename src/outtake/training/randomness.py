@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 
 
 def random_state() -> dict[str, Any]:
@@ -31,3 +32,23 @@ def set_random_state(state: dict[str, Any]) -> None:
     here = torch.cuda.device_count() if torch.cuda.is_available() else 0
     for index, device_state in enumerate(state["cuda"][:here]):
         torch.cuda.set_rng_state(device_state, index)
+
+
+class RankRandomness(Callback):
+    """Lets each rank draw numbers of its own once the networks, which have to be equal, are made.
+
+    With one seed, dropout would leave out the same places in the images of every rank. The first
+    rank draws what a single process does.
+
+    Args:
+        seed: of the run.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed anew, before a run that goes on puts back what it had drawn."""
+        if trainer.global_rank:
+            mixed = (self._seed + 1_000_003 * trainer.global_rank) % 2**32
+            seed_everything(mixed, workers=True, verbose=False)

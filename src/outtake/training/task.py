@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from outtake.errors import NonFiniteLossError
 from outtake.labels import LabelSpace
+from outtake.training import ranks
 from outtake.training.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
 from outtake.types import Batch
 
@@ -59,6 +60,7 @@ class SegmentationTask(LightningModule):
         self._make_scheduler = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
         self.counted: Confusion | None = None  # of the last whole validation
+        self.images_in_step = 0  # of the last training batch, of all ranks
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
@@ -82,36 +84,61 @@ class SegmentationTask(LightningModule):
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Return the loss of a batch.
+        """Return the loss of a batch; with several ranks, this one's part of it.
 
         Raises:
             NonFiniteLossError: the loss is NaN or infinite; names the samples.
         """
-        loss: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
-        if not torch.isfinite(loss.detach()):
-            raise self.not_finite(f"the loss became {loss.item()}", batch["index"].tolist())
-        count = len(batch["image"])
-        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
-        self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
+        own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
+        loss, whole, count = self._of_all_ranks(own, batch)
+        if not torch.isfinite(whole):
+            guilty = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
+            raise self.not_finite(f"the loss became {whole.item()}", guilty)
+        self.images_in_step = count
+        self.log("train/loss", whole, prog_bar=True, batch_size=count)
+        self.log("train/loss_epoch", whole, on_step=False, on_epoch=True, batch_size=count)
         return loss
+
+    def _of_all_ranks(
+        self, own: torch.Tensor, batch: Batch
+    ) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Return the loss to go backward from, that of the global batch, and its images.
+
+        The loss is a mean over labelled pixels, of which each rank has its own number, and the
+        gradients of the ranks are averaged: each rank's loss is scaled by its share of the pixels.
+        """
+        images, world = len(batch["image"]), ranks.world_size()
+        if world == 1:
+            return own, own.detach(), images
+        valid = (batch["mask"] != self.labels.ignore_index).sum()
+        of_all = ranks.total(torch.stack([valid, torch.full_like(valid, images)]))
+        loss = own * (valid * world / of_all[0].clamp(min=1))
+        return loss, ranks.total(loss) / world, int(of_all[1].item())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Count a batch at the labels' own resolution; return the labels predicted (B, H, W)."""
         mask = batch["mask"]
         logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
-        loss = self.loss(logits, mask)
+        own = self.loss(logits, mask)
+        # A rank that has had all its batches gets one without samples, which counts for nothing.
+        loss, count = ranks.mean_over_ranks(own, int((batch["index"] >= 0).sum()))
         if not torch.isfinite(loss):
             what = f"the validation loss became {loss.item()}"
-            raise self.not_finite(what, batch["index"].tolist(), "validation")
+            guilty = [] if torch.isfinite(own) else batch["index"].tolist()
+            raise self.not_finite(what, guilty, "validation")
         predicted = predict_labels(logits)
         self.confusion.update(predicted, mask)
-        self.log("val/loss", loss, batch_size=len(mask), sync_dist=True)
+        self.log("val/loss", loss, batch_size=count)
         return predicted
 
     def not_finite(
         self, what: str, samples: list[int], split: str = "training"
     ) -> NonFiniteLossError:
-        """Return the error that ends a run whose numbers are no longer numbers."""
+        """Return the error that ends a run whose numbers are no longer numbers.
+
+        Every rank has to ask for it at the same place: each names its samples.
+        """
+        samples = [index for each in ranks.gathered(samples) for index in each if index >= 0]
         named = ", ".join(map(str, samples)) or "none"
         return NonFiniteLossError(
             f"{what} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "

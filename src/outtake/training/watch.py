@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from outtake.files import write_json
+from outtake.training.ranks import gathered
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
 
@@ -70,6 +72,8 @@ class FiniteWatch(Callback):
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
         # The largest value, not the Euclidean norm: the square of a finite one may overflow.
         largest = get_total_norm([grad for grad in grads if grad is not None], float("inf"))
+        if isinstance(largest, DTensor):
+            largest = largest.full_tensor()
         if not torch.isfinite(largest):
             raise self._error(pl_module, f"the gradient became {largest.item()}")
 
@@ -81,10 +85,17 @@ class FiniteWatch(Callback):
         Raises:
             NonFiniteLossError: a weight, or what the optimizer keeps of it, is not finite.
         """
+        # Where the weights are divided among the ranks, the first alone has the whole checkpoint.
+        found = [each for each in gathered(self._not_finite_in(checkpoint)) if each]
+        if found:
+            raise self._error(pl_module, f"{found[0]} became NaN or infinite")
+
+    def _not_finite_in(self, checkpoint: dict[str, Any]) -> str:
         for part in _WEIGHTS:
             for name, tensor in _tensors(checkpoint.get(part, {})):
                 if name.removeprefix(".") not in self._exempt and not _is_finite(tensor):
-                    raise self._error(pl_module, f"{part}{name} became NaN or infinite")
+                    return f"{part}{name}"
+        return ""
 
     def samples(self) -> list[int]:
         """Return the indices of the running batch within its split."""

@@ -1,0 +1,20 @@
+"""How the processes of a run work together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pytorch_lightning.strategies import DDPStrategy
+
+
+def ddp(*, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> DDPStrategy:
+    """Return the strategy in which every process has the whole network.
+
+    Args:
+        timeout_s: after which a process that does not answer ends the run.
+        find_unused_parameters: for networks that do not use all of them in every step.
+    """
+    return DDPStrategy(
+        timeout=timedelta(seconds=timeout_s),
+        find_unused_parameters=find_unused_parameters,
+    )
