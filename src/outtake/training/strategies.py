@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from pytorch_lightning.strategies import DDPStrategy
 
+from outtake.training.sharded import ShardedStrategy
+
 
 def ddp(*, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> DDPStrategy:
     """Return the strategy in which every process has the whole network.
@@ -18,3 +20,13 @@ def ddp(*, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> DD
         timeout=timedelta(seconds=timeout_s),
         find_unused_parameters=find_unused_parameters,
     )
+
+
+def fsdp(*, timeout_s: float = 600.0, min_parameters: int = 1_000_000) -> ShardedStrategy:
+    """Return the strategy in which every process keeps a part of the network, for large ones.
+
+    Args:
+        timeout_s: after which a process that does not answer ends the run.
+        min_parameters: see :class:`outtake.training.sharded.ShardedStrategy`.
+    """
+    return ShardedStrategy(timeout_s=timeout_s, min_parameters=min_parameters)
