@@ -27,7 +27,7 @@ def epochs(loader, count=2):
     """The batches of some epochs, with the calls that Lightning makes."""
     batches = []
     for epoch in range(count):
-        loader.sampler.set_epoch(epoch)
+        loader.batch_sampler.sampler.set_epoch(epoch)
         batches += list(loader)
     return batches
 
