@@ -1,0 +1,68 @@
+"""What a dashboard is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from outtake.files import replace_text
+from outtake.training.exhibits import Cell, Picture, Table
+
+Settings = Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """One record of metrics.
+
+    Attributes:
+        step: of the optimizer.
+        time_s: when it was logged, seconds since the epoch.
+        values: by ``split/name``.
+    """
+
+    step: int
+    time_s: float
+    values: Mapping[str, float]
+
+
+class Dashboard(Protocol):
+    """A view of a run. All calls come from one thread, in order; each may raise anything."""
+
+    def settings(self, settings: Settings) -> None:
+        """Take the config, flat, secrets hidden: what runs are compared by."""
+        ...
+
+    def scalars(self, records: Sequence[Scalars]) -> None:
+        """Take records of metrics, as many as have come in since the last call."""
+        ...
+
+    def picture(self, picture: Picture, step: int) -> None:
+        """Take a picture."""
+        ...
+
+    def table(self, table: Table, step: int) -> None:
+        """Take a table."""
+        ...
+
+    def checkpoint(self, path: Path) -> None:
+        """Take the best checkpoint, after training."""
+        ...
+
+    def finish(self, status: str) -> None:
+        """End the run as ``finished``, ``failed`` or ``killed``, and write what is left."""
+        ...
+
+
+def kept_id(run_dir: Path, dashboard: str) -> str | None:
+    """Return what a dashboard calls the run of a folder, so that a run that goes on stays one."""
+    kept = run_dir / "dashboards" / f"{dashboard}.id"
+    return kept.read_text().strip() or None if kept.is_file() else None
+
+
+def keep_id(run_dir: Path, dashboard: str, name: str) -> str:
+    """Remember what a dashboard calls the run of a folder, and return it."""
+    replace_text(run_dir / "dashboards" / f"{dashboard}.id", name + "\n")
+    return name
