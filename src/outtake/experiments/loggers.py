@@ -105,7 +105,7 @@ def tensorboard(run_dir: Path, finish_timeout_s: float = 30.0) -> Logger | None:
 
         return lambda: TensorBoard(run_dir)
 
-    return _dashboard("tensorboard", make, finish_timeout_s, "tensorboard")
+    return _dashboard("tensorboard", run_dir, make, finish_timeout_s, "tensorboard")
 
 
 def wandb(
@@ -134,7 +134,7 @@ def wandb(
 
         return lambda: Wandb(run_dir, project, entity, mode, log_model)
 
-    return _dashboard("wandb", make, finish_timeout_s, "wandb")
+    return _dashboard("wandb", run_dir, make, finish_timeout_s, "wandb")
 
 
 def mlflow(
@@ -160,7 +160,8 @@ def mlflow(
 
         return lambda: Mlflow(run_dir, experiment, place, uri)
 
-    return _dashboard("mlflow", make, finish_timeout_s, "mlflow-skinny sqlalchemy alembic")
+    packages = "mlflow-skinny sqlalchemy alembic"
+    return _dashboard("mlflow", run_dir, make, finish_timeout_s, packages)
 
 
 def trackio(
@@ -186,11 +187,15 @@ def trackio(
         client = load_trackio(place)
         return lambda: Trackio(client, run_dir, project)
 
-    return _dashboard("trackio", make, finish_timeout_s, "trackio")
+    return _dashboard("trackio", run_dir, make, finish_timeout_s, "trackio")
 
 
 def _dashboard(
-    name: str, make: Callable[[], Callable[[], Dashboard]], finish_timeout_s: float, packages: str
+    name: str,
+    run_dir: Path,
+    make: Callable[[], Callable[[], Dashboard]],
+    finish_timeout_s: float,
+    packages: str,
 ) -> Logger | None:
     """Import what a dashboard needs here and start it in its thread; None if it is not there.
 
@@ -198,7 +203,8 @@ def _dashboard(
     locked in them.
     """
     try:
-        return DashboardLogger(name, make(), finish_timeout_s=finish_timeout_s)
+        start = make()
+        return DashboardLogger(name, start, version=run_dir.name, finish_timeout_s=finish_timeout_s)
     except ImportError as error:
         why = f"is not installed ({error}): pip install {packages}"
     except Exception as error:  # a broken installation may raise anything

@@ -15,6 +15,7 @@ from outtake.types import Batch
 from outtake.visualize import contact_sheet
 
 _NAME_LETTERS = 28
+_CELL_PX = 220
 
 
 class WorstImages(Callback):
@@ -67,6 +68,7 @@ class WorstImages(Callback):
             ["image", "truth", "prediction"],
             row_titles=[f"{score:.3f}  {_short(each.name)}" for score, each in self._worst],
             title=f"Lowest mIoU of an image, epoch {trainer.current_epoch}",
+            cell_width_px=_CELL_PX,  # small: there is one of these for each validation
         )
         picture = Picture(
             "val/worst",

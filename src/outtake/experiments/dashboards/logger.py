@@ -43,6 +43,7 @@ class DashboardLogger(Logger):
         name: of the dashboard.
         start: makes the dashboard; called in the thread, which begins with the first that is
             handed over, and so in the first of several processes only.
+        version: the run's name.
         finish_timeout_s: how long the end of the run waits for it.
         backlog: what may wait for it.
     """
@@ -52,12 +53,14 @@ class DashboardLogger(Logger):
         name: str,
         start: Callable[[], Dashboard],
         *,
+        version: str = "",
         finish_timeout_s: float = 30.0,
         backlog: Backlog[Call] | None = None,
     ) -> None:
         super().__init__()
         self.finish_timeout_s = finish_timeout_s
         self._name = name
+        self._version = version
         self._start = start
         self._backlog = backlog or Backlog[Call]()
         self._dropped = 0
@@ -76,8 +79,8 @@ class DashboardLogger(Logger):
 
     @property
     def version(self) -> str:
-        """None of its own: the run folder has the name."""
-        return ""
+        """The run's name."""
+        return self._version
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:

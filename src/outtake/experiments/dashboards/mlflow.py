@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,10 @@ from outtake.locks import FolderLock
 from outtake.training.exhibits import Picture, Table
 
 Item = TypeVar("Item")
+
+# What it says of every table that it makes in a new file.
+for _chatty in ("mlflow", "alembic"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 # What a batch may hold, and a name and a value.
 _MOST_METRICS = 1000

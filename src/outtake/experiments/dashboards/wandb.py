@@ -14,6 +14,9 @@ from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id,
 from outtake.training.exhibits import Picture, Table
 
 _STEP = "trainer/global_step"
+# Where wandb puts what is still to be uploaded, by default below the home folder.
+_STAGING = "WANDB_DATA_DIR"
+_STAGING_IS_OURS = _STAGING not in os.environ
 
 
 class Wandb:
@@ -36,6 +39,8 @@ class Wandb:
             mode = os.environ.get("WANDB_MODE") or (
                 "online" if os.environ.get("WANDB_API_KEY") else "offline"
             )
+        if _STAGING_IS_OURS:
+            os.environ[_STAGING] = str(run_dir.absolute() / "wandb" / "data")
         # What wandb would gather by itself: argv, the git remote and console output may hold
         # secrets, and its machine probes ask a metadata address. environment.json has the facts,
         # redacted.
