@@ -1,4 +1,4 @@
-"""Read what wandb wrote offline: records in LevelDB's log format, as wandb's own sync reads them."""
+"""Read what wandb wrote offline: records in LevelDB's log format, as its own sync reads them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def history(path: Path) -> list[dict[str, Any]]:
         if record.WhichOneof("record_type") == "history":
             items = record.history.item
             found.append(
-                {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+                {
+                    item.key or ".".join(item.nested_key): json.loads(item.value_json)
+                    for item in items
+                }
             )
     return found
 

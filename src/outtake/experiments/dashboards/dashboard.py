@@ -64,5 +64,5 @@ def kept_id(run_dir: Path, dashboard: str) -> str | None:
 
 def keep_id(run_dir: Path, dashboard: str, name: str) -> str:
     """Remember what a dashboard calls the run of a folder, and return it."""
-    replace_text(run_dir / "dashboards" / f"{dashboard}.id", name + "\n")
+    replace_text(run_dir / "dashboards" / f"{dashboard}.id", f"{name}\n")
     return name

@@ -62,7 +62,7 @@ class DashboardLogger(Logger):
         self._name = name
         self._version = version
         self._start = start
-        self._backlog = backlog or Backlog[Call]()
+        self._backlog = Backlog[Call]() if backlog is None else backlog
         self._dropped = 0
         self._in_hand = 0
         self._status = "failed"
