@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id, kept_id
 from outtake.training.exhibits import Picture, Table
+
+log = logging.getLogger(__name__)
 
 
 def load_trackio(folder: Path) -> ModuleType:
@@ -25,6 +28,9 @@ def load_trackio(folder: Path) -> ModuleType:
     os.environ.setdefault("TRACKIO_DIR", str(folder.absolute()))
     import trackio
 
+    settled = Path(trackio.utils.TRACKIO_DIR)
+    if settled != folder.absolute():
+        log.warning(f"trackio writes to {settled}: TRACKIO_DIR or an earlier run has said so")
     module: ModuleType = trackio
     return module
 
