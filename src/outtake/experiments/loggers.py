@@ -18,9 +18,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from outtake.errors import ConfigError
 from outtake.experiments.dashboards.dashboard import Dashboard
 from outtake.experiments.dashboards.logger import DashboardLogger
-from outtake.files import finite
+from outtake.files import finite, replace_file
 from outtake.training.exhibits import Exhibit, Picture
-from outtake.visualize import save_png
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,8 @@ class JsonlLogger(Logger):
     def show(self, exhibit: Exhibit, step: int) -> None:
         """Write a picture into ``images/``; what is in a table is in the run folder already."""
         if isinstance(exhibit, Picture):
-            save_png(self._path.parent / "images" / exhibit.file, exhibit.image)
+            target = self._path.parent / "images" / exhibit.file
+            replace_file(target, lambda file: file.write(exhibit.png))
 
 
 def _plain(value: float | torch.Tensor) -> float:

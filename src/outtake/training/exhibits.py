@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
 import cv2
@@ -17,6 +18,10 @@ from pytorch_lightning import Trainer
 from outtake.types import Frame, LabelMap
 
 Cell = str | int | float | None
+
+# The longer side of what dashboards are given; the run folder has pictures as they are.
+_PICTURE_PX = 2400
+_OVERLAY_PX = 640
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,32 @@ class Picture:
     overlays: tuple[Overlay, ...] = ()
     classes: tuple[str, ...] = ()
 
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as a file: encoded once, for all who want it."""
+        _, data = cv2.imencode(".png", self.image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        return data.tobytes()
+
+    @cached_property
+    def small(self) -> Picture:
+        """The same, small enough for a browser; itself if it is."""
+        image = _shrunk(self.image, _PICTURE_PX, cv2.INTER_AREA)
+        overlays = tuple(
+            Overlay(
+                each.name,
+                _shrunk(each.image, _OVERLAY_PX, cv2.INTER_AREA),
+                {
+                    kind: _shrunk(mask, _OVERLAY_PX, cv2.INTER_NEAREST)
+                    for kind, mask in each.masks.items()
+                },
+            )
+            for each in self.overlays
+        )
+        kept = zip(overlays, self.overlays, strict=True)
+        if image is self.image and all(now.image is before.image for now, before in kept):
+            return self
+        return replace(self, image=image, overlays=overlays)
+
     def size_bytes(self) -> int:
         """Return how much memory it takes."""
         parts = [part for each in self.overlays for part in (each.image, *each.masks.values())]
@@ -81,20 +112,6 @@ class Table:
 
 
 Exhibit = Picture | Table
-
-
-def shrunk(picture: Picture, most_px: int, overlay_most_px: int) -> Picture:
-    """Return a picture whose longer side, and that of its overlays, is not above a limit."""
-    overlays = []
-    for each in picture.overlays:
-        image = _shrunk(each.image, overlay_most_px, cv2.INTER_AREA)
-        masks = {
-            name: _shrunk(mask, overlay_most_px, cv2.INTER_NEAREST)
-            for name, mask in each.masks.items()
-        }
-        overlays.append(Overlay(each.name, image, masks))
-    image = _shrunk(picture.image, most_px, cv2.INTER_AREA)
-    return replace(picture, image=image, overlays=tuple(overlays))
 
 
 def _shrunk(image: Frame, most_px: int, method: int) -> Frame:

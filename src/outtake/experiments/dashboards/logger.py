@@ -18,16 +18,13 @@ from pytorch_lightning.utilities import rank_zero_only
 from outtake.experiments.dashboards.backlog import Backlog
 from outtake.experiments.dashboards.dashboard import Dashboard, Scalars
 from outtake.experiments.redact import redact
-from outtake.training.exhibits import Exhibit, Picture, shrunk
+from outtake.training.exhibits import Exhibit, Picture
 
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 200
 _SCALAR_BYTES = 200
 _SHOWN_LETTERS = 200
-# The longer side; the run folder has pictures as they are.
-_PICTURE_PX = 2400
-_OVERLAY_PX = 640
 
 Call = Scalars | Callable[[Dashboard], None]
 
@@ -109,7 +106,7 @@ class DashboardLogger(Logger):
     def show(self, exhibit: Exhibit, step: int) -> None:
         """Hand over a picture, made small enough for a browser, or a table."""
         if isinstance(exhibit, Picture):
-            exhibit = shrunk(exhibit, _PICTURE_PX, _OVERLAY_PX)
+            exhibit = exhibit.small
         self._put(lambda dashboard: _show(dashboard, exhibit, step), exhibit.size_bytes())
 
     def close(self, status: str) -> None:

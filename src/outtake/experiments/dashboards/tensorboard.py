@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -27,13 +28,13 @@ class TensorBoard:
 
     def __init__(self, run_dir: Path) -> None:
         self._writer = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=_FLUSH_S)
+        self._events = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
 
     def settings(self, settings: Settings) -> None:
         """Write what the HParams tab shows; the metrics there are the last of the curves."""
         plain = {key: str(value) if value is None else value for key, value in settings.items()}
-        writer = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
         for summary in hparams(plain, dict.fromkeys(_COMPARED, 0.0)):  # type: ignore[no-untyped-call]
-            writer.add_summary(summary)
+            self._events.add_summary(summary)
 
     def scalars(self, records: Sequence[Scalars]) -> None:
         """Write curves."""
@@ -43,7 +44,12 @@ class TensorBoard:
 
     def picture(self, picture: Picture, step: int) -> None:
         """Write a picture."""
-        self._writer.add_image(picture.name, picture.image, step, dataformats="HWC")
+        height, width = picture.image.shape[:2]
+        image = Summary.Image(
+            height=height, width=width, colorspace=3, encoded_image_string=picture.png
+        )
+        summary = Summary(value=[Summary.Value(tag=picture.name, image=image)])
+        self._events.add_summary(summary, step)
 
     def table(self, table: Table, step: int) -> None:
         """Write a table as text; a confusion matrix is there as a picture."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id, kept_id
+from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id, kept_id, png_file
 from outtake.training.exhibits import Picture, Table
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ class Trackio:
 
     def picture(self, picture: Picture, step: int) -> None:
         """Log a picture."""
-        self._log({picture.name: self._client.Image(picture.image)}, step)
+        with png_file(picture) as path:
+            self._log({picture.name: self._client.Image(path)}, step)
 
     def table(self, table: Table, step: int) -> None:
         """Log a table; a confusion matrix is there as a picture."""

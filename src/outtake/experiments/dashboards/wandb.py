@@ -10,7 +10,7 @@ from typing import Any
 
 import wandb as client
 
-from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id, kept_id
+from outtake.experiments.dashboards.dashboard import Scalars, Settings, keep_id, kept_id, png_file
 from outtake.training.exhibits import Picture, Table
 
 _STEP = "trainer/global_step"
@@ -81,7 +81,7 @@ class Wandb:
 
     def picture(self, picture: Picture, step: int) -> None:
         """Log a picture, and apart from it what it was made of, with masks to switch."""
-        record: dict[str, Any] = {picture.name: client.Image(picture.image)}
+        record: dict[str, Any] = {}
         if picture.overlays:
             names = dict(enumerate(picture.classes)) | {255: "unlabelled"}
             record[f"{picture.name}_masks"] = [
@@ -95,7 +95,8 @@ class Wandb:
                 )
                 for each in picture.overlays
             ]
-        self._run.log({**record, _STEP: step})
+        with png_file(picture) as path:
+            self._run.log({picture.name: client.Image(path), **record, _STEP: step})
 
     def table(self, table: Table, step: int) -> None:
         """Log a table, or the chart that it is best drawn as."""
