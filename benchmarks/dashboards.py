@@ -3,8 +3,9 @@
 The same short run on the scenes, with every picture and table, logged more often than by default
 and validated every twelve steps. Compared is the time from the fifth step to the last, validations
 and checkpoints included, and the same from the second epoch on, when all dashboards have started;
-what the end of a run waits for its dashboards stands beside it. Those that hang are one that never returns from its first record, and wandb itself, online, against a
-server that takes connections and never answers.
+what the end of a run waits for its dashboards stands beside it. Those that hang are one that never
+returns from its first record, and wandb itself, online, against a server that takes connections and
+never answers.
 
     python benchmarks/dashboards.py [--epochs 5] [--rounds 5] [OVERRIDE ...]
 """
@@ -132,7 +133,12 @@ def main() -> None:
     for kind, runs in found.items():
         whole, later = (
             100
-            * (statistics.median(run[i] / none[i] for run, none in zip(runs, found["none"])) - 1)
+            * (
+                statistics.median(
+                    run[i] / none[i] for run, none in zip(runs, found["none"], strict=True)
+                )
+                - 1
+            )
             for i in (0, 1)
         )
         end_s = statistics.median(run[2] for run in runs)
