@@ -17,8 +17,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from outtake.apps.config import CONF, compose
+from outtake.apps.dashboards import settings_of
 from outtake.apps.train import train
 from outtake.errors import ConfigError
 from outtake.experiments.compare_records import CLOCKED, read_records
@@ -186,6 +188,56 @@ def test_a_run_that_goes_on_stays_one_run(runs: ModuleType, pairs: Path, tmp_pat
     (found,) = client.search_runs([experiment.experiment_id])
     steps = [m.step for m in client.get_metric_history(found.info.run_id, "train/loss")]
     assert steps == list(range(8)) and found.info.status == "FINISHED"
+    images = [each.path for each in client.list_artifacts(found.info.run_id, "images")]
+    assert len([p for p in images if "augmented" in p and p.endswith(".png")]) == 1
+
+
+def test_the_gradient_norm_is_that_before_clipping_and_read_in_logged_steps_only(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    clip, norms = torch.nn.utils.clip_grad_norm_, []
+
+    def noted(*args: Any, **kwargs: Any) -> torch.Tensor:
+        norms.append(float(clip(*args, **kwargs)))
+        return torch.tensor(norms[-1])
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", noted)
+    more = ["logger=none", "trainer.log_every_n_steps=3", "trainer.gradient_clip_val=0.001"]
+    train(compose("train", options(runs, pairs, *more)), tmp_path / "run")
+    read = {
+        record["step"]: record["train/gradient_norm"]
+        for record in read_records(tmp_path / "run" / "metrics.jsonl")
+        if "train/gradient_norm" in record
+    }
+    assert len(norms) == 8 and read.keys() == {2, 5}
+    assert all(value == pytest.approx(norms[step], rel=1e-5) for step, value in read.items())
+    assert min(read.values()) > 0.001
+
+
+def test_the_config_reaches_dashboards_flat_and_without_secrets(monkeypatch) -> None:
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "c4n4ry-5up3r")
+    more = ["+service.api_key=c4n4ry-0ther", "+service.note=c4n4ry-5up3r", "+service.empty={}"]
+    settings = settings_of(compose("train", ["data.crop=[24,32]", *more]))
+    assert settings["optimizer.lr"] == 0.001 and settings["data.crop"] == "[24, 32]"
+    assert settings["service.empty"] == "{}" and settings["resume"] is None
+    assert settings["paths.runs"] == "${oc.env:OUTTAKE_RUNS,runs}", "no path of a machine"
+    assert "c4n4ry" not in str(settings)
+
+
+def test_mlflow_reports_nothing_home() -> None:
+    code = "import outtake, mlflow.telemetry.utils as u; print(u.is_telemetry_disabled())"
+    # What MLflow takes for a test, and is silent in anyway.
+    environment = {k: v for k, v in os.environ.items() if k != "CI" and "PYTEST" not in k}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.stdout.split() == ["True"], done.stderr
+    asked = code.replace("import outtake, ", "import ")
+    environment |= {"MLFLOW_DISABLE_TELEMETRY": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.stdout.split() == ["False"], "or this test could not fail"
 
 
 # --- dashboards that are broken or away ---------------------------------------------------------
@@ -305,7 +357,7 @@ def test_a_hanging_dashboard_does_not_keep_the_process_from_ending(
     """The real wandb against a server that takes connections and never answers."""
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         command = [sys.executable, CONF.parent / "train.py"]
         command += options(runs, pairs, "logger=wandb", f"paths.runs={tmp_path}", "name=run")
@@ -314,6 +366,8 @@ def test_a_hanging_dashboard_does_not_keep_the_process_from_ending(
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment
         )
+        server.settimeout(1)
+        server.accept()[0].close()  # it did come here
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("wandb ")]
     assert len(lines) == 1 and "did not end in time" in lines[0], done.stderr
