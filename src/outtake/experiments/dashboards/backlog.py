@@ -45,10 +45,18 @@ class Backlog(Generic[Call]):
             self._changed.notify()
             return True
 
-    def take(self, most: int) -> list[Call]:
-        """Wait for calls and return the first ``most``; none when it is closed and empty."""
+    def take(self, most: int, gather_s: float = 0.0) -> list[Call]:
+        """Wait for calls and return the first ``most``; none when it is closed and empty.
+
+        Args:
+            most: calls.
+            gather_s: after the first has come, how long others may join it.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= most or self._closed, timeout=gather_s
+            )
             taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
             self._bytes -= sum(size for _, size in taken)
             return [call for call, _ in taken]

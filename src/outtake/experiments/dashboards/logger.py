@@ -23,6 +23,8 @@ from outtake.training.exhibits import Exhibit, Picture
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 200
+# A transaction for each record would cost a training on few cores several per cent of its time.
+_GATHER_S = 2.0
 _SCALAR_BYTES = 200
 _SHOWN_LETTERS = 200
 
@@ -149,7 +151,7 @@ class DashboardLogger(Logger):
     def _work(self) -> None:
         try:
             dashboard = self._start()
-            while calls := self._backlog.take(_MOST_AT_ONCE):
+            while calls := self._backlog.take(_MOST_AT_ONCE, _GATHER_S):
                 self._in_hand = len(calls)
                 _carry_out(dashboard, calls)
                 self._in_hand = 0
