@@ -1,20 +1,17 @@
-"""What watches over a fit: throughput and pictures."""
+"""What watches over a fit: throughput and the pictures of validation."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
+from outtake.training.exhibits import Picture, show
+from outtake.training.shown import Shown, shown_sample
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
-from outtake.visualize import colourise, overlay, save_png
 
 Kind = TypeVar("Kind")
 
@@ -69,17 +66,13 @@ class Throughput(Callback):
 class ValidationImages(Callback):
     """Bake the same few validation images at every validation: image, truth, prediction.
 
-    Written to ``images/`` of the run folder as PNG and shown by the dashboards.
-
     Args:
         count: how many, spread evenly over the split.
-        folder: where; None leaves the pictures to the dashboards. Set by the application.
     """
 
-    def __init__(self, count: int = 4, folder: str | Path | None = None) -> None:
+    def __init__(self, count: int = 4) -> None:
         self.count = count
-        self.folder = None if folder is None else Path(folder)
-        self._rows: list[NDArray[np.uint8]] = []
+        self._shown: list[Shown] = []
 
     def on_validation_batch_end(
         self,
@@ -98,41 +91,28 @@ class ValidationImages(Callback):
         wanted = {round(i * (size - 1) / max(self.count - 1, 1)) for i in range(self.count)}
         for position, index in enumerate(batch["index"].tolist()):
             if index in wanted:
-                self._rows.append(_row(pl_module, batch, outputs, position))
+                self._shown.append(shown_sample(trainer, batch, outputs, position))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the picture."""
-        if not self._rows:
+        """Show the picture."""
+        if not self._shown:
             return
-        width = min(row.shape[1] for row in self._rows)
-        picture = np.concatenate([row[:, :width] for row in self._rows])
-        self._rows.clear()
-        if self.folder is not None:
-            save_png(self.folder / f"val_epoch_{trainer.current_epoch:04d}.png", picture)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(
-                    "val/images", picture, trainer.global_step, dataformats="HWC"
-                )
-            elif isinstance(logger, WandbLogger):
-                logger.log_image("val/images", [picture], step=trainer.global_step)
+        assert isinstance(pl_module, SegmentationTask)
+        palette = pl_module.labels.palette()
+        rows = [np.concatenate(each.columns(palette), 1) for each in self._shown]
+        width = min(row.shape[1] for row in rows)
+        picture = Picture(
+            "val/images",
+            f"val_epoch_{trainer.current_epoch:04d}.png",
+            np.concatenate([row[:, :width] for row in rows]),
+            tuple(each.overlay() for each in self._shown),
+            pl_module.labels.names,
+        )
+        self._shown.clear()
+        show(trainer, picture)
 
 
 def _batches_of(trainer: Trainer) -> list[list[int]]:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
     return list(loader.batch_sampler)
-
-
-def _row(
-    task: SegmentationTask, batch: Batch, predicted: torch.Tensor, position: int
-) -> NDArray[np.uint8]:
-    truth = batch["mask"][position].cpu().numpy().astype(np.uint8)
-    guess = predicted[position].cpu().numpy().astype(np.uint8)
-    image = batch["image"][position].cpu().permute(1, 2, 0).numpy()
-    image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, 2)
-    rows = (np.arange(truth.shape[0]) * image.shape[0] // truth.shape[0])[:, None]
-    columns = (np.arange(truth.shape[1]) * image.shape[1] // truth.shape[1])[None]
-    image = np.ascontiguousarray(image[rows, columns])
-    palette = task.labels.palette()
-    return np.concatenate([image, colourise(truth, palette), overlay(image, guess, palette)], 1)

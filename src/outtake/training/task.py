@@ -28,7 +28,8 @@ class SegmentationTask(LightningModule):
         net: normalised images (B, C, h, w) to logits (B, classes, h, w), any h and w.
         normalize: uint8 images to what ``net`` takes; its buffers travel with the weights.
         labels: the classes.
-        loss: logits and int64 labels to a scalar.
+        loss: logits and int64 labels to a scalar. One that is a sum of several may keep those of
+            its last call in ``parts``, detached scalars by name, which are logged too.
         optimizer: makes the optimizer from the parameters; None for a task that only predicts.
         scheduler: makes the schedule from the optimizer and the number of steps, or None.
         channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
@@ -92,6 +93,8 @@ class SegmentationTask(LightningModule):
             raise self.not_finite(f"the loss became {loss.item()}", batch["index"].tolist())
         count = len(batch["image"])
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=count)
+        for name, part in getattr(self.loss, "parts", {}).items():
+            self.log(f"train/loss_{name}", part, batch_size=count)
         self.log("train/loss_epoch", loss.detach(), on_step=False, on_epoch=True, batch_size=count)
         return loss
 
