@@ -60,7 +60,7 @@ def malicious(folder: Path, count: int) -> Counter[str]:
 PROOFS: dict[str, tuple[Callable[[Path, int], Counter[str]], int, int]] = {
     "kills": (kills, 200, 4),
     "terminations": (terminations, 100, 2),
-    "full_disk": (checkpoints.full_disk, 1000, 12),
+    "full_disk": (checkpoints.full_disk, 1000, 20),
     "damaged": (checkpoints.damaged, 1000, 100),
     "non_finite": (numbers.non_finite, 20, 4),
     "malicious": (malicious, 0, 0),

@@ -39,8 +39,10 @@ def full_disk(folder: Path, most: int | None = None) -> Counter[str]:
     """Let every write of a save fail, one at a time; what was saved before must load, always.
 
     Twice in memory, with ENOSPC and EIO at each place that a save touches the disk, and once by
-    the system itself, at every kilobyte that a file may not grow beyond.
+    the system itself, at every kilobyte that a file may not grow beyond. With ``most``, only at the
+    last so many places of each kind: those after the many writes of the content.
     """
+    last = slice(None if most is None else -most, None)
     tally: Counter[str] = Counter()
     with _temporary_folder_elsewhere() as where:
         tally[f"temporary folder on {where}"] = 1
@@ -49,12 +51,12 @@ def full_disk(folder: Path, most: int | None = None) -> Counter[str]:
         with watched(points):
             _save(folder / "count", 3)
         for number in (errno.ENOSPC, errno.EIO):
-            for place in range(1, points.count + 1)[:most]:
+            for place in range(1, points.count + 1)[last]:
                 run = folder / f"{errno.errorcode[number]}-{place}"
                 _two_saves(run)
                 with watched(Points(place, fail_with(number))):
                     _judge(run, tally, errno.errorcode[number])
-        for kilobytes in range(1, 40)[:most]:
+        for kilobytes in range(1, 40)[last]:
             run = folder / f"limit-{kilobytes}"
             _two_saves(run)
             with _largest_file(kilobytes * 1024):

@@ -40,8 +40,9 @@ def secrets(folder: Path) -> Counter[str]:
         found.values()
     )
     overrides = [
-        *(option for option in options(data, epochs=1) if option != "logger=none"),
-        "logger=default",
+        *(o for o in options(data, epochs=1) if o not in ("logger=none", "callbacks=none")),
+        "logger=all",
+        "~callbacks.progress",
         f"paths.runs={folder}",
         "name=run",
         f"+note=as_in_{key}_",
@@ -84,6 +85,13 @@ def secrets(folder: Path) -> Counter[str]:
     contents = {"what was printed": said, **_contents(folder)}
     tally: Counter[str] = Counter({"files read": len(contents)})
     tally["wandb files among them"] = sum(name.endswith(".wandb") for name in contents)
+    tally["MLflow databases among them"] = sum(name.endswith("mlflow.db") for name in contents)
+    tally["trackio databases among them"] = sum(
+        "/trackio/" in n and n.endswith(".db") for n in contents
+    )
+    tally["pictures and tables among them"] = sum(
+        name.endswith((".png", ".webp")) or "table" in Path(name).name for name in contents
+    )
     for place, secret in found.items():
         leaks = [name for name, content in contents.items() if secret.encode() in content]
         tally["secrets that are nowhere" if not leaks else f"FAILED: {place} in {leaks}"] += 1

@@ -23,9 +23,9 @@ from omegaconf import DictConfig
 from pytorch_lightning import LightningModule, Trainer, seed_everything
 
 from outtake.apps.config import compose
+from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.train import make_trainer, quiet_libraries
 from outtake.build import build_data, build_task, instantiate
-from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.callbacks import Throughput
 from outtake.types import Batch
@@ -67,11 +67,11 @@ def outtake_rate(cfg: DictConfig) -> float:
         data = build_data(cfg)
         data.setup("fit")
         task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
-        loggers = [instantiate(node, run_dir=run.path) for node in cfg.logger.values()]
         clock = Clock()
         trainer = make_trainer(cfg, run, clock)
-        trainer.loggers = [JsonlLogger(run.metrics), *loggers]
-        trainer.fit(task, datamodule=data)
+        trainer.loggers = make_loggers(cfg, run)
+        with logging_to(trainer.loggers, cfg, run):
+            trainer.fit(task, datamodule=data)
     return rate(clock.times_s, int(cfg.data.batch_size))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from outtake.apps.config import CONF, compose
+from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.train import make_trainer
 from outtake.build import build_data, build_net, instantiate
 from outtake.errors import ConfigError
@@ -139,17 +141,17 @@ def test_every_trainer_and_callback_set_is_built(group: str, tmp_path: Path) -> 
 
 @every("logger")
 def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None:
-    cfg = compose("train", [f"logger={option}"])
-    loggers = [instantiate(node, run_dir=tmp_path) for node in cfg.logger.values()]
-    try:
-        for logger in loggers:
+    cfg = compose("train", [f"logger={option}", f"paths.runs={tmp_path}"])
+    loggers = make_loggers(cfg, RunFolder(tmp_path / "run"))
+    with logging_to(loggers, cfg, RunFolder(tmp_path / "run")):
+        for logger in loggers[1:]:
             logger.log_metrics({"val/miou": 0.5}, step=1)
-        written = {path.name.split("-")[0] for path in tmp_path.rglob("*") if path.is_file()}
-        assert len(loggers) == 0 or written
-    finally:
-        import wandb
-
-        wandb.finish()
+    places = {"tensorboard": "run/tensorboard", "wandb": "run/wandb", "mlflow": "mlflow.db"}
+    places["trackio"] = "run/dashboards/trackio.id"  # its folder is the process's first
+    for logger in loggers[1:]:
+        assert (tmp_path / places[logger.name]).exists()
+    installed = [name for name in cfg.logger if name != "trackio" or find_spec("trackio")]
+    assert [logger.name for logger in loggers[1:]] == installed
 
 
 @every("experiment")

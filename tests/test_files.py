@@ -32,6 +32,16 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: Exception) 
     assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_folder_that_can_not_be_flushed_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("outtake.files.fsync_folder", fail)
+    with pytest.raises(OutputError, match=r"wrote .*a\.txt, but .*Input/output error"):
+        replace_text(tmp_path / "a.txt", "x")
+    assert (tmp_path / "a.txt").read_text() == "x"
+
+
 def test_ctrl_c_stays_ctrl_c_even_if_a_library_turns_it_into_an_error(tmp_path: Path) -> None:
     def interrupted(_: IO[bytes]) -> None:
         try:

@@ -25,7 +25,12 @@ PROMISES = {
     "damaged": {"with its .sha256: refused": 30, "without its .sha256: refused": 30},
     "non_finite": {"stopped in time, batch kept, checkpoints finite": 4},
     "malicious": {"inputs": 60, "refused with one line": 60},
-    "secrets": {"secrets that are nowhere": 10, "wandb files among them": 1},
+    "secrets": {
+        "secrets that are nowhere": 10,
+        "wandb files among them": 1,
+        "MLflow databases among them": 1,
+        "pictures and tables among them": 10,
+    },
     "evaluated": {"equal mIoU and confusion matrix": 2},
     "out_of_memory": {"one line with batch, shape and what to set": 4},
 }

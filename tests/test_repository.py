@@ -23,8 +23,12 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+# An extra that does not go with the pins: who wants it leaves them out.
+UNPINNED = {"trackio"}
+
+
 def requirements() -> list[str]:
-    extras = PROJECT["optional-dependencies"].values()
+    extras = [v for k, v in PROJECT["optional-dependencies"].items() if k not in UNPINNED]
     return [*PROJECT["dependencies"], *(requirement for extra in extras for requirement in extra)]
 
 

@@ -21,7 +21,8 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         write: fills the open file.
 
     Raises:
-        OutputError: the disk is full or the place can not be written; what was there stays.
+        OutputError: the disk is full or the place can not be written; what was there stays,
+            unless the message says that only the last flush failed.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -40,7 +41,14 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
         raise
-    fsync_folder(path.parent)
+    try:
+        fsync_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(
+            f"wrote {path}, but its folder can not be flushed to the disk: {reason}; "
+            "it may be lost in a power cut"
+        ) from error
 
 
 def _interrupted(error: BaseException) -> bool:

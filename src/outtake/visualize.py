@@ -95,7 +95,7 @@ def contact_sheet(
     cells = [[_scaled(picture, cell_width_px) for picture in row] for row in rows]
     count = max((len(row) for row in cells), default=0)
     margin_px = 2 * gap_px
-    side_px = max((_text_size(text, 0.45)[0] for text in row_titles), default=0)
+    side_px = max((text_size(text, 0.45)[0] for text in row_titles), default=0)
     left_px = margin_px + (side_px + gap_px if side_px else 0)
     heading_px = 44 if title else 0
     captions_px = 26 if columns else 0
@@ -105,15 +105,17 @@ def contact_sheet(
     height = top_px + sum(heights) + gap_px * (len(heights) - 1) + margin_px
     sheet = np.full((height, width, 3), PAPER, np.uint8)
     if title:
-        fitted = _fitted(title, 0.75, width - 2 * margin_px)
-        _text(sheet, fitted, (margin_px, margin_px + 20), 0.75, INK)
+        fitted = fitted_text(title, 0.75, width - 2 * margin_px)
+        draw_text(sheet, fitted, (margin_px, margin_px + 20), 0.75, INK)
     for index, caption in enumerate(columns):
         x = left_px + index * (cell_width_px + gap_px)
-        _text(sheet, _fitted(caption, 0.5, cell_width_px), (x, top_px - 10), 0.5, INK)
+        draw_text(sheet, fitted_text(caption, 0.5, cell_width_px), (x, top_px - 10), 0.5, INK)
     y = top_px
     for index, row in enumerate(cells):
         if index < len(row_titles):
-            _text(sheet, row_titles[index], (margin_px, y + heights[index] // 2 + 5), 0.45, FAINT)
+            draw_text(
+                sheet, row_titles[index], (margin_px, y + heights[index] // 2 + 5), 0.45, FAINT
+            )
         for column, cell in enumerate(row):
             x = left_px + column * (cell_width_px + gap_px)
             sheet[y : y + cell.shape[0], x : x + cell_width_px] = cell
@@ -169,9 +171,9 @@ def draw_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) 
     """
     height, width = image.shape[:2]
     scale = float(np.clip(height / 600, 0.36, 1.6))
-    letter_px = _text_size("Ag0%", scale)[1]
+    letter_px = text_size("Ag0%", scale)[1]
     swatch_px, line_px = letter_px, round(2.1 * letter_px)
-    cells = [_text_size(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
+    cells = [text_size(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
     in_a_row = sum(cells) + swatch_px <= width
     lines = 1 if in_a_row else len(entries)
     box_width = sum(cells) if in_a_row else max(cells, default=0)
@@ -183,7 +185,7 @@ def draw_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) 
         cv2.rectangle(
             image, (x, baseline - swatch_px), (x + swatch_px, baseline), colour, cv2.FILLED
         )
-        _text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
+        draw_text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
         x, y = (x + cell, y) if in_a_row else (x, y + line_px)
 
 
@@ -199,7 +201,7 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
     scale = float(np.clip(height / 900, 0.34, 1.2))
     line_px = round(34 * scale)
     swatch_px = round(18 * scale)
-    widest_px = max(_text_size(name, scale)[0] for name in names)
+    widest_px = max(text_size(name, scale)[0] for name in names)
     column_px = widest_px + swatch_px + 3 * swatch_px // 2
     per_column = max(min((height - line_px) // line_px, len(names)), 1)
     columns = -(-len(names) // per_column)
@@ -214,34 +216,37 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
         cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), colour, cv2.FILLED)
         cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), (235, 235, 235), 1)
         at = (x + swatch_px + swatch_px // 2, y + swatch_px - max(round(2 * scale), 1))
-        _text(image, name, at, scale, (255, 255, 255))
+        draw_text(image, name, at, scale, (255, 255, 255))
 
 
 def _draw_caption(image: Frame, caption: str) -> None:
     scale = float(np.clip(image.shape[0] / 700, 0.4, 1.2))
-    width, height = _text_size(caption, scale)
+    width, height = text_size(caption, scale)
     pad = max(height // 2, 3)
     plate = image[: height + 2 * pad, : width + 2 * pad]
     plate[:] = plate // 3
-    _text(image, caption, (pad, height + pad), scale, (255, 255, 255))
+    draw_text(image, caption, (pad, height + pad), scale, (255, 255, 255))
 
 
-def _fitted(text: str, scale: float, width_px: int) -> str:
-    if _text_size(text, scale)[0] <= width_px:
+def fitted_text(text: str, scale: float, width_px: int) -> str:
+    """Return as much of a text as fits into a width, with dots where something is missing."""
+    if text_size(text, scale)[0] <= width_px:
         return text
-    while text and _text_size(text + _ELLIPSIS, scale)[0] > width_px:
+    while text and text_size(text + _ELLIPSIS, scale)[0] > width_px:
         text = text[:-1]
     return text.rstrip() + _ELLIPSIS
 
 
-def _text_size(text: str, scale: float) -> tuple[int, int]:
+def text_size(text: str, scale: float) -> tuple[int, int]:
+    """Return width and height of a text as :func:`draw_text` draws it, pixels."""
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, _thickness(scale))
     return int(width), int(height)
 
 
-def _text(
+def draw_text(
     image: NDArray[Any], text: str, at: tuple[int, int], scale: float, colour: tuple[int, int, int]
 ) -> None:
+    """Write a text into a picture; ``at`` is the left end of its baseline, (x, y)."""
     cv2.putText(image, text, at, _FONT, scale, colour, _thickness(scale), cv2.LINE_AA)
 
 

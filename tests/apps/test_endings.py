@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from types import ModuleType
 
@@ -11,10 +12,23 @@ import torch
 
 from outtake.apps.cli import explain
 from outtake.apps.config import compose
+from outtake.apps.endings import ended_by_sigterm
 from outtake.apps.train import train
 from outtake.errors import NonFiniteLossError, OutOfMemoryError
 from outtake.training.checkpoint_io import read_checkpoint
 from outtake.training.task import SegmentationTask
+
+
+def test_sigterm_ends_with_143_even_if_what_it_interrupts_fails_to_clean_up() -> None:
+    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise AttributeError("half made")
+    assert caught.value.code == 143
+    with pytest.raises(AttributeError), ended_by_sigterm():
+        raise AttributeError("on its own")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_non_finite_loss_leaves_the_batch_in_the_run_folder(

@@ -47,11 +47,16 @@ def still(frames: int) -> list[Frame]:
 
 
 def torn(frames: int) -> list[Frame]:
-    """A band at the height of the hole that shows something else in each frame."""
-    truths = [texture(1).copy() for _ in range(frames)]
+    """A band at the height of the hole that shows something else in each frame, all of it noisy."""
+    dice = np.random.default_rng(2)
+    truths = [noisy(texture(1), dice) for _ in range(frames)]
     for t, truth in enumerate(truths):
         truth[38:60] = texture(50 + t)[38:60]
     return truths
+
+
+def noisy(image: Frame, dice: np.random.Generator) -> Frame:
+    return np.clip(np.rint(image + dice.normal(0, 3, image.shape)), 0, 255).astype(np.uint8)
 
 
 def squared_error(truths: list[Frame], results: list[Frame]) -> float:
@@ -76,6 +81,18 @@ def test_what_the_rim_contradicts_comes_closer_to_a_smooth_surface() -> None:
     smooth = [Smooth().fill(item.frame.image, item.mask) for item in film(truths)]
     # What another frame shows of an unrelated texture is off twice as much as its mean.
     assert squared_error(truths, results) < 1.35 * squared_error(truths, smooth)
+
+
+def test_a_cast_shadow_that_was_left_at_the_rim_speaks_against_nothing() -> None:
+    clip = []
+    for item in film(still(12)):
+        image, below = item.frame.image.copy(), np.roll(item.mask, 4, axis=0) & ~item.mask
+        image[below] = np.rint(image[below] * 0.5)
+        clip.append(MaskedFrame(TimedFrame(image, item.frame.pts, item.frame.time_base), item.mask))
+    plate = Plate()
+    results = [frame.image for frame in plate(clip)]
+    assert all(facts.invented == 0 for facts in plate.facts)
+    assert squared_error(still(12), results) < 2
 
 
 def test_pixels_that_are_mostly_a_surface_count_as_invented() -> None:

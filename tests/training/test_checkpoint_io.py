@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from pathlib import Path
 
@@ -113,6 +114,25 @@ def test_without_links_the_one_before_is_copied(tmp_path: Path, monkeypatch) -> 
         save_checkpoint({"epoch": epoch}, tmp_path / LAST, PREVIOUS)
     assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_rename_that_fails_in_keeping_the_one_before_costs_no_checkpoint(
+    tmp_path: Path, monkeypatch
+) -> None:
+    for epoch in range(2):
+        save_checkpoint({"epoch": epoch}, tmp_path / LAST, PREVIOUS)
+    replace = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if Path(target).name in (LAST, PREVIOUS):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OutputError, match="what was there stays"):
+        save_checkpoint({"epoch": 2}, tmp_path / LAST, PREVIOUS)
+    assert read_checkpoint(tmp_path / LAST)["epoch"] == 1
+    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0
 
 
 def test_the_newest_that_is_sound_is_found(tmp_path: Path, monkeypatch, caplog) -> None:

@@ -38,15 +38,22 @@ def ended_by_sigterm() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, _leave)
+    told: list[int] = []
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
     try:
         yield
+    except Exception:
+        # What a library cleans up when it is left at any line may fail, and hide why it was left.
+        if not told:
+            raise
+        raise SystemExit(128 + told[0]) from None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 @contextmanager

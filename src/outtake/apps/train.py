@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.loggers import Logger
 from torch.distributed.tensor import DTensor
 
+from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.endings import ended_by_sigterm, ending_well
 from outtake.apps.launch import RUN_DIR, launch
 from outtake.apps.saved_config import resumed_config
@@ -36,14 +35,13 @@ from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError
 from outtake.experiments.environment import describe_environment, device_name
-from outtake.experiments.loggers import JsonlLogger
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
 from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.experiments.sweep.reporting import end_with_driver, trial_report
 from outtake.files import check_folder, replace_text
 from outtake.training import ranks
-from outtake.training.callbacks import Throughput, ValidationImages, callbacks_of
+from outtake.training.callbacks import Throughput, callbacks_of
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
 from outtake.training.forward_time import measure_forward
 from outtake.training.last_checkpoint import LastCheckpoint
@@ -117,16 +115,16 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
     )
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
+    trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
         folder.create(resume=resume, again=cfg.resume == AUTO)
         _describe(folder, cfg, data, overrides, resume=resume)
     try:
-        trainer.loggers = _loggers(cfg, folder, first=trainer.is_global_zero)
-        return _fit(trainer, folder, data, task, throughput, resume=resume)
+        with logging_to(loggers, cfg, folder):
+            return _fit(trainer, folder, data, task, throughput, resume=resume)
     finally:
         ranks.leave()
-        _finish_wandb()
 
 
 def make_trainer(
@@ -135,9 +133,6 @@ def make_trainer(
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
     world = world_of(cfg)
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
-    for callback in callbacks:
-        if isinstance(callback, ValidationImages) and callback.folder is None:
-            callback.folder = folder.images
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
@@ -300,21 +295,8 @@ def _describe(
     folder.write_config(redacted_yaml(kept))
 
 
-def _loggers(cfg: DictConfig, folder: RunFolder, *, first: bool) -> list[Logger]:
-    named = (cfg.get("logger") or {}) if first else {}
-    dashboards = [instantiate(node, run_dir=folder.path) for node in named.values()]
-    return [JsonlLogger(folder.metrics), *(logger for logger in dashboards if logger is not None)]
-
-
 def _stopped_early(trainer: Trainer) -> bool:
     return any(stopping.stopped_epoch > 0 for stopping in callbacks_of(trainer, EarlyStopping))
-
-
-def _finish_wandb() -> None:
-    # Without this the next job of a multirun would go on in the same wandb run.
-    client = sys.modules.get("wandb")
-    if client is not None and client.run is not None:
-        client.finish()
 
 
 def hide_secrets_of_multirun(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from outtake.errors import OutputError
 
 # What a clock or the machine's load has measured.
-CLOCKED = frozenset({"time_s", "train/samples_per_second"})
+CLOCKED = frozenset({"time_s", "train/samples_per_second", "train/memory_mib"})
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

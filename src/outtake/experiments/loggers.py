@@ -6,16 +6,20 @@ import json
 import logging
 import os
 import time
-import warnings
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from outtake.files import finite
+from outtake.errors import ConfigError
+from outtake.experiments.dashboards.dashboard import Dashboard
+from outtake.experiments.dashboards.logger import DashboardLogger
+from outtake.files import finite, replace_file
+from outtake.training.exhibits import Exhibit, Picture
 
 log = logging.getLogger(__name__)
 
@@ -76,57 +80,139 @@ class JsonlLogger(Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
         """Do nothing: ``config.yaml`` holds them."""
 
+    @rank_zero_only
+    def show(self, exhibit: Exhibit, step: int) -> None:
+        """Write a picture into ``images/``; what is in a table is in the run folder already."""
+        if isinstance(exhibit, Picture):
+            target = self._path.parent / "images" / exhibit.file
+            replace_file(target, lambda file: file.write(exhibit.png))
+
 
 def _plain(value: float | torch.Tensor) -> float:
     return float(value.item()) if isinstance(value, torch.Tensor) else float(value)
 
 
-def tensorboard(run_dir: Path) -> Logger:
-    """Return a logger that writes ``tensorboard/`` in the run folder."""
-    return TensorBoardLogger(save_dir=str(run_dir), name="", version="tensorboard")
+def tensorboard(run_dir: Path, finish_timeout_s: float = 30.0) -> Logger | None:
+    """Return a logger that writes ``tensorboard/`` in the run folder.
+
+    Args:
+        run_dir: the run folder.
+        finish_timeout_s: how long the end of the run waits for it, as for every dashboard.
+    """
+
+    def make() -> Callable[[], Dashboard]:
+        from outtake.experiments.dashboards.tensorboard import TensorBoard
+
+        return lambda: TensorBoard(run_dir)
+
+    return _dashboard("tensorboard", run_dir, make, finish_timeout_s, "tensorboard")
 
 
 def wandb(
-    run_dir: Path, project: str = "outtake", entity: str | None = None, mode: str = "auto"
+    run_dir: Path,
+    project: str = "outtake",
+    entity: str | None = None,
+    mode: str = "auto",
+    log_model: str = "best",
+    finish_timeout_s: float = 60.0,
 ) -> Logger | None:
-    """Return a logger that writes ``wandb/`` in the run folder, or None if wandb can not start.
+    """Return a logger that writes ``wandb/`` in the run folder.
 
     Args:
         run_dir: the run folder.
         project: on the server.
         entity: user or team on the server.
         mode: ``online``, ``offline``, or ``auto``: online when ``WANDB_API_KEY`` is set.
+        log_model: ``best`` makes the best checkpoint an artifact, ``none`` does not.
+        finish_timeout_s: how long the end of the run waits for it, uploads included.
     """
-    import wandb as client
+    _check_choice("logger.wandb.mode", mode, ("auto", "online", "offline", "disabled"))
+    _check_choice("logger.wandb.log_model", log_model, ("best", "none"))
 
-    if mode == "auto":
-        mode = os.environ.get("WANDB_MODE") or (
-            "online" if os.environ.get("WANDB_API_KEY") else "offline"
-        )
-    # What wandb would gather by itself: argv, the git remote and console output may hold secrets,
-    # and its machine probes ask a metadata address. environment.json has the facts, redacted.
-    settings = client.Settings(
-        console="off",
-        disable_git=True,
-        disable_code=True,
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-        x_save_requirements=False,
-        silent=True,
-        init_timeout=60.0,
-    )
+    def make() -> Callable[[], Dashboard]:
+        from outtake.experiments.dashboards.wandb import Wandb
+
+        return lambda: Wandb(run_dir, project, entity, mode, log_model)
+
+    return _dashboard("wandb", run_dir, make, finish_timeout_s, "wandb")
+
+
+def mlflow(
+    run_dir: Path,
+    experiment: str = "outtake",
+    folder: str | Path | None = None,
+    uri: str | None = None,
+    finish_timeout_s: float = 30.0,
+) -> Logger | None:
+    """Return a logger that writes a SQLite file which many runs share.
+
+    Args:
+        run_dir: the run folder.
+        experiment: the name under which runs are gathered.
+        folder: of ``mlflow.db`` and ``mlflow/``; None is beside the run folder.
+        uri: another store, instead of the SQLite file.
+        finish_timeout_s: how long the end of the run waits for it.
+    """
+    place = run_dir.parent if folder is None else Path(folder).expanduser()
+
+    def make() -> Callable[[], Dashboard]:
+        from outtake.experiments.dashboards.mlflow import Mlflow
+
+        return lambda: Mlflow(run_dir, experiment, place, uri)
+
+    packages = "mlflow-skinny sqlalchemy alembic"
+    return _dashboard("mlflow", run_dir, make, finish_timeout_s, packages)
+
+
+def trackio(
+    run_dir: Path,
+    project: str = "outtake",
+    folder: str | Path | None = None,
+    finish_timeout_s: float = 30.0,
+) -> Logger | None:
+    """Return a logger that writes trackio's files in a folder which many runs share.
+
+    Args:
+        run_dir: the run folder.
+        project: the name under which runs are gathered.
+        folder: of its files; None is ``trackio/`` beside the run folder. The first run of a
+            process settles it for those that follow.
+        finish_timeout_s: how long the end of the run waits for it.
+    """
+    place = run_dir.parent / "trackio" if folder is None else Path(folder).expanduser()
+
+    def make() -> Callable[[], Dashboard]:
+        from outtake.experiments.dashboards.trackio import Trackio, load_trackio
+
+        client = load_trackio(place)
+        return lambda: Trackio(client, run_dir, project)
+
+    return _dashboard("trackio", run_dir, make, finish_timeout_s, "trackio")
+
+
+def _dashboard(
+    name: str,
+    run_dir: Path,
+    make: Callable[[], Callable[[], Dashboard]],
+    finish_timeout_s: float,
+    packages: str,
+) -> Logger | None:
+    """Import what a dashboard needs here and start it in its thread; None if it is not there.
+
+    Processes are forked while the thread is at work: what is being imported then would stay
+    locked in them.
+    """
     try:
-        run = client.init(
-            project=project,
-            entity=entity,
-            name=run_dir.name,
-            dir=str(run_dir),
-            mode=mode,  # type: ignore[arg-type]
-            settings=settings,
-            reinit="finish_previous",
-        )
-    except Exception as error:
-        # A dashboard that is away must not cost a training run.
-        warnings.warn(f"wandb did not start ({error}); metrics.jsonl has everything", stacklevel=2)
-        return None
-    return WandbLogger(experiment=run, save_dir=str(run_dir))
+        start = make()
+        return DashboardLogger(name, start, version=run_dir.name, finish_timeout_s=finish_timeout_s)
+    except ImportError as error:
+        why = f"is not installed ({error}): pip install {packages}"
+    except Exception as error:  # a broken installation may raise anything
+        why = f"can not be imported ({type(error).__name__}: {' '.join(str(error).split())})"
+    log.warning(f"{name} {why}; the run goes on without it, metrics.jsonl has everything")
+    return None
+
+
+def _check_choice(key: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{key}={value}: allowed are {', '.join(allowed)}")

@@ -1,21 +1,18 @@
-"""What watches over a fit: throughput and pictures."""
+"""What watches over a fit: throughput and the pictures of validation."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
+from outtake.training.exhibits import Picture, show
 from outtake.training.ranks import gathered
+from outtake.training.shown import Shown, shown_sample
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
-from outtake.visualize import colourise, overlay, save_png
 
 Kind = TypeVar("Kind")
 
@@ -71,17 +68,13 @@ class Throughput(Callback):
 class ValidationImages(Callback):
     """Bake the same few validation images at every validation: image, truth, prediction.
 
-    Written to ``images/`` of the run folder as PNG and shown by the dashboards.
-
     Args:
         count: how many, spread evenly over the split.
-        folder: where; None leaves the pictures to the dashboards. Set by the application.
     """
 
-    def __init__(self, count: int = 4, folder: str | Path | None = None) -> None:
+    def __init__(self, count: int = 4) -> None:
         self.count = count
-        self.folder = None if folder is None else Path(folder)
-        self._rows: dict[int, NDArray[np.uint8]] = {}
+        self._shown: dict[int, Shown] = {}
 
     def on_validation_batch_end(
         self,
@@ -100,44 +93,31 @@ class ValidationImages(Callback):
         wanted = {round(i * (size - 1) / max(self.count - 1, 1)) for i in range(self.count)}
         for position, index in enumerate(batch["index"].tolist()):
             if index in wanted:
-                self._rows[index] = _row(pl_module, batch, outputs, position)
+                self._shown[index] = shown_sample(trainer, batch, outputs, position)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the picture."""
+        """Show the picture."""
         # Each rank has seen images that no other has.
-        parts, self._rows = gathered(self._rows), {}
-        named = {index: row for part in parts for index, row in part.items()}
-        if not named or not trainer.is_global_zero:
+        parts, self._shown = gathered(self._shown), {}
+        by_index = {index: each for part in parts for index, each in part.items()}
+        if not by_index:
             return
-        rows = [named[index] for index in sorted(named)]
+        assert isinstance(pl_module, SegmentationTask)
+        palette = pl_module.labels.palette()
+        shown = [by_index[index] for index in sorted(by_index)]
+        rows = [np.concatenate(each.columns(palette), 1) for each in shown]
         width = min(row.shape[1] for row in rows)
-        picture = np.concatenate([row[:, :width] for row in rows])
-        if self.folder is not None:
-            save_png(self.folder / f"val_epoch_{trainer.current_epoch:04d}.png", picture)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(
-                    "val/images", picture, trainer.global_step, dataformats="HWC"
-                )
-            elif isinstance(logger, WandbLogger):
-                logger.log_image("val/images", [picture], step=trainer.global_step)
+        picture = Picture(
+            "val/images",
+            f"val_epoch_{trainer.current_epoch:04d}.png",
+            np.concatenate([row[:, :width] for row in rows]),
+            tuple(each.overlay() for each in shown),
+            pl_module.labels.names,
+        )
+        show(trainer, picture)
 
 
 def _samples_of(trainer: Trainer) -> int:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
     return sum(len(batch) for batch in loader.batch_sampler.all)
-
-
-def _row(
-    task: SegmentationTask, batch: Batch, predicted: torch.Tensor, position: int
-) -> NDArray[np.uint8]:
-    truth = batch["mask"][position].cpu().numpy().astype(np.uint8)
-    guess = predicted[position].cpu().numpy().astype(np.uint8)
-    image = batch["image"][position].cpu().permute(1, 2, 0).numpy()
-    image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, 2)
-    rows = (np.arange(truth.shape[0]) * image.shape[0] // truth.shape[0])[:, None]
-    columns = (np.arange(truth.shape[1]) * image.shape[1] // truth.shape[1])[None]
-    image = np.ascontiguousarray(image[rows, columns])
-    palette = task.labels.palette()
-    return np.concatenate([image, colourise(truth, palette), overlay(image, guess, palette)], 1)

@@ -149,12 +149,15 @@ def _keep(path: Path, previous: Path) -> None:
     # both sums are valid until the second replacement is through.
     own, kept = _sums(_sidecar(path))[:1], _sums(_sidecar(previous))[:1]
     replace_text(_sidecar(previous), _lines([*own, *kept], previous.name))
-    fresh = previous.with_name(previous.name + ".part")
-    fresh.unlink(missing_ok=True)
+    # Not the name under which files are filled: whoever opened this one to write to it would
+    # write to the newest checkpoint.
+    second = previous.with_name(previous.name + ".link")
+    second.unlink(missing_ok=True)
     try:
-        os.link(path, fresh)
-        os.replace(fresh, previous)
+        os.link(path, second)
+        os.replace(second, previous)
     except OSError:  # a file system without links
+        second.unlink(missing_ok=True)
         with path.open("rb") as file:
             replace_file(previous, lambda target: shutil.copyfileobj(file, target))
     replace_text(_sidecar(previous), _lines(own, previous.name))

@@ -9,12 +9,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.errors import ConfigError
+from outtake.training.ranks import total, world_size
 
 WEIGHTINGS = ("log", "median", "inverse")
 
 
 class CrossEntropy(nn.Module):
     """Cross entropy summed over the valid pixels, divided by ``max(valid, 1)``.
+
+    With several ranks, in training, ``valid`` is that of the global batch, and the sum is times
+    their number, since the mean of their gradients is taken.
 
     A batch without one labelled pixel has loss 0 and gradient 0, not NaN. Class weights scale
     the sum and leave the divisor alone, so that a batch of rare classes counts for more.
@@ -65,8 +69,10 @@ class CrossEntropy(nn.Module):
             label_smoothing=self.label_smoothing,
             reduction="none",
         )
-        valid = (target != self.ignore_index).sum().clamp(min=1)
-        return loss.sum() / valid
+        valid = (target != self.ignore_index).sum()
+        if self.training and world_size() > 1:
+            valid, loss = total(valid), loss * world_size()
+        return loss.sum() / valid.clamp(min=1)
 
 
 def weigh_classes(frequencies: NDArray[np.float64], weighting: str) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
@@ -28,12 +28,28 @@ def total(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
-def mean_over_ranks(value: torch.Tensor, weight: int) -> tuple[torch.Tensor, int]:
-    """Return the ranks' mean of a scalar, and the sum of its weights; NaN if any of them is NaN."""
+def mean_over_ranks(value: torch.Tensor, count: int, *, weighted: bool) -> tuple[torch.Tensor, int]:
+    """Return the ranks' mean of a scalar, and the sum of their counts; NaN if any of them is NaN.
+
+    Args:
+        value: of this rank.
+        count: of what it was made of.
+        weighted: by the counts; otherwise every rank counts the same.
+    """
     if world_size() == 1:
-        return value, weight
-    summed = total(torch.stack([value.double() * weight, value.new_tensor(weight).double()]))
-    return (summed[0] / summed[1]).to(value.dtype), int(summed[1].item())
+        return value, count
+    weight = count if weighted else 1
+    parts = [value.double() * weight, *value.new_tensor([weight, count]).double()]
+    summed = total(torch.stack(parts))
+    return (summed[0] / summed[1]).to(value.dtype), int(summed[2].item())
+
+
+def sum_over_ranks(values: torch.Tensor) -> torch.Tensor:
+    """Return the sum of a tensor over all ranks; the gradient comes from all of them, too."""
+    if world_size() == 1:
+        return values
+    summed: torch.Tensor = _SumOverRanks.apply(values)
+    return summed
 
 
 def highest(number: int, device: torch.device) -> int:
@@ -63,6 +79,17 @@ def leave() -> None:
     """End this process's part in the group, if it is in one."""
     if _grouped():
         distributed.destroy_process_group()
+
+
+class _SumOverRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        return total(values.contiguous())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        (grad,) = grads
+        return total(grad.contiguous())
 
 
 def _grouped() -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pytorch_lightning.plugins.layer_sync import LayerSync
 from timm.layers import convert_sync_batchnorm
-from torch import distributed, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from outtake.training.ranks import world_size
+from outtake.training.ranks import sum_over_ranks, world_size
 
 
 class SummedBatchNorm(_BatchNorm):
@@ -36,12 +34,12 @@ class SummedBatchNorm(_BatchNorm):
         dims = [0, *range(2, maps.dim())]
         shape = [1, -1, *[1] * (maps.dim() - 2)]
         count = maps.new_tensor([maps.numel() // maps.shape[1]])
-        sums = _sum_over_ranks(torch.cat([maps.sum(dims), count]))
+        sums = sum_over_ranks(torch.cat([maps.sum(dims), count]))
         number = sums[-1].detach()
         mean = sums[:-1] / number
         # From the deviations, in a second sum: from the squares it would cancel.
         centred = maps - mean.view(shape)
-        variance = _sum_over_ranks(centred.square().sum(dims)) / number
+        variance = sum_over_ranks(centred.square().sum(dims)) / number
         self._track(mean.detach(), variance.detach() * number / (number - 1).clamp(min=1))
         scale = torch.rsqrt(variance + self.eps)
         if self.weight is not None:
@@ -104,23 +102,3 @@ def _replacement(layer: _BatchNorm) -> SummedBatchNorm:
     for name, child in layer.named_children():
         setattr(fresh, name, child)
     return fresh
-
-
-class _SumOverRanks(torch.autograd.Function):
-    """A sum that every rank gets, and whose gradient comes from every rank."""
-
-    @staticmethod
-    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
-        values = values.contiguous().clone()
-        distributed.all_reduce(values)
-        return values
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
-        (grad,) = grads
-        return _SumOverRanks.forward(ctx, grad)
-
-
-def _sum_over_ranks(values: torch.Tensor) -> torch.Tensor:
-    summed: torch.Tensor = _SumOverRanks.apply(values)
-    return summed

@@ -29,7 +29,8 @@ class SegmentationTask(LightningModule):
         net: normalised images (B, C, h, w) to logits (B, classes, h, w), any h and w.
         normalize: uint8 images to what ``net`` takes; its buffers travel with the weights.
         labels: the classes.
-        loss: logits and int64 labels to a scalar.
+        loss: logits and int64 labels to a scalar. One that is a sum of several may keep those of
+            its last call in ``parts``, detached scalars by name, which are logged too.
         optimizer: makes the optimizer from the parameters; None for a task that only predicts.
         scheduler: makes the schedule from the optimizer and the number of steps, or None.
         channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
@@ -90,38 +91,26 @@ class SegmentationTask(LightningModule):
             NonFiniteLossError: the loss is NaN or infinite; names the samples.
         """
         own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
-        loss, whole, count = self._of_all_ranks(own, batch)
-        if not torch.isfinite(whole):
+        # A rank's loss is its part of the global batch's, scaled so that the mean of all is that.
+        loss, count = ranks.mean_over_ranks(own.detach(), len(batch["image"]), weighted=False)
+        if not torch.isfinite(loss):
             guilty = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
-            raise self.not_finite(f"the loss became {whole.item()}", guilty)
+            raise self.not_finite(f"the loss became {loss.item()}", guilty)
         self.images_in_step = count
-        self.log("train/loss", whole, prog_bar=True, batch_size=count)
-        self.log("train/loss_epoch", whole, on_step=False, on_epoch=True, batch_size=count)
-        return loss
-
-    def _of_all_ranks(
-        self, own: torch.Tensor, batch: Batch
-    ) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """Return the loss to go backward from, that of the global batch, and its images.
-
-        The loss is a mean over labelled pixels, of which each rank has its own number, and the
-        gradients of the ranks are averaged: each rank's loss is scaled by its share of the pixels.
-        """
-        images, world = len(batch["image"]), ranks.world_size()
-        if world == 1:
-            return own, own.detach(), images
-        valid = (batch["mask"] != self.labels.ignore_index).sum()
-        of_all = ranks.total(torch.stack([valid, torch.full_like(valid, images)]))
-        loss = own * (valid * world / of_all[0].clamp(min=1))
-        return loss, ranks.total(loss) / world, int(of_all[1].item())
+        self.log("train/loss", loss, prog_bar=True, batch_size=count)
+        for name, part in getattr(self.loss, "parts", {}).items():
+            self.log(f"train/loss_{name}", ranks.total(part) / ranks.world_size(), batch_size=count)
+        self.log("train/loss_epoch", loss, on_step=False, on_epoch=True, batch_size=count)
+        return own
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Count a batch at the labels' own resolution; return the labels predicted (B, H, W)."""
         mask = batch["mask"]
         logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
         own = self.loss(logits, mask)
+        images = int((batch["index"] >= 0).sum())
         # A rank that has had all its batches gets one without samples, which counts for nothing.
-        loss, count = ranks.mean_over_ranks(own, int((batch["index"] >= 0).sum()))
+        loss, count = ranks.mean_over_ranks(own, images, weighted=True)
         if not torch.isfinite(loss):
             what = f"the validation loss became {loss.item()}"
             guilty = [] if torch.isfinite(own) else batch["index"].tolist()

@@ -19,6 +19,12 @@ _GROWTH = 1.5
 # ...unless that is so small that noise explains it, or a few things that move by themselves.
 _NOISE_GREY = 4.0
 _LARGEST_GREY = 32.0
+# An alignment that predicts most of the ring is right: an error of more than so many times that is
+# something that moves by itself.
+_BEYOND_TRUSTED = 16.0
+# What is darker than predicted by such factors, alike in all colours, is what the cast shadow of
+# the removed left at the rim: it tells nothing about the alignment.
+_SHADE, _SAME_SHADE = (0.25, 0.93), 0.15
 # The square of a surface's error: a constant, and a share of the square of the ring's contrast...
 _SURFACE, _OF_CONTRAST = 350.0, 0.1
 # ...so much of it right at the rim, and more further away from it.
@@ -27,7 +33,9 @@ _NEAR_SHARE, _FAR_PX, _FAR_SHARE = 0.4, 12.0, 1.3
 _LEAST_SHARE = 0.05
 
 
-def doubted(site: Site, at: NDArray[np.intp], truth: Floats, errors: Floats) -> Floats | None:
+def doubted(
+    site: Site, at: NDArray[np.intp], truth: Floats, errors: Floats, residual: float
+) -> Floats | None:
     """Return by what to replace a prediction that fails at the rim.
 
     Args:
@@ -35,12 +43,15 @@ def doubted(site: Site, at: NDArray[np.intp], truth: Floats, errors: Floats) -> 
         at: rows and columns in the site's box of pixels at its rim, (2, m).
         truth: their colours, float32 (m, 3).
         errors: what the prediction lacks there, float32 (m, 3).
+        residual: of the best reference on the better part of the ring, in grey levels.
 
     Returns:
         A surface's colours and its share, 0 to 1, float32 (H, W, 4) for the site's box; None where
         the prediction is good enough everywhere.
     """
-    squares = np.minimum(np.square(errors).mean(axis=1), np.float32(_LARGEST_GREY**2))
+    largest = min(_LARGEST_GREY, _BEYOND_TRUSTED * residual)
+    squares = np.minimum(np.square(errors).mean(axis=1), np.float32(largest**2))
+    squares[_shaded(truth, truth - errors)] = 0
     typical = float(np.sqrt(squares).mean()) ** 2
     growth = _GROWTH * typical / (typical + _NOISE_GREY**2)
     surface_error = _SURFACE + _OF_CONTRAST * site.contrast**2
@@ -54,3 +65,11 @@ def doubted(site: Site, at: NDArray[np.intp], truth: Floats, errors: Floats) -> 
     share = (own / (own + expected) - _LEAST_SHARE) / (1 - _LEAST_SHARE)
     found[..., 3] = np.maximum(share, 0)
     return found
+
+
+def _shaded(truth: Floats, predicted: Floats) -> NDArray[np.bool_]:
+    """Return which colours (m, 3) are predicted ones in a shadow, bool (m,)."""
+    ratio = (truth + 1) / np.maximum(predicted + 1, 1)
+    shade = ratio.mean(axis=1)
+    even = np.ptp(ratio, axis=1) < _SAME_SHADE * shade
+    return np.asarray(even & (shade > _SHADE[0]) & (shade < _SHADE[1]))

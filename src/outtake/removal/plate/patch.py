@@ -116,7 +116,7 @@ class Patch:
         """Mix colours with a smooth surface where the rim tells that they are wrong."""
         corner = np.array(self.site.cells.box[:2], np.float32)
         at = (rim - corner).astype(np.intp).T[::-1]
-        surface = doubted(self.site, at, truth.astype(np.float32), errors)
+        surface = doubted(self.site, at, truth.astype(np.float32), errors, self.residual)
         if surface is None:
             return False
         squares = self.site.cells.take(surface)

@@ -1,0 +1,78 @@
+"""Calls that wait for a dashboard: in order, and never more than fit."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+Call = TypeVar("Call")
+
+
+class Backlog(Generic[Call]):
+    """A queue between one thread that must not wait and one that may.
+
+    Args:
+        most_calls: that wait at a time.
+        most_bytes: that they hold together.
+    """
+
+    def __init__(self, most_calls: int = 10_000, most_bytes: int = 64 * 2**20) -> None:
+        self._most_calls = most_calls
+        self._most_bytes = most_bytes
+        self._waiting: deque[tuple[Call, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._waiting)
+
+    def put(self, call: Call, size_bytes: int = 0) -> bool:
+        """Let a call wait; False, at once, if there is no room for it or nobody takes it.
+
+        A call that is larger than everything that may wait has room if nothing else waits.
+        """
+        with self._changed:
+            full = len(self._waiting) >= self._most_calls or (
+                self._waiting and self._bytes + size_bytes > self._most_bytes
+            )
+            if full or self._closed:
+                return False
+            self._waiting.append((call, size_bytes))
+            self._bytes += size_bytes
+            self._changed.notify()
+            return True
+
+    def take(self, most: int, gather_s: float = 0.0) -> list[Call]:
+        """Wait for calls and return the first ``most``; none when it is closed and empty.
+
+        Args:
+            most: calls.
+            gather_s: after the first has come, how long others may join it.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= most or self._closed, timeout=gather_s
+            )
+            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            self._bytes -= sum(size for _, size in taken)
+            return [call for call, _ in taken]
+
+    def close(self) -> None:
+        """Take no further calls; those that wait are still taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def clear(self) -> int:
+        """Close, forget what waits, and return how many calls that was."""
+        with self._changed:
+            self._closed = True
+            forgotten = len(self._waiting)
+            self._waiting.clear()
+            self._bytes = 0
+            self._changed.notify()
+            return forgotten
