@@ -16,13 +16,14 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError
 
 from outtake.apps.cli import TERMINATED
+from outtake.apps.requeue import is_requeue, requeue
 from outtake.apps.world import rank_of_environment
 from outtake.data.datamodule import DataModule
 from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import LAST
-from outtake.training.last_checkpoint import SIGNALS, LastCheckpoint, StoppedBySignal
+from outtake.training.last_checkpoint import LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch, is_out_of_memory
 
 # gloo raises plain RuntimeErrors.
@@ -67,7 +68,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         OutOfMemoryError: with the batch and what to set.
     """
     (last,) = callbacks_of(trainer, LastCheckpoint)
-    former = {number: signal.getsignal(number) for number in SIGNALS}
+    former = {number: signal.getsignal(number) for number in last.signals}
     try:
         # From here on: an exception that a signal raises while the trainer sets itself up finds it
         # half made.
@@ -82,7 +83,10 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         number = _signal_of(end, trainer)
         if number is None:
             raise
-        raise _stop(number, folder) from None
+        ending = _stop(number, folder)
+        if is_requeue(number):
+            requeue(number, former[number])
+        raise ending from None
     except (RuntimeError, MemoryError) as error:
         if trainer.world_size > 1 and is_lost(error):
             raise RankLostError(
@@ -125,7 +129,8 @@ def _stop(number: int, folder: RunFolder) -> BaseException:
     if number == signal.SIGINT:
         return KeyboardInterrupt(how_to_go_on(folder))
     if not rank_of_environment():
-        print(f"terminated; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
+        what = "preempted" if is_requeue(number) else "terminated"
+        print(f"{what}; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
     return SystemExit(128 + number)
 
 

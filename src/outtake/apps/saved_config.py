@@ -13,6 +13,23 @@ from outtake.checkpoint import read_config
 from outtake.errors import ConfigError
 
 
+def check_same_run(cfg: DictConfig, folder: Path) -> None:
+    """Raise a ConfigError if a command goes on with a run that was begun with another network.
+
+    The command is the whole one that began the run, so all else may be changed by it.
+    """
+    try:
+        saved = read_config((folder / "config.yaml").read_text(), guarded=lambda key: False)
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(f"resume=auto: {folder}/config.yaml can not be read") from error
+    for key in ("model", "normalize", "optimizer"):
+        if OmegaConf.to_yaml(saved.get(key) or {}) != OmegaConf.to_yaml(cfg.get(key) or {}):
+            raise ConfigError(
+                f"resume=auto: {key} is not what {folder} was begun with (see its config.yaml); "
+                "give the same command, or another name=NAME"
+            )
+
+
 def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the config that a run was begun with, and what the command line changes in it.
 

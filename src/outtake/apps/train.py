@@ -20,7 +20,8 @@ from torch.distributed.tensor import DTensor
 from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.endings import ended_by_sigterm, ending_well
 from outtake.apps.launch import RUN_DIR, launch
-from outtake.apps.saved_config import resumed_config
+from outtake.apps.requeue import requeue_signals
+from outtake.apps.saved_config import check_same_run, resumed_config
 from outtake.apps.world import (
     OWN,
     World,
@@ -76,8 +77,11 @@ def train(
         raise ConfigError("reproduce= is for train.py, or reproduce() of outtake.apps.reproduce")
     place = Path(run_dir or Path(cfg.paths.runs).expanduser() / str(cfg.name))
     resumed = resume_folder(cfg, Path(os.environ.get(RUN_DIR) or place), named=run_dir is not None)
-    if resumed is not None and cfg.resume != AUTO:
-        cfg = resumed_config(cfg, resumed, overrides)
+    if resumed is not None:
+        if cfg.resume == AUTO:
+            check_same_run(cfg, resumed)
+        else:
+            cfg = resumed_config(cfg, resumed, overrides)
     check_targets(plain_containers(cfg))
     world = check_trainer(cfg)
     folder = RunFolder(resumed or os.environ.get(RUN_DIR) or place)
@@ -140,7 +144,9 @@ def make_trainer(
         mode="max",
         enable_version_counter=False,
     )
-    last = LastCheckpoint(folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"))
+    last = LastCheckpoint(
+        folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"), requeue_signals()
+    )
     several = world.size > 1
     seeds, layers = (
         [RankRandomness(int(cfg.seed))] * several,

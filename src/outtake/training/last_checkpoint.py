@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -52,11 +53,15 @@ class LastCheckpoint(Callback):
     Args:
         path: of ``last.ckpt``.
         every_n_steps: of the optimizer; None saves after every epoch and at a signal only.
+        signals: further ones that end the fit as SIGTERM does.
     """
 
-    def __init__(self, path: Path, every_n_steps: int | None = None) -> None:
+    def __init__(
+        self, path: Path, every_n_steps: int | None = None, signals: Sequence[int] = ()
+    ) -> None:
         self._path = path
         self._every_n_steps = every_n_steps
+        self.signals = (*SIGNALS, *signals)
         self._saved: Position | None = None
         self._saving: Position | None = None
         self._saved_step = 0
@@ -89,9 +94,9 @@ class LastCheckpoint(Callback):
         self.take_signals()
 
     def take_signals(self) -> None:
-        """Let SIGTERM and Ctrl-C be noted only, to be acted on between two steps."""
+        """Let the signals be noted only, to be acted on between two steps."""
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
+            for number in self.signals:
                 signal.signal(number, self._request)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
