@@ -186,6 +186,11 @@ def _several(trainer: Mapping[str, Any], started: tuple[str, int, int] | None) -
             )
         return World(count, devices=devices, on_gpu=on_gpu)
     starter, local, machines = started
+    if starter == "srun" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise ConfigError(
+            f"srun has started {local * machines} processes by --ntasks: give --nodes and "
+            "--ntasks-per-node instead, so that each machine has as many"
+        )
     if count != local or nodes not in (machines, str(machines), "auto"):
         raise ConfigError(
             f"trainer.devices={devices} trainer.num_nodes={nodes}: {starter} has started {local} "
