@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from outtake.apps.counting import Evaluation, count
 from outtake.apps.scores_table import print_scores
 from outtake.apps.train import quiet_libraries
+from outtake.apps.world import refuse_several
 from outtake.build import build_data
 from outtake.checkpoint import Trained, load_trained
 from outtake.data.datamodule import DataModule
@@ -42,6 +43,7 @@ def evaluate(cfg: DictConfig) -> Path:
         OuttakeError: no such checkpoint, data or device, or classes that do not agree.
     """
     quiet_libraries()
+    refuse_several("evaluate.py")
     bootstrap = _bootstrap(cfg)
     device = resolve_device(str(cfg.device))
     trained = load_trained(cfg.checkpoint, device)

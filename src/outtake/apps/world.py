@@ -121,6 +121,16 @@ def check_multirun(cfg: DictConfig) -> None:
     )
 
 
+def refuse_several(program: str) -> None:
+    """Raise a ConfigError in a program that is one process, if it was started as several."""
+    started = _started()
+    if started is not None and started[1] * started[2] > 1:
+        raise ConfigError(
+            f"{program} is one process, and {started[0]} has started {started[1] * started[2]}; "
+            "start it alone"
+        )
+
+
 def is_distributed(cfg: DictConfig) -> bool:
     """Tell whether the config has a strategy for several processes."""
     return OmegaConf.is_dict(cfg.trainer.get("strategy"))
