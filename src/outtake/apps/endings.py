@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -17,7 +18,7 @@ from torch.distributed import DistError
 
 from outtake.apps.cli import TERMINATED
 from outtake.apps.requeue import is_requeue, requeue
-from outtake.apps.world import rank_of_environment
+from outtake.apps.world import OWN, rank_of_environment
 from outtake.data.datamodule import DataModule
 from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.experiments.run_folder import RunFolder
@@ -89,6 +90,9 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         raise ending from None
     except (RuntimeError, MemoryError) as error:
         if trainer.world_size > 1 and is_lost(error):
+            if OWN in os.environ:
+                # What has started the processes knows which one it was, and says so.
+                raise SystemExit(RankLostError.exit_code) from error
             raise RankLostError(
                 f"another process of this run is gone or does not answer; {how_to_go_on(folder)}"
             ) from error

@@ -126,6 +126,8 @@ def _wait(ranks: Sequence[_Rank]) -> int:
             f"process {first.number} of {len(ranks)} was ended by {signal.Signals(-code).name}, "
             "and the others with it"
         )
+    if code == lost:
+        raise RankLostError("the processes of this run did not answer each other any more")
     return code
 
 

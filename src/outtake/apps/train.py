@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch.distributed.tensor import DTensor
 
 from outtake.apps.dashboards import logging_to, make_loggers
-from outtake.apps.endings import ended_by_sigterm, ending_well
+from outtake.apps.endings import ended_by_sigterm, ending_well, how_to_go_on
 from outtake.apps.launch import RUN_DIR, launch
 from outtake.apps.requeue import requeue_signals
 from outtake.apps.saved_config import check_same_run, resumed_config
@@ -34,7 +34,7 @@ from outtake.build import build_data, build_task, check_targets, instantiate, pl
 from outtake.checkpoint import load_trained, make_record, redacted_yaml
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
-from outtake.errors import CheckpointError, ConfigError
+from outtake.errors import CheckpointError, ConfigError, RankLostError
 from outtake.experiments.environment import describe_environment, device_name
 from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
@@ -100,7 +100,10 @@ def _launch(world: World, folder: RunFolder) -> float:
             "start the processes by torchrun or srun"
         )
     trial_report()  # the processes end with this one, and this one with the sweep that began it
-    code = launch(world.processes, folder.path)
+    try:
+        code = launch(world.processes, folder.path)
+    except RankLostError as error:
+        raise RankLostError(f"{error}; {how_to_go_on(folder)}") from error
     if code:
         raise SystemExit(code)
     return float(best_record(folder.metrics).get(OBJECTIVE, 0.0))
