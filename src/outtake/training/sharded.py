@@ -89,6 +89,10 @@ class ShardedStrategy(ModelParallelStrategy):
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             named = _renamed(state, names)
             set_optimizer_state_dict(self.model, optimizer, named, options=options)
+            for group in optimizer.param_groups:
+                # torch's flattening of the state makes lists of tuples, such as betas.
+                pairs = {k: tuple(v) for k, v in group.items() if isinstance(v, list)}
+                group.update({k: v for k, v in pairs.items() if k != "params"})
         return checkpoint
 
 

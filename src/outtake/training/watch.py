@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from outtake.files import write_json
-from outtake.training.ranks import gathered
+from outtake.training.ranks import gathered, highest
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
 
@@ -70,12 +70,18 @@ class FiniteWatch(Callback):
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             return
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        # The largest value, not the Euclidean norm: the square of a finite one may overflow.
-        largest = get_total_norm([grad for grad in grads if grad is not None], float("inf"))
-        if isinstance(largest, DTensor):
-            largest = largest.full_tensor()
-        if not torch.isfinite(largest):
-            raise self._error(pl_module, f"the gradient became {largest.item()}")
+        divided = any(isinstance(grad, DTensor) for grad in grads)
+        own = [grad.to_local() if isinstance(grad, DTensor) else grad for grad in grads]
+        # The largest value, not the Euclidean norm: the square of a finite one may overflow. A rank
+        # may have no part of a small weight.
+        there = [grad for grad in own if grad is not None and grad.numel()]
+        largest = get_total_norm(there, float("inf"))
+        bad = not torch.isfinite(largest)
+        if divided:
+            bad = bool(highest(int(bad), pl_module.device))
+        if bad:
+            what = "NaN or infinite" if divided else largest.item()
+            raise self._error(pl_module, f"the gradient became {what}")
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
