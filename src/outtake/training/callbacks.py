@@ -120,4 +120,6 @@ class ValidationImages(Callback):
 def _samples_of(trainer: Trainer) -> int:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
-    return sum(len(batch) for batch in loader.batch_sampler.all)
+    # Those of all ranks, where batches are shared.
+    batches = getattr(loader.batch_sampler, "all", loader.batch_sampler)
+    return sum(len(batch) for batch in batches)

@@ -62,7 +62,8 @@ class CrossEntropy(nn.Module):
         """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
         # reduction="none": the reducing 2-D kernel is not deterministic on CUDA.
         loss = F.cross_entropy(
-            logits.float(),
+            # Up from half precision, but not down from double.
+            logits.to(torch.promote_types(logits.dtype, torch.float32)),
             target,
             weight=self.weight,
             ignore_index=self.ignore_index,

@@ -30,7 +30,8 @@ class SummedBatchNorm(_BatchNorm):
         """Take maps of any dimension, as the layers that this one replaces have looked already."""
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
-        maps = images.float()
+        # Up from half precision, but not down from double.
+        maps = images.to(torch.promote_types(images.dtype, torch.float32))
         dims = [0, *range(2, maps.dim())]
         shape = [1, -1, *[1] * (maps.dim() - 2)]
         count = maps.new_tensor([maps.numel() // maps.shape[1]])
