@@ -218,7 +218,7 @@ def test_audio_goes_along(trained, video, tmp_path):
 
 def test_ctrl_c_exits_with_130_and_says_what_is_kept(video, tmp_path):
     script = f"""
-import os, signal, sys
+import os, signal, sys, time
 from types import SimpleNamespace
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_infer_video import SPACE, SeesRed
@@ -231,6 +231,7 @@ class Interrupted(Inpaint):
     def __call__(self, clip):
         for index, frame in enumerate(super().__call__(clip)):
             if index == 9:
+                time.sleep(1)  # so that some of them are encoded
                 os.kill(os.getpid(), signal.SIGINT)
             yield frame
 cli.run(lambda: app.remove_from_video(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +42,15 @@ SUBMITIT = {
     "SUBMITIT_LOCAL_JOB_ID": "1",
     "SUBMITIT_LOCAL_LOCALID": "1",
 }
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Let what a rank silences in this process, as all but the first do, be heard again after."""
+    package = logging.getLogger("outtake")
+    level = package.level
+    yield
+    package.setLevel(level)
 
 
 def composed(*overrides: str) -> DictConfig:
