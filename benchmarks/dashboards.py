@@ -28,12 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import seed_everything
-from train_throughput import WARM_UP_STEPS, Clock
+from train_throughput import WARM_UP_STEPS, Clock, prepared
 
 from outtake.apps.config import compose
 from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.train import make_trainer, quiet_libraries
-from outtake.build import build_data, build_task
 from outtake.experiments.compare_records import read_records
 from outtake.experiments.dashboards.logger import DashboardLogger
 from outtake.experiments.run_folder import RunFolder
@@ -74,9 +73,7 @@ def measure(kind: str, overrides: Sequence[str], folder: Path) -> tuple[float, f
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     run = RunFolder(folder / "run")
     run.create()
-    data = build_data(cfg)
-    data.setup("fit")
-    task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
+    data, task = prepared(cfg)
     clock = Clock()
     trainer = make_trainer(cfg, run, clock)
     loggers = make_loggers(cfg, run)

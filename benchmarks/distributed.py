@@ -30,10 +30,9 @@ from distributed_runs import (
     several,
     srun,
     values,
-    write_data,
 )
 from reliability_runs import difference as parted
-from reliability_runs import final_state, start, wait
+from reliability_runs import final_state, start, wait, write_data
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
@@ -47,7 +46,7 @@ Facts = dict[str, Any]
 
 def curves(folder: Path, small: bool) -> Facts:
     """The same global batch: losses to 1e-5, confusion matrices equal, the same files."""
-    data, epochs = write_data(folder / "data", 23, 5), 2 if small else 20
+    data, epochs = write_data(folder / "data", 23, 5, unlabelled=True), 2 if small else 20
     alone = finish(options(data, epochs), folder / "alone")
     plain = finish(options(data, epochs, ema=False), folder / "plain")
     facts: Facts = {"steps": len(values(alone, "train/loss"))}
@@ -125,7 +124,7 @@ def _named(run: Path) -> list[str]:
 
 def few_images(folder: Path, small: bool) -> Facts:
     """One validation image for three processes: nobody waits in vain, it counts once."""
-    data = write_data(folder / "data", 8, 1)
+    data = write_data(folder / "data", 8, 1, unlabelled=True)
     alone = finish(options(data, 1), folder / "alone")
     run = finish([*options(data, 1), *several("ddp")], folder / "three", 3)
     loss = difference(alone, run, "train/loss")
@@ -137,7 +136,7 @@ def few_images(folder: Path, small: bool) -> Facts:
 
 def resumption(folder: Path, small: bool) -> Facts:
     """SIGTERM to one process ends all after the same step; going on is exact, by others near."""
-    data = write_data(folder / "data", 23, 5)
+    data = write_data(folder / "data", 23, 5, unlabelled=True)
     facts: Facts = {}
     for strategy in ("ddp",) if small else ("ddp", "fsdp"):
         given = [*options(data, 3, dropout=True, ema=strategy == "ddp"), *several(strategy)]
@@ -196,7 +195,7 @@ def _signalled(told: int, number: int, at: int) -> Callable[[int], None]:
 
 def failures(folder: Path, small: bool) -> Facts:
     """NaN on one process, and one that is killed: all end, with one line."""
-    data = write_data(folder / "data", 23, 5)
+    data = write_data(folder / "data", 23, 5, unlabelled=True)
     given = [*options(data, 3), *several("ddp")]
 
     def infect(rank: int) -> None:
@@ -244,7 +243,7 @@ def failures(folder: Path, small: bool) -> Facts:
 
 def slurm(folder: Path, small: bool) -> Facts:
     """SIGUSR1 in a job of two machines: saved, requeued once, gone on with by the same command."""
-    data = write_data(folder / "data", 23, 5)
+    data = write_data(folder / "data", 23, 5, unlabelled=True)
     tool, said = folder / "bin" / "scontrol", folder / "requeued"
     tool.parent.mkdir()
     tool.write_text(f'#!/bin/sh\necho "$@" >> {said}\n')
@@ -275,7 +274,7 @@ def slurm(folder: Path, small: bool) -> Facts:
 
 def commands(folder: Path, small: bool) -> Facts:
     """``train.py trainer=ddp`` and torchrun: the real commands."""
-    data = write_data(folder / "data", 23, 5)
+    data = write_data(folder / "data", 23, 5, unlabelled=True)
     given = [*options(data, 1), "trainer=ddp", f"paths.runs={folder}"]
     # Options of the trainer's group are set again by it.
     ways = {"train.py": [sys.executable, "train.py", "trainer.devices=2"]}

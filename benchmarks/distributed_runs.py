@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from reliability_runs import start, wait
 
 from outtake.apps.config import compose
@@ -26,24 +24,6 @@ LAYERS = (
     "DROPOUT{_target_:torch.nn.Conv2d,in_channels:6,out_channels:2,kernel_size:1}]"
 )
 TIMEOUT_S = 120.0
-
-
-def write_data(root: Path, train: int, val: int, size: int = 32) -> Path:
-    """Write image and mask pairs; a part of the masks is unlabelled, of each another share."""
-    dice = np.random.default_rng(0)
-    for split, count in (("train", train), ("val", val)):
-        for kind in ("images", "masks"):
-            (root / split / kind).mkdir(parents=True)
-        for index in range(count):
-            mask = np.zeros((size, size), np.uint8)
-            x, y = dice.integers(0, size // 2, 2)
-            mask[y : y + size // 2, x : x + size // 2] = 1
-            image = dice.integers(40, 120, (size, size, 3)) + 90 * mask[..., None]
-            mask[: int(dice.integers(0, size - 8))] = 255
-            cv2.imwrite(str(root / split / "images" / f"{index}.png"), image.astype(np.uint8))
-            cv2.imwrite(str(root / split / "masks" / f"{index}.png"), mask)
-    (root / "classes.yaml").write_text("names: [ground, thing]\n")
-    return root
 
 
 def options(data: Path, epochs: int, *, dropout: bool = False, ema: bool = True) -> list[str]:

@@ -30,8 +30,13 @@ LAYERS = (
 )
 
 
-def write_data(root: Path, train: int = 8, val: int = 4, size: int = 32) -> Path:
-    """Write image and mask pairs of ``size`` pixels squared, always the same."""
+def write_data(
+    root: Path, train: int = 8, val: int = 4, size: int = 32, *, unlabelled: bool = False
+) -> Path:
+    """Write image and mask pairs of ``size`` pixels squared, always the same.
+
+    With ``unlabelled``, a part of each mask has no label, of each another share.
+    """
     dice = np.random.default_rng(0)
     for split, count in (("train", train), ("val", val)):
         for kind in ("images", "masks"):
@@ -41,6 +46,8 @@ def write_data(root: Path, train: int = 8, val: int = 4, size: int = 32) -> Path
             x, y = dice.integers(0, size // 2, 2)
             mask[y : y + size // 2, x : x + size // 2] = 1
             image = dice.integers(40, 120, (size, size, 3)) + 90 * mask[..., None]
+            if unlabelled:
+                mask[: int(dice.integers(0, size - 8))] = 255
             cv2.imwrite(str(root / split / "images" / f"{index}.png"), image.astype(np.uint8))
             cv2.imwrite(str(root / split / "masks" / f"{index}.png"), mask)
     (root / "classes.yaml").write_text("names: [ground, thing]\n")

@@ -26,8 +26,10 @@ from outtake.apps.config import compose
 from outtake.apps.dashboards import logging_to, make_loggers
 from outtake.apps.train import make_trainer, quiet_libraries
 from outtake.build import build_data, build_task, instantiate
+from outtake.data.datamodule import DataModule
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.callbacks import Throughput
+from outtake.training.task import SegmentationTask
 from outtake.types import Batch
 
 WARM_UP_STEPS = 5
@@ -59,14 +61,19 @@ def rate(times_s: list[float], batch_size: int) -> float:
     return batch_size * (len(kept) - 1) / (kept[-1] - kept[0])
 
 
+def prepared(cfg: DictConfig) -> tuple[DataModule, SegmentationTask]:
+    """Build the data and the task of a run."""
+    data = build_data(cfg)
+    data.setup("fit")
+    return data, build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
+
+
 def outtake_rate(cfg: DictConfig) -> float:
     """Train with Outtake's own trainer."""
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(folder)
         run.create()
-        data = build_data(cfg)
-        data.setup("fit")
-        task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
+        data, task = prepared(cfg)
         clock = Clock()
         trainer = make_trainer(cfg, run, clock)
         trainer.loggers = make_loggers(cfg, run)
@@ -77,10 +84,8 @@ def outtake_rate(cfg: DictConfig) -> float:
 
 def bare_rate(cfg: DictConfig, steps: int) -> float:
     """Train with the loop that one would write by hand."""
-    data = build_data(cfg)
-    data.setup("fit")
+    data, task = prepared(cfg)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies())
     task = task.to(device).train()
     net, normalize, criterion = task.net, task.normalize, task.loss
     optimizer = instantiate(cfg.optimizer)(net.parameters())

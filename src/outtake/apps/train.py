@@ -151,10 +151,8 @@ def make_trainer(
         folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
     several = world.size > 1
-    seeds, layers = (
-        [RankRandomness(int(cfg.seed))] * several,
-        [SyncedLayers(on_gpu=world.on_gpu)] * several,
-    )
+    seeds = [RankRandomness(int(cfg.seed))] if several else []
+    layers = [SyncedLayers(on_gpu=world.on_gpu)] if several else []
     # The first and the last have to be; each says why.
     watches = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
     trainer: Trainer = instantiate(
@@ -165,7 +163,7 @@ def make_trainer(
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
         num_nodes=world.nodes,
-        **({} if world.size > 1 else {"strategy": "auto"}),
+        **({} if several else {"strategy": "auto"}),
     )
     return trainer
 

@@ -15,11 +15,6 @@ def world_size() -> int:
     return distributed.get_world_size() if _grouped() else 1
 
 
-def rank() -> int:
-    """Return this process's number, 0 where it is alone."""
-    return distributed.get_rank() if _grouped() else 0
-
-
 def total(values: torch.Tensor) -> torch.Tensor:
     """Return the sum of a tensor over all ranks, detached; the same bits on every rank."""
     values = values.detach().clone()
