@@ -222,14 +222,12 @@ def test_a_provider_that_is_not_installed_is_a_device_error(trained):
         open_backend("onnxruntime", trained, provider="tensorrt")
 
 
-def test_auto_takes_what_is_fastest_here(monkeypatch, caplog):
+def test_auto_takes_what_is_fastest_here(monkeypatch):
     there = "outtake.inference.opening.importlib.util.find_spec"
     monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(there, lambda name: object())
-    with caplog.at_level(logging.INFO):
-        assert choose("auto") == "openvino"
-    assert caplog.messages == ["backend=auto: openvino on the CPU"]
+    assert choose("auto") == "openvino"
     assert choose("auto", precision="float16") == "torch"
     assert choose("auto", precision="int8") == "openvino"
     monkeypatch.setattr(there, lambda name: None)
@@ -243,6 +241,16 @@ def test_auto_takes_what_is_fastest_here(monkeypatch, caplog):
     assert choose("auto") == "torch" and choose("auto", "cpu") == "openvino"
     with pytest.raises(ConfigError, match="OpenVINO runs on the CPU"):
         choose("openvino", "cuda")
+
+
+def test_what_auto_took_is_said_once_and_only_when_it_is_opened(trained, monkeypatch, caplog):
+    monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "arm64")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with caplog.at_level(logging.INFO):
+        choose("auto")
+        open_backend("auto", trained)
+        open_backend("torch", trained)
+    assert caplog.messages == ["backend=auto: torch on the CPU"]
 
 
 def test_a_library_that_is_missing_is_one_line():

@@ -94,6 +94,8 @@ def open_backend(
         DeviceError: the device is not here.
     """
     chosen = choose(name, device, precision)
+    if name == "auto":
+        _say(chosen, device)
     own = _own_options(name, chosen, options)
     plain = window is None and tuple(scales) == (1.0,)
     backend: Backend
@@ -135,13 +137,23 @@ def choose(name: str, device: str = "auto", precision: str = "auto") -> str:
         raise ConfigError(f"device={device}: OpenVINO runs on the CPU; use backend=torch")
     if name != "auto":
         return name
-    x86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
-    installed = importlib.util.find_spec("openvino") is not None
     able = precision == "auto" or precision in OPENVINO_PRECISIONS
-    found = "openvino" if not cuda and x86 and installed and able else "torch"
-    hint = "; pip install 'outtake[openvino]' is faster" if x86 and not installed else ""
-    log.info("backend=auto: %s on %s%s", found, "CUDA" if cuda else "the CPU", hint)
-    return found
+    return "openvino" if not cuda and _is_x86() and _has_openvino() and able else "torch"
+
+
+def _say(chosen: str, device: str) -> None:
+    where = "CUDA" if resolve_device(device).type == "cuda" else "the CPU"
+    faster = _is_x86() and not _has_openvino()
+    hint = "; pip install 'outtake[openvino]' is faster" if faster else ""
+    log.info("backend=auto: %s on %s%s", chosen, where, hint)
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+
+def _has_openvino() -> bool:
+    return importlib.util.find_spec("openvino") is not None
 
 
 def _own_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, Any]:
