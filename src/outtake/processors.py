@@ -1,8 +1,13 @@
-"""How many processors this process may use."""
+"""Which processors this process may use, and how urgently."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_THREADS = Path("/proc/self/task")
 
 
 def usable_processors() -> int:
@@ -10,3 +15,30 @@ def usable_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def scheduled_as_before() -> Iterator[None]:
+    """Let no thread of this process stay real-time (``SCHED_FIFO``) that becomes so inside.
+
+    Nothing else on the machine gets a processor from such a thread as long as it works.
+    """
+    if not hasattr(os, "sched_getscheduler") or not _THREADS.is_dir():
+        yield
+        return
+    urgent = _real_time_threads()
+    try:
+        yield
+    finally:
+        for thread in _real_time_threads() - urgent:
+            with suppress(OSError):  # it has ended
+                os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _real_time_threads() -> set[int]:
+    found = set()
+    for entry in _THREADS.iterdir():
+        with suppress(OSError):
+            if os.sched_getscheduler(int(entry.name)) == os.SCHED_FIFO:
+                found.add(int(entry.name))
+    return found

@@ -1,4 +1,5 @@
 import logging
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -327,3 +328,15 @@ def test_the_same_frames_give_the_same_bytes(name, suffix, tmp_path):
         with av.open(str(path)) as container:
             found.add(b"".join(bytes(packet) for packet in container.demux(video=0)))
     assert len(found) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_av1_does_not_make_the_process_real_time(tmp_path: Path) -> None:
+    info = describe(tmp_path)
+    with open_writer(tmp_path / "out.mkv", info, codec="av1") as writer:
+        for frame in shallow():
+            writer.write(frame)
+        threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+        assert len(threads) > 3, "the encoder runs"
+        policies = {os.sched_getscheduler(thread) for thread in threads}
+    assert policies == {os.SCHED_OTHER}, "root may have other threads wait for ever"

@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from outtake.errors import OutputError
+from outtake.processors import scheduled_as_before
 from outtake.types import TimedFrame
 from outtake.video.colour import FULL_RANGE, LIMITED_RANGE, from_rgb
 from outtake.video.encoding import Encoding
@@ -71,6 +72,10 @@ class PictureTrack:
         if encoding.alpha:
             stream.metadata["alpha_mode"] = "1"
         tag_picture(stream, info, self.pix_fmt)
+        if encoding.codec.encoder == "libsvtav1":
+            # Opened by root it makes its threads, and the one that opens it, real-time.
+            with scheduled_as_before():
+                context.open()
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
         """Encode a frame at a time in units of the source's time base."""
