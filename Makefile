@@ -18,7 +18,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,openvino,onnx,ray,sweep,mlflow,joblib,submitit]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,all]"
 	touch $@
 
 demo: $(STAMP)
@@ -42,7 +42,7 @@ format: $(STAMP)
 constraints:
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet "torch==2.14.1" "torchvision==0.29.1" ".[dev,openvino,onnx,ray,sweep,mlflow,joblib,submitit]"
+	build/constraints/bin/python -m pip install --quiet "torch==2.14.1" "torchvision==0.29.1" ".[dev,all]"
 	build/constraints/bin/python -m pip list --format=freeze --exclude outtake --exclude pip \
 		--exclude setuptools | sort --ignore-case > constraints.txt
 	rm -rf build/constraints

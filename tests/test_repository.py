@@ -23,13 +23,20 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# An extra that does not go with the pins: who wants it leaves them out.
-UNPINNED = {"trackio"}
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def requirements() -> list[str]:
-    extras = [v for k, v in PROJECT["optional-dependencies"].items() if k not in UNPINNED]
+    extras = [wanted for name, wanted in EXTRAS.items() if name != "all"]
     return [*PROJECT["dependencies"], *(requirement for extra in extras for requirement in extra)]
+
+
+def test_the_extra_all_is_every_other_but_the_tests() -> None:
+    (every,) = EXTRAS["all"]
+    assert set(every.removeprefix("outtake[").rstrip("]").split(",")) == EXTRAS.keys() - {
+        "dev",
+        "all",
+    }
 
 
 @pytest.mark.parametrize("requirement", requirements())

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -61,9 +60,8 @@ def clockless(run: Path) -> list[dict[str, Any]]:
 def shown(runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run with all dashboards."""
     folder = tmp_path_factory.mktemp("shown")
-    names = "tensorboard,wandb,mlflow" + (",trackio" if find_spec("trackio") else "")
     overrides = options(
-        runs, pairs, f"logger=[{names}]", f"paths.runs={folder}", "loss=cross_entropy_dice"
+        runs, pairs, "logger=all", f"paths.runs={folder}", "loss=cross_entropy_dice"
     )
     train(compose("train", overrides), folder / "run", overrides)
     return folder / "run"
@@ -157,7 +155,6 @@ def test_mlflow_has_it_all_in_one_file_for_all_runs(shown: Path) -> None:
     assert not {"mlflow.user", "mlflow.source.git.commit"} & run.data.tags.keys()
 
 
-@pytest.mark.skipif(not find_spec("trackio"), reason="trackio is not installed")
 def test_trackio_has_curves_and_pictures_in_its_folder(shown: Path) -> None:
     folder = Path(os.environ["TRACKIO_DIR"])  # settled by the first run of this process
     run = [(shown / "dashboards" / "trackio.id").read_text().strip()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -313,28 +312,17 @@ def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
     check_multirun(compose("train", ["trainer.devices=[3]"]))
 
 
-def installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(f"hydra_plugins.{name}") is not None
-    except ModuleNotFoundError:
-        return False
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("plugin", "launcher"),
+    "launcher",
     [
-        ("hydra_joblib_launcher", ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"]),
-        ("hydra_submitit_launcher", ["hydra/launcher=submitit_local"]),
-        (
-            "hydra_ray_launcher",
-            ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
-        ),
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"],
+        ["hydra/launcher=submitit_local"],
+        ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
     ],
+    ids=["joblib", "submitit", "ray"],
 )
-def test_a_grid_through_a_launcher(tmp_path: Path, plugin: str, launcher: list[str]) -> None:
-    if not installed(plugin):
-        pytest.skip(f"{plugin} is not installed, see docs/sweeps.md")
+def test_a_grid_through_a_launcher(tmp_path: Path, launcher: list[str]) -> None:
     line = [sys.executable, ROOT / "train.py", "-m", *launcher, *SMALL, "trainer.max_epochs=1"]
     line += ["optimizer.lr=1e-3,2e-3", f"paths.runs={tmp_path}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
