@@ -14,7 +14,7 @@ from outtake.apps.cli import explain
 from outtake.apps.config import compose
 from outtake.apps.endings import ended_by_sigterm
 from outtake.apps.train import train
-from outtake.errors import NonFiniteLossError, OutOfMemoryError
+from outtake.errors import ConfigError, NonFiniteLossError, OutOfMemoryError
 from outtake.training.checkpoint_io import read_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -66,6 +66,23 @@ def test_out_of_memory_names_the_batch_and_what_to_set(
         "a training batch of 2 images 3x24x24" in line and "set a smaller data.batch_size" in line
     )
     assert "\n" not in line and "batch_size: 2\n" in (tmp_path / "run/config.yaml").read_text()
+
+
+def test_what_has_no_deterministic_kernel_is_named(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def refused(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(
+            "adaptive_max_pool2d_backward_cuda does not have a deterministic implementation, but "
+            "you set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism ..."
+        )
+
+    monkeypatch.setattr(SegmentationTask, "forward", refused)
+    with pytest.raises(ConfigError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    line = explain(caught.value)
+    assert "adaptive_max_pool2d_backward_cuda has no deterministic kernel on cpu" in line
+    assert "trainer.deterministic=warn" in line and "\n" not in line
 
 
 def test_another_error_stays_what_it_is(

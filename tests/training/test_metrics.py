@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -44,6 +45,20 @@ def test_miou_equals_a_ten_line_reference_in_a_thousand_random_cases() -> None:
         seen_ignored += bool((truth == 255).any())
         seen_absent += result["classes_scored"] < classes
     assert seen_ignored > 500 and seen_absent > 300, "the cases must be hard"
+
+
+@pytest.fixture
+def only_deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("only_deterministic")
+def test_counting_deterministically_takes_no_more_memory() -> None:
+    truth = np.random.default_rng(0).integers(0, 150, (1, 512, 512))
+    counted = count(truth, np.zeros_like(truth), 150)  # 47 GB if each pixel met each cell
+    assert counted[:, 0].tolist() == np.bincount(truth.ravel(), minlength=150).tolist()
 
 
 def test_a_perfect_prediction_scores_one_and_absent_classes_are_left_out() -> None:

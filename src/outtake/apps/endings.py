@@ -20,7 +20,13 @@ from outtake.apps.cli import TERMINATED
 from outtake.apps.requeue import is_requeue, requeue
 from outtake.apps.world import OWN, rank_of_environment
 from outtake.data.datamodule import DataModule
-from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
+from outtake.errors import (
+    ConfigError,
+    NonFiniteLossError,
+    OutOfMemoryError,
+    OuttakeError,
+    RankLostError,
+)
 from outtake.experiments.run_folder import RunFolder
 from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import LAST
@@ -28,6 +34,7 @@ from outtake.training.last_checkpoint import LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch, is_out_of_memory
 
 # gloo raises plain RuntimeErrors.
+_NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
 _UNREACHABLE = re.compile(
     r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting", re.IGNORECASE
 )
@@ -67,6 +74,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         SystemExit: 143 at SIGTERM, after how to go on was printed.
         NonFiniteLossError: after ``non_finite.json`` was written.
         OutOfMemoryError: with the batch and what to set.
+        ConfigError: something has no deterministic kernel, and only such were asked for.
     """
     (last,) = callbacks_of(trainer, LastCheckpoint)
     former = {number: signal.getsignal(number) for number in last.signals}
@@ -101,6 +109,12 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
             raise _stop(last.requested, folder) from None
         if is_out_of_memory(error):
             raise _out_of_memory(trainer) from error
+        if (refused := _NOT_DETERMINISTIC.search(str(error))) is not None:
+            raise ConfigError(
+                f"trainer.deterministic=true: {refused[1]} has no deterministic kernel on "
+                f"{trainer.strategy.root_device}; choose a model or loss without it, or "
+                "trainer.deterministic=warn, which takes it as it is"
+            ) from error
         raise
     finally:
         if threading.current_thread() is threading.main_thread():
