@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from av.stream import Disposition
 
+from outtake.processors import scheduled_as_before
+
 FRAMES = 12
 SIZE = (64, 48)
 RATE = 25
@@ -66,6 +68,7 @@ def drawn(count: int = FRAMES, width: int = SIZE[0], height: int = SIZE[1]) -> l
     return [np.array(texture[i : i + height, 2 * i : 2 * i + width]) for i in range(count)]
 
 
+@scheduled_as_before()
 def film(
     path: Path,
     codec: str = "libx264",
