@@ -152,6 +152,27 @@ def test_images_go_in_and_out(trained, video, tmp_path):
         ),
         (["remove=[ball]", "codec=vp8"], OutputError, "codec=vp8: unknown"),
         (["remove=[ball]", "device=abacus"], DeviceError, "use auto, cpu or cuda"),
+        (["remove=[ball]", "device=null"], DeviceError, "use auto, cpu or cuda"),
+        (["remove=[ball]", "window=256.0"], ConfigError, r"window=256\.0: give \[HEIGHT,WIDTH\]"),
+        (["remove=[ball]", "window=abc"], ConfigError, r"window=abc: give \[HEIGHT,WIDTH\]"),
+        (["remove=[ball]", "backend.threads=-1"], ConfigError, "threads=-1: must be a whole"),
+        (["remove=[ball]", "fps=inf"], ConfigError, "fps=inf: must be a number, at least 0"),
+        (
+            ["remove=[ball]", "remover=inpaint", "remover.radius_px=2.5"],
+            ConfigError,
+            "radius_px=2.5: must be a whole number, at least 1",
+        ),
+        (
+            ["remove=[ball]", "remover.reach_frames=10.5"],
+            ConfigError,
+            "reach_frames=10.5: must be a whole number, at least 1 and at most 64",
+        ),
+        (["remove=[ball]", "+remover.ring=wide"], ConfigError, "ring=wide: must be a number"),
+        (
+            ["remove=[ball]", "remover=side_by_side", "remover.divider_px=1.5"],
+            ConfigError,
+            "divider_px=1.5: must be a whole number, at least 0",
+        ),
     ],
 )
 def test_what_can_not_work_says_why_and_leaves_nothing(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from outtake.errors import VideoError
-from outtake.video import open_clip, probe
+from outtake.video import open_clip, open_writer, probe
 from outtake.video.orientation import Orientation
 from outtake.video.structure import missing_bytes
 
@@ -107,6 +107,20 @@ def test_a_folder_of_images_is_a_clip_in_natural_order(tmp_path):
         Fraction(2, 25),
         Fraction(4, 25),
     ]
+
+
+def test_an_image_an_hour_is_a_clip_too(tmp_path):
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / "in" / f"{index}.png"), np.zeros((16, 16, 3), np.uint8))
+    with (
+        open_clip(tmp_path / "in", fps=1 / 3600) as clip,
+        open_writer(tmp_path / "out.mkv", clip.info) as writer,
+    ):
+        for frame in clip:
+            writer.write(frame)
+    with open_clip(tmp_path / "out.mkv") as clip:
+        assert [round(frame.pts * frame.time_base) for frame in clip] == [0, 3600, 7200]
 
 
 def test_images_of_different_sizes_are_no_clip(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from outtake.errors import ConfigError
+from outtake.ranges import check_number
 
 # key -> (type, least value, whether null is allowed)
 _NUMBERS: dict[str, tuple[type, float, bool]] = {
@@ -44,7 +45,7 @@ def check_values(plain: Mapping[str, Any]) -> None:
         if not isinstance(plain.get(key), Mapping):
             raise ConfigError(f"{key}={plain.get(key)}: leave it out, or set {key}.KEY=VALUE")
     for key, (kind, least, optional) in _NUMBERS.items():
-        _check_number(key, _at(plain, key), kind, least, optional=optional)
+        check_number(key, _at(plain, key), least, whole=kind is int, optional=optional)
     for key in _SWITCHES:
         if not isinstance(_at(plain, key), bool):
             raise ConfigError(f"{key}={_at(plain, key)}: must be true or false")
@@ -53,12 +54,12 @@ def check_values(plain: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={plain[key]}: unknown; use {', '.join(words)}")
     threshold = plain["mask"].get("threshold")
     for value in threshold.values() if isinstance(threshold, Mapping) else [threshold]:
-        _check_number("mask.threshold", value, float, 0, optional=False)
+        check_number("mask.threshold", value, 0)
     scales = plain["scales"]
     if not isinstance(scales, list) or not scales:
         raise ConfigError(f"scales={scales}: must be a list of numbers, such as [0.75,1,1.25]")
     for value in scales:
-        _check_number("scales", value, float, 0, optional=False)
+        check_number("scales", value, 0)
     for key in ("input", "output"):
         if not plain[key] or not isinstance(plain[key], str | list):
             raise ConfigError(f"{key}={plain[key]!r}: must name a file or folder")
@@ -69,14 +70,3 @@ def check_values(plain: Mapping[str, Any]) -> None:
 def _at(plain: Mapping[str, Any], key: str) -> Any:
     group, _, name = key.rpartition(".")
     return (plain[group] if group else plain).get(name)
-
-
-def _check_number(key: str, value: object, kind: type, least: float, *, optional: bool) -> None:
-    if value is None and optional:
-        return
-    kinds = (int, float) if kind is float else (int,)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
-        what = "a number" if kind is float else "a whole number"
-        raise ConfigError(
-            f"{key}={value}: must be {what}, at least {least}{' or null' if optional else ''}"
-        )

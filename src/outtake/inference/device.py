@@ -17,7 +17,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise DeviceError(f"device={name}: unknown; use auto, cpu or cuda") from error
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"device={name}: not supported; use auto, cpu or cuda")

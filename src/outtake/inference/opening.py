@@ -23,6 +23,7 @@ from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
 from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.torch_backend import TorchBackend, TorchNetwork
+from outtake.ranges import check_number
 from outtake.types import Frame
 
 log = logging.getLogger(__name__)
@@ -164,7 +165,9 @@ def _own_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, A
     for key in options:
         if key not in known:
             raise ConfigError(f"backend.{key}: unknown to {name}; it takes {', '.join(known)}")
-    return {key: value for key, value in options.items() if key in taken[chosen]}
+    own = {key: value for key, value in options.items() if key in taken[chosen]}
+    check_number("backend.threads", own.get("threads"), 1, whole=True, optional=True)
+    return own
 
 
 def _refuse_int8(precision: str) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from outtake.errors import ConfigError
+from outtake.ranges import check_number
 from outtake.removal.framewise import copied, framewise
 from outtake.removal.regions import regions
 from outtake.removal.stages import FrameFacts, MaskedFrame, alone
@@ -39,8 +40,7 @@ class Inpaint:
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in METHODS:
             raise ConfigError(f"remover.method={method}: unknown; use {', '.join(METHODS)}")
-        if radius_px < 1:
-            raise ConfigError(f"remover.radius_px={radius_px}: must be at least 1")
+        check_number("remover.radius_px", radius_px, 1, whole=True)
         self._method = METHODS[method]
         self._radius_px = radius_px
         self.facts: list[FrameFacts] = []

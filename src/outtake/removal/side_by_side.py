@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.errors import ConfigError
+from outtake.ranges import check_number
 from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
 from outtake.types import Frame, TimedFrame
 
@@ -27,15 +27,14 @@ class SideBySide:
         divider_px: width of the white line in between; an even one keeps the width even.
 
     Raises:
-        ConfigError: a negative width.
+        ConfigError: a width that is no whole number from 0 on.
     """
 
     keeps_outside = False
     channels = 3
 
     def __init__(self, remover: Remover, divider_px: int = 2) -> None:
-        if divider_px < 0:
-            raise ConfigError(f"remover.divider_px={divider_px}: must be at least 0")
+        check_number("remover.divider_px", divider_px, 0, whole=True)
         self._remover = remover
         self._divider_px = divider_px
         self.needs_mask = remover.needs_mask

@@ -60,14 +60,13 @@ class ImageFolder:
         deep: bool = True,
     ) -> None:
         self.path = Path(path)
-        if not (fps > 0 and math.isfinite(fps)):
+        if not (fps > 0 and math.isfinite(fps) and (rate := _rate(fps))):
             raise VideoError(f"fps={fps}: a folder of images needs a rate above 0")
         self.files = [*files] if files is not None else [*_folder(self.path).images]
         self._selection = selection or Selection()
         self._limits = limits or Limits()
         first = _read(self.files[0], self._limits)
         height, width = first.shape[:2]
-        rate = Fraction(fps).limit_denominator(1001)
         self._whole = VideoInfo(
             path=self.path,
             width=width,
@@ -126,6 +125,12 @@ class ImageFolder:
         image = np.asarray(cv2.convertScaleAbs(picture, alpha=1 / 257), np.uint8)
         deep = np.asarray(picture, np.uint16) if self._deep else None
         return TimedFrame(image, index, self.info.time_base, deep)
+
+
+def _rate(fps: float) -> Fraction:
+    # An image an hour has no fraction that containers know: the times of frames are what counts.
+    exact = Fraction(fps)
+    return exact.limit_denominator(1001) or exact.limit_denominator(10**6)
 
 
 def _folder(path: Path) -> Source:

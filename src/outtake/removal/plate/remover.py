@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from outtake.errors import ConfigError
+from outtake.ranges import check_number
 from outtake.removal.plate.carry import Shown
 from outtake.removal.plate.patch import Patch
 from outtake.removal.plate.room import Room
@@ -87,15 +87,15 @@ class Plate:
         max_memory_mb: int = 1024,
         filler: Filler | None = None,
     ) -> None:
-        _check("reach_frames", reach_frames, 1, 64)
+        _check("reach_frames", reach_frames, 1, 64, whole=True)
         _check("ring", ring, 0.005, 0.5)
-        _check("samples", samples, 1, 31)
+        _check("samples", samples, 1, 31, whole=True)
         _check("tolerance", tolerance, 1, 10)
         _check("max_error", max_error, 0, 255)
         _check("stability", stability, 0, 0.9)
         _check("seam", seam, 0, 0.2)
         _check("max_drift", max_drift, 0, 1000)
-        _check("max_memory_mb", max_memory_mb, 1, 1 << 20)
+        _check("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
         self._reach_frames = reach_frames
         self._search = Search(Choice(samples, tolerance, max_error), ring, seam)
         self._stability = stability
@@ -184,6 +184,5 @@ def _residual(patches: list[Patch]) -> float | None:
     return float(sum(value * size for value, size in usable) / sum(size for _, size in usable))
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"remover.{name}={value}: must be at least {low} and at most {high}")
+def _check(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
+    check_number(f"remover.{name}", value, low, high, whole=whole)

@@ -1,0 +1,45 @@
+"""Numbers that users give, checked where they enter."""
+
+from __future__ import annotations
+
+from outtake.errors import ConfigError
+
+
+def check_number(
+    key: str,
+    value: object,
+    least: float,
+    most: float | None = None,
+    *,
+    whole: bool = False,
+    optional: bool = False,
+) -> None:
+    """Let nothing pass but a finite number from ``least`` to ``most``.
+
+    Args:
+        key: its name on the command line, for the message.
+        value: what was given; true and false are no numbers.
+        least: the lowest that is allowed.
+        most: the highest, None for no bound.
+        whole: only an int is allowed.
+        optional: None is allowed too.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if value is None and optional:
+        return
+    high = float("inf") if most is None else most
+    kinds = (int,) if whole else (int, float)
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool)
+        or not least <= value <= high
+        or (value == float("inf"))
+    ):
+        what = "a whole number" if whole else "a number"
+        above = "" if most is None else f" and at most {most}"
+        raise ConfigError(
+            f"{key}={value}: must be {what}, at least {least}{above}"
+            f"{', or null' if optional else ''}"
+        )
