@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -185,3 +186,21 @@ def test_too_few_draws_are_refused(small_run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="resamples"):
         run(f"checkpoint={small_run}", "bootstrap.resamples=3", f"output={tmp_path / 'out'}")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_may_be_called_like_a_secret(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(pairs, tmp_path / "data"))
+    (data / "classes.yaml").write_text("names: [board, token]\n")
+    run = tmp_path / "run"
+    train(compose("train", [*runs.options(data), "trainer.max_epochs=1"]), run)
+    written = evaluate(compose("evaluate", [f"checkpoint={run}"]))
+    record = json.loads(written.read_text())
+    assert isinstance(record["iou"]["token"], float)
+    assert "redacted" not in written.read_text() + (run / "summary.json").read_text()
+    assert "redacted" not in (written.parent / "report.html").read_text()
+
+
+@pytest.mark.parametrize("change", ["bootstrap.resamples=abc", "bootstrap.seed=-1"])
+def test_draws_that_are_no_number_are_refused_before_the_work(change: str) -> None:
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        evaluate(compose("evaluate", ["checkpoint=missing", change]))

@@ -63,3 +63,18 @@ def test_trees_are_hidden_by_key_and_by_value(monkeypatch) -> None:
 def test_a_page_of_a_single_word_takes_a_moment() -> None:
     page = "x" * 5_000_000 + " api_key=c4n4ry-5up3r-s3cret " + "/Az+09" * 500_000
     assert "c4n4ry" not in redact(page)
+
+
+def test_where_the_shell_is_is_no_secret(monkeypatch) -> None:
+    monkeypatch.setenv("PWD", "/data/project")
+    monkeypatch.setenv("OLDPWD", "/data/other")
+    monkeypatch.setenv("SMTP_PWD", CANARY)
+    assert redact("/data/project/images /data/other") == "/data/project/images /data/other"
+    assert redact_tree({"root": "/data/project"}) == {"root": "/data/project"}
+    assert CANARY not in redact(CANARY)
+
+
+def test_scores_and_counts_of_a_class_named_like_a_secret_stay() -> None:
+    scores = {"iou": {"token": 0.25, "board": 0.5}, "val/iou/password": 0.75, "images": {"pwd": 7}}
+    assert redact_tree(scores) == scores
+    assert redact_tree({"password": 123456}) == {"password": "<redacted>"}

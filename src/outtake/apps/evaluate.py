@@ -18,7 +18,7 @@ from outtake.build import build_data
 from outtake.checkpoint import Trained, load_trained
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import Sample
-from outtake.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.errors import DataRootError, LabelSpaceError
 from outtake.experiments.environment import device_name
 from outtake.experiments.pages.html import make_page
 from outtake.experiments.redact import redact_tree
@@ -26,6 +26,7 @@ from outtake.experiments.report.content import content
 from outtake.experiments.report.numbers import detail_of, paired_difference
 from outtake.files import check_folder, replace_text, write_json
 from outtake.inference.device import resolve_device
+from outtake.ranges import check_number
 from outtake.training.bootstrap import Bootstrap
 from outtake.training.forward_time import measure_forward
 from outtake.training.metrics import scores
@@ -106,10 +107,10 @@ def baseline_loader(
 
 
 def _bootstrap(cfg: DictConfig) -> Bootstrap:
-    resamples, seed = int(cfg.bootstrap.resamples), int(cfg.bootstrap.seed)
-    if resamples < 100:
-        raise ConfigError(f"bootstrap.resamples={resamples}: give 100 or more")
-    return Bootstrap(resamples, seed=seed)
+    resamples, seed = cfg.bootstrap.resamples, cfg.bootstrap.seed
+    check_number("bootstrap.resamples", resamples, 100, whole=True)
+    check_number("bootstrap.seed", seed, 0, whole=True)
+    return Bootstrap(int(resamples), seed=int(seed))
 
 
 def data_for(trained: Trained, cfg: DictConfig) -> DataModule:

@@ -25,6 +25,8 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-
 _HARMLESS = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
 # Tried at the beginning of a word only: a page holds words of a million letters.
 _USERINFO = re.compile(r"(?P<scheme>(?<![\w+.-])[\w+.-]+://)[^/\s@]{1,1000}@")
+# Variables of every shell, which hold where one is.
+_NO_SECRETS = {"PWD", "OLDPWD"}
 # Shorter values are as likely to be ordinary words that happen to stand in such a variable.
 _LEAST_LENGTH = 6
 
@@ -67,6 +69,8 @@ def _hidden(value: Any) -> Any:
         return {key: _hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_hidden(item) for item in value]
+    if isinstance(value, float) or (isinstance(value, int) and len(str(value)) < _LEAST_LENGTH):
+        return value  # no secret: a class may be called so, and this is a score or a count of it
     return HIDDEN
 
 
@@ -81,5 +85,5 @@ def _hide_value(match: re.Match[str]) -> str:
 
 
 def _secret_values() -> list[str]:
-    named = (v for k, v in os.environ.items() if SECRET_NAME.search(k))
+    named = (v for k, v in os.environ.items() if SECRET_NAME.search(k) and k not in _NO_SECRETS)
     return sorted({v for v in named if len(v) >= _LEAST_LENGTH}, key=len, reverse=True)
