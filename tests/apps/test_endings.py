@@ -94,3 +94,15 @@ def test_another_error_stays_what_it_is(
     monkeypatch.setattr(SegmentationTask, "forward", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         train(compose("train", runs.options(pairs)), tmp_path / "run")
+
+
+def test_one_image_is_too_few_for_a_network_that_normalises_one_pixel(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def pooled(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.BatchNorm2d(3)(images[:1].float().mean((2, 3), keepdim=True))
+
+    monkeypatch.setattr(SegmentationTask, "forward", pooled)
+    with pytest.raises(ConfigError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    assert "set data.batch_size to 2 or more" in explain(caught.value)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 import yaml
 
 from outtake.apps.config import compose
@@ -103,3 +105,15 @@ def test_only_what_changed_is_named() -> None:
         "package y: 2, now absent",
         "package z: absent, now 3",
     ]
+
+
+def test_deterministic_algorithms_are_no_difference(
+    runs: ModuleType, pairs: Path, tmp_path: Path, capsys
+) -> None:
+    overrides = [*runs.options(pairs), "trainer.deterministic=true", "trainer.max_epochs=1"]
+    train(compose("train", overrides), tmp_path / "run", overrides)
+    torch.use_deterministic_algorithms(False)  # as in a new process
+    again(tmp_path / "run", tmp_path / "again")
+    torch.use_deterministic_algorithms(False)
+    said = capsys.readouterr().out
+    assert "identical: every record" in said and "flag deterministic" not in said

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 import yaml
 
 from outtake.apps.config import CONF, compose
+from outtake.apps.evaluate import evaluate
 from outtake.apps.train import OBJECTIVE, best_record, train
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError, NonFiniteLossError, OutputError
@@ -201,3 +204,33 @@ def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
         for config in (yaml.safe_load((p.parent / "config.yaml").read_text()) for p in summaries)
     }
     assert models == {(s, b) for s in (8, 32) for b in ("resnet18", "mobilenet_v2")}
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_every_precision_trains_and_validates(
+    precision: str, runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    overrides = [*runs.options(pairs), f"trainer.precision={precision}", "trainer.max_epochs=1"]
+    overrides += ["loss=cross_entropy_dice", "loss.class_weights=log"]
+    assert train(compose("train", overrides), tmp_path / "run") > 0
+    evaluate(compose("evaluate", [f"checkpoint={tmp_path / 'run'}", "report=false"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seed=-1", "seed=-1: must be a whole number, at least 0"),
+        ("seed=abc", "seed=abc: must be a whole number"),
+        ("checkpoint_every_n_steps=abc", "every_n_steps=abc: must be a whole number, at least 1"),
+        ("callbacks.images.count=abc", "callbacks.images.count=abc: must be a whole number"),
+        ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
+        ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
+        ("scheduler.power=-1", "scheduler: power=-1: must be at least 0"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_before_the_run_folder(
+    change: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        train(compose("train", [*SMALL, "callbacks=default", change]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

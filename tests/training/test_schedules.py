@@ -38,3 +38,18 @@ def test_warmup_rises_then_the_schedule_begins(make) -> None:
     seen = rates(make, 30, warmup_steps=5)
     assert seen[:5] == sorted(seen[:5]) and seen[0] < 0.2
     assert max(seen) == pytest.approx(1.0) and seen[-1] < 0.1
+
+
+@pytest.mark.parametrize("steps", [1, 4, 10])
+def test_one_cycle_may_rise_over_one_step(steps: int) -> None:
+    seen = rates(one_cycle, steps, warmup_share=1 / steps)
+    assert seen == sorted(seen, reverse=True) and (steps == 1 or seen[0] == pytest.approx(1.0))
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [(poly, {"power": -1}), (poly, {"warmup_steps": -1}), (cosine, {"warmup_steps": -2})],
+)
+def test_what_no_schedule_can_be_is_refused(make, options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be at least 0"):
+        rates(make, 10, **options)

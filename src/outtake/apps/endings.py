@@ -74,7 +74,8 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         SystemExit: 143 at SIGTERM, after how to go on was printed.
         NonFiniteLossError: after ``non_finite.json`` was written.
         OutOfMemoryError: with the batch and what to set.
-        ConfigError: something has no deterministic kernel, and only such were asked for.
+        ConfigError: something has no deterministic kernel, and only such were asked for; or
+            the network needs more than one image in a batch.
     """
     (last,) = callbacks_of(trainer, LastCheckpoint)
     former = {number: signal.getsignal(number) for number in last.signals}
@@ -96,6 +97,13 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         if is_requeue(number):
             requeue(number, former[number])
         raise ending from None
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
+            raise ConfigError(
+                "the network normalises a map of one pixel over the images of a batch: set "
+                "data.batch_size to 2 or more for each process, or data.crop larger"
+            ) from error
+        raise
     except (RuntimeError, MemoryError) as error:
         if trainer.world_size > 1 and is_lost(error):
             if OWN in os.environ:

@@ -54,7 +54,7 @@ def reproduce(
         return train(saved, new.path, overrides)  # one process compares
     differences = [
         *resumption_differences(old.path),
-        *environment_differences(_read_json(old.path / "environment.json"), describe_environment()),
+        *environment_differences(_read_json(old.path / "environment.json"), _environment(saved)),
     ]
     for line in differences:
         print(f"differs: {line}")
@@ -71,6 +71,13 @@ def reproduce(
     if parted is not None:
         raise SystemExit(1)
     return objective
+
+
+def _environment(cfg: DictConfig) -> dict[str, Any]:
+    """Describe what a run of this config will find: its trainer sets a flag that is not yet set."""
+    environment = describe_environment()
+    environment["flags"]["deterministic_algorithms"] = bool(cfg.trainer.get("deterministic"))
+    return environment
 
 
 def find_run(place: str) -> RunFolder:

@@ -41,6 +41,7 @@ from outtake.experiments.run_folder import RunFolder
 from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.experiments.sweep.reporting import end_with_driver, trial_report
 from outtake.files import check_folder, replace_text
+from outtake.ranges import check_number
 from outtake.training import ranks
 from outtake.training.callbacks import Throughput, callbacks_of
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
@@ -83,6 +84,7 @@ def train(
         else:
             cfg = resumed_config(cfg, resumed, overrides)
     check_targets(plain_containers(cfg))
+    _check_numbers(cfg)
     world = check_trainer(cfg)
     folder = RunFolder(resumed or os.environ.get(RUN_DIR) or place)
     with ended_by_sigterm():
@@ -91,6 +93,18 @@ def train(
         if OWN in os.environ:
             end_with_driver()
         return _train(cfg, folder, overrides, resume=resumed is not None)
+
+
+def _check_numbers(cfg: DictConfig) -> None:
+    check_number("seed", cfg.seed, 0, 2**32 - 1, whole=True)
+    every = cfg.get("checkpoint_every_n_steps")
+    check_number("checkpoint_every_n_steps", every, 1, whole=True, optional=True)
+    trainer = cfg.trainer
+    if cfg.get("scheduler") and trainer.max_epochs == -1 and trainer.get("max_steps", -1) == -1:
+        raise ConfigError(
+            "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; set "
+            "trainer.max_epochs or +trainer.max_steps, or scheduler=null"
+        )
 
 
 def _launch(world: World, folder: RunFolder) -> float:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, show
 from outtake.training.ranks import gathered
 from outtake.training.shown import Shown, shown_sample
@@ -73,6 +74,7 @@ class ValidationImages(Callback):
     """
 
     def __init__(self, count: int = 4) -> None:
+        check_number("callbacks.images.count", count, 0, whole=True)
         self.count = count
         self._shown: dict[int, Shown] = {}
 

@@ -60,15 +60,15 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
-        # reduction="none": the reducing 2-D kernel is not deterministic on CUDA.
+        # Up from half precision, but not down from double.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = F.cross_entropy(
-            # Up from half precision, but not down from double.
-            logits.to(torch.promote_types(logits.dtype, torch.float32)),
+            logits,
             target,
-            weight=self.weight,
+            weight=None if self.weight is None else self.weight.to(logits.dtype),
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
-            reduction="none",
+            reduction="none",  # the 2-D kernel that reduces is not deterministic on CUDA
         )
         valid = (target != self.ignore_index).sum()
         if self.training and world_size() > 1:

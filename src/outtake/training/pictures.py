@@ -9,6 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.charts import bar_chart, confusion_chart
 from outtake.data.datamodule import DataModule
+from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, Table, show
 from outtake.training.metrics import scores
 from outtake.training.shown import rgb
@@ -54,6 +55,7 @@ class AugmentedSamples(Callback):
     """
 
     def __init__(self, count: int = 8) -> None:
+        check_number("callbacks.augmented.count", count, 0, whole=True)
         self.count = count
 
     def on_train_batch_start(

@@ -66,7 +66,9 @@ class SegmentationTask(LightningModule):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
         normalised = self.normalize(images).contiguous(memory_format=self.memory_format)
-        logits: torch.Tensor = self.net(normalised)
+        # Half or double where the trainer's precision made the network so.
+        weight = next((p for p in self.net.parameters() if p.is_floating_point()), normalised)
+        logits: torch.Tensor = self.net(normalised.to(weight.dtype))
         return logits
 
     def predict(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from outtake.ranges import check_number
 from outtake.training.confusion_per_image import count_images, margins, scores_of
 from outtake.training.exhibits import Picture, show
 from outtake.training.ranks import gathered
@@ -30,6 +31,7 @@ class WorstImages(Callback):
     """
 
     def __init__(self, count: int = 6) -> None:
+        check_number("callbacks.worst.count", count, 0, whole=True)
         self.count = count
         self._worst: list[tuple[float, Shown]] = []
 
