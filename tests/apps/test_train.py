@@ -69,6 +69,13 @@ def test_a_run_folder_describes_itself(small_run: Path) -> None:
     assert summary["samples_per_second"] > 0 and summary["wall_time_s"] > 0
 
 
+def test_every_epoch_has_its_rate_however_seldom_steps_are_logged(small_run: Path) -> None:
+    lines = (small_run / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    rates = [r["epoch"] for r in records if r.get("train/samples_per_second", 0) > 0]
+    assert rates == [0, 1]
+
+
 def test_metrics_hold_losses_and_every_class(small_run: Path) -> None:
     records = curve(small_run)
     keys = set().union(*records)

@@ -57,7 +57,14 @@ class Throughput(Callback):
         self._samples += pl_module.images_in_step
         if batch_idx + 1 == trainer.num_training_batches:
             self._epochs.append((self._samples, time.perf_counter() - self._began_s))
-            pl_module.log("train/samples_per_second", self._samples / self._epochs[-1][1])
+            # Of the epoch: what is logged of a step is kept every log_every_n_steps only.
+            pl_module.log(
+                "train/samples_per_second",
+                self._samples / self._epochs[-1][1],
+                on_step=False,
+                on_epoch=True,
+                batch_size=1,
+            )
 
     def mean(self) -> float | None:
         """Return samples per second over the epochs so far, None before the first ended."""
