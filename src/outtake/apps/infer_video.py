@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from outtake.apps.cluster import run_on_cluster, with_absolute_paths
 from outtake.apps.job import Job, beside
-from outtake.apps.preview import write_preview
+from outtake.apps.preview import preview_paths, write_preview
 from outtake.apps.progress import frame_bar
 from outtake.apps.removal_setup import (
     Tools,
@@ -43,6 +43,7 @@ from outtake.video import (
     Salvaged,
     Source,
     VideoInfo,
+    check_apart,
     check_target,
     finish_all,
     open_clip,
@@ -150,6 +151,9 @@ def check_job(
             f"codec={plain['codec']} does not go into {target}, a folder of PNG images; name a "
             "video, or leave codec=auto"
         )
+    if plain["preview"]:
+        for path in preview_paths(target):
+            check_apart(path, source, reads(plain))
     if plain["confidence_video"]:
         check_target(beside(target, "confidence"), source, **checks)
     return size

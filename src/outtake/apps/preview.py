@@ -35,8 +35,7 @@ def write_preview(job: Job) -> tuple[Path, Path]:
     Raises:
         OuttakeError: the clip can not be read, or the preview not be written.
     """
-    video = job.target.with_name(f"{job.target.stem}.preview.mp4")
-    sheet = video.with_suffix(".png")
+    video, sheet = preview_paths(job.target)
     with ExitStack() as files, Stages() as stages:
         clip = files.enter_context(open_clip(job.source, **job.reading))
         info = reduced_info(clip.info)
@@ -55,6 +54,12 @@ def write_preview(job: Job) -> tuple[Path, Path]:
         )  # fmt: skip
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
     return video, sheet
+
+
+def preview_paths(target: Path) -> tuple[Path, Path]:
+    """Return where the preview of an output lies: its video and its contact sheet."""
+    video = target.with_name(f"{target.stem}.preview.mp4")
+    return video, video.with_suffix(".png")
 
 
 def reduced_info(info: VideoInfo) -> VideoInfo:

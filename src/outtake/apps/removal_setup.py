@@ -28,7 +28,7 @@ from outtake.removal import MaskPolicy, Remover
 from outtake.removal.carried import CarriedLabels
 from outtake.removal.feather import Feathered
 from outtake.types import Frame
-from outtake.video import Limits, Source
+from outtake.video import Limits, Source, sources_of
 from outtake.video.digest import file_digest
 
 # What changes nothing about the frames that come out, or is in the fingerprint by its content.
@@ -243,11 +243,20 @@ def files_of(node: Any, name: str = "remover") -> dict[str, Path]:
     return found
 
 
-def reads(plain: Mapping[str, Any]) -> dict[str, Path]:
-    """Return what is read beside the input, by key; none of it may be written to."""
-    named = {key: plain[key] for key in ("checkpoint", "masks") if isinstance(plain[key], str)}
-    found = {key: Path(value).expanduser() for key, value in named.items()}
-    return found | files_of(plain["remover"])
+def reads(plain: Mapping[str, Any]) -> dict[str, list[Path]]:
+    """Return what is read beside the input, by key; none of it may be written to.
+
+    Raises:
+        VideoError: ``masks`` names nothing that is there.
+    """
+    found = {key: [path] for key, path in files_of(plain["remover"]).items()}
+    if plain["checkpoint"] is not None:
+        found["checkpoint"] = [Path(str(plain["checkpoint"])).expanduser()]
+    if plain["masks"] is not None:
+        # A list and a glob stand for files, and for the folder in which they lie.
+        drawn = [source for source in sources_of(plain["masks"]) if not source.address]
+        found["masks"] = [path for source in drawn for path in (source.path, *source.images)]
+    return found
 
 
 def versions() -> dict[str, str]:

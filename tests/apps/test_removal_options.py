@@ -1,0 +1,85 @@
+"""What the options of a removal do together: nothing is lost, nothing is ignored."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outtake.apps import infer_video as app
+from outtake.apps.config import compose
+from outtake.errors import OutputError
+from outtake.types import TimedFrame
+from outtake.video import VideoInfo, open_clip, open_writer
+
+HEIGHT, WIDTH, FRAMES, STEP = 48, 64, 8, 512
+HOLE = (slice(14, 30), slice(20, 40))
+
+
+@pytest.fixture
+def scene(tmp_path) -> Path:
+    """A square that stands in a picture that pans, and the masks of the square."""
+    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
+    wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
+    info = VideoInfo(tmp_path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with (
+        open_writer(tmp_path / "in.mkv", info, codec="ffv1") as pictures,
+        open_writer(tmp_path / "masks.mkv", info, codec="ffv1") as masks,
+    ):
+        for index in range(FRAMES):
+            image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()
+            image[HOLE] = (255, 0, 0)
+            hole = np.zeros_like(image)
+            hole[HOLE] = 255
+            for writer, picture in ((pictures, image), (masks, hole)):
+                writer.write(TimedFrame(picture, index * STEP, info.time_base))
+    return tmp_path
+
+
+def run(folder: Path, *overrides: str) -> Path:
+    asked = [f"input={folder / 'in.mkv'}", f"masks={folder / 'masks.mkv'}", *overrides]
+    return app.infer_video(compose("infer_video", asked))[0]
+
+
+def frames(path: Path) -> list[TimedFrame]:
+    with open_clip(path) as clip:
+        return list(clip)
+
+
+def drawn_one_by_one(folder: Path) -> Path:
+    """The masks as a folder of images."""
+    masks = folder / "drawn"
+    info = VideoInfo(folder, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(masks, info) as writer:
+        for frame in frames(folder / "masks.mkv"):
+            writer.write(frame)
+    return masks
+
+
+@pytest.mark.parametrize("given", ["{}", "[{}]", "{}*"])
+def test_masks_are_never_written_to_however_they_are_named(scene, given):
+    masks = scene / "masks.mkv"
+    before = masks.read_bytes()
+    with pytest.raises(OutputError, match=f"output {masks} is masks={masks}; name another"):
+        run(scene, f"masks={given.format(masks)}", f"output={masks}", "overwrite=true")
+    assert masks.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_a_preview_leaves_masks_alone(scene, suffix):
+    masks = scene / f"out.preview{suffix}"
+    masks.write_bytes((scene / "masks.mkv").read_bytes())
+    with pytest.raises(OutputError, match=f"output {masks} is masks="):
+        run(scene, f"masks={masks}", f"output={scene / 'out.mp4'}", "preview=true")
+    assert masks.read_bytes() == (scene / "masks.mkv").read_bytes()
+
+
+def test_a_folder_in_which_single_masks_lie_is_never_replaced(scene):
+    masks = drawn_one_by_one(scene)
+    names = sorted(masks.iterdir())
+    for given in (masks, f"{masks}/*.png", f"[{','.join(map(str, names))}]"):
+        with pytest.raises(OutputError, match="is masks="):
+            run(scene, f"masks={given}", f"output={masks}", "overwrite=true")
+    assert sorted(masks.iterdir()) == names
