@@ -34,7 +34,7 @@ from outtake.video.digest import file_digest
 # What changes nothing about the frames that come out, or is in the fingerprint by its content.
 _NO_PART = {
     "input", "output", "masks", "checkpoint", "overwrite", "resume", "preview", "workers",
-    "ray_address", "hydra", "audio", "codec", "crf", "preset",
+    "ray_address", "hydra", "audio", "codec", "crf", "preset", "max_memory_mb",
 }  # fmt: skip
 
 
