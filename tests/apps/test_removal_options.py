@@ -10,6 +10,8 @@ import pytest
 
 from outtake.apps import infer_video as app
 from outtake.apps.config import compose
+from outtake.apps.removal_setup import Tools, build_remover, fingerprint
+from outtake.build import plain_containers
 from outtake.errors import OutputError
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
@@ -83,3 +85,27 @@ def test_a_folder_in_which_single_masks_lie_is_never_replaced(scene):
         with pytest.raises(OutputError, match="is masks="):
             run(scene, f"masks={given}", f"output={masks}", "overwrite=true")
     assert sorted(masks.iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    ("remover", "same"), [("remover=solid", True), ("remover=side_by_side", False)]
+)
+def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
+    def facts(size: int) -> dict[str, object]:
+        places = [f"input={scene / 'in.mkv'}", "output=x", f"masks={scene / 'masks.mkv'}"]
+        cfg = compose("infer_video", [*places, remover, f"max_memory_mb={size}"])
+        plain = plain_containers(cfg)
+        return fingerprint(plain, Tools(build_remover(plain)))
+
+    assert (facts(100) == facts(200)) is same
+
+
+@pytest.mark.parametrize("remover", ["side_by_side", "alpha", "plate"])
+def test_a_preview_shows_what_the_output_will(scene, remover):
+    run(scene, f"output={scene / 'out.mov'}", "preview=true", f"remover={remover}")
+    shown = frames(scene / "out.preview.mp4")
+    assert len(shown) == FRAMES
+    after = shown[4].image[:, -WIDTH:][HOLE].astype(int)
+    red = (after[..., 0] > 200) & (after[..., 1] < 60)
+    assert not red.any(), "the square is gone"
+    assert (scene / "out.preview.png").is_file()

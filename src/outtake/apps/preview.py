@@ -16,6 +16,7 @@ from outtake.apps.job import Job
 from outtake.data.resize import resize, short_side_size
 from outtake.engine import Made, Stages, produce
 from outtake.removal.preview import Preview
+from outtake.removal.side_by_side import opaque
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, WholeWriter, open_clip, open_writer
 
@@ -91,7 +92,7 @@ class _Sink:
 
     def write(self, made: Made) -> None:
         """Take in a frame."""
-        image = np.ascontiguousarray(made.frame.image[..., :3])
+        image = np.ascontiguousarray(opaque(made.frame.image))
         self._writer.write(TimedFrame(image, made.frame.pts, made.frame.time_base))
         self.sheet.add(made.source, made.frame, made.facts)
 

@@ -75,7 +75,7 @@ class SideBySide:
 
         for after in self._remover(watched()):
             before = waiting.popleft()
-            image = _beside(before.image, _opaque(after.image), self._divider_px, 255)
+            image = _beside(before.image, opaque(after.image), self._divider_px, 255)
             deep = None
             if before.deep is not None and after.deep is not None:
                 deep = _beside(before.deep, after.deep, self._divider_px, 65535)
@@ -90,7 +90,12 @@ def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) ->
     return np.concatenate((left, line, right), axis=1)
 
 
-def _opaque(image: Frame) -> Frame:
+def opaque(image: Frame) -> Frame:
+    """Return a picture as RGB: what is transparent in it shows a chequered ground.
+
+    Args:
+        image: uint8 (H, W, 3), which comes back as it is, or (H, W, 4) with straight alpha.
+    """
     if image.shape[2] == 3:
         return image
     height, width = image.shape[:2]
