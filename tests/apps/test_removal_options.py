@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from outtake.apps.config import compose
 from outtake.apps.removal_setup import Tools, build_remover, fingerprint
 from outtake.build import plain_containers
 from outtake.errors import OutputError
+from outtake.labels import LabelSpace
+from outtake.removal import LabelledFrame, MaskPolicy
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
 
@@ -109,3 +113,82 @@ def test_a_preview_shows_what_the_output_will(scene, remover):
     red = (after[..., 0] > 200) & (after[..., 1] < 60)
     assert not red.any(), "the square is gone"
     assert (scene / "out.preview.png").is_file()
+
+
+class SquareLabels:
+    """Knows where the square is, so that several clips need no checkpoint."""
+
+    stride = 1
+
+    def __call__(self, clip):
+        for frame in clip:
+            labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+            labels[HOLE] = 1
+            yield LabelledFrame(frame, labels, LabelSpace.named(("ground", "square")))
+
+
+@pytest.fixture
+def clips(scene, monkeypatch) -> Path:
+    """Two clips in a folder of their own."""
+    monkeypatch.setattr(
+        app,
+        "build_tools",
+        lambda plain, remover, size: Tools(remover, SquareLabels(), MaskPolicy([1])),
+    )
+    (scene / "clips").mkdir()
+    for name in ("one", "two"):
+        (scene / "clips" / f"{name}.mkv").write_bytes((scene / "in.mkv").read_bytes())
+    return scene / "clips"
+
+
+def clean_all(clips: Path, *overrides: str) -> list[Path]:
+    places = [f"input={clips}/*.mkv", f"output={clips.parent / 'clean'}", "remover=solid"]
+    return app.infer_video(compose("infer_video", [*places, *overrides]))
+
+
+def test_the_same_call_again_makes_nothing_anew(clips, capsys):
+    made = clean_all(clips)
+    before = [path.stat().st_mtime_ns for path in made]
+    capsys.readouterr()
+    assert clean_all(clips, "codec=h264", "preset=veryfast") == made, "what auto stands for"
+    assert capsys.readouterr().out.count("is there already") == 2
+    assert [path.stat().st_mtime_ns for path in made] == before
+
+
+@pytest.mark.parametrize(
+    ("override", "how"),
+    [
+        ("crf=40", "made with crf="),
+        ("codec=h265", "made with .*codec=libx264"),
+        ("preset=slow", "made with preset=veryfast"),
+        ("audio=drop", "made with audio=copy"),
+        ("remover.colour=[9,9,9]", "made of another input, or with another config"),
+    ],
+)
+def test_of_several_clips_none_stays_as_it_was_without_a_word(clips, override, how, caplog):
+    made = clean_all(clips)
+    (clips.parent / "clean" / "two.mp4").unlink()
+    before = made[0].read_bytes()
+    with pytest.raises(OutputError, match=r"1 of 2 were not made: one\.mp4"):
+        clean_all(clips, override)
+    assert re.search(f"one.mp4 exists, {how}.*; set overwrite=true to replace it", caplog.text)
+    assert made[0].read_bytes() == before and made[1].is_file()
+    clean_all(clips, override, "overwrite=true")
+    assert made[0].read_bytes() != before or override == "audio=drop"
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ({"job_sha256": "0" * 64}, "made by an earlier version, whose report does not say how"),
+        ({}, "and no report beside it says how it was made"),
+        ([], "and no report beside it says how it was made"),
+    ],
+)
+def test_what_an_earlier_version_made_is_named_and_kept(clips, left, said, caplog):
+    made = clean_all(clips)
+    before = made[0].read_bytes()
+    (clips.parent / "clean" / "one.report.json").write_text(json.dumps(left))
+    with pytest.raises(OutputError, match="1 of 2 were not made"):
+        clean_all(clips)
+    assert said in caplog.text and made[0].read_bytes() == before
