@@ -192,3 +192,31 @@ def test_what_an_earlier_version_made_is_named_and_kept(clips, left, said, caplo
     with pytest.raises(OutputError, match="1 of 2 were not made"):
         clean_all(clips)
     assert said in caplog.text and made[0].read_bytes() == before
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
+    if bits == 10:
+        deepen(scene / "in.mkv")
+    run(scene, f"output={scene / 'out'}", "confidence_video=true")
+    pictures, shown = frames(scene / "out"), frames(scene / "out_confidence")
+    assert len(pictures) == len(shown) == FRAMES
+    assert (pictures[0].deep is not None) is (bits == 10)
+    inside, outside = shown[4].image[HOLE].astype(int), shown[4].image[2:10, 2:60].astype(int)
+    assert np.ptp(outside, axis=2).max() == 0, "grey where nothing was filled"
+    assert np.ptp(inside, axis=2).mean() > 10, "tinted, also below the key"
+    with pytest.raises(OutputError, match="out_confidence already holds 8 images"):
+        (scene / "out").rename(scene / "kept")
+        run(scene, f"output={scene / 'out'}", "confidence_video=true")
+    assert len(frames(scene / "out_confidence")) == FRAMES
+
+
+def deepen(path: Path) -> None:
+    """Write a clip again with 10 bits."""
+    clip = frames(path)
+    info = VideoInfo(path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
+    with open_writer(path.with_name("deep.mkv"), info, codec="ffv1") as writer:
+        for frame in clip:
+            deep = frame.image.astype(np.uint16) * 257
+            writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
+    path.with_name("deep.mkv").replace(path)

@@ -360,5 +360,10 @@ def _facts_path(folder: Path, index: int) -> Path:
 
 
 def beside(target: Path, kind: str) -> Path:
-    """Return where something that goes with an output lies: ``out.mp4`` -> ``out.kind.mp4``."""
+    """Return where something that goes with an output lies.
+
+    ``out.mp4`` -> ``out.kind.mp4``; a folder of images has no suffix: ``out`` -> ``out_kind``.
+    """
+    if not target.suffix:
+        return target.with_name(f"{target.name}_{kind}")
     return target.with_name(f"{target.stem}.{kind}{target.suffix}")
