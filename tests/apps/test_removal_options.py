@@ -14,7 +14,7 @@ from outtake.apps import infer_video as app
 from outtake.apps.config import compose
 from outtake.apps.removal_setup import Tools, build_remover, fingerprint
 from outtake.build import plain_containers
-from outtake.errors import OutputError
+from outtake.errors import ConfigError, OutputError
 from outtake.labels import LabelSpace
 from outtake.removal import LabelledFrame, MaskPolicy
 from outtake.types import TimedFrame
@@ -220,3 +220,25 @@ def deepen(path: Path) -> None:
             deep = frame.image.astype(np.uint16) * 257
             writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
     path.with_name("deep.mkv").replace(path)
+
+
+def test_a_feather_softens_the_right_side_too(scene):
+    codec, feather = "codec=ffv1", "feather=0.1"
+    alone = run(scene, f"output={scene / 'a.mkv'}", codec, feather, "remover=solid")
+    pair = ["remover=side_by_side", "remover@remover.remover=solid"]
+    beside = run(scene, f"output={scene / 'b.mkv'}", codec, feather, *pair)
+    hard = run(scene, f"output={scene / 'c.mkv'}", codec, *pair)
+    for one, two, three in zip(frames(alone), frames(beside), frames(hard), strict=True):
+        assert np.array_equal(two.image[:, -WIDTH:], one.image)
+        assert not np.array_equal(two.image, three.image)
+        assert np.array_equal(two.image[:, : WIDTH + 2], three.image[:, : WIDTH + 2])
+
+
+@pytest.mark.parametrize("remover", ["alpha", "mask", "side_by_side"])
+def test_a_feather_without_a_seam_is_refused(scene, remover):
+    pair = ["remover@remover.remover=alpha"] if remover == "side_by_side" else []
+    output = [f"output={scene / 'out.mov'}", f"remover={remover}", *pair]
+    with pytest.raises(ConfigError, match=r"feather=0\.01: remover \w+ leaves no seam"):
+        run(scene, *output, "feather=0.01")
+    assert not list(scene.glob("out*"))
+    run(scene, *output)

@@ -24,7 +24,7 @@ from outtake.inference import Predictor, open_backend, resolve_device
 from outtake.inference.calibration import training_images
 from outtake.inference.opening import choose
 from outtake.labels import LabelSpace
-from outtake.removal import MaskPolicy, Remover
+from outtake.removal import MaskPolicy, Remover, SideBySide
 from outtake.removal.carried import CarriedLabels
 from outtake.removal.feather import Feathered
 from outtake.types import Frame
@@ -88,7 +88,11 @@ def build_tools(
 
 
 def build_remover(plain: Mapping[str, Any]) -> Remover:
-    """Build the remover, with a feather around it if one is asked for."""
+    """Build the remover, with a feather around it if one is asked for.
+
+    Raises:
+        ConfigError: an option that can not work, or a feather where there is no seam.
+    """
     remover: Remover = instantiate(plain["remover"])
     feather = float(plain["feather"])
     if feather >= 1:
@@ -98,9 +102,14 @@ def build_remover(plain: Mapping[str, Any]) -> Remover:
             f"feather={feather}: wider than mask.dilate={plain['mask']['dilate']}, so the edge of "
             "what is removed would show; set it lower, or mask.dilate higher"
         )
-    if feather and remover.keeps_outside and remover.channels == 3:
-        return Feathered(remover, feather)
-    return remover
+    return _feathered(remover, feather) if feather else remover
+
+
+def _feathered(remover: Remover, feather: float) -> Remover:
+    if isinstance(remover, SideBySide):
+        # Its seam is in the right half, which another remover makes.
+        return SideBySide(_feathered(remover.remover, feather), remover.divider_px)
+    return Feathered(remover, feather)
 
 
 def build_labels(

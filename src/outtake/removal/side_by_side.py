@@ -26,6 +26,10 @@ class SideBySide:
         remover: makes the right side.
         divider_px: width of the white line in between; an even one keeps the width even.
 
+    Attributes:
+        remover: makes the right side.
+        divider_px: width of the line.
+
     Raises:
         ConfigError: a negative width.
     """
@@ -36,8 +40,8 @@ class SideBySide:
     def __init__(self, remover: Remover, divider_px: int = 2) -> None:
         if divider_px < 0:
             raise ConfigError(f"remover.divider_px={divider_px}: must be at least 0")
-        self._remover = remover
-        self._divider_px = divider_px
+        self.remover = remover
+        self.divider_px = divider_px
         self.needs_mask = remover.needs_mask
 
     @property
@@ -62,7 +66,7 @@ class SideBySide:
 
     def context(self, height: int, width: int) -> Context:
         """Return which frames the other remover looks at."""
-        return self._remover.context(height, width)
+        return self.remover.context(height, width)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""
@@ -73,16 +77,16 @@ class SideBySide:
                 waiting.append(item.frame)
                 yield item
 
-        for after in self._remover(watched()):
+        for after in self.remover(watched()):
             before = waiting.popleft()
-            image = _beside(before.image, opaque(after.image), self._divider_px, 255)
+            image = _beside(before.image, opaque(after.image), self.divider_px, 255)
             deep = None
             if before.deep is not None and after.deep is not None:
-                deep = _beside(before.deep, after.deep, self._divider_px, 65535)
+                deep = _beside(before.deep, after.deep, self.divider_px, 65535)
             yield TimedFrame(image, after.pts, after.time_base, deep)
 
     def _told(self, name: str) -> Any:
-        return getattr(self._remover, name)
+        return getattr(self.remover, name)
 
 
 def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
