@@ -32,7 +32,7 @@ from outtake.apps.removal_setup import (
 from outtake.apps.values import check_values
 from outtake.build import plain_containers
 from outtake.engine import uninterrupted
-from outtake.errors import ConfigError, OutputError, OuttakeError
+from outtake.errors import ConfigError, OutputError, OuttakeError, Terminated
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
 from outtake.removal import MaskPolicy, Remover
@@ -93,7 +93,8 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             if several and _is_made(job, plain):
                 print(f"{target} is there already")
             elif plain["preview"]:
-                video, sheet = write_preview(job)
+                with _terminable():
+                    video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
                 record = clean(job, run=runner(plain), facts=about(tools, kept))
@@ -296,7 +297,7 @@ def _cleaned(
             with uninterrupted():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*error.args, *_kept(job, outputs)) from error
+        raise type(error)(*error.args, *_kept(job, outputs)) from error
     except OuttakeError as error:
         raise type(error)("; ".join([str(error), *_kept(job, outputs)])) from error
     except BaseException:
@@ -422,7 +423,7 @@ def _terminable() -> Iterator[None]:
         return
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt("terminated")
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
