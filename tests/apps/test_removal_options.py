@@ -15,33 +15,23 @@ from outtake.apps.config import compose
 from outtake.apps.removal_setup import Tools, build_remover, fingerprint
 from outtake.build import plain_containers
 from outtake.errors import ConfigError, OutputError
-from outtake.labels import LabelSpace
-from outtake.removal import LabelledFrame, MaskPolicy
 from outtake.types import TimedFrame
-from outtake.video import VideoInfo, open_clip, open_writer
-
-HEIGHT, WIDTH, FRAMES, STEP = 48, 64, 8, 512
-HOLE = (slice(14, 30), slice(20, 40))
+from outtake.video import VideoInfo, open_writer
+from tests.apps.square import (
+    FRAMES,
+    HEIGHT,
+    HOLE,
+    TIME_BASE,
+    WIDTH,
+    frames,
+    square_tools,
+    write_scene,
+)
 
 
 @pytest.fixture
 def scene(tmp_path) -> Path:
-    """A square that stands in a picture that pans, and the masks of the square."""
-    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
-    wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
-    info = VideoInfo(tmp_path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
-    with (
-        open_writer(tmp_path / "in.mkv", info, codec="ffv1") as pictures,
-        open_writer(tmp_path / "masks.mkv", info, codec="ffv1") as masks,
-    ):
-        for index in range(FRAMES):
-            image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()
-            image[HOLE] = (255, 0, 0)
-            hole = np.zeros_like(image)
-            hole[HOLE] = 255
-            for writer, picture in ((pictures, image), (masks, hole)):
-                writer.write(TimedFrame(picture, index * STEP, info.time_base))
-    return tmp_path
+    return write_scene(tmp_path)
 
 
 def run(folder: Path, *overrides: str) -> Path:
@@ -49,15 +39,10 @@ def run(folder: Path, *overrides: str) -> Path:
     return app.infer_video(compose("infer_video", asked))[0]
 
 
-def frames(path: Path) -> list[TimedFrame]:
-    with open_clip(path) as clip:
-        return list(clip)
-
-
 def drawn_one_by_one(folder: Path) -> Path:
     """The masks as a folder of images."""
     masks = folder / "drawn"
-    info = VideoInfo(folder, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    info = VideoInfo(folder, WIDTH, HEIGHT, Fraction(25), TIME_BASE)
     with open_writer(masks, info) as writer:
         for frame in frames(folder / "masks.mkv"):
             writer.write(frame)
@@ -115,26 +100,10 @@ def test_a_preview_shows_what_the_output_will(scene, remover):
     assert (scene / "out.preview.png").is_file()
 
 
-class SquareLabels:
-    """Knows where the square is, so that several clips need no checkpoint."""
-
-    stride = 1
-
-    def __call__(self, clip):
-        for frame in clip:
-            labels = np.zeros((HEIGHT, WIDTH), np.uint8)
-            labels[HOLE] = 1
-            yield LabelledFrame(frame, labels, LabelSpace.named(("ground", "square")))
-
-
 @pytest.fixture
 def clips(scene, monkeypatch) -> Path:
-    """Two clips in a folder of their own."""
-    monkeypatch.setattr(
-        app,
-        "build_tools",
-        lambda plain, remover, size: Tools(remover, SquareLabels(), MaskPolicy([1])),
-    )
+    """Two clips in a folder of their own, which need no checkpoint."""
+    monkeypatch.setattr(app, "build_tools", square_tools)
     (scene / "clips").mkdir()
     for name in ("one", "two"):
         (scene / "clips" / f"{name}.mkv").write_bytes((scene / "in.mkv").read_bytes())
@@ -214,7 +183,7 @@ def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
 def deepen(path: Path) -> None:
     """Write a clip again with 10 bits."""
     clip = frames(path)
-    info = VideoInfo(path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
+    info = VideoInfo(path, WIDTH, HEIGHT, Fraction(25), TIME_BASE, bit_depth=10)
     with open_writer(path.with_name("deep.mkv"), info, codec="ffv1") as writer:
         for frame in clip:
             deep = frame.image.astype(np.uint16) * 257
