@@ -171,6 +171,20 @@ def test_every_remover_is_built(option: str) -> None:
         assert callable(instantiate(cfg.remover))
 
 
+@pytest.mark.parametrize("option", ["plate", "side_by_side"])
+def test_one_key_limits_the_memory_of_every_remover_that_holds_frames(option: str) -> None:
+    def looked_at(*overrides: str) -> int:
+        places = ["checkpoint=x", "input=x", "output=x"]
+        cfg = compose("infer_video", [f"remover={option}", *places, *overrides])
+        context = instantiate(cfg.remover).context(1080, 1920)
+        return int(context.before + context.after)
+
+    plate = "remover.remover" if option == "side_by_side" else "remover"
+    little = looked_at("max_memory_mb=100")
+    assert little < looked_at()
+    assert looked_at(f"{plate}.max_memory_mb=100") == little
+
+
 @every("backend")
 def test_every_backend_is_known_with_its_options(option: str) -> None:
     cfg = compose("infer_video", [f"backend={option}", "input=x", "output=x"])

@@ -7,7 +7,7 @@ from typing import IO
 
 import pytest
 
-from outtake.errors import OutputError
+from outtake.errors import OutputError, Terminated
 from outtake.files import check_folder, replace_file, replace_text, write_json
 
 
@@ -42,14 +42,17 @@ def test_a_folder_that_can_not_be_flushed_is_one_line(tmp_path: Path, monkeypatc
     assert (tmp_path / "a.txt").read_text() == "x"
 
 
-def test_ctrl_c_stays_ctrl_c_even_if_a_library_turns_it_into_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Terminated])
+def test_a_signal_stays_one_even_if_a_library_turns_it_into_an_error(
+    tmp_path: Path, kind: type[KeyboardInterrupt]
+) -> None:
     def interrupted(_: IO[bytes]) -> None:
         try:
-            raise KeyboardInterrupt
+            raise kind("why")
         finally:
             raise RuntimeError("unfinished archive")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(kind, match="why"):
         replace_file(tmp_path / "a.txt", interrupted)
     assert not list(tmp_path.iterdir())
 

@@ -105,3 +105,7 @@ class RankLostError(OuttakeError):
     """Another process of the same run has died or does not answer."""
 
     exit_code = 69
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything ends in order, as at Ctrl-C, and the exit code says which it was."""

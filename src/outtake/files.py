@@ -35,8 +35,8 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        if _interrupted(error):
-            raise KeyboardInterrupt from error
+        if interrupt := _interrupt_in(error):
+            raise type(interrupt)(*interrupt.args) from error
         if isinstance(error, OSError | RuntimeError):
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
@@ -51,14 +51,14 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         ) from error
 
 
-def _interrupted(error: BaseException) -> bool:
+def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
     # Ctrl-C inside torch.save surfaces as the error of the archive that it left unfinished.
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, KeyboardInterrupt):
-            return True
+            return inner
         inner = inner.__context__
-    return False
+    return None
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -222,6 +222,16 @@ def test_a_provider_that_is_not_installed_is_a_device_error(trained):
         open_backend("onnxruntime", trained, provider="tensorrt")
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_without_its_libraries_is_a_device_error(trained, monkeypatch):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: both)
+    with pytest.raises(DeviceError, match=r"provider=cuda: .* libraries can not be loaded"):
+        open_backend("onnxruntime", trained, provider="cuda", frame_size=SIZE)
+
+
 def test_auto_takes_what_is_fastest_here(monkeypatch):
     there = "outtake.inference.opening.importlib.util.find_spec"
     monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "x86_64")

@@ -220,3 +220,22 @@ def test_options_that_can_not_work_are_refused(options):
 def test_a_device_that_is_none_is_refused(make, tmp_path):
     with pytest.raises(DeviceError, match=r"remover\.device=tpu"):
         make(tmp_path, device="tpu")
+
+
+@pytest.fixture
+def without_libraries(monkeypatch):
+    """An ONNX Runtime that was built for CUDA, on a machine that has no library of CUDA."""
+    runtime = pytest.importorskip("onnxruntime")
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: both)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_onnx_never_takes_the_cpu_for_cuda(tmp_path, without_libraries, caplog):
+    with pytest.raises(DeviceError, match=r"remover\.device=cuda: .* libraries can not be loaded"):
+        onnx(tmp_path, device="cuda")
+    assert not caplog.text
+    onnx(tmp_path, device="cpu")
+    assert not caplog.text
+    onnx(tmp_path, device="auto")
+    assert "remover.device=auto: the libraries of CUDA can not be loaded; on the CPU" in caplog.text

@@ -95,6 +95,32 @@ def test_a_preview_knows_where_a_fill_comes_from_if_the_remover_does():
     assert known.shape[1] == plain.shape[1] + 330
 
 
+@pytest.mark.parametrize("size", [(120, 150), (270, 480)], ids=["narrow", "wider than a cell"])
+def test_a_pair_of_pictures_shows_its_origin_on_the_right(size):
+    frame, facts = filled(*size)
+    height, width = size
+    wide = np.full((height, 2 * width + 2, 3), 90, np.uint8)
+    made = Preview(1)
+    made.add(MaskedFrame(frame, facts.origin > 0), TimedFrame(wide, 0, frame.time_base), facts)
+    [(_, (*_, after, shown))] = made._kept
+    assert shown.shape == after.shape
+    coloured = np.ptp(shown.astype(int), axis=2) > 30
+    columns = np.nonzero(coloured[:30])[1]  # above the key
+    assert len(columns) and columns.min() > shown.shape[1] // 2
+
+
+def test_a_preview_shows_through_what_is_transparent():
+    frame, _ = filled()
+    hole = np.zeros((120, 200), bool)
+    hole[30:90, 50:150] = True
+    cut_out = np.dstack([frame.image, np.where(hole, 0, 255).astype(np.uint8)])
+    made = Preview(1)
+    made.add(MaskedFrame(frame, hole), TimedFrame(cut_out, 0, frame.time_base))
+    [(_, (_, _, after))] = made._kept
+    assert set(np.unique(after[hole])) == {204, 255}, "the ground, and nothing of what was there"
+    assert np.array_equal(after[~hole], frame.image[~hole])
+
+
 def test_a_preview_keeps_little_of_a_long_clip():
     made = preview(200, rows=3)
     assert len(made._kept) <= 6 and all(p.shape[1] <= 320 for _, row in made._kept for p in row)

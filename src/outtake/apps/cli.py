@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from outtake.errors import OuttakeError
+from outtake.errors import OuttakeError, Terminated
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
 USER_ERROR = 2
@@ -28,7 +28,8 @@ TERMINATED = 143
 def run(main: Callable[[], Any]) -> None:
     """Run a ``@hydra.main`` function as a program.
 
-    Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130.
+    Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130,
+    SIGTERM with 143.
     With ``OUTTAKE_DEBUG=1`` the traceback comes first.
     """
     # Hydra would print its own errors over many lines and exit with 1.
@@ -42,12 +43,14 @@ def run(main: Callable[[], Any]) -> None:
         # The reader went away, as in --help | head; nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
-        print("; ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        by_system = isinstance(interrupt, Terminated)
+        what, code = ("terminated", TERMINATED) if by_system else ("interrupted", INTERRUPTED)
+        print("; ".join([what, *map(str, interrupt.args)]), file=sys.stderr)
         if any(each.name.startswith("outtake-") for each in threading.enumerate()):
             # A stage that would not stop: the interpreter can not end around it in order.
             sys.stdout.flush()
-            os._exit(INTERRUPTED)
-        sys.exit(INTERRUPTED)
+            os._exit(code)
+        sys.exit(code)
 
 
 def _show_log() -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +22,8 @@ import torch
 
 from outtake.apps.job import Job
 from outtake.apps.removal_setup import build_job, build_remover, build_tools
+from outtake.apps.worker_devices import for_worker, resources, uses_cuda
 from outtake.errors import ConfigError, OuttakeError
-from outtake.inference import resolve_device
 from outtake.video import Output, Source
 from outtake.video.streams import is_camera, is_url
 
@@ -54,6 +57,7 @@ def run_on_cluster(
 
     Raises:
         ConfigError: Ray is not installed, or the clip's length is unknown.
+        DeviceError: the job uses CUDA, and the cluster has no GPU.
         OuttakeError: what a worker met; or segments that are missing in the end.
     """
     info = outputs[0].info
@@ -63,7 +67,9 @@ def run_on_cluster(
     waiting = split(segments, workers * _RANGES_EACH)
     ray = _start(plain["ray_address"], workers)
     try:
-        settings = {"max_retries": _RETRIES, **_resources(ray, plain["device"], workers)}
+        asked = resources(_machines(ray), workers, cuda=uses_cuda(plain))
+        settings = {"max_retries": _RETRIES, **asked}
+        theirs = for_worker(plain)
         make = ray.remote(make_range).options(**settings)
         running: list[Any] = []
         place = (job.source, job.target)
@@ -71,7 +77,7 @@ def run_on_cluster(
         shown = job.frames_done(outputs)
         while running or (waiting and failure is None):
             while waiting and len(running) < workers and failure is None:
-                running.append(make.remote(plain, place, outputs, *waiting.pop(0)))
+                running.append(make.remote(theirs, place, outputs, *waiting.pop(0)))
             finished, running = ray.wait(running, timeout=_POLL_S)
             for one in finished:
                 try:
@@ -153,7 +159,8 @@ def split(segments: int, parts: int) -> list[tuple[int, int | None]]:
 
 def _start(address: str | None, workers: int) -> Any:
     try:
-        import ray
+        with _sigterm_kept():
+            import ray
     except ImportError as error:
         raise ConfigError(
             f"workers={workers} needs Ray: pip install 'outtake[ray]', or use workers=0"
@@ -166,17 +173,29 @@ def _start(address: str | None, workers: int) -> Any:
     else:
         _check_reachable(address)
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": threads},
-            **local,
-        )
+        with _sigterm_kept():
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": threads},
+                **local,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"ray_address={address}: {reason}") from error
     return ray
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Put back what is done at SIGTERM: Ray would end the process with 15, and keep nothing."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_reachable(address: str) -> None:
@@ -192,10 +211,9 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _resources(ray: Any, device: str, workers: int) -> dict[str, float]:
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)
-    cuda = resolve_device(device).type == "cuda" if device != "auto" else torch.cuda.is_available()
-    return {"num_cpus": cpus, "num_gpus": 1 if cuda else 0}
+def _machines(ray: Any) -> list[dict[str, float]]:
+    """Return what each machine of the cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _result(ray: Any, task: Any) -> Range:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from outtake.apps.cluster import run_on_cluster, with_absolute_paths
 from outtake.apps.job import Job, beside
-from outtake.apps.preview import write_preview
+from outtake.apps.preview import preview_paths, write_preview
 from outtake.apps.progress import frame_bar
 from outtake.apps.removal_setup import (
     Tools,
@@ -32,7 +32,7 @@ from outtake.apps.removal_setup import (
 from outtake.apps.values import check_values
 from outtake.build import plain_containers
 from outtake.engine import uninterrupted
-from outtake.errors import ConfigError, OutputError, OuttakeError
+from outtake.errors import ConfigError, OutputError, OuttakeError, Terminated
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
 from outtake.removal import MaskPolicy, Remover
@@ -43,6 +43,7 @@ from outtake.video import (
     Salvaged,
     Source,
     VideoInfo,
+    check_apart,
     check_target,
     finish_all,
     open_clip,
@@ -92,7 +93,8 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             if several and _is_made(job, plain):
                 print(f"{target} is there already")
             elif plain["preview"]:
-                video, sheet = write_preview(job)
+                with _terminable():
+                    video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
                 record = clean(job, run=runner(plain), facts=about(tools, kept))
@@ -112,14 +114,33 @@ def _is_made(job: Job, plain: Mapping[str, Any]) -> bool:
     """Tell whether an earlier call with the same clips has made this one already."""
     if not resumes(plain) or plain["overwrite"] or plain["preview"] or not job.target.exists():
         return False
-    try:
-        report = json.loads(report_path(job.target).read_text())
-    except (OSError, ValueError):
-        report = {}
+    report = _read_report(job.target)
     with open_clip(job.source, **job.reading) as clip:
         if report.get("job_sha256") == job.digest(clip):
             return True
-    raise OutputError(f"output {job.target} exists; set overwrite=true to replace it")
+        how = _made_otherwise(report, job.encoding(clip.info))
+    raise OutputError(f"output {job.target} exists, {how}; set overwrite=true to replace it")
+
+
+def _read_report(target: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(report_path(target).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _made_otherwise(report: Mapping[str, Any], encoding: Mapping[str, Any]) -> str:
+    """Return how what is there differs from what is asked for, as far as its report says it."""
+    if "job_sha256" not in report:
+        return "and no report beside it says how it was made"
+    was = report.get("encoding")
+    if not isinstance(was, Mapping):
+        return "made by an earlier version, whose report does not say how it was encoded"
+    changed = [key for key in sorted({*was, *encoding}) if was.get(key) != encoding.get(key)]
+    if changed:
+        return "made with " + ", ".join(f"{key}={was.get(key)}" for key in changed)
+    return "made of another input, or with another config, checkpoint or version"
 
 
 def check_job(
@@ -150,6 +171,9 @@ def check_job(
             f"codec={plain['codec']} does not go into {target}, a folder of PNG images; name a "
             "video, or leave codec=auto"
         )
+    if plain["preview"]:
+        for path in preview_paths(target):
+            check_apart(path, source, reads(plain))
     if plain["confidence_video"]:
         check_target(beside(target, "confidence"), source, **checks)
     return size
@@ -237,7 +261,8 @@ def clean(
         outputs = job.open(clip)
         if clip.info.live:
             run = partial(run_here, clip=clip)
-        facts = {**(facts or {}), "job_sha256": None if clip.info.live else job.digest(clip)}
+        digest = None if clip.info.live else job.digest(clip)
+        facts = {**(facts or {}), "job_sha256": digest, "encoding": job.encoding(clip.info)}
         try:
             return _cleaned(job, outputs, run, facts, progress)
         finally:
@@ -272,7 +297,7 @@ def _cleaned(
             with uninterrupted():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*error.args, *_kept(job, outputs)) from error
+        raise type(error)(*error.args, *_kept(job, outputs)) from error
     except OuttakeError as error:
         raise type(error)("; ".join([str(error), *_kept(job, outputs)])) from error
     except BaseException:
@@ -398,7 +423,7 @@ def _terminable() -> Iterator[None]:
         return
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt("terminated")
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

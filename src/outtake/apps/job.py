@@ -32,6 +32,7 @@ from outtake.removal.masks_in import masks_from
 from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame
 from outtake.types import TimedFrame
 from outtake.video import Clip, Output, Source, VideoInfo, open_clip, open_output
+from outtake.video.encoding import choose_encoding
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,26 @@ class Job:
         return beside(self.target, "confidence")
 
     def digest(self, clip: Clip) -> str:
-        """Identify the job: two with the same digest make the same frames."""
-        return hashlib.sha256(json.dumps(self._depends(clip), default=str).encode()).hexdigest()
+        """Identify the job: two with the same digest make the same file."""
+        found = {**self._depends(clip), "encoding": self.encoding(clip.info)}
+        return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()
+
+    def encoding(self, info: VideoInfo) -> dict[str, Any]:
+        """Return how the frames of a clip are stored, in plain words: codec, bits, quality, audio.
+
+        Raises:
+            OutputError: a codec, quality or preset that does not go.
+        """
+        if not self.target.suffix:
+            return {"codec": "png"}
+        given = {
+            key: self.writing[key] for key in ("codec", "crf", "preset") if key in self.writing
+        }
+        record = choose_encoding(
+            self.target, channels=self.remover.channels, bit_depth=info.bit_depth, **given
+        ).record()
+        audio = "copy" if self.writing.get("audio", True) else "drop"
+        return {**record.pop("options"), **record, "audio": audio}
 
     def _depends(self, clip: Clip) -> dict[str, Any]:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
@@ -341,5 +360,10 @@ def _facts_path(folder: Path, index: int) -> Path:
 
 
 def beside(target: Path, kind: str) -> Path:
-    """Return where something that goes with an output lies: ``out.mp4`` -> ``out.kind.mp4``."""
+    """Return where something that goes with an output lies.
+
+    ``out.mp4`` -> ``out.kind.mp4``; a folder of images has no suffix: ``out`` -> ``out_kind``.
+    """
+    if not target.suffix:
+        return target.with_name(f"{target.name}_{kind}")
     return target.with_name(f"{target.stem}.{kind}{target.suffix}")

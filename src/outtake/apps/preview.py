@@ -16,6 +16,7 @@ from outtake.apps.job import Job
 from outtake.data.resize import resize, short_side_size
 from outtake.engine import Made, Stages, produce
 from outtake.removal.preview import Preview
+from outtake.removal.side_by_side import opaque
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, WholeWriter, open_clip, open_writer
 
@@ -35,8 +36,7 @@ def write_preview(job: Job) -> tuple[Path, Path]:
     Raises:
         OuttakeError: the clip can not be read, or the preview not be written.
     """
-    video = job.target.with_name(f"{job.target.stem}.preview.mp4")
-    sheet = video.with_suffix(".png")
+    video, sheet = preview_paths(job.target)
     with ExitStack() as files, Stages() as stages:
         clip = files.enter_context(open_clip(job.source, **job.reading))
         info = reduced_info(clip.info)
@@ -55,6 +55,12 @@ def write_preview(job: Job) -> tuple[Path, Path]:
         )  # fmt: skip
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
     return video, sheet
+
+
+def preview_paths(target: Path) -> tuple[Path, Path]:
+    """Return where the preview of an output lies: its video and its contact sheet."""
+    video = target.with_name(f"{target.stem}.preview.mp4")
+    return video, video.with_suffix(".png")
 
 
 def reduced_info(info: VideoInfo) -> VideoInfo:
@@ -86,7 +92,7 @@ class _Sink:
 
     def write(self, made: Made) -> None:
         """Take in a frame."""
-        image = np.ascontiguousarray(made.frame.image[..., :3])
+        image = np.ascontiguousarray(opaque(made.frame.image))
         self._writer.write(TimedFrame(image, made.frame.pts, made.frame.time_base))
         self.sheet.add(made.source, made.frame, made.facts)
 

@@ -24,17 +24,17 @@ from outtake.inference import Predictor, open_backend, resolve_device
 from outtake.inference.calibration import training_images
 from outtake.inference.opening import choose
 from outtake.labels import LabelSpace
-from outtake.removal import MaskPolicy, Remover
+from outtake.removal import MaskPolicy, Remover, SideBySide
 from outtake.removal.carried import CarriedLabels
 from outtake.removal.feather import Feathered
 from outtake.types import Frame
-from outtake.video import Limits, Source
+from outtake.video import Limits, Source, sources_of
 from outtake.video.digest import file_digest
 
 # What changes nothing about the frames that come out, or is in the fingerprint by its content.
 _NO_PART = {
     "input", "output", "masks", "checkpoint", "overwrite", "resume", "preview", "workers",
-    "ray_address", "hydra", "audio", "codec", "crf", "preset",
+    "ray_address", "hydra", "audio", "codec", "crf", "preset", "max_memory_mb",
 }  # fmt: skip
 
 
@@ -88,7 +88,11 @@ def build_tools(
 
 
 def build_remover(plain: Mapping[str, Any]) -> Remover:
-    """Build the remover, with a feather around it if one is asked for."""
+    """Build the remover, with a feather around it if one is asked for.
+
+    Raises:
+        ConfigError: an option that can not work, or a feather where there is no seam.
+    """
     remover: Remover = instantiate(plain["remover"])
     feather = float(plain["feather"])
     if feather >= 1:
@@ -98,9 +102,14 @@ def build_remover(plain: Mapping[str, Any]) -> Remover:
             f"feather={feather}: wider than mask.dilate={plain['mask']['dilate']}, so the edge of "
             "what is removed would show; set it lower, or mask.dilate higher"
         )
-    if feather and remover.keeps_outside and remover.channels == 3:
-        return Feathered(remover, feather)
-    return remover
+    return _feathered(remover, feather) if feather else remover
+
+
+def _feathered(remover: Remover, feather: float) -> Remover:
+    if isinstance(remover, SideBySide):
+        # Its seam is in the right half, which another remover makes.
+        return SideBySide(_feathered(remover.remover, feather), remover.divider_px)
+    return Feathered(remover, feather)
 
 
 def build_labels(
@@ -243,11 +252,20 @@ def files_of(node: Any, name: str = "remover") -> dict[str, Path]:
     return found
 
 
-def reads(plain: Mapping[str, Any]) -> dict[str, Path]:
-    """Return what is read beside the input, by key; none of it may be written to."""
-    named = {key: plain[key] for key in ("checkpoint", "masks") if isinstance(plain[key], str)}
-    found = {key: Path(value).expanduser() for key, value in named.items()}
-    return found | files_of(plain["remover"])
+def reads(plain: Mapping[str, Any]) -> dict[str, list[Path]]:
+    """Return what is read beside the input, by key; none of it may be written to.
+
+    Raises:
+        VideoError: ``masks`` names nothing that is there.
+    """
+    found = {key: [path] for key, path in files_of(plain["remover"]).items()}
+    if plain["checkpoint"] is not None:
+        found["checkpoint"] = [Path(str(plain["checkpoint"])).expanduser()]
+    if plain["masks"] is not None:
+        # A list and a glob stand for files, and for the folder in which they lie.
+        drawn = [source for source in sources_of(plain["masks"]) if not source.address]
+        found["masks"] = [path for source in drawn for path in (source.path, *source.images)]
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from outtake.apps.cli import TERMINATED
 from outtake.apps.config import CONF
 from outtake.apps.experiment_file import parse_overrides, write_experiment
-from outtake.errors import ConfigError, OutputError
+from outtake.errors import ConfigError, OutputError, Terminated
 from outtake.experiments.redact import redact, redact_tree
 from outtake.files import replace_text
 from outtake.processors import usable_processors
@@ -27,7 +27,7 @@ try:
     import optuna
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
-    from outtake.experiments.sweep.driver import Driver, Terminated
+    from outtake.experiments.sweep.driver import Driver
     from outtake.experiments.sweep.lease import occupy
     from outtake.experiments.sweep.progress import SweepProgress
     from outtake.experiments.sweep.settings import Sweep, parse_objectives

@@ -109,7 +109,7 @@ class Stages:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if kind is KeyboardInterrupt:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             log.info("stopping; a moment")
         with self._lock:
             threads = list(self._threads)

@@ -11,6 +11,7 @@ from outtake.inference.backend import Images, Logits
 from outtake.inference.graph import Exportable, to_onnx
 from outtake.inference.model_cache import ModelCache
 from outtake.inference.optional import require
+from outtake.processors import check_provider
 
 PRECISIONS = ("float32", "float16")
 PROVIDERS = {
@@ -90,12 +91,7 @@ class ONNXRuntimeNetwork:
         session = self._runtime.InferenceSession(
             files["model.onnx"], options, providers=self._providers()
         )
-        # Where CUDA's own libraries are missing it falls back to the CPU and says so in its log.
-        if PROVIDERS[self.provider] not in session.get_providers():
-            raise DeviceError(
-                f"backend.provider={self.provider}: ONNX Runtime has it, but its libraries can "
-                "not be loaded; install those that its documentation names, or use cpu"
-            )
+        check_provider(session, PROVIDERS[self.provider], f"backend.provider={self.provider}")
         return session
 
     def _providers(self) -> list[tuple[str, dict[str, object]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from outtake.removal.stages import CARRIED, INVENTED, SEEN, FrameFacts
 from outtake.types import Frame, TimedFrame
@@ -25,17 +26,33 @@ def confidence_frame(frame: TimedFrame, facts: FrameFacts) -> TimedFrame:
             after, side by side), its right end is meant.
         facts: of that frame.
     """
-    image = _grey(frame.image)
-    origin = facts.origin
+    image = painted(frame.image, facts.origin)
+    draw_shares(image, facts)
+    return TimedFrame(image, frame.pts, frame.time_base)
+
+
+def painted(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
+    """Return a grey copy of a picture, its fill in the colour of its origin.
+
+    Args:
+        image: uint8 (H, W, C).
+        origin: uint8 (h, w), at most as large; it belongs to the right end of the picture. None
+            leaves the picture grey.
+    """
+    grey = _grey(image)
     if origin is not None:
         height, width = origin.shape
-        part = image[:height, image.shape[1] - width :]
+        part = grey[:height, grey.shape[1] - width :]
         for where, colour in COLOURS.items():
             chosen = origin == where
             part[chosen] = (1 - _TINT) * part[chosen] + _TINT * np.array(colour)
+    return grey
+
+
+def draw_shares(image: Frame, facts: FrameFacts) -> None:
+    """Write into a picture how much of its fill comes from where."""
     shares = {SEEN: facts.seen, CARRIED: facts.carried, INVENTED: facts.invented}
     draw_key(image, [(f"{_NAMES[w]} {shares[w]:.0%}", colour) for w, colour in COLOURS.items()])
-    return TimedFrame(image, frame.pts, frame.time_base)
 
 
 def _grey(image: Frame) -> Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,8 +11,11 @@ from typing import Any, Unpack
 import numpy as np
 
 from outtake.errors import ConfigError, DeviceError
+from outtake.processors import check_provider
 from outtake.removal.network import CONTENTS, OwnNetwork, first_of, network_file
 from outtake.removal.pixels import Floats, PixelOptions, Pixels
+
+log = logging.getLogger(__name__)
 
 _PROVIDERS = {
     "auto": ("CUDAExecutionProvider", "CPUExecutionProvider"),
@@ -84,13 +88,18 @@ def _session(path: Path, device: str) -> Any:
             f"remover.device={device}: this ONNX Runtime has {', '.join(present)}; use auto or cpu"
         )
     try:
-        return runtime.InferenceSession(str(path), providers=providers)
+        session = runtime.InferenceSession(str(path), providers=providers)
     except Exception as error:
         # The errors of ONNX Runtime have no class in common but this one.
         reason = str(error).splitlines()[0][:200]
         raise ConfigError(
             f"remover.path={path}: can not be loaded as an ONNX network ({reason})"
         ) from error
+    if device != "auto":
+        check_provider(session, providers[0], f"remover.device={device}")
+    elif providers[0] not in session.get_providers():
+        log.warning("remover.device=auto: the libraries of CUDA can not be loaded; on the CPU")
+    return session
 
 
 def _as(array: Floats, dtype: Any) -> Any:

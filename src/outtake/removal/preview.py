@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from outtake.removal.confidence import confidence_frame
+from outtake.removal.confidence import draw_shares, painted
+from outtake.removal.side_by_side import opaque
 from outtake.removal.stages import FrameFacts, MaskedFrame
 from outtake.types import Frame, TimedFrame
 from outtake.visualize import contact_sheet, save_small_png
@@ -46,13 +47,13 @@ class Preview:
             self._kept, self._every = self._kept[::2], 2 * self._every
             if number % self._every:
                 return
-        pictures = [before.frame.image, outlined(before), after.image[..., :3]]
+        pictures = [before.frame.image, outlined(before), opaque(after.image)]
         if facts is not None:
             self._with_facts = True
-            small = None if facts.origin is None else _fitted(facts.origin, cv2.INTER_NEAREST)
-            told = FrameFacts(facts.seen, facts.carried, facts.invented, origin=small)
-            shown = TimedFrame(_fitted(after.image[..., :3]), after.pts, after.time_base)
-            pictures.append(confidence_frame(shown, told).image)
+            # Painted at full size, where the two still fit each other; text as large as it is read.
+            shown = _fitted(painted(after.image, facts.origin))
+            draw_shares(shown, facts)
+            pictures.append(shown)
         time_s = float(before.frame.pts * before.frame.time_base)
         self._kept.append((time_s, [_fitted(picture) for picture in pictures]))
 
@@ -89,9 +90,11 @@ def outlined(item: MaskedFrame) -> Frame:
     return image
 
 
-def _fitted(image: Frame, method: int = cv2.INTER_AREA) -> Frame:
+def _fitted(image: Frame) -> Frame:
     height, width = image.shape[:2]
     if width <= _CELL_PX:
         return np.array(image)
     size = (_CELL_PX, max(1, round(height * _CELL_PX / width)))
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=method), np.uint8)
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), np.uint8
+    )

@@ -26,6 +26,10 @@ class SideBySide:
         remover: makes the right side.
         divider_px: width of the white line in between; an even one keeps the width even.
 
+    Attributes:
+        remover: makes the right side.
+        divider_px: width of the line.
+
     Raises:
         ConfigError: a width that is no whole number from 0 on.
     """
@@ -35,8 +39,8 @@ class SideBySide:
 
     def __init__(self, remover: Remover, divider_px: int = 2) -> None:
         check_number("remover.divider_px", divider_px, 0, whole=True)
-        self._remover = remover
-        self._divider_px = divider_px
+        self.remover = remover
+        self.divider_px = divider_px
         self.needs_mask = remover.needs_mask
 
     @property
@@ -61,7 +65,7 @@ class SideBySide:
 
     def context(self, height: int, width: int) -> Context:
         """Return which frames the other remover looks at."""
-        return self._remover.context(height, width)
+        return self.remover.context(height, width)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""
@@ -72,16 +76,16 @@ class SideBySide:
                 waiting.append(item.frame)
                 yield item
 
-        for after in self._remover(watched()):
+        for after in self.remover(watched()):
             before = waiting.popleft()
-            image = _beside(before.image, _opaque(after.image), self._divider_px, 255)
+            image = _beside(before.image, opaque(after.image), self.divider_px, 255)
             deep = None
             if before.deep is not None and after.deep is not None:
-                deep = _beside(before.deep, after.deep, self._divider_px, 65535)
+                deep = _beside(before.deep, after.deep, self.divider_px, 65535)
             yield TimedFrame(image, after.pts, after.time_base, deep)
 
     def _told(self, name: str) -> Any:
-        return getattr(self._remover, name)
+        return getattr(self.remover, name)
 
 
 def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
@@ -89,7 +93,12 @@ def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) ->
     return np.concatenate((left, line, right), axis=1)
 
 
-def _opaque(image: Frame) -> Frame:
+def opaque(image: Frame) -> Frame:
+    """Return a picture as RGB: what is transparent in it shows a chequered ground.
+
+    Args:
+        image: uint8 (H, W, 3), which comes back as it is, or (H, W, 4) with straight alpha.
+    """
     if image.shape[2] == 3:
         return image
     height, width = image.shape[:2]

@@ -13,6 +13,7 @@ from outtake.video.output import (
 from outtake.video.probe import VideoInfo, probe
 from outtake.video.reader import VideoReader
 from outtake.video.sources import Source, sources_of
+from outtake.video.targets import check_apart
 from outtake.video.writer import WholeWriter, open_writer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "VideoInfo",
     "VideoReader",
     "WholeWriter",
+    "check_apart",
     "check_target",
     "finish_all",
     "open_clip",

@@ -14,8 +14,8 @@ from outtake.video.manifest import SegmentFolder
 from outtake.video.png import check_png_folder
 from outtake.video.sources import Source
 
-# Files that a job reads: by the config key that names each, or without.
-Reads = Mapping[str, str | Path] | Sequence[str | Path]
+# Files that a job reads: by the config key that names each, or several; or without a key.
+Reads = Mapping[str, str | Path | Sequence[Path]] | Sequence[str | Path]
 
 
 def check_target(
@@ -45,7 +45,8 @@ def check_target(
         preset: likewise.
         channels: likewise.
         bit_depth: of the source.
-        reads: files and folders that the job reads beside the source: ``{"masks": path}``.
+        reads: files and folders that the job reads beside the source: ``{"masks": path}``, or
+            ``{"masks": [path, path]}``.
 
     Raises:
         OutputError: it or what lies beside it is a file that is read; it exists already, has a
@@ -53,7 +54,7 @@ def check_target(
             written.
     """
     target = Path(path)
-    _check_apart(target, source, reads)
+    check_apart(target, source, reads)
     folder = SegmentFolder(part_folder(target), "")
     folder.forget_done()
     overwrite = overwrite or (resume and folder.is_joining())
@@ -100,8 +101,12 @@ def holds(place: Path, read: Path) -> bool:
         return False
 
 
-def _check_apart(target: Path, source: str | Path | Source, reads: Reads) -> None:
-    """Refuse to write over what is read."""
+def check_apart(target: Path, source: str | Path | Source, reads: Reads = ()) -> None:
+    """Refuse to write over what is read, whatever ``overwrite`` says.
+
+    Raises:
+        OutputError: the target, its report or its segments would lie where a file is read.
+    """
     inputs = (source.path, *source.images) if isinstance(source, Source) else (Path(source),)
     read = [*(("the input", path) for path in inputs)]
     for key, path in _named(reads):
@@ -120,5 +125,8 @@ def _check_apart(target: Path, source: str | Path | Source, reads: Reads) -> Non
 
 
 def _named(reads: Reads) -> Iterator[tuple[str, Path]]:
-    pairs = reads.items() if isinstance(reads, Mapping) else (("", path) for path in reads)
-    return ((key, Path(path)) for key, path in pairs)
+    if not isinstance(reads, Mapping):
+        reads = {"": [Path(path) for path in reads]}
+    for key, paths in reads.items():
+        each = [paths] if isinstance(paths, str | Path) else paths
+        yield from ((key, Path(path)) for path in each)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial
 
-from outtake.errors import OutputError, OuttakeError
+from outtake.errors import OutputError, OuttakeError, Terminated
 from outtake.experiments.sweep.lease import Lease
 from outtake.experiments.sweep.outcome import Ending, Outcome, judge, objective_values, read_result
 from outtake.experiments.sweep.process import (
@@ -29,10 +29,6 @@ from outtake.experiments.sweep.ticket import Ticket
 _POLL_S = 0.05
 # A trial that is asked to end may finish its step and write a checkpoint.
 _GRACE_S = 30.0
-
-
-class Terminated(KeyboardInterrupt):
-    """The driver was told to end by SIGTERM."""
 
 
 class SweepFailedError(OuttakeError):
