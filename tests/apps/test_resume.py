@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pytorch_lightning.callbacks import Timer
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
@@ -91,6 +92,80 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
     assert runs.difference(whole, again) is None
     assert 0 < done < whole["last"]["global_step"] or "last validation" in place
+
+
+# Without a schedule, which is as long as the limit. Four steps an epoch.
+LIMITS = {
+    # Lightning's early stopping takes an epoch without a score for a mistake.
+    "inside the first epoch": (2, ["~callbacks.patience"]),
+    "inside an epoch": (6, []),
+    "at the end of an epoch": (8, []),
+    "while gradients accumulate": (3, ["trainer.accumulate_grad_batches=3"]),
+    "at a validation inside an epoch": (6, ["+trainer.val_check_interval=0.5"]),
+}
+
+
+@pytest.mark.parametrize("place", LIMITS)
+def test_a_run_ended_by_a_limit_of_steps_goes_on_bit_for_bit(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    place: str,
+) -> None:
+    steps, extra = LIMITS[place]
+    given = [o for o in runs.options(pairs, epochs=3) if not o.startswith("scheduler")]
+    overrides = [*given, "~scheduler", "checkpoint_every_n_steps=null", *extra]
+    train(compose("train", [*overrides, f"+trainer.max_steps={steps}"]), tmp_path / "ended")
+    last = read_checkpoint(tmp_path / "ended" / "checkpoints" / "last.ckpt")
+    done = steps * (3 if "accumulate" in place else 1)
+    if "accumulate" in place:
+        done = 4 + 3  # the epoch's last batch alone is a step too
+    assert last["global_step"] == steps and last["resume"]["batches"] == done % 4
+    assert last["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"] == done // 4
+    resume = [f"resume={tmp_path / 'ended'}", "+trainer.max_steps=-1"]
+    train(compose("train", resume), overrides=resume)
+    whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
+    assert runs.difference(whole, again) is None
+
+
+def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_score(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
+    run, steps = tmp_path / "ended", []
+    with monkeypatch.context() as patch:
+        former = SegmentationTask.training_step
+        patch.setattr(
+            SegmentationTask,
+            "training_step",
+            lambda *given: (steps.append(0), former(*given))[1],
+        )
+        patch.setattr(Timer, "time_elapsed", lambda *_: 3600.0 * (len(steps) >= 6))
+        train(compose("train", [*overrides, "trainer.max_time=00:00:30:00"]), run)
+    last = read_checkpoint(run / "checkpoints" / "last.ckpt")
+    assert last["global_step"] == 6 and last["resume"]["batches"] == 2
+    ended = runs.records(run)
+    scores = {r["step"]: r["val/miou"] for r in ended if "val/miou" in r}
+    assert list(scores) == [3, 5]
+    (best,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert float(best["best_model_score"]) == pytest.approx(max(scores.values()))
+
+    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_time=null"])
+    whole, again = uninterrupted(overrides), runs.final_state(run)
+    extra = [record for record in again["metrics"] if record not in whole["metrics"]]
+    assert [r["step"] for r in extra] == [5] and "val/miou" in extra[0]
+    again["metrics"].remove(extra[0])
+    # The callbacks have seen one score more, and it may be the best.
+    whole, again = (
+        state | {"best": None, "last": state["last"] | {"callbacks": None}}
+        for state in (whole, again)
+    )
+    assert runs.difference(whole, again) is None
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_at_once(
