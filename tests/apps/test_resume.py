@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from functools import cache
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from pytorch_lightning.callbacks import Timer
 
 from outtake.apps.config import compose
@@ -166,6 +168,40 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
         for state in (whole, again)
     )
     assert runs.difference(whole, again) is None
+
+
+@pytest.mark.parametrize(("former", "kept"), [(0.999, True), (0.001, False)])
+def test_a_run_in_a_moved_folder_keeps_its_best_checkpoint_until_there_is_a_better_one(
+    runs: ModuleType, tiny_run: Path, tmp_path: Path, former: float, kept: bool
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(tiny_run, run)
+    checkpoints = run / "checkpoints"
+    last = read_checkpoint(checkpoints / "last.ckpt")
+    (state,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert Path(state["dirpath"]) == tiny_run / "checkpoints"
+    score = torch.tensor(former)
+    state |= {"best_model_score": score, "kth_value": score}
+    state["best_k_models"] = dict.fromkeys(state["best_k_models"], score)
+    save_checkpoint(last, checkpoints / "last.ckpt")
+    before = {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()}
+    best = (checkpoints / "best.ckpt").read_bytes()
+    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_epochs=3"])
+    assert ((checkpoints / "best.ckpt").read_bytes() == best) is kept
+    assert {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()} == before
+    last = read_checkpoint(checkpoints / "last.ckpt")
+    (state,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert state["best_model_path"] == str(checkpoints / "best.ckpt")
+    assert (float(state["best_model_score"]) == pytest.approx(former)) is kept
+
+
+def test_a_run_of_which_only_the_last_checkpoint_was_copied_gets_a_best_one_again(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copied"
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("best.ckpt*"))
+    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_epochs=3"])
+    assert load_trained(run).path == run / "checkpoints" / "best.ckpt"
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_at_once(

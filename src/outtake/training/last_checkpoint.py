@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from outtake.data.datamodule import DataModule
 from outtake.training import position, ranks
 from outtake.training.callbacks import callbacks_of
+from outtake.training.moved import follow_folder
 from outtake.training.position import Position
 from outtake.training.randomness import random_state, set_random_state
 from outtake.types import Batch
@@ -75,6 +76,7 @@ class LastCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Hand each part to whom it concerns; some can only take it when the fit has begun."""
+        follow_folder(trainer, checkpoint, self._path.parent)
         loaded = checkpoint.get(KEY)
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
         batches = int(loaded["batches"]) if loaded else 0
