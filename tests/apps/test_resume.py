@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import signal
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,13 +16,17 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Timer
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
+from outtake.apps.export import export
+from outtake.apps.reproduce import find_run
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
 from outtake.errors import CheckpointError
+from outtake.experiments.compare.run import read_run
 from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -56,6 +62,11 @@ def end_at(
         return former(task, *arguments)
 
     monkeypatch.setattr(SegmentationTask, hook, counted)
+
+
+def go_on(run: Path, *changed: str) -> None:
+    """Resume a run with some keys changed."""
+    train(compose("train", [f"resume={run}", *changed]), overrides=changed)
 
 
 PLACES = {
@@ -125,8 +136,7 @@ def test_a_run_ended_by_a_limit_of_steps_goes_on_bit_for_bit(
         done = 4 + 3  # the epoch's last batch alone is a step too
     assert last["global_step"] == steps and last["resume"]["batches"] == done % 4
     assert last["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"] == done // 4
-    resume = [f"resume={tmp_path / 'ended'}", "+trainer.max_steps=-1"]
-    train(compose("train", resume), overrides=resume)
+    go_on(tmp_path / "ended", "+trainer.max_steps=-1")
     whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
     assert runs.difference(whole, again) is None
 
@@ -157,7 +167,7 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
     (best,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
     assert float(best["best_model_score"]) == pytest.approx(max(scores.values()))
 
-    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_time=null"])
+    go_on(run, "trainer.max_time=null")
     whole, again = uninterrupted(overrides), runs.final_state(run)
     extra = [record for record in again["metrics"] if record not in whole["metrics"]]
     assert [r["step"] for r in extra] == [5] and "val/miou" in extra[0]
@@ -186,7 +196,7 @@ def test_a_run_in_a_moved_folder_keeps_its_best_checkpoint_until_there_is_a_bett
     save_checkpoint(last, checkpoints / "last.ckpt")
     before = {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()}
     best = (checkpoints / "best.ckpt").read_bytes()
-    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_epochs=3"])
+    go_on(run, "trainer.max_epochs=3")
     assert ((checkpoints / "best.ckpt").read_bytes() == best) is kept
     assert {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()} == before
     last = read_checkpoint(checkpoints / "last.ckpt")
@@ -200,8 +210,47 @@ def test_a_run_of_which_only_the_last_checkpoint_was_copied_gets_a_best_one_agai
 ) -> None:
     run = tmp_path / "copied"
     shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("best.ckpt*"))
-    train(compose("train", [f"resume={run}"]), overrides=["trainer.max_epochs=3"])
+    go_on(run, "trainer.max_epochs=3")
     assert load_trained(run).path == run / "checkpoints" / "best.ckpt"
+
+
+def test_a_run_that_goes_on_has_no_summary_until_it_has_ended(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 2)
+        with pytest.raises(SystemExit):
+            go_on(run, "trainer.max_epochs=4")
+    assert not (run / "summary.json").exists()
+    found = read_run(run, "run")
+    assert found.state == "unfinished" and found.best["val/miou"] > 0
+    export(compose("export", [f"checkpoint={run}"]))
+    with zipfile.ZipFile(run / "run.zip") as bundle:
+        assert "report/summary.json" not in bundle.namelist()
+    assert find_run(str(run / "summary.json")).path == run
+
+    train(compose("train", [f"resume={run}"]))
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 4
+    assert read_run(run, "run").state == "finished"
+
+
+def test_a_run_with_nothing_left_to_do_keeps_its_summary_meanwhile(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    there = []
+    former = Trainer.fit
+
+    def fit(*given: Any, **options: Any) -> None:
+        former(*given, **options)
+        there.append((run / "summary.json").exists())
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    train(compose("train", [f"resume={run}"]))
+    assert there == [True]
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_at_once(
