@@ -31,6 +31,7 @@ from distributed_runs import (
     srun,
     values,
 )
+from distributed_unreached import unreached
 from reliability_runs import difference as parted
 from reliability_runs import final_state, start, wait, write_data
 
@@ -312,6 +313,7 @@ PROOFS = {
     "few_images": few_images,
     "resumption": resumption,
     "failures": failures,
+    "unreached": unreached,
     "slurm": slurm,
     "commands": commands,
 }

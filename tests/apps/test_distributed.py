@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "benchmarks" / "distributed.py"
-PROOFS = ("curves", "few_images", "resumption", "failures", "slurm")
+PROOFS = ("curves", "few_images", "resumption", "failures", "unreached", "slurm")
 
 
 def ran(command: list[str], timeout_s: float, **environment: str) -> subprocess.CompletedProcess:
@@ -54,7 +54,14 @@ def promises(found: dict[str, Any], where: str) -> dict[str, bool]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("proof", "count"),
-    [("curves", 3), ("few_images", 1), ("resumption", 1), ("failures", 2), ("slurm", 1)],
+    [
+        ("curves", 3),
+        ("few_images", 1),
+        ("resumption", 1),
+        ("failures", 2),
+        ("unreached", 3),
+        ("slurm", 1),
+    ],
 )
 def test_several_processes_do_as_one(proofs: dict[str, Any], proof: str, count: int) -> None:
     kept = promises(proofs[proof], proof)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shutil
 import signal
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,12 +15,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Timer
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
+from outtake.apps.export import export
+from outtake.apps.reproduce import find_run
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
 from outtake.errors import CheckpointError
+from outtake.experiments.compare.run import read_run
 from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -53,6 +62,11 @@ def end_at(
         return former(task, *arguments)
 
     monkeypatch.setattr(SegmentationTask, hook, counted)
+
+
+def go_on(run: Path, *changed: str) -> None:
+    """Resume a run with some keys changed."""
+    train(compose("train", [f"resume={run}", *changed]), overrides=changed)
 
 
 PLACES = {
@@ -91,6 +105,173 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
     assert runs.difference(whole, again) is None
     assert 0 < done < whole["last"]["global_step"] or "last validation" in place
+
+
+# Without a schedule, which is as long as the limit. Four steps an epoch.
+LIMITS = {
+    # Lightning's early stopping takes an epoch without a score for a mistake.
+    "inside the first epoch": (2, ["~callbacks.patience"]),
+    "inside an epoch": (6, []),
+    "at the end of an epoch": (8, []),
+    "while gradients accumulate": (3, ["trainer.accumulate_grad_batches=3"]),
+    "at a validation inside an epoch": (6, ["+trainer.val_check_interval=0.5"]),
+}
+
+
+@pytest.mark.parametrize("place", LIMITS)
+def test_a_run_ended_by_a_limit_of_steps_goes_on_bit_for_bit(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    place: str,
+) -> None:
+    steps, extra = LIMITS[place]
+    given = [o for o in runs.options(pairs, epochs=3) if not o.startswith("scheduler")]
+    overrides = [*given, "~scheduler", "checkpoint_every_n_steps=null", *extra]
+    train(compose("train", [*overrides, f"+trainer.max_steps={steps}"]), tmp_path / "ended")
+    last = read_checkpoint(tmp_path / "ended" / "checkpoints" / "last.ckpt")
+    done = steps * (3 if "accumulate" in place else 1)
+    if "accumulate" in place:
+        done = 4 + 3  # the epoch's last batch alone is a step too
+    assert last["global_step"] == steps and last["resume"]["batches"] == done % 4
+    assert last["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"] == done // 4
+    go_on(tmp_path / "ended", "+trainer.max_steps=-1")
+    whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
+    assert runs.difference(whole, again) is None
+
+
+def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_score(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
+    run, steps = tmp_path / "ended", []
+    with monkeypatch.context() as patch:
+        former = SegmentationTask.training_step
+        patch.setattr(
+            SegmentationTask,
+            "training_step",
+            lambda *given: (steps.append(0), former(*given))[1],
+        )
+        patch.setattr(Timer, "time_elapsed", lambda *_: 3600.0 * (len(steps) >= 6))
+        train(compose("train", [*overrides, "trainer.max_time=00:00:30:00"]), run)
+    last = read_checkpoint(run / "checkpoints" / "last.ckpt")
+    assert last["global_step"] == 6 and last["resume"]["batches"] == 2
+    ended = runs.records(run)
+    scores = {r["step"]: r["val/miou"] for r in ended if "val/miou" in r}
+    assert list(scores) == [3, 5]
+    (best,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert float(best["best_model_score"]) == pytest.approx(max(scores.values()))
+
+    go_on(run, "trainer.max_time=null")
+    whole, again = uninterrupted(overrides), runs.final_state(run)
+    extra = [record for record in again["metrics"] if record not in whole["metrics"]]
+    assert [r["step"] for r in extra] == [5] and "val/miou" in extra[0]
+    again["metrics"].remove(extra[0])
+    # The callbacks have seen one score more, and it may be the best.
+    whole, again = (
+        state | {"best": None, "last": state["last"] | {"callbacks": None}}
+        for state in (whole, again)
+    )
+    assert runs.difference(whole, again) is None
+
+
+@pytest.mark.parametrize(("former", "kept"), [(0.999, True), (0.001, False)])
+def test_a_run_in_a_moved_folder_keeps_its_best_checkpoint_until_there_is_a_better_one(
+    runs: ModuleType, tiny_run: Path, tmp_path: Path, former: float, kept: bool
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(tiny_run, run)
+    checkpoints = run / "checkpoints"
+    last = read_checkpoint(checkpoints / "last.ckpt")
+    (state,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert Path(state["dirpath"]) == tiny_run / "checkpoints"
+    score = torch.tensor(former)
+    state |= {"best_model_score": score, "kth_value": score}
+    state["best_k_models"] = dict.fromkeys(state["best_k_models"], score)
+    save_checkpoint(last, checkpoints / "last.ckpt")
+    before = {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()}
+    best = (checkpoints / "best.ckpt").read_bytes()
+    go_on(run, "trainer.max_epochs=3")
+    assert ((checkpoints / "best.ckpt").read_bytes() == best) is kept
+    assert {path: path.read_bytes() for path in (tiny_run / "checkpoints").iterdir()} == before
+    last = read_checkpoint(checkpoints / "last.ckpt")
+    (state,) = (s for k, s in last["callbacks"].items() if k.startswith("ModelCheckpoint"))
+    assert state["best_model_path"] == str(checkpoints / "best.ckpt")
+    assert (float(state["best_model_score"]) == pytest.approx(former)) is kept
+
+
+def test_a_run_of_which_only_the_last_checkpoint_was_copied_gets_a_best_one_again(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "copied"
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("best.ckpt*"))
+    go_on(run, "trainer.max_epochs=3")
+    assert load_trained(run).path == run / "checkpoints" / "best.ckpt"
+
+
+def test_a_run_begun_with_lightnings_average_goes_on_with_ours_bit_for_bit(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
+    run = tmp_path / "ended"
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 6)
+        with pytest.raises(SystemExit):
+            train(compose("train", overrides), run)
+    target = "callbacks.ema._target_=outtake.training.averaging.MovingAverage"
+    resume = [f"resume={run}", f"+{target}"]
+    train(compose("train", resume), overrides=resume)
+    assert "MovingAverage" in (run / "config.yaml").read_text()
+    whole, again = uninterrupted(overrides), runs.final_state(run)
+    assert runs.difference(whole, again) is None
+
+
+def test_a_run_that_goes_on_has_no_summary_until_it_has_ended(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    with monkeypatch.context() as patch:
+        end_at(patch, "training_step", 2)
+        with pytest.raises(SystemExit):
+            go_on(run, "trainer.max_epochs=4")
+    assert not (run / "summary.json").exists()
+    found = read_run(run, "run")
+    assert found.state == "unfinished" and found.best["val/miou"] > 0
+    export(compose("export", [f"checkpoint={run}"]))
+    with zipfile.ZipFile(run / "run.zip") as bundle:
+        assert "report/summary.json" not in bundle.namelist()
+    assert find_run(str(run / "summary.json")).path == run
+
+    train(compose("train", [f"resume={run}"]))
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 4
+    assert read_run(run, "run").state == "finished"
+
+
+def test_a_run_with_nothing_left_to_do_keeps_its_summary_meanwhile(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    there = []
+    former = Trainer.fit
+
+    def fit(*given: Any, **options: Any) -> None:
+        former(*given, **options)
+        there.append((run / "summary.json").exists())
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    train(compose("train", [f"resume={run}"]))
+    assert there == [True]
 
 
 def test_ctrl_c_ends_after_the_step_and_a_second_at_once(

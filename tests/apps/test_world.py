@@ -18,7 +18,8 @@ from outtake.apps.train import make_trainer, train
 from outtake.apps.world import check_multirun, check_trainer, rank_of_environment
 from outtake.errors import ConfigError, DeviceError, OuttakeError
 from outtake.experiments.run_folder import RunFolder
-from outtake.training.strategies import DDPStrategy, ShardedStrategy
+from outtake.training.replicated import ReplicatedStrategy
+from outtake.training.sharded import ShardedStrategy
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "x",
@@ -91,7 +92,7 @@ def test_the_environment_tells_how_many_processes_there_are(
 def test_strategies_are_built_for_several_processes_and_for_one_there_is_none(
     tmp_path: Path,
 ) -> None:
-    kinds = {"ddp": DDPStrategy, "fsdp": ShardedStrategy}
+    kinds = {"ddp": ReplicatedStrategy, "fsdp": ShardedStrategy}
     for name, kind in kinds.items():
         two = make_trainer(
             composed(f"trainer={name}", "trainer.devices=2", "callbacks=none"), RunFolder(tmp_path)

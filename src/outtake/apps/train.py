@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
 from torch.distributed.tensor import DTensor
 
 from outtake.apps.dashboards import logging_to, make_loggers
@@ -164,6 +164,8 @@ def make_trainer(
     last = LastCheckpoint(
         folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
+    # Only where there is something left to do: Lightning does not call it otherwise.
+    begun = LambdaCallback(on_train_start=lambda trainer, _: _begin(trainer, folder))
     several = world.size > 1
     seeds = [RankRandomness(int(cfg.seed))] if several else []
     layers = [SyncedLayers(on_gpu=world.on_gpu)] if several else []
@@ -172,7 +174,7 @@ def make_trainer(
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[last, *seeds, *callbacks, *sweep_callbacks(), *watches, best],
+        callbacks=[last, begun, *seeds, *callbacks, *sweep_callbacks(), *watches, best],
         logger=False,
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
@@ -180,6 +182,11 @@ def make_trainer(
         **({} if several else {"strategy": "auto"}),
     )
     return trainer
+
+
+def _begin(trainer: Trainer, folder: RunFolder) -> None:
+    if trainer.is_global_zero:
+        folder.begin()
 
 
 def _fit(

@@ -215,7 +215,8 @@ def _on_gpu(accelerator: str) -> bool:
 
 def _check_sharded(cfg: DictConfig) -> None:
     for name, callback in (cfg.get("callbacks") or {}).items():
-        if "WeightAveraging" in str(callback.get("_target_", "")):
+        target = str(callback.get("_target_", ""))
+        if target.endswith(("WeightAveraging", "MovingAverage")):
             raise ConfigError(
                 f"callbacks.{name}: a moving average needs whole weights, and trainer=fsdp divides "
                 f"them; choose trainer=ddp, or leave it out by '~callbacks.{name}'"

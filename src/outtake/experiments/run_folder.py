@@ -67,6 +67,10 @@ class RunFolder:
                 f"can not write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
 
+    def begin(self) -> None:
+        """Take back ``summary.json``: the run goes on, and what that says is no longer so."""
+        (self.path / "summary.json").unlink(missing_ok=True)
+
     def write_config(self, text: str) -> None:
         """Write ``config.yaml``, in which secrets are hidden already."""
         replace_text(self.path / "config.yaml", text)

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from outtake.data.datamodule import DataModule
 from outtake.training import position, ranks
 from outtake.training.callbacks import callbacks_of
+from outtake.training.moved import follow_folder
 from outtake.training.position import Position
 from outtake.training.randomness import random_state, set_random_state
 from outtake.types import Batch
@@ -68,12 +69,14 @@ class LastCheckpoint(Callback):
         self._loaded: dict[str, Any] | None = None
         self._inside = False
         self._before_validation: dict[str, Any] | None = None
+        self._cut: tuple[Position, dict[str, Any]] | None = None
         self.requested: int | None = None
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Hand each part to whom it concerns; some can only take it when the fit has begun."""
+        follow_folder(trainer, checkpoint, self._path.parent)
         loaded = checkpoint.get(KEY)
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
         batches = int(loaded["batches"]) if loaded else 0
@@ -101,7 +104,7 @@ class LastCheckpoint(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch before, all of whose records are written by now."""
-        place, self._inside = position.between_epochs(trainer), False
+        place, self._inside, self._cut = position.between_epochs(trainer), False, None
         if place.epochs and self._loaded is None:
             self._save(trainer, place)
         self._end_if_requested(trainer, place)
@@ -114,6 +117,7 @@ class LastCheckpoint(Callback):
         if self._inside:
             position.go_on_inside(trainer)
             self._inside = False
+        self._before_validation = None
         place = position.between_batches(trainer)
         if place is None or not place.batches:
             return
@@ -139,9 +143,22 @@ class LastCheckpoint(Callback):
         if trainer.state.fn == "fit":
             self._end_if_requested(trainer, position.before_validation(trainer))
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save an epoch that a limit has cut short, before the others take it for a whole one.
+
+        If it has ended with a validation of its own, the others have still to see the score: it is
+        saved at the end of the fit, with what was known here.
+        """
+        place = position.cut_short(trainer)
+        if place is None:
+            return
+        self._cut = place, self._record(trainer, place)
+        if self._before_validation is None:
+            self._save(trainer, place)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last epoch."""
-        self._save(trainer, position.between_epochs(trainer))
+        self._save(trainer, self._cut[0] if self._cut else position.between_epochs(trainer))
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -169,8 +186,11 @@ class LastCheckpoint(Callback):
         fit_loop = checkpoint["loops"]["fit_loop"]
         position.write_position(fit_loop, place, int(trainer.num_training_batches))
         checkpoint["epoch"] = place.epochs if place.batches else place.epochs - 1
+        checkpoint[KEY] = self._cut[1] if self._cut else self._record(trainer, place)
+
+    def _record(self, trainer: Trainer, place: Position) -> dict[str, Any]:
         draws = self._before_validation if place.validating else None
-        checkpoint[KEY] = {
+        return {
             "batches": place.batches,
             "validating": place.validating,
             "random": ranks.gathered(draws or random_state()),

@@ -65,6 +65,18 @@ def between_epochs(trainer: Trainer) -> Position:
     return Position(_epochs(trainer))
 
 
+def cut_short(trainer: Trainer) -> Position | None:
+    """Return the place of a fit that ends inside its epoch, None where the epoch is over.
+
+    For the hook at the end of an epoch. Gradients that have accumulated since the last step of the
+    optimizer are in no checkpoint: their batches are not done.
+    """
+    done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+    if done >= trainer.num_training_batches:
+        return None
+    return Position(_epochs(trainer), done - done % int(trainer.accumulate_grad_batches))
+
+
 def before_validation(trainer: Trainer) -> Position:
     """Return the place before the validation that is running."""
     done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
@@ -97,8 +109,10 @@ def write_position(fit_loop: dict[str, Any], place: Position, num_batches: int) 
     """
     running = place.batches > 0
     epochs, batches = fit_loop["epoch_progress"], fit_loop["epoch_loop.batch_progress"]
+    # When a fit has ended, an epoch that was cut short counts as completed.
+    undone = epochs["current"]["completed"] - place.epochs
     for tally in (epochs["total"], epochs["current"]):
-        done = tally["completed"]
+        done = tally["completed"] - undone
         tally.update(dict.fromkeys(_COUNTERS, done))
         if running:
             tally.update(ready=done + 1, started=done + 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ class ShardedStrategy(ModelParallelStrategy):
         names = dict(enumerate(_trained(self.model)))
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             named = _renamed(state, names)
-            set_optimizer_state_dict(self.model, optimizer, named, options=options)
+            with _set_aside(self.model, named["state"]):
+                set_optimizer_state_dict(self.model, optimizer, named, options=options)
             for group in optimizer.param_groups:
                 # torch's flattening of the state makes lists of tuples, such as betas.
                 pairs = {k: tuple(v) for k, v in group.items() if isinstance(v, list)}
@@ -119,6 +121,26 @@ def _is_block(module: nn.Module) -> bool:
     # called either.
     has_layers = next(module.children(), None) is not None
     return has_layers and not isinstance(module, nn.ModuleList | nn.ModuleDict)
+
+
+@contextmanager
+def _set_aside(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
+    """Around the loading of an optimizer's state: hide weights that have none in it.
+
+    A weight that the network does not use has had no gradient, so nothing is kept of it; torch
+    refuses a checkpoint without it.
+    """
+    named = model.named_parameters()
+    without = [weight for name, weight in named if weight.requires_grad and name not in state]
+    if not state:
+        without = []  # an optimizer that keeps nothing
+    for weight in without:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in without:
+            weight.requires_grad_(True)
 
 
 def _trained(model: nn.Module) -> list[str]:

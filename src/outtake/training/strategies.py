@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from pytorch_lightning.strategies import DDPStrategy
-
+from outtake.training.replicated import ReplicatedStrategy
 from outtake.training.sharded import ShardedStrategy
 
 
-def ddp(*, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> DDPStrategy:
+def ddp(*, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> ReplicatedStrategy:
     """Return the strategy in which every process has the whole network.
 
     Args:
         timeout_s: after which a process that does not answer ends the run.
-        find_unused_parameters: for networks that do not use all of them in every step.
+        find_unused_parameters: for networks that use other weights in each step.
     """
-    return DDPStrategy(
-        timeout=timedelta(seconds=timeout_s),
-        find_unused_parameters=find_unused_parameters,
-    )
+    return ReplicatedStrategy(timeout_s=timeout_s, find_unused_parameters=find_unused_parameters)
 
 
 def fsdp(*, timeout_s: float = 600.0, min_parameters: int = 1_000_000) -> ShardedStrategy:
