@@ -12,6 +12,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
@@ -73,6 +74,31 @@ def frames(path: Path) -> list[TimedFrame]:
 def same(first: Path, second: Path) -> bool:
     pairs = zip(frames(first), frames(second), strict=True)
     return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
+
+
+def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
+    with open_writer(scene / "deep.mkv", info, codec="ffv1") as writer:
+        for frame in frames(scene / "in.mkv")[:3]:
+            deep = (frame.image * np.uint16(257)) ^ np.uint16(64)  # more than 8 bits can tell
+            writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
+    with (
+        open_clip(scene / "masks.mkv") as masks,
+        open_writer(scene / "three.mkv", masks.info, codec="ffv1") as writer,
+    ):
+        for frame in frames(scene / "masks.mkv")[:3]:
+            writer.write(frame)
+    files = (f"input={scene / 'deep.mkv'}", f"masks={scene / 'three.mkv'}")
+    shown = {}
+    for remover in ("alpha", "blur"):
+        folder = run(scene, *files, f"remover={remover}", "feather=0", f"output={scene / remover}")
+        shown[remover] = cv2.imread(str(folder / "00001.png"), cv2.IMREAD_UNCHANGED)
+    assert {image.dtype for image in shown.values()} == {np.dtype(np.uint16)}
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[HOLE] = False
+    assert np.array_equal(shown["alpha"][outside][:, :3], shown["blur"][outside])
+    assert (shown["alpha"][..., 3] == np.where(outside, 65535, 0)).all()
+    assert (shown["alpha"][..., :3] % 257).any(), "8 bits only"
 
 
 def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):

@@ -175,6 +175,18 @@ def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
     assert np.array_equal(out.image[..., 3] == 255, ~item.mask)
 
 
+def test_alpha_keeps_deep_colour():
+    item = frame(0, deep=True)
+    (out,) = Alpha(soft_edge=0.1)([item])
+    assert out.deep.dtype == np.uint16 and out.deep.shape == (40, 64, 4)
+    assert np.array_equal(out.deep[..., :3], item.frame.deep)
+    assert np.array_equal(out.deep[..., 3], out.image[..., 3] * np.uint16(257))
+    (out,) = SideBySide(Alpha(), divider_px=2)([item])
+    right = out.deep[:, 66:]
+    assert np.array_equal(right[~item.mask], item.frame.deep[~item.mask])
+    assert set(np.unique(right[item.mask])) == {204 * 257, 65535}
+
+
 def test_the_soft_edge_of_alpha_lies_inside_the_mask():
     item = frame(0)
     (out,) = Alpha(soft_edge=0.1)([item])

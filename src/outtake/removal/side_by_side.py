@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
 from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
-from outtake.types import Frame, TimedFrame
+from outtake.types import TimedFrame
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKER = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
@@ -78,7 +78,7 @@ class SideBySide:
             image = _beside(before.image, _opaque(after.image), self._divider_px, 255)
             deep = None
             if before.deep is not None and after.deep is not None:
-                deep = _beside(before.deep, after.deep, self._divider_px, 65535)
+                deep = _beside(before.deep, _opaque(after.deep), self._divider_px, 65535)
             yield TimedFrame(image, after.pts, after.time_base, deep)
 
     def _told(self, name: str) -> Any:
@@ -90,11 +90,12 @@ def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) ->
     return np.concatenate((left, line, right), axis=1)
 
 
-def _opaque(image: Frame) -> Frame:
+def _opaque(image: NDArray[T]) -> NDArray[T]:
     if image.shape[2] == 3:
         return image
     height, width = image.shape[:2]
+    white = np.iinfo(image.dtype).max
     rows, columns = np.indices((height, width)) * 16 // max(height, 1) % 2
-    ground = _CHECKER[rows, columns].astype(np.float32)
-    alpha = image[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), np.uint8)
+    ground = _CHECKER[rows, columns].astype(np.float32) * (white // 255)
+    alpha = image[..., 3:].astype(np.float32) / white
+    return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), image.dtype)
