@@ -15,11 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from outtake.apps import infer_video as app
 from outtake.apps.cluster import split
-from outtake.errors import ConfigError, OutputError, VideoError
+from outtake.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
+from outtake.removal import Blur
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
 
@@ -202,6 +204,30 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     run(scene, f"output={target}", "segment_frames=4")
     whole = run(scene, f"output={scene / 'whole.mp4'}", "segment_frames=4")
     assert same(whole, target) and not (scene / "out.partial.mp4").exists()
+
+
+@pytest.mark.parametrize("ends", [MemoryError, torch.OutOfMemoryError])
+def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends):
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "remover=blur")
+    blur = Blur.__call__
+
+    def full(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise ends("Unable to allocate 9 GiB")
+            yield frame
+
+    target = scene / "out.mp4"
+    with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
+        patch.setattr(Blur, "__call__", full)
+        run(scene, f"output={target}", "remover=blur")
+    said = str(caught.value)
+    assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
+    assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
+    assert "are kept in" in said and said.endswith("the same command goes on from there")
+    assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
+    run(scene, f"output={target}", "remover=blur")
+    assert same(whole, target)
 
 
 def test_a_preview_is_small_and_leaves_the_output_alone(scene):
