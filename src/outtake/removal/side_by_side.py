@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover, context_of
 from outtake.types import TimedFrame
 
 T = TypeVar("T", np.uint8, np.uint16)
@@ -60,9 +60,9 @@ class SideBySide:
         notes: dict[str, str] = self._told("notes")
         return notes
 
-    def context(self, height: int, width: int) -> Context:
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return which frames the other remover looks at."""
-        return self._remover.context(height, width)
+        return context_of(self._remover, height, width, deep)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""
