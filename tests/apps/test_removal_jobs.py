@@ -12,13 +12,16 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from outtake.apps import infer_video as app
 from outtake.apps.cluster import split
-from outtake.errors import ConfigError, OutputError, VideoError
+from outtake.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
+from outtake.removal import Blur
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
 
@@ -73,6 +76,31 @@ def frames(path: Path) -> list[TimedFrame]:
 def same(first: Path, second: Path) -> bool:
     pairs = zip(frames(first), frames(second), strict=True)
     return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
+
+
+def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
+    with open_writer(scene / "deep.mkv", info, codec="ffv1") as writer:
+        for frame in frames(scene / "in.mkv")[:3]:
+            deep = (frame.image * np.uint16(257)) ^ np.uint16(64)  # more than 8 bits can tell
+            writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
+    with (
+        open_clip(scene / "masks.mkv") as masks,
+        open_writer(scene / "three.mkv", masks.info, codec="ffv1") as writer,
+    ):
+        for frame in frames(scene / "masks.mkv")[:3]:
+            writer.write(frame)
+    files = (f"input={scene / 'deep.mkv'}", f"masks={scene / 'three.mkv'}")
+    shown = {}
+    for remover in ("alpha", "blur"):
+        folder = run(scene, *files, f"remover={remover}", "feather=0", f"output={scene / remover}")
+        shown[remover] = cv2.imread(str(folder / "00001.png"), cv2.IMREAD_UNCHANGED)
+    assert {image.dtype for image in shown.values()} == {np.dtype(np.uint16)}
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[HOLE] = False
+    assert np.array_equal(shown["alpha"][outside][:, :3], shown["blur"][outside])
+    assert (shown["alpha"][..., 3] == np.where(outside, 65535, 0)).all()
+    assert (shown["alpha"][..., :3] % 257).any(), "8 bits only"
 
 
 def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
@@ -176,6 +204,30 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     run(scene, f"output={target}", "segment_frames=4")
     whole = run(scene, f"output={scene / 'whole.mp4'}", "segment_frames=4")
     assert same(whole, target) and not (scene / "out.partial.mp4").exists()
+
+
+@pytest.mark.parametrize("ends", [MemoryError, torch.OutOfMemoryError])
+def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends):
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "remover=blur")
+    blur = Blur.__call__
+
+    def full(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise ends("Unable to allocate 9 GiB")
+            yield frame
+
+    target = scene / "out.mp4"
+    with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
+        patch.setattr(Blur, "__call__", full)
+        run(scene, f"output={target}", "remover=blur")
+    said = str(caught.value)
+    assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
+    assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
+    assert "are kept in" in said and said.endswith("the same command goes on from there")
+    assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
+    run(scene, f"output={target}", "remover=blur")
+    assert same(whole, target)
 
 
 def test_a_preview_is_small_and_leaves_the_output_alone(scene):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -6,10 +7,13 @@ import pytest
 from outtake.engine import Produced, Segments, Stages, first_needed, produce
 from outtake.engine.segments import common_stride
 from outtake.errors import ConfigError
-from outtake.removal import Context, MaskedFrame
+from outtake.labels import LabelSpace
+from outtake.removal import Context, LabelledFrame, MaskedFrame
+from outtake.removal.stages import context_of
 from outtake.types import TimedFrame
 
 SIZE = (4, 5)
+SPACE = LabelSpace.named(("a", "b"))
 
 
 def clip(frames: int, start: int = 0):
@@ -48,6 +52,41 @@ def test_a_clip_that_starts_in_the_middle_gives_the_same_segments(context, first
     assert {index: numbers(items) for index, items in part} == {
         index: items for index, items in whole.items() if index >= first
     }
+
+
+def test_what_a_remover_does_not_look_at_is_not_kept():
+    def labelled():
+        for item in clip(12):
+            frame = replace(item.frame, deep=np.zeros((*SIZE, 3), np.uint16))
+            yield replace(item, frame=frame, labelled=LabelledFrame(frame, item.mask, SPACE))
+
+    def kept(context: Context):
+        return [
+            (item.wanted, item.frame.deep is not None, item.labelled is not None)
+            for _, items in Segments(labelled(), 4, context)
+            for item in items
+        ]
+
+    assert all(deep and labels for _, deep, labels in kept(Context(3, 2)))
+    found = kept(Context(3, 2, labels=False, deep=False))
+    assert sum(wanted for wanted, _, _ in found) == 12
+    assert all(deep for wanted, deep, _ in found if wanted)
+    assert not any(labels for _, _, labels in found)
+    behind = [deep for wanted, deep, _ in found if not wanted]
+    assert behind == [True, True, *[False] * 3, True, True, *[False] * 3]  # after, before, ...
+
+
+def test_a_context_that_knows_no_deep_pictures_is_asked_without():
+    class Old:
+        def context(self, height, width):
+            return Context(before=height)
+
+    class New:
+        def context(self, height, width, deep=False):
+            return Context(before=height * (1 + deep))
+
+    assert context_of(Old(), 3, 4, True) == Context(3)
+    assert context_of(New(), 3, 4, True) == Context(6)
 
 
 def test_segments_may_be_left_unread():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.errors import ConfigError, DeviceError
+from outtake.errors import ConfigError, DeviceError, OutOfMemoryError
 from outtake.inference import TorchBackend, open_backend
 from outtake.inference.model_cache import ModelCache
 from outtake.inference.opening import choose
@@ -317,3 +317,12 @@ def test_nothing_reports_to_anyone(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "", "NNCF's progress bar, or a connection"
     assert list(home.rglob("*")) == []
+
+
+def test_a_frame_that_does_not_fit_shows_before_any_work(trained, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr(trained.task, "predict", full)
+    with pytest.raises(OutOfMemoryError, match=r"1 frames of 128x96.* at 64x48; .*short_side"):
+        opened("torch", trained, frame_size=(96, 128))

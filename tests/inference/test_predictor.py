@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from outtake.errors import ConfigError, DeviceError
+from outtake.errors import ConfigError, DeviceError, OutOfMemoryError
 from outtake.inference import Predictor, TorchBackend, resolve_device
 from outtake.labels import LabelSpace
 from outtake.types import TimedFrame
@@ -141,3 +141,29 @@ def test_device_names(monkeypatch):
     assert resolve_device("auto").type == "cuda"
     with pytest.raises(DeviceError, match="there are 1 CUDA devices"):
         resolve_device("cuda:3")
+
+
+@pytest.mark.parametrize(
+    "full", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError()]
+)
+def test_a_batch_that_does_not_fit_is_one_line_with_what_to_set(full):
+    class Full(Threshold):
+        def predict(self, images, size=None, *, flip=False):
+            raise full
+
+    predictor = Predictor(TorchBackend(Full(), "cpu"), SPACE, short_side=20, batch_size=2)
+    with pytest.raises(OutOfMemoryError) as caught:
+        next(predictor(clip(5)))
+    said = str(caught.value)
+    assert "2 frames of 60x40 at a time, which the network sees at 30x20" in said
+    assert all(key in said for key in ("on cpu", "batch_size (now 2)", "short_side", "window="))
+    assert caught.value.exit_code == 66
+
+
+def test_other_errors_of_a_network_are_not_taken_for_full_memory():
+    class Broken(Threshold):
+        def predict(self, images, size=None, *, flip=False):
+            raise RuntimeError("sizes of tensors must match")
+
+    with pytest.raises(RuntimeError, match="must match"):
+        next(Predictor(TorchBackend(Broken(), "cpu"), SPACE)(clip(1)))

@@ -95,6 +95,22 @@ def test_frames_may_come_in_any_order(footage):
     assert levels == [220, 20, 220, 140, 140, 220]
 
 
+def test_a_colon_in_a_name_is_no_protocol(footage, monkeypatch):
+    named = footage.rename(footage.with_name("a:b.mkv"))
+    monkeypatch.chdir(named.parent)
+    assert shown(Replace(named.name), [0, 250]) == [20, 100]
+
+
+def test_a_list_of_other_files_is_not_followed(footage):
+    """Whatever its name: a playlist that is shown behind would read what it names."""
+    listed = footage.with_name("list.mkv")
+    listed.write_text(f"ffconcat version 1.0\nfile {footage.name}\n")
+    with av.open(str(listed)) as container:
+        assert container.format.name == "concat", "FFmpeg itself takes it"
+    with pytest.raises(VideoError, match="can not be read as an image or a video"):
+        Replace(listed)
+
+
 def test_a_video_is_turned_as_its_flag_says(tmp_path):
     path = tmp_path / "turned.mp4"
     picture = np.zeros((64, 96, 3), np.uint8)
@@ -157,6 +173,18 @@ def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
     assert np.array_equal(out.image[..., :3], item.frame.image)
     assert np.array_equal(out.image[..., 3] == 0, item.mask)
     assert np.array_equal(out.image[..., 3] == 255, ~item.mask)
+
+
+def test_alpha_keeps_deep_colour():
+    item = frame(0, deep=True)
+    (out,) = Alpha(soft_edge=0.1)([item])
+    assert out.deep.dtype == np.uint16 and out.deep.shape == (40, 64, 4)
+    assert np.array_equal(out.deep[..., :3], item.frame.deep)
+    assert np.array_equal(out.deep[..., 3], out.image[..., 3] * np.uint16(257))
+    (out,) = SideBySide(Alpha(), divider_px=2)([item])
+    right = out.deep[:, 66:]
+    assert np.array_equal(right[~item.mask], item.frame.deep[~item.mask])
+    assert set(np.unique(right[item.mask])) == {204 * 257, 65535}
 
 
 def test_the_soft_edge_of_alpha_lies_inside_the_mask():

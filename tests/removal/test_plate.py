@@ -217,7 +217,7 @@ def test_little_memory_shortens_the_reach():
 
     world = texture(13)
     next(Plate(max_memory_mb=1)(clip()))
-    assert pulled * HEIGHT * WIDTH * 5 <= 1 << 20
+    assert pulled * HEIGHT * WIDTH * 6 <= 1 << 20
     whole, half = (Plate(max_memory_mb=size).context(2160, 3840) for size in (8192, 1024))
     assert (whole.before, whole.after, whole.keyframe_reach) == (64, 64, 512)
     assert half.before >= 8 and half.after >= 8 and half.keyframe_reach >= 64

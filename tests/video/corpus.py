@@ -327,6 +327,12 @@ GOOD: dict[str, Kind] = {
     "h264 transport stream": Kind("a.ts", _film(audio=["aac"])),
     "h264 flv": Kind("a.flv", _film(audio=["aac"], time_base=Fraction(1, 1000))),
     "h264 avi": Kind("a.avi", _film(options=_FAST, time_base=Fraction(1, 25))),
+    "h264 avi b-frames": Kind(
+        "a.avi", _film(options=_BFRAMES, audio=["libmp3lame"], time_base=Fraction(1, 25))
+    ),
+    "h264 asf b-frames": Kind(
+        "a.asf", _film(options=_BFRAMES, audio=["libmp3lame"], time_base=Fraction(1, 1000))
+    ),
     "h264 live mkv": Kind("a.mkv", _film(container={"live": "1"})),
     "h264 rotated 90": Kind("a.mp4", _film(rotate=90), turned=1),
     "h264 rotated 180": Kind("a.mp4", _film(rotate=180), turned=2),

@@ -92,6 +92,38 @@ def test_an_odd_size_is_kept_by_every_codec(tmp_path, name, suffix):
     assert [(frame.width, frame.height) for frame in decode(path)] == [(97, 63)] * 6
 
 
+@pytest.mark.parametrize("name", ["h264_nvenc", "hevc_nvenc"])
+def test_nvenc_is_given_full_colour_for_an_odd_size(tmp_path, caplog, name):
+    """No GPU is needed to see what it would be given."""
+    takes = encoder_formats(name)
+    if takes is None:
+        pytest.skip("this build of PyAV has no NVENC")
+    for bits in CODECS[name][0].formats:
+        chosen = choose_encoding(tmp_path / "o.mp4", codec=name, bit_depth=bits)
+        stored = av.VideoFormat(chosen.pix_fmt(97, 63), 97, 63)
+        assert stored.name in takes
+        assert [(part.width, part.bits) for part in stored.components] == [(97, bits)] * 3
+        assert chosen.pix_fmt(96, 64) == chosen.codec.formats[bits]
+        chosen.warn(describe(tmp_path, width=97, height=63))
+        assert f"storing full colour ({stored.name})" in caplog.text
+
+
+def test_what_nvenc_is_given_is_rounded_to_ten_bits():
+    """Whatever lies in the lower six bits of sixteen, NVENC cuts off."""
+    image = scene(0, 97, 63)
+    given = luma(from_rgb(image, "yuv444p10msble", ColourTags(matrix=1)))
+    assert np.array_equal(given, luma(from_rgb(image, "yuv444p10le", ColourTags(matrix=1))) << 6)
+
+
+def test_av1_by_nvenc_has_no_odd_size(tmp_path):
+    if encoder_formats("av1_nvenc") is None:
+        pytest.skip("this build of PyAV has no NVENC")
+    odd = describe(tmp_path, width=97, height=63)
+    with pytest.raises(OutputError, match=r"odd size 97x63; use codec=av1$"):
+        open_output(tmp_path / "o.mp4", odd, codec="av1_nvenc").discard()
+    assert not list(tmp_path.iterdir())
+
+
 def test_h265_in_mp4_has_the_tag_that_apple_plays(tmp_path):
     path = write(tmp_path / "o.mp4", describe(tmp_path), shallow(), codec="h265")
     with av.open(str(path)) as container:

@@ -28,10 +28,11 @@ from outtake.errors import (
     RankLostError,
 )
 from outtake.experiments.run_folder import RunFolder
+from outtake.memory import is_out_of_memory
 from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import LAST
 from outtake.training.last_checkpoint import LastCheckpoint, StoppedBySignal
-from outtake.training.watch import FiniteWatch, is_out_of_memory
+from outtake.training.watch import FiniteWatch
 
 # gloo raises plain RuntimeErrors.
 _NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")

@@ -32,9 +32,10 @@ from outtake.apps.removal_setup import (
 from outtake.apps.values import check_values
 from outtake.build import plain_containers
 from outtake.engine import uninterrupted
-from outtake.errors import ConfigError, OutputError, OuttakeError, Terminated
+from outtake.errors import ConfigError, OutOfMemoryError, OutputError, OuttakeError, Terminated
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
+from outtake.memory import is_out_of_memory
 from outtake.removal import MaskPolicy, Remover
 from outtake.removal.report import report_path, write_report
 from outtake.video import (
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from outtake.checkpoint import Trained
 
 log = logging.getLogger(__name__)
+
+_REASON_CHARACTERS = 120
 
 Progress = Callable[[], object]
 Run = Callable[[Job, list[Output], Progress], tuple[int, dict[str, float]]]
@@ -84,7 +87,8 @@ def infer_video(cfg: DictConfig) -> list[Path]:
         check_job(plain, remover, source, target, several=several)
         for source, target in zip(sources, targets, strict=True)
     ]
-    tools = build_tools(plain, remover, sizes[0])
+    with _memory_told():
+        tools = build_tools(plain, remover, sizes[0])
     kept = OmegaConf.to_container(cfg, resolve=False)
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target in zip(sources, targets, strict=True):
@@ -93,7 +97,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             if several and _is_made(job, plain):
                 print(f"{target} is there already")
             elif plain["preview"]:
-                with _terminable():
+                with _terminable(), _memory_told():
                     video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
@@ -289,7 +293,8 @@ def _cleaned(
         bar.advance(bar.task_ids[0])
 
     try:
-        with frame_bar(info.path.name, info.frames, done=done, shown=progress) as bar:
+        shown = frame_bar(info.path.name, info.frames, done=done, shown=progress)
+        with _memory_told(), shown as bar:
             end, busy_s = run(job, outputs, frame_made)
             report = job.report(outputs, end)
             # Before the segments are gone: what is known about their frames lies beside them.
@@ -413,6 +418,22 @@ def _kept(job: Job, outputs: list[Output]) -> list[str]:
     said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
     goes_on = job.writing.get("resume") and not outputs[0].info.live
     return [*said, "the same command goes on from there"] if goes_on else said
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Let full memory be one line. Where the network does not fit, that is said by itself."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        raise OutOfMemoryError(
+            f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
+            "plate looks at), or batch_size, short_side or window (the network that labels); one "
+            "that removes takes less with remover.max_side_px, or remover.device=cpu"
+        ) from error
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from outtake.files import write_json
 from outtake.removal import MaskPolicy, RemovalReport, Remover
 from outtake.removal.confidence import confidence_frame
 from outtake.removal.masks_in import masks_from
-from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame
+from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame, context_of
 from outtake.types import TimedFrame
 from outtake.video import Clip, Output, Source, VideoInfo, open_clip, open_output
 from outtake.video.encoding import choose_encoding
@@ -202,7 +202,8 @@ class Job:
             first += 1
         if first == stop:
             return Produced((), 0, None), {}
-        context = self.remover.context(*self._size(outputs))
+        deep = outputs[0].deep
+        context = context_of(self.remover, *self._size(outputs), deep)
         stride = common_stride(1 if self.labels is None else self.labels.stride)
         lead = 0 if self.policy is None else self.policy.context_frames
         start = first_needed(first, self.segment_frames, context, lead=lead, stride=stride)
@@ -210,7 +211,7 @@ class Job:
         # Threads end before the files that they read are closed.
         with ExitStack() as files, Stages() as stages:
             frames = clip or files.enter_context(
-                open_clip(self.source, skip=start, deep=outputs[0].deep, **self.reading)
+                open_clip(self.source, skip=start, deep=deep, **self.reading)
             )
             made = produce(
                 self.masked(damage.until(frames), files, stages, start, cut_short=damage.happened),
@@ -219,6 +220,7 @@ class Job:
                 stages,
                 length=self.segment_frames,
                 size=self._size(outputs),
+                deep=deep,
                 start=start,
                 first=first,
                 stop=stop,

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from outtake.engine.segments import Segments
 from outtake.engine.threads import Stages
 from outtake.errors import ConfigError
-from outtake.removal.stages import FrameFacts, MaskedFrame, Remover
+from outtake.removal.stages import FrameFacts, MaskedFrame, Remover, context_of
 from outtake.types import TimedFrame
 
 
@@ -74,6 +74,7 @@ def produce(
     *,
     length: int,
     size: tuple[int, int],
+    deep: bool = False,
     start: int = 0,
     first: int = 0,
     stop: int | None = None,
@@ -89,6 +90,7 @@ def produce(
         stages: the threads that the clip runs in; the remover gets one too.
         length: of a segment, in frames.
         size: height and width of the frames.
+        deep: whether they have deep pictures.
         start: number of the clip's first frame.
         first: the first segment that is made.
         stop: the first that is not; None for all.
@@ -99,7 +101,8 @@ def produce(
     Raises:
         ConfigError: the remover did not give one frame for each.
     """
-    segments = Segments(clip, length, remover.context(*size), start=start, first=first)
+    context = context_of(remover, *size, deep)
+    segments = Segments(clip, length, context, start=start, first=first)
     made: list[int] = []
     frames, end = 0, first
     for index, items in segments:

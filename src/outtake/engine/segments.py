@@ -76,15 +76,22 @@ class Segments:
             if item is None:
                 self.ended = True
                 return False
-            self._held.append(replace(item, number=self._next))
+            labelled = item.labelled if self._context.labels else None
+            self._held.append(replace(item, number=self._next, labelled=labelled))
             self._next += 1
         begin = segment * self._length
         self._held = deque(
-            item
+            self._behind(item) if _number(item) < min(number, begin) else item
             for item in self._held
             if _number(item) >= number or self._is_context(_number(item), begin)
         )
         return bool(self._held) and _number(self._held[-1]) >= number
+
+    def _behind(self, item: MaskedFrame) -> MaskedFrame:
+        """Return what is kept of a frame that was given, and will not be wanted again."""
+        if self._context.deep or item.frame.deep is None:
+            return item
+        return replace(item, frame=replace(item.frame, deep=None))
 
     def _is_context(self, number: int, start: int) -> bool:
         context = self._context

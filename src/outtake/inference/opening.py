@@ -18,6 +18,7 @@ from outtake.inference.backend import Backend, Network
 from outtake.inference.calibration import Calibration
 from outtake.inference.device import resolve_device
 from outtake.inference.labeller import Labeller
+from outtake.inference.memory import told_in_a_line
 from outtake.inference.model_cache import ModelCache
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
@@ -93,6 +94,7 @@ def open_backend(
         ConfigError: a name, option or precision that does not exist or can not work here, or a
             library that is not installed.
         DeviceError: the device is not here.
+        OutOfMemoryError: not even one frame of that size fits into its memory.
     """
     chosen = choose(name, device, precision)
     if name == "auto":
@@ -117,7 +119,8 @@ def open_backend(
         )
     if frame_size is not None:
         height, width = short_side_size(*frame_size, trained.short_side)
-        backend(np.zeros((1, height, width, trained.channels), np.uint8), frame_size)
+        with told_in_a_line(backend, 1, (height, width), frame_size):
+            backend(np.zeros((1, height, width, trained.channels), np.uint8), frame_size)
     return backend
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from outtake.data.resize import resize_short_side
 from outtake.errors import ConfigError
-from outtake.inference.backend import Backend, Confidences, LabelMaps
+from outtake.inference.backend import Backend, Confidences, Images, LabelMaps
+from outtake.inference.memory import told_in_a_line
 from outtake.labels import LabelSpace
 from outtake.removal.stages import LabelledFrame
 from outtake.types import Frame, TimedFrame
@@ -70,14 +71,15 @@ class Predictor:
         A batch is with the backend while the one before it is being enlarged, in threads.
         """
         frames = iter(clip)
-        waiting: deque[tuple[list[TimedFrame], Future[Labelled]]] = deque()
+        waiting: deque[tuple[list[TimedFrame], Images, Future[Labelled]]] = deque()
         pool = ThreadPoolExecutor(_AT_ONCE, "labels")
         try:
             while batch := list(islice(frames, self.stride)):
                 height, width = batch[0].image.shape[:2]
                 prepared = [self._prepared(frame.image) for frame in batch]
                 images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
-                waiting.append((batch, pool.submit(self._backend, images, (height, width))))
+                found = pool.submit(self._backend, images, (height, width))
+                waiting.append((batch, images, found))
                 if len(waiting) == _AT_ONCE:
                     yield from self._labelled(*waiting.popleft())
             while waiting:
@@ -86,9 +88,11 @@ class Predictor:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _labelled(
-        self, batch: list[TimedFrame], found: Future[Labelled]
+        self, batch: list[TimedFrame], images: Images, found: Future[Labelled]
     ) -> Iterator[LabelledFrame]:
-        labels, confidence = found.result()
+        seen = (images.shape[1], images.shape[2])
+        with told_in_a_line(self._backend, len(images), seen, batch[0].image.shape[:2]):
+            labels, confidence = found.result()
         for index, frame in enumerate(batch):
             sure = None if confidence is None else confidence[index]
             yield LabelledFrame(frame, labels[index], self._labels, sure)

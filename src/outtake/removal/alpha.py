@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
 from outtake.removal.framewise import copied
 from outtake.removal.regions import inner_ramp
-from outtake.removal.stages import MaskedFrame, alone, with_image
+from outtake.removal.stages import MaskedFrame, alone
 from outtake.types import Frame, Mask, TimedFrame
 
 
@@ -34,14 +35,18 @@ class Alpha:
         self._soft_edge = checked_edge(soft_edge)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
-        """Yield each frame as uint8 (H, W, 4) RGBA."""
+        """Yield each frame as uint8 (H, W, 4) RGBA; deep colours stay as they are too."""
         for item in clip:
-            yield with_image(item.frame, self._cut_out(item.frame.image, item.mask))
+            frame, opaque = item.frame, self._opaque(item.mask)
+            deep = frame.deep
+            if deep is not None:
+                deep = np.dstack((deep, opaque * np.uint16(257)))
+            image = np.dstack((frame.image, opaque))
+            yield TimedFrame(image, frame.pts, frame.time_base, deep)
 
-    def _cut_out(self, image: Frame, mask: Mask) -> Frame:
+    def _opaque(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
-        opaque = np.rint(255 * (1 - inside)).astype(np.uint8)
-        return np.dstack((image, opaque))
+        return np.rint(255 * (1 - inside)).astype(np.uint8)
 
 
 def blended(image: Frame, behind: Frame, mask: Mask, soft_edge: float) -> Frame:

@@ -10,7 +10,10 @@ from typing import Protocol, Self
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
+from outtake.containers import ShowingTimes, open_film
 from outtake.errors import VideoError
 from outtake.types import Frame
 
@@ -66,7 +69,7 @@ class Footage:
     def __init__(self, path: Path, loop: bool = True) -> None:
         self._path, self._loop = path, loop
         self._start_s, self._length_s = _span(path)
-        self._container: av.container.InputContainer | None = None
+        self._container: InputContainer | None = None
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._current: av.VideoFrame | None = None
         self._following: av.VideoFrame | None = None
@@ -105,10 +108,10 @@ class Footage:
         # From the start and not from a keyframe: which frame is found must not depend on how well
         # a container can be searched.
         self.close()
-        self._container = av.open(str(self._path))
+        self._container = open_film(self._path)
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
-        self._frames = (frame for frame in self._container.decode(stream) if frame.pts is not None)
+        self._frames = _shown(self._container, stream)
         self._following = next(self._frames, None)
         self._advance()
 
@@ -146,15 +149,16 @@ def cover(picture: Frame, height: int, width: int) -> Frame:
 def _span(path: Path) -> tuple[Fraction, Fraction]:
     """Return when a video's first frame is shown, and how long all of them take, in seconds."""
     try:
-        with av.open(str(path)) as container:
+        with open_film(path) as container:
             if not container.streams.video:
                 raise VideoError(f"{path}: has no picture; name an image or a video")
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            times = ShowingTimes(container, stream)
             shown = [
-                (packet.pts, packet.pts + (packet.duration or 1 / (rate * packet.time_base)))
+                (time, time + (packet.duration or 1 / (rate * packet.time_base)))
                 for packet in container.demux(stream)
-                if packet.pts is not None and packet.time_base is not None
+                if (time := times.of_packet(packet)) is not None and packet.time_base is not None
             ]
             if not shown or stream.time_base is None:
                 raise VideoError(f"{path}: has no frames; name an image or a video")
@@ -162,6 +166,17 @@ def _span(path: Path) -> tuple[Fraction, Fraction]:
         raise _unreadable(path, error) from error
     begin, end = min(pair[0] for pair in shown), max(pair[1] for pair in shown)
     return begin * stream.time_base, Fraction(end - begin) * stream.time_base
+
+
+def _shown(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    """Yield the frames that have a time, with the time at which they are shown."""
+    times = ShowingTimes(container, stream)
+    for packet in container.demux(stream):
+        times.of_packet(packet)
+        for frame in packet.decode():
+            frame.pts = times.of_frame(frame)
+            if frame.pts is not None:
+                yield frame
 
 
 def _time_s(frame: av.VideoFrame) -> Fraction:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover, context_of
 from outtake.types import Frame, Mask, TimedFrame
 
 Deep = NDArray[np.uint16]
@@ -61,9 +61,9 @@ class Feathered:
         """What the remover wants to be written into the report; empty for nothing."""
         return cast("dict[str, str]", getattr(self.remover, "notes", {}))
 
-    def context(self, height: int, width: int) -> Context:
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return which frames the remover looks at."""
-        return self.remover.context(height, width)
+        return context_of(self.remover, height, width, deep)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its mask filled, softly.

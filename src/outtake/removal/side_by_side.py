@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.ranges import check_number
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
-from outtake.types import Frame, TimedFrame
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover, context_of
+from outtake.types import TimedFrame
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKER = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
@@ -63,9 +63,9 @@ class SideBySide:
         notes: dict[str, str] = self._told("notes")
         return notes
 
-    def context(self, height: int, width: int) -> Context:
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return which frames the other remover looks at."""
-        return self.remover.context(height, width)
+        return context_of(self.remover, height, width, deep)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""
@@ -81,7 +81,7 @@ class SideBySide:
             image = _beside(before.image, opaque(after.image), self.divider_px, 255)
             deep = None
             if before.deep is not None and after.deep is not None:
-                deep = _beside(before.deep, after.deep, self.divider_px, 65535)
+                deep = _beside(before.deep, opaque(after.deep), self.divider_px, 65535)
             yield TimedFrame(image, after.pts, after.time_base, deep)
 
     def _told(self, name: str) -> Any:
@@ -93,16 +93,18 @@ def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) ->
     return np.concatenate((left, line, right), axis=1)
 
 
-def opaque(image: Frame) -> Frame:
+def opaque(image: NDArray[T]) -> NDArray[T]:
     """Return a picture as RGB: what is transparent in it shows a chequered ground.
 
     Args:
-        image: uint8 (H, W, 3), which comes back as it is, or (H, W, 4) with straight alpha.
+        image: uint8 or uint16 (H, W, 3), which comes back as it is, or (H, W, 4) with straight
+            alpha.
     """
     if image.shape[2] == 3:
         return image
     height, width = image.shape[:2]
+    white = np.iinfo(image.dtype).max
     rows, columns = np.indices((height, width)) * 16 // max(height, 1) % 2
-    ground = _CHECKER[rows, columns].astype(np.float32)
-    alpha = image[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), np.uint8)
+    ground = _CHECKER[rows, columns].astype(np.float32) * (white // 255)
+    alpha = image[..., 3:].astype(np.float32) / white
+    return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), image.dtype)

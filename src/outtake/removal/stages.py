@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Protocol
 
 import numpy as np
@@ -63,12 +64,16 @@ class Context:
         keyframe_reach: how far back keyframes are of use, in frames; those nearer than ``before``
             come anyway.
         keyframe_step: frames whose number is a multiple of this are keyframes.
+        labels: whether it looks at the labels that masks came from; if not, they are not kept.
+        deep: whether it looks at the deep picture of a frame that is not wanted.
     """
 
     before: int = 0
     after: int = 0
     keyframe_reach: int = 0
     keyframe_step: int = 16
+    labels: bool = True
+    deep: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,15 @@ class Remover(Protocol):
     keeps_outside: bool
     channels: int
 
-    def context(self, height: int, width: int) -> Context:
-        """Return which frames it looks at around those that are wanted, at this frame size."""
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
+        """Return which frames it looks at around those that are wanted.
+
+        Args:
+            height: of the frames.
+            width: likewise.
+            deep: whether they have deep pictures too, which take twice as much memory. One for
+                which that makes no difference may leave it out.
+        """
         ...
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
@@ -128,17 +140,26 @@ class Remover(Protocol):
         ...
 
 
-def alone(height: int, width: int) -> Context:
+def alone(height: int, width: int, deep: bool = False) -> Context:
     """The ``context`` of a remover that looks at each frame by itself."""
     return Context()
+
+
+def context_of(remover: Remover, height: int, width: int, deep: bool) -> Context:
+    """Return a remover's context; see :meth:`Remover.context`."""
+    if "deep" in signature(remover.context).parameters:
+        return remover.context(height, width, deep)
+    return remover.context(height, width)
 
 
 def with_image(frame: TimedFrame, image: Frame) -> TimedFrame:
     """Return another picture for the same moment.
 
     Where it equals the frame, the frame's deep picture is kept; the rest of that is made from the
-    8 bits of ``image``.
+    8 bits of ``image``. The frame's own picture is the frame; any other shares nothing with it.
     """
+    if image is frame.image:
+        return frame
     deep = frame.deep
     if deep is not None:
         if image.shape == frame.image.shape:

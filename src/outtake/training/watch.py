@@ -1,4 +1,4 @@
-"""What must not pass unseen: numbers that are none any more, full memory, and on which batch."""
+"""What must not pass unseen: numbers that are none any more, and on which batch."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from outtake.types import Batch
 
 # What a checkpoint holds of the network and its optimizer; other parts may be infinite in order.
 _WEIGHTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
-
-_FULL = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
 
 
 class FiniteWatch(Callback):
@@ -141,13 +139,6 @@ class ConfusionRecord(Callback):
             "confusion": pl_module.counted.tolist(),
         }
         write_json(self._folder / f"val_epoch_{trainer.current_epoch:04d}.json", record)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the device's or the machine's memory is full."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _FULL)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+from av.video.stream import VideoStream
 
+from outtake.containers import ShowingTimes
 from outtake.errors import VideoError
 from outtake.video.probe import VideoInfo
 
 # A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
 _LONGEST_HOLD = 2.5
 _HOLE = 1.9
+# No codec shows a frame later than this many after the one that was decoded next.
+_MOST_REORDERED = 32
 
 
 class Clock:
@@ -20,6 +24,7 @@ class Clock:
     Args:
         info: the whole clip.
         first_s: time of its first frame, in its own time.
+        times: of its frames; by default each has its own.
 
     Attributes:
         path: of the clip, for messages.
@@ -31,8 +36,11 @@ class Clock:
             if all frames last equally long; repeated fields (1.5 times as long) do not count.
     """
 
-    def __init__(self, info: VideoInfo, first_s: Fraction) -> None:
+    def __init__(
+        self, info: VideoInfo, first_s: Fraction, times: ShowingTimes | None = None
+    ) -> None:
         self._first_s = first_s
+        self._times = times
         self.path = info.path
         self.time_base: Fraction = info.time_base
         self.frames = 0
@@ -45,6 +53,10 @@ class Clock:
         self._widest = self._step
         self._narrowest: int | None = None
         self.hole_s: float | None = None
+
+    @property
+    def _by_rank(self) -> bool:
+        return self._times is not None and self._times.by_rank
 
     @property
     def time_s(self) -> float:
@@ -61,10 +73,10 @@ class Clock:
         """When the last frame ends, about, counted from the clip's first."""
         return self.end_s + float(self._step * self.time_base)
 
-    def expect(self, pts: int | None) -> None:
-        """A packet with this time was read; a frame has to follow."""
-        if pts is not None:
-            self._expected.add(pts)
+    def expect(self, packet: av.Packet[VideoStream]) -> None:
+        """A packet was read; a frame has to follow."""
+        if packet.pts is not None:
+            self._expected.add(packet.pts)
 
     def tick(self, frame: av.VideoFrame) -> int:
         """Return a frame's time: its own, unless it has none or repeats the last one's.
@@ -72,10 +84,10 @@ class Clock:
         Raises:
             VideoError: it jumps back.
         """
-        pts: int | None = frame.pts
-        if pts is None:  # AVI keeps no times: the frame rate is all there is
+        pts: int | None = frame.pts if self._times is None else self._times.of_frame(frame)
+        if pts is None:  # a bare stream has no times: the frame rate is all there is
             pts = 0 if self._last is None else self._last + self._step
-        self._expected.discard(pts)
+        self._expected.discard(pts if frame.pts is None else frame.pts)
         if self._last is not None and pts <= self._last:
             if self._last - pts > self._step:
                 raise VideoError(
@@ -101,7 +113,10 @@ class Clock:
 
     def falls_short_of(self, promised_s: float) -> bool:
         """Return whether the last frame would have to be held for longer than any before it."""
-        return promised_s - self.end_s > _LONGEST_HOLD * float(self._widest * self.time_base)
+        longest = _LONGEST_HOLD * self._widest
+        if self._by_rank:
+            longest += _MOST_REORDERED * self._step  # it counts from when decoding begins
+        return promised_s - self.end_s > longest * self.time_base
 
     def check_complete(self, before: int | None = None) -> None:
         """Complain about frames that were in the file and did not come out.
@@ -117,6 +132,8 @@ class Clock:
         """
         if self._first is None:
             raise VideoError(f"{self.path} holds no frame")
+        if before is not None and self._by_rank:
+            before -= _MOST_REORDERED * self._step  # expected are times of decoding
         lost = [
             pts for pts in self._expected if pts > self._first and (before is None or pts < before)
         ]

@@ -43,7 +43,8 @@ class Codec:
         formats: bits per component -> pixel format without alpha.
         alpha: bits per component -> pixel format with alpha; empty: it has none.
         alpha_containers: the containers in which its alpha survives.
-        full_odd: whether an odd width or height needs full colour resolution (4:4:4).
+        odd: bits per component -> pixel format of full colour resolution (4:4:4) that an odd width
+            or height needs, empty: it can not have one; None: any size is stored in ``formats``.
         quality: None where there is no such scale.
         options: encoder options.
         preset: the encoder's option for speed, and its values in the order of ``PRESETS``.
@@ -55,7 +56,7 @@ class Codec:
     formats: dict[int, str]
     alpha: dict[int, str] = field(default_factory=dict)
     alpha_containers: tuple[str, ...] = ()
-    full_odd: bool = False
+    odd: dict[int, str] | None = None
     quality: Quality | None = None
     options: dict[str, str] = field(default_factory=dict)
     preset: tuple[str, tuple[str, ...]] | None = None
@@ -69,19 +70,29 @@ class Codec:
 
 
 _YUV420 = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
+_YUV444 = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
 _PLAYED = ("mp4", "mov", "matroska")
 _OPEN = ("webm", "matroska", "mp4")
+# NVENC takes ten bits as the upper ones of sixteen. In these formats the lower ones are empty:
+# what yuv444p16le has there would be cut off, not rounded.
+_NV420 = {8: "yuv420p", 10: "p010le"}
+_NV444 = {8: "yuv444p", 10: "yuv444p10msble"}
 _NVENC = {"rc": "vbr", "b": "0"}
 
 
 def _nvenc(
-    name: str, containers: tuple[str, ...], formats: dict[int, str], default: int, highest: int = 51
+    name: str,
+    containers: tuple[str, ...],
+    formats: dict[int, str],
+    odd: dict[int, str],
+    default: int,
+    highest: int = 51,
 ) -> Codec:
     return Codec(
         f"{name}_nvenc",
         containers,
         formats,
-        full_odd=True,
+        odd=odd,
         quality=Quality(default, highest, "cq"),
         options=_NVENC,
         preset=("preset", _NVENC_PRESETS),
@@ -96,7 +107,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libx264",
             _PLAYED,
             {8: "yuv420p"},  # more bits are possible, and no browser or phone plays them
-            full_odd=True,
+            odd={8: "yuv444p"},
             quality=Quality(18, 51),
             preset=("preset", PRESETS),
         ),
@@ -106,7 +117,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libx265",
             _PLAYED,
             _YUV420,
-            full_odd=True,
+            odd=_YUV444,
             quality=Quality(20, 51),
             # The number of frame threads changes what is written; fixed, all machines agree.
             options={"x265-params": "log-level=error:frame-threads=2"},
@@ -163,9 +174,10 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             options={"slicecrc": "1", "slices": "4"},
         ),
     ),
-    "h264_nvenc": (_nvenc("h264", _PLAYED, {8: "yuv420p"}, 19),),
-    "hevc_nvenc": (_nvenc("hevc", _PLAYED, {8: "yuv420p", 10: "p010le"}, 21),),
-    "av1_nvenc": (_nvenc("av1", _OPEN, {8: "yuv420p", 10: "p010le"}, 24, 63),),
+    "h264_nvenc": (_nvenc("h264", _PLAYED, {8: "yuv420p"}, {8: "yuv444p"}, 19),),
+    "hevc_nvenc": (_nvenc("hevc", _PLAYED, _NV420, _NV444, 21),),
+    # It lists 4:4:4 like the others, and refuses to open with it.
+    "av1_nvenc": (_nvenc("av1", _OPEN, _NV420, {}, 24, 63),),
 }
 
 

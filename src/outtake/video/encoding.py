@@ -47,11 +47,19 @@ class Encoding:
     options: dict[str, str]
 
     def pix_fmt(self, width: int, height: int) -> str:
-        """Return FFmpeg's name of the pixel format for a size."""
-        stored = self.codec.pix_fmts(alpha=self.alpha)[self.bits]
-        if self.codec.full_odd and (width % 2 or height % 2):
-            return {"p010le": "p016le"}.get(stored, stored).replace("420", "444")
-        return stored
+        """Return FFmpeg's name of the pixel format for a size.
+
+        Raises:
+            OutputError: an odd size, which the codec does not have.
+        """
+        if self.codec.odd is None or not (width % 2 or height % 2):
+            return self.codec.pix_fmts(alpha=self.alpha)[self.bits]
+        if self.bits not in self.codec.odd:
+            raise OutputError(
+                f"codec={self.name} can not store the odd size {width}x{height}; use codec="
+                + self.name.removesuffix("_nvenc")
+            )
+        return self.codec.odd[self.bits]
 
     def record(self) -> dict[str, Any]:
         """Return what decides, with the frames, what is written."""

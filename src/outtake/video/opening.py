@@ -11,10 +11,10 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from outtake.containers import open_film
 from outtake.errors import VideoError
 from outtake.video.limits import Limits
 from outtake.video.streams import (
-    FILE_FORMATS,
     is_camera,
     is_url,
     open_camera,
@@ -78,17 +78,7 @@ def _open_file(path: Path, limits: Limits) -> InputContainer:
     try:
         state = path.stat()
         _check_structure(path, state.st_size, state.st_mtime_ns)
-        container: InputContainer = av.open(
-            f"file:{path}",  # or a colon in a name would be taken for a protocol
-            "r",
-            metadata_errors="ignore",
-            options={
-                "protocol_whitelist": "file",
-                "format_whitelist": FILE_FORMATS,
-                "max_pixels": str(limits.max_pixels),
-            },
-        )
-        return container
+        return open_film(path, max_pixels=str(limits.max_pixels))
     except OSError as error:
         if isinstance(error, av.FFmpegError):
             raise _unreadable(path, error) from error

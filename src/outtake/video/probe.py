@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
 
+from outtake.containers import ShowingTimes
 from outtake.errors import VideoError
 from outtake.video.colour import ColourTags
 from outtake.video.limits import Limits
@@ -89,9 +90,9 @@ def look(source: str | Path, limits: Limits | None = None) -> tuple[VideoInfo, F
     with open_container(source, limits) as container:
         stream = picture_stream(container, source)
         check_header(source, stream, limits)
-        frame = _first_frame(container, stream, shown(source), limits)
+        frame, pts = _first_frame(container, stream, shown(source), limits)
         info = describe(source, container, stream, frame)
-        return info, (frame.pts or 0) * info.time_base
+        return info, pts * info.time_base
 
 
 def check_header(source: str | Path, stream: VideoStream, limits: Limits) -> None:
@@ -162,10 +163,14 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
 
 def _first_frame(
     container: InputContainer, stream: VideoStream, name: str, limits: Limits
-) -> av.VideoFrame:
+) -> tuple[av.VideoFrame, int]:
+    """Return the first frame and its time."""
+    times = ShowingTimes(container, stream)
     try:
-        for frame in container.decode(stream):
-            return frame
+        for packet in container.demux(stream):
+            times.of_packet(packet)
+            for frame in packet.decode():
+                return frame, times.of_frame(frame) or 0
     except av.ExitError as error:
         raise silent(name, limits) from error
     except (av.FFmpegError, ValueError, EOFError) as error:

@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from outtake.containers import ShowingTimes
 from outtake.errors import VideoError
 from outtake.types import TimedFrame
 from outtake.video.clock import Clock
@@ -110,9 +111,10 @@ class VideoReader:
             if passed is None:
                 return
             expected = max(expected - passed, 0)
-        clock = Clock(self._whole, self._first_s)
+        times = ShowingTimes(container, stream)
+        clock = Clock(self._whole, self._first_s, times)
         picker = Picker(self._selection, self._first_s, self._limits, self._whole)
-        for frame in self._decode(container, stream, clock):
+        for frame in self._decode(container, stream, clock, times):
             if checked_s is not None and (frame.pts or 0) * clock.time_base < checked_s:
                 continue  # it may lack what it refers to
             self._check(frame, clock)
@@ -147,7 +149,11 @@ class VideoReader:
         return file_digest(self.path)
 
     def _decode(
-        self, container: InputContainer, stream: VideoStream, clock: Clock
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: Clock,
+        times: ShowingTimes,
     ) -> Iterator[av.VideoFrame]:
         packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
         try:
@@ -162,7 +168,8 @@ class VideoReader:
                             self.path, clock.time_s,
                         )  # fmt: skip
                     if packet_checked and not packet.is_discard:
-                        clock.expect(packet.pts)
+                        clock.expect(packet)
+                times.of_packet(packet)
                 yield from packet.decode()
         except av.ExitError as error:
             raise silent(self._source, self._limits) from error

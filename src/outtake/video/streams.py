@@ -10,16 +10,10 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
+from outtake.containers import FILE_FORMATS
 from outtake.errors import VideoError
 from outtake.video.limits import Limits
 
-# A playlist, or a list of files to join, makes FFmpeg open what it names: other files, or the
-# network. So a file may only be of a format that holds its pictures itself; sound alone is among
-# them for the sake of a clear message.
-FILE_FORMATS = (
-    "mov,matroska,avi,mpegts,mpeg,flv,gif,apng,asf,ogg,mxf,nut,ivf,h264,hevc,obu,m4v,mpegvideo,"
-    "mjpeg,dv,rm,yuv4mpegpipe,mp3,wav,flac,aac"
-)
 _STREAM_FORMATS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
 
 # scheme -> the protocols that it may lead to; never a file

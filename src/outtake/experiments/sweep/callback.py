@@ -10,8 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.errors import NonFiniteLossError
 from outtake.experiments.sweep.outcome import Ending, PrunedTrialError, plain_values
 from outtake.experiments.sweep.reporting import TrialReport, trial_report
+from outtake.memory import is_out_of_memory
 from outtake.training.callbacks import callbacks_of
-from outtake.training.watch import is_out_of_memory
 
 
 class SweepReport(Callback):

@@ -104,9 +104,9 @@ class Plate:
         self._filler = filler or Smooth()
         self.facts: list[FrameFacts] = []
 
-    def context(self, height: int, width: int) -> Context:
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return how far it looks at frames of this size."""
-        return Room.of(height, width, self._reach_frames, self._max_bytes).context()
+        return Room.of(height, width, self._reach_frames, self._max_bytes, deep).context()
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled; one that is not wanted, as it is."""

@@ -9,6 +9,12 @@ from outtake.removal.stages import Context
 # Where memory is short, of what lies further back than this only every fourth frame is kept.
 _DENSE, _THIN = 8, 4
 KEYFRAME_STEP, _KEYFRAMES = 16, 32
+# Bytes for a pixel of a frame: of its picture, its mask, and what is known of it. The picture and
+# the mask stay where the next segment may look at them, however few frames are kept here.
+_GIVEN, _KNOWN = 3 + 1, 1 + 1
+# The deep picture is needed until the frame is given out.
+_DEEP = 6
+_THINNED = _GIVEN + _KNOWN / _THIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +34,40 @@ class Room:
     keyframes: int
 
     @classmethod
-    def of(cls, height: int, width: int, reach: int, max_bytes: int) -> Room:
-        """Return what fits into the memory at a frame size."""
-        frames = max_bytes // (5 * height * width + 1)
-        keyframes = min(_KEYFRAMES, frames // 4)
-        frames -= keyframes + 1
-        if frames >= 2 * reach:
+    def of(cls, height: int, width: int, reach: int, max_bytes: int, deep: bool = False) -> Room:
+        """Return what fits into the memory at a frame size.
+
+        Args:
+            height: of the frames.
+            width: likewise.
+            reach: how far is looked at most, back and ahead.
+            max_bytes: of the frames held.
+            deep: whether they have deep pictures too.
+        """
+        behind, before = _GIVEN + _KNOWN, _GIVEN + _KNOWN + _DEEP * deep
+        room = max_bytes / (height * width + 1)
+        spare = int(room - behind - 2 * before) // behind  # one behind, one ahead, the current one
+        keyframes = max(0, min(_KEYFRAMES, int(room / behind) // 5, spare))
+        room -= keyframes * behind + before
+        if room >= reach * (behind + before):
             return cls(reach, reach, False, keyframes)
-        few = min(frames // 2, _DENSE + max(0, reach - _DENSE) // _THIN)
-        ahead = max(1, min(reach, frames - few))
-        thinned = _DENSE + _THIN * (few - _DENSE)
-        return cls(ahead, min(reach, max(1, few, thinned)), few > _DENSE, keyframes)
+        # As many behind as ahead, about.
+        share = room * behind / (behind + before)
+        back = min(int(share / behind), reach)
+        thin = back > _DENSE
+        if thin:
+            back = min(_DENSE + int((share - _DENSE * behind) / _THINNED), reach)
+            share = _DENSE * behind + (back - _DENSE) * _THINNED
+        else:
+            share = back * behind
+        ahead = min(int((room - share) / before), reach)
+        return cls(max(1, ahead), max(1, back), thin, keyframes)
 
     def context(self) -> Context:
         """Return this in the terms of all removers."""
         reach = self.keyframes * KEYFRAME_STEP
-        return Context(self.back, self.ahead, reach if reach > self.back else 0, KEYFRAME_STEP)
+        far = reach if reach > self.back else 0
+        return Context(self.back, self.ahead, far, KEYFRAME_STEP, labels=False, deep=False)
 
     def keeps(self, number: int, current: int) -> bool:
         """Return whether a frame that is behind the current one stays."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -94,6 +94,7 @@ class Windows:
     _past: list[Held] = field(default_factory=list)
     _keyframes: list[Held] = field(default_factory=list)
     _newest: Held | None = None
+    _deep: bool = False
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[Window]:
         """Yield each frame with its neighbours."""
@@ -108,14 +109,16 @@ class Windows:
                         break
                     following.append(held)
                     height, width = held.mask.shape
-                    room = Room.of(height, width, self.reach, self.max_bytes)
+                    self._deep = self._deep or held.frame.deep is not None
+                    room = Room.of(height, width, self.reach, self.max_bytes, self._deep)
                     ahead = room.ahead
                 if not following:
                     return
                 centre = following.popleft()
                 self._forget(centre, room)
                 yield self._window(centre, following)
-                self._past.append(centre)
+                # Others look at 8 bits of it.
+                self._past.append(replace(centre, frame=replace(centre.frame, deep=None)))
 
     def _seen(self, clip: Iterable[MaskedFrame]) -> Generator[Held, None, None]:
         """Yield each frame with its camera, which is worked out a frame ahead in a thread."""
