@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "outtake"
 FLOORS = {
     **dict.fromkeys(
-        ("types", "labels", "errors", "files", "locks", "processors", "ranges", "containers"), 0
+        ("types", "labels", "errors", "files", "locks", "processors", "memory", "ranges"), 0
     ),
-    "memory": 0,
+    **dict.fromkeys(("containers", "onnx_providers"), 0),
     **dict.fromkeys(("visualize", "charts", "data", "models", "video", "removal"), 1),
     **dict.fromkeys(("training", "inference", "engine"), 2),
     **dict.fromkeys(("build", "checkpoint", "experiments"), 3),

@@ -6,9 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
-
-from outtake.errors import DeviceError
 
 _THREADS = Path("/proc/self/task")
 
@@ -18,33 +15,6 @@ def usable_processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class OnnxSession(Protocol):
-    """What is needed of an ``onnxruntime.InferenceSession``."""
-
-    def get_providers(self) -> list[str]:
-        """Return what it runs on, the first before the others."""
-
-
-def check_provider(session: OnnxSession, provider: str, asked: str) -> None:
-    """Make sure that a session runs on what it was asked to.
-
-    Where CUDA's own libraries are missing, ONNX Runtime takes the CPU and says so in its log only.
-
-    Args:
-        session: opened.
-        provider: such as ``CUDAExecutionProvider``.
-        asked: the option that named it, as the user would write it.
-
-    Raises:
-        DeviceError: it runs on something else.
-    """
-    if provider not in session.get_providers():
-        raise DeviceError(
-            f"{asked}: ONNX Runtime has it, but its libraries can not be loaded; install those "
-            "that its documentation names, or use cpu"
-        )
 
 
 @contextmanager

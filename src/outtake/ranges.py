@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from outtake.errors import ConfigError
 
 
@@ -29,13 +31,12 @@ def check_number(
     """
     if value is None and optional:
         return
-    high = float("inf") if most is None else most
     kinds = (int,) if whole else (int, float)
+    high = math.inf if most is None else most
     if (
         not isinstance(value, kinds)
         or isinstance(value, bool)
-        or not least <= value <= high
-        or (value == float("inf"))
+        or not (math.isfinite(value) and least <= value <= high)
     ):
         what = "a whole number" if whole else "a number"
         above = "" if most is None else f" and at most {most}"

@@ -18,7 +18,7 @@ HOLE = (slice(14, 30), slice(20, 40))
 TIME_BASE = Fraction(1, 12800)
 
 
-def write_scene(folder: Path) -> Path:
+def write_scene(folder: Path, frames: int = FRAMES) -> Path:
     """Write ``in.mkv``, and the masks of the square as ``masks.mkv``."""
     noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
     wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
@@ -27,7 +27,7 @@ def write_scene(folder: Path) -> Path:
         open_writer(folder / "in.mkv", info, codec="ffv1") as pictures,
         open_writer(folder / "masks.mkv", info, codec="ffv1") as masks,
     ):
-        for index in range(FRAMES):
+        for index in range(frames):
             image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()
             image[HOLE] = (255, 0, 0)
             hole = np.zeros_like(image)

@@ -133,7 +133,7 @@ def test_sigterm_stays_the_callers(labelled, play):
     before = signal.getsignal(signal.SIGTERM)
     run(labelled, "backend=torch", "device=cpu")
     assert signal.getsignal(signal.SIGTERM) is before
-    assert all("_terminable" in handler.__qualname__ for handler in seen) and seen
+    assert all("terminable" in handler.__qualname__ for handler in seen) and seen
 
 
 @pytest.mark.parametrize(

@@ -24,30 +24,16 @@ from outtake.errors import ConfigError, OutOfMemoryError, OutputError, VideoErro
 from outtake.removal import Blur
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
+from tests.apps.square import HEIGHT, HOLE, WIDTH, frames, write_scene
 
 ROOT = Path(__file__).parents[2]
-HEIGHT, WIDTH, FRAMES, STEP = 48, 64, 40, 512
-HOLE = (slice(14, 30), slice(20, 40))
+FRAMES = 40
 
 
 @pytest.fixture
 def scene(tmp_path) -> Path:
     """A square that stands in a picture that pans, and the masks of the square."""
-    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
-    wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
-    info = VideoInfo(tmp_path, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
-    with (
-        open_writer(tmp_path / "in.mkv", info, codec="ffv1") as pictures,
-        open_writer(tmp_path / "masks.mkv", info, codec="ffv1") as masks,
-    ):
-        for index in range(FRAMES):
-            image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()
-            image[HOLE] = (255, 0, 0)
-            hole = np.zeros_like(image)
-            hole[HOLE] = 255
-            for writer, picture in ((pictures, image), (masks, hole)):
-                writer.write(TimedFrame(picture, index * STEP, info.time_base))
-    return tmp_path
+    return write_scene(tmp_path, FRAMES)
 
 
 def asked(folder: Path, *overrides: str) -> list[str]:
@@ -66,11 +52,6 @@ def run(folder: Path, *overrides: str) -> Path:
 
 def script(folder: Path, *overrides: str) -> list[str]:
     return [sys.executable, str(ROOT / "infer_video.py"), *asked(folder, *overrides)]
-
-
-def frames(path: Path) -> list[TimedFrame]:
-    with open_clip(path) as clip:
-        return list(clip)
 
 
 def same(first: Path, second: Path) -> bool:

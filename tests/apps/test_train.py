@@ -232,7 +232,7 @@ def test_every_precision_trains_and_validates(
         ("callbacks.images.count=abc", "callbacks.images.count=abc: must be a whole number"),
         ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
         ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
-        ("scheduler.power=-1", "scheduler: power=-1: must be at least 0"),
+        ("scheduler.power=-1", "scheduler.power=-1: must be a number, at least 0"),
     ],
 )
 def test_a_number_that_is_none_is_refused_before_the_run_folder(

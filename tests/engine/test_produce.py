@@ -9,7 +9,6 @@ from outtake.engine.segments import common_stride
 from outtake.errors import ConfigError
 from outtake.labels import LabelSpace
 from outtake.removal import Context, LabelledFrame, MaskedFrame
-from outtake.removal.stages import context_of
 from outtake.types import TimedFrame
 
 SIZE = (4, 5)
@@ -76,19 +75,6 @@ def test_what_a_remover_does_not_look_at_is_not_kept():
     assert behind == [True, True, *[False] * 3, True, True, *[False] * 3]  # after, before, ...
 
 
-def test_a_context_that_knows_no_deep_pictures_is_asked_without():
-    class Old:
-        def context(self, height, width):
-            return Context(before=height)
-
-    class New:
-        def context(self, height, width, deep=False):
-            return Context(before=height * (1 + deep))
-
-    assert context_of(Old(), 3, 4, True) == Context(3)
-    assert context_of(New(), 3, 4, True) == Context(6)
-
-
 def test_segments_may_be_left_unread():
     segments = Segments(clip(20), 5, Context(2, 2))
     found = {index: numbers(items) for index, items in segments if index % 2}
@@ -132,7 +118,7 @@ class Looking:
     def __init__(self, extra: int = 0) -> None:
         self._extra = extra
 
-    def context(self, height, width):
+    def context(self, height, width, deep=False):
         return Context(3, 2)
 
     def __call__(self, clip):

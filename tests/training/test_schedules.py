@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from outtake.errors import ConfigError
 from outtake.training.schedules import cosine, one_cycle, poly
 
 
@@ -51,5 +52,5 @@ def test_one_cycle_may_rise_over_one_step(steps: int) -> None:
     [(poly, {"power": -1}), (poly, {"warmup_steps": -1}), (cosine, {"warmup_steps": -2})],
 )
 def test_what_no_schedule_can_be_is_refused(make, options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be at least 0"):
+    with pytest.raises(ConfigError, match="at least 0"):
         rates(make, 10, **options)

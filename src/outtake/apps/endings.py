@@ -34,8 +34,8 @@ from outtake.training.checkpoint_io import LAST
 from outtake.training.last_checkpoint import LastCheckpoint, StoppedBySignal
 from outtake.training.watch import FiniteWatch
 
-# gloo raises plain RuntimeErrors.
 _NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+# gloo raises plain RuntimeErrors.
 _UNREACHABLE = re.compile(
     r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting", re.IGNORECASE
 )

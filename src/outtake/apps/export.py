@@ -18,6 +18,7 @@ from outtake.experiments.redact import redact
 from outtake.files import check_folder
 from outtake.inference.graph import Graph, to_onnx
 from outtake.inference.optional import require
+from outtake.onnx_providers import PROVIDERS
 from outtake.training.bundle_io import write_bundle
 
 # Records of a run that go into the zip as they are, if they are there; secrets are hidden in them.
@@ -91,7 +92,7 @@ def make_onnx(trained: Trained, size: tuple[int, int]) -> tuple[bytes, str]:
     except ConfigError:
         return model, f"{about}; not compared with torch, since ONNX Runtime is not installed"
     images = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
-    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(model, providers=[PROVIDERS["cpu"]])
     (logits,) = session.run(["logits"], {"images": images})
     with torch.inference_mode():
         wanted = Graph(trained.task).eval()(torch.from_numpy(images)).numpy()

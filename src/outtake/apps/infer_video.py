@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -17,8 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from outtake.apps.cluster import run_on_cluster, with_absolute_paths
 from outtake.apps.job import Job, beside
+from outtake.apps.made_before import is_made
 from outtake.apps.preview import preview_paths, write_preview
 from outtake.apps.progress import frame_bar
+from outtake.apps.removal_endings import halt_by_ctrl_c, keep_playable, memory_told, terminable
 from outtake.apps.removal_setup import (
     Tools,
     build_job,
@@ -32,16 +30,14 @@ from outtake.apps.removal_setup import (
 from outtake.apps.values import check_values
 from outtake.build import plain_containers
 from outtake.engine import uninterrupted
-from outtake.errors import ConfigError, OutOfMemoryError, OutputError, OuttakeError, Terminated
+from outtake.errors import ConfigError, OutputError, OuttakeError
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
-from outtake.memory import is_out_of_memory
 from outtake.removal import MaskPolicy, Remover
 from outtake.removal.report import report_path, write_report
 from outtake.video import (
     Clip,
     Output,
-    Salvaged,
     Source,
     VideoInfo,
     check_apart,
@@ -55,8 +51,6 @@ if TYPE_CHECKING:
     from outtake.checkpoint import Trained
 
 log = logging.getLogger(__name__)
-
-_REASON_CHARACTERS = 120
 
 Progress = Callable[[], object]
 Run = Callable[[Job, list[Output], Progress], tuple[int, dict[str, float]]]
@@ -87,17 +81,17 @@ def infer_video(cfg: DictConfig) -> list[Path]:
         check_job(plain, remover, source, target, several=several)
         for source, target in zip(sources, targets, strict=True)
     ]
-    with _memory_told():
+    with memory_told():
         tools = build_tools(plain, remover, sizes[0])
     kept = OmegaConf.to_container(cfg, resolve=False)
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target in zip(sources, targets, strict=True):
         job = build_job(plain, tools, source, target)
         try:
-            if several and _is_made(job, plain):
+            if several and is_made(job, plain):
                 print(f"{target} is there already")
             elif plain["preview"]:
-                with _terminable(), _memory_told():
+                with terminable(), memory_told():
                     video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
@@ -112,39 +106,6 @@ def infer_video(cfg: DictConfig) -> list[Path]:
         names = ", ".join(target.name for target, _ in failed)
         raise type(failed[0][1])(f"{len(failed)} of {len(targets)} were not made: {names}")
     return targets
-
-
-def _is_made(job: Job, plain: Mapping[str, Any]) -> bool:
-    """Tell whether an earlier call with the same clips has made this one already."""
-    if not resumes(plain) or plain["overwrite"] or plain["preview"] or not job.target.exists():
-        return False
-    report = _read_report(job.target)
-    with open_clip(job.source, **job.reading) as clip:
-        if report.get("job_sha256") == job.digest(clip):
-            return True
-        how = _made_otherwise(report, job.encoding(clip.info))
-    raise OutputError(f"output {job.target} exists, {how}; set overwrite=true to replace it")
-
-
-def _read_report(target: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(report_path(target).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _made_otherwise(report: Mapping[str, Any], encoding: Mapping[str, Any]) -> str:
-    """Return how what is there differs from what is asked for, as far as its report says it."""
-    if "job_sha256" not in report:
-        return "and no report beside it says how it was made"
-    was = report.get("encoding")
-    if not isinstance(was, Mapping):
-        return "made by an earlier version, whose report does not say how it was encoded"
-    changed = [key for key in sorted({*was, *encoding}) if was.get(key) != encoding.get(key)]
-    if changed:
-        return "made with " + ", ".join(f"{key}={was.get(key)}" for key in changed)
-    return "made of another input, or with another config, checkpoint or version"
 
 
 def check_job(
@@ -233,7 +194,7 @@ def run_here(
     Returns:
         The number of segments, and the seconds that each stage worked.
     """
-    with _halt_by_ctrl_c(clip is not None) as halt:
+    with halt_by_ctrl_c(clip is not None) as halt:
         produced, busy_s = job.run(outputs, frame_made=frame_made, clip=clip, halt=halt)
     assert produced.end is not None  # there is no segment at which to stop
     return produced.end, busy_s
@@ -261,7 +222,7 @@ def clean(
         OuttakeError: the clip can not be read to its end, or the target not be written. A playable
             part and the finished segments are kept, and the message says where.
     """
-    with open_clip(job.source, **job.reading) as clip, _terminable():
+    with open_clip(job.source, **job.reading) as clip, terminable():
         outputs = job.open(clip)
         if clip.info.live:
             run = partial(run_here, clip=clip)
@@ -294,7 +255,7 @@ def _cleaned(
 
     try:
         shown = frame_bar(info.path.name, info.frames, done=done, shown=progress)
-        with _memory_told(), shown as bar:
+        with memory_told(), shown as bar:
             end, busy_s = run(job, outputs, frame_made)
             report = job.report(outputs, end)
             # Before the segments are gone: what is known about their frames lies beside them.
@@ -302,11 +263,11 @@ def _cleaned(
             with uninterrupted():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise type(error)(*error.args, *_kept(job, outputs)) from error
+        raise type(error)(*error.args, *keep_playable(job, outputs)) from error
     except OuttakeError as error:
-        raise type(error)("; ".join([str(error), *_kept(job, outputs)])) from error
+        raise type(error)("; ".join([str(error), *keep_playable(job, outputs)])) from error
     except BaseException:
-        _kept(job, outputs)
+        keep_playable(job, outputs)
         raise
     seconds = perf_counter() - began_s
     record: dict[str, Any] = redact_tree(
@@ -404,64 +365,3 @@ def _input(info: VideoInfo) -> dict[str, Any]:
         "pix_fmt": info.pix_fmt,
         "rotation": info.rotation,
     }
-
-
-def _kept(job: Job, outputs: list[Output]) -> list[str]:
-    """Keep what can be played and what can be continued; return what to say about it."""
-    with uninterrupted():
-        salvaged: Salvaged | None = outputs[0].salvage()
-    if salvaged is None:
-        for output in outputs:
-            if not output.has_segments():
-                output.discard()
-        return []
-    said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
-    goes_on = job.writing.get("resume") and not outputs[0].info.live
-    return [*said, "the same command goes on from there"] if goes_on else said
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Let full memory be one line. Where the network does not fit, that is said by itself."""
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
-        raise OutOfMemoryError(
-            f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
-            "plate looks at), or batch_size, short_side or window (the network that labels); one "
-            "that removes takes less with remover.max_side_px, or remover.device=cpu"
-        ) from error
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler sends it, end a job as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _halt_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
-    """A webcam has no end: there Ctrl-C means that it is enough."""
-    halt = threading.Event()
-    if not live or threading.current_thread() is not threading.main_thread():
-        yield halt
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: halt.set())
-    try:
-        yield halt
-    finally:
-        signal.signal(signal.SIGINT, before)

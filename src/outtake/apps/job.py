@@ -29,7 +29,7 @@ from outtake.files import write_json
 from outtake.removal import MaskPolicy, RemovalReport, Remover
 from outtake.removal.confidence import confidence_frame
 from outtake.removal.masks_in import masks_from
-from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame, context_of
+from outtake.removal.stages import FrameFacts, LabelledFrame, MaskedFrame
 from outtake.types import TimedFrame
 from outtake.video import Clip, Output, Source, VideoInfo, open_clip, open_output
 from outtake.video.encoding import choose_encoding
@@ -203,7 +203,7 @@ class Job:
         if first == stop:
             return Produced((), 0, None), {}
         deep = outputs[0].deep
-        context = context_of(self.remover, *self._size(outputs), deep)
+        context = self.remover.context(*self._size(outputs), deep)
         stride = common_stride(1 if self.labels is None else self.labels.stride)
         lead = 0 if self.policy is None else self.policy.context_frames
         start = first_needed(first, self.segment_frames, context, lead=lead, stride=stride)

@@ -18,10 +18,9 @@ import torch
 from outtake.errors import ConfigError, DeviceError
 from outtake.inference import resolve_device
 from outtake.inference.opening import choose
+from outtake.onnx_providers import PROVIDERS
 
 log = logging.getLogger(__name__)
-
-_ONNX_CUDA = "CUDAExecutionProvider"
 
 
 def uses_cuda(plain: Mapping[str, Any]) -> bool:
@@ -107,7 +106,7 @@ def _onnx_has_cuda() -> bool:
         runtime = importlib.import_module("onnxruntime")
     except ImportError:
         return False
-    return _ONNX_CUDA in runtime.get_available_providers()
+    return PROVIDERS["cuda"] in runtime.get_available_providers()
 
 
 def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from outtake.engine.segments import Segments
 from outtake.engine.threads import Stages
 from outtake.errors import ConfigError
-from outtake.removal.stages import FrameFacts, MaskedFrame, Remover, context_of
+from outtake.removal.stages import FrameFacts, MaskedFrame, Remover
 from outtake.types import TimedFrame
 
 
@@ -101,7 +101,7 @@ def produce(
     Raises:
         ConfigError: the remover did not give one frame for each.
     """
-    context = context_of(remover, *size, deep)
+    context = remover.context(*size, deep)
     segments = Segments(clip, length, context, start=start, first=first)
     made: list[int] = []
     frames, end = 0, first

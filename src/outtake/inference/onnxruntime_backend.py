@@ -11,14 +11,9 @@ from outtake.inference.backend import Images, Logits
 from outtake.inference.graph import Exportable, to_onnx
 from outtake.inference.model_cache import ModelCache
 from outtake.inference.optional import require
-from outtake.processors import check_provider
+from outtake.onnx_providers import PROVIDERS, check_provider
 
 PRECISIONS = ("float32", "float16")
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 _WHY = "backend=onnxruntime"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover, context_of
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
 from outtake.types import Frame, Mask, TimedFrame
 
 Deep = NDArray[np.uint16]
@@ -63,7 +63,7 @@ class Feathered:
 
     def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return which frames the remover looks at."""
-        return context_of(self.remover, height, width, deep)
+        return self.remover.context(height, width, deep)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its mask filled, softly.

@@ -11,16 +11,16 @@ from typing import Any, Unpack
 import numpy as np
 
 from outtake.errors import ConfigError, DeviceError
-from outtake.processors import check_provider
+from outtake.onnx_providers import PROVIDERS, check_provider
 from outtake.removal.network import CONTENTS, OwnNetwork, first_of, network_file
 from outtake.removal.pixels import Floats, PixelOptions, Pixels
 
 log = logging.getLogger(__name__)
 
 _PROVIDERS = {
-    "auto": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider",),
+    "auto": (PROVIDERS["cuda"], PROVIDERS["cpu"]),
+    "cpu": (PROVIDERS["cpu"],),
+    "cuda": (PROVIDERS["cuda"],),
 }
 _DTYPES = {
     "tensor(float)": np.float32,

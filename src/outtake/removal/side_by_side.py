@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.ranges import check_number
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover, context_of
+from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
 from outtake.types import TimedFrame
 
 T = TypeVar("T", np.uint8, np.uint16)
@@ -65,7 +65,7 @@ class SideBySide:
 
     def context(self, height: int, width: int, deep: bool = False) -> Context:
         """Return which frames the other remover looks at."""
-        return context_of(self.remover, height, width, deep)
+        return self.remover.context(height, width, deep)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""

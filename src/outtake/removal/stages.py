@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from inspect import signature
 from typing import Protocol
 
 import numpy as np
@@ -130,8 +129,7 @@ class Remover(Protocol):
         Args:
             height: of the frames.
             width: likewise.
-            deep: whether they have deep pictures too, which take twice as much memory. One for
-                which that makes no difference may leave it out.
+            deep: whether they have deep pictures too, which take twice as much memory.
         """
         ...
 
@@ -143,13 +141,6 @@ class Remover(Protocol):
 def alone(height: int, width: int, deep: bool = False) -> Context:
     """The ``context`` of a remover that looks at each frame by itself."""
     return Context()
-
-
-def context_of(remover: Remover, height: int, width: int, deep: bool) -> Context:
-    """Return a remover's context; see :meth:`Remover.context`."""
-    if "deep" in signature(remover.context).parameters:
-        return remover.context(height, width, deep)
-    return remover.context(height, width)
 
 
 def with_image(frame: TimedFrame, image: Frame) -> TimedFrame:

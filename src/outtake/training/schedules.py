@@ -11,6 +11,8 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from outtake.ranges import check_number
+
 
 def poly(
     optimizer: Optimizer, total_steps: int, *, power: float = 0.9, warmup_steps: int = 0
@@ -18,11 +20,10 @@ def poly(
     """Return lr * (1 - step / total) ** power, the schedule of DeepLab (Chen et al. 2017).
 
     Raises:
-        ValueError: a negative ``power`` or ``warmup_steps``.
+        ConfigError: a negative ``power`` or ``warmup_steps``.
     """
-    if power < 0:
-        raise ValueError(f"power={power}: must be at least 0")
-    _check_warmup(warmup_steps)
+    check_number("scheduler.power", power, 0)
+    check_number("scheduler.warmup_steps", warmup_steps, 0, whole=True)
 
     def share(step: int) -> float:
         left: float = (1 - _progress(step, total_steps, warmup_steps)) ** power
@@ -37,9 +38,9 @@ def cosine(
     """Return a half cosine from the optimizer's rate to ``lr_min`` (Loshchilov, Hutter 2017).
 
     Raises:
-        ValueError: a negative ``warmup_steps``.
+        ConfigError: a negative ``warmup_steps``.
     """
-    _check_warmup(warmup_steps)
+    check_number("scheduler.warmup_steps", warmup_steps, 0, whole=True)
     highest = max(float(group["lr"]) for group in optimizer.param_groups) or 1.0
     floor = lr_min / highest
 
@@ -54,18 +55,14 @@ def one_cycle(optimizer: Optimizer, total_steps: int, *, warmup_share: float = 0
     """Return a rise to the optimizer's rate and a fall to nearly zero (Smith, Topin 2018).
 
     Raises:
-        ValueError: a ``warmup_share`` outside 0 to 1.
+        ConfigError: a ``warmup_share`` outside 0 to 1.
     """
+    check_number("scheduler.warmup_share", warmup_share, 0, 1)
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     if abs(warmup_share * total_steps - 1) < 1e-6:
         # torch divides by the length of a rise over one step, which is 0: begin at the top.
         warmup_share = max(warmup_share - 1e-6, 0.0)
     return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=warmup_share)
-
-
-def _check_warmup(warmup_steps: int) -> None:
-    if warmup_steps < 0:
-        raise ValueError(f"warmup_steps={warmup_steps}: must be at least 0")
 
 
 def _warmup(step: int, warmup_steps: int) -> float:

@@ -1,0 +1,77 @@
+"""How a removal ends before its time: what is kept, and what is said about it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from outtake.apps.job import Job
+from outtake.engine import uninterrupted
+from outtake.errors import OutOfMemoryError, Terminated
+from outtake.memory import is_out_of_memory
+from outtake.video import Output, Salvaged
+
+_REASON_CHARACTERS = 120
+
+
+def keep_playable(job: Job, outputs: list[Output]) -> list[str]:
+    """Keep what can be played and what can be continued; return what to say about it."""
+    with uninterrupted():
+        salvaged: Salvaged | None = outputs[0].salvage()
+    if salvaged is None:
+        for output in outputs:
+            if not output.has_segments():
+                output.discard()
+        return []
+    said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
+    goes_on = job.writing.get("resume") and not outputs[0].info.live
+    return [*said, "the same command goes on from there"] if goes_on else said
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Let full memory be one line. Where the network does not fit, that is said by itself."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        raise OutOfMemoryError(
+            f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
+            "plate looks at), or batch_size, short_side or window (the network that labels); one "
+            "that removes takes less with remover.max_side_px, or remover.device=cpu"
+        ) from error
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, as a scheduler sends it, end a job as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def halt_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
+    """A webcam has no end: there Ctrl-C means that it is enough."""
+    halt = threading.Event()
+    if not live or threading.current_thread() is not threading.main_thread():
+        yield halt
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: halt.set())
+    try:
+        yield halt
+    finally:
+        signal.signal(signal.SIGINT, before)
