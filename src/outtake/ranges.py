@@ -42,5 +42,5 @@ def check_number(
         above = "" if most is None else f" and at most {most}"
         raise ConfigError(
             f"{key}={value}: must be {what}, at least {least}{above}"
-            f"{', or null' if optional else ''}"
+            f"{' or null' if optional else ''}"
         )
