@@ -55,8 +55,7 @@ def unreached(folder: Path, small: bool) -> Facts:
         given += ["data.eval_batch_size=2", "optimizer=sgd", "optimizer.lr=1e-3", *net]
         place = name.replace(" ", "-")
         alone = finish(given, folder / f"{place}-alone")
-        # timm's transformer, in DPT, goes past the blocks that fsdp divides a network into.
-        for strategy in ("ddp",) if name == "dpt" else ("ddp", "fsdp"):
+        for strategy in ("ddp", "fsdp"):
             both = [*given, *several(strategy)]
             run, where = finish(both, folder / f"{place}-{strategy}", 2), None
             if strategy == "fsdp" or not small:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import torch
 from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -14,7 +16,7 @@ from outtake.data.datamodule import DataModule
 from outtake.errors import ConfigError
 from outtake.training import ranks
 from outtake.training.task import SegmentationTask
-from outtake.training.unreached import refuse_gradients, unreached
+from outtake.training.trial import tried
 
 _ADVICE = "set trainer.strategy.find_unused_parameters=true, which is slower"
 _WITHOUT_GRADIENT = re.compile(r"did not receive grad for rank \d+: (\d+)")
@@ -77,9 +79,9 @@ class ReplicatedStrategy(DDPStrategy):
 
 def leave_out_unreached(task: SegmentationTask, channels: int) -> None:
     """Exchange no gradient of weights that a network for so many channels never uses."""
-    found = unreached(task.net, channels)
+    trial = tried(task.net, channels)
     # Only what all ranks agree on.
-    common = set.intersection(*map(set, ranks.gathered(found)))
+    common = set.intersection(*map(set, ranks.gathered(trial.unreached if trial else [])))
     weights: dict[str, nn.Parameter] = {
         f"net.{name}": weight for name, weight in task.net.named_parameters() if name in common
     }
@@ -90,3 +92,21 @@ def leave_out_unreached(task: SegmentationTask, channels: int) -> None:
     # torch has no other way to say so.
     ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
     ignore(task, list(weights))  # type: ignore[no-untyped-call]
+
+
+def refuse_gradients(weights: dict[str, nn.Parameter], advice: str) -> None:
+    """Let a gradient that reaches one of some weights end the fit.
+
+    Raises:
+        ConfigError: later, in the backward pass in which it happens.
+    """
+    for name, weight in weights.items():
+        hook = _refusal(name, advice)
+        weight.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
+
+
+def _refusal(name: str, advice: str) -> Callable[[torch.Tensor], None]:
+    def refuse(weight: torch.Tensor) -> None:
+        raise ConfigError(f"the network uses {name} in some steps only; {advice}")
+
+    return refuse

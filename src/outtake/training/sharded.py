@@ -24,7 +24,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
+from outtake.training import ranks
 from outtake.training.task import SegmentationTask
+from outtake.training.trial import tried
 
 
 class ShardedStrategy(ModelParallelStrategy):
@@ -34,6 +36,9 @@ class ShardedStrategy(ModelParallelStrategy):
     plugin. Here the network is sharded when it is set up, and a checkpoint is what a single process
     writes: whole, gathered by the first rank, read with its checksum compared. So it can be gone
     on with by any number of processes, and is loaded by all that loads one.
+
+    A block is a module that the network calls, found by trying it: one whose parts are called
+    past it could not gather their weights, and they go with the block that it is in.
 
     Args:
         timeout_s: after which a process that does not answer ends the run.
@@ -59,10 +64,12 @@ class ShardedStrategy(ModelParallelStrategy):
         self.precision_plugin.convert_module(self.model)
         # Channels-last weights can not be divided; maps may still be.
         self.model.net.to(memory_format=torch.contiguous_format)
+        # Tried before the weights are on the device, which a copy may not fit beside them.
+        blocks = called_blocks(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
         self.model_to_device()
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             distributed.broadcast(tensor.data, 0)
-        shard(self.model.net, self.device_mesh, self._min_parameters)
+        shard(self.model.net, self.device_mesh, blocks, self._min_parameters)
         self.barrier()
         self.setup_optimizers(trainer)
         self.setup_precision_plugin()
@@ -98,29 +105,40 @@ class ShardedStrategy(ModelParallelStrategy):
         return checkpoint
 
 
-def shard(module: nn.Module, mesh: Any, min_parameters: int) -> None:
+def called_blocks(net: nn.Module, channels: int) -> set[nn.Module]:
+    """Return the modules of a network that can be divided by themselves.
+
+    Those that all ranks found to be called; of a network that can not be tried on small images of
+    so many channels, all that could be called.
+    """
+    # A layer alone is none: some networks use a layer's weight without calling it.
+    blocks = {
+        name: module
+        for name, module in net.named_modules()
+        if next(module.children(), None) is not None
+        and not isinstance(module, nn.ModuleList | nn.ModuleDict)
+    }
+    trial = tried(net, channels)
+    called = ranks.gathered(trial.called if trial else frozenset(blocks))
+    return {blocks[name] for name in frozenset.intersection(*called) & blocks.keys()}
+
+
+def shard(net: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> None:
     """Divide a network's parameters among the ranks of a mesh, block by block, in place."""
-    _shard_blocks(module, mesh, min_parameters)
-    fully_shard(module, mesh=mesh)
+    _shard_blocks(net, mesh, blocks, min_parameters)
+    fully_shard(net, mesh=mesh)
 
 
-def _shard_blocks(module: nn.Module, mesh: Any, min_parameters: int) -> int:
+def _shard_blocks(module: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> int:
     """Return how many parameters of a module are left to the block that it is in."""
     left = sum(weight.numel() for weight in module.parameters(recurse=False))
     for child in module.children():
-        small = _shard_blocks(child, mesh, min_parameters)
-        if _is_block(child) and small >= min_parameters:
+        small = _shard_blocks(child, mesh, blocks, min_parameters)
+        if child in blocks and small >= min_parameters:
             fully_shard(child, mesh=mesh)
             small = 0
         left += small
     return left
-
-
-def _is_block(module: nn.Module) -> bool:
-    # A layer alone is none: some networks use a layer's weight without calling it. A list is never
-    # called either.
-    has_layers = next(module.children(), None) is not None
-    return has_layers and not isinstance(module, nn.ModuleList | nn.ModuleDict)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which weights no gradient reaches is known before anything is trained."""
+"""What a network does with its weights and parts is known before anything is trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from outtake.apps.config import CONF, compose
 from outtake.build import build_net
 from outtake.errors import ConfigError
 from outtake.training.randomness import random_state
-from outtake.training.unreached import refuse_gradients, unreached
+from outtake.training.replicated import refuse_gradients
+from outtake.training.sharded import called_blocks
+from outtake.training.trial import tried
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if path.stem != "custom")
 # Those of which it is known; the others are compared with a step of training alone.
@@ -29,7 +31,9 @@ COUNTS = {
 def test_what_a_step_of_training_does_not_reach_is_found(model: str, backbone: str) -> None:
     net = build_net(compose("train", [f"backbone={backbone}", f"model={model}"]).model, 3, 3)
     before, drawn = copy.deepcopy(net.state_dict()), random_state()
-    found = unreached(net, 3)
+    trial = tried(net, 3)
+    assert trial is not None
+    found = trial.unreached
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert net.training and all(weight.grad is None for weight in net.parameters())
     assert torch.equal(random_state()["torch"], drawn["torch"])
@@ -61,12 +65,47 @@ class Partly(nn.Module):
 
 def test_what_is_used_in_training_or_in_evaluation_counts_as_used() -> None:
     net = Partly()
-    assert unreached(net, 3) == ["never.weight"]
+    trial = tried(net, 3)
+    assert trial is not None and trial.unreached == ["never.weight"]
+    assert trial.called == {"", "always"}
     assert net.steps == 0
 
 
 def test_nothing_is_known_of_a_network_that_takes_one_size_or_has_no_weights() -> None:
-    assert unreached(Partly(size=100), 3) == unreached(nn.Identity(), 3) == []
+    assert tried(Partly(size=100), 3) is tried(nn.Identity(), 3) is None
+
+
+class Past(nn.Module):
+    """Calls one pair of layers as a block, and those of another past the block."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.block, self.past = (
+            nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1, stride)) for _ in range(2)
+        )
+        self.listed = nn.ModuleList([nn.Sequential(nn.Conv2d(3, 3, 1))])
+        self.stride = stride
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert self.stride == 1 or images.shape[-1] > 32
+        for layer in (self.block, *self.past, *self.listed):
+            images = layer(images)
+        return images
+
+
+def test_only_what_is_called_is_divided_by_itself() -> None:
+    net = Past(stride=1)
+    assert called_blocks(net, 3) == {net, net.block, net.listed[0]}
+    net = Past(stride=2)  # can not be tried: what could be called
+    assert called_blocks(net, 3) == {net, net.block, net.past, net.listed[0]}
+
+
+def test_a_transformer_of_timm_is_not_divided_where_its_parts_are_called_past_it() -> None:
+    net = build_net(compose("train", ["model=dpt"]).model, 3, 3)
+    names = {module: name for name, module in net.named_modules()}
+    blocks = {names[module] for module in called_blocks(net, 3)}
+    assert {"", "net.encoder", "net.decoder", "net.encoder.model.blocks.0"} <= blocks
+    assert not {"net.encoder.model", "net.encoder.model.blocks"} & blocks
 
 
 def test_a_gradient_where_none_was_expected_ends_in_one_line() -> None:
