@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run, user_errors
+from outtake.apps.cli import hydra_folder, run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -18,16 +18,15 @@ def main(cfg: DictConfig) -> float:
         from outtake.apps.world import check_multirun
 
         hydra_cfg = HydraConfig.get()
-        run_dir = None
         if hydra_cfg.mode == RunMode.MULTIRUN:
             hide_secrets_of_multirun(Path(hydra_cfg.sweep.dir))
             check_multirun(cfg)
-            run_dir = Path(hydra_cfg.runtime.output_dir)
-        if cfg.reproduce:
-            from outtake.apps.reproduce import reproduce
+        with hydra_folder(hydra_cfg) as run_dir:
+            if cfg.reproduce:
+                from outtake.apps.reproduce import reproduce
 
-            return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
-        return train(cfg, run_dir, list(hydra_cfg.overrides.task))
+                return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
+            return train(cfg, run_dir, list(hydra_cfg.overrides.task))
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ PROGRAMS = {
     "unknown option": (("train.py", "model=fcn9s"), ["fcn9s", "fcn8s"]),
     "unknown key": (("train.py", "optimzer.lr=1"), ["optimzer.lr"]),
     "bad syntax": (("train.py", "model=[fcn8s"), ["model="]),
-    "missing root": (("train.py", "data=folder"), ["data.root"]),
+    "missing root": (("train.py", "data=folder", "hydra.run.dir=own"), ["data.root"]),
     "forbidden target": (("train.py", "model._target_=os.system"), ["os.system", "allowed"]),
     "no checkpoint": (("evaluate.py", "checkpoint=absent"), ["absent"]),
     "checkpoint not given": (("evaluate.py",), ["checkpoint"]),

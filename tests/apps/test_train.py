@@ -178,7 +178,7 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, CONF.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
-    command += [f"paths.runs={tmp_path}", "name=run"]
+    command += [f"hydra.run.dir={run}"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
         limit_s = time.monotonic() + 120

@@ -9,9 +9,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -78,11 +80,29 @@ def user_errors() -> Iterator[None]:
         fail(error)
 
 
+@contextmanager
+def hydra_folder(hydra: HydraConf) -> Iterator[Path | None]:
+    """Yield the run folder that Hydra's own options name; None if they name none.
+
+    That is the folder of a job in a multirun, else ``hydra.run.dir``. Hydra has made it before it
+    calls anything; it is taken away again if nothing was put there.
+    """
+    named = hydra.mode == RunMode.MULTIRUN or Path(hydra.run.dir) != Path()
+    folder = Path(hydra.runtime.output_dir) if named else None
+    try:
+        yield folder
+    finally:
+        if folder is not None:
+            with suppress(OSError):  # not empty, as it should be
+                folder.rmdir()
+
+
 def fail(error: BaseException) -> NoReturn:
     """Print one line and exit."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
-    print(f"error: {explain(error)}", file=sys.stderr)
+    # In one piece: other processes of the run may say the same at the same time.
+    sys.stderr.write(f"error: {explain(error)}\n")
     sys.exit(getattr(error, "exit_code", USER_ERROR))
 
 
