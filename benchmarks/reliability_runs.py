@@ -70,7 +70,7 @@ def options(data: Path, workers: int = 0, epochs: int = 2) -> list[str]:
         "+callbacks.rate._target_=pytorch_lightning.callbacks.LearningRateMonitor",
         "+callbacks.ema._target_=pytorch_lightning.callbacks.EMAWeightAveraging",
         "+callbacks.ema.decay=0.9",
-        "+callbacks.patience._target_=pytorch_lightning.callbacks.EarlyStopping",
+        "+callbacks.patience._target_=outtake.training.callbacks.EarlyStopping",
         "+callbacks.patience.monitor=val/miou",
         "+callbacks.patience.mode=max",
         "+callbacks.patience.patience=50",

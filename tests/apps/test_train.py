@@ -8,16 +8,20 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 import torch
 import yaml
+from pytorch_lightning import Callback
 
 from outtake.apps.config import CONF, compose
 from outtake.apps.evaluate import evaluate
-from outtake.apps.train import OBJECTIVE, best_record, train
+from outtake.apps.train import OBJECTIVE, best_record, make_trainer, train
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError, NonFiniteLossError, OutputError
+from outtake.experiments.run_folder import RunFolder
+from outtake.training.callbacks import EarlyStopping, callbacks_of, check_monitored
 from outtake.training.checkpoint_io import read_checkpoint
 from tests.apps.conftest import SMALL
 
@@ -233,11 +237,44 @@ def test_every_precision_trains_and_validates(
         ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
         ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
         ("scheduler.power=-1", "scheduler.power=-1: must be a number, at least 0"),
+        ("callbacks.early_stopping.patience=abc", "patience=abc: must be a whole number"),
+        ("callbacks.early_stopping.monitor=val/mio", "no such metric; there are val/fwiou, val/io"),
     ],
 )
-def test_a_number_that_is_none_is_refused_before_the_run_folder(
+def test_what_can_not_work_is_refused_before_the_run_folder(
     change: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
-        train(compose("train", [*SMALL, "callbacks=default", change]), tmp_path / "run")
+        train(compose("train", [*SMALL, "callbacks=early_stopping", change]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_no_longer_improves_ends(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
+    given = [*runs.options(pairs, epochs=9), "callbacks.patience.patience=2"]
+    given += ["+callbacks.patience.min_delta=1"]  # no mIoU is so much above the first
+    train(compose("train", given), tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["stopped_early"] and summary["epochs"] == 3
+
+
+def test_early_stopping_waits_for_a_validation(
+    runs: ModuleType, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(compose("train", [*runs.options(pairs), "+trainer.max_steps=1"]), tmp_path / "run")
+    assert "ended before a validation" in capsys.readouterr().out
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_metric_that_a_callback_from_elsewhere_does_not_log_is_named(tmp_path: Path) -> None:
+    class Elsewhere(Callback):
+        pass
+
+    cfg = compose("train", ["callbacks=early_stopping", "callbacks.early_stopping.monitor=x"])
+    trainer = make_trainer(cfg, RunFolder(tmp_path / "run"))
+    trainer.callbacks.append(Elsewhere())  # type: ignore[attr-defined]
+    task = Mock()
+    check_monitored(trainer, task)  # it may log anything
+    assert not task.validation_metrics.called
+    (stopping,) = callbacks_of(trainer, EarlyStopping)
+    with pytest.raises(ConfigError, match="monitor=x: no such metric; there are val/miou"):
+        stopping.check({"val/miou"})

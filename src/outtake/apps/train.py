@@ -43,7 +43,7 @@ from outtake.experiments.sweep.reporting import end_with_driver, trial_report
 from outtake.files import check_folder, replace_text
 from outtake.ranges import check_number
 from outtake.training import ranks
-from outtake.training.callbacks import Throughput, callbacks_of
+from outtake.training.callbacks import Throughput, callbacks_of, check_monitored
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
 from outtake.training.forward_time import measure_forward
 from outtake.training.last_checkpoint import LastCheckpoint
@@ -136,6 +136,7 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
     )
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
+    check_monitored(trainer, task)
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
@@ -221,7 +222,10 @@ def _fit(
     }
     folder.write_json("summary.json", summary)
     finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
-    print(f"best {OBJECTIVE} {best.get(OBJECTIVE, 0.0):.4f} in {folder.path}")
+    if best:
+        print(f"best {OBJECTIVE} {best[OBJECTIVE]:.4f} in {folder.path}")
+    else:
+        print(f"ended before a validation, with checkpoints/{LAST}, in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
 
 
@@ -260,6 +264,8 @@ def quiet_libraries() -> None:
         ".*isinstance\\(treespec, LeafSpec\\).*",
         ".*_pytree_.*",
         ".*lr_scheduler.step.*before.*optimizer.step.*",
+        ".*could not find the monitored key.*",  # ended before a validation, which is said
+        ".*FSDP2-wrapped module .* returned a view tensor.*",  # nothing is added to it in place
         ".*sync_dist=True.*",  # what is logged once an epoch is the same on every rank
     ):
         warnings.filterwarnings("ignore", message)

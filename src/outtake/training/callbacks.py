@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import numpy as np
+import pytorch_lightning.callbacks
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from outtake.errors import ConfigError
 from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, show
 from outtake.training.ranks import gathered
@@ -71,6 +74,53 @@ class Throughput(Callback):
         counted = self._epochs[1:] or self._epochs
         seconds = sum(duration for _, duration in counted)
         return sum(samples for samples, _ in counted) / seconds if seconds else None
+
+
+class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
+    """Lightning's, asked after every validation, also of one that is not there at an epoch's end.
+
+    Args:
+        monitor: the name of a metric that is logged by the end of a validation.
+        **options: Lightning's own: ``mode``, ``patience`` (in validations), ``min_delta``,
+            ``stopping_threshold``, ``divergence_threshold``, ...
+    """
+
+    def __init__(self, monitor: str, **options: Any) -> None:
+        for name, least in (("patience", 1), ("min_delta", 0)):
+            if name in options:
+                key = f"callbacks.early_stopping.{name}"
+                check_number(key, options[name], least, whole=name == "patience")
+        # A limit on steps or time may end a run before anything was validated.
+        super().__init__(monitor, **options, check_on_train_epoch_end=False)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the fit if the metric no longer improves.
+
+        Raises:
+            ConfigError: nothing of that name is logged.
+        """
+        if not self._should_skip_check(trainer):
+            self.check(trainer.callback_metrics)
+        super().on_validation_end(trainer, pl_module)
+
+    def check(self, metrics: Collection[str]) -> None:
+        """Raise a ConfigError unless the metric is one of these."""
+        if self.monitor not in metrics:
+            raise ConfigError(
+                f"callbacks.early_stopping.monitor={self.monitor}: no such metric; there are "
+                f"{', '.join(sorted(metrics))}"
+            )
+
+
+def check_monitored(trainer: Trainer, task: SegmentationTask) -> None:
+    """Raise a ConfigError if early stopping waits for what a fit will not log.
+
+    Callbacks from elsewhere may log anything: with them it shows at the first validation.
+    """
+    ours = ("outtake.", "pytorch_lightning.")
+    if all(type(each).__module__.startswith(ours) for each in callbacks_of(trainer, Callback)):
+        for stopping in callbacks_of(trainer, EarlyStopping):
+            stopping.check(task.validation_metrics())
 
 
 class ValidationImages(Callback):

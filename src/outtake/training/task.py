@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import nn
@@ -151,6 +152,12 @@ class SegmentationTask(LightningModule):
         # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
         self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)
         self.log_dict(record)
+
+    def validation_metrics(self) -> list[str]:
+        """Return the names of what a validation logs; classes that never occur have no IoU."""
+        classes = len(self.labels.names)
+        each_once = scores(np.ones((classes, classes), np.int64), self.labels.names)
+        return ["val/loss", *flat(each_once, "val")]
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule that is stepped with it."""
