@@ -17,6 +17,12 @@ os.environ["HYDRA_FULL_ERROR"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import it before the package does
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of the longer proofs: several processes would wait for a last one."""
+    longer = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in longer)
+
+
 class NetworkUsedError(AssertionError):
     """A test, or a library under it, tried to reach another machine."""
 

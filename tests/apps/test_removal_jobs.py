@@ -273,6 +273,7 @@ def test_ranges_cover_a_clip_and_end_open():
     assert split(3, 8) == [(0, 1), (1, 2), (2, None)]
 
 
+@pytest.mark.slow
 def test_two_workers_make_the_frames_of_one_process(scene):
     pytest.importorskip("ray", reason="ray is not installed")
     whole = run(scene, f"output={scene / 'one.mkv'}", "codec=ffv1")
