@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -68,3 +71,30 @@ def test_a_place_below_a_file_can_not_be_written(tmp_path: Path) -> None:
 def test_json_is_strict(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"x": math.nan, "y": [math.inf, 1.5], 3: None})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": None, "y": [None, 1.5], "3": None}
+
+
+def test_two_that_write_the_same_file_do_so_one_after_the_other(tmp_path: Path) -> None:
+    """The second waits in the middle of the first; each writes all of its own."""
+    target, begun = tmp_path / "a.txt", threading.Event()
+
+    def slowly(file: IO[bytes]) -> None:
+        file.write(b"AAA")
+        file.flush()
+        begun.set()
+        time.sleep(0.2)
+        file.write(b"AA")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(replace_file, target, slowly)
+        assert begun.wait(10)
+        second = pool.submit(replace_text, target, "BBBBBBBB")
+        first.result(10), second.result(10)
+    assert target.read_text() == "BBBBBBBB"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_writer_left_is_used_up(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.part").write_text("something long that was not finished")
+    replace_text(tmp_path / "a.txt", "b")
+    assert (tmp_path / "a.txt").read_text() == "b"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from outtake.errors import OutputError
+from outtake.locks import lock
+
+PART_SUFFIX = ".part"
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -24,17 +27,20 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         OutputError: the disk is full or the place can not be written; what was there stays,
             unless the message says that only the last flush failed.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + PART_SUFFIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        with _alone(part) as file:
+            try:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(part, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         if interrupt := _interrupt_in(error):
             raise type(interrupt)(*interrupt.args) from error
         if isinstance(error, OSError | RuntimeError):
@@ -49,6 +55,26 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             f"wrote {path}, but its folder can not be flushed to the disk: {reason}; "
             "it may be lost in a power cut"
         ) from error
+
+
+def _alone(part: Path) -> IO[bytes]:
+    """Open an empty file for writing that nobody else is filling: another writer is waited for.
+
+    Its name is always the same, so that what a killed process leaves behind is used up.
+    """
+    while True:
+        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "wb")
+        try:
+            lock(file.fileno(), wait=True)
+            # Whoever had it may have given it its final name, or taken it away.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                    file.truncate()
+                    return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:

@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a folder in which something grows."""
+"""One process at a time: a lock on a file, or on a folder in which something grows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class FolderLock:
         except FileNotFoundError:
             return False
         try:
-            _flock(handle)
+            lock(handle)
             if not os.path.samestat(os.fstat(handle), self.path.stat()):
                 raise FileNotFoundError
         except FileNotFoundError:
@@ -83,11 +83,20 @@ class FolderLock:
             self._close = None
 
 
-def _flock(handle: int) -> None:
+def lock(handle: int, *, wait: bool = False) -> None:
+    """Lock an open file until it is closed, where the system and the file system can.
+
+    Args:
+        handle: of the file.
+        wait: for another process, or another handle of this one, to give it back.
+
+    Raises:
+        BlockingIOError: another has it, and ``wait`` is false.
+    """
     if sys.platform == "win32":
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
     except OSError as error:  # some network file systems

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from outtake.errors import CheckpointError, OutputError
+from outtake.training import checkpoint_io
 from outtake.training.checkpoint_io import (
     LAST,
     PREVIOUS,
@@ -157,3 +158,49 @@ def test_a_flipped_bit_is_refused_without_the_checksum_beside_it_too(saved: Path
     assert torch.load(saved, weights_only=True)["epoch"] == 1
     with pytest.raises(CheckpointError, match="truncated or altered"):
         read_checkpoint(saved)
+
+
+@pytest.mark.parametrize("name", [LAST, "best.ckpt"])
+def test_saves_that_end_before_the_last_rename_cost_nothing(
+    name: str, tmp_path: Path, monkeypatch
+) -> None:
+    """The newest sum is then of a file that never came to be, however often that happens."""
+    path, kept = tmp_path / name, PREVIOUS if name == LAST else None
+    for epoch in range(2):
+        save_checkpoint({"epoch": epoch}, path, kept)
+    replace = os.replace
+
+    def killed(source: Path, target: Path) -> None:
+        if Path(target) == path:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    for _ in range(3):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("os.replace", killed)
+            save_checkpoint({"epoch": 2}, path, kept)
+        assert read_checkpoint(path)["epoch"] == 1
+        if kept:
+            assert read_checkpoint(tmp_path / kept)["epoch"] == 1
+    save_checkpoint({"epoch": 2}, path, kept)
+    assert read_checkpoint(path)["epoch"] == 2
+    if kept:
+        assert read_checkpoint(tmp_path / kept)["epoch"] == 1
+
+
+def test_a_damaged_checkpoint_is_not_kept_in_place_of_a_sound_one(tmp_path: Path) -> None:
+    path = tmp_path / LAST
+    for epoch in range(2):
+        save_checkpoint({"epoch": epoch}, path, PREVIOUS)
+    checkpoint_io._written.clear()  # as in the process that goes on
+    path.write_bytes(path.read_bytes()[:-5])
+    save_checkpoint({"epoch": 2}, path, PREVIOUS)
+    assert read_checkpoint(path)["epoch"] == 2
+    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0
+
+
+def test_without_checksums_of_its_own_one_is_kept_with_them(tmp_path: Path) -> None:
+    save_checkpoint({"epoch": 0}, tmp_path / LAST, PREVIOUS)
+    (tmp_path / f"{LAST}.sha256").unlink()
+    save_checkpoint({"epoch": 1}, tmp_path / LAST, PREVIOUS)
+    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0

@@ -16,10 +16,13 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from outtake.errors import CheckpointError
-from outtake.files import replace_file, replace_text
+from outtake.files import PART_SUFFIX, replace_file, replace_text
 
 CHECKSUM_SUFFIX = ".sha256"
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+
+# Checksums of what this process wrote last.
+_written: dict[Path, list[str]] = {}
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +67,23 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path, previous: str | None
         OutputError: the disk is full or the folder can not be written; what was there stays.
     """
     sidecar = _sidecar(path)
-    # Between the two replacements a crash may leave either file; both sums are valid then.
-    former = _sums(sidecar)[:1]
+    former = _intact(path)
+    part = path.with_name(path.name + PART_SUFFIX)
 
     def write(file: IO[bytes]) -> None:
         torch.save(checkpoint, file)
         file.flush()
         os.fsync(file.fileno())
-        digest.append(sha256(Path(file.name)))
-        if previous is not None and path.is_file():
-            _keep(path, path.with_name(previous))
-        replace_text(sidecar, _lines([digest[0], *former], path.name))
+        digest.append(sha256(part))
+        if previous is not None and former:
+            _keep(path, path.with_name(previous), former)
+        # Between the two replacements a crash may leave either file; both sums are valid then.
+        replace_text(sidecar, _lines([*digest, *former], path.name))
 
     digest: list[str] = []
     replace_file(path, write)
     replace_text(sidecar, _lines(digest, path.name))
+    _written[path] = digest
 
 
 def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
@@ -144,11 +149,24 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(path: Path, previous: Path) -> None:
+def _intact(path: Path) -> list[str]:
+    """Return the checksum of the file that is there; none if there is none, or it is damaged.
+
+    A crash may have left several sums, the first of them of a file that never came to be.
+    """
+    if not path.is_file():
+        return []
+    sums = _sums(_sidecar(path))
+    if sums and sums == _written.get(path):
+        return sums  # by this process: not hashed again
+    found = sha256(path)
+    return [found] if found in sums or not sums else []
+
+
+def _keep(path: Path, previous: Path, own: Sequence[str]) -> None:
     # By a second name for the same file, so that at no moment there is no checkpoint. As above,
     # both sums are valid until the second replacement is through.
-    own, kept = _sums(_sidecar(path))[:1], _sums(_sidecar(previous))[:1]
-    replace_text(_sidecar(previous), _lines([*own, *kept], previous.name))
+    replace_text(_sidecar(previous), _lines([*own, *_intact(previous)], previous.name))
     # Not the name under which files are filled: whoever opened this one to write to it would
     # write to the newest checkpoint.
     second = previous.with_name(previous.name + ".link")
@@ -161,6 +179,7 @@ def _keep(path: Path, previous: Path) -> None:
         with path.open("rb") as file:
             replace_file(previous, lambda target: shutil.copyfileobj(file, target))
     replace_text(_sidecar(previous), _lines(own, previous.name))
+    _written[previous] = list(own)
 
 
 def _check_archive(path: Path) -> None:
