@@ -70,7 +70,7 @@ def options(data: Path, workers: int = 0, epochs: int = 2) -> list[str]:
         "+callbacks.rate._target_=pytorch_lightning.callbacks.LearningRateMonitor",
         "+callbacks.ema._target_=pytorch_lightning.callbacks.EMAWeightAveraging",
         "+callbacks.ema.decay=0.9",
-        "+callbacks.patience._target_=outtake.training.callbacks.EarlyStopping",
+        "+callbacks.patience._target_=outtake.training.early_stopping.EarlyStopping",
         "+callbacks.patience.monitor=val/miou",
         "+callbacks.patience.mode=max",
         "+callbacks.patience.patience=50",
@@ -164,6 +164,7 @@ def final_state(run: Path) -> dict[str, Any]:
         name: {k: v for k, v in state.items() if "path" not in k and k not in ("dirpath",)}
         for name, state in last["callbacks"].items()
     }
+    last["callbacks"].pop("Throughput")  # times
     for state in last["callbacks"].values():
         state.pop("best_k_models", None)
         state.pop("current_score", None)  # Lightning writes it and never reads it

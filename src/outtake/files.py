@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from outtake.errors import OutputError
-from outtake.locks import lock
+from outtake.locks import wait_for
 
 PART_SUFFIX = ".part"
 
@@ -65,7 +65,7 @@ def _alone(part: Path) -> IO[bytes]:
     while True:
         file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "wb")
         try:
-            lock(file.fileno(), wait=True)
+            wait_for(file.fileno())
             # Whoever had it may have given it its final name, or taken it away.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file.fileno()), part.stat()):

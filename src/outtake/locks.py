@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ _holders: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictio
 
 
 class FolderLock:
-    """Keeps other processes from a folder, by ``flock`` on a file in it.
+    """Keeps other processes from a folder, by ``lockf`` on a file in it.
 
-    The system gives the lock back when the process ends, however it ends. A copy made by pickling
+    The system gives the lock back when the process ends, however it ends; what it has forked, such
+    as a loader's workers, does not hold it. A copy made by pickling
     does not hold it: workers write where their driver has the lock. Within a process the last to
     take it has it. Where the system or the file system knows no such locks, nothing is locked.
 
@@ -62,7 +65,7 @@ class FolderLock:
         except FileNotFoundError:
             return False
         try:
-            lock(handle)
+            _lock_for_process(handle)
             if not os.path.samestat(os.fstat(handle), self.path.stat()):
                 raise FileNotFoundError
         except FileNotFoundError:
@@ -71,7 +74,7 @@ class FolderLock:
         except BaseException:
             os.close(handle)
             raise
-        # Closing gives the lock back; LOCK_UN would take it from a parent after a fork.
+        # Closing gives the lock back.
         self._close = weakref.finalize(self, os.close, handle)
         _holders[os.path.realpath(self.path)] = self
         return True
@@ -83,20 +86,23 @@ class FolderLock:
             self._close = None
 
 
-def lock(handle: int, *, wait: bool = False) -> None:
-    """Lock an open file until it is closed, where the system and the file system can.
+def wait_for(handle: int) -> None:
+    """Lock an open file until it is closed, after all others who have it open and locked."""
+    if sys.platform != "win32":
+        with _where_there_are_locks():
+            fcntl.flock(handle, fcntl.LOCK_EX)
 
-    Args:
-        handle: of the file.
-        wait: for another process, or another handle of this one, to give it back.
 
-    Raises:
-        BlockingIOError: another has it, and ``wait`` is false.
-    """
-    if sys.platform == "win32":
-        return
+def _lock_for_process(handle: int) -> None:
+    if sys.platform != "win32":
+        with _where_there_are_locks():
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def _where_there_are_locks() -> Iterator[None]:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
     except BlockingIOError:
         raise
     except OSError as error:  # some network file systems

@@ -7,6 +7,8 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -25,9 +27,10 @@ from outtake.apps.export import export
 from outtake.apps.reproduce import find_run
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
-from outtake.errors import CheckpointError
+from outtake.errors import CheckpointError, OutputError
 from outtake.experiments.compare.run import read_run
-from outtake.training.checkpoint_io import read_checkpoint, save_checkpoint
+from outtake.locks import FolderLock
+from outtake.training.checkpoint_io import LAST, PREVIOUS, read_checkpoint, save_checkpoint
 from outtake.training.task import SegmentationTask
 
 
@@ -77,6 +80,11 @@ PLACES = {
     "in the last validation": ("validation_step", 7, ["data.eval_batch_size=1"]),
     "between an epoch and the next": ("on_train_epoch_end", 1, []),
     "while gradients accumulate": ("training_step", 5, ["trainer.accumulate_grad_batches=3"]),
+    "in a validation while gradients accumulate": (
+        "validation_step",
+        1,
+        ["trainer.accumulate_grad_batches=2", "+trainer.val_check_interval=3"],
+    ),
     "between validations of an epoch": ("training_step", 6, ["+trainer.val_check_interval=0.5"]),
     "with a limit of steps": ("training_step", 6, ["+trainer.max_steps=7"]),
     "with two workers": ("training_step", 6, ["data.workers=2"]),
@@ -109,8 +117,7 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
 
 # Without a schedule, which is as long as the limit. Four steps an epoch.
 LIMITS = {
-    # Lightning's early stopping takes an epoch without a score for a mistake.
-    "inside the first epoch": (2, ["~callbacks.patience"]),
+    "inside the first epoch": (2, []),
     "inside an epoch": (6, []),
     "at the end of an epoch": (8, []),
     "while gradients accumulate": (3, ["trainer.accumulate_grad_batches=3"]),
@@ -351,3 +358,105 @@ def test_a_checkpoint_of_an_earlier_version_goes_on_after_its_epoch(
         overrides=["trainer.max_epochs=2"],
     )
     assert [r["epoch"] for r in runs.records(run) if "val/miou" in r] == [0, 1]
+
+
+def test_a_run_that_stopped_early_is_over_until_it_is_given_more_patience(
+    runs: ModuleType, pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    logging.getLogger("outtake").propagate = True
+    run, given = tmp_path / "run", [*runs.options(pairs, epochs=9), "callbacks.patience.patience=2"]
+    train(compose("train", [*given, "+callbacks.patience.min_delta=1"]), run)
+    done, summary = runs.final_state(run), json.loads((run / "summary.json").read_text())
+    assert summary["stopped_early"] and summary["epochs"] == 3
+    for _ in range(2):
+        go_on(run)
+        assert runs.difference(done, runs.final_state(run)) is None
+        again = json.loads((run / "summary.json").read_text())
+        assert again["stopped_early"] and again["epochs"] == 3
+        assert again["samples_per_second"] == summary["samples_per_second"]
+        assert again["wall_time_s"] > summary["wall_time_s"] - 0.2
+    assert "this run has stopped early" in caplog.text
+    go_on(run, "+callbacks.patience.patience=4")
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 5
+
+
+def test_the_times_of_a_run_that_went_on_are_those_of_all_its_parts(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, clock = tmp_path / "run", iter(range(0, 10**9, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr("outtake.training.callbacks.time.perf_counter", lambda: next(clock))
+        train(compose("train", runs.options(pairs, epochs=1)), run)
+    before = json.loads((run / "summary.json").read_text())["wall_time_s"]
+    assert before > 10
+    go_on(run, "trainer.max_epochs=2")
+    after = json.loads((run / "summary.json").read_text())["wall_time_s"]
+    # What is saved last is a little earlier than the end.
+    assert before - 10 <= after < before + 9
+
+
+def test_a_finished_run_with_nothing_to_go_on_from_is_not_begun_anew(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    run, given = tmp_path / "run", [*runs.options(pairs, epochs=1), "resume=auto"]
+    train(compose("train", given), run)
+    for name in (LAST, PREVIOUS):
+        (run / "checkpoints" / name).unlink()
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(OutputError, match=r"without checkpoints/last\.ckpt to go on from; choose"):
+        train(compose("train", given), run)
+    assert kept == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from outtake.locks import FolderLock
+lock = FolderLock(Path(sys.argv[1]) / ".lock")
+lock.take()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_process_at_a_time_trains_in_a_run_folder(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(compose("train", runs.options(pairs, epochs=1)), run)
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLDER, run], stdin=pipe, stdout=pipe) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == b"held\n"
+            kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+            with pytest.raises(OutputError, match="another process trains there; wait for its end"):
+                go_on(run, "trainer.max_epochs=2")
+            assert kept == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        finally:
+            other.kill()
+    go_on(run, "trainer.max_epochs=2")
+    assert json.loads((run / "summary.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_what_a_process_has_forked_does_not_hold_its_folder(tmp_path: Path) -> None:
+    """A loader's workers outlive a killed run for a while."""
+    script = HOLDER.replace(
+        'print("held"',
+        "import os, time\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\nprint('held'",
+    )
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", script, tmp_path]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == b"held\n"
+            lock = FolderLock(tmp_path / ".lock")
+            with pytest.raises(BlockingIOError):
+                lock.take()
+            other.kill()
+            other.wait()
+            lock.take()
+            lock.release()
+        finally:
+            os.killpg(other.pid, signal.SIGKILL)

@@ -21,8 +21,9 @@ from outtake.apps.train import OBJECTIVE, best_record, make_trainer, train
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError, NonFiniteLossError, OutputError
 from outtake.experiments.run_folder import RunFolder
-from outtake.training.callbacks import EarlyStopping, callbacks_of, check_monitored
+from outtake.training.callbacks import callbacks_of
 from outtake.training.checkpoint_io import read_checkpoint
+from outtake.training.early_stopping import EarlyStopping, check_monitored
 from tests.apps.conftest import SMALL
 
 

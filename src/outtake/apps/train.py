@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
 
 from outtake.apps.dashboards import logging_to, make_loggers
@@ -43,8 +43,9 @@ from outtake.experiments.sweep.reporting import end_with_driver, trial_report
 from outtake.files import check_folder, replace_text
 from outtake.ranges import check_number
 from outtake.training import ranks
-from outtake.training.callbacks import Throughput, callbacks_of, check_monitored
+from outtake.training.callbacks import Throughput, callbacks_of
 from outtake.training.checkpoint_io import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
+from outtake.training.early_stopping import check_monitored
 from outtake.training.forward_time import measure_forward
 from outtake.training.last_checkpoint import LastCheckpoint
 from outtake.training.randomness import RankRandomness
@@ -147,6 +148,7 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
             return _fit(trainer, folder, data, task, throughput, resume=resume)
     finally:
         ranks.leave()
+        folder.leave()
 
 
 def make_trainer(
@@ -200,10 +202,9 @@ def _fit(
     resume: bool,
 ) -> float:
     last = newest_readable(_last_checkpoints(folder)) if resume else None
-    began_s = time.perf_counter()
     with ending_well(trainer, folder, data):
         trainer.fit(task, datamodule=data, ckpt_path=last)
-    wall_s = time.perf_counter() - began_s
+    wall_s = throughput.wall_s()
     if not trainer.is_global_zero:
         finish_trial(trainer, {})
         return 0.0
@@ -330,7 +331,8 @@ def _describe(
 
 
 def _stopped_early(trainer: Trainer) -> bool:
-    return any(stopping.stopped_epoch > 0 for stopping in callbacks_of(trainer, EarlyStopping))
+    ended = [stopping.stopping_reason for stopping in callbacks_of(trainer, EarlyStopping)]
+    return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in ended)
 
 
 def hide_secrets_of_multirun(folder: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 from outtake.errors import DataRootError, OutputError
 from outtake.experiments.redact import redact, redact_tree
 from outtake.files import finite, replace_text, write_json
+from outtake.locks import FolderLock
 
 
 class RunFolder:
@@ -37,35 +38,60 @@ class RunFolder:
         self.data = self.path / "data.json"
         self.images = self.path / "images"
         self.confusion = self.path / "confusion"
+        self._lock = FolderLock(self.path / ".lock")
 
     def create(self, *, resume: bool = False, again: bool = False) -> None:
-        """Make the folder.
+        """Make the folder, and keep other processes from training in it until :meth:`leave`.
 
         Args:
             resume: the run that is there goes on.
             again: one that is there and has nothing to go on from begins anew.
 
         Raises:
-            OutputError: it can not be written, or another run is in it already.
+            OutputError: it can not be written, another process trains in it, or another run is in
+                it already.
         """
-        if again and not resume:
-            # What was logged before anything was saved is done, and logged, again.
-            self.metrics.unlink(missing_ok=True)
-        elif (self.path / "config.yaml").exists() and not resume:
-            raise OutputError(
-                f"{self.path} already holds a run; choose another name=..., or go on with it by "
-                f"resume={self.path}"
-            )
+        if not resume:
+            self._check_free(again)
         try:
             for folder in (self.path, self.checkpoints, self.images):
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.path / ".write_test"
             probe.touch()
             probe.unlink()
+            self._lock.take()
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{self.path}: another process trains there; wait for its end, or choose another "
+                "name=..."
+            ) from error
         except OSError as error:
             raise OutputError(
                 f"can not write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
+        if not resume:
+            self._check_free(again)  # who had the lock until now may have left a run
+        if again and not resume:
+            # What was logged before anything was saved is done, and logged, again.
+            self.metrics.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Let other processes train in the folder."""
+        self._lock.release()
+
+    def _check_free(self, again: bool) -> None:
+        begun = (self.path / "config.yaml").exists()
+        trained = [self.path / "summary.json", self.checkpoints / "best.ckpt"]
+        if again and any(path.exists() for path in trained):
+            raise OutputError(
+                f"{self.path} holds a run without checkpoints/last.ckpt to go on from; choose "
+                "another name=..., or delete it"
+            )
+        if begun and not again:
+            raise OutputError(
+                f"{self.path} already holds a run; choose another name=..., or go on with it by "
+                f"resume={self.path}"
+            )
 
     def begin(self) -> None:
         """Take back ``summary.json``: the run goes on, and what that says is no longer so."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from typing import Any, TypeVar
 
 import numpy as np
-import pytorch_lightning.callbacks
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from outtake.errors import ConfigError
 from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, show
 from outtake.training.ranks import gathered
@@ -29,15 +26,32 @@ def callbacks_of(trainer: Trainer, kind: type[Kind]) -> list[Kind]:
 
 
 class Throughput(Callback):
-    """Log ``train/samples_per_second`` of every epoch; validation time does not count.
+    """Log ``train/samples_per_second`` of every epoch, and add up the time of all of a run's fits.
 
-    The first epoch of a process has its warm-up in it, and is left out of :meth:`mean`.
+    Validation time does not count. The first epoch of a process has its warm-up in it, and is left
+    out of :meth:`mean` where there are others.
     """
 
     def __init__(self) -> None:
         self._samples = 0
         self._began_s = 0.0
-        self._epochs: list[tuple[int, float]] = []
+        self._epochs = 0  # of this process
+        self._first, self._later = (0, 0.0), (0, 0.0)  # samples and seconds of whole epochs
+        self._earlier_fits_s = 0.0
+        self._fit_began_s: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was counted so far."""
+        return {"first": self._first, "later": self._later, "wall_s": self.wall_s()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what was counted."""
+        self._first, self._later = state_dict["first"], state_dict["later"]
+        self._earlier_fits_s = state_dict["wall_s"]
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Start the clock of the fit."""
+        self._fit_began_s = time.perf_counter()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock: a run that goes on inside an epoch does not begin one."""
@@ -59,11 +73,15 @@ class Throughput(Callback):
         assert isinstance(pl_module, SegmentationTask)
         self._samples += pl_module.images_in_step
         if batch_idx + 1 == trainer.num_training_batches:
-            self._epochs.append((self._samples, time.perf_counter() - self._began_s))
+            took_s = time.perf_counter() - self._began_s
+            kept = "_later" if self._epochs else "_first"
+            samples, seconds = getattr(self, kept)
+            setattr(self, kept, (samples + self._samples, seconds + took_s))
+            self._epochs += 1
             # Of the epoch: what is logged of a step is kept every log_every_n_steps only.
             pl_module.log(
                 "train/samples_per_second",
-                self._samples / self._epochs[-1][1],
+                self._samples / took_s,
                 on_step=False,
                 on_epoch=True,
                 batch_size=1,
@@ -71,56 +89,13 @@ class Throughput(Callback):
 
     def mean(self) -> float | None:
         """Return samples per second over the epochs so far, None before the first ended."""
-        counted = self._epochs[1:] or self._epochs
-        seconds = sum(duration for _, duration in counted)
-        return sum(samples for samples, _ in counted) / seconds if seconds else None
+        samples, seconds = self._later if self._later[0] else self._first
+        return samples / seconds if seconds else None
 
-
-class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
-    """Lightning's, asked after every validation, also of one that is not there at an epoch's end.
-
-    Args:
-        monitor: the name of a metric that is logged by the end of a validation.
-        **options: Lightning's own: ``mode``, ``patience`` (in validations), ``min_delta``,
-            ``stopping_threshold``, ``divergence_threshold``, ...
-    """
-
-    def __init__(self, monitor: str, **options: Any) -> None:
-        for name, least in (("patience", 1), ("min_delta", 0)):
-            if name in options:
-                key = f"callbacks.early_stopping.{name}"
-                check_number(key, options[name], least, whole=name == "patience")
-        # A limit on steps or time may end a run before anything was validated.
-        super().__init__(monitor, **options, check_on_train_epoch_end=False)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the fit if the metric no longer improves.
-
-        Raises:
-            ConfigError: nothing of that name is logged.
-        """
-        if not self._should_skip_check(trainer):
-            self.check(trainer.callback_metrics)
-        super().on_validation_end(trainer, pl_module)
-
-    def check(self, metrics: Collection[str]) -> None:
-        """Raise a ConfigError unless the metric is one of these."""
-        if self.monitor not in metrics:
-            raise ConfigError(
-                f"callbacks.early_stopping.monitor={self.monitor}: no such metric; there are "
-                f"{', '.join(sorted(metrics))}"
-            )
-
-
-def check_monitored(trainer: Trainer, task: SegmentationTask) -> None:
-    """Raise a ConfigError if early stopping waits for what a fit will not log.
-
-    Callbacks from elsewhere may log anything: with them it shows at the first validation.
-    """
-    ours = ("outtake.", "pytorch_lightning.")
-    if all(type(each).__module__.startswith(ours) for each in callbacks_of(trainer, Callback)):
-        for stopping in callbacks_of(trainer, EarlyStopping):
-            stopping.check(task.validation_metrics())
+    def wall_s(self) -> float:
+        """Return the seconds of this fit and of those that it goes on from."""
+        began_s = self._fit_began_s
+        return self._earlier_fits_s + (0.0 if began_s is None else time.perf_counter() - began_s)
 
 
 class ValidationImages(Callback):

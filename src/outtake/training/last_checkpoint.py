@@ -140,8 +140,9 @@ class LastCheckpoint(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """End a validation that may take long; it is begun anew when the run goes on."""
-        if trainer.state.fn == "fit":
-            self._end_if_requested(trainer, position.before_validation(trainer))
+        place = position.before_validation(trainer) if trainer.state.fn == "fit" else None
+        if place is not None:
+            self._end_if_requested(trainer, place)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save an epoch that a limit has cut short, before the others take it for a whole one.

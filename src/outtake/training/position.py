@@ -77,9 +77,12 @@ def cut_short(trainer: Trainer) -> Position | None:
     return Position(_epochs(trainer), done - done % int(trainer.accumulate_grad_batches))
 
 
-def before_validation(trainer: Trainer) -> Position:
-    """Return the place before the validation that is running."""
+def before_validation(trainer: Trainer) -> Position | None:
+    """Return the place before the validation that is running; None inside accumulated gradients."""
     done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+    # The last batch of an epoch ends a step, full or not.
+    if done % int(trainer.accumulate_grad_batches) and done < trainer.num_training_batches:
+        return None
     return Position(_epochs(trainer), done, validating=True)
 
 
