@@ -109,6 +109,7 @@ if "OUTTAKE_RANKS" in os.environ:
         sys.exit(2)
     if way == "signal":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if "signal" in way:
         open(f"{place}/signal-{rank}", "w").close()
     time.sleep(60)
 from pathlib import Path
@@ -123,15 +124,19 @@ def tell():
     os.kill(os.getpid(), signal.SIGTERM)
 for way in WAYS:
     os.environ["WAY"] = way
-    if way == "signal":
+    if "signal" in way:
+        for file in Path(place).glob("signal-*"):
+            file.unlink()
         threading.Thread(target=tell, daemon=True).start()
     try:
         print("ended", way, launching.launch(2, Path("run")), file=sys.stderr, flush=True)
     except RankLostError as error:
         print("error:", error, file=sys.stderr)
         print("ended", way, error.exit_code, file=sys.stderr, flush=True)
+    except launching.EndedBySignalError as error:
+        print("ended", way, 128 + error.signal, file=sys.stderr, flush=True)
 """
-WAYS = ("done", "killed", "own error", "same error", "signal")
+WAYS = ("done", "killed", "own error", "same error", "signal", "signal too early")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +159,7 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
         ("own error", 2, "error: on this one only"),
         ("same error", 2, "error: on all"),
         ("signal", 143, ""),
+        ("signal too early", 143, ""),
     ],
 )
 def test_processes_that_were_started_end_together_with_one_line(

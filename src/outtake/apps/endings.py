@@ -94,7 +94,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         number = _signal_of(end, trainer)
         if number is None:
             raise
-        ending = _stop(number, folder)
+        ending = stopped_by(number, folder)
         if is_requeue(number):
             requeue(number, former[number])
         raise ending from None
@@ -115,7 +115,7 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
             ) from error
         if last.requested is not None and isinstance(error, RuntimeError):
             # The signal went to the whole group, and the loader's processes were ended by it.
-            raise _stop(last.requested, folder) from None
+            raise stopped_by(last.requested, folder) from None
         if is_out_of_memory(error):
             raise _out_of_memory(trainer) from error
         if (refused := _NOT_DETERMINISTIC.search(str(error))) is not None:
@@ -143,6 +143,16 @@ def how_to_go_on(folder: RunFolder) -> str:
     return f"nothing was saved yet, {folder.path} can be deleted"
 
 
+def stopped_by(number: int, folder: RunFolder) -> BaseException:
+    """Return what ends this process as a signal does, after saying how to go on."""
+    if number == signal.SIGINT:
+        return KeyboardInterrupt(how_to_go_on(folder))
+    if not rank_of_environment():
+        what = "preempted" if is_requeue(number) else "terminated"
+        print(f"{what}; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
+    return SystemExit(128 + number)
+
+
 def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
     if isinstance(end, StoppedBySignal):
         return end.signal
@@ -150,15 +160,6 @@ def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
         return signal.SIGTERM
     # Lightning ends the process with 1 at a Ctrl-C inside a step.
     return signal.SIGINT if trainer.interrupted else None
-
-
-def _stop(number: int, folder: RunFolder) -> BaseException:
-    if number == signal.SIGINT:
-        return KeyboardInterrupt(how_to_go_on(folder))
-    if not rank_of_environment():
-        what = "preempted" if is_requeue(number) else "terminated"
-        print(f"{what}; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
-    return SystemExit(128 + number)
 
 
 def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:

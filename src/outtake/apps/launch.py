@@ -34,6 +34,18 @@ _GRACE_S = 15.0
 _SHOWN_CHARS = 4000
 
 
+class EndedBySignalError(Exception):
+    """A signal that was passed on ended a process that was not ready to act on it.
+
+    Attributes:
+        signal: which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
 @dataclass
 class _Rank:
     """One process; what the ranks after the first say is kept, since the first says the same."""
@@ -55,14 +67,18 @@ def launch(count: int, run_dir: Path) -> int:
 
     Raises:
         RankLostError: one was killed.
+        EndedBySignalError: a signal came before they were ready for it; nothing was done yet.
     """
     ranks: list[_Rank] = []
-    with _signals_passed_on(ranks):
+    passed_on: list[int] = []
+    with _signals_passed_on(ranks, passed_on):
         try:
             port = _free_port()
             for number in range(count):
+                if passed_on:
+                    raise EndedBySignalError(passed_on[0])
                 ranks.append(_start(number, count, port, run_dir))
-            return _wait(ranks)
+            return _wait(ranks, passed_on)
         finally:
             for rank in ranks:
                 with contextlib.suppress(ProcessLookupError):
@@ -99,7 +115,7 @@ def _start(number: int, count: int, port: int, run_dir: Path) -> _Rank:
     return _Rank(number, process, said)
 
 
-def _wait(ranks: Sequence[_Rank]) -> int:
+def _wait(ranks: Sequence[_Rank], passed_on: Sequence[int]) -> int:
     first: _Rank | None = None
     until_s = 0.0
     while any(rank.process.poll() is None for rank in ranks):
@@ -119,6 +135,8 @@ def _wait(ranks: Sequence[_Rank]) -> int:
     told = [rank for rank in ranks if rank.process.returncode not in (0, lost)]
     first = first if first in told or not told else told[0]
     code = int(first.process.returncode)
+    if -code in passed_on:
+        raise EndedBySignalError(-code)
     if codes[0] != code:
         _show(first)
     if code < 0:
@@ -140,8 +158,9 @@ def _show(rank: _Rank) -> None:
 
 
 @contextlib.contextmanager
-def _signals_passed_on(ranks: list[_Rank]) -> Iterator[None]:
+def _signals_passed_on(ranks: list[_Rank], passed_on: list[int]) -> Iterator[None]:
     def pass_on(number: int, frame: FrameType | None) -> None:
+        passed_on.append(number)
         for rank in ranks:
             with contextlib.suppress(ProcessLookupError):
                 rank.process.send_signal(number)

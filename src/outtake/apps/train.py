@@ -18,8 +18,8 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
 
 from outtake.apps.dashboards import logging_to, make_loggers
-from outtake.apps.endings import ended_by_sigterm, ending_well, how_to_go_on
-from outtake.apps.launch import RUN_DIR, launch
+from outtake.apps.endings import ended_by_sigterm, ending_well, how_to_go_on, stopped_by
+from outtake.apps.launch import RUN_DIR, EndedBySignalError, launch
 from outtake.apps.requeue import requeue_signals
 from outtake.apps.saved_config import check_same_run, resumed_config
 from outtake.apps.world import (
@@ -119,6 +119,8 @@ def _launch(world: World, folder: RunFolder) -> float:
         code = launch(world.processes, folder.path)
     except RankLostError as error:
         raise RankLostError(f"{error}; {how_to_go_on(folder)}") from error
+    except EndedBySignalError as ended:
+        raise stopped_by(ended.signal, folder) from None
     if code:
         raise SystemExit(code)
     return float(best_record(folder.metrics).get(OBJECTIVE, 0.0))
