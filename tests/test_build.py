@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from outtake.build import build_net, check_targets, instantiate
+from outtake.build import ALLOW_VARIABLE, build_net, check_targets, instantiate
 from outtake.errors import ConfigError, ForbiddenTargetError, WeightsError
 
 
@@ -93,6 +94,22 @@ def test_an_own_network_needs_the_variable_and_gets_classes_and_channels(monkeyp
     monkeypatch.setenv("OUTTAKE_ALLOW_TARGETS", __name__)
     net = build_net(node, 5, 2)
     assert net(torch.zeros(1, 2, 6, 6)).shape == (1, 5, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("torch.nn.Nope", "no such class; torch.nn has no Nope"),
+        ("absent_package.Net", "absent_package can not be imported: No module named"),
+    ],
+)
+def test_a_class_that_is_not_there_is_named_in_one_line(
+    target: str, said: str, monkeypatch, caplog
+) -> None:
+    monkeypatch.setenv(ALLOW_VARIABLE, "absent_package")
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        instantiate({"_target_": target})
+    assert "\n" not in str(caught.value) and not caplog.text
 
 
 def test_an_option_that_the_target_does_not_take_is_named() -> None:

@@ -8,9 +8,12 @@ composes. Whoever writes a network of their own names its package in the environ
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import hydra.errors
@@ -134,16 +137,38 @@ def _check_target(where: str, target: object) -> None:
     trusted = tuple(name.rstrip(".") + "." for name in own)
     if target not in CLASSES and not (target + ".").startswith((*prefixes, *trusted)):
         raise _forbidden(where, target)
-    try:
-        found = hydra.utils.get_object(target)
-    except Exception as error:
-        raise ConfigError(f"{where}._target_={target}: there is no such class") from error
+    found = _object(where, target)
     # A path may lead through an allowed module to something that it merely imports.
     home = str(getattr(found, "__module__", "")) + "."
     wanted = FUNCTION_PREFIXES if inspect.isfunction(found) else CLASS_PREFIXES
     wanted = (*wanted, *trusted, *((_TRAINER_HOME,) if target in CLASSES else ()))
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not home.startswith(wanted):
         raise _forbidden(where, target)
+
+
+def _object(where: str, target: str) -> Any:
+    try:
+        with _silent("hydra.utils"):  # it says the same over several lines before it raises
+            return hydra.utils.get_object(target)
+    except Exception as error:
+        module, _, name = target.rpartition(".")
+        try:
+            importlib.import_module(module)
+        except Exception as cause:
+            reason = f"{module} can not be imported: {cause}"
+        else:
+            reason = f"{module} has no {name}"
+        raise ConfigError(f"{where}._target_={target}: there is no such class; {reason}") from error
+
+
+@contextmanager
+def _silent(logger: str) -> Iterator[None]:
+    quiet = logging.getLogger(logger)
+    before, quiet.disabled = quiet.disabled, True
+    try:
+        yield
+    finally:
+        quiet.disabled = before
 
 
 def _forbidden(where: str, target: object) -> ForbiddenTargetError:

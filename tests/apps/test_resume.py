@@ -27,7 +27,7 @@ from outtake.apps.export import export
 from outtake.apps.reproduce import find_run
 from outtake.apps.train import train
 from outtake.checkpoint import load_trained
-from outtake.errors import CheckpointError, OutputError
+from outtake.errors import CheckpointError, ConfigError, OutputError
 from outtake.experiments.compare.run import read_run
 from outtake.locks import FolderLock
 from outtake.training.checkpoint_io import LAST, PREVIOUS, read_checkpoint, save_checkpoint
@@ -394,6 +394,12 @@ def test_the_times_of_a_run_that_went_on_are_those_of_all_its_parts(
     after = json.loads((run / "summary.json").read_text())["wall_time_s"]
     # What is saved last is a little earlier than the end.
     assert before - 10 <= after < before + 9
+
+
+def test_a_run_that_goes_on_keeps_its_name(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
+    train(compose("train", runs.options(pairs, epochs=1)), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"name=other: resume=.* goes on in that folder"):
+        go_on(tmp_path / "run", "name=other")
 
 
 def test_a_finished_run_with_nothing_to_go_on_from_is_not_begun_anew(

@@ -238,6 +238,11 @@ def test_every_precision_trains_and_validates(
         ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
         ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
         ("scheduler.power=-1", "scheduler.power=-1: must be a number, at least 0"),
+        (
+            "trainer.gradient_clip_val=-1",
+            "gradient_clip_val=-1: must be a number, at least 0 or null",
+        ),
+        ("+trainer.val_check_interval=100", "val_check_interval=100: an epoch has"),
         ("callbacks.early_stopping.patience=abc", "patience=abc: must be a whole number"),
         ("callbacks.early_stopping.monitor=val/mio", "no such metric; there are val/fwiou, val/io"),
     ],
@@ -279,3 +284,19 @@ def test_a_metric_that_a_callback_from_elsewhere_does_not_log_is_named(tmp_path:
     (stopping,) = callbacks_of(trainer, EarlyStopping)
     with pytest.raises(ConfigError, match="monitor=x: no such metric; there are val/miou"):
         stopping.check({"val/miou"})
+
+
+def test_the_checkpoint_that_is_named_is_there(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    train(compose("train", [*runs.options(pairs), "+trainer.fast_dev_run=true"]), tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (tmp_path / "run" / summary["checkpoint"]).is_file()
+
+
+def test_a_profiler_is_heard(
+    runs: ModuleType, pairs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = [*runs.options(pairs, epochs=1), "+trainer.profiler=simple"]
+    train(compose("train", given), tmp_path / "run")
+    assert "run_training_epoch" in caplog.text

@@ -14,7 +14,7 @@ from outtake.errors import ConfigError
 from outtake.training.randomness import random_state
 from outtake.training.replicated import refuse_gradients
 from outtake.training.sharded import called_blocks
-from outtake.training.trial import tried
+from outtake.training.trial import check_output, tried
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if path.stem != "custom")
 # Those of which it is known; the others are compared with a step of training alone.
@@ -114,3 +114,27 @@ def test_a_gradient_where_none_was_expected_ends_in_one_line() -> None:
     net(torch.rand(1, 3, 4, 4)).sum().backward()
     with pytest.raises(ConfigError, match=r"uses never\.weight in some steps only; set KEY=VALUE"):
         net.never(torch.rand(1, 3, 4, 4)).sum().backward()
+
+
+def test_what_a_network_gives_is_looked_at_without_a_trace() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.Dropout()).train()
+    before, drawn = copy.deepcopy(net.state_dict()), random_state()
+    check_output(net, 3, 5, (24, 40))
+    assert net.training and torch.equal(random_state()["torch"], drawn["torch"])
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    with pytest.raises(
+        ConfigError, match=r"gives \(1, 5, 24, 40\) .* give logits \(1, 4, 24, 40\)"
+    ):
+        check_output(net, 3, 4, (24, 40))
+    with pytest.raises(ConfigError, match=r"Conv2d gives \(1, 5, 12, 20\)"):
+        check_output(nn.Conv2d(3, 5, 1, stride=2), 3, 5, (24, 40))
+    check_output(Partly(size=100), 3, 5, (24, 40))  # can not be tried
+
+
+def test_a_network_that_gives_more_than_logits_is_named() -> None:
+    class Named(nn.Conv2d):
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:  # type: ignore[override]
+            return {"out": super().forward(images)}
+
+    with pytest.raises(ConfigError, match="model: Named gives a dict for images"):
+        check_output(Named(3, 5, 1), 3, 5, (24, 40))

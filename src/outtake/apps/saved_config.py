@@ -42,6 +42,11 @@ def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> D
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
     saved.paths, saved.resume = cfg.paths, cfg.resume
+    if any(override.partition("=")[0] == "name" for override in overrides):
+        raise ConfigError(
+            f"name={cfg.name}: resume={folder} goes on in that folder; leave name out, or copy the "
+            "folder and resume the copy"
+        )
     override_keys(saved, cfg, overrides, skipped=("paths", "resume"), what="a resumed run")
     return saved
 

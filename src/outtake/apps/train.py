@@ -51,6 +51,7 @@ from outtake.training.last_checkpoint import LastCheckpoint
 from outtake.training.randomness import RankRandomness
 from outtake.training.synced_norm import SyncedLayers
 from outtake.training.task import SegmentationTask
+from outtake.training.trial import check_output
 from outtake.training.watch import ConfusionRecord, FiniteWatch
 
 OBJECTIVE = "val/miou"
@@ -101,10 +102,23 @@ def _check_numbers(cfg: DictConfig) -> None:
     every = cfg.get("checkpoint_every_n_steps")
     check_number("checkpoint_every_n_steps", every, 1, whole=True, optional=True)
     trainer = cfg.trainer
+    clip = trainer.get("gradient_clip_val")
+    check_number("trainer.gradient_clip_val", clip, 0, optional=True)
     if cfg.get("scheduler") and trainer.max_epochs == -1 and trainer.get("max_steps", -1) == -1:
         raise ConfigError(
             "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; set "
             "trainer.max_epochs or +trainer.max_steps, or scheduler=null"
+        )
+
+
+def _check_interval(trainer: Trainer, data: DataModule) -> None:
+    every, batches = trainer.val_check_interval, len(data.train_dataloader())
+    limit = trainer.limit_train_batches
+    batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    if trainer.check_val_every_n_epoch is not None and isinstance(every, int) and every > batches:
+        raise ConfigError(
+            f"trainer.val_check_interval={every}: an epoch has {batches} batches; set at most so "
+            "many, or trainer.check_val_every_n_epoch=null to count on over epochs"
         )
 
 
@@ -137,9 +151,12 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
         frequencies=data.class_frequencies("train"),
         record=make_record(cfg, data.labels, data.channels),
     )
+    if not type(task.net).__module__.startswith("outtake."):
+        check_output(task.net, data.channels, len(data.labels.names), data.train_size())
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
+    _check_interval(trainer, data)
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
@@ -176,6 +193,8 @@ def make_trainer(
     layers = [SyncedLayers(on_gpu=world.on_gpu)] if several else []
     # The first and the last have to be; each says why.
     watches = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
+    if cfg.trainer.get("profiler"):
+        logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # its summary
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
@@ -214,7 +233,7 @@ def _fit(
     summary = {
         "objective": OBJECTIVE,
         "best": best,
-        "checkpoint": "checkpoints/best.ckpt" if best else "checkpoints/last.ckpt",
+        "checkpoint": f"checkpoints/{_best_name(folder)}",
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "wall_time_s": round(wall_s, 3),
@@ -230,6 +249,10 @@ def _fit(
     else:
         print(f"ended before a validation, with checkpoints/{LAST}, in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
+
+
+def _best_name(folder: RunFolder) -> str:
+    return "best.ckpt" if (folder.checkpoints / "best.ckpt").is_file() else LAST
 
 
 def _whole(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:

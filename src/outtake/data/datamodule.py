@@ -168,6 +168,11 @@ class DataModule(pl.LightningDataModule):
         )
         return self._loader(dataset, batch_sampler=batches)
 
+    def train_size(self) -> tuple[int, int]:
+        """Return (height, width) at which training shows its first image to a network."""
+        crop = self._augmentation.crop
+        return crop or short_side_size(*self._sizes("train")[0], self._short_side)
+
     def eval_size(self, split: str) -> tuple[int, int]:
         """Return (height, width) at which evaluation shows a split's first image to a network."""
         return short_side_size(*self._sizes(split)[0], self._eval_short_side)

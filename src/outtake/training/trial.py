@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from outtake.errors import ConfigError
 from outtake.training.randomness import random_state, set_random_state
 
 SIDE = 32  # networks take any size; one pixel is left at stride 32
@@ -64,6 +65,41 @@ def tried(net: nn.Module, channels: int) -> Trial | None:
             if weight.requires_grad and weight.grad is None
         ],
         called=frozenset(in_training & in_evaluation),
+    )
+
+
+def check_output(net: nn.Module, channels: int, classes: int, size: tuple[int, int]) -> None:
+    """Show a copy of a network one empty image, and look at what it makes of it.
+
+    A network that can not be tried here, as one that works on a GPU only, is taken as it is.
+
+    Args:
+        net: normalised images (B, channels, h, w) to logits (B, classes, h, w).
+        channels: of the images.
+        classes: how many.
+        size: height and width of the image.
+
+    Raises:
+        ConfigError: it gives something else than such logits.
+    """
+    drawn = random_state()
+    try:
+        copied = copy.deepcopy(net).eval()
+        weight = next(copied.parameters())
+        images = torch.zeros(1, channels, *size, dtype=weight.dtype, device=weight.device)
+        with torch.no_grad():
+            made = copied(images)
+    except Exception:
+        return
+    finally:
+        set_random_state(drawn)
+    wanted = (1, classes, *size)
+    if isinstance(made, torch.Tensor) and tuple(made.shape) == wanted:
+        return
+    given = tuple(made.shape) if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
+    raise ConfigError(
+        f"model: {type(net).__name__} gives {given} for images {tuple(images.shape)}; it has to "
+        f"give logits {wanted}: a tensor with a score for each class and pixel"
     )
 
 
