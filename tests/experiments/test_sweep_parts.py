@@ -102,6 +102,8 @@ def log_of(folder: Path, text: str) -> Path:
         (137, "", Ending.LOST),
         (143, "", Ending.LOST),
         (-11, "", Ending.LOST),
+        (69, "error: process 1 of 2 was ended by SIGKILL, and the others with it", Ending.LOST),
+        (69, "CUDA out of memory, said the process that was first", Ending.OUT_OF_MEMORY),
         (2, "error: can not write x: No space left on device; what was there", Ending.LOST),
         (1, "OSError: [Errno 5] Input/output error", Ending.LOST),
         (2, "error: the loss became nan at epoch 0, step 3", Ending.DIVERGED),
