@@ -186,6 +186,26 @@ def test_every_sweep_composes_with_every_choice(option: str) -> None:
     check_overrides(make_sweep(compose("sweep", [f"sweep={option}"]), option))
 
 
+def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'c4n4ry.db'}"
+    line = ["sweep.py", "sweep=optimizer", f"storage={address}", "n_jobs=2"]
+    given = [f"paths.runs={tmp_path / 'runs'}", f"storage={address}", "n_trials=1"]
+    given += ["command=[python,-c,'']", "give_up_after=2", "gpus=[]"]
+    cfg, chosen = sweep_config(*given)
+    for done in (0, 1):  # the same command goes on
+        folder = run_sweep(cfg, chosen, line[1:])
+        assert storage_trials(address, folder.name) == 1, done
+    texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    assert texts and not any("c4n4ry" in text for text in texts)
+    assert yaml.safe_load((folder / "sweep.yaml").read_text())["storage"] == "sqlite://..."
+    again = make_sweep(cfg, chosen, line[1:]).again
+    assert again == "python sweep.py sweep=optimizer storage=sqlite://... n_jobs=2"
+
+
+def storage_trials(address: str, name: str) -> int:
+    return len(optuna.load_study(study_name=name, storage=open_storage(address)).get_trials())
+
+
 # The winner's experiment file.
 
 

@@ -23,7 +23,7 @@ from outtake.experiments.sweep.outcome import (
 from outtake.experiments.sweep.settings import parse_objectives
 from outtake.experiments.sweep.slots import gpu_slots
 from outtake.experiments.sweep.space import parse_space, value_text
-from outtake.experiments.sweep.storage import make_pruner, storage_address
+from outtake.experiments.sweep.storage import make_pruner, storage_address, storage_kind
 from outtake.experiments.sweep.ticket import PRUNED_CODE, Ticket, ticket_of_environment
 
 
@@ -199,6 +199,21 @@ def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
         make_pruner({"kind": "Median"})
     with pytest.raises(ConfigError, match="pruner: MedianPruner"):
         make_pruner({"kind": "MedianPruner", "nope": 1})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind"),
+    [
+        ("sqlite", "sqlite"),
+        ("journal", "journal"),
+        ("postgresql+psycopg2://me:c4n4ry@h/n", "postgresql+psycopg2://..."),
+        ("storage=mysql://me:c4n4ry@h/n", "storage=mysql://..."),
+        ("++storage='mysql://me:c4n 4ry@h/n'", "++storage=mysql://..."),
+        ("storage=${oc.env:DATABASE}", "storage=${oc.env:DATABASE}"),
+    ],
+)
+def test_of_an_address_only_the_kind_is_written(chosen: str, kind: str) -> None:
+    assert storage_kind(chosen) == kind
 
 
 def test_no_secret_reaches_a_result(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +15,13 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from outtake.errors import ConfigError
+from outtake.experiments.redact import redact
 
 JOURNAL = "journal:"
 _SQLITE = "sqlite:///"
 # Trials write at the same time; SQLite makes them wait for each other.
 _SQLITE_WAIT_S = 120
+_ADDRESS = re.compile(r"(?s)^(?P<key>[^:]*=)?.*?(?P<kind>[\w+.-]+)://.*$")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -36,6 +39,14 @@ def storage_address(chosen: str, folder: Path) -> str:
             "postgresql://USER@HOST/NAME"
         )
     return chosen
+
+
+def storage_kind(chosen: str) -> str:
+    """Return what may be written of a storage, or of ``storage=STORAGE``: of a URL the kind only.
+
+    ``postgresql://USER@HOST/NAME`` becomes ``postgresql://...``.
+    """
+    return _ADDRESS.sub(r"\g<key>\g<kind>://...", chosen)
 
 
 def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
@@ -58,7 +69,7 @@ def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
         )
     except Exception as error:
         # SQLAlchemy, Alembic and each driver have errors of their own.
-        reason = " ".join(str(error).split())[:300]
+        reason = redact(" ".join(str(error).replace(address, storage_kind(address)).split())[:300])
         raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
             error
         )
