@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import csv
 import json
+import os
+import shutil
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ import torch
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
 from outtake.apps.export import export, make_onnx
+from outtake.apps.train import train
 from outtake.checkpoint import load_trained
 from outtake.errors import ConfigError, OutputError
 from outtake.inference.graph import Graph
@@ -49,6 +54,93 @@ def test_the_card_tells_classes_scores_and_origin(tiny_run: Path, exported: Path
     assert f"| miou | {scored['miou']:.4f} |" in card and "torch.nn.Sequential" in card
     assert str(tiny_run) not in card
     assert "CC BY 4.0" in member(exported, "LICENCE.md").decode()
+
+
+def test_the_scores_are_those_of_the_checkpoint_that_is_exported(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    shutil.rmtree(run / "evaluation", ignore_errors=True)
+    best, last = (run / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    evaluate(compose("evaluate", [f"checkpoint={best}", "device=cpu", "bootstrap.resamples=100"]))
+
+    def exported(checkpoint: Path) -> Path:
+        target = tmp_path / f"{checkpoint.stem}.zip"
+        return export(compose("export", [f"checkpoint={checkpoint}", f"output={target}"]))
+
+    bare = exported(last)
+    with zipfile.ZipFile(bare) as archive:
+        assert not {"report/metrics.json", "report/report.html"} & set(archive.namelist())
+    assert not {"best", "checkpoint"} & json.loads(member(bare, "report/summary.json")).keys()
+    assert "None were recorded" in member(bare, "README.md").decode()
+    newer = evaluate(
+        compose("evaluate", [f"checkpoint={last}", "device=cpu", "bootstrap.resamples=100"])
+    )
+    os.utime(newer, (2e9, 2e9))
+    for checkpoint in (best, last):
+        bundle = exported(checkpoint)
+        record = json.loads(member(bundle, "report/metrics.json"))
+        assert record["checkpoint_sha256"] == load_trained(checkpoint).sha256
+        assert f"| miou | {record['miou']:.4f} |" in member(bundle, "README.md").decode()
+        assert checkpoint.name.encode() in member(bundle, "report/report.html")
+    assert "best" in json.loads(member(exported(best), "report/summary.json"))
+
+
+def test_no_place_of_this_machine_is_in_it(tiny_run: Path, pairs: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    table = tmp_path / "table.csv"
+    with table.open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["split", "image", "mask"])
+        for split in ("train", "val"):
+            for image in sorted((pairs / split / "images").iterdir()):
+                rows.writerow([split, image, pairs / split / "masks" / image.name])
+    given = [f"checkpoint={run}", f"baseline={run}", "data=folder", f"data.root={pairs}"]
+    given += [f"data.source.csv={table}", "device=cpu", "bootstrap.resamples=100"]
+    path = evaluate(compose("evaluate", given))
+    assert str(pairs) in path.read_text() and str(run) in path.read_text()
+    bundle = export(compose("export", [f"checkpoint={run}", f"output={tmp_path / 'x.zip'}"]))
+    record = json.loads(member(bundle, "report/metrics.json"))
+    assert record["checkpoint"] == record["paired"]["baseline"] == "best.ckpt"
+    assert {each["id"] for each in record["per_image"]} == {"0", "1", "2", "3"}
+    page = member(bundle, "report/report.html").decode()
+    assert '"baseline":"best.ckpt"' in page
+    with zipfile.ZipFile(bundle) as archive:
+        reports = [name for name in archive.namelist() if name.startswith("report/")]
+    for name in [*reports, "README.md"]:
+        assert str(tmp_path).encode() not in member(bundle, name), name
+        assert str(pairs).encode() not in member(bundle, name), name
+
+
+def test_records_stay_json_whatever_a_class_is_called(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(pairs, tmp_path / "data"))
+    (data / "classes.yaml").write_text("names: [board, token]\n")
+    for kind in ("images", "masks"):
+        (data / "val" / kind / "0.png").rename(data / "val" / kind / "password=c4n4ry-1.png")
+    run = tmp_path / "run"
+    train(compose("train", [*runs.options(data), "trainer.max_epochs=1"]), run)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9')  # died while it wrote
+    written = evaluate(compose("evaluate", [f"checkpoint={run}", "bootstrap.resamples=100"]))
+    assert "c4n4ry-1" not in (written.with_name("report.html")).read_text()
+    bundle = export(compose("export", [f"checkpoint={run}", f"output={tmp_path / 'x.zip'}"]))
+    for name in ("summary", "data", "metrics"):
+        json.loads(member(bundle, f"report/{name}.json"))
+    lines = [json.loads(line) for line in member(bundle, "report/metrics.jsonl").splitlines()]
+    assert any(isinstance(line.get("val/iou/token"), float) for line in lines)
+    page = member(bundle, "report/report.html").decode()
+    block = page.partition('id="data">')[2].partition("</script>")[0]
+    assert isinstance(json.loads(block)["record"]["iou"]["token"], float)
+    assert "c4n4ry-1" not in page
+
+
+def test_a_record_that_is_not_json_is_named(tiny_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    (run / "summary.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"summary\.json is not JSON"):
+        export(compose("export", [f"checkpoint={run}", f"output={tmp_path / 'x.zip'}"]))
 
 
 def test_it_predicts_as_the_checkpoint_does(tiny_run: Path, exported: Path) -> None:

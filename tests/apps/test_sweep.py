@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 import yaml
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from optuna.storages.journal import JournalFileBackend
 
 from outtake.apps.cli import explain
 from outtake.apps.config import CONF, compose
@@ -24,7 +26,7 @@ from outtake.apps.experiment_file import experiment_text, write_experiment
 from outtake.apps.sweep import check_overrides, make_sweep, run_sweep
 from outtake.apps.train import OBJECTIVE, best_record, train
 from outtake.apps.world import check_multirun
-from outtake.errors import ConfigError, NonFiniteLossError, OuttakeError
+from outtake.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
 from outtake.experiments.sweep.outcome import Ending, PrunedTrialError, read_result
 from outtake.experiments.sweep.process import lives
 from outtake.experiments.sweep.storage import open_storage, storage_address
@@ -184,6 +186,59 @@ def test_what_train_py_does_not_have_shows_before_the_first_trial(
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "sweep").glob("*.yaml")))
 def test_every_sweep_composes_with_every_choice(option: str) -> None:
     check_overrides(make_sweep(compose("sweep", [f"sweep={option}"]), option))
+
+
+def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'c4n4ry.db'}"
+    line = ["sweep.py", "sweep=optimizer", f"storage={address}", "n_jobs=2"]
+    given = [f"paths.runs={tmp_path / 'runs'}", f"storage={address}", "n_trials=1"]
+    given += ["command=[python,-c,'']", "give_up_after=2", "gpus=[]"]
+    cfg, chosen = sweep_config(*given)
+    for done in (0, 1):  # the same command goes on
+        folder = run_sweep(cfg, chosen, line[1:])
+        assert storage_trials(address, folder.name) == 1, done
+    texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    assert texts and not any("c4n4ry" in text for text in texts)
+    assert yaml.safe_load((folder / "sweep.yaml").read_text())["storage"] == "sqlite://..."
+    again = make_sweep(cfg, chosen, line[1:]).again
+    assert again == "python sweep.py sweep=optimizer storage=sqlite://... n_jobs=2"
+
+
+TOY = """
+import json, os
+from pathlib import Path
+result = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])["result"]
+Path(result).write_text(json.dumps({"outcome": "finished", "values": {"val/miou": 0.5}}))
+"""
+
+
+@pytest.mark.parametrize("writes", [3, 6, 12, 16])
+def test_a_full_disk_under_a_journal_is_one_line_and_costs_nothing(
+    tmp_path: Path, monkeypatch, writes: int
+) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    given = [f"paths.runs={tmp_path}", "storage=journal", "n_trials=3", "n_jobs=1", "gpus=[]"]
+    cfg, chosen = sweep_config(*given, f"command=['{sys.executable}','{tmp_path / 'toy.py'}']")
+    append, left = JournalFileBackend.append_logs, iter(range(writes))
+
+    def until_full(self: JournalFileBackend, logs: list) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        append(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", until_full)
+    with pytest.raises(OutputError, match=r"No space left on device.*go on with: python sweep\.py"):
+        run_sweep(cfg, chosen, given)
+    monkeypatch.undo()
+    folder = run_sweep(cfg, chosen, given)
+    storage = open_storage(storage_address("journal", folder))
+    trials = optuna.load_study(study_name=folder.name, storage=storage).get_trials()
+    assert [trial.state.name for trial in trials].count("COMPLETE") == 3
+    assert not any(trial.state.name in ("RUNNING", "WAITING") for trial in trials)
+
+
+def storage_trials(address: str, name: str) -> int:
+    return len(optuna.load_study(study_name=name, storage=open_storage(address)).get_trials())
 
 
 # The winner's experiment file.

@@ -17,6 +17,13 @@ CANARY = "c4n4ry-5up3r-s3cret"
         f"--hf-token={CANARY}",
         f"AWS_SECRET_ACCESS_KEY={CANARY}",
         f"https://user:{CANARY}@example.org/repo.git",
+        f"postgresql://me:{CANARY}@db.host/name",
+        f"postgresql://me:pa/{CANARY}@db.host/name",
+        f"postgresql+psycopg2://me:p@ss{CANARY}@db.host/name",
+        f"mysql://me:12/{CANARY}@db.host/name?a=b@c",
+        f"redis://:{CANARY}/x@host/0",
+        f"https://me:pa/{CANARY}@example.org/repo.git",
+        f"https://me:p@{CANARY}@example.org/a@b",
         f"export GITHUB_TOKEN='{CANARY}'",
         f"passwords: [a, {CANARY}]",
         f"+service.credentials={{user:me,pass:{CANARY}}}",
@@ -44,10 +51,22 @@ def test_the_value_of_a_secret_variable_is_hidden_in_any_text(monkeypatch) -> No
         "service_token:\n  name: abc",
         "data.root=/tmp/keys",
         "token: null",
+        "https://example.org/path/a@b",
+        "https://example.org:8080/path/a@b",
+        "rtsp://camera:554/stream@1",
+        "git+https://github.com/someone/thing@main",
+        "sqlite:////data/a:b/study@2.db",
+        "postgresql://db.host:5432/name",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_an_address_stays_without_its_login() -> None:
+    assert redact("https://me:pw@host:80/path/a@b") == "https://<redacted>@host:80/path/a@b"
+    hidden = redact("storage=postgresql://me:pa/ss@db.host/name")
+    assert hidden == "storage=postgresql://<redacted>@db.host/name" == redact(hidden)
 
 
 def test_trees_are_hidden_by_key_and_by_value(monkeypatch) -> None:

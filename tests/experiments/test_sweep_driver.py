@@ -19,10 +19,11 @@ import pytest
 from optuna.trial import TrialState
 
 from outtake.errors import ConfigError, OutputError
+from outtake.experiments.sweep import lease as leases
 from outtake.experiments.sweep.driver import Driver, SweepFailedError
 from outtake.experiments.sweep.lease import Lease, occupy
 from outtake.experiments.sweep.outcome import Ending, Outcome, write_result
-from outtake.experiments.sweep.process import lives
+from outtake.experiments.sweep.process import TrialProcess, lives
 from outtake.experiments.sweep.progress import SweepProgress
 from outtake.experiments.sweep.settings import Objective, Sweep
 from outtake.experiments.sweep.space import parse_space
@@ -301,6 +302,9 @@ def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path)
     lease._last_s = 0.0
     with pytest.raises(OutputError, match="process 1 on elsewhere"):
         lease.beat()
+    lease._last_s, lease._last_wall_s = time.monotonic(), time.time() - 1000
+    with pytest.raises(OutputError, match="process 1 on elsewhere"):
+        lease.beat()  # the machine slept, and one of its clocks with it
     lease.release()
     assert study.user_attrs["driver"] == elsewhere, "what another holds is not given back"
     ended = subprocess.Popen(["true"])
@@ -309,6 +313,45 @@ def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path)
     study.set_user_attr("driver", here)
     Lease(study).release()
     assert study.user_attrs["driver"] is None
+
+
+class TakenOver(SweepProgress):
+    """Lets another driver take the sweep over as soon as the first trial has ended."""
+
+    trials: SweepStudy
+    says_so = True
+
+    def tick(self, done: int, running: list[TrialProcess]) -> None:
+        """Do it once."""
+        if running and self.trials.running():
+            (running[0].folder / "go").touch()
+            running[0].process.wait()
+            for trial in self.trials.running():
+                self.trials.run_again(trial, Outcome(Ending.LOST, message="an orphan"))
+            if self.says_so:
+                elsewhere = {"host": "elsewhere", "pid": 1, "time_s": time.time()}
+                self.trials.study.set_user_attr("driver", elsewhere)
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_a_driver_that_slept_sees_that_another_is_at_work(
+    tmp_path: Path, monkeypatch, says_so: bool
+) -> None:
+    monkeypatch.setattr(leases, "BEAT_S", 0.0)
+    wait = "while not os.path.exists(os.path.dirname(ticket['result']) + '/go'): time.sleep(0.01)\n"
+    code = TRIAL + wait + LEAVE
+    sweep = make(tmp_path, code, storage=storage_address("sqlite", tmp_path))
+    trials = SweepStudy(sweep)
+    with TakenOver(sweep, None) as watcher, pytest.raises(OutputError, match="another driver"):
+        watcher.trials, watcher.says_so = trials, says_so
+        Driver(sweep, trials, watcher).run()
+    counted = Counter(trial.state for trial in trials.study.get_trials())
+    assert counted == {TrialState.FAIL: 2, TrialState.WAITING: 2}, "left to the other"
+    assert not any(lives(p) for p in started(sweep))
+
+
+def started(sweep: Sweep) -> list[int]:
+    return [json.loads(p.read_text())["pid"] for p in sweep.trials.glob("*/process.json")]
 
 
 def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None:

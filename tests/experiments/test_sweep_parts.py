@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 from pathlib import Path
 
+import optuna
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -23,7 +25,12 @@ from outtake.experiments.sweep.outcome import (
 from outtake.experiments.sweep.settings import parse_objectives
 from outtake.experiments.sweep.slots import gpu_slots
 from outtake.experiments.sweep.space import parse_space, value_text
-from outtake.experiments.sweep.storage import make_pruner, storage_address
+from outtake.experiments.sweep.storage import (
+    make_pruner,
+    open_storage,
+    storage_address,
+    storage_kind,
+)
 from outtake.experiments.sweep.ticket import PRUNED_CODE, Ticket, ticket_of_environment
 
 
@@ -102,6 +109,8 @@ def log_of(folder: Path, text: str) -> Path:
         (137, "", Ending.LOST),
         (143, "", Ending.LOST),
         (-11, "", Ending.LOST),
+        (69, "error: process 1 of 2 was ended by SIGKILL, and the others with it", Ending.LOST),
+        (69, "CUDA out of memory, said the process that was first", Ending.OUT_OF_MEMORY),
         (2, "error: can not write x: No space left on device; what was there", Ending.LOST),
         (1, "OSError: [Errno 5] Input/output error", Ending.LOST),
         (2, "error: the loss became nan at epoch 0, step 3", Ending.DIVERGED),
@@ -197,6 +206,48 @@ def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
         make_pruner({"kind": "Median"})
     with pytest.raises(ConfigError, match="pruner: MedianPruner"):
         make_pruner({"kind": "MedianPruner", "nope": 1})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind"),
+    [
+        ("sqlite", "sqlite"),
+        ("journal", "journal"),
+        ("postgresql+psycopg2://me:c4n4ry@h/n", "postgresql+psycopg2://..."),
+        ("storage=mysql://me:c4n4ry@h/n", "storage=mysql://..."),
+        ("++storage='mysql://me:c4n 4ry@h/n'", "++storage=mysql://..."),
+        ("storage=${oc.env:DATABASE}", "storage=${oc.env:DATABASE}"),
+    ],
+)
+def test_of_an_address_only_the_kind_is_written(chosen: str, kind: str) -> None:
+    assert storage_kind(chosen) == kind
+
+
+def test_half_a_line_in_a_journal_costs_nothing_but_itself(tmp_path: Path) -> None:
+    address = storage_address("journal", tmp_path)
+    study = optuna.create_study(study_name="s", storage=open_storage(address))
+    study.set_user_attr("first", 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, ((tmp_path / "study.journal").stat().st_size + 10, hard)
+    )
+    try:
+        with pytest.raises(optuna.exceptions.StorageInternalError):
+            study.set_user_attr("second", 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "study.journal").read_bytes().endswith(b"\n"), "it was written in part"
+    study.set_user_attr("third", 3)
+    for each in (study, optuna.load_study(study_name="s", storage=open_storage(address))):
+        assert each.user_attrs == {"first": 1, "third": 3}
+
+
+def test_a_journal_that_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"storage: .*study\.journal can not be opened"):
+        open_storage(storage_address("journal", tmp_path / "missing"))
+    (tmp_path / "study.journal").write_text("{\n{}\n")
+    with pytest.raises(ConfigError, match=r"storage: .*study\.journal can not be opened"):
+        open_storage(storage_address("journal", tmp_path))
 
 
 def test_no_secret_reaches_a_result(tmp_path: Path) -> None:

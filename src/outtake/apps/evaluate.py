@@ -75,7 +75,7 @@ def evaluate(cfg: DictConfig) -> Path:
     record = redact_tree(record)
     write_json(target / "metrics.json", record)
     if detail:
-        shown = content(record, done.scoring.extremes, trained.labels, ids)
+        shown = content(record, done.scoring.extremes, trained.labels, redact_tree(ids))
         replace_text(target / "report.html", make_page(shown["title"], "report", shown))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))

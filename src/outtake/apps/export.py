@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.apps.train import quiet_libraries
 from outtake.checkpoint import Trained, load_trained, read_any
 from outtake.errors import ConfigError, OutputError
+from outtake.experiments.given_away import read_record, records_of
 from outtake.experiments.model_card import licence_note, model_card
 from outtake.experiments.redact import redact
 from outtake.files import check_folder
@@ -21,8 +22,6 @@ from outtake.inference.optional import require
 from outtake.onnx_providers import PROVIDERS
 from outtake.training.bundle_io import write_bundle
 
-# Records of a run that go into the zip as they are, if they are there; secrets are hidden in them.
-_REPORTS = ("summary.json", "metrics.jsonl", "data.json")
 _LARGEST_DIFFERENCE = 1e-3
 
 
@@ -33,8 +32,8 @@ def export(cfg: DictConfig) -> Path:
         The path of the zip.
 
     Raises:
-        OuttakeError: no such checkpoint, a place that can not be written, or a network that can not
-            be exported to ONNX.
+        OuttakeError: no such checkpoint, a place that can not be written, a record of the run that
+            is not JSON, or a network that can not be exported to ONNX.
     """
     quiet_libraries()
     trained = load_trained(cfg.checkpoint)
@@ -46,7 +45,8 @@ def export(cfg: DictConfig) -> Path:
     files, found = {}, None
     if cfg.onnx is not None:
         files["model.onnx"], found = make_onnx(trained, _size(cfg.onnx))
-    files |= _reports(run)
+    records = records_of(run, trained.path, trained.sha256)
+    files |= {f"report/{name}": content for name, content in records.items()}
     model = OmegaConf.to_container(trained.config.model, resolve=False)
     assert isinstance(model, dict)
     checkpoint = read_any(trained.path)
@@ -58,10 +58,10 @@ def export(cfg: DictConfig) -> Path:
         {str(key): value for key, value in model.items()} | {"encoder_weights": began},
         trained.labels.names,
         short_side=trained.short_side,
-        metrics=_json(files.get("report/metrics.json")),
-        summary=_json(files.get("report/summary.json")),
-        environment=_json(_read(run / "environment.json")),
-        data=_json(files.get("report/data.json")),
+        metrics=_json(records.get("metrics.json")),
+        summary=_json(records.get("summary.json")),
+        environment=read_record(run / "environment.json"),
+        data=_json(records.get("data.json")),
         licence=licence,
         onnx=found,
     )
@@ -119,32 +119,6 @@ def _run_of(checkpoint: Path) -> Path:
     )
 
 
-def _reports(run: Path) -> dict[str, bytes]:
-    files = {f"report/{name}": _read(run / name) for name in _REPORTS}
-    scored = sorted((run / "evaluation").glob("*/metrics.json"), key=lambda p: p.stat().st_mtime)
-    for path in scored[-1:]:
-        files["report/metrics.json"] = _read(path)
-        files["report/report.html"] = _read(path.with_name("report.html"))
-    for name in ("report/metrics.json", "report/data.json"):
-        if files.get(name):
-            files[name] = _without_places(files[name])
-    return {name: redact(content.decode()).encode() for name, content in files.items() if content}
-
-
-def _without_places(content: bytes) -> bytes:
-    """Leave out where files were, and what each was called."""
-    record = _json(content)
-    if "checkpoint" in record:
-        record["checkpoint"] = Path(str(record["checkpoint"])).name
-    for split in record.get("splits", {}).values():
-        split.pop("files", None)
-    return json.dumps(record, indent=2).encode()
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
 def _json(content: bytes | None) -> dict[str, Any]:
-    record = json.loads(content) if content else {}
-    return record if isinstance(record, dict) else {}
+    record: dict[str, Any] = json.loads(content) if content else {}
+    return record

@@ -33,7 +33,7 @@ try:
     from outtake.experiments.sweep.settings import Sweep, parse_objectives
     from outtake.experiments.sweep.slots import gpu_slots
     from outtake.experiments.sweep.space import Parameter, parse_space
-    from outtake.experiments.sweep.storage import storage_address
+    from outtake.experiments.sweep.storage import storage_address, storage_kind
     from outtake.experiments.sweep.study import SweepStudy
     from outtake.experiments.sweep.summary import terminal_table, write_report
     from outtake.experiments.sweep.wandb_yaml import write_wandb_sweep
@@ -89,7 +89,8 @@ def _drive(sweep: Sweep, cfg: DictConfig) -> None:
     trials = SweepStudy(sweep)
     try:
         record: Any = OmegaConf.to_container(cfg, resolve=False)
-        text = yaml.safe_dump(redact_tree(record | {"fixed": list(sweep.fixed)}), sort_keys=False)
+        record |= {"fixed": list(sweep.fixed), "storage": storage_kind(str(cfg.storage))}
+        text = yaml.safe_dump(redact_tree(record), sort_keys=False)
         replace_text(sweep.folder / "sweep.yaml", text)
         best = trials.best()
         done = len(trials.results())
@@ -159,6 +160,11 @@ def make_sweep(
     fixed = [*map(str, plain["fixed"] or []), *for_trials]
     parse_overrides(fixed)
     dashes = ["--"] if for_trials else []
+    # It may hold a password; whoever gave it puts it in again.
+    shown = [
+        storage_kind(word) if word.lstrip("+").startswith("storage=") else word
+        for word in arguments
+    ]
     command = plain["command"] or [sys.executable, str(CONF.parent / "train.py")]
     return Sweep(
         name=name,
@@ -178,7 +184,7 @@ def make_sweep(
         seed=int(plain["seed"]),
         slots=gpu_slots(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
         threads=_threads(plain["threads"], n_jobs),
-        again=redact(shlex.join(["python", "sweep.py", *arguments, *dashes, *for_trials])),
+        again=redact(shlex.join(["python", "sweep.py", *shown, *dashes, *for_trials])),
     )
 
 

@@ -24,7 +24,16 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-
 # An interpolation, nothing, a switch, or a small number.
 _HARMLESS = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
 # Tried at the beginning of a word only: a page holds words of a million letters.
-_USERINFO = re.compile(r"(?P<scheme>(?<![\w+.-])[\w+.-]+://)[^/\s@]{1,1000}@")
+_WEB = r"(?<![\w+.-])(?:https?|wss?|ftps?|rtsps?|rtmps?|rtp|srt|tcp|udp)://"
+# Up to the last @ before a slash, or, after a colon, before a space: a password may hold a slash,
+# though none should. On the web the path may hold an @, and digits before a slash are a port.
+_WEB_LOGIN = re.compile(
+    rf"(?i)(?P<scheme>{_WEB})(?:[^/\s]{{1,1000}}@|[^/\s@:]{{0,200}}:(?!\d{{1,5}}/)\S{{1,1000}}@)"
+)
+_LOGIN = re.compile(
+    rf"(?i)(?P<scheme>(?<![\w+.-])(?!{_WEB})[\w+.-]+://)"
+    r"(?:[^/\s@:]{0,200}:\S{1,1000}@|[^/\s]{1,1000}@)"
+)
 # Variables of every shell, which hold where one is.
 _NO_SECRETS = {"PWD", "OLDPWD"}
 # Shorter values are as likely to be ordinary words that happen to stand in such a variable.
@@ -42,7 +51,8 @@ def redact(text: str) -> str:
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
     text = _ASSIGNMENT.sub(_hide_value, text)
-    return _USERINFO.sub(rf"\g<scheme>{HIDDEN}@", text)
+    text = _WEB_LOGIN.sub(rf"\g<scheme>{HIDDEN}@", text)
+    return _LOGIN.sub(rf"\g<scheme>{HIDDEN}@", text)
 
 
 def redact_tree(node: Any) -> Any:

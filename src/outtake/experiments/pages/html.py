@@ -13,7 +13,8 @@ import gzip
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from outtake.files import finite
 
 _HERE = Path(__file__).parent
+_BLOCK = re.compile(r'(<script type="application/json" id="data">)([^<]*)(</script>)')
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -63,6 +65,23 @@ def make_page(title: str, script: str, data: Mapping[str, Any]) -> str:
         plotly=_packed_plotly(),
         script=code,
     )
+
+
+def change_data(page: str, change: Callable[[Any], Any]) -> str | None:
+    """Return a page that shows other data; None if it was not made by :func:`make_page`.
+
+    Args:
+        page: the page.
+        change: from its data, plain containers, to what it shall show.
+    """
+    block = _BLOCK.search(page)
+    try:
+        data = json.loads(block[2]) if block else None
+    except ValueError:
+        return None
+    if block is None or not isinstance(data, dict):
+        return None
+    return page[: block.start(2)] + embedded_json(change(data)) + page[block.end(2) :]
 
 
 def embedded_json(data: Mapping[str, Any]) -> str:

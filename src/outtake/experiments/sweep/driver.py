@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -10,10 +11,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from outtake.errors import OutputError, OuttakeError, Terminated
-from outtake.experiments.sweep.lease import Lease
+from outtake.experiments.sweep.lease import Lease, TakenOverError
 from outtake.experiments.sweep.outcome import Ending, Outcome, judge, objective_values, read_result
 from outtake.experiments.sweep.process import (
     LOG,
@@ -67,6 +69,7 @@ class Driver:
         Raises:
             KeyboardInterrupt: the user or the system ended it; what was running will run again.
             SweepFailedError: nothing works.
+            TakenOverError: another driver is at work; the trials that it settled are its own.
         """
         lease = Lease(self._trials.study)
         with _sigterm():
@@ -76,9 +79,16 @@ class Driver:
                 self._done = len(self._trials.results())
                 while self._start() or self._running:
                     self._collect()
-                    lease.beat()
                     self._watcher.tick(self._done, list(self._running.values()))
                     time.sleep(_POLL_S)
+                    # Before anything is begun or collected: this driver may have slept for hours.
+                    lease.beat()
+            except TakenOverError:
+                self._end_all(settle=False)
+                raise
+            except UpdateFinishedTrialError as error:
+                self._end_all(settle=False)
+                raise lease.lost() from error
             finally:
                 # Nothing runs here any more unless something went wrong.
                 self._end_all()
@@ -169,6 +179,8 @@ class Driver:
     def _ended(self, running: TrialProcess, outcome: Outcome) -> None:
         del self._running[running.number]
         trial = self._trial(running.number)
+        if trial.state.is_finished():  # the storage would say so too late: after a copy is queued
+            raise UpdateFinishedTrialError(f"trial {trial.number}")
         outcome, values = objective_values(outcome, self._metrics)
         losses = int(trial.user_attrs.get(LOSSES, 0))
         if outcome.ending is Ending.LOST and losses < self._sweep.retries:
@@ -193,8 +205,12 @@ class Driver:
     def _trial(self, number: int) -> FrozenTrial:
         return self._trials.study.get_trials(deepcopy=False)[number]
 
-    def _end_all(self) -> None:
-        """End what runs, gently at first; a result that was left by then counts."""
+    def _end_all(self, *, settle: bool = True) -> None:
+        """End what runs, gently at first; a result that was left by then counts.
+
+        Args:
+            settle: False where another driver has settled these trials, or is about to.
+        """
         if not self._running:
             return
         limit_s = time.monotonic() + _GRACE_S
@@ -213,7 +229,10 @@ class Driver:
             for running in list(self._running.values()):
                 running.code()
                 del self._running[running.number]
-                self._settle_orphan(self._trial(running.number))
+                if not settle:
+                    continue
+                with contextlib.suppress(UpdateFinishedTrialError):  # by another driver, just now
+                    self._settle_orphan(self._trial(running.number))
 
 
 @contextmanager

@@ -19,6 +19,10 @@ BEAT_S = 15.0
 _STALE_S = 4 * BEAT_S
 
 
+class TakenOverError(OutputError):
+    """Another driver is at work on the same sweep."""
+
+
 def occupy(folder: Path) -> FolderLock:
     """Keep other drivers from a sweep's folder, which is made if need be.
 
@@ -47,7 +51,7 @@ class Lease:
         study: the study that is driven.
 
     Raises:
-        OutputError: another driver gave a sign of life a moment ago.
+        TakenOverError: another driver gave a sign of life a moment ago.
     """
 
     def __init__(self, study: Study) -> None:
@@ -56,21 +60,33 @@ class Lease:
         other = study.user_attrs.get(_KEY)
         if other and self._lives(other):
             raise _taken(other)
-        self._last_s = 0.0
+        self._last_s = self._last_wall_s = 0.0
         self._write()
 
     def beat(self) -> None:
         """Give a sign of life if it is time.
 
         Raises:
-            OutputError: another driver has taken the study over.
+            TakenOverError: another driver has taken the study over.
         """
-        if time.monotonic() - self._last_s < BEAT_S:
+        # The one clock stands still while the machine sleeps, the other may be set back.
+        passed_s = max(time.monotonic() - self._last_s, time.time() - self._last_wall_s)
+        if passed_s < BEAT_S:
             return
         other = self._study.user_attrs.get(_KEY)
         if other and not self._is_own(other):
             raise _taken(other)
         self._write()
+
+    def lost(self) -> TakenOverError:
+        """Return the error for a driver of which another has settled a trial."""
+        other = self._study.user_attrs.get(_KEY)
+        if other and not self._is_own(other):
+            return _taken(other)
+        return TakenOverError(
+            "another driver was at work on this sweep, while this one slept, and has settled its "
+            "trials; the same command goes on with it"
+        )
 
     def release(self) -> None:
         """Say that nobody drives the study any more, unless somebody else does by now."""
@@ -80,7 +96,7 @@ class Lease:
 
     def _write(self) -> None:
         self._study.set_user_attr(_KEY, {**self._own, "time_s": round(time.time(), 1)})
-        self._last_s = time.monotonic()
+        self._last_s, self._last_wall_s = time.monotonic(), time.time()
 
     def _is_own(self, other: dict[str, Any]) -> bool:
         return all(other.get(key) == value for key, value in self._own.items())
@@ -92,8 +108,8 @@ class Lease:
         return not here or lives(int(other["pid"]))
 
 
-def _taken(other: dict[str, Any]) -> OutputError:
-    return OutputError(
+def _taken(other: dict[str, Any]) -> TakenOverError:
+    return TakenOverError(
         f"another driver is at work on this sweep (process {other['pid']} on {other['host']}); "
         f"wait for its end, or {_STALE_S:.0f} s if that machine is gone"
     )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError
+from outtake.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.experiments.redact import redact
 from outtake.experiments.sweep.ticket import PRUNED_CODE
 from outtake.files import write_json
@@ -90,7 +90,8 @@ def judge(code: int, result: Path, log: Path) -> Outcome:
     """Tell how a process ended from its exit code, the result that it left, and its log.
 
     Out of memory and a loss that is not finite are results of the trial's settings, wherever they
-    show. A signal or a failing disk are the machine's. Any other error is the trial's own.
+    show. A signal, a process of several that died, or a failing disk are the machine's. Any other
+    error is the trial's own.
 
     Args:
         code: exit code; negative for a signal.
@@ -112,7 +113,7 @@ def judge(code: int, result: Path, log: Path) -> Outcome:
     if code < 0 or code in _TOLD_TO_END or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
         number = -code if code < 0 else code - 128
         return Outcome(Ending.LOST, message=f"ended by {_signal_name(number)}")
-    if _DISK.search(text):
+    if code == RankLostError.exit_code or _DISK.search(text):
         return Outcome(Ending.LOST, message=said)
     if code == 0:
         return Outcome(Ending.FAILED, message="it ended without leaving a result")

@@ -3,25 +3,86 @@
 from __future__ import annotations
 
 import inspect
+import os
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from outtake.errors import ConfigError
+from outtake.experiments.redact import redact
 
 JOURNAL = "journal:"
 _SQLITE = "sqlite:///"
 # Trials write at the same time; SQLite makes them wait for each other.
 _SQLITE_WAIT_S = 120
+_ADDRESS = re.compile(r"(?s)^(?P<key>[^:]*=)?.*?(?P<kind>[\w+.-]+)://.*$")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class _JournalLock(JournalFileSymlinkLock):
+    """Held by who writes to a journal. What a writer left half done is cut off first.
+
+    A disk that is full in the middle of a line would make one line of it and the next, and nobody
+    could read the journal any more. Of half a line nothing was ever told to anybody.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = path
+
+    def acquire(self) -> bool:
+        """Wait for the lock, mend the file."""
+        taken = super().acquire()
+        try:
+            with open(self._path, "r+b") as file:
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    if file.read() != b"\n":
+                        file.seek(0)
+                        file.truncate(file.read().rfind(b"\n") + 1)
+        except BaseException:
+            self.release()
+            raise
+        return taken
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's, whose failures are those of a storage, as a database's are."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, _JournalLock(path))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write.
+
+        Raises:
+            StorageInternalError: the disk is full, or the file can not be written.
+        """
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            raise StorageInternalError("the journal can not be written") from error
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Read what was written since.
+
+        Raises:
+            StorageInternalError: the file can not be read, or is damaged.
+        """
+        try:
+            yield from super().read_logs(log_number_from)
+        except (OSError, ValueError) as error:
+            raise StorageInternalError("the journal can not be read") from error
 
 
 def storage_address(chosen: str, folder: Path) -> str:
@@ -38,14 +99,29 @@ def storage_address(chosen: str, folder: Path) -> str:
     return chosen
 
 
+def storage_kind(chosen: str) -> str:
+    """Return what may be written of a storage, or of ``storage=STORAGE``: of a URL the kind only.
+
+    ``postgresql://USER@HOST/NAME`` becomes ``postgresql://...``.
+    """
+    return _ADDRESS.sub(r"\g<key>\g<kind>://...", chosen)
+
+
 def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
     """Open a storage; ``fresh=False`` where it is known to be there, which is quicker.
 
     Raises:
-        ConfigError: the database can not be reached, or its driver is not installed.
+        ConfigError: the database can not be reached, its driver is not installed, or the journal
+            can not be written or read.
     """
     if address.startswith(JOURNAL):
-        return JournalStorage(JournalFileBackend(address.removeprefix(JOURNAL)))
+        path = address.removeprefix(JOURNAL)
+        try:
+            return JournalStorage(_Journal(path))
+        except (OSError, StorageInternalError) as error:
+            cause = error.__cause__ or error
+            reason = getattr(cause, "strerror", None) or f"damaged: {cause}"
+            raise ConfigError(f"storage: {path} can not be opened ({reason})") from error
     options: dict[str, Any] = {}
     if address.startswith("sqlite:"):
         options = {"connect_args": {"timeout": _SQLITE_WAIT_S}}
@@ -58,7 +134,7 @@ def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
         )
     except Exception as error:
         # SQLAlchemy, Alembic and each driver have errors of their own.
-        reason = " ".join(str(error).split())[:300]
+        reason = redact(" ".join(str(error).replace(address, storage_kind(address)).split())[:300])
         raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
             error
         )
