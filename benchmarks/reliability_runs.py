@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -94,6 +95,7 @@ def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
 
 def start(work: Callable[[], object], log: Path) -> int:
     """Run something in a forked process that exits as a program of ours would; return its pid."""
+    gc.collect()  # a loader that waits to be collected can not be in the other process
     pid = os.fork()
     if pid:
         return pid
