@@ -70,6 +70,15 @@ def test_pruning_saves_epochs_and_keeps_the_best(proofs, tmp_path: Path) -> None
     assert found["saved"] > 0.15 and found["best against unpruned"] >= 0.99
 
 
+def test_a_sweep_in_which_nothing_finished_is_an_error(proofs, tmp_path: Path) -> None:
+    fixed = "crash=1 report=false"
+    line = proofs.command(tmp_path, "s", 2, fixed, "retries=0", "give_up_after=9")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 2, done.stderr
+    assert "error: no trial finished, so there is no best.yaml; the last is" in done.stderr
+    assert (tmp_path / "sweeps" / "s" / "report.html").is_file()
+
+
 def start(proofs, runs: Path, *overrides: str, fixed: str) -> subprocess.Popen[str]:
     line = proofs.command(runs, "s", 6, fixed, "n_jobs=2", *overrides)
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

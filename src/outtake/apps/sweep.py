@@ -27,14 +27,14 @@ try:
     import optuna
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
-    from outtake.experiments.sweep.driver import Driver
+    from outtake.experiments.sweep.driver import Driver, SweepFailedError
     from outtake.experiments.sweep.lease import occupy
     from outtake.experiments.sweep.progress import SweepProgress
     from outtake.experiments.sweep.settings import Sweep, parse_objectives
     from outtake.experiments.sweep.slots import gpu_slots
     from outtake.experiments.sweep.space import Parameter, parse_space
     from outtake.experiments.sweep.storage import storage_address, storage_kind
-    from outtake.experiments.sweep.study import SweepStudy
+    from outtake.experiments.sweep.study import OUTCOME, SweepStudy, ending
     from outtake.experiments.sweep.summary import terminal_table, write_report
     from outtake.experiments.sweep.wandb_yaml import write_wandb_sweep
 except ModuleNotFoundError as error:
@@ -110,15 +110,23 @@ def _drive(sweep: Sweep, cfg: DictConfig) -> None:
 
 
 def conclude(sweep: Sweep, trials: SweepStudy) -> None:
-    """Write the page and the winners' experiment files, print the table."""
+    """Write the page and the winners' experiment files, print the table.
+
+    Raises:
+        SweepFailedError: nothing finished, so there is no winner.
+    """
     write_report(sweep.folder / "report.html", sweep, trials)
     console = Console()
     console.print(terminal_table(sweep, trials))
     print(f"plots: {sweep.folder / 'report.html'}")
     winners = trials.best()
     if not winners:
-        print("no trial finished, so there is no best.yaml")
-        return
+        last = trials.results()[-1]
+        how = ending(last)
+        raise SweepFailedError(
+            "no trial finished, so there is no best.yaml; the last is "
+            f"{how.value if how else 'pruned'}: {last.user_attrs[OUTCOME]['message']}"
+        )
     for stale in (sweep.folder / "experiment").glob("trial_*.yaml"):  # of an earlier front
         stale.unlink()
     for rank, trial in enumerate(winners):
