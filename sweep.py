@@ -4,6 +4,7 @@ import sys
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from outtake.apps.cli import run, user_errors
@@ -16,7 +17,10 @@ def main(cfg: DictConfig) -> None:
     """Compose, run trials, write what was found."""
     with user_errors():
         from outtake.apps.sweep import run_sweep  # late: --help stays fast
+        from outtake.errors import ConfigError
 
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")
         run_sweep(cfg, HydraConfig.get().runtime.choices.get("sweep"), sys.argv[1:], FOR_TRIALS)
 
 

@@ -1,7 +1,5 @@
 """Train a segmentation network: ``python train.py data=camvid model=fcn8s``."""
 
-from pathlib import Path
-
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -14,12 +12,11 @@ from outtake.apps.cli import hydra_folder, run, user_errors
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with user_errors():
-        from outtake.apps.train import hide_secrets_of_multirun, train  # late: --help stays fast
+        from outtake.apps.train import train  # late: --help stays fast
         from outtake.apps.world import check_multirun
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
-            hide_secrets_of_multirun(Path(hydra_cfg.sweep.dir))
             check_multirun(cfg)
         with hydra_folder(hydra_cfg) as run_dir:
             if cfg.reproduce:

@@ -252,3 +252,15 @@ def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Pat
     assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
     assert all(word in lines[0] for word in said), lines[0]
     assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_jobs_of_a_multirun_fail_by_themselves_and_leave_no_secret(tmp_path: Path) -> None:
+    change = ("checkpoint=absent,gone", "paths.runs=runs", "+a.api_key=canary-4711")
+    done = program("evaluate.py", "-m", *change, cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: absent: no such checkpoint")
+    (record,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert record.name == "multirun.yaml" and tmp_path / "runs" in record.parents
+    assert "api_key" in record.read_text() and "canary-4711" not in record.read_text()
+    refused = program("sweep.py", "-m", "sweep=optimizer", "n_trials=1,2", cwd=tmp_path)
+    assert refused.returncode == 2 and "leave -m out" in refused.stderr

@@ -70,14 +70,24 @@ def user_errors() -> Iterator[None]:
     """Around the body of a ``@hydra.main`` function: end a single run at a user's error.
 
     Hydra would print a line of its own about the job first. In a multirun it shall, since that
-    line names the job, and the other jobs go on.
+    line names the job, and the other jobs go on. Secrets in Hydra's record of it are hidden.
     """
     try:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            _hide_secrets(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
         yield
     except (OuttakeError, OmegaConfBaseException) as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         fail(error)
+
+
+def _hide_secrets(record: Path) -> None:
+    from outtake.experiments.redact import redact  # late: --help stays fast
+    from outtake.files import replace_text
+
+    if record.is_file():
+        replace_text(record, redact(record.read_text()))
 
 
 @contextmanager

@@ -36,11 +36,10 @@ from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.errors import CheckpointError, ConfigError, RankLostError
 from outtake.experiments.environment import describe_environment, device_name
-from outtake.experiments.redact import redact
 from outtake.experiments.run_folder import RunFolder
 from outtake.experiments.sweep.callback import finish_trial, sweep_callbacks
 from outtake.experiments.sweep.reporting import end_with_driver, trial_report
-from outtake.files import check_folder, replace_text
+from outtake.files import check_folder
 from outtake.ranges import check_number
 from outtake.training import ranks
 from outtake.training.callbacks import Throughput, callbacks_of
@@ -358,10 +357,3 @@ def _describe(
 def _stopped_early(trainer: Trainer) -> bool:
     ended = [stopping.stopping_reason for stopping in callbacks_of(trainer, EarlyStopping)]
     return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in ended)
-
-
-def hide_secrets_of_multirun(folder: Path) -> None:
-    """Hide secrets in the record that Hydra itself writes of a multirun's command line."""
-    record = folder / "multirun.yaml"
-    if record.is_file():
-        replace_text(record, redact(record.read_text()))
