@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from outtake.experiments.compare.curves import curves_of
 from outtake.experiments.compare.finding import find_runs
 from outtake.experiments.compare.front import pareto_front
 from outtake.experiments.compare.run import read_run
@@ -164,6 +165,21 @@ def test_what_a_resumed_run_logged_again_counts_once(tmp_path: Path) -> None:
     ]
     curve = read_run(metrics(tmp_path, *lines), "x").curves["a"]
     assert curve.steps.tolist() == [1, 2, 3] and curve.values.tolist() == [1, 20, 30]
+
+
+def test_a_metric_that_the_first_of_a_group_lacks_has_its_band(tmp_path: Path) -> None:
+    young = read_run(metrics(tmp_path / "a", record(1, loss=1.0)), "a")
+    whole = [
+        read_run(
+            metrics(tmp_path / name, record(1, loss=2.0), record(2, **{"val/miou": score})), name
+        )
+        for name, score in (("b", 0.4), ("c", 0.6))
+    ]
+    drawn = curves_of([young, *whole], [[0, 1, 2]])
+    (band,) = drawn["bands"]["val/miou"]
+    assert band["x"] == [2] and band["y"] == [0.5] and band["group"] == 0
+    assert len(drawn["bands"]["loss"]) == 1
+    assert curves_of([whole[0], young, whole[1]], [[0, 1, 2]])["bands"] == drawn["bands"]
 
 
 def test_secrets_of_a_foreign_config_are_hidden(tmp_path: Path) -> None:
