@@ -80,8 +80,8 @@ def networks(folder: Path, small: bool) -> Facts:
         "fsdp": ["optimizer=sgd", "optimizer.lr=1e-4", "trainer.max_epochs=2"],
     }
     for name, net in {
-        "fcn8s resnet18": ["model=fcn8s", "backbone=resnet18", "+model.dropout=0"],
-        "fpn regnetx_004": ["model=fpn", "backbone=regnetx_004", "+model.decoder_dropout=0"],
+        "fcn8s resnet18": ["model=fcn8s", "backbone=resnet18", "model.dropout=0"],
+        "fpn regnetx_004": ["model=fpn", "backbone=regnetx_004", "model.decoder_dropout=0"],
     }.items():
         place = name.replace(" ", "-")
         for strategy, way in ways.items():

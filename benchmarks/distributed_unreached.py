@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 # Overrides, weights without a gradient, and whether it drops something at random: of that each
 # process has its own draws, so its losses are not those of one.
 NETWORKS = {
-    "pspnet resnet18": (["model=pspnet", "backbone=resnet18", "+model.psp_dropout=0"], 30, False),
+    "pspnet resnet18": (["model=pspnet", "backbone=resnet18", "model.psp_dropout=0"], 30, False),
     "fcn32s efficientnet-b0": (["model=fcn32s", "backbone=efficientnet-b0"], 3, True),
     "dpt": (["model=dpt"], 4, True),
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
+import segmentation_models_pytorch
 import torch
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,6 +17,7 @@ from outtake.build import build_data, build_net, instantiate
 from outtake.errors import ConfigError
 from outtake.experiments.run_folder import RunFolder
 from outtake.inference.opening import NAMES
+from outtake.models.fcn import FCN
 
 # Groups whose options are tried below, and those that are only text or places.
 TRAIN_GROUPS = {
@@ -71,6 +74,23 @@ def test_every_model_is_built_and_predicts(option: str, tmp_path: Path) -> None:
     net = build_net(cfg.model, 3, 3).eval()
     with torch.inference_mode():
         assert net(torch.zeros(1, 3, 40, 50)).shape == (1, 3, 40, 50)
+
+
+@every("model")
+def test_what_a_network_drops_out_is_in_its_config_with_its_default(option: str) -> None:
+    if option == "custom":
+        return
+    node = compose("train", [f"model={option}"]).model
+    if node._target_.endswith(".FCN"):
+        named = dict(inspect.signature(FCN).parameters)
+        del named["classes"], named["in_channels"]  # of the data
+    else:
+        network = segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING[node.architecture]
+        parameters = inspect.signature(network).parameters
+        named = {name: each for name, each in parameters.items() if "dropout" in name}
+    assert named.keys() <= node.keys()
+    named.pop("stride", None)  # what the options differ in
+    assert {name: node[name] for name in named} == {n: each.default for n, each in named.items()}
 
 
 @every("backbone")

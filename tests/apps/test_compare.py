@@ -154,10 +154,22 @@ def test_runs_on_other_data_are_pointed_out(tmp_path: Path) -> None:
     assert "same data" in data_of(compare([tmp_path], tmp_path / "page.html"))["notes"][0]
 
 
-def test_nothing_usable_still_makes_a_page(tmp_path: Path) -> None:
-    (tmp_path / "void").mkdir()
-    data = data_of(compare([tmp_path / "void"], tmp_path / "page.html"))
-    assert data["runs"] == [] and data["listed"][0]["state"] == "empty"
+def test_nothing_usable_leaves_an_earlier_page_alone(tmp_path: Path) -> None:
+    for name in ("void", "torn", "third", "fourth\x1b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "torn" / "config.yaml").write_text("a: [")
+    places = [tmp_path / name for name in ("void", "torn", "third", "fourth\x1b")]
+    earlier = tmp_path / "page.html"
+    earlier.write_text("earlier")
+    with pytest.raises(ConfigError) as caught:
+        compare(places, earlier)
+    message = str(caught.value)
+    assert "void (empty: no config.yaml" in message and "torn (broken: config.yaml" in message
+    assert message.count("\n") == 0 and "and 1 more; give run folders" in message
+    assert earlier.read_text() == "earlier"
+    with pytest.raises(ConfigError, match=r"^nothing to compare: fourth\? \(empty"):
+        compare(places[3:], tmp_path / "new.html")
+    assert not (tmp_path / "new.html").exists()
 
 
 def test_what_can_not_work_is_said_in_one_line(tmp_path: Path) -> None:
@@ -186,3 +198,6 @@ def test_the_program_writes_the_page_and_exits_with_2_on_a_mistake(
     wrong = program("nowhere")
     assert wrong.returncode == 2 and wrong.stderr.startswith("error: nowhere")
     assert len(wrong.stderr.splitlines()) == 1
+    nothing = program(str(runs / "void"), "--output", "nothing.html")
+    assert nothing.returncode == 2 and len(nothing.stderr.splitlines()) == 1
+    assert not nothing.stdout and not (tmp_path / "nothing.html").exists()

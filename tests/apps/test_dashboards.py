@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,11 +23,15 @@ from outtake.apps.config import CONF, compose
 from outtake.apps.dashboards import settings_of
 from outtake.apps.train import train
 from outtake.errors import ConfigError
+from outtake.experiments.compare.run import read_run
 from outtake.experiments.compare_records import CLOCKED, read_records
+from outtake.training.metrics import scores
 from tests.experiments import wandb_file
 
-PICTURES = {"augmented.png", "class_frequencies.png"}
-PICTURES |= {f"{kind}_epoch_000{e}.png" for e in (0, 1) for kind in ("val", "worst", "confusion")}
+ONCE = {"augmented.png", "class_frequencies.png"}
+PICTURES = ONCE | {
+    f"{kind}_epoch_000{e}.png" for e in (0, 1) for kind in ("val", "worst", "confusion")
+}
 IMAGE_NAMES = {"train/augmented", "data/class_frequencies"}
 IMAGE_NAMES |= {"val/images", "val/worst", "val/confusion"}
 LOGGED = {"train/loss", "train/gradient_norm", "train/memory_mib", "train/samples_per_second"}
@@ -78,6 +83,28 @@ def alone(runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactor
 def test_without_a_dashboard_every_picture_is_in_the_run_folder(alone: Path) -> None:
     assert {path.name for path in (alone / "images").iterdir()} == PICTURES
     assert not {"tensorboard", "wandb", "dashboards"} & {path.name for path in alone.iterdir()}
+
+
+def test_each_validation_of_an_epoch_keeps_its_pictures_and_its_matrix(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    given = options(runs, pairs, "logger=none", "+trainer.val_check_interval=0.5")
+    train(compose("train", given), run)
+    places = [f"epoch_000{e}_step_00000{step}" for e, step in ((0, 2), (0, 4), (1, 6), (1, 8))]
+    pictures = {f"{kind}_{each}.png" for kind in ("val", "worst", "confusion") for each in places}
+    assert {path.name for path in (run / "images").iterdir()} == pictures | ONCE
+    matrices = sorted((run / "confusion").iterdir())
+    assert [path.name for path in matrices] == [f"val_{each}.json" for each in places]
+    records = [r for r in read_records(run / "metrics.jsonl") if "val/miou" in r]
+    for path, record in zip(matrices, records, strict=True):
+        kept = json.loads(path.read_text())
+        assert (kept["epoch"], kept["step"]) == (record["epoch"], record["step"] + 1)
+        scored = scores(np.array(kept["confusion"]), kept["classes"])
+        assert scored["miou"] == pytest.approx(record["val/miou"])
+    best = max(range(4), key=lambda each: records[each]["val/miou"])
+    found = read_run(run, "run")
+    assert found.picture == run / "images" / f"val_{places[best]}.png"
 
 
 def test_every_number_is_in_the_source_of_truth(shown: Path) -> None:

@@ -113,6 +113,8 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
     assert runs.difference(whole, again) is None
     assert 0 < done < whole["last"]["global_step"] or "last validation" in place
+    scored = [record for record in again["metrics"] if "val/miou" in record]
+    assert len(list((tmp_path / "ended" / "confusion").iterdir())) == len(scored)
 
 
 # Without a schedule, which is as long as the limit. Four steps an epoch.
@@ -179,6 +181,9 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
     extra = [record for record in again["metrics"] if record not in whole["metrics"]]
     assert [r["step"] for r in extra] == [5] and "val/miou" in extra[0]
     again["metrics"].remove(extra[0])
+    names = [path.name for path in sorted((run / "confusion").iterdir())]
+    at_the_limit = "val_epoch_0001_step_000006.json"
+    assert names == ["val_epoch_0000.json", "val_epoch_0001.json", at_the_limit]
     # The callbacks have seen one score more, and it may be the best.
     whole, again = (
         state | {"best": None, "last": state["last"] | {"callbacks": None}}

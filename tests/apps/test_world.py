@@ -9,11 +9,12 @@ from types import ModuleType
 
 import pytest
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from outtake.apps.cli import explain
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
+from outtake.apps.saved_config import check_same_run
 from outtake.apps.train import make_trainer, train
 from outtake.apps.world import check_multirun, check_trainer, rank_of_environment
 from outtake.errors import ConfigError, DeviceError, OuttakeError
@@ -188,3 +189,25 @@ def test_resume_auto_begins_and_goes_on_with_the_same_command(
     assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0, 1]
     with pytest.raises(ConfigError, match="optimizer is not what"):
         train(compose("train", [*more, "optimizer=sgd"]))
+
+
+def test_resume_auto_takes_a_run_whose_config_did_not_name_its_dropout_yet(tmp_path: Path) -> None:
+    def begun(*given: str, without: tuple[str, ...]) -> None:
+        saved = OmegaConf.create(OmegaConf.to_yaml(compose("train", list(given))))
+        for key in without:
+            del saved.model[key]
+        (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(saved))
+
+    begun("model=fcn8s", without=("dropout", "fc_kernel"))
+    check_same_run(compose("train", ["model=fcn8s"]), tmp_path)
+    for other in ("model.dropout=0", "model.fc_kernel=5", "+model.foo=1", "model=fcn16s"):
+        with pytest.raises(ConfigError, match="model is not what"):
+            check_same_run(compose("train", [other]), tmp_path)
+    begun("model=fpn", without=("decoder_dropout",))
+    check_same_run(compose("train", ["model=fpn"]), tmp_path)
+    with pytest.raises(ConfigError, match="model is not what"):
+        check_same_run(compose("train", ["model=fpn", "model.decoder_dropout=0"]), tmp_path)
+    begun("model=fcn8s", "model.dropout=0", without=())
+    check_same_run(compose("train", ["model.dropout=0"]), tmp_path)
+    with pytest.raises(ConfigError, match="model is not what"):
+        check_same_run(compose("train", []), tmp_path)

@@ -145,12 +145,34 @@ def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
         ("names: [a, b]\nignore: black", "a colour is"),
         ("names: [a, a]", "must differ"),
         ("names: [a]", "2 to 255 classes"),
+        ("names: [sky, no, b]", r"wrong: the class name no \(2 of 3\) .* truth value.*in quotes$"),
+        ("names: [Yes, b]", r"class name Yes \(1 of 2\)"),
+        ("names: {7: road, 0: off}", r"class name off \(1 of 2\)"),
+        ("names: [a, null]", r"class name null \(2 of 2\) is read as a missing value"),
+        ("names: [a, ~]", r"class name ~"),
+        ("names: [a, 1.10]", r"class name 1.10 .* fraction"),
+        ("names: [a, 2024-01-01]", r"class name 2024-01-01 .* date"),
+        ("names: [a, {b: no}]", r"class name {'b': 'no'} .* dict"),
         ("names: !!python/object/apply:os.getcwd []", "is not yaml"),
     ],
 )
 def test_a_wrong_classes_file(tmp_path, yaml, message):
     with pytest.raises(ConfigError, match=message):
         make(tmp_path, [label_map(0)], yaml)
+
+
+def test_quoted_words_and_whole_numbers_are_names(tmp_path):
+    yaml = "names: [\"yes\", 'no', 3]\n"
+    assert make(tmp_path, [label_map(0)], yaml).labels.names == ("yes", "no", "3")
+    assert Folder(str(tmp_path), classes=["yes", "no", 3]).labels.names == ("yes", "no", "3")
+
+
+@pytest.mark.parametrize(("name", "word"), [(True, "true"), (None, "null"), (1.5, "1.5")])
+def test_an_option_that_is_no_name(tmp_path, name, word):
+    make(tmp_path, [label_map(0)])
+    message = rf"data\.source\.classes: the class name {word} \(2 of 3\) .*in quotes, as in"
+    with pytest.raises(ConfigError, match=message):
+        Folder(str(tmp_path), classes=["x", name, "z"])
 
 
 def test_a_missing_classes_file(tmp_path):

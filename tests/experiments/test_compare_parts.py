@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from outtake.experiments.compare.curves import curves_of
 from outtake.experiments.compare.finding import find_runs
 from outtake.experiments.compare.front import pareto_front
 from outtake.experiments.compare.run import read_run
@@ -164,6 +165,49 @@ def test_what_a_resumed_run_logged_again_counts_once(tmp_path: Path) -> None:
     ]
     curve = read_run(metrics(tmp_path, *lines), "x").curves["a"]
     assert curve.steps.tolist() == [1, 2, 3] and curve.values.tolist() == [1, 20, 30]
+
+
+def test_the_picture_is_that_of_the_best_validation_and_not_only_of_its_epoch(
+    tmp_path: Path,
+) -> None:
+    lines = [record(1, **{"val/miou": 0.1}), record(3, **{"val/miou": 0.5})]
+    run = metrics(tmp_path, *lines, record(5, **{"val/miou": 0.2}))
+    (run / "images").mkdir()
+
+    def picture(*names: str) -> str:
+        for old in (run / "images").iterdir():
+            old.unlink()
+        for name in names:
+            (run / "images" / name).touch()
+        found = read_run(run, "x").picture
+        return found.name if found else ""
+
+    steps = [f"val_epoch_0000_step_{step:06d}.png" for step in (2, 4, 6)]
+    assert picture(*steps) == steps[1]
+    assert picture(steps[0], "val_epoch_0000_step_000003.png", steps[2]).endswith("03.png")
+    assert picture("val_epoch_0000.png", "val_epoch_0001.png") == "val_epoch_0000.png"
+    assert picture(*steps[::2], "val_epoch_0000.png") == "val_epoch_0000.png"
+    assert picture(*steps, "val_epoch_0000.png") == steps[1]
+    assert picture(*steps[::2]) == steps[2], "the last one"
+    assert picture("val_epoch_0001_step_1000000.png", "val_epoch_0001_step_999999.png") == (
+        "val_epoch_0001_step_1000000.png"
+    )
+    assert picture("val_epoch_x.png", "worst_epoch_0000.png") == ""
+
+
+def test_a_metric_that_the_first_of_a_group_lacks_has_its_band(tmp_path: Path) -> None:
+    young = read_run(metrics(tmp_path / "a", record(1, loss=1.0)), "a")
+    whole = [
+        read_run(
+            metrics(tmp_path / name, record(1, loss=2.0), record(2, **{"val/miou": score})), name
+        )
+        for name, score in (("b", 0.4), ("c", 0.6))
+    ]
+    drawn = curves_of([young, *whole], [[0, 1, 2]])
+    (band,) = drawn["bands"]["val/miou"]
+    assert band["x"] == [2] and band["y"] == [0.5] and band["group"] == 0
+    assert len(drawn["bands"]["loss"]) == 1
+    assert curves_of([whole[0], young, whole[1]], [[0, 1, 2]])["bands"] == drawn["bands"]
 
 
 def test_secrets_of_a_foreign_config_are_hidden(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +17,10 @@ from outtake.labels import LabelSpace
 from outtake.training.callbacks import ValidationImages
 from outtake.training.compound_loss import CrossEntropyDice
 from outtake.training.exhibits import Overlay, Picture, Table, show
+from outtake.training.occasion import file_part, in_words
 from outtake.training.pictures import AugmentedSamples, ValidationTables
 from outtake.training.task import SegmentationTask
+from outtake.training.watch import ConfusionRecord
 from outtake.training.worst import WorstImages
 
 LABELS = LabelSpace.named(["road", "car", "sky"], [(90, 60, 90), (0, 0, 200), (120, 180, 230)])
@@ -35,7 +39,16 @@ class Seen:
 def trainer(seen: Seen, **more: Any) -> Any:
     plain = {"is_global_zero": True, "sanity_checking": False, "current_epoch": 2}
     plain |= {"global_step": 30, "datamodule": None, "loggers": [object(), seen]}
+    plain |= {"val_check_batch": 10, "num_training_batches": 10, "check_val_every_n_epoch": 1}
+    plain |= {"fit_loop": fit_loop(10, 30)}
     return SimpleNamespace(**plain | more)
+
+
+def fit_loop(of_epoch: int, of_run: int) -> Any:
+    """Return a loop after so many batches."""
+    tallies = {"current": SimpleNamespace(completed=of_epoch)}
+    tallies["total"] = SimpleNamespace(completed=of_run)
+    return SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=SimpleNamespace(**tallies)))
 
 
 @pytest.fixture
@@ -102,6 +115,54 @@ def test_the_same_validation_images_in_three_columns(task: SegmentationTask) -> 
     assert (picture.image[:20, 30:45] == LABELS.colours[0]).all()
     assert (picture.image[:20, 45:60] == LABELS.colours[1]).all()
     assert picture.classes == LABELS.names
+
+
+ALONE = {
+    "at the end of an epoch": {},
+    "once, before its end": {"val_check_batch": 6, "fit_loop": fit_loop(6, 26)},
+    "at the end of a source without a length": {"val_check_batch": float("inf")},
+    "every so many batches, seldom": {"val_check_batch": 13, "fit_loop": fit_loop(6, 26)}
+    | {"check_val_every_n_epoch": None},
+    "before the first step": {"val_check_batch": None, "sanity_checking": True},
+}
+OF_SEVERAL = {
+    "twice an epoch": {"val_check_batch": 5, "fit_loop": fit_loop(5, 25)},
+    "twice an epoch, at its end": {"val_check_batch": 5},
+    "every so many batches": {"val_check_batch": 6, "fit_loop": fit_loop(10, 30)}
+    | {"check_val_every_n_epoch": None},
+    "by the clock": {"val_check_batch": None},
+    "at a limit of time": {"fit_loop": fit_loop(7, 27)},
+    "at a limit of time, seldom": {"val_check_batch": 13, "fit_loop": fit_loop(7, 27)}
+    | {"check_val_every_n_epoch": None},
+}
+
+
+@pytest.mark.parametrize("when", [*ALONE, *OF_SEVERAL])
+def test_a_validation_has_its_step_in_its_name_where_its_epoch_may_have_several(when: str) -> None:
+    here = trainer(Seen(), **(ALONE | OF_SEVERAL)[when])
+    several = when in OF_SEVERAL
+    assert file_part(here) == ("epoch_0002_step_000030" if several else "epoch_0002")
+    assert in_words(here) == ("epoch 2, step 30" if several else "epoch 2")
+
+
+def test_pictures_and_matrices_of_one_validation_have_one_name(
+    task: SegmentationTask, tmp_path: Path
+) -> None:
+    masks = np.zeros((2, 20, 30), np.uint8)
+    seen, images, worst = Seen(), ValidationImages(count=2), WorstImages(count=1)
+    loaders = SimpleNamespace(batch_sampler=[[0, 1]])
+    here = trainer(seen, val_dataloaders=loaders, **OF_SEVERAL["twice an epoch"])
+    for each in (images, worst):
+        each.on_validation_batch_end(here, task, wrong(masks, [0.5, 0.2]), batch(masks), 0)
+        each.on_validation_epoch_end(here, task)
+    task.counted = np.eye(3, dtype=np.int64)
+    ValidationTables().on_validation_end(here, task)
+    ConfusionRecord(tmp_path).on_validation_end(here, task)
+    files = [each.file for each, _ in seen.exhibits if isinstance(each, Picture)]
+    assert files == [f"{k}_epoch_0002_step_000030.png" for k in ("val", "worst", "confusion")]
+    (path,) = tmp_path.iterdir()
+    assert path.name == "val_epoch_0002_step_000030.json"
+    assert json.loads(path.read_text())["step"] == 30
 
 
 def test_tables_of_a_validation(task: SegmentationTask) -> None:

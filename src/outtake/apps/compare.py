@@ -15,6 +15,7 @@ from outtake.experiments.pages.html import make_page
 from outtake.files import check_folder, replace_text
 
 DEFAULT_OUTPUT = Path("compare.html")
+_MOST_NAMED = 3
 
 
 def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
@@ -28,7 +29,7 @@ def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
         The path of the page.
 
     Raises:
-        ConfigError: a place does not exist, or not one is a folder.
+        ConfigError: a place does not exist, not one is a folder, or no run has logged anything.
         OutputError: the page can not be written.
     """
     output = output.expanduser()
@@ -39,20 +40,36 @@ def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     absent = [str(place) for place in places if not place.exists()]
     found = find_runs(places)
     if absent or not found:
-        named = ", ".join((absent or [str(place) for place in places])[:3])
+        named = ", ".join((absent or [str(place) for place in places])[:_MOST_NAMED])
         raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda pair: read_run(*pair), found))
+    if not any(run.usable for run in runs):
+        # An earlier page may be there, and is worth more than an empty one.
+        raise ConfigError(_nothing_in(runs))
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
     replace_text(output, make_page(title, "compare", content(runs, title)))
     _tell(runs, output)
     return output
 
 
+def _nothing_in(runs: Sequence[Run]) -> str:
+    named = ", ".join(map(_why_not, runs[:_MOST_NAMED]))
+    more = f" and {len(runs) - _MOST_NAMED} more" if len(runs) > _MOST_NAMED else ""
+    return (
+        f"nothing to compare: {named}{more}; give run folders of train.py that have logged "
+        "something, as in runs/*"
+    )
+
+
+def _why_not(run: Run) -> str:
+    return _printable(f"{run.name} ({run.state}: {'; '.join(run.problems)})")
+
+
 def _tell(runs: Sequence[Run], output: Path) -> None:
     for run in runs:
         if run.state in ("broken", "empty"):
-            print(_printable(f"left out: {run.name} ({run.state}: {'; '.join(run.problems)})"))
+            print(f"left out: {_why_not(run)}")
     unfinished = sum(run.state == "unfinished" for run in runs)
     finished = sum(run.state == "finished" for run in runs)
     print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.apps.config import CONF
 from outtake.checkpoint import read_config
 from outtake.errors import ConfigError
+
+# By target, what conf/model has named only lately: a run that was begun before has these values by
+# the network's own defaults.
+_NAMED_LATER: dict[str, dict[str, Any]] = {
+    "outtake.models.fcn.FCN": {"fc_kernel": 7, "dropout": 0.1},
+    "outtake.models.smp.SmpNet": {
+        "decoder_dropout": 0.2,
+        "psp_dropout": 0.2,
+        "decoder_aspp_dropout": 0.5,
+    },
+}
 
 
 def check_same_run(cfg: DictConfig, folder: Path) -> None:
@@ -23,11 +35,21 @@ def check_same_run(cfg: DictConfig, folder: Path) -> None:
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"resume=auto: {folder}/config.yaml can not be read") from error
     for key in ("model", "normalize", "optimizer"):
-        if OmegaConf.to_yaml(saved.get(key) or {}) != OmegaConf.to_yaml(cfg.get(key) or {}):
+        before, now = _plain(saved.get(key)), _plain(cfg.get(key))
+        if key == "model":
+            later = _NAMED_LATER.get(str(before.get("_target_")), {})
+            before = {each: later[each] for each in later if each in now} | before
+        # As text: 1 and true are not the same.
+        if yaml.safe_dump(before) != yaml.safe_dump(now):
             raise ConfigError(
                 f"resume=auto: {key} is not what {folder} was begun with (see its config.yaml); "
                 "give the same command, or another name=NAME"
             )
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    plain = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_dict(node) else None
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
 def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:

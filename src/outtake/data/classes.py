@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,19 @@ from outtake.labels import Colour, LabelSpace
 KEYS = ("names", "colours", "ignore")
 # As many masks, spread over the split, decide whether two classes are stored as 0 and 255.
 _BINARY_PROBES = 64
+# What yaml may make of a name that is not quoted.
+_KINDS = {bool: "truth value", type(None): "missing value", float: "fraction", date: "date"}
+_KEPT_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
+
+
+class _Words(yaml.SafeLoader):
+    """Leave every word as it stands in the file; whole numbers are numbers."""
+
+
+_Words.yaml_implicit_resolvers = {
+    first: [each for each in known if each[0] in _KEPT_TAGS]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,8 @@ def read_classes(path: Path) -> ClassList:
         ConfigError: it is missing, is no yaml, or says something that can not be.
     """
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        plain = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot read the classes file {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -58,18 +74,38 @@ def read_classes(path: Path) -> ClassList:
             f"unknown key in {path}: {', '.join(unknown)}; the keys are: {', '.join(KEYS)}"
         )
     try:
-        return _class_list(plain)
+        return _class_list(plain, yaml.load(text, Loader=_Words)["names"])
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the classes file {path} is wrong: {error}") from error
 
 
-def _class_list(plain: Mapping[str, Any]) -> ClassList:
+def class_names(names: Sequence[Any], written: Sequence[Any] | None = None) -> tuple[str, ...]:
+    """Return names as text. Whole numbers may be names; what else is no text is refused.
+
+    Args:
+        names: as yaml has read them: ``no`` is False, ``null`` is None, ``1.10`` is 1.1.
+        written: how each stands in the file, for the message; None where that is not known.
+
+    Raises:
+        ValueError: a name that was read as something else than it says.
+    """
+    for place, name in enumerate(names):
+        if type(name) not in (str, int):
+            word = json.dumps(name, default=str) if written is None else written[place]
+            raise ValueError(
+                f"the class name {word} ({place + 1} of {len(names)}) is read as a "
+                f"{_KINDS.get(type(name), type(name).__name__)}, not as text; put it in quotes"
+            )
+    return tuple(str(name) for name in names)
+
+
+def _class_list(plain: Mapping[str, Any], written: Any) -> ClassList:
     names, ids = plain["names"], None
     if isinstance(names, Mapping):
         if not all(type(number) is int and number >= 0 for number in names):
             raise ValueError("where `names` is a map, its keys are the ids in the masks")
         ids = tuple(sorted(names))
-        names = [names[number] for number in ids]
+        names, written = ([each[number] for number in ids] for each in (names, written))
     if not isinstance(names, Sequence) or isinstance(names, str):
         raise ValueError("`names` is a list of names, or a map from id to name")
     colours = plain.get("colours")
@@ -81,7 +117,7 @@ def _class_list(plain: Mapping[str, Any]) -> ClassList:
     ignore = plain.get("ignore")
     if ignore is not None and type(ignore) is not int:
         ignore = _colour(ignore)
-    return ClassList(tuple(str(name) for name in names), ids, triples, ignore)
+    return ClassList(class_names(names, written), ids, triples, ignore)
 
 
 def _colour(value: Any) -> Colour:

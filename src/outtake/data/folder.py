@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from outtake.data.classes import ClassList, declared_code, read_classes
+from outtake.data.classes import ClassList, class_names, declared_code, read_classes
 from outtake.data.discover import discovered_code
 from outtake.data.images import read_image, read_raw_mask
 from outtake.data.layout import find_folders, list_layouts, read_csv
@@ -119,7 +119,13 @@ class Folder:
             return declared_code(read_classes(usual), masks)
         if isinstance(classes, str):
             return declared_code(read_classes(_locate(classes, self.root)), masks)
-        return declared_code(ClassList(tuple(classes)), masks)
+        try:
+            names = class_names(classes)
+        except ValueError as error:
+            raise ConfigError(
+                f"data.source.classes: {error}, as in 'data.source.classes=[background,\"no\"]'"
+            ) from error
+        return declared_code(ClassList(names), masks)
 
     def _has(self, split: str) -> bool:
         if self._listed is not None:

@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, show
+from outtake.training.occasion import file_part
 from outtake.training.ranks import gathered
 from outtake.training.shown import Shown, shown_sample
 from outtake.training.task import SegmentationTask
@@ -143,7 +144,7 @@ class ValidationImages(Callback):
         width = min(row.shape[1] for row in rows)
         picture = Picture(
             "val/images",
-            f"val_epoch_{trainer.current_epoch:04d}.png",
+            f"val_{file_part(trainer)}.png",
             np.concatenate([row[:, :width] for row in rows]),
             tuple(each.overlay() for each in shown),
             pl_module.labels.names,

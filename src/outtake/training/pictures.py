@@ -12,6 +12,7 @@ from outtake.data.datamodule import DataModule
 from outtake.ranges import check_number
 from outtake.training.exhibits import Picture, Table, show
 from outtake.training.metrics import scores
+from outtake.training.occasion import file_part, in_words
 from outtake.training.shown import rgb
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch, Frame
@@ -27,10 +28,9 @@ class ValidationTables(Callback):
             return
         assert isinstance(pl_module, SegmentationTask) and pl_module.counted is not None
         confusion, names = pl_module.counted, pl_module.labels.names
-        epoch = trainer.current_epoch
-        title = f"Share of each class's pixels, per cent, epoch {epoch}"
+        title = f"Share of each class's pixels, per cent, {in_words(trainer)}"
         chart = confusion_chart(confusion, names, title)
-        show(trainer, Picture("val/confusion", f"confusion_epoch_{epoch:04d}.png", chart))
+        show(trainer, Picture("val/confusion", f"confusion_{file_part(trainer)}.png", chart))
         cells = [
             (truth, predicted, int(confusion[row, column]))
             for row, truth in enumerate(names)

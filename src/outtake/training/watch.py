@@ -13,6 +13,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from outtake.files import write_json
+from outtake.training.occasion import file_part
 from outtake.training.ranks import gathered, highest
 from outtake.training.task import SegmentationTask
 from outtake.types import Batch
@@ -121,7 +122,8 @@ class ConfusionRecord(Callback):
     """Write the confusion matrix of every validation, from which every score of it follows.
 
     Args:
-        folder: of ``val_epoch_NNNN.json``; a run that goes on writes the same files again.
+        folder: of ``val_epoch_NNNN.json``, or ``val_epoch_NNNN_step_NNNNNN.json`` where an epoch
+            has several; a run that goes on writes the same files again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -138,7 +140,7 @@ class ConfusionRecord(Callback):
             "classes": list(pl_module.labels.names),
             "confusion": pl_module.counted.tolist(),
         }
-        write_json(self._folder / f"val_epoch_{trainer.current_epoch:04d}.json", record)
+        write_json(self._folder / f"val_{file_part(trainer)}.json", record)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

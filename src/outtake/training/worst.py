@@ -10,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.ranges import check_number
 from outtake.training.confusion_per_image import count_images, margins, scores_of
 from outtake.training.exhibits import Picture, show
+from outtake.training.occasion import file_part, in_words
 from outtake.training.ranks import gathered
 from outtake.training.shown import Shown, shown_sample
 from outtake.training.task import SegmentationTask
@@ -74,12 +75,12 @@ class WorstImages(Callback):
             [each.columns(palette) for _, each in worst],
             ["image", "truth", "prediction"],
             row_titles=[f"{score:.3f}  {_short(each.name)}" for score, each in worst],
-            title=f"Lowest mIoU of an image, epoch {trainer.current_epoch}",
+            title=f"Lowest mIoU of an image, {in_words(trainer)}",
             cell_width_px=_CELL_PX,  # small: there is one of these for each validation
         )
         picture = Picture(
             "val/worst",
-            f"worst_epoch_{trainer.current_epoch:04d}.png",
+            f"worst_{file_part(trainer)}.png",
             sheet,
             tuple(each.overlay() for _, each in worst),
             pl_module.labels.names,

@@ -99,7 +99,7 @@ def _mean_and_spread(
 
 
 def score(run: Run) -> float | None:
-    """Return the run's objective: of its best epoch, else of its newest evaluation on val."""
+    """Return the run's objective: of its best validation, else of its newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
     for record in reversed(run.evaluations):
@@ -141,7 +141,7 @@ def _evaluation_names(runs: Sequence[Run]) -> list[str]:
 
 
 def _class_iou(run: Run) -> dict[str, float]:
-    """Return the IoU of each class at the best epoch, else of the newest evaluation on val."""
+    """Return the IoU of each class at the best validation, else of the newest evaluation on val."""
     prefix = "val/iou/"
     iou = {k.removeprefix(prefix): v for k, v in run.best.items() if k.startswith(prefix)}
     for record in reversed(run.evaluations):

@@ -17,9 +17,13 @@ POINTS_PER_CURVE = (16, 600)
 
 def curves_of(runs: Sequence[Run], groups: Sequence[list[int]]) -> dict[str, Any]:
     """Return ``metrics``, their ``curves`` by run, and ``bands`` by group of several runs."""
-    wide = [members for members in groups if len(members) > 1]
-    count = sum(len(run.curves) for run in runs)
-    count += sum(len(runs[members[0]].curves) for members in wide)
+    # A member that died young may lack a metric that the others have.
+    logged = {
+        place: list(dict.fromkeys(key for index in members for key in runs[index].curves))
+        for place, members in enumerate(groups)
+        if len(members) > 1
+    }
+    count = sum(len(run.curves) for run in runs) + sum(map(len, logged.values()))
     least, most = POINTS_PER_CURVE
     each = min(max(MOST_POINTS // max(count, 1), least), most)
     metrics = sorted({key for run in runs for key in run.curves}, key=_by_interest)
@@ -31,17 +35,16 @@ def curves_of(runs: Sequence[Run], groups: Sequence[list[int]]) -> dict[str, Any
             curves[metric].append(
                 {"run": index, "x": _short(curve.steps[kept]), "y": _short(curve.values[kept])}
             )
-    for place, members in enumerate(groups):
-        if len(members) > 1:
-            for metric in runs[members[0]].curves:
-                band = _band([runs[i].curves.get(metric) for i in members], each)
-                if band is not None:
-                    bands[metric].append({"group": place, **band})
+    for place, keys in logged.items():
+        for metric in keys:
+            band = _band([runs[index].curves.get(metric) for index in groups[place]], each)
+            if band is not None:
+                bands[metric].append({"group": place, **band})
     return {"metrics": metrics, "curves": curves, "bands": bands}
 
 
 def _band(curves: Sequence[Curve | None], most: int) -> dict[str, Any] | None:
-    """Return mean and sample deviation at the steps that all runs of a group logged."""
+    """Return mean and sample deviation at the steps that all curves of a group have."""
     there = [curve for curve in curves if curve is not None]
     if len(there) < 2:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +22,7 @@ from outtake.experiments.redact import HIDDEN, SECRET_NAME, redact
 OBJECTIVE = "val/miou"
 MOST_METRICS = 300
 _DEEPEST = 100
+_PICTURE = re.compile(r"val_epoch_(\d+)(?:_step_(\d+))?\.png")
 # The C parser is ten times as fast; both make plain containers only.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -55,7 +57,7 @@ class Run:
         evaluations: every ``evaluation/**/metrics.json``, newest last.
         environment: ``environment.json``, or empty.
         data: fingerprint of its data, empty if unknown.
-        picture: the validation picture of its best epoch, or the last one.
+        picture: that of its best validation, or else of the last one.
     """
 
     path: Path
@@ -222,12 +224,20 @@ def _picture(run: Run) -> Path | None:
     folder = run.path / "images"
     if not folder.is_dir():
         return None
-    pictures = sorted(folder.glob("val_epoch_*.png"))
-    epoch = number(run.best.get("epoch"))
-    wanted = folder / f"val_epoch_{int(epoch or 0):04d}.png"
-    if epoch is not None and wanted in pictures:
-        return wanted
-    return pictures[-1] if pictures else None
+    pictures = {
+        (int(name[1]), int(name[2]) if name[2] else math.inf): path
+        for path in folder.glob("val_epoch_*.png")
+        if (name := _PICTURE.fullmatch(path.name))
+    }
+    epoch, step = (number(run.best.get(key)) for key in ("epoch", "step"))
+    if epoch is not None:
+        # Pictures are named by the steps that are done where an epoch has several; a record has the
+        # number of the last step, from 0, or while gradients accumulate that of the running one.
+        done = [] if step is None else [step + 1, step]
+        for wanted in (*done, math.inf):
+            if (int(epoch), wanted) in pictures:
+                return pictures[int(epoch), wanted]
+    return pictures[max(pictures)] if pictures else None
 
 
 def _changed(path: Path) -> float:

@@ -8,8 +8,8 @@ const view = {
 };
 const COLUMNS = [
   { key: "score", label: "mIoU", digits: 4, title: `best ${DATA.objective}` },
-  { key: "accuracy", label: "pixel accuracy", digits: 4, title: "on val, at the best epoch" },
-  { key: "loss", label: "val loss", digits: 4, title: "at the best epoch" },
+  { key: "accuracy", label: "pixel accuracy", digits: 4, title: "on val, at the best validation" },
+  { key: "loss", label: "val loss", digits: 4, title: "at the best validation" },
   { key: "forward", label: "forward ms", digits: 1, title: "one image through the network, milliseconds, median" },
   { key: "parameters", label: "parameters, M", digits: 2, scale: 1e-6, title: "millions" },
   { key: "epochs", label: "epochs", digits: 0 },
@@ -183,7 +183,7 @@ function drawBars(target) {
     hovertemplate: "IoU %{y:.4f}, %{x}<extra>%{fullData.name}</extra>",
   })), {
     barmode: "group", bargap: 0.22, xaxis: axis("class", { type: "category" }), showlegend: bars.length > 1,
-    yaxis: axis("IoU at the best epoch", { range: [0, 1] }),
+    yaxis: axis("IoU at the best validation", { range: [0, 1] }),
   });
 }
 
@@ -284,7 +284,7 @@ function gallerySection() {
   };
   const section = make("section", {},
     make("div", { class: "bar" }, make("h2", {}, "The same validation images"), choose("left", "left"), choose("right", "right")),
-    make("p", { class: "hint" }, "At each run's best epoch. Move the slider, or drag across the picture."), note,
+    make("p", { class: "hint" }, "At each run's best validation. Move the slider, or drag across the picture."), note,
     make("div", { class: "slide" }, ends[0], slider, ends[1]),
     make("div", { class: "gallery" },
       make("figure", {}, make("figcaption", {}, "image"), image),

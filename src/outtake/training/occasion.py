@@ -1,0 +1,40 @@
+"""What a validation is called: by its epoch, and by its step where the epoch may have several."""
+
+from __future__ import annotations
+
+from pytorch_lightning import Trainer
+
+
+def file_part(trainer: Trainer) -> str:
+    """Return what the files of the running validation have in their names.
+
+    That is ``epoch_NNNN``, or ``epoch_NNNN_step_NNNNNN`` where another validation of the epoch
+    would take the same name. Steps are those of the optimizer that are done; ``metrics.jsonl`` has
+    the number of the last one, from 0, or while gradients accumulate that of the running one.
+    """
+    step = f"_step_{trainer.global_step:06d}" if _one_of_several(trainer) else ""
+    return f"epoch_{trainer.current_epoch:04d}{step}"
+
+
+def in_words(trainer: Trainer) -> str:
+    """Return the same for a title."""
+    step = f", step {trainer.global_step}" if _one_of_several(trainer) else ""
+    return f"epoch {trainer.current_epoch}{step}"
+
+
+def _one_of_several(trainer: Trainer) -> bool:
+    if trainer.sanity_checking:
+        return False
+    every, batches = trainer.val_check_batch, trainer.num_training_batches
+    if every is None:  # by the clock
+        return True
+    if every == float("inf"):
+        return False
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    throughout = trainer.check_val_every_n_epoch is None
+    if (every < batches) if throughout else (2 * every <= batches):
+        return True
+    # A limit of time ends a fit with a validation of its own, and a run that goes on from there has
+    # that of the whole epoch too.
+    done = progress.total.completed if throughout else progress.current.completed
+    return bool(done % every)
