@@ -104,7 +104,7 @@ def test_charts_are_drawn_with_titled_axes(compared: Opened) -> None:
     page = compared.page
     assert page.locator(".plot .main-svg").count() >= 3
     titles = page.locator(".plot .xtitle, .plot .ytitle").all_text_contents()
-    for title in ("training step", "val/miou", "class", "IoU at the best epoch"):
+    for title in ("training step", "val/miou", "class", "IoU at the best validation"):
         assert title in titles
     assert any(title.startswith("forward time of one image, ms") for title in titles)
     assert page.locator(".plot .scatterlayer .trace").count() >= 8
