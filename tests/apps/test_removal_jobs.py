@@ -20,6 +20,7 @@ from hydra import compose, initialize_config_dir
 
 from outtake.apps import infer_video as app
 from outtake.apps.cluster import split
+from outtake.apps.preview import reduced_info
 from outtake.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
 from outtake.removal import Blur
 from outtake.types import TimedFrame
@@ -217,6 +218,17 @@ def test_a_preview_is_small_and_leaves_the_output_alone(scene):
     assert names == ["in.mkv", "masks.mkv", "out.preview.mp4", "out.preview.png"]
     assert len(frames(scene / "out.preview.mp4")) == FRAMES
     assert (scene / "out.preview.png").stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [((360, 640), (270, 480)), ((640, 360), (480, 270)), ((90, 160), (90, 160)),
+     ((160, 1), (160, 2)), ((160, 40), (160, 40))],
+)  # fmt: skip
+def test_a_preview_is_never_larger_than_its_clip(size, small):
+    height, width = size
+    info = reduced_info(VideoInfo(Path("in.mp4"), width, height, Fraction(25), Fraction(1, 25)))
+    assert (info.height, info.width) == small
 
 
 def test_a_confidence_video_has_a_frame_for_each(scene):
