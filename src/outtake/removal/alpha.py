@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Alpha:
             if deep is not None:
                 deep = np.dstack((deep, opaque * np.uint16(257)))
             image = np.dstack((frame.image, opaque))
-            yield TimedFrame(image, frame.pts, frame.time_base, deep)
+            yield replace(frame, image=image, deep=deep)
 
     def _opaque(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
