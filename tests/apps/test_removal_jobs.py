@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -206,10 +207,48 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     said = str(caught.value)
     assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
     assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
-    assert "are kept in" in said and said.endswith("the same command goes on from there")
+    assert "are kept in" in said and said.endswith("goes on after the first 16")
     assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
     run(scene, f"output={target}", "remover=blur")
     assert same(whole, target)
+
+
+@pytest.mark.parametrize(
+    ("segment_frames", "resume", "said"),
+    [
+        (8, "auto", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
+        (20, "auto", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
+        (50, "auto", "kept in .*; no segment is complete, so the same command begins at the first "
+         "frame"),
+        (8, "false", r"are kept in [^;]*"),
+    ],
+)  # fmt: skip
+def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_frames, resume,
+                                                    said):  # fmt: skip
+    blur = Blur.__call__
+
+    def stopped(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise OutputError("the disk is full")
+            yield frame
+
+    monkeypatch.setattr(Blur, "__call__", stopped)
+    options = [f"segment_frames={segment_frames}", f"resume={resume}", "remover=blur"]
+    with pytest.raises(OutputError) as caught:
+        run(scene, f"output={scene / 'out.mp4'}", *options)
+    assert re.fullmatch(f"the disk is full; .*{said}", str(caught.value)), caught.value
+
+
+def test_nothing_is_promised_where_repeating_does_not_help(scene):
+    short = scene / "short.mkv"
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(short, info, codec="ffv1") as writer:
+        for frame in frames(scene / "masks.mkv")[:30]:
+            writer.write(frame)
+    with pytest.raises(VideoError, match="masks end before frame 30") as caught:
+        run(scene, f"masks={short}", f"output={scene / 'out.mp4'}", "remover=blur")
+    assert "are kept in" in str(caught.value) and "same command" not in str(caught.value)
 
 
 def test_a_preview_is_small_and_leaves_the_output_alone(scene):

@@ -266,9 +266,9 @@ def _cleaned(
             with uninterrupted():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise type(error)(*error.args, *keep_playable(job, outputs)) from error
+        raise type(error)(*error.args, *keep_playable(job, outputs, error)) from error
     except OuttakeError as error:
-        raise type(error)("; ".join([str(error), *keep_playable(job, outputs)])) from error
+        raise type(error)("; ".join([str(error), *keep_playable(job, outputs, error)])) from error
     except BaseException:
         keep_playable(job, outputs)
         raise
