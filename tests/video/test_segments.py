@@ -529,6 +529,24 @@ def test_a_playable_part_takes_nobody_elses_name(make_video, tmp_path, name):
     assert names(tmp_path) == sorted({source.name, taken.name, name})
 
 
+@pytest.mark.parametrize("changed", [{"fingerprint": {"other": 1}}, {"resume": False}])
+def test_the_playable_part_of_a_job_goes_with_the_next_that_starts_afresh(
+    make_video, tmp_path, changed
+):
+    source, target = make_video("in.mp4"), tmp_path / "o.mp4"
+    info, frames = probe(source), read(source)
+    first = open_output(target, info, fingerprint=JOB)
+    fill(first, frames, [0])
+    assert first.salvage() is not None
+    first.release()
+    options = {"fingerprint": JOB, "resume": True, **changed}
+    again = open_output(target, info, **options)
+    assert again.complete == ()
+    fill(again, frames)
+    again.finish(3)
+    assert names(tmp_path) == ["in.mp4", "o.mp4"]
+
+
 def test_a_playable_part_that_is_read_now_stays(make_video, tmp_path):
     source = make_video("in.mp4")
     info, frames, target = probe(source), read(source), tmp_path / "o.mp4"
