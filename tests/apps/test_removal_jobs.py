@@ -359,6 +359,25 @@ def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
         run(scene, f"output={scene / 'out.mp4'}", override)
 
 
+@pytest.mark.parametrize(
+    ("remover", "option", "message"),
+    [
+        *[("solid", f"colour={value}", f"colour={re.escape(said)}: must be three numbers")
+          for value, said in [("red", "red"), ("5", "5"), ("null", "None"), ("[1,2]", "[1, 2]"),
+                              ("[a,b,c]", "['a', 'b', 'c']"), ("[true,0,0]", "[True, 0, 0]"),
+                              ("[0,0,256]", "[0, 0, 256]")]],
+        ("blur", "strength=abc", "strength=abc: must be above 0 and at most 1"),
+        ("pixelate", "block=[1]", r"block=\[1\]: must be above 0"),
+        ("overlay", "opacity=red", r"opacity=red: must be in 0\.\.1"),
+        ("alpha", "soft_edge=wide", "soft_edge=wide: must be at least 0 and below 1"),
+        ("replace", "path=5", "path=5: must name a file"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_remover_of_the_wrong_kind_is_named(scene, remover, option, message):
+    with pytest.raises(ConfigError, match=rf"^remover\.{message}"):
+        run(scene, f"output={scene / 'out.mov'}", f"remover={remover}", f"remover.{option}")
+
+
 def test_masks_go_with_the_part_that_they_were_made_of(scene):
     part = frames(scene / "masks.mkv")[10:]
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
+from outtake.ranges import is_number
 from outtake.removal.framewise import copied
 from outtake.removal.regions import inner_ramp
 from outtake.removal.stages import MaskedFrame, alone
@@ -68,6 +69,6 @@ def checked_edge(soft_edge: float) -> float:
     Raises:
         ConfigError: it is no fraction of the height.
     """
-    if not 0 <= soft_edge < 1:
+    if not is_number(soft_edge) or not 0 <= soft_edge < 1:
         raise ConfigError(f"remover.soft_edge={soft_edge}: must be at least 0 and below 1")
     return soft_edge
