@@ -351,12 +351,34 @@ def test_two_workers_make_the_frames_of_one_process(scene):
         ("workers=true", "workers=True: must be a whole number"),
         ("scales=2", "scales=2: must be a list"),
         ("output=null", "output=None: must name a file"),
+        ("input=[]", r"^input=\[\]: must name a file or folder"),
+        ("masks=[]", r"^masks=\[\]: must name a file or folder"),
+        ("masks=''", "^masks='': must name a file or folder"),
+        ("masks=5", "^masks=5: must name a file or folder"),
+        ("masks=true", "^masks=True: must name a file or folder"),
+        ("masks=[a.mkv,null]", r"^masks=\['a.mkv', None\]: must name a file or folder"),
         ("max_memory_mb=0", "max_memory_mb=0"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
     with pytest.raises(ConfigError, match=message):
         run(scene, f"output={scene / 'out.mp4'}", override)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ("{}/nothere", "masks=.*nothere: no such video: "),
+        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such video: "),
+        ("{}/*.xyz", r"masks=.*\.xyz: no clip: nothing matches"),
+        ("[{}/masks.mkv,{}/in.mkv]", r"masks=.*: are 2 clips \(masks\.mkv, in\.mkv\); name one"),
+        ("gopher://x", "masks=gopher://x: gopher://x: unknown kind of stream"),
+    ],
+)
+def test_masks_that_are_not_there_name_their_key(scene, masks, message):
+    with pytest.raises(VideoError, match=f"^{message}"):
+        run(scene, f"masks={masks.format(scene, scene)}", f"output={scene / 'out.mp4'}")
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
 
 
 @pytest.mark.parametrize(
