@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -410,6 +412,36 @@ def test_masks_go_with_the_part_that_they_were_made_of(scene):
     assert len(frames(run(scene, drawn, target, "start=0.4"))) == len(part)
     with pytest.raises(VideoError, match="masks end before frame 30"):
         run(scene, drawn, f"output={scene / 'other.mkv'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "options", "said"),
+    [
+        ("in.mp4", 39, [], "in.mp4 says that it has 40 frames, and masks 39 masks; each frame"),
+        ("in.mp4", 40, [], None),
+        ("in.mkv", 38, [], None),
+        ("in.mkv", 10, [], "in.mkv says that it has about 40 frames, and masks 10 masks; each"),
+        ("in.mp4", 38, ["start=0.05"], None),
+        ("in.mp4", 10, ["start=0.05"], "in.mp4 says that it has about 39 frames, and masks 10 "),
+        ("in.mp4", 20, ["every=2"], None),
+        ("in.mp4", 21, ["every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
+    ],
+)  # fmt: skip
+def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name, masks, options,
+                                                             said):  # fmt: skip
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "in.mp4", info) as writer:
+        for frame in frames(scene / "in.mkv"):
+            writer.write(replace(frame, pts=round(frame.pts * frame.time_base * 12800),
+                                 time_base=Fraction(1, 12800)))  # fmt: skip
+    (scene / "masks").mkdir()
+    for index in range(masks):
+        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    places = [f"input={scene / name}", f"masks={scene / 'masks'}", f"output={scene / 'out.mp4'}"]
+    with contextlib.suppress(VideoError):
+        run(scene, *places, "remover=solid", *options)
+    warned = [line for line in caplog.messages if "each frame needs one" in line]
+    assert len(warned) == (said is not None) and all(said in line for line in warned)
 
 
 def test_a_file_that_the_remover_shows_is_part_of_the_job(scene):
