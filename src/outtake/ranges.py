@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+from typing import TypeGuard
 
 from outtake.errors import ConfigError
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_number(

@@ -49,9 +49,12 @@ class TimedFrame:
         deep: the same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
             where the source has more than 8; None otherwise. ``image`` is what everything looks
             at; the writer of a deep format uses this one.
+        hold: of a clip's last frame, how long it is shown, in units of ``time_base``; None where
+            that is not known, and of all others, which are shown until the next.
     """
 
     image: Frame
     pts: int
     time_base: Fraction
     deep: NDArray[np.uint16] | None = None
+    hold: int | None = None

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
@@ -91,6 +92,21 @@ def test_the_ball_is_gone_and_nothing_else(trained, video, tmp_path):
     for frame in after:
         assert (np.abs(frame.image.astype(int) - (40, 120, 60)) < 30).all()
     assert names(tmp_path) == ["in.mp4", "out.mp4", "out.report.json"]
+
+
+@pytest.mark.parametrize("size", [(160, 1), (1, 160)])
+def test_a_strip_one_pixel_high_takes_no_more_than_any_clip(trained, tmp_path, size):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", size, (40, 120, 60)).save(tmp_path / "in" / "0.png")
+    seen = []
+    predict = trained.task.predict
+    trained.task.predict = lambda images, *rest, **options: (
+        seen.append(tuple(images.shape[2:])) or predict(images, *rest, **options)
+    )
+    trained.short_side = 64
+    target = run(f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}", "remove=ball")
+    assert seen and {max(shape) for shape in seen} == {1024}
+    assert frames(target)[0].image.shape == (size[1], size[0], 3)
 
 
 def test_the_report_says_what_was_done(trained, video, tmp_path):

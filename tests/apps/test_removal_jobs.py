@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from hydra import compose, initialize_config_dir
 
 from outtake.apps import infer_video as app
 from outtake.apps.cluster import split
+from outtake.apps.preview import reduced_info
 from outtake.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
 from outtake.removal import Blur
 from outtake.types import TimedFrame
@@ -205,10 +209,48 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     said = str(caught.value)
     assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
     assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
-    assert "are kept in" in said and said.endswith("the same command goes on from there")
+    assert "are kept in" in said and said.endswith("goes on after the first 16")
     assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
     run(scene, f"output={target}", "remover=blur")
     assert same(whole, target)
+
+
+@pytest.mark.parametrize(
+    ("segment_frames", "resume", "said"),
+    [
+        (8, "auto", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
+        (20, "auto", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
+        (50, "auto", "kept in .*; no segment is complete, so the same command begins at the first "
+         "frame"),
+        (8, "false", r"are kept in [^;]*"),
+    ],
+)  # fmt: skip
+def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_frames, resume,
+                                                    said):  # fmt: skip
+    blur = Blur.__call__
+
+    def stopped(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise OutputError("the disk is full")
+            yield frame
+
+    monkeypatch.setattr(Blur, "__call__", stopped)
+    options = [f"segment_frames={segment_frames}", f"resume={resume}", "remover=blur"]
+    with pytest.raises(OutputError) as caught:
+        run(scene, f"output={scene / 'out.mp4'}", *options)
+    assert re.fullmatch(f"the disk is full; .*{said}", str(caught.value)), caught.value
+
+
+def test_nothing_is_promised_where_repeating_does_not_help(scene):
+    short = scene / "short.mkv"
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(short, info, codec="ffv1") as writer:
+        for frame in frames(scene / "masks.mkv")[:30]:
+            writer.write(frame)
+    with pytest.raises(VideoError, match="masks end before frame 30") as caught:
+        run(scene, f"masks={short}", f"output={scene / 'out.mp4'}", "remover=blur")
+    assert "are kept in" in str(caught.value) and "same command" not in str(caught.value)
 
 
 def test_a_preview_is_small_and_leaves_the_output_alone(scene):
@@ -217,6 +259,17 @@ def test_a_preview_is_small_and_leaves_the_output_alone(scene):
     assert names == ["in.mkv", "masks.mkv", "out.preview.mp4", "out.preview.png"]
     assert len(frames(scene / "out.preview.mp4")) == FRAMES
     assert (scene / "out.preview.png").stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [((360, 640), (270, 480)), ((640, 360), (480, 270)), ((90, 160), (90, 160)),
+     ((160, 1), (160, 2)), ((160, 40), (160, 40))],
+)  # fmt: skip
+def test_a_preview_is_never_larger_than_its_clip(size, small):
+    height, width = size
+    info = reduced_info(VideoInfo(Path("in.mp4"), width, height, Fraction(25), Fraction(1, 25)))
+    assert (info.height, info.width) == small
 
 
 def test_a_confidence_video_has_a_frame_for_each(scene):
@@ -300,12 +353,53 @@ def test_two_workers_make_the_frames_of_one_process(scene):
         ("workers=true", "workers=True: must be a whole number"),
         ("scales=2", "scales=2: must be a list"),
         ("output=null", "output=None: must name a file"),
+        ("input=[]", r"^input=\[\]: must name a file or folder"),
+        ("masks=[]", r"^masks=\[\]: must name a file or folder"),
+        ("masks=''", "^masks='': must name a file or folder"),
+        ("masks=5", "^masks=5: must name a file or folder"),
+        ("masks=true", "^masks=True: must name a file or folder"),
+        ("masks=[a.mkv,null]", r"^masks=\['a.mkv', None\]: must name a file or folder"),
         ("max_memory_mb=0", "max_memory_mb=0"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
     with pytest.raises(ConfigError, match=message):
         run(scene, f"output={scene / 'out.mp4'}", override)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ("{}/nothere", "masks=.*nothere: no such video: "),
+        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such video: "),
+        ("{}/*.xyz", r"masks=.*\.xyz: no clip: nothing matches"),
+        ("[{}/masks.mkv,{}/in.mkv]", r"masks=.*: are 2 clips \(masks\.mkv, in\.mkv\); name one"),
+        ("gopher://x", "masks=gopher://x: gopher://x: unknown kind of stream"),
+    ],
+)
+def test_masks_that_are_not_there_name_their_key(scene, masks, message):
+    with pytest.raises(VideoError, match=f"^{message}"):
+        run(scene, f"masks={masks.format(scene, scene)}", f"output={scene / 'out.mp4'}")
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("remover", "option", "message"),
+    [
+        *[("solid", f"colour={value}", f"colour={re.escape(said)}: must be three numbers")
+          for value, said in [("red", "red"), ("5", "5"), ("null", "None"), ("[1,2]", "[1, 2]"),
+                              ("[a,b,c]", "['a', 'b', 'c']"), ("[true,0,0]", "[True, 0, 0]"),
+                              ("[0,0,256]", "[0, 0, 256]")]],
+        ("blur", "strength=abc", "strength=abc: must be above 0 and at most 1"),
+        ("pixelate", "block=[1]", r"block=\[1\]: must be above 0"),
+        ("overlay", "opacity=red", r"opacity=red: must be in 0\.\.1"),
+        ("alpha", "soft_edge=wide", "soft_edge=wide: must be at least 0 and below 1"),
+        ("replace", "path=5", "path=5: must name a file"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_remover_of_the_wrong_kind_is_named(scene, remover, option, message):
+    with pytest.raises(ConfigError, match=rf"^remover\.{message}"):
+        run(scene, f"output={scene / 'out.mov'}", f"remover={remover}", f"remover.{option}")
 
 
 def test_masks_go_with_the_part_that_they_were_made_of(scene):
@@ -318,6 +412,36 @@ def test_masks_go_with_the_part_that_they_were_made_of(scene):
     assert len(frames(run(scene, drawn, target, "start=0.4"))) == len(part)
     with pytest.raises(VideoError, match="masks end before frame 30"):
         run(scene, drawn, f"output={scene / 'other.mkv'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "options", "said"),
+    [
+        ("in.mp4", 39, [], "in.mp4 says that it has 40 frames, and masks 39 masks; each frame"),
+        ("in.mp4", 40, [], None),
+        ("in.mkv", 38, [], None),
+        ("in.mkv", 10, [], "in.mkv says that it has about 40 frames, and masks 10 masks; each"),
+        ("in.mp4", 38, ["start=0.05"], None),
+        ("in.mp4", 10, ["start=0.05"], "in.mp4 says that it has about 39 frames, and masks 10 "),
+        ("in.mp4", 20, ["every=2"], None),
+        ("in.mp4", 21, ["every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
+    ],
+)  # fmt: skip
+def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name, masks, options,
+                                                             said):  # fmt: skip
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "in.mp4", info) as writer:
+        for frame in frames(scene / "in.mkv"):
+            writer.write(replace(frame, pts=round(frame.pts * frame.time_base * 12800),
+                                 time_base=Fraction(1, 12800)))  # fmt: skip
+    (scene / "masks").mkdir()
+    for index in range(masks):
+        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    places = [f"input={scene / name}", f"masks={scene / 'masks'}", f"output={scene / 'out.mp4'}"]
+    with contextlib.suppress(VideoError):
+        run(scene, *places, "remover=solid", *options)
+    warned = [line for line in caplog.messages if "each frame needs one" in line]
+    assert len(warned) == (said is not None) and all(said in line for line in warned)
 
 
 def test_a_file_that_the_remover_shows_is_part_of_the_job(scene):

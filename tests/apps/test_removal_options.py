@@ -163,6 +163,29 @@ def test_what_an_earlier_version_made_is_named_and_kept(clips, left, said, caplo
     assert said in caplog.text and made[0].read_bytes() == before
 
 
+def test_a_report_of_another_output_is_not_replaced(scene):
+    run(scene, f"output={scene / 'q.mp4'}", "remover=solid")
+    report = (scene / "q.report.json").read_bytes()
+    there = sorted(scene.iterdir())
+    for name in ("q.mkv", "q"):
+        with pytest.raises(OutputError, match=r"is the report of q\.mp4; name another output"):
+            run(scene, f"output={scene / name}", "remover=solid")
+    assert sorted(scene.iterdir()) == there and (scene / "q.report.json").read_bytes() == report
+    run(scene, f"output={scene / 'q.mkv'}", "remover=solid", "overwrite=true")
+    assert json.loads((scene / "q.report.json").read_text())["output"] == str(scene / "q.mkv")
+
+
+def test_of_several_clips_one_whose_report_is_anothers_is_named(clips, caplog):
+    made = clean_all(clips)
+    made[0].rename(made[0].with_suffix(".mkv"))
+    other = clips.parent / "clean" / "one.report.json"
+    report = json.loads(other.read_text()) | {"output": "one.mkv"}
+    other.write_text(json.dumps(report))
+    with pytest.raises(OutputError, match=r"1 of 2 were not made: one\.mp4"):
+        clean_all(clips)
+    assert "is the report of one.mkv" in caplog.text and json.loads(other.read_text()) == report
+
+
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     if bits == 10:

@@ -12,13 +12,27 @@ from outtake.errors import ConfigError
         ((360, 480), 180, (180, 240)),
         ((480, 360), 180, (240, 180)),
         ((100, 100), 33, (33, 33)),
-        ((1, 500), 2, (2, 1000)),
+        ((30, 480), 256, (256, 4096)),
         ((7, 9), None, (7, 9)),
     ],
 )
 def test_the_short_side_is_what_was_asked_for(size, short_side, expected):
     assert short_side_size(*size, short_side) == expected
     assert resize_short_side(np.zeros(size, np.uint8), short_side).shape == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((1, 160), 256, (256, 4096)),
+        ((160, 1), 256, (4096, 256)),
+        ((29, 480), 256, (256, 4096)),
+        ((64, 8192), 48, (48, 6144)),
+        ((64, 8192), 64, (64, 8192)),
+    ],
+)
+def test_a_strip_is_enlarged_to_a_bounded_size_and_shrunk_in_proportion(size, short_side, expected):
+    assert short_side_size(*size, short_side) == expected
 
 
 def test_shrinking_averages_and_growing_interpolates():

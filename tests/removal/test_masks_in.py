@@ -72,6 +72,9 @@ def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():
     with pytest.raises(VideoError, match="before frame 103 "):
         list(masks_from(frames(5), drawn(some_masks(3)), first_number=100))
 
+    with pytest.raises(VideoError, match=r"the clip ends with frame 99 "):
+        list(masks_from([], drawn(some_masks(1)), first_number=100))
+
 
 def test_a_clip_that_was_cut_short_may_leave_masks_over():
     cut = masks_from(frames(3), drawn(some_masks(5)), cut_short=lambda: True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from outtake.errors import OutputError
 from outtake.removal import FrameFacts, MaskedFrame, RemovalReport
-from outtake.removal.report import report_path, write_report
+from outtake.removal.report import check_report, read_report, report_path, write_report
 from outtake.types import TimedFrame
 
 
@@ -51,6 +52,40 @@ def test_it_notes_the_share_of_every_frame_that_is_hole(tmp_path):
 )
 def test_the_report_lies_beside_its_output(output, name):
     assert report_path(Path(output)) == Path("a") / name
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ('{"output": "elsewhere/q.mkv"}', "q.report.json is where the report of .*q.mp4 goes, but "
+         "is the report of q.mkv; name another output, or set overwrite=true to replace it"),
+        ('{"output": "q"}', "is the report of q;"),
+        ("{}", "is no report;"),
+        ("mine", "is no report;"),
+        ("[3]", "is no report;"),
+    ],
+)  # fmt: skip
+def test_what_is_not_the_outputs_report_is_replaced_only_when_asked(tmp_path, there, said):
+    output = tmp_path / "q.mp4"
+    check_report(output)
+    report_path(output).write_text(there)
+    with pytest.raises(OutputError, match=said):
+        check_report(output)
+    check_report(output, overwrite=True)
+
+
+def test_the_outputs_own_report_may_be_replaced_wherever_its_folder_went(tmp_path):
+    output = tmp_path / "q.mp4"
+    write_report(output, {"output": "earlier/q.mp4", "job_sha256": "0"})
+    check_report(output)
+    assert read_report(output)["job_sha256"] == "0"
+    assert read_report(tmp_path / "q.mkv") == {}
+
+
+def test_a_folder_where_the_report_goes_is_refused_even_with_overwrite(tmp_path):
+    (tmp_path / "q.report.json").mkdir()
+    with pytest.raises(OutputError, match=r"q\.report\.json .*but is a folder"):
+        check_report(tmp_path / "q.mp4", overwrite=True)
 
 
 def fill(seen: float, carried: float, invented: float, **more) -> FrameFacts:

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 TIME_BASE = Fraction(1, 12800)
 AUDIO_SAMPLES = 960
@@ -68,6 +69,15 @@ def make_video(tmp_path: Path, pictures) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def held_gif(tmp_path: Path, pictures) -> Path:
+    """Four frames, 0.1 s each but the last, which is held for 3 s."""
+    path = tmp_path / "held.gif"
+    first, *others = [Image.fromarray(picture) for picture in pictures(4, 96, 64)]
+    first.save(path, save_all=True, append_images=others, duration=[100, 100, 100, 3000])
+    return path
 
 
 def _tone(start: int) -> av.AudioFrame:

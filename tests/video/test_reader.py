@@ -262,3 +262,28 @@ def test_a_file_that_says_it_is_longer_is_mentioned(make_video, caplog):
     path.write_bytes(path.read_bytes().replace(b"00:00:01.200", b"00:00:07.200"))
     assert len(read(path)) == 30
     assert "the file says that it lasts 7.200 s; it may be damaged" in caplog.text
+
+
+def holds(path: Path, **options) -> list:
+    with open_clip(path, **options) as clip:
+        return [(float(f.pts * f.time_base), f.hold and float(f.hold * f.time_base)) for f in clip]
+
+
+def test_a_last_frame_is_held_for_as_long_as_it_says(held_gif, caplog):
+    path = held_gif
+    assert holds(path) == [(0.0, None), (0.1, None), (0.2, None), (0.3, 3.0)]
+    assert holds(path, every=2)[-1] == pytest.approx((0.2, 3.1))
+    assert holds(path, end=1)[-1] == pytest.approx((0.3, 0.7))
+    assert [hold for _, hold in holds(path, end=0.3)] == [None, None, pytest.approx(0.1)]
+    assert not caplog.records, "a hold that is stated is no damage"
+
+
+def test_a_part_that_ends_in_a_long_frame_is_held_to_its_end(make_video):
+    path = make_video("clip.mkv", frames=4, pts=[0, 512, 1024, 12800])
+    assert holds(path, end=0.9)[-1] == pytest.approx((0.08, 0.82))
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "2"}])
+def test_the_last_frame_of_an_mp4_lasts_to_the_end_of_its_track(make_video, options):
+    path = make_video("clip.mp4", frames=9, options=options)
+    assert holds(path)[-1][1] in (None, pytest.approx(0.04))

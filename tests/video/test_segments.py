@@ -324,6 +324,35 @@ def test_what_was_made_before_an_interruption_is_playable(make_video, tmp_path, 
     assert names(tmp_path) == sorted(["in.mp4", name])  # the part went with the whole
 
 
+@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o"])
+def test_a_last_frame_that_is_held_is_part_of_the_length(make_video, tmp_path, name):
+    source = make_video("in.mp4", audio="aac", frames=30)
+    frames = read(source)[:11]
+    frames[-1] = replace(frames[-1], hold=5120)
+    output = open_output(tmp_path / name, probe(source))
+    fill(output, frames, [0])
+    kept = output.salvage()
+    assert kept is not None and round(kept.seconds, 3) == 0.8
+    if name != "o":
+        assert 0.75 < packets(kept.path)[-1][0] < 0.8, "its sound goes on as long"
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_a_track_that_is_stored_in_another_order_is_as_long_as_it_is_shown(
+    make_video, tmp_path, variable
+):
+    source = make_video("in.mp4", frames=11, pts=VARIABLE_PTS[:11] if variable else None)
+    frames = read(source)
+    frames[-1] = replace(frames[-1], hold=25600)
+    output = open_output(tmp_path / "o.mp4", probe(source))
+    fill(output, frames, [0])
+    output.finish(1)
+    with av.open(str(tmp_path / "o.mp4")) as made:
+        shown = made.streams.video[0]
+        assert shown.codec_context.has_b_frames
+        assert shown.duration == pytest.approx(frames[-1].pts + 25600 - frames[0].pts, abs=2)
+
+
 def test_a_part_of_a_png_sequence_is_kept(make_video, tmp_path):
     source = make_video("in.mp4")
     frames = read(source)
@@ -498,6 +527,24 @@ def test_a_playable_part_takes_nobody_elses_name(make_video, tmp_path, name):
     again.finish(3)
     assert source.read_bytes() == before
     assert names(tmp_path) == sorted({source.name, taken.name, name})
+
+
+@pytest.mark.parametrize("changed", [{"fingerprint": {"other": 1}}, {"resume": False}])
+def test_the_playable_part_of_a_job_goes_with_the_next_that_starts_afresh(
+    make_video, tmp_path, changed
+):
+    source, target = make_video("in.mp4"), tmp_path / "o.mp4"
+    info, frames = probe(source), read(source)
+    first = open_output(target, info, fingerprint=JOB)
+    fill(first, frames, [0])
+    assert first.salvage() is not None
+    first.release()
+    options = {"fingerprint": JOB, "resume": True, **changed}
+    again = open_output(target, info, **options)
+    assert again.complete == ()
+    fill(again, frames)
+    again.finish(3)
+    assert names(tmp_path) == ["in.mp4", "o.mp4"]
 
 
 def test_a_playable_part_that_is_read_now_stays(make_video, tmp_path):

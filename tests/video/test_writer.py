@@ -70,6 +70,17 @@ def test_between_containers_times_are_within_a_millisecond(
     assert np.allclose([time for time, _ in after], [time for time, _ in before], atol=0.001)
 
 
+@pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.webm"])
+def test_a_last_frame_that_is_held_lasts_as_long_in_the_copy(held_gif, tmp_path, caplog, name):
+    target = copy(held_gif, tmp_path / name)
+    with av.open(str(target)) as made:
+        assert made.duration / av.time_base == pytest.approx(3.3, abs=0.002)
+    if name in ("o.mp4", "o.mov"):
+        caplog.clear()
+        last = read(target)[-1]
+        assert float(last.hold * last.time_base) == pytest.approx(3) and not caplog.records
+
+
 def test_the_picture_survives(make_video, tmp_path):
     source = make_video("in.mkv", "ffv1", pix_fmt="bgr0", frames=5)
     for before, after in zip(read(source), read(copy(source, tmp_path / "o.mp4")), strict=True):

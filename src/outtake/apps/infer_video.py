@@ -34,7 +34,7 @@ from outtake.errors import ConfigError, OutputError, OuttakeError
 from outtake.experiments.redact import redact_tree
 from outtake.inference import Backend, Predictor, TorchBackend
 from outtake.removal import MaskPolicy, Remover
-from outtake.removal.report import report_path, write_report
+from outtake.removal.report import check_report, report_path, write_report
 from outtake.video import (
     Clip,
     Output,
@@ -139,6 +139,8 @@ def check_job(
     if plain["preview"]:
         for path in preview_paths(target):
             check_apart(path, source, reads(plain))
+    elif not several:
+        check_report(target, overwrite=bool(plain["overwrite"]))
     if plain["confidence_video"]:
         check_target(beside(target, "confidence"), source, **checks)
     return size
@@ -222,6 +224,7 @@ def clean(
         OuttakeError: the clip can not be read to its end, or the target not be written. A playable
             part and the finished segments are kept, and the message says where.
     """
+    check_report(job.target, overwrite=bool(job.writing.get("overwrite")))
     with open_clip(job.source, **job.reading) as clip, terminable():
         outputs = job.open(clip)
         if clip.info.live:
@@ -259,13 +262,13 @@ def _cleaned(
             end, busy_s = run(job, outputs, frame_made)
             report = job.report(outputs, end)
             # Before the segments are gone: what is known about their frames lies beside them.
-            write_report(job.target, redact_tree(report.record()))
+            write_report(job.target, redact_tree(report.record(output=str(job.target))))
             with uninterrupted():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise type(error)(*error.args, *keep_playable(job, outputs)) from error
+        raise type(error)(*error.args, *keep_playable(job, outputs, error)) from error
     except OuttakeError as error:
-        raise type(error)("; ".join([str(error), *keep_playable(job, outputs)])) from error
+        raise type(error)("; ".join([str(error), *keep_playable(job, outputs, error)])) from error
     except BaseException:
         keep_playable(job, outputs)
         raise

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 # How far decoding and masks may run ahead of what takes longest.
 _AHEAD_FRAMES = 4
 
+# By how much a number of frames that is not counted may be wrong without a word: share, seconds.
+_ESTIMATE_ERROR = 0.25
+_ESTIMATE_ERROR_S = 1
+
 
 class Labels(Protocol):
     """Labels frames, each independently of where the clip begins if that is a multiple.
@@ -161,11 +165,24 @@ class Job:
     def _compare_lengths(self, info: VideoInfo) -> None:
         assert self.masks is not None
         with open_clip(self.masks, **self._masks_reading()) as masks:
-            there = masks.info.frames
-        if there and info.frames and there != info.frames:
+            drawn = masks.info
+        if not info.frames or not drawn.frames:
+            return
+        apart = abs(info.frames - drawn.frames)
+        counted = info.frames_counted and drawn.frames_counted
+        # An estimate is off where frames last differently, or the sound is longer.
+        error = (
+            0.0
+            if counted
+            else max(_ESTIMATE_ERROR * info.frames, _ESTIMATE_ERROR_S * float(info.fps))
+        )
+        if apart > error:
+            frames, masks_there = (
+                f"{'' if each.frames_counted else 'about '}{each.frames}" for each in (info, drawn)
+            )
             log.warning(
-                "%s says that it has %d frames, and %s %d masks; each frame needs one",
-                info.path.name, info.frames, masks.info.path.name, there,
+                "%s says that it has %s frames, and %s %s masks; each frame needs one",
+                info.path.name, frames, drawn.path.name, masks_there,
             )  # fmt: skip
 
     def run(

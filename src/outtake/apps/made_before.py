@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from outtake.apps.job import Job
 from outtake.apps.removal_setup import resumes
 from outtake.errors import OutputError
-from outtake.removal.report import report_path
+from outtake.removal.report import read_report
 from outtake.video import open_clip
 
 
@@ -18,20 +16,12 @@ def is_made(job: Job, plain: Mapping[str, Any]) -> bool:
     """Tell whether an earlier call with the same clips has made this one already."""
     if not resumes(plain) or plain["overwrite"] or plain["preview"] or not job.target.exists():
         return False
-    report = _read_report(job.target)
+    report = read_report(job.target)
     with open_clip(job.source, **job.reading) as clip:
         if report.get("job_sha256") == job.digest(clip):
             return True
         how = _made_otherwise(report, job.encoding(clip.info))
     raise OutputError(f"output {job.target} exists, {how}; set overwrite=true to replace it")
-
-
-def _read_report(target: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(report_path(target).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _made_otherwise(report: Mapping[str, Any], encoding: Mapping[str, Any]) -> str:

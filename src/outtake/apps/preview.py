@@ -65,7 +65,8 @@ def preview_paths(target: Path) -> tuple[Path, Path]:
 
 def reduced_info(info: VideoInfo) -> VideoInfo:
     """Return the description of a clip at preview size, 8 bits and of even sides."""
-    height, width = short_side_size(info.height, info.width, min(SHORT_SIDE, info.height))
+    short_side = min(SHORT_SIDE, info.height, info.width)
+    height, width = short_side_size(info.height, info.width, short_side)
     return replace(info, width=max(2, width // 2 * 2), height=max(2, height // 2 * 2), bit_depth=8)
 
 

@@ -9,15 +9,22 @@ from contextlib import contextmanager
 
 from outtake.apps.job import Job
 from outtake.engine import uninterrupted
-from outtake.errors import OutOfMemoryError, Terminated
+from outtake.errors import ConfigError, OutOfMemoryError, Terminated, VideoError
 from outtake.memory import is_out_of_memory
 from outtake.video import Output, Salvaged
 
 _REASON_CHARACTERS = 120
 
 
-def keep_playable(job: Job, outputs: list[Output]) -> list[str]:
-    """Keep what can be played and what can be continued; return what to say about it."""
+def keep_playable(job: Job, outputs: list[Output], error: BaseException | None = None) -> list[str]:
+    """Keep what can be played and what can be continued; return what to say about it.
+
+    Args:
+        job: what was done.
+        outputs: where it went.
+        error: what ended it. The same command does not get past an input that is damaged, or
+            past masks that do not fit.
+    """
     with uninterrupted():
         salvaged: Salvaged | None = outputs[0].salvage()
     if salvaged is None:
@@ -26,8 +33,14 @@ def keep_playable(job: Job, outputs: list[Output]) -> list[str]:
                 output.discard()
         return []
     said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
-    goes_on = job.writing.get("resume") and not outputs[0].info.live
-    return [*said, "the same command goes on from there"] if goes_on else said
+    resumes = job.writing.get("resume") and not outputs[0].info.live
+    if not resumes or isinstance(error, VideoError | ConfigError):
+        return said
+    done = job.frames_done(outputs)
+    if not done:
+        return [*said, "no segment is complete, so the same command begins at the first frame"]
+    there = "from there" if done == salvaged.frames else f"after the first {done}"
+    return [*said, f"the same command goes on {there}"]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from outtake import __version__
 from outtake.apps.job import Job, Labels
 from outtake.build import instantiate
 from outtake.checkpoint import Trained, load_trained
-from outtake.errors import ConfigError
+from outtake.errors import ConfigError, VideoError
 from outtake.inference import Predictor, open_backend, resolve_device
 from outtake.inference.calibration import training_images
 from outtake.inference.opening import choose
@@ -256,14 +256,21 @@ def reads(plain: Mapping[str, Any]) -> dict[str, list[Path]]:
     """Return what is read beside the input, by key; none of it may be written to.
 
     Raises:
-        VideoError: ``masks`` names nothing that is there.
+        VideoError: ``masks`` names nothing that is there, or several clips.
     """
     found = {key: [path] for key, path in files_of(plain["remover"]).items()}
     if plain["checkpoint"] is not None:
         found["checkpoint"] = [Path(str(plain["checkpoint"])).expanduser()]
     if plain["masks"] is not None:
         # A list and a glob stand for files, and for the folder in which they lie.
-        drawn = [source for source in sources_of(plain["masks"]) if not source.address]
+        named = sources_of(plain["masks"], "masks")
+        if len(named) > 1:
+            clips = ", ".join(source.path.name for source in named[:3])
+            raise VideoError(
+                f"masks={plain['masks']}: are {len(named)} clips ({clips}); name one video, one "
+                "folder of images, or images"
+            )
+        drawn = [source for source in named if not source.address]
         found["masks"] = [path for source in drawn for path in (source.path, *source.images)]
     return found
 

@@ -60,9 +60,13 @@ def check_values(plain: Mapping[str, Any]) -> None:
         raise ConfigError(f"scales={scales}: must be a list of numbers, such as [0.75,1,1.25]")
     for value in scales:
         check_number("scales", value, 0)
-    for key in ("input", "output"):
-        if not plain[key] or not isinstance(plain[key], str | list):
-            raise ConfigError(f"{key}={plain[key]!r}: must name a file or folder")
+    for key in ("input", "output", "masks"):
+        value = plain[key]
+        if key == "masks" and value is None:
+            continue
+        entries = value if isinstance(value, list) else [value]
+        if not entries or not all(isinstance(entry, str) and entry for entry in entries):
+            raise ConfigError(f"{key}={value!r}: must name a file or folder")
     if not isinstance(plain["output"], str):
         raise ConfigError("output is a list; name one file, or a folder for several inputs")
 

@@ -13,9 +13,15 @@ from outtake.errors import ConfigError
 # OpenCV's area interpolation takes at most this many channels at a time.
 _CHANNELS_AT_ONCE = 4
 
+# A strip of a few rows would otherwise grow without bound: 160x1 to 40960x256.
+_LONGEST_ENLARGED = 16
+
 
 def short_side_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """Return (height, width) with the shorter side made ``short_side``, the aspect ratio kept.
+    """Return (height, width) with the shorter side made ``short_side``.
+
+    The aspect ratio is kept, but for a strip that is enlarged: its long side gets at most 16 times
+    ``short_side``.
 
     Raises:
         ConfigError: ``short_side`` is below 1.
@@ -26,6 +32,8 @@ def short_side_size(height: int, width: int, short_side: int | None) -> tuple[in
         raise ConfigError(f"data.short_side is {short_side}: give a size in pixels, or null")
     scale = short_side / min(height, width)
     long_side = max(short_side, round(max(height, width) * scale))
+    if scale > 1:
+        long_side = min(long_side, _LONGEST_ENLARGED * short_side)
     return (short_side, long_side) if height <= width else (long_side, short_side)
 
 

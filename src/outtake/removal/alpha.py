@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.errors import ConfigError
+from outtake.ranges import is_number
 from outtake.removal.framewise import copied
 from outtake.removal.regions import inner_ramp
 from outtake.removal.stages import MaskedFrame, alone
@@ -42,7 +44,7 @@ class Alpha:
             if deep is not None:
                 deep = np.dstack((deep, opaque * np.uint16(257)))
             image = np.dstack((frame.image, opaque))
-            yield TimedFrame(image, frame.pts, frame.time_base, deep)
+            yield replace(frame, image=image, deep=deep)
 
     def _opaque(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
@@ -67,6 +69,6 @@ def checked_edge(soft_edge: float) -> float:
     Raises:
         ConfigError: it is no fraction of the height.
     """
-    if not 0 <= soft_edge < 1:
+    if not is_number(soft_edge) or not 0 <= soft_edge < 1:
         raise ConfigError(f"remover.soft_edge={soft_edge}: must be at least 0 and below 1")
     return soft_edge

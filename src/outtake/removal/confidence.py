@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ def confidence_frame(frame: TimedFrame, facts: FrameFacts) -> TimedFrame:
     """
     image = painted(frame.image, facts.origin)
     draw_shares(image, facts)
-    return TimedFrame(image, frame.pts, frame.time_base)
+    return replace(frame, image=image, deep=None)
 
 
 def painted(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from outtake.errors import ConfigError
+from outtake.ranges import is_number
 from outtake.removal.framewise import copied, framewise
 from outtake.removal.regions import regions
 from outtake.removal.stages import MaskedFrame, alone
@@ -107,8 +108,9 @@ class Solid:
     context = staticmethod(alone)
 
     def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:
-        if len(colour) != 3 or not all(0 <= int(value) <= 255 for value in colour):
-            raise ConfigError(f"remover.colour={list(colour)}: must be three numbers in 0..255")
+        given = colour if isinstance(colour, str) or not isinstance(colour, Iterable) else [*colour]
+        if not _is_colour(given):
+            raise ConfigError(f"remover.colour={given}: must be three numbers in 0..255")
         self._colour = np.array(colour, np.uint8)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
@@ -121,7 +123,15 @@ class Solid:
         return painted
 
 
+def _is_colour(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(is_number(part) and 0 <= part <= 255 for part in value)
+    )
+
+
 def _fraction(name: str, value: float) -> float:
-    if not 0 < value <= 1:
+    if not is_number(value) or not 0 < value <= 1:
         raise ConfigError(f"remover.{name}={value}: must be above 0 and at most 1")
     return value

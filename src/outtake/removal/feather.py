@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -94,7 +95,7 @@ class Feathered:
         if deep is not None and frame.deep is not None:
             deep = cast("Deep", _blended(frame.deep, deep, rim, share))
         image = cast("Frame", _blended(frame.image, filled.image, rim, share))
-        return TimedFrame(image, filled.pts, filled.time_base, deep)
+        return replace(filled, image=image, deep=deep)
 
 
 def _rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:

@@ -55,7 +55,7 @@ def _paired(
     cut_short: Callable[[], bool],
 ) -> Iterator[MaskedFrame]:
     given = iter(masks)
-    number = first
+    number = first - 1  # a part that is left to do may have no frame
     for number, frame in enumerate(clip, first):
         picture = next(given, None)
         if picture is None:

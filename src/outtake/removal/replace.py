@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from outtake.errors import ConfigError
 from outtake.removal.alpha import blended, checked_edge
 from outtake.removal.backdrop import cover, open_backdrop
 from outtake.removal.framewise import copied
@@ -25,7 +26,7 @@ class Replace:
 
     Raises:
         VideoError: the file is missing or can not be read.
-        ConfigError: an edge outside 0..1.
+        ConfigError: a path that is none, or an edge outside 0..1.
     """
 
     needs_mask = True
@@ -34,6 +35,8 @@ class Replace:
     context = staticmethod(alone)
 
     def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
+        if not isinstance(path, str | Path) or not str(path):
+            raise ConfigError(f"remover.path={path}: must name a file")
         self._path = Path(path).expanduser()
         self._loop = loop
         self._soft_edge = checked_edge(soft_edge)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
+from outtake.errors import OutputError
 from outtake.files import write_json
 from outtake.removal.stages import FrameFacts, MaskedFrame
 
@@ -169,6 +171,49 @@ class RemovalReport:
 def report_path(output: Path) -> Path:
     """Return where the report of an output lies: ``clip.mp4`` -> ``clip.report.json``."""
     return output.with_name(output.stem + ".report.json")
+
+
+def read_report(output: Path) -> dict[str, Any]:
+    """Return the report of an output; empty where there is none, or that of another output."""
+    found = _read(report_path(output))
+    return found if _output_name(found) in (None, output.name) else {}
+
+
+def check_report(output: Path, *, overwrite: bool = False) -> None:
+    """Find out, before any work, whether the report would replace something else.
+
+    ``q.mp4``, ``q.mkv`` and a folder ``q`` have one name for their reports.
+
+    Raises:
+        OutputError: at its place is a folder, or a file that is not this output's report and is
+            not to be replaced.
+    """
+    path = report_path(output)
+    if path.is_dir():
+        raise OutputError(f"{path} is where the report of {output} goes, but is a folder")
+    if overwrite or not path.exists():
+        return
+    name = _output_name(_read(path))
+    if name != output.name:
+        what = "is no report" if name is None else f"is the report of {name}"
+        raise OutputError(
+            f"{path} is where the report of {output} goes, but {what}; name another output, or set "
+            "overwrite=true to replace it"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _output_name(report: Mapping[str, Any]) -> str | None:
+    # The name alone: it lies beside its output, in a folder that may have moved.
+    output = report.get("output")
+    return Path(output).name if isinstance(output, str) else None
 
 
 def write_report(output: Path, record: Mapping[str, Any]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -82,7 +83,7 @@ class SideBySide:
             deep = None
             if before.deep is not None and after.deep is not None:
                 deep = _beside(before.deep, opaque(after.deep), self.divider_px, 65535)
-            yield TimedFrame(image, after.pts, after.time_base, deep)
+            yield replace(after, image=image, deep=deep)
 
     def _told(self, name: str) -> Any:
         return getattr(self.remover, name)

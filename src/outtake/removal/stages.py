@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -158,4 +158,4 @@ def with_image(frame: TimedFrame, image: Frame) -> TimedFrame:
             deep = np.where(changed, image * np.uint16(257), deep)
         else:
             deep = None
-    return TimedFrame(image, frame.pts, frame.time_base, deep)
+    return replace(frame, image=image, deep=deep)

@@ -8,6 +8,7 @@ import numpy as np
 
 from outtake import visualize
 from outtake.errors import ConfigError
+from outtake.ranges import is_number
 from outtake.removal.framewise import copied
 from outtake.removal.stages import MaskedFrame, alone, with_image
 from outtake.types import TimedFrame
@@ -30,7 +31,7 @@ class Overlay:
     context = staticmethod(alone)
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
-        if not 0 <= opacity <= 1:
+        if not is_number(opacity) or not 0 <= opacity <= 1:
             raise ConfigError(f"remover.opacity={opacity}: must be in 0..1")
         self._opacity = opacity
         self._legend = legend

@@ -74,6 +74,7 @@ class ImageFolder:
             fps=rate,
             time_base=1 / rate,
             frames=len(self.files),
+            frames_counted=True,
             duration_s=float(len(self.files) / rate),
             pix_fmt="rgb48le" if first.dtype == np.uint16 else "rgb24",
             bit_depth=16 if first.dtype == np.uint16 else 8,

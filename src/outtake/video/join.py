@@ -180,6 +180,7 @@ class _Clock:
         self._base = info.time_base
         self._step = max(round(1 / info.fps / info.time_base), 1)
         self._pts = [pts for record in records for pts in record.pts]
+        self._end = self._pts[-1] + (records[-1].hold or self._step)
         if any(a >= b for a, b in pairwise(self._pts)):
             raise ValueError("segments overlap in time")
         # Of a part of a clip, and of what has no beginning, the first frame is at 0.
@@ -200,7 +201,7 @@ class _Clock:
     @property
     def end_s(self) -> float:
         """When the last frame ends, in the target's time."""
-        return float((self._pts[-1] + self._step - self._origin) * self._base)
+        return float((self._end - self._origin) * self._base)
 
     def set(self, packet: Packet[VideoStream]) -> None:
         """Give the next packet its times."""
@@ -211,9 +212,22 @@ class _Clock:
         packet.time_base = self._base
         packet.pts = self._pts[rank] - self._origin
         packet.dts = self._decoded(self.frames - self._reorder) - self._origin
-        packet.duration = self._step  # the last one's is what the file's length ends with
+        packet.duration = self._duration(rank)
         self.time_s = float(packet.pts * self._base)
         self.frames += 1
+
+    def _duration(self, rank: int) -> int:
+        """Return a packet's duration; the file's length ends with those of the last ones.
+
+        That is the one that is shown last, and the one that is stored last: MP4 has durations of
+        decoding, which add up to the length of the track.
+        """
+        if rank == len(self._pts) - 1:
+            return self._end - self._pts[rank]
+        if self.frames < len(self._pts) - 1:
+            return self._step
+        decoded = self._decoded(self.frames - self._reorder) + self._reorder * self._step
+        return min(max(self._end - decoded, 1), self._end - self._pts[rank])
 
     def _decoded(self, rank: int) -> int:
         return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._step

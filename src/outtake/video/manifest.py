@@ -30,6 +30,8 @@ _LOCK = "lock"
 # Says that the target is being made; once that is done there is nothing to go on with.
 _JOINED = "joined.txt"
 _BEGUN, _DONE = "begun", "done"
+# Names the playable part beside the target, which goes when the target is complete.
+_PARTIAL = "partial.txt"
 
 
 class SegmentFolder:
@@ -77,7 +79,7 @@ class SegmentFolder:
                     raise OutputError(
                         f"output {self._target} exists; set overwrite=true to replace it"
                     )
-                self._clear()
+                self._clear(all_of_it=False)
                 replace_text(self.path / _MANIFEST, json.dumps(record, indent=2) + "\n")
         except BaseException as error:
             if (self.path / _MANIFEST).exists():
@@ -117,7 +119,8 @@ class SegmentFolder:
         if not self.path.is_dir() or (self.path / _MANIFEST).exists():
             return
         for entry in self.path.iterdir():
-            if not entry.name.startswith((_MANIFEST, _JOINED)) and not _is_lock(entry):
+            own = entry.name.startswith((_MANIFEST, _JOINED, _PARTIAL)) or _is_lock(entry)
+            if not own:
                 raise OutputError(
                     f"{self.path} is where segments go, but holds {entry.name}; move it away"
                 )
@@ -207,6 +210,17 @@ class SegmentFolder:
         """Return the size of the whole segments that were found or are this process's own."""
         return self._used_bytes
 
+    def note_partial(self, name: str) -> None:
+        """Note the file name of the playable part, which this job or an earlier one made."""
+        replace_text(self.path / _PARTIAL, name + "\n")
+
+    def partial(self) -> str | None:
+        """Return the noted name of the playable part."""
+        try:
+            return (self.path / _PARTIAL).read_text().strip() or None
+        except (OSError, ValueError):
+            return None
+
     def begin_joining(self) -> None:
         """Say that the target is about to appear: after a kill, this job may replace it."""
         replace_text(self.path / _JOINED, _BEGUN + "\n")
@@ -242,11 +256,15 @@ class SegmentFolder:
     def _is_bare(self) -> bool:
         return self.path.is_dir() and all(_is_lock(entry) for entry in self.path.iterdir())
 
-    def _clear(self) -> None:
-        """Delete what is in the folder but the lock, what says whose it is at the end."""
+    def _clear(self, *, all_of_it: bool = True) -> None:
+        """Delete what is in the folder but the lock, what says whose it is at the end.
+
+        A job that starts afresh still has to delete the playable part that the last one left.
+        """
         last = [self.path / _MANIFEST, self.path / _JOINED]
+        kept = {_LOCK} if all_of_it else {_LOCK, _PARTIAL}
         for entry in self.path.iterdir():
-            if entry.name != _LOCK and entry not in last:
+            if entry.name not in kept and entry not in last:
                 delete(entry)
         for entry in last:
             delete(entry)

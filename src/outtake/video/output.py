@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from outtake.errors import OutputError
-from outtake.files import fsync_folder, replace_text
+from outtake.files import fsync_folder
 from outtake.types import TimedFrame
 from outtake.video.encoding import choose_encoding
 from outtake.video.guard import SizeGuard
@@ -34,8 +34,6 @@ from outtake.video.targets import Reads, check_target, free_partial, holds, part
 __all__ = ["FrameWriter", "Output", "Salvaged", "check_target", "finish_all", "open_output"]
 
 log = logging.getLogger(__name__)
-
-_PARTIAL = "partial.txt"
 
 
 class FrameWriter(Protocol):
@@ -191,7 +189,7 @@ class Output:
         try:
             made = self._join(records, end=False)
             path = self._partial() or free_partial(self.path)
-            replace_text(self._folder.path / _PARTIAL, path.name + "\n")
+            self._folder.note_partial(path.name)
             self._place(path)
         except OutputError as error:
             log.warning("no playable part could be made: %s", error)
@@ -199,11 +197,11 @@ class Output:
         return Salvaged(path, *made)
 
     def _partial(self) -> Path | None:
-        """Return the playable part that this job made before, unless it is read now."""
-        try:
-            path = self.path.with_name((self._folder.path / _PARTIAL).read_text().strip())
-        except (OSError, ValueError):
+        """Return the playable part that was made before, unless it is read now."""
+        name = self._folder.partial()
+        if name is None or Path(name).name != name:
             return None
+        path = self.path.with_name(name)
         return None if any(holds(path, read) for read in self._reads) else path
 
     def discard(self) -> None:
@@ -375,4 +373,6 @@ def _open_piece(
 def _count(records: Sequence[Record], info: VideoInfo) -> tuple[int, float]:
     frames = sum(len(record.pts) for record in records)
     last, first = records[-1].pts[-1], records[0].pts[0]
-    return frames, float((last - first) * info.time_base + 1 / info.fps)
+    hold = records[-1].hold
+    held_s = hold * info.time_base if hold else 1 / info.fps
+    return frames, float((last - first) * info.time_base + held_s)

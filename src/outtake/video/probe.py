@@ -34,6 +34,7 @@ class VideoInfo:
         fps: average frames per second.
         time_base: seconds per unit of a frame's pts.
         frames: how many the container promises, an estimate where it keeps no count; None unknown.
+        frames_counted: whether ``frames`` is the container's own count, and no estimate.
         duration_s: None unknown.
         codec: FFmpeg's name, ``images`` for a folder.
         pix_fmt: FFmpeg's name of the stored pixel format.
@@ -71,6 +72,7 @@ class VideoInfo:
     start_s: float | None = None
     end_s: float | None = None
     live: bool = False
+    frames_counted: bool = False
     address: str | None = field(default=None, repr=False)
 
 
@@ -121,6 +123,7 @@ def describe(
         fps=fps,
         time_base=stream.time_base or Fraction(1, 90000),
         frames=frames,
+        frames_counted=bool(stream.frames),
         duration_s=duration_s,
         codec=stream.codec_context.codec.canonical_name,
         pix_fmt=frame.format.name,

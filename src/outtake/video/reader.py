@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from outtake.types import TimedFrame
 from outtake.video.clock import Clock
 from outtake.video.converted import converted
 from outtake.video.digest import file_digest, text_digest
-from outtake.video.ending import check_end
+from outtake.video.ending import check_end, last_hold
 from outtake.video.limits import Limits
 from outtake.video.opening import open_container, picture_stream
 from outtake.video.probe import VideoInfo, check_header, look
@@ -114,25 +115,47 @@ class VideoReader:
         times = ShowingTimes(container, stream)
         clock = Clock(self._whole, self._first_s, times)
         picker = Picker(self._selection, self._first_s, self._limits, self._whole)
-        for frame in self._decode(container, stream, clock, times):
-            if checked_s is not None and (frame.pts or 0) * clock.time_base < checked_s:
-                continue  # it may lack what it refers to
-            self._check(frame, clock)
-            if frame.interlaced_frame and not clock.frames:
-                log.warning(
-                    "%s is interlaced, and is written as it is; for clean masks deinterlace it "
-                    "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
-                )  # fmt: skip
-            pts = clock.tick(frame)
-            if picker.is_past(pts * clock.time_base):
-                clock.check_complete(before=pts)
-                break
-            if picker.takes(pts * clock.time_base):
-                yield converted(frame, pts, self.info, deep=self._deep)
-        else:
-            self._check_unchanged(clock)
-            check_end(container, stream, clock, expected)
+        waiting: TimedFrame | None = None  # until it is known whether it is the last
+        end: int | None = None
+        try:
+            for frame in self._decode(container, stream, clock, times):
+                if checked_s is not None and (frame.pts or 0) * clock.time_base < checked_s:
+                    continue  # it may lack what it refers to
+                self._check(frame, clock)
+                if frame.interlaced_frame and not clock.frames:
+                    log.warning(
+                        "%s is interlaced, and is written as it is; for clean masks deinterlace it "
+                        "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
+                    )  # fmt: skip
+                pts = clock.tick(frame)
+                if picker.is_past(pts * clock.time_base):
+                    clock.check_complete(before=pts)
+                    end = pts
+                    break
+                if picker.takes(pts * clock.time_base):
+                    if waiting is not None:
+                        yield waiting
+                    waiting = converted(frame, pts, self.info, deep=self._deep)
+            else:
+                self._check_unchanged(clock)
+                hold = last_hold(container, stream, clock, self._first_s)
+                check_end(container, stream, clock, expected, hold)
+                end = None if hold is None else clock.last + hold
+        except VideoError:
+            if waiting is not None:
+                yield waiting
+            raise
+        if waiting is not None:
+            yield self._held(waiting, end)
         picker.check(clock.length_s)
+
+    def _held(self, frame: TimedFrame, end: int | None) -> TimedFrame:
+        """Return the last frame of the selection, shown until ``end`` if that is known."""
+        if end is None:
+            return frame
+        if self._selection.end_s is not None:
+            end = min(end, int((self._first_s + self._selection.end_s) / self.info.time_base))
+        return replace(frame, hold=max(end - frame.pts, 1))
 
     def _opened(self) -> tuple[InputContainer, VideoStream]:
         container = open_container(self._source, self._limits)
@@ -169,6 +192,7 @@ class VideoReader:
                         )  # fmt: skip
                     if packet_checked and not packet.is_discard:
                         clock.expect(packet)
+                    clock.read(packet)
                 times.of_packet(packet)
                 yield from packet.decode()
         except av.ExitError as error:

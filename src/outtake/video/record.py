@@ -23,6 +23,8 @@ class Record:
         reorder: by how many frames a packet may come after its turn.
         bytes: its size.
         crc32: of its bytes.
+        hold: how long the clip's last frame is shown, in units of the source's time base; None
+            where another follows, or the source does not say.
     """
 
     index: int
@@ -33,6 +35,7 @@ class Record:
     reorder: int
     bytes: int
     crc32: int
+    hold: int | None = None
 
 
 def checksum(path: Path) -> tuple[int, int]:

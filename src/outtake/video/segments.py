@@ -138,6 +138,7 @@ class SegmentWriter:
         self._make = make
         self._done = done
         self._pts: list[int] = []
+        self._hold: int | None = None
         self._size = (0, 0)
         self._piece: Piece | None = None
         unique = f"{index:05d}.tmp-{uuid.uuid4().hex[:8]}{folder.suffix}"
@@ -159,9 +160,8 @@ class SegmentWriter:
                 f"a frame is {width}x{height} with {channels} channels, expected "
                 f"{self._size[0]}x{self._size[1]} with {self._channels}"
             )
-        pts = frame.pts
-        if frame.time_base != self._time_base:
-            pts = round(frame.pts * frame.time_base / self._time_base)
+        scale = frame.time_base / self._time_base
+        pts = round(frame.pts * scale)
         if self._pts and pts <= self._pts[-1]:
             raise ValueError(f"frame {self.frames} is at {pts}, after one at {self._pts[-1]}")
         with self._errors():
@@ -170,6 +170,7 @@ class SegmentWriter:
                 self._piece = self._make(self._path, width, height)
             self._piece.add(frame, pts - (self._pts[0] if self._pts else pts))
         self._pts.append(pts)
+        self._hold = max(round(frame.hold * scale), 1) if frame.hold else None
         self.frames += 1
 
     @contextmanager
@@ -212,7 +213,7 @@ class SegmentWriter:
         size, crc = checksum(self._path)
         width, height = self._size
         record = Record(
-            self._index, whole, width, height, self._pts, self._piece.reorder, size, crc
+            self._index, whole, width, height, self._pts, self._piece.reorder, size, crc, self._hold
         )
         self._folder.add(self._path, record)
         return record

@@ -84,6 +84,7 @@ class Selection:
             info,
             fps=info.fps / self.every,
             frames=frames,
+            frames_counted=info.frames_counted and self.start_s is None and self.end_s is None,
             duration_s=part_s,
             start_s=None if self.start_s is None else float(first_s + self.start_s),
             end_s=None if self.end_s is None else float(first_s + self.end_s),

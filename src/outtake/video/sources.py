@@ -46,10 +46,14 @@ class Source:
         return name if self.images or self.address else self.path.stem
 
 
-def sources_of(value: str | Path | Sequence[str | Path]) -> list[Source]:
+def sources_of(value: str | Path | Sequence[str | Path], key: str = "input") -> list[Source]:
     """Return the clips that a file, folder, glob, list, camera or address stands for.
 
     Images, by a glob or a list, are one clip; videos are one each.
+
+    Args:
+        value: what was given.
+        key: its name on the command line, for messages.
 
     Raises:
         VideoError: nothing is there, or images and videos are mixed.
@@ -57,15 +61,15 @@ def sources_of(value: str | Path | Sequence[str | Path]) -> list[Source]:
     several = not isinstance(value, str | Path)
     values = [*value] if isinstance(value, Sequence) and several else [value]
     if not values:
-        raise VideoError("input=[]: the list is empty; name a video or images")
-    found = [source for entry in values for source in _expanded(str(entry))]
+        raise VideoError(f"{key}=[]: the list is empty; name a video or images")
+    found = [source for entry in values for source in _named(str(entry), key)]
     files = [source for source in found if _is_image(source)]
     if not files:
         return found
     if len(files) < len(found):
         other = next(source for source in found if source not in files)
         raise VideoError(
-            f"input mixes images ({files[0].path.name}) and videos ({other.path.name}); give "
+            f"{key} mixes images ({files[0].path.name}) and videos ({other.path.name}); give "
             "them in runs of their own"
         )
     return [Source(files[0].path.parent, tuple(source.path for source in files))]
@@ -73,6 +77,15 @@ def sources_of(value: str | Path | Sequence[str | Path]) -> list[Source]:
 
 def _is_image(source: Source) -> bool:
     return source.images == (source.path,)
+
+
+def _named(text: str, key: str) -> list[Source]:
+    try:
+        return _expanded(text)
+    except VideoError as error:
+        if key == "input":
+            raise
+        raise VideoError(f"{key}={shown(text)}: {error}") from error
 
 
 def _expanded(text: str) -> list[Source]:
@@ -87,7 +100,7 @@ def _expanded(text: str) -> list[Source]:
     known = [entry for entry in paths if entry.is_dir() or _is_known(entry)]
     if not known:
         there = f"{len(paths)} files match, none of them a video or an image" if paths else ""
-        raise VideoError(f"no input: {there or 'nothing matches'} {text}{nearby(path)}")
+        raise VideoError(f"no clip: {there or 'nothing matches'} {text}{nearby(path)}")
     if len(known) < len(paths):
         log.info("%s: %d files are no videos or images", text, len(paths) - len(known))
     return [_on_disk(entry) for entry in known]
