@@ -197,11 +197,20 @@ def test_every_sweep_composes_with_every_choice(option: str) -> None:
     check_overrides(make_sweep(compose("sweep", [f"sweep={option}"]), option))
 
 
+TOY = """
+import json, os
+from pathlib import Path
+result = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])["result"]
+Path(result).write_text(json.dumps({"outcome": "finished", "values": {"val/miou": 0.5}}))
+"""
+
+
 def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'c4n4ry.db'}"
     line = ["sweep.py", "sweep=optimizer", f"storage={address}", "n_jobs=2"]
     given = [f"paths.runs={tmp_path / 'runs'}", f"storage={address}", "n_trials=1"]
-    given += ["command=[python,-c,'']", "give_up_after=2", "gpus=[]"]
+    (tmp_path / "toy.py").write_text(TOY)
+    given += [f"command=['{sys.executable}','{tmp_path / 'toy.py'}']", "gpus=[]"]
     cfg, chosen = sweep_config(*given)
     for done in (0, 1):  # the same command goes on
         folder = run_sweep(cfg, chosen, line[1:])
@@ -211,14 +220,6 @@ def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
     assert yaml.safe_load((folder / "sweep.yaml").read_text())["storage"] == "sqlite://..."
     again = make_sweep(cfg, chosen, line[1:]).again
     assert again == "python sweep.py sweep=optimizer storage=sqlite://... n_jobs=2"
-
-
-TOY = """
-import json, os
-from pathlib import Path
-result = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])["result"]
-Path(result).write_text(json.dumps({"outcome": "finished", "values": {"val/miou": 0.5}}))
-"""
 
 
 @pytest.mark.parametrize("writes", [3, 6, 12, 16])
