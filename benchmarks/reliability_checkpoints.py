@@ -50,6 +50,7 @@ def full_disk(folder: Path, most: int | None = None) -> Counter[str]:
         _two_saves(folder / "count")
         with watched(points):
             _save(folder / "count", 3)
+        assert points.count >= 50, f"{points.count} points: writes go past what is watched"
         for number in (errno.ENOSPC, errno.EIO):
             for place in range(1, points.count + 1)[last]:
                 run = folder / f"{errno.errorcode[number]}-{place}"

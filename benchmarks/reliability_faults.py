@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 from unittest.mock import patch
 
@@ -59,7 +58,7 @@ class Points:
 def watched(points: Points) -> Iterator[None]:
     """Let ``points`` see every write, flush, link and rename of files that replace others."""
     kept = {name: getattr(os, name) for name in _CALLS}
-    open_path = Path.open
+    open_handle = os.fdopen
 
     def counted(name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -68,14 +67,14 @@ def watched(points: Points) -> Iterator[None]:
 
         return call
 
-    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        file = open_path(path, mode, *arguments, **options)
-        return _Counted(file, points) if mode == "wb" and path.suffix == ".part" else file
+    def opened(handle: int, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        file = open_handle(handle, mode, *arguments, **options)
+        return _Counted(file, points) if mode == "wb" else file
 
     for name in _CALLS:
         setattr(os, name, counted(name))
     try:
-        with patch.object(Path, "open", opened):
+        with patch.object(os, "fdopen", opened):
             yield
     finally:
         for name, call in kept.items():
