@@ -26,9 +26,9 @@ class FolderLock:
     """Keeps other processes from a folder, by ``lockf`` on a file in it.
 
     The system gives the lock back when the process ends, however it ends; what it has forked, such
-    as a loader's workers, does not hold it. A copy made by pickling
-    does not hold it: workers write where their driver has the lock. Within a process the last to
-    take it has it. Where the system or the file system knows no such locks, nothing is locked.
+    as a loader's workers, does not hold it. Nor does a copy made by pickling: workers write where
+    their driver has the lock. Within a process the last to take it has it. Where the system or the
+    file system knows no such locks, nothing is locked.
 
     Args:
         path: the file that is locked; its folder is the one that is kept.
@@ -74,7 +74,7 @@ class FolderLock:
         except BaseException:
             os.close(handle)
             raise
-        # Closing gives the lock back.
+        # Closing gives the lock back; so would closing another handle of the file in this process.
         self._close = weakref.finalize(self, os.close, handle)
         _holders[os.path.realpath(self.path)] = self
         return True

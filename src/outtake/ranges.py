@@ -38,13 +38,9 @@ def check_number(
     """
     if value is None and optional:
         return
-    kinds = (int,) if whole else (int, float)
     high = math.inf if most is None else most
-    if (
-        not isinstance(value, kinds)
-        or isinstance(value, bool)
-        or not (math.isfinite(value) and least <= value <= high)
-    ):
+    right_kind = isinstance(value, int) or not whole
+    if not (is_number(value) and right_kind and least <= value <= high):
         what = "a whole number" if whole else "a number"
         above = "" if most is None else f" and at most {most}"
         raise ConfigError(

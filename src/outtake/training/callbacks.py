@@ -75,9 +75,12 @@ class Throughput(Callback):
         self._samples += pl_module.images_in_step
         if batch_idx + 1 == trainer.num_training_batches:
             took_s = time.perf_counter() - self._began_s
-            kept = "_later" if self._epochs else "_first"
-            samples, seconds = getattr(self, kept)
-            setattr(self, kept, (samples + self._samples, seconds + took_s))
+            samples, seconds = self._later if self._epochs else self._first
+            counted = (samples + self._samples, seconds + took_s)
+            if self._epochs:
+                self._later = counted
+            else:
+                self._first = counted
             self._epochs += 1
             # Of the epoch: what is logged of a step is kept every log_every_n_steps only.
             pl_module.log(

@@ -152,7 +152,8 @@ def sha256(path: Path) -> str:
 def _intact(path: Path) -> list[str]:
     """Return the checksum of the file that is there; none if there is none, or it is damaged.
 
-    A crash may have left several sums, the first of them of a file that never came to be.
+    A crash may have left several sums, the first of them of a file that never came to be. A file
+    that has none beside it is taken for what it is: reading compares the sums inside it.
     """
     if not path.is_file():
         return []
