@@ -3,6 +3,7 @@
     python benchmarks/reliability.py all                    every proof in full
     python benchmarks/reliability.py kills --count 200      one of them
     python benchmarks/reliability.py all --small            what the test suite runs
+    python benchmarks/reliability.py kills --gpu --count 20 on a GPU, with its deterministic kernels
 
 Every line that says FAILED or PARTED is a broken promise; the exit code is 1 then.
 """
@@ -22,12 +23,14 @@ from pathlib import Path
 
 # Many short runs beside each other in time: more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The runs are forked; a process that has asked CUDA itself can not hand it on.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 import reliability_checkpoints as checkpoints
 import reliability_inputs as inputs
 import reliability_numbers as numbers
 import reliability_stops as stops
-from reliability_runs import begin_or_resume, finish, options, write_data
+from reliability_runs import DEVICE, begin_or_resume, finish, options, write_data
 from reliability_secrets import secrets
 
 from outtake.apps.train import quiet_libraries
@@ -76,7 +79,10 @@ def main() -> None:
     parser.add_argument("proofs", nargs="+", choices=["all", *PROOFS])
     parser.add_argument("--count", type=int, help="of kills, terminations or damaged files")
     parser.add_argument("--small", action="store_true", help="at the size of the test suite")
+    parser.add_argument("--gpu", action="store_true", help="train on the first GPU")
     chosen = parser.parse_args()
+    if chosen.gpu:
+        DEVICE[:] = ["trainer.accelerator=gpu", "trainer.deterministic=true"]
     quiet_libraries()
     broken = False
     for name in PROOFS if "all" in chosen.proofs else chosen.proofs:

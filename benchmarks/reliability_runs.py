@@ -30,6 +30,9 @@ LAYERS = (
     "{_target_:torch.nn.Conv2d,in_channels:6,out_channels:2,kernel_size:1}]"
 )
 
+# Where the runs train; the proofs on another device replace it.
+DEVICE = ["trainer.accelerator=cpu"]
+
 
 def write_data(
     root: Path, train: int = 8, val: int = 4, size: int = 32, *, unlabelled: bool = False
@@ -76,7 +79,7 @@ def options(data: Path, workers: int = 0, epochs: int = 2) -> list[str]:
         "+callbacks.patience.mode=max",
         "+callbacks.patience.patience=50",
         "logger=none",
-        "trainer.accelerator=cpu",
+        *DEVICE,
         "+trainer.enable_progress_bar=false",
         "trainer.log_every_n_steps=1",
         f"trainer.max_epochs={epochs}",

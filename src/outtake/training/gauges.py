@@ -39,6 +39,11 @@ class GradientNorm(Callback):
 class Memory(Callback):
     """Log ``train/memory_mib``: the most that CUDA has given out, or what the process holds."""
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the peak of a run before this one in the same process."""
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
+
     def on_train_batch_end(
         self,
         trainer: Trainer,
