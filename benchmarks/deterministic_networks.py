@@ -1,12 +1,14 @@
-"""What deterministic algorithms cost each network on this device: a training step with and without.
+"""What deterministic algorithms cost each network on this device: a training step three ways.
 
     python benchmarks/deterministic_networks.py [--batch 16] [--size 352 480] [--steps 20]
         [--precision 32-true] [--model fcn8s ...]
 
-A step is forward, cross entropy, backward and AdamW on a batch that lies on the device already: no
-loader, so that nothing but the kernels is compared. Both take turns on the same weights and batch;
-the times are medians over all steps. "same bits" tells whether two short trainings from the same
-start end with the same weights, without and with deterministic algorithms.
+"plain" is without them, "torch" with ``torch.use_deterministic_algorithms`` alone, and "outtake"
+with resizing by matrices on top (``outtake/models/resizing.py``), as in every training here. A step
+is forward, cross entropy, backward and AdamW on a batch that lies on the device already: no loader,
+so that nothing but the kernels is compared. The three take turns on the same weights and batch; the
+times are medians over all steps. "same bits" tells whether two short trainings from the same start
+end with the same weights.
 
 ``benchmarks/deterministic.py`` measures whole training runs.
 """
@@ -18,18 +20,21 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import nn
 
 from outtake.apps.config import CONF, compose
 from outtake.build import build_net
+from outtake.models.resizing import deterministic_resizing
 from outtake.training.losses import CrossEntropy
 
 # cuBLAS reads it when it is first used in a process, and so in both ways.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 CLASSES = 11
+WAYS = ("plain", "torch", "outtake")
 TURNS = 4
 WARM_UP = 3
 PRECISIONS = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16}
@@ -52,32 +57,35 @@ class Training:
         self.dtype = PRECISIONS[precision]
         self.device = device
 
-    def step(self) -> None:
+    def step(self, way: str) -> None:
         """Take one, to its end."""
+        torch.use_deterministic_algorithms(way != "plain")
+        resizing = deterministic_resizing(self.images) if way == "outtake" else nullcontext()
         enabled = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=enabled):
+        mixed = torch.autocast(self.device.type, self.dtype, enabled=enabled)
+        with mixed, resizing:
             loss = self.loss(self.net(self.images), self.labels)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         wait(self.device)
 
-    def times_ms(self, steps: int) -> list[float]:
+    def times_ms(self, way: str, steps: int) -> list[float]:
         """Return what each step took, after some that are not counted."""
         for _ in range(WARM_UP):
-            self.step()
+            self.step(way)
         times = []
         for _ in range(steps):
             began_s = time.perf_counter()
-            self.step()
+            self.step(way)
             times.append(1000 * (time.perf_counter() - began_s))
         return times
 
-    def weights(self, steps: int) -> list[torch.Tensor]:
+    def weights(self, way: str, steps: int) -> list[torch.Tensor]:
         """Train a little and return the weights."""
         torch.manual_seed(1)
         for _ in range(steps):
-            self.step()
+            self.step(way)
         return [weight.detach().clone() for weight in self.net.state_dict().values()]
 
 
@@ -87,27 +95,30 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def same_bits(make: Callable[[], Training], steps: int = 4) -> bool:
+def same_bits(make: Callable[[], Training], way: str, steps: int = 4) -> bool:
     """Tell whether two trainings from the same start end equal."""
-    one, other = make().weights(steps), make().weights(steps)
+    one, other = make().weights(way, steps), make().weights(way, steps)
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def measure(make: Callable[[], Training], steps: int) -> tuple[float, float, bool, bool]:
-    """Return the milliseconds of a step without and with, and whether each gives the same bits."""
+def measure(make: Callable[[], Training], steps: int) -> dict[str, tuple[float, bool] | None]:
+    """Return the milliseconds of a step and whether it gives the same bits; None if refused."""
     training = make()
-    times: dict[bool, list[float]] = {False: [], True: []}
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    refused = set()
     for _ in range(TURNS):
-        for strict, found in times.items():
-            torch.use_deterministic_algorithms(strict)
-            found += training.times_ms(-(-steps // TURNS))
+        for way, found in times.items():
+            try:
+                found += training.times_ms(way, -(-steps // TURNS))
+            except RuntimeError as error:
+                if "does not have a deterministic implementation" not in str(error):
+                    raise
+                refused.add(way)
     del training
-    bits = []
-    for strict in times:
-        torch.use_deterministic_algorithms(strict)
-        bits.append(same_bits(make))
-    torch.use_deterministic_algorithms(False)
-    return statistics.median(times[False]), statistics.median(times[True]), bits[0], bits[1]
+    return {
+        way: None if way in refused else (statistics.median(found), same_bits(make, way))
+        for way, found in times.items()
+    }
 
 
 def main() -> None:
@@ -124,18 +135,32 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     size = (options.size[0], options.size[1])
     print(f"on {name}, {options.precision}, batches of {options.batch} at {size[0]}x{size[1]}")
-    print(f"{'network':14}{'ms':>8}{'deterministic':>15}{'ratio':>7}  same bits without, with")
-    ratios = []
+    print(f"{'network':14}{'plain, ms':>20}{'torch':>26}{'outtake':>26}")
+    ratios: dict[str, list[float]] = {way: [] for way in WAYS}
     for model in options.model:
 
         def make(model: str = model) -> Training:
             return Training(model, device, options.batch, size, options.precision)
 
-        free, strict, *bits = measure(make, options.steps)
-        ratios.append(strict / free)
-        told = ", ".join("yes" if each else "no" for each in bits)
-        print(f"{model:14}{free:8.1f}{strict:15.1f}{ratios[-1]:7.2f}  {told}", flush=True)
-    print(f"median ratio {statistics.median(ratios):.2f}, greatest {max(ratios):.2f}")
+        found = measure(make, options.steps)
+        plain = found["plain"]
+        assert plain is not None
+        cells = []
+        for way, each in found.items():
+            if each is None:
+                cells.append("refused")
+                continue
+            time_ms, same = each
+            ratios[way].append(time_ms / plain[0])
+            factor = "" if way == "plain" else f" ({ratios[way][-1]:.2f})"
+            cells.append(f"{time_ms:.1f}{factor} {'same' if same else 'other'} bits")
+        print(f"{model:14}{cells[0]:>20}{cells[1]:>26}{cells[2]:>26}", flush=True)
+    for way in ("torch", "outtake"):
+        if ratios[way]:
+            print(
+                f"{way}: median ratio {statistics.median(ratios[way]):.2f}, greatest "
+                f"{max(ratios[way]):.2f}, of {len(ratios[way])} networks"
+            )
 
 
 if __name__ == "__main__":

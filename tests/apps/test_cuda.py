@@ -29,6 +29,7 @@ from outtake.build import build_net, instantiate
 from outtake.errors import OutOfMemoryError
 from outtake.experiments.compare_records import read_records
 from outtake.inference import TorchBackend
+from outtake.models.resizing import deterministic_resizing
 from outtake.training.losses import CrossEntropy
 from outtake.training.task import SegmentationTask
 from outtake.types import TimedFrame
@@ -62,7 +63,8 @@ def steps(model: str, precision: torch.dtype, count: int = 3) -> list[torch.Tens
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
     torch.cuda.manual_seed(2)
     for _ in range(count):
-        with torch.autocast("cuda", precision, enabled=precision != torch.float32):
+        mixed = torch.autocast("cuda", precision, enabled=precision != torch.float32)
+        with mixed, deterministic_resizing(images):
             value = loss(net(images), labels)
         optimizer.zero_grad()
         value.backward()
@@ -163,8 +165,11 @@ def test_a_batch_that_does_not_fit_is_one_line(
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     line = str(ended.value)
-    assert line.startswith("out of memory in training") and "\n" not in line
-    assert "8" in line and "512" in line and "cuda:0" in line and "data.batch_size" in line
+    assert (
+        line.startswith("out of memory in a training batch of 8 images 3x512x512")
+        and "\n" not in line
+    )
+    assert "cuda:0" in line and "data.batch_size" in line
 
 
 @pytest.mark.parametrize("trainer", ["ddp", "fsdp"])

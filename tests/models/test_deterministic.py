@@ -7,6 +7,8 @@ gradient names its operations, and torch's documentation says which of them it r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +19,10 @@ from torch.nn import functional as F
 
 from outtake.apps.config import compose
 from outtake.build import build_net, instantiate
-from outtake.models.pooling import AdaptiveAvgPool2d, averaging_matrix, pool_deterministically
+from outtake.labels import LabelSpace
+from outtake.models.normalize import Normalize
+from outtake.models.resizing import MatrixResizing, _weights, deterministic_resizing
+from outtake.training.task import SegmentationTask
 from tests.test_conf import options
 
 # Of the list in torch.use_deterministic_algorithms, as nodes of a gradient's graph.
@@ -44,7 +49,9 @@ REFUSED = (
 @pytest.fixture(autouse=True)
 def only_deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
+    _weights.cache_clear()
     yield
+    _weights.cache_clear()  # of tensors without content
     torch.use_deterministic_algorithms(False)
 
 
@@ -74,8 +81,10 @@ def test_the_check_finds_what_torch_refuses() -> None:
         assert not refused(F.interpolate(x, scale_factor=2, mode="bilinear"))
 
 
+# The encoder of DPT resizes its positions where the image is not as large as it was made for.
+@pytest.mark.parametrize("size", [(224, 224), (160, 224)])
 @pytest.mark.parametrize("model", [name for name in options("model") if name != "custom"])
-def test_every_network_trains_deterministically_on_cuda(model: str) -> None:
+def test_every_network_trains_deterministically_on_cuda(model: str, size: tuple[int, int]) -> None:
     net = build_net(compose("train", [f"model={model}"]).model, 5, 3)
     state = [*net.named_parameters(), *net.named_buffers()]
     with FakeTensorMode(), torch.device("cuda"):
@@ -83,8 +92,12 @@ def test_every_network_trains_deterministically_on_cuda(model: str) -> None:
             name: torch.empty(tensor.shape, dtype=tensor.dtype, requires_grad=tensor.requires_grad)
             for name, tensor in state
         }
-        logits = functional_call(net, there, torch.empty(2, 3, 224, 224))
+        image = torch.empty(2, 3, *size)
+        with deterministic_resizing(image):
+            logits = functional_call(net, there, image)
         assert logits.is_cuda and not refused(logits)
+        # Indexing, by which torch's own way is deterministic, takes several times as long.
+        assert not {name for name in operations(logits) if name.startswith("UnsafeIndex")}
 
 
 @pytest.mark.parametrize("loss", options("loss"))
@@ -95,23 +108,79 @@ def test_every_loss_does_too(loss: str) -> None:
         assert not refused(criterion(logits, torch.zeros(2, 16, 16, dtype=torch.long)))
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 6, (4, 7), 17])
+RESIZED = [
+    {"size": (17, 31), "mode": "bilinear", "align_corners": False},
+    {"size": (7, 40), "mode": "bilinear", "align_corners": True},
+    {"size": 5, "mode": "bilinear", "antialias": True},
+    {"scale_factor": 2.0, "mode": "bilinear", "align_corners": True},
+    {"scale_factor": 2.0, "mode": "bilinear"},
+    {"scale_factor": (0.7, 1.9), "mode": "bilinear", "align_corners": False},
+    {"scale_factor": 1.3, "mode": "bilinear", "recompute_scale_factor": True},
+    {"size": [20, 9], "mode": "bicubic", "align_corners": False},
+    {"size": (20, 9), "mode": "bicubic", "antialias": True},
+    {"size": (6, 6), "mode": "area"},
+    {"scale_factor": 0.5, "mode": "area"},
+    {"size": (30, 30), "mode": "nearest"},
+]
+
+
+@pytest.mark.parametrize("asked", RESIZED, ids=str)
+def test_resizing_by_matrices_is_that_of_torch(asked: dict) -> None:
+    x = torch.randn(2, 3, 12, 17, dtype=torch.float64, requires_grad=True)
+    expected = F.interpolate(x, **asked)
+    slope = torch.randn_like(expected)
+    (wanted,) = torch.autograd.grad(expected, x, slope)
+    with torch.inference_mode(), MatrixResizing():  # what it keeps is of use in training, too
+        F.interpolate(x.detach(), **asked)
+    with MatrixResizing():
+        result = F.interpolate(x, **asked)
+    torch.testing.assert_close(result, expected, atol=1e-12, rtol=1e-12)
+    (found,) = torch.autograd.grad(result, x, slope)
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
+    if asked["mode"] != "nearest":
+        assert "UnsafeViewBackward0" in operations(result) and not refused(result)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, (4, 7), (None, 5), 17])
 @pytest.mark.parametrize("shape", [(17, 23), (6, 6), (48, 64)])
-def test_pooling_is_that_of_torch(size: int | tuple[int, int], shape: tuple[int, int]) -> None:
-    x = torch.randn(2, 3, *shape, dtype=torch.float64)
-    rows, columns = size if isinstance(size, tuple) else (size, size)
-    matrices = [
-        averaging_matrix(*each).double() for each in zip(shape, (rows, columns), strict=True)
-    ]
-    torch.testing.assert_close(
-        matrices[0] @ x @ matrices[1].T, F.adaptive_avg_pool2d(x, size), atol=1e-6, rtol=1e-6
-    )
+def test_pooling_by_matrices_is_that_of_torch(size: Any, shape: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *shape, dtype=torch.float64, requires_grad=True)
+    pool = nn.AdaptiveAvgPool2d(size)
+    with MatrixResizing():
+        result = pool(x)
+    torch.testing.assert_close(result, pool(x), atol=1e-12, rtol=1e-12)
+    assert not refused(result)
 
 
-def test_only_pooling_to_several_cells_is_replaced() -> None:
-    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.AdaptiveAvgPool2d((2, 3))))
-    pool_deterministically(net)
-    assert type(net[0]) is nn.AdaptiveAvgPool2d
-    assert type(net[1][0]) is AdaptiveAvgPool2d and net[1][0].output_size == (2, 3)
-    x = torch.randn(1, 2, 8, 9)
-    assert torch.equal(net[1](x), F.adaptive_avg_pool2d(x, (2, 3)))
+def test_half_precision_is_resized_in_single_and_stays_channels_last() -> None:
+    x = torch.randn(2, 8, 6, 10).bfloat16().to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16), MatrixResizing():
+        result = F.interpolate(x, scale_factor=2.0, mode="bilinear")
+    assert result.dtype == torch.bfloat16
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    exact = F.interpolate(x.double(), scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(result, exact.bfloat16(), atol=0, rtol=0.01)
+
+
+def test_without_cuda_or_without_the_wish_nothing_is_replaced() -> None:
+    assert isinstance(deterministic_resizing(torch.zeros(1)), nullcontext)
+    with FakeTensorMode():
+        there = torch.zeros(1, device="cuda")
+    assert isinstance(deterministic_resizing(there), MatrixResizing)
+    torch.use_deterministic_algorithms(False)
+    assert isinstance(deterministic_resizing(there), nullcontext)
+
+
+def test_a_task_trains_and_validates_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its network is, with the bits of torch where the device is the CPU."""
+    net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.UpsamplingBilinear2d((40, 40)))
+    space = LabelSpace.named(("ground", "thing"))
+    task = SegmentationTask(net, Normalize(3), space, nn.CrossEntropyLoss())
+    images = torch.randint(0, 255, (2, 3, 30, 30), dtype=torch.uint8)
+    plain, large = task(images), task.predict(images, (50, 60))
+    monkeypatch.setattr("outtake.training.task.deterministic_resizing", lambda x: MatrixResizing())
+    again, larger = task(images), task.predict(images, (50, 60))
+    assert not refused(again) and {"UpsampleBilinear2DBackward0"} == refused(plain)
+    assert not refused(larger)
+    torch.testing.assert_close(again, plain, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(larger, large, atol=1e-5, rtol=1e-5)

@@ -12,7 +12,6 @@ from torch import nn
 from outtake.errors import ConfigError
 from outtake.models.encoder import check_encoder_name, load_encoder_weights
 from outtake.models.padding import pad_to_stride
-from outtake.models.pooling import pool_deterministically
 
 
 class SmpNet(nn.Module):
@@ -64,7 +63,6 @@ class SmpNet(nn.Module):
             raise ConfigError(
                 f"model={architecture} can not be built on encoder {encoder_name!r}: {error}"
             ) from error
-        pool_deterministically(self.net)
         load_encoder_weights(self.net.encoder, encoder_name, encoder_weights)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

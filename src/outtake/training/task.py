@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from outtake.errors import NonFiniteLossError
 from outtake.labels import LabelSpace
+from outtake.models.resizing import deterministic_resizing
 from outtake.training import ranks
 from outtake.training.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
 from outtake.types import Batch
@@ -69,7 +70,8 @@ class SegmentationTask(LightningModule):
         normalised = self.normalize(images).contiguous(memory_format=self.memory_format)
         # Half or double where the trainer's precision made the network so.
         weight = next((p for p in self.net.parameters() if p.is_floating_point()), normalised)
-        logits: torch.Tensor = self.net(normalised.to(weight.dtype))
+        with deterministic_resizing(normalised):
+            logits: torch.Tensor = self.net(normalised.to(weight.dtype))
         return logits
 
     def predict(
@@ -85,7 +87,8 @@ class SegmentationTask(LightningModule):
             logits = (logits + self(images.flip(-1)).float().flip(-1)) / 2
         if size is None or tuple(logits.shape[-2:]) == tuple(size):
             return logits
-        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        with deterministic_resizing(logits):
+            return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch; with several ranks, this one's part of it.
