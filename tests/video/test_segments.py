@@ -19,6 +19,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from outtake.errors import OutputError, VideoError
 from outtake.types import TimedFrame
@@ -26,6 +27,7 @@ from outtake.video import (
     Output,
     VideoInfo,
     check_target,
+    encoder,
     finish_all,
     open_clip,
     open_output,
@@ -125,6 +127,43 @@ def test_joined_segments_hold_every_frame_at_its_time(make_video, tmp_path, name
     for before, after in zip(frames, written, strict=True):
         assert np.abs(before.image.astype(int) - after.image).mean() < 9
     assert names(tmp_path) == sorted(["in.mp4", name])
+
+
+STARTS = {
+    "variable": VARIABLE_PTS,
+    "soon": [300 + 512 * index for index in range(30)],
+    "late": [4000 + 512 * index for index in range(30)],
+    "at once": [512 * index for index in range(30)],
+    "crowded": [300, 301, 303, *range(600, 600 + 27 * 512, 512)],
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize("ahead", [(1,), (1, 5), (3, 7)], ids=str)
+def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
+    make_video, tmp_path, monkeypatch, ahead, codec, start
+):
+    source = make_video("in.mp4", "mpeg4", pts=STARTS[start])
+    info, frames = probe(source), read(source)
+    convert, calls = encoder.from_rgb, []
+
+    def forced(*given):
+        made = convert(*given)
+        if len(calls) in ahead:  # what is no B-frame is stored before those that are shown earlier
+            made.pict_type = PictureType.P
+        calls.append(0)
+        return made
+
+    monkeypatch.setattr(encoder, "from_rgb", forced)
+    output = open_output(tmp_path / "out.mov", info, codec=codec, preset="medium")
+    fill(output, frames)
+    output.finish(3)
+    with av.open(str(tmp_path / "out.mov")) as container:
+        stored = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert ahead[0] != 1 or stored[1] == sorted(stored)[1], "not what was forced"
+    written = read(tmp_path / "out.mov")
+    assert [f.pts * f.time_base for f in frames] == [f.pts * f.time_base for f in written]
 
 
 def test_decoding_times_rise_and_never_come_after_showing(make_video, tmp_path):

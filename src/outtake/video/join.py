@@ -186,6 +186,7 @@ class _Clock:
         # Of a part of a clip, and of what has no beginning, the first frame is at 0.
         self._origin = self._pts[0] if info.start_s is not None or info.live else 0
         self._reorder = max(record.reorder for record in records)
+        self._lead = self._decoding_lead()
         self._starts = [0]
         for record in records:
             self._starts.append(self._starts[-1] + len(record.pts))
@@ -226,11 +227,26 @@ class _Clock:
             return self._end - self._pts[rank]
         if self.frames < len(self._pts) - 1:
             return self._step
-        decoded = self._decoded(self.frames - self._reorder) + self._reorder * self._step
+        decoded = self._decoded(self.frames - self._reorder) + self._reorder * self._lead
         return min(max(self._end - decoded, 1), self._end - self._pts[rank])
 
     def _decoded(self, rank: int) -> int:
-        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._step
+        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._lead
+
+    def _decoding_lead(self) -> int:
+        """Return the time between packets that are decoded before the first frame is shown.
+
+        FFmpeg's muxer for MP4 takes for the first frame that one of the packets decoded at 0 or
+        before that is shown soonest after it was decoded. Where that could be another one, all
+        frames would be early by the difference: so the others are decoded after 0, or so shortly
+        after the first that none of them is shown sooner.
+        """
+        first, between = self._pts[0] - self._origin, self._reorder - 1
+        if first <= 0 or between <= 0:
+            return self._step
+        if first > between:
+            return min(self._step, (first - 1) // between)
+        return max(min(self._step, min(self._pts[1:2], default=first) - self._pts[0]), 1)
 
 
 def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
