@@ -48,7 +48,7 @@ class Training:
     ) -> None:
         torch.manual_seed(0)
         net: nn.Module = build_net(compose("train", [f"model={model}"]).model, CLASSES, 3)
-        self.net = net.to(device, memory_format=torch.channels_last).train()
+        self.net: nn.Module = net.to(memory_format=torch.channels_last).to(device).train()
         self.optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
         images = torch.randn(batch, 3, *size)
         self.images = images.to(device, memory_format=torch.channels_last)

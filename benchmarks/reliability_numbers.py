@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import WeightAveraging
-from reliability_runs import begin_or_resume, finish, options, write_data
+from reliability_runs import DEVICE, begin_or_resume, finish, options, write_data
 
 from outtake.apps.config import compose
 from outtake.apps.evaluate import evaluate
@@ -192,7 +192,8 @@ def evaluated(folder: Path) -> Counter[str]:
         if finish(lambda w=workers, r=run: begin_or_resume(r, options(data, w)), folder / "log"):
             raise RuntimeError(f"see {folder}/log")
         best = json.loads((run / "summary.json").read_text())["best"]
-        path = evaluate(compose("evaluate", [f"checkpoint={run}", "device=cpu"]))
+        device = "cuda" if "trainer.accelerator=gpu" in DEVICE else "cpu"
+        path = evaluate(compose("evaluate", [f"checkpoint={run}", f"device={device}"]))
         scored = json.loads(path.read_text())
         epoch = int(read_checkpoint(find_checkpoint(run))["epoch"])
         logged = json.loads((run / "confusion" / f"val_epoch_{epoch:04d}.json").read_text())

@@ -55,9 +55,11 @@ def as_it_was() -> object:
 def steps(model: str, precision: torch.dtype, count: int = 3) -> list[torch.Tensor]:
     """Return the weights of a network after some steps from a fixed start."""
     torch.manual_seed(0)
-    net = build_net(compose("train", [f"model={model}"]).model, 5, 3).cuda().train()
+    net = build_net(compose("train", [f"model={model}"]).model, 5, 3)
+    net = net.to("cuda", memory_format=torch.channels_last).train()  # as in a task
     dice = torch.Generator().manual_seed(1)
-    images = torch.randn(4, 3, 160, 224, generator=dice).cuda()
+    images = torch.randn(4, 3, 160, 224, generator=dice)
+    images = images.to("cuda", memory_format=torch.channels_last)
     labels = torch.randint(0, 5, (4, 160, 224), generator=dice).cuda()
     loss = CrossEntropy(ignore_index=255)
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
@@ -137,7 +139,7 @@ def test_a_run_that_is_killed_goes_on_bit_for_bit(
     command = [sys.executable, str(CONF.parent / "train.py"), *given]
     subprocess.run([*command, "name=whole"], check=True, capture_output=True, timeout=120)
     metrics = tmp_path / "killed" / "metrics.jsonl"
-    process = subprocess.Popen([*command, "name=killed"], stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command, "name=killed"], stderr=subprocess.DEVNULL)
     until_s = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until_s:
         if metrics.is_file() and metrics.read_bytes().count(b"\n") > 20:
@@ -156,6 +158,7 @@ def test_a_batch_that_does_not_fit_is_one_line(
     data = runs.write_data(tmp_path / "data", size=512)
     plain = [o for o in runs.options(data) if not o.startswith(("model", "+model", "data.crop"))]
     given = [*plain, *STRICT, "model=fcn8s", "data.batch_size=8", "data.crop=[512,512]"]
+    torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     # Room for the weights and the optimizer, not for the maps.
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 7e8) / total)
@@ -172,16 +175,20 @@ def test_a_batch_that_does_not_fit_is_one_line(
     assert "cuda:0" in line and "data.batch_size" in line
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one CUDA device")
 @pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
-def test_one_process_of_a_distributed_run_trains_on_it(
+def test_two_devices_train_and_repeat_it(
     trainer: str, runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
-    plain = [o for o in runs.options(pairs) if not o.startswith(("+callbacks.ema", "trainer.acc"))]
+    left_out = ("+callbacks.ema", "trainer.acc", "model", "+model", "data.crop")
+    plain = [o for o in runs.options(pairs) if not o.startswith(left_out)]
     command = [sys.executable, str(CONF.parent / "train.py"), *plain, f"trainer={trainer}"]
-    command += ["trainer.accelerator=gpu", "trainer.devices=1", f"paths.runs={tmp_path}"]
-    done = subprocess.run([*command, "name=run"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "summary.json").is_file()
+    command += [*STRICT, "trainer.devices=2", f"paths.runs={tmp_path}", "model=pspnet"]
+    for name in ("one", "other"):
+        done = subprocess.run([*command, f"name={name}"], capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()
+    one, other = (runs.final_state(tmp_path / name) for name in ("one", "other"))
+    assert runs.difference(one, other) is None
 
 
 def test_memory_is_that_of_the_device_and_the_scores_those_of_the_cpu(

@@ -23,6 +23,7 @@ from outtake.labels import LabelSpace
 from outtake.models.normalize import Normalize
 from outtake.models.resizing import MatrixResizing, _weights, deterministic_resizing
 from outtake.training.task import SegmentationTask
+from outtake.training.trial import tried
 from tests.test_conf import options
 
 # Of the list in torch.use_deterministic_algorithms, as nodes of a gradient's graph.
@@ -171,8 +172,50 @@ def test_without_cuda_or_without_the_wish_nothing_is_replaced() -> None:
     assert isinstance(deterministic_resizing(there), nullcontext)
 
 
+REFUSED_SIZES: list[dict] = [{"size": (5,)}, {"size": (5, 5, 5)}, {"size": (5.5, 2.0)}, {}]
+REFUSED_SIZES += [{"size": (4, 6), "scale_factor": 1.0}, {"scale_factor": (2.0, 2.0, 2.0)}]
+
+
+@pytest.mark.parametrize("asked", REFUSED_SIZES, ids=str)
+def test_what_torch_refuses_is_refused_by_torch(asked: dict) -> None:
+    x = torch.zeros(1, 2, 4, 6)
+    with pytest.raises((TypeError, ValueError, RuntimeError)) as wanted:
+        F.interpolate(x, mode="bilinear", **asked)
+    with MatrixResizing(), pytest.raises(wanted.type):
+        F.interpolate(x, mode="bilinear", **asked)
+
+
+def test_integers_are_rounded_as_torch_does_and_what_stays_is_not_computed() -> None:
+    x = torch.randint(0, 255, (1, 2, 4, 6), dtype=torch.uint8)
+    wide = torch.randn(1, 2, 4, 6).requires_grad_()
+    with MatrixResizing():
+        large = F.interpolate(x, (9, 9), mode="bilinear")
+        same = F.interpolate(wide, (4, 6), mode="bicubic")
+    assert torch.equal(large, F.interpolate(x, (9, 9), mode="bilinear"))
+    assert torch.equal(same, wide) and not {n for n in operations(same) if "Mm" in n or "Mul" in n}
+
+
+def test_the_trial_before_several_processes_goes_the_same_way(monkeypatch) -> None:
+    seen: list[set[str]] = []
+
+    class Pools(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.never = nn.Conv2d(3, 2, 3), nn.Conv2d(1, 1, 1)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            pooled = F.adaptive_avg_pool2d(self.conv(image), 3)
+            seen.append(refused(pooled))
+            return pooled
+
+    monkeypatch.setattr("outtake.training.trial.deterministic_resizing", lambda x: MatrixResizing())
+    trial = tried(Pools(), 3)
+    assert trial is not None and trial.unreached == ["never.weight", "never.bias"]
+    assert seen and not any(seen), "torch would refuse this gradient on CUDA"
+
+
 def test_a_task_trains_and_validates_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever its network is, with the bits of torch where the device is the CPU."""
+    """Whatever its network is."""
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.UpsamplingBilinear2d((40, 40)))
     space = LabelSpace.named(("ground", "thing"))
     task = SegmentationTask(net, Normalize(3), space, nn.CrossEntropyLoss())

@@ -25,7 +25,8 @@ def deterministic_resizing(x: torch.Tensor) -> AbstractContextManager[Any]:
     """Return a context for what is computed from ``x``.
 
     Inside, on CUDA and with deterministic algorithms on, maps are resized and pooled by products of
-    matrices; elsewhere nothing is changed. The results are torch's up to rounding.
+    matrices; elsewhere nothing is changed. The results are torch's up to the rounding of
+    ``torch.set_float32_matmul_precision``.
     """
     if x.is_cuda and torch.are_deterministic_algorithms_enabled():
         return MatrixResizing()
@@ -36,7 +37,9 @@ class MatrixResizing(TorchFunctionMode):
     """Inside, ``interpolate`` and ``adaptive_avg_pool2d`` of 4-D maps are products of matrices.
 
     Interpolation to the nearest pixel and pooling to a single cell stay: their gradients are
-    deterministic already.
+    deterministic already. What is not finite spreads over its whole map, where torch would keep it
+    to its neighbours; and layers that are computed again in the backward pass (activation
+    checkpointing) have to enter this themselves, by their ``context_fn``.
     """
 
     def __torch_function__(
@@ -65,40 +68,49 @@ def _interpolate(
 ) -> torch.Tensor:
     """As :func:`torch.nn.functional.interpolate`, whose arguments these are."""
     options = (mode, align_corners, recompute_scale_factor, antialias)
-    if input.ndim != 4 or mode not in LINEAR_MODES:
+    sizes, scales = _of_each_axis(size), _of_each_axis(scale_factor)
+    plain = input.ndim == 4 and input.is_floating_point() and mode in LINEAR_MODES
+    if not plain or len(sizes) != 2 or len(scales) != 2 or None not in (size, scale_factor):
         return F.interpolate(input, size, scale_factor, *options)
-    matrices = [
-        _weights(
-            length, _of(size, axis, int), _of(scale_factor, axis, float), options, input.device
-        )
-        for axis, length in enumerate(input.shape[2:])
-    ]
-    return _multiplied(input, *matrices)
+    # Half precision would round the weights.
+    dtype = torch.promote_types(input.dtype, torch.float32)
+    columns, rows = (
+        _weights(input.shape[axis], sizes[axis], scales[axis], options, dtype, input.device)
+        for axis in (-1, -2)
+    )
+    return _multiplied(input.to(dtype), rows, columns).to(input.dtype)
 
 
 def _pool(input: torch.Tensor, output_size: Any) -> torch.Tensor:
     """As :func:`torch.nn.functional.adaptive_avg_pool2d`."""
-    if input.ndim != 4 or output_size in (1, (1, 1), [1, 1]):
+    sizes = _of_each_axis(output_size)
+    if input.ndim != 4 or len(sizes) != 2 or sizes == (1, 1):
         return F.adaptive_avg_pool2d(input, output_size)
-    size = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
-    kept = [old if new is None else new for old, new in zip(input.shape[2:], size, strict=True)]
+    kept = [old if new is None else new for old, new in zip(input.shape[2:], sizes, strict=True)]
     return _interpolate(input, kept, mode="area")
 
 
-def _of(value: Any, axis: int, kind: type) -> Any:
-    """Return a size or a factor along an axis; one that is given once is that of both."""
-    each = value[axis] if isinstance(value, Sequence) else value
-    return None if each is None else kind(each)
+def _of_each_axis(value: Any) -> tuple[Any, ...]:
+    """Return sizes or factors of height and width; one that is given once is that of both."""
+    return tuple(value) if isinstance(value, Sequence) else (value, value)
 
 
-@lru_cache(maxsize=256)
+# Of a network there are some dozens; of a validation on images of many sizes more come and go.
+@lru_cache(maxsize=64)
 def _weights(
-    length: int, size: int | None, scale: float | None, options: tuple[Any, ...], device: Any
-) -> torch.Tensor:
-    """Return the float64 (new length, length) matrix that resizes one axis.
+    length: int,
+    size: int | None,
+    scale: float | None,
+    options: tuple[Any, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> torch.Tensor | None:
+    """Return the (new length, length) matrix that resizes one axis; None if nothing changes.
 
     Its columns are what torch makes of the lines that are one at one place and zero elsewhere.
     """
+    if size == length or (size is None and scale == 1):
+        return None
     # A validation, which may come first, is in inference mode; training needs the same matrix.
     with torch.inference_mode(False), torch.no_grad():
         # Along the width: torch (2.14) resizes columns of one pixel wrongly with antialiasing.
@@ -106,17 +118,21 @@ def _weights(
         sizes = None if size is None else (1, size)
         scales = None if scale is None else (1.0, scale)
         resized = F.interpolate(lines, sizes, scales, *options)
-        return resized[0, :, 0].T.contiguous().to(device)
+        return resized[0, :, 0].T.to(device, dtype).contiguous()
 
 
-def _multiplied(x: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Map (B, C, H, W) with (h, H) and (w, W) to (B, C, h, w), computed in float32 at least."""
+def _multiplied(
+    x: torch.Tensor, rows: torch.Tensor | None, columns: torch.Tensor | None
+) -> torch.Tensor:
+    """Map (B, C, H, W) with (h, H) and (w, W) to (B, C, h, w)."""
     batch, channels, height, width = x.shape
-    dtype = torch.promote_types(x.dtype, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         # In the order of memory of channels_last, so that nothing is copied.
-        maps = x.to(dtype).permute(0, 2, 3, 1)
-        maps = rows.to(dtype) @ maps.reshape(batch, height, width * channels)
-        maps = columns.to(dtype) @ maps.reshape(batch * len(rows), width, channels)
-        maps = maps.reshape(batch, len(rows), len(columns), channels)
-        return maps.permute(0, 3, 1, 2).to(x.dtype)
+        maps = x.permute(0, 2, 3, 1)
+        if columns is not None:
+            maps = columns @ maps.reshape(batch * height, width, channels)
+            width = len(columns)
+        if rows is not None:
+            maps = rows @ maps.reshape(batch, height, width * channels)
+            height = len(rows)
+        return maps.reshape(batch, height, width, channels).permute(0, 3, 1, 2)

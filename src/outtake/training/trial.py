@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from outtake.errors import ConfigError
+from outtake.models.resizing import deterministic_resizing
 from outtake.training.randomness import random_state, set_random_state
 
 SIDE = 32  # networks take any size; one pixel is left at stride 32
@@ -127,5 +128,5 @@ def _go_backward(net: nn.Module, channels: int, *, training: bool) -> None:
             layer.training = False
     weight = next(net.parameters())
     images = torch.zeros(2, channels, SIDE, SIDE, dtype=weight.dtype, device=weight.device)
-    with torch.enable_grad():
+    with torch.enable_grad(), deterministic_resizing(images):
         net(images).sum().backward()
