@@ -30,7 +30,7 @@ from outtake.build import build_net
 from outtake.models.resizing import deterministic_resizing
 from outtake.training.losses import CrossEntropy
 
-# cuBLAS reads it when it is first used in a process, and so in both ways.
+# cuBLAS reads it when it is first used in a process, and so in all three ways.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 CLASSES = 11

@@ -31,9 +31,9 @@ from outtake.experiments.compare_records import read_records
 from outtake.inference import TorchBackend
 from outtake.models.resizing import deterministic_resizing
 from outtake.training.losses import CrossEntropy
-from outtake.training.task import SegmentationTask
 from outtake.types import TimedFrame
 from outtake.video import VideoInfo, open_clip, open_writer
+from tests.apps.test_resume import end_at
 from tests.inference.trained import SIZE, pictures, task
 from tests.test_conf import options
 
@@ -113,23 +113,15 @@ def test_a_run_goes_on_and_is_repeated_bit_for_bit(
     assert "identical: every record" in capsys.readouterr().out
     assert runs.difference(whole, runs.final_state(tmp_path / "again")) is None
 
-    calls, former = [], SegmentationTask.training_step
-
-    def ended(self: SegmentationTask, *arguments: object) -> torch.Tensor:
-        calls.append(0)
-        if len(calls) == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return former(self, *arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(SegmentationTask, "training_step", ended)
+        end_at(patch, "training_step", 6)
         with pytest.raises(SystemExit) as end:
             train(compose("train", given), tmp_path / "ended", given)
     assert end.value.code == 143
     train(compose("train", [f"resume={tmp_path / 'ended'}"]))
     assert runs.difference(whole, runs.final_state(tmp_path / "ended")) is None
     records = (tmp_path / "whole" / "environment.json").read_text()
-    assert json.loads(records)["hardware"]["gpus"] == [torch.cuda.get_device_name(0)]
+    assert json.loads(records)["hardware"]["gpus"][0] == torch.cuda.get_device_name(0)
 
 
 def test_a_run_that_is_killed_goes_on_bit_for_bit(

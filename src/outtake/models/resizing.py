@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-LINEAR_MODES = ("bilinear", "bicubic", "area")
+_LINEAR_MODES = ("bilinear", "bicubic", "area")
 
 
 def deterministic_resizing(x: torch.Tensor) -> AbstractContextManager[Any]:
@@ -69,9 +69,9 @@ def _interpolate(
     """As :func:`torch.nn.functional.interpolate`, whose arguments these are."""
     options = (mode, align_corners, recompute_scale_factor, antialias)
     sizes, scales = _of_each_axis(size), _of_each_axis(scale_factor)
-    plain = input.ndim == 4 and input.is_floating_point() and mode in LINEAR_MODES
+    plain = input.ndim == 4 and input.is_floating_point() and mode in _LINEAR_MODES
     if not plain or len(sizes) != 2 or len(scales) != 2 or None not in (size, scale_factor):
-        return F.interpolate(input, size, scale_factor, *options)
+        return F.interpolate(input, size, scale_factor, *options)  # which refuses what can not be
     # Half precision would round the weights.
     dtype = torch.promote_types(input.dtype, torch.float32)
     columns, rows = (

@@ -238,15 +238,16 @@ class _Clock:
 
         FFmpeg's muxer for MP4 takes for the first frame that one of the packets decoded at 0 or
         before that is shown soonest after it was decoded. Where that could be another one, all
-        frames would be early by the difference: so the others are decoded after 0, or so shortly
-        after the first that none of them is shown sooner.
+        frames would be early by the difference: so the others are decoded after 0; where there is
+        no time left for that, so shortly after the first that none of them is shown sooner, if
+        the time base is fine enough.
         """
         first, between = self._pts[0] - self._origin, self._reorder - 1
         if first <= 0 or between <= 0:
             return self._step
         if first > between:
             return min(self._step, (first - 1) // between)
-        return max(min(self._step, min(self._pts[1:2], default=first) - self._pts[0]), 1)
+        return max(min(self._step, (self._pts[1] - self._pts[0]) // between), 1)
 
 
 def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
