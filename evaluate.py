@@ -3,14 +3,14 @@
 import hydra
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run, user_errors
+from outtake.programs.command_line import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Compose, evaluate, write ``metrics.json`` and ``report.html``."""
     with user_errors():
-        from outtake.apps.evaluate import evaluate  # late: --help stays fast
+        from outtake.programs.evaluate import evaluate
 
         evaluate(cfg)
 

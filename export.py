@@ -3,14 +3,14 @@
 import hydra
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run, user_errors
+from outtake.programs.command_line import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="export")
 def main(cfg: DictConfig) -> None:
     """Compose, export."""
     with user_errors():
-        from outtake.apps.export import export  # late: --help stays fast
+        from outtake.programs.export import export
 
         export(cfg)
 

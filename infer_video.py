@@ -3,14 +3,14 @@
 import hydra
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run, user_errors
+from outtake.programs.command_line import run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="infer_video")
 def main(cfg: DictConfig) -> None:
     """Compose the config and hand it on; the import is late so that --help is quick."""
     with user_errors():
-        from outtake.apps.infer_video import infer_video
+        from outtake.programs.infer_video import infer_video
 
         infer_video(cfg)
 

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.apps.cli import run, user_errors
+from outtake.programs.command_line import run, user_errors
 
 FOR_TRIALS: list[str] = []  # what stands after -- are overrides of train.py
 
@@ -16,8 +16,8 @@ FOR_TRIALS: list[str] = []  # what stands after -- are overrides of train.py
 def main(cfg: DictConfig) -> None:
     """Compose, run trials, write what was found."""
     with user_errors():
-        from outtake.apps.sweep import run_sweep  # late: --help stays fast
-        from outtake.errors import ConfigError
+        from outtake.core.errors import ConfigError
+        from outtake.programs.sweep import run_sweep
 
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")

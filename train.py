@@ -5,22 +5,22 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.apps.cli import hydra_folder, run, user_errors
+from outtake.programs.command_line import hydra_folder, run, user_errors
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with user_errors():
-        from outtake.apps.train import train  # late: --help stays fast
-        from outtake.apps.world import check_multirun
+        from outtake.programs.train import train
+        from outtake.training.distributed.environment import check_multirun
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
             check_multirun(cfg)
         with hydra_folder(hydra_cfg) as run_dir:
             if cfg.reproduce:
-                from outtake.apps.reproduce import reproduce
+                from outtake.programs.reproduce import reproduce
 
                 return reproduce(cfg, run_dir, list(hydra_cfg.overrides.task))
             return train(cfg, run_dir, list(hydra_cfg.overrides.task))

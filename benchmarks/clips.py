@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from outtake.core.types import TimedFrame
 from outtake.data.scenes import Scenes
-from outtake.types import TimedFrame
-from outtake.video import VideoInfo, open_writer
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.video_writer import open_writer
 
 ROOT = Path(__file__).resolve().parents[1]
 REMOVED = ("car", "person")

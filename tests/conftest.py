@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tests.small_run import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,3 +59,40 @@ def camvid_root(real_data: Path) -> Path:
     if not (real_data / "camvid").is_dir():
         pytest.skip(f"{real_data} has no camvid")
     return real_data / "camvid"
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of two short epochs on the scenes."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    from outtake.config.compose import compose
+    from outtake.programs.train import train
+
+    train(compose("train", SMALL), folder, SMALL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs() -> ModuleType:
+    """The runs of a second of ``benchmarks/reliability/runs.py``."""
+    from benchmarks.reliability import runs
+
+    return runs
+
+
+@pytest.fixture(scope="session")
+def pairs(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny images and masks."""
+    return runs.write_data(tmp_path_factory.mktemp("pairs") / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(runs: ModuleType, pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that took a second."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    from outtake.config.compose import compose
+    from outtake.programs.train import train
+
+    overrides = runs.options(pairs)
+    train(compose("train", overrides), folder, overrides)
+    return folder

@@ -1,26 +1,49 @@
-"""The floors: imports go downward only, and Hydra stays at the top."""
+"""The direction of imports: a package imports what stands before it, Hydra stays at the top."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "outtake"
-FLOORS = {
-    **dict.fromkeys(
-        ("types", "labels", "errors", "files", "locks", "processors", "memory", "ranges"), 0
-    ),
-    **dict.fromkeys(("containers", "onnx_providers"), 0),
-    **dict.fromkeys(("visualize", "charts", "data", "models", "video", "removal"), 1),
-    **dict.fromkeys(("training", "inference", "engine"), 2),
-    **dict.fromkeys(("build", "checkpoint", "experiments"), 3),
-    "apps": 4,
-}
-HYDRA_ALLOWED = {"build", "checkpoint", "apps"}
+# Each may import those before it. A package's own modules stand before its sub-packages, unless
+# the sub-packages are listed.
+ORDER = (
+    "core",
+    "drawing",
+    "data.synthetic",
+    "data",
+    "models",
+    "motion",
+    "video",
+    "video.read",
+    "video.write",
+    "masking",
+    "removal",
+    "removal.clean_plate",
+    "evaluation",
+    "inference",
+    "training",
+    "training.losses",
+    "training.callbacks",
+    "training.distributed",
+    "config",
+    "pages",
+    "pages.comparison",
+    "pages.evaluation",
+    "runs.dashboards",
+    "runs",
+    "sweeps",
+    "pipeline",
+    "programs",
+)
+PLACE = {name: place for place, name in enumerate(ORDER)}
+HYDRA_ALLOWED = {"config", "programs", "pipeline", "runs", "training"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -34,43 +57,60 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part(module: str) -> str | None:
-    names = module.split(".")
-    return names[1] if names[0] == "outtake" and len(names) > 1 and names[1] in FLOORS else None
+def package(module: str) -> str | None:
+    """The package that a module of Outtake lies in; None for a module of others."""
+    top, _, rest = module.partition(".")
+    if top != "outtake" or not rest or rest == "__version__":
+        return None
+    parts = rest.split(".")
+    return next(
+        (name for n in range(len(parts), 0, -1) if (name := ".".join(parts[:n])) in PLACE), parts[0]
+    )
 
 
-def own_part(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def own_package(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).parent.parts)
 
 
 def may_import(own: str, other: str) -> bool:
-    below = FLOORS[other] < FLOORS[own]
-    return below or other == "visualize" or FLOORS[own] == FLOORS[other] in (0, 3)
+    return PLACE[other] <= PLACE[own]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_downward_only(path: Path) -> None:
-    own = own_part(path)
-    assert own in FLOORS, f"{own} has no floor: give it one here and in docs/architecture.md"
+def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
+    own = own_package(path)
+    assert own in PLACE, f"{own} has no place: give it one here and in docs/architecture.md"
     for module in imports(path):
-        other = part(module)
-        if other is None or other == own:
+        other = package(module)
+        if other is None:
             continue
-        assert may_import(own, other), (
-            f"{own} (floor {FLOORS[own]}) imports {module} (floor {FLOORS[other]})"
-        )
+        assert other in PLACE, f"{path.name} imports {module}, which has no place"
+        assert may_import(own, other), f"{own} imports {module}, which stands behind it"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_hydra_and_omegaconf_stay_where_config_meets_mechanism(path: Path) -> None:
     used = {module.split(".")[0] for module in imports(path)} & {"hydra", "omegaconf"}
-    assert not used or own_part(path) in HYDRA_ALLOWED, f"{path.name} imports {used}"
+    top = own_package(path).split(".")[0]
+    assert not used or top in HYDRA_ALLOWED, f"{path.name} imports {used}"
+
+
+def test_faces_export_nothing() -> None:
+    """Imports name the module that defines a thing: no two packages can import each other."""
+    for face in PACKAGE.rglob("__init__.py"):
+        if face != PACKAGE / "__init__.py":
+            assert not list(imports(face)), f"{face} imports"
+
+
+def test_every_package_has_a_place_and_every_place_a_package() -> None:
+    found = {own_package(path) for path in MODULES}
+    assert found == set(ORDER)
 
 
 def test_a_breach_would_be_seen(tmp_path: Path) -> None:
     breach = tmp_path / "breach.py"
-    breach.write_text("from outtake.apps.train import train\nimport hydra\n")
-    assert not may_import("data", "apps") and not may_import("data", "models")
-    assert may_import("apps", "data") and may_import("data", "labels")
-    assert "apps" in {part(module) for module in imports(breach)}
+    breach.write_text("from outtake.programs.train import train\nimport hydra\n")
+    assert all(not may_import(first, second) for first, second in pairwise(ORDER))
+    assert may_import("programs", "data") and may_import("data", "core")
+    assert "programs" in {package(module) for module in imports(breach)}
     assert "hydra" in set(imports(breach))

@@ -1,7 +1,8 @@
 """Small generated data sets."""
 
 import pytest
-from generated import SIZE, label_map, picture, save
+
+from tests.data.generated import SIZE, label_map, picture, save
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from generated import label_map, picture, save
 
+from outtake.core.errors import ConfigError, DataRootError, LabelValueError, PairingError
 from outtake.data.camvid import CLASSES, CamVid
-from outtake.data.verify import verify
-from outtake.errors import ConfigError, DataRootError, LabelValueError, PairingError
+from outtake.data.verification import verify
+from tests.data.generated import label_map, picture, save
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from generated import picture, save
 
+from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
-from outtake.data.verify import DataWarning
-from outtake.errors import ConfigError, DataRootError
+from outtake.data.verification import DataWarning
+from tests.data.generated import picture, save
 
 
 def steps():

@@ -2,10 +2,10 @@ import csv
 
 import numpy as np
 import pytest
-from generated import label_map, picture, save
 
+from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, PairingError
 from outtake.data.folder import Folder
-from outtake.errors import ConfigError, DataRootError, EmptySplitError, PairingError
+from tests.data.generated import label_map, picture, save
 
 
 def fill(images, masks, names="abc", ending="", extension="png"):

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from outtake.core.errors import ConfigError
 from outtake.data.resize import resize_short_side, short_side_size
-from outtake.errors import ConfigError
 
 
 @pytest.mark.parametrize(

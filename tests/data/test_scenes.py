@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from outtake.data.scenery.cache import ByteCache
-from outtake.data.scenery.dice import Dice, cosine, lattice, mix, sine
+from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnknownClassError
 from outtake.data.scenes import Scenes
 from outtake.data.source import Pair
-from outtake.errors import ConfigError, DataRootError, EmptySplitError, UnknownClassError
+from outtake.data.synthetic.lru_cache import ByteCache
+from outtake.data.synthetic.rng import Dice, cosine, lattice, mix, sine
 
 SPLITS = ("train", "val", "test")
 OBJECT_IDS = (5, 6, 7)

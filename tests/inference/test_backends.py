@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.errors import ConfigError, DeviceError, OutOfMemoryError
-from outtake.inference import TorchBackend, open_backend
-from outtake.inference.model_cache import ModelCache
-from outtake.inference.opening import choose
-from outtake.inference.optional import require
+from outtake.core.errors import ConfigError, DeviceError, OutOfMemoryError
+from outtake.inference.export_cache import ModelCache
+from outtake.inference.open_backend import choose, open_backend
+from outtake.inference.optional_imports import require
+from outtake.inference.torch_backend import TorchBackend
 from tests.inference.trained import SIZE, Trained, pictures, task
 
 FULL = (97, 130)  # an odd enlargement
@@ -233,8 +233,8 @@ def test_a_provider_without_its_libraries_is_a_device_error(trained, monkeypatch
 
 
 def test_auto_takes_what_is_fastest_here(monkeypatch):
-    there = "outtake.inference.opening.importlib.util.find_spec"
-    monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "x86_64")
+    there = "outtake.inference.open_backend.importlib.util.find_spec"
+    monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(there, lambda name: object())
     assert choose("auto") == "openvino"
@@ -242,10 +242,10 @@ def test_auto_takes_what_is_fastest_here(monkeypatch):
     assert choose("auto", precision="int8") == "openvino"
     monkeypatch.setattr(there, lambda name: None)
     assert choose("auto") == "torch"
-    monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "arm64")
+    monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "arm64")
     monkeypatch.setattr(there, lambda name: object())
     assert choose("auto") == "torch"
-    monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert choose("auto") == "torch" and choose("auto", "cpu") == "openvino"
@@ -254,7 +254,7 @@ def test_auto_takes_what_is_fastest_here(monkeypatch):
 
 
 def test_what_auto_took_is_said_once_and_only_when_it_is_opened(trained, monkeypatch, caplog):
-    monkeypatch.setattr("outtake.inference.opening.platform.machine", lambda: "arm64")
+    monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "arm64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.INFO):
         choose("auto")
@@ -273,7 +273,7 @@ def test_a_signal_arrives_after_backends_have_come_and_gone():
     script = """
         import gc, os, signal
         from pathlib import Path
-        from outtake.inference import open_backend
+        from outtake.inference.open_backend import open_backend
         from tests.inference.trained import SIZE, Trained, pictures, task
         signal.signal(signal.SIGUSR1, lambda *_: print("arrived", flush=True))
         opened = []
@@ -301,7 +301,7 @@ def test_nothing_reports_to_anyone(tmp_path):
         def refused(*_): print("CONNECTED"); raise OSError("no network here")
         socket.socket.connect = socket.getaddrinfo = refused
         from pathlib import Path
-        from outtake.inference import open_backend
+        from outtake.inference.open_backend import open_backend
         from tests.inference.trained import SIZE, Trained, pictures, task
         trained = Trained(task(), Path(sys.argv[1]))
         images = pictures(2, 0)[0]

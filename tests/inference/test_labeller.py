@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from outtake.errors import ConfigError
-from outtake.inference import Labeller
-from outtake.inference.labeller import starts
+from outtake.core.errors import ConfigError
+from outtake.inference.labeller import Labeller, starts
 
 
 class Pointwise:

@@ -6,10 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from outtake.errors import ConfigError, DeviceError, OutOfMemoryError
-from outtake.inference import Predictor, TorchBackend, resolve_device
-from outtake.labels import LabelSpace
-from outtake.types import TimedFrame
+from outtake.core.device import resolve_device
+from outtake.core.errors import ConfigError, DeviceError, OutOfMemoryError
+from outtake.core.labels import LabelSpace
+from outtake.core.types import TimedFrame
+from outtake.inference.predictor import Predictor
+from outtake.inference.torch_backend import TorchBackend
 
 SPACE = LabelSpace.named(("dark", "bright"))
 

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from outtake.labels import LabelSpace
-from outtake.models.normalize import Normalize
-from outtake.training.losses import CrossEntropy
+from outtake.core.labels import LabelSpace
+from outtake.models.normalisation import Normalize
+from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.task import SegmentationTask
 
 SPACE = LabelSpace.named(("ground", "ball", "wall"))

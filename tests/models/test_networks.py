@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from outtake.errors import ConfigError, WeightsError
+from outtake.core.errors import ConfigError, WeightsError
 from outtake.models.encoder import make_encoder
 from outtake.models.fcn import FCN
-from outtake.models.normalize import Normalize
+from outtake.models.normalisation import Normalize
 from outtake.models.smp import SmpNet
 from outtake.models.upsample import FrozenUpsample, LearnedUpsample
 

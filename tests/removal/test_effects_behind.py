@@ -9,11 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.errors import VideoError
-from outtake.removal import Alpha, Inpaint, MaskedFrame, Replace, SideBySide, Solid
-from outtake.removal.backdrop import Footage, Still, cover, open_backdrop
-from outtake.types import TimedFrame
-from outtake.visualize import save_png
+from outtake.core.errors import VideoError
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import TimedFrame
+from outtake.drawing.label_pictures import save_png
+from outtake.removal.alpha import Alpha
+from outtake.removal.background_media import Footage, Still, cover, open_backdrop
+from outtake.removal.effects import Solid
+from outtake.removal.inpaint import Inpaint
+from outtake.removal.replace import Replace
+from outtake.removal.side_by_side import SideBySide
 
 TIME_BASE = Fraction(1, 1000)
 LEVELS = [20, 60, 100, 140, 180, 220]

@@ -4,10 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.errors import ConfigError
-from outtake.removal import Blur, MaskedFrame, MaskView, Plate, Solid
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import TimedFrame
+from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.effects import Blur, Solid
 from outtake.removal.feather import Feathered
-from outtake.types import TimedFrame
+from outtake.removal.views import MaskView
 
 
 def frame(pts: int = 0, deep: bool = False) -> MaskedFrame:

@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.errors import OutputError
-from outtake.removal import FrameFacts, MaskedFrame, RemovalReport
-from outtake.removal.report import check_report, read_report, report_path, write_report
-from outtake.types import TimedFrame
+from outtake.core.errors import OutputError
+from outtake.core.frames import FrameFacts, MaskedFrame
+from outtake.core.types import TimedFrame
+from outtake.removal.report import (
+    RemovalReport,
+    check_report,
+    read_report,
+    report_path,
+    write_report,
+)
 
 
 def test_each_stage_is_charged_for_its_own_time_only():

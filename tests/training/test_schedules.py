@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from outtake.errors import ConfigError
+from outtake.core.errors import ConfigError
 from outtake.training.schedules import cosine, one_cycle, poly
 
 

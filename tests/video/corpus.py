@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av.stream import Disposition
 
-from outtake.processors import scheduled_as_before
+from outtake.core.cpu import scheduled_as_before
 
 FRAMES = 12
 SIZE = (64, 48)

@@ -158,7 +158,8 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.video.mutations"],
+            cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -196,8 +197,9 @@ class _Counter(logging.Handler):
 
 
 def _serve() -> None:
-    from outtake.errors import OuttakeError
-    from outtake.video import open_clip, open_writer
+    from outtake.core.errors import OuttakeError
+    from outtake.video.read.clip import open_clip
+    from outtake.video.write.video_writer import open_writer
 
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

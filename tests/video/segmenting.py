@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from outtake.types import TimedFrame
-from outtake.video import Output, open_clip
+from outtake.core.types import TimedFrame
+from outtake.video.read.clip import open_clip
+from outtake.video.write.output import Output
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
 LENGTHS = (11, 11, 8)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from outtake.data.images import read_image, read_raw_mask
-from outtake.data.masks import MaskCode
-from outtake.data.pairing import check_root, check_split, pair_folders
+from outtake.core.errors import DataRootError
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame, LabelMap
+from outtake.data.discover_pairs import check_root, check_split, pair_folders
+from outtake.data.image_files import read_image, read_raw_mask
+from outtake.data.mask_encoding import MaskCode
 from outtake.data.source import SPLITS, Pair
-from outtake.errors import DataRootError
-from outtake.labels import LabelSpace
-from outtake.types import Frame, LabelMap
 
 CLASSES = {
     "sky": (128, 128, 128),

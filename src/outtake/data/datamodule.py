@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from outtake.data.augment import Augmentation
+from outtake.core.errors import ConfigError
+from outtake.core.labels import LabelSpace
+from outtake.data.augmentation import Augmentation
 from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
 from outtake.data.resize import short_side_size
-from outtake.data.sampler import EpochSampler, EqualSizeBatches, SharedBatches
+from outtake.data.samplers import EpochSampler, EqualSizeBatches, SharedBatches
 from outtake.data.source import Source
-from outtake.data.verify import DataWarning, SplitReport, verify, warn_duplicates
-from outtake.errors import ConfigError
-from outtake.labels import LabelSpace
+from outtake.data.verification import DataWarning, SplitReport, verify, warn_duplicates
 
 if TYPE_CHECKING:
     from albumentations import BasicTransform

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from outtake.data.augment import Augmentation
+from outtake.core.errors import ConfigError
+from outtake.core.parallel import cpu_threads, map_threaded
+from outtake.core.types import Frame, LabelMap
+from outtake.data.augmentation import Augmentation
 from outtake.data.resize import resize_short_side, short_side_size
-from outtake.data.sampler import NO_SAMPLE
+from outtake.data.samplers import NO_SAMPLE
 from outtake.data.source import Pair, Source
-from outtake.data.threads import cpu_threads, map_threaded
-from outtake.errors import ConfigError
-from outtake.types import Frame, LabelMap
 
 
 class Sample(TypedDict):
-    """One item of a batch, see :class:`outtake.types.Batch`."""
+    """One item of a batch, see :class:`outtake.core.types.Batch`."""
 
     image: torch.Tensor
     mask: torch.Tensor

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outtake.data.verify import SplitReport
+    from outtake.data.verification import SplitReport
 
 
 def split_fingerprint(files: Mapping[str, tuple[str, ...]]) -> str:

@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from outtake.data.classes import ClassList, class_names, declared_code, read_classes
-from outtake.data.discover import discovered_code
-from outtake.data.images import read_image, read_raw_mask
-from outtake.data.layout import find_folders, list_layouts, read_csv
-from outtake.data.masks import MaskCode
-from outtake.data.pairing import check_root, check_split, pair_folders
+from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.types import Frame, LabelMap
+from outtake.data.class_file import ClassList, class_names, declared_code, read_classes
+from outtake.data.discover_pairs import check_root, check_split, pair_folders
+from outtake.data.image_files import read_image, read_raw_mask
+from outtake.data.infer_classes import discovered_code
+from outtake.data.mask_encoding import MaskCode
 from outtake.data.source import SPLITS, Pair
-from outtake.errors import ConfigError, DataRootError
-from outtake.types import Frame, LabelMap
+from outtake.data.split_layouts import find_folders, list_layouts, read_csv
 
 CLASSES_FILE = "classes.yaml"
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.errors import ConfigError
+from outtake.core.errors import ConfigError
 
 # OpenCV's area interpolation takes at most this many channels at a time.
 _CHANNELS_AT_ONCE = 4

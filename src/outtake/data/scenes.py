@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from outtake.data.scenery.cache import ByteCache
-from outtake.data.scenery.clip import SceneClip, World
-from outtake.data.scenery.dice import key_of
-from outtake.data.scenery.stage import LABELS, OBJECTS, Stage
+from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame, LabelMap
 from outtake.data.source import SPLITS, Pair
-from outtake.errors import ConfigError, DataRootError, EmptySplitError
-from outtake.labels import LabelSpace
-from outtake.types import Frame, LabelMap
+from outtake.data.synthetic.clip import SceneClip, World
+from outtake.data.synthetic.lru_cache import ByteCache
+from outtake.data.synthetic.rng import key_of
+from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, Stage
 
 # A new number whenever the same seed draws another picture.
 VERSION = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from outtake.labels import LabelSpace
-from outtake.types import Frame, LabelMap
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame, LabelMap
 
 SPLITS = ("train", "val", "test")
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from outtake.core.errors import ConfigError
 from outtake.data.resize import resize
-from outtake.errors import ConfigError
-from outtake.inference.backend import Confidences, Images, LabelMaps, Logits, Network
-from outtake.inference.enlarge import enlarge
+from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
+from outtake.inference.upsample_argmax import enlarge
 
 
 class Labeller:
@@ -57,7 +57,7 @@ class Labeller:
     def __call__(
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
-        """Label a batch; see :class:`outtake.inference.backend.Backend`."""
+        """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
         labels: list[NDArray[np.uint8]] = []
         sure: list[NDArray[np.float32]] = []
         with self._one_by_one:

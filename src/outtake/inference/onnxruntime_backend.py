@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from outtake.errors import ConfigError, DeviceError
-from outtake.inference.backend import Images, Logits
-from outtake.inference.graph import Exportable, to_onnx
-from outtake.inference.model_cache import ModelCache
-from outtake.inference.optional import require
-from outtake.onnx_providers import PROVIDERS, check_provider
+from outtake.core.errors import ConfigError, DeviceError
+from outtake.core.onnx_providers import PROVIDERS, check_provider
+from outtake.inference.export_cache import ModelCache
+from outtake.inference.export_onnx import Exportable, to_onnx
+from outtake.inference.optional_imports import require
+from outtake.inference.protocol import Images, Logits
 
 PRECISIONS = ("float32", "float16")
 _WHY = "backend=onnxruntime"
@@ -65,7 +65,7 @@ class ONNXRuntimeNetwork:
         self._sessions: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, images: Images) -> Logits:
-        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         shape = images.shape[1:]
         if shape not in self._sessions:
             self._sessions[shape] = self._session((shape[0], shape[1], shape[2]))

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from outtake.errors import ConfigError
-from outtake.inference.backend import Images, Logits
-from outtake.inference.graph import Exportable, Graph, example, exporting
-from outtake.inference.model_cache import ModelCache
-from outtake.inference.optional import quiet, require, require_nncf
-from outtake.processors import usable_processors
+from outtake.core.cpu import usable_processors
+from outtake.core.errors import ConfigError
+from outtake.inference.export_cache import ModelCache
+from outtake.inference.export_onnx import Exportable, Graph, example, exporting
+from outtake.inference.optional_imports import quiet, require, require_nncf
+from outtake.inference.protocol import Images, Logits
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 _WHY = "backend=openvino"
@@ -83,7 +83,7 @@ class OpenVINONetwork:
         self._requests: dict[tuple[tuple[int, int, int], int], list[Any]] = {}
 
     def __call__(self, images: Images) -> Logits:
-        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         height, width, channels = images.shape[1:]
         requests = self._opened((height, width, channels), min(len(images), self._threads))
         at_once = len(requests)

@@ -10,13 +10,13 @@ from itertools import islice
 import cv2
 import numpy as np
 
+from outtake.core.errors import ConfigError
+from outtake.core.frames import LabelledFrame
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame, TimedFrame
 from outtake.data.resize import resize_short_side
-from outtake.errors import ConfigError
-from outtake.inference.backend import Backend, Confidences, Images, LabelMaps
-from outtake.inference.memory import told_in_a_line
-from outtake.labels import LabelSpace
-from outtake.removal.stages import LabelledFrame
-from outtake.types import Frame, TimedFrame
+from outtake.inference.oom import told_in_a_line
+from outtake.inference.protocol import Backend, Confidences, Images, LabelMaps
 
 Labelled = tuple[LabelMaps, Confidences | None]
 

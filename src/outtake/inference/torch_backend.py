@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from outtake.errors import ConfigError
-from outtake.inference.backend import Confidences, Images, LabelMaps, Logits
-from outtake.inference.device import resolve_device
+from outtake.core.device import resolve_device
+from outtake.core.errors import ConfigError
+from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -64,7 +64,7 @@ class TorchNetwork:
         self._compiled = compile
 
     def __call__(self, images: Images) -> Logits:
-        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.backend.Network`."""
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         with torch.inference_mode():
             logits = self.predict(images).float().permute(0, 2, 3, 1)
             return np.ascontiguousarray(logits.cpu().numpy())
@@ -127,7 +127,7 @@ class TorchBackend:
     def __call__(
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
-        """Label a batch; see :class:`outtake.inference.backend.Backend`."""
+        """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
         with self._one_by_one, torch.inference_mode():
             logits = self.network.predict(images, size, flip=self._flip)
             best, labels = logits.max(dim=1)

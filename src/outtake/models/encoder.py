@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from outtake.errors import ConfigError, WeightsError
+from outtake.core.errors import ConfigError, WeightsError
 
 HUB_HOST = "huggingface.co"
 CONNECT_TIMEOUT_S = 5.0

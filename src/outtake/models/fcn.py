@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from outtake.errors import ConfigError
+from outtake.core.errors import ConfigError
 from outtake.models.encoder import make_encoder
 from outtake.models.padding import pad_to_stride
 from outtake.models.upsample import make_upsample

@@ -9,7 +9,7 @@ import segmentation_models_pytorch
 import torch
 from torch import nn
 
-from outtake.errors import ConfigError
+from outtake.core.errors import ConfigError
 from outtake.models.encoder import check_encoder_name, load_encoder_weights
 from outtake.models.padding import pad_to_stride
 

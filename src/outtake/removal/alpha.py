@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.errors import ConfigError
-from outtake.ranges import is_number
-from outtake.removal.framewise import copied
-from outtake.removal.regions import inner_ramp
-from outtake.removal.stages import MaskedFrame, alone
-from outtake.types import Frame, Mask, TimedFrame
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame, alone
+from outtake.core.mask_regions import inner_ramp
+from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.validate import is_number
+from outtake.removal.per_frame import copied
 
 
 class Alpha:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from outtake.errors import ConfigError
-from outtake.ranges import is_number
-from outtake.removal.framewise import copied, framewise
-from outtake.removal.regions import regions
-from outtake.removal.stages import MaskedFrame, alone
-from outtake.types import Frame, Mask, TimedFrame
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame, alone
+from outtake.core.mask_regions import regions
+from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.validate import is_number
+from outtake.removal.per_frame import copied, framewise
 
 
 class Blur:

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.errors import ConfigError
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
-from outtake.types import Frame, Mask, TimedFrame
+from outtake.core.errors import ConfigError
+from outtake.core.frames import Context, FrameFacts, MaskedFrame, Remover
+from outtake.core.types import Frame, Mask, TimedFrame
 
 Deep = NDArray[np.uint16]
 

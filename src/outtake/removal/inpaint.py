@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from outtake.errors import ConfigError
-from outtake.ranges import check_number
-from outtake.removal.framewise import copied, framewise
-from outtake.removal.regions import regions
-from outtake.removal.stages import FrameFacts, MaskedFrame, alone
-from outtake.types import Frame, Mask, TimedFrame
+from outtake.core.errors import ConfigError
+from outtake.core.frames import FrameFacts, MaskedFrame, alone
+from outtake.core.mask_regions import regions
+from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.validate import check_number
+from outtake.removal.per_frame import copied, framewise
 
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 _GREY = 128

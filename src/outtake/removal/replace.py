@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from outtake.errors import ConfigError
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame, alone, with_image
+from outtake.core.types import Frame, TimedFrame
 from outtake.removal.alpha import blended, checked_edge
-from outtake.removal.backdrop import cover, open_backdrop
-from outtake.removal.framewise import copied
-from outtake.removal.stages import MaskedFrame, alone, with_image
-from outtake.types import Frame, TimedFrame
+from outtake.removal.background_media import cover, open_backdrop
+from outtake.removal.per_frame import copied
 
 
 class Replace:

@@ -8,9 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
-from outtake.errors import OutputError
-from outtake.files import write_json
-from outtake.removal.stages import FrameFacts, MaskedFrame
+from outtake.core.errors import OutputError
+from outtake.core.files import write_json
+from outtake.core.frames import FrameFacts, MaskedFrame
 
 T = TypeVar("T")
 Column = list[float | None]

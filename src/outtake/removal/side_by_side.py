@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.ranges import check_number
-from outtake.removal.stages import Context, FrameFacts, MaskedFrame, Remover
-from outtake.types import TimedFrame
+from outtake.core.frames import Context, FrameFacts, MaskedFrame, Remover
+from outtake.core.types import TimedFrame
+from outtake.core.validate import check_number
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKER = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from outtake.errors import ConfigError, DeviceError
-from outtake.removal.network import OwnNetwork, Run, first_of, network_file
-from outtake.removal.pixels import Floats, PixelOptions, Pixels
+from outtake.core.errors import ConfigError, DeviceError
+from outtake.removal.inpainting_network import OwnNetwork, Run, first_of, network_file
+from outtake.removal.preprocessing import Floats, PixelOptions, Pixels
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -23,7 +23,7 @@ class TorchScript(OwnNetwork):
             (``image+mask`` or ``mask+image``).
         device: ``auto`` (CUDA where it is), ``cpu`` or ``cuda``.
         licence: under which the network may be used; goes into the report.
-        pixels: fields of :class:`outtake.removal.pixels.Pixels`.
+        pixels: fields of :class:`outtake.removal.preprocessing.Pixels`.
 
     Raises:
         ConfigError: the file is missing or no TorchScript, or an option can not work.

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from outtake import visualize
-from outtake.errors import ConfigError
-from outtake.ranges import is_number
-from outtake.removal.framewise import copied
-from outtake.removal.stages import MaskedFrame, alone, with_image
-from outtake.types import TimedFrame
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame, alone, with_image
+from outtake.core.types import TimedFrame
+from outtake.core.validate import is_number
+from outtake.drawing import label_pictures
+from outtake.removal.per_frame import copied
 
 
 class Overlay:
@@ -45,7 +45,7 @@ class Overlay:
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
             space = item.labelled.space
-            tinted = visualize.overlay(
+            tinted = label_pictures.overlay(
                 item.frame.image,
                 item.labelled.labels,
                 space.palette(),

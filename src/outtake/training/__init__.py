@@ -1,1 +1,1 @@
-"""Training: the task, its loss, its metrics and what watches over a fit."""
+"""Training: the task, its losses and schedules, checkpoints and resumption."""

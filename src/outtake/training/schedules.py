@@ -11,7 +11,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from outtake.ranges import check_number
+from outtake.core.validate import check_number
 
 
 def poly(

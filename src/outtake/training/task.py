@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from outtake.errors import NonFiniteLossError
-from outtake.labels import LabelSpace
-from outtake.models.resizing import deterministic_resizing
-from outtake.training import ranks
-from outtake.training.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
-from outtake.types import Batch
+from outtake.core.errors import NonFiniteLossError
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Batch
+from outtake.evaluation.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
+from outtake.models.deterministic_resize import deterministic_resizing
+from outtake.training import collectives
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeScheduler = Callable[[Optimizer, int], LRScheduler]
@@ -37,7 +37,7 @@ class SegmentationTask(LightningModule):
         scheduler: makes the schedule from the optimizer and the number of steps, or None.
         channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
         record: plain containers that go into every checkpoint under ``outtake``: what
-            :func:`outtake.checkpoint.load_trained` rebuilds the task from.
+            :func:`outtake.config.load_trained.load_trained` rebuilds the task from.
     """
 
     def __init__(
@@ -98,14 +98,18 @@ class SegmentationTask(LightningModule):
         """
         own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
         # A rank's loss is its part of the global batch's, scaled so that the mean of all is that.
-        loss, count = ranks.mean_over_ranks(own.detach(), len(batch["image"]), weighted=False)
+        loss, count = collectives.mean_over_ranks(own.detach(), len(batch["image"]), weighted=False)
         if not torch.isfinite(loss):
             guilty = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
             raise self.not_finite(f"the loss became {loss.item()}", guilty)
         self.images_in_step = count
         self.log("train/loss", loss, prog_bar=True, batch_size=count)
         for name, part in getattr(self.loss, "parts", {}).items():
-            self.log(f"train/loss_{name}", ranks.total(part) / ranks.world_size(), batch_size=count)
+            self.log(
+                f"train/loss_{name}",
+                collectives.total(part) / collectives.world_size(),
+                batch_size=count,
+            )
         self.log("train/loss_epoch", loss, on_step=False, on_epoch=True, batch_size=count)
         return own
 
@@ -116,7 +120,7 @@ class SegmentationTask(LightningModule):
         own = self.loss(logits, mask)
         images = int((batch["index"] >= 0).sum())
         # A rank that has had all its batches gets one without samples, which counts for nothing.
-        loss, count = ranks.mean_over_ranks(own, images, weighted=True)
+        loss, count = collectives.mean_over_ranks(own, images, weighted=True)
         if not torch.isfinite(loss):
             what = f"the validation loss became {loss.item()}"
             guilty = [] if torch.isfinite(own) else batch["index"].tolist()
@@ -133,7 +137,7 @@ class SegmentationTask(LightningModule):
 
         Every rank has to ask for it at the same place: each names its samples.
         """
-        samples = [index for each in ranks.gathered(samples) for index in each if index >= 0]
+        samples = [index for each in collectives.gathered(samples) for index in each if index >= 0]
         named = ", ".join(map(str, samples)) or "none"
         return NonFiniteLossError(
             f"{what} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from outtake.types import Frame
+from outtake.core.types import Frame
 
 BT709 = 1
 UNSPECIFIED = 2

@@ -1,0 +1,1 @@
+"""Proofs: kills, faults, hostile inputs."""

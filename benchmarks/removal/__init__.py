@@ -1,0 +1,1 @@
+"""The quality and the speed of removers."""

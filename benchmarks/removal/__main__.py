@@ -1,0 +1,178 @@
+"""How close a removal comes to the background that was really there.
+
+Hides known background, removes what hides it, and prints for the hole: PSNR in dB, SSIM, flicker
+(difference to the frame before, moved along with the true motion, in grey levels), the share that
+was made up, and the processor time per frame (with one thread that is the time it takes on a quiet
+machine):
+
+    python -m benchmarks.removal --quick
+    python -m benchmarks.removal --clips tennis/object tennis/box --removers telea plate
+
+``tennis`` and ``camvid`` are read from the folder in the environment variable OUTTAKE_DATA; the
+other clips are rendered. Hidden pixels are overwritten before any remover sees them, moving
+objects of a real clip too, but those are not scored, since nobody knows what is behind them.
+
+From checkpoint to encoded file, on rendered streets, with predicted masks:
+
+    python -m benchmarks.removal --end-to-end runs/NAME --set remover=plate
+
+The protocol of video completion on DAVIS (432x240, whole frames, SSIM window 65), on a folder of
+your own with JPEGImages/480p/CLIP/*.jpg and test_masks/CLIP/*.png:
+
+    python -m benchmarks.removal --davis FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.removal.baselines import homography_median, telea, unaligned_median
+from benchmarks.removal.clips import CLIPS
+from benchmarks.removal.scores import Motion, motions, psnr, squared_error, ssim, warp_error
+from benchmarks.removal.shots import Shot
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import Frame, TimedFrame
+from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.inpaint import Inpaint
+
+SCORED_PIXELS = 50
+QUICK_FRAMES = 24
+
+Stage = Callable[[Iterator[MaskedFrame]], Iterator[TimedFrame]]
+REMOVERS: dict[str, Callable[[], Stage]] = {
+    "telea": lambda: telea,
+    "ns": lambda: Inpaint("ns"),
+    "median": lambda: unaligned_median,
+    "homography": lambda: homography_median,
+    "plate": Plate,
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A clip with everything about it that does not depend on the remover."""
+
+    shots: list[Shot]
+    moved: list[Motion]
+
+    @classmethod
+    def of(cls, clip: str, frames: int) -> Truth:
+        """Render or read a clip."""
+        shots = list(CLIPS[clip].shots(frames))
+        return cls(shots, motions([shot.truth for shot in shots]))
+
+    def flicker(self, frames: Sequence[Frame]) -> float:
+        """Return the flow-warp error of frames, in grey levels."""
+        return warp_error(frames, [shot.scored() for shot in self.shots], self.moved)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one remover made of one clip; ``invented`` is NaN where it does not say."""
+
+    psnr_db: float
+    ssim: float
+    warp: float
+    invented: float
+    took_ms: float
+
+
+def measure(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
+    """Return the score, and the frames that were made."""
+    items = [shot.masked(index) for index, shot in enumerate(truth.shots)]
+    results, invented, hidden = [], 0.0, 0.0
+    begin = time.process_time()
+    for frame, item in zip(remover(iter(items)), items, strict=True):
+        results.append(frame.image)
+        facts = getattr(remover, "facts", None)
+        if facts:
+            # The pictures of origin are many: they are taken away as they come.
+            share = float(item.mask.mean())
+            invented, hidden = invented + share * facts.pop(0).invented, hidden + share
+    took_ms = (time.process_time() - begin) * 1e3 / len(items)
+    errors, similarities = [], []
+    for shot, result in zip(truth.shots, results, strict=True):
+        scored = shot.scored()
+        if scored.sum() >= SCORED_PIXELS:
+            errors.append(squared_error(shot.truth, result, scored))
+            similarities.append(ssim(shot.truth, result, scored))
+    made_up = invented / hidden if hidden else float("nan")
+    similarity = float(np.mean(similarities))
+    return Score(psnr(errors), similarity, truth.flicker(results), made_up, took_ms), results
+
+
+def save_frames(folder: Path, frames: Sequence[Frame]) -> None:
+    """Write frames as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{index:05d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+
+def hidden_background(options: argparse.Namespace) -> None:
+    """Print the table of clips and removers."""
+    print(
+        f"{'clip':15}{'remover':12}{'PSNR dB':>8}{'SSIM':>8}{'flicker':>9}"
+        f"{'invented':>10}{'ms/frame':>10}"
+    )
+    for name in options.clips:
+        clip = CLIPS[name]
+        frames = options.frames or clip.frames
+        if options.quick and not clip.whole:
+            frames = min(frames, QUICK_FRAMES)
+        truth = Truth.of(name, frames)
+        floor = truth.flicker([shot.truth for shot in truth.shots])
+        print(f"{name:15}{'(truth)':12}{'':16}{floor:9.2f}", flush=True)
+        for remover in options.removers:
+            score, results = measure(truth, REMOVERS[remover]())
+            invented = "-" if np.isnan(score.invented) else f"{score.invented:.1%}"
+            print(
+                f"{name:15}{remover:12}{score.psnr_db:8.2f}{score.ssim:8.3f}{score.warp:9.2f}"
+                f"{invented:>10}{score.took_ms:10.1f}",
+                flush=True,
+            )
+            if options.save is not None:
+                save_frames(options.save / name.replace("/", "_") / remover, results)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", nargs="+", choices=CLIPS, default=list(CLIPS))
+    parser.add_argument("--removers", nargs="+", choices=REMOVERS, default=list(REMOVERS))
+    parser.add_argument("--frames", type=int, help="of each clip, at most (its own length)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_FRAMES} frames of most clips")
+    parser.add_argument("--threads", type=int, default=1, help="for OpenCV")
+    parser.add_argument("--save", type=Path, help="folder for the frames that were made")
+    parser.add_argument("--end-to-end", metavar="CHECKPOINT", help="with predicted masks")
+    parser.add_argument("--scenes", type=int, default=3, help="clips, end to end")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="for infer_video, end to end"
+    )
+    parser.add_argument("--davis", type=Path, metavar="FOLDER", help="in the layout of DAVIS")
+    options = parser.parse_args()
+    cv2.setNumThreads(options.threads)
+    if options.davis is not None:
+        from benchmarks.removal.davis import davis
+
+        made = {name: REMOVERS[name] for name in options.removers}
+        davis(options.davis, made, options.frames)
+    elif options.end_to_end is not None:
+        # Loads what training needs, which takes longer than some of the clips.
+        from benchmarks.removal.end_to_end import end_to_end
+
+        end_to_end(options.end_to_end, options.scenes, options.frames or 96, options.set)
+    else:
+        hidden_background(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The clips of the removal benchmark: real ones with holes in them, and rendered ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.removal.rendered import (
+    cut,
+    dissolve,
+    dolly,
+    fade,
+    filmed,
+    flight,
+    layers,
+    pausing,
+    poster,
+    scene,
+)
+from benchmarks.removal.shots import SIZE, Clip, Shot, Shots, boxes, passing
+from outtake.core.types import Frame, Mask
+
+ROOT = Path(__file__).resolve().parents[2]
+MOVING = (8, 9, 10)  # CamVid: car, pedestrian, bicyclist
+
+
+def data_folder() -> Path:
+    """Return where the real clips are."""
+    return Path(os.environ.get("OUTTAKE_DATA") or ROOT.parent / "shared" / "data")
+
+
+def read(path: Path) -> Frame:
+    """Read a picture as RGB."""
+    return np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_mask(path: Path) -> Mask:
+    """Read a mask."""
+    return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0)
+
+
+def tennis(holes: str) -> Shots:
+    """The tennis clip, with the holes of a folder."""
+
+    def shots(frames: int) -> Iterator[Shot]:
+        root = data_folder() / "tennis"
+        for path in sorted((root / "frames").glob("*.png"))[:frames]:
+            image = read(path)
+            hole = read_mask(root / f"holes_{holes}" / path.name)
+            yield Shot(image, image, hole, read_mask(root / "own" / path.name))
+
+    return shots
+
+
+def camvid(hole: Callable[[int], Mask]) -> Shots:
+    """A drive at 15 frames per second: strong parallax, and other traffic."""
+
+    def shots(frames: int) -> Iterator[Shot]:
+        root = data_folder() / "camvid"
+        for t, path in enumerate(sorted((root / "val").iterdir())[:frames]):
+            image = read(path)
+            labels = cv2.imread(str(root / "valannot" / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE)
+            own = np.isin(labels, MOVING).astype(np.uint8)
+            own = cv2.dilate(own, np.ones((9, 9), np.uint8)) > 0
+            yield Shot(image, image, hole(t), own)
+
+    return shots
+
+
+_BOXES = boxes(SIZE)
+_CAMVID = (360, 480)
+
+CLIPS: dict[str, Clip] = {
+    "tennis/object": Clip(tennis("object")),
+    "tennis/box": Clip(tennis("box")),
+    "camvid/box": Clip(camvid(lambda t: boxes(_CAMVID))),
+    "camvid/object": Clip(camvid(passing(_CAMVID))),
+    "tripod": Clip(scene(0)),
+    "pan": Clip(scene(1)),
+    "pan/fast": Clip(scene(4, clip=1)),
+    "handheld": Clip(scene(0.2, jerk_px=3)),
+    "exposure": Clip(scene(1, exposure=0.12, clip=2)),
+    "zoom": Clip(filmed(poster(20, lambda t: (t, t / 2, 1 + 0.012 * t)), passing(SIZE))),
+    "pause": Clip(
+        filmed(poster(25, lambda t: (6 * np.sin(t / 30), 2 * np.sin(t / 17), 1)), pausing),
+        frames=190,
+        whole=True,
+    ),
+    "cut": Clip(filmed(cut(12), passing(SIZE, 24))),
+    "dissolve": Clip(filmed(dissolve(8, 8), passing(SIZE, 24))),
+    "fade": Clip(
+        filmed(poster(26, lambda t: (2 * t, 0, 1)), passing(SIZE, 24), fade(40, 10)),
+        frames=40,
+        whole=True,
+    ),
+    "parallax": Clip(filmed(layers(3), lambda t: _BOXES, noise=0)),
+    "dolly/object": Clip(filmed(dolly, passing(SIZE, 30))),
+    "dolly/box": Clip(filmed(dolly, lambda t: _BOXES)),
+    "flight": Clip(filmed(flight, passing(SIZE, 30))),
+}

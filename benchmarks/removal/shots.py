@@ -1,0 +1,104 @@
+"""A frame with a hole, and the shapes of holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import Frame, Mask, TimedFrame
+
+SIZE = (240, 432)
+HIDDEN = (255, 0, 255)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame of a benchmark.
+
+    Attributes:
+        truth: what a perfect removal shows.
+        shown: the frame as the camera saw it.
+        hole: removed and scored.
+        own: removed too, but never scored.
+    """
+
+    truth: Frame
+    shown: Frame
+    hole: Mask
+    own: Mask
+
+    def masked(self, index: int) -> MaskedFrame:
+        """Return the frame as a remover gets it."""
+        mask = self.hole | self.own
+        image = self.shown.copy()
+        image[mask] = HIDDEN
+        return MaskedFrame(TimedFrame(image, index, Fraction(1, 25)), mask, number=index)
+
+    def scored(self) -> Mask:
+        """Return the pixels that count."""
+        grown = cv2.dilate(self.own.astype(np.uint8), np.ones((5, 5), np.uint8))
+        return self.hole & (grown == 0)
+
+
+Shots = Callable[[int], Iterator[Shot]]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip, and how long it has to be to show what it is there for.
+
+    Attributes:
+        shots: makes its first frames.
+        frames: how many.
+        whole: it means nothing if it is cut short.
+    """
+
+    shots: Shots
+    frames: int = 70
+    whole: bool = False
+
+
+def boxes(shape: Sequence[int]) -> Mask:
+    """Return nine boxes that hide a tenth of the picture."""
+    height, width = shape
+    side = round((height * width * 0.106 / 9) ** 0.5)
+    hole = np.zeros((height, width), bool)
+    for y in np.linspace(0.2, 0.8, 3):
+        for x in np.linspace(0.25, 0.75, 3):
+            top, left = int(y * height) - side // 2, int(x * width) - side // 2
+            hole[top : top + side, left : left + side] = True
+    return hole
+
+
+def walker(shape: Sequence[int], x: float, t: float = 0.0) -> Mask:
+    """Return the shape of somebody who walks, as tall as half the picture, at x from 0 to 1."""
+    height, width = shape
+    unit, middle, ground = height * 0.5, x * width, height * 0.9
+    mask = np.zeros((height, width), np.uint8)
+
+    def line(a: tuple[float, float], b: tuple[float, float], thick: float) -> None:
+        ends = [(round(middle + u * unit), round(ground - v * unit)) for u, v in (a, b)]
+        cv2.line(mask, *ends, 1, max(1, round(thick * unit)))
+
+    swing = 0.16 * np.sin(t / 2.5)
+    line((0, 0.92), (0, 0.93), 0.17)
+    line((0, 0.45), (0, 0.75), 0.22)
+    for side in (1, -1):
+        line((0, 0.45), (side * swing, 0.02), 0.10)
+        line((0, 0.74), (-side * swing, 0.45), 0.07)
+    return cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
+
+
+def passing(shape: Sequence[int], frames: int = 60) -> Callable[[int], Mask]:
+    """Somebody who walks to and fro through the picture."""
+
+    def hole(t: int) -> Mask:
+        phase = t / frames % 2
+        return walker(shape, 0.15 + 0.7 * (phase if phase < 1 else 2 - phase), t)
+
+    return hole

@@ -1,0 +1,1 @@
+"""Training: throughput, determinism, several processes."""

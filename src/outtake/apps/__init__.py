@@ -1,1 +1,0 @@
-"""The applications: one readable function each, called by the root scripts and by tests."""

@@ -1,0 +1,106 @@
+"""An experiment file out of a command line: what ``python train.py experiment=NAME`` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from outtake.config.compose import CONF
+from outtake.core.errors import ConfigError
+from outtake.core.files import replace_text
+from outtake.core.redact import redact, redact_tree
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Read overrides that a file can say too.
+
+    Raises:
+        ConfigError: one that can not be read, deletes, or names several values.
+    """
+    found = []
+    for text in overrides:
+        try:
+            (override,) = OverridesParser.create().parse_overrides([text])
+        except HydraException as error:
+            raise ConfigError(
+                f"{text}: can not be read as KEY=VALUE or GROUP=OPTION; quote what has spaces or "
+                "commas"
+            ) from error
+        if override.is_delete():
+            raise ConfigError(
+                f"{text}: an experiment file can not delete, so best.yaml could not say it; set "
+                "the key to null, or a group to none"
+            )
+        if override.is_sweep_override():
+            raise ConfigError(f"{text}: one value; what is searched belongs into space")
+        found.append(override)
+    return found
+
+
+def experiment_text(overrides: Sequence[str], comment: str) -> str:
+    """Return an experiment file that says what overrides of ``train.py`` say.
+
+    Args:
+        overrides: a command line; the last of equal keys holds, as it does there.
+        comment: lines that go on top.
+
+    Raises:
+        ConfigError: an override that no file can say.
+    """
+    groups: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
+    for override in parse_overrides(overrides):
+        key = override.get_key_element().lstrip("+")
+        if _is_group(key):
+            groups[key] = override.value()
+        else:
+            keys[key] = override.value()
+    defaults: list[Any] = []
+    experiment = groups.pop("experiment", None)
+    if experiment:
+        defaults.append(f"/experiment/{experiment}")
+    defaults += [{f"override /{group}": option} for group, option in groups.items()]
+    defaults.append("_self_")
+    tree: dict[str, Any] = {}
+    for key, value in keys.items():
+        _place(tree, key, value)
+    lines = ["# @package _global_", *(f"# {line}" for line in comment.splitlines())]
+    document = redact_tree({"defaults": defaults, **tree})
+    return "\n".join([*map(redact, lines), yaml.safe_dump(document, sort_keys=False, width=100)])
+
+
+def write_experiment(path: Path, overrides: Sequence[str], comment: str) -> None:
+    """Write an experiment file; see :func:`experiment_text`."""
+    replace_text(path, experiment_text(overrides, comment))
+
+
+def _is_group(key: str) -> bool:
+    return (CONF / key.partition("@")[0]).is_dir()
+
+
+def _place(tree: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        node = tree.setdefault(parent, {})
+        if not isinstance(node, dict):
+            node = tree[parent] = {}
+        tree = node
+    tree[last] = _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    # Quoted strings and the like are types of Hydra's parser.
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    text = getattr(value, "text", None)
+    return str(value) if text is None else text

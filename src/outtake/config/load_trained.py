@@ -1,0 +1,254 @@
+"""From a checkpoint back to a task: nothing but the file is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from outtake import __version__
+from outtake.config.build import build_net, check_targets, instantiate, plain_containers
+from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
+from outtake.core.labels import LabelSpace
+from outtake.core.redact import redact_tree
+from outtake.training.checkpoint_files import (
+    LAST,
+    PREVIOUS,
+    newest_readable,
+    read_checkpoint,
+    sha256,
+)
+from outtake.training.losses.cross_entropy import CrossEntropy
+from outtake.training.model_archive import read_bundle
+from outtake.training.task import SegmentationTask
+
+FORMAT = 1
+REBUILT_FROM = ("model", "normalize", "data")
+_LONGEST_CONFIG = 1_000_000
+_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A task with its weights, ready to predict.
+
+    Attributes:
+        task: in eval mode, on the device asked for.
+        labels: its classes.
+        config: the config that it was trained with, unresolved; ``paths`` are another machine's.
+        path: the checkpoint file.
+        sha256: its digest, hex.
+        epoch: how many epochs were done, counted from 0.
+        short_side: the network sees images whose shorter side has this many pixels; None for
+            images as they are.
+        channels: of the images.
+    """
+
+    task: SegmentationTask
+    labels: LabelSpace
+    config: DictConfig
+    path: Path
+    sha256: str
+    epoch: int
+    short_side: int | None
+    channels: int
+
+
+def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
+    """Return what goes into every checkpoint: plain containers, the config unresolved.
+
+    Raises:
+        ConfigError: something that looks like a secret, or that reads this machine's environment,
+            is among what the task is rebuilt from.
+    """
+    for key in REBUILT_FROM:
+        if key in cfg:
+            _refuse_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
+    data = plain_containers(cfg.data)
+    text = redacted_yaml(cfg)
+    kept = OmegaConf.create(text)
+    assert isinstance(kept, DictConfig)
+    for key in REBUILT_FROM:
+        if key in cfg and OmegaConf.to_yaml(kept[key]) != OmegaConf.to_yaml(cfg[key]):
+            raise ConfigError(
+                f"{key} holds what looks like a secret, and a checkpoint keeps none; what the "
+                "task is rebuilt from must do without"
+            )
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "config": text,
+        "labels": labels.to_dict(),
+        "channels": channels,
+        "short_side": data.get("eval_short_side") or data.get("short_side"),
+    }
+
+
+def redacted_yaml(cfg: DictConfig) -> str:
+    """Return a config as YAML, unresolved, secrets hidden."""
+    tree = redact_tree(OmegaConf.to_container(cfg, resolve=False))
+    return OmegaConf.to_yaml(OmegaConf.create(tree), resolve=False)
+
+
+def find_checkpoint(place: str | Path) -> Path:
+    """Return a checkpoint file, given itself or its run folder (then its best one).
+
+    Without a best one, since nothing was validated yet, it is the last; if that is damaged, the one
+    before. A best one that is damaged is no reason to take another: it would score otherwise.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    path = Path(place).expanduser()
+    if not path.is_dir():
+        return path
+    best = path / "checkpoints" / "best.ckpt"
+    lasting = [path / "checkpoints" / name for name in (LAST, PREVIOUS)]
+    if best.is_file():
+        return best
+    if any(candidate.is_file() for candidate in lasting):
+        return newest_readable(lasting)
+    raise CheckpointError(
+        f"{path} holds no checkpoints/best.ckpt; give a run folder of train.py or a .ckpt file"
+    )
+
+
+def read_any(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, or the zip that ``export.py`` made of one, as plain data.
+
+    Raises:
+        CheckpointError: missing, truncated, altered or foreign.
+    """
+    return read_bundle(path) if path.suffix == ".zip" else read_checkpoint(path)
+
+
+def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Trained:
+    """Rebuild the trained task from a checkpoint alone.
+
+    The config inside is untrusted: its targets pass the allowlist before anything is built, and
+    the file is read as tensors and plain containers only.
+
+    Args:
+        place: a run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+        device: where the task shall be.
+
+    Raises:
+        CheckpointError: missing, truncated, altered, foreign, or its parts do not fit together.
+        ForbiddenTargetError: its config names something that is not allowed.
+    """
+    path = find_checkpoint(place)
+    checkpoint = read_any(path)
+    record = checkpoint.get("outtake")
+    if not isinstance(record, dict) or "state_dict" not in checkpoint:
+        raise CheckpointError(f"{path} was not written by train.py: it has no record of its task")
+    if record.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {record.get('format')}, this version reads {FORMAT}"
+        )
+    cfg, labels = _read_record(path, record)
+    try:
+        channels = int(record["channels"])
+        short_side = None if record.get("short_side") is None else int(record["short_side"])
+        epoch = int(checkpoint.get("epoch", 0))
+        task = SegmentationTask(
+            build_net(cfg.model, len(labels.names), channels),
+            instantiate(cfg.normalize, channels=channels),
+            labels,
+            CrossEntropy(ignore_index=labels.ignore_index),
+            channels_last=bool(cfg.channels_last),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise CheckpointError(f"{path}: its record can not be read: {error}") from error
+    try:
+        task.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, TypeError, AttributeError) as error:
+        first = " ".join(str(error).splitlines()[1:2]).strip()
+        raise CheckpointError(
+            f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
+            f"names: {first}"
+        ) from error
+    return Trained(
+        task=task.eval().to(device),
+        labels=labels,
+        config=cfg,
+        path=path,
+        sha256=sha256(path),
+        epoch=epoch,
+        short_side=short_side,
+        channels=channels,
+    )
+
+
+def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
+    try:
+        cfg = read_config(str(record["config"]), guarded=_rebuilds)
+        labels = LabelSpace.from_dict(record["labels"])
+        # The weights are in the checkpoint: what they began from is not needed again.
+        if cfg.model.get("encoder_weights") is not None:
+            cfg.model.encoder_weights = None
+    except OuttakeError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise CheckpointError(f"{path}: its record can not be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise CheckpointError(f"{path}: its config is not YAML") from error
+    return cfg, labels
+
+
+def read_config(text: str, guarded: Callable[[str], bool]) -> DictConfig:
+    """Read a config that may be anybody's; what could do harm is refused before it is built.
+
+    Args:
+        text: YAML.
+        guarded: tells of a top-level key whether its values must not call a resolver, which could
+            read this machine's environment.
+
+    Raises:
+        ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
+        ConfigError: a target that does not exist.
+        ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException: it is no config.
+    """
+    # Aliases that multiply take minutes to unfold; a config that we wrote has none.
+    if len(text) > _LONGEST_CONFIG or any(
+        isinstance(token, yaml.AliasToken) for token in yaml.scan(text)
+    ):
+        raise ForbiddenTargetError("a config with YAML aliases, or over 1 MB, is not allowed")
+    cfg = OmegaConf.create(text)
+    if not isinstance(cfg, DictConfig):
+        raise TypeError("its config is no mapping")
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(plain, dict)
+    for key, value in plain.items():
+        if guarded(str(key)):
+            _refuse_resolvers(value, str(key))
+    check_targets(plain)
+    return cfg
+
+
+def _rebuilds(key: str) -> bool:
+    return key in (*REBUILT_FROM, "augment", "channels_last")
+
+
+def _refuse_resolvers(node: Any, where: str) -> None:
+    # A value of this config may refer to another; it may not read this machine's environment.
+    if isinstance(node, str) and _RESOLVER.search(node):
+        raise ForbiddenTargetError(
+            f"{where}: {node} is not allowed in a checkpoint's config; only paths.* may read the "
+            "environment"
+        )
+    items = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
+    for key, value in items:
+        _refuse_resolvers(value, f"{where}.{key}")

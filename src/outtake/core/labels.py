@@ -1,0 +1,108 @@
+"""Which classes exist, what they are called, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.errors import ConfigError, UnknownClassError
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a data set, in the order of their ids.
+
+    Attributes:
+        names: class names; the position is the id.
+        colours: one RGB triple (0-255) for each class.
+        ignore_index: the id that is neither trained on nor scored.
+
+    Raises:
+        ConfigError: fewer than two classes, more than the label map can hold, a repeated name,
+            or as many colours as there are not classes.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.names) <= self.ignore_index:
+            raise ConfigError(
+                f"a label space needs 2 to {self.ignore_index} classes, got {len(self.names)}"
+            )
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise ConfigError(f"class names must differ, repeated: {', '.join(repeated)}")
+        if len(self.colours) != len(self.names):
+            raise ConfigError(
+                f"{len(self.names)} classes need as many colours, got {len(self.colours)}"
+            )
+
+    @classmethod
+    def named(
+        cls, names: Sequence[str], colours: Sequence[Sequence[int]] | None = None
+    ) -> LabelSpace:
+        """Make a label space; without colours, a fixed palette of distinct ones is used."""
+        rgb = distinct_colours(len(names)) if colours is None else colours
+        return cls(tuple(names), tuple((int(r), int(g), int(b)) for r, g, b in rgb))
+
+    def ids(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return the ids of class names.
+
+        Raises:
+            UnknownClassError: a name that is not a class; the message lists the valid ones.
+        """
+        return tuple(self._id(name) for name in names)
+
+    def _id(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        close = get_close_matches(str(name), self.names, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise UnknownClassError(
+            f"unknown class {name!r}{hint}; the classes are: {', '.join(self.names)}"
+        )
+
+    def palette(self) -> NDArray[np.uint8]:
+        """Return RGB colours as uint8 (256, 3), indexed by label; ignore and unused are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self.colours)] = self.colours
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers, fit for a checkpoint or JSON."""
+        return {
+            "names": list(self.names),
+            "colours": [list(colour) for colour in self.colours],
+            "ignore_index": self.ignore_index,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> LabelSpace:
+        """Rebuild what :meth:`to_dict` gave."""
+        colours = tuple((int(r), int(g), int(b)) for r, g, b in plain["colours"])
+        return cls(tuple(map(str, plain["names"])), colours, int(plain["ignore_index"]))
+
+
+def distinct_colours(count: int) -> list[Colour]:
+    """Return ``count`` RGB colours that differ, the VOC colour map without its black."""
+    return [_voc_colour(index) for index in range(1, count + 1)]
+
+
+def _voc_colour(index: int) -> Colour:
+    # PASCAL VOC: the bits of the index, three at a time, become the high bits of R, G and B.
+    red = green = blue = 0
+    for bit in range(7, -1, -1):
+        red |= (index & 1) << bit
+        green |= (index >> 1 & 1) << bit
+        blue |= (index >> 2 & 1) << bit
+        index >>= 3
+    return red, green, blue

@@ -1,0 +1,42 @@
+"""The separate parts of a mask, and its inner edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import Mask
+
+
+def regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+    """Yield each part of a mask: its box with a margin, and the part's own pixels in that box.
+
+    Parts so close that one would see the other inside its margin are one part. Boxes are clipped
+    to the frame.
+    """
+    if not mask.any():
+        return
+    height, width = mask.shape
+    flat = np.ascontiguousarray(mask).view(np.uint8)
+    tip = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(flat, tip))
+    for index in range(1, count):
+        x, y, w, h = (int(value) for value in stats[index, :4])
+        crop = (slice(max(y, 0), min(y + h, height)), slice(max(x, 0), min(x + w, width)))
+        yield crop, mask[crop] & (parts[crop] == index)
+
+
+def inner_ramp(mask: Mask, width_px: float) -> NDArray[np.float32]:
+    """Return how deep inside the mask each pixel lies, float32 (H, W).
+
+    0 outside, 1 from ``width_px`` inside the edge on, rising in between. The border of the frame
+    is no edge. With a width of 0, all of the mask is 1.
+    """
+    if width_px <= 0 or mask.all():
+        return mask.astype(np.float32)
+    flat = np.ascontiguousarray(mask).view(np.uint8)
+    depth_px = cv2.distanceTransform(flat, cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(np.minimum(depth_px / np.float32(width_px + 1), 1), np.float32)

@@ -1,0 +1,98 @@
+"""Signal handlers: the only module that sets them and puts them back.
+
+Python runs signal handlers in the main thread and lets only that thread set them. In any other
+thread the context managers here do nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeAlias
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+
+
+def in_main_thread() -> bool:
+    """Return whether this thread may set signal handlers."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def set_handlers(handlers: Mapping[int, Handler]) -> dict[int, Handler]:
+    """Set handlers for good and return those that were there; none outside the main thread.
+
+    A handler that was not set from Python is None, and None is left as it is.
+    """
+    if not in_main_thread():
+        return {}
+    return {
+        number: signal.signal(number, handler)
+        for number, handler in handlers.items()
+        if handler is not None
+    }
+
+
+@contextmanager
+def handle_signals(handlers: Mapping[int, Handler]) -> Iterator[bool]:
+    """Set handlers and put the former ones back at the end.
+
+    Yields:
+        Whether the handlers were set: False outside the main thread.
+    """
+    former = set_handlers(handlers)
+    try:
+        yield in_main_thread()
+    finally:
+        set_handlers(former)
+
+
+@contextmanager
+def keep_handlers(*numbers: int) -> Iterator[None]:
+    """Put back the present handlers at the end, for libraries that set their own."""
+    former = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        set_handlers(former)
+
+
+@contextmanager
+def defer_signals(*numbers: int) -> Iterator[None]:
+    """Let signals take effect after the block, which must not be torn.
+
+    Args:
+        numbers: The signals; SIGINT and SIGTERM by default.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    with handle_signals(dict.fromkeys(numbers or (signal.SIGINT, signal.SIGTERM), note)):
+        yield
+    if received:
+        signal.raise_signal(received[0])
+
+
+@contextmanager
+def raise_on_signal(number: int, error: Callable[[], BaseException]) -> Iterator[None]:
+    """Raise an exception where the main thread is when a signal comes.
+
+    Args:
+        number: The signal.
+        error: Makes the exception.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise error()
+
+    with handle_signals({number: interrupt}):
+        yield
+
+
+def ignore_signals(*numbers: int) -> None:
+    """Ignore signals in this process for good, as worker processes do that others end."""
+    set_handlers(dict.fromkeys(numbers, signal.SIG_IGN))

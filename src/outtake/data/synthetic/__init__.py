@@ -1,0 +1,1 @@
+"""The rendered street: scenes with labels and true backgrounds."""

@@ -1,0 +1,130 @@
+"""Who is where: objects that cross the frame, leave it and come back as somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import floor
+
+from outtake.data.synthetic.actors import Actor
+from outtake.data.synthetic.balls import Ball
+from outtake.data.synthetic.cars import Car
+from outtake.data.synthetic.people import Person
+from outtake.data.synthetic.rng import Dice
+from outtake.data.synthetic.scene_layout import BALL, CAR, PERSON, ZOOM_MIN, Stage
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One object in one frame.
+
+    Attributes:
+        label: its class.
+        actor: what it looks like.
+        x: backdrop column of its middle, in pixels, not reduced by the period.
+        y: backdrop row of the ground that it stands on.
+        scale_px: backdrop pixels per unit of the actor.
+        travelled: how far it went so far, in the actor's units.
+    """
+
+    label: int
+    actor: Actor
+    x: float
+    y: float
+    scale_px: float
+    travelled: float
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A way along the backdrop on which objects of one class move at one speed.
+
+    Attributes:
+        label: the class.
+        make: makes an object from dice and the side that it faces.
+        size: of one unit of the actor, in stage units.
+        speeds: slowest and fastest, in stage units per frame.
+        rows: where its objects touch the ground, in frame heights from the top.
+        count: how many share the lane, evenly spread.
+    """
+
+    label: int
+    make: Callable[[Dice, int], Actor]
+    size: tuple[float, float]
+    speeds: tuple[float, float]
+    rows: tuple[float, float]
+    count: int
+
+
+_LANES = (
+    Lane(PERSON, Person, (0.42, 0.47), (0.010, 0.015), (0.69, 0.75), 2),
+    Lane(PERSON, Person, (0.42, 0.47), (0.011, 0.017), (0.71, 0.77), 1),
+    Lane(CAR, Car, (0.45, 0.50), (0.030, 0.042), (0.850, 0.865), 1),
+    Lane(CAR, Car, (0.48, 0.53), (0.028, 0.040), (0.945, 0.960), 2),
+    Lane(PERSON, Person, (0.48, 0.52), (0.012, 0.017), (0.975, 0.99), 1),
+    Lane(BALL, Ball, (0.088, 0.105), (0.019, 0.028), (0.79, 0.83), 2),
+    Lane(BALL, Ball, (0.095, 0.115), (0.020, 0.030), (0.90, 0.98), 1),
+)
+
+
+class Traffic:
+    """The objects of one clip.
+
+    Every object moves on a ring that is wider than the frame and follows the camera. Over the
+    backdrop it goes straight and steadily; where the ring closes, out of sight, it turns into
+    another object of its class.
+    """
+
+    def __init__(self, stage: Stage, dice: Dice) -> None:
+        side = 1 if dice.chance(0.5) else -1
+        self._slots: list[_Slot] = []
+        for index, lane in enumerate(_LANES):
+            facing = side if index % 2 else -side
+            speed = facing * dice.between(*lane.speeds)
+            phase = dice.unit()
+            for place in range(lane.count):
+                start = phase + (place + dice.between(-0.07, 0.07)) / lane.count
+                self._slots.append(_Slot(stage, lane, speed, start, dice.whole(0, 1 << 60)))
+
+    def at(self, t: int, camera_x: float) -> list[Appearance]:
+        """Return the objects of frame ``t``, farthest first.
+
+        Args:
+            t: the frame.
+            camera_x: backdrop column of the frame's middle, not reduced by the period.
+        """
+        return sorted((slot.at(t, camera_x) for slot in self._slots), key=lambda one: one.y)
+
+
+class _Slot:
+    def __init__(self, stage: Stage, lane: Lane, speed: float, start: float, key: int) -> None:
+        self._stage, self._lane, self._key = stage, lane, key
+        self._facing = 1 if speed > 0 else -1
+        unit = stage.unit_px
+        self._speed_px = speed * unit
+        # Room for the widest object and its shadow on both sides of the zoomed-out frame.
+        room = 1.2 * unit if lane.label == CAR else 0.9 * unit
+        self._ring_px = 1.02 * stage.width / ZOOM_MIN + room
+        self._start_px = start * self._ring_px
+        self._cast: dict[int, tuple[Actor, float, float]] = {}
+
+    def at(self, t: int, camera_x: float) -> Appearance:
+        x = self._start_px + self._speed_px * t
+        lap = floor((x - camera_x) / self._ring_px + 0.5)
+        actor, size, row = self._actor(lap)
+        stage = self._stage
+        return Appearance(
+            label=self._lane.label,
+            actor=actor,
+            x=x - lap * self._ring_px,
+            y=stage.margin_px + row * stage.height,
+            scale_px=size * stage.unit_px,
+            travelled=abs(self._speed_px) * t / (size * stage.unit_px),
+        )
+
+    def _actor(self, lap: int) -> tuple[Actor, float, float]:
+        if lap not in self._cast:
+            dice = Dice(self._key, lap)
+            size, row = dice.between(*self._lane.size), dice.between(*self._lane.rows)
+            self._cast[lap] = self._lane.make(dice, self._facing), size, row
+        return self._cast[lap]

@@ -1,0 +1,167 @@
+"""Look at every file of a split once, before anything is trained on it."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError, SizeMismatchError
+from outtake.core.labels import LabelSpace
+from outtake.core.parallel import cpu_threads, map_threaded
+from outtake.data.fingerprint import split_fingerprint
+from outtake.data.source import Pair, Source
+
+
+class DataWarning(UserWarning):
+    """Something about the data that works and that a user should know."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What a split holds.
+
+    Attributes:
+        split: its name.
+        labels: the classes.
+        channels: channels of every image.
+        pairs: the samples, in the source's order.
+        sizes: (height, width) of each sample's image and mask, by id, in that order.
+        class_pixels: labelled pixels of each class, int64 (classes,).
+        ignored_pixels: pixels that are unlabelled.
+        files: SHA-256 of each part of each sample's content, the image's first, by id.
+        fingerprint: one hash of all of it; independent of where the files are and how old.
+    """
+
+    split: str
+    labels: LabelSpace
+    channels: int
+    pairs: tuple[Pair, ...]
+    sizes: Mapping[str, tuple[int, int]]
+    class_pixels: NDArray[np.int64]
+    ignored_pixels: int
+    files: Mapping[str, tuple[str, ...]]
+    fingerprint: str
+
+    @property
+    def class_frequencies(self) -> NDArray[np.float64]:
+        """The share of each class in the labelled pixels, float64 (classes,), sum 1."""
+        pixels = self.class_pixels.astype(np.float64)
+        return pixels / float(pixels.sum())
+
+
+def verify(source: Source, split: str, threads: int | None = None) -> SplitReport:
+    """Decode and check every sample of a split.
+
+    Args:
+        source: the data set.
+        split: ``train``, ``val`` or ``test``.
+        threads: how many files are read at a time; None decides by the processors.
+
+    Raises:
+        EmptySplitError: no samples.
+        SizeMismatchError: an image and its mask differ in size.
+        LabelValueError: a label that is no class, or no labelled pixel at all.
+        DataRootError: an image with other channels than the source has.
+        UnreadableImageError: a file that can not be decoded.
+    """
+    pairs = source.pairs(split)
+    if not pairs:
+        raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
+    samples = map_threaded(
+        lambda pair: _verify_pair(source, pair),
+        pairs,
+        threads=threads or cpu_threads(),
+        title=f"Verifying {source.name} {split}",
+    )
+    counts = np.stack([sample.pixels for sample in samples]).sum(axis=0, dtype=np.int64)
+    classes = len(source.labels.names)
+    if not counts[:classes].any():
+        raise LabelValueError(
+            f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
+            "only the ignored value"
+        )
+    files = {pair.id: sample.files for pair, sample in zip(pairs, samples, strict=True)}
+    return SplitReport(
+        split=split,
+        labels=source.labels,
+        channels=source.channels,
+        pairs=tuple(pairs),
+        sizes={pair.id: sample.size for pair, sample in zip(pairs, samples, strict=True)},
+        class_pixels=counts[:classes],
+        ignored_pixels=int(counts[source.labels.ignore_index]),
+        files=files,
+        fingerprint=split_fingerprint(files),
+    )
+
+
+def warn_duplicates(reports: Sequence[SplitReport]) -> None:
+    """Warn, in one line for two splits, of images that are in both, byte for byte."""
+    for position, later in enumerate(reports):
+        for earlier in reports[:position]:
+            where = {files[0]: name for name, files in earlier.files.items()}
+            twins = [
+                (where[files[0]], name) for name, files in later.files.items() if files[0] in where
+            ]
+            if twins:
+                first, second = twins[0]
+                warnings.warn(
+                    f"{len(twins)} images are in both {earlier.split} and {later.split}, such as "
+                    f"{first!r} and {second!r}: scores on {later.split} will be too good",
+                    DataWarning,
+                    stacklevel=2,
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    size: tuple[int, int]
+    pixels: NDArray[np.int64]
+    files: tuple[str, ...]
+
+
+def _verify_pair(source: Source, pair: Pair) -> _Sample:
+    # Decoded before hashed: a file that is missing or damaged is then named as such.
+    image, mask = source.read_image(pair), source.read_mask(pair)
+    if image.shape[2] != source.channels:
+        raise DataRootError(
+            f"the image {pair.image} has {image.shape[2]} channels, the data set has "
+            f"{source.channels}; convert it or take it away"
+        )
+    size = (image.shape[0], image.shape[1])
+    if mask.shape != size:
+        turned = (
+            " (they agree when turned: the image may have been labelled before its EXIF "
+            "orientation was applied)"
+            if mask.shape == size[::-1]
+            else ""
+        )
+        raise SizeMismatchError(
+            f"the image {pair.image} is {size[1]}x{size[0]} and its mask {pair.mask} is "
+            f"{mask.shape[1]}x{mask.shape[0]}{turned}; make them the same size"
+        )
+    pixels = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
+    _check_labels(pixels, source.labels, pair)
+    return _Sample(size, pixels, tuple(_sha256(part) for part in source.content(pair)))
+
+
+def _check_labels(pixels: NDArray[np.int64], labels: LabelSpace, pair: Pair) -> None:
+    classes = len(labels.names)
+    unknown = [
+        int(value) for value in np.flatnonzero(pixels[classes:]) + classes
+        if value != labels.ignore_index
+    ]  # fmt: skip
+    if unknown:
+        raise LabelValueError(
+            f"{pixels[unknown[0]]} pixels of the mask {pair.mask} have the label {unknown[0]}, "
+            f"which is no class; allowed are 0 to {classes - 1} and {labels.ignore_index} "
+            "(unlabelled); correct the mask"
+        )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

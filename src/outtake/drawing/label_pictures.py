@@ -1,0 +1,254 @@
+"""Pictures of labels: tinted frames, pairs, and sheets that a person wants to look at.
+
+Everything takes and returns RGB, uint8 (H, W, 3). Text is drawn in the font that OpenCV brings,
+so no font file is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from outtake.core.files import replace_file
+from outtake.core.types import Frame, LabelMap
+
+Palette = NDArray[np.uint8]
+
+PAPER = (250, 250, 248)
+INK = (38, 38, 42)
+FAINT = (120, 120, 126)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_LEAST_WIDTH_PX = 48
+_ELLIPSIS = "..."
+
+
+def colourise(labels: LabelMap, palette: Palette) -> Frame:
+    """Paint a label map; ``palette`` is uint8 (256, 3), indexed by label."""
+    # A table in OpenCV is nine times as fast as indexing.
+    return np.asarray(cv2.applyColorMap(np.ascontiguousarray(labels), palette[:, None]), np.uint8)
+
+
+def overlay(
+    frame: Frame,
+    labels: LabelMap,
+    palette: Palette,
+    opacity: float = 0.5,
+    legend: Sequence[str] | None = None,
+) -> Frame:
+    """Tint a frame in the colours of its labels.
+
+    Args:
+        frame: uint8 (H, W, 3).
+        labels: uint8 (H, W).
+        palette: uint8 (256, 3).
+        opacity: 0 leaves the frame, 1 hides it.
+        legend: class names in the order of their ids, drawn in the lower left corner.
+    """
+    tinted = cv2.addWeighted(frame, 1 - opacity, colourise(labels, palette), opacity, 0)
+    if legend:
+        _draw_legend(tinted, legend, palette)
+    return np.asarray(tinted, np.uint8)
+
+
+def side_by_side(
+    left: Frame, right: Frame, captions: tuple[str, str] | None = None, divider_px: int = 2
+) -> Frame:
+    """Put two pictures of the same height next to each other, a thin white line between them.
+
+    With captions, each is written into the upper left corner of its picture.
+    """
+    height = left.shape[0]
+    pictures = [np.array(left), np.array(right)]
+    for picture, caption in zip(pictures, captions or (), strict=False):
+        _draw_caption(picture, caption)
+    line = np.full((height, divider_px, 3), 255, np.uint8)
+    return np.concatenate([pictures[0], line, pictures[1]], axis=1)
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Frame]],
+    columns: Sequence[str] = (),
+    *,
+    row_titles: Sequence[str] = (),
+    title: str = "",
+    cell_width_px: int = 320,
+    gap_px: int = 10,
+) -> Frame:
+    """Lay pictures out in a grid on light paper, with titles.
+
+    Args:
+        rows: pictures, row by row; all are scaled to one width and keep their shape. A row may
+            be shorter than the others.
+        columns: a title above each column.
+        row_titles: a title beside each row.
+        title: a heading.
+        cell_width_px: width of each picture.
+        gap_px: between pictures; the outer margin is twice that.
+    """
+    cells = [[_scaled(picture, cell_width_px) for picture in row] for row in rows]
+    count = max((len(row) for row in cells), default=0)
+    margin_px = 2 * gap_px
+    side_px = max((text_size(text, 0.45)[0] for text in row_titles), default=0)
+    left_px = margin_px + (side_px + gap_px if side_px else 0)
+    heading_px = 44 if title else 0
+    captions_px = 26 if columns else 0
+    heights = [max((cell.shape[0] for cell in row), default=0) for row in cells]
+    width = left_px + count * (cell_width_px + gap_px) - gap_px + margin_px
+    top_px = margin_px + heading_px + captions_px
+    height = top_px + sum(heights) + gap_px * (len(heights) - 1) + margin_px
+    sheet = np.full((height, width, 3), PAPER, np.uint8)
+    if title:
+        fitted = fitted_text(title, 0.75, width - 2 * margin_px)
+        draw_text(sheet, fitted, (margin_px, margin_px + 20), 0.75, INK)
+    for index, caption in enumerate(columns):
+        x = left_px + index * (cell_width_px + gap_px)
+        draw_text(sheet, fitted_text(caption, 0.5, cell_width_px), (x, top_px - 10), 0.5, INK)
+    y = top_px
+    for index, row in enumerate(cells):
+        if index < len(row_titles):
+            draw_text(
+                sheet, row_titles[index], (margin_px, y + heights[index] // 2 + 5), 0.45, FAINT
+            )
+        for column, cell in enumerate(row):
+            x = left_px + column * (cell_width_px + gap_px)
+            sheet[y : y + cell.shape[0], x : x + cell_width_px] = cell
+        y += heights[index] + gap_px
+    return sheet
+
+
+def save_png(path: str | Path, image: Frame) -> Path:
+    """Write an RGB picture as PNG, whole or not at all.
+
+    Raises:
+        OutputError: it can not be written; what was there stays.
+    """
+    _, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    target = Path(path)
+    replace_file(target, lambda file: file.write(data.tobytes()))
+    return target
+
+
+def save_small_png(
+    path: str | Path, draw: Callable[[int], Frame], width_px: int, max_bytes: int
+) -> Path:
+    """Write a picture as PNG of 256 colours, whole or not at all, in at most so many bytes.
+
+    Args:
+        path: the target.
+        draw: makes the picture; its argument is the width of a part, which shrinks from
+            ``width_px`` until the file is small enough, or 48 pixels are reached.
+        width_px: of a part, to begin with.
+        max_bytes: of the file.
+
+    Raises:
+        OutputError: it can not be written; what was there stays.
+    """
+    while True:
+        packed = BytesIO()
+        reduced = Image.fromarray(draw(width_px)).quantize(256, dither=Image.Dither.NONE)
+        reduced.save(packed, "PNG", optimize=True)
+        if packed.tell() <= max_bytes or width_px <= _LEAST_WIDTH_PX:
+            break
+        # The size follows the area; a little less, so that one more try is enough.
+        ratio = (max_bytes / packed.tell()) ** 0.5
+        width_px = max(_LEAST_WIDTH_PX, min(int(width_px * ratio * 0.97), width_px - 1))
+    target = Path(path)
+    replace_file(target, lambda file: file.write(packed.getvalue()))
+    return target
+
+
+def draw_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Write names beside their colours into the lower left corner of a picture, on dark ground.
+
+    Sizes follow the picture's, and the entries stand in a row if that is wide enough.
+    """
+    height, width = image.shape[:2]
+    scale = float(np.clip(height / 600, 0.36, 1.6))
+    letter_px = text_size("Ag0%", scale)[1]
+    swatch_px, line_px = letter_px, round(2.1 * letter_px)
+    cells = [text_size(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
+    in_a_row = sum(cells) + swatch_px <= width
+    lines = 1 if in_a_row else len(entries)
+    box_width = sum(cells) if in_a_row else max(cells, default=0)
+    ground = image[max(height - lines * line_px, 0) :, : box_width + swatch_px]
+    ground[:] = ground // 5
+    x, y = swatch_px, height - lines * line_px
+    for (name, colour), cell in zip(entries, cells, strict=True):
+        baseline = y + (line_px + letter_px) // 2
+        cv2.rectangle(
+            image, (x, baseline - swatch_px), (x + swatch_px, baseline), colour, cv2.FILLED
+        )
+        draw_text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
+        x, y = (x + cell, y) if in_a_row else (x, y + line_px)
+
+
+def _scaled(picture: Frame, width_px: int) -> Frame:
+    height, width = picture.shape[:2]
+    size = (width_px, max(round(height * width_px / width), 1))
+    method = cv2.INTER_AREA if width >= width_px else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
+
+
+def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
+    height, width = image.shape[:2]
+    scale = float(np.clip(height / 900, 0.34, 1.2))
+    line_px = round(34 * scale)
+    swatch_px = round(18 * scale)
+    widest_px = max(text_size(name, scale)[0] for name in names)
+    column_px = widest_px + swatch_px + 3 * swatch_px // 2
+    per_column = max(min((height - line_px) // line_px, len(names)), 1)
+    columns = -(-len(names) // per_column)
+    box_width, box_height = columns * column_px + swatch_px, per_column * line_px + swatch_px // 2
+    top, right = height - box_height, min(box_width, width)
+    corner = image[max(top, 0) :, :right]
+    corner[:] = corner // 3  # darkened, so that light and dark text backgrounds both work
+    for index, name in enumerate(names):
+        x = swatch_px // 2 + index // per_column * column_px
+        y = top + swatch_px // 2 + index % per_column * line_px
+        colour = tuple(int(value) for value in palette[index])
+        cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), colour, cv2.FILLED)
+        cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), (235, 235, 235), 1)
+        at = (x + swatch_px + swatch_px // 2, y + swatch_px - max(round(2 * scale), 1))
+        draw_text(image, name, at, scale, (255, 255, 255))
+
+
+def _draw_caption(image: Frame, caption: str) -> None:
+    scale = float(np.clip(image.shape[0] / 700, 0.4, 1.2))
+    width, height = text_size(caption, scale)
+    pad = max(height // 2, 3)
+    plate = image[: height + 2 * pad, : width + 2 * pad]
+    plate[:] = plate // 3
+    draw_text(image, caption, (pad, height + pad), scale, (255, 255, 255))
+
+
+def fitted_text(text: str, scale: float, width_px: int) -> str:
+    """Return as much of a text as fits into a width, with dots where something is missing."""
+    if text_size(text, scale)[0] <= width_px:
+        return text
+    while text and text_size(text + _ELLIPSIS, scale)[0] > width_px:
+        text = text[:-1]
+    return text.rstrip() + _ELLIPSIS
+
+
+def text_size(text: str, scale: float) -> tuple[int, int]:
+    """Return width and height of a text as :func:`draw_text` draws it, pixels."""
+    (width, height), _ = cv2.getTextSize(text, _FONT, scale, _thickness(scale))
+    return int(width), int(height)
+
+
+def draw_text(
+    image: NDArray[Any], text: str, at: tuple[int, int], scale: float, colour: tuple[int, int, int]
+) -> None:
+    """Write a text into a picture; ``at`` is the left end of its baseline, (x, y)."""
+    cv2.putText(image, text, at, _FONT, scale, colour, _thickness(scale), cv2.LINE_AA)
+
+
+def _thickness(scale: float) -> int:
+    return 1 if scale < 0.7 else 2

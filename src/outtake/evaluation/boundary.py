@@ -1,0 +1,139 @@
+"""How well outlines fit: boundary F-score and boundary IoU of label maps.
+
+- Boundary F-score: Csurka, Larlus and Perronnin, "What is a good evaluation measure for semantic
+  segmentation?", BMVC 2013. Per image and class: precision is the share of predicted contour
+  pixels within a tolerance of the true contour, recall the reverse; the mean over images.
+- Boundary IoU: Cheng, Girshick, Dollar, Berg and Kirillov, "Boundary IoU: Improving
+  Object-Centric Image Segmentation Evaluation", CVPR 2021. The IoU of the pixels of a class that
+  lie within a distance of its contour, summed over images as for mIoU.
+
+Both tolerances are shares of the image's diagonal. Pixels without a label count nowhere, and
+where they begin there is no contour: nobody knows what is there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import LabelMap, Mask
+
+F_TOLERANCE = 0.0075
+IOU_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class BoundaryCounts:
+    """What one image adds.
+
+    Attributes:
+        f_score: per class, NaN where neither side has a contour; float64 (classes,).
+        intersection: pixels of the boundary region that both have, int64 (classes,).
+        union: pixels of the boundary region that either has, int64 (classes,).
+    """
+
+    f_score: NDArray[np.float64]
+    intersection: NDArray[np.int64]
+    union: NDArray[np.int64]
+
+
+def count_boundary(
+    predicted: LabelMap, truth: LabelMap, classes: int, ignore_index: int
+) -> BoundaryCounts:
+    """Compare the outlines of one image, both uint8 (H, W)."""
+    labelled = truth != ignore_index
+    diagonal = math.hypot(*truth.shape)
+    intersection, union = _region_counts(
+        predicted, truth, labelled, classes, max(round(IOU_TOLERANCE * diagonal), 1)
+    )
+    f_score = _f_scores(predicted, truth, labelled, classes, F_TOLERANCE * diagonal)
+    return BoundaryCounts(f_score, intersection, union)
+
+
+def near_other_class(labels: LabelMap, labelled: Mask, distance_px: int) -> Mask:
+    """Return where another class is in the square of 2 * distance + 1 pixels around a pixel.
+
+    One minimum and one maximum filter find it for all classes at once: where the two agree, the
+    square holds one class only.
+    """
+    size = 2 * distance_px + 1
+    square = np.ones((size, size), np.uint8)
+    everywhere = bool(labelled.all())
+    # What has no label is given the value that the filter never prefers.
+    lowest = cv2.erode(labels if everywhere else np.where(labelled, labels, np.uint8(255)), square)
+    highest = cv2.dilate(labels if everywhere else np.where(labelled, labels, np.uint8(0)), square)
+    return np.asarray((lowest != highest) & labelled, np.bool_)
+
+
+def _region_counts(
+    predicted: LabelMap, truth: LabelMap, labelled: Mask, classes: int, distance_px: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    regions = []
+    for labels in (truth, predicted):
+        region = near_other_class(labels, labelled, distance_px)
+        # The picture's border is a contour too, as in the authors' code.
+        for side in (region[:distance_px], region[-distance_px:]):
+            side[:] = True
+        for side in (region[:, :distance_px], region[:, -distance_px:]):
+            side[:] = True
+        regions.append(region & labelled)
+    in_truth, in_predicted = regions
+    both = in_truth & in_predicted & (truth == predicted)
+    intersection = _count(truth[both], classes)
+    total = _count(truth[in_truth], classes) + _count(predicted[in_predicted], classes)
+    return intersection, total - intersection
+
+
+def _f_scores(
+    predicted: LabelMap, truth: LabelMap, labelled: Mask, classes: int, tolerance_px: float
+) -> NDArray[np.float64]:
+    true_contour = near_other_class(truth, labelled, 1)
+    predicted_contour = near_other_class(predicted, labelled, 1)
+    right, found = _near(predicted, predicted_contour, truth, true_contour, tolerance_px)
+    covered, there = _near(truth, true_contour, predicted, predicted_contour, tolerance_px)
+    count_found, count_there = _count(found, classes), _count(there, classes)
+    precision = _count(found[right], classes) / np.maximum(count_found, 1)
+    recall = _count(there[covered], classes) / np.maximum(count_there, 1)
+    total = precision + recall
+    scores = 2 * precision * recall / np.where(total > 0, total, 1)
+    return np.where(count_found + count_there > 0, scores, np.nan)
+
+
+def _near(
+    labels: LabelMap, contour: Mask, other: LabelMap, other_contour: Mask, tolerance_px: float
+) -> tuple[Mask, NDArray[np.uint8]]:
+    """Return which contour pixels have one of their class on the other contour near them.
+
+    Rings of growing radius are tried, for the pixels that are still without: most find theirs at
+    once, so this costs less than a distance transform for each class.
+    """
+    reach = int(tolerance_px)
+    # Classes are at most 254; 255 is no contour.
+    coded = np.pad(np.where(other_contour, other, np.uint8(255)), reach, constant_values=255)
+    width = coded.shape[1]
+    y, x = np.nonzero(contour)
+    own = labels[y, x]
+    at, flat = (y + reach) * width + x + reach, coded.ravel()
+    near = np.zeros(len(own), np.bool_)
+    left = np.arange(len(own))
+    for step_y, step_x in _disc(tolerance_px):
+        hit = flat[at[left] + step_y * width + step_x] == own[left]
+        near[left[hit]] = True
+        left = left[~hit]
+    return near, own
+
+
+@cache
+def _disc(radius_px: float) -> list[tuple[int, int]]:
+    reach = range(-int(radius_px), int(radius_px) + 1)
+    inside = [(y, x) for y in reach for x in reach if y * y + x * x <= radius_px**2]
+    return sorted(inside, key=lambda step: step[0] ** 2 + step[1] ** 2)
+
+
+def _count(labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    return np.bincount(labels, minlength=classes)[:classes].astype(np.int64)

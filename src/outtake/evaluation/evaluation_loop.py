@@ -1,0 +1,84 @@
+"""Predict a split and count what came out, with the time that each stage took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from rich.progress import track
+from torch.utils.data import DataLoader
+
+from outtake.core.labels import LabelSpace
+from outtake.data.dataset import Sample
+from outtake.evaluation.evaluator import Scoring
+
+
+class Predicts(Protocol):
+    """A task that gives logits at the labels' own resolution."""
+
+    def predict(
+        self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return logits (B, classes, H, W) for uint8 images."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation gives.
+
+    Attributes:
+        scoring: what was counted.
+        seconds: wall time of all stages.
+        stages: seconds of waiting for images (``load``), of the network with the enlargement of
+            its logits (``network``) and of counting (``count``).
+    """
+
+    scoring: Scoring
+    seconds: float
+    stages: dict[str, float]
+
+    @property
+    def images(self) -> int:
+        """How many were scored."""
+        return len(self.scoring.indices)
+
+
+@torch.inference_mode()
+def count(
+    task: Predicts,
+    labels: LabelSpace,
+    loader: DataLoader[Sample],
+    device: torch.device,
+    *,
+    flip: bool = False,
+    detail: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Predict a split and count it at the labels' own resolution; ``flip`` as in the task.
+
+    With ``detail``, outlines and confidence are counted too, and the extremes are kept.
+    """
+    scoring = Scoring(len(labels.names), labels.ignore_index, detail=detail)
+    stages = dict.fromkeys(("load", "network", "count"), 0.0)
+    began_s = lap_s = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal lap_s
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        now_s = time.perf_counter()
+        stages[stage] += now_s - lap_s
+        lap_s = now_s
+
+    for batch in track(loader, "evaluating", disable=not progress, transient=True):
+        lap("load")
+        mask = batch["mask"].to(device)
+        size = (int(mask.shape[-2]), int(mask.shape[-1]))
+        logits = task.predict(batch["image"].to(device), size, flip=flip)
+        lap("network")
+        scoring.add(logits, mask, batch["image"], batch["index"])
+        lap("count")
+    return Evaluation(scoring, time.perf_counter() - began_s, stages)

@@ -1,0 +1,144 @@
+"""Everything that an evaluation counts, image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from outtake.core.types import Frame, LabelMap
+from outtake.evaluation.boundary import count_boundary
+from outtake.evaluation.calibration_error import confidence, count_confidence
+from outtake.evaluation.metrics import predict_labels
+from outtake.evaluation.per_image_confusion import Counts, count_images, margins, scores_of
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with what is known and what was predicted.
+
+    Attributes:
+        index: of the sample in its split.
+        miou: of this image alone.
+        image: uint8 (h, w, C), as the network saw it.
+        truth: uint8 (H, W).
+        predicted: uint8 (H, W).
+    """
+
+    index: int
+    miou: float
+    image: Frame
+    truth: LabelMap
+    predicted: LabelMap
+
+
+@dataclass
+class Extremes:
+    """The worst and the best images so far: no more are kept in memory than are shown.
+
+    Attributes:
+        count: how many of each.
+    """
+
+    count: int
+    worst: list[Example] = field(default_factory=list)
+    best: list[Example] = field(default_factory=list)
+
+    def wants(self, miou: float) -> bool:
+        """Whether an image would be kept."""
+        if np.isnan(miou) or not self.count:
+            return False
+        full = len(self.worst) >= self.count
+        return not full or miou < self.worst[-1].miou or miou > self.best[-1].miou
+
+    def add(self, example: Example) -> None:
+        """Keep an image if it is among them."""
+        self.worst = sorted([*self.worst, example], key=lambda e: e.miou)[: self.count]
+        self.best = sorted([*self.best, example], key=lambda e: -e.miou)[: self.count]
+
+
+class Scoring:
+    """Counts of a split that grow batch by batch.
+
+    Args:
+        classes: how many.
+        ignore_index: of pixels that are not scored.
+        detail: count outlines and confidence too, and keep the extremes.
+        shown: how many of the worst and of the best images to keep.
+
+    Attributes:
+        confusion: int64 (classes, classes), the sum over all images.
+        indices: of the samples, in the order in which they were counted.
+        margins: int64 (3, classes) of each image.
+        f_scores: float64 (classes,) of each image, NaN where a class has no contour.
+        regions: int64 (2, classes) of each image: intersection and union of boundary regions.
+        calibration: float64 (3, bins) of each image.
+    """
+
+    def __init__(
+        self, classes: int, ignore_index: int, *, detail: bool = True, shown: int = 4
+    ) -> None:
+        self._classes = classes
+        self._ignore_index = ignore_index
+        self._detail = detail
+        self.confusion: Counts = np.zeros((classes, classes), np.int64)
+        self.indices: list[int] = []
+        self.margins: list[Counts] = []
+        self.f_scores: list[NDArray[np.float64]] = []
+        self.regions: list[Counts] = []
+        self.calibration: list[NDArray[np.float64]] = []
+        self.extremes = Extremes(shown if detail else 0)
+
+    def add(
+        self,
+        logits: torch.Tensor,
+        truth: torch.Tensor,
+        images: torch.Tensor,
+        indices: torch.Tensor,
+    ) -> None:
+        """Count a batch.
+
+        Args:
+            logits: float (B, classes, H, W).
+            truth: int64 (B, H, W), on the same device.
+            images: uint8 (B, C, h, w).
+            indices: of the samples, (B,).
+        """
+        predicted = predict_labels(logits)
+        counted = count_images(predicted, truth, self._classes, self._ignore_index)
+        counted_here: Counts = counted.cpu().numpy()
+        self.confusion += counted_here.sum(0)
+        self.margins += list(margins(counted_here))
+        self.indices += [int(index) for index in indices]
+        if self._detail:
+            self._add_detail(logits, predicted, truth, images)
+
+    def _add_detail(
+        self,
+        logits: torch.Tensor,
+        predicted: torch.Tensor,
+        truth: torch.Tensor,
+        images: torch.Tensor,
+    ) -> None:
+        sure = confidence(logits)
+        labels = predicted.to(torch.uint8).cpu().numpy()
+        known = truth.to(torch.uint8).cpu().numpy()
+        first = len(self.indices) - len(labels)
+        for place in range(len(labels)):
+            self.calibration.append(
+                count_confidence(sure[place], predicted[place], truth[place], self._ignore_index)
+            )
+            outline = count_boundary(labels[place], known[place], self._classes, self._ignore_index)
+            self.f_scores.append(outline.f_score)
+            self.regions.append(np.stack([outline.intersection, outline.union]))
+            miou = float(scores_of(self.margins[first + place]).miou)
+            if self.extremes.wants(miou):
+                image = images[place].permute(1, 2, 0).cpu().numpy()
+                self.extremes.add(
+                    Example(
+                        self.indices[first + place], miou, image.copy(), known[place].copy(),
+                        labels[place].copy(),
+                    )
+                )  # fmt: skip

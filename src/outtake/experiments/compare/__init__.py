@@ -1,1 +1,0 @@
-"""Many run folders on one page: read, told apart, grouped by seed, thinned."""

@@ -1,1 +1,0 @@
-"""Self-contained HTML: one file, no network, nothing in it runs that is not ours."""

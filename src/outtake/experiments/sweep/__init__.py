@@ -1,1 +1,0 @@
-"""Sweeps: a search over Hydra overrides, one process for each trial, Optuna's storage between."""

@@ -1,0 +1,76 @@
+"""Exported models are kept beside their checkpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+from outtake.core.errors import OutputError
+from outtake.core.files import replace_file
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # raise it when an exported graph changes its meaning
+_ABOUT = "about.json"
+
+
+class ModelCache:
+    """Keeps what was made of a checkpoint, under that checkpoint's digest.
+
+    Each model is one ``.zip`` of its files, so that it is there whole or not at all, and damage
+    shows in its checksums.
+
+    Args:
+        checkpoint: the file beside which models are kept.
+        sha256: its digest, hex.
+        enabled: False makes every model anew and keeps none.
+    """
+
+    def __init__(self, checkpoint: Path, sha256: str, *, enabled: bool = True) -> None:
+        self._checkpoint = checkpoint
+        self._sha256 = sha256
+        self._enabled = enabled
+
+    def path(self, name: str) -> Path:
+        """Return the file of a model, as ``best.0a1b2c3d4e5f.openvino-int8-180x320.zip``."""
+        stem = self._checkpoint.stem
+        return self._checkpoint.with_name(f"{stem}.{self._sha256[:12]}.{name}.zip")
+
+    def get(self, name: str, make: Callable[[], Mapping[str, bytes]]) -> Mapping[str, bytes]:
+        """Return the files of a model, from the cache or by ``make``."""
+        if not self._enabled:
+            return make()
+        path = self.path(name)
+        try:
+            return self._read(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+            log.warning("%s can not be used and is made again: %s", path, error)
+        files = make()
+        try:
+            replace_file(path, lambda file: self._write(file, files))
+        except OutputError as error:
+            log.info("the exported model is not kept: %s", error)
+        return files
+
+    def _read(self, path: Path) -> dict[str, bytes]:
+        with zipfile.ZipFile(path) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        about = json.loads(files.pop(_ABOUT))
+        if about != self._about():
+            raise ValueError("it was made of another checkpoint or by another version")
+        return files
+
+    def _write(self, file: IO[bytes], files: Mapping[str, bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(_ABOUT, json.dumps(self._about()))
+            for name, content in files.items():
+                archive.writestr(name, content)
+
+    def _about(self) -> dict[str, object]:
+        return {"format": FORMAT, "checkpoint_sha256": self._sha256}

@@ -1,0 +1,76 @@
+"""Training images for quantisation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from outtake.core.errors import ConfigError
+from outtake.core.types import Frame
+from outtake.data.resize import resize
+from outtake.data.source import Source
+from outtake.inference.protocol import Images
+
+log = logging.getLogger(__name__)
+
+COUNT = 96
+
+
+def training_images(source: Source, count: int = COUNT) -> Iterable[Frame]:
+    """Yield ``count`` images of a source's training split, evenly spread over it.
+
+    Raises:
+        OuttakeError: the data are not where the source says, or can not be read.
+    """
+    pairs = source.pairs("train")
+    for index in np.unique(np.linspace(0, len(pairs) - 1, count).round().astype(int)):
+        yield source.read_image(pairs[index])
+
+
+class Calibration:
+    """Brings training images to the size that the network will see.
+
+    Args:
+        images: called when a model is to be quantised, not when it comes from the cache; gives
+            images, uint8 (H, W, C) of any size, of which the first 96 are used.
+        channels: that the network takes.
+    """
+
+    def __init__(self, images: Callable[[], Iterable[Frame]], channels: int) -> None:
+        self._images = images
+        self._channels = channels
+
+    def __call__(self, height: int, width: int) -> list[Images]:
+        """Return images, each uint8 (1, height, width, C).
+
+        Raises:
+            ConfigError: there are none, or they do not have the channels of the network.
+        """
+        log.info("precision=int8: calibrating with training images; this takes a moment")
+        found = [self._fitted(image, height, width) for image in islice(self._images(), COUNT)]
+        if not found:
+            raise ConfigError("precision=int8: no training images to calibrate with; use float32")
+        return found
+
+    def _fitted(self, image: Frame, height: int, width: int) -> Images:
+        # Objects keep their shape: the middle of the picture that just covers the frame.
+        scale = max(height / image.shape[0], width / image.shape[1])
+        tall = max(height, round(image.shape[0] * scale))
+        wide = max(width, round(image.shape[1] * scale))
+        image = resize(image, (tall, wide))
+        top, left = (tall - height) // 2, (wide - width) // 2
+        image = image[top : top + height, left : left + width]
+        if image.ndim == 2:
+            image = image[..., None]
+        if image.shape[2] == 3 and self._channels == 1:
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+        if image.shape[2] != self._channels:
+            raise ConfigError(
+                f"precision=int8: a training image has {image.shape[2]} channels, and the network "
+                f"takes {self._channels}"
+            )
+        return np.ascontiguousarray(image)[None]

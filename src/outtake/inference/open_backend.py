@@ -1,0 +1,245 @@
+"""From names and numbers to a backend."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import logging
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from outtake.core.device import resolve_device
+from outtake.core.errors import ConfigError, DeviceError
+from outtake.core.types import Frame
+from outtake.core.validate import check_number
+from outtake.data.resize import short_side_size
+from outtake.inference.export_cache import ModelCache
+from outtake.inference.int8_calibration import Calibration
+from outtake.inference.labeller import Labeller
+from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
+from outtake.inference.oom import told_in_a_line
+from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
+from outtake.inference.openvino_backend import OpenVINONetwork
+from outtake.inference.protocol import Backend, Network
+from outtake.inference.torch_backend import TorchBackend, TorchNetwork
+
+log = logging.getLogger(__name__)
+
+NAMES = ("auto", "torch", "openvino", "onnxruntime")
+
+
+class TrainedTask(Protocol):
+    """What is needed of a checkpoint that was loaded."""
+
+    @property
+    def task(self) -> Any:
+        """The segmentation task, in eval mode."""
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint file."""
+
+    @property
+    def sha256(self) -> str:
+        """Its digest."""
+
+    @property
+    def short_side(self) -> int | None:
+        """Images are resized to this shorter side for the network."""
+
+    @property
+    def channels(self) -> int:
+        """Of the images."""
+
+
+def open_backend(
+    name: str,
+    trained: TrainedTask,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    confidence: bool = False,
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
+    window: int | Sequence[int] | None = None,
+    overlap: float = 0.25,
+    calibration: Callable[[], Iterable[Frame]] | None = None,
+    frame_size: tuple[int, int] | None = None,
+    **options: Any,
+) -> Backend:
+    """Return what runs a trained task.
+
+    Args:
+        name: ``torch``, ``openvino``, ``onnxruntime`` or ``auto``; see :func:`choose`.
+        trained: the checkpoint.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
+        precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``; not every backend
+            has every one.
+        confidence: compute the probability of each label too.
+        flip: average with the mirrored images.
+        scales: average over the images at these scales.
+        window: size of windows that cover a larger image; see :class:`Labeller`.
+        overlap: share of a window that its neighbour covers too.
+        calibration: called for training images when a model is quantised to ``int8``.
+        frame_size: (height, width) of the frames to come, if known: the model is exported and
+            tried at once, so that what can not work shows before any work.
+        options: the backend's own: ``threads`` and ``cache``; torch: ``compile``; onnxruntime:
+            ``provider``.
+
+    Raises:
+        ConfigError: a name, option or precision that does not exist or can not work here, or a
+            library that is not installed.
+        DeviceError: the device is not here.
+        OutOfMemoryError: not even one frame of that size fits into its memory.
+    """
+    chosen = choose(name, device, precision)
+    if name == "auto":
+        _say(chosen, device)
+    own = _own_options(name, chosen, options)
+    plain = window is None and tuple(scales) == (1.0,)
+    backend: Backend
+    if chosen == "torch" and resolve_device(device).type == "cuda" and plain:
+        # Labels are made where the logits are, and nothing else is copied back.
+        _refuse_int8(precision)
+        backend = TorchBackend(
+            trained.task, device, precision, confidence=confidence, flip=flip, **own
+        )
+    else:
+        backend = Labeller(
+            _MAKE[chosen](trained, device, precision, calibration, **own),
+            confidence=confidence,
+            flip=flip,
+            scales=scales,
+            window=window,
+            overlap=overlap,
+        )
+    if frame_size is not None:
+        height, width = short_side_size(*frame_size, trained.short_side)
+        with told_in_a_line(backend, 1, (height, width), frame_size):
+            backend(np.zeros((1, height, width, trained.channels), np.uint8), frame_size)
+    return backend
+
+
+def choose(name: str, device: str = "auto", precision: str = "auto") -> str:
+    """Return the backend that a name stands for.
+
+    ``auto``: torch on CUDA; OpenVINO on an x86 processor if it is installed and has the
+    precision; else torch.
+
+    Raises:
+        ConfigError: no such name, or a backend that does not run on the device.
+        DeviceError: the device is not here.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"backend={name}: unknown; use {', '.join(NAMES)}")
+    cuda = resolve_device(device).type == "cuda"
+    if name == "openvino" and cuda and device != "auto":
+        raise ConfigError(f"device={device}: OpenVINO runs on the CPU; use backend=torch")
+    if name != "auto":
+        return name
+    able = precision == "auto" or precision in OPENVINO_PRECISIONS
+    return "openvino" if not cuda and _is_x86() and _has_openvino() and able else "torch"
+
+
+def _say(chosen: str, device: str) -> None:
+    where = "CUDA" if resolve_device(device).type == "cuda" else "the CPU"
+    faster = _is_x86() and not _has_openvino()
+    hint = "; pip install 'outtake[openvino]' is faster" if faster else ""
+    log.info("backend=auto: %s on %s%s", chosen, where, hint)
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+
+def _has_openvino() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _own_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, Any]:
+    taken = {key: [*inspect.signature(make).parameters][4:] for key, make in _MAKE.items()}
+    # What another one takes may stay set when one is chosen automatically.
+    known = sorted({key for keys in taken.values() for key in keys} if name == "auto" else set())
+    known = known or taken[chosen]
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"backend.{key}: unknown to {name}; it takes {', '.join(known)}")
+    own = {key: value for key, value in options.items() if key in taken[chosen]}
+    check_number("backend.threads", own.get("threads"), 1, whole=True, optional=True)
+    return own
+
+
+def _refuse_int8(precision: str) -> None:
+    if precision == "int8":
+        raise ConfigError("precision=int8: not with backend=torch; use backend=openvino")
+
+
+def _torch(
+    trained: TrainedTask,
+    device: str,
+    precision: str,
+    calibration: object,
+    threads: int | None = None,
+    compile: bool = False,
+) -> TorchNetwork:
+    _refuse_int8(precision)
+    return TorchNetwork(trained.task, device, precision, compile=compile, threads=threads)
+
+
+def _openvino(
+    trained: TrainedTask,
+    device: str,
+    precision: str,
+    calibration: Callable[[], Iterable[Frame]] | None,
+    threads: int | None = None,
+    cache: bool = True,
+) -> OpenVINONetwork:
+    return OpenVINONetwork(
+        trained.task,
+        precision,
+        threads=threads,
+        cache=_cache(trained, cache),
+        calibration=None if calibration is None else Calibration(calibration, trained.channels),
+    )
+
+
+def _onnxruntime(
+    trained: TrainedTask,
+    device: str,
+    precision: str,
+    calibration: object,
+    threads: int | None = None,
+    cache: bool = True,
+    provider: str = "auto",
+) -> ONNXRuntimeNetwork:
+    if device == "cpu" and provider == "auto":
+        provider = "cpu"
+    if device.startswith("cuda") and provider == "auto":
+        provider = "cuda"
+    index = resolve_device(device).index if device != "auto" else 0
+    try:
+        return ONNXRuntimeNetwork(
+            trained.task,
+            precision,
+            provider=provider,
+            device_index=index or 0,
+            threads=threads,
+            cache=_cache(trained, cache),
+        )
+    except DeviceError as error:
+        raise DeviceError(f"device={device}: {error}") from error
+
+
+_MAKE: dict[str, Callable[..., Network]] = {
+    "torch": _torch,
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
+
+
+def _cache(trained: TrainedTask, enabled: bool) -> ModelCache:
+    return ModelCache(trained.path, trained.sha256, enabled=enabled)

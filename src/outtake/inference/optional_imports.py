@@ -1,0 +1,81 @@
+"""Libraries that are not always installed, imported without a word to anyone."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+from unittest.mock import MagicMock
+
+from outtake.core.errors import ConfigError
+
+TELEMETRY = "openvino_telemetry"
+
+
+def require(name: str, *, extra: str, why: str) -> Any:
+    """Import a module.
+
+    Args:
+        name: dotted.
+        extra: of Outtake that installs it.
+        why: what needs it, as the user wrote it.
+
+    Raises:
+        ConfigError: it is not installed; the message says how to.
+    """
+    # ONNX Runtime reports and keeps an identifier in the home folder from its import on; this
+    # is read once, then. An environment that says something else has asked for it.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        with _without_telemetry():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{why} needs {name.split('.')[0]}, which can not be imported ({error}); "
+            f"pip install 'outtake[{extra}]'"
+        ) from error
+
+
+def require_nncf(why: str) -> Any:
+    """Import NNCF, to be used inside :func:`quiet`."""
+    nncf = require("nncf", extra="openvino", why=why)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    # Whoever imported NNCF before us did so with its telemetry.
+    decorator: Any = importlib.import_module("nncf.telemetry.decorator")
+    decorator.telemetry = MagicMock()
+    return nncf
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back progress bars on stdout, and warnings such as that for a missing CUDA compiler."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    # OpenVINO and NNCF report every conversion to a web service, by default and without asking,
+    # and write an identifier into the home folder. Where the package that does so can not be
+    # imported, they use stubs of their own; None in sys.modules makes an import fail.
+    hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_telemetry(name)}
+    sys.modules[TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[TELEMETRY]
+        sys.modules.update(hidden)
+
+
+def _is_telemetry(name: str) -> bool:
+    return name == TELEMETRY or name.startswith(TELEMETRY + ".")

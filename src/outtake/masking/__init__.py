@@ -1,0 +1,1 @@
+"""From labels to masks: certainty, agreement over time, regions, shadows."""

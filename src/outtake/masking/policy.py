@@ -1,0 +1,153 @@
+"""From classes to masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import LabelledFrame, MaskedFrame
+from outtake.core.labels import LabelSpace
+from outtake.core.types import LabelMap, Mask
+from outtake.masking.class_selection import Binary, Selection, Selector
+from outtake.masking.morphology import grown, tidied
+from outtake.masking.shadows import Shadows
+from outtake.masking.temporal_vote import MOST_VOTERS, Vote
+
+
+class MaskPolicy:
+    """Turns label maps into masks, one for each frame.
+
+    A stage over the whole clip. What it makes of a frame follows from the frames at most
+    ``context_frames`` away, however long the clip is and wherever it is begun.
+
+    Args:
+        ids: the classes that are removed.
+        dilate: the mask grows by this fraction of the frame's height, with a round tip. An edge
+            that the mask misses leaves a ghost outline; 1.7% was best where it was measured.
+        min_area: regions smaller than this fraction of the frame are dropped, before growing.
+        fill_holes: gaps that a region encloses belong to it, if they are smaller than itself.
+        threshold: probability that a pixel's class must reach, one for all classes or by class
+            id; 0 takes every pixel.
+        low: probability from which a pixel still counts if it is connected to one that reaches
+            its threshold; None is half the threshold.
+        vote: how many frames before and after have a say in the mask; 0 takes each by itself.
+        shadows: cast shadows that touch an object are removed with it.
+
+    Attributes:
+        context_frames: frames before and after that each mask depends on.
+        needs_confidence: whether labels must come with their confidence.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[int],
+        *,
+        dilate: float = 0.017,
+        min_area: float = 0.0001,
+        fill_holes: bool = True,
+        threshold: float | Mapping[int, float] = 0.0,
+        low: float | None = None,
+        vote: int = 2,
+        shadows: bool = False,
+    ) -> None:
+        for name, value in (("dilate", dilate), ("min_area", min_area)):
+            if not 0 <= value < 1:
+                raise ConfigError(f"mask.{name}={value}: must be at least 0 and below 1")
+        if not (isinstance(vote, int) and 0 <= vote <= MOST_VOTERS):
+            raise ConfigError(
+                f"mask.vote={vote}: must be a whole number of frames from 0 to {MOST_VOTERS}"
+            )
+        self.ids = tuple(ids)
+        thresholds = _by_id(threshold, self.ids)
+        _check_probabilities(thresholds, low)
+        self._select = Selector(self.ids, thresholds, low)
+        # With no class there is nothing to vote on.
+        self._vote = Vote(vote) if vote and self.ids else None
+        self._shadows = Shadows() if shadows and self.ids else None
+        self._dilate = dilate
+        self._min_area = min_area
+        self._fill_holes = fill_holes
+        self.needs_confidence = self._select.needs_confidence
+        self.context_frames = sum(
+            stage.context_frames for stage in (self._vote, self._shadows) if stage is not None
+        )
+
+    @classmethod
+    def named(
+        cls,
+        labels: LabelSpace,
+        *,
+        remove: Sequence[str] = (),
+        keep_only: Sequence[str] = (),
+        threshold: float | Mapping[str, float] = 0.0,
+        **options: Any,
+    ) -> Self:
+        """Choose classes by name: those in ``remove``, or all that are not in ``keep_only``.
+
+        ``threshold`` is one for all classes, or by name; ``options`` are those of the class.
+
+        Raises:
+            UnknownClassError: a name that is no class.
+            ConfigError: both are given, or a value is out of its range.
+        """
+        if remove and keep_only:
+            raise ConfigError("remove and keep_only exclude each other; set one of them")
+        ids = labels.ids(remove)
+        if keep_only:
+            kept = set(labels.ids(keep_only))
+            ids = tuple(index for index in range(len(labels.names)) if index not in kept)
+        if isinstance(threshold, Mapping):
+            named = dict(zip(labels.ids(threshold), threshold.values(), strict=True))
+            idle = [labels.names[index] for index in named if index not in ids]
+            if idle:
+                raise ConfigError(f"mask.threshold.{idle[0]}: this class is not removed")
+            return cls(ids, threshold=named, **options)
+        return cls(ids, threshold=threshold, **options)
+
+    def __call__(self, clip: Iterable[LabelledFrame]) -> Iterator[MaskedFrame]:
+        """Yield each frame with its mask.
+
+        Raises:
+            ConfigError: a threshold is set and labels come without confidence.
+        """
+        selected: Iterable[Selection] = self._select(clip)
+        if self._vote is not None:
+            selected = self._vote(selected)
+        selected = (Selection(one.item, self._tidied(one.mask)) for one in selected)
+        if self._shadows is not None:
+            selected = self._shadows(selected)
+        for one in selected:
+            yield MaskedFrame(one.item.frame, self._grown(one.mask), one.item)
+
+    def mask(self, labels: LabelMap) -> Mask:
+        """Return the mask of one label map by itself, bool (H, W): no threshold, vote or shadow."""
+        return self._grown(self._tidied(self._select.by_class(labels)))
+
+    def _tidied(self, mask: Binary) -> Binary:
+        return tidied(mask, self._min_area * mask.size, self._fill_holes)
+
+    def _grown(self, mask: Binary) -> Mask:
+        return np.asarray(grown(mask, round(self._dilate * mask.shape[0])).view(np.bool_))
+
+
+def _by_id(threshold: float | Mapping[int, float], ids: Sequence[int]) -> dict[int, float]:
+    return (
+        dict(threshold) if isinstance(threshold, Mapping) else dict.fromkeys(ids, float(threshold))
+    )
+
+
+def _check_probabilities(thresholds: Mapping[int, float], low: float | None) -> None:
+    for value in thresholds.values():
+        if not 0 <= value < 1:
+            raise ConfigError(f"mask.threshold={value}: must be at least 0 and below 1")
+    highest = max(thresholds.values(), default=0.0)
+    if low is not None and not 0 <= low <= highest:
+        raise ConfigError(
+            f"mask.low={low}: must be at least 0 and at most mask.threshold, which is {highest}"
+        )

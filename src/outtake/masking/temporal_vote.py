@@ -1,0 +1,207 @@
+"""Masks that agree over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from outtake.masking.class_selection import Binary, Selection
+from outtake.masking.frame_window import windows
+from outtake.motion.optical_flow import (
+    Floats,
+    Grey,
+    Positions,
+    flow,
+    small_grey,
+    small_size,
+    warped,
+)
+
+_LONGEST_SIDE_PX = 320
+# Of a frame's own mask, and of those one, two, ... frames away.
+_WEIGHTS = (1.0, 1.0, 0.7, 0.5, 0.35, 0.25)
+MOST_VOTERS = len(_WEIGHTS) - 1
+# Share of the votes that selects, of 255: what a mask misses shows, so two of five are enough,
+# and one is not.
+_SELECT = 89
+# Grey levels by which a neighbour, moved here, may be off before its vote counts less.
+_GOOD_RESIDUAL, _BAD_RESIDUAL, _LEAST_TRUST = 8.0, 40.0, 0.1
+_TRUST = np.interp(np.arange(256), (_GOOD_RESIDUAL, _BAD_RESIDUAL), (1, _LEAST_TRUST)).astype(
+    np.float32
+)
+# A pair of frames with more than this share of pixels that far off is a cut.
+_CUT_RESIDUAL, _CUT_SHARE = 20, 0.25
+# How far the vote must differ from the frame's own mask before that is changed, of 255.
+_DISAGREEMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What a neighbour says about a frame.
+
+    Attributes:
+        positions: where the frame's pixels are in the neighbour.
+        trust: 0 to 1, how well the neighbour, moved to the frame, shows the same.
+        mask: the neighbour's mask moved to the frame, 0 to 255, times the trust.
+    """
+
+    positions: Positions
+    trust: Floats
+    mask: Floats
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A frame in the window, with what was worked out for it."""
+
+    selection: Selection
+    own: Grey | None
+    size: tuple[int, int]
+    grey: Grey | None = None
+    links: dict[int, _Link | None] = field(default_factory=dict)
+    carried: dict[tuple[int, int], tuple[Floats, Floats] | None] = field(default_factory=dict)
+
+
+class Vote:
+    """Lets the frames around each frame vote on its mask, moved to it by optical flow.
+
+    Fills in masks that are missing or have gaps in a few frames, and drops what only one frame
+    saw. Where the vote agrees with the frame's own mask, that stays pixel by pixel. The vote is
+    taken at a reduced size and never across a cut.
+
+    Args:
+        frames: how many vote, before and after.
+
+    Attributes:
+        context_frames: the same.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self.context_frames = frames
+
+    def __call__(self, clip: Iterable[Selection]) -> Iterator[Selection]:
+        """Yield each frame with its mask as voted."""
+        for window, centre in windows(map(_seen, clip), self.context_frames):
+            voters = range(
+                max(0, centre - self.context_frames),
+                min(len(window), centre + self.context_frames + 1),
+            )
+            here = window[centre]
+            if any(window[index].own is not None for index in voters):
+                mask = _decided(here.selection.mask, here.own, self._vote(window, centre))
+                yield Selection(here.selection.item, mask)
+            else:
+                yield here.selection
+
+    def _vote(self, window: Sequence[_Seen], centre: int) -> Floats:
+        here = window[centre]
+        height, width = here.size
+        votes = np.zeros((height, width), np.float32)
+        if here.own is not None:
+            votes += _WEIGHTS[0] * here.own
+        total = np.full((height, width), _WEIGHTS[0], np.float32)
+        for step in (-1, 1):
+            for distance in range(1, self.context_frames + 1):
+                carried = self._carried(window, centre, step, distance)
+                if carried is None:
+                    break
+                mask, trust = carried
+                cv2.scaleAdd(mask, _WEIGHTS[distance], votes, votes)
+                cv2.scaleAdd(trust, _WEIGHTS[distance], total, total)
+        return np.asarray(cv2.divide(votes, total), np.float32)
+
+    def _carried(
+        self, window: Sequence[_Seen], index: int, step: int, distance: int
+    ) -> tuple[Floats, Floats] | None:
+        """Return a neighbour's mask moved here, times its trust, and the trust; None beyond cuts.
+
+        It moves frame by frame, so every step but the last was taken for a frame before.
+        """
+        here = window[index]
+        if (step, distance) not in here.carried:
+            here.carried[step, distance] = self._moved(window, index, step, distance)
+        return here.carried[step, distance]
+
+    def _moved(
+        self, window: Sequence[_Seen], index: int, step: int, distance: int
+    ) -> tuple[Floats, Floats] | None:
+        if not 0 <= index + step < len(window):
+            return None
+        link = self._link(window[index], window[index + step], step)
+        if link is None:
+            return None
+        if distance == 1:
+            return link.mask, link.trust
+        before = self._carried(window, index + step, step, distance - 1)
+        if before is None:
+            return None
+        mask, trust = before
+        return (
+            warped(mask, link.positions) * link.trust,
+            warped(trust, link.positions) * link.trust,
+        )
+
+    def _link(self, here: _Seen, there: _Seen, step: int) -> _Link | None:
+        if step not in here.links:
+            here.links[step] = self._linked(here, there)
+        return here.links[step]
+
+    def _linked(self, here: _Seen, there: _Seen) -> _Link | None:
+        if here.size != there.size:
+            return None
+        picture, other = _grey(here), _grey(there)
+        positions = flow(picture, other)
+        moved = warped(other, positions)
+        # A change of exposure moves all pixels alike.
+        brighter = cv2.mean(picture)[0] - cv2.mean(moved)[0]
+        off = np.asarray(cv2.absdiff(picture, cv2.add(moved, brighter)), np.uint8)
+        if np.count_nonzero(off > _CUT_RESIDUAL) > _CUT_SHARE * off.size:
+            return None
+        trust = np.asarray(cv2.LUT(cv2.blur(off, (5, 5)), _TRUST), np.float32)
+        if there.own is None:
+            return _Link(positions, trust, np.zeros_like(trust))
+        mask = cv2.multiply(warped(there.own, positions), trust, dtype=cv2.CV_32F)
+        return _Link(positions, trust, np.asarray(mask, np.float32))
+
+
+def _seen(selection: Selection) -> _Seen:
+    rows, columns = selection.mask.shape
+    width, height = small_size(rows, columns, _LONGEST_SIDE_PX)
+    own = None
+    if selection.mask.any():
+        full = selection.mask * np.uint8(255)
+        own = np.asarray(cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return _Seen(selection, own, (height, width))
+
+
+def _grey(seen: _Seen) -> Grey:
+    if seen.grey is None:
+        seen.grey = small_grey(seen.selection.item.frame.image, _LONGEST_SIDE_PX)
+    return seen.grey
+
+
+def _decided(mask: Binary, own: Grey | None, vote: Floats) -> Binary:
+    """Return a full-size mask that follows a small vote where the two differ."""
+    votes = cv2.convertScaleAbs(vote)
+    size = mask.shape[::-1]
+    if own is None:
+        if cv2.minMaxLoc(votes)[1] <= _SELECT:
+            return mask
+        votes = cv2.resize(votes, size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(cv2.threshold(votes, _SELECT, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    if cv2.norm(votes, own, cv2.NORM_INF) <= _DISAGREEMENT:
+        return mask
+    # Half of each difference, so that it fits around 128; its sign decides, at full size.
+    more = cv2.addWeighted(votes, 0.5, own, -0.5, 128 - _DISAGREEMENT / 2)
+    less = cv2.addWeighted(votes, -0.5, own, 0.5, 128 - _DISAGREEMENT / 2)
+    added = cv2.min(more, cv2.addWeighted(votes, 0.5, votes, 0.0, 128 - _SELECT / 2))
+    dropped = cv2.min(less, cv2.addWeighted(votes, -0.5, votes, 0.0, 128 + _SELECT / 2))
+    for change, value in ((added, 1), (dropped, 0)):
+        if cv2.minMaxLoc(change)[1] > 128:
+            full = cv2.resize(change, size, interpolation=cv2.INTER_LINEAR)
+            there = cv2.threshold(full, 128, 1, cv2.THRESH_BINARY)[1]
+            mask = cv2.max(mask, there) if value else cv2.subtract(mask, there)
+    return np.asarray(mask, np.uint8)

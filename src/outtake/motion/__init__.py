@@ -1,0 +1,1 @@
+"""How the camera and things move: tracking, homographies, optical flow, shots."""

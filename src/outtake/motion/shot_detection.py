@@ -1,0 +1,135 @@
+"""Where shots begin and end."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.motion.homography import MIN_SHARED, View, inverse, scaled
+
+# Of the points that were followed, fewer than this arrive after a cut...
+_CUT_SURVIVAL = 0.35
+# ...and the colours are others. Where next to nothing arrives, colours need not tell.
+_CUT_CORRELATION = 0.85
+_CERTAIN_SURVIVAL = 0.1
+# In a fade or a dissolve, each frame is much like the one before all the same...
+_ALIKE, _FLAT_GREY, _FADE_GREY = 0.9, 4.0, 40.0
+# ...and it lasts until points can be followed again.
+_STEADY_SURVIVAL = 0.6
+# Over a dissolve, hardly a point survives of those that the camera's movement leaves in sight.
+_DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
+_PATCH_PX, _PATCH_ALIKE = 5, 0.7
+# Of the points that are left, about so many are compared.
+_PROBES = 90
+
+
+class Cuts:
+    """Tells cuts, fades and dissolves from the movement of a camera."""
+
+    def __init__(self) -> None:
+        self._grey: NDArray[np.uint8] | None = None
+        self._histogram: NDArray[np.float32] | None = None
+        self._views: deque[tuple[NDArray[np.uint8], View]] = deque(maxlen=_DISSOLVE_FRAMES)
+        self._fading = False
+
+    def take(self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: View) -> None:
+        """Remember a frame as it was reduced, and what was made of it."""
+        if self._views and self._views[-1][1].shot != view.shot:
+            self._views.clear()
+        self._grey, self._histogram = grey, _histogram(grey, known)
+        self._views.append((grey, view))
+
+    def begins(
+        self,
+        good: NDArray[np.bool_],
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+    ) -> bool:
+        """Return whether a frame begins a shot; a fade is a shot of its own.
+
+        Args:
+            good: which points could be followed to it, (n,).
+            grey: its brightness.
+            known: 1 where that may be looked at.
+        """
+        survival = float(good.mean()) if len(good) >= MIN_SHARED else 0.0
+        if self._fading:
+            self._fading = survival < _STEADY_SURVIVAL
+            return not self._fading
+        correlation = 1.0
+        if self._histogram is not None:
+            histogram = _histogram(grey, known)
+            correlation = float(cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL))
+        lost = survival < _CUT_SURVIVAL and correlation < _CUT_CORRELATION
+        if len(good) >= MIN_SHARED:
+            lost |= survival < _CERTAIN_SURVIVAL
+        if lost and self._grey is not None:
+            self._fading = _alike(self._grey, grey, known)
+        return lost
+
+    def dissolved(
+        self, view: View, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
+    ) -> bool:
+        """Return whether what was followed some time ago is gone, though it should be in sight."""
+        before, past = self._views[0]
+        if self._fading or len(past.ids) < 3 * MIN_SHARED:
+            return False
+        back = inverse(view.from_start) @ past.from_start
+        there = cv2.perspectiveTransform(past.points[:, None], back)[:, 0]
+        expected = ((there >= 0) & (there < (shape[1], shape[0]))).all(axis=1).mean()
+        if expected < _DISSOLVED_EXPECTED:
+            return False
+        # In a fade there is too little contrast to tell.
+        if min(float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey)) < 3 * _FLAT_GREY:
+            return False
+        shared = past.shared(view)
+        step = max(1, len(shared[0]) // _PROBES)
+        here, there = (scaled(each[::step], scale) for each in shared)
+        survived = step * np.count_nonzero(_looks_alike(before, here, grey, there))
+        return bool(survived < _DISSOLVED_SURVIVAL * len(past.ids))
+
+
+def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]) -> bool:
+    """Return whether two pictures differ in contrast and brightness rather than in content."""
+    size = (32, 18)
+    seen = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST) > 0
+    if np.count_nonzero(seen) < size[0]:
+        return False
+    one, other = (
+        cv2.resize(each, size, interpolation=cv2.INTER_AREA)[seen].astype(np.float32)
+        for each in (before, after)
+    )
+    spreads = (float(one.std()), float(other.std()))
+    if min(spreads) < _FLAT_GREY:
+        return abs(float(one.mean() - other.mean())) < _FADE_GREY and max(spreads) < 3 * _FLAT_GREY
+    return float(np.corrcoef(one, other)[0, 1]) > _ALIKE
+
+
+def _looks_alike(
+    before: NDArray[np.uint8],
+    start: NDArray[np.float32],
+    after: NDArray[np.uint8],
+    end: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return which points (n, 2) of two pictures have alike surroundings, bool (n,)."""
+    if not len(start):
+        return np.zeros(0, bool)
+    steps = np.arange(-_PATCH_PX, _PATCH_PX + 1, dtype=np.float32)
+    around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
+    one, other = (
+        cv2.remap(grey, at[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
+        for grey, at in ((before, start), (after, end))
+    )
+    one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
+    both = np.sqrt(np.square(one).sum(axis=1) * np.square(other).sum(axis=1))
+    return np.asarray((one * other).sum(axis=1) > _PATCH_ALIKE * both, bool)
+
+
+def _histogram(grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.float32]:
+    counts = cv2.calcHist([grey], [0], known, [32], [0, 256])
+    # Smoothed, so that a slight change of exposure does not move every pixel to another bin.
+    smooth = cv2.GaussianBlur(counts, (1, 5), 0)
+    return np.asarray(smooth / max(float(smooth.sum()), 1.0), np.float32)

@@ -1,0 +1,144 @@
+"""How the camera moves: points are followed from frame to frame."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import Frame, Mask
+from outtake.motion.homography import Homography, View, fit, inverse, scaled
+from outtake.motion.shot_detection import Cuts
+
+__all__ = ["Camera", "Homography", "inverse", "reduced"]
+
+_POINTS = 360
+_LK_WINDOW, _LK_LEVELS = (15, 15), 3
+_LK_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
+_BACK_AND_FORTH_PX = 0.7
+
+
+class Camera:
+    """Follows points through a clip, frame by frame.
+
+    Lucas-Kanade (Bouguet 2001) with a check forth and back, on what is not masked.
+
+    Args:
+        max_width_px: wider frames are followed at this width.
+    """
+
+    def __init__(self, max_width_px: int = 640) -> None:
+        self._max_width_px = max_width_px
+        self._grey: NDArray[np.uint8] | None = None
+        self._view: View | None = None
+        self._shape: tuple[int, ...] = ()
+        self._next_id = 0
+        self._cuts = Cuts()
+
+    def see(self, image: Frame, mask: Mask, follows: bool = True) -> View:
+        """Take in the next frame and what of it must not be looked at.
+
+        One that does not follow the last begins a shot.
+        """
+        if not follows:
+            self._grey = None
+        grey, known, scale = reduced(image, mask, self._max_width_px)
+        view = self._followed(image.shape, grey, known, scale)
+        view = self._replenished(view, grey, known, scale)
+        self._grey, self._view = grey, view
+        self._cuts.take(grey, known, view)
+        self._shape = image.shape
+        return view
+
+    def _followed(
+        self,
+        shape: tuple[int, ...],
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+        scale: float,
+    ) -> View:
+        before = self._view
+        if before is None or self._grey is None or shape != self._shape:
+            return _first_view(before)
+        start = scaled(before.points, scale)
+        end, good = _lucas_kanade(self._grey, grey, start)
+        if self._cuts.begins(good, grey, known):
+            return _first_view(before)
+        x, y = np.rint(end).astype(int).T
+        height, width = grey.shape
+        good &= (x >= 0) & (y >= 0) & (x < width) & (y < height)
+        good[good] &= known[y[good], x[good]] > 0
+        points = scaled(end[good], 1 / scale)
+        step = fit(points, before.points[good])
+        chained = before.from_start if step is None else before.from_start @ step
+        view = View(before.shot, before.ids[good], points, chained)
+        return _first_view(before) if self._cuts.dissolved(view, shape, grey, scale) else view
+
+    def _replenished(
+        self, view: View, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
+    ) -> View:
+        missing = _POINTS - len(view.ids)
+        if missing < _POINTS // 5 or min(grey.shape) < 16:
+            return view
+        distance_px = max(4, round(0.6 * float(np.sqrt(grey.size / _POINTS))))
+        free = known.copy()
+        for x, y in np.rint(scaled(view.points, scale)).astype(int):
+            cv2.circle(free, (int(x), int(y)), distance_px, 0, cv2.FILLED)
+        found = cv2.goodFeaturesToTrack(grey, missing, 0.005, distance_px, mask=free)
+        if found is None:
+            return view
+        points = scaled(found.reshape(-1, 2), 1 / scale)
+        ids = np.arange(self._next_id, self._next_id + len(points))
+        self._next_id += len(points)
+        return View(
+            view.shot,
+            np.concatenate((view.ids, ids)),
+            np.concatenate((view.points, points)),
+            view.from_start,
+        )
+
+
+def _first_view(before: View | None) -> View:
+    shot = 0 if before is None else before.shot + 1
+    return View(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
+
+
+def reduced(
+    image: Frame, mask: Mask, max_width_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], float]:
+    """Return the brightness of a frame at a smaller size.
+
+    Returns:
+        The brightness, 1 where it may be looked at, and the scale.
+    """
+    hidden = np.ascontiguousarray(mask).view(np.uint8) * np.uint8(255)
+    factor = -(-image.shape[1] // max_width_px)
+    if factor > 1:
+        # Whole numbers of pixels are averaged fastest; what is left at the edges is cut off.
+        rows, columns = (max(1, side // factor) for side in image.shape[:2])
+        part = (slice(rows * factor), slice(columns * factor))
+        image = cv2.resize(image[part], (columns, rows), interpolation=cv2.INTER_AREA)
+        hidden = cv2.resize(hidden[part], (columns, rows), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    known = np.where(hidden > 0, np.uint8(0), np.uint8(1))
+    # What is to vanish must not even tell the tracker where to go.
+    grey = np.where(known, grey, np.uint8(128))
+    # A point's surroundings are looked at too: it must keep away from what is masked.
+    return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), 1 / factor
+
+
+def _lucas_kanade(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    if not len(start):
+        return start, np.empty(0, bool)
+    flow = partial(
+        cv2.calcOpticalFlowPyrLK, winSize=_LK_WINDOW, maxLevel=_LK_LEVELS, criteria=_LK_STOP
+    )
+    end, found, _ = flow(before, after, start, np.empty_like(start))
+    back, found_back, _ = flow(after, before, end, np.empty_like(start))
+    error = np.abs(back - start).max(axis=1)
+    good = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (error < _BACK_AND_FORTH_PX)
+    return end, good

@@ -1,0 +1,85 @@
+"""Look pictures up at positions, and move positions from frame to frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import Frame
+from outtake.motion.homography import Homography
+
+Points = NDArray[np.float32]
+
+# cv2.remap limits the sides of what it makes: positions are laid out as a picture this wide.
+_ROW = 1024
+
+
+def project(homographies: Homography, points: Points) -> Points:
+    """Return where points (n, 2) go, (..., n, 2) for homographies (..., 3, 3).
+
+    What lies behind the camera goes far outside of any frame.
+    """
+    return _projected(homographies, points)[0]
+
+
+def jacobians(homographies: Homography, points: Points) -> tuple[Points, NDArray[np.float32]]:
+    """Return where points (n, 2) go, (..., n, 2), and the derivatives there, (..., n, 2, 2)."""
+    moved, inverse = _projected(homographies, points)
+    h = homographies.astype(np.float32)[..., None]
+    bend = np.empty((*moved.shape, 2), np.float32)
+    for row in range(2):
+        for column in range(2):
+            rise = h[..., row, column, :] - moved[..., row] * h[..., 2, column, :]
+            np.multiply(rise, inverse, out=bend[..., row, column])
+    return moved, bend
+
+
+def _projected(homographies: Homography, points: Points) -> tuple[Points, NDArray[np.float32]]:
+    h = homographies.astype(np.float32)[..., None]
+    x, y = points[..., 0], points[..., 1]
+    depth = h[..., 2, 0, :] * x + h[..., 2, 1, :] * y + h[..., 2, 2, :]
+    inverse = np.asarray(1 / np.maximum(depth, np.float32(1e-4)), np.float32)
+    moved = np.empty((*depth.shape, 2), np.float32)
+    for row in range(2):
+        along = h[..., row, 0, :] * x + h[..., row, 1, :] * y + h[..., row, 2, :]
+        np.multiply(along, inverse, out=moved[..., row])
+    return moved, inverse
+
+
+def sample(
+    image: Frame, known: NDArray[np.uint8], points: Points
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Look up a picture at positions (n, 2), bicubic.
+
+    Returns:
+        The colours, uint8 (n, 3), and where they are known, bool (n,).
+    """
+    grid, count = lay(points)
+    colours = cv2.remap(image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.remap(known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return colours.reshape(-1, 3)[:count], seen.reshape(-1)[:count] > 0
+
+
+def known_at(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
+    """Look up at positions (n, 2) whether a frame is known there, bool (n,)."""
+    grid, count = lay(points)
+    seen = cv2.remap(known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(seen.reshape(-1)[:count] > 0)
+
+
+def lay(points: Points) -> tuple[Points, int]:
+    """Lay positions (n, 2) out as a picture for cv2.remap; returns n too."""
+    grids, count = lay_all(points[None])
+    return grids[0], count
+
+
+def lay_all(points: Points) -> tuple[Points, int]:
+    """Lay positions (f, n, 2) out as f pictures; returns n too."""
+    frames, count = points.shape[:2]
+    width = min(max(1, count), _ROW)
+    rows = max(1, -(-count // width))
+    grids = np.zeros((frames, rows * width, 2), np.float32)
+    # Beyond this, positions overflow the fixed point numbers that OpenCV makes of them.
+    np.clip(points, -16000, 32000, out=grids[:, :count])
+    return grids.reshape(frames, rows, width, 2), count

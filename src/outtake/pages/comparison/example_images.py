@@ -1,0 +1,96 @@
+"""The same validation images of all runs: parts of the pictures that training bakes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from outtake.core.types import Frame
+from outtake.pages.comparison.run_record import Run
+from outtake.pages.encode_pictures import data_uri, read_picture, shrunk
+
+WIDTH_PX = 400
+LEAST_WIDTH_PX = 96
+# Of all pictures of a page, as they stand in it.
+MOST_BYTES = 2_600_000
+PARTS = 3  # image, truth, prediction
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A run's picture, cut into its columns.
+
+    Attributes:
+        scene: digest of what all runs on the same data have in common.
+        columns: image, truth and prediction, each uint8 (H, W, 3).
+    """
+
+    scene: str
+    columns: tuple[Frame, Frame, Frame]
+
+
+def gallery(runs: Sequence[Run]) -> tuple[list[Any], list[Any]]:
+    """Return what to show of each run, and what runs share.
+
+    Image and truth are kept once for all runs that were validated on the same images. Pictures
+    get smaller when there are many, so that the page does not grow with them.
+
+    Returns:
+        For each run ``{"scene": position, "prediction": data URI}`` or None; and the scenes, each
+        ``{"image": data URI, "truth": data URI}``.
+    """
+    width_px = WIDTH_PX
+    # Guessed, so that in most cases nothing is encoded twice: 40 kB for a sheet of 400 pixels.
+    count = max(sum(run.picture is not None for run in runs), 1)
+    width_px = max(LEAST_WIDTH_PX, min(WIDTH_PX, round(400 * (MOST_BYTES / count / 40e3) ** 0.5)))
+    with ThreadPoolExecutor(2) as pool:
+        sheets = list(pool.map(lambda run: _sheet(run, width_px), runs))
+        while True:
+            shown, scenes = _encoded(sheets, width_px, pool)
+            size = sum(len(each["prediction"]) for each in shown if each)
+            size += sum(len(uri) for scene in scenes for uri in scene.values())
+            if size <= MOST_BYTES or width_px <= LEAST_WIDTH_PX:
+                return shown, scenes
+            shrink = (MOST_BYTES / size) ** 0.5 * 0.95
+            width_px = max(LEAST_WIDTH_PX, int(width_px * shrink))
+
+
+def _sheet(run: Run, width_px: int) -> Sheet | None:
+    picture = None if run.picture is None else read_picture(run.picture)
+    if picture is None or picture.shape[1] < PARTS:
+        return None
+    width = picture.shape[1] // PARTS
+    image, truth, prediction = (picture[:, i * width : (i + 1) * width] for i in range(PARTS))
+    # Of a coarse copy of the image alone: it is the same file in every run of the same data.
+    coarse = cv2.resize(np.ascontiguousarray(image), (64, 64), interpolation=cv2.INTER_AREA)
+    scene = hashlib.sha256(coarse.tobytes() + str(image.shape).encode()).hexdigest()
+    return Sheet(
+        scene, (shrunk(image, width_px), shrunk(truth, width_px), shrunk(prediction, width_px))
+    )
+
+
+def _encoded(
+    sheets: Sequence[Sheet | None], width_px: int, pool: ThreadPoolExecutor
+) -> tuple[list[Any], list[Any]]:
+    places: dict[str, int] = {}
+    scenes: list[Any] = []
+    for sheet in sheets:
+        if sheet is not None and sheet.scene not in places:
+            places[sheet.scene] = len(scenes)
+            image, truth = (data_uri(shrunk(part, width_px)) for part in sheet.columns[:2])
+            scenes.append({"image": image, "truth": truth})
+    uris = pool.map(
+        lambda sheet: None if sheet is None else data_uri(shrunk(sheet.columns[2], width_px)),
+        sheets,
+    )
+    shown = [
+        None if sheet is None else {"scene": places[sheet.scene], "prediction": uri}
+        for sheet, uri in zip(sheets, uris, strict=True)
+    ]
+    return shown, scenes

@@ -1,0 +1,247 @@
+"""What a run folder tells, read without trust: it may be broken, unfinished or somebody else's."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from outtake.core.redact import HIDDEN, SECRET_NAME, redact
+from outtake.pages.comparison.config_differences import flatten
+from outtake.pages.comparison.downsample_curves import Floats
+from outtake.pages.comparison.untrusted_files import json_of, mapping, number, short, text_of
+
+OBJECTIVE = "val/miou"
+MOST_METRICS = 300
+_DEEPEST = 100
+_PICTURE = re.compile(r"val_epoch_(\d+)(?:_step_(\d+))?\.png")
+# The C parser is ten times as fast; both make plain containers only.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class Curve:
+    """One metric of one run.
+
+    Attributes:
+        steps: increasing, float64 (N,).
+        values: finite, float64 (N,).
+    """
+
+    steps: Floats
+    values: Floats
+
+
+@dataclass
+class Run:
+    """A run folder as it was found.
+
+    Attributes:
+        path: the folder.
+        name: what to call it among the others.
+        state: ``finished``, ``unfinished`` (training has not ended, or died), ``broken`` (what
+            is there can not be read) or ``empty`` (nothing was recorded).
+        problems: one line each; empty for a finished run in order.
+        settings: flat config, secrets hidden.
+        curves: by metric.
+        best: the record with the best objective.
+        summary: ``summary.json``, or empty.
+        evaluations: every ``evaluation/**/metrics.json``, newest last.
+        environment: ``environment.json``, or empty.
+        data: fingerprint of its data, empty if unknown.
+        picture: that of its best validation, or else of the last one.
+    """
+
+    path: Path
+    name: str
+    state: str = "finished"
+    problems: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    environment: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
+    picture: Path | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is something to draw."""
+        return bool(self.curves or self.best or self.evaluations)
+
+
+def read_run(path: Path, name: str) -> Run:
+    """Read a run folder; whatever is wrong with it ends up in ``problems``."""
+    run = Run(path, name)
+    try:
+        run.settings = _settings(run)
+        run.summary = json_of(path, "summary.json", run.problems) or {}
+        run.environment = json_of(path, "environment.json", run.problems) or {}
+        data = json_of(path, "data.json", run.problems) or {}
+        run.data = str(data.get("fingerprint") or "")
+        _read_metrics(run)
+        _read_evaluations(run)
+        run.picture = _picture(run)
+        run.state = _state(run)
+    except OSError as error:
+        run.state = "broken"
+        run.problems.append(f"can not be read ({error.strerror or short(error)})")
+    return run
+
+
+def _state(run: Run) -> str:
+    if run.problems and not run.usable:
+        return "broken"
+    if not run.usable:
+        found = any((run.path / name).exists() for name in ("config.yaml", "summary.json"))
+        run.problems.append(
+            "nothing was logged yet" if found else "no config.yaml, metrics.jsonl or summary.json"
+        )
+        return "empty"
+    if not run.summary:
+        run.problems.append("no summary.json: training has not ended, or died")
+        return "unfinished"
+    return "finished"
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    text = text_of(run.path, "config.yaml", run.problems)
+    if text is None:
+        return {}
+    try:
+        _check_nesting(text)
+        plain = yaml.load(text, Loader=_Loader)
+        if not isinstance(plain, Mapping):
+            raise ValueError("config.yaml is no mapping")
+        return _hide_secrets(flatten(plain))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        run.problems.append(f"config.yaml can not be read ({short(error)})")
+        return {}
+
+
+@lru_cache(10_000)
+def _redacted_text(text: str) -> str:
+    # Most settings are the same in all runs.
+    return redact(text)
+
+
+def _redacted(value: Any) -> Any:
+    return _redacted_text(value) if isinstance(value, str) else value
+
+
+def _check_nesting(text: str) -> None:
+    # The C parser recurses on the C stack: too deep a nesting would end the process.
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
+
+
+def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
+    # train.py hides them already; this folder may come from elsewhere.
+    secret = {key for key in flat if any(map(SECRET_NAME.search, key.split(".")))}
+    return {
+        key: HIDDEN if key in secret and value != "null" else _redacted(value)
+        for key, value in flat.items()
+    }
+
+
+def _read_metrics(run: Run) -> None:
+    text = text_of(run.path, "metrics.jsonl", run.problems)
+    if text is None:
+        return
+    steps: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
+    lines = text.split("\n")
+    bad = 0
+    for position, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            items = record.items()
+        except (ValueError, AttributeError, RecursionError):
+            # A run that was killed may have left half a line, and only at the end.
+            bad += position + 1 < len(lines)
+            continue
+        step = number(record.get("step"))
+        for key, value in items:
+            plain = number(value)
+            if plain is None or step is None or key in ("step", "time_s"):
+                continue
+            if key not in values and len(values) >= MOST_METRICS:
+                continue
+            steps.setdefault(key, []).append(step)
+            values.setdefault(key, []).append(plain)
+        score = number(record.get(OBJECTIVE))
+        if score is not None and score > run.best.get(OBJECTIVE, -math.inf):
+            run.best = {k: n for k, v in items if (n := number(v)) is not None}
+    if bad:
+        run.problems.append(f"{bad} lines of metrics.jsonl can not be read")
+    for key in values:
+        if key != "epoch":
+            run.curves[key] = _in_order(steps[key], values[key])
+
+
+def _in_order(steps: list[float], values: list[float]) -> Curve:
+    # A resumed run logs again what it had done after its last checkpoint: the later one counts.
+    x, y = np.array(steps), np.array(values)
+    if (np.diff(x) > 0).all():
+        return Curve(x, y)
+    unique, last = np.unique(x[::-1], return_index=True)
+    return Curve(unique, y[::-1][last])
+
+
+def _read_evaluations(run: Run) -> None:
+    best = mapping(run.summary.get("best"))
+    known = {key: n for key, v in best.items() if (n := number(v)) is not None}
+    if OBJECTIVE in known:
+        run.best = known
+    folder = run.path / "evaluation"
+    if not folder.is_dir():
+        return
+    found = []
+    for path in sorted(folder.rglob("metrics.json"))[:50]:
+        record = json_of(run.path, str(path.relative_to(run.path)), run.problems)
+        if record is not None:
+            record["where"] = str(path.parent.relative_to(folder))
+            found.append((_changed(path), record))
+    run.evaluations = [record for _, record in sorted(found, key=lambda pair: pair[0])]
+
+
+def _picture(run: Run) -> Path | None:
+    folder = run.path / "images"
+    if not folder.is_dir():
+        return None
+    pictures = {
+        (int(name[1]), int(name[2]) if name[2] else math.inf): path
+        for path in folder.glob("val_epoch_*.png")
+        if (name := _PICTURE.fullmatch(path.name))
+    }
+    epoch, step = (number(run.best.get(key)) for key in ("epoch", "step"))
+    if epoch is not None:
+        # Pictures are named by the steps that are done where an epoch has several; a record has the
+        # number of the last step, from 0, or while gradients accumulate that of the running one.
+        done = [] if step is None else [step + 1, step]
+        for wanted in (*done, math.inf):
+            if (int(epoch), wanted) in pictures:
+                return pictures[int(epoch), wanted]
+    return pictures[max(pictures)] if pictures else None
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,48 @@
+"""Pictures for a page: scaled down and encoded anew, so that nothing of the file's own is kept."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from outtake.core.types import Frame
+
+MOST_PIXELS = 60_000_000
+QUALITY = 72
+
+
+def read_picture(path: Path) -> Frame | None:
+    """Read an RGB picture; None if it can not be read or is larger than any that we write."""
+    try:
+        with Image.open(path) as header:
+            width, height = header.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    if width * height > MOST_PIXELS:
+        return None
+    try:
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except (OSError, cv2.error):
+        return None
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def shrunk(picture: Frame, width_px: int) -> Frame:
+    """Scale a picture down to a width; a narrower one stays as it is."""
+    height, width = picture.shape[:2]
+    if width <= width_px:
+        return picture
+    size = (width_px, max(round(height * width_px / width), 1))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def data_uri(picture: Frame, quality: int = QUALITY) -> str:
+    """Encode an RGB picture as JPEG in a ``data:`` address."""
+    _, packed = cv2.imencode(
+        ".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode()

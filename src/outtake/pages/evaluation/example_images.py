@@ -1,0 +1,59 @@
+"""Pictures of the worst and the best images: what is there, what was seen, where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame
+from outtake.drawing.label_pictures import colourise, overlay
+from outtake.evaluation.evaluator import Example
+from outtake.pages.encode_pictures import data_uri, shrunk
+
+WIDTH_PX = 420
+WRONG = (214, 64, 64)
+UNLABELLED = (40, 40, 46)
+
+
+def strips(
+    examples: Sequence[Example], labels: LabelSpace, ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return one row of pictures for each image, as ``data:`` addresses."""
+    return [
+        {"id": ids[example.index], "miou": example.miou, **_pictures(example, labels)}
+        for example in examples
+    ]
+
+
+def error_map(image: Frame, example: Example, ignore_index: int) -> Frame:
+    """Paint wrong pixels red on the darkened image, unlabelled ones dark.
+
+    Args:
+        image: uint8 (H, W, 3), of the labels' size.
+        example: its labels.
+        ignore_index: of pixels without a label.
+    """
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    painted = np.asarray(grey // 2 + 70, np.uint8)
+    painted[example.predicted != example.truth] = WRONG
+    painted[example.truth == ignore_index] = UNLABELLED
+    return painted
+
+
+def _pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
+    height, width = example.truth.shape
+    image = example.image
+    image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, 2)
+    image = np.asarray(cv2.resize(np.ascontiguousarray(image), (width, height)), np.uint8)
+    palette = labels.palette()
+    drawn = {
+        "image": image,
+        "truth": colourise(example.truth, palette),
+        "predicted": overlay(image, example.predicted, palette),
+        "errors": error_map(image, example, labels.ignore_index),
+    }
+    return {key: data_uri(shrunk(picture, WIDTH_PX)) for key, picture in drawn.items()}

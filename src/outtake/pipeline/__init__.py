@@ -1,0 +1,1 @@
+"""One clip, from decoding to the finished file."""

@@ -1,0 +1,150 @@
+"""What every root script shares: an error of the user is one line and exit code 2."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.conf import HydraConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf.errors import OmegaConfBaseException
+
+from outtake.core.errors import OuttakeError, Terminated
+
+DEBUG_VARIABLE = "OUTTAKE_DEBUG"
+USER_ERROR = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+def run(main: Callable[[], Any]) -> None:
+    """Run a ``@hydra.main`` function as a program.
+
+    Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130,
+    SIGTERM with 143.
+    With ``OUTTAKE_DEBUG=1`` the traceback comes first.
+    """
+    # Hydra would print its own errors over many lines and exit with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    _show_log()
+    try:
+        main()
+    except (OuttakeError, HydraException, OmegaConfBaseException) as error:
+        fail(error)
+    except BrokenPipeError:
+        # The reader went away, as in --help | head; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as interrupt:
+        by_system = isinstance(interrupt, Terminated)
+        what, code = ("terminated", TERMINATED) if by_system else ("interrupted", INTERRUPTED)
+        print("; ".join([what, *map(str, interrupt.args)]), file=sys.stderr)
+        if any(each.name.startswith("outtake-") for each in threading.enumerate()):
+            # A stage that would not stop: the interpreter can not end around it in order.
+            sys.stdout.flush()
+            os._exit(code)
+        sys.exit(code)
+
+
+def _show_log() -> None:
+    """Let what the package has to say reach the user, in a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package = logging.getLogger("outtake")
+    package.handlers = [handler]
+    package.setLevel(logging.INFO)
+    package.propagate = False
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Around the body of a ``@hydra.main`` function: end a single run at a user's error.
+
+    Hydra would print a line of its own about the job first. In a multirun it shall, since that
+    line names the job, and the other jobs go on. Secrets in Hydra's record of it are hidden.
+    """
+    try:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            _hide_secrets(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
+        yield
+    except (OuttakeError, OmegaConfBaseException) as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        fail(error)
+
+
+def _hide_secrets(record: Path) -> None:
+    from outtake.core.files import replace_text
+    from outtake.core.redact import redact
+
+    if record.is_file():
+        replace_text(record, redact(record.read_text()))
+
+
+@contextmanager
+def hydra_folder(hydra: HydraConf) -> Iterator[Path | None]:
+    """Yield the run folder that Hydra's own options name; None if they name none.
+
+    That is the folder of a job in a multirun, else ``hydra.run.dir``. Hydra has made it before it
+    calls anything; it is taken away again if nothing was put there.
+    """
+    named = hydra.mode == RunMode.MULTIRUN or Path(hydra.run.dir) != Path()
+    folder = Path(hydra.runtime.output_dir) if named else None
+    try:
+        yield folder
+    finally:
+        if folder is not None:
+            with suppress(OSError):  # not empty, as it should be
+                folder.rmdir()
+
+
+def fail(error: BaseException) -> NoReturn:
+    """Print one line and exit."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    # In one piece: other processes of the run may say the same at the same time.
+    sys.stderr.write(f"error: {explain(error)}\n")
+    sys.exit(getattr(error, "exit_code", USER_ERROR))
+
+
+def explain(error: BaseException) -> str:
+    """Return one line: the innermost message that says something to a user."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OuttakeError):
+            return str(cause)
+        cause = cause.__cause__
+    override = getattr(error, "override", None)
+    if override is not None:
+        return (
+            f"{override}: can not be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
+            "and a value with spaces or commas quoted"
+        )
+    text = " ".join(str(error).split())
+    choices = re.search(
+        r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': "
+        r"(.*?)(?: Config search.*)?$",
+        text,
+    )
+    if choices:
+        group, option, allowed = choices.groups()
+        return f"{group}={option}: no such option; allowed are {', '.join(allowed.split())}"
+    unknown = re.match(r"Could not override '([^']+)'\.", text)
+    if unknown:
+        return (
+            f"{unknown[1]}: no such config key; see --cfg job for all keys, or add a new one with "
+            f"+{unknown[1]}=VALUE"
+        )
+    missing = re.match(r"Missing mandatory value: (\S+)", text)
+    if missing:
+        return f"{missing[1]} has no value: set it on the command line, as in {missing[1]}=VALUE"
+    return re.sub(r" ?(full_key|object_type|reference_type)[:=].*$", "", text)

@@ -1,0 +1,98 @@
+"""Compare: run folders go in, one page comes out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from outtake.core.errors import ConfigError
+from outtake.core.files import check_folder, replace_text
+from outtake.pages.comparison.find_runs import find_runs
+from outtake.pages.comparison.page_data import content
+from outtake.pages.comparison.run_record import Run, read_run
+from outtake.pages.html_page import make_page
+
+DEFAULT_OUTPUT = Path("compare.html")
+_MOST_NAMED = 3
+
+
+def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
+    """Write one self-contained page that compares the runs in some folders.
+
+    Args:
+        places: run folders, or folders that hold some.
+        output: the page; one that is there already is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ConfigError: a place does not exist, not one is a folder, or no run has logged anything.
+        OutputError: the page can not be written.
+    """
+    output = output.expanduser()
+    if output.is_dir():
+        raise ConfigError(f"--output {output} is a folder; give the name of an .html file")
+    check_folder(output.parent)
+    places = [place.expanduser() for place in places]
+    absent = [str(place) for place in places if not place.exists()]
+    found = find_runs(places)
+    if absent or not found:
+        named = ", ".join((absent or [str(place) for place in places])[:_MOST_NAMED])
+        raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda pair: read_run(*pair), found))
+    if not any(run.usable for run in runs):
+        # An earlier page may be there, and is worth more than an empty one.
+        raise ConfigError(_nothing_in(runs))
+    title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
+    replace_text(output, make_page(title, "compare", content(runs, title)))
+    _tell(runs, output)
+    return output
+
+
+def _nothing_in(runs: Sequence[Run]) -> str:
+    named = ", ".join(map(_why_not, runs[:_MOST_NAMED]))
+    more = f" and {len(runs) - _MOST_NAMED} more" if len(runs) > _MOST_NAMED else ""
+    return (
+        f"nothing to compare: {named}{more}; give run folders of train.py that have logged "
+        "something, as in runs/*"
+    )
+
+
+def _why_not(run: Run) -> str:
+    return _printable(f"{run.name} ({run.state}: {'; '.join(run.problems)})")
+
+
+def _tell(runs: Sequence[Run], output: Path) -> None:
+    for run in runs:
+        if run.state in ("broken", "empty"):
+            print(f"left out: {_why_not(run)}")
+    unfinished = sum(run.state == "unfinished" for run in runs)
+    finished = sum(run.state == "finished" for run in runs)
+    print(
+        f"{finished} finished and {unfinished} unfinished runs in {output} "
+        f"({output.stat().st_size / 1e6:.1f} MB)"
+    )
+
+
+def _printable(text: str) -> str:
+    # A folder's name may hold what steers a terminal, or what it can not write.
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python compare.py",
+        description="Compare run folders of train.py on one self-contained HTML page: "
+        "python compare.py runs/*",
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, or folders holding some")
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, help=f"the page ({DEFAULT_OUTPUT})"
+    )
+    arguments = parser.parse_args()
+    compare(arguments.runs, arguments.output)

@@ -1,0 +1,254 @@
+"""The whole path in a few minutes: train on the embedded scenes, evaluate, clean a video.
+
+``make demo`` calls this; ``python -m outtake.programs.demo --help`` shows its few options.
+Everything is left in ``runs/demo``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from outtake.config.build import instantiate
+from outtake.config.compose import compose
+from outtake.config.load_trained import Trained, load_trained
+from outtake.core.errors import OutputError
+from outtake.core.files import write_json
+from outtake.core.types import Frame, TimedFrame
+from outtake.data.scenes import Scenes
+from outtake.data.synthetic.clip import SceneClip
+from outtake.drawing.label_pictures import contact_sheet, overlay, save_png, side_by_side
+from outtake.inference.predictor import Predictor
+from outtake.inference.torch_backend import TorchBackend
+from outtake.masking.policy import MaskPolicy
+from outtake.pipeline.setup import choose_policy
+from outtake.programs.command_line import run
+from outtake.programs.evaluate import evaluate
+from outtake.programs.infer_video import remove_from_video
+from outtake.programs.train import train
+from outtake.video.read.clip import open_clip
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.video_writer import open_writer
+
+EXPERIMENT = "experiment=demo"
+REMOVED = "car"
+# The cars cast shadows, which are found and go too; people and balls move about, and more samples
+# outvote what passes through the picture.
+REMOVAL = (
+    f"remove=[{REMOVED}]",
+    "mask.dilate=0.03",
+    "mask.shadows=true",
+    "remover.samples=15",
+    "remover.tolerance=3",
+)
+VIDEO_FRAMES = 96
+VIDEO_SIZE = (320, 480)  # height, width
+DIVIDER_PX = 2
+FLOORS = {"val_miou": 0.85, "psnr_hole_db": 25.0}
+SHEET_TIMES = (0.12, 0.38, 0.62, 0.88)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What cleaning the video gave.
+
+    Attributes:
+        psnr_hole: dB, mean over frames, where the removed objects hide the background, against
+            that background; see :func:`hole_of`.
+        psnr_before: dB, the same for the untouched video.
+        frames_per_second: decode to encoded file.
+    """
+
+    psnr_hole: float
+    psnr_before: float
+    frames_per_second: float
+
+
+def demo(folder: Path, overrides: Sequence[str] = (), frames: int = VIDEO_FRAMES) -> dict[str, Any]:
+    """Run the demo and return what its table shows.
+
+    Args:
+        folder: the run folder; a former demo in it is replaced.
+        overrides: for ``conf/train.yaml``, after ``experiment=demo``.
+        frames: length of the video.
+    """
+    began_s = time.perf_counter()
+    console = Console()
+    _clear(folder)
+    cfg = compose("train", [EXPERIMENT, *overrides])
+    console.rule(f"1 of 3: train {cfg.model.get('_target_', '').rpartition('.')[2]} on the scenes")
+    train(cfg, folder, [EXPERIMENT, *overrides])
+    console.rule("2 of 3: evaluate the best checkpoint")
+    metrics = json.loads(evaluate(compose("evaluate", [f"checkpoint={folder}"])).read_text())
+    console.rule(f"3 of 3: take every {REMOVED} out of a video")
+    removal = clean_video(load_trained(folder), cfg, folder, frames)
+    record = {
+        "val_miou": metrics["miou"],
+        "val_iou": metrics["iou"],
+        "psnr_hole_db": removal.psnr_hole,
+        "psnr_hole_before_db": removal.psnr_before,
+        "frames_per_second": removal.frames_per_second,
+        "seconds": time.perf_counter() - began_s,
+        "folder": str(folder),
+    }
+    write_json(folder / "demo.json", record)
+    print_table(record, console)
+    return record
+
+
+def check_floors(record: dict[str, Any]) -> None:
+    """Exit with 1 if the demo came out worse than it should on any machine."""
+    for key, floor in FLOORS.items():
+        if record[key] < floor:
+            sys.exit(f"the demo's {key} is {record[key]:.3f}, below {floor}")
+
+
+def clean_video(trained: Trained, cfg: DictConfig, folder: Path, frames: int) -> Removal:
+    """Render a clip that training has not seen, clean it, and write the videos and the sheet."""
+    height, width = VIDEO_SIZE
+    scenes = Scenes(seed=int(cfg.data.source.seed), height=height, width=width)
+    clip = scenes.clip("test", 0, frames)
+    before, after = folder / "before.mp4", folder / "after.mp4"
+    write_clip(clip, before)
+    removing = compose(
+        "infer_video",
+        [f"checkpoint={folder}", f"input={before}", f"output={after}", *REMOVAL],
+    )
+    remover = instantiate(removing.remover)
+    policy = choose_policy(trained.labels, remover, [REMOVED], [], dict(removing.mask))
+    report = remove_from_video(trained, before, after, remover=remover, policy=policy, batch_size=4)
+    psnr_hole, psnr_before = compare(clip, before, after, folder / "side_by_side.mp4")
+    save_png(folder / "contact_sheet.png", draw_sheet(trained, clip, before, after))
+    return Removal(psnr_hole, psnr_before, float(report["frames_per_second"]))
+
+
+def write_clip(clip: SceneClip, path: Path) -> None:
+    """Encode a rendered clip."""
+    height, width = clip.frame(0).image.shape[:2]
+    with open_writer(path, _rendered(width, height, clip.fps), overwrite=True) as writer:
+        for index, frame in enumerate(clip):
+            writer.write(TimedFrame(frame.image, index, 1 / clip.fps))
+
+
+def compare(clip: SceneClip, before: Path, after: Path, target: Path) -> tuple[float, float]:
+    """Score the cleaned video as it plays, and write it beside the original.
+
+    Returns:
+        PSNR in dB inside the hole, of the cleaned and of the original video: the mean over the
+        frames in which the hole has at least 50 pixels.
+    """
+    cleaned, untouched = [], []
+    with open_clip(before, 25) as left, open_clip(after, 25) as right:
+        info = _rendered(2 * left.info.width + DIVIDER_PX, left.info.height, clip.fps)
+        with open_writer(target, info, overwrite=True) as writer:
+            for index, (old, new) in enumerate(zip(left, right, strict=True)):
+                hole, truth = hole_of(clip, index)
+                pair = side_by_side(old.image, new.image, ("before", "after"), DIVIDER_PX)
+                writer.write(TimedFrame(pair, index, 1 / clip.fps))
+                if hole.sum() >= 50:
+                    cleaned.append(psnr(new.image, truth, hole))
+                    untouched.append(psnr(old.image, truth, hole))
+    return float(np.mean(cleaned)), float(np.mean(untouched))
+
+
+def hole_of(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
+    """Return where a removed object truly is, a little grown, and the background behind it.
+
+    What the object hides of other moving things and of their shadows is left out: nobody can know
+    where they were while they were hidden.
+    """
+    policy = MaskPolicy.named(clip.labels, remove=[REMOVED])
+    without = clip.frame(index, without=(REMOVED,))
+    still = (without.image == without.background).all(axis=-1)
+    return policy.mask(clip.frame(index).labels) & still, without.background
+
+
+def psnr(image: Frame, truth: Frame, hole: NDArray[np.bool_]) -> float:
+    """Return the peak signal-to-noise ratio inside a hole in dB, peak 255."""
+    difference = image[hole].astype(np.float64) - truth[hole]
+    return float(10 * np.log10(255**2 / max(float((difference**2).mean()), 1e-10)))
+
+
+def draw_sheet(trained: Trained, clip: SceneClip, before: Path, after: Path) -> Frame:
+    """Draw before, labels, after and the truth at a few moments."""
+    with open_clip(before, 25) as left, open_clip(after, 25) as right:
+        chosen = {round(share * (len(clip) - 1)) for share in SHEET_TIMES}
+        pairs = [
+            (index, old, new.image)
+            for index, (old, new) in enumerate(zip(left, right, strict=True))
+            if index in chosen
+        ]
+    predictor = Predictor(TorchBackend(trained.task), trained.labels, short_side=trained.short_side)
+    palette = trained.labels.palette()
+    rows = []
+    for (index, _, new), seen in zip(pairs, predictor(old for _, old, _ in pairs), strict=True):
+        old = seen.frame.image
+        truth = clip.frame(index, without=(REMOVED,)).image
+        rows.append([old, overlay(old, seen.labels, palette), new, truth])
+    columns = ["before", "what the network sees", "after", "truth"]
+    return contact_sheet(rows, columns, title=f"Outtake: every {REMOVED} taken out")
+
+
+def print_table(record: dict[str, Any], console: Console) -> None:
+    """Print what came out."""
+    table = Table(title="Outtake demo", show_header=False)
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_row("val mIoU", f"{record['val_miou']:.4f}")
+    for name, value in record["val_iou"].items():
+        table.add_row(f"  IoU {name}", "-" if value is None else f"{value:.4f}")
+    table.add_row("PSNR in the hole", f"{record['psnr_hole_db']:.2f} dB")
+    table.add_row("  before removal", f"{record['psnr_hole_before_db']:.2f} dB")
+    table.add_row("removal, decode to file", f"{record['frames_per_second']:.1f} frames/s")
+    table.add_row("whole demo", f"{record['seconds']:.0f} s")
+    folder = Path(record["folder"])
+    for name in (
+        "checkpoints/best.ckpt",
+        "before.mp4",
+        "after.mp4",
+        "side_by_side.mp4",
+        "contact_sheet.png",
+    ):
+        table.add_row("written", str(folder / name))
+    console.print(table)
+
+
+def _rendered(width: int, height: int, fps: Fraction) -> VideoInfo:
+    return VideoInfo(Path("rendered"), width, height, fps=fps, time_base=1 / fps)
+
+
+def _clear(folder: Path) -> None:
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    overrides = folder / "overrides.yaml"
+    if not overrides.is_file() or not overrides.read_text().startswith(f"- {EXPERIMENT}"):
+        raise OutputError(f"{folder} holds something that is no demo; give another --output")
+    shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Run the demo from the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="the run folder")
+    parser.add_argument("--frames", type=int, default=VIDEO_FRAMES, help="length of the video")
+    parser.add_argument("overrides", nargs="*", help="KEY=VALUE for conf/train.yaml")
+    arguments = parser.parse_args()
+    check_floors(demo(arguments.output, arguments.overrides, arguments.frames))
+
+
+if __name__ == "__main__":
+    run(main)

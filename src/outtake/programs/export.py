@@ -1,0 +1,124 @@
+"""Export: a run goes in, one zip comes out that works on another machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.load_trained import Trained, load_trained, read_any
+from outtake.core.errors import ConfigError, OutputError
+from outtake.core.files import check_folder
+from outtake.core.onnx_providers import PROVIDERS
+from outtake.core.redact import redact
+from outtake.inference.export_onnx import Graph, to_onnx
+from outtake.inference.optional_imports import require
+from outtake.pages.model_card import licence_note, model_card
+from outtake.programs.train import quiet_libraries
+from outtake.runs.export_records import read_record, records_of
+from outtake.training.model_archive import write_bundle
+
+_LARGEST_DIFFERENCE = 1e-3
+
+
+def export(cfg: DictConfig) -> Path:
+    """Write a checkpoint as one zip, as ``conf/export.yaml`` says.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        OuttakeError: no such checkpoint, a place that can not be written, a record of the run that
+            is not JSON, or a network that can not be exported to ONNX.
+    """
+    quiet_libraries()
+    trained = load_trained(cfg.checkpoint)
+    run = _run_of(trained.path)
+    output = Path(cfg.output or run / f"{run.resolve().name}.zip").expanduser()
+    if output.suffix != ".zip":
+        raise OutputError(f"output={output}: give a name that ends in .zip")
+    check_folder(output.parent)
+    files, found = {}, None
+    if cfg.onnx is not None:
+        files["model.onnx"], found = make_onnx(trained, _size(cfg.onnx))
+    records = records_of(run, trained.path, trained.sha256)
+    files |= {f"report/{name}": content for name, content in records.items()}
+    model = OmegaConf.to_container(trained.config.model, resolve=False)
+    assert isinstance(model, dict)
+    checkpoint = read_any(trained.path)
+    # The config that load_trained gives has no starting weights any more; the file's has.
+    began = OmegaConf.create(str(checkpoint["outtake"]["config"])).model.get("encoder_weights")
+    licence = None if cfg.licence is None else redact(str(cfg.licence))
+    card = model_card(
+        output.stem,
+        {str(key): value for key, value in model.items()} | {"encoder_weights": began},
+        trained.labels.names,
+        short_side=trained.short_side,
+        metrics=_json(records.get("metrics.json")),
+        summary=_json(records.get("summary.json")),
+        environment=read_record(run / "environment.json"),
+        data=_json(records.get("data.json")),
+        licence=licence,
+        onnx=found,
+    )
+    files["README.md"] = card.encode()
+    name = str(trained.config.data.get("name") or "unnamed")
+    files["LICENCE.md"] = licence_note({"encoder_weights": began}, name, licence).encode()
+    write_bundle(output, checkpoint, files)
+    print(f"written to {output}" + (f"; model.onnx: {found}" if found else ""))
+    return output
+
+
+def make_onnx(trained: Trained, size: tuple[int, int]) -> tuple[bytes, str]:
+    """Export to ONNX for images of (height, width), any number of them, and compare the two.
+
+    Returns:
+        The model: ``images`` uint8 (B, h, w, C) to ``logits`` float32 (B, h, w, classes); and what
+        the comparison found.
+
+    Raises:
+        ConfigError: the network can not be exported, or its logits are others than torch's.
+    """
+    require("onnx", extra="onnx", why="onnx=")
+    shape = (*size, trained.channels)
+    model = to_onnx(trained.task, shape, "onnx")
+    about = f"uint8 images (B, {shape[0]}, {shape[1]}, {shape[2]}) to float32 logits"
+    try:
+        runtime = require("onnxruntime", extra="onnx", why="onnx=")
+    except ConfigError:
+        return model, f"{about}; not compared with torch, since ONNX Runtime is not installed"
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    session = runtime.InferenceSession(model, providers=[PROVIDERS["cpu"]])
+    (logits,) = session.run(["logits"], {"images": images})
+    with torch.inference_mode():
+        wanted = Graph(trained.task).eval()(torch.from_numpy(images)).numpy()
+    scale = max(1.0, float(np.abs(wanted).max()))
+    off = float(np.abs(logits - wanted).max()) / scale
+    if not off <= _LARGEST_DIFFERENCE:
+        raise ConfigError(
+            f"onnx={list(size)}: ONNX Runtime's logits differ from torch's by {off:.1e} of the "
+            f"largest, more than {_LARGEST_DIFFERENCE:g}; export without onnx"
+        )
+    return model, f"{about}; differs from torch by at most {off:.1e} of the largest logit"
+
+
+def _size(value: Any) -> tuple[int, int]:
+    sides = list(value) if OmegaConf.is_list(value) else []
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ConfigError(f"onnx={value}: give [height,width] in pixels, as in onnx=[360,480]")
+    return sides[0], sides[1]
+
+
+def _run_of(checkpoint: Path) -> Path:
+    return (
+        checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    )
+
+
+def _json(content: bytes | None) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(content) if content else {}
+    return record

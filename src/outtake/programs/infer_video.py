@@ -1,0 +1,381 @@
+"""Remove objects from a video: a checkpoint and a clip go in, a clean clip comes out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.build import plain_containers
+from outtake.config.infer_video_schema import check_values
+from outtake.core.errors import ConfigError, OutputError, OuttakeError
+from outtake.core.frames import Remover
+from outtake.core.progress import frame_bar
+from outtake.core.redact import redact_tree
+from outtake.inference.predictor import Predictor
+from outtake.inference.protocol import Backend
+from outtake.inference.torch_backend import TorchBackend
+from outtake.masking.policy import MaskPolicy
+from outtake.pipeline.already_done import is_made
+from outtake.pipeline.interruption import halt_by_ctrl_c, keep_playable, memory_told, terminable
+from outtake.pipeline.job import Job, beside
+from outtake.pipeline.preview import preview_paths, write_preview
+from outtake.pipeline.ray_workers import run_on_cluster, with_absolute_paths
+from outtake.pipeline.setup import (
+    Tools,
+    build_job,
+    build_remover,
+    build_tools,
+    reading,
+    reads,
+    resumes,
+    versions,
+)
+from outtake.pipeline.stage_threads import uninterrupted
+from outtake.removal.report import check_report, report_path, write_report
+from outtake.video.read.clip import (
+    Clip,
+    open_clip,
+)
+from outtake.video.read.inputs import (
+    Source,
+    sources_of,
+)
+from outtake.video.read.probe import (
+    VideoInfo,
+)
+from outtake.video.write.output import (
+    Output,
+    check_target,
+    finish_all,
+)
+from outtake.video.write.output_checks import (
+    check_apart,
+)
+
+if TYPE_CHECKING:
+    from outtake.config.load_trained import Trained
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[], object]
+Run = Callable[[Job, list[Output], Progress], tuple[int, dict[str, float]]]
+
+
+def infer_video(cfg: DictConfig) -> list[Path]:
+    """Apply a checkpoint to one or more clips as ``conf/infer_video.yaml`` says.
+
+    Returns:
+        The paths of the outputs; the report of each lies beside it.
+
+    Raises:
+        OuttakeError: anything that can not work, before any work wherever that can be known. What
+            an interrupted clip had already is kept, and the message says where. Of several clips,
+            one that fails does not keep the others from being made.
+    """
+    plain = plain_containers(cfg)
+    check_values(plain)
+    if plain["workers"]:
+        plain = with_absolute_paths(plain)
+    remover = build_remover(plain)
+    sources = sources_of(plain["input"])
+    targets = targets_of(plain["output"], sources, suffix_for(plain["codec"], remover))
+    if len(sources) > 1 and plain["masks"] is not None:
+        raise ConfigError("masks= goes with one input; run the others one by one")
+    several = len(sources) > 1
+    sizes = [
+        check_job(plain, remover, source, target, several=several)
+        for source, target in zip(sources, targets, strict=True)
+    ]
+    with memory_told():
+        tools = build_tools(plain, remover, sizes[0])
+    kept = OmegaConf.to_container(cfg, resolve=False)
+    failed: list[tuple[Path, OuttakeError]] = []
+    for source, target in zip(sources, targets, strict=True):
+        job = build_job(plain, tools, source, target)
+        try:
+            if several and is_made(job, plain):
+                print(f"{target} is there already")
+            elif plain["preview"]:
+                with terminable(), memory_told():
+                    video, sheet = write_preview(job)
+                print(f"preview written to {video} and {sheet}; preview=false makes all of it")
+            else:
+                record = clean(job, run=runner(plain), facts=about(tools, kept))
+                print(summary(record, target))
+        except OuttakeError as error:
+            if not several:
+                raise
+            log.error("error: %s", error)
+            failed.append((target, error))
+    if failed:
+        names = ", ".join(target.name for target, _ in failed)
+        raise type(failed[0][1])(f"{len(failed)} of {len(targets)} were not made: {names}")
+    return targets
+
+
+def check_job(
+    plain: Mapping[str, Any], remover: Remover, source: Source, target: Path, *, several: bool
+) -> tuple[int, int] | None:
+    """Let a bad input or output show itself before the checkpoint is loaded.
+
+    Returns:
+        Height and width of the frames; None of a stream, which may be opened only once.
+    """
+    bit_depth, size = 8, None
+    if not source.address and not several:
+        with open_clip(source, **reading(plain)) as clip:
+            bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
+    # Of several, those that are there may be made already; a preview leaves the output alone.
+    tolerated = bool(plain["overwrite"] or plain["preview"] or several)
+    checks: dict[str, Any] = {
+        "overwrite": tolerated,
+        "resume": resumes(plain),
+        "reads": reads(plain),
+    }
+    check_target(
+        target, source, **checks, codec=plain["codec"], crf=plain["crf"],
+        preset=plain["preset"], channels=remover.channels, bit_depth=bit_depth,
+    )  # fmt: skip
+    if not target.suffix and plain["codec"] != "auto":
+        raise OutputError(
+            f"codec={plain['codec']} does not go into {target}, a folder of PNG images; name a "
+            "video, or leave codec=auto"
+        )
+    if plain["preview"]:
+        for path in preview_paths(target):
+            check_apart(path, source, reads(plain))
+    elif not several:
+        check_report(target, overwrite=bool(plain["overwrite"]))
+    if plain["confidence_video"]:
+        check_target(beside(target, "confidence"), source, **checks)
+    return size
+
+
+def targets_of(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> list[Path]:
+    """Return where each clip goes: ``output`` itself, or for several a file each in that folder.
+
+    Raises:
+        OutputError: several clips of one name, or no folder for them.
+    """
+    place = Path(output).expanduser()
+    if len(sources) == 1:
+        return [place]
+    if place.suffix:
+        raise OutputError(
+            f"output {place} is one file for {len(sources)} inputs; name a folder, in which each "
+            "keeps its name"
+        )
+    targets = [place / f"{source.name}{suffix}" for source in sources]
+    double = next((target for target in targets if targets.count(target) > 1), None)
+    if double is not None:
+        raise OutputError(f"two inputs would become {double}; rename one or run them one by one")
+    return targets
+
+
+def suffix_for(codec: str, remover: Remover) -> str:
+    """Return the suffix of an output whose name the user leaves to us."""
+    if codec == "auto":
+        return ".mov" if remover.channels == 4 else ".mp4"
+    return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
+
+
+def runner(plain: Mapping[str, Any]) -> Run:
+    """Return what runs a job: this process, or a Ray cluster."""
+    workers = int(plain["workers"])
+    if workers == 0:
+        return run_here
+    return lambda job, outputs, made: run_on_cluster(plain, job, outputs, workers, made)
+
+
+def run_here(
+    job: Job, outputs: list[Output], frame_made: Progress, clip: Clip | None = None
+) -> tuple[int, dict[str, float]]:
+    """Run a whole job in this process.
+
+    Args:
+        job: what is to be done.
+        outputs: where the segments go.
+        frame_made: called for each frame.
+        clip: a live source, which is open already; it ends with Ctrl-C.
+
+    Returns:
+        The number of segments, and the seconds that each stage worked.
+    """
+    with halt_by_ctrl_c(clip is not None) as halt:
+        produced, busy_s = job.run(outputs, frame_made=frame_made, clip=clip, halt=halt)
+    assert produced.end is not None  # there is no segment at which to stop
+    return produced.end, busy_s
+
+
+def clean(
+    job: Job,
+    *,
+    run: Run = run_here,
+    facts: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Run a job to its end and write the report.
+
+    Args:
+        job: what is to be done.
+        run: runs it.
+        facts: for the report.
+        progress: show a bar.
+
+    Returns:
+        The report, as it was written beside the output.
+
+    Raises:
+        OuttakeError: the clip can not be read to its end, or the target not be written. A playable
+            part and the finished segments are kept, and the message says where.
+    """
+    check_report(job.target, overwrite=bool(job.writing.get("overwrite")))
+    with open_clip(job.source, **job.reading) as clip, terminable():
+        outputs = job.open(clip)
+        if clip.info.live:
+            run = partial(run_here, clip=clip)
+        digest = None if clip.info.live else job.digest(clip)
+        facts = {**(facts or {}), "job_sha256": digest, "encoding": job.encoding(clip.info)}
+        try:
+            return _cleaned(job, outputs, run, facts, progress)
+        finally:
+            for output in outputs:
+                output.release()
+
+
+def _cleaned(
+    job: Job,
+    outputs: list[Output],
+    run: Run,
+    facts: Mapping[str, Any],
+    progress: bool,
+) -> dict[str, Any]:
+    info = outputs[0].info
+    done = job.frames_done(outputs)
+    if done:
+        log.info("%s: goes on after %d frames that are there", job.target.name, done)
+    began_s, made = perf_counter(), 0
+
+    def frame_made() -> None:
+        nonlocal made
+        made += 1
+        bar.advance(bar.task_ids[0])
+
+    try:
+        shown = frame_bar(info.path.name, info.frames, done=done, shown=progress)
+        with memory_told(), shown as bar:
+            end, busy_s = run(job, outputs, frame_made)
+            report = job.report(outputs, end)
+            # Before the segments are gone: what is known about their frames lies beside them.
+            write_report(job.target, redact_tree(report.record(output=str(job.target))))
+            with uninterrupted():
+                finish_all(outputs, end)
+    except KeyboardInterrupt as error:
+        raise type(error)(*error.args, *keep_playable(job, outputs, error)) from error
+    except OuttakeError as error:
+        raise type(error)("; ".join([str(error), *keep_playable(job, outputs, error)])) from error
+    except BaseException:
+        keep_playable(job, outputs)
+        raise
+    seconds = perf_counter() - began_s
+    record: dict[str, Any] = redact_tree(
+        report.record(
+            output=str(job.target),
+            input=_input(info),
+            remover=type(job.remover).__name__,
+            **facts,
+            **({"remover_notes": notes} if (notes := getattr(job.remover, "notes", None)) else {}),
+            seconds=round(seconds, 3),
+            frames_made_now=made,
+            frames_per_second=round(made / seconds, 3),
+            stage_s={name: round(value, 3) for name, value in busy_s.items()},
+            versions=versions(),
+        )
+    )
+    write_report(job.target, record)
+    for warning in report.warnings():
+        log.warning("%s: %s", job.target.name, warning)
+    return record
+
+
+def remove_from_video(
+    trained: Trained,
+    source: str | Path,
+    target: str | Path,
+    *,
+    remover: Remover,
+    policy: MaskPolicy,
+    backend: Backend | None = None,
+    batch_size: int = 1,
+    fps: float = 25,
+    writing: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Stream a clip through network, masks and remover into a file, from Python.
+
+    Args:
+        trained: the checkpoint.
+        source: a video, or a folder of images.
+        target: a video, or a folder for PNG images if it has no suffix.
+        remover: takes things out.
+        policy: says what.
+        backend: runs the network; PyTorch on the fitting device by default.
+        batch_size: frames for the network at a time.
+        fps: of a folder of images.
+        writing: options of :func:`outtake.video.write.output.open_output`.
+        progress: show a bar.
+
+    Returns:
+        The report, as it was written beside the output.
+
+    Raises:
+        OuttakeError: see :func:`clean`.
+    """
+    labels = Predictor(
+        backend or TorchBackend(trained.task),
+        trained.labels,
+        short_side=trained.short_side,
+        channels=trained.channels,
+        batch_size=batch_size,
+    )
+    job = Job(
+        source, Path(target), remover, labels, policy, reading={"fps": fps}, writing=writing or {}
+    )
+    facts = about(Tools(remover, labels, policy, trained), None)
+    return clean(job, facts=facts, progress=progress)
+
+
+def about(tools: Tools, config: object) -> dict[str, Any]:
+    """Return what a report says about checkpoint, classes and config."""
+    facts: dict[str, Any] = {"config": config}
+    if tools.trained is not None and tools.policy is not None:
+        facts["checkpoint_sha256"] = tools.trained.sha256
+        facts["removed_classes"] = [tools.trained.labels.names[i] for i in tools.policy.ids]
+    return facts
+
+
+def summary(record: Mapping[str, Any], target: Path) -> str:
+    """Return what is printed at the end."""
+    return (
+        f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
+        f"{record['hole_share']['mean']:.1%} of the picture removed\n"
+        f"written to {target}, report in {report_path(target)}"
+    )
+
+
+def _input(info: VideoInfo) -> dict[str, Any]:
+    return {
+        "path": str(info.path),
+        "width": info.width,
+        "height": info.height,
+        "fps": str(info.fps),
+        "codec": info.codec,
+        "pix_fmt": info.pix_fmt,
+        "rotation": info.rotation,
+    }

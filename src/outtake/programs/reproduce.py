@@ -1,0 +1,205 @@
+"""Reproduce: a run is trained again as it was, and its metrics are compared record by record."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from outtake.config.load_trained import read_config
+from outtake.config.resume_config import override_keys
+from outtake.core.errors import ConfigError, OuttakeError
+from outtake.core.files import write_json
+from outtake.programs.train import train
+from outtake.runs.environment import describe_environment
+from outtake.runs.metrics_diff import first_difference, read_records
+from outtake.runs.run_folder import RunFolder
+from outtake.training.distributed.environment import OWN, rank_of_environment
+
+# What this machine and this command decide, and no saved config.
+_OWN = ("paths", "name", "resume", "reproduce")
+
+
+def reproduce(
+    cfg: DictConfig, run_dir: str | Path | None = None, overrides: Sequence[str] = ()
+) -> float:
+    """Train a run again into a new folder, and say whether the metrics are identical.
+
+    Differences in revision, packages, hardware and flags are printed before, those of the data and
+    the verdict after; all are kept in ``reproduction.json`` of the new run.
+
+    Args:
+        cfg: what ``conf/train.yaml`` composes, with ``reproduce``.
+        run_dir: the new run folder; ``paths.runs/name`` by default.
+        overrides: the command line; single keys of it win over the saved config.
+
+    Returns:
+        The objective of the new run.
+
+    Raises:
+        ConfigError: there is no such run, or its config can not be read.
+        ForbiddenTargetError: its config names something that is not allowed.
+        SystemExit: with code 1, after everything was written, if the metrics part.
+    """
+    old = find_run(str(cfg.reproduce))
+    saved = saved_config(cfg, old.path, overrides)
+    new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
+    if rank_of_environment() or OWN in os.environ:
+        return train(saved, new.path, overrides)  # one process compares
+    differences = [
+        *resumption_differences(old.path),
+        *environment_differences(_read_json(old.path / "environment.json"), _environment(saved)),
+    ]
+    for line in differences:
+        print(f"differs: {line}")
+    objective = train(saved, new.path, overrides)
+    for line in data_differences(_read_json(old.path / "data.json"), _read_json(new.data)):
+        differences.append(line)
+        print(f"differs: {line}")
+    parted = first_difference(read_records(old.metrics), read_records(new.metrics))
+    write_json(
+        new.path / "reproduction.json",
+        {"of": str(old.path), "differences": differences, "parted": parted},
+    )
+    print(verdict(parted, new.path))
+    if parted is not None:
+        raise SystemExit(1)
+    return objective
+
+
+def _environment(cfg: DictConfig) -> dict[str, Any]:
+    """Describe what a run of this config will find: its trainer sets a flag that is not yet set."""
+    environment = describe_environment()
+    environment["flags"]["deterministic_algorithms"] = bool(cfg.trainer.get("deterministic"))
+    return environment
+
+
+def find_run(place: str) -> RunFolder:
+    """Return the run folder that a path names, itself or by its ``summary.json``.
+
+    Raises:
+        ConfigError: it holds no finished or begun run.
+    """
+    path = Path(place).expanduser()
+    run = RunFolder(path if path.is_dir() else path.parent)
+    for needed in (run.path / "config.yaml", run.metrics):
+        if not needed.is_file():
+            raise ConfigError(
+                f"reproduce={place}: {needed} is missing; give a run folder of train.py or its "
+                "summary.json"
+            )
+    return run
+
+
+def saved_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictConfig:
+    """Overlay a run's saved config over what this version composes.
+
+    Keys that are new since then keep their default. The saved config may be anybody's: it is read
+    as one out of a checkpoint is, so nothing in it is built before its targets were allowed.
+
+    Raises:
+        ConfigError: it can not be read, or the command line chooses a whole group.
+        ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
+    """
+    try:
+        text = (run / "config.yaml").read_text()
+        saved = read_config(text, guarded=lambda key: key not in _OWN)
+    except OuttakeError:
+        raise
+    except (OSError, ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"reproduce={run}: its config.yaml can not be read: {error}") from error
+    whole, plain = cfg.copy(), OmegaConf.to_container(saved, resolve=False)
+    assert isinstance(plain, dict)
+    with open_dict(whole):
+        for key, value in plain.items():
+            if key not in _OWN:
+                whole[key] = value
+        whole.reproduce = None
+    override_keys(whole, cfg, overrides, skipped=_OWN, what="a reproduced run")
+    return whole
+
+
+def environment_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name what a result may depend on and is no longer as it was, one line each."""
+    return [
+        f"{key}: {_short(before)}, now {_short(now)}"
+        for key, before, now in _changed(_watched(old), _watched(new))
+    ]
+
+
+def data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the splits whose files are not what they were, and how many."""
+    if old.get("fingerprint") == new.get("fingerprint"):
+        return []
+    lines = []
+    for name, split in old.get("splits", {}).items():
+        before, now = split.get("files", {}), new.get("splits", {}).get(name, {}).get("files", {})
+        unlike = [
+            key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)
+        ]
+        if unlike:
+            lines.append(f"data {name}: {len(unlike)} samples are others, the first is {unlike[0]}")
+    return lines or ["data: the fingerprint is another"]
+
+
+def resumption_differences(run: Path) -> list[str]:
+    """Name what was changed when the run was resumed: the saved config is that of its end."""
+    path = run / "resumptions.jsonl"
+    if not path.is_file():
+        return []
+    notes = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    changed = [[o for o in note["overrides"] if not o.startswith("resume=")] for note in notes]
+    return [
+        f"resumed with {' '.join(each)}; this one is trained at once" for each in changed if each
+    ]
+
+
+def verdict(parted: Mapping[str, Any] | None, run: Path) -> str:
+    """Return the last line that is printed."""
+    if parted is None:
+        return f"identical: every record of metrics.jsonl in {run}"
+    return (
+        f"not identical: first at step {parted['step']}, {parted['key']} was "
+        f"{_short(parted['before'])} and is {_short(parted['now'])}; see {run}/reproduction.json"
+    )
+
+
+def _watched(record: Mapping[str, Any]) -> dict[str, Any]:
+    git = record.get("git") or {}
+    return {
+        "outtake": record.get("outtake"),
+        "revision": git.get("revision"),
+        "uncommitted changes": git.get("diff") or None,
+        "python": record.get("python"),
+        "platform": record.get("platform"),
+        **{f"package {k}": v for k, v in (record.get("packages") or {}).items()},
+        **{f"hardware {k}": v for k, v in (record.get("hardware") or {}).items()},
+        **{f"flag {k}": v for k, v in (record.get("flags") or {}).items()},
+    }
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for key in [*before, *(key for key in now if key not in before)]:
+        if before.get(key) != now.get(key):
+            yield key, before.get(key), now.get(key)
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,270 @@
+"""Sweep: a search space goes in; a table, a page and the winner's experiment file come out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from outtake.config.compose import CONF
+from outtake.config.experiment_file import parse_overrides, write_experiment
+from outtake.core.cpu import usable_processors
+from outtake.core.errors import ConfigError, OutputError, Terminated
+from outtake.core.files import replace_text
+from outtake.core.redact import redact, redact_tree
+from outtake.programs.command_line import TERMINATED
+
+try:
+    import optuna
+    import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
+
+    from outtake.sweeps.driver import Driver, SweepFailedError
+    from outtake.sweeps.driver_lock import occupy
+    from outtake.sweeps.gpu_assignment import gpu_slots
+    from outtake.sweeps.progress import SweepProgress
+    from outtake.sweeps.result import terminal_table, write_report
+    from outtake.sweeps.search_space import Parameter, parse_space
+    from outtake.sweeps.storage import storage_address, storage_kind
+    from outtake.sweeps.study import OUTCOME, SweepStudy, ending
+    from outtake.sweeps.sweep_config import Sweep, parse_objectives
+    from outtake.sweeps.wandb_sweep_file import write_wandb_sweep
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
+        raise
+    raise ConfigError(f"sweep.py needs {error.name}: pip install 'outtake[sweep]'") from error
+
+
+def run_sweep(
+    cfg: DictConfig,
+    chosen: str | None,
+    arguments: Sequence[str] = (),
+    for_trials: Sequence[str] = (),
+) -> Path:
+    """Run a search as ``conf/sweep.yaml`` and an option of ``conf/sweep/`` say.
+
+    Args:
+        cfg: the composed config.
+        chosen: the option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
+        arguments: the command line, which goes on after an interruption.
+        for_trials: overrides of ``train.py`` for every trial, besides those of ``fixed``.
+
+    Returns:
+        The sweep's folder.
+
+    Raises:
+        OuttakeError: anything in the config that can not work, before the first trial wherever
+            that can be known; another driver at work; or nothing works.
+    """
+    sweep = make_sweep(cfg, chosen, arguments, for_trials)
+    if cfg.command is None:
+        check_overrides(sweep)
+    if cfg.export_wandb:
+        target = Path(cfg.export_wandb).expanduser()
+        write_wandb_sweep(target, sweep)
+        print(f"written to {target}; go on with: wandb sweep {shlex.quote(str(target))}")
+        return sweep.folder
+    in_use = occupy(sweep.folder)
+    try:
+        _drive(sweep, cfg)
+    except optuna.exceptions.StorageInternalError as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise OutputError(
+            f"the sweep's storage failed ({reason}); when it is mended, go on with: {sweep.again}"
+        ) from error
+    finally:
+        in_use.release()
+    return sweep.folder
+
+
+def _drive(sweep: Sweep, cfg: DictConfig) -> None:
+    trials = SweepStudy(sweep)
+    try:
+        record: Any = OmegaConf.to_container(cfg, resolve=False)
+        record |= {"fixed": list(sweep.fixed), "storage": storage_kind(str(cfg.storage))}
+        text = yaml.safe_dump(redact_tree(record), sort_keys=False)
+        replace_text(sweep.folder / "sweep.yaml", text)
+        best = trials.best()
+        done = len(trials.results())
+        if done:
+            print(f"{done} of {sweep.n_trials} trials are done already")
+        shown = SweepProgress(sweep, (best[0].values[0], best[0].number) if best else None)
+        with shown:
+            Driver(sweep, trials, shown).run()
+    except KeyboardInterrupt as interrupt:
+        done = len(trials.results())
+        line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.again}"
+        if isinstance(interrupt, Terminated):
+            print(f"ended by SIGTERM; {line}", file=sys.stderr)
+            sys.exit(TERMINATED)
+        raise KeyboardInterrupt(line) from None
+    conclude(sweep, trials)
+
+
+def conclude(sweep: Sweep, trials: SweepStudy) -> None:
+    """Write the page and the winners' experiment files, print the table.
+
+    Raises:
+        SweepFailedError: nothing finished, so there is no winner.
+    """
+    write_report(sweep.folder / "report.html", sweep, trials)
+    console = Console()
+    console.print(terminal_table(sweep, trials))
+    print(f"plots: {sweep.folder / 'report.html'}")
+    winners = trials.best()
+    if not winners:
+        last = trials.results()[-1]
+        how = ending(last)
+        raise SweepFailedError(
+            "no trial finished, so there is no best.yaml; the last is "
+            f"{how.value if how else 'pruned'}: {last.user_attrs[OUTCOME]['message']}"
+        )
+    for stale in (sweep.folder / "experiment").glob("trial_*.yaml"):  # of an earlier front
+        stale.unlink()
+    for rank, trial in enumerate(winners):
+        values = zip(sweep.objectives, trial.values, strict=True)
+        scored = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in values)
+        names = [f"trial_{trial.number:04d}"] if len(winners) > 1 else []
+        for name in [*names, *(["best"] if rank == 0 else [])]:
+            comment = (
+                f"Trial {trial.number} of the sweep {sweep.name}: {scored}.\n"
+                f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment={name}"
+            )
+            path = sweep.folder / "experiment" / f"{name}.yaml"
+            write_experiment(path, sweep.overrides(trial.params), comment)
+    print(f"best: {sweep.folder / 'experiment' / 'best.yaml'}; train it again with:")
+    print(f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment=best")
+
+
+def make_sweep(
+    cfg: DictConfig,
+    chosen: str | None,
+    arguments: Sequence[str] = (),
+    for_trials: Sequence[str] = (),
+) -> Sweep:
+    """Read a composed config; see :func:`run_sweep`.
+
+    Raises:
+        ConfigError: a value that makes no sense.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    _check_numbers(plain)
+    name = str(plain["name"] or chosen or "")
+    if not name:
+        options = ", ".join(sorted(path.stem for path in (CONF / "sweep").glob("*.yaml")))
+        raise ConfigError(f"sweep has no value; allowed are {options}, or name=NAME and a space")
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise ConfigError(f"name={name}: a name, no path; set paths.runs=PATH for the place")
+    n_jobs = int(plain["n_jobs"])
+    folder = Path(plain["paths"]["runs"]).expanduser() / "sweeps" / name
+    fixed = [*map(str, plain["fixed"] or []), *for_trials]
+    parse_overrides(fixed)
+    dashes = ["--"] if for_trials else []
+    # It may hold a password; whoever gave it puts it in again.
+    shown = [
+        storage_kind(word) if word.lstrip("+").startswith("storage=") else word
+        for word in arguments
+    ]
+    command = plain["command"] or [sys.executable, str(CONF.parent / "train.py")]
+    return Sweep(
+        name=name,
+        folder=folder,
+        parameters=parse_space(plain["space"] or {}),
+        objectives=parse_objectives(plain["objectives"] or {}),
+        fixed=fixed,
+        command=[str(word) for word in command],
+        n_trials=int(plain["n_trials"]),
+        n_jobs=n_jobs,
+        retries=int(plain["retries"]),
+        timeout_s=None if plain["timeout_s"] is None else float(plain["timeout_s"]),
+        give_up_after=int(plain["give_up_after"]),
+        storage=storage_address(str(plain["storage"]), folder),
+        sampler=_named(plain["sampler"], "sampler", "TPESampler"),
+        pruner=_named(plain["pruner"], "pruner", "NopPruner"),
+        seed=int(plain["seed"]),
+        slots=gpu_slots(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
+        threads=_threads(plain["threads"], n_jobs),
+        again=redact(shlex.join(["python", "sweep.py", *shown, *dashes, *for_trials])),
+    )
+
+
+def _check_numbers(plain: Mapping[str, Any]) -> None:
+    for key, least in (("n_trials", 1), ("n_jobs", 1), ("retries", 0), ("give_up_after", 1)):
+        value = plain[key]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(f"{key}={value}: a whole number, at least {least}")
+    if not isinstance(plain["seed"], int):
+        raise ConfigError(f"seed={plain['seed']}: a whole number")
+    for key in ("gpus_per_trial", "timeout_s"):
+        value = plain[key]
+        allowed = value is None and key == "timeout_s"
+        if not allowed and (not isinstance(value, int | float) or value <= 0):
+            raise ConfigError(f"{key}={value}: a number above 0")
+    for key in ("fixed", "command"):
+        if plain[key] is not None and not isinstance(plain[key], list):
+            raise ConfigError(f"{key}={plain[key]}: a list, as in {key}=[A,B]")
+
+
+def _named(chosen: object, key: str, default: str) -> dict[str, Any]:
+    """Read a class of Optuna: its name, or ``kind`` and arguments."""
+    if chosen is None:
+        return {"kind": default}
+    if isinstance(chosen, str):
+        return {"kind": chosen}
+    if not isinstance(chosen, Mapping):
+        raise ConfigError(f"{key}={chosen}: give a name, or kind and arguments")
+    return {str(name): value for name, value in chosen.items()}
+
+
+def _threads(chosen: object, n_jobs: int) -> int | None:
+    if chosen is None:
+        return None
+    if isinstance(chosen, int) and chosen > 0:
+        return chosen
+    if chosen != "auto":
+        raise ConfigError(f"threads={chosen}: allowed are auto, null or a number")
+    if n_jobs == 1:
+        return None
+    return max(1, usable_processors() // n_jobs)
+
+
+def check_overrides(sweep: Sweep) -> None:
+    """Compose the config of a trial for every choice and every end of a range.
+
+    Raises:
+        HydraException: a key or an option that ``train.py`` does not have.
+    """
+    first = {p.name: p.samples()[0] for p in sweep.parameters}
+    tried: list[dict[str, Any]] = [first]
+    for parameter in sweep.parameters:
+        tried += [first | {parameter.name: value} for value in _worth_trying(parameter)]
+    with _other_config():
+        for params in tried:
+            hydra.compose("train", overrides=[*sweep.overrides(params), "name=trial"])
+
+
+def _worth_trying(parameter: Parameter) -> list[Any]:
+    # A number composes if another number does.
+    values = parameter.samples()[1:]
+    return [value for value in values if isinstance(value, str)]
+
+
+@contextmanager
+def _other_config() -> Iterator[None]:
+    """Compose besides the config that Hydra is running this program with."""
+    instance = GlobalHydra.instance()
+    running = instance.hydra
+    instance.clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        instance.hydra = running

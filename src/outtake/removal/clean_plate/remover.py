@@ -1,0 +1,188 @@
+"""Remove by showing what other frames saw there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Protocol
+
+import numpy as np
+
+from outtake.core.frames import (
+    CARRIED,
+    INVENTED,
+    SEEN,
+    UNTOUCHED,
+    Context,
+    FrameFacts,
+    MaskedFrame,
+    with_image,
+)
+from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.validate import check_number
+from outtake.removal.clean_plate.frame_buffer import Held, Window, Windows
+from outtake.removal.clean_plate.memory_budget import Room
+from outtake.removal.clean_plate.propagate import Shown
+from outtake.removal.clean_plate.region_fill import Patch
+from outtake.removal.clean_plate.sample_selection import Choice
+from outtake.removal.clean_plate.search import Search
+from outtake.removal.clean_plate.smooth_surface import Smooth
+
+_THREADS = 2
+
+
+class Filler(Protocol):
+    """Invents what no frame shows, such as :class:`outtake.removal.inpaint.Inpaint`."""
+
+    def fill(self, image: Frame, mask: Mask) -> Frame:
+        """Return a copy of an RGB image with its masked pixels made up."""
+        ...
+
+
+class Plate:
+    """Shows the background that other frames of the same shot really saw.
+
+    Every frame within reach is aligned to the current one by a homography of tracked points,
+    refined around each part of the hole; the ring around the hole judges how well it fits, and
+    the best samples' median fills each pixel. What no frame within reach shows is looked for in
+    keyframes from further back, then moved along from the frame before, or else made up by
+    ``filler``.
+
+    Args:
+        reach_frames: how far is looked, back and ahead.
+        ring: width of the ring around the hole, as a fraction of the frame's height.
+        samples: how many samples are taken for a pixel, at most.
+        tolerance: how many times the residual of the best reference is still good enough.
+        max_error: residual in grey levels above which a reference is rejected.
+        stability: share of the frame before where both agree, 0 to 1.
+        seam: how far the fill is bent towards its surroundings, as a fraction of the height.
+        max_drift: in grey levels, how far off the ring may be over all the frames through which
+            something is moved along, before it is made up anew.
+        max_memory_mb: of pictures held; less shortens the reach.
+        filler: makes up what was never seen; a smooth surface by default.
+
+    Attributes:
+        facts: where the fill came from, for each frame given out since the last call.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+    channels = 3
+
+    def __init__(
+        self,
+        reach_frames: int = 64,
+        ring: float = 0.035,
+        samples: int = 5,
+        tolerance: float = 1.2,
+        max_error: float = 12.0,
+        stability: float = 0.35,
+        seam: float = 0.012,
+        max_drift: float = 15.0,
+        max_memory_mb: int = 1024,
+        filler: Filler | None = None,
+    ) -> None:
+        _check("reach_frames", reach_frames, 1, 64, whole=True)
+        _check("ring", ring, 0.005, 0.5)
+        _check("samples", samples, 1, 31, whole=True)
+        _check("tolerance", tolerance, 1, 10)
+        _check("max_error", max_error, 0, 255)
+        _check("stability", stability, 0, 0.9)
+        _check("seam", seam, 0, 0.2)
+        _check("max_drift", max_drift, 0, 1000)
+        _check("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
+        self._reach_frames = reach_frames
+        self._search = Search(Choice(samples, tolerance, max_error), ring, seam)
+        self._stability = stability
+        self._max_drift = max_drift
+        self._max_bytes = max_memory_mb << 20
+        self._filler = filler or Smooth()
+        self.facts: list[FrameFacts] = []
+
+    def context(self, height: int, width: int, deep: bool = False) -> Context:
+        """Return how far it looks at frames of this size."""
+        return Room.of(height, width, self._reach_frames, self._max_bytes, deep).context()
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with its hole filled; one that is not wanted, as it is."""
+        facts = self.facts = []
+        shown: Shown | None = None
+        with closing(self._searched(clip)) as searched:
+            for window, patches in searched:
+                centre = window.centre
+                if shown is not None and (
+                    shown.held.view.shot != centre.view.shot or not window.fill
+                ):
+                    shown = None
+                if window.fill:
+                    shown, facts_here = self._filled(centre, patches, shown)
+                    facts.append(facts_here)
+                    # The consumer may write to its picture; the one kept here must stay.
+                    yield with_image(centre.frame, shown.image.copy())
+                else:
+                    facts.append(FrameFacts())
+                    yield with_image(centre.frame, centre.image.copy())
+
+    def _searched(
+        self, clip: Iterable[MaskedFrame]
+    ) -> Generator[tuple[Window, list[Patch]], None, None]:
+        """Search frames ahead of the current one, in threads; what is found is the same without."""
+        waiting: deque[tuple[Window, Future[list[Patch]]]] = deque()
+        pool = ThreadPoolExecutor(_THREADS, "plate")
+        try:
+            for window in Windows(self._reach_frames, self._max_bytes)(clip):
+                waiting.append((window, pool.submit(self._search, window)))
+                if len(waiting) > _THREADS:
+                    first, found = waiting.popleft()
+                    yield first, found.result()
+            while waiting:
+                first, found = waiting.popleft()
+                yield first, found.result()
+        finally:
+            # Nothing may still be searched for when whoever asked for it is gone.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _filled(
+        self, centre: Held, patches: list[Patch], shown: Shown | None
+    ) -> tuple[Shown, FrameFacts]:
+        image = centre.image.copy()
+        drift = np.zeros(centre.mask.shape, np.float32)
+        origin = np.zeros(centre.mask.shape, np.uint8)
+        if not patches:
+            return Shown(centre, image, drift), FrameFacts(origin=origin)
+        for patch in patches:
+            patch.carry(shown, self._stability, self._max_drift)
+            patch.show(image, drift, origin)
+        flicker = [patch.flicker() for patch in patches]
+        compared = sum(count for _, count in flicker)
+        left: Mask = centre.mask & (origin == UNTOUCHED)
+        if left.any():
+            image = self._filler.fill(image, left)
+            origin[left] = INVENTED
+        inside = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
+        facts = FrameFacts(
+            seen=float(inside[SEEN]),
+            carried=float(inside[CARRIED]),
+            invented=float(inside[INVENTED]),
+            ring_residual=_residual(patches),
+            flicker=sum(total for total, _ in flicker) / compared if compared else None,
+            origin=origin,
+        )
+        return Shown(centre, image, drift), facts
+
+
+def _residual(patches: list[Patch]) -> float | None:
+    judged = [(patch.residual, np.count_nonzero(patch.hole)) for patch in patches]
+    usable = [(value, size) for value, size in judged if np.isfinite(value)]
+    if not usable:
+        return None
+    return float(sum(value * size for value, size in usable) / sum(size for _, size in usable))
+
+
+def _check(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
+    check_number(f"remover.{name}", value, low, high, whole=whole)

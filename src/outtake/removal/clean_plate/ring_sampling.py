@@ -1,0 +1,161 @@
+"""What surrounds the parts of a hole, looked up in other frames, all parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.motion.homography import Homography
+from outtake.motion.warp import project
+from outtake.removal.clean_plate.hole_regions import Floats, Site
+from outtake.removal.clean_plate.references import Reference
+
+# Products of matrices this long stay below the size from which BLAS starts threads of its own,
+# which cost more here than they bring.
+_BLOCK = 256
+_UPPER = np.triu_indices(7)
+
+
+class Rings:
+    """The rings of several sites, padded to one length m.
+
+    Args:
+        sites: s of them.
+
+    Attributes:
+        at: positions, float32 (s, m, 2).
+        truth: colours, float32 (s, m, 3).
+        grey: their brightness, float32 (s, m).
+        sizes: how many of the m are real, float32 (s,).
+    """
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        count, longest = len(sites), max(1, *(len(site.ring) for site in sites))
+        self.at = np.full((count, longest, 2), -1e4, np.float32)
+        self.truth = np.zeros((count, longest, 3), np.float32)
+        slopes = np.zeros((count, longest, 7), np.float32)
+        self.sizes = np.array([len(site.ring) for site in sites], np.float32)
+        self._real = np.arange(longest) < self.sizes[:, None]
+        for row, site in enumerate(sites):
+            part = (row, slice(len(site.ring)))
+            self.at[part], self.truth[part], slopes[part] = site.ring, site.truth, site.slopes
+        self.grey = cv2.cvtColor(self.truth.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        self._slopes = slopes
+        self._pairs = slopes[..., _UPPER[0]] * slopes[..., _UPPER[1]]
+
+    def seen(
+        self, references: Sequence[Reference], which: NDArray[np.intp], maps: Homography
+    ) -> tuple[NDArray[np.uint8], Floats]:
+        """Look the rings up in other frames.
+
+        Args:
+            references: all there are.
+            which: of them for each site, (s, r).
+            maps: homographies to those, (s, r, 3, 3).
+
+        Returns:
+            Colours, uint8 (s, r, m, 3), and 1 where they are known, float32 (s, r, m).
+        """
+        # Pairs of a site and a reference, by reference: each picture is looked up once.
+        flat = which.ravel()
+        pairs = np.argsort(flat, kind="stable")
+        at = project(maps.reshape(-1, 3, 3)[pairs], self.at[pairs // which.shape[1]])
+        np.clip(at, -16000, 32000, out=at)
+        found = np.empty((*at.shape[:2], 3), np.uint8)
+        there = np.empty(at.shape[:2], np.uint8)
+        bounds = np.searchsorted(flat[pairs], np.arange(len(references) + 1)).tolist()
+        for reference, begin, end in zip(references, bounds, bounds[1:], strict=False):
+            if begin == end:
+                continue
+            part, held = slice(begin, end), reference.held
+            cv2.remap(
+                held.image,
+                at[part],
+                None,
+                cv2.INTER_CUBIC,
+                dst=found[part],
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            cv2.remap(
+                held.known,
+                at[part],
+                None,
+                cv2.INTER_NEAREST,
+                dst=there[part],
+                borderMode=cv2.BORDER_CONSTANT,
+            )
+        colours, known = np.empty_like(found), np.empty(there.shape, np.float32)
+        colours[pairs], known[pairs] = found, there
+        shape = (*which.shape, at.shape[1])
+        known = known.reshape(shape)
+        known *= self._real[:, None]
+        return colours.reshape(*shape, 3), known
+
+    def normal_equations(
+        self, weights: Floats, errors: Floats
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the equations for the shifts: (s, r, 7, 7) and (s, r, 7)."""
+        count, some, longest = weights.shape
+        upper = np.zeros((count, some, len(_UPPER[0])), np.float32)
+        right = np.zeros((count, some, 7), np.float32)
+        weighted = weights * errors
+        for begin in range(0, longest, _BLOCK):
+            part = slice(begin, begin + _BLOCK)
+            upper += np.matmul(weights[..., part], self._pairs[:, part])
+            right += np.matmul(weighted[..., part], self._slopes[:, part])
+        normal = np.empty((count, some, 7, 7))
+        normal[..., _UPPER[0], _UPPER[1]] = upper
+        normal[..., _UPPER[1], _UPPER[0]] = upper
+        return normal, right.astype(np.float64)
+
+    def gains(self, colours: NDArray[np.uint8], weights: Floats, noise: float) -> Floats:
+        """Return by how much the contrast here is larger than in each reference.
+
+        Standard deviations are compared: unlike a regression, that does not take misalignment for
+        less contrast. All sites are taken together.
+
+        Args:
+            colours: of the rings there, (s, r, m, 3).
+            weights: of each, (s, r, m).
+            noise: variance below which nothing can be told.
+
+        Returns:
+            The natural logarithm, float32 (r, 3).
+        """
+        total = np.maximum(weights.sum(axis=(0, 2)), 1)
+        gains = np.empty((colours.shape[1], 3), np.float32)
+        for channel in range(3):
+            spreads = []
+            for values in (self.truth[:, None, :, channel], colours[..., channel]):
+                values = np.broadcast_to(values, weights.shape).astype(np.float32)
+                average = np.einsum("srm,srm->r", values, weights) / total
+                values = np.square(values - average[:, None])
+                spreads.append(np.einsum("srm,srm->r", values, weights) / total)
+            gains[:, channel] = 0.5 * np.log((spreads[0] + noise) / (spreads[1] + noise))
+        return gains
+
+
+def median(values: Floats, known: Floats) -> Floats:
+    """Return the lower median of each row (..., m) over what is known; 0 where nothing is."""
+    ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
+    count = known.sum(axis=-1).astype(np.intp)
+    found = np.take_along_axis(ranked, np.maximum((count + 1) // 2 - 1, 0)[..., None], axis=-1)
+    return np.where(count > 0, found[..., 0], np.float32(0))
+
+
+def mean_of_lowest(values: Floats, known: Floats, share: float) -> Floats:
+    """Return the mean of the smallest values of each row (..., m) that are known."""
+    ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
+    count = np.maximum(np.ceil(share * known.sum(axis=-1)).astype(np.intp), 1)[..., None]
+    np.copyto(ranked, np.float32(0), where=~np.isfinite(ranked))
+    mean = np.take_along_axis(ranked.cumsum(axis=-1), count - 1, axis=-1) / count
+    return np.asarray(mean[..., 0], np.float32)
+
+
+def means(values: Floats, weights: Floats) -> Floats:
+    """Return the weighted mean of each row (..., m)."""
+    total = np.maximum(weights.sum(axis=-1), 1)
+    return np.asarray(np.einsum("...m,...m->...", values, weights) / total, np.float32)

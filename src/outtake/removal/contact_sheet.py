@@ -1,0 +1,100 @@
+"""A removal at a glance: a few frames, before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from outtake.core.frames import FrameFacts, MaskedFrame
+from outtake.core.types import Frame, TimedFrame
+from outtake.drawing.label_pictures import contact_sheet, save_small_png
+from outtake.removal.provenance import draw_shares, painted
+from outtake.removal.side_by_side import opaque
+
+_CELL_PX = 320
+_OUTLINE = (255, 60, 60)
+
+
+class Preview:
+    """Keeps a few frames of a clip of any length, evenly spaced, and lays them out as a picture.
+
+    Args:
+        rows: how many frames the picture shows at most.
+    """
+
+    def __init__(self, rows: int = 6) -> None:
+        self._rows = rows
+        self._every = 1
+        self._seen = 0
+        self._kept: list[tuple[float, list[Frame]]] = []
+        self._with_facts = False
+
+    def add(self, before: MaskedFrame, after: TimedFrame, facts: FrameFacts | None = None) -> None:
+        """Take in the next frame.
+
+        Args:
+            before: the frame as it was, and its mask.
+            after: the frame as the remover gave it.
+            facts: where its fill comes from, if the remover knows.
+        """
+        number, self._seen = self._seen, self._seen + 1
+        if number % self._every:
+            return
+        if len(self._kept) == 2 * self._rows:
+            # Of a clip whose length nobody knows, every second one makes room for the rest.
+            self._kept, self._every = self._kept[::2], 2 * self._every
+            if number % self._every:
+                return
+        pictures = [before.frame.image, outlined(before), opaque(after.image)]
+        if facts is not None:
+            self._with_facts = True
+            # Painted at full size, where the two still fit each other; text as large as it is read.
+            shown = _fitted(painted(after.image, facts.origin))
+            draw_shares(shown, facts)
+            pictures.append(shown)
+        time_s = float(before.frame.pts * before.frame.time_base)
+        self._kept.append((time_s, [_fitted(picture) for picture in pictures]))
+
+    def sheet(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
+        """Return the picture: before, mask, after and origin of each frame that was kept."""
+        last = max(len(self._kept) - 1, 0)
+        evenly = np.rint(np.linspace(0, last, min(self._rows, len(self._kept)))).astype(int)
+        chosen = [self._kept[index] for index in evenly]
+        columns = ["before", "mask", "after", "where it comes from"]
+        return contact_sheet(
+            [pictures for _, pictures in chosen],
+            columns[: 4 if self._with_facts else 3],
+            row_titles=[f"{time_s:.2f} s" for time_s, _ in chosen],
+            title=title,
+            cell_width_px=cell_width_px,
+        )
+
+    def save(self, path: str | Path, title: str = "", max_bytes: int = 300_000) -> Path:
+        """Write the picture as PNG, whole or not at all, small enough to be sent around.
+
+        Raises:
+            OutputError: it can not be written.
+        """
+        return save_small_png(path, lambda width: self.sheet(title, width), _CELL_PX, max_bytes)
+
+
+def outlined(item: MaskedFrame) -> Frame:
+    """Return a frame with its mask whitened and outlined."""
+    image = np.array(item.frame.image, order="C")
+    image[item.mask] = image[item.mask] // 2 + 127
+    edges, _ = cv2.findContours(item.mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    width_px = max(1, round(image.shape[1] / _CELL_PX))
+    cv2.drawContours(image, edges, -1, _OUTLINE, width_px)
+    return image
+
+
+def _fitted(image: Frame) -> Frame:
+    height, width = image.shape[:2]
+    if width <= _CELL_PX:
+        return np.array(image)
+    size = (_CELL_PX, max(1, round(height * _CELL_PX / width)))
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), np.uint8
+    )

@@ -1,0 +1,138 @@
+"""Fill the hole with a network of the user's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import FrameFacts, MaskedFrame, alone
+from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.removal.per_frame import framewise
+from outtake.removal.preprocessing import Floats, Pixels
+
+# What an input of a network may hold, and how many channels that has.
+CONTENTS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
+
+
+# A loaded network: takes arrays (1, C, h, w) in its own order, returns its first result.
+Run: TypeAlias = Callable[[Sequence[Floats]], object]
+
+
+class OwnNetwork:
+    """Makes up what is masked with a network, each frame by itself.
+
+    The network sees a crop around each part of the hole; its result is shown strictly inside the
+    mask. What is hidden never reaches it.
+
+    Args:
+        path: its file.
+        run: calls it.
+        contents: what each of its inputs holds, one of ``CONTENTS``.
+        pixels: how pictures are handed over.
+        licence: under which it may be used; goes into the report.
+
+    Attributes:
+        notes: what the report says about it.
+        facts: where the fill of each frame comes from.
+
+    Raises:
+        ConfigError: inputs that do not hold image and mask; in ``fill``, a network that fails or
+            gives something else than a picture.
+    """
+
+    needs_mask = True
+    keeps_outside = True
+    channels = 3
+    context = staticmethod(alone)
+
+    def __init__(
+        self, path: Path, run: Run, contents: Sequence[str], pixels: Pixels, licence: str
+    ) -> None:
+        _check_contents(contents)
+        self._path, self._run, self._contents, self._pixels = path, run, tuple(contents), pixels
+        self.notes = {
+            "network": path.name,
+            "network_sha256": _sha256(path),
+            "licence": licence or "not stated",
+        }
+        self.facts: list[FrameFacts] = []
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+        """Yield each frame with its hole filled."""
+        self.facts = []
+        return framewise(clip, self.fill, self.facts)
+
+    def fill(self, image: Frame, mask: Mask) -> Frame:
+        """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
+        return self._pixels.filled(image, mask, self._result)
+
+    def _result(self, image: Floats, mask: Floats) -> Floats:
+        parts = {"image": image, "mask": mask}
+        inputs = [
+            np.concatenate([parts[part] for part in content.split("+")], axis=1)
+            for content in self._contents
+        ]
+        try:
+            result = np.asarray(self._run(inputs))
+        except Exception as error:
+            # Of a foreign network anything may come, and its first line says most of it.
+            reason = next((line for line in str(error).splitlines()[::-1] if line.strip()), "")
+            raise ConfigError(
+                f"remover.path={self._path}: the network failed on a picture of "
+                f"{image.shape[3]}x{image.shape[2]} pixels ({type(error).__name__}: {reason[:200]})"
+                "; check remover.inputs, size and multiple_of"
+            ) from error
+        if result.shape != image.shape:
+            raise ConfigError(
+                f"remover.path={self._path}: the network gave an array of shape "
+                f"{list(result.shape)} and not {list(image.shape)}; check remover.inputs, size "
+                "and multiple_of"
+            )
+        if not np.isfinite(result).all():
+            raise ConfigError(f"remover.path={self._path}: the network gave what is no number")
+        return result.astype(np.float32)
+
+
+def network_file(path: str | Path, kind: str) -> Path:
+    """Return the path of a network.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise ConfigError(
+            f"remover.path={path}: there is no such file; name {kind} of your own "
+            "(nothing is downloaded)"
+        )
+    return found
+
+
+def first_of(result: object) -> object:
+    """Return what a network gives, the first thing if these are several."""
+    while isinstance(result, list | tuple | dict):
+        entries = list(result.values()) if isinstance(result, dict) else list(result)
+        if not entries:
+            raise ValueError("the network gave nothing")
+        result = entries[0]
+    return result
+
+
+def _check_contents(contents: Sequence[str]) -> None:
+    known = all(content in CONTENTS for content in contents)
+    parts = sorted("+".join(contents).split("+"))
+    if not known or parts != ["image", "mask"]:
+        raise ConfigError(
+            f"remover.inputs={list(contents)}: must hold image and mask once, as two inputs or "
+            "as one of image+mask or mask+image"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

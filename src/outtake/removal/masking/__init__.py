@@ -1,1 +1,0 @@
-"""From labels to a mask: certainty, agreement over time, regions, shadows, feather."""

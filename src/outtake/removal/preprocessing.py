@@ -1,0 +1,147 @@
+"""How pictures are handed to a network and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.errors import ConfigError
+from outtake.core.mask_regions import regions
+from outtake.core.types import Frame, Mask
+from outtake.removal.per_frame import copied
+
+Floats = NDArray[np.float32]
+T = TypeVar("T", np.uint8, np.float32)
+_GREY = 128
+_LEAST_MARGIN_PX = 16
+
+
+class PixelOptions(TypedDict, total=False):
+    """The fields of :class:`Pixels`."""
+
+    value_range: Sequence[float]
+    output_range: Sequence[float] | None
+    channel_order: str
+    mask_values: Sequence[float]
+    multiple_of: int
+    size: int | Sequence[int] | None
+    max_side_px: int | None
+    margin: float
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a network for inpainting expects.
+
+    Attributes:
+        value_range: black and white of the image, such as (0, 1), (-1, 1) or (0, 255).
+        output_range: black and white of the result; None: those of the image.
+        channel_order: ``rgb`` or ``bgr``.
+        mask_values: what the mask holds where the image is known, and where it is to be filled.
+        multiple_of: height and width are padded by mirroring until this divides them.
+        size: the only side or (height, width) that the network takes; crops are scaled to it.
+        max_side_px: larger crops are reduced to this; None: never.
+        margin: what is shown around the hole, as a fraction of the frame's height.
+
+    Raises:
+        ConfigError: a value that can not work.
+    """
+
+    value_range: Sequence[float] = (0.0, 1.0)
+    output_range: Sequence[float] | None = None
+    channel_order: str = "rgb"
+    mask_values: Sequence[float] = (0.0, 1.0)
+    multiple_of: int = 8
+    size: int | Sequence[int] | None = None
+    max_side_px: int | None = None
+    margin: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("value_range", "output_range", "mask_values"):
+            pair = getattr(self, name)
+            if pair is not None and (len(pair) != 2 or pair[0] == pair[1]):
+                raise ConfigError(f"remover.{name}={list(pair)}: must be two different numbers")
+        if self.channel_order not in ("rgb", "bgr"):
+            raise ConfigError(f"remover.channel_order={self.channel_order}: must be rgb or bgr")
+        sizes: dict[str, Sequence[int]] = {
+            "multiple_of": [self.multiple_of],
+            "max_side_px": [8 if self.max_side_px is None else self.max_side_px],
+            "size": [1, 1] if self.size is None else self._fixed(),
+        }
+        for name, values in sizes.items():
+            if len(values) != 1 + (name == "size") or not all(1 <= n <= 8192 for n in values):
+                raise ConfigError(f"remover.{name}={getattr(self, name)}: must be in 1..8192")
+        if not 0 <= self.margin <= 2:
+            raise ConfigError(f"remover.margin={self.margin}: must be in 0..2")
+
+    def filled(self, image: Frame, mask: Mask, result: Callable[[Floats, Floats], Floats]) -> Frame:
+        """Return a copy of an RGB image with its hole filled, part by part.
+
+        Args:
+            image: uint8 (H, W, 3).
+            mask: bool (H, W).
+            result: the network: image (1, 3, h, w) and mask (1, 1, h, w) to an image.
+        """
+        filled = copied(image)
+        if mask.all():
+            filled[:] = _GREY
+            return filled
+        margin_px = max(_LEAST_MARGIN_PX, round(self.margin * image.shape[0]))
+        for crop, own in regions(mask, margin_px):
+            fill = self._of_crop(image[crop], mask[crop], result)
+            filled[crop][own] = fill[own]
+        return filled
+
+    def _of_crop(
+        self, image: Frame, mask: Mask, result: Callable[[Floats, Floats], Floats]
+    ) -> Frame:
+        height, width = mask.shape
+        rows, columns = self._working_size(height, width)
+        # Where a scaled pixel holds anything hidden, it counts as hidden.
+        unknown = _resized(mask.astype(np.float32), rows, columns) > 0
+        black, white = self.value_range
+        values = _resized(np.ascontiguousarray(image), rows, columns).astype(np.float32)
+        values = np.asarray(values / 255 * (white - black) + black, np.float32)
+        values[unknown] = np.clip(0, min(black, white), max(black, white))
+        if self.channel_order == "bgr":
+            values = values[..., ::-1]
+        known_value, hole_value = self.mask_values
+        holes = np.where(unknown, np.float32(hole_value), np.float32(known_value))
+        made = result(self._planes(values), self._planes(holes[..., None]))[0]
+        made = made.transpose(1, 2, 0)[:rows, :columns]
+        black, white = self.output_range or self.value_range
+        made = np.clip(np.rint((made - black) / (white - black) * 255), 0, 255).astype(np.uint8)
+        if self.channel_order == "bgr":
+            made = made[..., ::-1]
+        return _resized(np.ascontiguousarray(made), height, width)
+
+    def _fixed(self) -> Sequence[int]:
+        return (self.size, self.size) if isinstance(self.size, int) else list(self.size or ())
+
+    def _working_size(self, height: int, width: int) -> tuple[int, int]:
+        if self.size is not None:
+            rows, columns = self._fixed()
+            return rows, columns
+        scale = min(1.0, (self.max_side_px or max(height, width)) / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def _planes(self, values: Floats) -> Floats:
+        """Return (1, C, h, w), padded."""
+        side = 1 if self.size is not None else self.multiple_of
+        down, right = (-length % side for length in values.shape[:2])
+        padded = np.pad(values, ((0, down), (0, right), (0, 0)), mode="symmetric")
+        return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32)
+
+
+def _resized(values: NDArray[T], rows: int, columns: int) -> NDArray[T]:
+    height, width = values.shape[:2]
+    if (height, width) == (rows, columns):
+        return values
+    shrinks = rows <= height and columns <= width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (columns, rows), interpolation=method))

@@ -1,0 +1,184 @@
+"""A logger that a run does not depend on: whatever its dashboard does, training goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from outtake.core.redact import redact
+from outtake.runs.dashboards.bounded_queue import Backlog
+from outtake.runs.dashboards.protocol import Dashboard, Scalars
+from outtake.training.media import Exhibit, Picture
+
+log = logging.getLogger(__name__)
+
+_MOST_AT_ONCE = 200
+# A transaction for each record would cost a training on few cores several per cent of its time.
+_GATHER_S = 2.0
+_SCALAR_BYTES = 200
+_SHOWN_LETTERS = 200
+
+Call = Scalars | Callable[[Dashboard], None]
+
+
+class DashboardLogger(Logger):
+    """Hands everything to a dashboard that lives in a thread of its own.
+
+    A dashboard that raises, wherever, is reported in one line and left alone from then on. One
+    that hangs fills its backlog, which is bounded, and costs the run nothing until its end, and
+    there no more than ``finish_timeout_s``; what it did not take is counted in one line.
+
+    Args:
+        name: of the dashboard.
+        start: makes the dashboard; called in the thread, which begins with the first that is
+            handed over, and so in the first of several processes only.
+        version: the run's name.
+        finish_timeout_s: how long the end of the run waits for it.
+        backlog: what may wait for it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], Dashboard],
+        *,
+        version: str = "",
+        finish_timeout_s: float = 30.0,
+        backlog: Backlog[Call] | None = None,
+    ) -> None:
+        super().__init__()
+        self.finish_timeout_s = finish_timeout_s
+        self._name = name
+        self._version = version
+        self._start = start
+        self._backlog = Backlog[Call]() if backlog is None else backlog
+        self._dropped = 0
+        self._in_hand = 0
+        self._status = "failed"
+        self._broken = False
+        self._reported = False
+        self._thread = threading.Thread(
+            target=self._work, name=f"outtake-dashboard-{name}", daemon=True
+        )
+
+    @property
+    def name(self) -> str:
+        """The dashboard's."""
+        return self._name
+
+    @property
+    def version(self) -> str:
+        """The run's name."""
+        return self._version
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Hand over one record."""
+        values = {
+            key: float(value.item() if isinstance(value, torch.Tensor) else value)
+            for key, value in metrics.items()
+        }
+        record = Scalars(step or 0, time.time(), values)
+        self._put(record, _SCALAR_BYTES * len(values))
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
+        """Hand over the config, flat, in which secrets are hidden already."""
+        settings = dict(params) if isinstance(params, Mapping) else vars(params)
+        self._put(lambda dashboard: dashboard.settings(settings))
+
+    @rank_zero_only
+    def log_checkpoint(self, path: Path) -> None:
+        """Hand over the best checkpoint."""
+        self._put(lambda dashboard: dashboard.checkpoint(path))
+
+    @rank_zero_only
+    def show(self, exhibit: Exhibit, step: int) -> None:
+        """Hand over a picture, made small enough for a browser, or a table."""
+        if isinstance(exhibit, Picture):
+            exhibit = exhibit.small
+        self._put(lambda dashboard: _show(dashboard, exhibit, step), exhibit.size_bytes())
+
+    def close(self, status: str) -> None:
+        """Say that nothing more comes, without waiting.
+
+        Args:
+            status: ``finished``, ``failed`` or ``killed``.
+        """
+        self._status = status
+        self._backlog.close()
+
+    def join(self, timeout_s: float) -> None:
+        """After :meth:`close`: wait for the dashboard, and say if it has not everything."""
+        if self._thread.ident is None:
+            return
+        self._thread.join(max(timeout_s, 0.0))
+        if self._broken or self._reported:
+            return
+        if self._thread.is_alive():
+            self._reported = True
+            left = self._dropped + len(self._backlog) + self._in_hand
+            log.warning(
+                f"{self._name} did not end in time: about {left} records and pictures are not in "
+                "it; metrics.jsonl and images/ have everything"
+            )
+            self._backlog.clear()
+        elif self._dropped:
+            self._reported = True
+            log.warning(
+                f"{self._name} was too slow: {self._dropped} records and pictures are not in it; "
+                "metrics.jsonl and images/ have everything"
+            )
+
+    def _put(self, call: Call, size_bytes: int = 0) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+        if not self._backlog.put(call, size_bytes) and not self._broken:
+            self._dropped += 1
+
+    def _work(self) -> None:
+        try:
+            dashboard = self._start()
+            while calls := self._backlog.take(_MOST_AT_ONCE, _GATHER_S):
+                self._in_hand = len(calls)
+                _carry_out(dashboard, calls)
+                self._in_hand = 0
+            dashboard.finish(self._status)
+        except BaseException as error:  # a library may call sys.exit, too
+            self._broken = True
+            self._backlog.clear()
+            said = " ".join(redact(str(error)).split())[:_SHOWN_LETTERS]
+            log.warning(
+                f"{self._name} failed and is left alone ({type(error).__name__}: {said}); "
+                "metrics.jsonl and images/ have everything"
+            )
+
+
+def _carry_out(dashboard: Dashboard, calls: list[Call]) -> None:
+    """Do calls in order; records that follow each other go together, which SQLite likes."""
+    for together, group in groupby(calls, key=lambda call: isinstance(call, Scalars)):
+        if together:
+            dashboard.scalars([call for call in group if isinstance(call, Scalars)])
+        else:
+            for call in group:
+                if not isinstance(call, Scalars):
+                    call(dashboard)
+
+
+def _show(dashboard: Dashboard, exhibit: Exhibit, step: int) -> None:
+    if isinstance(exhibit, Picture):
+        dashboard.picture(exhibit, step)
+    else:
+        dashboard.table(exhibit, step)

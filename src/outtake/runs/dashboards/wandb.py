@@ -1,0 +1,129 @@
+"""wandb: offline in the run folder, or on its server when there is a key."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import wandb as client
+
+from outtake.runs.dashboards.protocol import Scalars, Settings, keep_id, kept_id, png_file
+from outtake.training.media import Picture, Table
+
+_STEP = "trainer/global_step"
+# Where wandb puts what is still to be uploaded, by default below the home folder.
+_STAGING = "WANDB_DATA_DIR"
+_STAGING_IS_OURS = _STAGING not in os.environ
+
+
+class Wandb:
+    """Curves, pictures with masks that can be switched, tables, charts and the best checkpoint.
+
+    Args:
+        run_dir: the run folder, in which ``wandb/`` is written.
+        project: on the server.
+        entity: user or team on the server.
+        mode: ``online``, ``offline``, or ``auto``: online when ``WANDB_API_KEY`` is set.
+        log_model: ``best`` or ``none``.
+    """
+
+    def __init__(
+        self, run_dir: Path, project: str, entity: str | None, mode: str, log_model: str
+    ) -> None:
+        self._log_model = log_model
+        self._run_dir = run_dir
+        if mode == "auto":
+            mode = os.environ.get("WANDB_MODE") or (
+                "online" if os.environ.get("WANDB_API_KEY") else "offline"
+            )
+        if _STAGING_IS_OURS:
+            os.environ[_STAGING] = str(run_dir.absolute() / "wandb" / "data")
+        # What wandb would gather by itself: argv, the git remote and console output may hold
+        # secrets, and its machine probes ask a metadata address. environment.json has the facts,
+        # redacted.
+        settings = client.Settings(
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            x_disable_meta=True,
+            x_disable_machine_info=True,
+            x_save_requirements=False,
+            silent=True,
+            init_timeout=60.0,
+        )
+        self._run = client.init(
+            project=project,
+            entity=entity,
+            name=run_dir.name,
+            id=kept_id(run_dir, "wandb") or keep_id(run_dir, "wandb", uuid.uuid4().hex[:8]),
+            resume="allow",
+            dir=str(run_dir),
+            mode=mode,  # type: ignore[arg-type]
+            settings=settings,
+            # The next job of a multirun, or a run beside this one, is another run.
+            reinit="create_new",
+        )
+        # wandb's own steps may not go back, which those of a run that goes on do.
+        self._run.define_metric(_STEP)
+        self._run.define_metric("*", step_metric=_STEP, step_sync=True)
+
+    def settings(self, settings: Settings) -> None:
+        """Set the config that wandb's table of runs shows."""
+        self._run.config.update(dict(settings), allow_val_change=True)  # type: ignore[no-untyped-call]
+
+    def scalars(self, records: Sequence[Scalars]) -> None:
+        """Log curves."""
+        for record in records:
+            self._run.log({**record.values, _STEP: record.step})
+
+    def picture(self, picture: Picture, step: int) -> None:
+        """Log a picture, and apart from it what it was made of, with masks to switch."""
+        record: dict[str, Any] = {}
+        if picture.overlays:
+            names = dict(enumerate(picture.classes)) | {255: "unlabelled"}
+            record[f"{picture.name}_masks"] = [
+                client.Image(
+                    each.image,
+                    caption=each.name,
+                    masks={
+                        kind: {"mask_data": mask, "class_labels": names}
+                        for kind, mask in each.masks.items()
+                    },
+                )
+                for each in picture.overlays
+            ]
+        with png_file(picture) as path:
+            self._run.log({picture.name: client.Image(path), **record, _STEP: step})
+
+    def table(self, table: Table, step: int) -> None:
+        """Log a table, or the chart that it is best drawn as."""
+        rows = [list(row) for row in table.rows]
+        made: Any = client.Table(columns=list(table.columns), data=rows)
+        if table.chart == "bar":
+            label, value = table.columns[:2]
+            made = client.plot.bar(made, label, value, title=table.name)
+        elif table.chart == "matrix":
+            columns = ["Actual", "Predicted", "nPredictions"]
+            made = client.plot_table(
+                "wandb/confusion_matrix/v1",
+                client.Table(columns=list(columns), data=rows),
+                {name: name for name in columns},
+                {"title": table.name},
+            )
+        self._run.log({table.name: made, _STEP: step})
+
+    def checkpoint(self, path: Path) -> None:
+        """Log the best checkpoint as an artifact: named by its place, not copied."""
+        if self._log_model != "best":
+            return
+        artifact = client.Artifact(f"model-{self._run.id}", type="model")
+        # The file does not change any more; by default wandb copies it into the home folder first.
+        artifact.add_file(str(path), skip_cache=True, policy="immutable")
+        self._run.log_artifact(artifact, aliases=["best"])
+
+    def finish(self, status: str) -> None:
+        """Write, and online upload, what is left."""
+        self._run.finish(exit_code=0 if status == "finished" else 1)

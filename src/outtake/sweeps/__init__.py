@@ -1,0 +1,1 @@
+"""Sweeps: a search over Hydra overrides, one process for each trial."""

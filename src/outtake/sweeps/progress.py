@@ -1,0 +1,79 @@
+"""What the user sees while a sweep runs: a line for each trial, and a bar on a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from optuna.trial import FrozenTrial
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from outtake.sweeps.sweep_config import Sweep
+from outtake.sweeps.trial_process import TrialProcess
+from outtake.sweeps.trial_result import Ending, Outcome
+
+
+class SweepProgress:
+    """Prints how trials end; a context manager around the run.
+
+    Args:
+        sweep: the settings.
+        best: the best value of the first objective so far, and its trial.
+    """
+
+    def __init__(self, sweep: Sweep, best: tuple[float, int] | None) -> None:
+        self._sweep = sweep
+        self._best = best
+        self._console = Console()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("trials", total=sweep.n_trials)
+
+    def __enter__(self) -> SweepProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def trial_ended(self, trial: FrozenTrial, outcome: Outcome, seconds: float) -> None:
+        """Print a line."""
+        how = outcome.ending.value.replace("_", " ")
+        if not trial.state.is_finished() or trial.state.name == "FAIL":
+            how += ", runs again"
+        parts = [f"trial {trial.number}: {how}"]
+        if outcome.ending is Ending.FINISHED:
+            names = (objective.name for objective in self._sweep.objectives)
+            values = zip(names, trial.values, strict=True)
+            parts.append(", ".join(f"{name} {value:.4g}" for name, value in values))
+            self._keep_best(trial)
+        elif outcome.message:
+            parts.append(outcome.message)
+        parts.append(f"{seconds:.0f} s")
+        if self._best is not None:
+            parts.append(f"best {self._best[0]:.4g} (trial {self._best[1]})")
+        self._bar.console.print(escape("; ".join(parts)), soft_wrap=True, highlight=False)
+
+    def _keep_best(self, trial: FrozenTrial) -> None:
+        first = self._sweep.objectives[0]
+        if self._best is None or first.better(trial.values[0], self._best[0]):
+            self._best = (trial.values[0], trial.number)
+
+    def tick(self, done: int, running: list[TrialProcess]) -> None:
+        """Move the bar."""
+        now = ", ".join(f"{each.number} ({each.seconds:.0f} s)" for each in running)
+        text = f"trials; at work: {now}" if now else "trials"
+        self._bar.update(self._task, completed=done, description=text)

@@ -1,0 +1,178 @@
+"""Optuna's storages and pruners by name: for the driver, and for the trials that report."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import warnings
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.pruners import BasePruner
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from outtake.core.errors import ConfigError
+from outtake.core.redact import redact
+
+JOURNAL = "journal:"
+_SQLITE = "sqlite:///"
+# Trials write at the same time; SQLite makes them wait for each other.
+_SQLITE_WAIT_S = 120
+_ADDRESS = re.compile(r"(?s)^(?P<key>[^:]*=)?.*?(?P<kind>[\w+.-]+)://.*$")
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class _JournalLock(JournalFileSymlinkLock):
+    """Held by who writes to a journal. What a writer left half done is cut off first.
+
+    A disk that is full in the middle of a line would make one line of it and the next, and nobody
+    could read the journal any more. Of half a line nothing was ever told to anybody.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._path = path
+
+    def acquire(self) -> bool:
+        """Wait for the lock, mend the file."""
+        taken = super().acquire()
+        try:
+            with open(self._path, "r+b") as file:
+                if file.seek(0, os.SEEK_END):
+                    file.seek(-1, os.SEEK_END)
+                    if file.read() != b"\n":
+                        file.seek(0)
+                        file.truncate(file.read().rfind(b"\n") + 1)
+        except BaseException:
+            self.release()
+            raise
+        return taken
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's, whose failures are those of a storage, as a database's are."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, _JournalLock(path))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write.
+
+        Raises:
+            StorageInternalError: the disk is full, or the file can not be written.
+        """
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            raise StorageInternalError("the journal can not be written") from error
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Read what was written since.
+
+        Raises:
+            StorageInternalError: the file can not be read, or is damaged.
+        """
+        try:
+            yield from super().read_logs(log_number_from)
+        except (OSError, ValueError) as error:
+            raise StorageInternalError("the journal can not be read") from error
+
+
+def storage_address(chosen: str, folder: Path) -> str:
+    """Return the address of ``sqlite`` or ``journal`` (a file in ``folder``), or a URL as it is."""
+    if chosen == "sqlite":
+        return f"{_SQLITE}{(folder / 'study.db').absolute()}"
+    if chosen == "journal":
+        return f"{JOURNAL}{(folder / 'study.journal').absolute()}"
+    if "://" not in chosen:
+        raise ConfigError(
+            "storage: allowed are sqlite, journal, or the URL of a database such as "
+            "postgresql://USER@HOST/NAME"
+        )
+    return chosen
+
+
+def storage_kind(chosen: str) -> str:
+    """Return what may be written of a storage, or of ``storage=STORAGE``: of a URL the kind only.
+
+    ``postgresql://USER@HOST/NAME`` becomes ``postgresql://...``.
+    """
+    return _ADDRESS.sub(r"\g<key>\g<kind>://...", chosen)
+
+
+def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
+    """Open a storage; ``fresh=False`` where it is known to be there, which is quicker.
+
+    Raises:
+        ConfigError: the database can not be reached, its driver is not installed, or the journal
+            can not be written or read.
+    """
+    if address.startswith(JOURNAL):
+        path = address.removeprefix(JOURNAL)
+        try:
+            return JournalStorage(_Journal(path))
+        except (OSError, StorageInternalError) as error:
+            cause = error.__cause__ or error
+            reason = getattr(cause, "strerror", None) or f"damaged: {cause}"
+            raise ConfigError(f"storage: {path} can not be opened ({reason})") from error
+    options: dict[str, Any] = {}
+    if address.startswith("sqlite:"):
+        options = {"connect_args": {"timeout": _SQLITE_WAIT_S}}
+    try:
+        return RDBStorage(
+            address,
+            engine_kwargs=options,
+            skip_compatibility_check=not fresh,
+            skip_table_creation=not fresh,
+        )
+    except Exception as error:
+        # SQLAlchemy, Alembic and each driver have errors of their own.
+        reason = redact(" ".join(str(error).replace(address, storage_kind(address)).split())[:300])
+        raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
+            error
+        )
+
+
+def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
+    """Build a pruner: ``kind`` is a class of ``optuna.pruners``, the rest its arguments."""
+    pruner: BasePruner = make_named(optuna.pruners, "Pruner", settings, "pruner")
+    return pruner
+
+
+def make_named(
+    module: Any, suffix: str, settings: Mapping[str, Any], where: str, **offered: Any
+) -> Any:
+    """Build the class ``settings["kind"]`` of a module of Optuna with the other settings.
+
+    Args:
+        module: ``optuna.samplers`` or ``optuna.pruners``.
+        suffix: how its classes' names end.
+        settings: ``kind`` and arguments.
+        where: the config key, for messages.
+        offered: arguments that are passed where the class takes them.
+
+    Raises:
+        ConfigError: no such class, or arguments that it does not take.
+    """
+    arguments = dict(settings)
+    kind = str(arguments.pop("kind", ""))
+    names = [name for name in module.__all__ if name.endswith(suffix) and name != f"Base{suffix}"]
+    if kind not in names:
+        raise ConfigError(f"{where}.kind={kind}: allowed are {', '.join(names)}")
+    target = getattr(module, kind)
+    taken = inspect.signature(target).parameters
+    arguments = {k: v for k, v in offered.items() if k in taken} | arguments
+    try:
+        return target(**arguments)
+    except (TypeError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{where}: {kind}: {reason}; {where}={kind} takes its defaults"
+        ) from error

@@ -1,0 +1,87 @@
+"""Ending a run that no longer improves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+import pytorch_lightning.callbacks
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
+
+from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
+from outtake.training.find_callbacks import callbacks_of
+from outtake.training.task import SegmentationTask
+
+log = logging.getLogger(__name__)
+
+
+class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
+    """Lightning's, asked after every validation.
+
+    A run that has stopped is over: it stops at once when it is resumed, unless it is given more
+    patience, which counts instead of that in the checkpoint.
+
+    Args:
+        monitor: the name of a metric that is logged by the end of a validation.
+        **options: Lightning's own: ``mode``, ``patience`` (in validations), ``min_delta``,
+            ``stopping_threshold``, ``divergence_threshold``, ...
+    """
+
+    def __init__(self, monitor: str, **options: Any) -> None:
+        for name, least in (("patience", 1), ("min_delta", 0)):
+            if name in options:
+                key = f"callbacks.early_stopping.{name}"
+                check_number(key, options[name], least, whole=name == "patience")
+        # A limit on steps or time may end a run before anything was validated.
+        super().__init__(monitor, **options, check_on_train_epoch_end=False)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what was seen so far."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
+        out_of_patience = self.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED
+        if out_of_patience and self.wait_count < self.patience:
+            self.stopping_reason = EarlyStoppingReason.NOT_STOPPED
+            self.stopped_epoch = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End a fit that goes on with a run that has stopped."""
+        if self.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
+            further = (
+                f"; a callbacks.early_stopping.patience above {self.patience} lets it go on"
+                if self.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED
+                else ""
+            )
+            log.warning(f"this run has stopped early, as {self.monitor} told it{further}")
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the fit if the metric no longer improves.
+
+        Raises:
+            ConfigError: nothing of that name is logged.
+        """
+        if not self._should_skip_check(trainer):
+            self.check(trainer.callback_metrics)
+        super().on_validation_end(trainer, pl_module)
+
+    def check(self, metrics: Collection[str]) -> None:
+        """Raise a ConfigError unless the metric is one of these."""
+        if self.monitor not in metrics:
+            raise ConfigError(
+                f"callbacks.early_stopping.monitor={self.monitor}: no such metric; there are "
+                f"{', '.join(sorted(metrics))}"
+            )
+
+
+def check_monitored(trainer: Trainer, task: SegmentationTask) -> None:
+    """Raise a ConfigError if early stopping waits for what a fit will not log.
+
+    Callbacks from elsewhere may log anything: with them it shows at the first validation.
+    """
+    ours = ("outtake.", "pytorch_lightning.")
+    if all(type(each).__module__.startswith(ours) for each in callbacks_of(trainer, Callback)):
+        for stopping in callbacks_of(trainer, EarlyStopping):
+            stopping.check(task.validation_metrics())

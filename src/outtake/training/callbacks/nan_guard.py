@@ -1,0 +1,158 @@
+"""What must not pass unseen: numbers that are none any more, and on which batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from outtake.core.files import write_json
+from outtake.core.types import Batch
+from outtake.training.artifact_names import file_part
+from outtake.training.collectives import gathered, highest
+from outtake.training.task import SegmentationTask
+
+# What a checkpoint holds of the network and its optimizer; other parts may be infinite in order.
+_WEIGHTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
+
+
+class FiniteWatch(Callback):
+    """End the fit at the step in which a gradient or a weight stops being finite.
+
+    The task itself looks at the loss. A checkpoint with NaN or infinity is never written. Has to be
+    the last of the callbacks, to see a checkpoint as it will be saved.
+    """
+
+    def __init__(self) -> None:
+        self._batch: Batch | None = None
+        self._split = "training"
+        self._exempt: set[str] = set()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note which constants are infinite from the start, as an attention mask may be."""
+        self._exempt = {
+            name for name, buffer in pl_module.named_buffers() if not _is_finite(buffer)
+        }
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Keep the batch in sight."""
+        self._batch, self._split = batch, "training"
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the batch in sight."""
+        self._batch, self._split = batch, "validation"
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Look at the gradient before it reaches the weights.
+
+        Raises:
+            NonFiniteLossError: it is not finite.
+        """
+        # With a scaler, an infinite gradient is how it finds its scale: it leaves the step out.
+        if getattr(trainer.precision_plugin, "scaler", None) is not None:
+            return
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        divided = any(isinstance(grad, DTensor) for grad in grads)
+        own = [grad.to_local() if isinstance(grad, DTensor) else grad for grad in grads]
+        # The largest value, not the Euclidean norm: the square of a finite one may overflow. A rank
+        # may have no part of a small weight.
+        there = [grad for grad in own if grad is not None and grad.numel()]
+        largest = get_total_norm(there, float("inf"))
+        bad = not torch.isfinite(largest)
+        if divided:
+            bad = bool(highest(int(bad), pl_module.device))
+        if bad:
+            what = "NaN or infinite" if divided else largest.item()
+            raise self._error(pl_module, f"the gradient became {what}")
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse to save what is not finite.
+
+        Raises:
+            NonFiniteLossError: a weight, or what the optimizer keeps of it, is not finite.
+        """
+        # Where the weights are divided among the ranks, the first alone has the whole checkpoint.
+        found = [each for each in gathered(self._not_finite_in(checkpoint)) if each]
+        if found:
+            raise self._error(pl_module, f"{found[0]} became NaN or infinite")
+
+    def _not_finite_in(self, checkpoint: dict[str, Any]) -> str:
+        for part in _WEIGHTS:
+            for name, tensor in _tensors(checkpoint.get(part, {})):
+                if name.removeprefix(".") not in self._exempt and not _is_finite(tensor):
+                    return f"{part}{name}"
+        return ""
+
+    def samples(self) -> list[int]:
+        """Return the indices of the running batch within its split."""
+        return [] if self._batch is None else self._batch["index"].tolist()
+
+    def describe(self) -> str:
+        """Say what the running batch is, for a message."""
+        if self._batch is None:
+            return "before the first batch"
+        count, channels, height, width = self._batch["image"].shape
+        return f"in a {self._split} batch of {count} images {channels}x{height}x{width}"
+
+    def _error(self, module: LightningModule, what: str) -> Exception:
+        assert isinstance(module, SegmentationTask)
+        return module.not_finite(what, self.samples(), self._split)
+
+
+class ConfusionRecord(Callback):
+    """Write the confusion matrix of every validation, from which every score of it follows.
+
+    Args:
+        folder: of ``val_epoch_NNNN.json``, or ``val_epoch_NNNN_step_NNNNNN.json`` where an epoch
+            has several; a run that goes on writes the same files again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write one file."""
+        if not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        assert isinstance(pl_module, SegmentationTask) and pl_module.counted is not None
+        record = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "classes": list(pl_module.labels.names),
+            "confusion": pl_module.counted.tolist(),
+        }
+        write_json(self._folder / f"val_{file_part(trainer)}.json", record)
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
+def _tensors(node: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(node, torch.Tensor):
+        yield name, node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _tensors(value, f"{name}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from _tensors(value, f"{name}.{index}")

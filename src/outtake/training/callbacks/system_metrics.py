@@ -1,0 +1,71 @@
+"""Numbers that are read off a fit in passing, only in the steps that are logged."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from outtake.core.types import Batch
+
+MIB = 2**20
+
+
+class GradientNorm(Callback):
+    """Log ``train/gradient_norm``: the Euclidean norm of the whole gradient, before clipping."""
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Lightning clips after this."""
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if not every or (trainer.global_step + 1) % every:
+            return
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        norm = get_total_norm([grad for grad in grads if grad is not None])
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()
+        pl_module.log("train/gradient_norm", norm)
+
+
+class Memory(Callback):
+    """Log ``train/memory_mib``: the most that CUDA has given out, or what the process holds."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the peak of a run before this one in the same process."""
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Read it after the step."""
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and trainer.global_step % every == 0:
+            pl_module.log("train/memory_mib", memory_bytes(pl_module.device) / MIB)
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Return CUDA's peak of allocated memory; elsewhere the resident memory of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        # Without /proc: the peak. macOS counts it in bytes, others in KiB.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,1 @@
+"""Several processes as one run: DDP, FSDP, SLURM, the launcher."""

@@ -1,0 +1,112 @@
+"""The whole network on every rank."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import torch
+from pytorch_lightning.strategies import DDPStrategy
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from outtake.core.errors import ConfigError
+from outtake.data.datamodule import DataModule
+from outtake.training import collectives
+from outtake.training.probe_network import tried
+from outtake.training.task import SegmentationTask
+
+_ADVICE = "set trainer.strategy.find_unused_parameters=true, which is slower"
+_WITHOUT_GRADIENT = re.compile(r"did not receive grad for rank \d+: (\d+)")
+
+
+class ReplicatedStrategy(DDPStrategy):
+    """Data parallelism, by torch's ``DistributedDataParallel``.
+
+    That one takes every weight for one with a gradient, and ends in an error at the second step if
+    a network does not use all that it has. Here those that are never used are found beforehand and
+    left out of what is exchanged; they stay in the optimizer and the checkpoint, so that both are
+    those of a single process.
+
+    Args:
+        timeout_s: after which a process that does not answer ends the run.
+        find_unused_parameters: look for weights without a gradient in every step instead.
+    """
+
+    def __init__(self, *, timeout_s: float, find_unused_parameters: bool) -> None:
+        super().__init__(
+            timeout=timedelta(seconds=timeout_s), find_unused_parameters=find_unused_parameters
+        )
+        self._search_each_step = find_unused_parameters
+
+    def configure_ddp(self) -> None:
+        """Leave out what no gradient reaches, then wrap the task."""
+        assert isinstance(self.model, SegmentationTask)
+        if not self._search_each_step:
+            data = self.model.trainer.datamodule  # type: ignore[attr-defined]
+            assert isinstance(data, DataModule)
+            leave_out_unreached(self.model, data.channels)
+        super().configure_ddp()
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a step.
+
+        Raises:
+            ConfigError: the network did not use all weights in the step before.
+        """
+        try:
+            return super().training_step(*args, **kwargs)
+        except RuntimeError as error:
+            if "find_unused_parameters" not in str(error):
+                raise
+            raise ConfigError(
+                f"the network did not use {self._unused(error)}; {_ADVICE}"
+            ) from error
+
+    def _unused(self, error: RuntimeError) -> str:
+        found = _WITHOUT_GRADIENT.search(str(error))
+        if found is None or not isinstance(self.model, DistributedDataParallel):
+            return "all of its weights in a step"
+        left_out = self.model.parameters_to_ignore
+        names = self.model.module.named_parameters()
+        exchanged = [
+            name for name, weight in names if weight.requires_grad and name not in left_out
+        ]
+        return f"{exchanged[int(found[1])]} (or more) in a step"
+
+
+def leave_out_unreached(task: SegmentationTask, channels: int) -> None:
+    """Exchange no gradient of weights that a network for so many channels never uses."""
+    trial = tried(task.net, channels)
+    # Only what all ranks agree on.
+    common = set.intersection(*map(set, collectives.gathered(trial.unreached if trial else [])))
+    weights: dict[str, nn.Parameter] = {
+        f"net.{name}": weight for name, weight in task.net.named_parameters() if name in common
+    }
+    for weight in weights.values():
+        # torch does so with the others: the first rank's are everyone's.
+        distributed.broadcast(weight.data, 0)
+    refuse_gradients(weights, _ADVICE)
+    # torch has no other way to say so.
+    ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
+    ignore(task, list(weights))  # type: ignore[no-untyped-call]
+
+
+def refuse_gradients(weights: dict[str, nn.Parameter], advice: str) -> None:
+    """Let a gradient that reaches one of some weights end the fit.
+
+    Raises:
+        ConfigError: later, in the backward pass in which it happens.
+    """
+    for name, weight in weights.items():
+        hook = _refusal(name, advice)
+        weight.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
+
+
+def _refusal(name: str, advice: str) -> Callable[[torch.Tensor], None]:
+    def refuse(weight: torch.Tensor) -> None:
+        raise ConfigError(f"the network uses {name} in some steps only; {advice}")
+
+    return refuse

@@ -1,0 +1,176 @@
+"""Weights, gradients and the optimizer's state, divided among the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.utilities.optimizer import _optimizers_to_device
+from pytorch_lightning import Trainer
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.strategies import ModelParallelStrategy
+from torch import distributed, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.optim import Optimizer
+
+from outtake.training import collectives
+from outtake.training.probe_network import tried
+from outtake.training.task import SegmentationTask
+
+
+class ShardedStrategy(ModelParallelStrategy):
+    """Fully sharded data parallelism, by torch's ``fully_shard``.
+
+    Lightning's own strategy leaves the sharding to the module and reads checkpoints past its
+    plugin. Here the network is sharded when it is set up, and a checkpoint is what a single process
+    writes: whole, gathered by the first rank, read with its checksum compared. So it can be gone
+    on with by any number of processes, and is loaded by all that loads one.
+
+    A block is a module that the network calls, found by trying it: one whose parts are called
+    past it could not gather their weights, and they go with the block that it is in.
+
+    Args:
+        timeout_s: after which a process that does not answer ends the run.
+        min_parameters: a block with at least so many is gathered before it is used and let go of
+            after; smaller ones go with the block that they are in.
+    """
+
+    def __init__(self, *, timeout_s: float, min_parameters: int) -> None:
+        super().__init__(save_distributed_checkpoint=False, timeout=timedelta(seconds=timeout_s))
+        self._min_parameters = min_parameters
+
+    def setup_environment(self) -> None:
+        """Join the group of all ranks."""
+        self._setup_distributed()
+        self._device_mesh = init_device_mesh(self.root_device.type, (self.world_size,))
+
+    def setup(self, trainer: Trainer) -> None:
+        """Divide the network, then make the optimizer of the parts."""
+        assert self.accelerator is not None and isinstance(self.model, SegmentationTask)
+        self.accelerator.setup(trainer)
+        if self._layer_sync is not None:
+            self._layer_sync.apply(self.model)
+        self.precision_plugin.convert_module(self.model)
+        # Channels-last weights can not be divided; maps may still be.
+        self.model.net.to(memory_format=torch.contiguous_format)
+        # Tried before the weights are on the device, which a copy may not fit beside them.
+        blocks = called_blocks(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
+        self.model_to_device()
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            distributed.broadcast(tensor.data, 0)
+        shard(self.model.net, self.device_mesh, blocks, self._min_parameters)
+        self.barrier()
+        self.setup_optimizers(trainer)
+        self.setup_precision_plugin()
+        _optimizers_to_device(self.optimizers, self.root_device)
+
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        """Return the whole state as a single process has it; empty after the first rank."""
+        assert self.model is not None
+        if isinstance(optimizer, LightningOptimizer):
+            optimizer = optimizer.optimizer
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        whole = get_optimizer_state_dict(self.model, optimizer, options=options)
+        numbers = {name: number for number, name in enumerate(_trained(self.model))}
+        return _renamed(whole, numbers) if self.is_global_zero else {}
+
+    def load_checkpoint(
+        self, checkpoint_path: str | Path, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint, and take this rank's parts of it."""
+        assert self.model is not None
+        checkpoint: dict[str, Any] = self.checkpoint_io.load_checkpoint(checkpoint_path)
+        options = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
+        names = dict(enumerate(_trained(self.model)))
+        for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
+            named = _renamed(state, names)
+            with _set_aside(self.model, named["state"]):
+                set_optimizer_state_dict(self.model, optimizer, named, options=options)
+            for group in optimizer.param_groups:
+                # torch's flattening of the state makes lists of tuples, such as betas.
+                pairs = {k: tuple(v) for k, v in group.items() if isinstance(v, list)}
+                group.update({k: v for k, v in pairs.items() if k != "params"})
+        return checkpoint
+
+
+def called_blocks(net: nn.Module, channels: int) -> set[nn.Module]:
+    """Return the modules of a network that can be divided by themselves.
+
+    Those that all ranks found to be called; of a network that can not be tried on small images of
+    so many channels, all that could be called.
+    """
+    # A layer alone is none: some networks use a layer's weight without calling it.
+    blocks = {
+        name: module
+        for name, module in net.named_modules()
+        if next(module.children(), None) is not None
+        and not isinstance(module, nn.ModuleList | nn.ModuleDict)
+    }
+    trial = tried(net, channels)
+    called = collectives.gathered(trial.called if trial else frozenset(blocks))
+    return {blocks[name] for name in frozenset.intersection(*called) & blocks.keys()}
+
+
+def shard(net: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> None:
+    """Divide a network's parameters among the ranks of a mesh, block by block, in place."""
+    _shard_blocks(net, mesh, blocks, min_parameters)
+    fully_shard(net, mesh=mesh)
+
+
+def _shard_blocks(module: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> int:
+    """Return how many parameters of a module are left to the block that it is in."""
+    left = sum(weight.numel() for weight in module.parameters(recurse=False))
+    for child in module.children():
+        small = _shard_blocks(child, mesh, blocks, min_parameters)
+        if child in blocks and small >= min_parameters:
+            fully_shard(child, mesh=mesh)
+            small = 0
+        left += small
+    return left
+
+
+@contextmanager
+def _set_aside(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
+    """Around the loading of an optimizer's state: hide weights that have none in it.
+
+    A weight that the network does not use has had no gradient, so nothing is kept of it; torch
+    refuses a checkpoint without it.
+    """
+    named = model.named_parameters()
+    without = [weight for name, weight in named if weight.requires_grad and name not in state]
+    if not state:
+        without = []  # an optimizer that keeps nothing
+    for weight in without:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in without:
+            weight.requires_grad_(True)
+
+
+def _trained(model: nn.Module) -> list[str]:
+    return [name for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def _renamed(state: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the state of an optimizer with its parameters called otherwise."""
+    return {
+        "state": {names[key]: value for key, value in state["state"].items()},
+        "param_groups": [
+            {**group, "params": [names[key] for key in group["params"]]}
+            for group in state["param_groups"]
+        ],
+    }

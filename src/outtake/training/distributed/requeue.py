@@ -1,0 +1,75 @@
+"""A job that its cluster takes away: saved between two steps, and asked to be run again.
+
+Two ways lead here. SLURM sends SIGUSR1 where the job asked for it (``--signal=USR1@90``): the job
+is requeued by ``scontrol``. submitit has put a handler of its own on a signal, which writes down
+what shall run again and ends the process in the middle of whatever it does: it is called, but only
+when the checkpoint is there. What runs again is the same command; ``resume=auto`` makes it go on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from outtake.training.distributed.environment import rank_of_environment
+
+_CANDIDATES = (signal.SIGUSR1, signal.SIGUSR2)
+_TIMEOUT_S = 60.0
+
+
+def requeue_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals by which this process may be told that it shall end and run again."""
+    slurm = (signal.SIGUSR1,) if "SLURM_JOB_ID" in os.environ else ()
+    return tuple(
+        number
+        for number in _CANDIDATES
+        if number in slurm or _is_of_a_launcher(signal.getsignal(number))
+    )
+
+
+def is_requeue(number: int) -> bool:
+    """Tell whether a signal asks for the job to be run again."""
+    return number in _CANDIDATES
+
+
+def requeue(number: int, handler: Any) -> None:
+    """Ask for this job to be run again; the first rank does.
+
+    Args:
+        number: the signal.
+        handler: what was to be called at it before the run took it over.
+    """
+    if _is_of_a_launcher(handler):
+        handler(number, None)
+    elif not rank_of_environment():
+        _requeue_by_slurm()
+
+
+def _requeue_by_slurm() -> None:
+    job = os.environ.get("SLURM_JOB_ID", "")
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    if array:
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    try:
+        done = subprocess.run(
+            ["scontrol", "requeue", job],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        said, failed = " ".join((done.stderr or done.stdout).split()), done.returncode != 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said, failed = str(error), True
+    if failed:
+        print(f"job {job} was not requeued: scontrol: {said}", file=sys.stderr, flush=True)
+    else:
+        print(f"job {job} is requeued", file=sys.stderr, flush=True)
+
+
+def _is_of_a_launcher(handler: Any) -> bool:
+    # Not that of faulthandler and the like, which signal.getsignal does not know.
+    return callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN)

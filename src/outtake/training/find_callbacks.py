@@ -1,0 +1,16 @@
+"""Find the callbacks of a trainer by their class."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pytorch_lightning import Trainer
+
+Kind = TypeVar("Kind")
+
+
+def callbacks_of(trainer: Trainer, kind: type[Kind]) -> list[Kind]:
+    """Return the callbacks of a kind."""
+    # Lightning sets it where a type checker does not see it.
+    every: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return [callback for callback in every if isinstance(callback, kind)]

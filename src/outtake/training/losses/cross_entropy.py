@@ -1,0 +1,96 @@
+"""Per-pixel cross entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from outtake.core.errors import ConfigError
+from outtake.training.collectives import total, world_size
+
+WEIGHTINGS = ("log", "median", "inverse")
+
+
+class CrossEntropy(nn.Module):
+    """Cross entropy summed over the valid pixels, divided by ``max(valid, 1)``.
+
+    With several ranks, in training, ``valid`` is that of the global batch, and the sum is times
+    their number, since the mean of their gradients is taken.
+
+    A batch without one labelled pixel has loss 0 and gradient 0, not NaN. Class weights scale
+    the sum and leave the divisor alone, so that a batch of rare classes counts for more.
+
+    Args:
+        ignore_index: label of pixels that are not trained on.
+        class_weights: None for equal weights, or how they follow from the class frequencies:
+            ``log`` is 1 / log(1.1 + f), ``median`` is median(f) / f (Eigen and Fergus 2015),
+            ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
+        frequencies: share of each class in the training pixels, (classes,), sums to 1.
+        label_smoothing: in 0 to 1.
+
+    Raises:
+        ConfigError: a weighting that does not exist.
+    """
+
+    weight: torch.Tensor | None
+
+    def __init__(
+        self,
+        *,
+        ignore_index: int = 255,
+        class_weights: str | None = None,
+        frequencies: NDArray[np.float64] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        weight = None
+        if class_weights is not None and class_weights not in WEIGHTINGS:
+            raise _unknown_weighting(class_weights)
+        if class_weights is not None:
+            if frequencies is None:
+                raise ConfigError("loss.class_weights needs the class frequencies of a data set")
+            weight = torch.tensor(weigh_classes(frequencies, class_weights), dtype=torch.float32)
+        # Not persistent: training needs it, a trained network does not.
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
+        # Up from half precision, but not down from double.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        loss = F.cross_entropy(
+            logits,
+            target,
+            weight=None if self.weight is None else self.weight.to(logits.dtype),
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction="none",  # the 2-D kernel that reduces is not deterministic on CUDA
+        )
+        valid = (target != self.ignore_index).sum()
+        if self.training and world_size() > 1:
+            valid, loss = total(valid), loss * world_size()
+        return loss.sum() / valid.clamp(min=1)
+
+
+def weigh_classes(frequencies: NDArray[np.float64], weighting: str) -> NDArray[np.float64]:
+    """Turn class frequencies (classes,) into class weights (classes,); absent classes get 0."""
+    present = frequencies > 0
+    safe = np.where(present, frequencies, 1.0)
+    if weighting == "log":
+        weights = 1.0 / np.log(1.1 + frequencies)
+    elif weighting == "median":
+        weights = float(np.median(frequencies[present])) / safe
+    elif weighting == "inverse":
+        weights = 1.0 / safe
+    else:
+        raise _unknown_weighting(weighting)
+    weights = np.where(present, weights, 0.0)
+    return weights / float((weights * frequencies).sum())
+
+
+def _unknown_weighting(weighting: str) -> ConfigError:
+    return ConfigError(f"loss.class_weights={weighting}: allowed are null, {', '.join(WEIGHTINGS)}")

@@ -1,0 +1,1 @@
+"""Reading clips: files, streams, image sequences."""

@@ -1,0 +1,86 @@
+"""Whether the end of a file was the end of the film."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.video.read.probe import track_duration_s
+from outtake.video.read.timestamps import Clock
+
+# Broadcast formats: frames last equally long, and a packet that is lost leaves no other trace.
+_EVEN = ("mpegts", "mpeg")
+
+log = logging.getLogger(__name__)
+
+
+# Longer than muxers can count is no duration.
+_MOST_TICKS = 2**31 - 1
+
+
+def last_hold(
+    container: InputContainer, stream: VideoStream, clock: Clock, first_s: Fraction
+) -> int | None:
+    """Return, at the end of the file, how long its last frame is shown.
+
+    Args:
+        container: what was read,
+        stream: the track of it,
+        clock: and the times of its frames.
+        first_s: time of the first frame, in the clip's own time.
+
+    Returns:
+        In units of the track's time base; None where the container does not say it.
+    """
+    hold = clock.hold
+    if "mov" in container.format.name and not clock.is_last_stored:
+        # MP4 says how long a frame is until the one that is decoded next, not shown next.
+        length_s = stream.duration * clock.time_base if stream.duration else Fraction(0)
+        hold = clock.left_until(first_s + length_s)
+        hold = hold if hold > clock.step else None
+    return hold if hold and 0 < hold <= _MOST_TICKS else None
+
+
+def check_end(
+    container: InputContainer,
+    stream: VideoStream,
+    clock: Clock,
+    expected: int,
+    hold: int | None = None,
+) -> None:
+    """Find out, at the end of the file, whether that was all.
+
+    Args:
+        container: what was read,
+        stream: the track of it,
+        clock: and the times of its frames.
+        expected: how many packets an index names.
+        hold: as :func:`last_hold` returned it.
+
+    Raises:
+        VideoError: it was not.
+    """
+    if clock.packets < expected:
+        raise VideoError(
+            f"{clock.path} is truncated: {clock.packets} of {expected} frames are there; "
+            "copy or record it again"
+        )
+    clock.check_complete()
+    promised_s = track_duration_s(stream)
+    if not promised_s and container.duration and len(container.streams) == 1:
+        promised_s = container.duration / av.time_base
+    if promised_s and clock.falls_short_of(promised_s, hold):
+        log.warning(
+            "%s: the last frame is at %.3f s, but the file says that it lasts %.3f s; it may "
+            "be damaged", clock.path, clock.end_s, promised_s,
+        )  # fmt: skip
+    elif clock.hole_s is not None and container.format.name in _EVEN:
+        log.warning(
+            "%s: a frame is missing after %.3f s; the file may be damaged",
+            clock.path, clock.hole_s,
+        )  # fmt: skip

@@ -1,0 +1,104 @@
+"""Whatever can be read as a sequence of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from outtake.core.errors import VideoError
+from outtake.core.types import TimedFrame
+from outtake.video.read.frame_selection import Selection
+from outtake.video.read.image_sequence import ImageFolder
+from outtake.video.read.inputs import Source, sources_of
+from outtake.video.read.open_media import open_container
+from outtake.video.read.probe import VideoInfo, is_live
+from outtake.video.read.reader import VideoReader
+from outtake.video.read.safety_limits import Limits
+from outtake.video.read.stream_reader import LiveReader
+
+
+class Clip(Protocol):
+    """A source of frames: enter it, iterate, leave it.
+
+    Attributes:
+        info: what the clip is, known before the first frame is read.
+    """
+
+    info: VideoInfo
+
+    def __enter__(self) -> Self:
+        """Open the clip."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release it."""
+        ...
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        """Yield every frame, in the order of showing."""
+        ...
+
+    def digest(self) -> str:
+        """Return what identifies the input's bytes; empty for a live one, which is never again."""
+        ...
+
+
+def open_clip(
+    source: str | Path | Source | Sequence[str | Path],
+    fps: float = 25,
+    *,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    every: int = 1,
+    skip: int = 0,
+    limits: Limits | None = None,
+    deep: bool = True,
+) -> Clip:
+    """Return a video file, images, a stream or a camera as a sequence of frames.
+
+    Args:
+        source: anything that :func:`outtake.video.read.inputs.sources_of` takes and that is one
+            clip.
+        fps: of images.
+        start: frames before this are left out: seconds, or ``hh:mm:ss.fff``, counted from the
+            first frame.
+        end: frames at this time and later are left out.
+        every: each how many frames of what is left one is taken.
+        skip: how many of the selected frames are done already; they are decoded and not given out.
+        limits: what the source may ask for.
+        deep: give 16 bits per component beside the 8, where the source has more than 8.
+
+    Raises:
+        VideoError: it does not exist, can not be read as a clip, or the selection is empty.
+        ConfigError: a selection that can not be.
+    """
+    selection = Selection.of(start, end, every, skip)
+    limits = limits or Limits()
+    clip = source if isinstance(source, Source) else _one(source)
+    if clip.images:
+        return ImageFolder(
+            clip.path, fps, files=clip.images, selection=selection, limits=limits, deep=deep
+        )
+    if clip.address:
+        container = open_container(clip.address, limits)
+        if is_live(container, clip.address):
+            return LiveReader(
+                clip.address, container, selection=selection, limits=limits, deep=deep
+            )
+        container.close()
+    return VideoReader(clip.address or clip.path, selection=selection, limits=limits, deep=deep)
+
+
+def _one(value: str | Path | Sequence[str | Path]) -> Source:
+    clips = sources_of(value)
+    if len(clips) > 1:
+        names = ", ".join(clip.path.name for clip in clips[:3])
+        raise VideoError(f"{value} are {len(clips)} clips ({names}, ...); one is taken here")
+    return clips[0]

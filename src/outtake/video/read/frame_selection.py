@@ -1,0 +1,169 @@
+"""Which frames of a clip are taken: from, to, and each how many."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Self
+
+from outtake.core.errors import ConfigError, VideoError
+from outtake.video.read.probe import VideoInfo
+from outtake.video.read.safety_limits import Limits
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
+
+# A header may be off by a little, so only what lies clearly behind the end is refused unread.
+_MARGIN_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of a clip.
+
+    Attributes:
+        start_s: frames before this are left out; counted from the first frame's time. None for
+            the clip's beginning.
+        end_s: frames at this time and later are left out; None for the clip's end.
+        every: each how many frames of that part one is taken, beginning with the first.
+        skip: how many of the frames so selected are decoded and not given out: they are done.
+    """
+
+    start_s: Fraction | None = None
+    end_s: Fraction | None = None
+    every: int = 1
+    skip: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        start: str | float | None = None,
+        end: str | float | None = None,
+        every: int = 1,
+        skip: int = 0,
+    ) -> Self:
+        """Read a selection as the config gives it: seconds, or ``hh:mm:ss.fff``.
+
+        Raises:
+            ConfigError: a value that is no time or no count, or an end that is not after the start.
+        """
+        start_s, end_s = _time("start", start), _time("end", end)
+        if end_s is not None and end_s <= (start_s or 0):
+            raise ConfigError(f"end={end}: must be after start={start or 0}")
+        for key, count, least in (("every", every, 1), ("skip", skip, 0)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
+                raise ConfigError(f"{key}={count}: must be a whole number, {least} or more")
+        return cls(start_s, end_s, every, skip)
+
+    def applied(self, info: VideoInfo, first_s: Fraction, limits: Limits) -> VideoInfo:
+        """Return what a clip is when only this part of it is read.
+
+        Args:
+            info: the whole clip.
+            first_s: time of its first frame, in its own time.
+            limits: what the part must keep to.
+
+        Raises:
+            VideoError: the selection lies behind the end, or is too long.
+        """
+        whole_s = info.duration_s
+        start_s = self.start_s or Fraction(0)
+        if whole_s is not None and start_s > whole_s + _MARGIN_S:
+            raise self.empty(info, whole_s)
+        ends = [Fraction(str(end)) for end in (self.end_s, whole_s) if end is not None]
+        part_s = float(max(min(ends) - start_s, Fraction(0))) if ends else None
+        frames = info.frames
+        if frames is not None and part_s is not None and (self.start_s or self.end_s is not None):
+            frames = min(frames, max(math.ceil(round(part_s * float(info.fps), 6)), 1))
+        if frames is not None:
+            frames = -(-frames // self.every)
+        if not info.live:
+            limits.check_length(info.path, frames, part_s)
+        return replace(
+            info,
+            fps=info.fps / self.every,
+            frames=frames,
+            frames_counted=info.frames_counted and self.start_s is None and self.end_s is None,
+            duration_s=part_s,
+            start_s=None if self.start_s is None else float(first_s + self.start_s),
+            end_s=None if self.end_s is None else float(first_s + self.end_s),
+        )
+
+    def empty(self, info: VideoInfo, length_s: float) -> VideoError:
+        """Return the error for a selection without a frame, of a clip of this length."""
+        asked = ", ".join(
+            f"{key}={float(value):g}"
+            for key, value in (("start", self.start_s), ("end", self.end_s))
+            if value is not None
+        )
+        return VideoError(
+            f"{asked}: {info.path} has no frame there; it is {length_s:.3f} s long, at "
+            f"{float(info.fps):.4g} frames per second"
+        )
+
+
+class Picker:
+    """Walks along a clip and says which frames the selection takes.
+
+    Args:
+        selection: what is asked for.
+        first_s: time of the clip's first frame, in its own time.
+        limits: on how much may be selected.
+        info: the whole clip.
+    """
+
+    def __init__(
+        self, selection: Selection, first_s: Fraction, limits: Limits, info: VideoInfo
+    ) -> None:
+        self._selection = selection
+        self._limits = limits
+        self._info = info
+        self._start_s = first_s + (selection.start_s or 0)
+        self._end_s = None if selection.end_s is None else first_s + selection.end_s
+        self._inside = 0
+        self._selected = 0
+
+    def is_past(self, time_s: Fraction) -> bool:
+        """Return whether a frame lies behind the selection, and so all that follow."""
+        return self._end_s is not None and time_s >= self._end_s
+
+    def takes(self, time_s: Fraction) -> bool:
+        """Count a frame that is not past, and return whether it is to be given out.
+
+        Raises:
+            VideoError: the clip is longer than its header said, and than is allowed.
+        """
+        if self._selection.start_s is not None and time_s < self._start_s:
+            return False
+        self._inside += 1
+        if (self._inside - 1) % self._selection.every:
+            return False
+        self._selected += 1
+        if not self._info.live:
+            length_s = float(time_s - self._start_s)
+            self._limits.check_length(self._info.path, self._selected, length_s)
+        return self._selected > self._selection.skip
+
+    def check(self, length_s: float) -> None:
+        """Complain if nothing was selected of a clip of this length.
+
+        Raises:
+            VideoError: the selection is empty.
+        """
+        if not self._selected:
+            raise self._selection.empty(self._info, max(length_s, self._info.duration_s or 0))
+
+
+def _time(key: str, value: str | float | None) -> Fraction | None:
+    if value is None:
+        return None
+    match = _CLOCK.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    if (
+        match is None
+        or (match[2] and Fraction(match[3]) >= 60)
+        or (match[1] and int(match[2]) > 59)
+    ):
+        raise ConfigError(f"{key}={value}: give seconds (12.5) or hh:mm:ss.fff (00:01:12.5)")
+    hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,36 @@
+"""What identifies an input: a digest of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from outtake.core.errors import VideoError
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content, read piece by piece.
+
+    Raises:
+        VideoError: it can not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"can not read {path}: {error.strerror}") from error
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over name and content of files, in their order.
+
+    Raises:
+        VideoError: one can not be read.
+    """
+    return text_digest("\n".join(f"{file_digest(path)} {path.name}" for path in paths))
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

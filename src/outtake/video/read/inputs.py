@@ -1,0 +1,149 @@
+"""What an ``input`` value stands for: one clip, or several."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from outtake.core.errors import VideoError
+from outtake.video.read.open_media import nearby
+from outtake.video.read.stream_address import PROTOCOLS, is_camera, is_url, shown
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg",
+    ".vob", ".flv", ".gif", ".wmv", ".asf", ".ogv", ".ogg", ".mxf", ".nut", ".ivf", ".3gp",
+    ".dv", ".h264", ".264", ".h265", ".265", ".hevc", ".y4m",
+)  # fmt: skip
+_MAGIC = re.compile(r"[*?\[]")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One clip that can be opened.
+
+    Attributes:
+        path: of the file, or of the folder in which the images lie; for a stream or a camera its
+            address without a password. It serves for names and messages.
+        images: the images in the order of showing; empty for a video.
+        address: of a stream or a camera, with everything that it takes to open it.
+    """
+
+    path: Path
+    images: tuple[Path, ...] = ()
+    address: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A short name for outputs and messages: the file's without its suffix."""
+        name = self.path.name.replace(":", "_")
+        return name if self.images or self.address else self.path.stem
+
+
+def sources_of(value: str | Path | Sequence[str | Path], key: str = "input") -> list[Source]:
+    """Return the clips that a file, folder, glob, list, camera or address stands for.
+
+    Images, by a glob or a list, are one clip; videos are one each.
+
+    Args:
+        value: what was given.
+        key: its name on the command line, for messages.
+
+    Raises:
+        VideoError: nothing is there, or images and videos are mixed.
+    """
+    several = not isinstance(value, str | Path)
+    values = [*value] if isinstance(value, Sequence) and several else [value]
+    if not values:
+        raise VideoError(f"{key}=[]: the list is empty; name a video or images")
+    found = [source for entry in values for source in _named(str(entry), key)]
+    files = [source for source in found if _is_image(source)]
+    if not files:
+        return found
+    if len(files) < len(found):
+        other = next(source for source in found if source not in files)
+        raise VideoError(
+            f"{key} mixes images ({files[0].path.name}) and videos ({other.path.name}); give "
+            "them in runs of their own"
+        )
+    return [Source(files[0].path.parent, tuple(source.path for source in files))]
+
+
+def _is_image(source: Source) -> bool:
+    return source.images == (source.path,)
+
+
+def _named(text: str, key: str) -> list[Source]:
+    try:
+        return _expanded(text)
+    except VideoError as error:
+        if key == "input":
+            raise
+        raise VideoError(f"{key}={shown(text)}: {error}") from error
+
+
+def _expanded(text: str) -> list[Source]:
+    if is_camera(text):
+        return [Source(Path(text), address=text)]
+    if is_url(text):
+        return [_stream(text)]
+    path = Path(text).expanduser()
+    if path.exists() or not _MAGIC.search(text):
+        return [_on_disk(path)]
+    paths = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural)
+    known = [entry for entry in paths if entry.is_dir() or _is_known(entry)]
+    if not known:
+        there = f"{len(paths)} files match, none of them a video or an image" if paths else ""
+        raise VideoError(f"no clip: {there or 'nothing matches'} {text}{nearby(path)}")
+    if len(known) < len(paths):
+        log.info("%s: %d files are no videos or images", text, len(paths) - len(known))
+    return [_on_disk(entry) for entry in known]
+
+
+def _is_known(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
+
+
+def _stream(url: str) -> Source:
+    scheme = url.partition("://")[0].lower()
+    if scheme not in PROTOCOLS:
+        raise VideoError(f"{shown(url)}: unknown kind of stream; use {', '.join(PROTOCOLS)}")
+    return Source(Path(shown(url)), address=url)
+
+
+def _on_disk(path: Path) -> Source:
+    if not path.exists():
+        raise VideoError(f"no such video: {path}{nearby(path)}")
+    if path.is_dir():
+        return Source(path, _images_in(path))
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return Source(path, (path,))
+    return Source(path)
+
+
+def _images_in(folder: Path) -> tuple[Path, ...]:
+    entries = [entry for entry in folder.glob("[!.]*") if entry.is_file()]
+    images = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        videos = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
+        hint = f"; for its {len(videos)} videos say '{folder}/*'" if videos else ""
+        raise VideoError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}){hint}")
+    return tuple(sorted(images, key=natural))
+
+
+def natural(path: Path) -> list[list[tuple[int, int, str]]]:
+    """Return a key that sorts paths as people do: 2 before 10."""
+    return [
+        [
+            (0, int(part), "") if part.isdecimal() else (1, 0, part)
+            for part in re.split(r"(\d+)", name.lower())
+            if part
+        ]
+        for name in path.parts
+    ]

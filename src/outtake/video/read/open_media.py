@@ -1,0 +1,116 @@
+"""Opening what is read: files that are whole, and that can open nothing else."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.video.read.safe_open import open_film
+from outtake.video.read.safety_limits import Limits
+from outtake.video.read.stream_address import (
+    is_camera,
+    is_url,
+    open_camera,
+    open_stream,
+    reason,
+    shown,
+)
+from outtake.video.read.truncation import broken_at, missing_bytes
+
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
+
+
+def open_container(source: Path | str, limits: Limits | None = None) -> InputContainer:
+    """Open a complete video file, or a stream or camera by its address.
+
+    Args:
+        source: a path, or an address as ``rtsp://HOST/PATH`` or ``camera:0``.
+        limits: on frame size, and how long to wait.
+
+    Raises:
+        VideoError: missing, not a video, or truncated; a stream that does not answer.
+    """
+    limits = limits or Limits()
+    if isinstance(source, str) and is_camera(source):
+        return open_camera(source, limits)
+    if isinstance(source, str) and is_url(source):
+        return open_stream(source, limits)
+    return _open_file(Path(source), limits)
+
+
+def nearby(path: Path) -> str:
+    """Name what is there instead, so that a typing error is found at a glance."""
+    parent = path.parent
+    if not parent.is_dir():
+        return f"; there is no folder {parent} either"
+    names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
+    found = get_close_matches(path.name, names, n=3) or names[:5]
+    return f"; {parent} holds {', '.join(found)}" if found else f"; {parent} is empty"
+
+
+def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
+    """Return the video track; cover art does not count.
+
+    Raises:
+        VideoError: there is none.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise VideoError(f"{shown(path)}: its video is of a codec that is not known")
+            return stream
+    kinds = sorted({str(stream.type) for stream in container.streams}) or ["nothing"]
+    raise VideoError(f"{shown(path)} has no video track; it holds {', '.join(kinds)}")
+
+
+def _open_file(path: Path, limits: Limits) -> InputContainer:
+    if not path.exists():
+        raise VideoError(f"no such video: {path}{nearby(path)}")
+    if not path.is_file():
+        raise VideoError(f"not a video file: {path}")
+    try:
+        state = path.stat()
+        _check_structure(path, state.st_size, state.st_mtime_ns)
+        return open_film(path, max_pixels=str(limits.max_pixels))
+    except OSError as error:
+        if isinstance(error, av.FFmpegError):
+            raise _unreadable(path, error) from error
+        raise VideoError(f"can not read {path}: {error.strerror or error}") from error
+    except (av.FFmpegError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+@lru_cache(maxsize=64)
+def _check_structure(path: Path, size: int, time_ns: int) -> None:
+    """Refuse a file that is not whole; it takes a while, so each state is looked at once."""
+    lost = missing_bytes(path)
+    if not size:
+        raise VideoError(f"{path} is empty (0 bytes)")
+    if lost:
+        raise VideoError(
+            f"{path} is truncated: {lost} of {size + lost} bytes are missing at its end; "
+            "copy or record it again, or repair it with 'ffmpeg -i IN -c copy OUT'"
+        )
+    broken = broken_at(path)
+    if broken is not None:
+        raise VideoError(
+            f"{path} is damaged at byte {broken} of {size}; copy it again, or save what can "
+            "be read with 'ffmpeg -i IN OUT'"
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> VideoError:
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    if head.startswith(_PLAYLISTS):
+        return VideoError(
+            f"{path} is a list of other files, which is not followed; name the video itself"
+        )
+    return VideoError(f"{path} is not a readable video or is truncated ({reason(error)})")

@@ -1,0 +1,184 @@
+"""What a video is, read from its container and its first frame."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.video.colour import ColourTags
+from outtake.video.orientation import Orientation
+from outtake.video.read.open_media import open_container as open_container
+from outtake.video.read.open_media import picture_stream as picture_stream
+from outtake.video.read.safe_open import ShowingTimes
+from outtake.video.read.safety_limits import Limits
+from outtake.video.read.stream_address import is_camera, is_url, reason, shown, silent
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A video, or a folder of images, as it is shown.
+
+    Attributes:
+        path: the file or folder.
+        width: in pixels, after the turn that ``rotation`` asks for.
+        height: likewise.
+        rotation: clockwise degrees by which the stored picture is turned for showing.
+        fps: average frames per second.
+        time_base: seconds per unit of a frame's pts.
+        frames: how many the container promises, an estimate where it keeps no count; None unknown.
+        frames_counted: whether ``frames`` is the container's own count, and no estimate.
+        duration_s: None unknown.
+        codec: FFmpeg's name, ``images`` for a folder.
+        pix_fmt: FFmpeg's name of the stored pixel format.
+        bit_depth: bits per component as stored; frames are always read with 8.
+        has_audio: whether there is an audio track.
+        sample_aspect_ratio: width of a pixel over its height, after the turn.
+        colour: colour tags.
+        orientation: the turn that the reader applies.
+        metadata: title, creation time and the like.
+        start_s: where the selected part of the clip begins, in the source's time; None at its
+            first frame.
+        end_s: where it ends, in the source's time (the first moment that is left out); None at
+            its end.
+        live: a webcam or a stream: it has no end that is known, and can not be opened twice.
+        address: of a stream, with everything that it takes to open it again; ``path`` is then its
+            name without a password.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    time_base: Fraction
+    rotation: int = 0
+    frames: int | None = None
+    duration_s: float | None = None
+    codec: str = "images"
+    pix_fmt: str = "rgb24"
+    bit_depth: int = 8
+    has_audio: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    colour: ColourTags = field(default_factory=ColourTags)
+    orientation: Orientation = field(default_factory=Orientation)
+    metadata: dict[str, str] = field(default_factory=dict)
+    start_s: float | None = None
+    end_s: float | None = None
+    live: bool = False
+    frames_counted: bool = False
+    address: str | None = field(default=None, repr=False)
+
+
+def probe(source: str | Path, limits: Limits | None = None) -> VideoInfo:
+    """Describe a video file; its first frame is decoded, because only that knows the truth.
+
+    Raises:
+        VideoError: missing, not a video, no video track, empty, truncated, or frames that are too
+            large.
+    """
+    return look(source, limits)[0]
+
+
+def look(source: str | Path, limits: Limits | None = None) -> tuple[VideoInfo, Fraction]:
+    """Return what :func:`probe` does, and the time of the first frame in seconds."""
+    limits = limits or Limits()
+    with open_container(source, limits) as container:
+        stream = picture_stream(container, source)
+        check_header(source, stream, limits)
+        frame, pts = _first_frame(container, stream, shown(source), limits)
+        info = describe(source, container, stream, frame)
+        return info, pts * info.time_base
+
+
+def check_header(source: str | Path, stream: VideoStream, limits: Limits) -> None:
+    """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
+    limits.check_size(shown(source), stream.width, stream.height)
+    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+
+
+def describe(
+    source: str | Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame
+) -> VideoInfo:
+    """Describe a video from its container, track and first frame."""
+    orientation = _orientation(frame)
+    width, height = frame.width, frame.height
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if orientation.transpose:
+        width, height, aspect = height, width, 1 / aspect
+    fps = stream.average_rate or stream.guessed_rate or Fraction(25)
+    duration_s = _duration_s(container, stream)
+    frames = stream.frames or (round(duration_s * fps) if duration_s else None)
+    return VideoInfo(
+        path=Path(shown(source)),
+        width=width,
+        height=height,
+        rotation=orientation.clockwise_degrees,
+        fps=fps,
+        time_base=stream.time_base or Fraction(1, 90000),
+        frames=frames,
+        frames_counted=bool(stream.frames),
+        duration_s=duration_s,
+        codec=stream.codec_context.codec.canonical_name,
+        pix_fmt=frame.format.name,
+        bit_depth=max(component.bits for component in frame.format.components),
+        has_audio=bool(container.streams.audio),
+        sample_aspect_ratio=aspect,
+        colour=ColourTags.of(frame),
+        orientation=orientation,
+        metadata=dict(container.metadata),
+        live=is_live(container, source),
+        address=source if isinstance(source, str) and is_url(source) else None,
+    )
+
+
+def is_live(container: InputContainer, source: str | Path) -> bool:
+    """Return whether a source is a camera, or a stream that names no end."""
+    if not isinstance(source, str) or not (is_url(source) or is_camera(source)):
+        return False
+    return not container.duration and not any(s.duration for s in container.streams.video)
+
+
+def _orientation(frame: av.VideoFrame) -> Orientation:
+    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    found = Orientation.from_display_matrix(bytes(matrix)) if matrix is not None else None
+    return found or Orientation()
+
+
+def track_duration_s(stream: VideoStream) -> float | None:
+    """Return how long the track itself is said to be; Matroska keeps that in a tag, if at all."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) if tag else None
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    whole_s = container.duration / av.time_base if container.duration else None
+    return track_duration_s(stream) or whole_s
+
+
+def _first_frame(
+    container: InputContainer, stream: VideoStream, name: str, limits: Limits
+) -> tuple[av.VideoFrame, int]:
+    """Return the first frame and its time."""
+    times = ShowingTimes(container, stream)
+    try:
+        for packet in container.demux(stream):
+            times.of_packet(packet)
+            for frame in packet.decode():
+                return frame, times.of_frame(frame) or 0
+    except av.ExitError as error:
+        raise silent(name, limits) from error
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        # FFmpeg forgets a size that it was told not to take.
+        large = f"; or its frames exceed limits.max_pixels={limits.max_pixels}"
+        why = reason(error) + (large if not stream.width else "")
+        raise VideoError(f"{name} has no readable frame ({why})") from error
+    raise VideoError(f"{name} holds no frame")

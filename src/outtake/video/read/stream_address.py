@@ -1,0 +1,126 @@
+"""Streams and cameras by their address, opened so that they can not hang."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from outtake.core.errors import VideoError
+from outtake.video.read.safe_open import FILE_FORMATS
+from outtake.video.read.safety_limits import Limits
+
+_STREAM_FORMATS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
+
+# scheme -> the protocols that it may lead to; never a file
+_WEB = "http,https,httpproxy,tcp,tls,crypto"
+PROTOCOLS = {
+    "http": _WEB,
+    "https": _WEB,
+    "rtsp": "rtsp,rtp,srtp,udp,tcp",
+    "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls",
+    "rtmp": "rtmp,tcp",
+    "tcp": "tcp",
+    "udp": "udp",
+    "rtp": "rtp,udp",
+}
+CAMERA = "camera:"
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is an address of the net, and no path."""
+    return "://" in text and not text.startswith(("/", "."))
+
+
+def is_camera(text: str) -> bool:
+    """Return whether a text names a camera: ``camera:0``, ``/dev/video0``."""
+    return text.startswith((CAMERA, "/dev/video"))
+
+
+def shown(source: Path | str) -> str:
+    """Return a source as messages and reports name it: without a password or a token."""
+    if not isinstance(source, str) or not is_url(source):
+        return str(source)
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def open_stream(url: str, limits: Limits) -> InputContainer:
+    """Open an address of the net.
+
+    Raises:
+        VideoError: an unknown scheme, nobody there, no answer in time, or not a video.
+    """
+    scheme = urlsplit(url).scheme.lower()
+    if scheme not in PROTOCOLS:
+        raise VideoError(f"{shown(url)}: unknown kind of stream; use {', '.join(PROTOCOLS)}")
+    options = {
+        "protocol_whitelist": PROTOCOLS[scheme],
+        "format_whitelist": _STREAM_FORMATS,
+        "max_pixels": str(limits.max_pixels),
+    }
+    if scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"  # over UDP a busy network loses pictures
+    return _open_waiting(url, None, options, limits)
+
+
+def open_camera(source: str, limits: Limits) -> InputContainer:
+    """Open a camera by its number or device.
+
+    Raises:
+        VideoError: it is not there, or does not answer in time.
+    """
+    name = source.removeprefix(CAMERA)
+    if sys.platform == "win32":
+        kind, device = "dshow", f"video={name}"
+    elif sys.platform == "darwin":
+        kind, device = "avfoundation", name
+    else:
+        kind, device = "video4linux2", f"/dev/video{name}" if name.isdigit() else name
+        if not Path(device).exists():
+            there = sorted(str(path) for path in Path("/dev").glob("video*"))
+            raise VideoError(
+                f"no such camera: {source} ({device}); there is {', '.join(there) or 'none'}"
+            )
+    return _open_waiting(device, kind, {}, limits)
+
+
+def _open_waiting(
+    address: str, kind: str | None, options: dict[str, str], limits: Limits
+) -> InputContainer:
+    start_s = time.monotonic()
+    try:
+        container: InputContainer = av.open(
+            address,
+            "r",
+            format=kind,
+            metadata_errors="ignore",
+            options=options,
+            timeout=limits.timeout_s,
+        )
+        return container
+    except av.ExitError as error:
+        raise silent(address, limits) from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if time.monotonic() - start_s >= limits.timeout_s:  # RTSP says then that data is invalid
+            raise silent(address, limits) from error
+        text = getattr(error, "strerror", None) or "not a stream of video"
+        raise VideoError(f"can not open {shown(address)}: {text}") from error
+
+
+def silent(source: Path | str, limits: Limits) -> VideoError:
+    """Return the error for a stream that says nothing."""
+    return VideoError(
+        f"{shown(source)} gave nothing for {limits.timeout_s:g} s; see whether it runs, or raise "
+        "limits.timeout_s"
+    )
+
+
+def reason(error: Exception) -> str:
+    """Return what FFmpeg says, without the address."""
+    detail = getattr(error, "log", None)
+    return detail[2].strip() if detail else getattr(error, "strerror", "") or str(error)

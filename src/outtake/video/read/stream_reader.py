@@ -1,0 +1,151 @@
+"""Frames out of a stream or a camera, as they come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.core.types import TimedFrame
+from outtake.video.read.convert import converted
+from outtake.video.read.frame_selection import Picker, Selection
+from outtake.video.read.open_media import picture_stream
+from outtake.video.read.probe import VideoInfo, check_header, describe
+from outtake.video.read.safety_limits import Limits
+from outtake.video.read.stream_address import reason, shown, silent
+from outtake.video.read.timestamps import Clock
+
+log = logging.getLogger(__name__)
+
+
+class LiveReader:
+    """A stream or camera as an iterable of frames; it can be read once.
+
+    Whoever joins a stream finds a group of pictures half over, and a packet may be lost on the
+    way: such frames are left out and counted, in one line at the end. It ends where the stream
+    does, or the selection.
+
+    Args:
+        address: for messages.
+        container: the open stream; it is closed on leaving.
+        selection: which frames are given out; ``start`` and ``end`` count from the first one.
+        limits: frame size, and how long to wait for a frame.
+        deep: give 16 bits per component beside the 8, where the source has more than 8.
+
+    Attributes:
+        info: what the stream is; its first frame is waited for.
+
+    Raises:
+        VideoError: no picture in time, a size that changes, or a time that jumps back.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        container: InputContainer,
+        *,
+        selection: Selection | None = None,
+        limits: Limits | None = None,
+        deep: bool = True,
+    ) -> None:
+        self._address = address
+        self._container = container
+        self._limits = limits or Limits()
+        self._selection = selection or Selection()
+        self._lost = 0
+        try:
+            stream = picture_stream(container, address)
+            check_header(address, stream, self._limits)
+            stream.thread_type = "SLICE"  # frame threads would hold frames back
+            self._frames = self._decode(stream)
+            first = next(self._frames, None)
+            if first is None:
+                raise VideoError(f"{shown(address)} holds no frame")
+            self._first: av.VideoFrame | None = first
+            self._whole = describe(address, container, stream, first)
+            self._first_s = (first.pts or 0) * self._whole.time_base
+            self.info: VideoInfo = self._selection.applied(self._whole, self._first_s, self._limits)
+        except BaseException:
+            container.close()
+            raise
+        self._deep = deep and self.info.bit_depth > 8
+        if self.info.has_audio:
+            log.warning("%s: the sound of a live stream is not recorded", self.info.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        first, self._first = self._first, None
+        if first is None:
+            raise VideoError(f"{self.info.path} is live and can be read only once")
+        clock = Clock(self._whole, self._first_s)
+        picker = Picker(self._selection, self._first_s, self._limits, self._whole)
+        frame: av.VideoFrame | None = first
+        while frame is not None:
+            self._check(frame, clock)
+            pts = clock.tick(frame)
+            if picker.is_past(pts * clock.time_base):
+                break
+            if picker.takes(pts * clock.time_base):
+                yield converted(frame, pts, self.info, deep=self._deep)
+            frame = next(self._frames, None)
+        if self._lost:
+            log.warning("%s: %d damaged packets were left out", self.info.path, self._lost)
+        picker.check(clock.length_s)
+
+    def digest(self) -> str:
+        """Return nothing: what was live is never again."""
+        return ""
+
+    def _decode(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Yield what can be decoded; sound without a picture counts as silence."""
+        heard_s = time.monotonic()
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.ExitError as error:
+                raise silent(self._address, self._limits) from error
+            except (av.FFmpegError, EOFError) as error:
+                raise VideoError(f"{shown(self._address)} broke off: {reason(error)}") from error
+            if packet is None:
+                return
+            if packet.stream.index == stream.index:
+                for frame in self._decoded(packet):
+                    yield frame
+                    heard_s = time.monotonic()
+            if time.monotonic() - heard_s > self._limits.timeout_s:
+                raise silent(self._address, self._limits)
+
+    def _decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+        try:
+            frames = [frame for frame in packet.decode() if not frame.is_corrupt]
+        except (av.FFmpegError, EOFError):
+            frames = []
+            self._lost += 1
+        return frames
+
+    def _check(self, frame: av.VideoFrame, clock: Clock) -> None:
+        stored = (frame.width, frame.height)
+        turned = stored[::-1] if self.info.orientation.transpose else stored
+        if turned != (self.info.width, self.info.height):
+            raise VideoError(
+                f"{self.info.path} changes its size from {self.info.width}x{self.info.height} to "
+                f"{turned[0]}x{turned[1]} at {clock.time_s:.3f} s"
+            )

@@ -1,0 +1,173 @@
+"""The time of each frame, and the frames that never came."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.video.read.probe import VideoInfo
+from outtake.video.read.safe_open import ShowingTimes
+
+# A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
+_LONGEST_HOLD = 2.5
+_HOLE = 1.9
+# No codec shows a frame later than this many after the one that was decoded next.
+_MOST_REORDERED = 32
+
+
+class Clock:
+    """Gives the frames of a clip their time, and notices those that were lost.
+
+    Args:
+        info: the whole clip.
+        first_s: time of its first frame, in its own time.
+        times: of its frames; by default each has its own.
+
+    Attributes:
+        path: of the clip, for messages.
+        time_base: seconds per unit of a time.
+        frames: that came so far.
+        packets: that were read so far.
+        warned: whether a damaged packet was mentioned.
+        step: time from frame to frame, on average.
+        hold: how long the last frame is to be shown, as it says itself; None where it does not.
+        hole_s: after which moment, counted from the first frame, as much as a frame is missing,
+            if all frames last equally long; repeated fields (1.5 times as long) do not count.
+    """
+
+    def __init__(
+        self, info: VideoInfo, first_s: Fraction, times: ShowingTimes | None = None
+    ) -> None:
+        self._first_s = first_s
+        self._times = times
+        self.path = info.path
+        self.time_base: Fraction = info.time_base
+        self.frames = 0
+        self.packets = 0
+        self.warned = False
+        self.step = max(round(1 / info.fps / info.time_base), 1)
+        self._first: int | None = None
+        self._last: int | None = None
+        self._expected: set[int] = set()
+        self._widest = self.step
+        self._narrowest: int | None = None
+        self.hold: int | None = None
+        self._last_own: int | None = None
+        self._last_read: int | None = None
+        self.hole_s: float | None = None
+
+    @property
+    def last(self) -> int:
+        """The time of the last frame."""
+        return self._last or 0
+
+    @property
+    def is_last_stored(self) -> bool:
+        """Whether the frame that was shown last was also read last."""
+        return self._last_own is not None and self._last_own == self._last_read
+
+    @property
+    def _by_rank(self) -> bool:
+        return self._times is not None and self._times.by_rank
+
+    @property
+    def time_s(self) -> float:
+        """When the frame after the last good one was to be shown, about."""
+        return float((0 if self._last is None else self._last + self.step) * self.time_base)
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame starts, counted from the clip's first."""
+        return 0.0 if self._last is None else float(self._last * self.time_base - self._first_s)
+
+    @property
+    def length_s(self) -> float:
+        """When the last frame ends, about, counted from the clip's first."""
+        return self.end_s + float(self.step * self.time_base)
+
+    def expect(self, packet: av.Packet[VideoStream]) -> None:
+        """A packet was read; a frame has to follow."""
+        if packet.pts is not None:
+            self._expected.add(packet.pts)
+
+    def tick(self, frame: av.VideoFrame) -> int:
+        """Return a frame's time: its own, unless it has none or repeats the last one's.
+
+        Raises:
+            VideoError: it jumps back.
+        """
+        pts: int | None = frame.pts if self._times is None else self._times.of_frame(frame)
+        if pts is None:  # a bare stream has no times: the frame rate is all there is
+            pts = 0 if self._last is None else self._last + self.step
+        self._expected.discard(pts if frame.pts is None else frame.pts)
+        if self._last is not None and pts <= self._last:
+            if self._last - pts > self.step:
+                raise VideoError(
+                    f"{self.path} jumps back in time, from {self.time_s:.3f} to "
+                    f"{float(pts * self.time_base):.3f} s, as joined recordings do; "
+                    "split it there, or repair it with 'ffmpeg -i IN OUT'"
+                )
+            pts = self._last + 1
+        if self._first is None:
+            self._first = pts
+        if self._last is not None:
+            self._measure(self._last, pts)
+        self._last, self._last_own = pts, frame.pts
+        self.hold = frame.duration or None
+        self.frames += 1
+        return pts
+
+    def _measure(self, last: int, pts: int) -> None:
+        gap = pts - last
+        self._widest = max(self._widest, gap)
+        if self._narrowest and gap > _HOLE * self._narrowest and self.hole_s is None:
+            self.hole_s = float(last * self.time_base - self._first_s)
+        self._narrowest = min(self._narrowest or gap, gap)
+
+    def read(self, packet: av.Packet[VideoStream]) -> None:
+        """Note a packet that is going to be decoded."""
+        self._last_read = packet.pts
+
+    def left_until(self, time_s: Fraction) -> int:
+        """Return the time from when the last frame starts to a moment in the clip's own time."""
+        return int(time_s / self.time_base) - (self._last or 0)
+
+    def falls_short_of(self, promised_s: float, hold: int | None = None) -> bool:
+        """Return whether the last frame would have to be held for longer than can be.
+
+        Args:
+            promised_s: how long the clip is said to be.
+            hold: for how long the last frame is said to be shown, if that is said.
+        """
+        longest = max(_LONGEST_HOLD * self._widest, (hold or 0) + self.step)
+        if self._by_rank:
+            longest += _MOST_REORDERED * self.step  # it counts from when decoding begins
+        return promised_s - self.end_s > longest * self.time_base
+
+    def check_complete(self, before: int | None = None) -> None:
+        """Complain about frames that were in the file and did not come out.
+
+        What lies before the first frame that can be decoded (a cut inside a group of pictures)
+        is not shown by any player and does not count.
+
+        Args:
+            before: look only at what was to be shown before this time; all by default.
+
+        Raises:
+            VideoError: there are some, or not one frame came.
+        """
+        if self._first is None:
+            raise VideoError(f"{self.path} holds no frame")
+        if before is not None and self._by_rank:
+            before -= _MOST_REORDERED * self.step  # expected are times of decoding
+        lost = [
+            pts for pts in self._expected if pts > self._first and (before is None or pts < before)
+        ]
+        if lost:
+            raise VideoError(
+                f"{self.path} is damaged: {len(lost)} frames could not be decoded, the first at "
+                f"{float(min(lost) * self.time_base):.3f} s"
+            )

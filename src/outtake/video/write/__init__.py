@@ -1,0 +1,1 @@
+"""Writing clips: codecs, segments, and the finished file."""

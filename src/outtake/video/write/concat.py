@@ -1,0 +1,258 @@
+"""Segments into one file, by copying packets: nothing is encoded again."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, pairwise
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from outtake.core.errors import OutputError
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import Encoding
+from outtake.video.write.matroska_display_size import display_size, set_display_size
+from outtake.video.write.segment_encoder import STEP_MS
+from outtake.video.write.segment_meta import Record
+from outtake.video.write.track_copy import CopiedTracks, has_tracks, track_clock
+from outtake.video.write.video_encoder import PictureTrack, explain, nominal_rate, tag_picture
+
+log = logging.getLogger(__name__)
+
+# Large enough for every encoder, NVENC included.
+_TRIAL_SIZE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """What the joined file is to be.
+
+    Attributes:
+        path: of the output, for its suffix and for messages.
+        info: the source.
+        encoding: of the segments.
+        audio: copy the audio.
+    """
+
+    path: Path
+    info: VideoInfo
+    encoding: Encoding
+    audio: bool
+
+    def rehearse(self) -> None:
+        """Find out, before any work, whether the encoder opens and the tracks fit.
+
+        Raises:
+            OutputError: they do not.
+        """
+        size = _TRIAL_SIZE
+        try:
+            with av.open(io.BytesIO(), "w", format=self.encoding.container) as target:
+                PictureTrack(target, self.encoding, self.info, size, size)
+                tracks = self._tracks(target, Fraction(0), quiet=False)
+                target.start_encoding()
+                if tracks:
+                    tracks.close()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            known = explain(error, self.encoding)
+            raise known or OutputError(f"can not write {self.path}: {error}") from error
+
+    def join(
+        self, pieces: Sequence[tuple[Path, Record]], target: Path, *, end: bool
+    ) -> tuple[int, float]:
+        """Write the frames of the pieces and what is beside the picture.
+
+        Frames get the times of their records. A packet's decoding time is the time of the frame
+        that is so many earlier as packets are reordered at most; so decoding times rise over
+        the whole file, and are never after the time of showing.
+
+        Args:
+            pieces: segment files in order.
+            target: the file to be made.
+            end: whether audio goes on after the last frame, as in the source.
+
+        Returns:
+            How many frames were written, and how long they last in seconds.
+
+        Raises:
+            OutputError: the file can not be written, or the pieces do not fit together.
+        """
+        container = self.encoding.container
+        try:
+            clock = _Clock(self.info, [record for _, record in pieces])
+            options = _muxer_options(container, self.info)
+            with av.open(
+                os.fspath(target), "w", format=container, container_options=options
+            ) as output:
+                stream, packets = self._picture(output, pieces)
+                tracks = self._tracks(output, clock.origin_s, quiet=True)
+                try:
+                    output.start_encoding()
+                    for packet in packets:
+                        clock.set(packet)
+                        packet.stream = stream
+                        if tracks:
+                            tracks.copy_until(clock.time_s)
+                        output.mux(packet)
+                    if tracks:
+                        tracks.copy_until(self._end_s(clock, end=end))
+                finally:
+                    if tracks:
+                        tracks.close()
+            self._show_at_aspect(target, pieces[0][1])
+        except (av.FFmpegError, OSError, ValueError) as error:
+            with suppress(OSError):
+                target.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"can not write {self.path}: {reason}") from error
+        return clock.frames, clock.end_s
+
+    def _show_at_aspect(self, target: Path, record: Record) -> None:
+        aspect = self.info.sample_aspect_ratio
+        if aspect == 1 or self.encoding.container not in ("matroska", "webm"):
+            return
+        shown = display_size(record.width, record.height, aspect)
+        if not set_display_size(target, *shown):
+            log.warning("%s: its pixel aspect of %s is not kept", self.path.name, aspect)
+
+    def _end_s(self, clock: _Clock, *, end: bool) -> float:
+        if not end:
+            return clock.end_s
+        if self.info.end_s is None:
+            return float("inf")
+        return max(float(Fraction(self.info.end_s) - clock.origin_s), clock.end_s)
+
+    def _tracks(
+        self, target: OutputContainer, origin_s: Fraction, *, quiet: bool
+    ) -> CopiedTracks | None:
+        if not has_tracks(self.info):
+            return None
+        suffix = self.path.suffix.lower()
+        return CopiedTracks(
+            self.info, target, suffix=suffix, audio=self.audio, origin_s=origin_s, quiet=quiet
+        )
+
+    def _picture(
+        self, output: OutputContainer, pieces: Sequence[tuple[Path, Record]]
+    ) -> tuple[VideoStream, Iterator[Packet[VideoStream]]]:
+        """Add the picture track, and return it with the packets of all pieces."""
+        with av.open(os.fspath(pieces[0][0])) as first:
+            template = first.streams.video[0]
+            header = template.codec_context.extradata
+            stream = output.add_stream_from_template(template, opaque=True)
+            pix_fmt = template.codec_context.pix_fmt or ""
+        context = stream.codec_context
+        stream.time_base = self.info.time_base
+        context.framerate = nominal_rate(self.info)
+        tag_picture(stream, self.info, pix_fmt)
+        if context.name == "hevc" and self.encoding.container in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple's players know no other
+        if self.encoding.alpha:
+            stream.metadata["alpha_mode"] = "1"
+        return stream, chain.from_iterable(self._packets(file, header) for file, _ in pieces)
+
+    def _packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:
+        with av.open(os.fspath(file)) as container:
+            stream = container.streams.video[0]
+            if stream.codec_context.extradata != header:
+                raise OutputError(
+                    f"segment {file.stem} of {self.path} was encoded with other settings than the "
+                    "first; run again with resume=false"
+                )
+            for packet in container.demux(stream):
+                if packet.size:
+                    yield packet
+
+
+class _Clock:
+    """Gives the packets of all pieces, in the order of storing, their real times."""
+
+    def __init__(self, info: VideoInfo, records: Sequence[Record]) -> None:
+        self._base = info.time_base
+        self._step = max(round(1 / info.fps / info.time_base), 1)
+        self._pts = [pts for record in records for pts in record.pts]
+        self._end = self._pts[-1] + (records[-1].hold or self._step)
+        if any(a >= b for a, b in pairwise(self._pts)):
+            raise ValueError("segments overlap in time")
+        # Of a part of a clip, and of what has no beginning, the first frame is at 0.
+        self._origin = self._pts[0] if info.start_s is not None or info.live else 0
+        self._reorder = max(record.reorder for record in records)
+        self._lead = self._decoding_lead()
+        self._starts = [0]
+        for record in records:
+            self._starts.append(self._starts[-1] + len(record.pts))
+        self._piece = -1
+        self.frames = 0
+        self.time_s = 0.0
+
+    @property
+    def origin_s(self) -> Fraction:
+        """The source's moment that is 0 in the target."""
+        return self._origin * self._base
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame ends, in the target's time."""
+        return float((self._end - self._origin) * self._base)
+
+    def set(self, packet: Packet[VideoStream]) -> None:
+        """Give the next packet its times."""
+        if self.frames == self._starts[self._piece + 1]:
+            self._piece += 1
+        assert packet.pts is not None
+        rank = self._starts[self._piece] + packet.pts // STEP_MS
+        packet.time_base = self._base
+        packet.pts = self._pts[rank] - self._origin
+        packet.dts = self._decoded(self.frames - self._reorder) - self._origin
+        packet.duration = self._duration(rank)
+        self.time_s = float(packet.pts * self._base)
+        self.frames += 1
+
+    def _duration(self, rank: int) -> int:
+        """Return a packet's duration; the file's length ends with those of the last ones.
+
+        That is the one that is shown last, and the one that is stored last: MP4 has durations of
+        decoding, which add up to the length of the track.
+        """
+        if rank == len(self._pts) - 1:
+            return self._end - self._pts[rank]
+        if self.frames < len(self._pts) - 1:
+            return self._step
+        decoded = self._decoded(self.frames - self._reorder) + self._reorder * self._lead
+        return min(max(self._end - decoded, 1), self._end - self._pts[rank])
+
+    def _decoded(self, rank: int) -> int:
+        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._lead
+
+    def _decoding_lead(self) -> int:
+        """Return the time between packets that are decoded before the first frame is shown.
+
+        FFmpeg's muxer for MP4 takes for the first frame that one of the packets decoded at 0 or
+        before that is shown soonest after it was decoded. Where that could be another one, all
+        frames would be early by the difference: so the others are decoded after 0; where there is
+        no time left for that, so shortly after the first that none of them is shown sooner, if
+        the time base is fine enough.
+        """
+        first, between = self._pts[0] - self._origin, self._reorder - 1
+        if first <= 0 or between <= 0:
+            return self._step
+        if first > between:
+            return min(self._step, (first - 1) // between)
+        return max(min(self._step, (self._pts[1] - self._pts[0]) // between), 1)
+
+
+def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
+    if container in ("mp4", "mov"):
+        # When a track begins is stored in units of the movie's scale, milliseconds by default.
+        return {"movflags": "+faststart", "movie_timescale": str(track_clock(info))}
+    # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
+    return {"avoid_negative_ts": "disabled"}

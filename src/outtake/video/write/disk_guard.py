@@ -1,0 +1,101 @@
+"""A watch on the size of an output while it grows."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+from outtake.core.errors import OutputError
+from outtake.video.read.probe import VideoInfo
+
+log = logging.getLogger(__name__)
+
+_ENOUGH_FRAMES = 50
+
+
+class SizeGuard:
+    """Warns once of an output much larger than its source, and of a disk that is too small.
+
+    Args:
+        info: the source.
+        target: the output.
+        factor: how many times the source's bytes per second are too many.
+        least_bytes: an output up to this size is never too large.
+    """
+
+    def __init__(
+        self, info: VideoInfo, target: Path, *, factor: float = 4, least_bytes: float = 64e6
+    ) -> None:
+        self._info = info
+        self._target = target
+        self._factor = factor
+        self._least_bytes = least_bytes
+        self._frames = 0
+        self._bytes = 0
+        self._warned_size = False
+        self._warned_disk = False
+
+    def grow(self, frames: int, size: int, used_bytes: int) -> None:
+        """Take note of a segment.
+
+        Args:
+            frames: in the segment.
+            size: of the segment in bytes.
+            used_bytes: of all segments that are on the disk.
+
+        Raises:
+            OutputError: by this estimate not even half of what is missing fits on the disk.
+        """
+        self._frames += frames
+        self._bytes += size
+        if self._frames < _ENOUGH_FRAMES:
+            return
+        per_frame = self._bytes / self._frames
+        total = max(per_frame * (self._info.frames or 0), used_bytes)
+        self._check_size(per_frame, total)
+        if self._info.frames:
+            self._check_disk(2 * total - used_bytes, total)  # the segments, then the joined file
+
+    def _check_size(self, per_frame: float, total: float) -> None:
+        source = _bytes_per_s(self._info)
+        rate = per_frame * float(self._info.fps)
+        if self._warned_size or not source or total < self._least_bytes:
+            return
+        if rate > self._factor * source:
+            self._warned_size = True
+            log.warning(
+                "%s grows to about %s, %.0f times its source; a higher crf or another codec makes "
+                "it smaller", self._target.name, _shown(total), rate / source,
+            )  # fmt: skip
+
+    def _check_disk(self, needed: float, total: float) -> None:
+        free = shutil.disk_usage(self._target.absolute().parent).free
+        if free >= needed:
+            return
+        text = (
+            f"{self._target.name} will take about {_shown(total)}, and {_shown(needed)} on the way "
+            f"there, but {_shown(free)} are free in {self._target.absolute().parent}"
+        )
+        if free < needed / 2:
+            raise OutputError(
+                f"{text}; make room, then run again with resume=auto to go on from here"
+            )
+        if not self._warned_disk:
+            self._warned_disk = True
+            log.warning("%s", text)
+
+
+def _bytes_per_s(info: VideoInfo) -> float | None:
+    part = info.start_s is not None or info.end_s is not None
+    if part or info.live or not info.duration_s or not info.path.is_file():
+        return None
+    return info.path.stat().st_size / info.duration_s
+
+
+def _shown(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,212 @@
+"""How a target is encoded: chosen from its suffix, the config and the source, before any work."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+
+from outtake.core.errors import OutputError
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.codecs import CODECS, PRESETS, Codec, encoder_formats
+
+log = logging.getLogger(__name__)
+
+# suffix -> FFmpeg's name of the container
+CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".m4v": "mp4", ".mkv": "matroska", ".webm": "webm"}
+_WITH_ALPHA = {"mov": "prores", "webm": "vp9", "matroska": "ffv1"}
+_ALPHA_TARGETS = (
+    "alpha goes into .mov (ProRes 4444), .webm (VP9), .mkv (FFV1), or a folder of PNG images "
+    "(a name without a suffix)"
+)
+# More than 10 bits are played by hardly anything: they are written where the config names a codec.
+_AUTO_BITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A codec with everything decided but the size.
+
+    Attributes:
+        name: of the codec in the config.
+        codec: how its encoder is driven.
+        container: FFmpeg's name of the target's container.
+        bits: per component, as stored.
+        alpha: whether transparency is stored.
+        options: encoder options.
+    """
+
+    name: str
+    codec: Codec
+    container: str
+    bits: int
+    alpha: bool
+    options: dict[str, str]
+
+    def pix_fmt(self, width: int, height: int) -> str:
+        """Return FFmpeg's name of the pixel format for a size.
+
+        Raises:
+            OutputError: an odd size, which the codec does not have.
+        """
+        if self.codec.odd is None or not (width % 2 or height % 2):
+            return self.codec.pix_fmts(alpha=self.alpha)[self.bits]
+        if self.bits not in self.codec.odd:
+            raise OutputError(
+                f"codec={self.name} can not store the odd size {width}x{height}; use codec="
+                + self.name.removesuffix("_nvenc")
+            )
+        return self.codec.odd[self.bits]
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides, with the frames, what is written."""
+        return {
+            "codec": self.codec.encoder,
+            "bits": self.bits,
+            "alpha": self.alpha,
+            "options": self.options,
+            "library": list(av.library_versions["libavcodec"]),
+        }
+
+    def warn(self, info: VideoInfo) -> None:
+        """Say in a line each what the source has and the target will not keep."""
+        name = info.path.name
+        if info.bit_depth > self.bits:
+            log.warning(
+                "%s: %d bits become %d; codec=%s keeps more",
+                name, info.bit_depth, self.bits, _deeper(self),
+            )  # fmt: skip
+        stored = self.pix_fmt(info.width, info.height)
+        if stored != self.pix_fmt(2, 2):
+            log.warning(
+                "%s: the odd size %dx%d is kept by storing full colour (%s), which browsers and "
+                "some devices do not play",
+                name, info.width, info.height, stored,
+            )  # fmt: skip
+
+
+def container_format(path: Path) -> str:
+    """Return FFmpeg's name of the container that a suffix stands for.
+
+    Raises:
+        OutputError: a suffix that is none of ours.
+    """
+    if path.suffix.lower() not in CONTAINERS:
+        raise OutputError(
+            f"output {path}: unknown suffix {path.suffix!r}; use {', '.join(CONTAINERS)}, "
+            "or a name without a suffix for a folder of PNG images"
+        )
+    return CONTAINERS[path.suffix.lower()]
+
+
+def choose_encoding(
+    path: Path,
+    *,
+    codec: str = "auto",
+    crf: int | None = None,
+    preset: str = "veryfast",
+    channels: int = 3,
+    bit_depth: int = 8,
+) -> Encoding:
+    """Return the encoding for a target.
+
+    ``auto`` is H.264 (VP9 in WebM); for a source of more than 8 bits, H.265 with 10 (AV1 in WebM,
+    if VP9 is built for 8 only); with alpha, ProRes 4444, VP9 or FFV1 by the suffix.
+
+    Args:
+        path: the target; its suffix is the container.
+        codec: ``auto`` or a key of ``CODECS``.
+        crf: constant quality, lower is better; None is the codec's own.
+        preset: speed against size, by x264's names.
+        channels: 3, or 4 with alpha.
+        bit_depth: of the source.
+
+    Raises:
+        OutputError: an unknown codec, one that the container does not hold or that has no alpha,
+            a quality or preset that it does not know, or an encoder that is not in this build.
+    """
+    container, alpha = container_format(path), channels == 4
+    wanted_bits = bit_depth if codec != "auto" else min(bit_depth, _AUTO_BITS)
+    name = _automatic(path, container, alpha, wanted_bits) if codec == "auto" else codec
+    if name not in CODECS:
+        raise OutputError(f"codec={name}: unknown; use auto, {', '.join(CODECS)}")
+    chosen = _encoder(name)
+    if container not in chosen.containers:
+        fit = [
+            other
+            for other, (entry, *_) in CODECS.items()
+            if container in entry.containers and not entry.gpu
+        ]
+        raise OutputError(f"codec={name} does not go into {path.name}; use {', '.join(fit)}")
+    if alpha and container not in chosen.alpha_containers:
+        raise OutputError(f"codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
+    options = dict(chosen.options) | _quality(name, chosen, crf) | _speed(chosen, preset)
+    if name == "prores":
+        options |= {"profile": "4444", "alpha_bits": "16"} if alpha else {"profile": "hq"}
+    if name == "vp9" and alpha:
+        options["auto-alt-ref"] = "0"  # hidden frames would have no alpha of their own
+    bits = _stored_bits(chosen, alpha=alpha, wanted=wanted_bits)
+    return Encoding(name, chosen, container, bits, alpha, options)
+
+
+def _automatic(path: Path, container: str, alpha: bool, bits: int) -> str:
+    if alpha:
+        if container not in _WITH_ALPHA:
+            raise OutputError(f"output {path}: {container} has no alpha; {_ALPHA_TARGETS}")
+        return _WITH_ALPHA[container]
+    names = ("vp9", "av1") if container == "webm" else ("h264", "h265")
+    for name in names:
+        codec = next((entry for entry in CODECS[name] if encoder_formats(entry.encoder)), None)
+        if codec and max(codec.pix_fmts(alpha=False), default=0) >= bits:
+            return name
+    return names[0]
+
+
+def _encoder(name: str) -> Codec:
+    for codec in CODECS[name]:
+        if codec.pix_fmts(alpha=False):
+            return codec
+    tried = ", ".join(codec.encoder for codec in CODECS[name])
+    raise OutputError(f"codec={name}: this build of PyAV has no encoder for it ({tried})")
+
+
+def _quality(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
+    if codec.quality is None:
+        if crf is not None:
+            raise OutputError(f"crf={crf}: codec={name} has no constant quality; leave crf=null")
+        return {}
+    value = codec.quality.default if crf is None else crf
+    if not 0 <= value <= codec.quality.highest:
+        raise OutputError(
+            f"crf={value}: codec={name} takes 0 (best) to {codec.quality.highest} (worst), "
+            f"or null for {codec.quality.default}"
+        )
+    return {codec.quality.option: str(value)}
+
+
+def _speed(codec: Codec, preset: str) -> dict[str, str]:
+    if preset not in PRESETS:
+        raise OutputError(f"preset={preset}: unknown; use {', '.join(PRESETS)}")
+    if codec.preset is None:
+        return {}
+    option, values = codec.preset
+    return {option: values[PRESETS.index(preset)]}
+
+
+def _stored_bits(codec: Codec, *, alpha: bool, wanted: int) -> int:
+    there = sorted(codec.pix_fmts(alpha=alpha))
+    return next((bits for bits in there if bits >= wanted), there[-1])
+
+
+def _deeper(encoding: Encoding) -> str:
+    found = [
+        name
+        for name, (codec, *_) in CODECS.items()
+        if encoding.container in codec.containers
+        and not codec.gpu
+        and max(codec.pix_fmts(alpha=encoding.alpha), default=0) > encoding.bits
+    ]
+    return "|".join(found) or "ffv1 in .mkv"

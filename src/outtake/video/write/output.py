@@ -1,0 +1,385 @@
+"""Where frames go: checks before any work, segments, and the finished file in one step.
+
+An output grows in the folder ``<name>.part`` beside its target, in segments that are whole or not
+there. A job that was interrupted goes on from them; joining copies packets, so that the result is
+the same frame by frame. The target appears when all is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from outtake.core.errors import OutputError
+from outtake.core.files import fsync_folder
+from outtake.core.types import TimedFrame
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.concat import Joiner
+from outtake.video.write.disk_guard import SizeGuard
+from outtake.video.write.encoding_plan import choose_encoding
+from outtake.video.write.output_checks import (
+    Reads,
+    check_target,
+    free_partial,
+    holds,
+    part_folder,
+    paths_of,
+)
+from outtake.video.write.png_sequence import PngPiece, gather
+from outtake.video.write.segment_encoder import SegmentWriter, flush_to_disk, open_video_piece
+from outtake.video.write.segment_meta import Record, delete
+from outtake.video.write.segment_store import SegmentFolder
+
+__all__ = ["FrameWriter", "Output", "Salvaged", "check_target", "finish_all", "open_output"]
+
+log = logging.getLogger(__name__)
+
+
+class FrameWriter(Protocol):
+    """Takes frames; what it writes is whole or not there.
+
+    Attributes:
+        frames: how many were written.
+    """
+
+    frames: int
+
+    def __enter__(self) -> Self:
+        """Open a temporary place."""
+        ...
+
+    def write(self, frame: TimedFrame) -> None:
+        """Take the next frame."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish, or give up after an error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """The playable part that an interrupted job left.
+
+    Attributes:
+        path: of the file, or of the folder of images.
+        frames: in it.
+        seconds: that they last.
+    """
+
+    path: Path
+    frames: int
+    seconds: float
+
+
+class Output:
+    """An output that grows in segments; made by :func:`open_output`.
+
+    It can be sent to other processes, which may write segments at once. The one that opened it
+    keeps others from opening it too, until :meth:`finish`, :meth:`discard` or :meth:`release`.
+
+    Attributes:
+        path: the target.
+        complete: indices of the whole segments that an interrupted job left.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        channels: int,
+        joiner: Joiner | None,
+        folder: SegmentFolder,
+        found: Mapping[int, Record],
+        reads: Sequence[Path] = (),
+    ) -> None:
+        self.path = path
+        self.complete = tuple(sorted(found))
+        self._frames = {index: len(record.pts) for index, record in found.items()}
+        self._reads = (info.path, *reads)
+        self._info = info
+        self._channels = channels
+        self._joiner = joiner
+        self._folder = folder
+        self._guard = SizeGuard(info, path)
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source is."""
+        return self._info
+
+    @property
+    def folder(self) -> Path:
+        """Where the output grows; what else belongs to a segment may lie there too."""
+        return self._folder.path
+
+    def has_segments(self) -> bool:
+        """Whether there is a whole segment from which a later run can go on."""
+        return self._folder.has_whole()
+
+    @property
+    def deep(self) -> bool:
+        """Whether more than 8 bits per component are stored."""
+        stored = self._joiner.encoding.bits if self._joiner else 16
+        return min(stored, self._info.bit_depth) > 8
+
+    def frames(self, index: int) -> int:
+        """Return how many frames a whole segment has; 0 if it is not there."""
+        if index not in self._frames:
+            record = self._folder.record(index)
+            if record is None:
+                return 0
+            self._frames[index] = len(record.pts)  # what is whole stays as it is
+        return self._frames[index]
+
+    def segment(self, index: int) -> FrameWriter:
+        """Return a writer for a segment; enter it, write the frames, leave it.
+
+        Left without an error, the segment is on the disk and counts. Left with one, it does not;
+        what was written of it goes into the playable part that :meth:`salvage` makes.
+        """
+        return SegmentWriter(
+            self._folder,
+            index,
+            self.path,
+            time_base=self._info.time_base,
+            channels=self._channels,
+            make=partial(_open_piece, info=self._info, joiner=self._joiner),
+            done=self._grown,
+        )
+
+    def _grown(self, record: Record) -> None:
+        self._guard.grow(len(record.pts), record.bytes, self._folder.used_bytes())
+
+    def finish(self, segments: int) -> int:
+        """Join segments 0 to ``segments - 1`` into the target, and delete them.
+
+        Returns:
+            The number of frames.
+
+        Raises:
+            OutputError: a segment is missing, or the target can not be written; segments stay.
+        """
+        return finish_all([self], segments)
+
+    def salvage(self) -> Salvaged | None:
+        """Make a playable file of what is there, after an interruption.
+
+        It holds the whole segments from the beginning on, the unfinished tail of the next one,
+        and the audio up to there. Segments stay for ``resume``.
+
+        Returns:
+            What was kept, in ``<stem>.partial<suffix>``; None where there is nothing, or no room.
+        """
+        records: list[Record] = []
+        while record := self._folder.record(len(records)):
+            records.append(record)
+        tail = self._folder.record(len(records), whole=False)
+        if tail:
+            records.append(tail)
+        if not records:
+            return None
+        try:
+            made = self._join(records, end=False)
+            path = self._partial() or free_partial(self.path)
+            self._folder.note_partial(path.name)
+            self._place(path)
+        except OutputError as error:
+            log.warning("no playable part could be made: %s", error)
+            return None
+        return Salvaged(path, *made)
+
+    def _partial(self) -> Path | None:
+        """Return the playable part that was made before, unless it is read now."""
+        name = self._folder.partial()
+        if name is None or Path(name).name != name:
+            return None
+        path = self.path.with_name(name)
+        return None if any(holds(path, read) for read in self._reads) else path
+
+    def discard(self) -> None:
+        """Delete what was written; the target stays as it was.
+
+        That includes whole segments that an earlier run left: see :meth:`has_segments`.
+        """
+        self._folder.remove()
+
+    def release(self) -> None:
+        """Let other processes open the output; segments stay. It may be called again."""
+        self._folder.release()
+
+    @property
+    def _joined(self) -> Path:
+        return self._folder.path / f"joined{self.path.suffix}"
+
+    def _records(self, segments: int) -> list[Record]:
+        """Return the records of all segments as they are on the disk now."""
+        records = [self._folder.record(index) for index in range(segments)]
+        missing = [str(index) for index, record in enumerate(records) if record is None]
+        if missing or not records:
+            shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
+            raise OutputError(
+                f"{self.path} is not complete: {len(missing)} of {segments} segments are missing "
+                f"({shown}); run again with resume=auto to make them"
+            )
+        return [record for record in records if record]
+
+    def _join(self, records: Sequence[Record], *, end: bool) -> tuple[int, float]:
+        """Put segments together, still in the folder; return the frames and their seconds."""
+        sizes = {(record.width, record.height) for record in records}
+        if len(sizes) > 1:
+            raise OutputError(f"{self.path}: its segments have sizes {sorted(sizes)}; start afresh")
+        pieces = [(self._folder.data_path(record), record) for record in records]
+        with self._errors(self.path):
+            if self._joiner:
+                made = self._joiner.join(pieces, self._joined, end=end)
+            else:
+                gather([file for file, _ in pieces], self._joined)
+                made = _count(records, self._info)
+            flush_to_disk(self._joined)
+        return made
+
+    def _place(self, path: Path) -> None:
+        """Give what was put together its name."""
+        with self._errors(path):
+            if path.is_dir():
+                delete(path)
+            os.replace(self._joined, path)
+            fsync_folder(path.parent)
+
+    @contextmanager
+    def _errors(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            delete(self._joined)
+            raise OutputError(f"can not write {path}: {error.strerror or error}") from error
+
+
+def finish_all(outputs: Sequence[Output], segments: int) -> int:
+    """Finish outputs that belong together: their targets appear when all can, then segments go.
+
+    After a kill at any moment, either the same command goes on from the segments of each output,
+    or all targets are complete.
+
+    Args:
+        outputs: with the same segments; the first is the one that is opened first.
+        segments: how many each has.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        OutputError: a segment is missing, or a target can not be written; segments stay.
+    """
+    records = [output._records(segments) for output in outputs]
+    try:
+        made = [output._join(kept, end=True) for output, kept in zip(outputs, records, strict=True)]
+        for output in outputs:
+            output._folder.begin_joining()
+        for output in outputs:
+            output._place(output.path)
+    except OutputError:
+        for output in outputs:
+            delete(output._joined)  # makes room for a playable part
+        raise
+    first, *others = outputs
+    first._folder.end_joining([output._folder for output in others])
+    for output in [*others, first]:
+        earlier = output._partial()
+        if earlier:
+            delete(earlier)
+        output._folder.remove()
+        output.release()
+    return made[0][0]
+
+
+def open_output(
+    path: str | Path,
+    info: VideoInfo,
+    *,
+    channels: int = 3,
+    codec: str = "auto",
+    crf: int | None = None,
+    preset: str = "veryfast",
+    audio: bool = True,
+    overwrite: bool = False,
+    resume: bool = False,
+    fingerprint: Mapping[str, Any] | None = None,
+    reads: Reads = (),
+) -> Output:
+    """Make a target ready to grow in segments: a video by its suffix, without one a PNG folder.
+
+    Everything that can not work is found here, before any work. Call it once for a job; other
+    processes get the Output.
+
+    Args:
+        path: the target.
+        info: the source: time base, rate, colours and the file whose audio is copied.
+        channels: of the frames: 3, or 4 with straight alpha.
+        codec: see :func:`outtake.video.write.encoding_plan.choose_encoding`.
+        crf: likewise.
+        preset: likewise.
+        audio: copy the audio, or leave it out.
+        overwrite: replace an earlier output.
+        resume: go on from the segments of an interrupted job with the same fingerprint.
+        fingerprint: everything that decides about the frames: config, input, checkpoint.
+        reads: what the job reads beside the source, as in :func:`check_target`.
+
+    Raises:
+        OutputError: see :func:`check_target`; or another process writes to the target, the encoder
+            does not open, or the container can not hold the audio.
+    """
+    target = Path(path)
+    depth = info.bit_depth
+    folder = SegmentFolder(part_folder(target), ".mkv" if target.suffix else "")
+    check_target(
+        target, info.path, overwrite=overwrite, resume=resume, bit_depth=depth, codec=codec,
+        crf=crf, preset=preset, channels=channels, reads=reads,
+    )  # fmt: skip
+    joiner = None
+    job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": channels}
+    if target.suffix:
+        encoding = choose_encoding(
+            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=depth
+        )
+        encoding.warn(info)
+        joiner = Joiner(target, info, encoding, audio)
+        joiner.rehearse()
+        job["encoding"] = encoding.record()
+    keep = target.exists() and not overwrite
+    found = folder.start(json.loads(json.dumps(job, default=str)), resume=resume, keep=keep)
+    return Output(
+        target, info, channels=channels, joiner=joiner, folder=folder, found=found,
+        reads=paths_of(reads),
+    )  # fmt: skip
+
+
+def _open_piece(
+    path: Path, width: int, height: int, *, info: VideoInfo, joiner: Joiner | None
+) -> Any:
+    if joiner is None:
+        return PngPiece(path, deep=info.bit_depth > 8)
+    return open_video_piece(path, width, height, encoding=joiner.encoding, info=info)
+
+
+def _count(records: Sequence[Record], info: VideoInfo) -> tuple[int, float]:
+    frames = sum(len(record.pts) for record in records)
+    last, first = records[-1].pts[-1], records[0].pts[0]
+    hold = records[-1].hold
+    held_s = hold * info.time_base if hold else 1 / info.fps
+    return frames, float((last - first) * info.time_base + held_s)

@@ -1,0 +1,91 @@
+"""A sequence of PNG images, ``00000.png``, ``00001.png``, ..., in a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.errors import OutputError
+from outtake.core.types import TimedFrame
+
+_OWN_NAME = re.compile(r"\d{5,}\.png")
+
+
+class PngPiece:
+    """A folder of images, numbered from 0, as a piece of an output.
+
+    Args:
+        path: the folder; it is made.
+        deep: write 16 bits per component where the frame has them.
+    """
+
+    reorder = 0
+
+    def __init__(self, path: Path, *, deep: bool) -> None:
+        self.path = path
+        self._deep = deep
+        self._written = 0
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+
+    def add(self, frame: TimedFrame, pts: int) -> None:
+        """Write a frame; its time is not kept."""
+        image = frame.deep if self._deep and frame.deep is not None else frame.image
+        (self.path / f"{self._written:05d}.png").write_bytes(encode_png(image))
+        self._written += 1
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Return a PNG of an RGB or RGBA image, (H, W, 3) or (H, W, 4), with 8 or 16 bits."""
+    order = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    ok, data = cv2.imencode(".png", cv2.cvtColor(image, order))
+    if not ok:
+        raise OutputError(f"can not encode an image of {image.shape} as PNG")
+    return data.tobytes()
+
+
+def gather(folders: Iterable[Path], target: Path) -> None:
+    """Number the images of several folders through, in a new folder, without copying data."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    number = 0
+    for folder in folders:
+        for file in sorted(folder.iterdir(), key=lambda entry: int(entry.stem)):
+            place = target / f"{number:05d}.png"
+            try:
+                os.link(file, place)
+            except OSError:  # a file system without links
+                shutil.copyfile(file, place)
+            number += 1
+
+
+def check_png_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a target folder whose content would be lost.
+
+    Raises:
+        OutputError: it is a file, or holds anything but an earlier sequence that may be replaced.
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise OutputError(f"output {path} is a file; name a folder, or a video with its suffix")
+    names = sorted(entry.name for entry in path.iterdir())
+    foreign = [name for name in names if not _OWN_NAME.fullmatch(name)]
+    if foreign:
+        raise OutputError(
+            f"output {path} holds other files ({foreign[0]}); name a new or empty folder"
+        )
+    if names and not overwrite:
+        raise OutputError(
+            f"output {path} already holds {len(names)} images; set overwrite=true to replace them"
+        )

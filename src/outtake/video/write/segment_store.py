@@ -1,0 +1,294 @@
+"""What is already there of an output: the folder of segments beside the target.
+
+``manifest.json`` says which job the segments belong to; each whole segment has a record beside
+it, written after the segment itself is on the disk. So any number of processes may write segments
+into one folder, and what a kill leaves behind is either whole or not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from outtake.core.errors import OutputError
+from outtake.core.file_lock import FolderLock
+from outtake.core.files import finite, replace_text
+from outtake.video.write.segment_meta import Record, checksum, delete
+
+log = logging.getLogger(__name__)
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+
+_LOCK = "lock"
+# Says that the target is being made; once that is done there is nothing to go on with.
+_JOINED = "joined.txt"
+_BEGUN, _DONE = "begun", "done"
+# Names the playable part beside the target, which goes when the target is complete.
+_PARTIAL = "partial.txt"
+
+
+class SegmentFolder:
+    """The folder in which an output grows.
+
+    One process at a time has it, from :meth:`start` to :meth:`release` or :meth:`remove`; copies
+    that were pickled write into it beside that one.
+
+    Args:
+        path: the folder, ``<target>.part``.
+        suffix: of segments: that of a file, or empty for folders.
+    """
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self.path = path
+        self.suffix = suffix
+        self._lock = FolderLock(path / _LOCK)
+        self._bytes: dict[int, int] = {}
+        self._used_bytes = 0
+
+    def start(
+        self, job: Mapping[str, Any], *, resume: bool, keep: bool = False
+    ) -> dict[int, Record]:
+        """Make the folder ready for a job, and keep other processes from it.
+
+        Args:
+            job: what decides about the frames; segments of another job are deleted.
+            resume: whether to keep segments of the same job.
+            keep: the target is there and may be replaced only by the job that made it.
+
+        Returns:
+            The whole segments that are there.
+
+        Raises:
+            OutputError: the folder is another process's, holds something else, or can not be
+                written.
+        """
+        record = {"format": _FORMAT, "job": json.loads(json.dumps(finite(job), default=str))}
+        self._check()
+        self._take()
+        try:
+            found = self._sweep() if resume and self._continues(record) else None
+            if found is None:
+                if keep and self.is_joining():
+                    raise OutputError(
+                        f"output {self._target} exists; set overwrite=true to replace it"
+                    )
+                self._clear(all_of_it=False)
+                replace_text(self.path / _MANIFEST, json.dumps(record, indent=2) + "\n")
+        except BaseException as error:
+            if (self.path / _MANIFEST).exists():
+                self.release()
+            else:
+                self.remove()
+            if isinstance(error, OSError):
+                raise OutputError(f"can not write {self.path}: {error.strerror}") from error
+            raise
+        for segment in (found or {}).values():
+            self._count(segment)
+        return found or {}
+
+    @property
+    def _target(self) -> Path:
+        return self.path.with_suffix("")
+
+    def _take(self) -> None:
+        try:
+            self._lock.take()
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another process is writing to {self._target}; wait for its end, or name another "
+                "output"
+            ) from error
+        except OSError as error:
+            raise OutputError(f"can not write {self.path}: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Let other processes have the folder; once is enough, twice does no harm."""
+        self._lock.release()
+
+    def _check(self) -> None:
+        """Refuse to touch what no job of ours made."""
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is where segments go, but is a file; move it away")
+        if not self.path.is_dir() or (self.path / _MANIFEST).exists():
+            return
+        for entry in self.path.iterdir():
+            own = entry.name.startswith((_MANIFEST, _JOINED, _PARTIAL)) or _is_lock(entry)
+            if not own:
+                raise OutputError(
+                    f"{self.path} is where segments go, but holds {entry.name}; move it away"
+                )
+
+    def _continues(self, record: dict[str, Any]) -> bool:
+        try:
+            found = json.loads((self.path / _MANIFEST).read_text())
+        except (OSError, ValueError):
+            return False
+        if found == record:
+            return True
+        changed = _first_difference(found, record)
+        log.info("%s: starts afresh, because %s changed", self.path.name, changed)
+        return False
+
+    def _sweep(self) -> dict[int, Record]:
+        """Return the whole segments, and delete what was not finished."""
+        whole = {}
+        for file in sorted(self.path.glob("*.json")):
+            record = self._read(file) if file.name != _MANIFEST else None
+            if record is None or not record.whole:
+                continue
+            data = self.whole_path(record.index)
+            if data.exists() and checksum(data) == (record.bytes, record.crc32):
+                whole[record.index] = record
+            else:
+                log.warning("%s is damaged and is made again", data)
+                file.unlink()
+        for entry in list(self.path.iterdir()):
+            if ".tmp" in entry.name or (entry.stem == "joined" and entry.name != _JOINED):
+                delete(entry)
+        return whole
+
+    def _read(self, file: Path) -> Record | None:
+        try:
+            return Record(**json.loads(file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def whole_path(self, index: int) -> Path:
+        """Return where a whole segment lies."""
+        return self.path / f"{index:05d}{self.suffix}"
+
+    def tail_path(self, index: int) -> Path:
+        """Return where the beginning of a segment lies that was not finished."""
+        return self.path / f"{index:05d}.tail{self.suffix}"
+
+    def data_path(self, record: Record) -> Path:
+        """Return where the frames of a record lie."""
+        return self.whole_path(record.index) if record.whole else self.tail_path(record.index)
+
+    def record(self, index: int, *, whole: bool = True) -> Record | None:
+        """Return the record of a segment or tail; None if it is not there."""
+        found = self._read(self._record_path(index, whole))
+        return found if found and self.data_path(found).exists() else None
+
+    def _record_path(self, index: int, whole: bool) -> Path:
+        return self.path / (f"{index:05d}.json" if whole else f"{index:05d}.tail.json")
+
+    def has_whole(self) -> bool:
+        """Whether any whole segment is there."""
+        files = self.path.glob("*.json")
+        records = (self._read(file) for file in files if file.name != _MANIFEST)
+        return any(record is not None and record.whole for record in records)
+
+    def add(self, made: Path, record: Record) -> None:
+        """Give what was made its place, then say that it is there."""
+        place = self.data_path(record)
+        delete(place)
+        made.rename(place)
+        file = self._record_path(record.index, record.whole)
+        replace_text(file, json.dumps(asdict(record)) + "\n")
+        if record.whole:
+            self._count(record)
+            self.forget_tail(record.index)
+
+    def forget_tail(self, index: int) -> None:
+        """Delete the unfinished beginning of a segment."""
+        self._record_path(index, False).unlink(missing_ok=True)
+        delete(self.tail_path(index))
+
+    def _count(self, record: Record) -> None:
+        self._used_bytes += record.bytes - self._bytes.get(record.index, 0)
+        self._bytes[record.index] = record.bytes
+
+    def used_bytes(self) -> int:
+        """Return the size of the whole segments that were found or are this process's own."""
+        return self._used_bytes
+
+    def note_partial(self, name: str) -> None:
+        """Note the file name of the playable part, which this job or an earlier one made."""
+        replace_text(self.path / _PARTIAL, name + "\n")
+
+    def partial(self) -> str | None:
+        """Return the noted name of the playable part."""
+        try:
+            return (self.path / _PARTIAL).read_text().strip() or None
+        except (OSError, ValueError):
+            return None
+
+    def begin_joining(self) -> None:
+        """Say that the target is about to appear: after a kill, this job may replace it."""
+        replace_text(self.path / _JOINED, _BEGUN + "\n")
+
+    def is_joining(self) -> bool:
+        """Whether the target may be there, and be this job's."""
+        return (self.path / _JOINED).exists()
+
+    def end_joining(self, others: Iterable[SegmentFolder]) -> None:
+        """Say that the target is complete, and that the folders of ``others`` can go with this."""
+        lines = [_DONE, *(os.path.relpath(other.path, self.path) for other in others)]
+        replace_text(self.path / _JOINED, "\n".join(lines) + "\n")
+
+    def forget_done(self) -> None:
+        """Delete what is left of a job whose target is complete.
+
+        Raises:
+            OutputError: another process is at it.
+        """
+        try:
+            said = (self.path / _JOINED).read_text().splitlines()
+        except (OSError, ValueError):
+            said = []
+        if said[:1] != [_DONE] and not self._is_bare():
+            return
+        self._take()
+        for other in said[1:]:
+            folder = SegmentFolder(Path(os.path.normpath(self.path / other)), self.suffix)
+            if folder.is_joining() or folder._is_bare():
+                folder.remove()
+        self.remove()
+
+    def _is_bare(self) -> bool:
+        return self.path.is_dir() and all(_is_lock(entry) for entry in self.path.iterdir())
+
+    def _clear(self, *, all_of_it: bool = True) -> None:
+        """Delete what is in the folder but the lock, what says whose it is at the end.
+
+        A job that starts afresh still has to delete the playable part that the last one left.
+        """
+        last = [self.path / _MANIFEST, self.path / _JOINED]
+        kept = {_LOCK} if all_of_it else {_LOCK, _PARTIAL}
+        for entry in self.path.iterdir():
+            if entry.name not in kept and entry not in last:
+                delete(entry)
+        for entry in last:
+            delete(entry)
+        self._bytes.clear()
+        self._used_bytes = 0
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it, and let go of it."""
+        if self.path.is_dir():
+            self._clear()
+            delete(self.path / _LOCK)
+            with suppress(OSError):  # another process may be in it already
+                self.path.rmdir()
+        self.release()
+
+
+def _is_lock(entry: Path) -> bool:
+    return entry.name == _LOCK and entry.is_file() and entry.stat().st_size == 0
+
+
+def _first_difference(found: object, wanted: object, name: str = "") -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *found]:
+            if found.get(key) != wanted.get(key):
+                below = f"{name}.{key}" if name and name != "job" else str(key)
+                return _first_difference(found.get(key), wanted.get(key), below)
+    return name or "the job"

@@ -1,0 +1,238 @@
+"""Every option of every config group composes, and what it describes can be built."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+import segmentation_models_pytorch
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.build import build_data, build_net, instantiate
+from outtake.config.compose import CONF, compose
+from outtake.core.errors import ConfigError
+from outtake.inference.open_backend import NAMES
+from outtake.models.fcn import FCN
+from outtake.programs.train import make_trainer
+from outtake.runs.logger_session import logging_to, make_loggers
+from outtake.runs.run_folder import RunFolder
+
+# Groups whose options are tried below, and those that are only text or places.
+TRAIN_GROUPS = {
+    "model",
+    "backbone",
+    "normalize",
+    "data",
+    "augment",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "callbacks",
+    "logger",
+    "experiment",
+}
+OTHER_GROUPS = {
+    "paths",
+    "hydra",
+    "remover",
+    "backend",
+    "sweep",
+}  # sweep: tests/programs/test_sweep.py
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def every(group: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("option", options(group))
+
+
+def given(option: str, tmp_path: Path) -> list[str]:
+    """What an option can not do without."""
+    return {
+        "custom": ["model._target_=torch.nn.Identity"],
+        "folder": [f"data.root={tmp_path}"],
+    }.get(option, [])
+
+
+def test_no_group_is_forgotten() -> None:
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    assert groups == TRAIN_GROUPS | OTHER_GROUPS
+
+
+@pytest.mark.parametrize("group", sorted(TRAIN_GROUPS))
+def test_every_option_composes(group: str, tmp_path: Path) -> None:
+    for option in options(group):
+        cfg = compose("train", [f"{group}={option}", *given(option, tmp_path)])
+        assert OmegaConf.to_yaml(cfg, resolve=False)
+
+
+@every("model")
+def test_every_model_is_built_and_predicts(option: str, tmp_path: Path) -> None:
+    cfg = compose("train", [f"model={option}", *given(option, tmp_path)])
+    if option == "custom":
+        assert isinstance(build_net(cfg.model, 3, 3), torch.nn.Identity)
+        return
+    net = build_net(cfg.model, 3, 3).eval()
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 3, 40, 50)).shape == (1, 3, 40, 50)
+
+
+@every("model")
+def test_what_a_network_drops_out_is_in_its_config_with_its_default(option: str) -> None:
+    if option == "custom":
+        return
+    node = compose("train", [f"model={option}"]).model
+    if node._target_.endswith(".FCN"):
+        named = dict(inspect.signature(FCN).parameters)
+        del named["classes"], named["in_channels"]  # of the data
+    else:
+        network = segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING[node.architecture]
+        parameters = inspect.signature(network).parameters
+        named = {name: each for name, each in parameters.items() if "dropout" in name}
+    assert named.keys() <= node.keys()
+    named.pop("stride", None)  # what the options differ in
+    assert {name: node[name] for name in named} == {n: each.default for n, each in named.items()}
+
+
+@every("backbone")
+def test_every_backbone_carries_an_fcn(option: str) -> None:
+    net = build_net(compose("train", [f"backbone={option}"]).model, 3, 1).eval()
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 1, 40, 50)).shape == (1, 3, 40, 50)
+
+
+@every("data")
+def test_every_data_option_reads_a_sample(option: str, tmp_path: Path, request) -> None:
+    extra = given(option, tmp_path)
+    if option == "camvid":
+        extra = [f"data.root={request.getfixturevalue('camvid_root')}"]
+    if option == "folder":
+        write_pairs(tmp_path)
+    cfg = compose("train", [f"data={option}", "data.workers=0", "data.cache=false", *extra])
+    data = build_data(cfg)
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].dtype == torch.uint8 and batch["mask"].dtype == torch.int64
+    assert batch["image"].shape[2:] == batch["mask"].shape[1:]
+
+
+@every("augment")
+def test_every_augmentation_runs(option: str) -> None:
+    small = ["data.workers=0", "data.cache=false", "data.source.clips={train:1,val:1,test:1}"]
+    data = build_data(compose("train", [f"augment={option}", *small]))
+    data.setup("fit")
+    assert next(iter(data.train_dataloader()))["image"].float().std() > 1
+
+
+@every("loss")
+def test_every_loss_is_built(option: str) -> None:
+    loss = instantiate(compose("train", [f"loss={option}"]).loss, ignore_index=255)
+    assert loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long)) > 0
+
+
+@every("optimizer")
+def test_every_optimizer_steps(option: str) -> None:
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = instantiate(compose("train", [f"optimizer={option}"]).optimizer)([weight])
+    weight.sum().backward()
+    optimizer.step()
+    assert weight.item() < 1
+
+
+@every("scheduler")
+def test_every_scheduler_ends_lower_than_its_peak(option: str) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0, momentum=0.9)
+    schedule = instantiate(compose("train", [f"scheduler={option}"]).scheduler)(optimizer, 20)
+    for _ in range(19):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] < 0.2
+
+
+@pytest.mark.parametrize("group", ["trainer", "callbacks"])
+def test_every_trainer_and_callback_set_is_built(group: str, tmp_path: Path) -> None:
+    for option in options(group):
+        cfg = compose("train", [f"{group}={option}"])
+        if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+            cfg.trainer.accelerator, cfg.trainer.precision = "cpu", "32-true"
+        trainer = make_trainer(cfg, RunFolder(tmp_path))
+        assert trainer.max_epochs == cfg.trainer.max_epochs
+
+
+@every("logger")
+def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None:
+    cfg = compose("train", [f"logger={option}", f"paths.runs={tmp_path}"])
+    loggers = make_loggers(cfg, RunFolder(tmp_path / "run"))
+    with logging_to(loggers, cfg, RunFolder(tmp_path / "run")):
+        for logger in loggers[1:]:
+            logger.log_metrics({"val/miou": 0.5}, step=1)
+    places = {"tensorboard": "run/tensorboard", "wandb": "run/wandb", "mlflow": "mlflow.db"}
+    places["trackio"] = "run/dashboards/trackio.id"  # its folder is the process's first
+    for logger in loggers[1:]:
+        assert (tmp_path / places[logger.name]).exists()
+    assert [logger.name for logger in loggers[1:]] == list(cfg.logger)
+
+
+@every("experiment")
+def test_every_experiment_holds_deltas_only(option: str) -> None:
+    text = (CONF / "experiment" / f"{option}.yaml").read_text()
+    assert "@package _global_" in text
+    cfg = compose("train", [f"experiment={option}"])
+    build_net(cfg.model, 3, 3)
+
+
+@every("remover")
+def test_every_remover_is_built(option: str) -> None:
+    cfg = compose("infer_video", [f"remover={option}", "checkpoint=x", "input=x", "output=x"])
+    if OmegaConf.is_missing(cfg.remover, "path"):
+        # tests/contracts/test_remover_contract.py builds these with a file.
+        with pytest.raises(ConfigError, match=r"remover\.path has no value"):
+            instantiate(cfg.remover)
+    else:
+        assert callable(instantiate(cfg.remover))
+
+
+@pytest.mark.parametrize("option", ["plate", "side_by_side"])
+def test_one_key_limits_the_memory_of_every_remover_that_holds_frames(option: str) -> None:
+    def looked_at(*overrides: str) -> int:
+        places = ["checkpoint=x", "input=x", "output=x"]
+        cfg = compose("infer_video", [f"remover={option}", *places, *overrides])
+        context = instantiate(cfg.remover).context(1080, 1920)
+        return int(context.before + context.after)
+
+    plate = "remover.remover" if option == "side_by_side" else "remover"
+    little = looked_at("max_memory_mb=100")
+    assert little < looked_at()
+    assert looked_at(f"{plate}.max_memory_mb=100") == little
+
+
+@every("backend")
+def test_every_backend_is_known_with_its_options(option: str) -> None:
+    cfg = compose("infer_video", [f"backend={option}", "input=x", "output=x"])
+    assert cfg.backend.name == option and option in NAMES
+
+
+def test_the_config_of_a_run_holds_no_path_of_a_machine() -> None:
+    cfg: DictConfig = compose("train", ["data=camvid"])
+    text = OmegaConf.to_yaml(cfg, resolve=False)
+    assert str(CONF.parent) not in text and "${paths.data}" in text
+
+
+def write_pairs(root: Path) -> None:
+    import cv2
+    import numpy as np
+
+    for split in ("train", "val"):
+        for kind in ("images", "masks"):
+            (root / split / kind).mkdir(parents=True)
+        for i in range(2):
+            picture = np.full((48, 64, 3), 40 * i + 60, np.uint8)
+            mask = np.zeros((48, 64), np.uint8)
+            mask[:, 32:] = 1
+            cv2.imwrite(str(root / split / "images" / f"{i}.png"), picture)
+            cv2.imwrite(str(root / split / "masks" / f"{i}.png"), mask)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from outtake.config.build import instantiate, plain_containers
+from outtake.config.compose import CONF, compose
+from outtake.core.errors import ConfigError
+from outtake.core.frames import Context, LabelledFrame, MaskedFrame, Remover
+from outtake.core.labels import LabelSpace
+from outtake.core.mask_regions import inner_ramp, regions
+from outtake.core.types import TimedFrame
+from outtake.drawing.label_pictures import save_png
+from outtake.removal.alpha import Alpha
+from outtake.removal.effects import Blur, Pixelate, Solid
+from outtake.removal.inpaint import Inpaint
+from outtake.removal.side_by_side import SideBySide
+from outtake.removal.views import Overlay
+from tests.removal import networks
+
+SPACE = LabelSpace.named(("road", "car", "person"))
+REMOVERS = sorted(file.stem for file in (CONF / "remover").glob("*.yaml"))
+TIME_BASE = Fraction(1, 12800)
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory) -> Callable[[str], Remover]:
+    """Makes a remover as its option says, with the file that it may need."""
+    folder = tmp_path_factory.mktemp("files")
+
+    @functools.cache
+    def described(name: str) -> Any:
+        needs = {
+            "replace": lambda: save_png(folder / "behind.png", picture(30, 40)),
+            "torchscript": lambda: networks.torchscript_file(folder / "net.pt"),
+            "onnx": lambda: networks.onnx_file(folder / "net.onnx"),
+        }
+        given = [f"remover.path={needs[name]()}"] if name in needs else []
+        places = ["checkpoint=x", "input=x", "output=x"]
+        return plain_containers(
+            compose("infer_video", [f"remover={name}", *given, *places]).remover
+        )
+
+    return lambda name: instantiate(described(name))
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    noise = np.random.default_rng(height * width).integers(0, 255, (8, 8, 3), np.uint8)
+    return np.ascontiguousarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def masked(
+    image: np.ndarray,
+    mask: np.ndarray,
+    pts: int = 7,
+    *,
+    deep: bool = False,
+    number: int | None = None,
+    wanted: bool = True,
+) -> MaskedFrame:
+    finer = image.astype(np.uint16) * 256 + 77 if deep else None
+    frame = TimedFrame(image, pts, TIME_BASE, finer)
+    labelled = LabelledFrame(frame, mask.astype(np.uint8), SPACE)
+    return MaskedFrame(frame, mask, labelled, number, wanted)
+
+
+def masks(height: int, width: int) -> dict[str, np.ndarray]:
+    some = np.zeros((height, width), bool)
+    some[height // 4 : height // 2, width // 3 : width // 2] = True
+    corner = np.zeros((height, width), bool)
+    corner[:3, -4:] = True
+    corner[-1:, :1] = True
+    scattered = np.random.default_rng(3).random((height, width)) < 0.1
+    return {
+        "empty": np.zeros((height, width), bool),
+        "full": np.ones((height, width), bool),
+        "region": some,
+        "corners": corner,
+        "scattered": scattered,
+        "all but one": ~(np.arange(height * width).reshape(height, width) == width + 1),
+    }
+
+
+def shape(remover: Remover, name: str, height: int, width: int) -> tuple[int, int, int]:
+    return (height, 2 * width + 2 if name == "side_by_side" else width, remover.channels)
+
+
+@pytest.mark.parametrize(
+    ("size", "deep"),
+    [((48, 64), False), ((47, 61), False), ((5, 3), False), ((47, 61), True)],
+    ids=["even", "odd", "tiny", "deep"],
+)
+@pytest.mark.parametrize("kind", masks(8, 8))
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
+    remover = build(name)
+    mask = masks(*size)[kind]
+    inputs = [masked(picture(*size), mask, pts, deep=deep) for pts in (0, 100, 333)]
+    before = [(item.frame.image.copy(), item.mask.copy()) for item in inputs]
+    frames = list(remover(iter(inputs)))
+    assert [(frame.pts, frame.time_base) for frame in frames] == [
+        (pts, TIME_BASE) for pts in (0, 100, 333)
+    ]
+    for frame, item, (image, hole) in zip(frames, inputs, before, strict=True):
+        assert frame.image.shape == shape(remover, name, *size)
+        assert frame.image.dtype == np.uint8
+        assert np.array_equal(item.frame.image, image) and np.array_equal(item.mask, hole)
+        assert not np.shares_memory(frame.image, item.frame.image)
+        if frame.deep is not None:
+            assert frame.deep.shape == frame.image.shape and frame.deep.dtype == np.uint16
+            assert not np.shares_memory(frame.deep, item.frame.deep)
+        if remover.keeps_outside:
+            assert np.array_equal(frame.image[~hole][:, :3], image[~hole])
+            assert (frame.image[~hole][:, 3:] == 255).all()
+            if deep and remover.channels == 3:
+                assert np.array_equal(frame.deep[~hole], item.frame.deep[~hole])
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_frames_that_are_not_wanted_come_out_in_their_place(name, build):
+    remover = build(name)
+    numbers = [0, 16, 29, 30, 31, 32, 33]
+    clip = [
+        masked(picture(24, 32), masks(24, 32)["region"], 512 * n, number=n, wanted=30 <= n < 32)
+        for n in numbers
+    ]
+    frames = list(remover(iter(clip)))
+    assert [frame.pts for frame in frames] == [512 * n for n in numbers]
+    assert {frame.image.shape for frame in frames} == {shape(remover, name, 24, 32)}
+    facts = getattr(remover, "facts", None)
+    assert facts is None or len(facts) == len(numbers)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_remembers_nothing_of_an_earlier_clip(name, build):
+    def clip(seed: int) -> list[MaskedFrame]:
+        view = picture(40, 90 + seed)
+        holes = masks(40, 60)["region"]
+        return [masked(view[:, 2 * t : 2 * t + 60], holes, 40 * t, number=t) for t in range(6)]
+
+    remover = build(name)
+    first, *_ = [list(remover(iter(clip(seed)))) for seed in (0, 1)]
+    again = remover(iter(clip(0)))
+    for frame, wanted in zip(again, first, strict=True):
+        assert np.array_equal(frame.image, wanted.image)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_segment_with_its_context_is_like_the_whole_clip(name, build):
+    remover = build(name)
+    context = remover.context(40, 60)
+    assert isinstance(context, Context) and min(context.before, context.after) >= 0
+    view, holes = picture(40, 90), masks(40, 60)["region"]
+    clip = [masked(view[:, 2 * t : 2 * t + 60], holes, 40 * t, number=t) for t in range(9)]
+    first, last = 3, 6
+    segment = [
+        replace(item, wanted=first <= item.number < last)
+        for item in clip
+        if first - context.before <= item.number < last + context.after
+    ]
+    whole = {frame.pts: frame.image for frame in remover(iter(clip))}
+    made = {frame.pts: frame.image for frame in remover(iter(segment))}
+    for t in range(first, last):
+        if context == Context():
+            assert np.array_equal(made[40 * t], whole[40 * t])
+        else:
+            # One that looks around may blend in the frame before it that it was asked for.
+            difference = np.abs(made[40 * t].astype(int) - whole[40 * t])
+            assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_takes_views_and_read_only_frames(name, build):
+    wide = picture(48, 130)
+    view = wide[::2, 4:-6][:, ::-1]
+    assert not view.flags.c_contiguous
+    view.flags.writeable = False
+    mask = np.asfortranarray(masks(*view.shape[:2])["region"])
+    solid = next(build(name)([masked(view, mask)])).image
+    copy = next(build(name)([masked(view.copy(), mask.copy())])).image
+    assert np.array_equal(solid, copy)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_streams(name, build):
+    pulled = 0
+
+    def clip():
+        nonlocal pulled
+        for pts in range(100):
+            pulled += 1
+            yield masked(picture(12, 16), masks(12, 16)["region"], pts)
+
+    frames = build(name)(clip())
+    next(frames)
+    assert pulled < 70  # a window is fine, the whole clip is not
+
+
+@pytest.mark.parametrize("name", ["inpaint", "blur", "pixelate", "solid", "torchscript", "onnx"])
+def test_what_was_masked_is_gone(name, build):
+    image = np.full((60, 80, 3), 90, np.uint8)
+    mask = np.zeros((60, 80), bool)
+    mask[20:40, 30:50] = True
+    stripes = np.indices((60, 80)).sum(0) % 2 == 0
+    image[mask & stripes] = 255
+    left = next(build(name)([masked(image, mask)])).image[mask].astype(int)
+    assert left.std() < 0.4 * image[mask].std()
+
+
+def test_inpaint_continues_the_surroundings():
+    ramp = np.repeat(np.linspace(0, 250, 80).astype(np.uint8)[None, :, None], 60, 0).repeat(3, 2)
+    mask = masks(60, 80)["region"]
+    for method in ("telea", "ns"):
+        filled = next(Inpaint(method)([masked(np.where(mask[..., None], 255, ramp), mask)]))
+        assert np.abs(filled.image[mask].astype(int) - ramp[mask]).mean() < 8
+
+
+def test_filling_regions_one_by_one_is_like_filling_them_at_once():
+    image = picture(90, 120)
+    mask = np.zeros((90, 120), bool)
+    mask[10:25, 10:30] = mask[50:70, 70:100] = mask[:4, 60:66] = True
+    bgr = cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    filled = Inpaint("telea", 3).fill(image, mask)
+    assert np.abs(filled.astype(int) - bgr).max() <= 2
+
+
+def test_regions_partition_the_mask():
+    mask = np.random.default_rng(0).random((70, 50)) < 0.01
+    counted = np.zeros(mask.shape, int)
+    for crop, own in regions(mask, margin_px=3):
+        counted[crop] += own
+    assert np.array_equal(counted, mask)
+
+
+def test_the_inner_ramp_rises_from_the_edge_inwards():
+    mask = np.zeros((40, 40), bool)
+    mask[10:30, 10:30] = True
+    ramp = inner_ramp(mask, 3)
+    assert (ramp[~mask] == 0).all() and (ramp[14:26, 14:26] == 1).all()
+    assert np.allclose(ramp[20, 9:14], [0, 0.25, 0.5, 0.75, 1], atol=0.02)
+    assert np.array_equal(inner_ramp(mask, 0), mask.astype(np.float32))
+    assert (inner_ramp(np.ones((5, 5), bool), 4) == 1).all()
+
+
+def test_the_overlay_needs_labels():
+    frame = TimedFrame(picture(10, 10), 0, TIME_BASE)
+    with pytest.raises(ConfigError, match="needs labels"):
+        next(Overlay()([MaskedFrame(frame, np.zeros((10, 10), bool))]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Inpaint("magic"),
+        lambda: Inpaint(radius_px=0),
+        lambda: Blur(0),
+        lambda: Pixelate(2),
+        lambda: Solid((0, 0)),
+        lambda: Solid((0, 0, 256)),
+        lambda: Overlay(1.5),
+        lambda: Alpha(-0.1),
+        lambda: SideBySide(Solid(), -1),
+    ],
+)
+def test_options_that_can_not_work_are_refused(make):
+    with pytest.raises(ConfigError, match="remover"):
+        make()

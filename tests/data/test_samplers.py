@@ -1,0 +1,127 @@
+from collections import Counter
+
+import pytest
+
+from outtake.data.samplers import (
+    NO_SAMPLE,
+    EpochSampler,
+    EqualSizeBatches,
+    SharedBatches,
+    mixed_seed,
+)
+
+
+def epoch(number, count=10, seed=3, **options):
+    sampler = EpochSampler(count, seed=seed, **options)
+    sampler.set_epoch(number)
+    return list(sampler)
+
+
+def test_an_epoch_is_every_sample_once_in_an_order_of_its_own():
+    first, second = epoch(0), epoch(1)
+    assert sorted(index for _, index in first) == list(range(10))
+    assert {number for number, _ in second} == {1}
+    assert [index for _, index in first] != [index for _, index in second]
+    assert first == epoch(0) != epoch(0, seed=4)
+
+
+def test_iterating_other_epochs_before_changes_nothing():
+    sampler = EpochSampler(10, seed=3)
+    for number in (5, 2, 2):
+        sampler.set_epoch(number)
+        assert list(sampler) == epoch(number)
+
+
+@pytest.mark.parametrize("samples", [4, 25])
+def test_short_and_long_epochs_see_all_samples_equally_often(samples):
+    keys = [key for number in range(10) for key in epoch(number, samples_per_epoch=samples)]
+    assert len(keys) == len(set(keys)) == 10 * samples
+    assert set(Counter(index for _, index in keys).values()) == {samples}
+
+
+def shares(world_size, batch_size=4, count=10, **options):
+    """What each process gets, batch by batch."""
+    parts = []
+    for rank in range(world_size):
+        sampler = EpochSampler(count, seed=3, **options)
+        batches = SharedBatches(sampler, batch_size, rank=rank, world_size=world_size)
+        parts.append(list(batches))
+        assert len(batches) == len(parts[-1])
+    return list(zip(*parts, strict=True))
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_processes_share_each_batch_of_one_process(world_size):
+    (alone,) = zip(*shares(1), strict=True)
+    together = shares(world_size)
+    assert len(alone) == len(together) == 2
+    for whole, parts in zip(alone, together, strict=True):
+        assert sorted(key for part in parts for key in part) == sorted(whole)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+        assert min(map(len, parts)) >= 1
+
+
+def test_an_epoch_smaller_than_a_batch_is_one_batch():
+    ((first, second),) = shares(2, batch_size=16, count=5)
+    assert len(first) == 3 and len(second) == 2
+
+
+def test_a_place_in_an_epoch_is_the_same_for_any_number_of_processes():
+    def left(rank, world_size):
+        sampler = EpochSampler(10, seed=3)
+        sampler.resume(1, 4)
+        return next(iter(SharedBatches(sampler, 4, rank=rank, world_size=world_size)))
+
+    both = [*left(0, 2), *left(1, 2)]
+    assert sorted(both) == sorted(left(0, 1)) == sorted(epoch(1)[4:8])
+
+
+def test_seeds_differ_by_purpose_and_by_every_number():
+    seeds = {
+        mixed_seed(purpose, seed, number, index)
+        for purpose in ("order", "augment")
+        for seed in range(4)
+        for number in range(12)
+        for index in range(12)
+    }
+    assert len(seeds) == 2 * 4 * 12 * 12
+
+
+def test_batches_group_neighbours_of_one_size_and_keep_the_order():
+    small, large = (4, 6), (8, 6)
+    sizes = [small, small, small, large, small, large, large]
+    batches = list(EqualSizeBatches(sizes, 2))
+    assert batches == [[0, 1], [2], [3], [4], [5, 6]]
+    assert all(len({sizes[index] for index in batch}) == 1 for batch in batches)
+
+
+@pytest.mark.parametrize(("samples", "world_size"), [(7, 2), (8, 3), (1, 3)])
+def test_processes_share_the_batches_and_have_as_many(samples, world_size):
+    sizes = [(4, 6)] * samples
+    parts = [
+        list(EqualSizeBatches(sizes, 2, rank=rank, world_size=world_size))
+        for rank in range(world_size)
+    ]
+    assert len({len(part) for part in parts}) == 1
+    seen = [index for part in parts for batch in part for index in batch if index != NO_SAMPLE]
+    assert sorted(seen) == list(range(samples))
+    alone = list(EqualSizeBatches(sizes, 2))
+    assert all(batch in alone for part in parts for batch in part if batch != [NO_SAMPLE])
+
+
+def test_an_epoch_is_gone_on_with_after_its_first_samples_and_only_once():
+    options = {"seed": 3, "samples_per_epoch": 14}
+    sampler = EpochSampler(10, **options)
+    sampler.resume(4, 5)
+    sampler.set_epoch(0)
+    assert list(sampler) == epoch(4, **options)[5:]
+    assert len(sampler) == 14
+    assert list(sampler) == epoch(0, **options)
+
+
+def test_an_epoch_of_which_nothing_is_left_does_not_eat_the_next():
+    sampler = EpochSampler(10, seed=3)
+    sampler.resume(4, 10)
+    sampler.set_epoch(4)
+    sampler.set_epoch(5)
+    assert list(sampler) == epoch(5)

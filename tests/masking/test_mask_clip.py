@@ -1,0 +1,92 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError, VideoError
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import TimedFrame
+from outtake.masking.mask_clip import masks_from
+from outtake.removal.views import MaskView
+from outtake.video.read.clip import open_clip
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.video_writer import open_writer
+
+RATE = Fraction(25)
+
+
+def frames(count: int, height: int = 48, width: int = 64) -> list[TimedFrame]:
+    return [
+        TimedFrame(np.full((height, width, 3), pts, np.uint8), pts, 1 / RATE)
+        for pts in range(count)
+    ]
+
+
+def drawn(masks: list[np.ndarray]) -> list[TimedFrame]:
+    given = [MaskedFrame(frame, mask) for frame, mask in zip(frames(9), masks, strict=False)]
+    return list(MaskView()(given))
+
+
+def some_masks(count: int = 5) -> list[np.ndarray]:
+    draw = np.random.default_rng(0)
+    return [draw.random((48, 64)) < 0.3 for _ in range(count)]
+
+
+@pytest.mark.parametrize("name", ["masks", "masks.mkv"])
+def test_masks_that_were_exported_come_back_exactly(tmp_path, name):
+    masks = some_masks()
+    info = VideoInfo(tmp_path, 64, 48, RATE, 1 / RATE, 5, 0.2)
+    codec = "ffv1" if "." in name else "auto"
+    with open_writer(tmp_path / name, info, codec=codec, audio=False) as writer:
+        for picture in drawn(masks):
+            writer.write(picture)
+    with open_clip(tmp_path / name) as clip:
+        back = list(masks_from(frames(5), clip))
+    assert [item.frame.pts for item in back] == list(range(5))
+    for item, mask in zip(back, masks, strict=True):
+        assert item.mask.dtype == bool and np.array_equal(item.mask, mask)
+        assert item.labelled is None
+
+
+def test_bright_pixels_of_any_colour_are_the_mask():
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[0, 0] = (255, 0, 0)
+    picture[0, 1] = 127
+    picture[0, 2] = 128
+    (item,) = masks_from(frames(1), [TimedFrame(picture, 0, RATE)])
+    assert item.mask[0, :3].tolist() == [True, False, True] and item.mask.sum() == 2
+
+
+def test_a_mask_grows_only_if_told():
+    mask = np.zeros((48, 64), bool)
+    mask[20, 30] = True
+    assert next(masks_from(frames(1), drawn([mask]))).mask.sum() == 1
+    (grown,) = masks_from(frames(1), drawn([mask]), dilate=2 / 48)
+    assert grown.mask[18:23, 30].all() and not grown.mask[17, 30]
+
+
+def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():
+    few = masks_from(frames(5), drawn(some_masks(3)))
+    assert len([next(few) for _ in range(3)]) == 3
+    with pytest.raises(VideoError, match="masks end before frame 3 "):
+        next(few)
+    with pytest.raises(VideoError, match=r"the clip ends with frame 2 .* masks go on"):
+        list(masks_from(frames(3), drawn(some_masks(5))))
+    with pytest.raises(VideoError, match="before frame 103 "):
+        list(masks_from(frames(5), drawn(some_masks(3)), first_number=100))
+
+    with pytest.raises(VideoError, match=r"the clip ends with frame 99 "):
+        list(masks_from([], drawn(some_masks(1)), first_number=100))
+
+
+def test_a_clip_that_was_cut_short_may_leave_masks_over():
+    cut = masks_from(frames(3), drawn(some_masks(5)), cut_short=lambda: True)
+    assert len(list(cut)) == 3
+
+
+def test_another_size_is_an_error_that_names_the_frame():
+    odd = [*drawn(some_masks(2)), TimedFrame(np.zeros((24, 32, 3), np.uint8), 2, RATE)]
+    with pytest.raises(ConfigError, match="mask of frame 2 is 32x24, but the frame is 64x48"):
+        list(masks_from(frames(3), odd))
+    with pytest.raises(ConfigError, match=r"mask.dilate=1"):
+        masks_from([], [], dilate=1)

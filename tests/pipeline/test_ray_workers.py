@@ -1,0 +1,206 @@
+"""Workers of a cluster: what is asked of Ray, and what each is told. Ray itself is played here."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from outtake.config.build import plain_containers
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError, DeviceError
+from outtake.pipeline import ray_workers
+from outtake.pipeline.ray_resources import for_worker, resources, uses_cuda
+from outtake.programs import infer_video as app
+from tests.pipeline.square import frames, square_tools, write_scene
+
+
+class Ray:
+    """Plays Ray: a task runs at once, if a machine has what it asks for; else never."""
+
+    exceptions = SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=ZeroDivisionError)
+
+    def __init__(self, *machines: dict[str, float]) -> None:
+        self.machines = machines
+        self.asked: dict[str, float] = {}
+        self.told: list[dict] = []
+        self.ended = False
+
+    def init(self, **_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+
+    def nodes(self) -> list[dict]:
+        gone = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+        return [gone, *({"Alive": True, "Resources": machine} for machine in self.machines)]
+
+    def remote(self, function):
+        def start(*arguments):
+            self.told.append(arguments[0])
+            return function(*arguments)
+
+        def options(**asked):
+            self.asked = asked
+            return SimpleNamespace(remote=start)
+
+        return SimpleNamespace(options=options)
+
+    def wait(self, running, timeout):
+        wanted = {"CPU": self.asked["num_cpus"], "GPU": self.asked["num_gpus"]}
+        fits = any(all(m.get(k, 0) >= v for k, v in wanted.items()) for m in self.machines)
+        assert fits, f"Ray would wait for {wanted} for ever"
+        return running, []
+
+    def get(self, task):
+        return task
+
+    def shutdown(self) -> None:
+        self.ended = True
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """Puts a cluster of these machines in Ray's place."""
+
+    def put(*machines: dict[str, float]) -> Ray:
+        ray = Ray(*machines)
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        return ray
+
+    return put
+
+
+@pytest.fixture
+def gpus_here(monkeypatch) -> None:
+    """A driver that has two GPUs, as far as PyTorch says."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def config(*overrides: str) -> dict:
+    return plain_containers(compose("infer_video", ["input=x", "output=x", *overrides]))
+
+
+def run(folder: Path, *overrides: str) -> Path:
+    places = [f"input={folder / 'in.mkv'}", f"output={folder / 'out.mkv'}", "codec=ffv1"]
+    asked = [*places, "segment_frames=2", "remover=solid", "workers=2", *overrides]
+    return app.infer_video(compose("infer_video", asked))[0]
+
+
+def test_masks_of_ones_own_ask_for_no_gpu(tmp_path, play, gpus_here):
+    write_scene(tmp_path)
+    ray = play({"CPU": 4.0})
+    target = run(tmp_path, f"masks={tmp_path / 'masks.mkv'}")
+    assert len(frames(target)) == 8 and ray.ended
+    assert ray.asked["num_gpus"] == 0 and ray.asked["num_cpus"] == 2
+    assert {plain["device"] for plain in ray.told} == {"cpu"}
+
+
+@pytest.fixture
+def labelled(tmp_path, monkeypatch) -> Path:
+    """A clip whose labels need no checkpoint, so that only the config says what they run on."""
+    for module in (app, ray_workers):
+        monkeypatch.setattr(module, "build_tools", square_tools)
+    return write_scene(tmp_path)
+
+
+def test_a_cluster_without_a_gpu_is_one_line_and_no_endless_wait(labelled, play, gpus_here):
+    ray = play({"CPU": 8.0}, {"CPU": 8.0})
+    with pytest.raises(
+        DeviceError, match="no machine of the Ray cluster has a GPU; set device=cpu"
+    ):
+        run(labelled, "backend=torch")
+    assert ray.ended and not ray.told
+    assert not list(labelled.glob("out*"))
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
+def test_a_worker_is_told_of_the_only_gpu_that_it_sees(labelled, play, gpus_here, device, caplog):
+    ray = play({"CPU": 6.0, "GPU": 1.0}, {"CPU": 32.0})
+    assert len(frames(run(labelled, "backend=torch", f"device={device}"))) == 8
+    assert ray.asked["num_gpus"] == 1 and ray.asked["num_cpus"] == 6
+    assert {plain["device"] for plain in ray.told} == {"cuda"}
+    assert "workers=2: each gets a GPU of its own, so 1 of them work at once" in caplog.text
+
+
+def test_sigterm_stays_the_callers(labelled, play):
+    ray, seen = play({"CPU": 2.0}), []
+    wait = ray.wait
+    ray.wait = lambda *a, **k: (seen.append(signal.getsignal(signal.SIGTERM)), wait(*a, **k))[1]
+    before = signal.getsignal(signal.SIGTERM)
+    run(labelled, "backend=torch", "device=cpu")
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert all("terminable" in handler.__qualname__ for handler in seen) and seen
+
+
+@pytest.mark.parametrize(
+    ("overrides", "uses", "device"),
+    [
+        (["backend=torch"], True, "cuda"),
+        (["backend=torch", "device=cpu"], False, "cpu"),
+        (["backend=openvino"], False, "cpu"),
+        (["backend=onnxruntime", "backend.provider=cpu"], False, "cpu"),
+        (["backend=onnxruntime", "backend.provider=tensorrt"], True, "cuda"),
+        (["backend=onnxruntime", "device=cuda:1"], True, "cuda"),
+        (["masks=x"], False, "cpu"),
+    ],
+)
+def test_a_gpu_is_asked_for_only_if_the_network_uses_one(gpus_here, overrides, uses, device):
+    plain = config(*overrides)
+    assert uses_cuda(plain) is uses
+    assert for_worker(plain)["device"] == device
+
+
+@pytest.mark.parametrize(
+    ("overrides", "uses", "told"),
+    [
+        (["remover=torchscript"], True, "cuda"),
+        (["remover=torchscript", "remover.device=cpu"], False, "cpu"),
+        (["remover=torchscript", "remover.device=cuda"], True, "cuda"),
+        (["remover=onnx"], False, "cpu"),  # the one that is installed is for the CPU
+        (["remover=solid"], False, None),
+    ],
+)
+def test_a_remover_of_ones_own_may_use_a_gpu_too(gpus_here, monkeypatch, overrides, uses, told):
+    monkeypatch.setattr("outtake.pipeline.ray_resources._onnx_has_cuda", lambda: False)
+    plain = config("masks=x", *([] if told is None else ["remover.path=x"]), *overrides)
+    assert uses_cuda(plain) is uses
+    assert for_worker(plain)["remover"].get("device") == told
+
+
+def test_what_is_inside_another_remover_counts(gpus_here, monkeypatch):
+    filler = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, path: x}"
+    plain = config("masks=x", filler)
+    assert uses_cuda(plain)
+    assert for_worker(plain)["remover"]["filler"]["device"] == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert not uses_cuda(plain)
+    assert for_worker(plain)["remover"]["filler"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("machines", "workers", "cuda", "cpus"),
+    [
+        ([(16, 0)], 4, False, 4),
+        ([(2, 0)], 8, False, 1),
+        ([(4, 0), (4, 0)], 1, False, 4),  # not 8, which no machine has
+        ([(4, 0), (12, 0)], 2, False, 6),
+        ([(0, 0), (8, 0)], 2, False, 4),
+        ([(16, 8)], 8, True, 2),
+        ([(16, 2)], 8, True, 8),
+        ([(64, 0), (8, 1)], 4, True, 8),
+    ],
+)
+def test_a_worker_asks_for_what_some_machine_has(machines, workers, cuda, cpus):
+    have = [{"CPU": float(cpu), "GPU": float(gpu)} for cpu, gpu in machines]
+    asked = resources(have, workers, cuda=cuda)
+    assert asked == {"num_cpus": cpus, "num_gpus": int(cuda)}
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_a_cluster_without_a_processor_is_one_line(cuda):
+    with pytest.raises(ConfigError, match="of the Ray cluster has a processor to give away"):
+        resources([{"CPU": 0.0, "GPU": 1.0}], 2, cuda=cuda)

@@ -1,0 +1,205 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import Context, LabelledFrame, MaskedFrame
+from outtake.core.labels import LabelSpace
+from outtake.core.types import TimedFrame
+from outtake.pipeline.run import Produced, produce
+from outtake.pipeline.segments import Segments, common_stride, first_needed
+from outtake.pipeline.stage_threads import Stages
+
+SIZE = (4, 5)
+SPACE = LabelSpace.named(("a", "b"))
+
+
+def clip(frames: int, start: int = 0):
+    for number in range(start, frames):
+        image = np.full((*SIZE, 3), number % 256, np.uint8)
+        yield MaskedFrame(TimedFrame(image, 10 * number, Fraction(1, 100)), np.ones(SIZE, bool))
+
+
+def numbers(items):
+    return [(item.number, item.wanted) for item in items]
+
+
+def test_a_segment_comes_between_its_context():
+    found = {index: numbers(items) for index, items in Segments(clip(10), 4, Context(2, 1))}
+    assert found == {
+        0: [(0, True), (1, True), (2, True), (3, True), (4, False)],
+        1: [(2, False), (3, False), (4, True), (5, True), (6, True), (7, True), (8, False)],
+        2: [(6, False), (7, False), (8, True), (9, True)],
+    }
+
+
+def test_keyframes_come_from_further_back():
+    context = Context(before=1, keyframe_reach=9, keyframe_step=4)
+    found = {index: numbers(items) for index, items in Segments(clip(16), 5, context)}
+    before = {index: [n for n, wanted in items if not wanted] for index, items in found.items()}
+    assert before == {0: [], 1: [0, 4], 2: [4, 8, 9], 3: [8, 12, 14]}
+
+
+@pytest.mark.parametrize("context", [Context(), Context(3, 2), Context(2, 5, 12, 3)])
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_a_clip_that_starts_in_the_middle_gives_the_same_segments(context, first):
+    whole = {index: numbers(items) for index, items in Segments(clip(30), 4, context)}
+    start = first_needed(first, 4, context, lead=2, stride=3)
+    assert start % 3 == 0 and start <= max(4 * first - 2, 0)
+    part = Segments(clip(30, start), 4, context, start=start, first=first)
+    assert {index: numbers(items) for index, items in part} == {
+        index: items for index, items in whole.items() if index >= first
+    }
+
+
+def test_what_a_remover_does_not_look_at_is_not_kept():
+    def labelled():
+        for item in clip(12):
+            frame = replace(item.frame, deep=np.zeros((*SIZE, 3), np.uint16))
+            yield replace(item, frame=frame, labelled=LabelledFrame(frame, item.mask, SPACE))
+
+    def kept(context: Context):
+        return [
+            (item.wanted, item.frame.deep is not None, item.labelled is not None)
+            for _, items in Segments(labelled(), 4, context)
+            for item in items
+        ]
+
+    assert all(deep and labels for _, deep, labels in kept(Context(3, 2)))
+    found = kept(Context(3, 2, labels=False, deep=False))
+    assert sum(wanted for wanted, _, _ in found) == 12
+    assert all(deep for wanted, deep, _ in found if wanted)
+    assert not any(labels for _, _, labels in found)
+    behind = [deep for wanted, deep, _ in found if not wanted]
+    assert behind == [True, True, *[False] * 3, True, True, *[False] * 3]  # after, before, ...
+
+
+def test_segments_may_be_left_unread():
+    segments = Segments(clip(20), 5, Context(2, 2))
+    found = {index: numbers(items) for index, items in segments if index % 2}
+    assert [number for number, wanted in found[3] if wanted] == [15, 16, 17, 18, 19]
+    assert [number for number, _ in found[1]] == list(range(3, 12))
+
+
+@pytest.mark.parametrize("frames", [0, 1, 4, 5, 8])
+def test_every_frame_is_wanted_once(frames):
+    wanted = [
+        item.number
+        for _, items in Segments(clip(frames), 4, Context(3, 3))
+        for item in items
+        if item.wanted
+    ]
+    assert wanted == list(range(frames))
+
+
+def test_no_more_than_the_context_is_held():
+    alive = []
+
+    class Watched(MaskedFrame):
+        pass
+
+    segments = Segments(clip(200), 10, Context(4, 3, 32, 16))
+    for _, items in segments:
+        for _ in items:
+            alive.append(len(segments._held))
+    assert max(alive) <= 4 + 3 + 2 + 10 // 2 + 3
+
+
+def test_strides_have_a_common_start():
+    assert common_stride(4, 6) == 12 and common_stride(0, 5) == 5
+
+
+class Looking:
+    """A remover that shows the mean of all frames it gets, and counts as it goes."""
+
+    needs_mask, keeps_outside, channels = True, False, 3
+
+    def __init__(self, extra: int = 0) -> None:
+        self._extra = extra
+
+    def context(self, height, width, deep=False):
+        return Context(3, 2)
+
+    def __call__(self, clip):
+        held = list(clip)
+        mean = np.mean([item.frame.image for item in held], axis=0).astype(np.uint8)
+        for item in held[: len(held) + min(self._extra, 0)]:
+            yield TimedFrame(mean + item.frame.image, item.frame.pts, item.frame.time_base)
+        for _ in range(self._extra):
+            yield held[0].frame
+
+
+class Shelf:
+    """Keeps segments; those that ended with an error are not kept."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, list[np.ndarray]] = {}
+
+    def __call__(self, index):
+        shelf = self
+
+        class Sink:
+            def __enter__(self):
+                self.frames = []
+                return self
+
+            def write(self, made):
+                self.frames.append(made.frame.image)
+
+            def __exit__(self, kind, error, trace):
+                if kind is None:
+                    shelf.kept[index] = self.frames
+
+        return Sink()
+
+
+def run(frames: int, **options) -> tuple[Shelf, Produced]:
+    shelf = Shelf()
+    start = options.get("start", 0)
+    with Stages() as stages:
+        made = produce(
+            clip(frames, start), Looking(), shelf, stages, length=4, size=SIZE, **options
+        )
+    return shelf, made
+
+
+def test_segments_made_alone_equal_those_of_one_run():
+    whole, made = run(18)
+    assert made == Produced((0, 1, 2, 3, 4), 18, 5)
+    for first in range(5):
+        start = first_needed(first, 4, Context(3, 2), lead=0, stride=1)
+        part, made = run(18, first=first, stop=first + 1, start=start)
+        assert made.segments == (first,) and made.end == (5 if first == 4 else None)
+        assert np.array_equal(part.kept[first], whole.kept[first])
+
+
+def test_complete_segments_are_not_made_again():
+    whole, _ = run(18)
+    part, made = run(18, complete={1, 3})
+    assert made == Produced((0, 2, 4), 10, 5)
+    assert all(np.array_equal(part.kept[index], whole.kept[index]) for index in (0, 2, 4))
+
+
+def test_a_range_beyond_the_end_is_empty():
+    shelf, made = run(8, first=4)
+    assert made.segments == () and shelf.kept == {}
+
+
+@pytest.mark.parametrize(("frames", "whole"), [(10, [0, 1]), (11, [0, 1]), (9, [0]), (8, [0])])
+def test_damage_keeps_only_what_it_touches_from_counting(frames, whole):
+    def check():
+        raise OSError("damaged")
+
+    shelf = Shelf()
+    with Stages() as stages, pytest.raises(OSError, match="damaged"):
+        produce(clip(frames), Looking(), shelf, stages, length=4, size=SIZE, check=check)
+    # Two frames after a segment belong to its context.
+    assert sorted(shelf.kept) == whole
+
+
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_a_remover_that_miscounts_is_named(extra):
+    with Stages() as stages, pytest.raises(ConfigError, match="Looking did not give one frame"):
+        produce(clip(6), Looking(extra), Shelf(), stages, length=4, size=SIZE)

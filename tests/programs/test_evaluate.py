@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from outtake.config.compose import compose
+from outtake.config.load_trained import load_trained
+from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.evaluation.bootstrap import Bootstrap
+from outtake.evaluation.evaluation_loop import count
+from outtake.evaluation.metrics import ConfusionMatrix, scores
+from outtake.evaluation.summary import detail_of
+from outtake.programs.evaluate import baseline_loader, data_for, evaluate
+from outtake.programs.train import train
+from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
+from tests.small_run import SMALL
+
+
+def run(*overrides: str) -> dict:
+    return json.loads(evaluate(compose("evaluate", overrides)).read_text())
+
+
+def test_it_gives_the_miou_that_training_logged(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}", "device=cpu")
+    summary = json.loads((small_run / "summary.json").read_text())
+    assert record["miou"] == summary["best"]["val/miou"]
+    for name, value in record["iou"].items():
+        assert summary["best"].get(f"val/iou/{name}") == value
+
+
+def test_every_score_is_written_and_follows_from_the_confusion_matrix(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}/checkpoints/last.ckpt", "device=cpu")
+    again = scores(np.array(record["confusion"]), record["classes"])
+    for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_scored"):
+        assert record[key] == again[key]
+    for key in ("iou", "precision", "recall", "dice"):
+        assert list(record[key]) == record["classes"]
+    assert record["images"] == 8 and record["images_per_second"] > 0
+    assert sum(map(sum, record["confusion"])) == record["pixels"] == 8 * 64 * 96
+
+
+def test_mirrored_prediction_gives_mirrored_labels(small_run: Path) -> None:
+    task = load_trained(small_run).task
+    images = torch.randint(0, 255, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.inference_mode():
+        there = task.predict(images, flip=True)
+        back = task.predict(images.flip(-1), flip=True).flip(-1)
+    assert torch.allclose(there, back, atol=1e-4)
+    record = run(f"checkpoint={small_run}", "flip=true", "device=cpu", "split=test")
+    assert record["flip"] is True
+
+
+def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:
+    record = run(f"checkpoint={small_run}", "+data.root=elsewhere", "device=cpu", "split=test")
+    assert record["images"] == 4, "the scenes are rendered, so any root will do"
+
+
+def test_evaluation_may_see_images_at_another_size_than_training(tmp_path: Path) -> None:
+    finer = [*SMALL, "trainer.max_epochs=1", "data.eval_short_side=96"]
+    train(compose("train", finer), tmp_path / "run")
+    trained = load_trained(tmp_path / "run")
+    assert trained.short_side == 96, "video and other data follow the evaluation"
+    data = data_for(trained, compose("evaluate", ["checkpoint=x", "workers=0"]))
+    batch = next(iter(data.eval_loader("val")))
+    assert batch["image"].shape[2:] == (96, 144) and batch["mask"].shape[1:] == (64, 96)
+    record = run(f"checkpoint={tmp_path / 'run'}", "device=cpu")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert record["miou"] == summary["best"]["val/miou"]
+
+
+def test_the_checkpoint_alone_is_enough(small_run: Path, tmp_path: Path) -> None:
+    lonely = tmp_path / "net.ckpt"
+    shutil.copy(small_run / "checkpoints" / "best.ckpt", lonely)
+    record = run(f"checkpoint={lonely}", "split=test", "device=cpu", f"output={tmp_path / 'out'}")
+    assert record["split"] == "test" and record["images"] == 4
+    assert (tmp_path / "out" / "metrics.json").is_file()
+
+
+def test_other_data_of_the_same_classes_can_be_named(small_run: Path) -> None:
+    small = ["data.source.height=48", "data.source.width=70", "data.source.clips.val=1"]
+    record = run(f"checkpoint={small_run}", "data=scenes", *small, "device=cpu")
+    assert record["pixels"] == record["images"] * 48 * 70
+
+
+def test_data_of_other_classes_is_refused(small_run: Path, camvid_root: Path) -> None:
+    with pytest.raises(LabelSpaceError, match="sky"):
+        run(f"checkpoint={small_run}", "data=camvid", f"data.root={camvid_root}", "device=cpu")
+
+
+def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Path) -> None:
+    common = (f"checkpoint={small_run}", "device=cpu")
+    plain = run(*common, "report=false", f"output={tmp_path / 'plain'}")
+    full = run(*common, f"output={tmp_path / 'full'}")
+    assert not (tmp_path / "plain" / "report.html").exists()
+    assert (tmp_path / "full" / "report.html").is_file()
+    timed = ("images_per_second", "speed", "forward_ms", "forward")
+    assert {k: v for k, v in full.items() if k in plain and k not in timed} == {
+        k: v for k, v in plain.items() if k not in timed
+    }
+    for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_dice"):
+        low, high = full["intervals"][key]
+        assert low <= full[key] <= high, key
+    assert full["bootstrap"] == {"unit": "image", "resamples": 2000, "level": 0.95, "seed": 0}
+    assert set(full["speed"]["ms_per_image"]) == {"load", "network", "count"}
+    assert full["forward_ms"] > 0 and "threads" in full["forward"]["device"]
+    assert (full["forward"]["height"], full["forward"]["width"]) == (64, 96)
+    assert 0 <= full["boundary"]["iou"] <= 1 and 0 <= full["boundary"]["f_score"] <= 1
+    assert 0 <= full["calibration"]["ece"] <= 1
+    assert sum(full["calibration"]["pixels"]) == full["pixels"]
+    assert len(full["per_image"]) == full["images"]
+
+
+def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluations(
+    small_run: Path,
+) -> None:
+    trained = load_trained(small_run)
+    cfg = compose("evaluate", [f"checkpoint={small_run}", "workers=0"])
+    loader = data_for(trained, cfg).eval_loader("val")
+    done = count(
+        trained.task, trained.labels, loader, torch.device("cpu"), detail=True, progress=False
+    )
+    names = trained.labels.names
+    detail = detail_of(done.scoring, names, [str(i) for i in range(8)], Bootstrap(200))
+    matrices = []
+    with torch.inference_mode():
+        for batch in loader:
+            guess = trained.task.predict(batch["image"], (64, 96)).argmax(1)
+            for g, t in zip(guess, batch["mask"], strict=True):
+                one = ConfusionMatrix(len(names), 255)
+                one.update(g, t)
+                matrices.append(one.counts())
+    for each, matrix in zip(detail["per_image"], matrices, strict=True):
+        assert each["miou"] == pytest.approx(scores(matrix, names)["miou"])
+    shown = [e.miou for e in done.scoring.extremes.worst]
+    assert shown == sorted(e["miou"] for e in detail["per_image"])[:4]
+    assert [e.miou for e in done.scoring.extremes.best] == pytest.approx(
+        sorted((e["miou"] for e in detail["per_image"]), reverse=True)[:4]
+    )
+    draws = np.random.default_rng(0).multinomial(8, [1 / 8] * 8, 200)
+    resampled = [scores(np.tensordot(d, np.array(matrices), 1), names)["miou"] for d in draws]
+    assert detail["intervals"]["miou"] == pytest.approx(
+        tuple(np.quantile(resampled, [0.025, 0.975]))
+    )
+
+
+def test_two_checkpoints_are_compared_on_the_same_draws(small_run: Path, tmp_path: Path) -> None:
+    last = small_run / "checkpoints" / "last.ckpt"
+    options = ("device=cpu", f"output={tmp_path}", "bootstrap.resamples=300", "report=false")
+    same = run(f"checkpoint={small_run}", f"baseline={small_run}", *options)["paired"]
+    assert same["difference"] == 0 and same["interval"] == [0, 0]
+    there = run(f"checkpoint={small_run}", f"baseline={last}", *options)
+    back = run(f"checkpoint={last}", f"baseline={small_run}", *options)
+    paired, reverse = there["paired"], back["paired"]
+    assert paired["baseline_miou"] == pytest.approx(back["miou"])
+    assert paired["difference"] == pytest.approx(there["miou"] - back["miou"])
+    assert paired["interval"][0] <= paired["difference"] <= paired["interval"][1]
+    assert reverse["difference"] == pytest.approx(-paired["difference"])
+    assert reverse["interval"] == pytest.approx([-paired["interval"][1], -paired["interval"][0]])
+
+
+def test_a_baseline_of_another_resolution_sees_the_same_images(
+    small_run: Path, tmp_path: Path
+) -> None:
+    checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
+    checkpoint["outtake"]["short_side"] = 96
+    save_checkpoint(checkpoint, tmp_path / "finer.ckpt")
+    finer, own = load_trained(tmp_path / "finer.ckpt"), load_trained(small_run)
+    cfg = compose("evaluate", ["checkpoint=x", "workers=0"])
+    data = data_for(own, cfg)
+    batch = next(iter(baseline_loader(finer, own, cfg, data)))
+    same = next(iter(data.eval_loader("val")))
+    assert batch["image"].shape[2:] == (96, 144) and same["image"].shape[2:] == (64, 96)
+    assert torch.equal(batch["mask"], same["mask"])
+    small = ["data=scenes", "data.source.height=48", "data.source.width=70"]
+    other = [*small, "data.source.clips.val=1", "checkpoint=x", "workers=0"]
+    moved = compose("evaluate", other)
+    with pytest.raises(DataRootError, match="other images"):
+        baseline_loader(finer, own, moved, data)
+
+
+def test_too_few_draws_are_refused(small_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="resamples"):
+        run(f"checkpoint={small_run}", "bootstrap.resamples=3", f"output={tmp_path / 'out'}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_may_be_called_like_a_secret(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(pairs, tmp_path / "data"))
+    (data / "classes.yaml").write_text("names: [board, token]\n")
+    run = tmp_path / "run"
+    train(compose("train", [*runs.options(data), "trainer.max_epochs=1"]), run)
+    written = evaluate(compose("evaluate", [f"checkpoint={run}"]))
+    record = json.loads(written.read_text())
+    assert isinstance(record["iou"]["token"], float)
+    assert "redacted" not in written.read_text() + (run / "summary.json").read_text()
+    assert "redacted" not in (written.parent / "report.html").read_text()
+
+
+@pytest.mark.parametrize("change", ["bootstrap.resamples=abc", "bootstrap.seed=-1"])
+def test_draws_that_are_no_number_are_refused_before_the_work(change: str) -> None:
+    with pytest.raises(ConfigError, match="must be a whole number"):
+        evaluate(compose("evaluate", ["checkpoint=missing", change]))

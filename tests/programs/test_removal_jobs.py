@@ -1,0 +1,466 @@
+"""A removal as a job: resumed, interrupted, damaged, previewed, spread over workers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from outtake.core.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
+from outtake.core.types import TimedFrame
+from outtake.pipeline.preview import reduced_info
+from outtake.pipeline.ray_workers import split
+from outtake.programs import infer_video as app
+from outtake.removal.effects import Blur
+from outtake.video.read.clip import open_clip
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.video_writer import open_writer
+from tests.pipeline.square import HEIGHT, HOLE, WIDTH, frames, write_scene
+
+ROOT = Path(__file__).parents[2]
+FRAMES = 40
+
+
+@pytest.fixture
+def scene(tmp_path) -> Path:
+    """A square that stands in a picture that pans, and the masks of the square."""
+    return write_scene(tmp_path, FRAMES)
+
+
+def asked(folder: Path, *overrides: str) -> list[str]:
+    plate = not any(override.startswith("remover=") for override in overrides)
+    return [
+        f"input={folder / 'in.mkv'}", f"masks={folder / 'masks.mkv'}", "segment_frames=8",
+        *(["remover.reach_frames=12"] if plate else []), *overrides,
+    ]  # fmt: skip
+
+
+def run(folder: Path, *overrides: str) -> Path:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("infer_video", overrides=asked(folder, *overrides))
+    return app.infer_video(cfg)[0]
+
+
+def script(folder: Path, *overrides: str) -> list[str]:
+    return [sys.executable, str(ROOT / "infer_video.py"), *asked(folder, *overrides)]
+
+
+def same(first: Path, second: Path) -> bool:
+    pairs = zip(frames(first), frames(second), strict=True)
+    return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
+
+
+def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
+    with open_writer(scene / "deep.mkv", info, codec="ffv1") as writer:
+        for frame in frames(scene / "in.mkv")[:3]:
+            deep = (frame.image * np.uint16(257)) ^ np.uint16(64)  # more than 8 bits can tell
+            writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
+    with (
+        open_clip(scene / "masks.mkv") as masks,
+        open_writer(scene / "three.mkv", masks.info, codec="ffv1") as writer,
+    ):
+        for frame in frames(scene / "masks.mkv")[:3]:
+            writer.write(frame)
+    files = (f"input={scene / 'deep.mkv'}", f"masks={scene / 'three.mkv'}")
+    shown = {}
+    for remover in ("alpha", "blur"):
+        folder = run(scene, *files, f"remover={remover}", "feather=0", f"output={scene / remover}")
+        shown[remover] = cv2.imread(str(folder / "00001.png"), cv2.IMREAD_UNCHANGED)
+    assert {image.dtype for image in shown.values()} == {np.dtype(np.uint16)}
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[HOLE] = False
+    assert np.array_equal(shown["alpha"][outside][:, :3], shown["blur"][outside])
+    assert (shown["alpha"][..., 3] == np.where(outside, 65535, 0)).all()
+    assert (shown["alpha"][..., :3] % 257).any(), "8 bits only"
+
+
+def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
+    target = run(scene, f"output={scene / 'out.mkv'}", "codec=ffv1")
+    before, after = frames(scene / "in.mkv"), frames(target)
+    assert [frame.pts for frame in after] == [frame.pts for frame in before]
+    for old, new in zip(before, after, strict=True):
+        inside = np.zeros((HEIGHT, WIDTH), bool)
+        inside[HOLE] = True
+        assert np.array_equal(old.image[~inside], new.image[~inside])
+        red = (new.image[inside] == (255, 0, 0)).all(axis=1)
+        assert not red.any()
+    report = json.loads((scene / "out.report.json").read_text())
+    assert report["frames"] == FRAMES and report["fill"]["seen"] > 0.8
+
+
+def test_segments_leave_no_trace_in_what_each_frame_shows(scene):
+    whole = run(scene, f"output={scene / 'a.mkv'}", "codec=ffv1", "remover=inpaint",
+                "segment_frames=1000")  # fmt: skip
+    parts = run(scene, f"output={scene / 'b.mkv'}", "codec=ffv1", "remover=inpaint",
+                "segment_frames=7")  # fmt: skip
+    assert same(whole, parts)
+
+
+def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
+    whole = run(scene, f"output={scene / 'whole.mp4'}")
+    target = scene / "killed.mp4"
+    dice, killed = random.Random(0), 0
+    while killed < 2:
+        job = subprocess.Popen(script(scene, f"output={target}"), stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        wanted = killed + dice.randint(1, 2)
+        while job.poll() is None and time.monotonic() < deadline:
+            if len(list(scene.glob("killed.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv"))) >= wanted:
+                break
+            time.sleep(0.02)
+        job.kill()
+        job.communicate()
+        killed += 1
+        if target.exists():
+            break
+    there = len(list(scene.glob("killed.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv")))
+    assert there or target.exists()
+    if not target.exists():
+        run(scene, f"output={target}")
+        report = json.loads((scene / "killed.report.json").read_text())
+        assert report["frames"] == FRAMES
+        assert report["frames_made_now"] <= FRAMES - 8
+    assert same(whole, target)
+    assert not (scene / "killed.mp4.part").exists()
+
+
+def test_another_config_starts_afresh(scene):
+    target = scene / "out.mp4"
+    output = app.open_clip  # the input that the segments below belong to is read as ever
+    assert output is open_clip
+    folder = scene / "out.mp4.part"
+    cut = scene / "cut.mkv"
+    cut.write_bytes((scene / "in.mkv").read_bytes())
+    job = subprocess.run(
+        script(scene, f"output={target}", "limits.max_frames=20"),
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert job.returncode == 2 and "limits.max_frames" in job.stderr and not folder.exists()
+
+
+def test_damage_in_the_middle_keeps_what_was_good(scene):
+    source = scene / "in.mkv"
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4000] = bytes(4000)
+    source.write_bytes(data)
+    target = scene / "out.mp4"
+    with pytest.raises(VideoError) as caught:
+        run(scene, f"output={target}")
+    message = str(caught.value)
+    assert "\n" not in message and not target.exists()
+    if "are kept in" in message:
+        kept = frames(scene / "out.partial.mp4")
+        assert 0 < len(kept) < FRAMES
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
+    target = scene / "out.mp4"
+    job = subprocess.Popen(
+        script(scene, f"output={target}", "segment_frames=4"), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while job.poll() is None and time.monotonic() < deadline:
+        if list(scene.glob("out.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv")):
+            break
+        time.sleep(0.01)
+    job.send_signal(signal.SIGINT)
+    _, printed = job.communicate(timeout=60)
+    if job.returncode == 0:
+        pytest.skip("the job was through before the signal came")
+    assert job.returncode == 130, printed
+    assert "interrupted; " in printed and "out.partial.mp4" in printed
+    kept = frames(scene / "out.partial.mp4")
+    assert 4 <= len(kept) < FRAMES and not target.exists()
+    run(scene, f"output={target}", "segment_frames=4")
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "segment_frames=4")
+    assert same(whole, target) and not (scene / "out.partial.mp4").exists()
+
+
+@pytest.mark.parametrize("ends", [MemoryError, torch.OutOfMemoryError])
+def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends):
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "remover=blur")
+    blur = Blur.__call__
+
+    def full(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise ends("Unable to allocate 9 GiB")
+            yield frame
+
+    target = scene / "out.mp4"
+    with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
+        patch.setattr(Blur, "__call__", full)
+        run(scene, f"output={target}", "remover=blur")
+    said = str(caught.value)
+    assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
+    assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
+    assert "are kept in" in said and said.endswith("goes on after the first 16")
+    assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
+    run(scene, f"output={target}", "remover=blur")
+    assert same(whole, target)
+
+
+@pytest.mark.parametrize(
+    ("segment_frames", "resume", "said"),
+    [
+        (8, "auto", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
+        (20, "auto", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
+        (50, "auto", "kept in .*; no segment is complete, so the same command begins at the first "
+         "frame"),
+        (8, "false", r"are kept in [^;]*"),
+    ],
+)  # fmt: skip
+def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_frames, resume,
+                                                    said):  # fmt: skip
+    blur = Blur.__call__
+
+    def stopped(self, clip):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
+                raise OutputError("the disk is full")
+            yield frame
+
+    monkeypatch.setattr(Blur, "__call__", stopped)
+    options = [f"segment_frames={segment_frames}", f"resume={resume}", "remover=blur"]
+    with pytest.raises(OutputError) as caught:
+        run(scene, f"output={scene / 'out.mp4'}", *options)
+    assert re.fullmatch(f"the disk is full; .*{said}", str(caught.value)), caught.value
+
+
+def test_nothing_is_promised_where_repeating_does_not_help(scene):
+    short = scene / "short.mkv"
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(short, info, codec="ffv1") as writer:
+        for frame in frames(scene / "masks.mkv")[:30]:
+            writer.write(frame)
+    with pytest.raises(VideoError, match="masks end before frame 30") as caught:
+        run(scene, f"masks={short}", f"output={scene / 'out.mp4'}", "remover=blur")
+    assert "are kept in" in str(caught.value) and "same command" not in str(caught.value)
+
+
+def test_a_preview_is_small_and_leaves_the_output_alone(scene):
+    run(scene, f"output={scene / 'out.mp4'}", "preview=true")
+    names = sorted(entry.name for entry in scene.iterdir())
+    assert names == ["in.mkv", "masks.mkv", "out.preview.mp4", "out.preview.png"]
+    assert len(frames(scene / "out.preview.mp4")) == FRAMES
+    assert (scene / "out.preview.png").stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [((360, 640), (270, 480)), ((640, 360), (480, 270)), ((90, 160), (90, 160)),
+     ((160, 1), (160, 2)), ((160, 40), (160, 40))],
+)  # fmt: skip
+def test_a_preview_is_never_larger_than_its_clip(size, small):
+    height, width = size
+    info = reduced_info(VideoInfo(Path("in.mp4"), width, height, Fraction(25), Fraction(1, 25)))
+    assert (info.height, info.width) == small
+
+
+def test_a_confidence_video_has_a_frame_for_each(scene):
+    target = run(scene, f"output={scene / 'out.mp4'}", "confidence_video=true")
+    shown = frames(scene / "out.confidence.mp4")
+    assert [frame.pts for frame in shown] == [frame.pts for frame in frames(target)]
+    outside = shown[20].image[2:10, 2:60].astype(int)
+    # Where nothing was filled it is grey; where something was, it is not.
+    assert np.ptp(outside[..., :2], axis=2).mean() < 12
+
+
+def test_several_videos_go_into_one_folder(scene):
+    (scene / "two.mkv").write_bytes((scene / "in.mkv").read_bytes())
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose(
+            "infer_video",
+            overrides=[
+                f"input=[{scene / 'in.mkv'},{scene / 'two.mkv'}]", f"output={scene / 'clean'}",
+                f"masks={scene / 'masks.mkv'}",
+            ],
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="masks= goes with one input"):
+        app.infer_video(cfg)
+    sources = app.sources_of([str(scene / "in.mkv"), str(scene / "two.mkv")])
+    assert app.targets_of(str(scene / "clean"), sources) == [
+        scene / "clean" / "in.mp4", scene / "clean" / "two.mp4",
+    ]  # fmt: skip
+    with pytest.raises(OutputError, match="one file for 2 inputs"):
+        app.targets_of("clean.mp4", sources)
+    with pytest.raises(OutputError, match="two inputs would become"):
+        app.targets_of("clean", [sources[0], sources[0]])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["remove=[car]"], r"masks= says already what is removed; leave remove=\[\]"),
+        (["segment_frames=0"], "segment_frames=0: must be a whole number"),
+        (["workers=-1"], "workers=-1"),
+        (["resume=maybe"], "resume=maybe: unknown; use auto, false"),
+        (["feather=2"], "feather=2"),
+        (["masks=null"], "checkpoint has no value"),
+    ],
+)
+def test_what_can_not_work_says_why(scene, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        run(scene, f"output={scene / 'out.mp4'}", *overrides)
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
+
+
+def test_ranges_cover_a_clip_and_end_open():
+    assert split(10, 4) == [(0, 2), (2, 5), (5, 7), (7, None)]
+    assert split(1, 8) == [(0, None)]
+    assert split(3, 8) == [(0, 1), (1, 2), (2, None)]
+
+
+@pytest.mark.slow
+def test_two_workers_make_the_frames_of_one_process(scene):
+    pytest.importorskip("ray", reason="ray is not installed")
+    whole = run(scene, f"output={scene / 'one.mkv'}", "codec=ffv1")
+    job = subprocess.run(
+        script(scene, f"output={scene / 'two.mkv'}", "codec=ffv1", "workers=2"),
+        capture_output=True, text=True, timeout=280, env=os.environ,
+    )  # fmt: skip
+    assert job.returncode == 0, job.stderr[-2000:]
+    assert same(whole, scene / "two.mkv")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("feather=abc", "feather=abc: must be a number"),
+        ("crf=abc", "crf=abc: must be a whole number, at least 0 or null"),
+        ("batch_size=abc", "batch_size=abc"),
+        ("mask.dilate=null", "mask.dilate=None"),
+        ("mask.threshold=abc", "mask.threshold=abc"),
+        ("mask=null", "mask=None"),
+        ("limits=null", "limits=None"),
+        ("+limits.foo=3", "limits: .*foo.*there are max_pixels"),
+        ("overwrite=maybe", "overwrite=maybe: must be true or false"),
+        ("workers=true", "workers=True: must be a whole number"),
+        ("scales=2", "scales=2: must be a list"),
+        ("output=null", "output=None: must name a file"),
+        ("input=[]", r"^input=\[\]: must name a file or folder"),
+        ("masks=[]", r"^masks=\[\]: must name a file or folder"),
+        ("masks=''", "^masks='': must name a file or folder"),
+        ("masks=5", "^masks=5: must name a file or folder"),
+        ("masks=true", "^masks=True: must name a file or folder"),
+        ("masks=[a.mkv,null]", r"^masks=\['a.mkv', None\]: must name a file or folder"),
+        ("max_memory_mb=0", "max_memory_mb=0"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
+    with pytest.raises(ConfigError, match=message):
+        run(scene, f"output={scene / 'out.mp4'}", override)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ("{}/nothere", "masks=.*nothere: no such video: "),
+        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such video: "),
+        ("{}/*.xyz", r"masks=.*\.xyz: no clip: nothing matches"),
+        ("[{}/masks.mkv,{}/in.mkv]", r"masks=.*: are 2 clips \(masks\.mkv, in\.mkv\); name one"),
+        ("gopher://x", "masks=gopher://x: gopher://x: unknown kind of stream"),
+    ],
+)
+def test_masks_that_are_not_there_name_their_key(scene, masks, message):
+    with pytest.raises(VideoError, match=f"^{message}"):
+        run(scene, f"masks={masks.format(scene, scene)}", f"output={scene / 'out.mp4'}")
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("remover", "option", "message"),
+    [
+        *[("solid", f"colour={value}", f"colour={re.escape(said)}: must be three numbers")
+          for value, said in [("red", "red"), ("5", "5"), ("null", "None"), ("[1,2]", "[1, 2]"),
+                              ("[a,b,c]", "['a', 'b', 'c']"), ("[true,0,0]", "[True, 0, 0]"),
+                              ("[0,0,256]", "[0, 0, 256]")]],
+        ("blur", "strength=abc", "strength=abc: must be above 0 and at most 1"),
+        ("pixelate", "block=[1]", r"block=\[1\]: must be above 0"),
+        ("overlay", "opacity=red", r"opacity=red: must be in 0\.\.1"),
+        ("alpha", "soft_edge=wide", "soft_edge=wide: must be at least 0 and below 1"),
+        ("replace", "path=5", "path=5: must name a file"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_remover_of_the_wrong_kind_is_named(scene, remover, option, message):
+    with pytest.raises(ConfigError, match=rf"^remover\.{message}"):
+        run(scene, f"output={scene / 'out.mov'}", f"remover={remover}", f"remover.{option}")
+
+
+def test_masks_go_with_the_part_that_they_were_made_of(scene):
+    part = frames(scene / "masks.mkv")[10:]
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "part.mkv", info, codec="ffv1") as writer:
+        for frame in part:
+            writer.write(frame)
+    drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"
+    assert len(frames(run(scene, drawn, target, "start=0.4"))) == len(part)
+    with pytest.raises(VideoError, match="masks end before frame 30"):
+        run(scene, drawn, f"output={scene / 'other.mkv'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "options", "said"),
+    [
+        ("in.mp4", 39, [], "in.mp4 says that it has 40 frames, and masks 39 masks; each frame"),
+        ("in.mp4", 40, [], None),
+        ("in.mkv", 38, [], None),
+        ("in.mkv", 10, [], "in.mkv says that it has about 40 frames, and masks 10 masks; each"),
+        ("in.mp4", 38, ["start=0.05"], None),
+        ("in.mp4", 10, ["start=0.05"], "in.mp4 says that it has about 39 frames, and masks 10 "),
+        ("in.mp4", 20, ["every=2"], None),
+        ("in.mp4", 21, ["every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
+    ],
+)  # fmt: skip
+def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name, masks, options,
+                                                             said):  # fmt: skip
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "in.mp4", info) as writer:
+        for frame in frames(scene / "in.mkv"):
+            writer.write(replace(frame, pts=round(frame.pts * frame.time_base * 12800),
+                                 time_base=Fraction(1, 12800)))  # fmt: skip
+    (scene / "masks").mkdir()
+    for index in range(masks):
+        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    places = [f"input={scene / name}", f"masks={scene / 'masks'}", f"output={scene / 'out.mp4'}"]
+    with contextlib.suppress(VideoError):
+        run(scene, *places, "remover=solid", *options)
+    warned = [line for line in caplog.messages if "each frame needs one" in line]
+    assert len(warned) == (said is not None) and all(said in line for line in warned)
+
+
+def test_a_file_that_the_remover_shows_is_part_of_the_job(scene):
+    import cv2
+
+    backdrop = scene / "behind.png"
+    digests = []
+    for colour in (0, 200):
+        cv2.imwrite(str(backdrop), np.full((8, 8, 3), colour, np.uint8))
+        run(scene, f"output={scene / 'out.mp4'}", "remover=replace", f"remover.path={backdrop}",
+            "overwrite=true")  # fmt: skip
+        digests.append(json.loads((scene / "out.report.json").read_text())["job_sha256"])
+    assert digests[0] != digests[1]
+
+
+def test_what_is_read_is_never_written_to(scene):
+    masks = (scene / "masks.mkv").read_bytes()
+    with pytest.raises(OutputError, match="masks"):
+        run(scene, f"output={scene / 'masks.mkv'}", "overwrite=true")
+    assert (scene / "masks.mkv").read_bytes() == masks

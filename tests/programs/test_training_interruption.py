@@ -1,0 +1,108 @@
+"""How a run ends before its time: one line and an exit code of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError, NonFiniteLossError, OutOfMemoryError
+from outtake.programs.command_line import explain
+from outtake.programs.train import train
+from outtake.programs.training_interruption import ended_by_sigterm
+from outtake.training.checkpoint_files import read_checkpoint
+from outtake.training.task import SegmentationTask
+
+
+def test_sigterm_ends_with_143_even_if_what_it_interrupts_fails_to_clean_up() -> None:
+    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise AttributeError("half made")
+    assert caught.value.code == 143
+    with pytest.raises(AttributeError), ended_by_sigterm():
+        raise AttributeError("on its own")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_non_finite_loss_leaves_the_batch_in_the_run_folder(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    wild = [
+        *runs.options(pairs),
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "trainer.gradient_clip_val=null",
+    ]
+    with pytest.raises(NonFiniteLossError) as caught:
+        train(compose("train", wild), tmp_path / "run")
+    assert caught.value.exit_code == 65
+    facts = json.loads((tmp_path / "run" / "non_finite.json").read_text())
+    assert len(facts["samples"]) == len(facts["files"]) == 2 and facts["split"] == "training"
+    assert all(file["id"] for file in facts["files"])
+    for path in (tmp_path / "run").rglob("*.ckpt"):
+        weights = read_checkpoint(path)["state_dict"]
+        assert all(bool(torch.isfinite(w.float()).all()) for w in weights.values())
+
+
+def test_out_of_memory_names_the_batch_and_what_to_set(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def full(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(SegmentationTask, "forward", full)
+    with pytest.raises(OutOfMemoryError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    assert caught.value.exit_code == 66
+    line = explain(caught.value)
+    assert (
+        "a training batch of 2 images 3x24x24" in line and "set a smaller data.batch_size" in line
+    )
+    assert "\n" not in line and "batch_size: 2\n" in (tmp_path / "run/config.yaml").read_text()
+
+
+def test_what_has_no_deterministic_kernel_is_named(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def refused(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(
+            "adaptive_max_pool2d_backward_cuda does not have a deterministic implementation, but "
+            "you set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism ..."
+        )
+
+    monkeypatch.setattr(SegmentationTask, "forward", refused)
+    with pytest.raises(ConfigError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    line = explain(caught.value)
+    assert "adaptive_max_pool2d_backward_cuda has no deterministic kernel on cpu" in line
+    assert "trainer.deterministic=warn" in line and "\n" not in line
+
+
+def test_another_error_stays_what_it_is(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def broken(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(SegmentationTask, "forward", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+
+
+def test_one_image_is_too_few_for_a_network_that_normalises_one_pixel(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def pooled(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.BatchNorm2d(3)(images[:1].float().mean((2, 3), keepdim=True))
+
+    monkeypatch.setattr(SegmentationTask, "forward", pooled)
+    with pytest.raises(ConfigError) as caught:
+        train(compose("train", runs.options(pairs)), tmp_path / "run")
+    assert "set data.batch_size to 2 or more" in explain(caught.value)

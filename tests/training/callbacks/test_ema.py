@@ -1,0 +1,65 @@
+"""The moving average is kept where the weights are."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.callbacks import EMAWeightAveraging
+from torch import nn
+
+from outtake.training.callbacks.ema import MovingAverage
+
+
+class Net(LightningModule):
+    """A layer with weights and with statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.BatchNorm2d(3)
+
+
+def devices_after_setup(callback: EMAWeightAveraging) -> set[str]:
+    """Where the average is, part by part, once a network was moved as a strategy moves it."""
+    trainer: Any = SimpleNamespace(global_step=1)
+    net = Net()
+    callback.setup(trainer, net, "fit")
+    net.to("meta")  # stands for a GPU: another device that holds tensors
+    callback.on_fit_start(trainer, net)
+    average = callback._average_model
+    assert average is not None
+    return {tensor.device.type for tensor in (*average.parameters(), *average.buffers())}
+
+
+def test_the_average_follows_the_network_to_its_device_unless_it_is_told_where_to_be() -> None:
+    assert devices_after_setup(MovingAverage()) == {"meta"}
+    assert devices_after_setup(MovingAverage(device="cpu")) == {"cpu"}
+
+
+def test_the_average_of_before_was_left_behind() -> None:
+    # If this fails, Lightning does it by itself, and MovingAverage can go.
+    assert devices_after_setup(EMAWeightAveraging()) == {"cpu"}
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.9])
+def test_the_average_is_lightnings_under_the_same_name(decay: float) -> None:
+    ours, theirs = MovingAverage(decay=decay), EMAWeightAveraging(decay=decay)
+    assert ours.state_key == theirs.state_key
+    net = Net()
+    for callback in (ours, theirs):
+        callback.setup(SimpleNamespace(), net, "fit")
+    for step in range(1, 4):
+        with torch.no_grad():
+            net.layer.weight += 1.0
+        for callback in (ours, theirs):
+            trainer: Any = SimpleNamespace(global_step=step)
+            callback.on_train_batch_end(trainer, net, None, None, 0)
+    assert ours._average_model is not None and theirs._average_model is not None
+    wanted = theirs._average_model.state_dict()
+    found = ours._average_model.state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert not torch.equal(found["module.layer.weight"], net.layer.weight)

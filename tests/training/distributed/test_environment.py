@@ -1,0 +1,217 @@
+"""How many processes a run has, and what is refused with one line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.compose import compose
+from outtake.config.resume_config import check_same_run
+from outtake.core.errors import ConfigError, DeviceError, OuttakeError
+from outtake.programs.command_line import explain
+from outtake.programs.evaluate import evaluate
+from outtake.programs.train import make_trainer, train
+from outtake.runs.run_folder import RunFolder
+from outtake.training.distributed.ddp import ReplicatedStrategy
+from outtake.training.distributed.environment import (
+    check_multirun,
+    check_trainer,
+    rank_of_environment,
+)
+from outtake.training.distributed.fsdp import ShardedStrategy
+
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "x",
+    "LOCAL_WORLD_SIZE": "2",
+    "WORLD_SIZE": "4",
+    "RANK": "3",
+    "LOCAL_RANK": "1",
+}
+SRUN = {
+    "SLURM_JOB_ID": "9",
+    "SLURM_STEP_ID": "0",
+    "SLURM_NTASKS": "4",
+    "SLURM_NTASKS_PER_NODE": "2",
+    "SLURM_NNODES": "2",
+    "SLURM_PROCID": "2",
+}
+SUBMITIT = {
+    "SUBMITIT_EXECUTOR": "local",
+    "SUBMITIT_LOCAL_NTASKS": "2",
+    "SUBMITIT_LOCAL_GLOBALID": "1",
+    "SUBMITIT_LOCAL_JOB_ID": "1",
+    "SUBMITIT_LOCAL_LOCALID": "1",
+}
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Let what a rank silences in this process, as all but the first do, be heard again after."""
+    package = logging.getLogger("outtake")
+    level = package.level
+    yield
+    package.setLevel(level)
+
+
+def composed(*overrides: str) -> DictConfig:
+    return compose("train", ["trainer.accelerator=cpu", *overrides])
+
+
+def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "starter", "processes", "nodes", "rank"),
+    [
+        ({}, None, 1, 1, 0),
+        (TORCHRUN, "torchrun", 2, 2, 3),
+        (SRUN, "srun", 2, 2, 2),
+        (SUBMITIT, "submitit", 2, 1, 1),
+        ({"OUTTAKE_RANKS": "3", "RANK": "2"}, "train.py", 3, 1, 2),
+        # A batch script without srun is one process, whatever was asked for.
+        ({"SLURM_JOB_ID": "9", "SLURM_NTASKS": "4"}, None, 1, 1, 0),
+    ],
+)
+def test_the_environment_tells_how_many_processes_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    starter: str | None,
+    processes: int,
+    nodes: int,
+    rank: int,
+) -> None:
+    put(monkeypatch, environment)
+    world = check_trainer(composed("trainer=ddp"))
+    assert (world.starter, world.processes, world.nodes) == (starter, processes, nodes)
+    assert rank_of_environment() == rank
+
+
+def test_strategies_are_built_for_several_processes_and_for_one_there_is_none(
+    tmp_path: Path,
+) -> None:
+    kinds = {"ddp": ReplicatedStrategy, "fsdp": ShardedStrategy}
+    for name, kind in kinds.items():
+        two = make_trainer(
+            composed(f"trainer={name}", "trainer.devices=2", "callbacks=none"), RunFolder(tmp_path)
+        )
+        assert isinstance(two.strategy, kind) and two.world_size == 2
+        one = make_trainer(composed(f"trainer={name}", "callbacks=none"), RunFolder(tmp_path))
+        assert not isinstance(one.strategy, kind) and one.world_size == 1
+
+
+BAD = {
+    "several without a strategy": (["trainer.devices=2"], {}, "trainer=ddp"),
+    "a strategy by name": (["+trainer.strategy=ddp_spawn"], {}, "choose trainer=ddp"),
+    "torchrun for one": ([], TORCHRUN, "torchrun has started 4 processes"),
+    "other devices than started": (["trainer=ddp", "trainer.devices=3"], TORCHRUN, "at auto"),
+    "machines without a starter": (["trainer=ddp", "trainer.num_nodes=2"], {}, "srun or torchrun"),
+    "no number": (["trainer=ddp", "trainer.devices=many"], {}, "allowed are auto"),
+    "no device": (["trainer=ddp", "trainer.devices=0"], {}, "1 or more"),
+    "numbers of processors": (["trainer=ddp", "trainer.devices=[0,1]"], {}, "no numbers"),
+    "a small batch": (
+        ["trainer=ddp", "trainer.devices=3", "data.batch_size=2"],
+        {},
+        "set 3 or more",
+    ),
+    "an average of parts": (
+        ["trainer=fsdp", "trainer.devices=2", "callbacks=ema"],
+        {},
+        "trainer=fsdp divides",
+    ),
+    "tasks of any machine": (
+        ["trainer=ddp"],
+        {key: value for key, value in SRUN.items() if "PER_NODE" not in key},
+        "--ntasks-per-node",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    overrides, environment, said = BAD[case]
+    put(monkeypatch, environment)
+    with pytest.raises(OuttakeError) as caught:
+        check_trainer(composed(*overrides))
+    line = explain(caught.value)
+    assert said in line and "\n" not in line and caught.value.exit_code == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_devices_that_are_not_there_are_refused() -> None:
+    with pytest.raises(DeviceError, match="no CUDA device"):
+        check_trainer(compose("train", ["trainer=ddp", "trainer.accelerator=gpu"]))
+
+
+def test_a_call_of_train_is_one_process(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
+    given = [*runs.options(pairs), "trainer=ddp", "trainer.devices=2"]
+    with pytest.raises(ConfigError, match="a call of train"):
+        train(compose("train", given), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_multirun_may_have_several_processes_only_if_its_launcher_starts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    several = composed("trainer=ddp", "trainer.devices=2")
+    with pytest.raises(ConfigError, match="submitit_slurm"):
+        check_multirun(several)
+    put(monkeypatch, SUBMITIT)
+    check_multirun(several)
+    with pytest.raises(ConfigError, match="one device a job"):
+        check_multirun(composed("trainer.devices=2"))
+
+
+def test_scoring_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, TORCHRUN)
+    with pytest.raises(ConfigError, match=r"evaluate\.py is one process, and torchrun"):
+        evaluate(compose("evaluate", ["checkpoint=x"]))
+
+
+def test_resume_auto_begins_and_goes_on_with_the_same_command(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    given = [*runs.options(pairs, epochs=1), "resume=auto", f"paths.runs={tmp_path}"]
+    with pytest.raises(ConfigError, match="name=NAME"):
+        train(compose("train", given))
+    # Ended before anything was saved: begun anew in the same folder.
+    run = tmp_path / "again"
+    run.mkdir()
+    (run / "config.yaml").write_text("name: again\n")
+    (run / "metrics.jsonl").write_text('{"step": 0}\n')
+    train(compose("train", [*given, "name=again"]))
+    assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0]
+    more = [*given, "name=again", "trainer.max_epochs=2"]
+    train(compose("train", more), overrides=more)
+    assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0, 1]
+    with pytest.raises(ConfigError, match="optimizer is not what"):
+        train(compose("train", [*more, "optimizer=sgd"]))
+
+
+def test_resume_auto_takes_a_run_whose_config_did_not_name_its_dropout_yet(tmp_path: Path) -> None:
+    def begun(*given: str, without: tuple[str, ...]) -> None:
+        saved = OmegaConf.create(OmegaConf.to_yaml(compose("train", list(given))))
+        for key in without:
+            del saved.model[key]
+        (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(saved))
+
+    begun("model=fcn8s", without=("dropout", "fc_kernel"))
+    check_same_run(compose("train", ["model=fcn8s"]), tmp_path)
+    for other in ("model.dropout=0", "model.fc_kernel=5", "+model.foo=1", "model=fcn16s"):
+        with pytest.raises(ConfigError, match="model is not what"):
+            check_same_run(compose("train", [other]), tmp_path)
+    begun("model=fpn", without=("decoder_dropout",))
+    check_same_run(compose("train", ["model=fpn"]), tmp_path)
+    with pytest.raises(ConfigError, match="model is not what"):
+        check_same_run(compose("train", ["model=fpn", "model.decoder_dropout=0"]), tmp_path)
+    begun("model=fcn8s", "model.dropout=0", without=())
+    check_same_run(compose("train", ["model.dropout=0"]), tmp_path)
+    with pytest.raises(ConfigError, match="model is not what"):
+        check_same_run(compose("train", []), tmp_path)

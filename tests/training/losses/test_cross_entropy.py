@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from outtake.core.errors import ConfigError
+from outtake.training.losses.cross_entropy import CrossEntropy, weigh_classes
+
+
+def test_the_loss_is_the_mean_over_valid_pixels() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    target[0, 0] = 255
+    ours = CrossEntropy()(logits, target)
+    assert torch.allclose(ours, F.cross_entropy(logits, target, ignore_index=255))
+
+
+def test_a_batch_without_a_label_has_loss_and_gradient_zero() -> None:
+    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
+    loss = CrossEntropy()(logits, torch.full((1, 4, 4), 255))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert logits.grad is not None and logits.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("weighting", ["log", "median", "inverse"])
+def test_rare_classes_weigh_more_and_absent_ones_nothing(weighting) -> None:
+    frequencies = np.array([0.7, 0.25, 0.05, 0.0])
+    weights = weigh_classes(frequencies, weighting)
+    assert weights[2] > weights[1] > weights[0] > 0
+    assert weights[3] == 0
+    assert (weights * frequencies).sum() == pytest.approx(1.0)
+
+
+def test_class_weights_scale_the_sum_and_not_the_divisor() -> None:
+    frequencies = np.array([0.75, 0.25])
+    loss = CrossEntropy(class_weights="inverse", frequencies=frequencies)
+    logits, rare = torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2, dtype=torch.long)
+    weight = weigh_classes(frequencies, "inverse")[1]
+    assert loss(logits, rare).item() == pytest.approx(weight * np.log(2))
+
+
+def test_an_unknown_weighting_lists_the_known() -> None:
+    for frequencies in (None, np.array([0.5, 0.5])):
+        with pytest.raises(ConfigError, match="log, median, inverse"):
+            CrossEntropy(class_weights="sqrt", frequencies=frequencies)

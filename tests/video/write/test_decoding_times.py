@@ -1,0 +1,172 @@
+"""AVI and ASF keep one time for a frame, that of decoding: when it is shown has to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from outtake.core.errors import VideoError
+from outtake.core.types import TimedFrame
+from outtake.removal.background_media import open_backdrop
+from outtake.video.read.clip import open_clip
+from outtake.video.read.probe import look
+from outtake.video.read.safe_open import ShowingTimes
+from outtake.video.read.timestamps import Clock
+
+LEVELS = [min(10 + 10 * index, 240) for index in range(24)]
+ORDERS = {
+    "none": {"bf": "0"},
+    "one": {"bf": "1", "x264-params": "b-adapt=0:scenecut=0"},
+    "pyramid": {"bf": "3", "x264-params": "b-adapt=0:scenecut=0:b-pyramid=normal:keyint=12"},
+    "default": {},
+}
+
+
+def greys(path: Path, options: dict[str, str], skip: int = 0) -> Path:
+    """Write frames of rising brightness, 25 in a second, without their first packets."""
+    base = Fraction(1, 1000) if path.suffix == ".asf" else Fraction(1, 25)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "5", **options})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = base
+        packets = []
+        for index, level in enumerate(LEVELS):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8))
+            frame.pts, frame.time_base = round(index / 25 / base), base
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        for packet in packets[skip:]:
+            out.mux(packet)
+    return path
+
+
+def read(path: Path, **selection: object) -> list[TimedFrame]:
+    with open_clip(path, **selection) as clip:
+        return list(clip)
+
+
+def times_s(frames: list[TimedFrame]) -> list[float]:
+    return [float(frame.pts * frame.time_base) for frame in frames]
+
+
+def levels(frames: list[TimedFrame]) -> np.ndarray:
+    return np.array([frame.image.mean() for frame in frames])
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".asf"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_frames_are_shown_one_after_the_other(tmp_path, caplog, suffix, order):
+    path = greys(tmp_path / f"clip{suffix}", ORDERS[order])
+    frames = read(path)
+    assert np.allclose(times_s(frames), np.arange(24) / 25)
+    assert np.allclose(levels(frames), LEVELS, atol=3)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".asf"])
+def test_a_part_is_counted_from_the_first_frame(tmp_path, suffix):
+    path = greys(tmp_path / f"clip{suffix}", ORDERS["pyramid"])
+    frames = read(path, start=0.2, end=0.6)
+    assert np.allclose(times_s(frames), np.arange(5, 15) / 25)
+    assert np.allclose(levels(frames), LEVELS[5:15], atol=3)
+
+
+def test_what_can_not_be_decoded_at_the_beginning_moves_nothing(tmp_path):
+    """The first key frame is gone, and with it all that refer to it."""
+    path = greys(tmp_path / "cut.avi", {"bf": "0", "x264-params": "keyint=8:scenecut=0"}, skip=3)
+    frames = read(path)
+    assert np.allclose(levels(frames), LEVELS[8:], atol=3)
+    assert np.allclose(times_s(frames), np.arange(8, 24) / 25)
+
+
+def cut_out(path: Path, number: int) -> None:
+    """Overwrite a packet of an AVI file with filler data, which a decoder passes over."""
+    data = bytearray(path.read_bytes())
+    place, count = data.index(b"movi") + 4, 0
+    while data[place : place + 4] == b"00dc":
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        if count == number:
+            data[place + 8 : place + 8 + size] = b"\0\0\1\x0c".ljust(size - 1, b"\xff") + b"\x80"
+        place, count = place + 8 + size + size % 2, count + 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("order", "number"), [("one", 2), ("pyramid", 3), ("pyramid", 23)])
+def test_a_lost_frame_is_told(tmp_path, order, number):
+    path = greys(tmp_path / "clip.avi", ORDERS[order])
+    cut_out(path, number)
+    with pytest.raises(VideoError, match="damaged"):
+        read(path)
+
+
+def fed(times: ShowingTimes, clock: Clock, dts: int) -> None:
+    packet = av.Packet(b"x")
+    packet.pts, packet.dts = dts + 1, dts
+    times.of_packet(packet)
+    clock.expect(packet)
+
+
+def ticked(clock: Clock, pts: int) -> int:
+    frame = av.VideoFrame(64, 48)
+    frame.pts = pts
+    return clock.tick(frame)
+
+
+@pytest.fixture
+def made_clock(tmp_path: Path) -> Callable[[], tuple[ShowingTimes, Clock]]:
+    path = greys(tmp_path / "clip.avi", ORDERS["pyramid"])
+
+    def make() -> tuple[ShowingTimes, Clock]:
+        info, first_s = look(path)
+        with av.open(str(path)) as container:
+            times = ShowingTimes(container, container.streams.video[0])
+        return times, Clock(info, first_s, times)
+
+    return make
+
+
+def test_a_gap_stays_where_it_was(made_clock):
+    """A frame that was dropped in recording is held, and no time is made up for it."""
+    times, clock = made_clock()
+    for dts in (0, 1, 2, 6, 7):
+        fed(times, clock, dts)
+    assert [ticked(clock, pts) for pts in (1, 3, 2, 8, 7)] == [0, 1, 2, 6, 7]
+    clock.check_complete()
+
+
+def test_a_frame_that_the_decoder_left_out_is_counted(made_clock):
+    times, clock = made_clock()
+    for dts in range(60):
+        fed(times, clock, dts)
+    shown = [1, 4, 3, 2, *range(6, 61)]  # the one with 5 is missing
+    for pts in shown[:4]:
+        ticked(clock, pts)
+    clock.check_complete(before=6)  # it may yet come
+    for pts in shown[4:]:
+        ticked(clock, pts)
+    for before in (None, 59):
+        with pytest.raises(VideoError, match="1 frames could not be decoded"):
+            clock.check_complete(before)
+
+
+def test_times_that_start_again_are_still_told(made_clock):
+    times, clock = made_clock()
+    for dts in (0, 1, 2, 3, 0, 1):
+        fed(times, clock, dts)
+    for pts in (1, 3, 2, 4):
+        ticked(clock, pts)
+    with pytest.raises(VideoError, match="jumps back in time"):
+        ticked(clock, 1)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".asf"])
+def test_a_backdrop_shows_its_frames_in_order(tmp_path, suffix):
+    behind = open_backdrop(greys(tmp_path / f"behind{suffix}", ORDERS["pyramid"]), loop=False)
+    shown = [behind.at(Fraction(index, 25)).mean() for index in range(24)]
+    behind.close()
+    assert np.allclose(shown, LEVELS, atol=4)
