@@ -39,7 +39,7 @@ from benchmarks.removal.scores import Motion, motions, psnr, squared_error, ssim
 from benchmarks.removal.shots import Shot
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import Frame, TimedFrame
-from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
 SCORED_PIXELS = 50
@@ -51,7 +51,7 @@ REMOVERS: dict[str, Callable[[], Stage]] = {
     "ns": lambda: Inpaint("ns"),
     "median": lambda: unaligned_median,
     "homography": lambda: homography_median,
-    "plate": Plate,
+    "plate": CleanPlate,
 }
 
 

@@ -22,16 +22,16 @@ import numpy as np
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.pipeline.stage_threads import share_processor
-from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
 REMOVERS: dict[str, Callable[[], Callable[[Iterable[MaskedFrame]], Iterator[TimedFrame]]]] = {
-    "plate": Plate,
+    "plate": CleanPlate,
     "telea": lambda: Inpaint("telea"),
 }
 
 
-def street(height: int, width: int) -> Frame:
+def make_texture(height: int, width: int) -> Frame:
     """Return a wide picture with detail at several scales."""
     dice = np.random.default_rng(0)
     total = np.full((height, width, 3), 120.0, np.float32)
@@ -41,7 +41,7 @@ def street(height: int, width: int) -> Frame:
     return np.clip(total, 0, 255).astype(np.uint8)
 
 
-def objects(height: int, width: int, share: float, t: int) -> Mask:
+def draw_objects(height: int, width: int, share: float, t: int) -> Mask:
     """Return four upright shapes that walk through the picture and cover a share of it."""
     mask = np.zeros((height, width), np.uint8)
     tall = np.sqrt(share * height * width / 4 / (0.4 * np.pi) * 1.09)
@@ -54,10 +54,12 @@ def objects(height: int, width: int, share: float, t: int) -> Mask:
     return mask > 0
 
 
-def film(height: int, width: int, share: float, frames: int) -> list[tuple[Frame, MaskedFrame]]:
+def make_clip(
+    height: int, width: int, share: float, frames: int
+) -> list[tuple[Frame, MaskedFrame]]:
     """Return the truth of each frame, and the frame as a remover gets it."""
     made = []
-    world = street(height + 40, width + 6 * frames + 40)
+    world = make_texture(height + 40, width + 6 * frames + 40)
     for t in range(frames):
         x, y = 10 + 4.7 * t + 2 * np.sin(t / 3), 12 + 4 * np.sin(t / 9)
         map_ = np.array([[1, 0, x], [0, 1, y]], np.float32)
@@ -65,7 +67,7 @@ def film(height: int, width: int, share: float, frames: int) -> list[tuple[Frame
         truth = cv2.warpAffine(world, map_, (width, height), flags=flags)
         grain = np.random.default_rng(t).normal(0, 1.5, truth.shape)
         truth = np.clip(np.rint(truth + grain), 0, 255).astype(np.uint8)
-        mask = objects(height, width, share, t)
+        mask = draw_objects(height, width, share, t)
         shown = truth.copy()
         shown[mask] = (255, 0, 255)
         made.append((truth, MaskedFrame(TimedFrame(shown, t, Fraction(1, 25)), mask)))
@@ -84,7 +86,7 @@ def main() -> None:
     share_processor()  # as infer_video.py does
     print(f"{'hole':>6}{'remover':>10}{'wall ms':>9}{'cpu ms':>8}{'PSNR dB':>9}")
     for share in options.holes:
-        made = film(options.size[0], options.size[1], share, options.frames)
+        made = make_clip(options.size[0], options.size[1], share, options.frames)
         covered = np.mean([item.mask.mean() for _, item in made])
         for name in options.removers:
             items = iter([item for _, item in made])

@@ -15,7 +15,7 @@ from outtake.config.compose import CONF, compose
 from outtake.core.errors import ConfigError
 from outtake.core.frames import Context, LabelledFrame, MaskedFrame, Remover
 from outtake.core.labels import LabelSpace
-from outtake.core.mask_regions import inner_ramp, regions
+from outtake.core.mask_regions import inner_ramp, split_regions
 from outtake.core.types import TimedFrame
 from outtake.drawing.label_pictures import save_png
 from outtake.removal.alpha import Alpha
@@ -234,7 +234,7 @@ def test_filling_regions_one_by_one_is_like_filling_them_at_once():
 def test_regions_partition_the_mask():
     mask = np.random.default_rng(0).random((70, 50)) < 0.01
     counted = np.zeros(mask.shape, int)
-    for crop, own in regions(mask, margin_px=3):
+    for crop, own in split_regions(mask, margin_px=3):
         counted[crop] += own
     assert np.array_equal(counted, mask)
 

@@ -116,7 +116,7 @@ def test_the_report_says_what_was_done(trained, video, tmp_path):
     run(f"input={video}", f"output={tmp_path / 'out.mkv'}", "remove=ball", "codec=ffv1")
     report = json.loads((tmp_path / "out.report.json").read_text())
     assert report["frames"] == len(report["per_frame"]["hole_share"]) == 24
-    assert report["removed_classes"] == ["ball"] and report["remover"] == "Plate"
+    assert report["removed_classes"] == ["ball"] and report["remover"] == "CleanPlate"
     assert 0.03 < report["hole_share"]["mean"] < 0.08
     assert set(report["stage_s"]) == {"decode", "predict", "mask", "remove", "encode"}
     assert report["config"]["mask"]["dilate"] == 0.017

@@ -7,7 +7,7 @@ import pytest
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.effects import Blur, Solid
 from outtake.removal.feather import Feathered
 from outtake.removal.views import MaskView
@@ -40,13 +40,13 @@ def test_the_fill_fades_in_from_the_edge():
 
 def test_frames_of_a_remover_that_looks_ahead_stay_paired():
     items = [frame(pts) for pts in range(7)]
-    feathered = Feathered(Plate(reach_frames=2), 0.03)
+    feathered = Feathered(CleanPlate(reach_frames=2), 0.03)
     outs = list(feathered(iter(items)))
     assert [out.pts for out in outs] == list(range(7))
     for out, item in zip(outs, items, strict=True):
         assert np.array_equal(out.image[~item.mask], item.frame.image[~item.mask])
     assert len(feathered.facts) == 7
-    assert feathered.context(100, 120) == Plate(reach_frames=2).context(100, 120)
+    assert feathered.context(100, 120) == CleanPlate(reach_frames=2).context(100, 120)
 
 
 def test_deep_pictures_fade_with_their_own_values():

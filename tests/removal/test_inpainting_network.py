@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.onnx import Onnx
 from outtake.removal.preprocessing import Pixels
 from outtake.removal.torchscript import TorchScript
@@ -147,7 +147,7 @@ def test_it_says_what_was_invented_and_by_what(tmp_path):
 def test_it_invents_for_the_plate(tmp_path):
     image, mask = hole()
     clip = [MaskedFrame(TimedFrame(image, 0, Fraction(1, 25)), mask)]
-    (frame,) = Plate(filler=torchscript(tmp_path))(iter(clip))
+    (frame,) = CleanPlate(filler=torchscript(tmp_path))(iter(clip))
     assert np.abs(frame.image[mask].astype(int) - (GREY, GREY + 20, GREY + 40)).max() <= 2
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from outtake.core.types import Mask
 
 
-def regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+def split_regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
     """Yield each part of a mask: its box with a margin, and the part's own pixels in that box.
 
     Parts so close that one would see the other inside its margin are one part. Boxes are clipped
@@ -20,9 +20,9 @@ def regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], M
     if not mask.any():
         return
     height, width = mask.shape
-    flat = np.ascontiguousarray(mask).view(np.uint8)
-    tip = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(flat, tip))
+    mask_bytes = np.ascontiguousarray(mask).view(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask_bytes, kernel))
     for index in range(1, count):
         x, y, w, h = (int(value) for value in stats[index, :4])
         crop = (slice(max(y, 0), min(y + h, height)), slice(max(x, 0), min(x + w, width)))

@@ -15,12 +15,12 @@ from outtake.core.frames import LabelledFrame
 from outtake.core.types import TimedFrame
 from outtake.motion.optical_flow import (
     Floats,
-    Grey,
+    GreyImage,
     Positions,
-    enlarged,
-    flow,
-    small_grey,
-    warped,
+    compute_flow,
+    reduce_to_grey,
+    upsample_positions,
+    warp_image,
 )
 
 Predict = Callable[[Iterable[TimedFrame]], Iterator[LabelledFrame]]
@@ -102,7 +102,7 @@ def _carried(
     before: LabelledFrame, between: Sequence[TimedFrame], after: LabelledFrame | None
 ) -> Iterator[LabelledFrame]:
     frames = [before.frame, *between] + ([] if after is None else [after.frame])
-    greys = [small_grey(frame.image, _LONGEST_SIDE_PX) for frame in frames]
+    greys = [reduce_to_grey(frame.image, _LONGEST_SIDE_PX) for frame in frames]
     forward = _sources(before, greys)
     if after is None:
         backward: list[_Source | None] = [None] * len(between)
@@ -117,27 +117,27 @@ def _carried(
         yield _mixed(_moved(source, frame), _moved(other, frame), other.off + nearer < source.off)
 
 
-def _sources(key: LabelledFrame, greys: Sequence[Grey]) -> list[_Source]:
+def _sources(key: LabelledFrame, greys: Sequence[GreyImage]) -> list[_Source]:
     """Return the key frame as seen from each picture after the first, which is its own."""
     found: list[_Source] = []
     for index in range(1, len(greys)):
-        positions = flow(greys[index], greys[index - 1])
+        positions = compute_flow(greys[index], greys[index - 1])
         if found:
-            positions = warped(found[-1].positions, positions)
-        off = cv2.absdiff(greys[index], warped(greys[0], positions))
+            positions = warp_image(found[-1].positions, positions)
+        off = cv2.absdiff(greys[index], warp_image(greys[0], positions))
         found.append(_Source(key, positions, cv2.blur(off.astype(np.float32), (9, 9))))
     return found
 
 
 def _moved(source: _Source, frame: TimedFrame) -> LabelledFrame:
     key = source.key
-    positions = enlarged(source.positions, *key.labels.shape)
+    positions = upsample_positions(source.positions, *key.labels.shape)
     labels = cv2.remap(
         key.labels, positions, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
     )
     sure = None
     if key.confidence is not None:
-        sure = warped(key.confidence.astype(np.float32), positions)
+        sure = warp_image(key.confidence.astype(np.float32), positions)
     return LabelledFrame(frame, np.asarray(labels, np.uint8), key.space, sure)
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame
 from outtake.masking.class_selection import Binary, Selection, connected_to
 from outtake.masking.frame_window import windows
-from outtake.motion.optical_flow import Floats, small_size
-from outtake.motion.tracking import Camera, Homography, inverse
+from outtake.motion.optical_flow import Floats, reduced_size
+from outtake.motion.tracking import CameraTracker, Homography, invert_homography
 
 _LONGEST_SIDE_PX = 320
 _OFFSETS = (4, 8, 12, 16, 20, 24)
@@ -77,7 +77,7 @@ class Shadows:
 
 def _seen(selection: Selection) -> _Seen:
     height, width = selection.mask.shape
-    size = small_size(height, width, _LONGEST_SIDE_PX)
+    size = reduced_size(height, width, _LONGEST_SIDE_PX)
     image = np.ascontiguousarray(selection.item.frame.image)
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     shares = cv2.resize(selection.mask * np.uint8(255), size, interpolation=cv2.INTER_AREA)
@@ -158,7 +158,7 @@ def _references(window: Sequence[_Seen], centre: int) -> Iterator[tuple[_Seen, H
             step = _step(window[later - 1], window[later])
             if step is None:
                 break
-            chained = (step if direction < 0 else inverse(step)) @ chained
+            chained = (step if direction < 0 else invert_homography(step)) @ chained
             if distance in _OFFSETS:
                 yield window[index], chained
 
@@ -166,8 +166,8 @@ def _references(window: Sequence[_Seen], centre: int) -> Iterator[tuple[_Seen, H
 def _step(before: _Seen, here: _Seen) -> Homography | None:
     """Return the homography from a frame to the one before it."""
     if not here.steps:
-        camera = Camera(_LONGEST_SIDE_PX)
-        there = camera.see(before.free[..., :3], before.mask > 0)
-        view = camera.see(here.free[..., :3], here.mask > 0)
-        here.steps.append(view.to(there) if view.shot == there.shot else None)
+        camera = CameraTracker(_LONGEST_SIDE_PX)
+        there = camera.update(before.free[..., :3], before.mask > 0)
+        view = camera.update(here.free[..., :3], here.mask > 0)
+        here.steps.append(view.homography_to(there) if view.shot == there.shot else None)
     return here.steps[0]

@@ -12,12 +12,12 @@ from outtake.masking.class_selection import Binary, Selection
 from outtake.masking.frame_window import windows
 from outtake.motion.optical_flow import (
     Floats,
-    Grey,
+    GreyImage,
     Positions,
-    flow,
-    small_grey,
-    small_size,
-    warped,
+    compute_flow,
+    reduce_to_grey,
+    reduced_size,
+    warp_image,
 )
 
 _LONGEST_SIDE_PX = 320
@@ -58,9 +58,9 @@ class _Seen:
     """A frame in the window, with what was worked out for it."""
 
     selection: Selection
-    own: Grey | None
+    own: GreyImage | None
     size: tuple[int, int]
-    grey: Grey | None = None
+    grey: GreyImage | None = None
     links: dict[int, _Link | None] = field(default_factory=dict)
     carried: dict[tuple[int, int], tuple[Floats, Floats] | None] = field(default_factory=dict)
 
@@ -140,8 +140,8 @@ class Vote:
             return None
         mask, trust = before
         return (
-            warped(mask, link.positions) * link.trust,
-            warped(trust, link.positions) * link.trust,
+            warp_image(mask, link.positions) * link.trust,
+            warp_image(trust, link.positions) * link.trust,
         )
 
     def _link(self, here: _Seen, there: _Seen, step: int) -> _Link | None:
@@ -153,8 +153,8 @@ class Vote:
         if here.size != there.size:
             return None
         picture, other = _grey(here), _grey(there)
-        positions = flow(picture, other)
-        moved = warped(other, positions)
+        positions = compute_flow(picture, other)
+        moved = warp_image(other, positions)
         # A change of exposure moves all pixels alike.
         brighter = cv2.mean(picture)[0] - cv2.mean(moved)[0]
         off = np.asarray(cv2.absdiff(picture, cv2.add(moved, brighter)), np.uint8)
@@ -163,13 +163,13 @@ class Vote:
         trust = np.asarray(cv2.LUT(cv2.blur(off, (5, 5)), _TRUST), np.float32)
         if there.own is None:
             return _Link(positions, trust, np.zeros_like(trust))
-        mask = cv2.multiply(warped(there.own, positions), trust, dtype=cv2.CV_32F)
+        mask = cv2.multiply(warp_image(there.own, positions), trust, dtype=cv2.CV_32F)
         return _Link(positions, trust, np.asarray(mask, np.float32))
 
 
 def _seen(selection: Selection) -> _Seen:
     rows, columns = selection.mask.shape
-    width, height = small_size(rows, columns, _LONGEST_SIDE_PX)
+    width, height = reduced_size(rows, columns, _LONGEST_SIDE_PX)
     own = None
     if selection.mask.any():
         full = selection.mask * np.uint8(255)
@@ -177,13 +177,13 @@ def _seen(selection: Selection) -> _Seen:
     return _Seen(selection, own, (height, width))
 
 
-def _grey(seen: _Seen) -> Grey:
+def _grey(seen: _Seen) -> GreyImage:
     if seen.grey is None:
-        seen.grey = small_grey(seen.selection.item.frame.image, _LONGEST_SIDE_PX)
+        seen.grey = reduce_to_grey(seen.selection.item.frame.image, _LONGEST_SIDE_PX)
     return seen.grey
 
 
-def _decided(mask: Binary, own: Grey | None, vote: Floats) -> Binary:
+def _decided(mask: Binary, own: GreyImage | None, vote: Floats) -> Binary:
     """Return a full-size mask that follows a small vote where the two differ."""
     votes = cv2.convertScaleAbs(vote)
     size = mask.shape[::-1]

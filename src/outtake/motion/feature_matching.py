@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import Homography, fit, scaled
-from outtake.motion.tracking import reduced
+from outtake.motion.homography import Homography, fit_homography, scale_points
+from outtake.motion.tracking import prepare_tracking_image
 
-_FEATURES, _WIDTH_PX = 900, 640
+_MAX_FEATURES, _MAX_WIDTH_PX = 900, 640
 _MIN_MATCHES = 25
 # Of its two nearest, the nearer one must be this much nearer (Lowe 2004).
-_RATIO = 0.8
+_MAX_DISTANCE_RATIO = 0.8
 
 
-class Features:
+class FrameFeatures:
     """Oriented binary features (ORB, Rublee et al. 2011) of a frame, found when first asked for.
 
     Args:
@@ -26,49 +26,51 @@ class Features:
 
     def __init__(self, image: Frame, mask: Mask) -> None:
         self._image, self._mask = image, mask
-        self._found: tuple[NDArray[np.float32], NDArray[np.uint8]] | None = None
-        self._maps: dict[int, Homography | None] = {}
+        self._detected: tuple[NDArray[np.float32], NDArray[np.uint8]] | None = None
+        self._homographies: dict[int, Homography | None] = {}
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The frame's."""
         return self._image.shape
 
-    def found(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def detect(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Return positions in the frame, (n, 2), and descriptors, (n, 32)."""
-        if self._found is None:
-            grey, known, scale = reduced(self._image, self._mask, _WIDTH_PX)
-            detector = cv2.ORB.create(_FEATURES, fastThreshold=8)
+        if self._detected is None:
+            grey, known, scale = prepare_tracking_image(self._image, self._mask, _MAX_WIDTH_PX)
+            detector = cv2.ORB.create(_MAX_FEATURES, fastThreshold=8)
             points, descriptors = detector.detectAndCompute(grey, known)
             at = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
             if descriptors is None:
                 descriptors = np.empty((0, 32), np.uint8)
-            self._found = (scaled(at, 1 / scale), descriptors)
-        return self._found
+            self._detected = (scale_points(at, 1 / scale), descriptors)
+        return self._detected
 
-    def to(self, number: int, other: Features) -> Homography | None:
+    def homography_to(self, number: int, other: FrameFeatures) -> Homography | None:
         """Return the homography to frame ``number``; None where it is not recognised.
 
         Whichever thread asks, the answer is the same; it is kept for the next time.
         """
-        if number not in self._maps:
-            self._maps[number] = _matched(self, other)
-        return self._maps[number]
+        if number not in self._homographies:
+            self._homographies[number] = _match_homography(self, other)
+        return self._homographies[number]
 
 
-def same_place(one: Features, other: Features) -> bool:
+def show_same_place(one: FrameFeatures, other: FrameFeatures) -> bool:
     """Return whether two frames show the same place."""
-    return one.shape == other.shape and _matched(one, other) is not None
+    return one.shape == other.shape and _match_homography(one, other) is not None
 
 
-def _matched(one: Features, other: Features) -> Homography | None:
-    (here, about_here), (there, about_there) = one.found(), other.found()
+def _match_homography(one: FrameFeatures, other: FrameFeatures) -> Homography | None:
+    (here, about_here), (there, about_there) = one.detect(), other.detect()
     if min(len(here), len(there)) < _MIN_MATCHES:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(about_here, about_there, 2)
-    good = [first for first, second in pairs if first.distance < _RATIO * second.distance]
+    good = [
+        first for first, second in pairs if first.distance < _MAX_DISTANCE_RATIO * second.distance
+    ]
     if len(good) < _MIN_MATCHES:
         return None
     start = here[[match.queryIdx for match in good]]
     end = there[[match.trainIdx for match in good]]
-    return fit(start, end, _MIN_MATCHES)
+    return fit_homography(start, end, _MIN_MATCHES)

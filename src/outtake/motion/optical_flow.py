@@ -11,65 +11,66 @@ from numpy.typing import NDArray
 
 from outtake.core.types import Frame
 
-Grey = NDArray[np.uint8]
+GreyImage = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Positions = NDArray[np.float32]
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
 # Below this OpenCV's DIS has no pyramid to work on.
-_SHORTEST_SIDE_PX = 12
+_MIN_SIDE_PX = 12
 
 
-def small_size(height: int, width: int, longest_px: int) -> tuple[int, int]:
+def reduced_size(height: int, width: int, longest_px: int) -> tuple[int, int]:
     """Return (width, height) of a picture whose longer side is at most ``longest_px``."""
     scale = min(1.0, longest_px / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def small_grey(image: Frame, longest_px: int) -> Grey:
+def reduce_to_grey(image: Frame, longest_px: int) -> GreyImage:
     """Return a frame in grey, uint8 (h, w), its longer side at most ``longest_px``."""
-    size = small_size(image.shape[0], image.shape[1], longest_px)
+    size = reduced_size(image.shape[0], image.shape[1], longest_px)
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def flow(here: Grey, there: Grey) -> Positions:
-    """Return where in ``there`` each pixel of ``here`` is, float32 (h, w, 2), x and y.
+def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
+    """Return where in ``target`` each pixel of ``source`` is, float32 (h, w, 2), x and y.
 
     Optical flow by dense inverse search (Kroeger et al. 2016), the fastest preset. It follows from
     the two pictures alone, whatever the number of threads. Pictures of a few pixels are taken to
     stand still.
     """
-    still = grid(*here.shape)
-    if min(here.shape) < _SHORTEST_SIDE_PX:
-        return still
+    identity = pixel_grid(*source.shape)
+    if min(source.shape) < _MIN_SIDE_PX:
+        return identity
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    return np.asarray(cv2.add(search.calc(here, there, None), still), np.float32)
+    return np.asarray(cv2.add(search.calc(source, target, None), identity), np.float32)
 
 
 @lru_cache(maxsize=8)
-def grid(height: int, width: int) -> Positions:
+def pixel_grid(height: int, width: int) -> Positions:
     """Return each pixel's own position, float32 (h, w, 2), x and y; not to be written to."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    still = np.dstack((columns, rows))
-    still.flags.writeable = False
-    return still
+    identity = np.dstack((columns, rows))
+    identity.flags.writeable = False
+    return identity
 
 
-def warped(picture: Pixels, positions: Positions) -> Pixels:
+def warp_image(picture: Pixels, positions: Positions) -> Pixels:
     """Return what a picture shows at given positions; its edge goes on outside of it."""
     moved = cv2.remap(picture, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cast("Pixels", moved)
 
 
-def enlarged(positions: Positions, height: int, width: int) -> Positions:
+def upsample_positions(positions: Positions, height: int, width: int) -> Positions:
     """Return positions in a small picture as positions in the full-size one, (H, W, 2)."""
     h, w = positions.shape[:2]
     if (h, w) == (height, width):
         return positions
     scale = np.array((width / w, height / h), np.float32)
-    moved = (positions - grid(h, w)) * scale
+    moved = (positions - pixel_grid(h, w)) * scale
     return np.asarray(
-        cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR) + grid(height, width),
+        cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
+        + pixel_grid(height, width),
         np.float32,
     )

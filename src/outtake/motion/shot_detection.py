@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.motion.homography import MIN_SHARED, View, inverse, scaled
+from outtake.motion.homography import MIN_SHARED_POINTS, CameraView, invert_homography, scale_points
 
 # Of the points that were followed, fewer than this arrive after a cut...
 _CUT_SURVIVAL = 0.35
@@ -16,83 +16,90 @@ _CUT_SURVIVAL = 0.35
 _CUT_CORRELATION = 0.85
 _CERTAIN_SURVIVAL = 0.1
 # In a fade or a dissolve, each frame is much like the one before all the same...
-_ALIKE, _FLAT_GREY, _FADE_GREY = 0.9, 4.0, 40.0
+_SAME_CONTENT_CORRELATION, _FLAT_SPREAD_GREY, _MAX_FADE_STEP_GREY = 0.9, 4.0, 40.0
 # ...and it lasts until points can be followed again.
 _STEADY_SURVIVAL = 0.6
 # Over a dissolve, hardly a point survives of those that the camera's movement leaves in sight.
 _DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
-_PATCH_PX, _PATCH_ALIKE = 5, 0.7
+_PATCH_PX, _PATCH_CORRELATION = 5, 0.7
 # Of the points that are left, about so many are compared.
-_PROBES = 90
+_MAX_COMPARED_POINTS = 90
 
 
-class Cuts:
+class ShotDetector:
     """Tells cuts, fades and dissolves from the movement of a camera."""
 
     def __init__(self) -> None:
         self._grey: NDArray[np.uint8] | None = None
         self._histogram: NDArray[np.float32] | None = None
-        self._views: deque[tuple[NDArray[np.uint8], View]] = deque(maxlen=_DISSOLVE_FRAMES)
+        self._recent_views: deque[tuple[NDArray[np.uint8], CameraView]] = deque(
+            maxlen=_DISSOLVE_FRAMES
+        )
         self._fading = False
 
-    def take(self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: View) -> None:
+    def remember(self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: CameraView) -> None:
         """Remember a frame as it was reduced, and what was made of it."""
-        if self._views and self._views[-1][1].shot != view.shot:
-            self._views.clear()
-        self._grey, self._histogram = grey, _histogram(grey, known)
-        self._views.append((grey, view))
+        if self._recent_views and self._recent_views[-1][1].shot != view.shot:
+            self._recent_views.clear()
+        self._grey, self._histogram = grey, _compute_histogram(grey, known)
+        self._recent_views.append((grey, view))
 
-    def begins(
+    def is_cut(
         self,
-        good: NDArray[np.bool_],
+        tracked: NDArray[np.bool_],
         grey: NDArray[np.uint8],
         known: NDArray[np.uint8],
     ) -> bool:
         """Return whether a frame begins a shot; a fade is a shot of its own.
 
         Args:
-            good: which points could be followed to it, (n,).
+            tracked: which points could be followed to it, (n,).
             grey: its brightness.
             known: 1 where that may be looked at.
         """
-        survival = float(good.mean()) if len(good) >= MIN_SHARED else 0.0
+        survival = float(tracked.mean()) if len(tracked) >= MIN_SHARED_POINTS else 0.0
         if self._fading:
             self._fading = survival < _STEADY_SURVIVAL
             return not self._fading
         correlation = 1.0
         if self._histogram is not None:
-            histogram = _histogram(grey, known)
+            histogram = _compute_histogram(grey, known)
             correlation = float(cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL))
         lost = survival < _CUT_SURVIVAL and correlation < _CUT_CORRELATION
-        if len(good) >= MIN_SHARED:
+        if len(tracked) >= MIN_SHARED_POINTS:
             lost |= survival < _CERTAIN_SURVIVAL
         if lost and self._grey is not None:
-            self._fading = _alike(self._grey, grey, known)
+            self._fading = _has_same_content(self._grey, grey, known)
         return lost
 
-    def dissolved(
-        self, view: View, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
+    def is_dissolve(
+        self, view: CameraView, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
     ) -> bool:
         """Return whether what was followed some time ago is gone, though it should be in sight."""
-        before, past = self._views[0]
-        if self._fading or len(past.ids) < 3 * MIN_SHARED:
+        before, past = self._recent_views[0]
+        if self._fading or len(past.ids) < 3 * MIN_SHARED_POINTS:
             return False
-        back = inverse(view.from_start) @ past.from_start
+        back = invert_homography(view.to_first_frame) @ past.to_first_frame
         there = cv2.perspectiveTransform(past.points[:, None], back)[:, 0]
         expected = ((there >= 0) & (there < (shape[1], shape[0]))).all(axis=1).mean()
         if expected < _DISSOLVED_EXPECTED:
             return False
         # In a fade there is too little contrast to tell.
-        if min(float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey)) < 3 * _FLAT_GREY:
+        if (
+            min(float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey))
+            < 3 * _FLAT_SPREAD_GREY
+        ):
             return False
-        shared = past.shared(view)
-        step = max(1, len(shared[0]) // _PROBES)
-        here, there = (scaled(each[::step], scale) for each in shared)
-        survived = step * np.count_nonzero(_looks_alike(before, here, grey, there))
+        shared = past.shared_points(view)
+        step = max(1, len(shared[0]) // _MAX_COMPARED_POINTS)
+        here, there = (scale_points(each[::step], scale) for each in shared)
+        survived = step * np.count_nonzero(_match_patches(before, here, grey, there))
         return bool(survived < _DISSOLVED_SURVIVAL * len(past.ids))
 
 
-def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]) -> bool:
+def _has_same_content(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
+) -> bool:
     """Return whether two pictures differ in contrast and brightness rather than in content."""
     size = (32, 18)
     seen = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST) > 0
@@ -103,12 +110,15 @@ def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[n
         for each in (before, after)
     )
     spreads = (float(one.std()), float(other.std()))
-    if min(spreads) < _FLAT_GREY:
-        return abs(float(one.mean() - other.mean())) < _FADE_GREY and max(spreads) < 3 * _FLAT_GREY
-    return float(np.corrcoef(one, other)[0, 1]) > _ALIKE
+    if min(spreads) < _FLAT_SPREAD_GREY:
+        return (
+            abs(float(one.mean() - other.mean())) < _MAX_FADE_STEP_GREY
+            and max(spreads) < 3 * _FLAT_SPREAD_GREY
+        )
+    return float(np.corrcoef(one, other)[0, 1]) > _SAME_CONTENT_CORRELATION
 
 
-def _looks_alike(
+def _match_patches(
     before: NDArray[np.uint8],
     start: NDArray[np.float32],
     after: NDArray[np.uint8],
@@ -125,10 +135,10 @@ def _looks_alike(
     )
     one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
     both = np.sqrt(np.square(one).sum(axis=1) * np.square(other).sum(axis=1))
-    return np.asarray((one * other).sum(axis=1) > _PATCH_ALIKE * both, bool)
+    return np.asarray((one * other).sum(axis=1) > _PATCH_CORRELATION * both, bool)
 
 
-def _histogram(grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _compute_histogram(grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.float32]:
     counts = cv2.calcHist([grey], [0], known, [32], [0, 256])
     # Smoothed, so that a slight change of exposure does not move every pixel to another bin.
     smooth = cv2.GaussianBlur(counts, (1, 5), 0)

@@ -9,18 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import Homography, View, fit, inverse, scaled
-from outtake.motion.shot_detection import Cuts
+from outtake.motion.homography import (
+    CameraView,
+    Homography,
+    fit_homography,
+    invert_homography,
+    scale_points,
+)
+from outtake.motion.shot_detection import ShotDetector
 
-__all__ = ["Camera", "Homography", "inverse", "reduced"]
+__all__ = ["CameraTracker", "Homography", "invert_homography", "prepare_tracking_image"]
 
-_POINTS = 360
+_MAX_POINTS = 360
 _LK_WINDOW, _LK_LEVELS = (15, 15), 3
 _LK_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-_BACK_AND_FORTH_PX = 0.7
+_MAX_ROUND_TRIP_PX = 0.7
 
 
-class Camera:
+class CameraTracker:
     """Follows points through a clip, frame by frame.
 
     Lucas-Kanade (Bouguet 2001) with a check forth and back, on what is not masked.
@@ -32,80 +38,84 @@ class Camera:
     def __init__(self, max_width_px: int = 640) -> None:
         self._max_width_px = max_width_px
         self._grey: NDArray[np.uint8] | None = None
-        self._view: View | None = None
+        self._view: CameraView | None = None
         self._shape: tuple[int, ...] = ()
         self._next_id = 0
-        self._cuts = Cuts()
+        self._shot_detector = ShotDetector()
 
-    def see(self, image: Frame, mask: Mask, follows: bool = True) -> View:
+    def update(self, image: Frame, mask: Mask, is_consecutive: bool = True) -> CameraView:
         """Take in the next frame and what of it must not be looked at.
 
         One that does not follow the last begins a shot.
         """
-        if not follows:
+        if not is_consecutive:
             self._grey = None
-        grey, known, scale = reduced(image, mask, self._max_width_px)
-        view = self._followed(image.shape, grey, known, scale)
-        view = self._replenished(view, grey, known, scale)
+        grey, known, scale = prepare_tracking_image(image, mask, self._max_width_px)
+        view = self._track(image.shape, grey, known, scale)
+        view = self._add_points(view, grey, known, scale)
         self._grey, self._view = grey, view
-        self._cuts.take(grey, known, view)
+        self._shot_detector.remember(grey, known, view)
         self._shape = image.shape
         return view
 
-    def _followed(
+    def _track(
         self,
         shape: tuple[int, ...],
         grey: NDArray[np.uint8],
         known: NDArray[np.uint8],
         scale: float,
-    ) -> View:
+    ) -> CameraView:
         before = self._view
         if before is None or self._grey is None or shape != self._shape:
-            return _first_view(before)
-        start = scaled(before.points, scale)
-        end, good = _lucas_kanade(self._grey, grey, start)
-        if self._cuts.begins(good, grey, known):
-            return _first_view(before)
+            return _start_shot(before)
+        start = scale_points(before.points, scale)
+        end, good = _track_lucas_kanade(self._grey, grey, start)
+        if self._shot_detector.is_cut(good, grey, known):
+            return _start_shot(before)
         x, y = np.rint(end).astype(int).T
         height, width = grey.shape
         good &= (x >= 0) & (y >= 0) & (x < width) & (y < height)
         good[good] &= known[y[good], x[good]] > 0
-        points = scaled(end[good], 1 / scale)
-        step = fit(points, before.points[good])
-        chained = before.from_start if step is None else before.from_start @ step
-        view = View(before.shot, before.ids[good], points, chained)
-        return _first_view(before) if self._cuts.dissolved(view, shape, grey, scale) else view
+        points = scale_points(end[good], 1 / scale)
+        step = fit_homography(points, before.points[good])
+        chained = before.to_first_frame if step is None else before.to_first_frame @ step
+        view = CameraView(before.shot, before.ids[good], points, chained)
+        return (
+            _start_shot(before)
+            if self._shot_detector.is_dissolve(view, shape, grey, scale)
+            else view
+        )
 
-    def _replenished(
-        self, view: View, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
-    ) -> View:
-        missing = _POINTS - len(view.ids)
-        if missing < _POINTS // 5 or min(grey.shape) < 16:
+    def _add_points(
+        self, view: CameraView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
+    ) -> CameraView:
+        missing = _MAX_POINTS - len(view.ids)
+        if missing < _MAX_POINTS // 5 or min(grey.shape) < 16:
             return view
-        distance_px = max(4, round(0.6 * float(np.sqrt(grey.size / _POINTS))))
+        distance_px = max(4, round(0.6 * float(np.sqrt(grey.size / _MAX_POINTS))))
         free = known.copy()
-        for x, y in np.rint(scaled(view.points, scale)).astype(int):
+        for x, y in np.rint(scale_points(view.points, scale)).astype(int):
             cv2.circle(free, (int(x), int(y)), distance_px, 0, cv2.FILLED)
         found = cv2.goodFeaturesToTrack(grey, missing, 0.005, distance_px, mask=free)
         if found is None:
             return view
-        points = scaled(found.reshape(-1, 2), 1 / scale)
+        points = scale_points(found.reshape(-1, 2), 1 / scale)
         ids = np.arange(self._next_id, self._next_id + len(points))
         self._next_id += len(points)
-        return View(
+        return CameraView(
             view.shot,
             np.concatenate((view.ids, ids)),
             np.concatenate((view.points, points)),
-            view.from_start,
+            view.to_first_frame,
         )
 
 
-def _first_view(before: View | None) -> View:
+def _start_shot(before: CameraView | None) -> CameraView:
     shot = 0 if before is None else before.shot + 1
-    return View(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
+    return CameraView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
 
 
-def reduced(
+def prepare_tracking_image(
     image: Frame, mask: Mask, max_width_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], float]:
     """Return the brightness of a frame at a smaller size.
@@ -129,7 +139,7 @@ def reduced(
     return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), 1 / factor
 
 
-def _lucas_kanade(
+def _track_lucas_kanade(
     before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     if not len(start):
@@ -140,5 +150,5 @@ def _lucas_kanade(
     end, found, _ = flow(before, after, start, np.empty_like(start))
     back, found_back, _ = flow(after, before, end, np.empty_like(start))
     error = np.abs(back - start).max(axis=1)
-    good = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (error < _BACK_AND_FORTH_PX)
+    good = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (error < _MAX_ROUND_TRIP_PX)
     return end, good

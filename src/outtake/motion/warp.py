@@ -12,30 +12,34 @@ from outtake.motion.homography import Homography
 Points = NDArray[np.float32]
 
 # cv2.remap limits the sides of what it makes: positions are laid out as a picture this wide.
-_ROW = 1024
+_GRID_WIDTH = 1024
 
 
-def project(homographies: Homography, points: Points) -> Points:
+def project_points(homographies: Homography, points: Points) -> Points:
     """Return where points (n, 2) go, (..., n, 2) for homographies (..., 3, 3).
 
     What lies behind the camera goes far outside of any frame.
     """
-    return _projected(homographies, points)[0]
+    return _project_with_inverse_depth(homographies, points)[0]
 
 
-def jacobians(homographies: Homography, points: Points) -> tuple[Points, NDArray[np.float32]]:
+def project_with_jacobians(
+    homographies: Homography, points: Points
+) -> tuple[Points, NDArray[np.float32]]:
     """Return where points (n, 2) go, (..., n, 2), and the derivatives there, (..., n, 2, 2)."""
-    moved, inverse = _projected(homographies, points)
+    moved, inverse = _project_with_inverse_depth(homographies, points)
     h = homographies.astype(np.float32)[..., None]
-    bend = np.empty((*moved.shape, 2), np.float32)
+    derivatives = np.empty((*moved.shape, 2), np.float32)
     for row in range(2):
         for column in range(2):
             rise = h[..., row, column, :] - moved[..., row] * h[..., 2, column, :]
-            np.multiply(rise, inverse, out=bend[..., row, column])
-    return moved, bend
+            np.multiply(rise, inverse, out=derivatives[..., row, column])
+    return moved, derivatives
 
 
-def _projected(homographies: Homography, points: Points) -> tuple[Points, NDArray[np.float32]]:
+def _project_with_inverse_depth(
+    homographies: Homography, points: Points
+) -> tuple[Points, NDArray[np.float32]]:
     h = homographies.astype(np.float32)[..., None]
     x, y = points[..., 0], points[..., 1]
     depth = h[..., 2, 0, :] * x + h[..., 2, 1, :] * y + h[..., 2, 2, :]
@@ -47,7 +51,7 @@ def _projected(homographies: Homography, points: Points) -> tuple[Points, NDArra
     return moved, inverse
 
 
-def sample(
+def sample_points(
     image: Frame, known: NDArray[np.uint8], points: Points
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Look up a picture at positions (n, 2), bicubic.
@@ -55,29 +59,29 @@ def sample(
     Returns:
         The colours, uint8 (n, 3), and where they are known, bool (n,).
     """
-    grid, count = lay(points)
+    grid, count = as_remap_grid(points)
     colours = cv2.remap(image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     seen = cv2.remap(known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     return colours.reshape(-1, 3)[:count], seen.reshape(-1)[:count] > 0
 
 
-def known_at(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
+def known_at_points(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
     """Look up at positions (n, 2) whether a frame is known there, bool (n,)."""
-    grid, count = lay(points)
+    grid, count = as_remap_grid(points)
     seen = cv2.remap(known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(seen.reshape(-1)[:count] > 0)
 
 
-def lay(points: Points) -> tuple[Points, int]:
+def as_remap_grid(points: Points) -> tuple[Points, int]:
     """Lay positions (n, 2) out as a picture for cv2.remap; returns n too."""
-    grids, count = lay_all(points[None])
+    grids, count = as_remap_grids(points[None])
     return grids[0], count
 
 
-def lay_all(points: Points) -> tuple[Points, int]:
+def as_remap_grids(points: Points) -> tuple[Points, int]:
     """Lay positions (f, n, 2) out as f pictures; returns n too."""
     frames, count = points.shape[:2]
-    width = min(max(1, count), _ROW)
+    width = min(max(1, count), _GRID_WIDTH)
     rows = max(1, -(-count // width))
     grids = np.zeros((frames, rows * width, 2), np.float32)
     # Beyond this, positions overflow the fixed point numbers that OpenCV makes of them.

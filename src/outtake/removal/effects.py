@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame, alone
-from outtake.core.mask_regions import regions
+from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import is_number
 from outtake.removal.per_frame import copied, framewise
@@ -40,7 +40,7 @@ class Blur:
     def _blur(self, image: Frame, mask: Mask) -> Frame:
         blurred = copied(image)
         sigma_px = max(self._strength * image.shape[0], 0.5)
-        for crop, own in regions(mask, margin_px=round(3 * sigma_px)):
+        for crop, own in split_regions(mask, margin_px=round(3 * sigma_px)):
             # A wide blur of a reduced picture looks the same and costs a fraction.
             scale = max(1, int(sigma_px // 4))
             height, width = own.shape

@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FrameFacts, MaskedFrame, alone
-from outtake.core.mask_regions import regions
+from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import check_number
 from outtake.removal.per_frame import copied, framewise
@@ -56,7 +56,7 @@ class Inpaint:
         if mask.all():
             filled[:] = _GREY
             return filled
-        for crop, own in regions(mask, margin_px=self._radius_px + 2):
+        for crop, own in split_regions(mask, margin_px=self._radius_px + 2):
             unknown = mask[crop].astype(np.uint8)
             # Telea and Navier-Stokes treat the channels alike: RGB may pass as it is.
             fill = cv2.inpaint(

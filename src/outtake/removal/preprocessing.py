@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.mask_regions import regions
+from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
 from outtake.removal.per_frame import copied
 
@@ -92,7 +92,7 @@ class Pixels:
             filled[:] = _GREY
             return filled
         margin_px = max(_LEAST_MARGIN_PX, round(self.margin * image.shape[0]))
-        for crop, own in regions(mask, margin_px):
+        for crop, own in split_regions(mask, margin_px):
             fill = self._of_crop(image[crop], mask[crop], result)
             filled[crop][own] = fill[own]
         return filled

@@ -10,8 +10,8 @@ import pytest
 
 from outtake.core.frames import CARRIED, INVENTED, SEEN, UNTOUCHED, MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.motion.tracking import Camera
-from outtake.removal.clean_plate.remover import Plate
+from outtake.motion.tracking import CameraTracker
+from outtake.removal.clean_plate.remover import CleanPlate
 
 HEIGHT, WIDTH = 120, 176
 
@@ -52,7 +52,7 @@ def test_context_comes_out_as_it_is_but_for_a_warm_up():
         MaskedFrame(one.frame, one.mask, None, one.number, wanted=10 <= one.number < 14)
         for one in panning(20)
     ]
-    plate = Plate()
+    plate = CleanPlate()
     results = list(plate(iter(items)))
     same = [
         np.array_equal(result.image, one.frame.image)
@@ -64,13 +64,13 @@ def test_context_comes_out_as_it_is_but_for_a_warm_up():
 
 
 def test_the_same_frames_give_the_same_result_every_time():
-    first, second = ([frame.image for frame in Plate()(iter(panning(24)))] for _ in range(2))
+    first, second = ([frame.image for frame in CleanPlate()(iter(panning(24)))] for _ in range(2))
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
 def test_only_the_distance_between_numbers_matters_to_dense_frames():
     first, second = (
-        [frame.image for frame in Plate()(iter(panning(12, number)))] for number in (0, 1600)
+        [frame.image for frame in CleanPlate()(iter(panning(12, number)))] for number in (0, 1600)
     )
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
@@ -90,7 +90,7 @@ def test_something_that_pauses_for_long_is_filled_from_keyframes(sparse):
     wanted = range(160, 164)
     far = range(0, 144, 16) if sparse else range(144)
     items, truths = paused([*far, *range(144, 170)], wanted)
-    plate = Plate(reach_frames=12)
+    plate = CleanPlate(reach_frames=12)
     results = dict(zip((one.number for one in items), plate(iter(items)), strict=True))
     facts = dict(zip((one.number for one in items), plate.facts, strict=True))
     for number in wanted:
@@ -105,7 +105,7 @@ def test_keyframes_of_another_place_are_of_no_use():
     items, _ = paused([*range(64, 144, 16), *range(144, 170)], wanted)
     elsewhere = texture(9)
     other = [item(view(elsewhere, 30), disc(150), number, False) for number in range(0, 64, 16)]
-    plate = Plate(reach_frames=12)
+    plate = CleanPlate(reach_frames=12)
     list(plate(iter(other + items)))
     numbers = [one.number for one in other + items]
     assert all(plate.facts[numbers.index(number)].seen < 0.05 for number in wanted)
@@ -117,7 +117,7 @@ def test_the_origin_of_every_pixel_is_told():
     truths = [view(world, 40 + 2 * t) for t in range(12)]
     moving = [disc(30 + 8 * t, 30) for t in range(12)]
     with_it = [disc(140 - 2 * t, 90, 10) for t in range(12)]
-    plate = Plate()
+    plate = CleanPlate()
     items = [
         item(truth, one | other) for truth, one, other in zip(truths, moving, with_it, strict=True)
     ]
@@ -143,11 +143,11 @@ def test_a_fade_is_no_series_of_cuts(frames):
     dice = np.random.default_rng(0)
     down = [view(first, 20 + t) * (1 - min(1, max(0, (t - 5) / frames))) for t in range(frames + 8)]
     up = [view(second, 20 + t) * min(1, t / frames) for t in range(frames + 8)]
-    camera, nothing = Camera(), np.zeros((HEIGHT, WIDTH), bool)
+    camera, nothing = CameraTracker(), np.zeros((HEIGHT, WIDTH), bool)
     shots = []
     for picture in down + up:
         noisy = np.clip(picture + dice.normal(0, 1, picture.shape), 0, 255).astype(np.uint8)
-        shots.append(camera.see(noisy, nothing).shot)
+        shots.append(camera.update(noisy, nothing).shot)
     assert shots[0] != shots[-1]
     assert len(set(shots)) <= 5
 
@@ -163,6 +163,6 @@ def test_a_change_of_contrast_is_compensated():
     items = [item(truth, mask) for truth, mask in zip(truths, masks, strict=True)]
     errors = [
         np.square(truth[mask].astype(float) - frame.image[mask]).mean()
-        for frame, truth, mask in zip(Plate()(iter(items)), truths, masks, strict=True)
+        for frame, truth, mask in zip(CleanPlate()(iter(items)), truths, masks, strict=True)
     ]
     assert 10 * np.log10(255**2 / np.mean(errors)) > 33

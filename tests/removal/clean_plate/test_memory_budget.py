@@ -16,8 +16,8 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.pipeline.run import Made, produce
 from outtake.pipeline.stage_threads import Stages
-from outtake.removal.clean_plate.memory_budget import Room
-from outtake.removal.clean_plate.remover import Plate
+from outtake.removal.clean_plate.memory_budget import MemoryBudget
+from outtake.removal.clean_plate.remover import CleanPlate
 
 HEIGHT, WIDTH, FRAMES, SEGMENT = 136, 240, 96, 48
 SPACE = LabelSpace.named(("ground", "thing"))
@@ -61,7 +61,7 @@ def made(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Diges
     sink = Digests()
     with Stages() as stages:
         produce(
-            clip(deep, labelled), Plate(max_memory_mb=megabytes), lambda _: sink, stages,
+            clip(deep, labelled), CleanPlate(max_memory_mb=megabytes), lambda _: sink, stages,
             length=SEGMENT, size=(HEIGHT, WIDTH), deep=deep,
         )  # fmt: skip
     return sink
@@ -90,7 +90,7 @@ def test_labels_change_nothing():
 @pytest.mark.parametrize("size", [(136, 240), (480, 854), (1080, 1920), (2160, 3840)])
 def test_what_is_held_fits_or_is_the_least_that_there_can_be(megabytes, size):
     for deep in (False, True):
-        room = Room.of(*size, 64, megabytes << 20, deep)
+        room = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep)
         dense = min(room.back, 8) if room.thin else room.back
         behind = 6 * (dense + room.keyframes) + 4.5 * (room.back - dense)
         held = size[0] * size[1] * (behind + (6 + 6 * deep) * (room.ahead + 1))
@@ -98,10 +98,10 @@ def test_what_is_held_fits_or_is_the_least_that_there_can_be(megabytes, size):
 
 
 def test_a_deep_clip_is_looked_at_less_far_where_memory_is_short():
-    plate = Plate(max_memory_mb=256)
+    plate = CleanPlate(max_memory_mb=256)
     plain, deep = (plate.context(720, 1280, deep) for deep in (False, True))
     assert 1 < deep.after < plain.after and 1 < deep.before < plain.before
-    roomy = Plate(max_memory_mb=8192)
+    roomy = CleanPlate(max_memory_mb=8192)
     assert roomy.context(720, 1280, True) == roomy.context(720, 1280)
 
 

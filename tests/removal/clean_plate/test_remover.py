@@ -10,9 +10,9 @@ import pytest
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.motion.tracking import Camera
-from outtake.removal.clean_plate.remover import Plate
-from outtake.removal.clean_plate.sample_selection import middle
+from outtake.motion.tracking import CameraTracker
+from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.clean_plate.sample_selection import masked_median
 from outtake.removal.inpaint import Inpaint
 
 HEIGHT, WIDTH = 96, 144
@@ -52,7 +52,9 @@ def psnr(truths: list[np.ndarray], results: list[np.ndarray], masks: list[np.nda
     return float(np.mean(values))
 
 
-def removed(plate: Plate, truths: list[np.ndarray], masks: list[np.ndarray]) -> list[np.ndarray]:
+def removed(
+    plate: CleanPlate, truths: list[np.ndarray], masks: list[np.ndarray]
+) -> list[np.ndarray]:
     items = [hidden(*pair, pts) for pts, pair in enumerate(zip(truths, masks, strict=True))]
     return [frame.image for frame in plate(iter(items))]
 
@@ -63,14 +65,14 @@ def gain(truths: list[np.ndarray], masks: list[np.ndarray]) -> float:
         Inpaint("telea").fill(hidden(*pair, 0).frame.image, pair[1])
         for pair in zip(truths, masks, strict=True)
     ]
-    plate = psnr(truths, removed(Plate(), truths, masks), masks)
+    plate = psnr(truths, removed(CleanPlate(), truths, masks), masks)
     return plate - psnr(truths, filled, masks)
 
 
 def test_a_still_camera_gives_back_what_was_hidden():
     truths = [view(texture(1), 100)] * 14
     masks = [disc(30 + 6 * t) for t in range(14)]
-    assert psnr(truths, removed(Plate(), truths, masks), masks) > 45
+    assert psnr(truths, removed(CleanPlate(), truths, masks), masks) > 45
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_nothing_is_borrowed_across_a_cut():
     truths = [view(red, 100)] * 8 + [view(blue, 100)] * 8
     # Each shot hides its own spot all the time; the other one shows it.
     masks = [disc(50)] * 8 + [disc(90)] * 8
-    plate = Plate()
+    plate = CleanPlate()
     results = removed(plate, truths, masks)
     assert results[7][masks[7]][:, 2].mean() < 40
     assert results[8][masks[8]][:, 0].mean() < 40
@@ -121,10 +123,10 @@ def test_nothing_is_borrowed_across_a_cut():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_cut_between_alike_pictures_is_found_and_a_fast_pan_is_none(seed):
-    camera, nothing = Camera(), np.zeros((HEIGHT, WIDTH), bool)
+    camera, nothing = CameraTracker(), np.zeros((HEIGHT, WIDTH), bool)
     first, second = texture(2 * seed), texture(2 * seed + 1)
     frames = [view(first, 12 * t) for t in range(8)] + [view(second, 12 * t) for t in range(8)]
-    assert [camera.see(frame, nothing).shot for frame in frames] == [0] * 8 + [1] * 8
+    assert [camera.update(frame, nothing).shot for frame in frames] == [0] * 8 + [1] * 8
 
 
 def test_what_was_never_seen_is_invented_once_and_carried():
@@ -132,7 +134,7 @@ def test_what_was_never_seen_is_invented_once_and_carried():
     truths = [view(world, 60 + t) for t in range(10)]
     # It moves with the background: nothing behind it ever shows.
     masks = [disc(90 - t) for t in range(10)]
-    plate = Plate(stability=0)
+    plate = CleanPlate(stability=0)
     results = removed(plate, truths, masks)
     assert plate.facts[0].invented > 0.8
     assert all(facts.carried > 0.8 and facts.invented < 0.1 for facts in plate.facts[1:])
@@ -141,7 +143,7 @@ def test_what_was_never_seen_is_invented_once_and_carried():
 
 
 def test_facts_add_up_and_belong_to_the_last_call():
-    plate = Plate()
+    plate = CleanPlate()
     world = texture(8)
     truths = [view(world, 50 + 2 * t) for t in range(6)]
     masks = [disc(60)] * 5 + [np.zeros((HEIGHT, WIDTH), bool)]
@@ -158,14 +160,14 @@ def test_nothing_is_left_of_what_was_hidden():
     world = texture(9)
     truths = [view(world, 50 + 2 * t) for t in range(10)]
     masks = [disc(30 + 5 * t) for t in range(10)]
-    results = removed(Plate(), truths, masks)
+    results = removed(CleanPlate(), truths, masks)
     items = [(truth, mask) for truth, mask in zip(truths, masks, strict=True)]
     other = []
     for pts, (truth, mask) in enumerate(items):
         shown = truth.copy()
         shown[mask] = (0, 255, 0)
         other.append(MaskedFrame(TimedFrame(shown, pts, Fraction(1, 25)), mask))
-    for result, frame in zip(results, Plate()(iter(other)), strict=True):
+    for result, frame in zip(results, CleanPlate()(iter(other)), strict=True):
         assert np.array_equal(result, frame.image)
 
 
@@ -173,9 +175,9 @@ def test_a_frame_that_was_given_out_may_be_written_to():
     world = texture(10)
     truths = [view(world, 50 + t) for t in range(6)]
     masks = [disc(60)] * 6
-    untouched = removed(Plate(), truths, masks)
+    untouched = removed(CleanPlate(), truths, masks)
     items = [hidden(*pair, 0) for pair in zip(truths, masks, strict=True)]
-    for frame, wanted in zip(Plate()(iter(items)), untouched, strict=True):
+    for frame, wanted in zip(CleanPlate()(iter(items)), untouched, strict=True):
         assert np.array_equal(frame.image, wanted)
         frame.image[:] = 0
 
@@ -184,7 +186,7 @@ def test_a_change_of_size_begins_a_new_shot():
     small = texture(11, 40, 60)
     items = [hidden(view(texture(11), 10), disc(60), 0) for _ in range(3)]
     items += [MaskedFrame(TimedFrame(small, 9, Fraction(1, 25)), np.eye(40, 60, dtype=bool))] * 3
-    shapes = [frame.image.shape for frame in Plate()(iter(items))]
+    shapes = [frame.image.shape for frame in CleanPlate()(iter(items))]
     assert shapes == [(HEIGHT, WIDTH, 3)] * 3 + [(40, 60, 3)] * 3
 
 
@@ -195,7 +197,7 @@ def test_memory_is_bounded_by_the_window():
                 yield hidden(view(world, 10 + t % 60), disc(40), t)
 
         tracemalloc.start()
-        plate = Plate(reach_frames=4, max_memory_mb=1)
+        plate = CleanPlate(reach_frames=4, max_memory_mb=1)
         for _ in plate(clip()):
             plate.facts.clear()
         top = tracemalloc.get_traced_memory()[1]
@@ -217,9 +219,9 @@ def test_little_memory_shortens_the_reach():
             yield hidden(view(world, 10 + t), disc(40), t)
 
     world = texture(13)
-    next(Plate(max_memory_mb=1)(clip()))
+    next(CleanPlate(max_memory_mb=1)(clip()))
     assert pulled * HEIGHT * WIDTH * 6 <= 1 << 20
-    whole, half = (Plate(max_memory_mb=size).context(2160, 3840) for size in (8192, 1024))
+    whole, half = (CleanPlate(max_memory_mb=size).context(2160, 3840) for size in (8192, 1024))
     assert (whole.before, whole.after, whole.keyframe_reach) == (64, 64, 512)
     assert half.before >= 8 and half.after >= 8 and half.keyframe_reach >= 64
 
@@ -232,7 +234,7 @@ def test_the_middle_is_numpys_median():
         beyond = np.arange(7)[:, None, None] >= counts
         samples[beyond] = 32767
         wanted = np.nanmedian(np.where(beyond[..., None], np.nan, samples / 32), axis=0)
-        assert np.allclose(middle(samples, counts, mixed), wanted, atol=1e-3)
+        assert np.allclose(masked_median(samples, counts, mixed), wanted, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -246,7 +248,7 @@ def test_the_tennis_clip_reaches_what_is_promised(real_data):
         )
         masks.append(own | hole)
         scored.append(hole & ~(cv2.dilate(own.astype(np.uint8), np.ones((5, 5))) > 0))
-    assert psnr(truths, removed(Plate(), truths, masks), scored) > 41
+    assert psnr(truths, removed(CleanPlate(), truths, masks), scored) > 41
 
 
 @pytest.mark.parametrize(
@@ -265,4 +267,4 @@ def test_the_tennis_clip_reaches_what_is_promised(real_data):
 )
 def test_options_that_can_not_work_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
-        Plate(**options)
+        CleanPlate(**options)

@@ -12,8 +12,8 @@ import pytest
 
 from outtake.core.frames import INVENTED, SEEN, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
-from outtake.removal.clean_plate.remover import Plate
-from outtake.removal.clean_plate.smooth_surface import Smooth, spanned
+from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.clean_plate.smooth_surface import SmoothFill, fit_smooth_surface
 
 HEIGHT, WIDTH = 96, 144
 
@@ -67,7 +67,7 @@ def squared_error(truths: list[Frame], results: list[Frame]) -> float:
 
 
 def test_what_other_frames_show_alike_is_taken_over_as_it_is() -> None:
-    plate, truths = Plate(), still(12)
+    plate, truths = CleanPlate(), still(12)
     results = [frame.image for frame in plate(film(truths))]
     assert squared_error(truths, results) < 2
     assert all(facts.invented == 0 for facts in plate.facts)
@@ -75,9 +75,9 @@ def test_what_other_frames_show_alike_is_taken_over_as_it_is() -> None:
 
 def test_what_the_rim_contradicts_comes_closer_to_a_smooth_surface() -> None:
     truths = torn(12)
-    plate = Plate(max_error=60)
+    plate = CleanPlate(max_error=60)
     results = [frame.image for frame in plate(film(truths))]
-    smooth = [Smooth().fill(item.frame.image, item.mask) for item in film(truths)]
+    smooth = [SmoothFill().fill(item.frame.image, item.mask) for item in film(truths)]
     # What another frame shows of an unrelated texture is off twice as much as its mean.
     assert squared_error(truths, results) < 1.35 * squared_error(truths, smooth)
 
@@ -88,14 +88,14 @@ def test_a_cast_shadow_that_was_left_at_the_rim_speaks_against_nothing() -> None
         image, below = item.frame.image.copy(), np.roll(item.mask, 4, axis=0) & ~item.mask
         image[below] = np.rint(image[below] * 0.5)
         clip.append(MaskedFrame(TimedFrame(image, item.frame.pts, item.frame.time_base), item.mask))
-    plate = Plate()
+    plate = CleanPlate()
     results = [frame.image for frame in plate(clip)]
     assert all(facts.invented == 0 for facts in plate.facts)
     assert squared_error(still(12), results) < 2
 
 
 def test_pixels_that_are_mostly_a_surface_count_as_invented() -> None:
-    plate = Plate(max_error=60)
+    plate = CleanPlate(max_error=60)
     list(plate(film(torn(12))))
     assert np.mean([facts.invented for facts in plate.facts]) > 0.1
     for facts, item in zip(plate.facts, film(torn(12)), strict=True):
@@ -110,7 +110,7 @@ def test_pixels_that_are_mostly_a_surface_count_as_invented() -> None:
 def test_a_surface_meets_what_is_known_and_stays_between_it() -> None:
     at = np.stack(np.nonzero(disc(70) ^ cv2.dilate(disc(70).astype(np.uint8), np.ones((5, 5))) > 0))
     values = np.stack((at[1], np.full(at.shape[1], 7)), axis=1).astype(np.float32)
-    surface = spanned(at, values, (HEIGHT, WIDTH))
+    surface = fit_smooth_surface(at, values, (HEIGHT, WIDTH))
     assert surface[at[0], at[1]] == pytest.approx(values, abs=1e-3)
     inside = surface[disc(70)]
     assert inside[:, 1] == pytest.approx(7, abs=1e-3)
@@ -120,11 +120,11 @@ def test_a_surface_meets_what_is_known_and_stays_between_it() -> None:
 
 def test_the_filler_leaves_the_rest_alone_and_copes_without_any_rest() -> None:
     image, mask = texture(3), disc(8)
-    made = Smooth().fill(image, mask)
+    made = SmoothFill().fill(image, mask)
     assert (made[~mask] == image[~mask]).all()
     assert (made[mask] != image[mask]).any()
-    assert (Smooth().fill(image, np.ones_like(mask)) == 128).all()
-    assert (Smooth().fill(image, np.zeros_like(mask)) == image).all()
+    assert (SmoothFill().fill(image, np.ones_like(mask)) == 128).all()
+    assert (SmoothFill().fill(image, np.zeros_like(mask)) == image).all()
 
 
 def searching() -> list[threading.Thread]:
@@ -132,7 +132,7 @@ def searching() -> list[threading.Thread]:
 
 
 def test_nothing_is_searched_any_more_once_the_result_is_closed() -> None:
-    results = Plate(reach_frames=2)(film(still(12)))
+    results = CleanPlate(reach_frames=2)(film(still(12)))
     next(results)
     assert searching()
     results.close()  # type: ignore[attr-defined]  # a generator, which has it
@@ -145,6 +145,6 @@ def test_nothing_is_searched_any_more_once_the_source_fails() -> None:
         raise RuntimeError("the disk is gone")
 
     with pytest.raises(RuntimeError, match="the disk is gone"):
-        for _ in Plate(reach_frames=2)(failing()):
+        for _ in CleanPlate(reach_frames=2)(failing()):
             pass
     assert not searching()

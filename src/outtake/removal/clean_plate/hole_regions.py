@@ -9,52 +9,53 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.mask_regions import regions
+from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points
-from outtake.removal.clean_plate.frame_buffer import Held
-from outtake.removal.clean_plate.tiles import Cells, Value, cells
+from outtake.removal.clean_plate.frame_buffer import BufferedFrame
+from outtake.removal.clean_plate.tiles import Tiles, Value, cover_with_tiles
 
 Floats = NDArray[np.float32]
 
 # Of the rings, so many pixels are looked at: of all together, and of each.
-_RING_PIXELS = 1280
-_RING_PIXELS_EACH = (120, 600)
+_MAX_RING_PIXELS = 1280
+_RING_PIXELS_PER_REGION = (120, 600)
 # On pictures larger than this, parts are told apart at a reduced size.
-_COARSE_PX = 180
-_RIM = np.ones((7, 7), np.uint8)
+_COARSE_HEIGHT_PX = 180
+_RIM_KERNEL = np.ones((7, 7), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class HoleRegion:
     """A part of the hole and the known pixels around it.
 
     Attributes:
-        cells: that cover the hole and its rim.
+        tiles: that cover the hole and its rim.
         hole: the pixels to be filled, bool, as large as the box of the cells.
         rim: known pixels right beside the hole, bool, of the same size.
-        picture: what the frame shows there, uint8, of the same size and 3 channels.
-        ring: positions of known pixels further around, float32 (m, 2); may be empty.
-        truth: the ring's colours, float32 (m, 3).
-        slopes: how the ring's brightness changes with the parameters of a shift, float32 (m, 7).
+        image: what the frame shows there, uint8, of the same size and 3 channels.
+        ring_points: positions of known pixels further around, float32 (m, 2); may be empty.
+        ring_colours: the ring's colours, float32 (m, 3).
+        steepest_descent: how the ring's brightness changes with the parameters of a shift, float32
+            (m, 7).
         centre: of both, in pixels.
         radius_px: half of their extent.
         contrast: standard deviation of the ring's brightness.
     """
 
-    cells: Cells
+    tiles: Tiles
     hole: Mask
     rim: Mask
-    picture: Frame
-    ring: Points
-    truth: Floats
-    slopes: Floats
+    image: Frame
+    ring_points: Points
+    ring_colours: Floats
+    steepest_descent: Floats
     centre: Points
     radius_px: float
     contrast: float
 
-    def shift(self, parameters: NDArray[np.float64]) -> Homography:
+    def affine_shifts(self, parameters: NDArray[np.float64]) -> Homography:
         """Return the affine maps (n, 3, 3) of six parameters each (n, 6).
 
         Three move x and three move y: by a constant, and along x and y relative to the centre, in
@@ -67,39 +68,41 @@ class Site:
         maps[:, :2, 2] += moves[..., 0] - slopes @ self.centre.astype(np.float64)
         return maps
 
-    def window(self, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    def frame_slices(
+        self, height: int, width: int
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return where the box lies in a frame, and which part of the box lies in it."""
-        left, top, columns, rows = self.cells.box
+        left, top, columns, rows = self.tiles.box
         rows, columns = min(rows, height - top), min(columns, width - left)
         inside = (slice(top, top + rows), slice(left, left + columns))
         return inside, (slice(rows), slice(columns))
 
 
-def sites(centre: Held, ring_px: int) -> list[Site]:
+def find_hole_regions(centre: BufferedFrame, ring_px: int) -> list[HoleRegion]:
     """Return the parts of a frame's hole."""
-    parts = list(_parts(centre.mask, ring_px))
+    parts = list(_split_hole(centre.mask, ring_px))
     if not parts:
         return []
     unmasked = cv2.erode((~centre.mask).view(np.uint8), np.ones((3, 3), np.uint8))
-    limit = int(np.clip(_RING_PIXELS // len(parts), *_RING_PIXELS_EACH))
-    return [_site(centre, part, ring_px, unmasked, limit) for part in parts]
+    limit = int(np.clip(_MAX_RING_PIXELS // len(parts), *_RING_PIXELS_PER_REGION))
+    return [_make_region(centre, part, ring_px, unmasked, limit) for part in parts]
 
 
-Part = tuple[tuple[slice, slice], Mask]
+MaskPart = tuple[tuple[slice, slice], Mask]
 
 
-def _parts(mask: Mask, margin_px: int) -> Iterator[Part]:
-    """Yield the parts of a mask as ``regions`` does, found on a smaller picture of it."""
+def _split_hole(mask: Mask, margin_px: int) -> Iterator[MaskPart]:
+    """Yield the parts of a mask as ``split_regions`` does, found on a smaller picture of it."""
     height, width = mask.shape
-    scale = min(max(1, height // _COARSE_PX), 15)
+    scale = min(max(1, height // _COARSE_HEIGHT_PX), 15)
     if scale == 1:
-        yield from regions(mask, margin_px=margin_px)
+        yield from split_regions(mask, margin_px=margin_px)
         return
     full = np.zeros((height + -height % scale, width + -width % scale), np.uint8)
     np.multiply(mask.view(np.uint8), np.uint8(255), out=full[:height, :width])
     size = (full.shape[1] // scale, full.shape[0] // scale)
     small = cv2.resize(full, size, interpolation=cv2.INTER_AREA) > 0
-    for (down, across), own in regions(small, margin_px=max(1, margin_px // scale)):
+    for (down, across), own in split_regions(small, margin_px=max(1, margin_px // scale)):
         crop = (
             slice(down.start * scale, min(down.stop * scale, height)),
             slice(across.start * scale, min(across.stop * scale, width)),
@@ -109,15 +112,21 @@ def _parts(mask: Mask, margin_px: int) -> Iterator[Part]:
         yield crop, inside & part[: inside.shape[0], : inside.shape[1]]
 
 
-def _site(centre: Held, part: Part, ring_px: int, unmasked: NDArray[np.uint8], limit: int) -> Site:
-    crop, own = part
+def _make_region(
+    centre: BufferedFrame,
+    mask_part: MaskPart,
+    ring_px: int,
+    unmasked: NDArray[np.uint8],
+    limit: int,
+) -> HoleRegion:
+    crop, own = mask_part
     top, left = crop[0].start, crop[1].start
     free, picture = unmasked[crop], np.ascontiguousarray(centre.image[crop])
     flat = own.view(np.uint8)
-    rim = cv2.dilate(flat, _RIM) & free
-    covered, wanted = cells(own | (rim > 0), left, top, len(centre.mask))
-    rows, columns = _ring(flat, free, ring_px, limit)
-    at = np.stack((columns + left, rows + top), axis=1).astype(np.float32)
+    rim = cv2.dilate(flat, _RIM_KERNEL) & free
+    tiles, box_mask = cover_with_tiles(own | (rim > 0), left, top, len(centre.mask))
+    rows, columns = _sample_ring(flat, free, ring_px, limit)
+    ring_points = np.stack((columns + left, rows + top), axis=1).astype(np.float32)
     down, across = (np.flatnonzero(own.any(axis=axis)) for axis in (1, 0))
     low = np.array([across[0] + left, down[0] + top])
     high = np.array([across[-1] + left, down[-1] + top])
@@ -126,15 +135,15 @@ def _site(centre: Held, part: Part, ring_px: int, unmasked: NDArray[np.uint8], l
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     gx = (cv2.Scharr(grey, cv2.CV_32F, 1, 0) / 32)[rows, columns]
     gy = (cv2.Scharr(grey, cv2.CV_32F, 0, 1) / 32)[rows, columns]
-    x, y = ((at - middle) / np.float32(radius_px)).T
+    x, y = ((ring_points - middle) / np.float32(radius_px)).T
     slopes = np.stack((gx, gx * x, gx * y, gy, gy * x, gy * y, np.ones_like(x)), axis=1)
     truth = picture[rows, columns].astype(np.float32)
-    return Site(
-        covered,
-        _padded(own, wanted.shape),
-        _padded(rim > 0, wanted.shape),
-        _padded(picture, wanted.shape),
-        at,
+    return HoleRegion(
+        tiles,
+        _pad_to(own, box_mask.shape),
+        _pad_to(rim > 0, box_mask.shape),
+        _pad_to(picture, box_mask.shape),
+        ring_points,
         truth,
         slopes.astype(np.float32),
         middle,
@@ -143,7 +152,7 @@ def _site(centre: Held, part: Part, ring_px: int, unmasked: NDArray[np.uint8], l
     )
 
 
-def _ring(
+def _sample_ring(
     own: NDArray[np.uint8], free: NDArray[np.uint8], ring_px: int, limit: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of at most ``limit`` known pixels around a hole."""
@@ -154,7 +163,7 @@ def _ring(
     return rows, columns
 
 
-def _padded(picture: NDArray[Value], shape: tuple[int, ...]) -> NDArray[Value]:
+def _pad_to(picture: NDArray[Value], shape: tuple[int, ...]) -> NDArray[Value]:
     if picture.shape[:2] == shape:
         return picture
     made = np.zeros((*shape, *picture.shape[2:]), picture.dtype)

@@ -7,60 +7,75 @@ from dataclasses import dataclass
 from outtake.core.frames import Context
 
 # Where memory is short, of what lies further back than this only every fourth frame is kept.
-_DENSE, _THIN = 8, 4
-KEYFRAME_STEP, _KEYFRAMES = 16, 32
+_DENSE_FRAMES, _THINNING_STEP = 8, 4
+KEYFRAME_STEP, _MAX_KEYFRAMES = 16, 32
 # Bytes for a pixel of a frame: of its picture, its mask, and what is known of it. The picture and
 # the mask stay where the next segment may look at them, however few frames are kept here.
-_GIVEN, _KNOWN = 3 + 1, 1 + 1
+_INPUT_BYTES, _DERIVED_BYTES = 3 + 1, 1 + 1
 # The deep picture is needed until the frame is given out.
-_DEEP = 6
-_THINNED = _GIVEN + _KNOWN / _THIN
+_IMAGE16_BYTES = 6
+_THINNED_BYTES = _INPUT_BYTES + _DERIVED_BYTES / _THINNING_STEP
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryBudget:
     """How many frames may be held.
 
     Attributes:
         ahead: of the current one.
         back: how far back frames are held,
-        thin: and whether of those further back than a few only every fourth is.
+        thinned: and whether of those further back than a few only every fourth is.
         keyframes: before those.
     """
 
     ahead: int
     back: int
-    thin: bool
+    thinned: bool
     keyframes: int
 
     @classmethod
-    def of(cls, height: int, width: int, reach: int, max_bytes: int, deep: bool = False) -> Room:
+    def for_frame_size(
+        cls,
+        height: int,
+        width: int,
+        reach_frames: int,
+        max_bytes: int,
+        high_bit_depth: bool = False,
+    ) -> MemoryBudget:
         """Return what fits into the memory at a frame size.
 
         Args:
             height: of the frames.
             width: likewise.
-            reach: how far is looked at most, back and ahead.
+            reach_frames: how far is looked at most, back and ahead.
             max_bytes: of the frames held.
-            deep: whether they have deep pictures too.
+            high_bit_depth: whether they have deep pictures too.
         """
-        behind, before = _GIVEN + _KNOWN, _GIVEN + _KNOWN + _DEEP * deep
+        bytes_behind, bytes_ahead = (
+            _INPUT_BYTES + _DERIVED_BYTES,
+            _INPUT_BYTES + _DERIVED_BYTES + _IMAGE16_BYTES * high_bit_depth,
+        )
         room = max_bytes / (height * width + 1)
-        spare = int(room - behind - 2 * before) // behind  # one behind, one ahead, the current one
-        keyframes = max(0, min(_KEYFRAMES, int(room / behind) // 5, spare))
-        room -= keyframes * behind + before
-        if room >= reach * (behind + before):
-            return cls(reach, reach, False, keyframes)
+        spare = (
+            int(room - bytes_behind - 2 * bytes_ahead) // bytes_behind
+        )  # one behind, one ahead, the current one
+        keyframes = max(0, min(_MAX_KEYFRAMES, int(room / bytes_behind) // 5, spare))
+        room -= keyframes * bytes_behind + bytes_ahead
+        if room >= reach_frames * (bytes_behind + bytes_ahead):
+            return cls(reach_frames, reach_frames, False, keyframes)
         # As many behind as ahead, about.
-        share = room * behind / (behind + before)
-        back = min(int(share / behind), reach)
-        thin = back > _DENSE
+        share = room * bytes_behind / (bytes_behind + bytes_ahead)
+        back = min(int(share / bytes_behind), reach_frames)
+        thin = back > _DENSE_FRAMES
         if thin:
-            back = min(_DENSE + int((share - _DENSE * behind) / _THINNED), reach)
-            share = _DENSE * behind + (back - _DENSE) * _THINNED
+            back = min(
+                _DENSE_FRAMES + int((share - _DENSE_FRAMES * bytes_behind) / _THINNED_BYTES),
+                reach_frames,
+            )
+            share = _DENSE_FRAMES * bytes_behind + (back - _DENSE_FRAMES) * _THINNED_BYTES
         else:
-            share = back * behind
-        ahead = min(int((room - share) / before), reach)
+            share = back * bytes_behind
+        ahead = min(int((room - share) / bytes_ahead), reach_frames)
         return cls(max(1, ahead), max(1, back), thin, keyframes)
 
     def context(self) -> Context:
@@ -72,6 +87,6 @@ class Room:
     def keeps(self, number: int, current: int) -> bool:
         """Return whether a frame that is behind the current one stays."""
         distance = current - number
-        if self.thin and distance > _DENSE and number % _THIN:
+        if self.thinned and distance > _DENSE_FRAMES and number % _THINNING_STEP:
             return False
         return distance <= self.back

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.motion.homography import inverse
-from outtake.motion.warp import project
-from outtake.removal.clean_plate.hole_regions import Floats, Site
+from outtake.motion.homography import invert_homography
+from outtake.motion.warp import project_points
+from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.references import Reference
 
 # Points near a site, each weighted by how near, that are needed for a correction...
 _MIN_POINTS = 3.0
 # ...and by how much they deviate before it is worth a try.
-_PARALLAX_PX = 0.5
-_FAR_PX = 20.0
+_MIN_DEVIATION_PX = 0.5
+_MAX_DEVIATION_PX = 20.0
 _PRIOR = np.diag([0.01, 0.05, 0.05]).astype(np.float32)
 
 
-class Parallax:
+class ParallaxEstimator:
     """How tracked points near a site deviate from the homographies of the whole frame.
 
     What is nearer or further than most of the frame moves by another homography; around one site
@@ -28,7 +28,7 @@ class Parallax:
     """
 
     def __init__(self, references: Sequence[Reference]) -> None:
-        shared = [one.start.view.shared(one.held.view) for one in references]
+        shared = [one.source.view.shared_points(one.frame.view) for one in references]
         most = max(len(here) for here, _ in shared)
         shape = (len(references), most)
         self._points: Floats = np.zeros((*shape, 2), np.float32)
@@ -37,27 +37,27 @@ class Parallax:
         for row, (here, there) in enumerate(shared):
             part = (row, slice(len(here)))
             self._points[part], self._errors[part], self._weights[part] = here, there, 1
-        back = inverse(np.stack([one.homography for one in references]))
-        self._errors = project(back, self._errors) - self._points
+        back = invert_homography(np.stack([one.homography for one in references]))
+        self._errors = project_points(back, self._errors) - self._points
         self._errors *= self._weights[..., None]
-        self._sizes = np.minimum(_largest(self._errors), _FAR_PX)
+        self._sizes = np.minimum(_max_component(self._errors), _MAX_DEVIATION_PX)
 
-    def at(self, site: Site) -> NDArray[np.float64]:
+    def estimate_shifts(self, site: HoleRegion) -> NDArray[np.float64]:
         """Return a shift for each reference, (references, 6); 0 where none is called for."""
         shifts = np.zeros((len(self._points), 6))
         local = (self._points - site.centre) / np.float32(site.radius_px)
-        outside = np.maximum(_largest(local) - 1, 0)
+        outside = np.maximum(_max_component(local) - 1, 0)
         near = self._weights * np.exp(-0.5 * np.square(outside))
         total = near.sum(axis=1)
         off = (near * self._sizes).sum(axis=1)
-        called = (total >= _MIN_POINTS) & (off > _PARALLAX_PX * total)
+        called = (total >= _MIN_POINTS) & (off > _MIN_DEVIATION_PX * total)
         if not called.any():
             return shifts
         near, errors = near[called], self._errors[called]
         design = np.concatenate((np.ones_like(local[called, :, :1]), local[called]), axis=2)
         found = np.zeros((len(near), 3, 2), np.float32)
         for _ in range(3):
-            left = _largest(errors - np.matmul(design, found))
+            left = _max_component(errors - np.matmul(design, found))
             typical = (near * left).sum(axis=1) / near.sum(axis=1)
             weights = near / (1 + np.square(left / np.maximum(typical, 0.3)[:, None]))
             weighted = (design * weights[..., None]).transpose(0, 2, 1)
@@ -67,6 +67,6 @@ class Parallax:
         return shifts
 
 
-def _largest(vectors: Floats) -> Floats:
+def _max_component(vectors: Floats) -> Floats:
     """Return the larger of |x| and |y| of vectors (..., 2)."""
     return np.asarray(np.maximum(np.abs(vectors[..., 0]), np.abs(vectors[..., 1])), np.float32)

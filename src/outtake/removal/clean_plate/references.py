@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outtake.motion.homography import Homography, inverse
-from outtake.removal.clean_plate.frame_buffer import Held
+from outtake.motion.homography import Homography, invert_homography
+from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,27 +16,31 @@ class Reference:
     """Another frame, and where the current one lies in it.
 
     Attributes:
-        start: the current frame.
-        held: the other.
+        source: the current frame.
+        frame: the other.
         homography: from the current frame's pixels to the other's.
     """
 
-    start: Held
-    held: Held
+    source: BufferedFrame
+    frame: BufferedFrame
     homography: Homography
 
 
-def between(start: Held, end: Held) -> Reference:
+def reference_between(source: BufferedFrame, target: BufferedFrame) -> Reference:
     """Return how one frame lies in another of the same shot."""
-    if end.number in start.back:
-        return Reference(start, end, start.back[end.number])
-    if start.number in end.back:
-        return Reference(start, end, inverse(end.back[start.number]))
-    return Reference(start, end, start.view.to(end.view))
+    if target.number in source.homographies_back:
+        return Reference(source, target, source.homographies_back[target.number])
+    if source.number in target.homographies_back:
+        return Reference(source, target, invert_homography(target.homographies_back[source.number]))
+    return Reference(source, target, source.view.homography_to(target.view))
 
 
-def by_way_of(references: Sequence[Reference], end: Held) -> Reference:
+def chained_reference(references: Sequence[Reference], target: BufferedFrame) -> Reference:
     """Return how the frame lies in one near a reference, chained from there."""
-    via = min(references, key=lambda one: abs(one.held.number - end.number))
-    chain = inverse(end.view.from_start) @ via.held.view.from_start @ via.homography
-    return Reference(via.start, end, np.asarray(chain, np.float64))
+    via = min(references, key=lambda one: abs(one.frame.number - target.number))
+    chain = (
+        invert_homography(target.view.to_first_frame)
+        @ via.frame.view.to_first_frame
+        @ via.homography
+    )
+    return Reference(via.source, target, np.asarray(chain, np.float64))

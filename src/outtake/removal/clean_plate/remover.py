@@ -22,13 +22,13 @@ from outtake.core.frames import (
 )
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import check_number
-from outtake.removal.clean_plate.frame_buffer import Held, Window, Windows
-from outtake.removal.clean_plate.memory_budget import Room
-from outtake.removal.clean_plate.propagate import Shown
-from outtake.removal.clean_plate.region_fill import Patch
-from outtake.removal.clean_plate.sample_selection import Choice
-from outtake.removal.clean_plate.search import Search
-from outtake.removal.clean_plate.smooth_surface import Smooth
+from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
+from outtake.removal.clean_plate.memory_budget import MemoryBudget
+from outtake.removal.clean_plate.propagate import PreviousFill
+from outtake.removal.clean_plate.region_fill import RegionFill
+from outtake.removal.clean_plate.sample_selection import ReferenceFilter
+from outtake.removal.clean_plate.search import ReferenceSearch
+from outtake.removal.clean_plate.smooth_surface import SmoothFill
 
 _THREADS = 2
 
@@ -41,7 +41,7 @@ class Filler(Protocol):
         ...
 
 
-class Plate:
+class CleanPlate:
     """Shows the background that other frames of the same shot really saw.
 
     Every frame within reach is aligned to the current one by a homography of tracked points,
@@ -87,40 +87,42 @@ class Plate:
         max_memory_mb: int = 1024,
         filler: Filler | None = None,
     ) -> None:
-        _check("reach_frames", reach_frames, 1, 64, whole=True)
-        _check("ring", ring, 0.005, 0.5)
-        _check("samples", samples, 1, 31, whole=True)
-        _check("tolerance", tolerance, 1, 10)
-        _check("max_error", max_error, 0, 255)
-        _check("stability", stability, 0, 0.9)
-        _check("seam", seam, 0, 0.2)
-        _check("max_drift", max_drift, 0, 1000)
-        _check("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
+        _check_option("reach_frames", reach_frames, 1, 64, whole=True)
+        _check_option("ring", ring, 0.005, 0.5)
+        _check_option("samples", samples, 1, 31, whole=True)
+        _check_option("tolerance", tolerance, 1, 10)
+        _check_option("max_error", max_error, 0, 255)
+        _check_option("stability", stability, 0, 0.9)
+        _check_option("seam", seam, 0, 0.2)
+        _check_option("max_drift", max_drift, 0, 1000)
+        _check_option("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
         self._reach_frames = reach_frames
-        self._search = Search(Choice(samples, tolerance, max_error), ring, seam)
+        self._search = ReferenceSearch(ReferenceFilter(samples, tolerance, max_error), ring, seam)
         self._stability = stability
         self._max_drift = max_drift
         self._max_bytes = max_memory_mb << 20
-        self._filler = filler or Smooth()
+        self._filler = filler or SmoothFill()
         self.facts: list[FrameFacts] = []
 
-    def context(self, height: int, width: int, deep: bool = False) -> Context:
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return how far it looks at frames of this size."""
-        return Room.of(height, width, self._reach_frames, self._max_bytes, deep).context()
+        return MemoryBudget.for_frame_size(
+            height, width, self._reach_frames, self._max_bytes, high_bit_depth
+        ).context()
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled; one that is not wanted, as it is."""
         facts = self.facts = []
-        shown: Shown | None = None
-        with closing(self._searched(clip)) as searched:
+        shown: PreviousFill | None = None
+        with closing(self._search_ahead(clip)) as searched:
             for window, patches in searched:
                 centre = window.centre
                 if shown is not None and (
-                    shown.held.view.shot != centre.view.shot or not window.fill
+                    shown.frame.view.shot != centre.view.shot or not window.needs_fill
                 ):
                     shown = None
-                if window.fill:
-                    shown, facts_here = self._filled(centre, patches, shown)
+                if window.needs_fill:
+                    shown, facts_here = self._fill_frame(centre, patches, shown)
                     facts.append(facts_here)
                     # The consumer may write to its picture; the one kept here must stay.
                     yield with_image(centre.frame, shown.image.copy())
@@ -128,14 +130,14 @@ class Plate:
                     facts.append(FrameFacts())
                     yield with_image(centre.frame, centre.image.copy())
 
-    def _searched(
+    def _search_ahead(
         self, clip: Iterable[MaskedFrame]
-    ) -> Generator[tuple[Window, list[Patch]], None, None]:
+    ) -> Generator[tuple[ReferenceWindow, list[RegionFill]], None, None]:
         """Search frames ahead of the current one, in threads; what is found is the same without."""
-        waiting: deque[tuple[Window, Future[list[Patch]]]] = deque()
+        waiting: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
         pool = ThreadPoolExecutor(_THREADS, "plate")
         try:
-            for window in Windows(self._reach_frames, self._max_bytes)(clip):
+            for window in FrameBuffer(self._reach_frames, self._max_bytes)(clip):
                 waiting.append((window, pool.submit(self._search, window)))
                 if len(waiting) > _THREADS:
                     first, found = waiting.popleft()
@@ -147,18 +149,18 @@ class Plate:
             # Nothing may still be searched for when whoever asked for it is gone.
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _filled(
-        self, centre: Held, patches: list[Patch], shown: Shown | None
-    ) -> tuple[Shown, FrameFacts]:
+    def _fill_frame(
+        self, centre: BufferedFrame, patches: list[RegionFill], previous: PreviousFill | None
+    ) -> tuple[PreviousFill, FrameFacts]:
         image = centre.image.copy()
         drift = np.zeros(centre.mask.shape, np.float32)
         origin = np.zeros(centre.mask.shape, np.uint8)
         if not patches:
-            return Shown(centre, image, drift), FrameFacts(origin=origin)
+            return PreviousFill(centre, image, drift), FrameFacts(origin=origin)
         for patch in patches:
-            patch.carry(shown, self._stability, self._max_drift)
-            patch.show(image, drift, origin)
-        flicker = [patch.flicker() for patch in patches]
+            patch.propagate(previous, self._stability, self._max_drift)
+            patch.write_to(image, drift, origin)
+        flicker = [patch.flicker_sum() for patch in patches]
         compared = sum(count for _, count in flicker)
         left: Mask = centre.mask & (origin == UNTOUCHED)
         if left.any():
@@ -169,14 +171,14 @@ class Plate:
             seen=float(inside[SEEN]),
             carried=float(inside[CARRIED]),
             invented=float(inside[INVENTED]),
-            ring_residual=_residual(patches),
+            ring_residual=_mean_residual(patches),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,
         )
-        return Shown(centre, image, drift), facts
+        return PreviousFill(centre, image, drift), facts
 
 
-def _residual(patches: list[Patch]) -> float | None:
+def _mean_residual(patches: list[RegionFill]) -> float | None:
     judged = [(patch.residual, np.count_nonzero(patch.hole)) for patch in patches]
     usable = [(value, size) for value, size in judged if np.isfinite(value)]
     if not usable:
@@ -184,5 +186,5 @@ def _residual(patches: list[Patch]) -> float | None:
     return float(sum(value * size for value, size in usable) / sum(size for _, size in usable))
 
 
-def _check(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
+def _check_option(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
     check_number(f"remover.{name}", value, low, high, whole=whole)

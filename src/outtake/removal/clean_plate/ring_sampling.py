@@ -9,44 +9,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.motion.homography import Homography
-from outtake.motion.warp import project
-from outtake.removal.clean_plate.hole_regions import Floats, Site
+from outtake.motion.warp import project_points
+from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.references import Reference
 
 # Products of matrices this long stay below the size from which BLAS starts threads of its own,
 # which cost more here than they bring.
-_BLOCK = 256
-_UPPER = np.triu_indices(7)
+_MATMUL_LENGTH = 256
+_UPPER_TRIANGLE = np.triu_indices(7)
 
 
-class Rings:
+class RingBatch:
     """The rings of several sites, padded to one length m.
 
     Args:
-        sites: s of them.
+        regions: s of them.
 
     Attributes:
-        at: positions, float32 (s, m, 2).
-        truth: colours, float32 (s, m, 3).
+        points: positions, float32 (s, m, 2).
+        colours: colours, float32 (s, m, 3).
         grey: their brightness, float32 (s, m).
         sizes: how many of the m are real, float32 (s,).
     """
 
-    def __init__(self, sites: Sequence[Site]) -> None:
-        count, longest = len(sites), max(1, *(len(site.ring) for site in sites))
-        self.at = np.full((count, longest, 2), -1e4, np.float32)
-        self.truth = np.zeros((count, longest, 3), np.float32)
+    def __init__(self, regions: Sequence[HoleRegion]) -> None:
+        count, longest = len(regions), max(1, *(len(site.ring_points) for site in regions))
+        self.points = np.full((count, longest, 2), -1e4, np.float32)
+        self.colours = np.zeros((count, longest, 3), np.float32)
         slopes = np.zeros((count, longest, 7), np.float32)
-        self.sizes = np.array([len(site.ring) for site in sites], np.float32)
-        self._real = np.arange(longest) < self.sizes[:, None]
-        for row, site in enumerate(sites):
-            part = (row, slice(len(site.ring)))
-            self.at[part], self.truth[part], slopes[part] = site.ring, site.truth, site.slopes
-        self.grey = cv2.cvtColor(self.truth.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(np.float32)
-        self._slopes = slopes
-        self._pairs = slopes[..., _UPPER[0]] * slopes[..., _UPPER[1]]
+        self.sizes = np.array([len(site.ring_points) for site in regions], np.float32)
+        self._is_real = np.arange(longest) < self.sizes[:, None]
+        for row, site in enumerate(regions):
+            part = (row, slice(len(site.ring_points)))
+            self.points[part], self.colours[part], slopes[part] = (
+                site.ring_points,
+                site.ring_colours,
+                site.steepest_descent,
+            )
+        self.grey = cv2.cvtColor(self.colours.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(
+            np.float32
+        )
+        self._steepest_descent = slopes
+        self._slope_products = slopes[..., _UPPER_TRIANGLE[0]] * slopes[..., _UPPER_TRIANGLE[1]]
 
-    def seen(
+    def sample_references(
         self, references: Sequence[Reference], which: NDArray[np.intp], maps: Homography
     ) -> tuple[NDArray[np.uint8], Floats]:
         """Look the rings up in other frames.
@@ -62,7 +68,7 @@ class Rings:
         # Pairs of a site and a reference, by reference: each picture is looked up once.
         flat = which.ravel()
         pairs = np.argsort(flat, kind="stable")
-        at = project(maps.reshape(-1, 3, 3)[pairs], self.at[pairs // which.shape[1]])
+        at = project_points(maps.reshape(-1, 3, 3)[pairs], self.points[pairs // which.shape[1]])
         np.clip(at, -16000, 32000, out=at)
         found = np.empty((*at.shape[:2], 3), np.uint8)
         there = np.empty(at.shape[:2], np.uint8)
@@ -70,7 +76,7 @@ class Rings:
         for reference, begin, end in zip(references, bounds, bounds[1:], strict=False):
             if begin == end:
                 continue
-            part, held = slice(begin, end), reference.held
+            part, held = slice(begin, end), reference.frame
             cv2.remap(
                 held.image,
                 at[part],
@@ -91,7 +97,7 @@ class Rings:
         colours[pairs], known[pairs] = found, there
         shape = (*which.shape, at.shape[1])
         known = known.reshape(shape)
-        known *= self._real[:, None]
+        known *= self._is_real[:, None]
         return colours.reshape(*shape, 3), known
 
     def normal_equations(
@@ -99,19 +105,21 @@ class Rings:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the equations for the shifts: (s, r, 7, 7) and (s, r, 7)."""
         count, some, longest = weights.shape
-        upper = np.zeros((count, some, len(_UPPER[0])), np.float32)
+        upper = np.zeros((count, some, len(_UPPER_TRIANGLE[0])), np.float32)
         right = np.zeros((count, some, 7), np.float32)
         weighted = weights * errors
-        for begin in range(0, longest, _BLOCK):
-            part = slice(begin, begin + _BLOCK)
-            upper += np.matmul(weights[..., part], self._pairs[:, part])
-            right += np.matmul(weighted[..., part], self._slopes[:, part])
+        for begin in range(0, longest, _MATMUL_LENGTH):
+            part = slice(begin, begin + _MATMUL_LENGTH)
+            upper += np.matmul(weights[..., part], self._slope_products[:, part])
+            right += np.matmul(weighted[..., part], self._steepest_descent[:, part])
         normal = np.empty((count, some, 7, 7))
-        normal[..., _UPPER[0], _UPPER[1]] = upper
-        normal[..., _UPPER[1], _UPPER[0]] = upper
+        normal[..., _UPPER_TRIANGLE[0], _UPPER_TRIANGLE[1]] = upper
+        normal[..., _UPPER_TRIANGLE[1], _UPPER_TRIANGLE[0]] = upper
         return normal, right.astype(np.float64)
 
-    def gains(self, colours: NDArray[np.uint8], weights: Floats, noise: float) -> Floats:
+    def estimate_log_gains(
+        self, colours: NDArray[np.uint8], weights: Floats, noise: float
+    ) -> Floats:
         """Return by how much the contrast here is larger than in each reference.
 
         Standard deviations are compared: unlike a regression, that does not take misalignment for
@@ -129,7 +137,7 @@ class Rings:
         gains = np.empty((colours.shape[1], 3), np.float32)
         for channel in range(3):
             spreads = []
-            for values in (self.truth[:, None, :, channel], colours[..., channel]):
+            for values in (self.colours[:, None, :, channel], colours[..., channel]):
                 values = np.broadcast_to(values, weights.shape).astype(np.float32)
                 average = np.einsum("srm,srm->r", values, weights) / total
                 values = np.square(values - average[:, None])
@@ -138,7 +146,7 @@ class Rings:
         return gains
 
 
-def median(values: Floats, known: Floats) -> Floats:
+def masked_lower_median(values: Floats, known: Floats) -> Floats:
     """Return the lower median of each row (..., m) over what is known; 0 where nothing is."""
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
     count = known.sum(axis=-1).astype(np.intp)
@@ -146,7 +154,7 @@ def median(values: Floats, known: Floats) -> Floats:
     return np.where(count > 0, found[..., 0], np.float32(0))
 
 
-def mean_of_lowest(values: Floats, known: Floats, share: float) -> Floats:
+def trimmed_mean(values: Floats, known: Floats, share: float) -> Floats:
     """Return the mean of the smallest values of each row (..., m) that are known."""
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
     count = np.maximum(np.ceil(share * known.sum(axis=-1)).astype(np.intp), 1)[..., None]
@@ -155,7 +163,7 @@ def mean_of_lowest(values: Floats, known: Floats, share: float) -> Floats:
     return np.asarray(mean[..., 0], np.float32)
 
 
-def means(values: Floats, weights: Floats) -> Floats:
+def weighted_mean(values: Floats, weights: Floats) -> Floats:
     """Return the weighted mean of each row (..., m)."""
     total = np.maximum(weights.sum(axis=-1), 1)
     return np.asarray(np.einsum("...m,...m->...", values, weights) / total, np.float32)

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.mask_regions import regions
+from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
 
 _RIM_PX = 3
-_GREY = 128
+_FALLBACK_GREY = 128
 
 
-class Smooth:
+class SmoothFill:
     """Fills a hole with a smooth surface, which errs less than what continues edges by guess."""
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
@@ -25,24 +25,24 @@ class Smooth:
             slice(max(0, at - _RIM_PX), at + size + _RIM_PX)
             for at, size in ((y, height), (x, width))
         )
-        self._fill(made[near], mask[near])
+        self._fill_regions(made[near], mask[near])
         return made
 
     @staticmethod
-    def _fill(image: Frame, mask: Mask) -> None:
+    def _fill_regions(image: Frame, mask: Mask) -> None:
         rim = np.ones((2 * _RIM_PX + 1,) * 2, np.uint8)
-        for crop, own in regions(mask, margin_px=_RIM_PX):
+        for crop, own in split_regions(mask, margin_px=_RIM_PX):
             known = (cv2.dilate(own.view(np.uint8), rim) > 0) & ~mask[crop]
             if not known.any():
-                image[crop][own] = _GREY
+                image[crop][own] = _FALLBACK_GREY
                 continue
             at = np.stack(np.nonzero(known))
             colours = image[crop][at[0], at[1]].astype(np.float32)
-            surface = spanned(at, colours, own.shape)[own]
+            surface = fit_smooth_surface(at, colours, own.shape)[own]
             image[crop][own] = np.clip(np.rint(surface), 0, 255).astype(np.uint8)
 
 
-def spanned(
+def fit_smooth_surface(
     at: NDArray[np.intp], values: NDArray[np.float32], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Span a smooth surface over a picture from some of its pixels.

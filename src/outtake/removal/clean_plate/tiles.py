@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
 from outtake.motion.homography import Homography
-from outtake.motion.warp import Points, jacobians, known_at, lay_all
+from outtake.motion.warp import Points, as_remap_grids, known_at_points, project_with_jacobians
 
 Value = TypeVar("Value", bound=np.generic)
 
 # Sides of a cell, in pixels, on pictures up to and above this height.
-_SIDES_PX, _LARGE_PX = (4, 8), 400
+_TILE_SIDES_PX, _LARGE_HEIGHT_PX = (4, 8), 400
 # Products of matrices with more rows start threads in BLAS that cost more than they bring, and
 # fewer points at once stay in the processor's cache.
-_ROWS = 256
+_MAX_MATMUL_ROWS = 256
 # Bicubic sampling looks up to two pixels away, and rounding may cost one.
 _SUPPORT_PX = 3.0
 # Sides of the blocks for which is known how far they are from what a frame does not show.
 _BLOCK_PX = 4
-_NEAR = np.ones((5, 5), np.uint8)
+_NEAR_KERNEL = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class Tiles:
     """The squares that cover a part of a picture.
 
     Attributes:
@@ -50,70 +50,73 @@ class Cells:
     index: tuple[NDArray[np.intp], NDArray[np.intp]]
     centres: Points
 
-    def take(self, picture: NDArray[Value]) -> NDArray[Value]:
+    def gather(self, picture: NDArray[Value]) -> NDArray[Value]:
         """Return the squares (k, side * side, ...) of an array that covers the box."""
-        found = self._split(picture)[self.index]
+        found = self._tile_view(picture)[self.index]
         return found.reshape(len(found), self.side**2, *found.shape[3:])
 
-    def put(self, squares: NDArray[Value], picture: NDArray[Value]) -> None:
+    def scatter(self, tile_values: NDArray[Value], picture: NDArray[Value]) -> None:
         """Write squares (k, side * side, ...) into an array that covers the box."""
         side = self.side
-        shape = (len(squares), side, side, *squares.shape[2:])
-        self._split(picture)[self.index] = squares.reshape(shape)
+        shape = (len(tile_values), side, side, *tile_values.shape[2:])
+        self._tile_view(picture)[self.index] = tile_values.reshape(shape)
 
-    def some(self, which: NDArray[np.intp]) -> Cells:
+    def subset(self, which: NDArray[np.intp]) -> Tiles:
         """Return some of the cells."""
         index = (self.index[0][which], self.index[1][which])
-        return Cells(self.side, self.box, index, self.centres[which])
+        return Tiles(self.side, self.box, index, self.centres[which])
 
-    def pixels(self, which: NDArray[np.intp]) -> Points:
+    def pixel_positions(self, which: NDArray[np.intp]) -> Points:
         """Return the positions of some cells' pixels in the picture, float32 (k, n, 2)."""
-        steps = _basis(self.side)[[2, 5]].reshape(2, -1, 2).sum(axis=0)
+        steps = _affine_basis(self.side)[[2, 5]].reshape(2, -1, 2).sum(axis=0)
         return np.asarray(self.centres[which, None] + steps, np.float32)
 
-    def _split(self, picture: NDArray[Value]) -> NDArray[Value]:
+    def _tile_view(self, picture: NDArray[Value]) -> NDArray[Value]:
         side, (_, _, columns, rows) = self.side, self.box
         shape = (rows // side, side, columns // side, side, *picture.shape[2:])
         return picture.reshape(shape).swapaxes(1, 2)
 
 
-def cells(own: Mask, left: int, top: int, height: int) -> tuple[Cells, Mask]:
+def cover_with_tiles(mask: Mask, left: int, top: int, height: int) -> tuple[Tiles, Mask]:
     """Cover a mask whose corner is at ``left`` and ``top`` of a picture of some height.
 
     Returns:
         The cells that the mask touches, and the mask as large as their box.
     """
-    side = _SIDES_PX[height > _LARGE_PX]
-    rows, columns = (-(-length // side) * side for length in own.shape)
+    side = _TILE_SIDES_PX[height > _LARGE_HEIGHT_PX]
+    rows, columns = (-(-length // side) * side for length in mask.shape)
     padded = np.zeros((rows, columns), bool)
-    padded[: own.shape[0], : own.shape[1]] = own
+    padded[: mask.shape[0], : mask.shape[1]] = mask
     lines = padded.reshape(rows // side, side, -1).any(axis=1)
     touched = np.nonzero(lines.reshape(rows // side, columns // side, side).any(axis=2))
     middle = (side - 1) / 2
     centres = np.stack((touched[1] * side + left + middle, touched[0] * side + top + middle), 1)
     index = (touched[0], touched[1])
-    return Cells(side, (left, top, columns, rows), index, centres.astype(np.float32)), padded
+    return Tiles(side, (left, top, columns, rows), index, centres.astype(np.float32)), padded
 
 
-def sights(
-    clears: Sequence[NDArray[np.uint8]], at: Points, bend: NDArray[np.float32], side: int
+def tile_visibility(
+    clearances: Sequence[NDArray[np.uint8]],
+    centres: Points,
+    jacobians: NDArray[np.float32],
+    side: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which cells frames show completely, and which they may show in part, bool (f, k).
 
     Args:
-        clears: of those f frames, as :func:`clearance` returns it.
-        at: where the cells' centres lie there, (f, k, 2).
-        bend: how they are bent, (f, k, 2, 2).
+        clearances: of those f frames, as :func:`clearance` returns it.
+        centres: where the cells' centres lie there, (f, k, 2).
+        jacobians: how they are bent, (f, k, 2, 2).
         side: of the cells, in pixels.
     """
-    steep = np.abs(bend)
+    steep = np.abs(jacobians)
     reach = np.maximum(*(steep[..., row, 0] + steep[..., row, 1] for row in range(2)))
     reach *= np.float32((side - 1) / 2)
     reach += np.float32(_SUPPORT_PX)
-    blocks = (at + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5)
-    positions, count = lay_all(blocks)
+    blocks = (centres + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5)
+    positions, count = as_remap_grids(blocks)
     around = np.empty((len(blocks), positions.shape[1] * positions.shape[2]), np.uint8)
-    for row, clear in enumerate(clears):
+    for row, clear in enumerate(clearances):
         found = around[row].reshape(positions.shape[1:3])
         nearest = cv2.INTER_NEAREST
         cv2.remap(clear, positions[row], None, nearest, found, cv2.BORDER_CONSTANT)
@@ -122,16 +125,16 @@ def sights(
     return whole, (around > 0) & ~whole
 
 
-def inside(
-    shape: tuple[int, ...], at: Points, bend: NDArray[np.float32], side: int
+def tiles_inside(
+    shape: tuple[int, ...], centres: Points, jacobians: NDArray[np.float32], side: int
 ) -> NDArray[np.bool_]:
-    """Return which cells lie within a picture completely, bool (k,); see ``sights``."""
-    reach = np.abs(bend).sum(axis=2) * np.float32((side - 1) / 2)
+    """Return which cells lie within a picture completely, bool (k,); see ``tile_visibility``."""
+    reach = np.abs(jacobians).sum(axis=2) * np.float32((side - 1) / 2)
     last = np.array([shape[1] - 1, shape[0] - 1], np.float32)
-    return np.asarray(((at >= reach) & (at + reach <= last)).all(axis=1))
+    return np.asarray(((centres >= reach) & (centres + reach <= last)).all(axis=1))
 
 
-def clearance(mask: Mask) -> NDArray[np.uint8]:
+def compute_clearance(mask: Mask) -> NDArray[np.uint8]:
     """Return how far each block of four by four pixels is from what a frame does not show.
 
     Returns:
@@ -149,18 +152,20 @@ def clearance(mask: Mask) -> NDArray[np.uint8]:
     blocks = cv2.distanceTransform(whole, cv2.DIST_C, 3)[1:-1, 1:-1]
     # A block that is d blocks away may begin just behind d - 1 others.
     clear = np.clip(_BLOCK_PX * (blocks - 1), 0, 255).astype(np.uint8)
-    near = cv2.dilate(np.asarray(mean > 0, np.uint8), _NEAR)
+    near = cv2.dilate(np.asarray(mean > 0, np.uint8), _NEAR_KERNEL)
     return np.asarray(np.maximum(clear, near), np.uint8)
 
 
-def look(image: Frame, at: Points, bend: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+def sample_tiles(
+    image: Frame, centres: Points, jacobians: NDArray[np.float32], side: int
+) -> NDArray[np.uint8]:
     """Look up cells in a picture, bicubic, uint8 (k, side * side, 3)."""
-    count = len(at)
-    affine = np.concatenate((at, bend.reshape(-1, 4)), axis=1)
+    count = len(centres)
+    affine = np.concatenate((centres, jacobians.reshape(-1, 4)), axis=1)
     found = np.empty((count, side * side, 3), np.uint8)
-    for begin in range(0, count, _ROWS):
-        part = slice(begin, begin + _ROWS)
-        grid = (affine[part] @ _basis(side)).reshape(-1, side * side, 2)
+    for begin in range(0, count, _MAX_MATMUL_ROWS):
+        part = slice(begin, begin + _MAX_MATMUL_ROWS)
+        grid = (affine[part] @ _affine_basis(side)).reshape(-1, side * side, 2)
         np.clip(grid, -16000, 32000, out=grid)
         cv2.remap(
             image, grid, None, cv2.INTER_CUBIC, dst=found[part], borderMode=cv2.BORDER_REPLICATE
@@ -168,35 +173,37 @@ def look(image: Frame, at: Points, bend: NDArray[np.float32], side: int) -> NDAr
     return found
 
 
-def known_in(
+def known_in_tiles(
     known: NDArray[np.uint8],
-    at: Points,
-    bend: NDArray[np.float32],
+    centres: Points,
+    jacobians: NDArray[np.float32],
     side: int,
     corners: bool = False,
 ) -> NDArray[np.bool_]:
     """Look up which pixels of cells a frame shows, bool (k, side * side), or of their corners."""
-    basis = _basis(side)
+    basis = _affine_basis(side)
     if corners:
         basis = basis.reshape(6, side, side, 2)[:, :: side - 1, :: side - 1].reshape(6, -1)
     found = [
-        known_at(known, (affine @ basis).reshape(-1, 2))
-        for affine in _blocks(np.concatenate((at, bend.reshape(-1, 4)), axis=1))
+        known_at_points(known, (affine @ basis).reshape(-1, 2))
+        for affine in _split_rows(np.concatenate((centres, jacobians.reshape(-1, 4)), axis=1))
     ]
-    return np.concatenate(found).reshape(len(at), -1)
+    return np.concatenate(found).reshape(len(centres), -1)
 
 
-def _blocks(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    return [rows[begin : begin + _ROWS] for begin in range(0, len(rows), _ROWS)]
+def _split_rows(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    return [
+        rows[begin : begin + _MAX_MATMUL_ROWS] for begin in range(0, len(rows), _MAX_MATMUL_ROWS)
+    ]
 
 
-def placed(homographies: Homography, centres: Points) -> tuple[Points, NDArray[np.float32]]:
+def project_tiles(homographies: Homography, centres: Points) -> tuple[Points, NDArray[np.float32]]:
     """Return where cells go, (..., k, 2), and how they are bent there, (..., k, 2, 2)."""
-    return jacobians(homographies, centres)
+    return project_with_jacobians(homographies, centres)
 
 
 @cache
-def _basis(side: int) -> NDArray[np.float32]:
+def _affine_basis(side: int) -> NDArray[np.float32]:
     """Return what turns x, y and four derivatives into the positions of a cell's pixels."""
     steps = np.arange(side) - (side - 1) / 2
     dy, dx = (each.ravel() for each in np.meshgrid(steps, steps, indexing="ij"))
