@@ -21,7 +21,7 @@ import numpy as np
 
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
-from outtake.pipeline.stage_threads import share_processor
+from outtake.pipeline.stage_threads import limit_library_threads
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=140)
     parser.add_argument("--profile", action="store_true", help="show where the time goes")
     options = parser.parse_args()
-    share_processor()  # as infer_video.py does
+    limit_library_threads()  # as infer_video.py does
     print(f"{'hole':>6}{'remover':>10}{'wall ms':>9}{'cpu ms':>8}{'PSNR dB':>9}")
     for share in options.holes:
         made = make_clip(options.size[0], options.size[1], share, options.frames)

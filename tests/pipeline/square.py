@@ -11,7 +11,7 @@ from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.setup import Tools
+from outtake.pipeline.setup import PipelineParts
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
@@ -57,6 +57,6 @@ class SquareLabels:
             yield LabelledFrame(frame, labels, LabelSpace.named(("ground", "square")))
 
 
-def square_tools(plain, remover, frame_size=None) -> Tools:
-    """Stands for ``build_tools``."""
-    return Tools(remover, SquareLabels(), MaskPolicy([1]))
+def square_parts(plain, remover, frame_size=None) -> PipelineParts:
+    """Stands for ``build_parts``."""
+    return PipelineParts(remover, SquareLabels(), MaskPolicy([1]))

@@ -14,20 +14,20 @@ from outtake.config.build import plain_containers
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.pipeline import ray_workers
-from outtake.pipeline.ray_resources import for_worker, resources, uses_cuda
+from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
 from outtake.programs import infer_video as app
-from tests.pipeline.square import frames, square_tools, write_scene
+from tests.pipeline.square import frames, square_parts, write_scene
 
 
-class Ray:
+class FakeRay:
     """Plays Ray: a task runs at once, if a machine has what it asks for; else never."""
 
     exceptions = SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=ZeroDivisionError)
 
     def __init__(self, *machines: dict[str, float]) -> None:
         self.machines = machines
-        self.asked: dict[str, float] = {}
-        self.told: list[dict] = []
+        self.requested: dict[str, float] = {}
+        self.received: list[dict] = []
         self.ended = False
 
     def init(self, **_: object) -> None:
@@ -39,17 +39,17 @@ class Ray:
 
     def remote(self, function):
         def start(*arguments):
-            self.told.append(arguments[0])
+            self.received.append(arguments[0])
             return function(*arguments)
 
         def options(**asked):
-            self.asked = asked
+            self.requested = asked
             return SimpleNamespace(remote=start)
 
         return SimpleNamespace(options=options)
 
     def wait(self, running, timeout):
-        wanted = {"CPU": self.asked["num_cpus"], "GPU": self.asked["num_gpus"]}
+        wanted = {"CPU": self.requested["num_cpus"], "GPU": self.requested["num_gpus"]}
         fits = any(all(m.get(k, 0) >= v for k, v in wanted.items()) for m in self.machines)
         assert fits, f"Ray would wait for {wanted} for ever"
         return running, []
@@ -62,11 +62,11 @@ class Ray:
 
 
 @pytest.fixture
-def play(monkeypatch):
+def fake_ray(monkeypatch):
     """Puts a cluster of these machines in Ray's place."""
 
-    def put(*machines: dict[str, float]) -> Ray:
-        ray = Ray(*machines)
+    def put(*machines: dict[str, float]) -> FakeRay:
+        ray = FakeRay(*machines)
         monkeypatch.setitem(sys.modules, "ray", ray)
         return ray
 
@@ -103,7 +103,7 @@ def test_masks_of_ones_own_ask_for_no_gpu(tmp_path, play, gpus_here):
 def labelled(tmp_path, monkeypatch) -> Path:
     """A clip whose labels need no checkpoint, so that only the config says what they run on."""
     for module in (app, ray_workers):
-        monkeypatch.setattr(module, "build_tools", square_tools)
+        monkeypatch.setattr(module, "build_parts", square_parts)
     return write_scene(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_sigterm_stays_the_callers(labelled, play):
 def test_a_gpu_is_asked_for_only_if_the_network_uses_one(gpus_here, overrides, uses, device):
     plain = config(*overrides)
     assert uses_cuda(plain) is uses
-    assert for_worker(plain)["device"] == device
+    assert worker_config(plain)["device"] == device
 
 
 @pytest.mark.parametrize(
@@ -168,17 +168,17 @@ def test_a_remover_of_ones_own_may_use_a_gpu_too(gpus_here, monkeypatch, overrid
     monkeypatch.setattr("outtake.pipeline.ray_resources._onnx_has_cuda", lambda: False)
     plain = config("masks=x", *([] if told is None else ["remover.path=x"]), *overrides)
     assert uses_cuda(plain) is uses
-    assert for_worker(plain)["remover"].get("device") == told
+    assert worker_config(plain)["remover"].get("device") == told
 
 
 def test_what_is_inside_another_remover_counts(gpus_here, monkeypatch):
     filler = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, path: x}"
     plain = config("masks=x", filler)
     assert uses_cuda(plain)
-    assert for_worker(plain)["remover"]["filler"]["device"] == "cuda"
+    assert worker_config(plain)["remover"]["filler"]["device"] == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert not uses_cuda(plain)
-    assert for_worker(plain)["remover"]["filler"]["device"] == "cpu"
+    assert worker_config(plain)["remover"]["filler"]["device"] == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ def test_what_is_inside_another_remover_counts(gpus_here, monkeypatch):
 )
 def test_a_worker_asks_for_what_some_machine_has(machines, workers, cuda, cpus):
     have = [{"CPU": float(cpu), "GPU": float(gpu)} for cpu, gpu in machines]
-    asked = resources(have, workers, cuda=cuda)
+    asked = worker_resources(have, workers, cuda=cuda)
     assert asked == {"num_cpus": cpus, "num_gpus": int(cuda)}
 
 
 @pytest.mark.parametrize("cuda", [False, True])
 def test_a_cluster_without_a_processor_is_one_line(cuda):
     with pytest.raises(ConfigError, match="of the Ray cluster has a processor to give away"):
-        resources([{"CPU": 0.0, "GPU": 1.0}], 2, cuda=cuda)
+        worker_resources([{"CPU": 0.0, "GPU": 1.0}], 2, cuda=cuda)

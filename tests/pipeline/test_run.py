@@ -8,9 +8,9 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import Context, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.pipeline.run import Produced, produce
-from outtake.pipeline.segments import Segments, common_stride, first_needed
-from outtake.pipeline.stage_threads import Stages
+from outtake.pipeline.run import RunResult, run_removal
+from outtake.pipeline.segments import Segments, common_stride, first_frame_to_decode
+from outtake.pipeline.stage_threads import StageThreads
 
 SIZE = (4, 5)
 SPACE = LabelSpace.named(("a", "b"))
@@ -46,9 +46,9 @@ def test_keyframes_come_from_further_back():
 @pytest.mark.parametrize("first", [0, 1, 3])
 def test_a_clip_that_starts_in_the_middle_gives_the_same_segments(context, first):
     whole = {index: numbers(items) for index, items in Segments(clip(30), 4, context)}
-    start = first_needed(first, 4, context, lead=2, stride=3)
+    start = first_frame_to_decode(first, 4, context, mask_context=2, label_stride=3)
     assert start % 3 == 0 and start <= max(4 * first - 2, 0)
-    part = Segments(clip(30, start), 4, context, start=start, first=first)
+    part = Segments(clip(30, start), 4, context, start_frame=start, first_segment=first)
     assert {index: numbers(items) for index, items in part} == {
         index: items for index, items in whole.items() if index >= first
     }
@@ -103,7 +103,7 @@ def test_no_more_than_the_context_is_held():
     segments = Segments(clip(200), 10, Context(4, 3, 32, 16))
     for _, items in segments:
         for _ in items:
-            alive.append(len(segments._held))
+            alive.append(len(segments._buffer))
     assert max(alive) <= 4 + 3 + 2 + 10 // 2 + 3
 
 
@@ -155,30 +155,30 @@ class Shelf:
         return Sink()
 
 
-def run(frames: int, **options) -> tuple[Shelf, Produced]:
+def run(frames: int, **options) -> tuple[Shelf, RunResult]:
     shelf = Shelf()
     start = options.get("start", 0)
-    with Stages() as stages:
-        made = produce(
-            clip(frames, start), Looking(), shelf, stages, length=4, size=SIZE, **options
+    with StageThreads() as stages:
+        made = run_removal(
+            clip(frames, start), Looking(), shelf, stages, segment_frames=4, size=SIZE, **options
         )
     return shelf, made
 
 
 def test_segments_made_alone_equal_those_of_one_run():
     whole, made = run(18)
-    assert made == Produced((0, 1, 2, 3, 4), 18, 5)
+    assert made == RunResult((0, 1, 2, 3, 4), 18, 5)
     for first in range(5):
-        start = first_needed(first, 4, Context(3, 2), lead=0, stride=1)
+        start = first_frame_to_decode(first, 4, Context(3, 2), mask_context=0, label_stride=1)
         part, made = run(18, first=first, stop=first + 1, start=start)
-        assert made.segments == (first,) and made.end == (5 if first == 4 else None)
+        assert made.segments == (first,) and made.total_segments == (5 if first == 4 else None)
         assert np.array_equal(part.kept[first], whole.kept[first])
 
 
 def test_complete_segments_are_not_made_again():
     whole, _ = run(18)
     part, made = run(18, complete={1, 3})
-    assert made == Produced((0, 2, 4), 10, 5)
+    assert made == RunResult((0, 2, 4), 10, 5)
     assert all(np.array_equal(part.kept[index], whole.kept[index]) for index in (0, 2, 4))
 
 
@@ -193,13 +193,18 @@ def test_damage_keeps_only_what_it_touches_from_counting(frames, whole):
         raise OSError("damaged")
 
     shelf = Shelf()
-    with Stages() as stages, pytest.raises(OSError, match="damaged"):
-        produce(clip(frames), Looking(), shelf, stages, length=4, size=SIZE, check=check)
+    with StageThreads() as stages, pytest.raises(OSError, match="damaged"):
+        run_removal(
+            clip(frames), Looking(), shelf, stages, segment_frames=4, size=SIZE, check_input=check
+        )
     # Two frames after a segment belong to its context.
     assert sorted(shelf.kept) == whole
 
 
 @pytest.mark.parametrize("extra", [-1, 1])
 def test_a_remover_that_miscounts_is_named(extra):
-    with Stages() as stages, pytest.raises(ConfigError, match="Looking did not give one frame"):
-        produce(clip(6), Looking(extra), Shelf(), stages, length=4, size=SIZE)
+    with (
+        StageThreads() as stages,
+        pytest.raises(ConfigError, match="Looking did not give one frame"),
+    ):
+        run_removal(clip(6), Looking(extra), Shelf(), stages, segment_frames=4, size=SIZE)

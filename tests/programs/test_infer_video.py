@@ -218,7 +218,7 @@ def test_an_old_output_survives_an_error(trained, video, tmp_path):
     with pytest.raises(ConfigError, match="did not give one frame for each"):
         app.remove_from_video(
             trained, video, target, remover=LosesOne(), policy=MaskPolicy([1]),
-            writing={"overwrite": True},
+            write_options={"overwrite": True},
         )  # fmt: skip
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["in.mp4", "out.mp4", "out.mp4.part", "out.partial.mp4"]

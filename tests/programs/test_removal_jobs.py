@@ -23,8 +23,8 @@ from hydra import compose, initialize_config_dir
 
 from outtake.core.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
 from outtake.core.types import TimedFrame
-from outtake.pipeline.preview import reduced_info
-from outtake.pipeline.ray_workers import split
+from outtake.pipeline.preview import preview_info
+from outtake.pipeline.ray_workers import split_segments
 from outtake.programs import infer_video as app
 from outtake.removal.effects import Blur
 from outtake.video.read.clip import open_clip
@@ -270,7 +270,7 @@ def test_a_preview_is_small_and_leaves_the_output_alone(scene):
 )  # fmt: skip
 def test_a_preview_is_never_larger_than_its_clip(size, small):
     height, width = size
-    info = reduced_info(VideoInfo(Path("in.mp4"), width, height, Fraction(25), Fraction(1, 25)))
+    info = preview_info(VideoInfo(Path("in.mp4"), width, height, Fraction(25), Fraction(1, 25)))
     assert (info.height, info.width) == small
 
 
@@ -296,13 +296,13 @@ def test_several_videos_go_into_one_folder(scene):
     with pytest.raises(ConfigError, match="masks= goes with one input"):
         app.infer_video(cfg)
     sources = app.sources_of([str(scene / "in.mkv"), str(scene / "two.mkv")])
-    assert app.targets_of(str(scene / "clean"), sources) == [
+    assert app.output_paths(str(scene / "clean"), sources) == [
         scene / "clean" / "in.mp4", scene / "clean" / "two.mp4",
     ]  # fmt: skip
     with pytest.raises(OutputError, match="one file for 2 inputs"):
-        app.targets_of("clean.mp4", sources)
+        app.output_paths("clean.mp4", sources)
     with pytest.raises(OutputError, match="two inputs would become"):
-        app.targets_of("clean", [sources[0], sources[0]])
+        app.output_paths("clean", [sources[0], sources[0]])
 
 
 @pytest.mark.parametrize(
@@ -323,9 +323,9 @@ def test_what_can_not_work_says_why(scene, overrides, message):
 
 
 def test_ranges_cover_a_clip_and_end_open():
-    assert split(10, 4) == [(0, 2), (2, 5), (5, 7), (7, None)]
-    assert split(1, 8) == [(0, None)]
-    assert split(3, 8) == [(0, 1), (1, 2), (2, None)]
+    assert split_segments(10, 4) == [(0, 2), (2, 5), (5, 7), (7, None)]
+    assert split_segments(1, 8) == [(0, None)]
+    assert split_segments(3, 8) == [(0, 1), (1, 2), (2, None)]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from outtake.config.build import plain_containers
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.types import TimedFrame
-from outtake.pipeline.setup import Tools, build_remover, fingerprint
+from outtake.pipeline.setup import PipelineParts, build_remover, fingerprint
 from outtake.programs import infer_video as app
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
@@ -25,7 +25,7 @@ from tests.pipeline.square import (
     TIME_BASE,
     WIDTH,
     frames,
-    square_tools,
+    square_parts,
     write_scene,
 )
 
@@ -85,7 +85,7 @@ def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
         places = [f"input={scene / 'in.mkv'}", "output=x", f"masks={scene / 'masks.mkv'}"]
         cfg = compose("infer_video", [*places, remover, f"max_memory_mb={size}"])
         plain = plain_containers(cfg)
-        return fingerprint(plain, Tools(build_remover(plain)))
+        return fingerprint(plain, PipelineParts(build_remover(plain)))
 
     assert (facts(100) == facts(200)) is same
 
@@ -104,7 +104,7 @@ def test_a_preview_shows_what_the_output_will(scene, remover):
 @pytest.fixture
 def clips(scene, monkeypatch) -> Path:
     """Two clips in a folder of their own, which need no checkpoint."""
-    monkeypatch.setattr(app, "build_tools", square_tools)
+    monkeypatch.setattr(app, "build_parts", square_parts)
     (scene / "clips").mkdir()
     for name in ("one", "two"):
         (scene / "clips" / f"{name}.mkv").write_bytes((scene / "in.mkv").read_bytes())
@@ -190,7 +190,7 @@ def test_of_several_clips_one_whose_report_is_anothers_is_named(clips, caplog):
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     if bits == 10:
-        deepen(scene / "in.mkv")
+        write_with_10_bits(scene / "in.mkv")
     run(scene, f"output={scene / 'out'}", "confidence_video=true")
     pictures, shown = frames(scene / "out"), frames(scene / "out_confidence")
     assert len(pictures) == len(shown) == FRAMES
@@ -204,7 +204,7 @@ def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     assert len(frames(scene / "out_confidence")) == FRAMES
 
 
-def deepen(path: Path) -> None:
+def write_with_10_bits(path: Path) -> None:
     """Write a clip again with 10 bits."""
     clip = frames(path)
     info = VideoInfo(path, WIDTH, HEIGHT, Fraction(25), TIME_BASE, bit_depth=10)

@@ -7,24 +7,29 @@ from typing import Any
 
 from outtake.core.errors import OutputError
 from outtake.pipeline.job import Job
-from outtake.pipeline.setup import resumes
+from outtake.pipeline.setup import can_resume
 from outtake.removal.report import read_report
 from outtake.video.read.clip import open_clip
 
 
-def is_made(job: Job, plain: Mapping[str, Any]) -> bool:
+def is_already_done(job: Job, config: Mapping[str, Any]) -> bool:
     """Tell whether an earlier call with the same clips has made this one already."""
-    if not resumes(plain) or plain["overwrite"] or plain["preview"] or not job.target.exists():
+    if (
+        not can_resume(config)
+        or config["overwrite"]
+        or config["preview"]
+        or not job.target.exists()
+    ):
         return False
     report = read_report(job.target)
-    with open_clip(job.source, **job.reading) as clip:
+    with open_clip(job.source, **job.read_options) as clip:
         if report.get("job_sha256") == job.digest(clip):
             return True
-        how = _made_otherwise(report, job.encoding(clip.info))
+        how = _describe_difference(report, job.describe_encoding(clip.info))
     raise OutputError(f"output {job.target} exists, {how}; set overwrite=true to replace it")
 
 
-def _made_otherwise(report: Mapping[str, Any], encoding: Mapping[str, Any]) -> str:
+def _describe_difference(report: Mapping[str, Any], encoding: Mapping[str, Any]) -> str:
     """Return how what is there differs from what is asked for, as far as its report says it."""
     if "job_sha256" not in report:
         return "and no report beside it says how it was made"

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from outtake.core.errors import ConfigError, OutOfMemoryError, Terminated, VideoError
 from outtake.core.oom import is_out_of_memory
 from outtake.pipeline.job import Job
-from outtake.pipeline.stage_threads import uninterrupted
+from outtake.pipeline.stage_threads import ignore_sigint
 from outtake.video.write.output import Output, Salvaged
 
-_REASON_CHARACTERS = 120
+_MAX_REASON_CHARACTERS = 120
 
 
-def keep_playable(job: Job, outputs: list[Output], error: BaseException | None = None) -> list[str]:
+def salvage_outputs(
+    job: Job, outputs: list[Output], error: BaseException | None = None
+) -> list[str]:
     """Keep what can be played and what can be continued; return what to say about it.
 
     Args:
@@ -25,33 +27,33 @@ def keep_playable(job: Job, outputs: list[Output], error: BaseException | None =
         error: what ended it. The same command does not get past an input that is damaged, or
             past masks that do not fit.
     """
-    with uninterrupted():
+    with ignore_sigint():
         salvaged: Salvaged | None = outputs[0].salvage()
     if salvaged is None:
         for output in outputs:
             if not output.has_segments():
                 output.discard()
         return []
-    said = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
-    resumes = job.writing.get("resume") and not outputs[0].info.live
+    messages = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
+    resumes = job.write_options.get("resume") and not outputs[0].info.live
     if not resumes or isinstance(error, VideoError | ConfigError):
-        return said
-    done = job.frames_done(outputs)
+        return messages
+    done = job.count_finished_frames(outputs)
     if not done:
-        return [*said, "no segment is complete, so the same command begins at the first frame"]
+        return [*messages, "no segment is complete, so the same command begins at the first frame"]
     there = "from there" if done == salvaged.frames else f"after the first {done}"
-    return [*said, f"the same command goes on {there}"]
+    return [*messages, f"the same command goes on {there}"]
 
 
 @contextmanager
-def memory_told() -> Iterator[None]:
+def explain_oom() -> Iterator[None]:
     """Let full memory be one line. Where the network does not fit, that is said by itself."""
     try:
         yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
         raise OutOfMemoryError(
             f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
             "plate looks at), or batch_size, short_side or window (the network that labels); one "
@@ -60,7 +62,7 @@ def memory_told() -> Iterator[None]:
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Let SIGTERM, as a scheduler sends it, end a job as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -77,14 +79,14 @@ def terminable() -> Iterator[None]:
 
 
 @contextmanager
-def halt_by_ctrl_c(live: bool) -> Iterator[threading.Event]:
+def stop_live_on_ctrl_c(live: bool) -> Iterator[threading.Event]:
     """A webcam has no end: there Ctrl-C means that it is enough."""
-    halt = threading.Event()
+    stop_event = threading.Event()
     if not live or threading.current_thread() is not threading.main_thread():
-        yield halt
+        yield stop_event
         return
-    before = signal.signal(signal.SIGINT, lambda *_: halt.set())
+    before = signal.signal(signal.SIGINT, lambda *_: stop_event.set())
     try:
-        yield halt
+        yield stop_event
     finally:
         signal.signal(signal.SIGINT, before)

@@ -21,18 +21,18 @@ from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import masks_from
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.run import (
-    Made,
-    Produced,
-    produce,
+    FilledFrame,
+    RunResult,
+    run_removal,
 )
 from outtake.pipeline.segments import (
     common_stride,
-    first_needed,
+    first_frame_to_decode,
 )
 from outtake.pipeline.stage_threads import (
-    Stages,
-    interrupts_wait,
-    share_processor,
+    StageThreads,
+    defer_signals,
+    limit_library_threads,
 )
 from outtake.removal.provenance import confidence_frame
 from outtake.removal.report import RemovalReport
@@ -45,14 +45,14 @@ from outtake.video.write.output import Output, open_output
 log = logging.getLogger(__name__)
 
 # How far decoding and masks may run ahead of what takes longest.
-_AHEAD_FRAMES = 4
+_QUEUED_FRAMES = 4
 
 # By how much a number of frames that is not counted may be wrong without a word: share, seconds.
-_ESTIMATE_ERROR = 0.25
+_ESTIMATE_ERROR_SHARE = 0.25
 _ESTIMATE_ERROR_S = 1
 
 
-class Labels(Protocol):
+class ClipLabeller(Protocol):
     """Labels frames, each independently of where the clip begins if that is a multiple.
 
     Attributes:
@@ -77,39 +77,42 @@ class Job:
         source: what is read, as :func:`outtake.video.read.clip.open_clip` takes it.
         target: a video, or a folder for PNG images if it has no suffix.
         remover: takes things out.
-        labels: labels frames; None where masks are given.
+        labeller: labels frames; None where masks are given.
         policy: makes masks of labels.
         masks: a clip of masks instead, as ``open_clip`` takes it.
-        reading: options of ``open_clip``.
-        writing: options of :func:`outtake.video.write.output.open_output`.
+        read_options: options of ``open_clip``.
+        write_options: options of :func:`outtake.video.write.output.open_output`.
         segment_frames: length of a segment.
-        confidence_video: also write where the fill comes from.
+        provenance_video: also write where the fill comes from.
         fingerprint: what the frames depend on; a job is resumed only if it is the same.
     """
 
     source: str | Path | Source
     target: Path
     remover: Remover
-    labels: Labels | None = None
+    labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
     masks: str | Path | None = None
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    writing: Mapping[str, Any] = field(default_factory=dict)
+    read_options: Mapping[str, Any] = field(default_factory=dict)
+    write_options: Mapping[str, Any] = field(default_factory=dict)
     segment_frames: int = 500
-    confidence_video: bool = False
+    provenance_video: bool = False
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def confidence_target(self) -> Path:
+    def provenance_path(self) -> Path:
         """Where the confidence video goes."""
-        return beside(self.target, "confidence")
+        return sibling_path(self.target, "confidence")
 
     def digest(self, clip: Clip) -> str:
         """Identify the job: two with the same digest make the same file."""
-        found = {**self._depends(clip), "encoding": self.encoding(clip.info)}
+        found = {
+            **self._fingerprint_with_inputs(clip),
+            "encoding": self.describe_encoding(clip.info),
+        }
         return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()
 
-    def encoding(self, info: VideoInfo) -> dict[str, Any]:
+    def describe_encoding(self, info: VideoInfo) -> dict[str, Any]:
         """Return how the frames of a clip are stored, in plain words: codec, bits, quality, audio.
 
         Raises:
@@ -118,28 +121,30 @@ class Job:
         if not self.target.suffix:
             return {"codec": "png"}
         given = {
-            key: self.writing[key] for key in ("codec", "crf", "preset") if key in self.writing
+            key: self.write_options[key]
+            for key in ("codec", "crf", "preset")
+            if key in self.write_options
         }
         record = choose_encoding(
             self.target, channels=self.remover.channels, bit_depth=info.bit_depth, **given
         ).record()
-        audio = "copy" if self.writing.get("audio", True) else "drop"
+        audio = "copy" if self.write_options.get("audio", True) else "drop"
         return {**record.pop("options"), **record, "audio": audio}
 
-    def _depends(self, clip: Clip) -> dict[str, Any]:
+    def _fingerprint_with_inputs(self, clip: Clip) -> dict[str, Any]:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
         if self.masks is not None:
-            with open_clip(self.masks, **self._masks_reading()) as masks:
+            with open_clip(self.masks, **self._mask_read_options()) as masks:
                 found["masks"] = masks.digest()
         return found
 
-    def _masks_reading(self) -> dict[str, Any]:
+    def _mask_read_options(self) -> dict[str, Any]:
         # One mask for each frame that is used: the selection was made when they were.
-        return {key: self.reading[key] for key in ("fps", "limits") if key in self.reading} | {
-            "deep": False
-        }
+        return {
+            key: self.read_options[key] for key in ("fps", "limits") if key in self.read_options
+        } | {"deep": False}
 
-    def open(self, clip: Clip) -> list[Output]:
+    def open_outputs(self, clip: Clip) -> list[Output]:
         """Open the output, and that of the confidence video if there is to be one.
 
         Args:
@@ -149,19 +154,19 @@ class Job:
             OuttakeError: the output can not be written, or masks and frames do not go together.
         """
         info = clip.info
-        writing = dict(self.writing)
+        writing = dict(self.write_options)
         if info.live:
             writing["resume"] = False  # what a camera showed will not come again
-        depends = self._depends(clip) if writing.get("resume") else {}
+        depends = self._fingerprint_with_inputs(clip) if writing.get("resume") else {}
         if self.masks is not None:
-            self._compare_lengths(info)
+            self._warn_if_lengths_differ(info)
         channels = self.remover.channels
         main = open_output(self.target, info, channels=channels, fingerprint=depends, **writing)
-        if not self.confidence_video:
+        if not self.provenance_video:
             return [main]
         options = writing | {"codec": "auto", "crf": None, "audio": False}
         try:
-            second = open_output(self.confidence_target, info, fingerprint=depends, **options)
+            second = open_output(self.provenance_path, info, fingerprint=depends, **options)
         except BaseException:
             if main.has_segments():
                 main.release()
@@ -170,9 +175,9 @@ class Job:
             raise
         return [main, second]
 
-    def _compare_lengths(self, info: VideoInfo) -> None:
+    def _warn_if_lengths_differ(self, info: VideoInfo) -> None:
         assert self.masks is not None
-        with open_clip(self.masks, **self._masks_reading()) as masks:
+        with open_clip(self.masks, **self._mask_read_options()) as masks:
             drawn = masks.info
         if not info.frames or not drawn.frames:
             return
@@ -182,7 +187,7 @@ class Job:
         error = (
             0.0
             if counted
-            else max(_ESTIMATE_ERROR * info.frames, _ESTIMATE_ERROR_S * float(info.fps))
+            else max(_ESTIMATE_ERROR_SHARE * info.frames, _ESTIMATE_ERROR_S * float(info.fps))
         )
         if apart > error:
             frames, masks_there = (
@@ -197,21 +202,21 @@ class Job:
         self,
         outputs: list[Output],
         *,
-        first: int | None = None,
-        stop: int | None = None,
-        frame_made: Callable[[], object] = lambda: None,
+        first_segment: int | None = None,
+        stop_segment: int | None = None,
+        on_frame: Callable[[], object] = lambda: None,
         clip: Clip | None = None,
-        halt: threading.Event | None = None,
-    ) -> tuple[Produced, dict[str, float]]:
-        """Make the segments that are not there yet, from ``first`` up to ``stop``.
+        stop_event: threading.Event | None = None,
+    ) -> tuple[RunResult, dict[str, float]]:
+        """Make the segments that are not there yet, from ``first_segment`` up to ``stop_segment``.
 
         Args:
             outputs: as :meth:`open` returned them.
-            first: the first segment; those that are there are passed over.
-            stop: the first that is not made; None for all to the end.
-            frame_made: called after each frame.
+            first_segment: the first segment; those that are there are passed over.
+            stop_segment: the first that is not made; None for all to the end.
+            on_frame: called after each frame.
             clip: the source, if it is open already and can not be opened twice.
-            halt: when it is set, the clip is taken to end there.
+            stop_event: when it is set, the clip is taken to end there.
 
         Returns:
             What was made, and the seconds that each stage worked.
@@ -220,87 +225,98 @@ class Job:
             OuttakeError: the clip can not be read to its end, or the output not be written; the
                 segments made so far stay.
         """
-        share_processor()
-        there = _There(outputs)
-        first = first or 0
-        while first != stop and first in there:
-            first += 1
-        if first == stop:
-            return Produced((), 0, None), {}
+        limit_library_threads()
+        there = CompletedSegments(outputs)
+        first_segment = first_segment or 0
+        while first_segment != stop_segment and first_segment in there:
+            first_segment += 1
+        if first_segment == stop_segment:
+            return RunResult((), 0, None), {}
         deep = outputs[0].deep
-        context = self.remover.context(*self._size(outputs), deep)
-        stride = common_stride(1 if self.labels is None else self.labels.stride)
+        context = self.remover.context(*self._frame_size(outputs), deep)
+        stride = common_stride(1 if self.labeller is None else self.labeller.stride)
         lead = 0 if self.policy is None else self.policy.context_frames
-        start = first_needed(first, self.segment_frames, context, lead=lead, stride=stride)
-        damage = _Damage(halt)
+        start = first_frame_to_decode(
+            first_segment, self.segment_frames, context, mask_context=lead, label_stride=stride
+        )
+        damage = TruncateOnError(stop_event)
         # Threads end before the files that they read are closed.
-        with ExitStack() as files, Stages() as stages:
+        with ExitStack() as files, StageThreads() as stages:
             frames = clip or files.enter_context(
-                open_clip(self.source, skip=start, deep=deep, **self.reading)
+                open_clip(self.source, skip=start, deep=deep, **self.read_options)
             )
-            made = produce(
-                self.masked(damage.until(frames), files, stages, start, cut_short=damage.happened),
+            made = run_removal(
+                self.masked_frames(
+                    damage.read(frames), files, stages, start, cut_short=damage.ended_early
+                ),
                 self.remover,
-                lambda index: _Segment(outputs, index, frame_made),
+                lambda index: _SegmentWriter(outputs, index, on_frame),
                 stages,
-                length=self.segment_frames,
-                size=self._size(outputs),
-                deep=deep,
-                start=start,
-                first=first,
-                stop=stop,
-                complete=there,
-                check=damage.check,
+                segment_frames=self.segment_frames,
+                size=self._frame_size(outputs),
+                high_bit_depth=deep,
+                start_frame=start,
+                first_segment=first_segment,
+                stop_segment=stop_segment,
+                completed=there,
+                check_input=damage.raise_error,
             )
             return made, dict(stages.busy_s)
 
-    def masked(
+    def masked_frames(
         self,
         clip: Iterable[TimedFrame],
         files: ExitStack,
-        stages: Stages,
-        start: int = 0,
+        stages: StageThreads,
+        start_frame: int = 0,
         *,
-        reduce: Callable[[Iterable[TimedFrame]], Iterable[TimedFrame]] = iter,
+        shrink: Callable[[Iterable[TimedFrame]], Iterable[TimedFrame]] = iter,
         cut_short: Callable[[], bool] = lambda: False,
     ) -> Iterator[MaskedFrame]:
         """Return a clip with its masks, made in threads.
 
         Args:
-            clip: frames from number ``start`` on.
+            clip: frames from number ``start_frame`` on.
             files: closes the clip of masks, if there is one.
             stages: the threads.
-            start: number of the first frame.
-            reduce: what was done to the clip, to be done to the masks too.
+            start_frame: number of the first frame.
+            shrink: what was done to the clip, to be done to the masks too.
             cut_short: whether the clip ended before its end; then masks may go on.
         """
-        frames = stages.run("decode", clip, ahead=_AHEAD_FRAMES)
+        frames = stages.run("decode", clip, max_queued=_QUEUED_FRAMES)
         if self.masks is not None:
-            drawn = files.enter_context(open_clip(self.masks, skip=start, **self._masks_reading()))
-            paired = masks_from(frames, reduce(drawn), first_number=start, cut_short=cut_short)
-            return stages.run("mask", paired, ahead=_AHEAD_FRAMES)
-        assert self.labels is not None and self.policy is not None  # one of the two is given
-        labelled = stages.run("predict", self.labels(frames), ahead=_AHEAD_FRAMES)
-        return stages.run("mask", self.policy(labelled), ahead=_AHEAD_FRAMES)
+            drawn = files.enter_context(
+                open_clip(self.masks, skip=start_frame, **self._mask_read_options())
+            )
+            paired = masks_from(
+                frames, shrink(drawn), first_number=start_frame, cut_short=cut_short
+            )
+            return stages.run("mask", paired, max_queued=_QUEUED_FRAMES)
+        assert self.labeller is not None and self.policy is not None  # one of the two is given
+        labelled = stages.run("predict", self.labeller(frames), max_queued=_QUEUED_FRAMES)
+        return stages.run("mask", self.policy(labelled), max_queued=_QUEUED_FRAMES)
 
-    def frames_done(self, outputs: list[Output]) -> int:
+    def count_finished_frames(self, outputs: list[Output]) -> int:
         """Return how many frames are there already, in segments from the beginning on."""
-        return sum(outputs[0].frames(index) for index in range(_There(outputs).leading()))
+        return sum(
+            outputs[0].frames(index) for index in range(CompletedSegments(outputs).first_missing())
+        )
 
     @staticmethod
-    def _size(outputs: list[Output]) -> tuple[int, int]:
+    def _frame_size(outputs: list[Output]) -> tuple[int, int]:
         info = outputs[0].info
         return info.height, info.width
 
-    def report(self, outputs: list[Output], end: int) -> RemovalReport:
-        """Put together what is known about every frame of the first ``end`` segments."""
+    def merge_report(self, outputs: list[Output], total_segments: int) -> RemovalReport:
+        """Put together what is known about every frame of the first ``total_segments`` segments."""
         folder = outputs[0].folder
         return RemovalReport.merged(
-            json.loads(_facts_path(folder, index).read_text()) for index in range(end)
+            json.loads(_statistics_path(folder, index).read_text())
+            for index in range(total_segments)
         )
 
 
-class _There:
+class CompletedSegments:
     """The segments that every output has."""
 
     def __init__(self, outputs: list[Output]) -> None:
@@ -309,45 +325,45 @@ class _There:
     def __contains__(self, index: object) -> bool:
         return isinstance(index, int) and all(output.frames(index) for output in self._outputs)
 
-    def leading(self) -> int:
+    def first_missing(self) -> int:
         """Return the first segment that is missing."""
         return next(index for index in count() if index not in self)
 
 
-class _Damage:
+class TruncateOnError:
     """Lets a clip that breaks off end there, so that what was read is still made."""
 
     def __init__(self, halt: threading.Event | None = None) -> None:
         self._error: OuttakeError | None = None
-        self._halt = halt or threading.Event()
+        self._stop_event = halt or threading.Event()
 
-    def until(self, clip: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    def read(self, clip: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
         """Yield the frames before the damage."""
         try:
             for frame in clip:
                 yield frame
-                if self._halt.is_set():
+                if self._stop_event.is_set():
                     return
         except OuttakeError as error:
             self._error = error
 
-    def happened(self) -> bool:
+    def ended_early(self) -> bool:
         """Tell whether the clip ended before its end."""
-        return self._error is not None or self._halt.is_set()
+        return self._error is not None or self._stop_event.is_set()
 
-    def check(self) -> None:
+    def raise_error(self) -> None:
         """Raise the error that ended the clip, if one did."""
         if self._error is not None:
             raise self._error
 
 
-class _Segment:
+class _SegmentWriter:
     """Takes the frames of one segment, and keeps what there is to say about them beside it."""
 
-    def __init__(self, outputs: list[Output], index: int, frame_made: Callable[[], object]) -> None:
+    def __init__(self, outputs: list[Output], index: int, on_frame: Callable[[], object]) -> None:
         self._outputs = outputs
         self._index = index
-        self._frame_made = frame_made
+        self._on_frame = on_frame
         self._files = ExitStack()
         self._report = RemovalReport()
 
@@ -359,14 +375,14 @@ class _Segment:
             self._files = files.pop_all()
         return self
 
-    def write(self, made: Made) -> None:
+    def write(self, filled: FilledFrame) -> None:
         """Write a frame, and where its fill comes from if a second output is for that."""
-        self._writers[0].write(made.frame)
+        self._writers[0].write(filled.frame)
         for writer in self._writers[1:]:
-            writer.write(confidence_frame(made.frame, made.facts or FrameFacts()))
-        time_s = float(made.frame.pts * made.frame.time_base)
-        self._report.add(time_s, float(made.source.mask.mean()), made.facts)
-        self._frame_made()
+            writer.write(confidence_frame(filled.frame, filled.statistics or FrameFacts()))
+        time_s = float(filled.frame.pts * filled.frame.time_base)
+        self._report.add(time_s, float(filled.masked.mask.mean()), filled.statistics)
+        self._on_frame()
 
     def __exit__(
         self,
@@ -377,16 +393,16 @@ class _Segment:
         if kind is not None:
             self._files.__exit__(kind, error, trace)
             return
-        path = _facts_path(self._outputs[0].folder, self._index)
-        with interrupts_wait(), self._files:
+        path = _statistics_path(self._outputs[0].folder, self._index)
+        with defer_signals(), self._files:
             write_json(path, self._report.segment_record())
 
 
-def _facts_path(folder: Path, index: int) -> Path:
+def _statistics_path(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.facts.json"
 
 
-def beside(target: Path, kind: str) -> Path:
+def sibling_path(target: Path, kind: str) -> Path:
     """Return where something that goes with an output lies.
 
     ``out.mp4`` -> ``out.kind.mp4``; a folder of images has no suffix: ``out`` -> ``out_kind``.

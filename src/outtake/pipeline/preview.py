@@ -15,8 +15,8 @@ import numpy as np
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.pipeline.job import Job
-from outtake.pipeline.run import Made, produce
-from outtake.pipeline.stage_threads import Stages
+from outtake.pipeline.run import FilledFrame, run_removal
+from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.contact_sheet import Preview
 from outtake.removal.side_by_side import opaque
 from outtake.video.read.clip import open_clip
@@ -26,7 +26,7 @@ from outtake.video.write.video_writer import WholeWriter, open_writer
 SHORT_SIDE = 270
 SECONDS = 10
 # However many frames a second a clip has, a preview is short.
-MOST_FRAMES = 300
+MAX_FRAMES = 300
 
 
 def write_preview(job: Job) -> tuple[Path, Path]:
@@ -40,21 +40,21 @@ def write_preview(job: Job) -> tuple[Path, Path]:
         OuttakeError: the clip can not be read, or the preview not be written.
     """
     video, sheet = preview_paths(job.target)
-    with ExitStack() as files, Stages() as stages:
-        clip = files.enter_context(open_clip(job.source, **job.reading))
-        info = reduced_info(clip.info)
-        frames = min(MOST_FRAMES, max(1, round(SECONDS * info.fps)))
-        masked = job.masked(
-            reduced(islice(clip, frames), info),
+    with ExitStack() as files, StageThreads() as stages:
+        clip = files.enter_context(open_clip(job.source, **job.read_options))
+        info = preview_info(clip.info)
+        frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
+        masked = job.masked_frames(
+            shrink_frames(islice(clip, frames), info),
             files,
             stages,
-            reduce=lambda c: reduced(c, info),
+            shrink=lambda c: shrink_frames(c, info),
             cut_short=lambda: True,
         )
-        sink = _Sink(video, info)
-        produce(
-            masked, job.remover, lambda _: sink, stages, length=frames,
-            size=(info.height, info.width), stop=1,
+        sink = _PreviewSink(video, info)
+        run_removal(
+            masked, job.remover, lambda _: sink, stages, segment_frames=frames,
+            size=(info.height, info.width), stop_segment=1,
         )  # fmt: skip
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
     return video, sheet
@@ -66,21 +66,21 @@ def preview_paths(target: Path) -> tuple[Path, Path]:
     return video, video.with_suffix(".png")
 
 
-def reduced_info(info: VideoInfo) -> VideoInfo:
+def preview_info(info: VideoInfo) -> VideoInfo:
     """Return the description of a clip at preview size, 8 bits and of even sides."""
     short_side = min(SHORT_SIDE, info.height, info.width)
     height, width = short_side_size(info.height, info.width, short_side)
     return replace(info, width=max(2, width // 2 * 2), height=max(2, height // 2 * 2), bit_depth=8)
 
 
-def reduced(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[TimedFrame]:
+def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[TimedFrame]:
     """Yield frames at the size that ``info`` says."""
     for frame in clip:
         image = np.ascontiguousarray(resize(frame.image, (info.height, info.width)))
         yield TimedFrame(image, frame.pts, frame.time_base)
 
 
-class _Sink:
+class _PreviewSink:
     """Writes the preview's video, and gathers its contact sheet."""
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
@@ -94,11 +94,11 @@ class _Sink:
         self._writer.__enter__()
         return self
 
-    def write(self, made: Made) -> None:
+    def write(self, filled: FilledFrame) -> None:
         """Take in a frame."""
-        image = np.ascontiguousarray(opaque(made.frame.image))
-        self._writer.write(TimedFrame(image, made.frame.pts, made.frame.time_base))
-        self.sheet.add(made.source, made.frame, made.facts)
+        image = np.ascontiguousarray(opaque(filled.frame.image))
+        self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
+        self.sheet.add(filled.masked, filled.frame, filled.statistics)
 
     def __exit__(
         self,

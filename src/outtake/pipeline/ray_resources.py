@@ -23,26 +23,28 @@ from outtake.inference.open_backend import choose
 log = logging.getLogger(__name__)
 
 
-def uses_cuda(plain: Mapping[str, Any]) -> bool:
+def uses_cuda(config: Mapping[str, Any]) -> bool:
     """Tell whether any part of a job would run on CUDA in this process."""
-    return _network_on_cuda(plain) or any(_on_cuda(node) for node in _nodes(plain["remover"]))
+    return _network_uses_cuda(config) or any(
+        _runs_on_cuda(node) for node in _target_nodes(config["remover"])
+    )
 
 
-def for_worker(plain: Mapping[str, Any]) -> dict[str, Any]:
+def worker_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of a job for a worker, which sees one GPU or none.
 
     Args:
-        plain: the config here, where ``auto`` and ``cuda:1`` mean this machine's devices.
+        config: the config here, where ``auto`` and ``cuda:1`` mean this machine's devices.
     """
-    device = plain["device"]
-    if not _network_on_cuda(plain):
+    device = config["device"]
+    if not _network_uses_cuda(config):
         device = "cpu"
     elif resolve_device(device).type == "cuda":
         device = "cuda"  # whichever it is here, there it is the only one
-    return {**plain, "device": device, "remover": _placed(plain["remover"])}
+    return {**config, "device": device, "remover": _resolve_devices(config["remover"])}
 
 
-def resources(
+def worker_resources(
     machines: Sequence[Mapping[str, float]], workers: int, *, cuda: bool
 ) -> dict[str, float]:
     """Return what to ask Ray for, for each worker, so that as many as can run at once.
@@ -63,20 +65,20 @@ def resources(
                 f"workers={workers}: this job runs on CUDA here, and no machine of the Ray cluster "
                 "has a GPU; set device=cpu (and remover.device=cpu, if it is there), or workers=0"
             )
-    room = [
+    capacity = [
         (int(machine.get("CPU", 0)), int(machine["GPU"]) if cuda else workers)
         for machine in machines
     ]
-    at_once = min(workers, sum(most for _, most in room))
+    at_once = min(workers, sum(most for _, most in capacity))
     if at_once < workers:
         log.warning(
             "workers=%d: each gets a GPU of its own, so %d of them work at once", workers, at_once
         )
     # A task is never spread over two machines: what all have together does not count.
-    for cpus in range(max((cpus for cpus, _ in room), default=0), 0, -1):
-        if sum(min(there // cpus, most) for there, most in room) >= at_once:
+    for cpus in range(max((cpus for cpus, _ in capacity), default=0), 0, -1):
+        if sum(min(there // cpus, most) for there, most in capacity) >= at_once:
             return {"num_cpus": cpus, "num_gpus": 1 if cuda else 0}
-    if not any(there for there, _ in room):
+    if not any(there for there, _ in capacity):
         where = "with a GPU " if cuda else ""
         raise ConfigError(
             f"workers={workers}: no machine {where}of the Ray cluster has a processor to give "
@@ -85,7 +87,7 @@ def resources(
     return {"num_cpus": 1, "num_gpus": 1 if cuda else 0}
 
 
-def _network_on_cuda(plain: Mapping[str, Any]) -> bool:
+def _network_uses_cuda(plain: Mapping[str, Any]) -> bool:
     if plain["masks"] is not None:
         return False  # there is no network
     backend = choose(plain["backend"]["name"], plain["device"], plain["precision"])
@@ -109,34 +111,34 @@ def _onnx_has_cuda() -> bool:
     return PROVIDERS["cuda"] in runtime.get_available_providers()
 
 
-def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+def _target_nodes(node: Any) -> Iterator[Mapping[str, Any]]:
     """Yield everything that is built for a remover, from the outside in."""
     if isinstance(node, Mapping):
         if "_target_" in node:
             yield node
         for value in node.values():
-            yield from _nodes(value)
+            yield from _target_nodes(value)
 
 
-def _device_of(node: Mapping[str, Any]) -> str | None:
+def _configured_device(node: Mapping[str, Any]) -> str | None:
     """Return the device that something built runs on; None if it has no say in it."""
     taken = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
     return str(node.get("device", taken["device"].default)) if "device" in taken else None
 
 
-def _on_cuda(node: Mapping[str, Any]) -> bool:
-    device = _device_of(node)
+def _runs_on_cuda(node: Mapping[str, Any]) -> bool:
+    device = _configured_device(node)
     if device == "auto":
         onnx = str(node["_target_"]).rpartition(".")[2] == "Onnx"
         return torch.cuda.is_available() and (not onnx or _onnx_has_cuda())
     return device is not None and device.startswith("cuda")
 
 
-def _placed(node: Any) -> Any:
+def _resolve_devices(node: Any) -> Any:
     """Return the config of a remover with every device named."""
     if not isinstance(node, Mapping):
         return node
-    found = {key: _placed(value) for key, value in node.items()}
-    if "_target_" in node and _device_of(node) == "auto":
-        found["device"] = "cuda" if _on_cuda(node) else "cpu"
+    found = {key: _resolve_devices(value) for key, value in node.items()}
+    if "_target_" in node and _configured_device(node) == "auto":
+        found["device"] = "cuda" if _runs_on_cuda(node) else "cpu"
     return found

@@ -22,8 +22,8 @@ import torch
 
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.pipeline.job import Job
-from outtake.pipeline.ray_resources import for_worker, resources, uses_cuda
-from outtake.pipeline.setup import build_job, build_remover, build_tools
+from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
+from outtake.pipeline.setup import build_job, build_parts, build_remover
 from outtake.video.read.inputs import Source
 from outtake.video.read.stream_address import is_camera, is_url
 from outtake.video.write.output import Output
@@ -31,27 +31,27 @@ from outtake.video.write.output import Output
 log = logging.getLogger(__name__)
 
 # Ranges of a clip for each worker: more balance better, and each begins with its context.
-_RANGES_EACH = 2
-_POLL_S = 0.5
-_RETRIES = 3
-_REACH_S = 5.0
+_RANGES_PER_WORKER = 2
+_POLL_INTERVAL_S = 0.5
+_MAX_RETRIES = 3
+_CONNECT_TIMEOUT_S = 5.0
 
 
-def run_on_cluster(
-    plain: Mapping[str, Any],
+def run_on_ray(
+    config: Mapping[str, Any],
     job: Job,
     outputs: list[Output],
     workers: int,
-    frame_made: Callable[[], object],
+    on_frame: Callable[[], object],
 ) -> tuple[int, dict[str, float]]:
     """Make every segment of a job that is not there yet.
 
     Args:
-        plain: the config; each worker builds the job from it.
+        config: the config; each worker builds the job from it.
         job: the job.
         outputs: where its segments go.
         workers: how many ranges are made at once.
-        frame_made: called for each frame when its segment is there.
+        on_frame: called for each frame when its segment is there.
 
     Returns:
         The number of segments, and the seconds that each stage worked, over all workers.
@@ -65,37 +65,37 @@ def run_on_cluster(
     if info.live or not info.frames:
         raise ConfigError(f"{info.path}: its length is unknown; use workers=0")
     segments = -(-info.frames // job.segment_frames)
-    waiting = split(segments, workers * _RANGES_EACH)
-    ray = _start(plain["ray_address"], workers)
+    pending = split_segments(segments, workers * _RANGES_PER_WORKER)
+    ray = _start_ray(config["ray_address"], workers)
     try:
-        asked = resources(_machines(ray), workers, cuda=uses_cuda(plain))
-        settings = {"max_retries": _RETRIES, **asked}
-        theirs = for_worker(plain)
-        make = ray.remote(make_range).options(**settings)
+        requested = worker_resources(_node_resources(ray), workers, cuda=uses_cuda(config))
+        settings = {"max_retries": _MAX_RETRIES, **requested}
+        worker_settings = worker_config(config)
+        make = ray.remote(run_range).options(**settings)
         running: list[Any] = []
-        place = (job.source, job.target)
+        paths = (job.source, job.target)
         end, busy_s, failure = 0, dict[str, float](), None
-        shown = job.frames_done(outputs)
-        while running or (waiting and failure is None):
-            while waiting and len(running) < workers and failure is None:
-                running.append(make.remote(theirs, place, outputs, *waiting.pop(0)))
-            finished, running = ray.wait(running, timeout=_POLL_S)
+        reported = job.count_finished_frames(outputs)
+        while running or (pending and failure is None):
+            while pending and len(running) < workers and failure is None:
+                running.append(make.remote(worker_settings, paths, outputs, *pending.pop(0)))
+            finished, running = ray.wait(running, timeout=_POLL_INTERVAL_S)
             for one in finished:
                 try:
-                    made = _result(ray, one)
+                    made = _get_result(ray, one)
                 except OuttakeError as error:
                     # What the other workers are at is finished; it is kept for the next call.
                     failure = failure or error
                     continue
-                end = max(end, made.end)
+                end = max(end, made.end_segment)
                 for name, value in made.busy_s.items():
                     busy_s[name] = busy_s.get(name, 0.0) + value
                 for line in made.warnings:
                     log.warning("%s", line)
             there = sum(outputs[0].frames(index) for index in range(segments + 1))
-            for _ in range(there - shown):
-                frame_made()
-            shown = max(shown, there)
+            for _ in range(there - reported):
+                on_frame()
+            reported = max(reported, there)
         if failure is not None:
             raise failure
         return end, busy_s
@@ -104,42 +104,42 @@ def run_on_cluster(
 
 
 @dataclass(frozen=True)
-class Range:
+class RangeResult:
     """What a worker made.
 
     Attributes:
-        end: one more than the last segment that is there in its range; 0 if there is none.
+        end_segment: one more than the last segment that is there in its range; 0 if there is none.
         busy_s: seconds that each stage worked.
         warnings: what there was to say.
     """
 
-    end: int
+    end_segment: int
     busy_s: dict[str, float]
     warnings: list[str]
 
 
-def make_range(
-    plain: Mapping[str, Any],
-    place: tuple[Source, Path],
+def run_range(
+    config: Mapping[str, Any],
+    paths: tuple[Source, Path],
     outputs: list[Output],
-    first: int,
-    stop: int | None,
-) -> Range:
-    """Make the segments from ``first`` up to ``stop`` in a process of its own."""
-    said = _Said()
+    first_segment: int,
+    stop_segment: int | None,
+) -> RangeResult:
+    """Make the segments from ``first_segment`` up to ``stop_segment`` in a process of its own."""
+    said = WarningBuffer()
     package = logging.getLogger("outtake")
     package.addHandler(said)
     try:
-        job = build_job(plain, build_tools(plain, build_remover(plain)), *place)
-        produced, busy_s = job.run(outputs, first=first, stop=stop)
+        job = build_job(config, build_parts(config, build_remover(config)), *paths)
+        produced, busy_s = job.run(outputs, first_segment=first_segment, stop_segment=stop_segment)
     finally:
         package.removeHandler(said)
-    end = stop if produced.end is None else produced.end
+    end = stop_segment if produced.total_segments is None else produced.total_segments
     assert end is not None  # without a stop it goes on to the clip's end
-    return Range(end if end > first else 0, busy_s, said.lines)
+    return RangeResult(end if end > first_segment else 0, busy_s, said.lines)
 
 
-class _Said(logging.Handler):
+class WarningBuffer(logging.Handler):
     """Keeps warnings, for the process that the user looks at."""
 
     def __init__(self) -> None:
@@ -151,16 +151,16 @@ class _Said(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def split(segments: int, parts: int) -> list[tuple[int, int | None]]:
+def split_segments(segments: int, parts: int) -> list[tuple[int, int | None]]:
     """Return ranges of nearly equal length; the last is open, for lengths are estimates."""
     parts = max(1, min(parts, segments))
     bounds = [segments * part // parts for part in range(parts + 1)]
     return [(first, stop if stop < segments else None) for first, stop in pairwise(bounds)]
 
 
-def _start(address: str | None, workers: int) -> Any:
+def _start_ray(address: str | None, workers: int) -> Any:
     try:
-        with _sigterm_kept():
+        with _keep_sigterm_handler():
             import ray
     except ImportError as error:
         raise ConfigError(
@@ -174,7 +174,7 @@ def _start(address: str | None, workers: int) -> Any:
     else:
         _check_reachable(address)
     try:
-        with _sigterm_kept():
+        with _keep_sigterm_handler():
             ray.init(
                 address=address or "local",
                 log_to_driver=False,
@@ -189,7 +189,7 @@ def _start(address: str | None, workers: int) -> Any:
 
 
 @contextmanager
-def _sigterm_kept() -> Iterator[None]:
+def _keep_sigterm_handler() -> Iterator[None]:
     """Put back what is done at SIGTERM: Ray would end the process with 15, and keep nothing."""
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -205,21 +205,21 @@ def _check_reachable(address: str) -> None:
     if not port.isdigit():
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ConfigError(
             f"ray_address={address}: nothing answers there ({error}); is the cluster running?"
         ) from error
 
 
-def _machines(ray: Any) -> list[dict[str, float]]:
+def _node_resources(ray: Any) -> list[dict[str, float]]:
     """Return what each machine of the cluster has."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def _result(ray: Any, task: Any) -> Range:
+def _get_result(ray: Any, task: Any) -> RangeResult:
     try:
-        found: Range = ray.get(task)
+        found: RangeResult = ray.get(task)
         return found
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, OuttakeError):
@@ -228,36 +228,36 @@ def _result(ray: Any, task: Any) -> Range:
     except ray.exceptions.RayError as error:
         reason = " ".join(str(error).split())
         raise OuttakeError(
-            f"a worker was lost, and {_RETRIES} more in its place ({reason}); what is finished is "
-            "kept, and the same command makes the rest"
+            f"a worker was lost, and {_MAX_RETRIES} more in its place ({reason}); what is "
+            "finished is kept, and the same command makes the rest"
         ) from error
 
 
-def with_absolute_paths(plain: Mapping[str, Any]) -> dict[str, Any]:
+def make_paths_absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config whose files are named from the root: workers may start anywhere."""
-    found = dict(plain)
+    found = dict(config)
     for key in ("input", "output", "masks", "checkpoint"):
         value = found[key]
         found[key] = (
-            [_absolute(each) for each in value]
+            [_absolute_path(each) for each in value]
             if isinstance(value, list)
-            else (None if value is None else _absolute(value))
+            else (None if value is None else _absolute_path(value))
         )
-    found["remover"] = _absolute_below(found["remover"])
+    found["remover"] = _make_remover_paths_absolute(found["remover"])
     return found
 
 
-def _absolute(value: object) -> str:
+def _absolute_path(value: object) -> str:
     text = str(value)
     return text if is_url(text) or is_camera(text) else str(Path(text).expanduser().absolute())
 
 
-def _absolute_below(node: Any) -> Any:
+def _make_remover_paths_absolute(node: Any) -> Any:
     if not isinstance(node, Mapping):
         return node
     return {
-        key: _absolute(value)
+        key: _absolute_path(value)
         if key == "path" and isinstance(value, str)
-        else _absolute_below(value)
+        else _make_remover_paths_absolute(value)
         for key, value in node.items()
     }

@@ -12,22 +12,22 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import FrameFacts, MaskedFrame, Remover
 from outtake.core.types import TimedFrame
 from outtake.pipeline.segments import Segments
-from outtake.pipeline.stage_threads import Stages
+from outtake.pipeline.stage_threads import StageThreads
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class FilledFrame:
     """One finished frame and what is known about it.
 
     Attributes:
-        source: what went in.
+        masked: what went in.
         frame: what came out.
-        facts: where its fill comes from, if the remover knows.
+        statistics: where its fill comes from, if the remover knows.
     """
 
-    source: MaskedFrame
+    masked: MaskedFrame
     frame: TimedFrame
-    facts: FrameFacts | None
+    statistics: FrameFacts | None
 
 
 class SegmentSink(Protocol):
@@ -37,7 +37,7 @@ class SegmentSink(Protocol):
         """Open the segment."""
         ...
 
-    def write(self, made: Made) -> None:
+    def write(self, filled: FilledFrame) -> None:
         """Take the next frame."""
         ...
 
@@ -52,78 +52,82 @@ class SegmentSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Produced:
+class RunResult:
     """What a run made.
 
     Attributes:
         segments: indices of the segments made now, ascending.
         frames: how many frames they hold.
-        end: number of segments of the whole clip, if its end was reached.
+        total_segments: number of segments of the whole clip, if its end was reached.
     """
 
     segments: tuple[int, ...]
     frames: int
-    end: int | None
+    total_segments: int | None
 
 
-def produce(
+def run_removal(
     clip: Iterable[MaskedFrame],
     remover: Remover,
-    sink: Callable[[int], SegmentSink],
-    stages: Stages,
+    open_sink: Callable[[int], SegmentSink],
+    stages: StageThreads,
     *,
-    length: int,
+    segment_frames: int,
     size: tuple[int, int],
-    deep: bool = False,
-    start: int = 0,
-    first: int = 0,
-    stop: int | None = None,
-    complete: Container[int] = (),
-    check: Callable[[], None] = lambda: None,
-) -> Produced:
+    high_bit_depth: bool = False,
+    start_frame: int = 0,
+    first_segment: int = 0,
+    stop_segment: int | None = None,
+    completed: Container[int] = (),
+    check_input: Callable[[], None] = lambda: None,
+) -> RunResult:
     """Run a remover over a clip, segment by segment.
 
     Args:
-        clip: masked frames, consecutive from ``start``.
+        clip: masked frames, consecutive from ``start_frame``.
         remover: takes things out.
-        sink: opens a place for the segment with an index.
+        open_sink: opens a place for the segment with an index.
         stages: the threads that the clip runs in; the remover gets one too.
-        length: of a segment, in frames.
+        segment_frames: of a segment, in frames.
         size: height and width of the frames.
-        deep: whether they have deep pictures.
-        start: number of the clip's first frame.
-        first: the first segment that is made.
-        stop: the first that is not; None for all.
-        complete: segments that are there already.
-        check: called when the clip has ended; may raise. A segment that the end cut short, or its
-            context, does not count then.
+        high_bit_depth: whether they have deep pictures.
+        start_frame: number of the clip's first frame.
+        first_segment: the first segment that is made.
+        stop_segment: the first that is not; None for all.
+        completed: segments that are there already.
+        check_input: called when the clip has ended; may raise. A segment that the end cut short,
+            or its context, does not count then.
 
     Raises:
         ConfigError: the remover did not give one frame for each.
     """
-    context = remover.context(*size, deep)
-    segments = Segments(clip, length, context, start=start, first=first)
-    made: list[int] = []
-    frames, end = 0, first
+    context = remover.context(*size, high_bit_depth)
+    segments = Segments(
+        clip, segment_frames, context, start_frame=start_frame, first_segment=first_segment
+    )
+    made_segments: list[int] = []
+    frames, end = 0, first_segment
     for index, items in segments:
-        if index == stop:
-            return Produced(tuple(made), frames, None)
+        if index == stop_segment:
+            return RunResult(tuple(made_segments), frames, None)
         end = index + 1
-        if index in complete:
+        if index in completed:
             continue
-        with sink(index) as target:
-            for entry in _finished(items, remover, stages):
-                with stages.timed("encode"):
+        with open_sink(index) as target:
+            for entry in _fill_segment(items, remover, stages):
+                with stages.measure("encode"):
                     target.write(entry)
                 frames += 1
-            if segments.ended:
-                check()
-        made.append(index)
-    check()
-    return Produced(tuple(made), frames, end)
+            if segments.reached_end:
+                check_input()
+        made_segments.append(index)
+    check_input()
+    return RunResult(tuple(made_segments), frames, end)
 
 
-def _finished(items: Iterator[MaskedFrame], remover: Remover, stages: Stages) -> Iterator[Made]:
+def _fill_segment(
+    items: Iterator[MaskedFrame], remover: Remover, stages: StageThreads
+) -> Iterator[FilledFrame]:
     """Yield the wanted frames of a segment."""
     given: deque[MaskedFrame] = deque()
 
@@ -132,22 +136,22 @@ def _finished(items: Iterator[MaskedFrame], remover: Remover, stages: Stages) ->
             given.append(item)
             yield item
 
-    def paired() -> Iterator[Made]:
+    def paired() -> Iterator[FilledFrame]:
         for frame in remover(noted()):
             if not given:
-                raise _miscounted(remover)
+                raise _frame_count_error(remover)
             source = given.popleft()
             known: list[FrameFacts] = getattr(remover, "facts", [])
             facts = known.pop(0) if known else None
             if source.wanted:
-                yield Made(source, frame, facts)
+                yield FilledFrame(source, frame, facts)
         if given:
-            raise _miscounted(remover)
+            raise _frame_count_error(remover)
 
-    return stages.run("remove", paired(), ahead=2)
+    return stages.run("remove", paired(), max_queued=2)
 
 
-def _miscounted(remover: Remover) -> ConfigError:
+def _frame_count_error(remover: Remover) -> ConfigError:
     return ConfigError(
         f"remover {type(remover).__name__} did not give one frame for each; every frame that "
         "goes in has to come out"

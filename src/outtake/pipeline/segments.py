@@ -21,73 +21,73 @@ class Segments:
     At most the context and the frames being looked at are held.
 
     Attributes:
-        ended: whether the clip's end was met, so that what was given last was all there is.
+        reached_end: whether the clip's end was met, so that what was given last was all there is.
 
     Args:
-        clip: masked frames, consecutive from ``start``.
-        length: of a segment, in frames.
+        clip: masked frames, consecutive from ``start_frame``.
+        segment_frames: of a segment, in frames.
         context: what is given along with each.
-        start: number of the clip's first frame.
-        first: index of the first segment that is made.
+        start_frame: number of the clip's first frame.
+        first_segment: index of the first segment that is made.
     """
 
     def __init__(
         self,
         clip: Iterable[MaskedFrame],
-        length: int,
+        segment_frames: int,
         context: Context,
         *,
-        start: int = 0,
-        first: int = 0,
+        start_frame: int = 0,
+        first_segment: int = 0,
     ) -> None:
         self._clip = iter(clip)
-        self._length = length
+        self._segment_frames = segment_frames
         self._context = context
-        self._next = start
-        self._first = first
-        self._held: deque[MaskedFrame] = deque()
-        self.ended = False
+        self._next_number = start_frame
+        self._first_segment = first_segment
+        self._buffer: deque[MaskedFrame] = deque()
+        self.reached_end = False
 
     def __iter__(self) -> Iterator[tuple[int, Iterator[MaskedFrame]]]:
         """Yield each segment's index and frames; they may be left unread."""
-        index = self._first
-        while self._reach(index * self._length, index):
-            yield index, self._frames(index)
+        index = self._first_segment
+        while self._read_to(index * self._segment_frames, index):
+            yield index, self._frames_with_context(index)
             index += 1
 
-    def _frames(self, index: int) -> Iterator[MaskedFrame]:
-        start, stop = index * self._length, (index + 1) * self._length
-        for item in list(self._held):
-            if _number(item) < start and self._is_context(_number(item), start):
+    def _frames_with_context(self, index: int) -> Iterator[MaskedFrame]:
+        start, stop = index * self._segment_frames, (index + 1) * self._segment_frames
+        for item in list(self._buffer):
+            if _frame_number(item) < start and self._is_context(_frame_number(item), start):
                 yield replace(item, wanted=False)
         for number in range(start, stop + self._context.after):
-            if not self._reach(number, index + 1):
+            if not self._read_to(number, index + 1):
                 return
-            item = next(item for item in reversed(self._held) if _number(item) == number)
+            item = next(item for item in reversed(self._buffer) if _frame_number(item) == number)
             yield replace(item, wanted=number < stop)
 
-    def _reach(self, number: int, segment: int) -> bool:
+    def _read_to(self, number: int, segment: int) -> bool:
         """Read on up to a frame; tell whether it is there.
 
         Of the frames before it, only the context of ``segment`` stays.
         """
-        while self._next <= number:
+        while self._next_number <= number:
             item = next(self._clip, None)
             if item is None:
-                self.ended = True
+                self.reached_end = True
                 return False
             labelled = item.labelled if self._context.labels else None
-            self._held.append(replace(item, number=self._next, labelled=labelled))
-            self._next += 1
-        begin = segment * self._length
-        self._held = deque(
-            self._behind(item) if _number(item) < min(number, begin) else item
-            for item in self._held
-            if _number(item) >= number or self._is_context(_number(item), begin)
+            self._buffer.append(replace(item, number=self._next_number, labelled=labelled))
+            self._next_number += 1
+        begin = segment * self._segment_frames
+        self._buffer = deque(
+            self._reduce_to_context(item) if _frame_number(item) < min(number, begin) else item
+            for item in self._buffer
+            if _frame_number(item) >= number or self._is_context(_frame_number(item), begin)
         )
-        return bool(self._held) and _number(self._held[-1]) >= number
+        return bool(self._buffer) and _frame_number(self._buffer[-1]) >= number
 
-    def _behind(self, item: MaskedFrame) -> MaskedFrame:
+    def _reduce_to_context(self, item: MaskedFrame) -> MaskedFrame:
         """Return what is kept of a frame that was given, and will not be wanted again."""
         if self._context.deep or item.frame.deep is None:
             return item
@@ -100,19 +100,21 @@ class Segments:
         return number >= start - context.keyframe_reach and number % context.keyframe_step == 0
 
 
-def first_needed(segment: int, length: int, context: Context, *, lead: int, stride: int) -> int:
+def first_frame_to_decode(
+    segment: int, segment_frames: int, context: Context, *, mask_context: int, label_stride: int
+) -> int:
     """Return the frame at which reading has to begin so that a segment comes out as ever.
 
     Args:
         segment: its index.
-        length: of a segment, in frames.
+        segment_frames: of a segment, in frames.
         context: of the remover.
-        lead: frames that the mask of a frame depends on, before it.
-        stride: the frames that the network takes together start at multiples of this.
+        mask_context: frames that the mask of a frame depends on, before it.
+        label_stride: the frames that the network takes together start at multiples of this.
     """
     reach = max(context.before, context.keyframe_reach)
-    begin = max(segment * length - reach - lead, 0)
-    return begin // stride * stride
+    begin = max(segment * segment_frames - reach - mask_context, 0)
+    return begin // label_stride * label_stride
 
 
 def common_stride(*strides: int) -> int:
@@ -120,6 +122,6 @@ def common_stride(*strides: int) -> int:
     return math.lcm(*(max(stride, 1) for stride in strides))
 
 
-def _number(item: MaskedFrame) -> int:
+def _frame_number(item: MaskedFrame) -> int:
     assert item.number is not None  # given in _reach
     return item.number

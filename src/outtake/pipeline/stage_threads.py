@@ -22,24 +22,24 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # How often a thread that waits looks whether it is to stop.
-_POLL_S = 0.1
-_JOIN_S = 60.0
+_POLL_INTERVAL_S = 0.1
+_JOIN_TIMEOUT_S = 60.0
 # Python lets a thread run for 5 ms before it looks whether another wants to; a stage that comes
 # back from OpenCV to call it again would wait as long.
-_SWITCH_S = 1e-4
+_SWITCH_INTERVAL_S = 1e-4
 
 
-def share_processor() -> None:
+def limit_library_threads() -> None:
     """Prepare this process for stages that run side by side.
 
     OpenCV's own threads cost more than they bring where stages overlap already.
     """
     cv2.setNumThreads(1)
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def ignore_sigint() -> Iterator[None]:
     """Let Ctrl-C wait: what is done inside must come to its end, and takes a moment only."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -52,14 +52,14 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM take effect after what is done inside, which must not be torn."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
+        number: signal.signal(number, lambda number, _: received.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
@@ -67,21 +67,21 @@ def interrupts_wait() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+    if received:
+        signal.raise_signal(received[0])
 
 
 @dataclass(frozen=True, slots=True)
-class _Item(Generic[T]):
+class _QueuedItem(Generic[T]):
     value: T
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class _EndOfStage:
     error: BaseException | None = None
 
 
-class Stages:
+class StageThreads:
     """Runs iterators in threads, so that a chain of stages takes the time of its slowest.
 
     Python's own work is still done by one thread at a time; decoding, networks, OpenCV and
@@ -113,32 +113,35 @@ class Stages:
             log.info("stopping; a moment")
         with self._lock:
             threads = list(self._threads)
-        with uninterrupted():
+        with ignore_sigint():
             for thread in threads:
-                thread.join(_JOIN_S)
+                thread.join(_JOIN_TIMEOUT_S)
 
-    def run(self, name: str, items: Iterable[T], *, ahead: int = 2) -> Iterator[T]:
-        """Return what ``items`` yields, made in a thread, at most ``ahead`` items early.
+    def run(self, name: str, items: Iterable[T], *, max_queued: int = 2) -> Iterator[T]:
+        """Return what ``items`` yields, made in a thread, at most ``max_queued`` items early.
 
         The thread starts with the first item asked for. An exception in it is raised here.
 
         Args:
             name: under which its time is counted; several may share one.
             items: consumed in the thread.
-            ahead: how many items wait at most.
+            max_queued: how many items wait at most.
         """
-        waiting: queue.Queue[_Item[T] | _End] = queue.Queue(max(ahead, 1))
+        output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage] = queue.Queue(max(max_queued, 1))
         thread = threading.Thread(
-            target=self._work, args=(name, items, waiting), name=f"outtake-{name}", daemon=True
+            target=self._run_stage,
+            args=(name, items, output_queue),
+            name=f"outtake-{name}",
+            daemon=True,
         )
         with self._lock:
             thread.start()
             self._threads = [each for each in self._threads if each.is_alive()] + [thread]
         while True:
             begin = perf_counter()
-            entry = self._get(waiting)
+            entry = self._get(output_queue)
             self._waited_s[threading.get_ident()] += perf_counter() - begin
-            if isinstance(entry, _End):
+            if isinstance(entry, _EndOfStage):
                 if entry.error is not None:
                     raise entry.error
                 return
@@ -146,7 +149,7 @@ class Stages:
             del entry  # a frame that was handed on must not be held until the next one comes
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> Iterator[None]:
         """Count what is done inside as work of ``name``, in whichever thread it is done."""
         own = threading.get_ident()
         begin, waited_s = perf_counter(), self._waited_s[own]
@@ -156,37 +159,45 @@ class Stages:
             waited_s = self._waited_s[own] - waited_s
             self.busy_s[name] += perf_counter() - begin - waited_s
 
-    def _work(self, name: str, items: Iterable[T], waiting: queue.Queue[_Item[T] | _End]) -> None:
+    def _run_stage(
+        self, name: str, items: Iterable[T], output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage]
+    ) -> None:
         source = iter(items)
-        end = _End()
+        end = _EndOfStage()
         try:
             while not self._stop.is_set():
-                with self.timed(name):
+                with self.measure(name):
                     item = next(source, end)
-                if isinstance(item, _End):
+                if isinstance(item, _EndOfStage):
                     break
-                self._put(waiting, _Item(item))
+                self._put(output_queue, _QueuedItem(item))
                 del item
         except BaseException as error:
-            end = _End(error)
+            end = _EndOfStage(error)
         finally:
             with suppress(Exception):  # closing what is abandoned can not help any more
                 close = getattr(source, "close", None)
                 if close is not None:
                     close()
-            self._put(waiting, end)
+            self._put(output_queue, end)
 
-    def _get(self, waiting: queue.Queue[_Item[T] | _End]) -> _Item[T] | _End:
+    def _get(
+        self, output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage]
+    ) -> _QueuedItem[T] | _EndOfStage:
         # Whoever is to fill the queue may have been stopped: nobody waits for ever.
         while True:
             try:
-                return waiting.get(timeout=_POLL_S)
+                return output_queue.get(timeout=_POLL_INTERVAL_S)
             except queue.Empty:
                 if self._stop.is_set():
-                    return _End()
+                    return _EndOfStage()
 
-    def _put(self, waiting: queue.Queue[_Item[T] | _End], entry: _Item[T] | _End) -> None:
+    def _put(
+        self,
+        output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage],
+        entry: _QueuedItem[T] | _EndOfStage,
+    ) -> None:
         while not self._stop.is_set():
             with suppress(queue.Full):
-                waiting.put(entry, timeout=_POLL_S)
+                output_queue.put(entry, timeout=_POLL_INTERVAL_S)
                 return

@@ -35,7 +35,7 @@ from outtake.drawing.label_pictures import contact_sheet, overlay, save_png, sid
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.setup import choose_policy
+from outtake.pipeline.setup import build_policy
 from outtake.programs.command_line import run
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import remove_from_video
@@ -129,7 +129,7 @@ def clean_video(trained: Trained, cfg: DictConfig, folder: Path, frames: int) ->
         [f"checkpoint={folder}", f"input={before}", f"output={after}", *REMOVAL],
     )
     remover = instantiate(removing.remover)
-    policy = choose_policy(trained.labels, remover, [REMOVED], [], dict(removing.mask))
+    policy = build_policy(trained.labels, remover, [REMOVED], [], dict(removing.mask))
     report = remove_from_video(trained, before, after, remover=remover, policy=policy, batch_size=4)
     psnr_hole, psnr_before = compare(clip, before, after, folder / "side_by_side.mp4")
     save_png(folder / "contact_sheet.png", draw_sheet(trained, clip, before, after))

@@ -21,22 +21,27 @@ from outtake.inference.predictor import Predictor
 from outtake.inference.protocol import Backend
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.already_done import is_made
-from outtake.pipeline.interruption import halt_by_ctrl_c, keep_playable, memory_told, terminable
-from outtake.pipeline.job import Job, beside
-from outtake.pipeline.preview import preview_paths, write_preview
-from outtake.pipeline.ray_workers import run_on_cluster, with_absolute_paths
-from outtake.pipeline.setup import (
-    Tools,
-    build_job,
-    build_remover,
-    build_tools,
-    reading,
-    reads,
-    resumes,
-    versions,
+from outtake.pipeline.already_done import is_already_done
+from outtake.pipeline.interruption import (
+    explain_oom,
+    salvage_outputs,
+    sigterm_as_interrupt,
+    stop_live_on_ctrl_c,
 )
-from outtake.pipeline.stage_threads import uninterrupted
+from outtake.pipeline.job import Job, sibling_path
+from outtake.pipeline.preview import preview_paths, write_preview
+from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
+from outtake.pipeline.setup import (
+    PipelineParts,
+    build_job,
+    build_parts,
+    build_remover,
+    can_resume,
+    input_paths,
+    library_versions,
+    read_options,
+)
+from outtake.pipeline.stage_threads import ignore_sigint
 from outtake.removal.report import check_report, report_path, write_report
 from outtake.video.read.clip import (
     Clip,
@@ -63,8 +68,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[], object]
-Run = Callable[[Job, list[Output], Progress], tuple[int, dict[str, float]]]
+FrameCallback = Callable[[], object]
+JobRunner = Callable[[Job, list[Output], FrameCallback], tuple[int, dict[str, float]]]
 
 
 def infer_video(cfg: DictConfig) -> list[Path]:
@@ -78,36 +83,38 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             an interrupted clip had already is kept, and the message says where. Of several clips,
             one that fails does not keep the others from being made.
     """
-    plain = plain_containers(cfg)
-    check_values(plain)
-    if plain["workers"]:
-        plain = with_absolute_paths(plain)
-    remover = build_remover(plain)
-    sources = sources_of(plain["input"])
-    targets = targets_of(plain["output"], sources, suffix_for(plain["codec"], remover))
-    if len(sources) > 1 and plain["masks"] is not None:
+    config = plain_containers(cfg)
+    check_values(config)
+    if config["workers"]:
+        config = make_paths_absolute(config)
+    remover = build_remover(config)
+    sources = sources_of(config["input"])
+    targets = output_paths(config["output"], sources, default_suffix(config["codec"], remover))
+    if len(sources) > 1 and config["masks"] is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
     several = len(sources) > 1
     sizes = [
-        check_job(plain, remover, source, target, several=several)
+        check_job(config, remover, source, target, several_inputs=several)
         for source, target in zip(sources, targets, strict=True)
     ]
-    with memory_told():
-        tools = build_tools(plain, remover, sizes[0])
-    kept = OmegaConf.to_container(cfg, resolve=False)
+    with explain_oom():
+        tools = build_parts(config, remover, sizes[0])
+    recorded_config = OmegaConf.to_container(cfg, resolve=False)
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target in zip(sources, targets, strict=True):
-        job = build_job(plain, tools, source, target)
+        job = build_job(config, tools, source, target)
         try:
-            if several and is_made(job, plain):
+            if several and is_already_done(job, config):
                 print(f"{target} is there already")
-            elif plain["preview"]:
-                with terminable(), memory_told():
+            elif config["preview"]:
+                with sigterm_as_interrupt(), explain_oom():
                     video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
-                record = clean(job, run=runner(plain), facts=about(tools, kept))
-                print(summary(record, target))
+                record = run_job(
+                    job, runner=choose_runner(config), facts=report_facts(tools, recorded_config)
+                )
+                print(format_summary(record, target))
         except OuttakeError as error:
             if not several:
                 raise
@@ -120,7 +127,12 @@ def infer_video(cfg: DictConfig) -> list[Path]:
 
 
 def check_job(
-    plain: Mapping[str, Any], remover: Remover, source: Source, target: Path, *, several: bool
+    config: Mapping[str, Any],
+    remover: Remover,
+    source: Source,
+    target: Path,
+    *,
+    several_inputs: bool,
 ) -> tuple[int, int] | None:
     """Let a bad input or output show itself before the checkpoint is loaded.
 
@@ -128,36 +140,36 @@ def check_job(
         Height and width of the frames; None of a stream, which may be opened only once.
     """
     bit_depth, size = 8, None
-    if not source.address and not several:
-        with open_clip(source, **reading(plain)) as clip:
+    if not source.address and not several_inputs:
+        with open_clip(source, **read_options(config)) as clip:
             bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
     # Of several, those that are there may be made already; a preview leaves the output alone.
-    tolerated = bool(plain["overwrite"] or plain["preview"] or several)
+    overwrite = bool(config["overwrite"] or config["preview"] or several_inputs)
     checks: dict[str, Any] = {
-        "overwrite": tolerated,
-        "resume": resumes(plain),
-        "reads": reads(plain),
+        "overwrite": overwrite,
+        "resume": can_resume(config),
+        "reads": input_paths(config),
     }
     check_target(
-        target, source, **checks, codec=plain["codec"], crf=plain["crf"],
-        preset=plain["preset"], channels=remover.channels, bit_depth=bit_depth,
+        target, source, **checks, codec=config["codec"], crf=config["crf"],
+        preset=config["preset"], channels=remover.channels, bit_depth=bit_depth,
     )  # fmt: skip
-    if not target.suffix and plain["codec"] != "auto":
+    if not target.suffix and config["codec"] != "auto":
         raise OutputError(
-            f"codec={plain['codec']} does not go into {target}, a folder of PNG images; name a "
+            f"codec={config['codec']} does not go into {target}, a folder of PNG images; name a "
             "video, or leave codec=auto"
         )
-    if plain["preview"]:
+    if config["preview"]:
         for path in preview_paths(target):
-            check_apart(path, source, reads(plain))
-    elif not several:
-        check_report(target, overwrite=bool(plain["overwrite"]))
-    if plain["confidence_video"]:
-        check_target(beside(target, "confidence"), source, **checks)
+            check_apart(path, source, input_paths(config))
+    elif not several_inputs:
+        check_report(target, overwrite=bool(config["overwrite"]))
+    if config["confidence_video"]:
+        check_target(sibling_path(target, "confidence"), source, **checks)
     return size
 
 
-def targets_of(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> list[Path]:
+def output_paths(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> list[Path]:
     """Return where each clip goes: ``output`` itself, or for several a file each in that folder.
 
     Raises:
@@ -178,45 +190,45 @@ def targets_of(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> 
     return targets
 
 
-def suffix_for(codec: str, remover: Remover) -> str:
+def default_suffix(codec: str, remover: Remover) -> str:
     """Return the suffix of an output whose name the user leaves to us."""
     if codec == "auto":
         return ".mov" if remover.channels == 4 else ".mp4"
     return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
 
 
-def runner(plain: Mapping[str, Any]) -> Run:
+def choose_runner(config: Mapping[str, Any]) -> JobRunner:
     """Return what runs a job: this process, or a Ray cluster."""
-    workers = int(plain["workers"])
+    workers = int(config["workers"])
     if workers == 0:
-        return run_here
-    return lambda job, outputs, made: run_on_cluster(plain, job, outputs, workers, made)
+        return run_in_process
+    return lambda job, outputs, made: run_on_ray(config, job, outputs, workers, made)
 
 
-def run_here(
-    job: Job, outputs: list[Output], frame_made: Progress, clip: Clip | None = None
+def run_in_process(
+    job: Job, outputs: list[Output], on_frame: FrameCallback, clip: Clip | None = None
 ) -> tuple[int, dict[str, float]]:
     """Run a whole job in this process.
 
     Args:
         job: what is to be done.
         outputs: where the segments go.
-        frame_made: called for each frame.
+        on_frame: called for each frame.
         clip: a live source, which is open already; it ends with Ctrl-C.
 
     Returns:
         The number of segments, and the seconds that each stage worked.
     """
-    with halt_by_ctrl_c(clip is not None) as halt:
-        produced, busy_s = job.run(outputs, frame_made=frame_made, clip=clip, halt=halt)
-    assert produced.end is not None  # there is no segment at which to stop
-    return produced.end, busy_s
+    with stop_live_on_ctrl_c(clip is not None) as halt:
+        produced, busy_s = job.run(outputs, on_frame=on_frame, clip=clip, stop_event=halt)
+    assert produced.total_segments is not None  # there is no segment at which to stop
+    return produced.total_segments, busy_s
 
 
-def clean(
+def run_job(
     job: Job,
     *,
-    run: Run = run_here,
+    runner: JobRunner = run_in_process,
     facts: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -224,7 +236,7 @@ def clean(
 
     Args:
         job: what is to be done.
-        run: runs it.
+        runner: runs it.
         facts: for the report.
         progress: show a bar.
 
@@ -235,59 +247,63 @@ def clean(
         OuttakeError: the clip can not be read to its end, or the target not be written. A playable
             part and the finished segments are kept, and the message says where.
     """
-    check_report(job.target, overwrite=bool(job.writing.get("overwrite")))
-    with open_clip(job.source, **job.reading) as clip, terminable():
-        outputs = job.open(clip)
+    check_report(job.target, overwrite=bool(job.write_options.get("overwrite")))
+    with open_clip(job.source, **job.read_options) as clip, sigterm_as_interrupt():
+        outputs = job.open_outputs(clip)
         if clip.info.live:
-            run = partial(run_here, clip=clip)
+            runner = partial(run_in_process, clip=clip)
         digest = None if clip.info.live else job.digest(clip)
-        facts = {**(facts or {}), "job_sha256": digest, "encoding": job.encoding(clip.info)}
+        facts = {
+            **(facts or {}),
+            "job_sha256": digest,
+            "encoding": job.describe_encoding(clip.info),
+        }
         try:
-            return _cleaned(job, outputs, run, facts, progress)
+            return _run_and_report(job, outputs, runner, facts, progress)
         finally:
             for output in outputs:
                 output.release()
 
 
-def _cleaned(
+def _run_and_report(
     job: Job,
     outputs: list[Output],
-    run: Run,
+    runner: JobRunner,
     facts: Mapping[str, Any],
     progress: bool,
 ) -> dict[str, Any]:
     info = outputs[0].info
-    done = job.frames_done(outputs)
+    done = job.count_finished_frames(outputs)
     if done:
         log.info("%s: goes on after %d frames that are there", job.target.name, done)
     began_s, made = perf_counter(), 0
 
-    def frame_made() -> None:
+    def on_frame() -> None:
         nonlocal made
         made += 1
         bar.advance(bar.task_ids[0])
 
     try:
         shown = frame_bar(info.path.name, info.frames, done=done, shown=progress)
-        with memory_told(), shown as bar:
-            end, busy_s = run(job, outputs, frame_made)
-            report = job.report(outputs, end)
+        with explain_oom(), shown as bar:
+            end, busy_s = runner(job, outputs, on_frame)
+            report = job.merge_report(outputs, end)
             # Before the segments are gone: what is known about their frames lies beside them.
             write_report(job.target, redact_tree(report.record(output=str(job.target))))
-            with uninterrupted():
+            with ignore_sigint():
                 finish_all(outputs, end)
     except KeyboardInterrupt as error:
-        raise type(error)(*error.args, *keep_playable(job, outputs, error)) from error
+        raise type(error)(*error.args, *salvage_outputs(job, outputs, error)) from error
     except OuttakeError as error:
-        raise type(error)("; ".join([str(error), *keep_playable(job, outputs, error)])) from error
+        raise type(error)("; ".join([str(error), *salvage_outputs(job, outputs, error)])) from error
     except BaseException:
-        keep_playable(job, outputs)
+        salvage_outputs(job, outputs)
         raise
     seconds = perf_counter() - began_s
     record: dict[str, Any] = redact_tree(
         report.record(
             output=str(job.target),
-            input=_input(info),
+            input=input_record(info),
             remover=type(job.remover).__name__,
             **facts,
             **({"remover_notes": notes} if (notes := getattr(job.remover, "notes", None)) else {}),
@@ -295,7 +311,7 @@ def _cleaned(
             frames_made_now=made,
             frames_per_second=round(made / seconds, 3),
             stage_s={name: round(value, 3) for name, value in busy_s.items()},
-            versions=versions(),
+            versions=library_versions(),
         )
     )
     write_report(job.target, record)
@@ -314,7 +330,7 @@ def remove_from_video(
     backend: Backend | None = None,
     batch_size: int = 1,
     fps: float = 25,
-    writing: Mapping[str, Any] | None = None,
+    write_options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Stream a clip through network, masks and remover into a file, from Python.
@@ -328,7 +344,7 @@ def remove_from_video(
         backend: runs the network; PyTorch on the fitting device by default.
         batch_size: frames for the network at a time.
         fps: of a folder of images.
-        writing: options of :func:`outtake.video.write.output.open_output`.
+        write_options: options of :func:`outtake.video.write.output.open_output`.
         progress: show a bar.
 
     Returns:
@@ -345,13 +361,19 @@ def remove_from_video(
         batch_size=batch_size,
     )
     job = Job(
-        source, Path(target), remover, labels, policy, reading={"fps": fps}, writing=writing or {}
+        source,
+        Path(target),
+        remover,
+        labels,
+        policy,
+        read_options={"fps": fps},
+        write_options=write_options or {},
     )
-    facts = about(Tools(remover, labels, policy, trained), None)
-    return clean(job, facts=facts, progress=progress)
+    facts = report_facts(PipelineParts(remover, labels, policy, trained), None)
+    return run_job(job, facts=facts, progress=progress)
 
 
-def about(tools: Tools, config: object) -> dict[str, Any]:
+def report_facts(tools: PipelineParts, config: object) -> dict[str, Any]:
     """Return what a report says about checkpoint, classes and config."""
     facts: dict[str, Any] = {"config": config}
     if tools.trained is not None and tools.policy is not None:
@@ -360,7 +382,7 @@ def about(tools: Tools, config: object) -> dict[str, Any]:
     return facts
 
 
-def summary(record: Mapping[str, Any], target: Path) -> str:
+def format_summary(record: Mapping[str, Any], target: Path) -> str:
     """Return what is printed at the end."""
     return (
         f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
@@ -369,7 +391,8 @@ def summary(record: Mapping[str, Any], target: Path) -> str:
     )
 
 
-def _input(info: VideoInfo) -> dict[str, Any]:
+def input_record(info: VideoInfo) -> dict[str, Any]:
+    """Return what the report says of the input."""
     return {
         "path": str(info.path),
         "width": info.width,

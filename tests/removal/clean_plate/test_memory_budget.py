@@ -14,8 +14,8 @@ import pytest
 from outtake.core.frames import LabelledFrame, MaskedFrame, with_image
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.pipeline.run import Made, produce
-from outtake.pipeline.stage_threads import Stages
+from outtake.pipeline.run import FilledFrame, run_removal
+from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.remover import CleanPlate
 
@@ -49,9 +49,9 @@ class Digests(list[int]):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def write(self, made: Made) -> None:
+    def write(self, made: FilledFrame) -> None:
         deep = made.frame.deep
-        assert (deep is None) == (made.source.frame.deep is None)
+        assert (deep is None) == (made.masked.frame.deep is None)
         self.append(crc32(made.frame.image.tobytes()))
         if deep is not None:
             self.append(crc32(deep.tobytes()))
@@ -59,10 +59,10 @@ class Digests(list[int]):
 
 def made(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Digests:
     sink = Digests()
-    with Stages() as stages:
-        produce(
+    with StageThreads() as stages:
+        run_removal(
             clip(deep, labelled), CleanPlate(max_memory_mb=megabytes), lambda _: sink, stages,
-            length=SEGMENT, size=(HEIGHT, WIDTH), deep=deep,
+            segment_frames=SEGMENT, size=(HEIGHT, WIDTH), high_bit_depth=deep,
         )  # fmt: skip
     return sink
 

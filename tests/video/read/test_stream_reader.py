@@ -49,7 +49,7 @@ def whole(data: bytes) -> Answer:
     """Serve a file, and parts of it."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
-        span = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")
+        span = request.headers.get("RangeResult", "bytes=0-").removeprefix("bytes=").split("-")
         first, last = int(span[0]), int(span[1] or len(data) - 1)
         request.send_response(206)
         request.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
