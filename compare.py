@@ -1,7 +1,7 @@
 """Compare runs on one page: ``python compare.py runs/*``."""
 
-from outtake.programs.command_line import run
+from outtake.programs.command_line import run_program
 from outtake.programs.compare import main
 
 if __name__ == "__main__":
-    run(main)
+    run_program(main)

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.programs.command_line import run, user_errors
+from outtake.programs.command_line import print_user_errors, run_program
 
 FOR_TRIALS: list[str] = []  # what stands after -- are overrides of train.py
 
@@ -15,7 +15,7 @@ FOR_TRIALS: list[str] = []  # what stands after -- are overrides of train.py
 @hydra.main(version_base="1.3", config_path="conf", config_name="sweep")
 def main(cfg: DictConfig) -> None:
     """Compose, run trials, write what was found."""
-    with user_errors():
+    with print_user_errors():
         from outtake.core.errors import ConfigError
         from outtake.programs.sweep import run_sweep
 
@@ -29,4 +29,4 @@ if __name__ == "__main__":
         separator = sys.argv.index("--")
         FOR_TRIALS[:] = sys.argv[separator + 1 :]
         del sys.argv[separator:]
-    run(main)
+    run_program(main)

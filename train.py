@@ -5,20 +5,20 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from outtake.programs.command_line import hydra_folder, run, user_errors
+from outtake.programs.command_line import hydra_run_dir, print_user_errors, run_program
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
-    with user_errors():
+    with print_user_errors():
         from outtake.programs.train import train
         from outtake.training.distributed.environment import check_multirun
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
             check_multirun(cfg)
-        with hydra_folder(hydra_cfg) as run_dir:
+        with hydra_run_dir(hydra_cfg) as run_dir:
             if cfg.reproduce:
                 from outtake.programs.reproduce import reproduce
 
@@ -27,4 +27,4 @@ def main(cfg: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_program(main)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from outtake.config.load_trained import Trained, load_trained
+from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import OuttakeError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.camvid import CamVid
@@ -75,7 +75,7 @@ def miou(labels: Iterable[LabelMap], source: CamVid) -> float:
     return float(scores(matrix.counts(), space.names)["miou"])
 
 
-def measure(trained: Trained, source: CamVid, kinds: Iterable[tuple[str, str]]) -> None:
+def measure(trained: TrainedModel, source: CamVid, kinds: Iterable[tuple[str, str]]) -> None:
     """Print the table of one checkpoint at one resolution."""
     height, width = short_side_size(*FRAME, trained.short_side)
     frame: Frame = resize(source.read_image(source.pairs("val")[0]), (height, width))[None]

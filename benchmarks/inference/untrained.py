@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from outtake.config.build import build_net, instantiate
 from outtake.config.compose import compose
-from outtake.config.load_trained import Trained, load_trained, make_record
+from outtake.config.load_trained import TrainedModel, load_trained, make_checkpoint_record
 from outtake.data.camvid import CamVid
 from outtake.training.checkpoint_files import save_checkpoint
 from outtake.training.losses.cross_entropy import CrossEntropy
@@ -20,7 +20,7 @@ from outtake.training.task import SegmentationTask
 CHANNELS = 3
 
 
-def untrained_checkpoint(path: Path, overrides: Sequence[str]) -> Trained:
+def untrained_checkpoint(path: Path, overrides: Sequence[str]) -> TrainedModel:
     """Write a checkpoint of what ``train.py`` would begin with, and load it as if trained.
 
     Args:
@@ -37,12 +37,12 @@ def untrained_checkpoint(path: Path, overrides: Sequence[str]) -> Trained:
         labels,
         CrossEntropy(ignore_index=labels.ignore_index),
     )
-    record = make_record(cfg, labels, CHANNELS)
+    record = make_checkpoint_record(cfg, labels, CHANNELS)
     save_checkpoint({"epoch": 0, "state_dict": task.state_dict(), "outtake": record}, path)
     return load_trained(path)
 
 
-def gflop(trained: Trained, size: tuple[int, int]) -> float:
+def gflop(trained: TrainedModel, size: tuple[int, int]) -> float:
     """Return the work of one frame at the network's resolution; an addition counts as one."""
     image = torch.zeros((1, CHANNELS, *size), dtype=torch.uint8)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

@@ -31,7 +31,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks.inference.untrained import gflop, untrained_checkpoint
 from outtake.config.compose import compose
-from outtake.config.load_trained import Trained
+from outtake.config.load_trained import TrainedModel
 from outtake.core.types import Frame, TimedFrame
 from outtake.inference.labeller import Labeller
 from outtake.inference.open_backend import open_backend
@@ -192,7 +192,7 @@ def make_video(path: Path, frames: int) -> None:
             writer.write(TimedFrame(image, index, info.time_base))
 
 
-def forward_ms(trained: Trained, name: str, precision: str, batch: int) -> float:
+def forward_ms(trained: TrainedModel, name: str, precision: str, batch: int) -> float:
     """Return the time of the network alone for one frame, the best of five runs."""
     backend = open_backend(
         name,

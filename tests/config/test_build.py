@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from outtake.config.build import ALLOW_VARIABLE, build_net, check_targets, instantiate
+from outtake.config.build import ALLOW_TARGETS_VARIABLE, build_net, check_targets, instantiate
 from outtake.core.errors import ConfigError, ForbiddenTargetError, WeightsError
 
 
@@ -106,7 +106,7 @@ def test_an_own_network_needs_the_variable_and_gets_classes_and_channels(monkeyp
 def test_a_class_that_is_not_there_is_named_in_one_line(
     target: str, said: str, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setenv(ALLOW_VARIABLE, "absent_package")
+    monkeypatch.setenv(ALLOW_TARGETS_VARIABLE, "absent_package")
     with pytest.raises(ConfigError, match=re.escape(said)) as caught:
         instantiate({"_target_": target})
     assert "\n" not in str(caught.value) and not caplog.text

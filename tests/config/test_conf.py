@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from outtake.config.build import build_data, build_net, instantiate
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
 from outtake.inference.open_backend import NAMES
 from outtake.models.fcn import FCN
@@ -44,7 +44,7 @@ OTHER_GROUPS = {
 
 
 def options(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
 
 
 def every(group: str) -> pytest.MarkDecorator:
@@ -60,7 +60,7 @@ def given(option: str, tmp_path: Path) -> list[str]:
 
 
 def test_no_group_is_forgotten() -> None:
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    groups = {path.name for path in CONF_DIR.iterdir() if path.is_dir()}
     assert groups == TRAIN_GROUPS | OTHER_GROUPS
 
 
@@ -180,7 +180,7 @@ def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None
 
 @every("experiment")
 def test_every_experiment_holds_deltas_only(option: str) -> None:
-    text = (CONF / "experiment" / f"{option}.yaml").read_text()
+    text = (CONF_DIR / "experiment" / f"{option}.yaml").read_text()
     assert "@package _global_" in text
     cfg = compose("train", [f"experiment={option}"])
     build_net(cfg.model, 3, 3)
@@ -220,7 +220,7 @@ def test_every_backend_is_known_with_its_options(option: str) -> None:
 def test_the_config_of_a_run_holds_no_path_of_a_machine() -> None:
     cfg: DictConfig = compose("train", ["data=camvid"])
     text = OmegaConf.to_yaml(cfg, resolve=False)
-    assert str(CONF.parent) not in text and "${paths.data}" in text
+    assert str(CONF_DIR.parent) not in text and "${paths.data}" in text
 
 
 def write_pairs(root: Path) -> None:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.config.build import instantiate, plain_containers
-from outtake.config.compose import CONF, compose
+from outtake.config.build import instantiate, resolve_config
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
 from outtake.core.frames import Context, LabelledFrame, MaskedFrame, Remover
 from outtake.core.labels import LabelSpace
@@ -26,7 +26,7 @@ from outtake.removal.views import Overlay
 from tests.removal import networks
 
 SPACE = LabelSpace.named(("road", "car", "person"))
-REMOVERS = sorted(file.stem for file in (CONF / "remover").glob("*.yaml"))
+REMOVERS = sorted(file.stem for file in (CONF_DIR / "remover").glob("*.yaml"))
 TIME_BASE = Fraction(1, 12800)
 
 
@@ -44,9 +44,7 @@ def build(tmp_path_factory) -> Callable[[str], Remover]:
         }
         given = [f"remover.path={needs[name]()}"] if name in needs else []
         places = ["checkpoint=x", "input=x", "output=x"]
-        return plain_containers(
-            compose("infer_video", [f"remover={name}", *given, *places]).remover
-        )
+        return resolve_config(compose("infer_video", [f"remover={name}", *given, *places]).remover)
 
     return lambda name: instantiate(described(name))
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from outtake.config.build import plain_containers
+from outtake.config.build import resolve_config
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.pipeline import ray_workers
@@ -81,7 +81,7 @@ def gpus_here(monkeypatch) -> None:
 
 
 def config(*overrides: str) -> dict:
-    return plain_containers(compose("infer_video", ["input=x", "output=x", *overrides]))
+    return resolve_config(compose("infer_video", ["input=x", "output=x", *overrides]))
 
 
 def run(folder: Path, *overrides: str) -> Path:

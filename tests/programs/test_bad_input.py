@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OuttakeError
-from outtake.programs.command_line import explain
+from outtake.programs.command_line import explain_error
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import infer_video
 from outtake.programs.train import train
@@ -90,7 +90,7 @@ def test_bad_data_is_named_and_no_run_folder_is_left(
     spoil(root)
     with pytest.raises(OuttakeError) as caught:
         train(compose("train", [*QUICK, f"data.root={root}"]), tmp_path / "run")
-    message = explain(caught.value)
+    message = explain_error(caught.value)
     assert "\n" not in message and caught.value.exit_code == 2
     assert all(word in message.replace(str(tmp_path), "") for word in said), message
     assert not (tmp_path / "run").exists()
@@ -120,7 +120,7 @@ def test_an_option_that_can_not_work_is_refused_before_there_is_a_run_folder(
 ) -> None:
     with pytest.raises(OuttakeError) as caught:
         train(compose("train", [*SMALL, override]), tmp_path / "run")
-    assert "\n" not in explain(caught.value)
+    assert "\n" not in explain_error(caught.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -215,7 +215,7 @@ def test_cuda_where_there_is_none(small_run: Path, tmp_path: Path) -> None:
 def program(script: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
     return subprocess.run(
-        [sys.executable, CONF.parent / script, *overrides],
+        [sys.executable, CONF_DIR.parent / script, *overrides],
         capture_output=True,
         text=True,
         timeout=120,

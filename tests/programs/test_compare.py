@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pages.compare_runs import CLASSES, DEVICE, write_run
-from outtake.config.compose import CONF
+from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError, OutputError
 from outtake.programs.compare import compare
 
@@ -189,7 +189,7 @@ def test_the_program_writes_the_page_and_exits_with_2_on_a_mistake(
     runs: Path, tmp_path: Path
 ) -> None:
     def program(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, CONF.parent / "compare.py", *arguments]
+        command = [sys.executable, CONF_DIR.parent / "compare.py", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
 
     done = program(*map(str, sorted(runs.iterdir())))

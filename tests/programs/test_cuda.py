@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from outtake.config.build import build_net, instantiate
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OutOfMemoryError
 from outtake.core.types import TimedFrame
 from outtake.inference.torch_backend import TorchBackend
@@ -130,7 +130,7 @@ def test_a_run_that_is_killed_goes_on_bit_for_bit(
     runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
     given = [*runs.options(pairs, epochs=20), *STRICT, f"paths.runs={tmp_path}"]
-    command = [sys.executable, str(CONF.parent / "train.py"), *given]
+    command = [sys.executable, str(CONF_DIR.parent / "train.py"), *given]
     subprocess.run([*command, "name=whole"], check=True, capture_output=True, timeout=120)
     metrics = tmp_path / "killed" / "metrics.jsonl"
     process = subprocess.Popen([*command, "name=killed"], stderr=subprocess.DEVNULL)
@@ -176,7 +176,7 @@ def test_two_devices_train_and_repeat_it(
 ) -> None:
     left_out = ("+callbacks.ema", "trainer.acc", "model", "+model", "data.crop")
     plain = [o for o in runs.options(pairs) if not o.startswith(left_out)]
-    command = [sys.executable, str(CONF.parent / "train.py"), *plain, f"trainer={trainer}"]
+    command = [sys.executable, str(CONF_DIR.parent / "train.py"), *plain, f"trainer={trainer}"]
     command += [*STRICT, "trainer.devices=2", f"paths.runs={tmp_path}", "model=pspnet"]
     for name in ("one", "other"):
         done = subprocess.run([*command, f"name={name}"], capture_output=True, timeout=120)

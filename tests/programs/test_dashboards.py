@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
 from outtake.evaluation.metrics import scores
 from outtake.pages.comparison.run_record import read_run
@@ -386,7 +386,7 @@ def test_a_hanging_dashboard_does_not_keep_the_process_from_ending(
 
     with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        command = [sys.executable, CONF.parent / "train.py"]
+        command = [sys.executable, CONF_DIR.parent / "train.py"]
         command += options(runs, pairs, "logger=wandb", f"paths.runs={tmp_path}", "name=run")
         command += ["+logger.wandb.finish_timeout_s=0.5", "logger.wandb.mode=online"]
         environment = {**os.environ, "WANDB_BASE_URL": address, "WANDB_API_KEY": 40 * "a"}

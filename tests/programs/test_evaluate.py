@@ -16,7 +16,7 @@ from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.evaluation_loop import count
 from outtake.evaluation.metrics import ConfusionMatrix, scores
 from outtake.evaluation.summary import detail_of
-from outtake.programs.evaluate import baseline_loader, data_for, evaluate
+from outtake.programs.evaluate import build_eval_data, evaluate, make_baseline_loader
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.small_run import SMALL
@@ -66,7 +66,7 @@ def test_evaluation_may_see_images_at_another_size_than_training(tmp_path: Path)
     train(compose("train", finer), tmp_path / "run")
     trained = load_trained(tmp_path / "run")
     assert trained.short_side == 96, "video and other data follow the evaluation"
-    data = data_for(trained, compose("evaluate", ["checkpoint=x", "workers=0"]))
+    data = build_eval_data(trained, compose("evaluate", ["checkpoint=x", "workers=0"]))
     batch = next(iter(data.eval_loader("val")))
     assert batch["image"].shape[2:] == (96, 144) and batch["mask"].shape[1:] == (64, 96)
     record = run(f"checkpoint={tmp_path / 'run'}", "device=cpu")
@@ -121,7 +121,7 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
 ) -> None:
     trained = load_trained(small_run)
     cfg = compose("evaluate", [f"checkpoint={small_run}", "workers=0"])
-    loader = data_for(trained, cfg).eval_loader("val")
+    loader = build_eval_data(trained, cfg).eval_loader("val")
     done = count(
         trained.task, trained.labels, loader, torch.device("cpu"), detail=True, progress=False
     )
@@ -172,8 +172,8 @@ def test_a_baseline_of_another_resolution_sees_the_same_images(
     save_checkpoint(checkpoint, tmp_path / "finer.ckpt")
     finer, own = load_trained(tmp_path / "finer.ckpt"), load_trained(small_run)
     cfg = compose("evaluate", ["checkpoint=x", "workers=0"])
-    data = data_for(own, cfg)
-    batch = next(iter(baseline_loader(finer, own, cfg, data)))
+    data = build_eval_data(own, cfg)
+    batch = next(iter(make_baseline_loader(finer, own, cfg, data)))
     same = next(iter(data.eval_loader("val")))
     assert batch["image"].shape[2:] == (96, 144) and same["image"].shape[2:] == (64, 96)
     assert torch.equal(batch["mask"], same["mask"])
@@ -181,7 +181,7 @@ def test_a_baseline_of_another_resolution_sees_the_same_images(
     other = [*small, "data.source.clips.val=1", "checkpoint=x", "workers=0"]
     moved = compose("evaluate", other)
     with pytest.raises(DataRootError, match="other images"):
-        baseline_loader(finer, own, moved, data)
+        make_baseline_loader(finer, own, moved, data)
 
 
 def test_too_few_draws_are_refused(small_run: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, OutputError
 from outtake.inference.export_onnx import Graph
 from outtake.programs.evaluate import evaluate
-from outtake.programs.export import export, make_onnx
+from outtake.programs.export import export, make_checked_onnx
 from outtake.programs.train import train
 
 
@@ -204,7 +204,7 @@ def test_an_onnx_model_with_other_logits_is_never_written(tiny_run: Path, monkey
         Graph, "forward", lambda self, x: call(self, x) * (1.01 if tracing() else 1.0)
     )
     with pytest.raises(ConfigError, match="differ from torch"):
-        make_onnx(trained, (32, 32))
+        make_checked_onnx(trained, (32, 32))
 
 
 def test_the_same_run_gives_the_same_bytes(tiny_run: Path, tmp_path: Path) -> None:

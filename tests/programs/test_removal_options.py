@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.config.build import plain_containers
+from outtake.config.build import resolve_config
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.types import TimedFrame
@@ -84,7 +84,7 @@ def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
     def facts(size: int) -> dict[str, object]:
         places = [f"input={scene / 'in.mkv'}", "output=x", f"masks={scene / 'masks.mkv'}"]
         cfg = compose("infer_video", [*places, remover, f"max_memory_mb={size}"])
-        plain = plain_containers(cfg)
+        plain = resolve_config(cfg)
         return fingerprint(plain, PipelineParts(build_remover(plain)))
 
     assert (facts(100) == facts(200)) is same

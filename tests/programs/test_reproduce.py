@@ -11,7 +11,7 @@ import yaml
 
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, ForbiddenTargetError
-from outtake.programs.reproduce import environment_differences, reproduce
+from outtake.programs.reproduce import list_environment_differences, reproduce
 from outtake.programs.train import train
 
 
@@ -104,7 +104,7 @@ def test_a_saved_config_is_not_trusted(copied: Path, tmp_path: Path, change: dic
 def test_only_what_changed_is_named() -> None:
     old = {"git": {"revision": "a", "diff": ""}, "packages": {"x": "1", "y": "2"}, "argv": ["a"]}
     new = {"git": {"revision": "b", "diff": "+"}, "packages": {"x": "1", "z": "3"}, "argv": ["b"]}
-    assert environment_differences(old, new) == [
+    assert list_environment_differences(old, new) == [
         "revision: a, now b",
         "uncommitted changes: absent, now +",
         "package y: 2, now absent",

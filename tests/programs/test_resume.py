@@ -28,7 +28,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.pages.comparison.run_record import read_run
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export
-from outtake.programs.reproduce import find_run
+from outtake.programs.reproduce import find_run_folder
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import LAST, PREVIOUS, read_checkpoint, save_checkpoint
 from outtake.training.task import SegmentationTask
@@ -262,7 +262,7 @@ def test_a_run_that_goes_on_has_no_summary_until_it_has_ended(
     export(compose("export", [f"checkpoint={run}"]))
     with zipfile.ZipFile(run / "run.zip") as bundle:
         assert "report/summary.json" not in bundle.namelist()
-    assert find_run(str(run / "summary.json")).path == run
+    assert find_run_folder(str(run / "summary.json")).path == run
 
     train(compose("train", [f"resume={run}"]))
     assert json.loads((run / "summary.json").read_text())["epochs"] == 4

@@ -20,12 +20,12 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from optuna.storages.journal import JournalFileBackend
 
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.config.experiment_file import experiment_text, write_experiment
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
-from outtake.programs.command_line import explain
+from outtake.programs.command_line import explain_error
 from outtake.programs.sweep import check_overrides, make_sweep, run_sweep
-from outtake.programs.train import OBJECTIVE, best_record, train
+from outtake.programs.train import OBJECTIVE, find_best_record, train
 from outtake.sweeps.storage import open_storage, storage_address
 from outtake.sweeps.trial_env import Ticket
 from outtake.sweeps.trial_process import lives
@@ -33,7 +33,7 @@ from outtake.sweeps.trial_result import Ending, PrunedTrialError, read_result
 from outtake.training.distributed.environment import check_multirun
 from tests.small_run import SMALL
 
-ROOT = CONF.parent
+ROOT = CONF_DIR.parent
 BENCHMARKS = ROOT / "benchmarks"
 LIMIT_S = 120
 
@@ -164,7 +164,7 @@ def sweep_config(*overrides: str) -> tuple:
 def test_a_wrong_value_is_one_line_that_names_it(override: str, said: str) -> None:
     with pytest.raises(OuttakeError) as caught:
         make_sweep(*sweep_config(override))
-    assert said in explain(caught.value)
+    assert said in explain_error(caught.value)
 
 
 def test_a_sweep_has_to_be_named() -> None:
@@ -185,11 +185,11 @@ def test_what_train_py_does_not_have_shows_before_the_first_trial(
 ) -> None:
     with pytest.raises(HydraException) as caught:
         run_sweep(*sweep_config(override, f"paths.runs={tmp_path}"))
-    assert said in explain(caught.value)
+    assert said in explain_error(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "sweep").glob("*.yaml")))
+@pytest.mark.parametrize("option", sorted(p.stem for p in (CONF_DIR / "sweep").glob("*.yaml")))
 def test_every_sweep_composes_with_every_choice(option: str) -> None:
     check_overrides(make_sweep(compose("sweep", [f"sweep={option}"]), option))
 
@@ -252,7 +252,7 @@ def storage_trials(address: str, name: str) -> int:
 
 
 def composed_with(folder: Path, overrides: list[str]) -> dict:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = hydra.compose("train", [f"hydra.searchpath=[file://{folder}]", *overrides])
     return OmegaConf.to_container(cfg, resolve=False)
 
@@ -315,7 +315,7 @@ def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monk
     assert (
         left.values[OBJECTIVE]
         == objective
-        == best_record(tmp_path / "run/metrics.jsonl")[OBJECTIVE]
+        == find_best_record(tmp_path / "run/metrics.jsonl")[OBJECTIVE]
     )
     assert 0 < left.values["forward_ms"] < 10_000 and left.values["parameters"] > 1e5
     storage = open_storage(storage_address("journal", tmp_path))
@@ -353,7 +353,7 @@ def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:
     folder = tmp_path / "sweeps" / "optimizer"
     runs = sorted(path.parent for path in folder.glob("trials/*/summary.json"))
     assert [run.name for run in runs] == ["0000", "0001"]
-    scores = {run: best_record(run / "metrics.jsonl")[OBJECTIVE] for run in runs}
+    scores = {run: find_best_record(run / "metrics.jsonl")[OBJECTIVE] for run in runs}
     winner = max(scores, key=lambda run: scores[run])
     # The file gives the config that the winner was trained with.
     own = OmegaConf.to_container(OmegaConf.load(winner / "config.yaml"), resolve=False)

@@ -15,11 +15,11 @@ import torch
 import yaml
 from pytorch_lightning import Callback
 
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
 from outtake.programs.evaluate import evaluate
-from outtake.programs.train import OBJECTIVE, best_record, make_trainer, train
+from outtake.programs.train import OBJECTIVE, find_best_record, make_trainer, train
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.early_stopping import EarlyStopping, check_monitored
 from outtake.training.checkpoint_files import read_checkpoint
@@ -70,7 +70,7 @@ def test_a_run_folder_describes_itself(small_run: Path) -> None:
     data = json.loads((small_run / "data.json").read_text())
     assert {"train", "val"} <= set(data.get("splits", data))
     summary = json.loads((small_run / "summary.json").read_text())
-    assert summary["best"][OBJECTIVE] == best_record(small_run / "metrics.jsonl")[OBJECTIVE]
+    assert summary["best"][OBJECTIVE] == find_best_record(small_run / "metrics.jsonl")[OBJECTIVE]
     assert summary["samples_per_second"] > 0 and summary["wall_time_s"] > 0
 
 
@@ -106,7 +106,7 @@ def test_another_seed_gives_another_run(small_run: Path, tmp_path: Path) -> None
 def test_train_returns_the_objective_and_resumes(tmp_path: Path) -> None:
     run = tmp_path / "run"
     first = train(compose("train", [*SMALL, "trainer.max_epochs=1"]), run)
-    assert first == best_record(run / "metrics.jsonl")[OBJECTIVE]
+    assert first == find_best_record(run / "metrics.jsonl")[OBJECTIVE]
     config = (run / "config.yaml").read_text()
     more = [f"resume={run}", "trainer.max_epochs=3"]
     second = train(compose("train", more), overrides=more)
@@ -182,7 +182,7 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
 
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, CONF.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
+    command = [sys.executable, CONF_DIR.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
     command += [f"hydra.run.dir={run}"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     try:
@@ -204,7 +204,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
-    command = [sys.executable, CONF.parent / "train.py", "-m", *SMALL]
+    command = [sys.executable, CONF_DIR.parent / "train.py", "-m", *SMALL]
     command += ["trainer.max_epochs=1", "model=fcn8s,fcn32s", "backbone=resnet18,mobilenet_v2"]
     command += [f"paths.runs={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=tmp_path)

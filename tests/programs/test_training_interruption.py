@@ -12,7 +12,7 @@ import torch
 
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutOfMemoryError
-from outtake.programs.command_line import explain
+from outtake.programs.command_line import explain_error
 from outtake.programs.train import train
 from outtake.programs.training_interruption import ended_by_sigterm
 from outtake.training.checkpoint_files import read_checkpoint
@@ -61,7 +61,7 @@ def test_out_of_memory_names_the_batch_and_what_to_set(
     with pytest.raises(OutOfMemoryError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
     assert caught.value.exit_code == 66
-    line = explain(caught.value)
+    line = explain_error(caught.value)
     assert (
         "a training batch of 2 images 3x24x24" in line and "set a smaller data.batch_size" in line
     )
@@ -80,7 +80,7 @@ def test_what_has_no_deterministic_kernel_is_named(
     monkeypatch.setattr(SegmentationTask, "forward", refused)
     with pytest.raises(ConfigError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
-    line = explain(caught.value)
+    line = explain_error(caught.value)
     assert "adaptive_max_pool2d_backward_cuda has no deterministic kernel on cpu" in line
     assert "trainer.deterministic=warn" in line and "\n" not in line
 
@@ -105,4 +105,4 @@ def test_one_image_is_too_few_for_a_network_that_normalises_one_pixel(
     monkeypatch.setattr(SegmentationTask, "forward", pooled)
     with pytest.raises(ConfigError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
-    assert "set data.batch_size to 2 or more" in explain(caught.value)
+    assert "set data.batch_size to 2 or more" in explain_error(caught.value)

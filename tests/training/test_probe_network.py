@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from outtake.config.build import build_net
-from outtake.config.compose import CONF, compose
+from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
 from outtake.training.distributed.ddp import refuse_gradients
 from outtake.training.distributed.fsdp import called_blocks
 from outtake.training.probe_network import check_output, tried
 from outtake.training.random_state import random_state
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if path.stem != "custom")
+MODELS = sorted(path.stem for path in (CONF_DIR / "model").glob("*.yaml") if path.stem != "custom")
 # Those of which it is known; the others are compared with a step of training alone.
 COUNTS = {
     ("pspnet", "resnet18"): 30,

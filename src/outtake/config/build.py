@@ -29,8 +29,8 @@ from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
 from outtake.training.task import SegmentationTask
 
-ALLOW_VARIABLE = "OUTTAKE_ALLOW_TARGETS"
-CLASS_PREFIXES = (
+ALLOW_TARGETS_VARIABLE = "OUTTAKE_ALLOW_TARGETS"
+ALLOWED_CLASS_PREFIXES = (
     "outtake.data.",
     "outtake.models.",
     "outtake.removal.",
@@ -40,10 +40,10 @@ CLASS_PREFIXES = (
     "torch.nn.",
     "torch.optim.",
 )
-CLASSES = ("pytorch_lightning.Trainer",)
-_TRAINER_HOME = "pytorch_lightning.trainer."
+ALLOWED_CLASSES = ("pytorch_lightning.Trainer",)
+_TRAINER_MODULE_PREFIX = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
-FUNCTION_PREFIXES = (
+ALLOWED_FUNCTION_PREFIXES = (
     "outtake.training.schedules.",
     "outtake.training.distributed.strategies.",
     "outtake.runs.loggers.",
@@ -61,9 +61,9 @@ def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -
         ForbiddenTargetError: a ``_target_`` that is not allowed.
         ConfigError: an option that the target does not take, or can not work with.
     """
-    plain = plain_containers(node)
+    plain = resolve_config(node)
     check_targets(plain)
-    _refuse_interpolations(plain)
+    _forbid_interpolations(plain)
     try:
         return hydra.utils.instantiate(plain, **arguments, _convert_="all")
     except (hydra.errors.InstantiationException, TypeError) as error:
@@ -76,7 +76,7 @@ def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -
         raise ConfigError(f"{target}: {cause or error}") from error
 
 
-def plain_containers(node: DictConfig | Mapping[str, Any] | None) -> Any:
+def resolve_config(node: DictConfig | Mapping[str, Any] | None) -> Any:
     """Resolve a node to dicts and lists, once: what is checked is what is built."""
     if not OmegaConf.is_config(node):
         return node
@@ -95,13 +95,13 @@ def explain_config_error(error: OmegaConfBaseException) -> str:
     return first
 
 
-def check_targets(plain: Any, where: str = "config") -> None:
-    """Raise a ForbiddenTargetError unless every ``_target_`` below ``plain`` is allowed."""
-    for key, target in _targets(plain, where):
+def check_targets(tree: Any, where: str = "config") -> None:
+    """Raise a ForbiddenTargetError unless every ``_target_`` below ``tree`` is allowed."""
+    for key, target in _iter_targets(tree, where):
         _check_target(key, target)
 
 
-def _refuse_interpolations(node: Any, where: str = "config") -> None:
+def _forbid_interpolations(node: Any, where: str = "config") -> None:
     # Hydra resolves what it is given once more: an escaped interpolation that came through the
     # first time would be built without having been checked.
     if isinstance(node, str) and "${" in node:
@@ -114,41 +114,51 @@ def _refuse_interpolations(node: Any, where: str = "config") -> None:
         else ()
     )
     for key, value in items:
-        _refuse_interpolations(value, f"{where}.{key}")
+        _forbid_interpolations(value, f"{where}.{key}")
 
 
-def _targets(node: Any, where: str) -> Iterator[tuple[str, object]]:
+def _iter_targets(node: Any, where: str) -> Iterator[tuple[str, object]]:
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key == "_target_":
                 yield where, value
             else:
-                yield from _targets(value, f"{where}.{key}")
+                yield from _iter_targets(value, f"{where}.{key}")
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _targets(value, f"{where}[{index}]")
+            yield from _iter_targets(value, f"{where}[{index}]")
 
 
 def _check_target(where: str, target: object) -> None:
-    own = tuple(p.strip() for p in os.environ.get(ALLOW_VARIABLE, "").split(",") if p.strip())
-    prefixes = CLASS_PREFIXES + FUNCTION_PREFIXES
+    trusted_names = tuple(
+        p.strip() for p in os.environ.get(ALLOW_TARGETS_VARIABLE, "").split(",") if p.strip()
+    )
+    prefixes = ALLOWED_CLASS_PREFIXES + ALLOWED_FUNCTION_PREFIXES
     if not isinstance(target, str):
-        raise _forbidden(where, target)
-    trusted = tuple(name.rstrip(".") + "." for name in own)
-    if target not in CLASSES and not (target + ".").startswith((*prefixes, *trusted)):
-        raise _forbidden(where, target)
-    found = _object(where, target)
+        raise _forbidden_target_error(where, target)
+    trusted = tuple(name.rstrip(".") + "." for name in trusted_names)
+    if target not in ALLOWED_CLASSES and not (target + ".").startswith((*prefixes, *trusted)):
+        raise _forbidden_target_error(where, target)
+    imported = _import_target(where, target)
     # A path may lead through an allowed module to something that it merely imports.
-    home = str(getattr(found, "__module__", "")) + "."
-    wanted = FUNCTION_PREFIXES if inspect.isfunction(found) else CLASS_PREFIXES
-    wanted = (*wanted, *trusted, *((_TRAINER_HOME,) if target in CLASSES else ()))
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or not home.startswith(wanted):
-        raise _forbidden(where, target)
+    module_prefix = str(getattr(imported, "__module__", "")) + "."
+    allowed_modules = (
+        ALLOWED_FUNCTION_PREFIXES if inspect.isfunction(imported) else ALLOWED_CLASS_PREFIXES
+    )
+    allowed_modules = (
+        *allowed_modules,
+        *trusted,
+        *((_TRAINER_MODULE_PREFIX,) if target in ALLOWED_CLASSES else ()),
+    )
+    if not (
+        inspect.isclass(imported) or inspect.isfunction(imported)
+    ) or not module_prefix.startswith(allowed_modules):
+        raise _forbidden_target_error(where, target)
 
 
-def _object(where: str, target: str) -> Any:
+def _import_target(where: str, target: str) -> Any:
     try:
-        with _silent("hydra.utils"):  # it says the same over several lines before it raises
+        with _silence_logger("hydra.utils"):  # it says the same over several lines before it raises
             return hydra.utils.get_object(target)
     except Exception as error:
         module, _, name = target.rpartition(".")
@@ -162,26 +172,27 @@ def _object(where: str, target: str) -> Any:
 
 
 @contextmanager
-def _silent(logger: str) -> Iterator[None]:
-    quiet = logging.getLogger(logger)
-    before, quiet.disabled = quiet.disabled, True
+def _silence_logger(logger: str) -> Iterator[None]:
+    muted = logging.getLogger(logger)
+    before, muted.disabled = muted.disabled, True
     try:
         yield
     finally:
-        quiet.disabled = before
+        muted.disabled = before
 
 
-def _forbidden(where: str, target: object) -> ForbiddenTargetError:
+def _forbidden_target_error(where: str, target: object) -> ForbiddenTargetError:
     return ForbiddenTargetError(
         f"{where}._target_={target!r} is not allowed; allowed are classes under "
-        f"{', '.join(prefix.rstrip('.') for prefix in CLASS_PREFIXES)}; if you trust this code, "
-        f"name its package in the environment variable {ALLOW_VARIABLE}"
+        f"{', '.join(prefix.rstrip('.') for prefix in ALLOWED_CLASS_PREFIXES)}; if you trust this "
+        f"code, "
+        f"name its package in the environment variable {ALLOW_TARGETS_VARIABLE}"
     )
 
 
 def build_data(cfg: DictConfig) -> DataModule:
     """Build the data source, its augmentation and its loaders from ``data`` and ``augment``."""
-    plain = plain_containers(cfg.data)
+    plain = resolve_config(cfg.data)
     source = instantiate(plain["source"])
     loaders = {key: value for key, value in plain.items() if key not in ("name", "root", "source")}
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
@@ -202,7 +213,7 @@ def build_task(
     """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``."""
     optimizer = instantiate(cfg.optimizer)
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
-    _try_out(optimizer, scheduler)
+    _check_optimizer_and_schedule(optimizer, scheduler)
     return SegmentationTask(
         build_net(cfg.model, len(labels.names), channels),
         instantiate(cfg.normalize, channels=channels),
@@ -215,7 +226,7 @@ def build_task(
     )
 
 
-def _try_out(optimizer: Any, scheduler: Any) -> None:
+def _check_optimizer_and_schedule(optimizer: Any, scheduler: Any) -> None:
     # Both are only called when training has begun: a wrong option shall show before.
     try:
         made = optimizer([torch.nn.Parameter(torch.zeros(1))])
@@ -230,21 +241,25 @@ def _try_out(optimizer: Any, scheduler: Any) -> None:
 
 def build_net(node: DictConfig, classes: int, channels: int) -> Any:
     """Build the network; what it has to fit is passed where its constructor takes it."""
-    plain = plain_containers(node)
+    plain = resolve_config(node)
     check_targets(plain, "model")
     try:
         signature = inspect.signature(hydra.utils.get_object(plain["_target_"])).parameters
     except Exception as error:
         raise ConfigError(f"model._target_={plain.get('_target_')}: can not be imported") from error
-    offered: dict[str, Any] = {"classes": classes, "num_classes": classes, "in_channels": channels}
+    available: dict[str, Any] = {
+        "classes": classes,
+        "num_classes": classes,
+        "in_channels": channels,
+    }
     if "encoder_weights" in signature and "encoder_weights" not in plain:
-        offered["encoder_weights"] = None  # a library's own default may call out
-    free = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
-    if "encoder_name" not in signature and not free:
+        available["encoder_weights"] = None  # a library's own default may call out
+    takes_any_keyword = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.values())
+    if "encoder_name" not in signature and not takes_any_keyword:
         # The backbone group names an encoder; a network of one's own may have no use for it.
         plain.pop("encoder_name", None)
-    passed = {k: v for k, v in offered.items() if k in signature}
-    if free and not {"classes", "num_classes"} & passed.keys():
+    passed = {k: v for k, v in available.items() if k in signature}
+    if takes_any_keyword and not {"classes", "num_classes"} & passed.keys():
         passed["classes"] = classes
     net = instantiate(plain, **{k: v for k, v in passed.items() if k not in plain})
     if not isinstance(net, torch.nn.Module):

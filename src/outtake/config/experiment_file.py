@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from outtake.config.compose import CONF
+from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.core.redact import redact, redact_tree
@@ -81,7 +81,7 @@ def write_experiment(path: Path, overrides: Sequence[str], comment: str) -> None
 
 
 def _is_group(key: str) -> bool:
-    return (CONF / key.partition("@")[0]).is_dir()
+    return (CONF_DIR / key.partition("@")[0]).is_dir()
 
 
 def _place(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake import __version__
-from outtake.config.build import build_net, check_targets, instantiate, plain_containers
+from outtake.config.build import build_net, check_targets, instantiate, resolve_config
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
@@ -29,14 +29,14 @@ from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.model_archive import read_bundle
 from outtake.training.task import SegmentationTask
 
-FORMAT = 1
-REBUILT_FROM = ("model", "normalize", "data")
-_LONGEST_CONFIG = 1_000_000
-_RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+CHECKPOINT_FORMAT = 1
+REBUILD_KEYS = ("model", "normalize", "data")
+_MAX_CONFIG_CHARS = 1_000_000
+_RESOLVER_PATTERN = re.compile(r"\$\{\s*[\w.]+\s*:")
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A task with its weights, ready to predict.
 
     Attributes:
@@ -61,28 +61,28 @@ class Trained:
     channels: int
 
 
-def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
+def make_checkpoint_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
     Raises:
         ConfigError: something that looks like a secret, or that reads this machine's environment,
             is among what the task is rebuilt from.
     """
-    for key in REBUILT_FROM:
+    for key in REBUILD_KEYS:
         if key in cfg:
-            _refuse_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
-    data = plain_containers(cfg.data)
-    text = redacted_yaml(cfg)
+            _forbid_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
+    data = resolve_config(cfg.data)
+    text = to_redacted_yaml(cfg)
     kept = OmegaConf.create(text)
     assert isinstance(kept, DictConfig)
-    for key in REBUILT_FROM:
+    for key in REBUILD_KEYS:
         if key in cfg and OmegaConf.to_yaml(kept[key]) != OmegaConf.to_yaml(cfg[key]):
             raise ConfigError(
                 f"{key} holds what looks like a secret, and a checkpoint keeps none; what the "
                 "task is rebuilt from must do without"
             )
     return {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "version": __version__,
         "config": text,
         "labels": labels.to_dict(),
@@ -91,13 +91,13 @@ def make_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str,
     }
 
 
-def redacted_yaml(cfg: DictConfig) -> str:
+def to_redacted_yaml(cfg: DictConfig) -> str:
     """Return a config as YAML, unresolved, secrets hidden."""
     tree = redact_tree(OmegaConf.to_container(cfg, resolve=False))
     return OmegaConf.to_yaml(OmegaConf.create(tree), resolve=False)
 
 
-def find_checkpoint(place: str | Path) -> Path:
+def find_checkpoint(run_or_file: str | Path) -> Path:
     """Return a checkpoint file, given itself or its run folder (then its best one).
 
     Without a best one, since nothing was validated yet, it is the last; if that is damaged, the one
@@ -106,21 +106,21 @@ def find_checkpoint(place: str | Path) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    path = Path(place).expanduser()
+    path = Path(run_or_file).expanduser()
     if not path.is_dir():
         return path
     best = path / "checkpoints" / "best.ckpt"
-    lasting = [path / "checkpoints" / name for name in (LAST, PREVIOUS)]
+    last_checkpoints = [path / "checkpoints" / name for name in (LAST, PREVIOUS)]
     if best.is_file():
         return best
-    if any(candidate.is_file() for candidate in lasting):
-        return newest_readable(lasting)
+    if any(candidate.is_file() for candidate in last_checkpoints):
+        return newest_readable(last_checkpoints)
     raise CheckpointError(
         f"{path} holds no checkpoints/best.ckpt; give a run folder of train.py or a .ckpt file"
     )
 
 
-def read_any(path: Path) -> dict[str, Any]:
+def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
     """Read a checkpoint, or the zip that ``export.py`` made of one, as plain data.
 
     Raises:
@@ -129,30 +129,30 @@ def read_any(path: Path) -> dict[str, Any]:
     return read_bundle(path) if path.suffix == ".zip" else read_checkpoint(path)
 
 
-def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Trained:
+def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") -> TrainedModel:
     """Rebuild the trained task from a checkpoint alone.
 
     The config inside is untrusted: its targets pass the allowlist before anything is built, and
     the file is read as tensors and plain containers only.
 
     Args:
-        place: a run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+        run_or_file: a run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
         device: where the task shall be.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or its parts do not fit together.
         ForbiddenTargetError: its config names something that is not allowed.
     """
-    path = find_checkpoint(place)
-    checkpoint = read_any(path)
+    path = find_checkpoint(run_or_file)
+    checkpoint = read_checkpoint_or_archive(path)
     record = checkpoint.get("outtake")
     if not isinstance(record, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by train.py: it has no record of its task")
-    if record.get("format") != FORMAT:
+    if record.get("format") != CHECKPOINT_FORMAT:
         raise CheckpointError(
-            f"{path} has format {record.get('format')}, this version reads {FORMAT}"
+            f"{path} has format {record.get('format')}, this version reads {CHECKPOINT_FORMAT}"
         )
-    cfg, labels = _read_record(path, record)
+    cfg, labels = _read_checkpoint_record(path, record)
     try:
         channels = int(record["channels"])
         short_side = None if record.get("short_side") is None else int(record["short_side"])
@@ -174,7 +174,7 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
             f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
             f"names: {first}"
         ) from error
-    return Trained(
+    return TrainedModel(
         task=task.eval().to(device),
         labels=labels,
         config=cfg,
@@ -186,9 +186,9 @@ def load_trained(place: str | Path, device: str | torch.device = "cpu") -> Train
     )
 
 
-def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
+def _read_checkpoint_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
     try:
-        cfg = read_config(str(record["config"]), guarded=_rebuilds)
+        cfg = read_untrusted_config(str(record["config"]), is_guarded=_is_rebuild_key)
         labels = LabelSpace.from_dict(record["labels"])
         # The weights are in the checkpoint: what they began from is not needed again.
         if cfg.model.get("encoder_weights") is not None:
@@ -202,13 +202,13 @@ def _read_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelS
     return cfg, labels
 
 
-def read_config(text: str, guarded: Callable[[str], bool]) -> DictConfig:
+def read_untrusted_config(text: str, is_guarded: Callable[[str], bool]) -> DictConfig:
     """Read a config that may be anybody's; what could do harm is refused before it is built.
 
     Args:
         text: YAML.
-        guarded: tells of a top-level key whether its values must not call a resolver, which could
-            read this machine's environment.
+        is_guarded: tells of a top-level key whether its values must not call a resolver, which
+            could read this machine's environment.
 
     Raises:
         ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
@@ -216,7 +216,7 @@ def read_config(text: str, guarded: Callable[[str], bool]) -> DictConfig:
         ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException: it is no config.
     """
     # Aliases that multiply take minutes to unfold; a config that we wrote has none.
-    if len(text) > _LONGEST_CONFIG or any(
+    if len(text) > _MAX_CONFIG_CHARS or any(
         isinstance(token, yaml.AliasToken) for token in yaml.scan(text)
     ):
         raise ForbiddenTargetError("a config with YAML aliases, or over 1 MB, is not allowed")
@@ -226,19 +226,19 @@ def read_config(text: str, guarded: Callable[[str], bool]) -> DictConfig:
     plain = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(plain, dict)
     for key, value in plain.items():
-        if guarded(str(key)):
-            _refuse_resolvers(value, str(key))
+        if is_guarded(str(key)):
+            _forbid_resolvers(value, str(key))
     check_targets(plain)
     return cfg
 
 
-def _rebuilds(key: str) -> bool:
-    return key in (*REBUILT_FROM, "augment", "channels_last")
+def _is_rebuild_key(key: str) -> bool:
+    return key in (*REBUILD_KEYS, "augment", "channels_last")
 
 
-def _refuse_resolvers(node: Any, where: str) -> None:
+def _forbid_resolvers(node: Any, where: str) -> None:
     # A value of this config may refer to another; it may not read this machine's environment.
-    if isinstance(node, str) and _RESOLVER.search(node):
+    if isinstance(node, str) and _RESOLVER_PATTERN.search(node):
         raise ForbiddenTargetError(
             f"{where}: {node} is not allowed in a checkpoint's config; only paths.* may read the "
             "environment"
@@ -251,4 +251,4 @@ def _refuse_resolvers(node: Any, where: str) -> None:
         else ()
     )
     for key, value in items:
-        _refuse_resolvers(value, f"{where}.{key}")
+        _forbid_resolvers(value, f"{where}.{key}")

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.compose import CONF
-from outtake.config.load_trained import read_config
+from outtake.config.compose import CONF_DIR
+from outtake.config.load_trained import read_untrusted_config
 from outtake.core.errors import ConfigError
 
 # By target, what conf/model has named only lately: a run that was begun before has these values by
@@ -31,11 +31,13 @@ def check_same_run(cfg: DictConfig, folder: Path) -> None:
     The command is the whole one that began the run, so all else may be changed by it.
     """
     try:
-        saved = read_config((folder / "config.yaml").read_text(), guarded=lambda key: False)
+        saved = read_untrusted_config(
+            (folder / "config.yaml").read_text(), is_guarded=lambda key: False
+        )
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"resume=auto: {folder}/config.yaml can not be read") from error
     for key in ("model", "normalize", "optimizer"):
-        before, now = _plain(saved.get(key)), _plain(cfg.get(key))
+        before, now = _to_unresolved_dict(saved.get(key)), _to_unresolved_dict(cfg.get(key))
         if key == "model":
             later = _NAMED_LATER.get(str(before.get("_target_")), {})
             before = {each: later[each] for each in later if each in now} | before
@@ -47,12 +49,12 @@ def check_same_run(cfg: DictConfig, folder: Path) -> None:
             )
 
 
-def _plain(node: Any) -> dict[str, Any]:
+def _to_unresolved_dict(node: Any) -> dict[str, Any]:
     plain = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_dict(node) else None
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
 
 
-def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
+def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the config that a run was begun with, and what the command line changes in it.
 
     Raises:
@@ -60,7 +62,7 @@ def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> D
     """
     try:
         text = (folder / "config.yaml").read_text()
-        saved = read_config(text, guarded=lambda key: False)
+        saved = read_untrusted_config(text, is_guarded=lambda key: False)
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
     saved.paths, saved.resume = cfg.paths, cfg.resume
@@ -69,17 +71,19 @@ def resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> D
             f"name={cfg.name}: resume={folder} goes on in that folder; leave name out, or copy the "
             "folder and resume the copy"
         )
-    override_keys(saved, cfg, overrides, skipped=("paths", "resume"), what="a resumed run")
+    apply_overrides(
+        saved, cfg, overrides, skipped_keys=("paths", "resume"), config_owner="a resumed run"
+    )
     return saved
 
 
-def override_keys(
+def apply_overrides(
     saved: DictConfig,
     cfg: DictConfig,
     overrides: Sequence[str],
     *,
-    skipped: Sequence[str],
-    what: str,
+    skipped_keys: Sequence[str],
+    config_owner: str,
 ) -> None:
     """Let single keys of the command line win over a saved config, in place.
 
@@ -87,21 +91,25 @@ def override_keys(
         saved: the saved config.
         cfg: what the command line composed.
         overrides: the command line.
-        skipped: top-level keys that are settled already.
-        what: is overridden, for the message.
+        skipped_keys: top-level keys that are settled already.
+        config_owner: is overridden, for the message.
 
     Raises:
         ConfigError: the command line chooses a whole group.
     """
     for override in overrides:
         key, _, _ = override.partition("=")
-        bare = key.lstrip("+")
-        if bare.split(".")[0] in skipped:
+        bare_key = key.lstrip("+")
+        if bare_key.split(".")[0] in skipped_keys:
             continue
-        chosen = OmegaConf.select(saved, bare)
-        if key.startswith("~") or isinstance(chosen, DictConfig) or (CONF / bare).is_dir():
+        current_value = OmegaConf.select(saved, bare_key)
+        if (
+            key.startswith("~")
+            or isinstance(current_value, DictConfig)
+            or (CONF_DIR / bare_key).is_dir()
+        ):
             raise ConfigError(
-                f"{override}: {what} keeps its own config; single keys such as "
+                f"{override}: {config_owner} keeps its own config; single keys such as "
                 "trainer.max_epochs=N can be changed"
             )
-        OmegaConf.update(saved, bare, OmegaConf.select(cfg, bare), force_add=True)
+        OmegaConf.update(saved, bare_key, OmegaConf.select(cfg, bare_key), force_add=True)

@@ -17,7 +17,7 @@ import torch
 
 from outtake import __version__
 from outtake.config.build import instantiate
-from outtake.config.load_trained import Trained, load_trained
+from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import Remover
@@ -56,7 +56,7 @@ class PipelineParts:
     remover: Remover
     labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
-    trained: Trained | None = None
+    trained: TrainedModel | None = None
 
 
 def build_parts(
@@ -123,7 +123,7 @@ def add_feather(remover: Remover, feather: float) -> Remover:
 
 def build_labeller(
     config: Mapping[str, Any],
-    trained: Trained,
+    trained: TrainedModel,
     policy: MaskPolicy,
     frame_size: tuple[int, int] | None,
 ) -> ClipLabeller:
@@ -154,7 +154,7 @@ def build_labeller(
     return CarriedLabels(predictor, every) if every > 1 else predictor
 
 
-def calibration_images(trained: Trained) -> Iterable[Frame]:
+def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
     """Yield images of the data that a checkpoint was trained on."""
     return training_images(instantiate(trained.config.data.source))
 

@@ -22,12 +22,12 @@ from omegaconf.errors import OmegaConfBaseException
 from outtake.core.errors import OuttakeError, Terminated
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
-USER_ERROR = 2
-INTERRUPTED = 130
-TERMINATED = 143
+USER_ERROR_EXIT_CODE = 2
+INTERRUPTED_EXIT_CODE = 130
+TERMINATED_EXIT_CODE = 143
 
 
-def run(main: Callable[[], Any]) -> None:
+def run_program(main: Callable[[], Any]) -> None:
     """Run a ``@hydra.main`` function as a program.
 
     Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130,
@@ -36,17 +36,21 @@ def run(main: Callable[[], Any]) -> None:
     """
     # Hydra would print its own errors over many lines and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    _show_log()
+    _set_up_logging()
     try:
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
-        fail(error)
+        exit_with_error(error)
     except BrokenPipeError:
         # The reader went away, as in --help | head; nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
         by_system = isinstance(interrupt, Terminated)
-        what, code = ("terminated", TERMINATED) if by_system else ("interrupted", INTERRUPTED)
+        what, code = (
+            ("terminated", TERMINATED_EXIT_CODE)
+            if by_system
+            else ("interrupted", INTERRUPTED_EXIT_CODE)
+        )
         print("; ".join([what, *map(str, interrupt.args)]), file=sys.stderr)
         if any(each.name.startswith("outtake-") for each in threading.enumerate()):
             # A stage that would not stop: the interpreter can not end around it in order.
@@ -55,7 +59,7 @@ def run(main: Callable[[], Any]) -> None:
         sys.exit(code)
 
 
-def _show_log() -> None:
+def _set_up_logging() -> None:
     """Let what the package has to say reach the user, in a line each."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -66,7 +70,7 @@ def _show_log() -> None:
 
 
 @contextmanager
-def user_errors() -> Iterator[None]:
+def print_user_errors() -> Iterator[None]:
     """Around the body of a ``@hydra.main`` function: end a single run at a user's error.
 
     Hydra would print a line of its own about the job first. In a multirun it shall, since that
@@ -74,15 +78,15 @@ def user_errors() -> Iterator[None]:
     """
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            _hide_secrets(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
+            _redact_file(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
         yield
     except (OuttakeError, OmegaConfBaseException) as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        fail(error)
+        exit_with_error(error)
 
 
-def _hide_secrets(record: Path) -> None:
+def _redact_file(record: Path) -> None:
     from outtake.core.files import replace_text
     from outtake.core.redact import redact
 
@@ -91,7 +95,7 @@ def _hide_secrets(record: Path) -> None:
 
 
 @contextmanager
-def hydra_folder(hydra: HydraConf) -> Iterator[Path | None]:
+def hydra_run_dir(hydra: HydraConf) -> Iterator[Path | None]:
     """Yield the run folder that Hydra's own options name; None if they name none.
 
     That is the folder of a job in a multirun, else ``hydra.run.dir``. Hydra has made it before it
@@ -107,16 +111,16 @@ def hydra_folder(hydra: HydraConf) -> Iterator[Path | None]:
                 folder.rmdir()
 
 
-def fail(error: BaseException) -> NoReturn:
+def exit_with_error(error: BaseException) -> NoReturn:
     """Print one line and exit."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     # In one piece: other processes of the run may say the same at the same time.
-    sys.stderr.write(f"error: {explain(error)}\n")
-    sys.exit(getattr(error, "exit_code", USER_ERROR))
+    sys.stderr.write(f"error: {explain_error(error)}\n")
+    sys.exit(getattr(error, "exit_code", USER_ERROR_EXIT_CODE))
 
 
-def explain(error: BaseException) -> str:
+def explain_error(error: BaseException) -> str:
     """Return one line: the innermost message that says something to a user."""
     cause: BaseException | None = error
     while cause is not None:

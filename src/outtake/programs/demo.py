@@ -25,7 +25,7 @@ from rich.table import Table
 
 from outtake.config.build import instantiate
 from outtake.config.compose import compose
-from outtake.config.load_trained import Trained, load_trained
+from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
@@ -36,7 +36,7 @@ from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.setup import build_policy
-from outtake.programs.command_line import run
+from outtake.programs.command_line import run_program
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import remove_from_video
 from outtake.programs.train import train
@@ -44,12 +44,12 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
 
-EXPERIMENT = "experiment=demo"
-REMOVED = "car"
+EXPERIMENT_OVERRIDE = "experiment=demo"
+REMOVED_CLASS = "car"
 # The cars cast shadows, which are found and go too; people and balls move about, and more samples
 # outvote what passes through the picture.
-REMOVAL = (
-    f"remove=[{REMOVED}]",
+REMOVAL_OVERRIDES = (
+    f"remove=[{REMOVED_CLASS}]",
     "mask.dilate=0.03",
     "mask.shadows=true",
     "remover.samples=15",
@@ -58,17 +58,17 @@ REMOVAL = (
 VIDEO_FRAMES = 96
 VIDEO_SIZE = (320, 480)  # height, width
 DIVIDER_PX = 2
-FLOORS = {"val_miou": 0.85, "psnr_hole_db": 25.0}
-SHEET_TIMES = (0.12, 0.38, 0.62, 0.88)
+MINIMUM_SCORES = {"val_miou": 0.85, "psnr_hole_db": 25.0}
+SHEET_POSITIONS = (0.12, 0.38, 0.62, 0.88)
 
 
 @dataclass(frozen=True)
-class Removal:
+class DemoRemovalScores:
     """What cleaning the video gave.
 
     Attributes:
         psnr_hole: dB, mean over frames, where the removed objects hide the background, against
-            that background; see :func:`hole_of`.
+            that background; see :func:`find_hole`.
         psnr_before: dB, the same for the untouched video.
         frames_per_second: decode to encoded file.
     """
@@ -88,13 +88,13 @@ def demo(folder: Path, overrides: Sequence[str] = (), frames: int = VIDEO_FRAMES
     """
     began_s = time.perf_counter()
     console = Console()
-    _clear(folder)
-    cfg = compose("train", [EXPERIMENT, *overrides])
+    _remove_former_demo(folder)
+    cfg = compose("train", [EXPERIMENT_OVERRIDE, *overrides])
     console.rule(f"1 of 3: train {cfg.model.get('_target_', '').rpartition('.')[2]} on the scenes")
-    train(cfg, folder, [EXPERIMENT, *overrides])
+    train(cfg, folder, [EXPERIMENT_OVERRIDE, *overrides])
     console.rule("2 of 3: evaluate the best checkpoint")
     metrics = json.loads(evaluate(compose("evaluate", [f"checkpoint={folder}"])).read_text())
-    console.rule(f"3 of 3: take every {REMOVED} out of a video")
+    console.rule(f"3 of 3: take every {REMOVED_CLASS} out of a video")
     removal = clean_video(load_trained(folder), cfg, folder, frames)
     record = {
         "val_miou": metrics["miou"],
@@ -110,41 +110,47 @@ def demo(folder: Path, overrides: Sequence[str] = (), frames: int = VIDEO_FRAMES
     return record
 
 
-def check_floors(record: dict[str, Any]) -> None:
+def check_minimum_scores(record: dict[str, Any]) -> None:
     """Exit with 1 if the demo came out worse than it should on any machine."""
-    for key, floor in FLOORS.items():
+    for key, floor in MINIMUM_SCORES.items():
         if record[key] < floor:
             sys.exit(f"the demo's {key} is {record[key]:.3f}, below {floor}")
 
 
-def clean_video(trained: Trained, cfg: DictConfig, folder: Path, frames: int) -> Removal:
+def clean_video(
+    trained: TrainedModel, cfg: DictConfig, folder: Path, frames: int
+) -> DemoRemovalScores:
     """Render a clip that training has not seen, clean it, and write the videos and the sheet."""
     height, width = VIDEO_SIZE
     scenes = Scenes(seed=int(cfg.data.source.seed), height=height, width=width)
     clip = scenes.clip("test", 0, frames)
     before, after = folder / "before.mp4", folder / "after.mp4"
     write_clip(clip, before)
-    removing = compose(
+    removal_cfg = compose(
         "infer_video",
-        [f"checkpoint={folder}", f"input={before}", f"output={after}", *REMOVAL],
+        [f"checkpoint={folder}", f"input={before}", f"output={after}", *REMOVAL_OVERRIDES],
     )
-    remover = instantiate(removing.remover)
-    policy = build_policy(trained.labels, remover, [REMOVED], [], dict(removing.mask))
+    remover = instantiate(removal_cfg.remover)
+    policy = build_policy(trained.labels, remover, [REMOVED_CLASS], [], dict(removal_cfg.mask))
     report = remove_from_video(trained, before, after, remover=remover, policy=policy, batch_size=4)
-    psnr_hole, psnr_before = compare(clip, before, after, folder / "side_by_side.mp4")
+    psnr_hole, psnr_before = score_and_write_side_by_side(
+        clip, before, after, folder / "side_by_side.mp4"
+    )
     save_png(folder / "contact_sheet.png", draw_sheet(trained, clip, before, after))
-    return Removal(psnr_hole, psnr_before, float(report["frames_per_second"]))
+    return DemoRemovalScores(psnr_hole, psnr_before, float(report["frames_per_second"]))
 
 
 def write_clip(clip: SceneClip, path: Path) -> None:
     """Encode a rendered clip."""
     height, width = clip.frame(0).image.shape[:2]
-    with open_writer(path, _rendered(width, height, clip.fps), overwrite=True) as writer:
+    with open_writer(path, _make_video_info(width, height, clip.fps), overwrite=True) as writer:
         for index, frame in enumerate(clip):
             writer.write(TimedFrame(frame.image, index, 1 / clip.fps))
 
 
-def compare(clip: SceneClip, before: Path, after: Path, target: Path) -> tuple[float, float]:
+def score_and_write_side_by_side(
+    clip: SceneClip, before: Path, after: Path, side_by_side_path: Path
+) -> tuple[float, float]:
     """Score the cleaned video as it plays, and write it beside the original.
 
     Returns:
@@ -152,11 +158,13 @@ def compare(clip: SceneClip, before: Path, after: Path, target: Path) -> tuple[f
         frames in which the hole has at least 50 pixels.
     """
     cleaned, untouched = [], []
-    with open_clip(before, 25) as left, open_clip(after, 25) as right:
-        info = _rendered(2 * left.info.width + DIVIDER_PX, left.info.height, clip.fps)
-        with open_writer(target, info, overwrite=True) as writer:
-            for index, (old, new) in enumerate(zip(left, right, strict=True)):
-                hole, truth = hole_of(clip, index)
+    with open_clip(before, 25) as original_clip, open_clip(after, 25) as cleaned_clip:
+        info = _make_video_info(
+            2 * original_clip.info.width + DIVIDER_PX, original_clip.info.height, clip.fps
+        )
+        with open_writer(side_by_side_path, info, overwrite=True) as writer:
+            for index, (old, new) in enumerate(zip(original_clip, cleaned_clip, strict=True)):
+                hole, truth = find_hole(clip, index)
                 pair = side_by_side(old.image, new.image, ("before", "after"), DIVIDER_PX)
                 writer.write(TimedFrame(pair, index, 1 / clip.fps))
                 if hole.sum() >= 50:
@@ -165,14 +173,14 @@ def compare(clip: SceneClip, before: Path, after: Path, target: Path) -> tuple[f
     return float(np.mean(cleaned)), float(np.mean(untouched))
 
 
-def hole_of(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
+def find_hole(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
     """Return where a removed object truly is, a little grown, and the background behind it.
 
     What the object hides of other moving things and of their shadows is left out: nobody can know
     where they were while they were hidden.
     """
-    policy = MaskPolicy.named(clip.labels, remove=[REMOVED])
-    without = clip.frame(index, without=(REMOVED,))
+    policy = MaskPolicy.named(clip.labels, remove=[REMOVED_CLASS])
+    without = clip.frame(index, without=(REMOVED_CLASS,))
     still = (without.image == without.background).all(axis=-1)
     return policy.mask(clip.frame(index).labels) & still, without.background
 
@@ -183,24 +191,26 @@ def psnr(image: Frame, truth: Frame, hole: NDArray[np.bool_]) -> float:
     return float(10 * np.log10(255**2 / max(float((difference**2).mean()), 1e-10)))
 
 
-def draw_sheet(trained: Trained, clip: SceneClip, before: Path, after: Path) -> Frame:
+def draw_sheet(trained: TrainedModel, clip: SceneClip, before: Path, after: Path) -> Frame:
     """Draw before, labels, after and the truth at a few moments."""
-    with open_clip(before, 25) as left, open_clip(after, 25) as right:
-        chosen = {round(share * (len(clip) - 1)) for share in SHEET_TIMES}
+    with open_clip(before, 25) as original_clip, open_clip(after, 25) as cleaned_clip:
+        chosen = {round(share * (len(clip) - 1)) for share in SHEET_POSITIONS}
         pairs = [
             (index, old, new.image)
-            for index, (old, new) in enumerate(zip(left, right, strict=True))
+            for index, (old, new) in enumerate(zip(original_clip, cleaned_clip, strict=True))
             if index in chosen
         ]
     predictor = Predictor(TorchBackend(trained.task), trained.labels, short_side=trained.short_side)
     palette = trained.labels.palette()
     rows = []
-    for (index, _, new), seen in zip(pairs, predictor(old for _, old, _ in pairs), strict=True):
-        old = seen.frame.image
-        truth = clip.frame(index, without=(REMOVED,)).image
-        rows.append([old, overlay(old, seen.labels, palette), new, truth])
+    for (index, _, new), predicted in zip(
+        pairs, predictor(old for _, old, _ in pairs), strict=True
+    ):
+        old = predicted.frame.image
+        truth = clip.frame(index, without=(REMOVED_CLASS,)).image
+        rows.append([old, overlay(old, predicted.labels, palette), new, truth])
     columns = ["before", "what the network sees", "after", "truth"]
-    return contact_sheet(rows, columns, title=f"Outtake: every {REMOVED} taken out")
+    return contact_sheet(rows, columns, title=f"Outtake: every {REMOVED_CLASS} taken out")
 
 
 def print_table(record: dict[str, Any], console: Console) -> None:
@@ -227,15 +237,15 @@ def print_table(record: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _rendered(width: int, height: int, fps: Fraction) -> VideoInfo:
+def _make_video_info(width: int, height: int, fps: Fraction) -> VideoInfo:
     return VideoInfo(Path("rendered"), width, height, fps=fps, time_base=1 / fps)
 
 
-def _clear(folder: Path) -> None:
+def _remove_former_demo(folder: Path) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
     overrides = folder / "overrides.yaml"
-    if not overrides.is_file() or not overrides.read_text().startswith(f"- {EXPERIMENT}"):
+    if not overrides.is_file() or not overrides.read_text().startswith(f"- {EXPERIMENT_OVERRIDE}"):
         raise OutputError(f"{folder} holds something that is no demo; give another --output")
     shutil.rmtree(folder)
 
@@ -247,8 +257,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=VIDEO_FRAMES, help="length of the video")
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE for conf/train.yaml")
     arguments = parser.parse_args()
-    check_floors(demo(arguments.output, arguments.overrides, arguments.frames))
+    check_minimum_scores(demo(arguments.output, arguments.overrides, arguments.frames))
 
 
 if __name__ == "__main__":
-    run(main)
+    run_program(main)

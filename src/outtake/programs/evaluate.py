@@ -11,7 +11,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from outtake.config.build import build_data
-from outtake.config.load_trained import Trained, load_trained
+from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
 from outtake.core.errors import DataRootError, LabelSpaceError
 from outtake.core.files import check_folder, replace_text, write_json
@@ -45,45 +45,49 @@ def evaluate(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     refuse_several("evaluate.py")
-    bootstrap = _bootstrap(cfg)
+    bootstrap = _make_bootstrap(cfg)
     device = resolve_device(str(cfg.device))
     trained = load_trained(cfg.checkpoint, device)
     baseline = load_trained(cfg.baseline, device) if cfg.baseline else None
-    data = data_for(trained, cfg)
+    data = build_eval_data(trained, cfg)
     split = str(cfg.split)
     loader = data.eval_loader(split)
-    against = None if baseline is None else baseline_loader(baseline, trained, cfg, data)
-    name = data_name(trained, cfg)
-    target = Path(cfg.output or _default_output(trained.path, name, split)).expanduser()
+    baseline_data = None if baseline is None else make_baseline_loader(baseline, trained, cfg, data)
+    name = get_data_name(trained, cfg)
+    target = Path(cfg.output or _default_output_folder(trained.path, name, split)).expanduser()
     check_folder(target)
     detail, flip = bool(cfg.report), bool(cfg.flip)
-    done = count(trained.task, trained.labels, loader, device, flip=flip, detail=detail)
-    record = make_metrics(trained, done, name, split, data.report(split).fingerprint)
+    evaluation = count(trained.task, trained.labels, loader, device, flip=flip, detail=detail)
+    record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
     record["flip"] = flip
     record |= measure_forward(trained.task, data.eval_size(split), trained.channels, device)
     record["forward"]["device"] = device_name(device)
     ids = [pair.id for pair in data.report(split).pairs]
     if detail:
-        record |= detail_of(done.scoring, trained.labels.names, ids, bootstrap)
-    if baseline is not None and against is not None:
-        other = count(baseline.task, baseline.labels, against, device, flip=flip, detail=False)
+        record |= detail_of(evaluation.scoring, trained.labels.names, ids, bootstrap)
+    if baseline is not None and baseline_data is not None:
+        baseline_evaluation = count(
+            baseline.task, baseline.labels, baseline_data, device, flip=flip, detail=False
+        )
         record["paired"] = {
             "baseline": str(baseline.path),
             "baseline_sha256": baseline.sha256,
-            **paired_difference(done.scoring, other.scoring, trained.labels.names, bootstrap),
+            **paired_difference(
+                evaluation.scoring, baseline_evaluation.scoring, trained.labels.names, bootstrap
+            ),
         }
     record = redact_tree(record)
     write_json(target / "metrics.json", record)
     if detail:
-        shown = content(record, done.scoring.extremes, trained.labels, redact_tree(ids))
-        replace_text(target / "report.html", make_page(shown["title"], "report", shown))
+        page = content(record, evaluation.scoring.extremes, trained.labels, redact_tree(ids))
+        replace_text(target / "report.html", make_page(page["title"], "report", page))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))
     return target / "metrics.json"
 
 
-def baseline_loader(
-    baseline: Trained, trained: Trained, cfg: DictConfig, data: DataModule
+def make_baseline_loader(
+    baseline: TrainedModel, trained: TrainedModel, cfg: DictConfig, data: DataModule
 ) -> DataLoader[Sample]:
     """Return the same split for the baseline, at the resolution that it was validated at.
 
@@ -91,13 +95,15 @@ def baseline_loader(
         LabelSpaceError: the baseline's classes are not the same.
         DataRootError: it is not shown the same images.
     """
-    same, split = cfg.copy(), str(cfg.split)
-    with open_dict(same):
+    baseline_cfg, split = cfg.copy(), str(cfg.split)
+    with open_dict(baseline_cfg):
         given = cfg.get("data")
         whole = given is not None and "source" in given
         own = trained.config.data
-        same.data = given if whole else own if given is None else OmegaConf.merge(own, given)
-    other = data_for(baseline, same)
+        baseline_cfg.data = (
+            given if whole else own if given is None else OmegaConf.merge(own, given)
+        )
+    other = build_eval_data(baseline, baseline_cfg)
     if other.report(split).fingerprint != data.report(split).fingerprint:
         raise DataRootError(
             f"baseline={baseline.path} would be scored on other images than {trained.path}; name "
@@ -106,34 +112,34 @@ def baseline_loader(
     return other.eval_loader(split)
 
 
-def _bootstrap(cfg: DictConfig) -> Bootstrap:
+def _make_bootstrap(cfg: DictConfig) -> Bootstrap:
     resamples, seed = cfg.bootstrap.resamples, cfg.bootstrap.seed
     check_number("bootstrap.resamples", resamples, 100, whole=True)
     check_number("bootstrap.seed", seed, 0, whole=True)
     return Bootstrap(int(resamples), seed=int(seed))
 
 
-def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
+def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
     """Build the checkpoint's own data, or that which the command line names.
 
     Raises:
         LabelSpaceError: the data's classes are not the checkpoint's.
     """
-    own = trained.config.copy()
-    with open_dict(own):
-        own.paths = cfg.paths
+    data_cfg = trained.config.copy()
+    with open_dict(data_cfg):
+        data_cfg.paths = cfg.paths
         if cfg.get("data") is not None:
-            whole = "source" in cfg.data
+            is_complete = "source" in cfg.data
             # Without a source, +data.root=PATH only says where the checkpoint's own data is now.
-            own.data = cfg.data if whole else OmegaConf.merge(own.data, cfg.data)
-            if whole:
+            data_cfg.data = cfg.data if is_complete else OmegaConf.merge(data_cfg.data, cfg.data)
+            if is_complete:
                 # The network keeps the resolution that it was validated at.
-                own.data.short_side, own.data.eval_short_side = trained.short_side, None
-        own.data.cache = False
+                data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
+        data_cfg.data.cache = False
         if cfg.get("workers") is not None:
-            own.data.workers = cfg.workers
-        own.augment = {"steps": {}}
-    data = build_data(own)
+            data_cfg.data.workers = cfg.workers
+        data_cfg.augment = {"steps": {}}
+    data = build_data(data_cfg)
     if data.labels.names != trained.labels.names:
         raise LabelSpaceError(
             f"{trained.path} was trained on the classes {', '.join(trained.labels.names)}, the "
@@ -147,8 +153,8 @@ def data_for(trained: Trained, cfg: DictConfig) -> DataModule:
     return data
 
 
-def make_metrics(
-    trained: Trained, done: Evaluation, data: str, split: str, fingerprint: str
+def make_metrics_record(
+    trained: TrainedModel, evaluation: Evaluation, data: str, split: str, fingerprint: str
 ) -> dict[str, Any]:
     """Return the record of ``metrics.json``."""
     return {
@@ -158,27 +164,28 @@ def make_metrics(
         "data": data,
         "split": split,
         "data_fingerprint": fingerprint,
-        "images": done.images,
-        "images_per_second": done.images / done.seconds,
+        "images": evaluation.images,
+        "images_per_second": evaluation.images / evaluation.seconds,
         "classes": list(trained.labels.names),
-        **scores(done.scoring.confusion, trained.labels.names),
-        "confusion": done.scoring.confusion.tolist(),
+        **scores(evaluation.scoring.confusion, trained.labels.names),
+        "confusion": evaluation.scoring.confusion.tolist(),
         "speed": {
             "ms_per_image": {
-                stage: 1000 * seconds / done.images for stage, seconds in done.stages.items()
+                stage: 1000 * seconds / evaluation.images
+                for stage, seconds in evaluation.stages.items()
             }
         },
     }
 
 
-def data_name(trained: Trained, cfg: DictConfig) -> str:
+def get_data_name(trained: TrainedModel, cfg: DictConfig) -> str:
     """Return the name of the data that is scored."""
     named = (cfg.get("data") or {}).get("name") or trained.config.data.get("name") or "data"
     # It becomes a folder, and may come out of somebody's checkpoint.
     return re.sub(r"[^\w-]+", "_", str(named))
 
 
-def _default_output(checkpoint: Path, name: str, split: str) -> Path:
+def _default_output_folder(checkpoint: Path, name: str, split: str) -> Path:
     run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     which = "" if checkpoint.stem == "best" else f"-{checkpoint.stem}"
     return run / "evaluation" / f"{name}-{split}{which}"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.load_trained import Trained, load_trained, read_any
+from outtake.config.load_trained import TrainedModel, load_trained, read_checkpoint_or_archive
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
 from outtake.core.onnx_providers import PROVIDERS
@@ -22,7 +22,7 @@ from outtake.programs.train import quiet_libraries
 from outtake.runs.export_records import read_record, records_of
 from outtake.training.model_archive import write_bundle
 
-_LARGEST_DIFFERENCE = 1e-3
+_MAX_LOGIT_DIFFERENCE = 1e-3
 
 
 def export(cfg: DictConfig) -> Path:
@@ -37,43 +37,45 @@ def export(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     trained = load_trained(cfg.checkpoint)
-    run = _run_of(trained.path)
+    run = _find_run_folder(trained.path)
     output = Path(cfg.output or run / f"{run.resolve().name}.zip").expanduser()
     if output.suffix != ".zip":
         raise OutputError(f"output={output}: give a name that ends in .zip")
     check_folder(output.parent)
-    files, found = {}, None
+    files, onnx_note = {}, None
     if cfg.onnx is not None:
-        files["model.onnx"], found = make_onnx(trained, _size(cfg.onnx))
+        files["model.onnx"], onnx_note = make_checked_onnx(trained, _parse_size(cfg.onnx))
     records = records_of(run, trained.path, trained.sha256)
     files |= {f"report/{name}": content for name, content in records.items()}
     model = OmegaConf.to_container(trained.config.model, resolve=False)
     assert isinstance(model, dict)
-    checkpoint = read_any(trained.path)
+    checkpoint = read_checkpoint_or_archive(trained.path)
     # The config that load_trained gives has no starting weights any more; the file's has.
-    began = OmegaConf.create(str(checkpoint["outtake"]["config"])).model.get("encoder_weights")
+    initial_weights = OmegaConf.create(str(checkpoint["outtake"]["config"])).model.get(
+        "encoder_weights"
+    )
     licence = None if cfg.licence is None else redact(str(cfg.licence))
     card = model_card(
         output.stem,
-        {str(key): value for key, value in model.items()} | {"encoder_weights": began},
+        {str(key): value for key, value in model.items()} | {"encoder_weights": initial_weights},
         trained.labels.names,
         short_side=trained.short_side,
-        metrics=_json(records.get("metrics.json")),
-        summary=_json(records.get("summary.json")),
+        metrics=_parse_json(records.get("metrics.json")),
+        summary=_parse_json(records.get("summary.json")),
         environment=read_record(run / "environment.json"),
-        data=_json(records.get("data.json")),
+        data=_parse_json(records.get("data.json")),
         licence=licence,
-        onnx=found,
+        onnx=onnx_note,
     )
     files["README.md"] = card.encode()
     name = str(trained.config.data.get("name") or "unnamed")
-    files["LICENCE.md"] = licence_note({"encoder_weights": began}, name, licence).encode()
+    files["LICENCE.md"] = licence_note({"encoder_weights": initial_weights}, name, licence).encode()
     write_bundle(output, checkpoint, files)
-    print(f"written to {output}" + (f"; model.onnx: {found}" if found else ""))
+    print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output
 
 
-def make_onnx(trained: Trained, size: tuple[int, int]) -> tuple[bytes, str]:
+def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[bytes, str]:
     """Export to ONNX for images of (height, width), any number of them, and compare the two.
 
     Returns:
@@ -86,39 +88,43 @@ def make_onnx(trained: Trained, size: tuple[int, int]) -> tuple[bytes, str]:
     require("onnx", extra="onnx", why="onnx=")
     shape = (*size, trained.channels)
     model = to_onnx(trained.task, shape, "onnx")
-    about = f"uint8 images (B, {shape[0]}, {shape[1]}, {shape[2]}) to float32 logits"
+    interface = f"uint8 images (B, {shape[0]}, {shape[1]}, {shape[2]}) to float32 logits"
     try:
         runtime = require("onnxruntime", extra="onnx", why="onnx=")
     except ConfigError:
-        return model, f"{about}; not compared with torch, since ONNX Runtime is not installed"
+        return model, f"{interface}; not compared with torch, since ONNX Runtime is not installed"
     images = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     session = runtime.InferenceSession(model, providers=[PROVIDERS["cpu"]])
     (logits,) = session.run(["logits"], {"images": images})
     with torch.inference_mode():
-        wanted = Graph(trained.task).eval()(torch.from_numpy(images)).numpy()
-    scale = max(1.0, float(np.abs(wanted).max()))
-    off = float(np.abs(logits - wanted).max()) / scale
-    if not off <= _LARGEST_DIFFERENCE:
+        expected = Graph(trained.task).eval()(torch.from_numpy(images)).numpy()
+    scale = max(1.0, float(np.abs(expected).max()))
+    difference = float(np.abs(logits - expected).max()) / scale
+    if not difference <= _MAX_LOGIT_DIFFERENCE:
         raise ConfigError(
-            f"onnx={list(size)}: ONNX Runtime's logits differ from torch's by {off:.1e} of the "
-            f"largest, more than {_LARGEST_DIFFERENCE:g}; export without onnx"
+            f"onnx={list(size)}: ONNX Runtime's logits differ from torch's by {difference:.1e} of "
+            f"the "
+            f"largest, more than {_MAX_LOGIT_DIFFERENCE:g}; export without onnx"
         )
-    return model, f"{about}; differs from torch by at most {off:.1e} of the largest logit"
+    return (
+        model,
+        f"{interface}; differs from torch by at most {difference:.1e} of the largest logit",
+    )
 
 
-def _size(value: Any) -> tuple[int, int]:
+def _parse_size(value: Any) -> tuple[int, int]:
     sides = list(value) if OmegaConf.is_list(value) else []
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise ConfigError(f"onnx={value}: give [height,width] in pixels, as in onnx=[360,480]")
     return sides[0], sides[1]
 
 
-def _run_of(checkpoint: Path) -> Path:
+def _find_run_folder(checkpoint: Path) -> Path:
     return (
         checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     )
 
 
-def _json(content: bytes | None) -> dict[str, Any]:
+def _parse_json(content: bytes | None) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(content) if content else {}
     return record

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.build import plain_containers
+from outtake.config.build import resolve_config
 from outtake.config.infer_video_schema import check_values
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.frames import Remover
@@ -64,7 +64,7 @@ from outtake.video.write.output_checks import (
 )
 
 if TYPE_CHECKING:
-    from outtake.config.load_trained import Trained
+    from outtake.config.load_trained import TrainedModel
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             an interrupted clip had already is kept, and the message says where. Of several clips,
             one that fails does not keep the others from being made.
     """
-    config = plain_containers(cfg)
+    config = resolve_config(cfg)
     check_values(config)
     if config["workers"]:
         config = make_paths_absolute(config)
@@ -321,7 +321,7 @@ def _run_and_report(
 
 
 def remove_from_video(
-    trained: Trained,
+    trained: TrainedModel,
     source: str | Path,
     target: str | Path,
     *,

@@ -12,8 +12,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from outtake.config.load_trained import read_config
-from outtake.config.resume_config import override_keys
+from outtake.config.load_trained import read_untrusted_config
+from outtake.config.resume_config import apply_overrides
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.files import write_json
 from outtake.programs.train import train
@@ -23,7 +23,7 @@ from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.environment import OWN, rank_of_environment
 
 # What this machine and this command decide, and no saved config.
-_OWN = ("paths", "name", "resume", "reproduce")
+_NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 
 
 def reproduce(
@@ -47,57 +47,73 @@ def reproduce(
         ForbiddenTargetError: its config names something that is not allowed.
         SystemExit: with code 1, after everything was written, if the metrics part.
     """
-    old = find_run(str(cfg.reproduce))
-    saved = saved_config(cfg, old.path, overrides)
+    old = find_run_folder(str(cfg.reproduce))
+    saved = overlay_saved_config(cfg, old.path, overrides)
     new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
     if rank_of_environment() or OWN in os.environ:
         return train(saved, new.path, overrides)  # one process compares
     differences = [
-        *resumption_differences(old.path),
-        *environment_differences(_read_json(old.path / "environment.json"), _environment(saved)),
+        *list_resume_differences(old.path),
+        *list_environment_differences(
+            _read_json_object(old.path / "environment.json"), _expected_environment(saved)
+        ),
     ]
     for line in differences:
         print(f"differs: {line}")
     objective = train(saved, new.path, overrides)
-    for line in data_differences(_read_json(old.path / "data.json"), _read_json(new.data)):
+    for line in list_data_differences(
+        _read_json_object(old.path / "data.json"), _read_json_object(new.data)
+    ):
         differences.append(line)
         print(f"differs: {line}")
-    parted = first_difference(read_records(old.metrics), read_records(new.metrics))
+    mismatch = first_difference(read_records(old.metrics), read_records(new.metrics))
     write_json(
         new.path / "reproduction.json",
-        {"of": str(old.path), "differences": differences, "parted": parted},
+        {"of": str(old.path), "differences": differences, "parted": mismatch},
     )
-    print(verdict(parted, new.path))
-    if parted is not None:
+    print(format_verdict(mismatch, new.path))
+    if mismatch is not None:
         raise SystemExit(1)
     return objective
 
 
-def _environment(cfg: DictConfig) -> dict[str, Any]:
+def _expected_environment(cfg: DictConfig) -> dict[str, Any]:
     """Describe what a run of this config will find: its trainer sets a flag that is not yet set."""
     environment = describe_environment()
     environment["flags"]["deterministic_algorithms"] = bool(cfg.trainer.get("deterministic"))
     return environment
 
 
-def find_run(place: str) -> RunFolder:
+def find_run_folder(run_or_summary: str) -> RunFolder:
     """Return the run folder that a path names, itself or by its ``summary.json``.
 
     Raises:
         ConfigError: it holds no finished or begun run.
     """
-    path = Path(place).expanduser()
+    path = Path(run_or_summary).expanduser()
     run = RunFolder(path if path.is_dir() else path.parent)
     for needed in (run.path / "config.yaml", run.metrics):
         if not needed.is_file():
             raise ConfigError(
-                f"reproduce={place}: {needed} is missing; give a run folder of train.py or its "
+                f"reproduce={run_or_summary}: {needed} is missing; give a run folder of train.py or "
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f""
+                f"its "
                 "summary.json"
             )
     return run
 
 
-def saved_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictConfig:
+def overlay_saved_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictConfig:
     """Overlay a run's saved config over what this version composes.
 
     Keys that are new since then keep their default. The saved config may be anybody's: it is read
@@ -109,31 +125,35 @@ def saved_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictCo
     """
     try:
         text = (run / "config.yaml").read_text()
-        saved = read_config(text, guarded=lambda key: key not in _OWN)
+        saved = read_untrusted_config(text, is_guarded=lambda key: key not in _NOT_REPRODUCED_KEYS)
     except OuttakeError:
         raise
     except (OSError, ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"reproduce={run}: its config.yaml can not be read: {error}") from error
-    whole, plain = cfg.copy(), OmegaConf.to_container(saved, resolve=False)
+    merged, plain = cfg.copy(), OmegaConf.to_container(saved, resolve=False)
     assert isinstance(plain, dict)
-    with open_dict(whole):
+    with open_dict(merged):
         for key, value in plain.items():
-            if key not in _OWN:
-                whole[key] = value
-        whole.reproduce = None
-    override_keys(whole, cfg, overrides, skipped=_OWN, what="a reproduced run")
-    return whole
+            if key not in _NOT_REPRODUCED_KEYS:
+                merged[key] = value
+        merged.reproduce = None
+    apply_overrides(
+        merged, cfg, overrides, skipped_keys=_NOT_REPRODUCED_KEYS, config_owner="a reproduced run"
+    )
+    return merged
 
 
-def environment_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def list_environment_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Name what a result may depend on and is no longer as it was, one line each."""
     return [
-        f"{key}: {_short(before)}, now {_short(now)}"
-        for key, before, now in _changed(_watched(old), _watched(new))
+        f"{key}: {_shorten(before)}, now {_shorten(now)}"
+        for key, before, now in _iter_changes(
+            _select_relevant_facts(old), _select_relevant_facts(new)
+        )
     ]
 
 
-def data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def list_data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Name the splits whose files are not what they were, and how many."""
     if old.get("fingerprint") == new.get("fingerprint"):
         return []
@@ -148,7 +168,7 @@ def data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
     return lines or ["data: the fingerprint is another"]
 
 
-def resumption_differences(run: Path) -> list[str]:
+def list_resume_differences(run: Path) -> list[str]:
     """Name what was changed when the run was resumed: the saved config is that of its end."""
     path = run / "resumptions.jsonl"
     if not path.is_file():
@@ -160,17 +180,18 @@ def resumption_differences(run: Path) -> list[str]:
     ]
 
 
-def verdict(parted: Mapping[str, Any] | None, run: Path) -> str:
+def format_verdict(mismatch: Mapping[str, Any] | None, run: Path) -> str:
     """Return the last line that is printed."""
-    if parted is None:
+    if mismatch is None:
         return f"identical: every record of metrics.jsonl in {run}"
     return (
-        f"not identical: first at step {parted['step']}, {parted['key']} was "
-        f"{_short(parted['before'])} and is {_short(parted['now'])}; see {run}/reproduction.json"
+        f"not identical: first at step {mismatch['step']}, {mismatch['key']} was "
+        f"{_shorten(mismatch['before'])} and is {_shorten(mismatch['now'])}; see "
+        f"{run}/reproduction.json"
     )
 
 
-def _watched(record: Mapping[str, Any]) -> dict[str, Any]:
+def _select_relevant_facts(record: Mapping[str, Any]) -> dict[str, Any]:
     git = record.get("git") or {}
     return {
         "outtake": record.get("outtake"),
@@ -184,18 +205,20 @@ def _watched(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _iter_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
     for key in [*before, *(key for key in now if key not in before)]:
         if before.get(key) != now.get(key):
             yield key, before.get(key), now.get(key)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = "absent" if value is None else " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:

@@ -15,13 +15,13 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from outtake.config.compose import CONF
+from outtake.config.compose import CONF_DIR
 from outtake.config.experiment_file import parse_overrides, write_experiment
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
 from outtake.core.files import replace_text
 from outtake.core.redact import redact, redact_tree
-from outtake.programs.command_line import TERMINATED
+from outtake.programs.command_line import TERMINATED_EXIT_CODE
 
 try:
     import optuna
@@ -104,7 +104,7 @@ def _drive(sweep: Sweep, cfg: DictConfig) -> None:
         line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.again}"
         if isinstance(interrupt, Terminated):
             print(f"ended by SIGTERM; {line}", file=sys.stderr)
-            sys.exit(TERMINATED)
+            sys.exit(TERMINATED_EXIT_CODE)
         raise KeyboardInterrupt(line) from None
     conclude(sweep, trials)
 
@@ -159,7 +159,7 @@ def make_sweep(
     _check_numbers(plain)
     name = str(plain["name"] or chosen or "")
     if not name:
-        options = ", ".join(sorted(path.stem for path in (CONF / "sweep").glob("*.yaml")))
+        options = ", ".join(sorted(path.stem for path in (CONF_DIR / "sweep").glob("*.yaml")))
         raise ConfigError(f"sweep has no value; allowed are {options}, or name=NAME and a space")
     if Path(name).name != name or name in ("", ".", ".."):
         raise ConfigError(f"name={name}: a name, no path; set paths.runs=PATH for the place")
@@ -173,7 +173,7 @@ def make_sweep(
         storage_kind(word) if word.lstrip("+").startswith("storage=") else word
         for word in arguments
     ]
-    command = plain["command"] or [sys.executable, str(CONF.parent / "train.py")]
+    command = plain["command"] or [sys.executable, str(CONF_DIR.parent / "train.py")]
     return Sweep(
         name=name,
         folder=folder,
@@ -264,7 +264,7 @@ def _other_config() -> Iterator[None]:
     running = instance.hydra
     instance.clear()
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
             yield
     finally:
         instance.hydra = running

@@ -22,10 +22,10 @@ from outtake.config.build import (
     build_task,
     check_targets,
     instantiate,
-    plain_containers,
+    resolve_config,
 )
-from outtake.config.load_trained import load_trained, make_record, redacted_yaml
-from outtake.config.resume_config import check_same_run, resumed_config
+from outtake.config.load_trained import load_trained, make_checkpoint_record, to_redacted_yaml
+from outtake.config.resume_config import check_same_run, load_resumed_config
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.core.validate import check_number
@@ -66,7 +66,7 @@ from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
-AUTO = "auto"
+RESUME_AUTO = "auto"
 
 
 def train(
@@ -92,25 +92,27 @@ def train(
             "reproduce= is for train.py, or reproduce() of outtake.programs.reproduce"
         )
     place = Path(run_dir or Path(cfg.paths.runs).expanduser() / str(cfg.name))
-    resumed = resume_folder(cfg, Path(os.environ.get(RUN_DIR) or place), named=run_dir is not None)
+    resumed = find_resume_folder(
+        cfg, Path(os.environ.get(RUN_DIR) or place), has_fixed_name=run_dir is not None
+    )
     if resumed is not None:
-        if cfg.resume == AUTO:
+        if cfg.resume == RESUME_AUTO:
             check_same_run(cfg, resumed)
         else:
-            cfg = resumed_config(cfg, resumed, overrides)
-    check_targets(plain_containers(cfg))
-    _check_numbers(cfg)
+            cfg = load_resumed_config(cfg, resumed, overrides)
+    check_targets(resolve_config(cfg))
+    _check_values(cfg)
     world = check_trainer(cfg)
     folder = RunFolder(resumed or os.environ.get(RUN_DIR) or place)
     with ended_by_sigterm():
         if world.size > 1 and world.starter is None:
-            return _launch(world, folder)
+            return _launch_ranks(world, folder)
         if OWN in os.environ:
             end_with_driver()
-        return _train(cfg, folder, overrides, resume=resumed is not None)
+        return _train_in_process(cfg, folder, overrides, resume=resumed is not None)
 
 
-def _check_numbers(cfg: DictConfig) -> None:
+def _check_values(cfg: DictConfig) -> None:
     check_number("seed", cfg.seed, 0, 2**32 - 1, whole=True)
     every = cfg.get("checkpoint_every_n_steps")
     check_number("checkpoint_every_n_steps", every, 1, whole=True, optional=True)
@@ -124,7 +126,7 @@ def _check_numbers(cfg: DictConfig) -> None:
         )
 
 
-def _check_interval(trainer: Trainer, data: DataModule) -> None:
+def _check_validation_interval(trainer: Trainer, data: DataModule) -> None:
     every, batches = trainer.val_check_interval, len(data.train_dataloader())
     limit = trainer.limit_train_batches
     batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
@@ -135,7 +137,7 @@ def _check_interval(trainer: Trainer, data: DataModule) -> None:
         )
 
 
-def _launch(world: World, folder: RunFolder) -> float:
+def _launch_ranks(world: World, folder: RunFolder) -> float:
     if not HydraConfig.initialized():
         raise ConfigError(
             f"trainer.devices={world.devices}: a call of train() is one process; run train.py, or "
@@ -150,10 +152,12 @@ def _launch(world: World, folder: RunFolder) -> float:
         raise stopped_by(ended.signal, folder) from None
     if code:
         raise SystemExit(code)
-    return float(best_record(folder.metrics).get(OBJECTIVE, 0.0))
+    return float(find_best_record(folder.metrics).get(OBJECTIVE, 0.0))
 
 
-def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool) -> float:
+def _train_in_process(
+    cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool
+) -> float:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     data.setup("fit")
@@ -162,22 +166,22 @@ def _train(cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resu
         data.labels,
         data.channels,
         frequencies=data.class_frequencies("train"),
-        record=make_record(cfg, data.labels, data.channels),
+        record=make_checkpoint_record(cfg, data.labels, data.channels),
     )
     if not type(task.net).__module__.startswith("outtake."):
         check_output(task.net, data.channels, len(data.labels.names), data.train_size())
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
-    _check_interval(trainer, data)
+    _check_validation_interval(trainer, data)
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
-        folder.create(resume=resume, again=cfg.resume == AUTO)
-        _describe(folder, cfg, data, overrides, resume=resume)
+        folder.create(resume=resume, again=cfg.resume == RESUME_AUTO)
+        _write_run_records(folder, cfg, data, overrides, resume=resume)
     try:
         with logging_to(loggers, cfg, folder):
-            return _fit(trainer, folder, data, task, throughput, resume=resume)
+            return _fit_and_summarize(trainer, folder, data, task, throughput, resume=resume)
     finally:
         collectives.leave()
         folder.leave()
@@ -200,33 +204,35 @@ def make_trainer(
         folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
     # Only where there is something left to do: Lightning does not call it otherwise.
-    begun = LambdaCallback(on_train_start=lambda trainer, _: _begin(trainer, folder))
-    several = world.size > 1
-    seeds = [RankRandomness(int(cfg.seed))] if several else []
-    layers = [SyncedLayers(on_gpu=world.on_gpu)] if several else []
+    start_marker = LambdaCallback(
+        on_train_start=lambda trainer, _: _mark_training_started(trainer, folder)
+    )
+    is_distributed = world.size > 1
+    seeds = [RankRandomness(int(cfg.seed))] if is_distributed else []
+    layers = [SyncedLayers(on_gpu=world.on_gpu)] if is_distributed else []
     # The first and the last have to be; each says why.
-    watches = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
+    safeguards = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
     if cfg.trainer.get("profiler"):
         logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # its summary
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[last, begun, *seeds, *callbacks, *sweep_callbacks(), *watches, best],
+        callbacks=[last, start_marker, *seeds, *callbacks, *sweep_callbacks(), *safeguards, best],
         logger=False,
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
         num_nodes=world.nodes,
-        **({} if several else {"strategy": "auto"}),
+        **({} if is_distributed else {"strategy": "auto"}),
     )
     return trainer
 
 
-def _begin(trainer: Trainer, folder: RunFolder) -> None:
+def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
     if trainer.is_global_zero:
         folder.begin()
 
 
-def _fit(
+def _fit_and_summarize(
     trainer: Trainer,
     folder: RunFolder,
     data: DataModule,
@@ -235,25 +241,25 @@ def _fit(
     *,
     resume: bool,
 ) -> float:
-    last = newest_readable(_last_checkpoints(folder)) if resume else None
+    last = newest_readable(_resume_checkpoints(folder)) if resume else None
     with ending_well(trainer, folder, data):
         trainer.fit(task, datamodule=data, ckpt_path=last)
     wall_s = throughput.wall_s()
     if not trainer.is_global_zero:
         finish_trial(trainer, {})
         return 0.0
-    best = best_record(folder.metrics)
+    best = find_best_record(folder.metrics)
     summary = {
         "objective": OBJECTIVE,
         "best": best,
-        "checkpoint": f"checkpoints/{_best_name(folder)}",
+        "checkpoint": f"checkpoints/{_best_checkpoint_name(folder)}",
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "wall_time_s": round(wall_s, 3),
         "samples_per_second": throughput.mean(),
         "parameters": sum(p.numel() for p in task.net.parameters()),
-        "stopped_early": _stopped_early(trainer),
-        **_forward_time(trainer, data, _whole(task, folder)),
+        "stopped_early": _has_stopped_early(trainer),
+        **_time_forward(trainer, data, _gather_sharded_task(task, folder)),
     }
     folder.write_json("summary.json", summary)
     finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
@@ -264,24 +270,24 @@ def _fit(
     return float(best.get(OBJECTIVE, 0.0))
 
 
-def _best_name(folder: RunFolder) -> str:
+def _best_checkpoint_name(folder: RunFolder) -> str:
     return "best.ckpt" if (folder.checkpoints / "best.ckpt").is_file() else LAST
 
 
-def _whole(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
+def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
     # Weights that are divided among the ranks can not be used by one alone.
     divided = any(isinstance(weight, DTensor) for weight in task.parameters())
     return load_trained(folder.path, task.device).task if divided else task
 
 
-def _forward_time(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
+def _time_forward(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
     device = trainer.strategy.root_device
     record = measure_forward(task, data.eval_size("val"), data.channels, device)
     record["forward"]["device"] = device_name(device)
     return record
 
 
-def best_record(metrics: Path) -> dict[str, Any]:
+def find_best_record(metrics: Path) -> dict[str, Any]:
     """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none."""
     if not metrics.is_file():
         return {}
@@ -314,14 +320,14 @@ def quiet_libraries() -> None:
         logging.getLogger("outtake").setLevel(logging.ERROR)
 
 
-def resume_folder(cfg: DictConfig, own: Path, *, named: bool) -> Path | None:
+def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: bool) -> Path | None:
     """Return the folder of the run that shall go on, None for one that begins.
 
     Args:
         cfg: with ``resume``: null, a run folder, or ``auto``: this command's own run, if it has
             anything to go on from.
-        own: the run folder that this command has by itself.
-        named: it will be the same when the command is given again, whatever ``name`` is.
+        own_folder: the run folder that this command has by itself.
+        has_fixed_name: it will be the same when the command is given again, whatever ``name`` is.
 
     Raises:
         CheckpointError: there is nothing to go on from in the folder that was given.
@@ -329,11 +335,11 @@ def resume_folder(cfg: DictConfig, own: Path, *, named: bool) -> Path | None:
     """
     if not cfg.resume:
         return None
-    automatic = cfg.resume == AUTO
-    if automatic and not named and OmegaConf.is_interpolation(cfg, "name"):
+    automatic = cfg.resume == RESUME_AUTO
+    if automatic and not has_fixed_name and OmegaConf.is_interpolation(cfg, "name"):
         raise ConfigError("resume=auto: the run needs a name of its own to find again: name=NAME")
-    folder = own if automatic else Path(cfg.resume).expanduser()
-    if any(path.is_file() for path in _last_checkpoints(RunFolder(folder))):
+    folder = own_folder if automatic else Path(cfg.resume).expanduser()
+    if any(path.is_file() for path in _resume_checkpoints(RunFolder(folder))):
         return folder
     if automatic:
         return None
@@ -342,11 +348,11 @@ def resume_folder(cfg: DictConfig, own: Path, *, named: bool) -> Path | None:
     )
 
 
-def _last_checkpoints(folder: RunFolder) -> list[Path]:
+def _resume_checkpoints(folder: RunFolder) -> list[Path]:
     return [folder.checkpoints / LAST, folder.checkpoints / PREVIOUS]
 
 
-def _describe(
+def _write_run_records(
     folder: RunFolder,
     cfg: DictConfig,
     data: DataModule,
@@ -363,11 +369,11 @@ def _describe(
         folder.write_json("environment.json", describe_environment())
         folder.write_json("data.json", record)
     # After a resumption too: the next one goes on from what this one changed.
-    kept = cfg.copy()
-    kept.resume = None
-    folder.write_config(redacted_yaml(kept))
+    saved_cfg = cfg.copy()
+    saved_cfg.resume = None
+    folder.write_config(to_redacted_yaml(saved_cfg))
 
 
-def _stopped_early(trainer: Trainer) -> bool:
+def _has_stopped_early(trainer: Trainer) -> bool:
     ended = [stopping.stopping_reason for stopping in callbacks_of(trainer, EarlyStopping)]
     return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in ended)

@@ -25,7 +25,7 @@ from outtake.core.errors import (
 )
 from outtake.core.oom import is_out_of_memory
 from outtake.data.datamodule import DataModule
-from outtake.programs.command_line import TERMINATED
+from outtake.programs.command_line import TERMINATED_EXIT_CODE
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.nan_guard import FiniteWatch
 from outtake.training.checkpoint_files import LAST
@@ -156,7 +156,7 @@ def stopped_by(number: int, folder: RunFolder) -> BaseException:
 def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
     if isinstance(end, StoppedBySignal):
         return end.signal
-    if isinstance(end, SIGTERMException) or end.code == TERMINATED:
+    if isinstance(end, SIGTERMException) or end.code == TERMINATED_EXIT_CODE:
         return signal.SIGTERM
     # Lightning ends the process with 1 at a Ctrl-C inside a step.
     return signal.SIGINT if trainer.interrupted else None

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.config.compose import compose
 from outtake.config.resume_config import check_same_run
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
-from outtake.programs.command_line import explain
+from outtake.programs.command_line import explain_error
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import make_trainer, train
 from outtake.runs.run_folder import RunFolder
@@ -140,7 +140,7 @@ def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: st
     put(monkeypatch, environment)
     with pytest.raises(OuttakeError) as caught:
         check_trainer(composed(*overrides))
-    line = explain(caught.value)
+    line = explain_error(caught.value)
     assert said in line and "\n" not in line and caught.value.exit_code == 2
 
 
