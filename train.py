@@ -13,11 +13,11 @@ def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with print_user_errors():
         from outtake.programs.train import train
-        from outtake.training.distributed.environment import check_multirun
+        from outtake.training.distributed.environment import check_multirun_devices
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
-            check_multirun(cfg)
+            check_multirun_devices(cfg)
         with hydra_run_dir(hydra_cfg) as run_dir:
             if cfg.reproduce:
                 from outtake.programs.reproduce import reproduce

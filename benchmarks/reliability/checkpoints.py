@@ -19,13 +19,13 @@ from benchmarks.reliability.faults import Points, fail_with, watched
 from benchmarks.reliability.runs import difference
 from outtake.core.errors import CheckpointError, OutputError
 from outtake.training.checkpoint_files import (
-    LAST,
-    PREVIOUS,
-    newest_readable,
+    LAST_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
+    latest_valid,
     read_checkpoint,
     save_checkpoint,
 )
-from outtake.training.model_archive import read_bundle, write_bundle
+from outtake.training.model_archive import read_archive, write_archive
 
 
 def checkpoint(step: int) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def damaged(folder: Path, count: int, seed: int = 0) -> Counter[str]:
     save_checkpoint(written, path)
     record = {"format": 1, "version": "0", "config": "a: 1\n", "labels": {"names": ["a", "b"]}}
     record |= {"channels": 3, "short_side": None}
-    write_bundle(bundle, {**written, "outtake": record, "epoch": 1}, {"README.md": b"text"})
+    write_archive(bundle, {**written, "outtake": record, "epoch": 1}, {"README.md": b"text"})
     sidecar = path.with_name(path.name + ".sha256")
     sound = {file: file.read_bytes() for file in (path, bundle, sidecar)}
     tally: Counter[str] = Counter()
@@ -87,7 +87,7 @@ def damaged(folder: Path, count: int, seed: int = 0) -> Counter[str]:
             sidecar.unlink()
         kind = "a zip" if file == bundle else "without its .sha256" if alone else "with its .sha256"
         try:
-            loaded = read_bundle(bundle) if file == bundle else read_checkpoint(path)
+            loaded = read_archive(bundle) if file == bundle else read_checkpoint(path)
         except CheckpointError:
             tally[f"{kind}: refused"] += 1
         else:
@@ -108,7 +108,7 @@ def _spoil(content: bytes, dice: random.Random) -> bytes:
 
 
 def _save(run: Path, step: int) -> None:
-    save_checkpoint(checkpoint(step), run / LAST, PREVIOUS)
+    save_checkpoint(checkpoint(step), run / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
 
 
 def _two_saves(run: Path) -> None:
@@ -124,13 +124,13 @@ def _judge(run: Path, tally: Counter[str], fault: str) -> None:
         _save(run, 3)
     except OutputError:
         failed = True
-    best = newest_readable([run / LAST, run / PREVIOUS])
+    best = latest_valid([run / LAST_CHECKPOINT, run / PREVIOUS_CHECKPOINT])
     read = read_checkpoint(best)
     right = read["global_step"] in ((2, 3) if failed else (3,))
     whole = difference(checkpoint(read["global_step"]), read) is None
     # Without a word, the save has to have gone through: a failed link has another way.
-    good = right and whole and best.name == LAST
-    good &= read_checkpoint(run / PREVIOUS)["global_step"] in (1, 2)
+    good = right and whole and best.name == LAST_CHECKPOINT
+    good &= read_checkpoint(run / PREVIOUS_CHECKPOINT)["global_step"] in (1, 2)
     tally[f"{fault}: {'refused' if failed else 'saved'}, both load" if good else "FAILED"] += 1
 
 

@@ -17,7 +17,7 @@ from benchmarks.reliability.runs import DEVICE, begin_or_resume, finish, options
 from outtake.config.compose import compose
 from outtake.config.load_trained import find_checkpoint
 from outtake.programs.evaluate import evaluate
-from outtake.training.callbacks.nan_guard import FiniteWatch
+from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -114,14 +114,14 @@ def non_finite(folder: Path, most: int | None = None) -> Counter[str]:
 
 def _poisoned(poison: Poison, run: Path, overrides: list[str]) -> None:
     """Train, and spoil something at the beginning of a step; note every step that follows."""
-    began = FiniteWatch.on_train_batch_start
+    began = NanGuard.on_train_batch_start
 
     def on_train_batch_start(watch: Callback, trainer: Any, task: Any, *rest: Any) -> None:
         if trainer.global_step == _AT_STEP:
             poison(trainer, task)
         began(watch, trainer, task, *rest)
 
-    FiniteWatch.on_train_batch_start = on_train_batch_start
+    NanGuard.on_train_batch_start = on_train_batch_start
     begin_or_resume(run, overrides)
 
 

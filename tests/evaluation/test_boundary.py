@@ -12,7 +12,7 @@ from outtake.evaluation.boundary import (
     F_TOLERANCE,
     IOU_TOLERANCE,
     count_boundary,
-    near_other_class,
+    mask_near_class_change,
 )
 
 IGNORE = 255
@@ -65,7 +65,7 @@ def test_a_contour_lies_between_classes_and_not_where_labels_end(distance: int) 
     for truth, guess in cases(6, unlabelled=True):
         labelled = truth != IGNORE
         for labels in (truth, guess):
-            got = near_other_class(labels, labelled, distance)
+            got = mask_near_class_change(labels, labelled, distance)
             assert (got == brute_near(labels, labelled, distance)).all()
 
 

@@ -9,9 +9,9 @@ import torch
 
 from outtake.evaluation.calibration_error import (
     BINS,
-    confidence,
-    count_confidence,
+    confidence_histogram,
     expected_calibration_error,
+    predicted_confidence,
 )
 
 
@@ -30,10 +30,13 @@ def test_the_error_equals_a_ten_line_reference() -> None:
         logits = torch.randn(2, 4, 9, 11) * 3
         truth = torch.randint(0, 4, (2, 9, 11))
         truth[torch.rand(truth.shape) < 0.2] = 255
-        predicted, sure = logits.argmax(1), confidence(logits)
+        predicted, sure = logits.argmax(1), predicted_confidence(logits)
         torch.testing.assert_close(sure, logits.softmax(1).amax(1))
         tables = np.stack(
-            [count_confidence(s, p, t, 255) for s, p, t in zip(sure, predicted, truth, strict=True)]
+            [
+                confidence_histogram(s, p, t, 255)
+                for s, p, t in zip(sure, predicted, truth, strict=True)
+            ]
         )
         known = (truth != 255).numpy()
         wanted = reference(sure.numpy()[known].astype(float), (predicted == truth).numpy()[known])
@@ -43,8 +46,8 @@ def test_the_error_equals_a_ten_line_reference() -> None:
 
 def test_certainty_falls_into_the_last_bin_and_no_pixel_means_no_error() -> None:
     ones, zeros = torch.ones(3, 3), torch.zeros(3, 3, dtype=torch.long)
-    table = count_confidence(ones, zeros, zeros, 255)
+    table = confidence_histogram(ones, zeros, zeros, 255)
     assert table[0, -1] == 9 and table[2, -1] == 9
     assert expected_calibration_error(table) == 0
-    nothing = count_confidence(ones, zeros, zeros + 255, 255)
+    nothing = confidence_histogram(ones, zeros, zeros + 255, 255)
     assert math.isnan(expected_calibration_error(nothing))

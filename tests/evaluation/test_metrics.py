@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.evaluation.metrics import ConfusionMatrix, flat, scores
+from outtake.evaluation.metrics import ConfusionMatrix, scores, to_log_dict
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -67,7 +67,7 @@ def test_a_perfect_prediction_scores_one_and_absent_classes_are_left_out() -> No
     assert result["miou"] == result["pixel_accuracy"] == result["fwiou"] == 1.0
     assert result["classes_scored"] == 2 and result["pixels"] == 3
     assert math.isnan(result["iou"]["c"])
-    assert "val/iou/c" not in flat(result, "val")
+    assert "val/iou/c" not in to_log_dict(result, "val")
 
 
 def test_known_values() -> None:

@@ -22,7 +22,7 @@ from outtake.config.compose import compose
 from outtake.core.labels import LabelSpace
 from outtake.models.deterministic_resize import MatrixResizing, _weights, deterministic_resizing
 from outtake.models.normalisation import Normalize
-from outtake.training.probe_network import tried
+from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
 from tests.config.test_conf import options
 
@@ -211,8 +211,8 @@ def test_the_trial_before_several_processes_goes_the_same_way(monkeypatch) -> No
     monkeypatch.setattr(
         "outtake.training.probe_network.deterministic_resizing", lambda x: MatrixResizing()
     )
-    trial = tried(Pools(), 3)
-    assert trial is not None and trial.unreached == ["never.weight", "never.bias"]
+    trial = probe(Pools(), 3)
+    assert trial is not None and trial.unused_parameters == ["never.weight", "never.bias"]
     assert seen and not any(seen), "torch would refuse this gradient on CUDA"
 
 

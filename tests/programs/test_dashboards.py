@@ -42,7 +42,7 @@ def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
     """Return the tiny run with the pictures of the default callbacks."""
     shown = {
         "images": "throughput.ValidationImages",
-        "worst": "hard_examples.WorstImages",
+        "worst": "hard_examples.HardExamples",
         "tables": "data_tables.ValidationTables",
         "augmented": "data_tables.AugmentedSamples",
         "frequencies": "data_tables.ClassFrequencies",

@@ -139,7 +139,7 @@ for way in WAYS:
     except RankLostError as error:
         print("error:", error, file=sys.stderr)
         print("ended", way, error.exit_code, file=sys.stderr, flush=True)
-    except launching.EndedBySignalError as error:
+    except launching.RankStoppedBySignal as error:
         print("ended", way, 128 + error.signal, file=sys.stderr, flush=True)
 """
 WAYS = ("done", "killed", "own error", "same error", "signal", "signal too early")

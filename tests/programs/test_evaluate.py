@@ -13,9 +13,9 @@ from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.evaluation.bootstrap import Bootstrap
-from outtake.evaluation.evaluation_loop import count
+from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import ConfusionMatrix, scores
-from outtake.evaluation.summary import detail_of
+from outtake.evaluation.summary import detailed_scores
 from outtake.programs.evaluate import build_eval_data, evaluate, make_baseline_loader
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
@@ -122,11 +122,16 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
     trained = load_trained(small_run)
     cfg = compose("evaluate", [f"checkpoint={small_run}", "workers=0"])
     loader = build_eval_data(trained, cfg).eval_loader("val")
-    done = count(
-        trained.task, trained.labels, loader, torch.device("cpu"), detail=True, progress=False
+    done = evaluate_split(
+        trained.task,
+        trained.labels,
+        loader,
+        torch.device("cpu"),
+        with_details=True,
+        show_progress=False,
     )
     names = trained.labels.names
-    detail = detail_of(done.scoring, names, [str(i) for i in range(8)], Bootstrap(200))
+    detail = detailed_scores(done.evaluator, names, [str(i) for i in range(8)], Bootstrap(200))
     matrices = []
     with torch.inference_mode():
         for batch in loader:
@@ -137,9 +142,9 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
                 matrices.append(one.counts())
     for each, matrix in zip(detail["per_image"], matrices, strict=True):
         assert each["miou"] == pytest.approx(scores(matrix, names)["miou"])
-    shown = [e.miou for e in done.scoring.extremes.worst]
+    shown = [e.miou for e in done.evaluator.best_worst.worst]
     assert shown == sorted(e["miou"] for e in detail["per_image"])[:4]
-    assert [e.miou for e in done.scoring.extremes.best] == pytest.approx(
+    assert [e.miou for e in done.evaluator.best_worst.best] == pytest.approx(
         sorted((e["miou"] for e in detail["per_image"]), reverse=True)[:4]
     )
     draws = np.random.default_rng(0).multinomial(8, [1 / 8] * 8, 200)

@@ -30,7 +30,12 @@ from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export
 from outtake.programs.reproduce import find_run_folder
 from outtake.programs.train import train
-from outtake.training.checkpoint_files import LAST, PREVIOUS, read_checkpoint, save_checkpoint
+from outtake.training.checkpoint_files import (
+    LAST_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
+    read_checkpoint,
+    save_checkpoint,
+)
 from outtake.training.task import SegmentationTask
 
 
@@ -239,10 +244,10 @@ def test_a_run_begun_with_lightnings_average_goes_on_with_ours_bit_for_bit(
         end_at(patch, "training_step", 6)
         with pytest.raises(SystemExit):
             train(compose("train", overrides), run)
-    target = "callbacks.ema._target_=outtake.training.callbacks.ema.MovingAverage"
+    target = "callbacks.ema._target_=outtake.training.callbacks.ema.ExponentialMovingAverage"
     resume = [f"resume={run}", f"+{target}"]
     train(compose("train", resume), overrides=resume)
-    assert "MovingAverage" in (run / "config.yaml").read_text()
+    assert "ExponentialMovingAverage" in (run / "config.yaml").read_text()
     whole, again = uninterrupted(overrides), runs.final_state(run)
     assert runs.difference(whole, again) is None
 
@@ -414,7 +419,7 @@ def test_a_finished_run_with_nothing_to_go_on_from_is_not_begun_anew(
 ) -> None:
     run, given = tmp_path / "run", [*runs.options(pairs, epochs=1), "resume=auto"]
     train(compose("train", given), run)
-    for name in (LAST, PREVIOUS):
+    for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT):
         (run / "checkpoints" / name).unlink()
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(OutputError, match=r"without checkpoints/last\.ckpt to go on from; choose"):

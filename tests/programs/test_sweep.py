@@ -30,7 +30,7 @@ from outtake.sweeps.storage import open_storage, storage_address
 from outtake.sweeps.trial_env import Ticket
 from outtake.sweeps.trial_process import lives
 from outtake.sweeps.trial_result import Ending, PrunedTrialError, read_result
-from outtake.training.distributed.environment import check_multirun
+from outtake.training.distributed.environment import check_multirun_devices
 from tests.small_run import SMALL
 
 ROOT = CONF_DIR.parent
@@ -370,8 +370,8 @@ def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:
 )
 def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
     with pytest.raises(ConfigError, match=r"in a multirun: one device a job"):
-        check_multirun(compose("train", [change]))
-    check_multirun(compose("train", ["trainer.devices=[3]"]))
+        check_multirun_devices(compose("train", [change]))
+    check_multirun_devices(compose("train", ["trainer.devices=[3]"]))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from outtake.programs.train import OBJECTIVE, find_best_record, make_trainer, tr
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.early_stopping import EarlyStopping, check_monitored
 from outtake.training.checkpoint_files import read_checkpoint
-from outtake.training.find_callbacks import callbacks_of
+from outtake.training.find_callbacks import find_callbacks
 from tests.small_run import SMALL
 
 
@@ -281,9 +281,9 @@ def test_a_metric_that_a_callback_from_elsewhere_does_not_log_is_named(tmp_path:
     task = Mock()
     check_monitored(trainer, task)  # it may log anything
     assert not task.validation_metrics.called
-    (stopping,) = callbacks_of(trainer, EarlyStopping)
+    (stopping,) = find_callbacks(trainer, EarlyStopping)
     with pytest.raises(ConfigError, match="monitor=x: no such metric; there are val/miou"):
-        stopping.check({"val/miou"})
+        stopping.check_monitor({"val/miou"})
 
 
 def test_the_checkpoint_that_is_named_is_there(

@@ -14,19 +14,19 @@ from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutOfMemoryError
 from outtake.programs.command_line import explain_error
 from outtake.programs.train import train
-from outtake.programs.training_interruption import ended_by_sigterm
+from outtake.programs.training_interruption import exit_on_sigterm
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
 
 
 def test_sigterm_ends_with_143_even_if_what_it_interrupts_fails_to_clean_up() -> None:
-    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
+    with pytest.raises(SystemExit) as caught, exit_on_sigterm():
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
             raise AttributeError("half made")
     assert caught.value.code == 143
-    with pytest.raises(AttributeError), ended_by_sigterm():
+    with pytest.raises(AttributeError), exit_on_sigterm():
         raise AttributeError("on its own")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 

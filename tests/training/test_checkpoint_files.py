@@ -11,10 +11,10 @@ import torch
 from outtake.core.errors import CheckpointError, OutputError
 from outtake.training import checkpoint_files
 from outtake.training.checkpoint_files import (
-    LAST,
-    PREVIOUS,
+    LAST_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
     AtomicCheckpointIO,
-    newest_readable,
+    latest_valid,
     read_checkpoint,
     save_checkpoint,
 )
@@ -98,12 +98,14 @@ def test_a_missing_checkpoint_says_what_to_give(tmp_path: Path) -> None:
 def test_of_last_the_one_before_is_kept_and_of_best_none(tmp_path: Path) -> None:
     plugin = AtomicCheckpointIO()
     for epoch in range(3):
-        for name in ("best.ckpt", LAST):
+        for name in ("best.ckpt", LAST_CHECKPOINT):
             plugin.save_checkpoint({"epoch": epoch}, tmp_path / name)
-    assert read_checkpoint(tmp_path / LAST)["epoch"] == 2
-    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+    assert read_checkpoint(tmp_path / LAST_CHECKPOINT)["epoch"] == 2
+    assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 1
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {n + s for n in ("best.ckpt", LAST, PREVIOUS) for s in ("", ".sha256")}
+    assert names == {
+        n + s for n in ("best.ckpt", LAST_CHECKPOINT, PREVIOUS_CHECKPOINT) for s in ("", ".sha256")
+    }
 
 
 def test_without_links_the_one_before_is_copied(tmp_path: Path, monkeypatch) -> None:
@@ -112,8 +114,8 @@ def test_without_links_the_one_before_is_copied(tmp_path: Path, monkeypatch) -> 
 
     monkeypatch.setattr("os.link", refuse)
     for epoch in range(3):
-        save_checkpoint({"epoch": epoch}, tmp_path / LAST, PREVIOUS)
-    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 1
+        save_checkpoint({"epoch": epoch}, tmp_path / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
+    assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 1
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -121,31 +123,31 @@ def test_a_rename_that_fails_in_keeping_the_one_before_costs_no_checkpoint(
     tmp_path: Path, monkeypatch
 ) -> None:
     for epoch in range(2):
-        save_checkpoint({"epoch": epoch}, tmp_path / LAST, PREVIOUS)
+        save_checkpoint({"epoch": epoch}, tmp_path / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
     replace = os.replace
 
     def full(source: Path, target: Path) -> None:
-        if Path(target).name in (LAST, PREVIOUS):
+        if Path(target).name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT):
             raise OSError(28, "No space left on device")
         replace(source, target)
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OutputError, match="what was there stays"):
-        save_checkpoint({"epoch": 2}, tmp_path / LAST, PREVIOUS)
-    assert read_checkpoint(tmp_path / LAST)["epoch"] == 1
-    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0
+        save_checkpoint({"epoch": 2}, tmp_path / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
+    assert read_checkpoint(tmp_path / LAST_CHECKPOINT)["epoch"] == 1
+    assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 0
 
 
 def test_the_newest_that_is_sound_is_found(tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(logging.getLogger("outtake"), "propagate", True)
-    paths = [tmp_path / LAST, tmp_path / PREVIOUS]
+    paths = [tmp_path / LAST_CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT]
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
-        newest_readable(paths)
+        latest_valid(paths)
     for epoch in range(2):
-        save_checkpoint({"epoch": epoch}, paths[0], PREVIOUS)
-    assert newest_readable(paths) == paths[0] and not caplog.text
+        save_checkpoint({"epoch": epoch}, paths[0], PREVIOUS_CHECKPOINT)
+    assert latest_valid(paths) == paths[0] and not caplog.text
     paths[0].write_bytes(paths[0].read_bytes()[:-5])
-    assert newest_readable(paths) == paths[1]
+    assert latest_valid(paths) == paths[1]
     assert "FALLING BACK" in caplog.text and "truncated or altered" in caplog.text
 
 
@@ -160,12 +162,12 @@ def test_a_flipped_bit_is_refused_without_the_checksum_beside_it_too(saved: Path
         read_checkpoint(saved)
 
 
-@pytest.mark.parametrize("name", [LAST, "best.ckpt"])
+@pytest.mark.parametrize("name", [LAST_CHECKPOINT, "best.ckpt"])
 def test_saves_that_end_before_the_last_rename_cost_nothing(
     name: str, tmp_path: Path, monkeypatch
 ) -> None:
     """The newest sum is then of a file that never came to be, however often that happens."""
-    path, kept = tmp_path / name, PREVIOUS if name == LAST else None
+    path, kept = tmp_path / name, PREVIOUS_CHECKPOINT if name == LAST_CHECKPOINT else None
     for epoch in range(2):
         save_checkpoint({"epoch": epoch}, path, kept)
     replace = os.replace
@@ -189,18 +191,18 @@ def test_saves_that_end_before_the_last_rename_cost_nothing(
 
 
 def test_a_damaged_checkpoint_is_not_kept_in_place_of_a_sound_one(tmp_path: Path) -> None:
-    path = tmp_path / LAST
+    path = tmp_path / LAST_CHECKPOINT
     for epoch in range(2):
-        save_checkpoint({"epoch": epoch}, path, PREVIOUS)
-    checkpoint_files._written.clear()  # as in the process that goes on
+        save_checkpoint({"epoch": epoch}, path, PREVIOUS_CHECKPOINT)
+    checkpoint_files._written_checksums.clear()  # as in the process that goes on
     path.write_bytes(path.read_bytes()[:-5])
-    save_checkpoint({"epoch": 2}, path, PREVIOUS)
+    save_checkpoint({"epoch": 2}, path, PREVIOUS_CHECKPOINT)
     assert read_checkpoint(path)["epoch"] == 2
-    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0
+    assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 0
 
 
 def test_without_checksums_of_its_own_one_is_kept_with_them(tmp_path: Path) -> None:
-    save_checkpoint({"epoch": 0}, tmp_path / LAST, PREVIOUS)
-    (tmp_path / f"{LAST}.sha256").unlink()
-    save_checkpoint({"epoch": 1}, tmp_path / LAST, PREVIOUS)
-    assert read_checkpoint(tmp_path / PREVIOUS)["epoch"] == 0
+    save_checkpoint({"epoch": 0}, tmp_path / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
+    (tmp_path / f"{LAST_CHECKPOINT}.sha256").unlink()
+    save_checkpoint({"epoch": 1}, tmp_path / LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
+    assert read_checkpoint(tmp_path / PREVIOUS_CHECKPOINT)["epoch"] == 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from outtake.core.errors import CheckpointError
-from outtake.training.model_archive import read_bundle, write_bundle
+from outtake.training.model_archive import read_archive, write_archive
 
 RECORD = {
     "format": 1,
@@ -27,19 +27,19 @@ def checkpoint() -> dict:
 
 @pytest.fixture
 def bundle(tmp_path: Path, checkpoint: dict) -> Path:
-    write_bundle(tmp_path / "x.zip", checkpoint, {"README.md": b"# x\n"})
+    write_archive(tmp_path / "x.zip", checkpoint, {"README.md": b"# x\n"})
     return tmp_path / "x.zip"
 
 
 def test_what_is_written_is_read_back(bundle: Path, checkpoint: dict) -> None:
-    read = read_bundle(bundle)
+    read = read_archive(bundle)
     assert read["outtake"] == RECORD and read["epoch"] == 3
     for name, tensor in checkpoint["state_dict"].items():
         assert torch.equal(read["state_dict"][name], tensor)
 
 
 def test_the_same_content_gives_the_same_bytes(bundle: Path, checkpoint: dict) -> None:
-    write_bundle(bundle.with_name("y.zip"), checkpoint, {"README.md": b"# x\n"})
+    write_archive(bundle.with_name("y.zip"), checkpoint, {"README.md": b"# x\n"})
     assert bundle.read_bytes() == bundle.with_name("y.zip").read_bytes()
 
 
@@ -47,7 +47,7 @@ def test_the_same_content_gives_the_same_bytes(bundle: Path, checkpoint: dict) -
 def test_a_truncated_bundle_is_refused(bundle: Path, share: float) -> None:
     bundle.write_bytes(bundle.read_bytes()[: int(bundle.stat().st_size * share)])
     with pytest.raises(CheckpointError, match=r"x\.zip"):
-        read_bundle(bundle)
+        read_archive(bundle)
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "..\\evil", "c:evil"])
@@ -55,7 +55,7 @@ def test_a_member_that_leads_out_is_refused(bundle: Path, name: str) -> None:
     with zipfile.ZipFile(bundle, "a") as archive:
         archive.writestr(zipfile.ZipInfo(name), "evil")
     with pytest.raises(CheckpointError, match="leads out"):
-        read_bundle(bundle)
+        read_archive(bundle)
 
 
 def test_what_grows_when_it_is_read_is_refused_before_it_does(bundle: Path, tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_what_grows_when_it_is_read_is_refused_before_it_does(bundle: Path, tmp_
                 content = bytes(50_000_000) if name == swollen else source.read(name)
                 target.writestr(name, content, zipfile.ZIP_DEFLATED)
         with pytest.raises(CheckpointError, match=said):
-            read_bundle(bomb)
+            read_archive(bomb)
 
 
 def test_a_missing_bundle_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"export\.py"):
-        read_bundle(tmp_path / "absent.zip")
+        read_archive(tmp_path / "absent.zip")

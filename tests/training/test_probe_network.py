@@ -11,9 +11,9 @@ from torch import nn
 from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
-from outtake.training.distributed.ddp import refuse_gradients
-from outtake.training.distributed.fsdp import called_blocks
-from outtake.training.probe_network import check_output, tried
+from outtake.training.distributed.ddp import forbid_gradients
+from outtake.training.distributed.fsdp import shardable_modules
+from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
 
 MODELS = sorted(path.stem for path in (CONF_DIR / "model").glob("*.yaml") if path.stem != "custom")
@@ -31,9 +31,9 @@ COUNTS = {
 def test_what_a_step_of_training_does_not_reach_is_found(model: str, backbone: str) -> None:
     net = build_net(compose("train", [f"backbone={backbone}", f"model={model}"]).model, 3, 3)
     before, drawn = copy.deepcopy(net.state_dict()), random_state()
-    trial = tried(net, 3)
+    trial = probe(net, 3)
     assert trial is not None
-    found = trial.unreached
+    found = trial.unused_parameters
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert net.training and all(weight.grad is None for weight in net.parameters())
     assert torch.equal(random_state()["torch"], drawn["torch"])
@@ -65,14 +65,14 @@ class Partly(nn.Module):
 
 def test_what_is_used_in_training_or_in_evaluation_counts_as_used() -> None:
     net = Partly()
-    trial = tried(net, 3)
-    assert trial is not None and trial.unreached == ["never.weight"]
-    assert trial.called == {"", "always"}
+    trial = probe(net, 3)
+    assert trial is not None and trial.unused_parameters == ["never.weight"]
+    assert trial.called_modules == {"", "always"}
     assert net.steps == 0
 
 
 def test_nothing_is_known_of_a_network_that_takes_one_size_or_has_no_weights() -> None:
-    assert tried(Partly(size=100), 3) is tried(nn.Identity(), 3) is None
+    assert probe(Partly(size=100), 3) is probe(nn.Identity(), 3) is None
 
 
 class Past(nn.Module):
@@ -95,22 +95,22 @@ class Past(nn.Module):
 
 def test_only_what_is_called_is_divided_by_itself() -> None:
     net = Past(stride=1)
-    assert called_blocks(net, 3) == {net, net.block, net.listed[0]}
+    assert shardable_modules(net, 3) == {net, net.block, net.listed[0]}
     net = Past(stride=2)  # can not be tried: what could be called
-    assert called_blocks(net, 3) == {net, net.block, net.past, net.listed[0]}
+    assert shardable_modules(net, 3) == {net, net.block, net.past, net.listed[0]}
 
 
 def test_a_transformer_of_timm_is_not_divided_where_its_parts_are_called_past_it() -> None:
     net = build_net(compose("train", ["model=dpt"]).model, 3, 3)
     names = {module: name for name, module in net.named_modules()}
-    blocks = {names[module] for module in called_blocks(net, 3)}
+    blocks = {names[module] for module in shardable_modules(net, 3)}
     assert {"", "net.encoder", "net.decoder", "net.encoder.model.blocks.0"} <= blocks
     assert not {"net.encoder.model", "net.encoder.model.blocks"} & blocks
 
 
 def test_a_gradient_where_none_was_expected_ends_in_one_line() -> None:
     net = Partly()
-    refuse_gradients({"never.weight": net.never.weight}, "set KEY=VALUE")
+    forbid_gradients({"never.weight": net.never.weight}, "set KEY=VALUE")
     net(torch.rand(1, 3, 4, 4)).sum().backward()
     with pytest.raises(ConfigError, match=r"uses never\.weight in some steps only; set KEY=VALUE"):
         net.never(torch.rand(1, 3, 4, 4)).sum().backward()
@@ -119,16 +119,16 @@ def test_a_gradient_where_none_was_expected_ends_in_one_line() -> None:
 def test_what_a_network_gives_is_looked_at_without_a_trace() -> None:
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.Dropout()).train()
     before, drawn = copy.deepcopy(net.state_dict()), random_state()
-    check_output(net, 3, 5, (24, 40))
+    check_network_output(net, 3, 5, (24, 40))
     assert net.training and torch.equal(random_state()["torch"], drawn["torch"])
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     with pytest.raises(
         ConfigError, match=r"gives \(1, 5, 24, 40\) .* give logits \(1, 4, 24, 40\)"
     ):
-        check_output(net, 3, 4, (24, 40))
+        check_network_output(net, 3, 4, (24, 40))
     with pytest.raises(ConfigError, match=r"Conv2d gives \(1, 5, 12, 20\)"):
-        check_output(nn.Conv2d(3, 5, 1, stride=2), 3, 5, (24, 40))
-    check_output(Partly(size=100), 3, 5, (24, 40))  # can not be tried
+        check_network_output(nn.Conv2d(3, 5, 1, stride=2), 3, 5, (24, 40))
+    check_network_output(Partly(size=100), 3, 5, (24, 40))  # can not be tried
 
 
 def test_a_network_that_gives_more_than_logits_is_named() -> None:
@@ -137,4 +137,4 @@ def test_a_network_that_gives_more_than_logits_is_named() -> None:
             return {"out": super().forward(images)}
 
     with pytest.raises(ConfigError, match="model: Named gives a dict for images"):
-        check_output(Named(3, 5, 1), 3, 5, (24, 40))
+        check_network_output(Named(3, 5, 1), 3, 5, (24, 40))

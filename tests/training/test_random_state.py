@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
-from outtake.training.random_state import random_state, set_random_state
+from outtake.training.random_state import random_state, restore_random_state
 
 
 def draws() -> list[float]:
@@ -20,5 +20,5 @@ def test_every_generator_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     save_checkpoint({"random": random_state()}, tmp_path / "x.ckpt")
     wanted = draws()
     draws()
-    set_random_state(read_checkpoint(tmp_path / "x.ckpt")["random"])
+    restore_random_state(read_checkpoint(tmp_path / "x.ckpt")["random"])
     assert draws() == wanted

@@ -222,7 +222,7 @@ def build_task(
         optimizer,
         scheduler,
         channels_last=bool(cfg.channels_last),
-        record=record,
+        checkpoint_record=record,
     )
 
 

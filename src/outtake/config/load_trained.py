@@ -19,14 +19,14 @@ from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetErr
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
 from outtake.training.checkpoint_files import (
-    LAST,
-    PREVIOUS,
-    newest_readable,
+    LAST_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
+    latest_valid,
     read_checkpoint,
     sha256,
 )
 from outtake.training.losses.cross_entropy import CrossEntropy
-from outtake.training.model_archive import read_bundle
+from outtake.training.model_archive import read_archive
 from outtake.training.task import SegmentationTask
 
 CHECKPOINT_FORMAT = 1
@@ -110,11 +110,13 @@ def find_checkpoint(run_or_file: str | Path) -> Path:
     if not path.is_dir():
         return path
     best = path / "checkpoints" / "best.ckpt"
-    last_checkpoints = [path / "checkpoints" / name for name in (LAST, PREVIOUS)]
+    last_checkpoints = [
+        path / "checkpoints" / name for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)
+    ]
     if best.is_file():
         return best
     if any(candidate.is_file() for candidate in last_checkpoints):
-        return newest_readable(last_checkpoints)
+        return latest_valid(last_checkpoints)
     raise CheckpointError(
         f"{path} holds no checkpoints/best.ckpt; give a run folder of train.py or a .ckpt file"
     )
@@ -126,7 +128,7 @@ def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, truncated, altered or foreign.
     """
-    return read_bundle(path) if path.suffix == ".zip" else read_checkpoint(path)
+    return read_archive(path) if path.suffix == ".zip" else read_checkpoint(path)
 
 
 def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") -> TrainedModel:

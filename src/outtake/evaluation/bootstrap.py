@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-_BLOCK = 4_000_000
+_BLOCK_VALUES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Bootstrap:
     level: float = 0.95
     seed: int = 0
 
-    def values(self, per_image: Floats, score: Callable[[Floats], Floats]) -> Floats:
+    def resample_scores(self, per_image: Floats, score: Callable[[Floats], Floats]) -> Floats:
         """Return the score of each draw.
 
         Args:
@@ -44,7 +44,8 @@ class Bootstrap:
         flat = np.ascontiguousarray(per_image, np.float64).reshape(len(per_image), -1)
         shape = per_image.shape[1:]
         parts = [
-            score((times @ flat).reshape(len(times), *shape)) for times in self._draws(len(flat))
+            score((times @ flat).reshape(len(times), *shape))
+            for times in self._draw_counts(len(flat))
         ]
         return np.concatenate(parts)
 
@@ -57,12 +58,12 @@ class Bootstrap:
         low, high = np.quantile(defined, [outside, 1 - outside])
         return float(low), float(high)
 
-    def _draws(self, images: int) -> Iterator[Floats]:
+    def _draw_counts(self, images: int) -> Iterator[Floats]:
         """Yield how often each image was drawn, float64 (draws, images), block by block."""
         dice = np.random.default_rng(self.seed)
         shares = np.full(images, 1 / images)
         left = self.resamples
         while left:
-            size = min(left, max(_BLOCK // images, 1))
+            size = min(left, max(_BLOCK_VALUES // images, 1))
             yield dice.multinomial(images, shares, size).astype(np.float64)
             left -= size

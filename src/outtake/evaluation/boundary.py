@@ -51,11 +51,11 @@ def count_boundary(
     intersection, union = _region_counts(
         predicted, truth, labelled, classes, max(round(IOU_TOLERANCE * diagonal), 1)
     )
-    f_score = _f_scores(predicted, truth, labelled, classes, F_TOLERANCE * diagonal)
+    f_score = _boundary_f_scores(predicted, truth, labelled, classes, F_TOLERANCE * diagonal)
     return BoundaryCounts(f_score, intersection, union)
 
 
-def near_other_class(labels: LabelMap, labelled: Mask, distance_px: int) -> Mask:
+def mask_near_class_change(labels: LabelMap, labelled: Mask, distance_px: int) -> Mask:
     """Return where another class is in the square of 2 * distance + 1 pixels around a pixel.
 
     One minimum and one maximum filter find it for all classes at once: where the two agree, the
@@ -75,7 +75,7 @@ def _region_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     regions = []
     for labels in (truth, predicted):
-        region = near_other_class(labels, labelled, distance_px)
+        region = mask_near_class_change(labels, labelled, distance_px)
         # The picture's border is a contour too, as in the authors' code.
         for side in (region[:distance_px], region[-distance_px:]):
             side[:] = True
@@ -84,27 +84,33 @@ def _region_counts(
         regions.append(region & labelled)
     in_truth, in_predicted = regions
     both = in_truth & in_predicted & (truth == predicted)
-    intersection = _count(truth[both], classes)
-    total = _count(truth[in_truth], classes) + _count(predicted[in_predicted], classes)
+    intersection = _pixels_per_class(truth[both], classes)
+    total = _pixels_per_class(truth[in_truth], classes) + _pixels_per_class(
+        predicted[in_predicted], classes
+    )
     return intersection, total - intersection
 
 
-def _f_scores(
+def _boundary_f_scores(
     predicted: LabelMap, truth: LabelMap, labelled: Mask, classes: int, tolerance_px: float
 ) -> NDArray[np.float64]:
-    true_contour = near_other_class(truth, labelled, 1)
-    predicted_contour = near_other_class(predicted, labelled, 1)
-    right, found = _near(predicted, predicted_contour, truth, true_contour, tolerance_px)
-    covered, there = _near(truth, true_contour, predicted, predicted_contour, tolerance_px)
-    count_found, count_there = _count(found, classes), _count(there, classes)
-    precision = _count(found[right], classes) / np.maximum(count_found, 1)
-    recall = _count(there[covered], classes) / np.maximum(count_there, 1)
+    true_contour = mask_near_class_change(truth, labelled, 1)
+    predicted_contour = mask_near_class_change(predicted, labelled, 1)
+    right, found = _match_contour_pixels(
+        predicted, predicted_contour, truth, true_contour, tolerance_px
+    )
+    covered, there = _match_contour_pixels(
+        truth, true_contour, predicted, predicted_contour, tolerance_px
+    )
+    count_found, count_there = _pixels_per_class(found, classes), _pixels_per_class(there, classes)
+    precision = _pixels_per_class(found[right], classes) / np.maximum(count_found, 1)
+    recall = _pixels_per_class(there[covered], classes) / np.maximum(count_there, 1)
     total = precision + recall
     scores = 2 * precision * recall / np.where(total > 0, total, 1)
     return np.where(count_found + count_there > 0, scores, np.nan)
 
 
-def _near(
+def _match_contour_pixels(
     labels: LabelMap, contour: Mask, other: LabelMap, other_contour: Mask, tolerance_px: float
 ) -> tuple[Mask, NDArray[np.uint8]]:
     """Return which contour pixels have one of their class on the other contour near them.
@@ -121,7 +127,7 @@ def _near(
     at, flat = (y + reach) * width + x + reach, coded.ravel()
     near = np.zeros(len(own), np.bool_)
     left = np.arange(len(own))
-    for step_y, step_x in _disc(tolerance_px):
+    for step_y, step_x in _disc_offsets(tolerance_px):
         hit = flat[at[left] + step_y * width + step_x] == own[left]
         near[left[hit]] = True
         left = left[~hit]
@@ -129,11 +135,11 @@ def _near(
 
 
 @cache
-def _disc(radius_px: float) -> list[tuple[int, int]]:
+def _disc_offsets(radius_px: float) -> list[tuple[int, int]]:
     reach = range(-int(radius_px), int(radius_px) + 1)
     inside = [(y, x) for y in reach for x in reach if y * y + x * x <= radius_px**2]
     return sorted(inside, key=lambda step: step[0] ** 2 + step[1] ** 2)
 
 
-def _count(labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+def _pixels_per_class(labels: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
     return np.bincount(labels, minlength=classes)[:classes].astype(np.int64)

@@ -16,18 +16,18 @@ COUNT, CONFIDENCE, CORRECT = range(3)
 Floats = NDArray[np.float64]
 
 
-def confidence(logits: torch.Tensor) -> torch.Tensor:
+def predicted_confidence(logits: torch.Tensor) -> torch.Tensor:
     """Return the softmax of the best class, float32 (B, H, W), of logits (B, classes, H, W)."""
     return torch.exp(logits.amax(1) - logits.logsumexp(1))
 
 
-def count_confidence(
-    sure: torch.Tensor, predicted: torch.Tensor, truth: torch.Tensor, ignore_index: int
+def confidence_histogram(
+    confidences: torch.Tensor, predicted: torch.Tensor, truth: torch.Tensor, ignore_index: int
 ) -> Floats:
     """Sort the labelled pixels of one image into bins.
 
     Args:
-        sure: confidence in 0 to 1, (H, W).
+        confidences: confidence in 0 to 1, (H, W).
         predicted: int64 (H, W).
         truth: int64 (H, W).
         ignore_index: pixels of it are left out.
@@ -36,23 +36,25 @@ def count_confidence(
         float64 (3, BINS): pixels, sum of confidence, correct pixels.
     """
     # The bins are open at their lower end: (0, 1/15], (1/15, 2/15] and so on.
-    bins = (torch.ceil(sure * BINS) - 1).clamp_(0, BINS - 1).long()
+    bins = (torch.ceil(confidences * BINS) - 1).clamp_(0, BINS - 1).long()
     bins = torch.where(truth == ignore_index, BINS, bins).flatten()
     hit = predicted == truth
     count = torch.bincount(bins, minlength=BINS + 1)
     correct = torch.bincount(torch.where(hit.flatten(), bins, BINS), minlength=BINS + 1)
     # On the host: with weights, the kernel of CUDA adds in an order of its own.
     total = np.bincount(
-        bins.cpu().numpy(), sure.flatten().cpu().numpy().astype(np.float64), minlength=BINS + 1
+        bins.cpu().numpy(),
+        confidences.flatten().cpu().numpy().astype(np.float64),
+        minlength=BINS + 1,
     )
     return np.stack([count.cpu().numpy(), total, correct.cpu().numpy()])[:, :BINS].astype(
         np.float64
     )
 
 
-def expected_calibration_error(table: Floats) -> Floats:
+def expected_calibration_error(histograms: Floats) -> Floats:
     """Return the error of tables (..., 3, BINS), NaN where there are no pixels."""
-    count, sure, correct = (table[..., row, :] for row in (COUNT, CONFIDENCE, CORRECT))
+    count, sure, correct = (histograms[..., row, :] for row in (COUNT, CONFIDENCE, CORRECT))
     pixels = count.sum(-1)
     # A bin's weight times its gap is its sums' gap over all pixels.
     gap = np.abs(correct - sure).sum(-1)

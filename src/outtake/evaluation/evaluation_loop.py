@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from outtake.core.labels import LabelSpace
 from outtake.data.dataset import Sample
-from outtake.evaluation.evaluator import Scoring
+from outtake.evaluation.evaluator import Evaluator
 
 
 class Predicts(Protocol):
@@ -26,42 +26,42 @@ class Predicts(Protocol):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationResult:
     """What an evaluation gives.
 
     Attributes:
-        scoring: what was counted.
+        evaluator: what was counted.
         seconds: wall time of all stages.
-        stages: seconds of waiting for images (``load``), of the network with the enlargement of
-            its logits (``network``) and of counting (``count``).
+        stage_seconds: seconds of waiting for images (``load``), of the network with the
+            enlargement of its logits (``network``) and of counting (``evaluate_split``).
     """
 
-    scoring: Scoring
+    evaluator: Evaluator
     seconds: float
-    stages: dict[str, float]
+    stage_seconds: dict[str, float]
 
     @property
     def images(self) -> int:
         """How many were scored."""
-        return len(self.scoring.indices)
+        return len(self.evaluator.indices)
 
 
 @torch.inference_mode()
-def count(
+def evaluate_split(
     task: Predicts,
     labels: LabelSpace,
     loader: DataLoader[Sample],
     device: torch.device,
     *,
     flip: bool = False,
-    detail: bool = False,
-    progress: bool = True,
-) -> Evaluation:
+    with_details: bool = False,
+    show_progress: bool = True,
+) -> EvaluationResult:
     """Predict a split and count it at the labels' own resolution; ``flip`` as in the task.
 
-    With ``detail``, outlines and confidence are counted too, and the extremes are kept.
+    With ``with_details``, outlines and confidence are counted too, and the extremes are kept.
     """
-    scoring = Scoring(len(labels.names), labels.ignore_index, detail=detail)
+    scoring = Evaluator(len(labels.names), labels.ignore_index, with_details=with_details)
     stages = dict.fromkeys(("load", "network", "count"), 0.0)
     began_s = lap_s = time.perf_counter()
 
@@ -73,7 +73,7 @@ def count(
         stages[stage] += now_s - lap_s
         lap_s = now_s
 
-    for batch in track(loader, "evaluating", disable=not progress, transient=True):
+    for batch in track(loader, "evaluating", disable=not show_progress, transient=True):
         lap("load")
         mask = batch["mask"].to(device)
         size = (int(mask.shape[-2]), int(mask.shape[-1]))
@@ -81,4 +81,4 @@ def count(
         lap("network")
         scoring.add(logits, mask, batch["image"], batch["index"])
         lap("count")
-    return Evaluation(scoring, time.perf_counter() - began_s, stages)
+    return EvaluationResult(scoring, time.perf_counter() - began_s, stages)

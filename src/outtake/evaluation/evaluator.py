@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from outtake.core.types import Frame, LabelMap
 from outtake.evaluation.boundary import count_boundary
-from outtake.evaluation.calibration_error import confidence, count_confidence
-from outtake.evaluation.metrics import predict_labels
-from outtake.evaluation.per_image_confusion import Counts, count_images, margins, scores_of
+from outtake.evaluation.calibration_error import confidence_histogram, predicted_confidence
+from outtake.evaluation.metrics import labels_from_logits
+from outtake.evaluation.per_image_confusion import (
+    Counts,
+    per_image_confusion,
+    scores_from_counts,
+    tp_true_pred_counts,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Example:
 
 
 @dataclass
-class Extremes:
+class BestWorst:
     """The worst and the best images so far: no more are kept in memory than are shown.
 
     Attributes:
@@ -46,7 +51,7 @@ class Extremes:
     worst: list[Example] = field(default_factory=list)
     best: list[Example] = field(default_factory=list)
 
-    def wants(self, miou: float) -> bool:
+    def would_keep(self, miou: float) -> bool:
         """Whether an image would be kept."""
         if np.isnan(miou) or not self.count:
             return False
@@ -59,37 +64,38 @@ class Extremes:
         self.best = sorted([*self.best, example], key=lambda e: -e.miou)[: self.count]
 
 
-class Scoring:
+class Evaluator:
     """Counts of a split that grow batch by batch.
 
     Args:
         classes: how many.
         ignore_index: of pixels that are not scored.
-        detail: count outlines and confidence too, and keep the extremes.
-        shown: how many of the worst and of the best images to keep.
+        with_details: count outlines and confidence too, and keep the extremes.
+        examples: how many of the worst and of the best images to keep.
 
     Attributes:
         confusion: int64 (classes, classes), the sum over all images.
         indices: of the samples, in the order in which they were counted.
-        margins: int64 (3, classes) of each image.
-        f_scores: float64 (classes,) of each image, NaN where a class has no contour.
-        regions: int64 (2, classes) of each image: intersection and union of boundary regions.
-        calibration: float64 (3, bins) of each image.
+        counts_per_image: int64 (3, classes) of each image.
+        boundary_f_scores: float64 (classes,) of each image, NaN where a class has no contour.
+        boundary_region_counts: int64 (2, classes) of each image: intersection and union of
+            boundary regions.
+        calibration_bins: float64 (3, bins) of each image.
     """
 
     def __init__(
-        self, classes: int, ignore_index: int, *, detail: bool = True, shown: int = 4
+        self, classes: int, ignore_index: int, *, with_details: bool = True, examples: int = 4
     ) -> None:
         self._classes = classes
         self._ignore_index = ignore_index
-        self._detail = detail
+        self._with_details = with_details
         self.confusion: Counts = np.zeros((classes, classes), np.int64)
         self.indices: list[int] = []
-        self.margins: list[Counts] = []
-        self.f_scores: list[NDArray[np.float64]] = []
-        self.regions: list[Counts] = []
-        self.calibration: list[NDArray[np.float64]] = []
-        self.extremes = Extremes(shown if detail else 0)
+        self.counts_per_image: list[Counts] = []
+        self.boundary_f_scores: list[NDArray[np.float64]] = []
+        self.boundary_region_counts: list[Counts] = []
+        self.calibration_bins: list[NDArray[np.float64]] = []
+        self.best_worst = BestWorst(examples if with_details else 0)
 
     def add(
         self,
@@ -106,37 +112,39 @@ class Scoring:
             images: uint8 (B, C, h, w).
             indices: of the samples, (B,).
         """
-        predicted = predict_labels(logits)
-        counted = count_images(predicted, truth, self._classes, self._ignore_index)
+        predicted = labels_from_logits(logits)
+        counted = per_image_confusion(predicted, truth, self._classes, self._ignore_index)
         counted_here: Counts = counted.cpu().numpy()
         self.confusion += counted_here.sum(0)
-        self.margins += list(margins(counted_here))
+        self.counts_per_image += list(tp_true_pred_counts(counted_here))
         self.indices += [int(index) for index in indices]
-        if self._detail:
-            self._add_detail(logits, predicted, truth, images)
+        if self._with_details:
+            self._add_details(logits, predicted, truth, images)
 
-    def _add_detail(
+    def _add_details(
         self,
         logits: torch.Tensor,
         predicted: torch.Tensor,
         truth: torch.Tensor,
         images: torch.Tensor,
     ) -> None:
-        sure = confidence(logits)
+        sure = predicted_confidence(logits)
         labels = predicted.to(torch.uint8).cpu().numpy()
         known = truth.to(torch.uint8).cpu().numpy()
         first = len(self.indices) - len(labels)
         for place in range(len(labels)):
-            self.calibration.append(
-                count_confidence(sure[place], predicted[place], truth[place], self._ignore_index)
+            self.calibration_bins.append(
+                confidence_histogram(
+                    sure[place], predicted[place], truth[place], self._ignore_index
+                )
             )
             outline = count_boundary(labels[place], known[place], self._classes, self._ignore_index)
-            self.f_scores.append(outline.f_score)
-            self.regions.append(np.stack([outline.intersection, outline.union]))
-            miou = float(scores_of(self.margins[first + place]).miou)
-            if self.extremes.wants(miou):
+            self.boundary_f_scores.append(outline.f_score)
+            self.boundary_region_counts.append(np.stack([outline.intersection, outline.union]))
+            miou = float(scores_from_counts(self.counts_per_image[first + place]).miou)
+            if self.best_worst.would_keep(miou):
                 image = images[place].permute(1, 2, 0).cpu().numpy()
-                self.extremes.add(
+                self.best_worst.add(
                     Example(
                         self.indices[first + place], miou, image.copy(), known[place].copy(),
                         labels[place].copy(),

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from outtake.evaluation.per_image_confusion import count_images
+from outtake.evaluation.per_image_confusion import per_image_confusion
 
 Confusion = NDArray[np.int64]
 
@@ -33,7 +33,7 @@ class ConfusionMatrix(MulticlassConfusionMatrix):
         """
         one, other = preds.reshape(1, 1, -1), target.reshape(1, 1, -1)
         assert self.ignore_index is not None
-        self.confmat += count_images(one, other, self.num_classes, self.ignore_index)[0]
+        self.confmat += per_image_confusion(one, other, self.num_classes, self.ignore_index)[0]
 
     def counts(self) -> Confusion:
         """Return the matrix so far, summed over all processes."""
@@ -81,17 +81,17 @@ def scores(confusion: Confusion, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def flat(scored: dict[str, Any], split: str) -> dict[str, float]:
+def to_log_dict(scores_by_key: dict[str, Any], split: str) -> dict[str, float]:
     """Return what a logger takes: ``split/name`` keys, and ``split/iou/class``; no NaN."""
     record = {
-        f"{split}/{key}": float(scored[key])
+        f"{split}/{key}": float(scores_by_key[key])
         for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou")
     }
-    record |= {f"{split}/iou/{name}": value for name, value in scored["iou"].items()}
+    record |= {f"{split}/iou/{name}": value for name, value in scores_by_key["iou"].items()}
     return {key: value for key, value in record.items() if not math.isnan(value)}
 
 
-def predict_labels(logits: torch.Tensor) -> torch.Tensor:
+def labels_from_logits(logits: torch.Tensor) -> torch.Tensor:
     """Return the best class of logits (B, classes, H, W) as int64 (B, H, W)."""
     return logits.argmax(1)
 

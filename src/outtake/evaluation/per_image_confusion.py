@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-HITS, TRUTH, PREDICTED = range(3)
+TRUE_POSITIVES, TRUE_PIXELS, PREDICTED_PIXELS = range(3)
 
 
-def count_images(
+def per_image_confusion(
     predicted: torch.Tensor, truth: torch.Tensor, classes: int, ignore_index: int
 ) -> torch.Tensor:
     """Count each image of a batch by itself.
@@ -37,7 +37,7 @@ def count_images(
     return torch.bincount(cells, minlength=rest + 1)[:rest].view(images, classes, classes)
 
 
-def margins(confusion: Counts) -> Counts:
+def tp_true_pred_counts(confusion: Counts) -> Counts:
     """Return hits, pixels in truth and pixels predicted of confusion matrices.
 
     Every score of :func:`outtake.evaluation.metrics.scores` follows from these three, so that
@@ -74,28 +74,30 @@ class Scores:
     iou: Floats
 
 
-def scores_of(counted: Floats | Counts) -> Scores:
+def scores_from_counts(counts: Floats | Counts) -> Scores:
     """Compute scores from margins (..., 3, classes), as ``scores`` does from a matrix."""
-    hits, truth, predicted = (counted[..., row, :] for row in (HITS, TRUTH, PREDICTED))
-    iou = _ratio(hits, truth + predicted - hits)
+    hits, truth, predicted = (
+        counts[..., row, :] for row in (TRUE_POSITIVES, TRUE_PIXELS, PREDICTED_PIXELS)
+    )
+    iou = _ratio_or_nan(hits, truth + predicted - hits)
     total = truth.sum(-1)
     weighted = np.where(truth > 0, truth * np.nan_to_num(iou), 0).sum(-1)
     return Scores(
-        miou=mean_of_defined(iou),
-        pixel_accuracy=_ratio(hits.sum(-1), total),
-        mean_accuracy=mean_of_defined(_ratio(hits, truth)),
-        fwiou=_ratio(weighted, total),
-        mean_dice=mean_of_defined(_ratio(2 * hits, truth + predicted)),
+        miou=nan_mean(iou),
+        pixel_accuracy=_ratio_or_nan(hits.sum(-1), total),
+        mean_accuracy=nan_mean(_ratio_or_nan(hits, truth)),
+        fwiou=_ratio_or_nan(weighted, total),
+        mean_dice=nan_mean(_ratio_or_nan(2 * hits, truth + predicted)),
         iou=iou,
     )
 
 
-def mean_of_defined(values: Floats) -> Floats:
+def nan_mean(values: Floats) -> Floats:
     """Return the mean over the last axis without NaN; NaN where nothing is left."""
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))
+    return _ratio_or_nan(np.where(defined, values, 0).sum(-1), defined.sum(-1))
 
 
-def _ratio(above: Floats | Counts, below: Floats | Counts) -> Floats:
+def _ratio_or_nan(above: Floats | Counts, below: Floats | Counts) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(below) > 0, np.asarray(above) / below, np.nan)

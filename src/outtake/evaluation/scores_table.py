@@ -29,8 +29,10 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
     )
     if "intervals" in record:
         console.print(
-            f"95% intervals over images: mIoU {_range(record['intervals']['miou'])}, boundary IoU "
-            f"{record['boundary']['iou']:.4f} ({_range(record['boundary']['iou_interval'])}), "
+            f"95% intervals over images: mIoU {_format_interval(record['intervals']['miou'])}, "
+            f"boundary IoU "
+            f"{record['boundary']['iou']:.4f} "
+            f"({_format_interval(record['boundary']['iou_interval'])}), "
             f"boundary F {record['boundary']['f_score']:.4f}, "
             f"calibration error {record['calibration']['ece']:.4f}"
         )
@@ -38,9 +40,9 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
         paired = record["paired"]
         console.print(
             f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}, 95% interval "
-            f"{_range(paired['interval'])}"
+            f"{_format_interval(paired['interval'])}"
         )
 
 
-def _range(interval: Sequence[float]) -> str:
+def _format_interval(interval: Sequence[float]) -> str:
     return f"{interval[0]:.4f} to {interval[1]:.4f}"

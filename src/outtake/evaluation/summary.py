@@ -17,23 +17,23 @@ from outtake.evaluation.calibration_error import (
     COUNT,
     expected_calibration_error,
 )
-from outtake.evaluation.evaluator import Scoring
-from outtake.evaluation.per_image_confusion import Floats, mean_of_defined, scores_of
+from outtake.evaluation.evaluator import Evaluator
+from outtake.evaluation.per_image_confusion import Floats, nan_mean, scores_from_counts
 
 
-def detail_of(
-    scoring: Scoring, names: Sequence[str], ids: Sequence[str], bootstrap: Bootstrap
+def detailed_scores(
+    evaluator: Evaluator, names: Sequence[str], ids: Sequence[str], bootstrap: Bootstrap
 ) -> dict[str, Any]:
-    """Return ``intervals``, ``boundary``, ``calibration`` and ``per_image``.
+    """Return ``intervals``, ``boundary``, ``calibration_bins`` and ``per_image``.
 
     Args:
-        scoring: of a whole split.
+        evaluator: of a whole split.
         names: of the classes.
         ids: of the samples, by index.
         bootstrap: how to draw images for the intervals.
     """
-    counted = np.stack(scoring.margins).astype(np.float64)
-    draws = bootstrap.values(counted, lambda sums: _columns(sums, len(names)))
+    counted = np.stack(evaluator.counts_per_image).astype(np.float64)
+    draws = bootstrap.resample_scores(counted, lambda sums: _score_columns(sums, len(names)))
     scalar = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_dice")
     intervals: dict[str, Any] = {
         key: bootstrap.interval(draws[:, place]) for place, key in enumerate(scalar)
@@ -42,7 +42,7 @@ def detail_of(
     intervals["iou"] = {
         name: bootstrap.interval(classwise[:, place]) for place, name in enumerate(names)
     }
-    own = scores_of(np.stack(scoring.margins))
+    own = scores_from_counts(np.stack(evaluator.counts_per_image))
     return {
         "bootstrap": {
             "unit": "image",
@@ -51,8 +51,8 @@ def detail_of(
             "seed": bootstrap.seed,
         },
         "intervals": intervals,
-        "boundary": _boundary(scoring, names, bootstrap),
-        "calibration": _calibration(np.stack(scoring.calibration), bootstrap),
+        "boundary": _boundary_summary(evaluator, names, bootstrap),
+        "calibration": _calibration_summary(np.stack(evaluator.calibration_bins), bootstrap),
         "per_image": [
             {
                 "index": index,
@@ -60,13 +60,13 @@ def detail_of(
                 "miou": float(own.miou[place]),
                 "pixel_accuracy": float(own.pixel_accuracy[place]),
             }
-            for place, index in enumerate(scoring.indices)
+            for place, index in enumerate(evaluator.indices)
         ],
     }
 
 
 def paired_difference(
-    scoring: Scoring, baseline: Scoring, names: Sequence[str], bootstrap: Bootstrap
+    evaluator: Evaluator, baseline: Evaluator, names: Sequence[str], bootstrap: Bootstrap
 ) -> dict[str, Any]:
     """Return how much better the first is than the baseline, on the same images.
 
@@ -74,80 +74,84 @@ def paired_difference(
     hard for both cancels, so the interval is narrower than those of the two scores.
     """
     order = {index: place for place, index in enumerate(baseline.indices)}
-    same = [baseline.margins[order[index]] for index in scoring.indices]
-    both = np.stack([np.stack(scoring.margins), np.stack(same)], 1).astype(np.float64)
+    same = [baseline.counts_per_image[order[index]] for index in evaluator.indices]
+    both = np.stack([np.stack(evaluator.counts_per_image), np.stack(same)], 1).astype(np.float64)
     count = len(names)
-    draws = bootstrap.values(both, lambda sums: _differences(sums, count))
-    difference = _differences(both.sum(0)[None], count)[0]
+    draws = bootstrap.resample_scores(both, lambda sums: _score_differences(sums, count))
+    difference = _score_differences(both.sum(0)[None], count)[0]
     shares = draws[:, 0][~np.isnan(draws[:, 0])]
     return {
-        "baseline_miou": float(scores_of(np.stack(same).sum(0)).miou),
+        "baseline_miou": float(scores_from_counts(np.stack(same).sum(0)).miou),
         "difference": float(difference[0]),
         "interval": bootstrap.interval(draws[:, 0]),
         "share_of_draws_above_zero": float((shares > 0).mean()) if len(shares) else float("nan"),
-        "iou_difference": _named(difference[1:], names),
+        "iou_difference": _by_class_name(difference[1:], names),
         "iou_interval": {
             name: bootstrap.interval(draws[:, 1 + place]) for place, name in enumerate(names)
         },
     }
 
 
-def _columns(sums: Floats, classes: int) -> Floats:
-    scored = scores_of(sums)
+def _score_columns(sums: Floats, classes: int) -> Floats:
+    scored = scores_from_counts(sums)
     scalars = (
         scored.miou, scored.pixel_accuracy, scored.mean_accuracy, scored.fwiou, scored.mean_dice,
     )  # fmt: skip
     return np.concatenate([np.stack(scalars, -1), scored.iou[..., :classes]], -1)
 
 
-def _differences(sums: Floats, classes: int) -> Floats:
-    first, second = (_columns(sums[:, side], classes) for side in (0, 1))
+def _score_differences(sums: Floats, classes: int) -> Floats:
+    first, second = (_score_columns(sums[:, side], classes) for side in (0, 1))
     return np.concatenate([first[:, :1] - second[:, :1], first[:, 5:] - second[:, 5:]], 1)
 
 
-def _boundary(scoring: Scoring, names: Sequence[str], bootstrap: Bootstrap) -> dict[str, Any]:
-    f_scores = np.stack(scoring.f_scores)
+def _boundary_summary(
+    evaluator: Evaluator, names: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, Any]:
+    f_scores = np.stack(evaluator.boundary_f_scores)
     # Sums and counts of the images in which a class has a contour: their ratio is the mean.
     parts = np.stack([np.nan_to_num(f_scores), (~np.isnan(f_scores)).astype(np.float64)], 1)
-    regions = np.stack(scoring.regions).astype(np.float64)
-    f_score, iou = _ratio(parts.sum(0)), _ratio(regions.sum(0))
+    regions = np.stack(evaluator.boundary_region_counts).astype(np.float64)
+    f_score, iou = _ratio_of_sums(parts.sum(0)), _ratio_of_sums(regions.sum(0))
     return {
-        "f_score": float(mean_of_defined(f_score)),
+        "f_score": float(nan_mean(f_score)),
         "f_score_interval": bootstrap.interval(
-            bootstrap.values(parts, lambda sums: mean_of_defined(_ratio(sums)))
+            bootstrap.resample_scores(parts, lambda sums: nan_mean(_ratio_of_sums(sums)))
         ),
         "f_score_tolerance": F_TOLERANCE,
-        "iou": float(mean_of_defined(iou)),
+        "iou": float(nan_mean(iou)),
         "iou_interval": bootstrap.interval(
-            bootstrap.values(regions, lambda sums: mean_of_defined(_ratio(sums)))
+            bootstrap.resample_scores(regions, lambda sums: nan_mean(_ratio_of_sums(sums)))
         ),
         "iou_tolerance": IOU_TOLERANCE,
-        "class_f_score": _named(f_score, names),
-        "class_iou": _named(iou, names),
+        "class_f_score": _by_class_name(f_score, names),
+        "class_iou": _by_class_name(iou, names),
     }
 
 
-def _calibration(tables: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
+def _calibration_summary(tables: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
     whole = tables.sum(0)
     pixels = np.maximum(whole[COUNT], 1)
     return {
         "ece": float(expected_calibration_error(whole)),
-        "ece_interval": bootstrap.interval(bootstrap.values(tables, expected_calibration_error)),
+        "ece_interval": bootstrap.interval(
+            bootstrap.resample_scores(tables, expected_calibration_error)
+        ),
         "bins": BINS,
         "pixels": [int(count) for count in whole[COUNT]],
-        "confidence": _where(whole[CONFIDENCE] / pixels, whole[COUNT] > 0),
-        "accuracy": _where(whole[CORRECT] / pixels, whole[COUNT] > 0),
+        "confidence": _none_where_empty(whole[CONFIDENCE] / pixels, whole[COUNT] > 0),
+        "accuracy": _none_where_empty(whole[CORRECT] / pixels, whole[COUNT] > 0),
     }
 
 
-def _ratio(sums: Floats) -> Floats:
+def _ratio_of_sums(sums: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sums[..., 1, :] > 0, sums[..., 0, :] / sums[..., 1, :], np.nan)
 
 
-def _where(values: Floats, there: NDArray[np.bool_]) -> list[float | None]:
+def _none_where_empty(values: Floats, there: NDArray[np.bool_]) -> list[float | None]:
     return [float(v) if known else None for v, known in zip(values, there, strict=True)]
 
 
-def _named(values: Floats, names: Sequence[str]) -> Mapping[str, float]:
+def _by_class_name(values: Floats, names: Sequence[str]) -> Mapping[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}

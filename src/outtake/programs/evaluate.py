@@ -20,15 +20,15 @@ from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import Sample
 from outtake.evaluation.bootstrap import Bootstrap
-from outtake.evaluation.evaluation_loop import Evaluation, count
+from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.scores_table import print_scores
-from outtake.evaluation.summary import detail_of, paired_difference
+from outtake.evaluation.summary import detailed_scores, paired_difference
 from outtake.pages.evaluation.page_data import content
 from outtake.pages.html_page import make_page
 from outtake.programs.train import quiet_libraries
 from outtake.runs.environment import device_name
-from outtake.training.distributed.environment import refuse_several
+from outtake.training.distributed.environment import require_single_process
 from outtake.training.forward_time import measure_forward
 
 
@@ -44,7 +44,7 @@ def evaluate(cfg: DictConfig) -> Path:
         OuttakeError: no such checkpoint, data or device, or classes that do not agree.
     """
     quiet_libraries()
-    refuse_several("evaluate.py")
+    require_single_process("evaluate.py")
     bootstrap = _make_bootstrap(cfg)
     device = resolve_device(str(cfg.device))
     trained = load_trained(cfg.checkpoint, device)
@@ -57,29 +57,31 @@ def evaluate(cfg: DictConfig) -> Path:
     target = Path(cfg.output or _default_output_folder(trained.path, name, split)).expanduser()
     check_folder(target)
     detail, flip = bool(cfg.report), bool(cfg.flip)
-    evaluation = count(trained.task, trained.labels, loader, device, flip=flip, detail=detail)
+    evaluation = evaluate_split(
+        trained.task, trained.labels, loader, device, flip=flip, with_details=detail
+    )
     record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
     record["flip"] = flip
     record |= measure_forward(trained.task, data.eval_size(split), trained.channels, device)
     record["forward"]["device"] = device_name(device)
     ids = [pair.id for pair in data.report(split).pairs]
     if detail:
-        record |= detail_of(evaluation.scoring, trained.labels.names, ids, bootstrap)
+        record |= detailed_scores(evaluation.evaluator, trained.labels.names, ids, bootstrap)
     if baseline is not None and baseline_data is not None:
-        baseline_evaluation = count(
-            baseline.task, baseline.labels, baseline_data, device, flip=flip, detail=False
+        baseline_evaluation = evaluate_split(
+            baseline.task, baseline.labels, baseline_data, device, flip=flip, with_details=False
         )
         record["paired"] = {
             "baseline": str(baseline.path),
             "baseline_sha256": baseline.sha256,
             **paired_difference(
-                evaluation.scoring, baseline_evaluation.scoring, trained.labels.names, bootstrap
+                evaluation.evaluator, baseline_evaluation.evaluator, trained.labels.names, bootstrap
             ),
         }
     record = redact_tree(record)
     write_json(target / "metrics.json", record)
     if detail:
-        page = content(record, evaluation.scoring.extremes, trained.labels, redact_tree(ids))
+        page = content(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
         replace_text(target / "report.html", make_page(page["title"], "report", page))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))
@@ -154,7 +156,7 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
 
 
 def make_metrics_record(
-    trained: TrainedModel, evaluation: Evaluation, data: str, split: str, fingerprint: str
+    trained: TrainedModel, evaluation: EvaluationResult, data: str, split: str, fingerprint: str
 ) -> dict[str, Any]:
     """Return the record of ``metrics.json``."""
     return {
@@ -167,12 +169,12 @@ def make_metrics_record(
         "images": evaluation.images,
         "images_per_second": evaluation.images / evaluation.seconds,
         "classes": list(trained.labels.names),
-        **scores(evaluation.scoring.confusion, trained.labels.names),
-        "confusion": evaluation.scoring.confusion.tolist(),
+        **scores(evaluation.evaluator.confusion, trained.labels.names),
+        "confusion": evaluation.evaluator.confusion.tolist(),
         "speed": {
             "ms_per_image": {
                 stage: 1000 * seconds / evaluation.images
-                for stage, seconds in evaluation.stages.items()
+                for stage, seconds in evaluation.stage_seconds.items()
             }
         },
     }

@@ -20,7 +20,7 @@ from outtake.inference.optional_imports import require
 from outtake.pages.model_card import licence_note, model_card
 from outtake.programs.train import quiet_libraries
 from outtake.runs.export_records import read_record, records_of
-from outtake.training.model_archive import write_bundle
+from outtake.training.model_archive import write_archive
 
 _MAX_LOGIT_DIFFERENCE = 1e-3
 
@@ -70,7 +70,7 @@ def export(cfg: DictConfig) -> Path:
     files["README.md"] = card.encode()
     name = str(trained.config.data.get("name") or "unnamed")
     files["LICENCE.md"] = licence_note({"encoder_weights": initial_weights}, name, licence).encode()
-    write_bundle(output, checkpoint, files)
+    write_archive(output, checkpoint, files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output
 

@@ -20,7 +20,7 @@ from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
 from outtake.runs.metrics_diff import first_difference, read_records
 from outtake.runs.run_folder import RunFolder
-from outtake.training.distributed.environment import OWN, rank_of_environment
+from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
 
 # What this machine and this command decide, and no saved config.
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
@@ -50,7 +50,7 @@ def reproduce(
     old = find_run_folder(str(cfg.reproduce))
     saved = overlay_saved_config(cfg, old.path, overrides)
     new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
-    if rank_of_environment() or OWN in os.environ:
+    if global_rank() or LAUNCHED_RANKS in os.environ:
         return train(saved, new.path, overrides)  # one process compares
     differences = [
         *list_resume_differences(old.path),
@@ -95,18 +95,8 @@ def find_run_folder(run_or_summary: str) -> RunFolder:
     for needed in (run.path / "config.yaml", run.metrics):
         if not needed.is_file():
             raise ConfigError(
-                f"reproduce={run_or_summary}: {needed} is missing; give a run folder of train.py or "
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
-                f""
+                f"reproduce={run_or_summary}: {needed} is missing; give a run folder of "
+                f"train.py or "
                 f"its "
                 "summary.json"
             )

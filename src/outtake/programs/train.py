@@ -32,10 +32,10 @@ from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import data_record
 from outtake.programs.training_interruption import (
-    ended_by_sigterm,
-    ending_well,
-    how_to_go_on,
-    stopped_by,
+    exit_for_signal,
+    exit_on_sigterm,
+    resume_hint,
+    translate_training_errors,
 )
 from outtake.runs.environment import describe_environment, device_name
 from outtake.runs.logger_session import logging_to, make_loggers
@@ -44,24 +44,33 @@ from outtake.sweeps.trial_callback import finish_trial, sweep_callbacks
 from outtake.sweeps.trial_reporting import end_with_driver, trial_report
 from outtake.training import collectives
 from outtake.training.callbacks.early_stopping import check_monitored
-from outtake.training.callbacks.nan_guard import ConfusionRecord, FiniteWatch
+from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter, NanGuard
 from outtake.training.callbacks.throughput import Throughput
-from outtake.training.checkpoint_files import LAST, PREVIOUS, AtomicCheckpointIO, newest_readable
-from outtake.training.distributed.environment import (
-    OWN,
-    World,
-    check_trainer,
-    cluster_environment,
-    rank_of_environment,
-    world_of,
+from outtake.training.checkpoint_files import (
+    LAST_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
+    AtomicCheckpointIO,
+    latest_valid,
 )
-from outtake.training.distributed.launcher import RUN_DIR, EndedBySignalError, launch
+from outtake.training.distributed.environment import (
+    LAUNCHED_RANKS,
+    DistributedEnv,
+    check_devices,
+    cluster_environment,
+    detect_env,
+    global_rank,
+)
+from outtake.training.distributed.launcher import (
+    RUN_DIR_VARIABLE,
+    RankStoppedBySignal,
+    launch_ranks,
+)
 from outtake.training.distributed.requeue import requeue_signals
-from outtake.training.distributed.sync_batchnorm import SyncedLayers
-from outtake.training.find_callbacks import callbacks_of
+from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
+from outtake.training.find_callbacks import find_callbacks
 from outtake.training.forward_time import measure_forward
-from outtake.training.probe_network import check_output
-from outtake.training.random_state import RankRandomness
+from outtake.training.probe_network import check_network_output
+from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
 
@@ -93,7 +102,7 @@ def train(
         )
     place = Path(run_dir or Path(cfg.paths.runs).expanduser() / str(cfg.name))
     resumed = find_resume_folder(
-        cfg, Path(os.environ.get(RUN_DIR) or place), has_fixed_name=run_dir is not None
+        cfg, Path(os.environ.get(RUN_DIR_VARIABLE) or place), has_fixed_name=run_dir is not None
     )
     if resumed is not None:
         if cfg.resume == RESUME_AUTO:
@@ -102,12 +111,12 @@ def train(
             cfg = load_resumed_config(cfg, resumed, overrides)
     check_targets(resolve_config(cfg))
     _check_values(cfg)
-    world = check_trainer(cfg)
-    folder = RunFolder(resumed or os.environ.get(RUN_DIR) or place)
-    with ended_by_sigterm():
-        if world.size > 1 and world.starter is None:
+    world = check_devices(cfg)
+    folder = RunFolder(resumed or os.environ.get(RUN_DIR_VARIABLE) or place)
+    with exit_on_sigterm():
+        if world.world_size > 1 and world.launcher is None:
             return _launch_ranks(world, folder)
-        if OWN in os.environ:
+        if LAUNCHED_RANKS in os.environ:
             end_with_driver()
         return _train_in_process(cfg, folder, overrides, resume=resumed is not None)
 
@@ -137,7 +146,7 @@ def _check_validation_interval(trainer: Trainer, data: DataModule) -> None:
         )
 
 
-def _launch_ranks(world: World, folder: RunFolder) -> float:
+def _launch_ranks(world: DistributedEnv, folder: RunFolder) -> float:
     if not HydraConfig.initialized():
         raise ConfigError(
             f"trainer.devices={world.devices}: a call of train() is one process; run train.py, or "
@@ -145,11 +154,11 @@ def _launch_ranks(world: World, folder: RunFolder) -> float:
         )
     trial_report()  # the processes end with this one, and this one with the sweep that began it
     try:
-        code = launch(world.processes, folder.path)
+        code = launch_ranks(world.processes_per_node, folder.path)
     except RankLostError as error:
-        raise RankLostError(f"{error}; {how_to_go_on(folder)}") from error
-    except EndedBySignalError as ended:
-        raise stopped_by(ended.signal, folder) from None
+        raise RankLostError(f"{error}; {resume_hint(folder)}") from error
+    except RankStoppedBySignal as ended:
+        raise exit_for_signal(ended.signal_number, folder) from None
     if code:
         raise SystemExit(code)
     return float(find_best_record(folder.metrics).get(OBJECTIVE, 0.0))
@@ -169,7 +178,7 @@ def _train_in_process(
         record=make_checkpoint_record(cfg, data.labels, data.channels),
     )
     if not type(task.net).__module__.startswith("outtake."):
-        check_output(task.net, data.channels, len(data.labels.names), data.train_size())
+        check_network_output(task.net, data.channels, len(data.labels.names), data.train_size())
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
@@ -183,7 +192,7 @@ def _train_in_process(
         with logging_to(loggers, cfg, folder):
             return _fit_and_summarize(trainer, folder, data, task, throughput, resume=resume)
     finally:
-        collectives.leave()
+        collectives.leave_process_group()
         folder.leave()
 
 
@@ -191,7 +200,7 @@ def make_trainer(
     cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
-    world = world_of(cfg)
+    world = detect_env(cfg)
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
@@ -201,17 +210,17 @@ def make_trainer(
         enable_version_counter=False,
     )
     last = LastCheckpoint(
-        folder.checkpoints / LAST, cfg.get("checkpoint_every_n_steps"), requeue_signals()
+        folder.checkpoints / LAST_CHECKPOINT, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
     # Only where there is something left to do: Lightning does not call it otherwise.
     start_marker = LambdaCallback(
         on_train_start=lambda trainer, _: _mark_training_started(trainer, folder)
     )
-    is_distributed = world.size > 1
-    seeds = [RankRandomness(int(cfg.seed))] if is_distributed else []
-    layers = [SyncedLayers(on_gpu=world.on_gpu)] if is_distributed else []
+    is_distributed = world.world_size > 1
+    seeds = [SeedEachRank(int(cfg.seed))] if is_distributed else []
+    layers = [SyncBatchNormPlugin(on_gpu=world.uses_gpu)] if is_distributed else []
     # The first and the last have to be; each says why.
-    safeguards = [throughput or Throughput(), ConfusionRecord(folder.confusion), FiniteWatch()]
+    safeguards = [throughput or Throughput(), ConfusionMatrixWriter(folder.confusion), NanGuard()]
     if cfg.trainer.get("profiler"):
         logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # its summary
     trainer: Trainer = instantiate(
@@ -241,10 +250,10 @@ def _fit_and_summarize(
     *,
     resume: bool,
 ) -> float:
-    last = newest_readable(_resume_checkpoints(folder)) if resume else None
-    with ending_well(trainer, folder, data):
+    last = latest_valid(_resume_checkpoints(folder)) if resume else None
+    with translate_training_errors(trainer, folder, data):
         trainer.fit(task, datamodule=data, ckpt_path=last)
-    wall_s = throughput.wall_s()
+    wall_s = throughput.wall_time_s()
     if not trainer.is_global_zero:
         finish_trial(trainer, {})
         return 0.0
@@ -256,7 +265,7 @@ def _fit_and_summarize(
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "wall_time_s": round(wall_s, 3),
-        "samples_per_second": throughput.mean(),
+        "samples_per_second": throughput.samples_per_second(),
         "parameters": sum(p.numel() for p in task.net.parameters()),
         "stopped_early": _has_stopped_early(trainer),
         **_time_forward(trainer, data, _gather_sharded_task(task, folder)),
@@ -266,12 +275,12 @@ def _fit_and_summarize(
     if best:
         print(f"best {OBJECTIVE} {best[OBJECTIVE]:.4f} in {folder.path}")
     else:
-        print(f"ended before a validation, with checkpoints/{LAST}, in {folder.path}")
+        print(f"ended before a validation, with checkpoints/{LAST_CHECKPOINT}, in {folder.path}")
     return float(best.get(OBJECTIVE, 0.0))
 
 
 def _best_checkpoint_name(folder: RunFolder) -> str:
-    return "best.ckpt" if (folder.checkpoints / "best.ckpt").is_file() else LAST
+    return "best.ckpt" if (folder.checkpoints / "best.ckpt").is_file() else LAST_CHECKPOINT
 
 
 def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
@@ -314,7 +323,7 @@ def quiet_libraries() -> None:
         ".*sync_dist=True.*",  # what is logged once an epoch is the same on every rank
     ):
         warnings.filterwarnings("ignore", message)
-    if rank_of_environment():
+    if global_rank():
         # The first rank says it.
         warnings.filterwarnings("ignore")
         logging.getLogger("outtake").setLevel(logging.ERROR)
@@ -349,7 +358,7 @@ def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: boo
 
 
 def _resume_checkpoints(folder: RunFolder) -> list[Path]:
-    return [folder.checkpoints / LAST, folder.checkpoints / PREVIOUS]
+    return [folder.checkpoints / LAST_CHECKPOINT, folder.checkpoints / PREVIOUS_CHECKPOINT]
 
 
 def _write_run_records(
@@ -375,5 +384,5 @@ def _write_run_records(
 
 
 def _has_stopped_early(trainer: Trainer) -> bool:
-    ended = [stopping.stopping_reason for stopping in callbacks_of(trainer, EarlyStopping)]
+    ended = [stopping.stopping_reason for stopping in find_callbacks(trainer, EarlyStopping)]
     return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in ended)

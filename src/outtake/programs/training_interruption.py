@@ -27,22 +27,22 @@ from outtake.core.oom import is_out_of_memory
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
 from outtake.runs.run_folder import RunFolder
-from outtake.training.callbacks.nan_guard import FiniteWatch
-from outtake.training.checkpoint_files import LAST
-from outtake.training.distributed.environment import OWN, rank_of_environment
-from outtake.training.distributed.requeue import is_requeue, requeue
-from outtake.training.find_callbacks import callbacks_of
-from outtake.training.resume import LastCheckpoint, StoppedBySignal
+from outtake.training.callbacks.nan_guard import NanGuard
+from outtake.training.checkpoint_files import LAST_CHECKPOINT
+from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
+from outtake.training.distributed.requeue import is_requeue_signal, requeue_job
+from outtake.training.find_callbacks import find_callbacks
+from outtake.training.resume import LastCheckpoint, StopRequested
 
-_NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+_NO_DETERMINISTIC_KERNEL = re.compile(r"(\S+) does not have a deterministic implementation")
 # gloo raises plain RuntimeErrors.
-_UNREACHABLE = re.compile(
+_PEER_FAILURE = re.compile(
     r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting", re.IGNORECASE
 )
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end the process with 143 where no fit is running, which saves first."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -67,7 +67,9 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterator[None]:
+def translate_training_errors(
+    trainer: Trainer, folder: RunFolder, data: DataModule
+) -> Iterator[None]:
     """Around a fit: turn what ends it into what a user can act on.
 
     Raises:
@@ -78,25 +80,25 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
         ConfigError: something has no deterministic kernel, and only such were asked for; or
             the network needs more than one image in a batch.
     """
-    (last,) = callbacks_of(trainer, LastCheckpoint)
+    (last,) = find_callbacks(trainer, LastCheckpoint)
     former = {number: signal.getsignal(number) for number in last.signals}
     try:
         # From here on: an exception that a signal raises while the trainer sets itself up finds it
         # half made.
-        last.take_signals()
+        last.install_signal_handlers()
         yield
     except NonFiniteLossError as error:
-        _keep_batch(folder, data, error)
+        _write_non_finite_batch(folder, data, error)
         raise
     except OuttakeError:
         raise
     except SystemExit as end:
-        number = _signal_of(end, trainer)
+        number = _signal_number(end, trainer)
         if number is None:
             raise
-        ending = stopped_by(number, folder)
-        if is_requeue(number):
-            requeue(number, former[number])
+        ending = exit_for_signal(number, folder)
+        if is_requeue_signal(number):
+            requeue_job(number, former[number])
         raise ending from None
     except ValueError as error:
         if "more than 1 value per channel" in str(error):
@@ -106,19 +108,19 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
             ) from error
         raise
     except (RuntimeError, MemoryError) as error:
-        if trainer.world_size > 1 and is_lost(error):
-            if OWN in os.environ:
+        if trainer.world_size > 1 and is_peer_failure(error):
+            if LAUNCHED_RANKS in os.environ:
                 # What has started the processes knows which one it was, and says so.
                 raise SystemExit(RankLostError.exit_code) from error
             raise RankLostError(
-                f"another process of this run is gone or does not answer; {how_to_go_on(folder)}"
+                f"another process of this run is gone or does not answer; {resume_hint(folder)}"
             ) from error
-        if last.requested is not None and isinstance(error, RuntimeError):
+        if last.requested_signal is not None and isinstance(error, RuntimeError):
             # The signal went to the whole group, and the loader's processes were ended by it.
-            raise stopped_by(last.requested, folder) from None
+            raise exit_for_signal(last.requested_signal, folder) from None
         if is_out_of_memory(error):
-            raise _out_of_memory(trainer) from error
-        if (refused := _NOT_DETERMINISTIC.search(str(error))) is not None:
+            raise _out_of_memory_error(trainer) from error
+        if (refused := _NO_DETERMINISTIC_KERNEL.search(str(error))) is not None:
             raise ConfigError(
                 f"trainer.deterministic=true: {refused[1]} has no deterministic kernel on "
                 f"{trainer.strategy.root_device}; choose a model or loss without it, or "
@@ -131,38 +133,38 @@ def ending_well(trainer: Trainer, folder: RunFolder, data: DataModule) -> Iterat
                 signal.signal(number, handler)
 
 
-def is_lost(error: BaseException) -> bool:
+def is_peer_failure(error: BaseException) -> bool:
     """Tell whether an exception says that another rank could not be talked to."""
-    return isinstance(error, DistError) or _UNREACHABLE.search(str(error)) is not None
+    return isinstance(error, DistError) or _PEER_FAILURE.search(str(error)) is not None
 
 
-def how_to_go_on(folder: RunFolder) -> str:
+def resume_hint(folder: RunFolder) -> str:
     """Return the command that resumes a run, if it has anything to go on from."""
-    if (folder.checkpoints / LAST).is_file():
+    if (folder.checkpoints / LAST_CHECKPOINT).is_file():
         return f"go on with: python train.py resume={folder.path}"
     return f"nothing was saved yet, {folder.path} can be deleted"
 
 
-def stopped_by(number: int, folder: RunFolder) -> BaseException:
+def exit_for_signal(number: int, folder: RunFolder) -> BaseException:
     """Return what ends this process as a signal does, after saying how to go on."""
     if number == signal.SIGINT:
-        return KeyboardInterrupt(how_to_go_on(folder))
-    if not rank_of_environment():
-        what = "preempted" if is_requeue(number) else "terminated"
-        print(f"{what}; {how_to_go_on(folder)}", file=sys.stderr, flush=True)
+        return KeyboardInterrupt(resume_hint(folder))
+    if not global_rank():
+        what = "preempted" if is_requeue_signal(number) else "terminated"
+        print(f"{what}; {resume_hint(folder)}", file=sys.stderr, flush=True)
     return SystemExit(128 + number)
 
 
-def _signal_of(end: SystemExit, trainer: Trainer) -> int | None:
-    if isinstance(end, StoppedBySignal):
-        return end.signal
+def _signal_number(end: SystemExit, trainer: Trainer) -> int | None:
+    if isinstance(end, StopRequested):
+        return end.signal_number
     if isinstance(end, SIGTERMException) or end.code == TERMINATED_EXIT_CODE:
         return signal.SIGTERM
     # Lightning ends the process with 1 at a Ctrl-C inside a step.
     return signal.SIGINT if trainer.interrupted else None
 
 
-def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:
+def _write_non_finite_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:
     """Write which samples a run ended on, by their names too."""
     facts: dict[str, Any] = dict(error.facts)
     pairs = data.report("train" if facts.get("split") == "training" else "val").pairs
@@ -170,13 +172,13 @@ def _keep_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) 
         {"id": pairs[index].id, "image": pairs[index].image, "mask": pairs[index].mask}
         for index in facts.get("samples", [])
     ]
-    if not rank_of_environment():
+    if not global_rank():
         folder.write_json("non_finite.json", facts)
 
 
-def _out_of_memory(trainer: Trainer) -> OutOfMemoryError:
-    (watch,) = callbacks_of(trainer, FiniteWatch)
-    batch = watch.describe()
+def _out_of_memory_error(trainer: Trainer) -> OutOfMemoryError:
+    (watch,) = find_callbacks(trainer, NanGuard)
+    batch = watch.describe_batch()
     size = "data.eval_batch_size" if "validation" in batch else "data.batch_size"
     return OutOfMemoryError(
         f"out of memory {batch} (epoch {trainer.current_epoch}, step {trainer.global_step}, "

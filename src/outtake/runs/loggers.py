@@ -19,7 +19,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.files import finite, replace_file
 from outtake.runs.dashboards.protocol import Dashboard
 from outtake.runs.dashboards.queued_logger import DashboardLogger
-from outtake.training.media import Exhibit, Picture
+from outtake.training.media import Media, Picture
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class JsonlLogger(Logger):
         """Do nothing: ``config.yaml`` holds them."""
 
     @rank_zero_only
-    def show(self, exhibit: Exhibit, step: int) -> None:
+    def show(self, exhibit: Media, step: int) -> None:
         """Write a picture into ``images/``; what is in a table is in the run folder already."""
         if isinstance(exhibit, Picture):
             target = self._path.parent / "images" / exhibit.file

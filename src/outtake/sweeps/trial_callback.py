@@ -11,7 +11,7 @@ from outtake.core.errors import NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
 from outtake.sweeps.trial_reporting import TrialReport, trial_report
 from outtake.sweeps.trial_result import Ending, PrunedTrialError, plain_values
-from outtake.training.find_callbacks import callbacks_of
+from outtake.training.find_callbacks import find_callbacks
 
 
 class SweepReport(Callback):
@@ -83,5 +83,5 @@ def finish_trial(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
     Raises:
         PrunedTrialError: the sweep had told it to stop.
     """
-    for report in callbacks_of(trainer, SweepReport):
+    for report in find_callbacks(trainer, SweepReport):
         report.finish(trainer, metrics)

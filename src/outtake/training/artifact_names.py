@@ -5,24 +5,24 @@ from __future__ import annotations
 from pytorch_lightning import Trainer
 
 
-def file_part(trainer: Trainer) -> str:
+def artifact_stem(trainer: Trainer) -> str:
     """Return what the files of the running validation have in their names.
 
     That is ``epoch_NNNN``, or ``epoch_NNNN_step_NNNNNN`` where another validation of the epoch
     would take the same name. Steps are those of the optimizer that are done; ``metrics.jsonl`` has
     the number of the last one, from 0, or while gradients accumulate that of the running one.
     """
-    step = f"_step_{trainer.global_step:06d}" if _one_of_several(trainer) else ""
+    step = f"_step_{trainer.global_step:06d}" if _has_several_validations(trainer) else ""
     return f"epoch_{trainer.current_epoch:04d}{step}"
 
 
-def in_words(trainer: Trainer) -> str:
+def validation_title(trainer: Trainer) -> str:
     """Return the same for a title."""
-    step = f", step {trainer.global_step}" if _one_of_several(trainer) else ""
+    step = f", step {trainer.global_step}" if _has_several_validations(trainer) else ""
     return f"epoch {trainer.current_epoch}{step}"
 
 
-def _one_of_several(trainer: Trainer) -> bool:
+def _has_several_validations(trainer: Trainer) -> bool:
     if trainer.sanity_checking:
         return False
     every, batches = trainer.val_check_batch, trainer.num_training_batches

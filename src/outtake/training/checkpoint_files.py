@@ -19,10 +19,10 @@ from outtake.core.errors import CheckpointError
 from outtake.core.files import PART_SUFFIX, replace_file, replace_text
 
 CHECKSUM_SUFFIX = ".sha256"
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 
 # Checksums of what this process wrote last.
-_written: dict[Path, list[str]] = {}
+_written_checksums: dict[Path, list[str]] = {}
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Write ``path`` and ``path.sha256``."""
         target = Path(path)
-        save_checkpoint(checkpoint, target, PREVIOUS if target.name == LAST else None)
+        save_checkpoint(
+            checkpoint, target, PREVIOUS_CHECKPOINT if target.name == LAST_CHECKPOINT else None
+        )
 
     def load_checkpoint(
         self,
@@ -55,19 +57,21 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path), map_location="cpu")
 
 
-def save_checkpoint(checkpoint: dict[str, Any], path: Path, previous: str | None = None) -> None:
+def save_checkpoint(
+    checkpoint: dict[str, Any], path: Path, previous_name: str | None = None
+) -> None:
     """Write a checkpoint beside its target, then replace the target.
 
     Args:
         checkpoint: plain containers and tensors.
         path: the target.
-        previous: the name under which what was there is kept, in the same folder; None: not.
+        previous_name: the name under which what was there is kept, in the same folder; None: not.
 
     Raises:
         OutputError: the disk is full or the folder can not be written; what was there stays.
     """
-    sidecar = _sidecar(path)
-    former = _intact(path)
+    sidecar = _checksum_path(path)
+    former = _valid_checksums(path)
     part = path.with_name(path.name + PART_SUFFIX)
 
     def write(file: IO[bytes]) -> None:
@@ -75,15 +79,15 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path, previous: str | None
         file.flush()
         os.fsync(file.fileno())
         digest.append(sha256(part))
-        if previous is not None and former:
-            _keep(path, path.with_name(previous), former)
+        if previous_name is not None and former:
+            _keep_previous(path, path.with_name(previous_name), former)
         # Between the two replacements a crash may leave either file; both sums are valid then.
-        replace_text(sidecar, _lines([*digest, *former], path.name))
+        replace_text(sidecar, _format_checksums([*digest, *former], path.name))
 
     digest: list[str] = []
     replace_file(path, write)
-    replace_text(sidecar, _lines(digest, path.name))
-    _written[path] = digest
+    replace_text(sidecar, _format_checksums(digest, path.name))
+    _written_checksums[path] = digest
 
 
 def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
@@ -97,9 +101,9 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a run folder or a .ckpt file")
-    sidecar = _sidecar(path)
+    sidecar = _checksum_path(path)
     try:
-        if sidecar.is_file() and sha256(path) not in _sums(sidecar):
+        if sidecar.is_file() and sha256(path) not in _read_checksums(sidecar):
             raise CheckpointError(
                 f"{path} does not match {sidecar.name}: truncated or altered; use another"
             )
@@ -123,7 +127,7 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     return loaded
 
 
-def newest_readable(paths: Sequence[Path]) -> Path:
+def latest_valid(paths: Sequence[Path]) -> Path:
     """Return the first of some checkpoints, newest first, that is intact; say so if it is a later.
 
     Raises:
@@ -149,7 +153,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _intact(path: Path) -> list[str]:
+def _valid_checksums(path: Path) -> list[str]:
     """Return the checksum of the file that is there; none if there is none, or it is damaged.
 
     A crash may have left several sums, the first of them of a file that never came to be. A file
@@ -157,17 +161,20 @@ def _intact(path: Path) -> list[str]:
     """
     if not path.is_file():
         return []
-    sums = _sums(_sidecar(path))
-    if sums and sums == _written.get(path):
+    sums = _read_checksums(_checksum_path(path))
+    if sums and sums == _written_checksums.get(path):
         return sums  # by this process: not hashed again
     found = sha256(path)
     return [found] if found in sums or not sums else []
 
 
-def _keep(path: Path, previous: Path, own: Sequence[str]) -> None:
+def _keep_previous(path: Path, previous: Path, checksums: Sequence[str]) -> None:
     # By a second name for the same file, so that at no moment there is no checkpoint. As above,
     # both sums are valid until the second replacement is through.
-    replace_text(_sidecar(previous), _lines([*own, *_intact(previous)], previous.name))
+    replace_text(
+        _checksum_path(previous),
+        _format_checksums([*checksums, *_valid_checksums(previous)], previous.name),
+    )
     # Not the name under which files are filled: whoever opened this one to write to it would
     # write to the newest checkpoint.
     second = previous.with_name(previous.name + ".link")
@@ -179,8 +186,8 @@ def _keep(path: Path, previous: Path, own: Sequence[str]) -> None:
         second.unlink(missing_ok=True)
         with path.open("rb") as file:
             replace_file(previous, lambda target: shutil.copyfileobj(file, target))
-    replace_text(_sidecar(previous), _lines(own, previous.name))
-    _written[previous] = list(own)
+    replace_text(_checksum_path(previous), _format_checksums(checksums, previous.name))
+    _written_checksums[previous] = list(checksums)
 
 
 def _check_archive(path: Path) -> None:
@@ -197,16 +204,16 @@ def _check_archive(path: Path) -> None:
         raise CheckpointError(f"{path} is truncated or altered (in {damaged}); use another")
 
 
-def _sidecar(path: Path) -> Path:
+def _checksum_path(path: Path) -> Path:
     return path.with_name(path.name + CHECKSUM_SUFFIX)
 
 
-def _sums(sidecar: Path) -> list[str]:
+def _read_checksums(sidecar: Path) -> list[str]:
     if not sidecar.is_file():
         return []
     text = sidecar.read_text(errors="replace")
     return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
-def _lines(sums: Sequence[str], name: str) -> str:
+def _format_checksums(sums: Sequence[str], name: str) -> str:
     return "\n".join(f"{each}  {name}" for each in sums) + "\n"

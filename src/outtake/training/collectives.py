@@ -12,10 +12,10 @@ Item = TypeVar("Item")
 
 def world_size() -> int:
     """Return how many processes train together; 1 where there is no group of them."""
-    return distributed.get_world_size() if _grouped() else 1
+    return distributed.get_world_size() if _has_process_group() else 1
 
 
-def total(values: torch.Tensor) -> torch.Tensor:
+def all_reduce_sum(values: torch.Tensor) -> torch.Tensor:
     """Return the sum of a tensor over all ranks, detached; the same bits on every rank."""
     values = values.detach().clone()
     if world_size() > 1:
@@ -23,7 +23,7 @@ def total(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
-def mean_over_ranks(value: torch.Tensor, count: int, *, weighted: bool) -> tuple[torch.Tensor, int]:
+def all_reduce_mean(value: torch.Tensor, count: int, *, weighted: bool) -> tuple[torch.Tensor, int]:
     """Return the ranks' mean of a scalar, and the sum of their counts; NaN if any of them is NaN.
 
     Args:
@@ -35,19 +35,19 @@ def mean_over_ranks(value: torch.Tensor, count: int, *, weighted: bool) -> tuple
         return value, count
     weight = count if weighted else 1
     parts = [value.double() * weight, *value.new_tensor([weight, count]).double()]
-    summed = total(torch.stack(parts))
+    summed = all_reduce_sum(torch.stack(parts))
     return (summed[0] / summed[1]).to(value.dtype), int(summed[2].item())
 
 
-def sum_over_ranks(values: torch.Tensor) -> torch.Tensor:
+def all_reduce_sum_with_gradient(values: torch.Tensor) -> torch.Tensor:
     """Return the sum of a tensor over all ranks; the gradient comes from all of them, too."""
     if world_size() == 1:
         return values
-    summed: torch.Tensor = _SumOverRanks.apply(values)
+    summed: torch.Tensor = _AllReduceSum.apply(values)
     return summed
 
 
-def highest(number: int, device: torch.device) -> int:
+def all_reduce_max(number: int, device: torch.device) -> int:
     """Return the largest of the ranks' numbers.
 
     Args:
@@ -61,7 +61,7 @@ def highest(number: int, device: torch.device) -> int:
     return int(value.item())
 
 
-def gathered(item: Item) -> list[Item]:
+def all_gather(item: Item) -> list[Item]:
     """Return every rank's item, in the order of the ranks: small, plain objects."""
     if world_size() == 1:
         return [item]
@@ -70,22 +70,22 @@ def gathered(item: Item) -> list[Item]:
     return [each for each in items if each is not None]
 
 
-def leave() -> None:
+def leave_process_group() -> None:
     """End this process's part in the group, if it is in one."""
-    if _grouped():
+    if _has_process_group():
         distributed.destroy_process_group()
 
 
-class _SumOverRanks(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
-        return total(values.contiguous())
+        return all_reduce_sum(values.contiguous())
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
         (grad,) = grads
-        return total(grad.contiguous())
+        return all_reduce_sum(grad.contiguous())
 
 
-def _grouped() -> bool:
+def _has_process_group() -> bool:
     return distributed.is_available() and distributed.is_initialized()

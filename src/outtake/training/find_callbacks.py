@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from pytorch_lightning import Trainer
 
-Kind = TypeVar("Kind")
+CallbackType = TypeVar("Kind")
 
 
-def callbacks_of(trainer: Trainer, kind: type[Kind]) -> list[Kind]:
+def find_callbacks(trainer: Trainer, callback_type: type[CallbackType]) -> list[CallbackType]:
     """Return the callbacks of a kind."""
     # Lightning sets it where a type checker does not see it.
     every: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-    return [callback for callback in every if isinstance(callback, kind)]
+    return [callback for callback in every if isinstance(callback, callback_type)]

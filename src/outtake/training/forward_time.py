@@ -11,9 +11,9 @@ import torch
 from outtake.training.task import SegmentationTask
 
 WARM_UP = 2
-LEAST_RUNS = 3
-MOST_RUNS = 20
-LONGEST_S = 2.0
+MIN_RUNS = 3
+MAX_RUNS = 20
+MAX_SECONDS = 2.0
 
 
 @torch.inference_mode()
@@ -39,7 +39,7 @@ def measure_forward(
     image = torch.full((1, channels, *size), 127, dtype=torch.uint8, device=device)
     times: list[float] = []
     began_s = time.perf_counter()
-    for run in range(WARM_UP + MOST_RUNS):
+    for run in range(WARM_UP + MAX_RUNS):
         start_s = time.perf_counter()
         task(image)
         if device.type != "cpu":
@@ -47,7 +47,7 @@ def measure_forward(
         now_s = time.perf_counter()
         if run >= WARM_UP:
             times.append(now_s - start_s)
-        if len(times) >= LEAST_RUNS and now_s - began_s > LONGEST_S:
+        if len(times) >= MIN_RUNS and now_s - began_s > MAX_SECONDS:
             break
     task.train(training)
     how = {"batch": 1, "height": size[0], "width": size[1], "runs": len(times)}

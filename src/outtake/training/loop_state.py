@@ -23,7 +23,7 @@ from pytorch_lightning.trainer.connectors.logger_connector.result import (
 )
 
 _COUNTERS = ("ready", "started", "processed", "completed")
-_PLAIN = (
+_METADATA_FIELDS = (
     "fx",
     "name",
     "prog_bar",
@@ -38,7 +38,7 @@ _PLAIN = (
 
 
 @dataclass(frozen=True)
-class Position:
+class LoopPosition:
     """A place between two steps.
 
     Attributes:
@@ -52,20 +52,20 @@ class Position:
     validating: bool = False
 
 
-def between_batches(trainer: Trainer) -> Position | None:
+def between_batches(trainer: Trainer) -> LoopPosition | None:
     """Return the place before the batch that begins now; None inside accumulated gradients."""
     done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
     if done % int(trainer.accumulate_grad_batches):
         return None
-    return Position(_epochs(trainer), done)
+    return LoopPosition(_epochs_done(trainer), done)
 
 
-def between_epochs(trainer: Trainer) -> Position:
+def between_epochs(trainer: Trainer) -> LoopPosition:
     """Return the place before the epoch that begins now, or after the last."""
-    return Position(_epochs(trainer))
+    return LoopPosition(_epochs_done(trainer))
 
 
-def cut_short(trainer: Trainer) -> Position | None:
+def stopped_mid_epoch(trainer: Trainer) -> LoopPosition | None:
     """Return the place of a fit that ends inside its epoch, None where the epoch is over.
 
     For the hook at the end of an epoch. Gradients that have accumulated since the last step of the
@@ -74,19 +74,19 @@ def cut_short(trainer: Trainer) -> Position | None:
     done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
     if done >= trainer.num_training_batches:
         return None
-    return Position(_epochs(trainer), done - done % int(trainer.accumulate_grad_batches))
+    return LoopPosition(_epochs_done(trainer), done - done % int(trainer.accumulate_grad_batches))
 
 
-def before_validation(trainer: Trainer) -> Position | None:
+def before_validation(trainer: Trainer) -> LoopPosition | None:
     """Return the place before the validation that is running; None inside accumulated gradients."""
     done = int(trainer.fit_loop.epoch_loop.batch_progress.current.completed)
     # The last batch of an epoch ends a step, full or not.
     if done % int(trainer.accumulate_grad_batches) and done < trainer.num_training_batches:
         return None
-    return Position(_epochs(trainer), done, validating=True)
+    return LoopPosition(_epochs_done(trainer), done, validating=True)
 
 
-def after_exception(trainer: Trainer) -> Position | None:
+def after_exception(trainer: Trainer) -> LoopPosition | None:
     """Return the place of a fit that something ended, None if that was inside a step."""
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
     epochs: Any = trainer.fit_loop.epoch_progress.current
@@ -102,27 +102,29 @@ def after_exception(trainer: Trainer) -> Position | None:
     return between_batches(trainer) if batches.completed else between_epochs(trainer)
 
 
-def write_position(fit_loop: dict[str, Any], place: Position, num_batches: int) -> None:
+def rewrite_loop_counters(
+    fit_loop: dict[str, Any], position: LoopPosition, num_batches: int
+) -> None:
     """Rewrite the state of a fit loop to a place between two steps.
 
     Args:
         fit_loop: as in a checkpoint; changed in place.
-        place: where it shall go on.
+        position: where it shall go on.
         num_batches: of an epoch.
     """
-    running = place.batches > 0
+    running = position.batches > 0
     epochs, batches = fit_loop["epoch_progress"], fit_loop["epoch_loop.batch_progress"]
     # When a fit has ended, an epoch that was cut short counts as completed.
-    undone = epochs["current"]["completed"] - place.epochs
+    undone = epochs["current"]["completed"] - position.epochs
     for tally in (epochs["total"], epochs["current"]):
         done = tally["completed"] - undone
         tally.update(dict.fromkeys(_COUNTERS, done))
         if running:
             tally.update(ready=done + 1, started=done + 1)
     batches["total"].update(dict.fromkeys(_COUNTERS, batches["total"]["completed"]))
-    batches["current"].update(dict.fromkeys(_COUNTERS, place.batches))
-    batches["is_last_batch"] = place.batches == num_batches
-    if place.validating:
+    batches["current"].update(dict.fromkeys(_COUNTERS, position.batches))
+    batches["is_last_batch"] = position.batches == num_batches
+    if position.validating:
         # Lightning then begins at the validation: it counts as one that was cut short.
         validation = fit_loop["epoch_loop.val_loop.batch_progress"]
         validation["total"].update(ready=1, started=1, processed=0, completed=0)
@@ -130,14 +132,14 @@ def write_position(fit_loop: dict[str, Any], place: Position, num_batches: int) 
         validation["is_last_batch"] = False
 
 
-def sums_state(trainer: Trainer) -> dict[str, Any]:
+def running_means(trainer: Trainer) -> dict[str, Any]:
     """Return the sums behind the metrics that training logs once an epoch."""
     kept: dict[str, Any] = {}
     for key, metric in trainer.fit_loop.epoch_loop._results.items():
         if not (metric.is_tensor and metric.meta.on_epoch) or metric.has_reset:
             continue
         kept[key] = {
-            "meta": {name: getattr(metric.meta, name) for name in _PLAIN},
+            "meta": {name: getattr(metric.meta, name) for name in _METADATA_FIELDS},
             "reduce": metric.meta.reduce_fx.__name__,
             "sync": [metric.meta.sync.should, metric.meta.sync.rank_zero_only],
             "value": metric.value.detach().cpu(),
@@ -147,11 +149,11 @@ def sums_state(trainer: Trainer) -> dict[str, Any]:
     return kept
 
 
-def set_sums_state(trainer: Trainer, state: dict[str, Any]) -> None:
-    """Put back what :func:`sums_state` gave."""
+def restore_running_means(trainer: Trainer, saved: dict[str, Any]) -> None:
+    """Put back what :func:`running_means` gave."""
     results = trainer.fit_loop.epoch_loop._results
     device = trainer.strategy.root_device
-    for key, kept in state.items():
+    for key, kept in saved.items():
         meta = _Metadata(**kept["meta"], reduce_fx=kept["reduce"])
         should, rank_zero_only = kept["sync"]
         reduce = trainer.strategy.reduce
@@ -164,34 +166,34 @@ def set_sums_state(trainer: Trainer, state: dict[str, Any]) -> None:
         results[key] = metric
 
 
-def watched_metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
+def callback_metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
     """Return the metrics that callbacks see, such as the score of the last validation."""
     kept = trainer._logger_connector._callback_metrics
     return {key: torch.as_tensor(value).detach().cpu() for key, value in kept.items()}
 
 
-def set_watched_metrics(trainer: Trainer, metrics: dict[str, torch.Tensor]) -> None:
-    """Put back what :func:`watched_metrics` gave, where there is nothing newer."""
+def restore_callback_metrics(trainer: Trainer, metrics: dict[str, torch.Tensor]) -> None:
+    """Put back what :func:`callback_metrics` gave, where there is nothing newer."""
     device = trainer.strategy.root_device
     now = trainer._logger_connector._callback_metrics
     for key, value in metrics.items():
         now.setdefault(key, value.to(device))
 
 
-def logged_steps(trainer: Trainer) -> int:
+def logger_step(trainer: Trainer) -> int:
     """Return the number of the step as the loggers count."""
     return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
-def set_logged_steps(trainer: Trainer, steps: int) -> None:
-    """Put back what :func:`logged_steps` gave: Lightning may count one more on the way."""
-    trainer.fit_loop.epoch_loop._batches_that_stepped = steps
+def restore_logger_step(trainer: Trainer, step: int) -> None:
+    """Put back what :func:`logger_step` gave: Lightning may count one more on the way."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
-def go_on_inside(trainer: Trainer) -> None:
+def skip_metric_reset(trainer: Trainer) -> None:
     """Say that the batch that begins now is not the first: the first clears the sums."""
     trainer._logger_connector._first_loop_iter = False
 
 
-def _epochs(trainer: Trainer) -> int:
+def _epochs_done(trainer: Trainer) -> int:
     return int(trainer.fit_loop.epoch_progress.current.completed)

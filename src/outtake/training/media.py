@@ -20,8 +20,8 @@ from outtake.core.types import Frame, LabelMap
 Cell = str | int | float | None
 
 # The longer side of what dashboards are given; the run folder has pictures as they are.
-_PICTURE_PX = 2400
-_OVERLAY_PX = 640
+_MAX_PICTURE_PX = 2400
+_MAX_OVERLAY_PX = 640
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class Picture:
         return data.tobytes()
 
     @cached_property
-    def small(self) -> Picture:
+    def for_dashboard(self) -> Picture:
         """The same, small enough for a browser; itself if it is."""
-        image = _shrunk(self.image, _PICTURE_PX, cv2.INTER_AREA)
+        image = _shrink(self.image, _MAX_PICTURE_PX, cv2.INTER_AREA)
         overlays = tuple(
             Overlay(
                 each.name,
-                _shrunk(each.image, _OVERLAY_PX, cv2.INTER_AREA),
+                _shrink(each.image, _MAX_OVERLAY_PX, cv2.INTER_AREA),
                 {
-                    kind: _shrunk(mask, _OVERLAY_PX, cv2.INTER_NEAREST)
+                    kind: _shrink(mask, _MAX_OVERLAY_PX, cv2.INTER_NEAREST)
                     for kind, mask in each.masks.items()
                 },
             )
@@ -111,12 +111,12 @@ class Table:
         return 60 * len(self.columns) * len(self.rows)
 
 
-Exhibit = Picture | Table
+Media = Picture | Table
 
 
-def _shrunk(image: Frame, most_px: int, method: int) -> Frame:
+def _shrink(image: Frame, max_side_px: int, method: int) -> Frame:
     height, width = image.shape[:2]
-    ratio = most_px / max(height, width)
+    ratio = max_side_px / max(height, width)
     if ratio >= 1:
         return image
     size = (max(round(width * ratio), 1), max(round(height * ratio), 1))
@@ -124,18 +124,18 @@ def _shrunk(image: Frame, most_px: int, method: int) -> Frame:
 
 
 @runtime_checkable
-class Gallery(Protocol):
+class MediaLogger(Protocol):
     """A logger that takes exhibits."""
 
-    def show(self, exhibit: Exhibit, step: int) -> None:
+    def log_media(self, media: Media, step: int) -> None:
         """Take one."""
         ...
 
 
-def show(trainer: Trainer, exhibit: Exhibit) -> None:
+def log_media(trainer: Trainer, media: Media) -> None:
     """Hand an exhibit to every logger of a trainer that takes them; the first process does."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:
-        if isinstance(logger, Gallery):
-            logger.show(exhibit, trainer.global_step)
+        if isinstance(logger, MediaLogger):
+            logger.log_media(media, trainer.global_step)

@@ -20,20 +20,34 @@ import torch
 from outtake.core.errors import CheckpointError
 from outtake.core.files import replace_file
 
-FORMAT = 1
-MODEL, CONFIG, LABELS, WEIGHTS = "model.json", "config.yaml", "labels.json", "weights.safetensors"
-_LONGEST_TEXT_BYTES = 4 * 2**20
-_MOST_MEMBERS = 1000
-_BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: same content, same bytes
+ARCHIVE_FORMAT = 1
+MODEL_FILE, CONFIG_FILE, LABELS_FILE, WEIGHTS_FILE = (
+    "model.json",
+    "config.yaml",
+    "labels.json",
+    "weights.safetensors",
+)
+_MAX_TEXT_BYTES = 4 * 2**20
+_MAX_MEMBERS = 1000
+_FIXED_TIMESTAMP = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the earliest that a zip can say: same content, same bytes
 
 
-def write_bundle(path: Path, checkpoint: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+def write_archive(
+    path: Path, checkpoint: Mapping[str, Any], extra_files: Mapping[str, bytes]
+) -> None:
     """Write a bundle, whole or not at all.
 
     Args:
         path: the zip.
         checkpoint: as :func:`outtake.training.checkpoint_files.read_checkpoint` gives it.
-        files: what else goes in, by name.
+        extra_files: what else goes in, by name.
 
     Raises:
         OutputError: it can not be written.
@@ -41,13 +55,13 @@ def write_bundle(path: Path, checkpoint: Mapping[str, Any], files: Mapping[str, 
     record = checkpoint["outtake"]
     weights = {name: tensor.contiguous() for name, tensor in checkpoint["state_dict"].items()}
     members = {
-        CONFIG: str(record["config"]).encode(),
-        LABELS: _json(record["labels"]),
-        WEIGHTS: safetensors.torch.save(weights),
-        **files,
+        CONFIG_FILE: str(record["config"]).encode(),
+        LABELS_FILE: _to_json(record["labels"]),
+        WEIGHTS_FILE: safetensors.torch.save(weights),
+        **extra_files,
     }
     about = {
-        "format": FORMAT,
+        "format": ARCHIVE_FORMAT,
         "record_format": record["format"],
         "version": record["version"],
         "channels": record["channels"],
@@ -58,10 +72,10 @@ def write_bundle(path: Path, checkpoint: Mapping[str, Any], files: Mapping[str, 
 
     def write(file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as archive:
-            for name, content in {MODEL: _json(about), **members}.items():
+            for name, content in {MODEL_FILE: _to_json(about), **members}.items():
                 # Weights do not shrink, and what is not packed can not be a bomb.
                 packed = name.endswith((".json", ".jsonl", ".yaml", ".md", ".html"))
-                entry = zipfile.ZipInfo(name, _BEGINNING)
+                entry = zipfile.ZipInfo(name, _FIXED_TIMESTAMP)
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 entry.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
                 archive.writestr(entry, content)
@@ -69,25 +83,25 @@ def write_bundle(path: Path, checkpoint: Mapping[str, Any], files: Mapping[str, 
     replace_file(path, write)
 
 
-def read_bundle(path: Path) -> dict[str, Any]:
+def read_archive(path: Path) -> dict[str, Any]:
     """Read a bundle into the shape of a checkpoint: ``outtake``, ``state_dict`` and ``epoch``.
 
     Raises:
-        CheckpointError: missing, damaged, altered, or not what :func:`write_bundle` writes.
+        CheckpointError: missing, damaged, altered, or not what :func:`write_archive` writes.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such bundle; give a .zip of export.py")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
-            about = json.loads(_read(archive, MODEL, _LONGEST_TEXT_BYTES))
-            if about["format"] != FORMAT:
+            about = json.loads(_read_member(archive, MODEL_FILE, _MAX_TEXT_BYTES))
+            if about["format"] != ARCHIVE_FORMAT:
                 raise CheckpointError(
-                    f"{path} has format {about['format']}, this version reads {FORMAT}"
+                    f"{path} has format {about['format']}, this version reads {ARCHIVE_FORMAT}"
                 )
-            limits = {CONFIG: _LONGEST_TEXT_BYTES, LABELS: _LONGEST_TEXT_BYTES}
-            limits[WEIGHTS] = path.stat().st_size
-            members = {name: _read(archive, name, limit) for name, limit in limits.items()}
+            limits = {CONFIG_FILE: _MAX_TEXT_BYTES, LABELS_FILE: _MAX_TEXT_BYTES}
+            limits[WEIGHTS_FILE] = path.stat().st_size
+            members = {name: _read_member(archive, name, limit) for name, limit in limits.items()}
         for name, content in members.items():
             if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
                 raise CheckpointError(f"{path}: {name} is not what model.json says: altered")
@@ -95,12 +109,12 @@ def read_bundle(path: Path) -> dict[str, Any]:
             "outtake": {
                 "format": about["record_format"],
                 "version": about["version"],
-                "config": members[CONFIG].decode(),
-                "labels": json.loads(members[LABELS]),
+                "config": members[CONFIG_FILE].decode(),
+                "labels": json.loads(members[LABELS_FILE]),
                 "channels": about["channels"],
                 "short_side": about["short_side"],
             },
-            "state_dict": _weights(members[WEIGHTS]),
+            "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(about["epoch"]),
         }
     except CheckpointError:
@@ -116,7 +130,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    if len(names) > _MOST_MEMBERS or len(names) != len(set(names)):
+    if len(names) > _MAX_MEMBERS or len(names) != len(set(names)):
         raise CheckpointError(f"{path}: too many members, or two of one name")
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
@@ -128,9 +142,9 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
             )
 
 
-def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     entry = archive.getinfo(name)
-    if name == WEIGHTS and entry.compress_type != zipfile.ZIP_STORED:
+    if name == WEIGHTS_FILE and entry.compress_type != zipfile.ZIP_STORED:
         raise CheckpointError(f"{archive.filename}: {name} is packed, as export.py never does")
     with archive.open(entry) as member:
         # Not what the entry says of its size, but what comes out.
@@ -140,9 +154,9 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     return content
 
 
-def _weights(content: bytes) -> dict[str, torch.Tensor]:
+def _load_weights(content: bytes) -> dict[str, torch.Tensor]:
     return dict(safetensors.torch.load(content))
 
 
-def _json(record: Any) -> bytes:
+def _to_json(record: Any) -> bytes:
     return (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()

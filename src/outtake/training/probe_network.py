@@ -18,26 +18,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from outtake.core.errors import ConfigError
 from outtake.models.deterministic_resize import deterministic_resizing
-from outtake.training.random_state import random_state, set_random_state
+from outtake.training.random_state import random_state, restore_random_state
 
-SIDE = 32  # networks take any size; one pixel is left at stride 32
+PROBE_SIDE_PX = 32  # networks take any size; one pixel is left at stride 32
 
 
 @dataclass(frozen=True)
-class Trial:
+class ProbeResult:
     """What was found.
 
     Args:
-        unreached: names of the weights that no gradient of the logits reaches, in their order:
-            neither in training nor in evaluation.
-        called: names of the modules that are called, in training and in evaluation.
+        unused_parameters: names of the weights that no gradient of the logits reaches, in their
+            order: neither in training nor in evaluation.
+        called_modules: names of the modules that are called, in training and in evaluation.
     """
 
-    unreached: list[str]
-    called: frozenset[str]
+    unused_parameters: list[str]
+    called_modules: frozenset[str]
 
 
-def tried(net: nn.Module, channels: int) -> Trial | None:
+def probe(net: nn.Module, channels: int) -> ProbeResult | None:
     """Try a copy of a network on empty images; it and the random generators stay as they are.
 
     Args:
@@ -51,25 +51,27 @@ def tried(net: nn.Module, channels: int) -> Trial | None:
     drawn = random_state()
     try:
         copied = copy.deepcopy(net)
-        with _calls(copied) as in_training:
-            _go_backward(copied, channels, training=True)
-        with _calls(copied) as in_evaluation:
-            _go_backward(copied, channels, training=False)
+        with _record_calls(copied) as in_training:
+            _backward_on_zeros(copied, channels, training=True)
+        with _record_calls(copied) as in_evaluation:
+            _backward_on_zeros(copied, channels, training=False)
     except Exception:
         return None
     finally:
-        set_random_state(drawn)
-    return Trial(
-        unreached=[
+        restore_random_state(drawn)
+    return ProbeResult(
+        unused_parameters=[
             name
             for name, weight in copied.named_parameters()
             if weight.requires_grad and weight.grad is None
         ],
-        called=frozenset(in_training & in_evaluation),
+        called_modules=frozenset(in_training & in_evaluation),
     )
 
 
-def check_output(net: nn.Module, channels: int, classes: int, size: tuple[int, int]) -> None:
+def check_network_output(
+    net: nn.Module, channels: int, classes: int, size: tuple[int, int]
+) -> None:
     """Show a copy of a network one empty image, and look at what it makes of it.
 
     A network that can not be tried here, as one that works on a GPU only, is taken as it is.
@@ -93,7 +95,7 @@ def check_output(net: nn.Module, channels: int, classes: int, size: tuple[int, i
     except Exception:
         return
     finally:
-        set_random_state(drawn)
+        restore_random_state(drawn)
     wanted = (1, classes, *size)
     if isinstance(made, torch.Tensor) and tuple(made.shape) == wanted:
         return
@@ -105,7 +107,7 @@ def check_output(net: nn.Module, channels: int, classes: int, size: tuple[int, i
 
 
 @contextmanager
-def _calls(net: nn.Module) -> Iterator[set[str]]:
+def _record_calls(net: nn.Module) -> Iterator[set[str]]:
     """Collect the names of the modules that are called."""
     called: set[str] = set()
     names = {module: name for name, module in net.named_modules()}
@@ -120,13 +122,15 @@ def _calls(net: nn.Module) -> Iterator[set[str]]:
             hook.remove()
 
 
-def _go_backward(net: nn.Module, channels: int, *, training: bool) -> None:
+def _backward_on_zeros(net: nn.Module, channels: int, *, training: bool) -> None:
     net.train(training)
     for layer in net.modules():
         # With the statistics that they have: those of one pixel, or of other processes, are none.
         if isinstance(layer, _BatchNorm):
             layer.training = False
     weight = next(net.parameters())
-    images = torch.zeros(2, channels, SIDE, SIDE, dtype=weight.dtype, device=weight.device)
+    images = torch.zeros(
+        2, channels, PROBE_SIDE_PX, PROBE_SIDE_PX, dtype=weight.dtype, device=weight.device
+    )
     with torch.enable_grad(), deterministic_resizing(images):
         net(images).sum().backward()

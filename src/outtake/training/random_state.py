@@ -22,7 +22,7 @@ def random_state() -> dict[str, Any]:
     }
 
 
-def set_random_state(state: dict[str, Any]) -> None:
+def restore_random_state(state: dict[str, Any]) -> None:
     """Put back what :func:`random_state` gave; devices that are not here are left out."""
     version, numbers, gauss_next = state["python"]
     random.setstate((version, tuple(numbers), gauss_next))
@@ -34,7 +34,7 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(device_state, index)
 
 
-class RankRandomness(Callback):
+class SeedEachRank(Callback):
     """Lets each rank draw numbers of its own once the networks, which have to be equal, are made.
 
     With one seed, dropout would leave out the same places in the images of every rank. The first

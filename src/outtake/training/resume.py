@@ -17,27 +17,27 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
-from outtake.training.find_callbacks import callbacks_of
-from outtake.training.loop_state import Position
-from outtake.training.random_state import random_state, set_random_state
-from outtake.training.relocate_checkpoints import follow_folder
+from outtake.training.find_callbacks import find_callbacks
+from outtake.training.loop_state import LoopPosition
+from outtake.training.random_state import random_state, restore_random_state
+from outtake.training.relocate_checkpoints import rebase_checkpoint_paths
 
-KEY = "resume"
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RESUME_KEY = "resume"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = logging.getLogger(__name__)
 
 
-class StoppedBySignal(SystemExit):
+class StopRequested(SystemExit):
     """A signal asked the fit to end, and it ended between two steps.
 
     Attributes:
-        signal: which.
+        signal_number: which.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
-        self.signal = number
+        self.signal_number = number
 
 
 class LastCheckpoint(Callback):
@@ -62,30 +62,30 @@ class LastCheckpoint(Callback):
     ) -> None:
         self._path = path
         self._every_n_steps = every_n_steps
-        self.signals = (*SIGNALS, *signals)
-        self._saved: Position | None = None
-        self._saving: Position | None = None
+        self.signals = (*STOP_SIGNALS, *signals)
+        self._saved_position: LoopPosition | None = None
+        self._position_to_save: LoopPosition | None = None
         self._saved_step = 0
-        self._loaded: dict[str, Any] | None = None
-        self._inside = False
-        self._before_validation: dict[str, Any] | None = None
-        self._cut: tuple[Position, dict[str, Any]] | None = None
-        self.requested: int | None = None
+        self._to_restore: dict[str, Any] | None = None
+        self._resumes_mid_epoch = False
+        self._random_state_before_validation: dict[str, Any] | None = None
+        self._stopped_mid_epoch: tuple[LoopPosition, dict[str, Any]] | None = None
+        self.requested_signal: int | None = None
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Hand each part to whom it concerns; some can only take it when the fit has begun."""
-        follow_folder(trainer, checkpoint, self._path.parent)
-        loaded = checkpoint.get(KEY)
+        rebase_checkpoint_paths(trainer, checkpoint, self._path.parent)
+        loaded = checkpoint.get(RESUME_KEY)
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
         batches = int(loaded["batches"]) if loaded else 0
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, DataModule):
             data.resume(epochs, batches)
         if loaded:
-            self._loaded = loaded
-            self._saved = Position(epochs, batches, bool(loaded["validating"]))
+            self._to_restore = loaded
+            self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))
             for logger in trainer.loggers:
                 state = loaded["loggers"].get(type(logger).__name__)
                 if state is not None and hasattr(logger, "load_state_dict"):
@@ -94,42 +94,46 @@ class LastCheckpoint(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals over from Lightning, which gives them back at the end."""
         self._saved_step = trainer.global_step
-        self.take_signals()
+        self.install_signal_handlers()
 
-    def take_signals(self) -> None:
+    def install_signal_handlers(self) -> None:
         """Let the signals be noted only, to be acted on between two steps."""
         if threading.current_thread() is threading.main_thread():
             for number in self.signals:
-                signal.signal(number, self._request)
+                signal.signal(number, self._note_signal)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch before, all of whose records are written by now."""
-        place, self._inside, self._cut = loop_state.between_epochs(trainer), False, None
-        if place.epochs and self._loaded is None:
+        place, self._resumes_mid_epoch, self._stopped_mid_epoch = (
+            loop_state.between_epochs(trainer),
+            False,
+            None,
+        )
+        if place.epochs and self._to_restore is None:
             self._save(trainer, place)
-        self._end_if_requested(trainer, place)
+        self._stop_if_requested(trainer, place)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         """Put back what was loaded; save the step before, if it is time."""
-        self._put_back(trainer)
-        if self._inside:
-            loop_state.go_on_inside(trainer)
-            self._inside = False
-        self._before_validation = None
+        self._restore(trainer)
+        if self._resumes_mid_epoch:
+            loop_state.skip_metric_reset(trainer)
+            self._resumes_mid_epoch = False
+        self._random_state_before_validation = None
         place = loop_state.between_batches(trainer)
         if place is None or not place.batches:
             return
         due = self._every_n_steps and trainer.global_step % self._every_n_steps == 0
         if due and trainer.global_step != self._saved_step:
             self._save(trainer, place)
-        self._end_if_requested(trainer, place)
+        self._stop_if_requested(trainer, place)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put back what was loaded; remember what validation might draw."""
-        self._put_back(trainer)
-        self._before_validation = random_state()
+        self._restore(trainer)
+        self._random_state_before_validation = random_state()
 
     def on_validation_batch_start(
         self,
@@ -142,7 +146,7 @@ class LastCheckpoint(Callback):
         """End a validation that may take long; it is begun anew when the run goes on."""
         place = loop_state.before_validation(trainer) if trainer.state.fn == "fit" else None
         if place is not None:
-            self._end_if_requested(trainer, place)
+            self._stop_if_requested(trainer, place)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save an epoch that a limit has cut short, before the others take it for a whole one.
@@ -150,16 +154,21 @@ class LastCheckpoint(Callback):
         If it has ended with a validation of its own, the others have still to see the score: it is
         saved at the end of the fit, with what was known here.
         """
-        place = loop_state.cut_short(trainer)
+        place = loop_state.stopped_mid_epoch(trainer)
         if place is None:
             return
-        self._cut = place, self._record(trainer, place)
-        if self._before_validation is None:
+        self._stopped_mid_epoch = place, self._resume_state(trainer, place)
+        if self._random_state_before_validation is None:
             self._save(trainer, place)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last epoch."""
-        self._save(trainer, self._cut[0] if self._cut else loop_state.between_epochs(trainer))
+        self._save(
+            trainer,
+            self._stopped_mid_epoch[0]
+            if self._stopped_mid_epoch
+            else loop_state.between_epochs(trainer),
+        )
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -169,35 +178,39 @@ class LastCheckpoint(Callback):
         It went to the whole group, and ended the loader's workers before the step was over. With
         several ranks, the others may not be there to save: their workers are told not to end.
         """
-        if self.requested is None and not isinstance(exception, SIGTERMException):
+        if self.requested_signal is None and not isinstance(exception, SIGTERMException):
             return
         if trainer.world_size > 1:
             return
         place = loop_state.after_exception(trainer)
-        if place is not None and not isinstance(exception, StoppedBySignal):
+        if place is not None and not isinstance(exception, StopRequested):
             self._save(trainer, place)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add what Lightning leaves out, to the checkpoints that are saved here."""
-        place = self._saving
+        place = self._position_to_save
         if place is None:
             return
         fit_loop = checkpoint["loops"]["fit_loop"]
-        loop_state.write_position(fit_loop, place, int(trainer.num_training_batches))
+        loop_state.rewrite_loop_counters(fit_loop, place, int(trainer.num_training_batches))
         checkpoint["epoch"] = place.epochs if place.batches else place.epochs - 1
-        checkpoint[KEY] = self._cut[1] if self._cut else self._record(trainer, place)
+        checkpoint[RESUME_KEY] = (
+            self._stopped_mid_epoch[1]
+            if self._stopped_mid_epoch
+            else self._resume_state(trainer, place)
+        )
 
-    def _record(self, trainer: Trainer, place: Position) -> dict[str, Any]:
-        draws = self._before_validation if place.validating else None
+    def _resume_state(self, trainer: Trainer, place: LoopPosition) -> dict[str, Any]:
+        draws = self._random_state_before_validation if place.validating else None
         return {
             "batches": place.batches,
             "validating": place.validating,
-            "random": collectives.gathered(draws or random_state()),
-            "sums": loop_state.sums_state(trainer) if place.batches else {},
-            "watched": loop_state.watched_metrics(trainer),
-            "logged_steps": loop_state.logged_steps(trainer),
+            "random": collectives.all_gather(draws or random_state()),
+            "sums": loop_state.running_means(trainer) if place.batches else {},
+            "watched": loop_state.callback_metrics(trainer),
+            "logged_steps": loop_state.logger_step(trainer),
             "loggers": {
                 type(logger).__name__: logger.state_dict()
                 for logger in trainer.loggers
@@ -205,48 +218,50 @@ class LastCheckpoint(Callback):
             },
         }
 
-    def _put_back(self, trainer: Trainer) -> None:
-        if self._loaded is None:
+    def _restore(self, trainer: Trainer) -> None:
+        if self._to_restore is None:
             return
-        loaded, self._loaded = self._loaded, None
-        self._inside = int(loaded["batches"]) > 0
-        loop_state.set_logged_steps(trainer, int(loaded["logged_steps"]))
-        loop_state.set_watched_metrics(trainer, loaded["watched"])
-        loop_state.set_sums_state(trainer, loaded["sums"])
+        loaded, self._to_restore = self._to_restore, None
+        self._resumes_mid_epoch = int(loaded["batches"]) > 0
+        loop_state.restore_logger_step(trainer, int(loaded["logged_steps"]))
+        loop_state.restore_callback_metrics(trainer, loaded["watched"])
+        loop_state.restore_running_means(trainer, loaded["sums"])
         draws = loaded["random"]
         # A single state is that of a version that knew one process.
         states = draws if isinstance(draws, list) else [draws]
         if len(states) == trainer.world_size:
-            set_random_state(states[trainer.global_rank])
+            restore_random_state(states[trainer.global_rank])
         else:
             log.warning(
                 f"this run goes on with {trainer.world_size} processes and had {len(states)}: "
                 "samples and weights are those that it would have had, dropout draws anew"
             )
 
-    def _save(self, trainer: Trainer, place: Position) -> None:
-        if place == self._saved:
+    def _save(self, trainer: Trainer, place: LoopPosition) -> None:
+        if place == self._saved_position:
             return
         if place.validating:
             # Validation runs on the averaged weights, which are swapped in for the time.
-            for averaging in callbacks_of(trainer, WeightAveraging):
+            for averaging in find_callbacks(trainer, WeightAveraging):
                 averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
-        self._saving = place
+        self._position_to_save = place
         try:
             trainer.save_checkpoint(self._path)
         finally:
-            self._saving = None
-        self._saved, self._saved_step = place, trainer.global_step
+            self._position_to_save = None
+        self._saved_position, self._saved_step = place, trainer.global_step
 
-    def _end_if_requested(self, trainer: Trainer, place: Position) -> None:
+    def _stop_if_requested(self, trainer: Trainer, place: LoopPosition) -> None:
         # Whichever rank was told, all end between the same two steps.
-        requested = collectives.highest(self.requested or 0, trainer.strategy.root_device)
+        requested = collectives.all_reduce_max(
+            self.requested_signal or 0, trainer.strategy.root_device
+        )
         if requested:
-            self.requested = requested
+            self.requested_signal = requested
             self._save(trainer, place)
-            raise StoppedBySignal(requested)
+            raise StopRequested(requested)
 
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested == signal.SIGINT == number:
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested_signal == signal.SIGINT == number:
             raise KeyboardInterrupt
-        self.requested = number
+        self.requested_signal = number

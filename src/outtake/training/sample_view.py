@@ -16,7 +16,7 @@ from outtake.training.media import Overlay
 
 
 @dataclass(frozen=True)
-class Shown:
+class SampleView:
     """A sample of validation.
 
     Attributes:
@@ -36,12 +36,14 @@ class Shown:
         painted = overlay(self.image, self.prediction, palette)
         return [self.image, colourise(self.truth, palette), painted]
 
-    def overlay(self) -> Overlay:
+    def to_overlay(self) -> Overlay:
         """Return image and masks apart."""
         return Overlay(self.name, self.image, {"truth": self.truth, "prediction": self.prediction})
 
 
-def shown_sample(trainer: Trainer, batch: Batch, predicted: torch.Tensor, position: int) -> Shown:
+def sample_view(
+    trainer: Trainer, batch: Batch, predicted: torch.Tensor, position: int
+) -> SampleView:
     """Take one sample out of a batch of validation.
 
     Args:
@@ -52,21 +54,21 @@ def shown_sample(trainer: Trainer, batch: Batch, predicted: torch.Tensor, positi
     """
     truth = batch["mask"][position].cpu().numpy().astype(np.uint8)
     guess = predicted[position].cpu().numpy().astype(np.uint8)
-    image = rgb(batch["image"][position])
+    image = to_rgb(batch["image"][position])
     rows = (np.arange(truth.shape[0]) * image.shape[0] // truth.shape[0])[:, None]
     columns = (np.arange(truth.shape[1]) * image.shape[1] // truth.shape[1])[None]
-    name = sample_name(trainer, "val", int(batch["index"][position]))
-    return Shown(name, np.ascontiguousarray(image[rows, columns]), truth, guess)
+    name = sample_id(trainer, "val", int(batch["index"][position]))
+    return SampleView(name, np.ascontiguousarray(image[rows, columns]), truth, guess)
 
 
-def rgb(image: torch.Tensor) -> Frame:
+def to_rgb(image: torch.Tensor) -> Frame:
     """Return an image of a batch, uint8 (C, h, w) with any channels, as RGB (h, w, 3)."""
     picture = image.cpu().permute(1, 2, 0).numpy()
     picture = picture[..., :3] if picture.shape[2] >= 3 else np.repeat(picture[..., :1], 3, 2)
     return np.ascontiguousarray(picture)
 
 
-def sample_name(trainer: Trainer, split: str, index: int) -> str:
+def sample_id(trainer: Trainer, split: str, index: int) -> str:
     """Return what the data set calls a sample; its number where it has no names."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     return data.report(split).pairs[index].id if isinstance(data, DataModule) else str(index)

@@ -26,8 +26,8 @@ def poly(
     check_number("scheduler.warmup_steps", warmup_steps, 0, whole=True)
 
     def share(step: int) -> float:
-        left: float = (1 - _progress(step, total_steps, warmup_steps)) ** power
-        return _warmup(step, warmup_steps) * left
+        left: float = (1 - _progress_after_warmup(step, total_steps, warmup_steps)) ** power
+        return _warmup_factor(step, warmup_steps) * left
 
     return LambdaLR(optimizer, share)
 
@@ -45,8 +45,8 @@ def cosine(
     floor = lr_min / highest
 
     def share(step: int) -> float:
-        turn = math.cos(math.pi * _progress(step, total_steps, warmup_steps))
-        return _warmup(step, warmup_steps) * (floor + (1 - floor) * (1 + turn) / 2)
+        turn = math.cos(math.pi * _progress_after_warmup(step, total_steps, warmup_steps))
+        return _warmup_factor(step, warmup_steps) * (floor + (1 - floor) * (1 + turn) / 2)
 
     return LambdaLR(optimizer, share)
 
@@ -65,10 +65,10 @@ def one_cycle(optimizer: Optimizer, total_steps: int, *, warmup_share: float = 0
     return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=warmup_share)
 
 
-def _warmup(step: int, warmup_steps: int) -> float:
+def _warmup_factor(step: int, warmup_steps: int) -> float:
     return min(1.0, (step + 1) / (warmup_steps + 1))
 
 
-def _progress(step: int, total_steps: int, warmup_steps: int) -> float:
+def _progress_after_warmup(step: int, total_steps: int, warmup_steps: int) -> float:
     rest = max(total_steps - warmup_steps, 1)
     return min(max(step - warmup_steps, 0) / rest, 1.0)

@@ -16,12 +16,18 @@ from torch.optim.lr_scheduler import LRScheduler
 from outtake.core.errors import NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
-from outtake.evaluation.metrics import Confusion, ConfusionMatrix, flat, predict_labels, scores
+from outtake.evaluation.metrics import (
+    Confusion,
+    ConfusionMatrix,
+    labels_from_logits,
+    scores,
+    to_log_dict,
+)
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.training import collectives
 
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
-MakeScheduler = Callable[[Optimizer, int], LRScheduler]
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
 
 
 class SegmentationTask(LightningModule):
@@ -36,7 +42,7 @@ class SegmentationTask(LightningModule):
         optimizer: makes the optimizer from the parameters; None for a task that only predicts.
         scheduler: makes the schedule from the optimizer and the number of steps, or None.
         channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
-        record: plain containers that go into every checkpoint under ``outtake``: what
+        checkpoint_record: plain containers that go into every checkpoint under ``outtake``: what
             :func:`outtake.config.load_trained.load_trained` rebuilds the task from.
     """
 
@@ -46,11 +52,11 @@ class SegmentationTask(LightningModule):
         normalize: nn.Module,
         labels: LabelSpace,
         loss: nn.Module,
-        optimizer: MakeOptimizer | None = None,
-        scheduler: MakeScheduler | None = None,
+        optimizer: OptimizerFactory | None = None,
+        scheduler: SchedulerFactory | None = None,
         *,
         channels_last: bool = True,
-        record: dict[str, Any] | None = None,
+        checkpoint_record: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -58,12 +64,12 @@ class SegmentationTask(LightningModule):
         self.normalize = normalize
         self.labels = labels
         self.loss = loss
-        self.record = record or {}
-        self._make_optimizer = optimizer
-        self._make_scheduler = scheduler
+        self.checkpoint_record = checkpoint_record or {}
+        self._optimizer_factory = optimizer
+        self._scheduler_factory = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
-        self.counted: Confusion | None = None  # of the last whole validation
-        self.images_in_step = 0  # of the last training batch, of all ranks
+        self.last_confusion: Confusion | None = None  # of the last whole validation
+        self.images_in_last_batch = 0  # of the last training batch, of all ranks
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
@@ -98,16 +104,16 @@ class SegmentationTask(LightningModule):
         """
         own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
         # A rank's loss is its part of the global batch's, scaled so that the mean of all is that.
-        loss, count = collectives.mean_over_ranks(own.detach(), len(batch["image"]), weighted=False)
+        loss, count = collectives.all_reduce_mean(own.detach(), len(batch["image"]), weighted=False)
         if not torch.isfinite(loss):
             guilty = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
-            raise self.not_finite(f"the loss became {loss.item()}", guilty)
-        self.images_in_step = count
+            raise self.nan_error(f"the loss became {loss.item()}", guilty)
+        self.images_in_last_batch = count
         self.log("train/loss", loss, prog_bar=True, batch_size=count)
         for name, part in getattr(self.loss, "parts", {}).items():
             self.log(
                 f"train/loss_{name}",
-                collectives.total(part) / collectives.world_size(),
+                collectives.all_reduce_sum(part) / collectives.world_size(),
                 batch_size=count,
             )
         self.log("train/loss_epoch", loss, on_step=False, on_epoch=True, batch_size=count)
@@ -120,30 +126,32 @@ class SegmentationTask(LightningModule):
         own = self.loss(logits, mask)
         images = int((batch["index"] >= 0).sum())
         # A rank that has had all its batches gets one without samples, which counts for nothing.
-        loss, count = collectives.mean_over_ranks(own, images, weighted=True)
+        loss, count = collectives.all_reduce_mean(own, images, weighted=True)
         if not torch.isfinite(loss):
             what = f"the validation loss became {loss.item()}"
             guilty = [] if torch.isfinite(own) else batch["index"].tolist()
-            raise self.not_finite(what, guilty, "validation")
-        predicted = predict_labels(logits)
+            raise self.nan_error(what, guilty, "validation")
+        predicted = labels_from_logits(logits)
         self.confusion.update(predicted, mask)
         self.log("val/loss", loss, batch_size=count)
         return predicted
 
-    def not_finite(
-        self, what: str, samples: list[int], split: str = "training"
+    def nan_error(
+        self, message: str, samples: list[int], split: str = "training"
     ) -> NonFiniteLossError:
         """Return the error that ends a run whose numbers are no longer numbers.
 
         Every rank has to ask for it at the same place: each names its samples.
         """
-        samples = [index for each in collectives.gathered(samples) for index in each if index >= 0]
+        samples = [
+            index for each in collectives.all_gather(samples) for index in each if index >= 0
+        ]
         named = ", ".join(map(str, samples)) or "none"
         return NonFiniteLossError(
-            f"{what} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "
+            f"{message} at epoch {self.current_epoch}, step {self.global_step} ({split} samples "
             f"{named}); lower optimizer.lr, or set trainer.gradient_clip_val",
             {
-                "what": what,
+                "what": message,
                 "epoch": self.current_epoch,
                 "step": self.global_step,
                 "split": split,
@@ -153,27 +161,27 @@ class SegmentationTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the whole split."""
-        self.counted = self.confusion.counts()
-        record = flat(scores(self.counted, self.labels.names), "val")
+        self.last_confusion = self.confusion.counts()
+        record = to_log_dict(scores(self.last_confusion, self.labels.names), "val")
         self.confusion.reset()
         # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
         self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)
         self.log_dict(record)
 
-    def validation_metrics(self) -> list[str]:
+    def validation_metric_names(self) -> list[str]:
         """Return the names of what a validation logs; classes that never occur have no IoU."""
         classes = len(self.labels.names)
         each_once = scores(np.ones((classes, classes), np.int64), self.labels.names)
-        return ["val/loss", *flat(each_once, "val")]
+        return ["val/loss", *to_log_dict(each_once, "val")]
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule that is stepped with it."""
-        assert self._make_optimizer is not None, "this task was built to predict, not to train"
-        optimizer = self._make_optimizer(p for p in self.parameters() if p.requires_grad)
-        if self._make_scheduler is None:
+        assert self._optimizer_factory is not None, "this task was built to predict, not to train"
+        optimizer = self._optimizer_factory(p for p in self.parameters() if p.requires_grad)
+        if self._scheduler_factory is None:
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self._make_scheduler(optimizer, steps)
+        schedule = self._scheduler_factory(optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -184,4 +192,4 @@ class SegmentationTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record that the task is rebuilt from."""
-        checkpoint["outtake"] = self.record
+        checkpoint["outtake"] = self.checkpoint_record

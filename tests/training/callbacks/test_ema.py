@@ -11,7 +11,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import EMAWeightAveraging
 from torch import nn
 
-from outtake.training.callbacks.ema import MovingAverage
+from outtake.training.callbacks.ema import ExponentialMovingAverage
 
 
 class Net(LightningModule):
@@ -35,18 +35,18 @@ def devices_after_setup(callback: EMAWeightAveraging) -> set[str]:
 
 
 def test_the_average_follows_the_network_to_its_device_unless_it_is_told_where_to_be() -> None:
-    assert devices_after_setup(MovingAverage()) == {"meta"}
-    assert devices_after_setup(MovingAverage(device="cpu")) == {"cpu"}
+    assert devices_after_setup(ExponentialMovingAverage()) == {"meta"}
+    assert devices_after_setup(ExponentialMovingAverage(device="cpu")) == {"cpu"}
 
 
 def test_the_average_of_before_was_left_behind() -> None:
-    # If this fails, Lightning does it by itself, and MovingAverage can go.
+    # If this fails, Lightning does it by itself, and ExponentialMovingAverage can go.
     assert devices_after_setup(EMAWeightAveraging()) == {"cpu"}
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.9])
 def test_the_average_is_lightnings_under_the_same_name(decay: float) -> None:
-    ours, theirs = MovingAverage(decay=decay), EMAWeightAveraging(decay=decay)
+    ours, theirs = ExponentialMovingAverage(decay=decay), EMAWeightAveraging(decay=decay)
     assert ours.state_key == theirs.state_key
     net = Net()
     for callback in (ours, theirs):

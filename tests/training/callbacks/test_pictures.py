@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from outtake.core.labels import LabelSpace
-from outtake.training.artifact_names import file_part, in_words
+from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.callbacks.data_tables import AugmentedSamples, ValidationTables
-from outtake.training.callbacks.hard_examples import WorstImages
-from outtake.training.callbacks.nan_guard import ConfusionRecord
+from outtake.training.callbacks.hard_examples import HardExamples
+from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter
 from outtake.training.callbacks.throughput import ValidationImages
 from outtake.training.losses.cross_entropy_dice import CrossEntropyDice
-from outtake.training.media import Overlay, Picture, Table, show
+from outtake.training.media import Overlay, Picture, Table, log_media
 from outtake.training.task import SegmentationTask
 
 LABELS = LabelSpace.named(["road", "car", "sky"], [(90, 60, 90), (0, 0, 200), (120, 180, 230)])
@@ -81,7 +81,7 @@ def test_the_worst_images_are_those_with_the_lowest_miou_worst_first(
 ) -> None:
     masks = np.random.default_rng(1).integers(0, 3, (3, 20, 30)).astype(np.uint8)
     masks[1, :10] = 255  # not scored
-    seen, worst = Seen(), WorstImages(count=3)
+    seen, worst = Seen(), HardExamples(count=3)
     for first, shares in ((0, [0.1, 0.9, 0.5]), (3, [0.0, 0.7, 0.2])):
         outputs = wrong(masks, shares)
         worst.on_validation_batch_end(trainer(seen), task, outputs, batch(masks, first), 0)
@@ -141,23 +141,23 @@ OF_SEVERAL = {
 def test_a_validation_has_its_step_in_its_name_where_its_epoch_may_have_several(when: str) -> None:
     here = trainer(Seen(), **(ALONE | OF_SEVERAL)[when])
     several = when in OF_SEVERAL
-    assert file_part(here) == ("epoch_0002_step_000030" if several else "epoch_0002")
-    assert in_words(here) == ("epoch 2, step 30" if several else "epoch 2")
+    assert artifact_stem(here) == ("epoch_0002_step_000030" if several else "epoch_0002")
+    assert validation_title(here) == ("epoch 2, step 30" if several else "epoch 2")
 
 
 def test_pictures_and_matrices_of_one_validation_have_one_name(
     task: SegmentationTask, tmp_path: Path
 ) -> None:
     masks = np.zeros((2, 20, 30), np.uint8)
-    seen, images, worst = Seen(), ValidationImages(count=2), WorstImages(count=1)
+    seen, images, worst = Seen(), ValidationImages(count=2), HardExamples(count=1)
     loaders = SimpleNamespace(batch_sampler=[[0, 1]])
     here = trainer(seen, val_dataloaders=loaders, **OF_SEVERAL["twice an epoch"])
     for each in (images, worst):
         each.on_validation_batch_end(here, task, wrong(masks, [0.5, 0.2]), batch(masks), 0)
         each.on_validation_epoch_end(here, task)
-    task.counted = np.eye(3, dtype=np.int64)
+    task.last_confusion = np.eye(3, dtype=np.int64)
     ValidationTables().on_validation_end(here, task)
-    ConfusionRecord(tmp_path).on_validation_end(here, task)
+    ConfusionMatrixWriter(tmp_path).on_validation_end(here, task)
     files = [each.file for each, _ in seen.exhibits if isinstance(each, Picture)]
     assert files == [f"{k}_epoch_0002_step_000030.png" for k in ("val", "worst", "confusion")]
     (path,) = tmp_path.iterdir()
@@ -166,7 +166,7 @@ def test_pictures_and_matrices_of_one_validation_have_one_name(
 
 
 def test_tables_of_a_validation(task: SegmentationTask) -> None:
-    task.counted = np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]])
+    task.last_confusion = np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]])
     seen = Seen()
     ValidationTables().on_validation_end(trainer(seen), task)
     picture, matrix, classes = (exhibit for exhibit, _ in seen.exhibits)
@@ -193,7 +193,7 @@ def test_augmented_samples_are_shown_before_the_first_step_only(task: Segmentati
 
 def test_only_the_first_process_shows() -> None:
     seen = Seen()
-    show(trainer(seen, is_global_zero=False), Table("a", ("b",), []))
+    log_media(trainer(seen, is_global_zero=False), Table("a", ("b",), []))
     assert not seen.exhibits
 
 
@@ -202,9 +202,12 @@ def test_a_picture_is_made_small_once_and_encoded_once() -> None:
     large[:, ::2] = 255
     overlay = Overlay("a", large, {"truth": np.ones((100, 4800), np.uint8)})
     picture = Picture("a", "a.png", large, (overlay,))
-    assert picture.small.image.shape == (50, 2400, 3) and picture.small is picture.small
-    assert picture.small.overlays[0].masks["truth"].shape == (13, 640)
-    assert picture.small.small is picture.small
+    assert (
+        picture.for_dashboard.image.shape == (50, 2400, 3)
+        and picture.for_dashboard is picture.for_dashboard
+    )
+    assert picture.for_dashboard.overlays[0].masks["truth"].shape == (13, 640)
+    assert picture.for_dashboard.for_dashboard is picture.for_dashboard
     assert cv2.imdecode(np.frombuffer(picture.png, np.uint8), 1).shape == large.shape
     assert picture.size_bytes() == 2 * large.nbytes + 480_000
 

@@ -18,13 +18,13 @@ from outtake.programs.command_line import explain_error
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import make_trainer, train
 from outtake.runs.run_folder import RunFolder
-from outtake.training.distributed.ddp import ReplicatedStrategy
+from outtake.training.distributed.ddp import DDP
 from outtake.training.distributed.environment import (
-    check_multirun,
-    check_trainer,
-    rank_of_environment,
+    check_devices,
+    check_multirun_devices,
+    global_rank,
 )
-from outtake.training.distributed.fsdp import ShardedStrategy
+from outtake.training.distributed.fsdp import FSDP
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "x",
@@ -89,15 +89,15 @@ def test_the_environment_tells_how_many_processes_there_are(
     rank: int,
 ) -> None:
     put(monkeypatch, environment)
-    world = check_trainer(composed("trainer=ddp"))
-    assert (world.starter, world.processes, world.nodes) == (starter, processes, nodes)
-    assert rank_of_environment() == rank
+    world = check_devices(composed("trainer=ddp"))
+    assert (world.launcher, world.processes_per_node, world.nodes) == (starter, processes, nodes)
+    assert global_rank() == rank
 
 
 def test_strategies_are_built_for_several_processes_and_for_one_there_is_none(
     tmp_path: Path,
 ) -> None:
-    kinds = {"ddp": ReplicatedStrategy, "fsdp": ShardedStrategy}
+    kinds = {"ddp": DDP, "fsdp": FSDP}
     for name, kind in kinds.items():
         two = make_trainer(
             composed(f"trainer={name}", "trainer.devices=2", "callbacks=none"), RunFolder(tmp_path)
@@ -139,7 +139,7 @@ def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: st
     overrides, environment, said = BAD[case]
     put(monkeypatch, environment)
     with pytest.raises(OuttakeError) as caught:
-        check_trainer(composed(*overrides))
+        check_devices(composed(*overrides))
     line = explain_error(caught.value)
     assert said in line and "\n" not in line and caught.value.exit_code == 2
 
@@ -147,7 +147,7 @@ def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: st
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_devices_that_are_not_there_are_refused() -> None:
     with pytest.raises(DeviceError, match="no CUDA device"):
-        check_trainer(compose("train", ["trainer=ddp", "trainer.accelerator=gpu"]))
+        check_devices(compose("train", ["trainer=ddp", "trainer.accelerator=gpu"]))
 
 
 def test_a_call_of_train_is_one_process(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_a_multirun_may_have_several_processes_only_if_its_launcher_starts_them(
 ) -> None:
     several = composed("trainer=ddp", "trainer.devices=2")
     with pytest.raises(ConfigError, match="submitit_slurm"):
-        check_multirun(several)
+        check_multirun_devices(several)
     put(monkeypatch, SUBMITIT)
-    check_multirun(several)
+    check_multirun_devices(several)
     with pytest.raises(ConfigError, match="one device a job"):
-        check_multirun(composed("trainer.devices=2"))
+        check_multirun_devices(composed("trainer.devices=2"))
 
 
 def test_scoring_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 
 from outtake.training import collectives
-from outtake.training.distributed.sync_batchnorm import SummedBatchNorm, SyncedLayers
+from outtake.training.distributed.sync_batchnorm import AllReduceBatchNorm, SyncBatchNormPlugin
 
 
 def network() -> nn.Module:
@@ -23,8 +23,8 @@ def network() -> nn.Module:
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_layers_are_replaced_with_their_names_tensors_and_activations(on_gpu: bool) -> None:
     before, net = network(), network()
-    changed = SyncedLayers(on_gpu=on_gpu).apply(net)
-    kind = nn.SyncBatchNorm if on_gpu else SummedBatchNorm
+    changed = SyncBatchNormPlugin(on_gpu=on_gpu).apply(net)
+    kind = nn.SyncBatchNorm if on_gpu else AllReduceBatchNorm
     assert [isinstance(layer, kind) for layer in changed] == [False, True, True]
     state, wanted = changed.state_dict(), before.state_dict()
     assert state.keys() == wanted.keys()
@@ -45,7 +45,7 @@ def test_the_sums_give_what_torch_gives(
     )
     torch.manual_seed(1)
     plain = nn.BatchNorm2d(3, momentum=momentum).double()
-    summed = SyncedLayers(on_gpu=False).apply(nn.Sequential(plain))[0]
+    summed = SyncBatchNormPlugin(on_gpu=False).apply(nn.Sequential(plain))[0]
     plain = nn.BatchNorm2d(3, momentum=momentum).double()
     images = torch.randn(4, 3, 6, 5, dtype=torch.float64) * 3 + 7
     one, other = images.clone().requires_grad_(), images.clone().requires_grad_()
@@ -65,14 +65,16 @@ def test_half_precision_goes_in_and_comes_out(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         "outtake.training.distributed.sync_batchnorm.sum_over_ranks", lambda values: values
     )
-    layer = SyncedLayers(on_gpu=False).apply(nn.Sequential(nn.BatchNorm2d(3)))[0]
+    layer = SyncBatchNormPlugin(on_gpu=False).apply(nn.Sequential(nn.BatchNorm2d(3)))[0]
     assert layer(torch.randn(2, 3, 4, 4).bfloat16()).dtype == torch.bfloat16
 
 
 def test_alone_every_collective_is_trivial() -> None:
     values = torch.tensor([1.0, 2.0])
     assert collectives.world_size() == 1
-    assert torch.equal(collectives.total(values), values)
-    assert collectives.mean_over_ranks(values[0], 3, weighted=True) == (values[0], 3)
-    assert collectives.highest(7, values.device) == 7 and collectives.gathered("x") == ["x"]
-    assert collectives.sum_over_ranks(values) is values
+    assert torch.equal(collectives.all_reduce_sum(values), values)
+    assert collectives.all_reduce_mean(values[0], 3, weighted=True) == (values[0], 3)
+    assert collectives.all_reduce_max(7, values.device) == 7 and collectives.all_gather("x") == [
+        "x"
+    ]
+    assert collectives.all_reduce_sum_with_gradient(values) is values

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
-from outtake.training.losses.cross_entropy import CrossEntropy, weigh_classes
+from outtake.training.losses.cross_entropy import CrossEntropy, class_weights_from_frequencies
 
 
 def test_the_loss_is_the_mean_over_valid_pixels() -> None:
@@ -28,7 +28,7 @@ def test_a_batch_without_a_label_has_loss_and_gradient_zero() -> None:
 @pytest.mark.parametrize("weighting", ["log", "median", "inverse"])
 def test_rare_classes_weigh_more_and_absent_ones_nothing(weighting) -> None:
     frequencies = np.array([0.7, 0.25, 0.05, 0.0])
-    weights = weigh_classes(frequencies, weighting)
+    weights = class_weights_from_frequencies(frequencies, weighting)
     assert weights[2] > weights[1] > weights[0] > 0
     assert weights[3] == 0
     assert (weights * frequencies).sum() == pytest.approx(1.0)
@@ -38,7 +38,7 @@ def test_class_weights_scale_the_sum_and_not_the_divisor() -> None:
     frequencies = np.array([0.75, 0.25])
     loss = CrossEntropy(class_weights="inverse", frequencies=frequencies)
     logits, rare = torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2, dtype=torch.long)
-    weight = weigh_classes(frequencies, "inverse")[1]
+    weight = class_weights_from_frequencies(frequencies, "inverse")[1]
     assert loss(logits, rare).item() == pytest.approx(weight * np.log(2))
 
 

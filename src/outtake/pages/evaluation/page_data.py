@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from outtake.core.labels import LabelSpace
-from outtake.evaluation.evaluator import Extremes
+from outtake.evaluation.evaluator import BestWorst
 from outtake.pages.evaluation.example_images import strips
 
 
 def content(
-    record: Mapping[str, Any], extremes: Extremes, labels: LabelSpace, ids: list[str]
+    record: Mapping[str, Any], extremes: BestWorst, labels: LabelSpace, ids: list[str]
 ) -> dict[str, Any]:
     """Return what ``report.js`` draws.
 

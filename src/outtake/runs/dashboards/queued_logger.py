@@ -18,7 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from outtake.core.redact import redact
 from outtake.runs.dashboards.bounded_queue import Backlog
 from outtake.runs.dashboards.protocol import Dashboard, Scalars
-from outtake.training.media import Exhibit, Picture
+from outtake.training.media import Media, Picture
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +105,10 @@ class DashboardLogger(Logger):
         self._put(lambda dashboard: dashboard.checkpoint(path))
 
     @rank_zero_only
-    def show(self, exhibit: Exhibit, step: int) -> None:
+    def show(self, exhibit: Media, step: int) -> None:
         """Hand over a picture, made small enough for a browser, or a table."""
         if isinstance(exhibit, Picture):
-            exhibit = exhibit.small
+            exhibit = exhibit.for_dashboard
         self._put(lambda dashboard: _show(dashboard, exhibit, step), exhibit.size_bytes())
 
     def close(self, status: str) -> None:
@@ -177,7 +177,7 @@ def _carry_out(dashboard: Dashboard, calls: list[Call]) -> None:
                     call(dashboard)
 
 
-def _show(dashboard: Dashboard, exhibit: Exhibit, step: int) -> None:
+def _show(dashboard: Dashboard, exhibit: Media, step: int) -> None:
     if isinstance(exhibit, Picture):
         dashboard.picture(exhibit, step)
     else:

@@ -13,9 +13,9 @@ from outtake.data.datamodule import DataModule
 from outtake.drawing.charts import bar_chart, confusion_chart
 from outtake.drawing.label_pictures import contact_sheet, overlay
 from outtake.evaluation.metrics import scores
-from outtake.training.artifact_names import file_part, in_words
-from outtake.training.media import Picture, Table, show
-from outtake.training.sample_view import rgb
+from outtake.training.artifact_names import artifact_stem, validation_title
+from outtake.training.media import Picture, Table, log_media
+from outtake.training.sample_view import to_rgb
 from outtake.training.task import SegmentationTask
 
 
@@ -26,25 +26,27 @@ class ValidationTables(Callback):
         """Show a picture and two tables."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, SegmentationTask) and pl_module.counted is not None
-        confusion, names = pl_module.counted, pl_module.labels.names
-        title = f"Share of each class's pixels, per cent, {in_words(trainer)}"
+        assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None
+        confusion, names = pl_module.last_confusion, pl_module.labels.names
+        title = f"Share of each class's pixels, per cent, {validation_title(trainer)}"
         chart = confusion_chart(confusion, names, title)
-        show(trainer, Picture("val/confusion", f"confusion_{file_part(trainer)}.png", chart))
+        log_media(
+            trainer, Picture("val/confusion", f"confusion_{artifact_stem(trainer)}.png", chart)
+        )
         cells = [
             (truth, predicted, int(confusion[row, column]))
             for row, truth in enumerate(names)
             for column, predicted in enumerate(names)
         ]
         columns = ("truth", "prediction", "pixels")
-        show(trainer, Table("val/confusion_matrix", columns, cells, chart="matrix"))
+        log_media(trainer, Table("val/confusion_matrix", columns, cells, chart="matrix"))
         scored = scores(confusion, names)
         kinds = ("iou", "dice", "precision", "recall")
         rows = [
-            (name, *(_defined(scored[kind][name]) for kind in kinds), int(pixels))
+            (name, *(_none_if_nan(scored[kind][name]) for kind in kinds), int(pixels))
             for name, pixels in zip(names, confusion.sum(1), strict=True)
         ]
-        show(trainer, Table("val/classes", ("class", *kinds, "pixels"), rows))
+        log_media(trainer, Table("val/classes", ("class", *kinds, "pixels"), rows))
 
 
 class AugmentedSamples(Callback):
@@ -68,7 +70,7 @@ class AugmentedSamples(Callback):
         palette = pl_module.labels.palette()
         cells: list[Frame] = []
         for image, mask in zip(batch["image"][: self.count], batch["mask"], strict=False):
-            picture = rgb(image)
+            picture = to_rgb(image)
             cells += [picture, overlay(picture, mask.cpu().numpy().astype(np.uint8), palette, 0.6)]
         across = 4 if len(cells) > 2 else 2
         sheet = contact_sheet(
@@ -77,7 +79,7 @@ class AugmentedSamples(Callback):
             title="Augmented training samples",
             cell_width_px=240,
         )
-        show(trainer, Picture("train/augmented", "augmented.png", sheet))
+        log_media(trainer, Picture("train/augmented", "augmented.png", sheet))
 
 
 class ClassFrequencies(Callback):
@@ -92,10 +94,10 @@ class ClassFrequencies(Callback):
         labels = pl_module.labels
         shares = {split: data.class_frequencies(split).tolist() for split in ("train", "val")}
         chart = bar_chart(shares, labels.names, labels.colours, "Share of the labelled pixels")
-        show(trainer, Picture("data/class_frequencies", "class_frequencies.png", chart))
+        log_media(trainer, Picture("data/class_frequencies", "class_frequencies.png", chart))
         rows = list(zip(labels.names, *shares.values(), strict=True))
-        show(trainer, Table("data/frequencies", ("class", *shares), rows, chart="bar"))
+        log_media(trainer, Table("data/frequencies", ("class", *shares), rows, chart="bar"))
 
 
-def _defined(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else value

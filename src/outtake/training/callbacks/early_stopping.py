@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
-from outtake.training.find_callbacks import callbacks_of
+from outtake.training.find_callbacks import find_callbacks
 from outtake.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
@@ -64,10 +64,10 @@ class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
             ConfigError: nothing of that name is logged.
         """
         if not self._should_skip_check(trainer):
-            self.check(trainer.callback_metrics)
+            self.check_monitor(trainer.callback_metrics)
         super().on_validation_end(trainer, pl_module)
 
-    def check(self, metrics: Collection[str]) -> None:
+    def check_monitor(self, metrics: Collection[str]) -> None:
         """Raise a ConfigError unless the metric is one of these."""
         if self.monitor not in metrics:
             raise ConfigError(
@@ -82,6 +82,6 @@ def check_monitored(trainer: Trainer, task: SegmentationTask) -> None:
     Callbacks from elsewhere may log anything: with them it shows at the first validation.
     """
     ours = ("outtake.", "pytorch_lightning.")
-    if all(type(each).__module__.startswith(ours) for each in callbacks_of(trainer, Callback)):
-        for stopping in callbacks_of(trainer, EarlyStopping):
-            stopping.check(task.validation_metrics())
+    if all(type(each).__module__.startswith(ours) for each in find_callbacks(trainer, Callback)):
+        for stopping in find_callbacks(trainer, EarlyStopping):
+            stopping.check_monitor(task.validation_metric_names())

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import EMAWeightAveraging
 
 
-class MovingAverage(EMAWeightAveraging):
+class ExponentialMovingAverage(EMAWeightAveraging):
     """Lightning's moving average, which stays on the CPU when the network is moved to a GPU.
 
     It is made before the network is moved, and would copy every weight to the host in every step.

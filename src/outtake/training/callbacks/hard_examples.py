@@ -10,18 +10,22 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.core.types import Batch
 from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import contact_sheet
-from outtake.evaluation.per_image_confusion import count_images, margins, scores_of
-from outtake.training.artifact_names import file_part, in_words
-from outtake.training.collectives import gathered
-from outtake.training.media import Picture, show
-from outtake.training.sample_view import Shown, shown_sample
+from outtake.evaluation.per_image_confusion import (
+    per_image_confusion,
+    scores_from_counts,
+    tp_true_pred_counts,
+)
+from outtake.training.artifact_names import artifact_stem, validation_title
+from outtake.training.collectives import all_gather
+from outtake.training.media import Picture, log_media
+from outtake.training.sample_view import SampleView, sample_view
 from outtake.training.task import SegmentationTask
 
-_NAME_LETTERS = 28
-_CELL_PX = 220
+_MAX_NAME_CHARS = 28
+_CELL_WIDTH_PX = 220
 
 
-class WorstImages(Callback):
+class HardExamples(Callback):
     """Show the images of every validation with the lowest mIoU of their own, worst first.
 
     The mean is over the classes that are in the image or were predicted in it; images without a
@@ -34,7 +38,7 @@ class WorstImages(Callback):
     def __init__(self, count: int = 6) -> None:
         check_number("callbacks.worst.count", count, 0, whole=True)
         self.count = count
-        self._worst: list[tuple[float, Shown]] = []
+        self._worst: list[tuple[float, SampleView]] = []
 
     def on_validation_batch_end(
         self,
@@ -50,21 +54,23 @@ class WorstImages(Callback):
             return
         assert isinstance(pl_module, SegmentationTask)
         labels = pl_module.labels
-        counted = count_images(outputs, batch["mask"], len(labels.names), labels.ignore_index)
-        miou = scores_of(margins(counted.cpu().numpy())).miou
+        counted = per_image_confusion(
+            outputs, batch["mask"], len(labels.names), labels.ignore_index
+        )
+        miou = scores_from_counts(tp_true_pred_counts(counted.cpu().numpy())).miou
         for position in np.argsort(miou, kind="stable")[: self.count]:
             score = float(miou[position])
             full = len(self._worst) == self.count
             if np.isnan(score) or (full and score >= self._worst[-1][0]):
                 break  # sorted: NaN comes last
-            self._worst.append((score, shown_sample(trainer, batch, outputs, int(position))))
+            self._worst.append((score, sample_view(trainer, batch, outputs, int(position))))
             self._worst.sort(key=lambda each: each[0])
             del self._worst[self.count :]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the sheet."""
         # Each rank has seen images that no other has.
-        parts, self._worst = gathered(self._worst), []
+        parts, self._worst = all_gather(self._worst), []
         every = [each for part in parts for each in part]
         worst = sorted(every, key=lambda each: each[0])[: self.count]
         if not worst:
@@ -74,19 +80,19 @@ class WorstImages(Callback):
         sheet = contact_sheet(
             [each.columns(palette) for _, each in worst],
             ["image", "truth", "prediction"],
-            row_titles=[f"{score:.3f}  {_short(each.name)}" for score, each in worst],
-            title=f"Lowest mIoU of an image, {in_words(trainer)}",
-            cell_width_px=_CELL_PX,  # small: there is one of these for each validation
+            row_titles=[f"{score:.3f}  {_shorten_name(each.name)}" for score, each in worst],
+            title=f"Lowest mIoU of an image, {validation_title(trainer)}",
+            cell_width_px=_CELL_WIDTH_PX,  # small: there is one of these for each validation
         )
         picture = Picture(
             "val/worst",
-            f"worst_{file_part(trainer)}.png",
+            f"worst_{artifact_stem(trainer)}.png",
             sheet,
-            tuple(each.overlay() for _, each in worst),
+            tuple(each.to_overlay() for _, each in worst),
             pl_module.labels.names,
         )
-        show(trainer, picture)
+        log_media(trainer, picture)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_LETTERS else "..." + name[3 - _NAME_LETTERS :]
+def _shorten_name(name: str) -> str:
+    return name if len(name) <= _MAX_NAME_CHARS else "..." + name[3 - _MAX_NAME_CHARS :]

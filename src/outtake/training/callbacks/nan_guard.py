@@ -14,15 +14,15 @@ from torch.optim import Optimizer
 
 from outtake.core.files import write_json
 from outtake.core.types import Batch
-from outtake.training.artifact_names import file_part
-from outtake.training.collectives import gathered, highest
+from outtake.training.artifact_names import artifact_stem
+from outtake.training.collectives import all_gather, all_reduce_max
 from outtake.training.task import SegmentationTask
 
 # What a checkpoint holds of the network and its optimizer; other parts may be infinite in order.
-_WEIGHTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
+_CHECKED_PARTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
 
 
-class FiniteWatch(Callback):
+class NanGuard(Callback):
     """End the fit at the step in which a gradient or a weight stops being finite.
 
     The task itself looks at the loss. A checkpoint with NaN or infinity is never written. Has to be
@@ -32,11 +32,11 @@ class FiniteWatch(Callback):
     def __init__(self) -> None:
         self._batch: Batch | None = None
         self._split = "training"
-        self._exempt: set[str] = set()
+        self._initially_infinite: set[str] = set()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note which constants are infinite from the start, as an attention mask may be."""
-        self._exempt = {
+        self._initially_infinite = {
             name for name, buffer in pl_module.named_buffers() if not _is_finite(buffer)
         }
 
@@ -77,7 +77,7 @@ class FiniteWatch(Callback):
         largest = get_total_norm(there, float("inf"))
         bad = not torch.isfinite(largest)
         if divided:
-            bad = bool(highest(int(bad), pl_module.device))
+            bad = bool(all_reduce_max(int(bad), pl_module.device))
         if bad:
             what = "NaN or infinite" if divided else largest.item()
             raise self._error(pl_module, f"the gradient became {what}")
@@ -91,22 +91,24 @@ class FiniteWatch(Callback):
             NonFiniteLossError: a weight, or what the optimizer keeps of it, is not finite.
         """
         # Where the weights are divided among the ranks, the first alone has the whole checkpoint.
-        found = [each for each in gathered(self._not_finite_in(checkpoint)) if each]
+        found = [each for each in all_gather(self._find_non_finite(checkpoint)) if each]
         if found:
             raise self._error(pl_module, f"{found[0]} became NaN or infinite")
 
-    def _not_finite_in(self, checkpoint: dict[str, Any]) -> str:
-        for part in _WEIGHTS:
-            for name, tensor in _tensors(checkpoint.get(part, {})):
-                if name.removeprefix(".") not in self._exempt and not _is_finite(tensor):
+    def _find_non_finite(self, checkpoint: dict[str, Any]) -> str:
+        for part in _CHECKED_PARTS:
+            for name, tensor in _named_tensors(checkpoint.get(part, {})):
+                if name.removeprefix(".") not in self._initially_infinite and not _is_finite(
+                    tensor
+                ):
                     return f"{part}{name}"
         return ""
 
-    def samples(self) -> list[int]:
+    def batch_samples(self) -> list[int]:
         """Return the indices of the running batch within its split."""
         return [] if self._batch is None else self._batch["index"].tolist()
 
-    def describe(self) -> str:
+    def describe_batch(self) -> str:
         """Say what the running batch is, for a message."""
         if self._batch is None:
             return "before the first batch"
@@ -115,10 +117,10 @@ class FiniteWatch(Callback):
 
     def _error(self, module: LightningModule, what: str) -> Exception:
         assert isinstance(module, SegmentationTask)
-        return module.not_finite(what, self.samples(), self._split)
+        return module.nan_error(what, self.batch_samples(), self._split)
 
 
-class ConfusionRecord(Callback):
+class ConfusionMatrixWriter(Callback):
     """Write the confusion matrix of every validation, from which every score of it follows.
 
     Args:
@@ -133,26 +135,26 @@ class ConfusionRecord(Callback):
         """Write one file."""
         if not trainer.is_global_zero or trainer.sanity_checking:
             return
-        assert isinstance(pl_module, SegmentationTask) and pl_module.counted is not None
+        assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None
         record = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "classes": list(pl_module.labels.names),
-            "confusion": pl_module.counted.tolist(),
+            "confusion": pl_module.last_confusion.tolist(),
         }
-        write_json(self._folder / f"val_{file_part(trainer)}.json", record)
+        write_json(self._folder / f"val_{artifact_stem(trainer)}.json", record)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
     return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
-def _tensors(node: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+def _named_tensors(node: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(node, torch.Tensor):
         yield name, node
     elif isinstance(node, Mapping):
         for key, value in node.items():
-            yield from _tensors(value, f"{name}.{key}")
+            yield from _named_tensors(value, f"{name}.{key}")
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
-            yield from _tensors(value, f"{name}.{index}")
+            yield from _named_tensors(value, f"{name}.{index}")

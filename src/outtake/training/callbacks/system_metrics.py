@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from outtake.core.types import Batch
 
-MIB = 2**20
+BYTES_PER_MIB = 2**20
 
 
 class GradientNorm(Callback):
@@ -36,7 +36,7 @@ class GradientNorm(Callback):
         pl_module.log("train/gradient_norm", norm)
 
 
-class Memory(Callback):
+class MemoryUsage(Callback):
     """Log ``train/memory_mib``: the most that CUDA has given out, or what the process holds."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,10 +55,10 @@ class Memory(Callback):
         """Read it after the step."""
         every = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and trainer.global_step % every == 0:
-            pl_module.log("train/memory_mib", memory_bytes(pl_module.device) / MIB)
+            pl_module.log("train/memory_mib", used_memory_bytes(pl_module.device) / BYTES_PER_MIB)
 
 
-def memory_bytes(device: torch.device) -> int:
+def used_memory_bytes(device: torch.device) -> int:
     """Return CUDA's peak of allocated memory; elsewhere the resident memory of this process."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))

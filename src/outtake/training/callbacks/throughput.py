@@ -10,10 +10,10 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.core.types import Batch
 from outtake.core.validate import check_number
-from outtake.training.artifact_names import file_part
-from outtake.training.collectives import gathered
-from outtake.training.media import Picture, show
-from outtake.training.sample_view import Shown, shown_sample
+from outtake.training.artifact_names import artifact_stem
+from outtake.training.collectives import all_gather
+from outtake.training.media import Picture, log_media
+from outtake.training.sample_view import SampleView, sample_view
 from outtake.training.task import SegmentationTask
 
 
@@ -26,32 +26,39 @@ class Throughput(Callback):
 
     def __init__(self) -> None:
         self._samples = 0
-        self._began_s = 0.0
-        self._epochs = 0  # of this process
-        self._first, self._later = (0, 0.0), (0, 0.0)  # samples and seconds of whole epochs
-        self._earlier_fits_s = 0.0
-        self._fit_began_s: float | None = None
+        self._epoch_started_s = 0.0
+        self._epochs_done = 0  # of this process
+        self._first_epoch, self._later_epochs = (
+            (0, 0.0),
+            (0, 0.0),
+        )  # samples and seconds of whole epochs
+        self._earlier_wall_time_s = 0.0
+        self._fit_started_s: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was counted so far."""
-        return {"first": self._first, "later": self._later, "wall_s": self.wall_s()}
+        return {
+            "first": self._first_epoch,
+            "later": self._later_epochs,
+            "wall_s": self.wall_time_s(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what was counted."""
-        self._first, self._later = state_dict["first"], state_dict["later"]
-        self._earlier_fits_s = state_dict["wall_s"]
+        self._first_epoch, self._later_epochs = state_dict["first"], state_dict["later"]
+        self._earlier_wall_time_s = state_dict["wall_s"]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start the clock of the fit."""
-        self._fit_began_s = time.perf_counter()
+        self._fit_started_s = time.perf_counter()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock: a run that goes on inside an epoch does not begin one."""
-        self._samples, self._began_s = 0, time.perf_counter()
+        self._samples, self._epoch_started_s = 0, time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self._samples, self._began_s = 0, time.perf_counter()
+        self._samples, self._epoch_started_s = 0, time.perf_counter()
 
     def on_train_batch_end(
         self,
@@ -63,16 +70,16 @@ class Throughput(Callback):
     ) -> None:
         """Count, and stop the clock after the last batch, before validation begins."""
         assert isinstance(pl_module, SegmentationTask)
-        self._samples += pl_module.images_in_step
+        self._samples += pl_module.images_in_last_batch
         if batch_idx + 1 == trainer.num_training_batches:
-            took_s = time.perf_counter() - self._began_s
-            samples, seconds = self._later if self._epochs else self._first
+            took_s = time.perf_counter() - self._epoch_started_s
+            samples, seconds = self._later_epochs if self._epochs_done else self._first_epoch
             counted = (samples + self._samples, seconds + took_s)
-            if self._epochs:
-                self._later = counted
+            if self._epochs_done:
+                self._later_epochs = counted
             else:
-                self._first = counted
-            self._epochs += 1
+                self._first_epoch = counted
+            self._epochs_done += 1
             # Of the epoch: what is logged of a step is kept every log_every_n_steps only.
             pl_module.log(
                 "train/samples_per_second",
@@ -82,15 +89,17 @@ class Throughput(Callback):
                 batch_size=1,
             )
 
-    def mean(self) -> float | None:
+    def samples_per_second(self) -> float | None:
         """Return samples per second over the epochs so far, None before the first ended."""
-        samples, seconds = self._later if self._later[0] else self._first
+        samples, seconds = self._later_epochs if self._later_epochs[0] else self._first_epoch
         return samples / seconds if seconds else None
 
-    def wall_s(self) -> float:
+    def wall_time_s(self) -> float:
         """Return the seconds of this fit and of those that it goes on from."""
-        began_s = self._fit_began_s
-        return self._earlier_fits_s + (0.0 if began_s is None else time.perf_counter() - began_s)
+        began_s = self._fit_started_s
+        return self._earlier_wall_time_s + (
+            0.0 if began_s is None else time.perf_counter() - began_s
+        )
 
 
 class ValidationImages(Callback):
@@ -103,7 +112,7 @@ class ValidationImages(Callback):
     def __init__(self, count: int = 4) -> None:
         check_number("callbacks.images.count", count, 0, whole=True)
         self.count = count
-        self._shown: dict[int, Shown] = {}
+        self._views: dict[int, SampleView] = {}
 
     def on_validation_batch_end(
         self,
@@ -118,16 +127,16 @@ class ValidationImages(Callback):
         if self.count <= 0:
             return
         assert isinstance(pl_module, SegmentationTask)
-        size = _samples_of(trainer)
+        size = _validation_samples(trainer)
         wanted = {round(i * (size - 1) / max(self.count - 1, 1)) for i in range(self.count)}
         for position, index in enumerate(batch["index"].tolist()):
             if index in wanted:
-                self._shown[index] = shown_sample(trainer, batch, outputs, position)
+                self._views[index] = sample_view(trainer, batch, outputs, position)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the picture."""
         # Each rank has seen images that no other has.
-        parts, self._shown = gathered(self._shown), {}
+        parts, self._views = all_gather(self._views), {}
         by_index = {index: each for part in parts for index, each in part.items()}
         if not by_index:
             return
@@ -138,15 +147,15 @@ class ValidationImages(Callback):
         width = min(row.shape[1] for row in rows)
         picture = Picture(
             "val/images",
-            f"val_{file_part(trainer)}.png",
+            f"val_{artifact_stem(trainer)}.png",
             np.concatenate([row[:, :width] for row in rows]),
-            tuple(each.overlay() for each in shown),
+            tuple(each.to_overlay() for each in shown),
             pl_module.labels.names,
         )
-        show(trainer, picture)
+        log_media(trainer, picture)
 
 
-def _samples_of(trainer: Trainer) -> int:
+def _validation_samples(trainer: Trainer) -> int:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
     # Those of all ranks, where batches are shared.

@@ -15,14 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives
-from outtake.training.probe_network import tried
+from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
 
 _ADVICE = "set trainer.strategy.find_unused_parameters=true, which is slower"
-_WITHOUT_GRADIENT = re.compile(r"did not receive grad for rank \d+: (\d+)")
+_UNUSED_PARAMETER_INDEX = re.compile(r"did not receive grad for rank \d+: (\d+)")
 
 
-class ReplicatedStrategy(DDPStrategy):
+class DDP(DDPStrategy):
     """Data parallelism, by torch's ``DistributedDataParallel``.
 
     That one takes every weight for one with a gradient, and ends in an error at the second step if
@@ -39,15 +39,15 @@ class ReplicatedStrategy(DDPStrategy):
         super().__init__(
             timeout=timedelta(seconds=timeout_s), find_unused_parameters=find_unused_parameters
         )
-        self._search_each_step = find_unused_parameters
+        self._find_unused_each_step = find_unused_parameters
 
     def configure_ddp(self) -> None:
         """Leave out what no gradient reaches, then wrap the task."""
         assert isinstance(self.model, SegmentationTask)
-        if not self._search_each_step:
+        if not self._find_unused_each_step:
             data = self.model.trainer.datamodule  # type: ignore[attr-defined]
             assert isinstance(data, DataModule)
-            leave_out_unreached(self.model, data.channels)
+            exclude_unused_parameters(self.model, data.channels)
         super().configure_ddp()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -62,11 +62,11 @@ class ReplicatedStrategy(DDPStrategy):
             if "find_unused_parameters" not in str(error):
                 raise
             raise ConfigError(
-                f"the network did not use {self._unused(error)}; {_ADVICE}"
+                f"the network did not use {self._describe_unused(error)}; {_ADVICE}"
             ) from error
 
-    def _unused(self, error: RuntimeError) -> str:
-        found = _WITHOUT_GRADIENT.search(str(error))
+    def _describe_unused(self, error: RuntimeError) -> str:
+        found = _UNUSED_PARAMETER_INDEX.search(str(error))
         if found is None or not isinstance(self.model, DistributedDataParallel):
             return "all of its weights in a step"
         left_out = self.model.parameters_to_ignore
@@ -77,35 +77,37 @@ class ReplicatedStrategy(DDPStrategy):
         return f"{exchanged[int(found[1])]} (or more) in a step"
 
 
-def leave_out_unreached(task: SegmentationTask, channels: int) -> None:
+def exclude_unused_parameters(task: SegmentationTask, channels: int) -> None:
     """Exchange no gradient of weights that a network for so many channels never uses."""
-    trial = tried(task.net, channels)
+    trial = probe(task.net, channels)
     # Only what all ranks agree on.
-    common = set.intersection(*map(set, collectives.gathered(trial.unreached if trial else [])))
+    common = set.intersection(
+        *map(set, collectives.all_gather(trial.unused_parameters if trial else []))
+    )
     weights: dict[str, nn.Parameter] = {
         f"net.{name}": weight for name, weight in task.net.named_parameters() if name in common
     }
     for weight in weights.values():
         # torch does so with the others: the first rank's are everyone's.
         distributed.broadcast(weight.data, 0)
-    refuse_gradients(weights, _ADVICE)
+    forbid_gradients(weights, _ADVICE)
     # torch has no other way to say so.
     ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
     ignore(task, list(weights))  # type: ignore[no-untyped-call]
 
 
-def refuse_gradients(weights: dict[str, nn.Parameter], advice: str) -> None:
+def forbid_gradients(weights: dict[str, nn.Parameter], advice: str) -> None:
     """Let a gradient that reaches one of some weights end the fit.
 
     Raises:
         ConfigError: later, in the backward pass in which it happens.
     """
     for name, weight in weights.items():
-        hook = _refusal(name, advice)
+        hook = _gradient_error_hook(name, advice)
         weight.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
 
 
-def _refusal(name: str, advice: str) -> Callable[[torch.Tensor], None]:
+def _gradient_error_hook(name: str, advice: str) -> Callable[[torch.Tensor], None]:
     def refuse(weight: torch.Tensor) -> None:
         raise ConfigError(f"the network uses {name} in some steps only; {advice}")
 

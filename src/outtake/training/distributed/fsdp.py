@@ -25,11 +25,11 @@ from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
 from outtake.training import collectives
-from outtake.training.probe_network import tried
+from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
 
 
-class ShardedStrategy(ModelParallelStrategy):
+class FSDP(ModelParallelStrategy):
     """Fully sharded data parallelism, by torch's ``fully_shard``.
 
     Lightning's own strategy leaves the sharding to the module and reads checkpoints past its
@@ -65,11 +65,11 @@ class ShardedStrategy(ModelParallelStrategy):
         # Channels-last weights can not be divided; maps may still be.
         self.model.net.to(memory_format=torch.contiguous_format)
         # Tried before the weights are on the device, which a copy may not fit beside them.
-        blocks = called_blocks(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
+        blocks = shardable_modules(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
         self.model_to_device()
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             distributed.broadcast(tensor.data, 0)
-        shard(self.model.net, self.device_mesh, blocks, self._min_parameters)
+        shard_network(self.model.net, self.device_mesh, blocks, self._min_parameters)
         self.barrier()
         self.setup_optimizers(trainer)
         self.setup_precision_plugin()
@@ -82,8 +82,8 @@ class ShardedStrategy(ModelParallelStrategy):
             optimizer = optimizer.optimizer
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         whole = get_optimizer_state_dict(self.model, optimizer, options=options)
-        numbers = {name: number for number, name in enumerate(_trained(self.model))}
-        return _renamed(whole, numbers) if self.is_global_zero else {}
+        numbers = {name: number for number, name in enumerate(_trained_names(self.model))}
+        return _rename_parameters(whole, numbers) if self.is_global_zero else {}
 
     def load_checkpoint(
         self, checkpoint_path: str | Path, weights_only: bool | None = None
@@ -93,10 +93,10 @@ class ShardedStrategy(ModelParallelStrategy):
         checkpoint: dict[str, Any] = self.checkpoint_io.load_checkpoint(checkpoint_path)
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
-        names = dict(enumerate(_trained(self.model)))
+        names = dict(enumerate(_trained_names(self.model)))
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            named = _renamed(state, names)
-            with _set_aside(self.model, named["state"]):
+            named = _rename_parameters(state, names)
+            with _without_untrained(self.model, named["state"]):
                 set_optimizer_state_dict(self.model, optimizer, named, options=options)
             for group in optimizer.param_groups:
                 # torch's flattening of the state makes lists of tuples, such as betas.
@@ -105,7 +105,7 @@ class ShardedStrategy(ModelParallelStrategy):
         return checkpoint
 
 
-def called_blocks(net: nn.Module, channels: int) -> set[nn.Module]:
+def shardable_modules(net: nn.Module, channels: int) -> set[nn.Module]:
     """Return the modules of a network that can be divided by themselves.
 
     Those that all ranks found to be called; of a network that can not be tried on small images of
@@ -118,12 +118,12 @@ def called_blocks(net: nn.Module, channels: int) -> set[nn.Module]:
         if next(module.children(), None) is not None
         and not isinstance(module, nn.ModuleList | nn.ModuleDict)
     }
-    trial = tried(net, channels)
-    called = collectives.gathered(trial.called if trial else frozenset(blocks))
+    trial = probe(net, channels)
+    called = collectives.all_gather(trial.called_modules if trial else frozenset(blocks))
     return {blocks[name] for name in frozenset.intersection(*called) & blocks.keys()}
 
 
-def shard(net: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> None:
+def shard_network(net: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> None:
     """Divide a network's parameters among the ranks of a mesh, block by block, in place."""
     _shard_blocks(net, mesh, blocks, min_parameters)
     fully_shard(net, mesh=mesh)
@@ -142,7 +142,7 @@ def _shard_blocks(module: nn.Module, mesh: Any, blocks: set[nn.Module], min_para
 
 
 @contextmanager
-def _set_aside(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
+def _without_untrained(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
     """Around the loading of an optimizer's state: hide weights that have none in it.
 
     A weight that the network does not use has had no gradient, so nothing is kept of it; torch
@@ -161,11 +161,11 @@ def _set_aside(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def _trained(model: nn.Module) -> list[str]:
+def _trained_names(model: nn.Module) -> list[str]:
     return [name for name, weight in model.named_parameters() if weight.requires_grad]
 
 
-def _renamed(state: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
+def _rename_parameters(state: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the state of an optimizer with its parameters called otherwise."""
     return {
         "state": {names[key]: value for key, value in state["state"].items()},

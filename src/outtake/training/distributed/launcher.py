@@ -24,38 +24,38 @@ from types import FrameType
 from typing import IO
 
 from outtake.core.errors import RankLostError
-from outtake.training.distributed.environment import OWN
+from outtake.training.distributed.environment import LAUNCHED_RANKS
 
-RUN_DIR = "OUTTAKE_RUN_DIR"
-_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+RUN_DIR_VARIABLE = "OUTTAKE_RUN_DIR"
+_FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 _POLL_S = 0.05
 # After the first has ended: the others see it within a step, or wait for it in vain.
-_GRACE_S = 15.0
-_SHOWN_CHARS = 4000
+_GRACE_PERIOD_S = 15.0
+_STDERR_TAIL_BYTES = 4000
 
 
-class EndedBySignalError(Exception):
+class RankStoppedBySignal(Exception):
     """A signal that was passed on ended a process that was not ready to act on it.
 
     Attributes:
-        signal: which.
+        signal_number: which.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.signal = number
+        self.signal_number = number
 
 
 @dataclass
-class _Rank:
+class _RankProcess:
     """One process; what the ranks after the first say is kept, since the first says the same."""
 
     number: int
     process: subprocess.Popen[bytes]
-    said: IO[bytes] | None
+    stderr: IO[bytes] | None
 
 
-def launch(count: int, run_dir: Path) -> int:
+def launch_ranks(count: int, run_dir: Path) -> int:
     """Run this program in several processes until all have ended.
 
     Args:
@@ -67,33 +67,33 @@ def launch(count: int, run_dir: Path) -> int:
 
     Raises:
         RankLostError: one was killed.
-        EndedBySignalError: a signal came before they were ready for it; nothing was done yet.
+        RankStoppedBySignal: a signal came before they were ready for it; nothing was done yet.
     """
-    ranks: list[_Rank] = []
+    ranks: list[_RankProcess] = []
     passed_on: list[int] = []
-    with _signals_passed_on(ranks, passed_on):
+    with _forward_signals(ranks, passed_on):
         try:
             port = _free_port()
             for number in range(count):
                 if passed_on:
-                    raise EndedBySignalError(passed_on[0])
-                ranks.append(_start(number, count, port, run_dir))
-            return _wait(ranks, passed_on)
+                    raise RankStoppedBySignal(passed_on[0])
+                ranks.append(_start_rank(number, count, port, run_dir))
+            return _wait_for_ranks(ranks, passed_on)
         finally:
             for rank in ranks:
                 with contextlib.suppress(ProcessLookupError):
                     rank.process.kill()
                 rank.process.wait()
-                for stream in (rank.process.stdin, rank.said):
+                for stream in (rank.process.stdin, rank.stderr):
                     if stream is not None:
                         stream.close()
 
 
-def _start(number: int, count: int, port: int, run_dir: Path) -> _Rank:
+def _start_rank(number: int, count: int, port: int, run_dir: Path) -> _RankProcess:
     environment = {
         **os.environ,
-        OWN: str(count),
-        RUN_DIR: str(run_dir),
+        LAUNCHED_RANKS: str(count),
+        RUN_DIR_VARIABLE: str(run_dir),
         "RANK": str(number),
         "LOCAL_RANK": str(number),
         "NODE_RANK": "0",
@@ -112,16 +112,16 @@ def _start(number: int, count: int, port: int, run_dir: Path) -> _Rank:
         stderr=said,
         start_new_session=True,  # Ctrl-C comes from here, once
     )
-    return _Rank(number, process, said)
+    return _RankProcess(number, process, said)
 
 
-def _wait(ranks: Sequence[_Rank], passed_on: Sequence[int]) -> int:
-    first: _Rank | None = None
+def _wait_for_ranks(ranks: Sequence[_RankProcess], forwarded: Sequence[int]) -> int:
+    first: _RankProcess | None = None
     until_s = 0.0
     while any(rank.process.poll() is None for rank in ranks):
         if first is None:
             first = next((rank for rank in ranks if rank.process.poll()), None)
-            until_s = time.monotonic() + _GRACE_S
+            until_s = time.monotonic() + _GRACE_PERIOD_S
         elif time.monotonic() > until_s:
             for rank in ranks:
                 rank.process.kill()
@@ -135,10 +135,10 @@ def _wait(ranks: Sequence[_Rank], passed_on: Sequence[int]) -> int:
     told = [rank for rank in ranks if rank.process.returncode not in (0, lost)]
     first = first if first in told or not told else told[0]
     code = int(first.process.returncode)
-    if -code in passed_on:
-        raise EndedBySignalError(-code)
+    if -code in forwarded:
+        raise RankStoppedBySignal(-code)
     if codes[0] != code:
-        _show(first)
+        _print_stderr_tail(first)
     if code < 0:
         raise RankLostError(
             f"process {first.number} of {len(ranks)} was ended by {signal.Signals(-code).name}, "
@@ -149,18 +149,18 @@ def _wait(ranks: Sequence[_Rank], passed_on: Sequence[int]) -> int:
     return code
 
 
-def _show(rank: _Rank) -> None:
-    if rank.said is not None:
-        rank.said.seek(0, os.SEEK_END)
-        rank.said.seek(max(0, rank.said.tell() - _SHOWN_CHARS))
-        sys.stderr.write(rank.said.read().decode(errors="replace"))
+def _print_stderr_tail(rank: _RankProcess) -> None:
+    if rank.stderr is not None:
+        rank.stderr.seek(0, os.SEEK_END)
+        rank.stderr.seek(max(0, rank.stderr.tell() - _STDERR_TAIL_BYTES))
+        sys.stderr.write(rank.stderr.read().decode(errors="replace"))
         sys.stderr.flush()
 
 
 @contextlib.contextmanager
-def _signals_passed_on(ranks: list[_Rank], passed_on: list[int]) -> Iterator[None]:
+def _forward_signals(ranks: list[_RankProcess], forwarded: list[int]) -> Iterator[None]:
     def pass_on(number: int, frame: FrameType | None) -> None:
-        passed_on.append(number)
+        forwarded.append(number)
         for rank in ranks:
             with contextlib.suppress(ProcessLookupError):
                 rank.process.send_signal(number)
@@ -168,7 +168,7 @@ def _signals_passed_on(ranks: list[_Rank], passed_on: list[int]) -> Iterator[Non
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    former = {number: signal.signal(number, pass_on) for number in _FORWARDED_SIGNALS}
     try:
         yield
     finally:

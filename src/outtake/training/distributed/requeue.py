@@ -14,9 +14,9 @@ import subprocess
 import sys
 from typing import Any
 
-from outtake.training.distributed.environment import rank_of_environment
+from outtake.training.distributed.environment import global_rank
 
-_CANDIDATES = (signal.SIGUSR1, signal.SIGUSR2)
+_REQUEUE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 _TIMEOUT_S = 60.0
 
 
@@ -25,30 +25,30 @@ def requeue_signals() -> tuple[signal.Signals, ...]:
     slurm = (signal.SIGUSR1,) if "SLURM_JOB_ID" in os.environ else ()
     return tuple(
         number
-        for number in _CANDIDATES
-        if number in slurm or _is_of_a_launcher(signal.getsignal(number))
+        for number in _REQUEUE_SIGNALS
+        if number in slurm or _is_launcher_handler(signal.getsignal(number))
     )
 
 
-def is_requeue(number: int) -> bool:
+def is_requeue_signal(number: int) -> bool:
     """Tell whether a signal asks for the job to be run again."""
-    return number in _CANDIDATES
+    return number in _REQUEUE_SIGNALS
 
 
-def requeue(number: int, handler: Any) -> None:
+def requeue_job(number: int, handler: Any) -> None:
     """Ask for this job to be run again; the first rank does.
 
     Args:
         number: the signal.
         handler: what was to be called at it before the run took it over.
     """
-    if _is_of_a_launcher(handler):
+    if _is_launcher_handler(handler):
         handler(number, None)
-    elif not rank_of_environment():
-        _requeue_by_slurm()
+    elif not global_rank():
+        _scontrol_requeue()
 
 
-def _requeue_by_slurm() -> None:
+def _scontrol_requeue() -> None:
     job = os.environ.get("SLURM_JOB_ID", "")
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     if array:
@@ -70,6 +70,6 @@ def _requeue_by_slurm() -> None:
         print(f"job {job} is requeued", file=sys.stderr, flush=True)
 
 
-def _is_of_a_launcher(handler: Any) -> bool:
+def _is_launcher_handler(handler: Any) -> bool:
     # Not that of faulthandler and the like, which signal.getsignal does not know.
     return callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN)

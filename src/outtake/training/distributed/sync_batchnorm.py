@@ -8,10 +8,10 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from outtake.training.collectives import sum_over_ranks, world_size
+from outtake.training.collectives import all_reduce_sum_with_gradient, world_size
 
 
-class SummedBatchNorm(_BatchNorm):
+class AllReduceBatchNorm(_BatchNorm):
     """Batch normalisation over all ranks, by sums over the ranks: torch's own runs on GPUs only.
 
     A layer of timm, which normalises and activates in one module, keeps its activation.
@@ -20,7 +20,7 @@ class SummedBatchNorm(_BatchNorm):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalise maps (B, C, ...)."""
         together = self.training and world_size() > 1
-        normalised = self._normalise(images) if together else super().forward(images)
+        normalised = self._normalise_globally(images) if together else super().forward(images)
         for name in ("drop", "act"):
             if name in self._modules:
                 normalised = self._modules[name](normalised)  # type: ignore[misc]
@@ -29,19 +29,21 @@ class SummedBatchNorm(_BatchNorm):
     def _check_input_dim(self, input: torch.Tensor) -> None:
         """Take maps of any dimension, as the layers that this one replaces have looked already."""
 
-    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+    def _normalise_globally(self, images: torch.Tensor) -> torch.Tensor:
         # Up from half precision, but not down from double.
         maps = images.to(torch.promote_types(images.dtype, torch.float32))
         dims = [0, *range(2, maps.dim())]
         shape = [1, -1, *[1] * (maps.dim() - 2)]
         count = maps.new_tensor([maps.numel() // maps.shape[1]])
-        sums = sum_over_ranks(torch.cat([maps.sum(dims), count]))
+        sums = all_reduce_sum_with_gradient(torch.cat([maps.sum(dims), count]))
         number = sums[-1].detach()
         mean = sums[:-1] / number
         # From the deviations, in a second sum: from the squares it would cancel.
         centred = maps - mean.view(shape)
-        variance = sum_over_ranks(centred.square().sum(dims)) / number
-        self._track(mean.detach(), variance.detach() * number / (number - 1).clamp(min=1))
+        variance = all_reduce_sum_with_gradient(centred.square().sum(dims)) / number
+        self._update_running_stats(
+            mean.detach(), variance.detach() * number / (number - 1).clamp(min=1)
+        )
         scale = torch.rsqrt(variance + self.eps)
         if self.weight is not None:
             scale = scale * self.weight
@@ -50,7 +52,7 @@ class SummedBatchNorm(_BatchNorm):
             normalised = normalised + self.bias.view(shape)
         return normalised.to(images.dtype)
 
-    def _track(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+    def _update_running_stats(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
         if not self.track_running_stats:
             return
         assert self.running_mean is not None and self.running_var is not None
@@ -62,7 +64,7 @@ class SummedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance.to(self.running_var.dtype), part)
 
 
-class SyncedLayers(LayerSync):
+class SyncBatchNormPlugin(LayerSync):
     """Lightning's plugin that gives every batch normalisation the global batch.
 
     Names and tensors of the layers stay, so a checkpoint is that of a single process.
@@ -77,7 +79,9 @@ class SyncedLayers(LayerSync):
 
     def apply(self, model: nn.Module) -> nn.Module:
         """Replace the layers, in place."""
-        changed: nn.Module = convert_sync_batchnorm(model) if self._on_gpu else summed(model)
+        changed: nn.Module = (
+            convert_sync_batchnorm(model) if self._on_gpu else convert_batchnorm(model)
+        )
         return changed
 
     def revert(self, model: nn.Module) -> nn.Module:
@@ -85,17 +89,17 @@ class SyncedLayers(LayerSync):
         return model
 
 
-def summed(module: nn.Module) -> nn.Module:
+def convert_batchnorm(module: nn.Module) -> nn.Module:
     """Return a module with its batch normalisations replaced, the same tensors in them."""
-    if isinstance(module, _BatchNorm) and not isinstance(module, SummedBatchNorm):
-        return _replacement(module)
+    if isinstance(module, _BatchNorm) and not isinstance(module, AllReduceBatchNorm):
+        return _convert_layer(module)
     for name, child in module.named_children():
-        setattr(module, name, summed(child))
+        setattr(module, name, convert_batchnorm(child))
     return module
 
 
-def _replacement(layer: _BatchNorm) -> SummedBatchNorm:
-    fresh = SummedBatchNorm(
+def _convert_layer(layer: _BatchNorm) -> AllReduceBatchNorm:
+    fresh = AllReduceBatchNorm(
         layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
     )
     fresh._parameters, fresh._buffers = layer._parameters, layer._buffers

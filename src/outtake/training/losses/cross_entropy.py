@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
-from outtake.training.collectives import total, world_size
+from outtake.training.collectives import all_reduce_sum, world_size
 
 WEIGHTINGS = ("log", "median", "inverse")
 
@@ -50,11 +50,13 @@ class CrossEntropy(nn.Module):
         self.label_smoothing = label_smoothing
         weight = None
         if class_weights is not None and class_weights not in WEIGHTINGS:
-            raise _unknown_weighting(class_weights)
+            raise _unknown_weighting_error(class_weights)
         if class_weights is not None:
             if frequencies is None:
                 raise ConfigError("loss.class_weights needs the class frequencies of a data set")
-            weight = torch.tensor(weigh_classes(frequencies, class_weights), dtype=torch.float32)
+            weight = torch.tensor(
+                class_weights_from_frequencies(frequencies, class_weights), dtype=torch.float32
+            )
         # Not persistent: training needs it, a trained network does not.
         self.register_buffer("weight", weight, persistent=False)
 
@@ -72,11 +74,13 @@ class CrossEntropy(nn.Module):
         )
         valid = (target != self.ignore_index).sum()
         if self.training and world_size() > 1:
-            valid, loss = total(valid), loss * world_size()
+            valid, loss = all_reduce_sum(valid), loss * world_size()
         return loss.sum() / valid.clamp(min=1)
 
 
-def weigh_classes(frequencies: NDArray[np.float64], weighting: str) -> NDArray[np.float64]:
+def class_weights_from_frequencies(
+    frequencies: NDArray[np.float64], weighting: str
+) -> NDArray[np.float64]:
     """Turn class frequencies (classes,) into class weights (classes,); absent classes get 0."""
     present = frequencies > 0
     safe = np.where(present, frequencies, 1.0)
@@ -87,10 +91,10 @@ def weigh_classes(frequencies: NDArray[np.float64], weighting: str) -> NDArray[n
     elif weighting == "inverse":
         weights = 1.0 / safe
     else:
-        raise _unknown_weighting(weighting)
+        raise _unknown_weighting_error(weighting)
     weights = np.where(present, weights, 0.0)
     return weights / float((weights * frequencies).sum())
 
 
-def _unknown_weighting(weighting: str) -> ConfigError:
+def _unknown_weighting_error(weighting: str) -> ConfigError:
     return ConfigError(f"loss.class_weights={weighting}: allowed are null, {', '.join(WEIGHTINGS)}")

@@ -9,7 +9,7 @@ from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 
 from outtake.core.errors import ConfigError
-from outtake.training.collectives import sum_over_ranks, world_size
+from outtake.training.collectives import all_reduce_sum_with_gradient, world_size
 from outtake.training.losses.cross_entropy import CrossEntropy
 
 
@@ -33,7 +33,7 @@ class BatchDice(DiceLoss):  # type: ignore[misc]
             score: torch.Tensor = super().compute_score(output, target, smooth, eps, dims)
             return score
         parts = torch.stack([(output * target).sum(dims), output.sum(dims), target.sum(dims)])
-        hits, predicted, truth = sum_over_ranks(parts)
+        hits, predicted, truth = all_reduce_sum_with_gradient(parts)
         dice: torch.Tensor = (2 * hits + smooth) / (predicted + truth + smooth).clamp_min(eps)
         self._absent = truth.detach() == 0
         self._dice = dice
