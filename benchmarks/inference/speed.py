@@ -26,7 +26,7 @@ from outtake.core.types import Frame, LabelMap
 from outtake.data.camvid import CamVid
 from outtake.data.resize import resize, resize_short_side, short_side_size
 from outtake.evaluation.metrics import ConfusionMatrix, scores
-from outtake.inference.int8_calibration import training_images
+from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend
 from outtake.inference.protocol import Backend
 from outtake.inference.torch_backend import TorchBackend
@@ -58,7 +58,7 @@ def best_ms(call: Callable[[], object], runs: int = RUNS) -> tuple[float, float]
 def label_all(backend: Backend, source: CamVid, short_side: int | None) -> list[LabelMap]:
     """Return labels of every validation frame, at its own size."""
     found = []
-    for pair in source.pairs("val"):
+    for pair in source.samples("val"):
         image = source.read_image(pair)
         labels, _ = backend(resize_short_side(image, short_side)[None], image.shape[:2])
         found.append(labels[0])
@@ -69,7 +69,7 @@ def miou(labels: Iterable[LabelMap], source: CamVid) -> float:
     """Return the mIoU on the validation split."""
     space = source.labels
     matrix = ConfusionMatrix(len(space.names), space.ignore_index)
-    for pair, found in zip(source.pairs("val"), labels, strict=True):
+    for pair, found in zip(source.samples("val"), labels, strict=True):
         truth = torch.from_numpy(source.read_mask(pair).astype(np.int64))
         matrix.update(torch.from_numpy(found.astype(np.int64)), truth)
     return float(scores(matrix.counts(), space.names)["miou"])
@@ -78,7 +78,7 @@ def miou(labels: Iterable[LabelMap], source: CamVid) -> float:
 def measure(trained: TrainedModel, source: CamVid, kinds: Iterable[tuple[str, str]]) -> None:
     """Print the table of one checkpoint at one resolution."""
     height, width = short_side_size(*FRAME, trained.short_side)
-    frame: Frame = resize(source.read_image(source.pairs("val")[0]), (height, width))[None]
+    frame: Frame = resize(source.read_image(source.samples("val")[0]), (height, width))[None]
     reference = label_all(TorchBackend(trained.task, "cpu"), source, trained.short_side)
     whole = miou(reference, source)
     print(f"\nshort side {trained.short_side}: {width}x{height}; reference mIoU {whole:.4f}\n")
@@ -91,7 +91,7 @@ def measure(trained: TrainedModel, source: CamVid, kinds: Iterable[tuple[str, st
                 trained,
                 device="cpu",
                 precision=precision,
-                calibration=lambda: training_images(source),
+                calibration=lambda: iter_training_images(source),
             )
         except OuttakeError as error:
             print(f"| {name} | {precision} | left out: {error} | | | | |")

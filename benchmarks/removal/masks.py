@@ -57,7 +57,7 @@ def data_folder() -> Path:
 def drive() -> tuple[list[TimedFrame], list[LabelMap], LabelSpace]:
     """Return the CamVid val drive, its annotations and classes."""
     source = CamVid(str(data_folder() / "camvid"))
-    pairs = source.pairs("val")
+    pairs = source.samples("val")
     frames = [
         TimedFrame(source.read_image(pair), number, Fraction(1, 15))
         for number, pair in enumerate(pairs)

@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.removal.shots import SIZE, Shot, Shots, walker
 from benchmarks.removal.world import Pose, Street, masonry
 from outtake.core.types import Frame, Mask
-from outtake.data.synthetic.camera import Camera, View
-from outtake.data.synthetic.clip import SceneClip, World
-from outtake.data.synthetic.rng import Dice, key_of
-from outtake.data.synthetic.scene_layout import Stage
+from outtake.data.synthetic.camera import Camera, CameraView
+from outtake.data.synthetic.clip import Scene, SceneClip
+from outtake.data.synthetic.rng import Rng, hash_key
+from outtake.data.synthetic.scene_layout import SceneLayout
 
 
 class Filming(Camera):
@@ -27,15 +27,15 @@ class Filming(Camera):
         jerk_px: standard deviation of an extra shift in every frame.
     """
 
-    def __init__(self, stage: Stage, dice: Dice, speed: float, jerk_px: float) -> None:
+    def __init__(self, stage: SceneLayout, dice: Rng, speed: float, jerk_px: float) -> None:
         super().__init__(stage, dice)
         self._speed, self._jerk_px = speed, jerk_px
 
-    def at(self, t: int) -> View:
+    def at(self, t: int) -> CameraView:
         """Return the view of frame ``t``."""
-        view = super().at(round(t * self._speed))
+        view = super().view_at(round(t * self._speed))
         dx, dy = np.random.default_rng(t).normal(0, self._jerk_px * (1 << 16), 2)
-        return View(view.along, view.across, view.centre_x + int(dx), view.centre_y + int(dy))
+        return CameraView(view.along, view.across, view.centre_x + int(dx), view.centre_y + int(dy))
 
 
 def scene(
@@ -52,9 +52,9 @@ def scene(
     """
 
     def shots(frames: int) -> Iterator[Shot]:
-        stage, key = Stage(*SIZE), key_of("scenes", 0, "test", clip)
-        world = World(stage, key)
-        world.camera = Filming(stage, Dice(key, "camera"), speed, jerk_px)
+        stage, key = SceneLayout(*SIZE), hash_key("scenes", 0, "test", clip)
+        world = Scene(stage, key)
+        world.camera = Filming(stage, Rng(key, "camera"), speed, jerk_px)
         for t, frame in enumerate(SceneClip(world, frames)):
             hole = (frame.image != frame.background).any(axis=2)
             hole = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.config.build import build_data, build_net, instantiate
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
-from outtake.inference.open_backend import NAMES
+from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.fcn import FCN
 from outtake.programs.train import make_trainer
 from outtake.runs.logger_session import logging_to, make_loggers
@@ -214,7 +214,7 @@ def test_one_key_limits_the_memory_of_every_remover_that_holds_frames(option: st
 @every("backend")
 def test_every_backend_is_known_with_its_options(option: str) -> None:
     cfg = compose("infer_video", [f"backend={option}", "input=x", "output=x"])
-    assert cfg.backend.name == option and option in NAMES
+    assert cfg.backend.name == option and option in BACKEND_NAMES
 
 
 def test_the_config_of_a_run_holds_no_path_of_a_machine() -> None:

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from outtake.core.parallel import map_threaded
+from outtake.core.parallel import map_threads
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -11,7 +11,7 @@ def test_results_keep_the_order_of_the_items(threads):
         time.sleep(0.002 * (10 - number))
         return number * number
 
-    results = map_threaded(slow_first, range(10), threads=threads, title="Squaring")
+    results = map_threads(slow_first, range(10), threads=threads, title="Squaring")
     assert results == [number * number for number in range(10)]
 
 
@@ -25,11 +25,11 @@ def test_after_an_error_the_rest_is_dropped():
         done.append(number)
 
     with pytest.raises(ValueError, match="zero"):
-        map_threaded(fail_at_once, range(200), threads=2, title="Failing")
+        map_threads(fail_at_once, range(200), threads=2, title="Failing")
     assert len(done) < 100
 
 
 def test_nothing_is_printed_where_there_is_no_terminal(capfd):
-    map_threaded(lambda _: time.sleep(0.6), range(3), threads=1, title="Waiting")
+    map_threads(lambda _: time.sleep(0.6), range(3), threads=1, title="Waiting")
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")

@@ -3,7 +3,7 @@ import pytest
 
 from outtake.core.errors import ConfigError, DataRootError, LabelValueError, PairingError
 from outtake.data.camvid import CLASSES, CamVid
-from outtake.data.verification import verify
+from outtake.data.verification import verify_split
 from tests.data.generated import label_map, picture, save
 
 
@@ -21,34 +21,34 @@ def test_eleven_classes_and_unlabelled(small_camvid):
     assert source.labels.names == tuple(CLASSES)
     assert source.labels.names[8] == "car"
     assert source.labels.colours[3] == (128, 64, 128)
-    mask = source.read_mask(source.pairs("train")[0])
+    mask = source.read_mask(source.samples("train")[0])
     stored = label_map(0, classes=12)
     assert np.array_equal(mask, np.where(stored == 11, 255, stored))
 
 
 def test_a_missing_test_split_says_which_are_there(small_camvid):
     with pytest.raises(DataRootError, match=r"split 'test' .*are: train, val"):
-        CamVid(str(small_camvid)).pairs("test")
+        CamVid(str(small_camvid)).samples("test")
 
 
 def test_wrong_input_is_named(small_camvid):
     source = CamVid(str(small_camvid))
     with pytest.raises(ConfigError, match="the splits are"):
-        source.pairs("dev")
+        source.samples("dev")
     with pytest.raises(DataRootError, match="no such data root"):
         CamVid(str(small_camvid / "nowhere"))
     save(small_camvid / "trainannot/1.png", np.full((24, 32), 12, np.uint8))
     with pytest.raises(LabelValueError, match=r"768 pixels .*value 12.*0 to 11"):
-        verify(source, "train")
+        verify_split(source, "train")
     (small_camvid / "valannot/2.png").unlink()
     with pytest.raises(PairingError, match="1 of 3 images"):
-        source.pairs("val")
+        source.samples("val")
 
 
 def test_the_real_one(camvid_root):
     source = CamVid(str(camvid_root))
-    report = verify(source, "val")
-    assert len(report.pairs) == 101
+    report = verify_split(source, "val")
+    assert len(report.samples) == 101
     assert set(report.sizes.values()) == {(360, 480)}
     assert (report.class_pixels > 0).all()
     assert report.class_pixels.sum() + report.ignored_pixels == 101 * 360 * 480

@@ -122,7 +122,7 @@ def test_evaluation_masks_keep_their_own_resolution(folder):
     assert batch["image"].shape == (3, 3, 12, 16)
     assert batch["mask"].shape == (3, 24, 32)
     source = data.source
-    for mask, pair in zip(batch["mask"], source.pairs("val"), strict=True):
+    for mask, pair in zip(batch["mask"], source.samples("val"), strict=True):
         assert np.array_equal(mask.numpy(), source.read_mask(pair))
 
 
@@ -171,7 +171,7 @@ def test_splits_are_verified_once(folder, monkeypatch):
     from outtake.data import datamodule
 
     verified = []
-    verify = datamodule.verify
+    verify = datamodule.verify_split
     monkeypatch.setattr(
         datamodule, "verify", lambda source, split: verified.append(split) or verify(source, split)
     )

@@ -29,9 +29,9 @@ def test_layouts(tmp_path, layout):
     for split in ("train", "val"):
         fill(*(tmp_path / part.format(split) for part in layout))
     source = Folder(str(tmp_path))
-    assert [pair.id for pair in source.pairs("val")] == ["a", "b", "c"]
+    assert [pair.id for pair in source.samples("val")] == ["a", "b", "c"]
     assert source.channels == 3
-    for seed, pair in enumerate(source.pairs("train")):
+    for seed, pair in enumerate(source.samples("train")):
         assert np.array_equal(source.read_image(pair), picture(seed))
         assert np.array_equal(source.read_mask(pair), label_map(seed))
 
@@ -39,13 +39,13 @@ def test_layouts(tmp_path, layout):
 def test_splits_by_other_names(tmp_path):
     fill(tmp_path / "images/training", tmp_path / "annotations/training")
     fill(tmp_path / "images/validation", tmp_path / "annotations/validation")
-    assert len(Folder(str(tmp_path)).pairs("val")) == 3
+    assert len(Folder(str(tmp_path)).samples("val")) == 3
 
 
 def test_subfolders_are_part_of_the_id(tmp_path):
     for town in ("one", "two"):
         fill(tmp_path / "train/images" / town, tmp_path / "train/masks" / town, "ab")
-    ids = [pair.id for pair in Folder(str(tmp_path)).pairs("train")]
+    ids = [pair.id for pair in Folder(str(tmp_path)).samples("train")]
     assert ids == ["one/a", "one/b", "two/a", "two/b"]
 
 
@@ -56,7 +56,7 @@ def test_formats_may_be_mixed_and_other_files_lie_about(tmp_path):
     (images / "readme.txt").write_text("notes")
     (images / "._a.png").write_bytes(b"junk of a file system")
     source = Folder(str(tmp_path))
-    assert [source.read_image(pair).shape for pair in source.pairs("train")] == [(24, 32, 3)] * 4
+    assert [source.read_image(pair).shape for pair in source.samples("train")] == [(24, 32, 3)] * 4
 
 
 def test_mask_names_may_have_an_ending(tmp_path):
@@ -64,29 +64,29 @@ def test_mask_names_may_have_an_ending(tmp_path):
     with pytest.raises(PairingError, match="mask_suffix=_gt"):
         Folder(str(tmp_path))
     source = Folder(str(tmp_path), mask_suffix="_gt")
-    assert [pair.id for pair in source.pairs("train")] == ["a", "b", "c"]
+    assert [pair.id for pair in source.samples("train")] == ["a", "b", "c"]
 
 
 def test_without_val_the_message_names_the_option(tmp_path):
     fill(tmp_path / "images", tmp_path / "masks", "abcdefghij")
     with pytest.raises(DataRootError, match=r"no split 'val'.*has: train.*val_fraction"):
-        Folder(str(tmp_path)).pairs("val")
+        Folder(str(tmp_path)).samples("val")
 
 
 def test_val_fraction_divides_the_same_way_everywhere(tmp_path):
     for place in ("here", "there"):
         fill(tmp_path / place / "images", tmp_path / place / "masks", "abcdefghij")
     first, second = (Folder(str(tmp_path / place), val_fraction=0.3) for place in ("here", "there"))
-    train, val = ([pair.id for pair in first.pairs(split)] for split in ("train", "val"))
+    train, val = ([pair.id for pair in first.samples(split)] for split in ("train", "val"))
     assert len(val) == 3
     assert sorted(train + val) == list("abcdefghij")
-    assert [pair.id for pair in second.pairs("val")] == val
+    assert [pair.id for pair in second.samples("val")] == val
 
 
 def test_val_fraction_leaves_a_split_that_is_there(folder):
     source = Folder(str(folder(train=6, val=3)), val_fraction=0.5)
-    assert len(source.pairs("train")) == 6
-    assert len(source.pairs("val")) == 3
+    assert len(source.samples("train")) == 6
+    assert len(source.samples("val")) == 3
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 20])
@@ -110,9 +110,9 @@ def test_a_csv_lists_samples_relative_to_itself(tmp_path):
     ]
     table = write_csv(tmp_path / "list.csv", rows)
     source = Folder(str(tmp_path), csv="list.csv")
-    assert [pair.id for pair in source.pairs("train")] == ["pictures/a", "pictures/b"]
-    assert [pair.id for pair in source.pairs("val")] == ["pictures/c"]
-    assert len(Folder(str(tmp_path), csv=str(table)).pairs("train")) == 2
+    assert [pair.id for pair in source.samples("train")] == ["pictures/a", "pictures/b"]
+    assert [pair.id for pair in source.samples("val")] == ["pictures/c"]
+    assert len(Folder(str(tmp_path), csv=str(table)).samples("train")) == 2
 
 
 def test_a_csv_without_splits_is_divided(tmp_path):
@@ -120,7 +120,7 @@ def test_a_csv_without_splits_is_divided(tmp_path):
     rows = [(f"i/{name}.png", f"m/{name}.png") for name in "abcd"]
     write_csv(tmp_path / "list.csv", rows, ("image", "mask"))
     source = Folder(str(tmp_path), csv="list.csv", val_fraction=0.25)
-    assert (len(source.pairs("train")), len(source.pairs("val"))) == (3, 1)
+    assert (len(source.samples("train")), len(source.samples("val"))) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -191,17 +191,17 @@ def test_an_empty_split(folder):
     (root / "val/images").mkdir(parents=True)
     (root / "val/masks").mkdir()
     with pytest.raises(EmptySplitError, match="val/images"):
-        Folder(str(root)).pairs("val")
+        Folder(str(root)).samples("val")
 
 
 def test_an_unknown_split_lists_the_splits(folder):
     with pytest.raises(ConfigError, match="'dev'; the splits are: train, val, test"):
-        Folder(str(folder())).pairs("dev")
+        Folder(str(folder())).samples("dev")
 
 
 def test_a_missing_test_split_says_what_is_there(folder):
     with pytest.raises(DataRootError, match=r"no split 'test'.*has: train, val; add it as"):
-        Folder(str(folder())).pairs("test")
+        Folder(str(folder())).samples("test")
 
 
 def test_jpeg_masks_are_refused(tmp_path):
@@ -216,9 +216,9 @@ def test_other_channels_than_the_first_image(tmp_path):
     save(tmp_path / "train/images/b.png", picture(0)[..., 0])
     source = Folder(str(tmp_path))
     with pytest.raises(DataRootError, match=r"b.png has 1 channels.*channels=3"):
-        source.read_image(source.pairs("train")[1])
+        source.read_image(source.samples("train")[1])
     converted = Folder(str(tmp_path), channels=3)
-    assert converted.read_image(converted.pairs("train")[1]).shape == (24, 32, 3)
+    assert converted.read_image(converted.samples("train")[1]).shape == (24, 32, 3)
     assert Folder(str(tmp_path), channels=1).channels == 1
 
 

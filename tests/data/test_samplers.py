@@ -3,11 +3,11 @@ from collections import Counter
 import pytest
 
 from outtake.data.samplers import (
-    NO_SAMPLE,
+    PADDING_INDEX,
+    DistributedBatchSampler,
     EpochSampler,
-    EqualSizeBatches,
-    SharedBatches,
-    mixed_seed,
+    SameSizeBatchSampler,
+    derive_seed,
 )
 
 
@@ -44,7 +44,7 @@ def shares(world_size, batch_size=4, count=10, **options):
     parts = []
     for rank in range(world_size):
         sampler = EpochSampler(count, seed=3, **options)
-        batches = SharedBatches(sampler, batch_size, rank=rank, world_size=world_size)
+        batches = DistributedBatchSampler(sampler, batch_size, rank=rank, world_size=world_size)
         parts.append(list(batches))
         assert len(batches) == len(parts[-1])
     return list(zip(*parts, strict=True))
@@ -69,8 +69,8 @@ def test_an_epoch_smaller_than_a_batch_is_one_batch():
 def test_a_place_in_an_epoch_is_the_same_for_any_number_of_processes():
     def left(rank, world_size):
         sampler = EpochSampler(10, seed=3)
-        sampler.resume(1, 4)
-        return next(iter(SharedBatches(sampler, 4, rank=rank, world_size=world_size)))
+        sampler.start_at(1, 4)
+        return next(iter(DistributedBatchSampler(sampler, 4, rank=rank, world_size=world_size)))
 
     both = [*left(0, 2), *left(1, 2)]
     assert sorted(both) == sorted(left(0, 1)) == sorted(epoch(1)[4:8])
@@ -78,7 +78,7 @@ def test_a_place_in_an_epoch_is_the_same_for_any_number_of_processes():
 
 def test_seeds_differ_by_purpose_and_by_every_number():
     seeds = {
-        mixed_seed(purpose, seed, number, index)
+        derive_seed(purpose, seed, number, index)
         for purpose in ("order", "augment")
         for seed in range(4)
         for number in range(12)
@@ -90,7 +90,7 @@ def test_seeds_differ_by_purpose_and_by_every_number():
 def test_batches_group_neighbours_of_one_size_and_keep_the_order():
     small, large = (4, 6), (8, 6)
     sizes = [small, small, small, large, small, large, large]
-    batches = list(EqualSizeBatches(sizes, 2))
+    batches = list(SameSizeBatchSampler(sizes, 2))
     assert batches == [[0, 1], [2], [3], [4], [5, 6]]
     assert all(len({sizes[index] for index in batch}) == 1 for batch in batches)
 
@@ -99,20 +99,20 @@ def test_batches_group_neighbours_of_one_size_and_keep_the_order():
 def test_processes_share_the_batches_and_have_as_many(samples, world_size):
     sizes = [(4, 6)] * samples
     parts = [
-        list(EqualSizeBatches(sizes, 2, rank=rank, world_size=world_size))
+        list(SameSizeBatchSampler(sizes, 2, rank=rank, world_size=world_size))
         for rank in range(world_size)
     ]
     assert len({len(part) for part in parts}) == 1
-    seen = [index for part in parts for batch in part for index in batch if index != NO_SAMPLE]
+    seen = [index for part in parts for batch in part for index in batch if index != PADDING_INDEX]
     assert sorted(seen) == list(range(samples))
-    alone = list(EqualSizeBatches(sizes, 2))
-    assert all(batch in alone for part in parts for batch in part if batch != [NO_SAMPLE])
+    alone = list(SameSizeBatchSampler(sizes, 2))
+    assert all(batch in alone for part in parts for batch in part if batch != [PADDING_INDEX])
 
 
 def test_an_epoch_is_gone_on_with_after_its_first_samples_and_only_once():
     options = {"seed": 3, "samples_per_epoch": 14}
     sampler = EpochSampler(10, **options)
-    sampler.resume(4, 5)
+    sampler.start_at(4, 5)
     sampler.set_epoch(0)
     assert list(sampler) == epoch(4, **options)[5:]
     assert len(sampler) == 14
@@ -121,7 +121,7 @@ def test_an_epoch_is_gone_on_with_after_its_first_samples_and_only_once():
 
 def test_an_epoch_of_which_nothing_is_left_does_not_eat_the_next():
     sampler = EpochSampler(10, seed=3)
-    sampler.resume(4, 10)
+    sampler.start_at(4, 10)
     sampler.set_epoch(4)
     sampler.set_epoch(5)
     assert list(sampler) == epoch(5)

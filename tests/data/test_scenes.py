@@ -12,9 +12,9 @@ import pytest
 
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnknownClassError
 from outtake.data.scenes import Scenes
-from outtake.data.source import Pair
+from outtake.data.source import Sample
 from outtake.data.synthetic.lru_cache import ByteCache
-from outtake.data.synthetic.rng import Dice, cosine, lattice, mix, sine
+from outtake.data.synthetic.rng import Rng, cosine, noise_grid, sine, splitmix64
 
 SPLITS = ("train", "val", "test")
 OBJECT_IDS = (5, 6, 7)
@@ -68,7 +68,7 @@ def test_another_seed_draws_another_picture():
 
 def test_splits_and_clips_share_no_frame():
     source = Scenes(height=64, width=96, clips={"train": 6, "val": 6, "test": 6})
-    pairs = [pair for split in SPLITS for pair in source.pairs(split)]
+    pairs = [pair for split in SPLITS for pair in source.samples(split)]
     assert len({source.read_image(pair).tobytes() for pair in pairs}) == len(pairs) == 3 * 6 * 8
 
 
@@ -83,7 +83,7 @@ def test_any_order_and_any_length_gives_the_same_frames():
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_class_appears_in_every_split_and_nothing_else(split):
     source = Scenes(height=96, width=144, clips={"train": 4, "val": 4, "test": 4})
-    masks = [source.read_mask(pair) for pair in source.pairs(split)]
+    masks = [source.read_mask(pair) for pair in source.samples(split)]
     assert set(np.unique(np.stack(masks))) == set(range(len(source.labels.names)))
     share = [np.mean([(mask == label).any() for mask in masks]) for label in range(8)]
     assert min(share) > 0.8
@@ -140,8 +140,10 @@ def test_objects_move_leave_and_come_in():
 def test_the_camera_moves_smoothly_and_less_than_four_pixels_a_frame():
     source = Scenes()
     for index in range(6):
-        camera = source._world("val", index).camera
-        places = np.array([(v.centre_x, v.centre_y) for v in map(camera.at, range(200))]) / 65536
+        camera = source._get_scene("val", index).camera
+        places = (
+            np.array([(v.centre_x, v.centre_y) for v in map(camera.view_at, range(200))]) / 65536
+        )
         steps = np.abs(np.diff(places, axis=0))
         assert steps.max() < 4 and steps[:, 0].mean() > 0.9
 
@@ -164,24 +166,24 @@ def test_any_size_works_even_and_odd(size):
 @pytest.mark.parametrize("size", [(64, 720), (720, 64), (97, 131)])
 def test_the_backdrop_reaches_beyond_every_view(size):
     source = Scenes(height=size[0], width=size[1])
-    world = source._world("train", 0)
+    world = source._get_scene("train", 0)
     for t in range(0, 4000, 7):
-        x, y = world.camera.at(t).rays(world.stage)
-        assert y.min() >= 1 << 16 and y.max() >> 16 < world.stage.world_height - 2
+        x, y = world.camera.view_at(t).pixel_positions(world.layout)
+        assert y.min() >= 1 << 16 and y.max() >> 16 < world.layout.backdrop_height - 2
         assert (x.max() - x.min()) >> 16 < 1.1 * size[1] / 0.95
 
 
 def test_pairs_are_named_by_split_clip_and_frame():
     source = Scenes(clips={"val": 2}, frames_per_clip=3, frame_step=5)
-    names = [pair.id for pair in source.pairs("val")]
+    names = [pair.id for pair in source.samples("val")]
     assert names[:4] == ["val/0000/00000", "val/0000/00005", "val/0000/00010", "val/0001/00000"]
-    assert len(names) == 6 and len(source.pairs("train")) == 180
-    assert all(pair.id == pair.image == pair.mask for pair in source.pairs("val"))
+    assert len(names) == 6 and len(source.samples("train")) == 180
+    assert all(pair.id == pair.image == pair.mask for pair in source.samples("val"))
 
 
 def test_samples_are_the_frames_of_the_clip_and_nobody_can_spoil_them():
     source = Scenes(height=64, width=96)
-    pair = source.pairs("val")[11]
+    pair = source.samples("val")[11]
     image, mask = source.read_image(pair), source.read_mask(pair)
     frame = source.clip("val", 1, 100).frame(36)
     assert pair.id == "val/0001/00036"
@@ -192,15 +194,15 @@ def test_samples_are_the_frames_of_the_clip_and_nobody_can_spoil_them():
 
 def test_the_fingerprint_tells_seeds_sizes_and_samples_apart():
     sources = [Scenes(), Scenes(seed=1), Scenes(height=64), Scenes(width=64)]
-    pairs = sources[0].pairs("train")[:2]
-    contents = {source.content(pair) for source in sources for pair in pairs}
+    pairs = sources[0].samples("train")[:2]
+    contents = {source.sample_bytes(pair) for source in sources for pair in pairs}
     assert len(contents) == 8
-    assert Scenes().content(pairs[0]) == sources[0].content(pairs[0])
+    assert Scenes().sample_bytes(pairs[0]) == sources[0].sample_bytes(pairs[0])
 
 
 def test_a_pickled_source_draws_the_same_and_carries_no_pictures():
     source = Scenes(height=64, width=96)
-    pair = source.pairs("train")[0]
+    pair = source.samples("train")[0]
     image = source.read_image(pair)
     packed = pickle.dumps(source)
     assert len(packed) < 4000
@@ -229,13 +231,13 @@ def test_values_out_of_range_are_named(options):
 def test_what_does_not_exist_is_said_in_one_line():
     source = Scenes(height=64, width=96, clips={"test": 0})
     with pytest.raises(ConfigError, match="train, val, test"):
-        source.pairs("dev")
+        source.samples("dev")
     with pytest.raises(EmptySplitError, match="test"):
-        source.pairs("test")
+        source.samples("test")
     with pytest.raises(UnknownClassError, match="car, person, ball"):
         source.clip("val", 0, 1).frame(0, without=("sky",))
     with pytest.raises(DataRootError, match="photo"):
-        source.read_image(Pair("photo.png", "photo.png", "photo.png"))
+        source.read_image(Sample("photo.png", "photo.png", "photo.png"))
     with pytest.raises(IndexError):
         source.clip("val", 0, 5).frame(5)
 
@@ -244,16 +246,16 @@ def test_the_hash_is_splitmix64():
     # The first outputs of the reference implementation for the seed 1234567.
     state, outputs = 1234567, []
     for _ in range(3):
-        outputs.append(mix(state))
+        outputs.append(splitmix64(state))
         state += 0x9E3779B97F4A7C15
     assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 def test_draws_stay_in_their_range_and_fill_it():
-    dice = Dice("range")
-    numbers = [dice.whole(2, 5) for _ in range(400)]
+    dice = Rng("range")
+    numbers = [dice.integer(2, 5) for _ in range(400)]
     assert set(numbers) == {2, 3, 4, 5}
-    plane = lattice(3, 100, 100)
+    plane = noise_grid(3, 100, 100)
     assert plane.dtype == np.float32 and plane.min() >= 0 and plane.max() < 1
     assert abs(float(plane.mean()) - 0.5) < 0.02
 

@@ -11,9 +11,9 @@ from outtake.core.errors import (
     SizeMismatchError,
     UnreadableImageError,
 )
-from outtake.data.fingerprint import data_record
+from outtake.data.fingerprint import make_data_record
 from outtake.data.folder import Folder
-from outtake.data.verification import DataWarning, verify, warn_duplicates
+from outtake.data.verification import DataWarning, verify_split, warn_duplicates
 from tests.data.generated import label_map, picture, save
 
 
@@ -24,8 +24,8 @@ def test_a_report_counts_what_is_there(folder, threads):
     mask[:5] = 255
     save(root / "train/masks/train00.png", mask)
     source = Folder(str(root))
-    report = verify(source, "train", threads)
-    masks = np.concatenate([source.read_mask(pair).ravel() for pair in source.pairs("train")])
+    report = verify_split(source, "train", threads)
+    masks = np.concatenate([source.read_mask(pair).ravel() for pair in source.samples("train")])
     assert report.class_pixels.dtype == np.int64
     assert report.class_pixels.tolist() == [int((masks == label).sum()) for label in range(3)]
     assert report.ignored_pixels == 5 * 32
@@ -39,18 +39,20 @@ def test_the_fingerprint_is_of_the_content_alone(folder, tmp_path):
     copy = shutil.copytree(root, tmp_path / "elsewhere")
     for path in copy.rglob("*.png"):
         os.utime(path, (1, 1))
-    first, second = (verify(Folder(str(place)), "train").fingerprint for place in (root, copy))
+    first, second = (
+        verify_split(Folder(str(place)), "train").fingerprint for place in (root, copy)
+    )
     assert first == second
     save(copy / "train/masks/train03.png", label_map(99))
-    assert verify(Folder(str(copy)), "train").fingerprint != first
+    assert verify_split(Folder(str(copy)), "train").fingerprint != first
     (root / "train/images/train05.png").rename(root / "train/images/renamed.png")
     (root / "train/masks/train05.png").rename(root / "train/masks/renamed.png")
-    assert verify(Folder(str(root)), "train").fingerprint != first
+    assert verify_split(Folder(str(root)), "train").fingerprint != first
 
 
 def test_the_record_is_plain_and_complete(folder):
     source = Folder(str(folder()))
-    record = data_record([verify(source, split) for split in ("train", "val")])
+    record = make_data_record([verify_split(source, split) for split in ("train", "val")])
     train = record["splits"]["train"]
     assert train["count"] == 6
     assert train["classes"] == ["class_0", "class_1", "class_2"]
@@ -66,10 +68,10 @@ def test_different_sizes_are_named(folder):
     source = Folder(str(root))
     save(root / "train/masks/train02.png", label_map(0, (24, 40)))
     with pytest.raises(SizeMismatchError, match=r"train02.png is 32x24 and .* is 40x24; make"):
-        verify(source, "train")
+        verify_split(source, "train")
     save(root / "train/masks/train02.png", label_map(0, (32, 24)))
     with pytest.raises(SizeMismatchError, match="EXIF"):
-        verify(source, "train")
+        verify_split(source, "train")
 
 
 def test_a_label_outside_the_classes_is_named(folder):
@@ -79,14 +81,14 @@ def test_a_label_outside_the_classes_is_named(folder):
     mask[0, :7] = 50
     save(root / "val/masks/val01.png", mask)
     with pytest.raises(LabelValueError, match=r"7 pixels of the mask .*val01.png .*value 50"):
-        verify(source, "val")
+        verify_split(source, "val")
 
 
 def test_a_source_that_does_not_check_its_labels_is_checked(folder):
     source = Folder(str(folder()))
     source.read_mask = lambda pair: np.full((24, 32), 3, np.uint8)
     with pytest.raises(LabelValueError, match=r"768 pixels .* the label 3"):
-        verify(source, "train")
+        verify_split(source, "train")
 
 
 def test_an_unreadable_image_is_named(folder):
@@ -95,7 +97,7 @@ def test_an_unreadable_image_is_named(folder):
     path = root / "train/images/train04.png"
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(UnreadableImageError, match=r"train04.png"):
-        verify(source, "train")
+        verify_split(source, "train")
 
 
 def test_the_first_error_is_reported_whatever_thread_meets_it(folder):
@@ -105,17 +107,17 @@ def test_the_first_error_is_reported_whatever_thread_meets_it(folder):
         (root / f"train/images/train{number:02}.png").write_text("no image")
     for _ in range(5):
         with pytest.raises(UnreadableImageError, match="train03"):
-            verify(source, "train", threads=4)
+            verify_split(source, "train", threads=4)
 
 
 def test_a_split_without_labels_or_samples(folder):
     source = Folder(str(folder()))
     source.read_mask = lambda pair: np.full((24, 32), 255, np.uint8)
     with pytest.raises(LabelValueError, match="no pixel"):
-        verify(source, "train")
-    source.pairs = lambda split: []
+        verify_split(source, "train")
+    source.samples = lambda split: []
     with pytest.raises(EmptySplitError, match="'train'"):
-        verify(source, "train")
+        verify_split(source, "train")
 
 
 def test_an_image_in_two_splits_gives_one_warning(folder):
@@ -123,7 +125,7 @@ def test_an_image_in_two_splits_gives_one_warning(folder):
     for number in (0, 2):
         save(root / f"val/images/val{number:02}.png", picture(number))
     source = Folder(str(root))
-    reports = [verify(source, split) for split in ("train", "val")]
+    reports = [verify_split(source, split) for split in ("train", "val")]
     with pytest.warns(DataWarning, match="2 images are in both train and val.*'train0") as caught:
         warn_duplicates(reports)
     assert len(caught) == 1
@@ -133,4 +135,4 @@ def test_no_warning_where_all_images_differ(folder):
     source = Folder(str(folder()))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_duplicates([verify(source, split) for split in ("train", "val")])
+        warn_duplicates([verify_split(source, split) for split in ("train", "val")])

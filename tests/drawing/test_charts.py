@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outtake.drawing.charts import bar_chart, confusion_chart, row_shares
+from outtake.drawing.charts import draw_bar_chart, draw_confusion_matrix, normalise_rows
 
 
 def test_each_row_is_divided_by_its_own_sum() -> None:
-    shares = row_shares(np.array([[6, 2], [0, 0]]))
+    shares = normalise_rows(np.array([[6, 2], [0, 0]]))
     assert shares[0].tolist() == [0.75, 0.25] and np.isnan(shares[1]).all()
 
 
@@ -18,7 +18,7 @@ def colours(sheet: np.ndarray) -> dict[tuple[int, ...], int]:
 
 def test_a_cell_is_the_darker_the_larger_its_share() -> None:
     confusion = np.array([[100, 0, 0], [25, 75, 0], [0, 0, 0]])
-    found = colours(confusion_chart(confusion, ["a", "b", "c"], "title"))
+    found = colours(draw_confusion_matrix(confusion, ["a", "b", "c"], "title"))
     cell = 63 * 63
     # 100 per cent, one cell; a third of its white is the number in it, at most.
     assert cell * 0.8 < found[(22, 66, 132)] <= cell
@@ -32,7 +32,7 @@ def test_a_cell_is_the_darker_the_larger_its_share() -> None:
 def test_any_number_of_classes_and_any_name_fits(count: int) -> None:
     names = [f"a very long name of a class, number {i}" for i in range(count)]
     confusion = np.eye(count, dtype=np.int64)
-    sheet = confusion_chart(confusion, names, "t" * 200)
+    sheet = draw_confusion_matrix(confusion, names, "t" * 200)
     assert sheet.dtype == np.uint8 and max(sheet.shape) < 1800
     dark = (sheet == (22, 66, 132)).all(-1)
     rows, columns = np.nonzero(dark)
@@ -43,7 +43,7 @@ def test_any_number_of_classes_and_any_name_fits(count: int) -> None:
 
 def test_bars_are_as_long_as_their_shares() -> None:
     shares = {"train": [0.5, 0.25], "val": [0.0, 0.1]}
-    sheet = bar_chart(shares, ["sky", "car"], [(200, 10, 10), (10, 10, 200)], "Share")
+    sheet = draw_bar_chart(shares, ["sky", "car"], [(200, 10, 10), (10, 10, 200)], "Share")
     lengths = {
         name: int((sheet == colour).all(-1).sum(1).max())
         for name, colour in (("sky", (200, 10, 10)), ("car", (10, 10, 200)))
@@ -54,4 +54,4 @@ def test_bars_are_as_long_as_their_shares() -> None:
 
 
 def test_bars_of_nothing_are_no_error() -> None:
-    assert bar_chart({"train": [0.0, 0.0]}, ["a", "b"], [(1, 2, 3)] * 2, "").shape[2] == 3
+    assert draw_bar_chart({"train": [0.0, 0.0]}, ["a", "b"], [(1, 2, 3)] * 2, "").shape[2] == 3

@@ -6,9 +6,9 @@ from outtake.core.errors import OutputError
 from outtake.core.labels import LabelSpace
 from outtake.drawing.label_pictures import (
     colourise,
-    contact_sheet,
-    draw_key,
-    overlay,
+    draw_colour_key,
+    draw_contact_sheet,
+    overlay_labels,
     save_png,
     save_small_png,
     side_by_side,
@@ -27,12 +27,12 @@ def test_labels_become_their_colours():
 
 def test_an_overlay_blends_and_leaves_its_input_alone():
     frame = np.full((60, 90, 3), 100, np.uint8)
-    tinted = overlay(frame, LABELS, SPACE.palette(), 0.5)
+    tinted = overlay_labels(frame, LABELS, SPACE.palette(), 0.5)
     assert tuple(tinted[30, 45]) == (150, 100, 75)
     assert (frame == 100).all()
-    assert np.array_equal(overlay(frame, LABELS, SPACE.palette(), 0.0), frame)
+    assert np.array_equal(overlay_labels(frame, LABELS, SPACE.palette(), 0.0), frame)
     assert np.array_equal(
-        overlay(frame, LABELS, SPACE.palette(), 1.0), colourise(LABELS, SPACE.palette())
+        overlay_labels(frame, LABELS, SPACE.palette(), 1.0), colourise(LABELS, SPACE.palette())
     )
 
 
@@ -42,8 +42,8 @@ def test_a_legend_fits_any_frame(size, classes):
     names = [f"class number {index}" for index in range(classes)]
     palette = LabelSpace.named(names).palette()
     frame = np.full((*size, 3), 100, np.uint8)
-    plain = overlay(frame, np.zeros(size, np.uint8), palette)
-    named = overlay(frame, np.zeros(size, np.uint8), palette, legend=names)
+    plain = overlay_labels(frame, np.zeros(size, np.uint8), palette)
+    named = overlay_labels(frame, np.zeros(size, np.uint8), palette, legend=names)
     assert named.shape == plain.shape and not np.array_equal(named, plain)
 
 
@@ -60,7 +60,7 @@ def test_two_pictures_stand_beside_each_other():
 
 def test_a_contact_sheet_holds_every_picture():
     red, blue = (np.full((60, 80, 3), colour, np.uint8) for colour in ((200, 0, 0), (0, 0, 200)))
-    sheet = contact_sheet(
+    sheet = draw_contact_sheet(
         [[red, blue], [blue]], ["left", "right"], row_titles=["0 s", "1 s"], title="A sheet",
         cell_width_px=40, gap_px=4,
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_a_contact_sheet_holds_every_picture():
 
 
 def test_an_empty_contact_sheet_is_a_picture():
-    assert contact_sheet([], title="Nothing").ndim == 3
+    assert draw_contact_sheet([], title="Nothing").ndim == 3
 
 
 def test_png_is_written_whole_or_not_at_all(tmp_path):
@@ -101,7 +101,7 @@ def test_a_small_png_fits_and_shows_the_picture(tmp_path):
 @pytest.mark.parametrize("size", [(60, 90), (7, 5), (720, 1280)])
 def test_a_key_stands_in_the_lower_left_corner(size):
     image = np.full((*size, 3), 100, np.uint8)
-    draw_key(image, [("one", (250, 0, 0)), ("another", (0, 250, 0))])
+    draw_colour_key(image, [("one", (250, 0, 0)), ("another", (0, 250, 0))])
     assert image.shape == (*size, 3) and not (image == 100).all()
     if size[0] > 200:
         corner = image[size[0] * 3 // 4 :, : size[1] // 2]

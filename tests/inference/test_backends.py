@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from outtake.core.errors import ConfigError, DeviceError, OutOfMemoryError
-from outtake.inference.export_cache import ModelCache
-from outtake.inference.open_backend import choose, open_backend
-from outtake.inference.optional_imports import require
+from outtake.inference.export_cache import ExportCache
+from outtake.inference.open_backend import open_backend, resolve_backend
+from outtake.inference.optional_imports import import_optional
 from outtake.inference.torch_backend import TorchBackend
-from tests.inference.trained import SIZE, Trained, pictures, task
+from tests.inference.trained import SIZE, TrainedCheckpoint, make_pictures, trained_task
 
 FULL = (97, 130)  # an odd enlargement
 AGREEMENT = {"float32": 0.999, "bfloat16": 0.99, "int8": 0.99}
@@ -33,14 +33,14 @@ LIBRARIES = {"openvino": ["openvino", "nncf"], "onnxruntime": ["onnx", "onnxrunt
 
 @pytest.fixture
 def trained(tmp_path):
-    return Trained(task(), tmp_path / "best.ckpt")
+    return TrainedCheckpoint(trained_task(), tmp_path / "best.ckpt")
 
 
 def opened(name, trained, **options):
     for library in LIBRARIES.get(name, []):
         pytest.importorskip(library)
     return open_backend(
-        name, trained, device="cpu", calibration=lambda: list(pictures(24, 1000)[0]), **options
+        name, trained, device="cpu", calibration=lambda: list(make_pictures(24, 1000)[0]), **options
     )
 
 
@@ -63,9 +63,9 @@ def test_labels_agree_with_torch_in_float32(name, precision, trained):
         if precision == "bfloat16" and "this processor does not compute in it" in str(error):
             pytest.skip(str(error))
         raise
-    images, truth = pictures(6, 77)
+    images, truth = make_pictures(6, 77)
     labels, confidence = backend(images, FULL)
-    reference, sure = TorchBackend(task(), "cpu", "float32", confidence=True)(images, FULL)
+    reference, sure = TorchBackend(trained_task(), "cpu", "float32", confidence=True)(images, FULL)
     assert labels.shape == (6, *FULL) and labels.dtype == np.uint8
     assert (labels == reference).mean() >= AGREEMENT[precision]
     assert np.abs(confidence - sure).mean() < 0.02
@@ -76,8 +76,8 @@ def test_labels_agree_with_torch_in_float32(name, precision, trained):
 @pytest.mark.parametrize(("name", "precision"), [k for k in KINDS if k[1] != "bfloat16"])
 def test_a_frames_labels_do_not_depend_on_its_neighbours_in_the_batch(name, precision, trained):
     backend = opened(name, trained, precision=precision, confidence=True)
-    images, _ = pictures(4, 5)
-    others, _ = pictures(4, 6)
+    images, _ = make_pictures(4, 5)
+    others, _ = make_pictures(4, 6)
     labels, confidence = backend(images, FULL)
     others[2] = images[2]
     again, sure = backend(others, FULL)
@@ -86,7 +86,7 @@ def test_a_frames_labels_do_not_depend_on_its_neighbours_in_the_batch(name, prec
 
 @pytest.mark.parametrize("name", ["torch", "openvino", "onnxruntime"])
 def test_augmentation_and_windows_work_with_every_backend(name, trained):
-    images, truth = pictures(2, 9, (96, 128))
+    images, truth = make_pictures(2, 9, (96, 128))
     options = {"flip": True, "scales": [1, 1.25], "window": SIZE, "overlap": 0.5}
     labels, _ = opened(name, trained, **options)(images, (96, 128))
     assert (labels == truth).mean() > 0.95
@@ -94,7 +94,7 @@ def test_augmentation_and_windows_work_with_every_backend(name, trained):
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_an_exported_model_is_kept_and_used_again(name, trained, monkeypatch):
-    images, _ = pictures(1, 3)
+    images, _ = make_pictures(1, 3)
     labels, _ = opened(name, trained)(images, SIZE)
     (kept,) = trained.path.parent.iterdir()
     assert kept.name == f"best.0123456789ab.{name}-float32-48x64.zip"
@@ -110,15 +110,15 @@ def test_an_exported_model_is_kept_and_used_again(name, trained, monkeypatch):
 
 
 def test_a_checkpoint_that_changed_gets_a_model_of_its_own(trained):
-    images, _ = pictures(1, 3)
+    images, _ = make_pictures(1, 3)
     opened("openvino", trained)(images, SIZE)
-    opened("openvino", Trained(task(), trained.path, "f" * 64))(images, SIZE)
+    opened("openvino", TrainedCheckpoint(trained_task(), trained.path, "f" * 64))(images, SIZE)
     assert len(list(trained.path.parent.iterdir())) == 2
 
 
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "of another"])
 def test_a_damaged_model_is_made_again_with_a_warning(harm, trained, caplog):
-    images, _ = pictures(1, 3)
+    images, _ = make_pictures(1, 3)
     labels, _ = opened("openvino", trained)(images, SIZE)
     (kept,) = trained.path.parent.iterdir()
     whole = kept.read_bytes()
@@ -138,16 +138,16 @@ def test_a_damaged_model_is_made_again_with_a_warning(harm, trained, caplog):
 
 
 def test_a_folder_that_can_not_be_written_is_done_without(trained):
-    images, _ = pictures(1, 3)
+    images, _ = make_pictures(1, 3)
     place = trained.path.parent / "file"
     place.write_text("not a folder")
-    backend = opened("openvino", Trained(task(), place / "best.ckpt"))
+    backend = opened("openvino", TrainedCheckpoint(trained_task(), place / "best.ckpt"))
     assert backend(images, SIZE)[0].shape == (1, *SIZE)
     assert [path.name for path in trained.path.parent.iterdir()] == ["file"]
 
 
 def test_the_cache_can_be_left_alone(trained):
-    images, _ = pictures(1, 3)
+    images, _ = make_pictures(1, 3)
     opened("openvino", trained, cache=False)(images, SIZE)
     assert not list(trained.path.parent.iterdir())
 
@@ -157,7 +157,7 @@ def test_a_model_that_could_not_be_made_leaves_nothing(tmp_path):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        ModelCache(tmp_path / "a.ckpt", "0" * 64).get("x", fail)
+        ExportCache(tmp_path / "a.ckpt", "0" * 64).get("x", fail)
     assert not list(tmp_path.iterdir())
 
 
@@ -176,12 +176,12 @@ def test_a_network_that_can_not_be_exported_is_one_line(trained):
             )
 
     class OddTask:
-        net, normalize = Odd(), task().normalize
+        net, normalize = Odd(), trained_task().normalize
 
     for name in ("openvino", "onnxruntime"):
-        backend = opened(name, Trained(OddTask(), trained.path))
+        backend = opened(name, TrainedCheckpoint(OddTask(), trained.path))
         with pytest.raises(ConfigError, match=f"backend={name}: .*use backend=torch"):
-            backend(pictures(1, 3)[0], SIZE)
+            backend(make_pictures(1, 3)[0], SIZE)
     assert not list(trained.path.parent.iterdir())
 
 
@@ -211,7 +211,7 @@ def test_int8_needs_images(trained):
     pytest.importorskip("nncf")
     backend = open_backend("openvino", trained, precision="int8", calibration=lambda: [])
     with pytest.raises(ConfigError, match="no training images to calibrate with"):
-        backend(pictures(1, 0)[0], SIZE)
+        backend(make_pictures(1, 0)[0], SIZE)
 
 
 def test_a_provider_that_is_not_installed_is_a_device_error(trained):
@@ -237,27 +237,27 @@ def test_auto_takes_what_is_fastest_here(monkeypatch):
     monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(there, lambda name: object())
-    assert choose("auto") == "openvino"
-    assert choose("auto", precision="float16") == "torch"
-    assert choose("auto", precision="int8") == "openvino"
+    assert resolve_backend("auto") == "openvino"
+    assert resolve_backend("auto", precision="float16") == "torch"
+    assert resolve_backend("auto", precision="int8") == "openvino"
     monkeypatch.setattr(there, lambda name: None)
-    assert choose("auto") == "torch"
+    assert resolve_backend("auto") == "torch"
     monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "arm64")
     monkeypatch.setattr(there, lambda name: object())
-    assert choose("auto") == "torch"
+    assert resolve_backend("auto") == "torch"
     monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert choose("auto") == "torch" and choose("auto", "cpu") == "openvino"
+    assert resolve_backend("auto") == "torch" and resolve_backend("auto", "cpu") == "openvino"
     with pytest.raises(ConfigError, match="OpenVINO runs on the CPU"):
-        choose("openvino", "cuda")
+        resolve_backend("openvino", "cuda")
 
 
 def test_what_auto_took_is_said_once_and_only_when_it_is_opened(trained, monkeypatch, caplog):
     monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "arm64")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level(logging.INFO):
-        choose("auto")
+        resolve_backend("auto")
         open_backend("auto", trained)
         open_backend("torch", trained)
     assert caplog.messages == ["backend=auto: torch on the CPU"]
@@ -265,7 +265,7 @@ def test_what_auto_took_is_said_once_and_only_when_it_is_opened(trained, monkeyp
 
 def test_a_library_that_is_missing_is_one_line():
     with pytest.raises(ConfigError, match=r"backend=x needs nothing_such.*outtake\[y\]"):
-        require("nothing_such.inner", extra="y", why="backend=x")
+        import_optional("nothing_such.inner", extra="y", required_by="backend=x")
 
 
 def test_a_signal_arrives_after_backends_have_come_and_gone():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.inference.labeller import Labeller, starts
+from outtake.inference.labeller import Labeller, window_offsets
 
 
 class Pointwise:
@@ -34,9 +34,9 @@ def test_windows_cover_a_picture_without_a_seam(size, overlap):
 
 
 def test_windows_begin_where_they_overlap_by_the_share_at_least():
-    assert starts(100, 100, 0.5) == [0] and starts(10, 100, 0.5) == [0]
+    assert window_offsets(100, 100, 0.5) == [0] and window_offsets(10, 100, 0.5) == [0]
     for length, window, overlap in [(1000, 256, 0.25), (257, 256, 0.5), (999, 100, 0)]:
-        begins = starts(length, window, overlap)
+        begins = window_offsets(length, window, overlap)
         assert begins[0] == 0 and begins[-1] == length - window
         steps = np.diff(begins)
         assert steps.max() <= window * (1 - overlap) and steps.max() - steps.min() <= 1

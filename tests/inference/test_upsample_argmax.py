@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from outtake.inference.upsample_argmax import enlarge
+from outtake.inference.upsample_argmax import upsample_argmax
 
 
 def smooth(height, width, classes, *, cell):
@@ -27,7 +27,7 @@ SIZES = [(135, 240), (90, 121), (45, 80), (44, 79), (20, 33), (90, 40), (1, 1)]
 def test_labels_are_the_argmax_of_enlarged_logits(size, cell):
     logits = smooth(45, 80, 7, cell=cell)
     before = logits.copy()
-    labels, confidence = enlarge(logits, size)
+    labels, confidence = upsample_argmax(logits, size)
     truth = dense(logits, size)
     assert labels.dtype == np.uint8 and labels.shape == size and confidence is None
     differ = labels != truth.argmax(0).numpy()
@@ -40,7 +40,7 @@ def test_labels_are_the_argmax_of_enlarged_logits(size, cell):
 @pytest.mark.parametrize("size", SIZES)
 def test_confidence_is_the_probability_of_the_label(size):
     logits = smooth(45, 80, 5, cell=12)
-    labels, confidence = enlarge(logits, size, confidence=True)
+    labels, confidence = upsample_argmax(logits, size, confidence=True)
     assert confidence.dtype == np.float32 and confidence.shape == size
     probability = dense(logits, size).softmax(0).numpy()
     truth = np.take_along_axis(probability, labels[None].astype(int), 0)[0]
@@ -52,5 +52,5 @@ def test_confidence_is_the_probability_of_the_label(size):
 def test_a_single_row_column_or_class_boundary_is_enough():
     for shape in [(1, 9, 3), (9, 1, 3), (1, 1, 2)]:
         logits = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-        labels, _ = enlarge(logits, (20, 30))
+        labels, _ = upsample_argmax(logits, (20, 30))
         assert np.array_equal(labels, dense(logits, (20, 30)).argmax(0).numpy())

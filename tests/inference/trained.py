@@ -21,7 +21,7 @@ SIZE = (48, 64)
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedCheckpoint:
     """What a loaded checkpoint offers to a backend."""
 
     task: SegmentationTask
@@ -54,7 +54,9 @@ class Net(nn.Module):
         return score[..., :height, :width]
 
 
-def pictures(count: int, seed: int, size: tuple[int, int] = SIZE) -> tuple[np.ndarray, np.ndarray]:
+def make_pictures(
+    count: int, seed: int, size: tuple[int, int] = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 (N, h, w, 3) and the labels: red balls before a green wall on grey ground."""
     random = np.random.default_rng(seed)
     height, width = size
@@ -73,13 +75,13 @@ def pictures(count: int, seed: int, size: tuple[int, int] = SIZE) -> tuple[np.nd
 
 
 @cache
-def task() -> SegmentationTask:
+def trained_task() -> SegmentationTask:
     """Return the task, trained for a moment; one for the whole session."""
     torch.manual_seed(0)
     made = SegmentationTask(Net(), Normalize(3), SPACE, CrossEntropy(ignore_index=255))
     optimizer = torch.optim.Adam(made.parameters(), 1e-2)
     for step in range(60):
-        images, labels = pictures(8, step)
+        images, labels = make_pictures(8, step)
         loss = made.loss(made(torch.from_numpy(images).permute(0, 3, 1, 2)), torch.tensor(labels))
         optimizer.zero_grad()
         loss.backward()

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from outtake.config.build import build_net, instantiate
 from outtake.config.compose import compose
 from outtake.core.labels import LabelSpace
-from outtake.models.deterministic_resize import MatrixResizing, _weights, deterministic_resizing
+from outtake.models.deterministic_resize import MatrixResizing, _axis_matrix, deterministic_resizing
 from outtake.models.normalisation import Normalize
 from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
@@ -50,9 +50,9 @@ REFUSED = (
 @pytest.fixture(autouse=True)
 def only_deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
-    _weights.cache_clear()
+    _axis_matrix.cache_clear()
     yield
-    _weights.cache_clear()  # of tensors without content
+    _axis_matrix.cache_clear()  # of tensors without content
     torch.use_deterministic_algorithms(False)
 
 

@@ -36,7 +36,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
 from tests.config.test_conf import options
-from tests.inference.trained import SIZE, pictures, task
+from tests.inference.trained import SIZE, make_pictures, trained_task
 from tests.programs.test_resume import end_at
 
 pytestmark = pytest.mark.skipif(
@@ -204,10 +204,10 @@ def test_memory_is_that_of_the_device_and_the_scores_those_of_the_cpu(
 
 @pytest.mark.parametrize(("precision", "share"), [("float32", 0.999), ("bfloat16", 0.99)])
 def test_labels_are_those_of_the_cpu(precision: str, share: float) -> None:
-    images, _ = pictures(8, 100)
-    there = TorchBackend(task(), "cuda", precision=precision)(images, SIZE)[0]
-    task().to("cpu")
-    here = TorchBackend(task(), "cpu", precision="float32")(images, SIZE)[0]
+    images, _ = make_pictures(8, 100)
+    there = TorchBackend(trained_task(), "cuda", precision=precision)(images, SIZE)[0]
+    trained_task().to("cpu")
+    here = TorchBackend(trained_task(), "cpu", precision="float32")(images, SIZE)[0]
     assert np.mean(there == here) >= share
 
 
@@ -215,7 +215,7 @@ def test_a_video_is_cleaned_on_it(small_run: Path, tmp_path: Path) -> None:
     video = tmp_path / "in.mp4"
     info = VideoInfo(tmp_path, 96, 64, Fraction(25), Fraction(1, 12800))
     with open_writer(video, info) as writer:
-        for index, image in enumerate(pictures(12, 0, (64, 96))[0]):
+        for index, image in enumerate(make_pictures(12, 0, (64, 96))[0]):
             writer.write(TimedFrame(image, 512 * index, Fraction(1, 12800)))
     shown = {}
     for device in ("cuda", "cpu"):

@@ -15,7 +15,7 @@ import torch
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, OutputError
-from outtake.inference.export_onnx import Graph
+from outtake.inference.export_onnx import ExportGraph
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export, make_checked_onnx
 from outtake.programs.train import train
@@ -191,17 +191,17 @@ def test_onnx_gives_what_torch_gives_for_any_number_of_images(exported: Path) ->
         images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), np.uint8)
         (logits,) = session.run(["logits"], {"images": images})
         with torch.inference_mode():
-            wanted = Graph(task).eval()(torch.from_numpy(images)).numpy()
+            wanted = ExportGraph(task).eval()(torch.from_numpy(images)).numpy()
         assert np.abs(logits - wanted).max() < 1e-3 * max(1.0, np.abs(wanted).max())
         assert (logits.argmax(-1) == wanted.argmax(-1)).mean() > 0.999
 
 
 def test_an_onnx_model_with_other_logits_is_never_written(tiny_run: Path, monkeypatch) -> None:
     trained = load_trained(tiny_run)
-    call = Graph.forward
+    call = ExportGraph.forward
     tracing = torch.onnx.is_in_onnx_export
     monkeypatch.setattr(
-        Graph, "forward", lambda self, x: call(self, x) * (1.01 if tracing() else 1.0)
+        ExportGraph, "forward", lambda self, x: call(self, x) * (1.01 if tracing() else 1.0)
     )
     with pytest.raises(ConfigError, match="differ from torch"):
         make_checked_onnx(trained, (32, 32))

@@ -242,7 +242,13 @@ def test_the_report_of_an_evaluation(
     tiles = page.locator(".tile").all_inner_texts()
     assert any(text.startswith("mIoU") and " to " in text for text in tiles) and len(tiles) == 9
     headings = page.locator("h2").all_inner_texts()
-    for title in ("Classes", "Calibration", "Speed of each stage", "Worst images", "Best images"):
+    for title in (
+        "Classes",
+        "Int8Calibration",
+        "Speed of each stage",
+        "Worst images",
+        "Best images",
+    ):
         assert title in headings
     assert any(title.startswith("Against the baseline") for title in headings)
     assert page.locator(".plot .main-svg").count() >= 6 and page.locator(".heatmaplayer").count()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_FULL = (
+_OOM_PHRASES = (
     "out of memory",
     "not enough memory",
     "can't allocate memory",
@@ -13,7 +13,7 @@ _FULL = (
     "Failed to allocate memory",  # ONNX Runtime
 )
 # Their errors are no RuntimeErrors.
-_LIBRARIES = ("cv2", "onnxruntime")
+_OOM_LIBRARIES = ("cv2", "onnxruntime")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -21,6 +21,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")  # who has not imported it has no error of it
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
-    library = type(error).__module__.split(".")[0] in _LIBRARIES
+    library = type(error).__module__.split(".")[0] in _OOM_LIBRARIES
     told = isinstance(error, RuntimeError) or library
-    return told and any(words in str(error) for words in _FULL)
+    return told and any(words in str(error) for words in _OOM_PHRASES)

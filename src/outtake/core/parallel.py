@@ -15,15 +15,15 @@ from outtake.core.cpu import usable_processors
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SILENT_S = 1.0
+BAR_DELAY_S = 1.0
 
 
-def cpu_threads() -> int:
+def default_threads() -> int:
     """Return how many threads are worth starting here: one a processor, at most 16."""
     return max(1, min(16, usable_processors()))
 
 
-def map_threaded(
+def map_threads(
     function: Callable[[Item], Result], items: Sequence[Item], *, threads: int, title: str
 ) -> list[Result]:
     """Apply ``function`` to every item and return the results in the order of the items.
@@ -45,7 +45,7 @@ def map_threaded(
             for result in pool.map(function, items):
                 results.append(result)
                 progress.advance(task)
-                if not shown and console.is_terminal and time.monotonic() - began > SILENT_S:
+                if not shown and console.is_terminal and time.monotonic() - began > BAR_DELAY_S:
                     shown = True
                     progress.start()
     finally:

@@ -10,7 +10,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
-from outtake.data.samplers import mixed_seed
+from outtake.data.samplers import derive_seed
 
 
 class Augmentation:
@@ -40,10 +40,10 @@ class Augmentation:
     ) -> None:
         if crop is not None and (len(crop) != 2 or min(crop) < 1):
             raise ConfigError(f"data.crop is {list(crop)}: give [height, width] in pixels, or null")
-        for step in _leaves(steps):
+        for step in _flatten_steps(steps):
             if step.invalid_args:
                 raise ConfigError(
-                    f"the augmentation step {_name(step)} has no argument "
+                    f"the augmentation step {_step_name(step)} has no argument "
                     f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
                 )
             # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
@@ -68,14 +68,14 @@ class Augmentation:
         Returns:
             uint8 (h, w, C) and uint8 (h, w), of the size ``crop`` where there is one.
         """
-        seed = mixed_seed("augment", self._seed, epoch, index)
+        seed = derive_seed("augment", self._seed, epoch, index)
         draws = np.random.default_rng(seed)
         if self._steps is not None:
             self._steps.set_random_state(draws, random.Random(seed))
             data = self._steps(image=image, mask=mask)
             image, mask = data["image"], data["mask"]
         if self.crop is not None:
-            image, mask = self._crop(image, mask, self.crop, draws)
+            image, mask = self._random_crop(image, mask, self.crop, draws)
         return image, mask
 
     def check(self, image: Frame, mask: LabelMap) -> None:
@@ -85,7 +85,7 @@ class Augmentation:
             ConfigError: a step can not work on such images, or changes their size while there
                 is no crop to make them equal again.
         """
-        for step in _leaves([] if self._steps is None else self._steps.transforms):
+        for step in _flatten_steps([] if self._steps is None else self._steps.transforms):
             step.set_random_state(np.random.default_rng(0), random.Random(0))
             channels = image.shape[2]
             try:
@@ -93,23 +93,23 @@ class Augmentation:
             # Whatever a transform raises on an image that it was not made for.
             except Exception as error:
                 raise ConfigError(
-                    f"the augmentation step {_name(step)} can not work on images of "
+                    f"the augmentation step {_step_name(step)} can not work on images of "
                     f"{image.shape[1]}x{image.shape[0]} with {channels} channels: {error}; remove "
                     "it with ~augment.steps.NAME, or choose augment=standard"
                 ) from error
             changed, changed_mask = data["image"], data["mask"]
             if changed.dtype != np.uint8 or changed.ndim != 3 or changed.shape[2] != channels:
                 raise ConfigError(
-                    f"the augmentation step {_name(step)} turns uint8 images of {channels} "
+                    f"the augmentation step {_step_name(step)} turns uint8 images of {channels} "
                     f"channels into {changed.dtype} {changed.shape}; remove it"
                 )
             if self.crop is None and changed_mask.shape != mask.shape:
                 raise ConfigError(
-                    f"the augmentation step {_name(step)} changes the size of images, so that "
+                    f"the augmentation step {_step_name(step)} changes the size of images, so that "
                     "they make no batch; set data.crop=[height,width]"
                 )
 
-    def _crop(
+    def _random_crop(
         self, image: Frame, mask: LabelMap, crop: tuple[int, int], draws: np.random.Generator
     ) -> tuple[Frame, LabelMap]:
         size = (image.shape[0], image.shape[1])
@@ -131,13 +131,13 @@ class Augmentation:
         return padded, padded_mask
 
 
-def _leaves(steps: Iterable[A.BasicTransform]) -> Iterator[A.BasicTransform]:
+def _flatten_steps(steps: Iterable[A.BasicTransform]) -> Iterator[A.BasicTransform]:
     for step in steps:
         if hasattr(step, "transforms"):
-            yield from _leaves(step.transforms)
+            yield from _flatten_steps(step.transforms)
         else:
             yield step
 
 
-def _name(step: A.BasicTransform) -> str:
+def _step_name(step: A.BasicTransform) -> str:
     return type(step).__name__

@@ -9,8 +9,8 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.discover_pairs import check_root, check_split, pair_folders
 from outtake.data.image_files import read_image, read_raw_mask
-from outtake.data.mask_encoding import MaskCode
-from outtake.data.source import SPLITS, Pair
+from outtake.data.mask_encoding import MaskDecoder
+from outtake.data.source import SPLITS, Sample
 
 CLASSES = {
     "sky": (128, 128, 128),
@@ -44,9 +44,9 @@ class CamVid:
         self.labels = LabelSpace(tuple(CLASSES), tuple(CLASSES.values()))
         self.channels = 3
         ids = {number: number for number in range(len(CLASSES))}
-        self._code = MaskCode(self.labels, ids={**ids, UNLABELLED: self.labels.ignore_index})
+        self._decoder = MaskDecoder(self.labels, ids={**ids, UNLABELLED: self.labels.ignore_index})
 
-    def pairs(self, split: str) -> list[Pair]:
+    def samples(self, split: str) -> list[Sample]:
         """Return the frames of a split, in the order of their names.
 
         Raises:
@@ -66,14 +66,14 @@ class CamVid:
                 )
         return pair_folders(images, masks)
 
-    def read_image(self, pair: Pair) -> Frame:
+    def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3) RGB."""
-        return read_image(pair.image, channels=3)
+        return read_image(sample.image, channels=3)
 
-    def read_mask(self, pair: Pair) -> LabelMap:
+    def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        return self._code.encode(read_raw_mask(pair.mask), pair.mask)
+        return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
 
-    def content(self, pair: Pair) -> tuple[bytes, ...]:
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's and the mask's file."""
-        return Path(pair.image).read_bytes(), Path(pair.mask).read_bytes()
+        return Path(sample.image).read_bytes(), Path(sample.mask).read_bytes()

@@ -13,23 +13,33 @@ import yaml
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import Colour, LabelSpace
-from outtake.data.infer_classes import BINARY, CORRECT, UNLABELLED, stored_values
-from outtake.data.mask_encoding import MaskCode, colour_code
+from outtake.data.infer_classes import (
+    BINARY_VALUES,
+    CORRECTION_ADVICE,
+    UNLABELLED_VALUE,
+    read_distinct_values,
+)
+from outtake.data.mask_encoding import MaskDecoder, rgb_to_int
 
 KEYS = ("names", "colours", "ignore")
 # As many masks, spread over the split, decide whether two classes are stored as 0 and 255.
-_BINARY_PROBES = 64
+_BINARY_PROBE_MASKS = 64
 # What yaml may make of a name that is not quoted.
-_KINDS = {bool: "truth value", type(None): "missing value", float: "fraction", date: "date"}
-_KEPT_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
+_YAML_TYPE_NAMES = {
+    bool: "truth value",
+    type(None): "missing value",
+    float: "fraction",
+    date: "date",
+}
+_RESOLVED_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
 
 
-class _Words(yaml.SafeLoader):
+class _RawStringLoader(yaml.SafeLoader):
     """Leave every word as it stands in the file; whole numbers are numbers."""
 
 
-_Words.yaml_implicit_resolvers = {
-    first: [each for each in known if each[0] in _KEPT_TAGS]
+_RawStringLoader.yaml_implicit_resolvers = {
+    first: [each for each in known if each[0] in _RESOLVED_TAGS]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -52,7 +62,7 @@ class ClassList:
     ignore: int | Colour | None = None
 
 
-def read_classes(path: Path) -> ClassList:
+def read_class_file(path: Path) -> ClassList:
     """Read a classes file.
 
     Raises:
@@ -60,67 +70,70 @@ def read_classes(path: Path) -> ClassList:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        plain = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot read the classes file {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"the classes file {path} is not yaml: {error}") from error
-    if not isinstance(plain, Mapping) or not plain.get("names"):
+    if not isinstance(content, Mapping) or not content.get("names"):
         raise ConfigError(f"the classes file {path} needs `names: [first, second, ...]`")
-    plain = {"colours" if key == "colors" else key: value for key, value in plain.items()}
-    unknown = sorted(str(key) for key in plain.keys() - set(KEYS))
+    content = {"colours" if key == "colors" else key: value for key, value in content.items()}
+    unknown = sorted(str(key) for key in content.keys() - set(KEYS))
     if unknown:
         raise ConfigError(
             f"unknown key in {path}: {', '.join(unknown)}; the keys are: {', '.join(KEYS)}"
         )
     try:
-        return _class_list(plain, yaml.load(text, Loader=_Words)["names"])
+        return _parse_class_list(content, yaml.load(text, Loader=_RawStringLoader)["names"])
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the classes file {path} is wrong: {error}") from error
 
 
-def class_names(names: Sequence[Any], written: Sequence[Any] | None = None) -> tuple[str, ...]:
+def check_class_names(
+    names: Sequence[Any], raw_names: Sequence[Any] | None = None
+) -> tuple[str, ...]:
     """Return names as text. Whole numbers may be names; what else is no text is refused.
 
     Args:
         names: as yaml has read them: ``no`` is False, ``null`` is None, ``1.10`` is 1.1.
-        written: how each stands in the file, for the message; None where that is not known.
+        raw_names: how each stands in the file, for the message; None where that is not known.
 
     Raises:
         ValueError: a name that was read as something else than it says.
     """
     for place, name in enumerate(names):
         if type(name) not in (str, int):
-            word = json.dumps(name, default=str) if written is None else written[place]
+            word = json.dumps(name, default=str) if raw_names is None else raw_names[place]
             raise ValueError(
                 f"the class name {word} ({place + 1} of {len(names)}) is read as a "
-                f"{_KINDS.get(type(name), type(name).__name__)}, not as text; put it in quotes"
+                f"{_YAML_TYPE_NAMES.get(type(name), type(name).__name__)}, not as text; "
+                "put it in quotes"
             )
     return tuple(str(name) for name in names)
 
 
-def _class_list(plain: Mapping[str, Any], written: Any) -> ClassList:
-    names, ids = plain["names"], None
+def _parse_class_list(content: Mapping[str, Any], raw_names: Any) -> ClassList:
+    names, ids = content["names"], None
     if isinstance(names, Mapping):
         if not all(type(number) is int and number >= 0 for number in names):
             raise ValueError("where `names` is a map, its keys are the ids in the masks")
         ids = tuple(sorted(names))
-        names, written = ([each[number] for number in ids] for each in (names, written))
+        names, raw_names = ([each[number] for number in ids] for each in (names, raw_names))
     if not isinstance(names, Sequence) or isinstance(names, str):
         raise ValueError("`names` is a list of names, or a map from id to name")
-    colours = plain.get("colours")
-    triples = None if colours is None else tuple(_colour(colour) for colour in colours)
+    colours = content.get("colours")
+    triples = None if colours is None else tuple(_parse_colour(colour) for colour in colours)
     if triples is not None and len(triples) != len(names):
         raise ValueError(f"{len(names)} names and {len(triples)} colours")
     if triples is not None and len(set(triples)) != len(triples):
         raise ValueError("two classes have one colour")
-    ignore = plain.get("ignore")
+    ignore = content.get("ignore")
     if ignore is not None and type(ignore) is not int:
-        ignore = _colour(ignore)
-    return ClassList(class_names(names, written), ids, triples, ignore)
+        ignore = _parse_colour(ignore)
+    return ClassList(check_class_names(names, raw_names), ids, triples, ignore)
 
 
-def _colour(value: Any) -> Colour:
+def _parse_colour(value: Any) -> Colour:
     if (
         not isinstance(value, Sequence)
         or len(value) != 3
@@ -130,7 +143,7 @@ def _colour(value: Any) -> Colour:
     return int(value[0]), int(value[1]), int(value[2])
 
 
-def declared_code(classes: ClassList, masks: Sequence[str]) -> MaskCode:
+def decoder_from_class_file(classes: ClassList, masks: Sequence[str]) -> MaskDecoder:
     """Return how masks are read under a classes file.
 
     Args:
@@ -140,32 +153,34 @@ def declared_code(classes: ClassList, masks: Sequence[str]) -> MaskCode:
     """
     labels = LabelSpace.named(classes.names, classes.colours)
     ignored_id = classes.ignore if isinstance(classes.ignore, int) else None
-    stored = classes.ids or _stored_ids(classes, ignored_id, masks)
-    ids = {UNLABELLED: labels.ignore_index}
+    stored = classes.ids or _infer_stored_ids(classes, ignored_id, masks)
+    ids = {UNLABELLED_VALUE: labels.ignore_index}
     if ignored_id is not None:
         ids[ignored_id] = labels.ignore_index
     ids.update({number: label for label, number in enumerate(stored)})
     colours: dict[int, int] = {}
     if classes.colours is not None:
         if isinstance(classes.ignore, tuple):
-            colours[colour_code(classes.ignore)] = labels.ignore_index
-        colours.update({colour_code(rgb): label for label, rgb in enumerate(classes.colours)})
-    return MaskCode(labels, ids, colours, CORRECT)
+            colours[rgb_to_int(classes.ignore)] = labels.ignore_index
+        colours.update({rgb_to_int(rgb): label for label, rgb in enumerate(classes.colours)})
+    return MaskDecoder(labels, ids, colours, CORRECTION_ADVICE)
 
 
-def _stored_ids(classes: ClassList, ignored: int | None, masks: Sequence[str]) -> tuple[int, ...]:
+def _infer_stored_ids(
+    classes: ClassList, ignored: int | None, masks: Sequence[str]
+) -> tuple[int, ...]:
     count = len(classes.names)
     if count == 2 and _looks_binary(masks, ignored):
-        return tuple(sorted(BINARY))
+        return tuple(sorted(BINARY_VALUES))
     return tuple(number for number in range(count + 1) if number != ignored)[:count]
 
 
 def _looks_binary(masks: Sequence[str], ignored: int | None) -> bool:
-    allowed = BINARY | ({ignored} if ignored is not None else set())
+    allowed = BINARY_VALUES | ({ignored} if ignored is not None else set())
     seen: set[int] = set()
-    for path in masks[:: max(1, len(masks) // _BINARY_PROBES)]:
-        values = stored_values(path)
-        if values.coloured or not values.values <= allowed:
+    for path in masks[:: max(1, len(masks) // _BINARY_PROBE_MASKS)]:
+        values = read_distinct_values(path)
+        if values.is_coloured or not values.values <= allowed:
             return False
         seen |= values.values
     return 255 in seen and ignored != 255

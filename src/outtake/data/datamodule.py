@@ -17,17 +17,17 @@ from torch.utils.data import DataLoader
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.augmentation import Augmentation
-from outtake.data.dataset import Sample, SegmentationDataset, check_one_size
+from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
-from outtake.data.samplers import EpochSampler, EqualSizeBatches, SharedBatches
-from outtake.data.source import Source
-from outtake.data.verification import DataWarning, SplitReport, verify, warn_duplicates
+from outtake.data.samplers import DistributedBatchSampler, EpochSampler, SameSizeBatchSampler
+from outtake.data.source import SegmentationSource
+from outtake.data.verification import DataWarning, SplitReport, verify_split, warn_duplicates
 
 if TYPE_CHECKING:
     from albumentations import BasicTransform
 
 MIB = 2**20
-_STAGES = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
+_STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
 
 
 class DataModule(pl.LightningDataModule):
@@ -56,7 +56,7 @@ class DataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        source: Source,
+        source: SegmentationSource,
         steps: Sequence[BasicTransform] = (),
         *,
         seed: int,
@@ -91,7 +91,7 @@ class DataModule(pl.LightningDataModule):
         self._eval_short_side = short_side if eval_short_side is None else eval_short_side
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
-        self._resumed: tuple[int, int] | None = None
+        self._start: tuple[int, int] | None = None
 
     @property
     def labels(self) -> LabelSpace:
@@ -105,18 +105,18 @@ class DataModule(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Verify the splits that a stage needs; what was verified before is not again."""
-        for split in _STAGES.get(stage or "fit", ()):
+        for split in _STAGE_SPLITS.get(stage or "fit", ()):
             self.report(split)
-            self._dataset(split, training=split == "train")
+            self._get_dataset(split, training=split == "train")
 
-    def resume(self, epoch: int, batches: int) -> None:
+    def start_at(self, epoch: int, batches: int) -> None:
         """Let the first training loader begin in an epoch, after so many of its batches."""
-        self._resumed = (epoch, batches)
+        self._start = (epoch, batches)
 
     def report(self, split: str) -> SplitReport:
         """Return what a split holds, after verifying it if that was not done yet."""
         if split not in self.reports:
-            fresh = verify(self.source, split)
+            fresh = verify_split(self.source, split)
             for known in self.reports.values():
                 warn_duplicates([known, fresh])
             self.reports[split] = fresh
@@ -126,9 +126,9 @@ class DataModule(pl.LightningDataModule):
         """Return the share of each class in the labelled pixels, float64 (classes,)."""
         return self.report(split).class_frequencies
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> DataLoader[SampleTensors]:
         """Return shuffled, augmented batches, equally large."""
-        dataset = self._dataset("train", training=True)
+        dataset = self._get_dataset("train", training=True)
         sampler = EpochSampler(
             len(dataset),
             seed=self._seed,
@@ -140,49 +140,51 @@ class DataModule(pl.LightningDataModule):
                 f"a batch of {smallest} samples can not be shared by {self._world_size} processes; "
                 f"data.batch_size is that of all together: set {self._world_size} or more"
             )
-        if self._resumed is not None:
-            epoch, batches = self._resumed
-            sampler.resume(epoch, batches * self._batch_size)
-            self._resumed = None
-        shared = SharedBatches(
+        if self._start is not None:
+            epoch, batches = self._start
+            sampler.start_at(epoch, batches * self._batch_size)
+            self._start = None
+        shared = DistributedBatchSampler(
             sampler, self._batch_size, rank=self._rank, world_size=self._world_size
         )
-        return self._loader(dataset, batch_sampler=shared)
+        return self._make_loader(dataset, batch_sampler=shared)
 
-    def val_dataloader(self) -> DataLoader[Sample]:
+    def val_dataloader(self) -> DataLoader[SampleTensors]:
         """Return :meth:`eval_loader` of ``val``."""
         return self.eval_loader("val")
 
-    def test_dataloader(self) -> DataLoader[Sample]:
+    def test_dataloader(self) -> DataLoader[SampleTensors]:
         """Return :meth:`eval_loader` of ``test``."""
         return self.eval_loader("test")
 
-    def eval_loader(self, split: str) -> DataLoader[Sample]:
+    def eval_loader(self, split: str) -> DataLoader[SampleTensors]:
         """Return a split in order, not augmented, masks at their own resolution."""
-        dataset = self._dataset(split, training=False)
-        batches = EqualSizeBatches(
-            self._sizes(split),
+        dataset = self._get_dataset(split, training=False)
+        batches = SameSizeBatchSampler(
+            self._image_sizes(split),
             self._eval_batch_size,
             rank=self._rank,
             world_size=self._world_size,
         )
-        return self._loader(dataset, batch_sampler=batches)
+        return self._make_loader(dataset, batch_sampler=batches)
 
-    def train_size(self) -> tuple[int, int]:
+    def train_image_size(self) -> tuple[int, int]:
         """Return (height, width) at which training shows its first image to a network."""
         crop = self._augmentation.crop
-        return crop or short_side_size(*self._sizes("train")[0], self._short_side)
+        return crop or short_side_size(*self._image_sizes("train")[0], self._short_side)
 
-    def eval_size(self, split: str) -> tuple[int, int]:
+    def eval_image_size(self, split: str) -> tuple[int, int]:
         """Return (height, width) at which evaluation shows a split's first image to a network."""
-        return short_side_size(*self._sizes(split)[0], self._eval_short_side)
+        return short_side_size(*self._image_sizes(split)[0], self._eval_short_side)
 
-    def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader[Sample]:
+    def _make_loader(
+        self, dataset: SegmentationDataset, **options: Any
+    ) -> DataLoader[SampleTensors]:
         return DataLoader(
             dataset,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
-            worker_init_fn=_prepare_worker if self._world_size == 1 else _prepare_worker_of_rank,
+            worker_init_fn=_prepare_worker if self._world_size == 1 else _prepare_rank_worker,
             pin_memory=torch.cuda.is_available(),
             # Its own generator: a loader otherwise draws from the global one, as often as it
             # starts workers, and dropout would then depend on their number.
@@ -190,28 +192,28 @@ class DataModule(pl.LightningDataModule):
             **options,
         )
 
-    def _dataset(self, split: str, *, training: bool) -> SegmentationDataset:
+    def _get_dataset(self, split: str, *, training: bool) -> SegmentationDataset:
         known = self._datasets.get((split, training))
         if known is not None:
             return known
         report = self.report(split)
         dataset = SegmentationDataset(
             self.source,
-            report.pairs,
+            report.samples,
             short_side=self._short_side if training else self._eval_short_side,
             augmentation=self._augmentation if training else None,
         )
         if training:
             if self._augmentation.crop is None and self._batch_size > 1:
-                check_one_size(self._sizes(split), self._short_side)
+                check_equal_sizes(self._image_sizes(split), self._short_side)
             self._augmentation.check(*dataset.load(0))
         if self._cache:
-            self._keep(dataset, split)
+            self._cache_dataset(dataset, split)
         self._datasets[split, training] = dataset
         return dataset
 
-    def _keep(self, dataset: SegmentationDataset, split: str) -> None:
-        needed = dataset.memory_bytes(self._sizes(split))
+    def _cache_dataset(self, dataset: SegmentationDataset, split: str) -> None:
+        needed = dataset.cache_bytes(self._image_sizes(split))
         if needed > self._cache_free_bytes:
             warnings.warn(
                 f"the split {split!r} needs {needed // MIB} MiB of memory and the cache has "
@@ -223,10 +225,10 @@ class DataModule(pl.LightningDataModule):
             return
         # OpenCV's thread pool does not survive the fork of a worker, so none is made before.
         cv2.setNumThreads(0)
-        dataset.keep_in_memory(f"Loading {self.source.name} {split}")
+        dataset.cache(f"Loading {self.source.name} {split}")
         self._cache_free_bytes -= needed
 
-    def _sizes(self, split: str) -> list[tuple[int, int]]:
+    def _image_sizes(self, split: str) -> list[tuple[int, int]]:
         return list(self.report(split).sizes.values())
 
     @property
@@ -246,7 +248,7 @@ def _prepare_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _prepare_worker_of_rank(number: int) -> None:
+def _prepare_rank_worker(number: int) -> None:
     _prepare_worker(number)
     # What ends a run of several processes may go to every process of the machine: the ranks finish
     # the step, for which they need their workers. These end with their rank, however it goes.

@@ -10,15 +10,15 @@ import torch
 from torch.utils.data import Dataset
 
 from outtake.core.errors import ConfigError
-from outtake.core.parallel import cpu_threads, map_threaded
+from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame, LabelMap
 from outtake.data.augmentation import Augmentation
 from outtake.data.resize import resize_short_side, short_side_size
-from outtake.data.samplers import NO_SAMPLE
-from outtake.data.source import Pair, Source
+from outtake.data.samplers import PADDING_INDEX
+from outtake.data.source import Sample, SegmentationSource
 
 
-class Sample(TypedDict):
+class SampleTensors(TypedDict):
     """One item of a batch, see :class:`outtake.core.types.Batch`."""
 
     image: torch.Tensor
@@ -26,7 +26,7 @@ class Sample(TypedDict):
     index: int
 
 
-class SegmentationDataset(Dataset[Sample]):
+class SegmentationDataset(Dataset[SampleTensors]):
     """The samples of one split.
 
     Images are resized to ``short_side``. With an augmentation, masks go with them, and both
@@ -34,44 +34,44 @@ class SegmentationDataset(Dataset[Sample]):
 
     Args:
         source: where samples come from.
-        pairs: which samples.
+        samples: which samples.
         short_side: pixels, see :func:`outtake.data.resize.resize_short_side`.
         augmentation: for training; None for evaluation.
     """
 
     def __init__(
         self,
-        source: Source,
-        pairs: Sequence[Pair],
+        source: SegmentationSource,
+        samples: Sequence[Sample],
         *,
         short_side: int | None = None,
         augmentation: Augmentation | None = None,
     ) -> None:
         self._source = source
-        self._pairs = pairs
+        self._samples = samples
         self._short_side = short_side
         self._augmentation = augmentation
-        self._kept: list[tuple[Frame, LabelMap]] | None = None
+        self._cached: list[tuple[Frame, LabelMap]] | None = None
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._samples)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+    def __getitem__(self, key: int | tuple[int, int]) -> SampleTensors:
         """Return one sample.
 
         Args:
             key: the index; for training (pass, index), on which the augmentation depends. For
-                ``NO_SAMPLE`` it is the first image without a label.
+                ``PADDING_INDEX`` it is the first image without a label.
 
         Returns:
             ``image`` uint8 (C, h, w), ``mask`` int64 (H, W), ``index``.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
         there = max(index, 0)
-        image, mask = self._kept[there] if self._kept is not None else self.load(there)
+        image, mask = self._cached[there] if self._cached is not None else self.load(there)
         if self._augmentation is not None:
             image, mask = self._augmentation(image, mask, epoch, index)
-        if index == NO_SAMPLE:
+        if index == PADDING_INDEX:
             mask = np.full_like(mask, self._source.labels.ignore_index)
         return {
             # Copied, because what is kept in memory must not be changed by a user of it.
@@ -82,20 +82,20 @@ class SegmentationDataset(Dataset[Sample]):
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
         """Read a sample and resize it, without augmentation."""
-        pair = self._pairs[index]
+        pair = self._samples[index]
         image, mask = self._source.read_image(pair), self._source.read_mask(pair)
         image = resize_short_side(image, self._short_side)
         if self._augmentation is not None:
             mask = resize_short_side(mask, self._short_side, "nearest")
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
-    def keep_in_memory(self, title: str) -> None:
+    def cache(self, title: str) -> None:
         """Read all samples now; processes forked later share them."""
-        self._kept = map_threaded(
-            self.load, range(len(self._pairs)), threads=cpu_threads(), title=title
+        self._cached = map_threads(
+            self.load, range(len(self._samples)), threads=default_threads(), title=title
         )
 
-    def memory_bytes(self, sizes: Sequence[tuple[int, int]]) -> int:
+    def cache_bytes(self, sizes: Sequence[tuple[int, int]]) -> int:
         """Return what :meth:`keep_in_memory` would take, given (height, width) of the files."""
         total = 0
         for height, width in sizes:
@@ -106,7 +106,7 @@ class SegmentationDataset(Dataset[Sample]):
         return total
 
 
-def check_one_size(sizes: Sequence[tuple[int, int]], short_side: int | None) -> None:
+def check_equal_sizes(sizes: Sequence[tuple[int, int]], short_side: int | None) -> None:
     """Raise ConfigError unless all images have one size after resizing."""
     resized = {short_side_size(height, width, short_side) for height, width in sizes}
     if len(resized) > 1:

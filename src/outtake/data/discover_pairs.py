@@ -7,9 +7,9 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, PairingError
 from outtake.data.image_files import IMAGE_SUFFIXES, LOSSY_SUFFIXES
-from outtake.data.source import SPLITS, Pair
+from outtake.data.source import SPLITS, Sample
 
-SHOWN = 3
+MAX_LISTED_NAMES = 3
 
 
 def check_root(root: str | Path) -> Path:
@@ -35,7 +35,7 @@ def check_split(split: str) -> None:
 
 def pair_folders(
     images: Path, masks: Path, *, image_suffix: str = "", mask_suffix: str = ""
-) -> list[Pair]:
+) -> list[Sample]:
     """Match the images of one folder with the masks of another, subfolders included.
 
     Args:
@@ -52,8 +52,8 @@ def pair_folders(
         EmptySplitError: there is no image and no mask.
         PairingError: an image without mask, a mask without image, or two files of one name.
     """
-    found_images = _by_id(images, image_suffix, "image", "data.source.image_suffix")
-    found_masks = _by_id(masks, mask_suffix, "mask", "data.source.mask_suffix")
+    found_images = _index_by_id(images, image_suffix, "image", "data.source.image_suffix")
+    found_masks = _index_by_id(masks, mask_suffix, "mask", "data.source.mask_suffix")
     if not found_images and not found_masks:
         ending = f" whose names end in {image_suffix!r}" if image_suffix else ""
         raise EmptySplitError(
@@ -63,27 +63,28 @@ def pair_folders(
     _check_complete(found_images, found_masks, images, masks)
     lossy = [path for path in found_masks.values() if path.suffix.lower() in LOSSY_SUFFIXES]
     if lossy:
-        raise lossy_mask(lossy[0])
+        raise lossy_mask_error(lossy[0])
     return [
-        Pair(name, str(path), str(found_masks[name])) for name, path in sorted(found_images.items())
+        Sample(name, str(path), str(found_masks[name]))
+        for name, path in sorted(found_images.items())
     ]
 
 
-def lossy_mask(path: Path) -> PairingError:
+def lossy_mask_error(path: Path) -> PairingError:
     """Return the error for a mask that is a JPEG."""
     return PairingError(
         f"the mask {path} is a JPEG, which changes label values; save masks as PNG, TIFF or BMP"
     )
 
 
-def list_first(names: Iterable[str]) -> str:
+def summarize_names(names: Iterable[str]) -> str:
     """Return the first few names, and how many more there are."""
     ordered = sorted(names)
-    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
-    return ", ".join(ordered[:SHOWN]) + more
+    more = f" and {len(ordered) - MAX_LISTED_NAMES} more" if len(ordered) > MAX_LISTED_NAMES else ""
+    return ", ".join(ordered[:MAX_LISTED_NAMES]) + more
 
 
-def _by_id(folder: Path, suffix: str, kind: str, option: str) -> dict[str, Path]:
+def _index_by_id(folder: Path, suffix: str, kind: str, option: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
@@ -112,12 +113,12 @@ def _check_complete(
     if unmasked:
         parts.append(
             f"{len(unmasked)} of {len(found_images)} images in {images} have no mask of that "
-            f"name in {masks}: {list_first(unmasked)}"
+            f"name in {masks}: {summarize_names(unmasked)}"
         )
     if orphans:
         parts.append(
             f"{len(orphans)} of {len(found_masks)} masks in {masks} have no image in {images}: "
-            f"{list_first(orphans)}"
+            f"{summarize_names(orphans)}"
         )
     hint = _suffix_hint(unmasked, orphans)
     advice = hint or "add what is missing, or remove the partner"

@@ -16,17 +16,17 @@ def split_fingerprint(files: Mapping[str, tuple[str, ...]]) -> str:
 
     Where the files are, their times and their order do not enter it.
     """
-    return _digest([[name, *hashes] for name, hashes in sorted(files.items())])
+    return _hash_json([[name, *hashes] for name, hashes in sorted(files.items())])
 
 
-def data_record(reports: Iterable[SplitReport]) -> dict[str, Any]:
+def make_data_record(reports: Iterable[SplitReport]) -> dict[str, Any]:
     """Return plain containers for ``data.json``.
 
     ``fingerprint`` covers all splits; ``splits`` holds for each its count, fingerprint,
     classes, class frequencies, channels, and the SHA-256 of every sample's files.
     """
     splits = {report.split: _split_record(report) for report in reports}
-    whole = _digest([[name, record["fingerprint"]] for name, record in sorted(splits.items())])
+    whole = _hash_json([[name, record["fingerprint"]] for name, record in sorted(splits.items())])
     return {"fingerprint": whole, "splits": splits}
 
 
@@ -44,5 +44,5 @@ def _split_record(report: SplitReport) -> dict[str, Any]:
     }
 
 
-def _digest(plain: list[list[str]]) -> str:
-    return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()
+def _hash_json(content: list[list[str]]) -> str:
+    return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()

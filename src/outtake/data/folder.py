@@ -8,13 +8,18 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.types import Frame, LabelMap
-from outtake.data.class_file import ClassList, class_names, declared_code, read_classes
+from outtake.data.class_file import (
+    ClassList,
+    check_class_names,
+    decoder_from_class_file,
+    read_class_file,
+)
 from outtake.data.discover_pairs import check_root, check_split, pair_folders
 from outtake.data.image_files import read_image, read_raw_mask
-from outtake.data.infer_classes import discovered_code
-from outtake.data.mask_encoding import MaskCode
-from outtake.data.source import SPLITS, Pair
-from outtake.data.split_layouts import find_folders, list_layouts, read_csv
+from outtake.data.infer_classes import infer_decoder
+from outtake.data.mask_encoding import MaskDecoder
+from outtake.data.source import SPLITS, Sample
+from outtake.data.split_layouts import describe_layouts, find_split_folders, read_csv
 
 CLASSES_FILE = "classes.yaml"
 
@@ -28,7 +33,7 @@ class Folder:
             themselves. None reads ``classes.yaml`` in ``root``, and without it finds the
             classes in the training masks.
         csv: a table with the columns ``split, image, mask``; its paths are relative to it.
-        val_fraction: the part (0 to 1) of ``train`` that becomes ``val`` where there is no
+        val_fraction: the part (0 to 1) of ``first_samples`` that becomes ``val`` where there is no
             ``val``, chosen by a hash of the ids.
         image_suffix: an ending that image names have and mask names have not.
         mask_suffix: an ending that mask names have and image names have not, as ``_mask``.
@@ -63,14 +68,14 @@ class Folder:
         self.name = self.root.resolve().name or "folder"
         self._suffixes = (image_suffix, mask_suffix)
         self._val_fraction = val_fraction
-        self._listed = None if csv is None else read_csv(_locate(csv, self.root))
+        self._table = None if csv is None else read_csv(_resolve_path(csv, self.root))
         self._convert_to = channels
-        train = self._stored_pairs("train")
-        self.channels: int = read_image(train[0].image, channels).shape[2]
-        self._code = self._find_code(classes, [pair.mask for pair in train])
-        self.labels = self._code.labels
+        first_samples = self._stored_samples("train")
+        self.channels: int = read_image(first_samples[0].image, channels).shape[2]
+        self._decoder = self._find_decoder(classes, [pair.mask for pair in first_samples])
+        self.labels = self._decoder.labels
 
-    def pairs(self, split: str) -> list[Pair]:
+    def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, in the order of their ids.
 
         Raises:
@@ -80,101 +85,103 @@ class Folder:
             EmptySplitError: the split holds nothing.
         """
         check_split(split)
-        if split == "test" or self._has("val"):
-            return self._stored_pairs(split)
+        if split == "test" or self._has_split("val"):
+            return self._stored_samples(split)
         if self._val_fraction is None:
-            return self._stored_pairs(split)
-        train, val = _split_by_hash(self._stored_pairs("train"), self._val_fraction)
+            return self._stored_samples(split)
+        train, val = _split_by_hash(self._stored_samples("train"), self._val_fraction)
         return train if split == "train" else val
 
-    def read_image(self, pair: Pair) -> Frame:
+    def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, channels).
 
         Raises:
             UnreadableImageError: the file can not be decoded.
             DataRootError: it has other channels than the first training image.
         """
-        image = read_image(pair.image, self._convert_to)
+        image = read_image(sample.image, self._convert_to)
         if image.shape[2] != self.channels:
             raise DataRootError(
-                f"the image {pair.image} has {image.shape[2]} channels, the first one had "
+                f"the image {sample.image} has {image.shape[2]} channels, the first one had "
                 f"{self.channels}; set data.source.channels=3 (RGB) or 1 (grayscale) to convert "
                 "all of them"
             )
         return image
 
-    def read_mask(self, pair: Pair) -> LabelMap:
+    def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        return self._code.encode(read_raw_mask(pair.mask), pair.mask)
+        return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
 
-    def content(self, pair: Pair) -> tuple[bytes, ...]:
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's and the mask's file."""
-        return Path(pair.image).read_bytes(), Path(pair.mask).read_bytes()
+        return Path(sample.image).read_bytes(), Path(sample.mask).read_bytes()
 
-    def _find_code(self, classes: str | Sequence[str] | None, masks: list[str]) -> MaskCode:
+    def _find_decoder(self, classes: str | Sequence[str] | None, masks: list[str]) -> MaskDecoder:
         if classes is None:
             usual = self.root / CLASSES_FILE
             if not usual.is_file():
-                return discovered_code(masks)
-            return declared_code(read_classes(usual), masks)
+                return infer_decoder(masks)
+            return decoder_from_class_file(read_class_file(usual), masks)
         if isinstance(classes, str):
-            return declared_code(read_classes(_locate(classes, self.root)), masks)
+            return decoder_from_class_file(
+                read_class_file(_resolve_path(classes, self.root)), masks
+            )
         try:
-            names = class_names(classes)
+            names = check_class_names(classes)
         except ValueError as error:
             raise ConfigError(
                 f"data.source.classes: {error}, as in 'data.source.classes=[background,\"no\"]'"
             ) from error
-        return declared_code(ClassList(names), masks)
+        return decoder_from_class_file(ClassList(names), masks)
 
-    def _has(self, split: str) -> bool:
-        if self._listed is not None:
-            return split in self._listed
-        return find_folders(self.root, split) is not None
+    def _has_split(self, split: str) -> bool:
+        if self._table is not None:
+            return split in self._table
+        return find_split_folders(self.root, split) is not None
 
-    def _stored_pairs(self, split: str) -> list[Pair]:
-        if not self._has(split):
-            raise self._no_split(split)
-        if self._listed is not None:
-            return self._listed[split]
-        folders = find_folders(self.root, split)
+    def _stored_samples(self, split: str) -> list[Sample]:
+        if not self._has_split(split):
+            raise self._missing_split_error(split)
+        if self._table is not None:
+            return self._table[split]
+        folders = find_split_folders(self.root, split)
         assert folders is not None  # _has(split) said so
         image_suffix, mask_suffix = self._suffixes
         return pair_folders(*folders, image_suffix=image_suffix, mask_suffix=mask_suffix)
 
-    def _no_split(self, split: str) -> DataRootError:
-        there = [name for name in SPLITS if self._has(name)]
+    def _missing_split_error(self, split: str) -> DataRootError:
+        there = [name for name in SPLITS if self._has_split(name)]
         if not there:
             return DataRootError(
-                f"no images with masks in {self.root}, which holds: {_held(self.root)}; "
-                f"the layouts are: {list_layouts()}; or give data.source.csv=PATH"
+                f"no images with masks in {self.root}, which holds: {_list_contents(self.root)}; "
+                f"the layouts are: {describe_layouts()}; or give data.source.csv=PATH"
             )
         advice = (
             "set data.source.val_fraction=0.2 to take a fifth of train for it, or add it"
             if split == "val"
-            else f"add it as {list_layouts(split)}"
+            else f"add it as {describe_layouts(split)}"
         )
         return DataRootError(
             f"no split {split!r} in {self.root}, which has: {', '.join(there)}; {advice}"
         )
 
 
-def _locate(path: str, root: Path) -> Path:
+def _resolve_path(path: str, root: Path) -> Path:
     given = Path(path).expanduser()
     return given if given.exists() or given.is_absolute() else root / given
 
 
-def _held(root: Path) -> str:
+def _list_contents(root: Path) -> str:
     names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
     return ", ".join(names[:8]) + (" ..." if len(names) > 8 else "") if names else "nothing"
 
 
-def _split_by_hash(pairs: list[Pair], fraction: float) -> tuple[list[Pair], list[Pair]]:
+def _split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
     """Divide pairs into train and val; the smallest hashes of the ids are val."""
-    if len(pairs) < 2:
+    if len(samples) < 2:
         raise DataRootError("data.source.val_fraction needs at least two training images")
-    ranked = sorted(pairs, key=lambda pair: hashlib.sha256(pair.id.encode()).digest())
-    count = min(max(round(len(pairs) * fraction), 1), len(pairs) - 1)
+    ranked = sorted(samples, key=lambda pair: hashlib.sha256(pair.id.encode()).digest())
+    count = min(max(round(len(samples) * fraction), 1), len(samples) - 1)
     chosen = {pair.id for pair in ranked[:count]}
-    train = [pair for pair in pairs if pair.id not in chosen]
-    return train, [pair for pair in pairs if pair.id in chosen]
+    train = [pair for pair in samples if pair.id not in chosen]
+    return train, [pair for pair in samples if pair.id in chosen]

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
 _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES = 277, 338  # TIFF 6.0, sections 8 and 18
-_CONVERTED_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
+_MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
 
 Array = NDArray[Any]
 
@@ -40,8 +40,10 @@ def read_image(path: str | Path, channels: int | None = None) -> Frame:
         UnreadableImageError: the file is missing, truncated, or of a kind that is not read.
     """
     array = _decode(Path(path), palette_indices=False)
-    image = _eight_bit(array, path)
-    return np.ascontiguousarray(image if channels is None else _convert(image, channels, path))
+    image = _to_uint8(array, path)
+    return np.ascontiguousarray(
+        image if channels is None else _convert_channels(image, channels, path)
+    )
 
 
 def read_raw_mask(path: str | Path) -> Array:
@@ -54,7 +56,7 @@ def read_raw_mask(path: str | Path) -> Array:
     """
     array = _decode(Path(path), palette_indices=True)
     if not (np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_):
-        raise _unreadable(path, f"masks hold whole numbers, this one {array.dtype}")
+        raise _unreadable_error(path, f"masks hold whole numbers, this one {array.dtype}")
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -62,13 +64,13 @@ def read_raw_mask(path: str | Path) -> Array:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim == 3 and array.shape[2] != 3:
-        raise _unreadable(path, f"a mask has 1 or 3 channels, this one {array.shape[2]}")
+        raise _unreadable_error(path, f"a mask has 1 or 3 channels, this one {array.shape[2]}")
     if array.ndim == 3 and array.dtype != np.uint8:
-        raise _unreadable(path, f"colours are 8-bit, these {array.dtype}")
+        raise _unreadable_error(path, f"colours are 8-bit, these {array.dtype}")
     return array
 
 
-def _unreadable(path: str | Path, reason: object) -> UnreadableImageError:
+def _unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
     return UnreadableImageError(
         f"cannot read {path}: {reason}; replace the file, or remove it together with its partner"
     )
@@ -78,20 +80,20 @@ def _decode(path: Path, *, palette_indices: bool) -> Array:
     try:
         with Image.open(path) as picture:
             if path.suffix.lower() not in {".tif", ".tiff"} or _is_plain_tiff(picture):
-                return _from_pillow(picture, palette_indices)
+                return _decode_pillow(picture, palette_indices)
     except FileNotFoundError as error:
-        raise _unreadable(path, "no such file") from error
+        raise _unreadable_error(path, "no such file") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if path.suffix.lower() not in {".tif", ".tiff"}:
-            raise _unreadable(path, error) from error
-    return _from_tifffile(path)
+            raise _unreadable_error(path, error) from error
+    return _decode_tifffile(path)
 
 
-def _from_pillow(picture: Image.Image, palette_indices: bool) -> Array:
+def _decode_pillow(picture: Image.Image, palette_indices: bool) -> Array:
     if palette_indices:
         return np.array(picture)
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode in _CONVERTED_TO_RGB:
+    if picture.mode in _MODES_TO_RGB:
         picture = picture.convert("RGB")
     elif picture.mode == "1":
         picture = picture.convert("L")
@@ -109,23 +111,23 @@ def _is_plain_tiff(picture: Image.Image) -> bool:
     return one_image and samples in (1, 3, 4) and samples == bands and not multiplied
 
 
-def _from_tifffile(path: Path) -> Array:
+def _decode_tifffile(path: Path) -> Array:
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             axes, array = series.axes, series.asarray()
     # tifffile raises whatever its decoders raise on damaged input.
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
     if axes == "YX":
         return np.asarray(array)
     channel_axes = [position for position, axis in enumerate(axes) if axis not in "YX"]
     if len(axes) != 3 or len(channel_axes) != 1:
-        raise _unreadable(path, f"axes {axes} are not height, width and channels")
+        raise _unreadable_error(path, f"axes {axes} are not height, width and channels")
     return np.moveaxis(np.asarray(array), channel_axes[0], -1)
 
 
-def _eight_bit(array: Array, path: str | Path) -> Frame:
+def _to_uint8(array: Array, path: str | Path) -> Frame:
     if array.ndim == 2:
         array = array[..., None]
     if array.dtype == np.uint8:
@@ -134,10 +136,10 @@ def _eight_bit(array: Array, path: str | Path) -> Frame:
         return (array >> 8).astype(np.uint8)
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
-    raise _unreadable(path, f"images have 8 or 16 bits a sample, this one {array.dtype}")
+    raise _unreadable_error(path, f"images have 8 or 16 bits a sample, this one {array.dtype}")
 
 
-def _convert(image: Frame, channels: int, path: str | Path) -> Frame:
+def _convert_channels(image: Frame, channels: int, path: str | Path) -> Frame:
     present = image.shape[2]
     if present == channels:
         return image
@@ -149,4 +151,4 @@ def _convert(image: Frame, channels: int, path: str | Path) -> Frame:
         return np.asarray(Image.fromarray(image).convert("L"))[..., None]
     if image.shape[2] == channels:
         return image
-    raise _unreadable(path, f"{present} channels can not be converted to {channels}")
+    raise _unreadable_error(path, f"{present} channels can not be converted to {channels}")

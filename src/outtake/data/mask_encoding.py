@@ -14,13 +14,13 @@ from outtake.core.labels import Colour, LabelSpace
 from outtake.core.types import LabelMap
 
 
-def colour_codes(image: NDArray[np.uint8]) -> NDArray[np.int32]:
+def rgb_image_to_int(image: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return one integer, 0xRRGGBB, for each pixel of uint8 (H, W, 3)."""
     wide = image.astype(np.int32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 
 
-def colour_code(colour: Colour) -> int:
+def rgb_to_int(colour: Colour) -> int:
     """Return 0xRRGGBB."""
     return colour[0] << 16 | colour[1] << 8 | colour[2]
 
@@ -31,7 +31,7 @@ def is_gray(image: NDArray[Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class MaskCode:
+class MaskDecoder:
     """How the files of one data set write their labels.
 
     Attributes:
@@ -47,7 +47,7 @@ class MaskCode:
     colours: Mapping[int, int] = field(default_factory=dict)
     advice: str = "correct the mask"
 
-    def encode(self, raw: NDArray[Any], path: str) -> LabelMap:
+    def decode(self, raw: NDArray[Any], path: str) -> LabelMap:
         """Return labels, uint8 (H, W).
 
         Args:
@@ -60,7 +60,7 @@ class MaskCode:
         if raw.ndim == 2:
             return self._look_up(raw, self.ids, path, colours=False)
         if self.colours:
-            return self._look_up(colour_codes(raw), self.colours, path, colours=True)
+            return self._look_up(rgb_image_to_int(raw), self.colours, path, colours=True)
         if not is_gray(raw):
             raise LabelValueError(
                 f"the mask {path} is in colours, and the classes have none; list them as "
@@ -85,10 +85,10 @@ class MaskCode:
             unknown = known[position] != values
             encoded = np.asarray(labels[position], np.uint8)
         if unknown.any():
-            raise self._unknown(values[unknown], known, path, colours)
+            raise self._unknown_value_error(values[unknown], known, path, colours)
         return encoded
 
-    def _unknown(
+    def _unknown_value_error(
         self, values: NDArray[Any], known: NDArray[np.int64], path: str, colours: bool
     ) -> LabelValueError:
         distinct, counts = np.unique(values, return_counts=True)
@@ -98,17 +98,17 @@ class MaskCode:
         more = f" ({others} other {kind}s are none either)" if others else ""
         return LabelValueError(
             f"{int(counts[worst])} pixels of the mask {path} have the {kind} "
-            f"{_written(int(distinct[worst]), colours)}, which is no class{more}; "
-            f"allowed are {_listed(known.tolist(), colours)}; {self.advice}"
+            f"{_format_value(int(distinct[worst]), colours)}, which is no class{more}; "
+            f"allowed are {_format_values(known.tolist(), colours)}; {self.advice}"
         )
 
 
-def _written(value: int, colour: bool) -> str:
+def _format_value(value: int, colour: bool) -> str:
     return str([value >> 16, value >> 8 & 255, value & 255]) if colour else str(value)
 
 
-def _listed(values: list[int], colours: bool) -> str:
+def _format_values(values: list[int], colours: bool) -> str:
     if len(values) > 3 and values[-1] - values[0] == len(values) - 1 and not colours:
         return f"{values[0]} to {values[-1]}"
-    shown = ", ".join(_written(value, colours) for value in values[:24])
+    shown = ", ".join(_format_value(value, colours) for value in values[:24])
     return shown + (" ..." if len(values) > 24 else "")

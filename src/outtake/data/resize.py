@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 
 # OpenCV's area interpolation takes at most this many channels at a time.
-_CHANNELS_AT_ONCE = 4
+_MAX_CHANNELS = 4
 
 # A strip of a few rows would otherwise grow without bound: 160x1 to 40960x256.
-_LONGEST_ENLARGED = 16
+_MAX_ENLARGED_ASPECT = 16
 
 
 def short_side_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
@@ -33,7 +33,7 @@ def short_side_size(height: int, width: int, short_side: int | None) -> tuple[in
     scale = short_side / min(height, width)
     long_side = max(short_side, round(max(height, width) * scale))
     if scale > 1:
-        long_side = min(long_side, _LONGEST_ENLARGED * short_side)
+        long_side = min(long_side, _MAX_ENLARGED_ASPECT * short_side)
     return (short_side, long_side) if height <= width else (long_side, short_side)
 
 
@@ -74,8 +74,8 @@ def resize(
     if image.ndim == 2:
         return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
     parts = []
-    for first in range(0, image.shape[2], _CHANNELS_AT_ONCE):
-        part = np.ascontiguousarray(image[..., first : first + _CHANNELS_AT_ONCE])
+    for first in range(0, image.shape[2], _MAX_CHANNELS):
+        part = np.ascontiguousarray(image[..., first : first + _MAX_CHANNELS])
         resized = cv2.resize(part, (width, height), interpolation=method)
         parts.append(resized.reshape(height, width, -1))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

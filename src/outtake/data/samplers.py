@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-NO_SAMPLE = -1  # index of a sample that stands for none: no pixel of it is labelled
+PADDING_INDEX = -1  # index of a sample that stands for none: no pixel of it is labelled
 
 
-def mixed_seed(purpose: str, *numbers: int) -> int:
+def derive_seed(purpose: str, *numbers: int) -> int:
     """Return a 128-bit seed that differs for every purpose and every tuple of numbers."""
     text = "/".join([purpose, *map(str, numbers)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
@@ -44,43 +44,43 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._count = count
         self._seed = seed
         self._per_epoch = samples_per_epoch or count
-        self._resumed: tuple[int, int] | None = None
+        self._start: tuple[int, int] | None = None
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives; Lightning calls this."""
         self.epoch = epoch
-        if self._resumed is not None and epoch > self._resumed[0]:
-            self._resumed = None  # nothing of the epoch that was gone on with was left
+        if self._start is not None and epoch > self._start[0]:
+            self._start = None  # nothing of the epoch that was gone on with was left
 
-    def resume(self, epoch: int, samples: int) -> None:
+    def start_at(self, epoch: int, samples: int) -> None:
         """Let the next iteration, and only that, be an epoch without its first samples.
 
         It takes precedence over :meth:`set_epoch`, unless that is of a later epoch: processes of a
         loader draw the first samples before a run that goes on knows its epoch.
         """
-        self._resumed = (epoch, samples)
+        self._start = (epoch, samples)
 
     def __len__(self) -> int:
         return self._per_epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch, skipped = self._resumed or (self.epoch, 0)
-        self._resumed = None
+        epoch, skipped = self._start or (self.epoch, 0)
+        self._start = None
         first = epoch * self._per_epoch
-        current, order = -1, self._order(0)
+        current, order = -1, self._shuffle(0)
         for position in range(skipped, self._per_epoch):
             number, offset = divmod(first + position, self._count)
             if number != current:
-                current, order = number, self._order(number)
+                current, order = number, self._shuffle(number)
             yield number, int(order[offset])
 
-    def _order(self, number: int) -> NDArray[np.int64]:
-        draws = np.random.default_rng(mixed_seed("order", self._seed, number))
+    def _shuffle(self, pass_number: int) -> NDArray[np.int64]:
+        draws = np.random.default_rng(derive_seed("order", self._seed, pass_number))
         return draws.permutation(self._count)
 
 
-class SharedBatches(Sampler[list[tuple[int, int]]]):
+class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
     """Batches of training, each divided among the processes of a run.
 
     Every process counts the same batches, and takes every ``world_size``-th sample of each. So
@@ -117,11 +117,11 @@ class SharedBatches(Sampler[list[tuple[int, int]]]):
                 batch = []
 
 
-class EqualSizeBatches(Sampler[list[int]]):
+class SameSizeBatchSampler(Sampler[list[int]]):
     """Batches of consecutive samples of one size, in order, so that nothing is padded.
 
     Processes take turns: each has batches that no other has, and all have as many, because they
-    wait for each other. Where there is none left for one, it gets a batch of ``NO_SAMPLE``.
+    wait for each other. Where there is none left for one, it gets a batch of ``PADDING_INDEX``.
 
     Args:
         sizes: (height, width) of each sample.
@@ -130,7 +130,7 @@ class EqualSizeBatches(Sampler[list[int]]):
         world_size: number of processes; each gets every ``world_size``-th batch.
 
     Attributes:
-        all: every process's batches, in order.
+        all_batches: every process's batches, in order.
     """
 
     def __init__(
@@ -141,16 +141,16 @@ class EqualSizeBatches(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.all: list[list[int]] = []
+        self.all_batches: list[list[int]] = []
         for index, size in enumerate(sizes):
-            last = self.all[-1] if self.all else []
+            last = self.all_batches[-1] if self.all_batches else []
             if last and len(last) < batch_size and sizes[last[0]] == size:
                 last.append(index)
             else:
-                self.all.append([index])
-        turns = -(-len(self.all) // world_size)
-        own = self.all[rank::world_size]
-        self._batches = own + [[NO_SAMPLE]] * (turns - len(own))
+                self.all_batches.append([index])
+        turns = -(-len(self.all_batches) // world_size)
+        own = self.all_batches[rank::world_size]
+        self._batches = own + [[PADDING_INDEX]] * (turns - len(own))
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -7,33 +7,33 @@ from collections.abc import Mapping
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
-from outtake.data.source import SPLITS, Pair
-from outtake.data.synthetic.clip import SceneClip, World
+from outtake.data.source import SPLITS, Sample
+from outtake.data.synthetic.clip import Scene, SceneClip
 from outtake.data.synthetic.lru_cache import ByteCache
-from outtake.data.synthetic.rng import key_of
-from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, Stage
+from outtake.data.synthetic.rng import hash_key
+from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, SceneLayout
 
 # A new number whenever the same seed draws another picture.
 VERSION = 1
 
-_CLIPS = {"train": 60, "val": 8, "test": 4}
+_DEFAULT_CLIPS = {"train": 60, "val": 8, "test": 4}
 # Enough for the default training split: from its second epoch on, nothing is rendered again.
-_WORLD_CACHE_BYTES = 160 << 20
+_SCENE_CACHE_BYTES = 160 << 20
 _SAMPLE_CACHE_BYTES = 160 << 20
-_SIDES = (32, 4096)
+_SIDE_LIMITS = (32, 4096)
 
 
 class Scenes:
     """Seeded, unlimited clips of a street with moving cars, people and balls.
 
     Same seed, same bytes, on every machine. Splits are drawn from keys of their own and share
-    no frame. ``pairs`` samples every clip at a fixed step; ``clip`` gives whole videos.
+    no frame. ``samples`` samples every clip at a fixed step; ``clip`` gives whole videos.
 
     Args:
         seed: which world, 0 or more.
         height: of every frame, in pixels.
         width: of every frame, in pixels.
-        clips: how many clips ``pairs`` draws from, for each split that differs from the default
+        clips: how many clips ``samples`` draws from, for each split that differs from the default
             of 60 train, 8 val, 4 test.
         frames_per_clip: how many frames of each clip are samples.
         frame_step: frames between two samples; 24 make a second.
@@ -56,23 +56,23 @@ class Scenes:
         frames_per_clip: int = 8,
         frame_step: int = 12,
     ) -> None:
-        _check("seed", seed, 0, (1 << 63) - 1)
-        _check("height", height, *_SIDES)
-        _check("width", width, *_SIDES)
-        _check("frames_per_clip", frames_per_clip, 1, 1 << 20)
-        _check("frame_step", frame_step, 1, 1 << 20)
-        self._clips = dict(_CLIPS)
+        _check_range("seed", seed, 0, (1 << 63) - 1)
+        _check_range("height", height, *_SIDE_LIMITS)
+        _check_range("width", width, *_SIDE_LIMITS)
+        _check_range("frames_per_clip", frames_per_clip, 1, 1 << 20)
+        _check_range("frame_step", frame_step, 1, 1 << 20)
+        self._clips = dict(_DEFAULT_CLIPS)
         for split, count in (clips or {}).items():
             _check_split(split)
-            _check(f"clips.{split}", count, 0, 1 << 20)
+            _check_range(f"clips.{split}", count, 0, 1 << 20)
             self._clips[split] = count
         self._seed = seed
-        self._stage = Stage(height, width)
+        self._layout = SceneLayout(height, width)
         self._frames_per_clip, self._frame_step = frames_per_clip, frame_step
-        self._worlds = ByteCache[tuple[str, int], World](_WORLD_CACHE_BYTES)
-        self._samples = ByteCache[str, tuple[Frame, LabelMap]](_SAMPLE_CACHE_BYTES)
+        self._scene_cache = ByteCache[tuple[str, int], Scene](_SCENE_CACHE_BYTES)
+        self._sample_cache = ByteCache[str, tuple[Frame, LabelMap]](_SAMPLE_CACHE_BYTES)
 
-    def pairs(self, split: str) -> list[Pair]:
+    def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split; ids like ``train/0007/00012`` (clip, frame).
 
         Raises:
@@ -90,20 +90,20 @@ class Scenes:
                 f"data=scenes has no sample in split {split!r}: set "
                 f"data.source.clips.{split} to 1 or more"
             )
-        return [Pair(id=name, image=name, mask=name) for name in names]
+        return [Sample(id=name, image=name, mask=name) for name in names]
 
-    def read_image(self, pair: Pair) -> Frame:
+    def read_image(self, sample: Sample) -> Frame:
         """Return the frame, uint8 (H, W, 3)."""
-        return self._sample(pair.image)[0].copy()
+        return self._render_sample(sample.image)[0].copy()
 
-    def read_mask(self, pair: Pair) -> LabelMap:
+    def read_mask(self, sample: Sample) -> LabelMap:
         """Return the class ids, uint8 (H, W)."""
-        return self._sample(pair.mask)[1].copy()
+        return self._render_sample(sample.mask)[1].copy()
 
-    def content(self, pair: Pair) -> tuple[bytes, ...]:
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return what the bytes of the sample follow from: version, seed, size and place."""
-        size = f"{self._stage.height}x{self._stage.width}"
-        return (f"scenes {VERSION} seed {self._seed} {size} {pair.image}".encode(),)
+        size = f"{self._layout.height}x{self._layout.width}"
+        return (f"scenes {VERSION} seed {self._seed} {size} {sample.image}".encode(),)
 
     def clip(self, split: str, index: int, frames: int) -> SceneClip:
         """Return a video.
@@ -117,26 +117,26 @@ class Scenes:
             ConfigError: a value out of its range.
         """
         _check_split(split)
-        _check("index", index, 0, 1 << 31)
-        _check("frames", frames, 1, 1 << 20)
-        return SceneClip(self._world(split, index), frames)
+        _check_range("index", index, 0, 1 << 31)
+        _check_range("frames", frames, 1, 1 << 20)
+        return SceneClip(self._get_scene(split, index), frames)
 
-    def _sample(self, locator: str) -> tuple[Frame, LabelMap]:
+    def _render_sample(self, locator: str) -> tuple[Frame, LabelMap]:
         def render() -> tuple[Frame, LabelMap]:
-            split, index, t = _parsed(locator)
+            split, index, t = _parse_locator(locator)
             frame = self.clip(split, index, t + 1).frame(t)
             return frame.image, frame.labels
 
-        return self._samples.get(locator, render, lambda pair: pair[0].nbytes + pair[1].nbytes)
+        return self._sample_cache.get(locator, render, lambda pair: pair[0].nbytes + pair[1].nbytes)
 
-    def _world(self, split: str, index: int) -> World:
-        def paint() -> World:
-            return World(self._stage, key_of("scenes", self._seed, split, index))
+    def _get_scene(self, split: str, index: int) -> Scene:
+        def paint() -> Scene:
+            return Scene(self._layout, hash_key("scenes", self._seed, split, index))
 
-        return self._worlds.get((split, index), paint, lambda world: world.film.bytes_held)
+        return self._scene_cache.get((split, index), paint, lambda world: world.backdrop.bytes_held)
 
 
-def _check(key: str, value: int, low: int, high: int) -> None:
+def _check_range(key: str, value: int, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(
             f"data=scenes: {key} is {value!r}; it must be an integer from {low} to {high}"
@@ -148,7 +148,7 @@ def _check_split(split: str) -> None:
         raise ConfigError(f"data=scenes has no split {split!r}; allowed: {', '.join(SPLITS)}")
 
 
-def _parsed(locator: str) -> tuple[str, int, int]:
+def _parse_locator(locator: str) -> tuple[str, int, int]:
     parts = locator.split("/")
     if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
         raise DataRootError(f"data=scenes knows samples like 'train/0007/00012', not {locator!r}")

@@ -12,7 +12,7 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Sample:
     """One labelled image.
 
     Attributes:
@@ -26,7 +26,7 @@ class Pair:
     mask: str
 
 
-class Source(Protocol):
+class SegmentationSource(Protocol):
     """A data set: a new one is one file with this shape and one yaml.
 
     Attributes:
@@ -39,7 +39,7 @@ class Source(Protocol):
     labels: LabelSpace
     channels: int
 
-    def pairs(self, split: str) -> list[Pair]:
+    def samples(self, split: str) -> list[Sample]:
         """Return the samples of ``train``, ``val`` or ``test`` in a fixed order.
 
         Raises:
@@ -49,7 +49,7 @@ class Source(Protocol):
         """
         ...
 
-    def read_image(self, pair: Pair) -> Frame:
+    def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, channels).
 
         Raises:
@@ -57,7 +57,7 @@ class Source(Protocol):
         """
         ...
 
-    def read_mask(self, pair: Pair) -> LabelMap:
+    def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), ``labels.ignore_index`` where unlabelled.
 
         Raises:
@@ -66,7 +66,7 @@ class Source(Protocol):
         """
         ...
 
-    def content(self, pair: Pair) -> tuple[bytes, ...]:
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes that identify the sample, what identifies its image first.
 
         They are hashed for the fingerprint, and tell whether two splits share an image.

@@ -9,9 +9,9 @@ from os.path import splitext
 from pathlib import Path
 
 from outtake.core.errors import DataRootError, EmptySplitError, PairingError
-from outtake.data.discover_pairs import list_first, lossy_mask
+from outtake.data.discover_pairs import lossy_mask_error, summarize_names
 from outtake.data.image_files import IMAGE_SUFFIXES, LOSSY_SUFFIXES
-from outtake.data.source import SPLITS, Pair
+from outtake.data.source import SPLITS, Sample
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -23,27 +23,27 @@ MASK_ENDINGS = ("annot", "_masks", "_labels", "_annotations")
 COLUMNS = ("split", "image", "mask")
 
 
-def find_folders(root: Path, split: str) -> tuple[Path, Path] | None:
+def find_split_folders(root: Path, split: str) -> tuple[Path, Path] | None:
     """Return the folders of a split's images and masks, or None where there is no such split.
 
     Raises:
         DataRootError: the images' folder is there without the masks'.
     """
     unmasked: Path | None = None
-    for images, masks in _candidates(root, split):
+    for images, masks in _candidate_folders(root, split):
         if images.is_dir() and masks.is_dir():
             return images, masks
-        if unmasked is None and images.is_dir() and _holds_images(images):
+        if unmasked is None and images.is_dir() and _contains_images(images):
             unmasked = images
     if unmasked is not None:
         raise DataRootError(
             f"the folder {unmasked} has no folder of masks beside it; the layouts are: "
-            f"{list_layouts(split)}"
+            f"{describe_layouts(split)}"
         )
     return None
 
 
-def list_layouts(split: str = "train") -> str:
+def describe_layouts(split: str = "train") -> str:
     """Return the accepted layouts in words."""
     return (
         f"{split}/images with {split}/masks, images/{split} with masks/{split}, "
@@ -52,7 +52,7 @@ def list_layouts(split: str = "train") -> str:
     )
 
 
-def _candidates(root: Path, split: str) -> Iterator[tuple[Path, Path]]:
+def _candidate_folders(root: Path, split: str) -> Iterator[tuple[Path, Path]]:
     for name in SPLIT_NAMES[split]:
         for masks in MASK_FOLDERS:
             yield root / name / "images", root / name / masks
@@ -60,18 +60,18 @@ def _candidates(root: Path, split: str) -> Iterator[tuple[Path, Path]]:
             yield root / "images" / name, root / masks / name
         for ending in MASK_ENDINGS:
             yield root / name, root / f"{name}{ending}"
-    if split == "train" and _holds_images(root / "images"):
+    if split == "train" and _contains_images(root / "images"):
         for masks in MASK_FOLDERS:
             yield root / "images", root / masks
 
 
-def _holds_images(folder: Path) -> bool:
+def _contains_images(folder: Path) -> bool:
     return folder.is_dir() and any(
         path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir()
     )
 
 
-def read_csv(path: Path) -> dict[str, list[Pair]]:
+def read_csv(path: Path) -> dict[str, list[Sample]]:
     """Read a table of samples with the columns ``split, image, mask``.
 
     Without the column ``split`` every row is ``train``. Paths are relative to the table.
@@ -100,23 +100,23 @@ def read_csv(path: Path) -> dict[str, list[Pair]]:
         )
     if not rows:
         raise EmptySplitError(f"the table {path} has no rows below its header")
-    return _pairs_by_split(path, rows)
+    return _group_by_split(path, rows)
 
 
-def _pairs_by_split(path: Path, rows: list[dict[str, str]]) -> dict[str, list[Pair]]:
-    splits: dict[str, list[Pair]] = {}
+def _group_by_split(path: Path, rows: list[dict[str, str]]) -> dict[str, list[Sample]]:
+    splits: dict[str, list[Sample]] = {}
     missing: list[str] = []
     for line, row in enumerate(rows, start=2):
-        split = _split_of(path, line, row.get("split", "train"))
+        split = _parse_split(path, line, row.get("split", "train"))
         image, mask = (path.parent / (row[key] or "").strip() for key in ("image", "mask"))
         missing += [f"{file} (line {line})" for file in (image, mask) if not file.is_file()]
         if mask.suffix.lower() in LOSSY_SUFFIXES:
-            raise lossy_mask(mask)
+            raise lossy_mask_error(mask)
         name = splitext(Path((row["image"] or "").strip()).as_posix())[0]
-        splits.setdefault(split, []).append(Pair(name, str(image), str(mask)))
+        splits.setdefault(split, []).append(Sample(name, str(image), str(mask)))
     if missing:
         raise PairingError(
-            f"{len(missing)} files of the table {path} do not exist: {list_first(missing)}; "
+            f"{len(missing)} files of the table {path} do not exist: {summarize_names(missing)}; "
             "paths are relative to the table's folder"
         )
     for split, pairs in splits.items():
@@ -125,13 +125,13 @@ def _pairs_by_split(path: Path, rows: list[dict[str, str]]) -> dict[str, list[Pa
         if repeated:
             raise PairingError(
                 f"images of the split {split} in the table {path} come more than once: "
-                f"{list_first(repeated)}; keep one row each"
+                f"{summarize_names(repeated)}; keep one row each"
             )
     return splits
 
 
-def _split_of(path: Path, line: int, written: str | None) -> str:
-    name = (written or "").strip().lower()
+def _parse_split(path: Path, line: int, raw_name: str | None) -> str:
+    name = (raw_name or "").strip().lower()
     for split, names in SPLIT_NAMES.items():
         if name in names:
             return split

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError, SizeMismatchError
 from outtake.core.labels import LabelSpace
-from outtake.core.parallel import cpu_threads, map_threaded
+from outtake.core.parallel import default_threads, map_threads
 from outtake.data.fingerprint import split_fingerprint
-from outtake.data.source import Pair, Source
+from outtake.data.source import Sample, SegmentationSource
 
 
 class DataWarning(UserWarning):
@@ -29,7 +29,7 @@ class SplitReport:
         split: its name.
         labels: the classes.
         channels: channels of every image.
-        pairs: the samples, in the source's order.
+        samples: the samples, in the source's order.
         sizes: (height, width) of each sample's image and mask, by id, in that order.
         class_pixels: labelled pixels of each class, int64 (classes,).
         ignored_pixels: pixels that are unlabelled.
@@ -40,7 +40,7 @@ class SplitReport:
     split: str
     labels: LabelSpace
     channels: int
-    pairs: tuple[Pair, ...]
+    samples: tuple[Sample, ...]
     sizes: Mapping[str, tuple[int, int]]
     class_pixels: NDArray[np.int64]
     ignored_pixels: int
@@ -54,7 +54,7 @@ class SplitReport:
         return pixels / float(pixels.sum())
 
 
-def verify(source: Source, split: str, threads: int | None = None) -> SplitReport:
+def verify_split(source: SegmentationSource, split: str, threads: int | None = None) -> SplitReport:
     """Decode and check every sample of a split.
 
     Args:
@@ -69,13 +69,13 @@ def verify(source: Source, split: str, threads: int | None = None) -> SplitRepor
         DataRootError: an image with other channels than the source has.
         UnreadableImageError: a file that can not be decoded.
     """
-    pairs = source.pairs(split)
+    pairs = source.samples(split)
     if not pairs:
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
-    samples = map_threaded(
-        lambda pair: _verify_pair(source, pair),
+    samples = map_threads(
+        lambda pair: _verify_sample(source, pair),
         pairs,
-        threads=threads or cpu_threads(),
+        threads=threads or default_threads(),
         title=f"Verifying {source.name} {split}",
     )
     counts = np.stack([sample.pixels for sample in samples]).sum(axis=0, dtype=np.int64)
@@ -90,7 +90,7 @@ def verify(source: Source, split: str, threads: int | None = None) -> SplitRepor
         split=split,
         labels=source.labels,
         channels=source.channels,
-        pairs=tuple(pairs),
+        samples=tuple(pairs),
         sizes={pair.id: sample.size for pair, sample in zip(pairs, samples, strict=True)},
         class_pixels=counts[:classes],
         ignored_pixels=int(counts[source.labels.ignore_index]),
@@ -104,32 +104,32 @@ def warn_duplicates(reports: Sequence[SplitReport]) -> None:
     for position, later in enumerate(reports):
         for earlier in reports[:position]:
             where = {files[0]: name for name, files in earlier.files.items()}
-            twins = [
+            duplicates = [
                 (where[files[0]], name) for name, files in later.files.items() if files[0] in where
             ]
-            if twins:
-                first, second = twins[0]
+            if duplicates:
+                first, second = duplicates[0]
                 warnings.warn(
-                    f"{len(twins)} images are in both {earlier.split} and {later.split}, such as "
-                    f"{first!r} and {second!r}: scores on {later.split} will be too good",
+                    f"{len(duplicates)} images are in both {earlier.split} and {later.split}, "
+                    f"such as {first!r} and {second!r}: scores on {later.split} will be too good",
                     DataWarning,
                     stacklevel=2,
                 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class _SampleFacts:
     size: tuple[int, int]
     pixels: NDArray[np.int64]
     files: tuple[str, ...]
 
 
-def _verify_pair(source: Source, pair: Pair) -> _Sample:
+def _verify_sample(source: SegmentationSource, sample: Sample) -> _SampleFacts:
     # Decoded before hashed: a file that is missing or damaged is then named as such.
-    image, mask = source.read_image(pair), source.read_mask(pair)
+    image, mask = source.read_image(sample), source.read_mask(sample)
     if image.shape[2] != source.channels:
         raise DataRootError(
-            f"the image {pair.image} has {image.shape[2]} channels, the data set has "
+            f"the image {sample.image} has {image.shape[2]} channels, the data set has "
             f"{source.channels}; convert it or take it away"
         )
     size = (image.shape[0], image.shape[1])
@@ -141,15 +141,17 @@ def _verify_pair(source: Source, pair: Pair) -> _Sample:
             else ""
         )
         raise SizeMismatchError(
-            f"the image {pair.image} is {size[1]}x{size[0]} and its mask {pair.mask} is "
+            f"the image {sample.image} is {size[1]}x{size[0]} and its mask {sample.mask} is "
             f"{mask.shape[1]}x{mask.shape[0]}{turned}; make them the same size"
         )
     pixels = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
-    _check_labels(pixels, source.labels, pair)
-    return _Sample(size, pixels, tuple(_sha256(part) for part in source.content(pair)))
+    _check_labels(pixels, source.labels, sample)
+    return _SampleFacts(
+        size, pixels, tuple(_hash_bytes(part) for part in source.sample_bytes(sample))
+    )
 
 
-def _check_labels(pixels: NDArray[np.int64], labels: LabelSpace, pair: Pair) -> None:
+def _check_labels(pixels: NDArray[np.int64], labels: LabelSpace, sample: Sample) -> None:
     classes = len(labels.names)
     unknown = [
         int(value) for value in np.flatnonzero(pixels[classes:]) + classes
@@ -157,11 +159,11 @@ def _check_labels(pixels: NDArray[np.int64], labels: LabelSpace, pair: Pair) -> 
     ]  # fmt: skip
     if unknown:
         raise LabelValueError(
-            f"{pixels[unknown[0]]} pixels of the mask {pair.mask} have the label {unknown[0]}, "
+            f"{pixels[unknown[0]]} pixels of the mask {sample.mask} have the label {unknown[0]}, "
             f"which is no class; allowed are 0 to {classes - 1} and {labels.ignore_index} "
             "(unlabelled); correct the mask"
         )
 
 
-def _sha256(content: bytes) -> str:
+def _hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

@@ -23,9 +23,9 @@ Palette = NDArray[np.uint8]
 
 PAPER = (250, 250, 248)
 INK = (38, 38, 42)
-FAINT = (120, 120, 126)
+FAINT_INK = (120, 120, 126)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_LEAST_WIDTH_PX = 48
+_MIN_WIDTH_PX = 48
 _ELLIPSIS = "..."
 
 
@@ -35,7 +35,7 @@ def colourise(labels: LabelMap, palette: Palette) -> Frame:
     return np.asarray(cv2.applyColorMap(np.ascontiguousarray(labels), palette[:, None]), np.uint8)
 
 
-def overlay(
+def overlay_labels(
     frame: Frame,
     labels: LabelMap,
     palette: Palette,
@@ -72,7 +72,7 @@ def side_by_side(
     return np.concatenate([pictures[0], line, pictures[1]], axis=1)
 
 
-def contact_sheet(
+def draw_contact_sheet(
     rows: Sequence[Sequence[Frame]],
     columns: Sequence[str] = (),
     *,
@@ -95,7 +95,7 @@ def contact_sheet(
     cells = [[_scaled(picture, cell_width_px) for picture in row] for row in rows]
     count = max((len(row) for row in cells), default=0)
     margin_px = 2 * gap_px
-    side_px = max((text_size(text, 0.45)[0] for text in row_titles), default=0)
+    side_px = max((measure_text(text, 0.45)[0] for text in row_titles), default=0)
     left_px = margin_px + (side_px + gap_px if side_px else 0)
     heading_px = 44 if title else 0
     captions_px = 26 if columns else 0
@@ -105,16 +105,16 @@ def contact_sheet(
     height = top_px + sum(heights) + gap_px * (len(heights) - 1) + margin_px
     sheet = np.full((height, width, 3), PAPER, np.uint8)
     if title:
-        fitted = fitted_text(title, 0.75, width - 2 * margin_px)
+        fitted = truncate_text(title, 0.75, width - 2 * margin_px)
         draw_text(sheet, fitted, (margin_px, margin_px + 20), 0.75, INK)
     for index, caption in enumerate(columns):
         x = left_px + index * (cell_width_px + gap_px)
-        draw_text(sheet, fitted_text(caption, 0.5, cell_width_px), (x, top_px - 10), 0.5, INK)
+        draw_text(sheet, truncate_text(caption, 0.5, cell_width_px), (x, top_px - 10), 0.5, INK)
     y = top_px
     for index, row in enumerate(cells):
         if index < len(row_titles):
             draw_text(
-                sheet, row_titles[index], (margin_px, y + heights[index] // 2 + 5), 0.45, FAINT
+                sheet, row_titles[index], (margin_px, y + heights[index] // 2 + 5), 0.45, FAINT_INK
             )
         for column, cell in enumerate(row):
             x = left_px + column * (cell_width_px + gap_px)
@@ -154,26 +154,26 @@ def save_small_png(
         packed = BytesIO()
         reduced = Image.fromarray(draw(width_px)).quantize(256, dither=Image.Dither.NONE)
         reduced.save(packed, "PNG", optimize=True)
-        if packed.tell() <= max_bytes or width_px <= _LEAST_WIDTH_PX:
+        if packed.tell() <= max_bytes or width_px <= _MIN_WIDTH_PX:
             break
         # The size follows the area; a little less, so that one more try is enough.
         ratio = (max_bytes / packed.tell()) ** 0.5
-        width_px = max(_LEAST_WIDTH_PX, min(int(width_px * ratio * 0.97), width_px - 1))
+        width_px = max(_MIN_WIDTH_PX, min(int(width_px * ratio * 0.97), width_px - 1))
     target = Path(path)
     replace_file(target, lambda file: file.write(packed.getvalue()))
     return target
 
 
-def draw_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+def draw_colour_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
     """Write names beside their colours into the lower left corner of a picture, on dark ground.
 
     Sizes follow the picture's, and the entries stand in a row if that is wide enough.
     """
     height, width = image.shape[:2]
     scale = float(np.clip(height / 600, 0.36, 1.6))
-    letter_px = text_size("Ag0%", scale)[1]
+    letter_px = measure_text("Ag0%", scale)[1]
     swatch_px, line_px = letter_px, round(2.1 * letter_px)
-    cells = [text_size(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
+    cells = [measure_text(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
     in_a_row = sum(cells) + swatch_px <= width
     lines = 1 if in_a_row else len(entries)
     box_width = sum(cells) if in_a_row else max(cells, default=0)
@@ -201,7 +201,7 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
     scale = float(np.clip(height / 900, 0.34, 1.2))
     line_px = round(34 * scale)
     swatch_px = round(18 * scale)
-    widest_px = max(text_size(name, scale)[0] for name in names)
+    widest_px = max(measure_text(name, scale)[0] for name in names)
     column_px = widest_px + swatch_px + 3 * swatch_px // 2
     per_column = max(min((height - line_px) // line_px, len(names)), 1)
     columns = -(-len(names) // per_column)
@@ -221,23 +221,23 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
 
 def _draw_caption(image: Frame, caption: str) -> None:
     scale = float(np.clip(image.shape[0] / 700, 0.4, 1.2))
-    width, height = text_size(caption, scale)
+    width, height = measure_text(caption, scale)
     pad = max(height // 2, 3)
     plate = image[: height + 2 * pad, : width + 2 * pad]
     plate[:] = plate // 3
     draw_text(image, caption, (pad, height + pad), scale, (255, 255, 255))
 
 
-def fitted_text(text: str, scale: float, width_px: int) -> str:
+def truncate_text(text: str, scale: float, width_px: int) -> str:
     """Return as much of a text as fits into a width, with dots where something is missing."""
-    if text_size(text, scale)[0] <= width_px:
+    if measure_text(text, scale)[0] <= width_px:
         return text
-    while text and text_size(text + _ELLIPSIS, scale)[0] > width_px:
+    while text and measure_text(text + _ELLIPSIS, scale)[0] > width_px:
         text = text[:-1]
     return text.rstrip() + _ELLIPSIS
 
 
-def text_size(text: str, scale: float) -> tuple[int, int]:
+def measure_text(text: str, scale: float) -> tuple[int, int]:
     """Return width and height of a text as :func:`draw_text` draws it, pixels."""
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, _thickness(scale))
     return int(width), int(height)

@@ -11,7 +11,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from outtake.core.labels import LabelSpace
-from outtake.data.dataset import Sample
+from outtake.data.dataset import SampleTensors
 from outtake.evaluation.evaluator import Evaluator
 
 
@@ -50,7 +50,7 @@ class EvaluationResult:
 def evaluate_split(
     task: Predicts,
     labels: LabelSpace,
-    loader: DataLoader[Sample],
+    loader: DataLoader[SampleTensors],
     device: torch.device,
     *,
     flip: bool = False,

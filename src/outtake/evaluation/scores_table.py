@@ -13,7 +13,7 @@ from rich.table import Table
 def print_scores(record: dict[str, Any], console: Console) -> None:
     """Print the scores as a table."""
     table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
-    for heading in ("class", "IoU", "precision", "recall", "Dice"):
+    for heading in ("class", "IoU", "precision", "recall", "Rng"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for name in record["classes"]:
         values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))

@@ -14,11 +14,11 @@ from outtake.core.files import replace_file
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when an exported graph changes its meaning
-_ABOUT = "about.json"
+FORMAT_VERSION = 1  # raise it when an exported graph changes its meaning
+_METADATA_FILE = "about.json"
 
 
-class ModelCache:
+class ExportCache:
     """Keeps what was made of a checkpoint, under that checkpoint's digest.
 
     Each model is one ``.zip`` of its files, so that it is there whole or not at all, and damage
@@ -61,16 +61,16 @@ class ModelCache:
     def _read(self, path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
-        about = json.loads(files.pop(_ABOUT))
-        if about != self._about():
+        about = json.loads(files.pop(_METADATA_FILE))
+        if about != self._metadata():
             raise ValueError("it was made of another checkpoint or by another version")
         return files
 
     def _write(self, file: IO[bytes], files: Mapping[str, bytes]) -> None:
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(_ABOUT, json.dumps(self._about()))
+            archive.writestr(_METADATA_FILE, json.dumps(self._metadata()))
             for name, content in files.items():
                 archive.writestr(name, content)
 
-    def _about(self) -> dict[str, object]:
-        return {"format": FORMAT, "checkpoint_sha256": self._sha256}
+    def _metadata(self) -> dict[str, object]:
+        return {"format": FORMAT_VERSION, "checkpoint_sha256": self._sha256}

@@ -27,7 +27,7 @@ class Exportable(Protocol):
         """Images uint8 (B, C, h, w) to what the network takes."""
 
 
-class Graph(nn.Module):
+class ExportGraph(nn.Module):
     """Maps uint8 (B, h, w, C) to logits, float32 (B, h, w, classes).
 
     Not the task itself: that is a Lightning module, which tracers can not walk through.
@@ -44,12 +44,12 @@ class Graph(nn.Module):
         return logits.float().permute(0, 2, 3, 1)
 
 
-def example(shape: tuple[int, int, int], batch: int = 1) -> torch.Tensor:
+def example_input(shape: tuple[int, int, int], batch: int = 1) -> torch.Tensor:
     """Return grey images, uint8 (batch, h, w, C), to trace a graph with."""
     return torch.full((batch, *shape), 127, dtype=torch.uint8)
 
 
-def to_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> bytes:
+def export_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> bytes:
     """Return an ONNX model of any batch size.
 
     Args:
@@ -60,11 +60,11 @@ def to_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> byte
     Raises:
         ConfigError: the network uses something that can not be exported.
     """
-    with exporting(backend, shape), tempfile.TemporaryDirectory() as folder:
+    with explain_export_errors(backend, shape), tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.onnx")
         torch.onnx.export(
-            Graph(task).eval().cpu(),
-            (example(shape, 2),),
+            ExportGraph(task).eval().cpu(),
+            (example_input(shape, 2),),
             file,
             input_names=["images"],
             output_names=["logits"],
@@ -75,7 +75,7 @@ def to_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> byte
 
 
 @contextmanager
-def exporting(backend: str, shape: tuple[int, int, int]) -> Iterator[None]:
+def explain_export_errors(backend: str, shape: tuple[int, int, int]) -> Iterator[None]:
     """Quieten the tracer, and turn what it raises into one line."""
     try:
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
@@ -86,11 +86,11 @@ def exporting(backend: str, shape: tuple[int, int, int]) -> Iterator[None]:
     except Exception as error:  # each exporter has exceptions of its own
         raise ConfigError(
             f"backend={backend}: this network can not be exported at {shape[1]}x{shape[0]} "
-            f"({type(error).__name__}: {_gist(error)}); use backend=torch"
+            f"({type(error).__name__}: {_summarize_error(error)}); use backend=torch"
         ) from error
 
 
-def _gist(error: Exception) -> str:
+def _summarize_error(error: Exception) -> str:
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
     telling = [line for line in lines if "No conversion rule" in line]
     return (telling or lines or [repr(error)])[0][:200]

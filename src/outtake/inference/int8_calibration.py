@@ -12,26 +12,28 @@ import numpy as np
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.data.resize import resize
-from outtake.data.source import Source
+from outtake.data.source import SegmentationSource
 from outtake.inference.protocol import Images
 
 log = logging.getLogger(__name__)
 
-COUNT = 96
+CALIBRATION_IMAGES = 96
 
 
-def training_images(source: Source, count: int = COUNT) -> Iterable[Frame]:
+def iter_training_images(
+    source: SegmentationSource, count: int = CALIBRATION_IMAGES
+) -> Iterable[Frame]:
     """Yield ``count`` images of a source's training split, evenly spread over it.
 
     Raises:
         OuttakeError: the data are not where the source says, or can not be read.
     """
-    pairs = source.pairs("train")
+    pairs = source.samples("train")
     for index in np.unique(np.linspace(0, len(pairs) - 1, count).round().astype(int)):
         yield source.read_image(pairs[index])
 
 
-class Calibration:
+class Int8Calibration:
     """Brings training images to the size that the network will see.
 
     Args:
@@ -51,12 +53,15 @@ class Calibration:
             ConfigError: there are none, or they do not have the channels of the network.
         """
         log.info("precision=int8: calibrating with training images; this takes a moment")
-        found = [self._fitted(image, height, width) for image in islice(self._images(), COUNT)]
+        found = [
+            self._crop_to_size(image, height, width)
+            for image in islice(self._images(), CALIBRATION_IMAGES)
+        ]
         if not found:
             raise ConfigError("precision=int8: no training images to calibrate with; use float32")
         return found
 
-    def _fitted(self, image: Frame, height: int, width: int) -> Images:
+    def _crop_to_size(self, image: Frame, height: int, width: int) -> Images:
         # Objects keep their shape: the middle of the picture that just covers the frame.
         scale = max(height / image.shape[0], width / image.shape[1])
         tall = max(height, round(image.shape[0] * scale))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from outtake.core.errors import ConfigError
 from outtake.data.resize import resize
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
-from outtake.inference.upsample_argmax import enlarge
+from outtake.inference.upsample_argmax import upsample_argmax
 
 
 class Labeller:
@@ -52,7 +52,7 @@ class Labeller:
             raise ConfigError(f"overlap={overlap}: must be at least 0 and below 1")
         self._overlap = overlap
         # Two runs of a network at once would only wait for each other.
-        self._one_by_one = Lock()
+        self._run_lock = Lock()
 
     def __call__(
         self, images: Images, size: tuple[int, int]
@@ -60,10 +60,10 @@ class Labeller:
         """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
         labels: list[NDArray[np.uint8]] = []
         sure: list[NDArray[np.float32]] = []
-        with self._one_by_one:
+        with self._run_lock:
             batch = self.logits(images)
         for logits in batch:
-            found, probability = enlarge(logits, size, confidence=self._confidence)
+            found, probability = upsample_argmax(logits, size, confidence=self._confidence)
             labels.append(found)
             if probability is not None:
                 sure.append(probability)
@@ -77,23 +77,23 @@ class Labeller:
             wanted = max(1, round(height * scale)), max(1, round(width * scale))
             scaled = np.stack([resize(image, wanted) for image in images])
             for mirrored in (False, True) if self._flip else (False,):
-                part = self._covered(scaled[:, :, ::-1] if mirrored else scaled)
-                part = resized(part[:, :, ::-1] if mirrored else part, (height, width))
+                part = self._run_sliding_window(scaled[:, :, ::-1] if mirrored else scaled)
+                part = resize_logits(part[:, :, ::-1] if mirrored else part, (height, width))
                 total = part if total is None else total + part
         assert total is not None
         runs = len(self._scales) * (2 if self._flip else 1)
         return total if runs == 1 else total / np.float32(runs)
 
-    def _covered(self, images: Images) -> Logits:
+    def _run_sliding_window(self, images: Images) -> Logits:
         height, width = images.shape[1:3]
         if self._window is None or (height <= self._window[0] and width <= self._window[1]):
             return self.network(np.ascontiguousarray(images))
         tall, wide = min(self._window[0], height), min(self._window[1], width)
-        weight = np.outer(_ramp(tall), _ramp(wide))[..., None]
+        weight = np.outer(_edge_weights(tall), _edge_weights(wide))[..., None]
         total: Logits | None = None
         covered = np.zeros((height, width, 1), np.float32)
-        for top in starts(height, tall, self._overlap):
-            for left in starts(width, wide, self._overlap):
+        for top in window_offsets(height, tall, self._overlap):
+            for left in window_offsets(width, wide, self._overlap):
                 part = np.s_[top : top + tall, left : left + wide]
                 logits = self.network(np.ascontiguousarray(images[:, *part]))
                 if total is None:
@@ -105,7 +105,7 @@ class Labeller:
         return total
 
 
-def starts(length: int, window: int, overlap: float) -> list[int]:
+def window_offsets(length: int, window: int, overlap: float) -> list[int]:
     """Return where windows begin that cover ``length`` evenly and overlap by a share at least."""
     if window >= length:
         return [0]
@@ -114,12 +114,12 @@ def starts(length: int, window: int, overlap: float) -> list[int]:
     return [int(start) for start in np.linspace(0, length - window, count)]
 
 
-def _ramp(length: int) -> NDArray[np.float32]:
+def _edge_weights(length: int) -> NDArray[np.float32]:
     ramp = np.arange(1, length + 1, dtype=np.float32)
     return np.minimum(ramp, ramp[::-1])
 
 
-def resized(logits: Logits, size: tuple[int, int]) -> Logits:
+def resize_logits(logits: Logits, size: tuple[int, int]) -> Logits:
     """Resize (B, h, w, classes) bilinearly."""
     if logits.shape[1:3] == size:
         return np.ascontiguousarray(logits)

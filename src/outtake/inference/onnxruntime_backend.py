@@ -8,13 +8,13 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS, check_provider
-from outtake.inference.export_cache import ModelCache
-from outtake.inference.export_onnx import Exportable, to_onnx
-from outtake.inference.optional_imports import require
+from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_onnx import Exportable, export_onnx
+from outtake.inference.optional_imports import import_optional
 from outtake.inference.protocol import Images, Logits
 
 PRECISIONS = ("float32", "float16")
-_WHY = "backend=onnxruntime"
+_REQUIRED_BY = "backend=onnxruntime"
 
 
 class ONNXRuntimeNetwork:
@@ -42,11 +42,11 @@ class ONNXRuntimeNetwork:
         provider: str = "auto",
         device_index: int = 0,
         threads: int | None = None,
-        cache: ModelCache | None = None,
+        cache: ExportCache | None = None,
     ) -> None:
-        self._runtime = require("onnxruntime", extra="onnx", why=_WHY)
+        self._runtime = import_optional("onnxruntime", extra="onnx", required_by=_REQUIRED_BY)
         self._runtime.disable_telemetry_events()
-        self.provider = _available(provider, self._runtime.get_available_providers())
+        self.provider = _resolve_provider(provider, self._runtime.get_available_providers())
         self.precision = "float32" if precision == "auto" else precision
         if self.precision not in PRECISIONS:
             raise ConfigError(
@@ -68,14 +68,14 @@ class ONNXRuntimeNetwork:
         """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         shape = images.shape[1:]
         if shape not in self._sessions:
-            self._sessions[shape] = self._session((shape[0], shape[1], shape[2]))
+            self._sessions[shape] = self._open_session((shape[0], shape[1], shape[2]))
         (logits,) = self._sessions[shape].run(["logits"], {"images": np.ascontiguousarray(images)})
         return np.ascontiguousarray(logits, np.float32)
 
-    def _session(self, shape: tuple[int, int, int]) -> Any:
+    def _open_session(self, shape: tuple[int, int, int]) -> Any:
         def export() -> dict[str, bytes]:
-            require("onnx", extra="onnx", why=_WHY)
-            return {"model.onnx": to_onnx(self._task, shape, "onnxruntime")}
+            import_optional("onnx", extra="onnx", required_by=_REQUIRED_BY)
+            return {"model.onnx": export_onnx(self._task, shape, "onnxruntime")}
 
         name = f"onnxruntime-float32-{shape[0]}x{shape[1]}"
         files = export() if self._cache is None else self._cache.get(name, export)
@@ -105,7 +105,7 @@ class ONNXRuntimeNetwork:
         return {"cpu": [cpu], "cuda": [cuda, cpu], "tensorrt": [tensorrt, cuda, cpu]}[self.provider]
 
 
-def _available(provider: str, installed: list[str]) -> str:
+def _resolve_provider(provider: str, installed: list[str]) -> str:
     if provider == "auto":
         return "cuda" if PROVIDERS["cuda"] in installed else "cpu"
     if provider not in PROVIDERS:

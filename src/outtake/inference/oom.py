@@ -10,15 +10,15 @@ from outtake.core.oom import is_out_of_memory
 
 
 @contextmanager
-def told_in_a_line(
-    backend: object, frames: int, seen: tuple[int, int], size: tuple[int, int] | None = None
+def explain_backend_oom(
+    backend: object, frames: int, input_size: tuple[int, int], size: tuple[int, int] | None = None
 ) -> Iterator[None]:
     """Around a run of the network.
 
     Args:
         backend: what runs it.
         frames: how many at a time.
-        seen: their height and width for the network.
+        input_size: their height and width for the network.
         size: the height and width of their labels; None for the same.
 
     Raises:
@@ -29,8 +29,8 @@ def told_in_a_line(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        device = _device(backend)
-        (height, width), (high, wide) = seen, size or seen
+        device = _backend_device(backend)
+        (height, width), (high, wide) = input_size, size or input_size
         other = "" if device == "cpu" else ", or device=cpu"
         raise OutOfMemoryError(
             f"out of memory on {device}: {frames} frames of {wide}x{high} at a time, which the "
@@ -39,7 +39,7 @@ def told_in_a_line(
         ) from error
 
 
-def _device(backend: object) -> str:
+def _backend_device(backend: object) -> str:
     """Return where a backend computes: ``cuda:0``, ONNX Runtime's ``cuda`` or ``tensorrt``."""
     network = getattr(backend, "network", backend)
     return str(getattr(network, "device", getattr(network, "provider", "cpu")))

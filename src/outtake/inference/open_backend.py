@@ -17,11 +17,11 @@ from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.data.resize import short_side_size
-from outtake.inference.export_cache import ModelCache
-from outtake.inference.int8_calibration import Calibration
+from outtake.inference.export_cache import ExportCache
+from outtake.inference.int8_calibration import Int8Calibration
 from outtake.inference.labeller import Labeller
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
-from outtake.inference.oom import told_in_a_line
+from outtake.inference.oom import explain_backend_oom
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
 from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.protocol import Backend, Network
@@ -29,7 +29,7 @@ from outtake.inference.torch_backend import TorchBackend, TorchNetwork
 
 log = logging.getLogger(__name__)
 
-NAMES = ("auto", "torch", "openvino", "onnxruntime")
+BACKEND_NAMES = ("auto", "torch", "openvino", "onnxruntime")
 
 
 class TrainedTask(Protocol):
@@ -96,13 +96,13 @@ def open_backend(
         DeviceError: the device is not here.
         OutOfMemoryError: not even one frame of that size fits into its memory.
     """
-    chosen = choose(name, device, precision)
+    chosen = resolve_backend(name, device, precision)
     if name == "auto":
-        _say(chosen, device)
-    own = _own_options(name, chosen, options)
-    plain = window is None and tuple(scales) == (1.0,)
+        _log_choice(chosen, device)
+    own = _select_options(name, chosen, options)
+    is_single_pass = window is None and tuple(scales) == (1.0,)
     backend: Backend
-    if chosen == "torch" and resolve_device(device).type == "cuda" and plain:
+    if chosen == "torch" and resolve_device(device).type == "cuda" and is_single_pass:
         # Labels are made where the logits are, and nothing else is copied back.
         _refuse_int8(precision)
         backend = TorchBackend(
@@ -110,7 +110,7 @@ def open_backend(
         )
     else:
         backend = Labeller(
-            _MAKE[chosen](trained, device, precision, calibration, **own),
+            _FACTORIES[chosen](trained, device, precision, calibration, **own),
             confidence=confidence,
             flip=flip,
             scales=scales,
@@ -119,12 +119,12 @@ def open_backend(
         )
     if frame_size is not None:
         height, width = short_side_size(*frame_size, trained.short_side)
-        with told_in_a_line(backend, 1, (height, width), frame_size):
+        with explain_backend_oom(backend, 1, (height, width), frame_size):
             backend(np.zeros((1, height, width, trained.channels), np.uint8), frame_size)
     return backend
 
 
-def choose(name: str, device: str = "auto", precision: str = "auto") -> str:
+def resolve_backend(name: str, device: str = "auto", precision: str = "auto") -> str:
     """Return the backend that a name stands for.
 
     ``auto``: torch on CUDA; OpenVINO on an x86 processor if it is installed and has the
@@ -134,8 +134,8 @@ def choose(name: str, device: str = "auto", precision: str = "auto") -> str:
         ConfigError: no such name, or a backend that does not run on the device.
         DeviceError: the device is not here.
     """
-    if name not in NAMES:
-        raise ConfigError(f"backend={name}: unknown; use {', '.join(NAMES)}")
+    if name not in BACKEND_NAMES:
+        raise ConfigError(f"backend={name}: unknown; use {', '.join(BACKEND_NAMES)}")
     cuda = resolve_device(device).type == "cuda"
     if name == "openvino" and cuda and device != "auto":
         raise ConfigError(f"device={device}: OpenVINO runs on the CPU; use backend=torch")
@@ -145,7 +145,7 @@ def choose(name: str, device: str = "auto", precision: str = "auto") -> str:
     return "openvino" if not cuda and _is_x86() and _has_openvino() and able else "torch"
 
 
-def _say(chosen: str, device: str) -> None:
+def _log_choice(chosen: str, device: str) -> None:
     where = "CUDA" if resolve_device(device).type == "cuda" else "the CPU"
     faster = _is_x86() and not _has_openvino()
     hint = "; pip install 'outtake[openvino]' is faster" if faster else ""
@@ -160,8 +160,8 @@ def _has_openvino() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def _own_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, Any]:
-    taken = {key: [*inspect.signature(make).parameters][4:] for key, make in _MAKE.items()}
+def _select_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, Any]:
+    taken = {key: [*inspect.signature(make).parameters][4:] for key, make in _FACTORIES.items()}
     # What another one takes may stay set when one is chosen automatically.
     known = sorted({key for keys in taken.values() for key in keys} if name == "auto" else set())
     known = known or taken[chosen]
@@ -178,7 +178,7 @@ def _refuse_int8(precision: str) -> None:
         raise ConfigError("precision=int8: not with backend=torch; use backend=openvino")
 
 
-def _torch(
+def _make_torch(
     trained: TrainedTask,
     device: str,
     precision: str,
@@ -190,7 +190,7 @@ def _torch(
     return TorchNetwork(trained.task, device, precision, compile=compile, threads=threads)
 
 
-def _openvino(
+def _make_openvino(
     trained: TrainedTask,
     device: str,
     precision: str,
@@ -202,12 +202,12 @@ def _openvino(
         trained.task,
         precision,
         threads=threads,
-        cache=_cache(trained, cache),
-        calibration=None if calibration is None else Calibration(calibration, trained.channels),
+        cache=_make_cache(trained, cache),
+        calibration=None if calibration is None else Int8Calibration(calibration, trained.channels),
     )
 
 
-def _onnxruntime(
+def _make_onnxruntime(
     trained: TrainedTask,
     device: str,
     precision: str,
@@ -228,18 +228,18 @@ def _onnxruntime(
             provider=provider,
             device_index=index or 0,
             threads=threads,
-            cache=_cache(trained, cache),
+            cache=_make_cache(trained, cache),
         )
     except DeviceError as error:
         raise DeviceError(f"device={device}: {error}") from error
 
 
-_MAKE: dict[str, Callable[..., Network]] = {
-    "torch": _torch,
-    "openvino": _openvino,
-    "onnxruntime": _onnxruntime,
+_FACTORIES: dict[str, Callable[..., Network]] = {
+    "torch": _make_torch,
+    "openvino": _make_openvino,
+    "onnxruntime": _make_onnxruntime,
 }
 
 
-def _cache(trained: TrainedTask, enabled: bool) -> ModelCache:
-    return ModelCache(trained.path, trained.sha256, enabled=enabled)
+def _make_cache(trained: TrainedTask, enabled: bool) -> ExportCache:
+    return ExportCache(trained.path, trained.sha256, enabled=enabled)

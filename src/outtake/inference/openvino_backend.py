@@ -14,15 +14,20 @@ import torch
 
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError
-from outtake.inference.export_cache import ModelCache
-from outtake.inference.export_onnx import Exportable, Graph, example, exporting
-from outtake.inference.optional_imports import quiet, require, require_nncf
+from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_onnx import (
+    Exportable,
+    ExportGraph,
+    example_input,
+    explain_export_errors,
+)
+from outtake.inference.optional_imports import import_nncf, import_optional, silence_output
 from outtake.inference.protocol import Images, Logits
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-_WHY = "backend=openvino"
+_REQUIRED_BY = "backend=openvino"
 
-Calibration = Callable[[int, int], list[Images]]
+CalibrationImages = Callable[[int, int], list[Images]]
 """(height, width) to training images of that size, each uint8 (1, h, w, C)."""
 
 
@@ -52,8 +57,8 @@ class OpenVINONetwork:
         precision: str = "auto",
         *,
         threads: int | None = None,
-        cache: ModelCache | None = None,
-        calibration: Calibration | None = None,
+        cache: ExportCache | None = None,
+        calibration: CalibrationImages | None = None,
     ) -> None:
         self.precision = "float32" if precision == "auto" else precision
         if self.precision not in PRECISIONS:
@@ -61,8 +66,8 @@ class OpenVINONetwork:
                 f"precision={precision}: OpenVINO runs auto, {', '.join(PRECISIONS)}; float16 is "
                 "for GPUs, with backend=torch"
             )
-        self._openvino = require("openvino", extra="openvino", why=_WHY)
-        self._core = _core()
+        self._openvino = import_optional("openvino", extra="openvino", required_by=_REQUIRED_BY)
+        self._core = _get_core()
         known = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.precision == "bfloat16" and "BF16" not in known:
             raise ConfigError(
@@ -85,7 +90,7 @@ class OpenVINONetwork:
     def __call__(self, images: Images) -> Logits:
         """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         height, width, channels = images.shape[1:]
-        requests = self._opened((height, width, channels), min(len(images), self._threads))
+        requests = self._get_requests((height, width, channels), min(len(images), self._threads))
         at_once = len(requests)
         found: list[Logits] = []
 
@@ -102,10 +107,10 @@ class OpenVINONetwork:
             collect()
         return np.stack(found)
 
-    def _opened(self, shape: tuple[int, int, int], at_once: int) -> list[Any]:
+    def _get_requests(self, shape: tuple[int, int, int], at_once: int) -> list[Any]:
         """Return requests for images of a shape that run side by side."""
         if shape not in self._models:
-            self._models[shape] = self._read(shape)
+            self._models[shape] = self._load_model(shape)
         if (shape, at_once) not in self._requests:
             hints: dict[str, object] = {
                 # Left to itself it computes float32 in bfloat16 wherever the processor can.
@@ -121,7 +126,7 @@ class OpenVINONetwork:
             ]
         return self._requests[shape, at_once]
 
-    def _read(self, shape: tuple[int, int, int]) -> Any:
+    def _load_model(self, shape: tuple[int, int, int]) -> Any:
         name = f"openvino-{self.precision}-{shape[0]}x{shape[1]}"
         if self._cache is None:
             files = self._export(shape)
@@ -133,12 +138,12 @@ class OpenVINONetwork:
         )
 
     def _export(self, shape: tuple[int, int, int]) -> dict[str, bytes]:
-        model = self._converted(shape)
+        model = self._convert(shape)
         if self.precision == "int8":
             assert self._calibration is not None
             images = self._calibration(shape[0], shape[1])
-            with quiet():
-                nncf = require_nncf(f"{_WHY} precision=int8")
+            with silence_output():
+                nncf = import_nncf(f"{_REQUIRED_BY} precision=int8")
                 model = nncf.quantize(
                     model,
                     nncf.Dataset(images),
@@ -151,13 +156,15 @@ class OpenVINONetwork:
             self._openvino.serialize(model, xml, weights)
             return {path.name: path.read_bytes() for path in (xml, weights)}
 
-    def _converted(self, shape: tuple[int, int, int]) -> Any:
-        frontend = require("openvino.frontend", extra="openvino", why=_WHY)
-        pytorch = require("openvino.frontend.pytorch.ts_decoder", extra="openvino", why=_WHY)
-        with exporting("openvino", shape):
-            graph = Graph(self._task).eval().cpu()
+    def _convert(self, shape: tuple[int, int, int]) -> Any:
+        frontend = import_optional("openvino.frontend", extra="openvino", required_by=_REQUIRED_BY)
+        pytorch = import_optional(
+            "openvino.frontend.pytorch.ts_decoder", extra="openvino", required_by=_REQUIRED_BY
+        )
+        with explain_export_errors("openvino", shape):
+            graph = ExportGraph(self._task).eval().cpu()
             trace: Any = torch.jit.trace  # untyped
-            traced = trace(graph, example(shape), check_trace=False)
+            traced = trace(graph, example_input(shape), check_trace=False)
             decoder = pytorch.TorchScriptPythonDecoder(traced)
             # Not openvino.convert_model: that one reports home.
             loader = frontend.FrontEndManager().load_by_framework("pytorch")
@@ -167,7 +174,7 @@ class OpenVINONetwork:
 
 
 @cache
-def _core() -> Any:
+def _get_core() -> Any:
     """Return the one OpenVINO core of this process, which lasts as long as it does.
 
     The CPU plugin of each core moves the signal stack of the thread that loads it, and puts back
@@ -175,7 +182,7 @@ def _core() -> Any:
     puts back the stack of the first, which is gone: the next signal ends the process without a
     word.
     """
-    return require("openvino", extra="openvino", why=_WHY).Core()
+    return import_optional("openvino", extra="openvino", required_by=_REQUIRED_BY).Core()
 
 
 def _first_convolution(model: Any) -> list[str]:

@@ -14,16 +14,16 @@ from unittest.mock import MagicMock
 
 from outtake.core.errors import ConfigError
 
-TELEMETRY = "openvino_telemetry"
+_TELEMETRY = "openvino_telemetry"
 
 
-def require(name: str, *, extra: str, why: str) -> Any:
+def import_optional(name: str, *, extra: str, required_by: str) -> Any:
     """Import a module.
 
     Args:
         name: dotted.
         extra: of Outtake that installs it.
-        why: what needs it, as the user wrote it.
+        required_by: what needs it, as the user wrote it.
 
     Raises:
         ConfigError: it is not installed; the message says how to.
@@ -32,18 +32,18 @@ def require(name: str, *, extra: str, why: str) -> Any:
     # is read once, then. An environment that says something else has asked for it.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
-        with _without_telemetry():
+        with _hide_telemetry():
             return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"{why} needs {name.split('.')[0]}, which can not be imported ({error}); "
+            f"{required_by} needs {name.split('.')[0]}, which can not be imported ({error}); "
             f"pip install 'outtake[{extra}]'"
         ) from error
 
 
-def require_nncf(why: str) -> Any:
+def import_nncf(required_by: str) -> Any:
     """Import NNCF, to be used inside :func:`quiet`."""
-    nncf = require("nncf", extra="openvino", why=why)
+    nncf = import_optional("nncf", extra="openvino", required_by=required_by)
     logging.getLogger("nncf").setLevel(logging.ERROR)
     # Whoever imported NNCF before us did so with its telemetry.
     decorator: Any = importlib.import_module("nncf.telemetry.decorator")
@@ -52,7 +52,7 @@ def require_nncf(why: str) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_output() -> Iterator[None]:
     """Hold back progress bars on stdout, and warnings such as that for a missing CUDA compiler."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -64,18 +64,18 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _without_telemetry() -> Iterator[None]:
+def _hide_telemetry() -> Iterator[None]:
     # OpenVINO and NNCF report every conversion to a web service, by default and without asking,
     # and write an identifier into the home folder. Where the package that does so can not be
     # imported, they use stubs of their own; None in sys.modules makes an import fail.
     hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_telemetry(name)}
-    sys.modules[TELEMETRY] = None  # type: ignore[assignment]
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules[TELEMETRY]
+        del sys.modules[_TELEMETRY]
         sys.modules.update(hidden)
 
 
 def _is_telemetry(name: str) -> bool:
-    return name == TELEMETRY or name.startswith(TELEMETRY + ".")
+    return name == _TELEMETRY or name.startswith(_TELEMETRY + ".")

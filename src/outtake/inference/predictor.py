@@ -15,12 +15,12 @@ from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, TimedFrame
 from outtake.data.resize import resize_short_side
-from outtake.inference.oom import told_in_a_line
+from outtake.inference.oom import explain_backend_oom
 from outtake.inference.protocol import Backend, Confidences, Images, LabelMaps
 
-Labelled = tuple[LabelMaps, Confidences | None]
+LabelResult = tuple[LabelMaps, Confidences | None]
 
-_AT_ONCE = 2
+_MAX_IN_FLIGHT = 2
 
 
 class Predictor:
@@ -71,33 +71,33 @@ class Predictor:
         A batch is with the backend while the one before it is being enlarged, in threads.
         """
         frames = iter(clip)
-        waiting: deque[tuple[list[TimedFrame], Images, Future[Labelled]]] = deque()
-        pool = ThreadPoolExecutor(_AT_ONCE, "labels")
+        waiting: deque[tuple[list[TimedFrame], Images, Future[LabelResult]]] = deque()
+        pool = ThreadPoolExecutor(_MAX_IN_FLIGHT, "labels")
         try:
             while batch := list(islice(frames, self.stride)):
                 height, width = batch[0].image.shape[:2]
-                prepared = [self._prepared(frame.image) for frame in batch]
+                prepared = [self._prepare(frame.image) for frame in batch]
                 images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
                 found = pool.submit(self._backend, images, (height, width))
                 waiting.append((batch, images, found))
-                if len(waiting) == _AT_ONCE:
-                    yield from self._labelled(*waiting.popleft())
+                if len(waiting) == _MAX_IN_FLIGHT:
+                    yield from self._collect_labels(*waiting.popleft())
             while waiting:
-                yield from self._labelled(*waiting.popleft())
+                yield from self._collect_labels(*waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _labelled(
-        self, batch: list[TimedFrame], images: Images, found: Future[Labelled]
+    def _collect_labels(
+        self, batch: list[TimedFrame], images: Images, found: Future[LabelResult]
     ) -> Iterator[LabelledFrame]:
         seen = (images.shape[1], images.shape[2])
-        with told_in_a_line(self._backend, len(images), seen, batch[0].image.shape[:2]):
+        with explain_backend_oom(self._backend, len(images), seen, batch[0].image.shape[:2]):
             labels, confidence = found.result()
         for index, frame in enumerate(batch):
             sure = None if confidence is None else confidence[index]
             yield LabelledFrame(frame, labels[index], self._labels, sure)
 
-    def _prepared(self, image: Frame) -> Frame:
+    def _prepare(self, image: Frame) -> Frame:
         if self._short_side is not None:
             image = resize_short_side(image, self._short_side)
         if self._channels == 1:

@@ -122,13 +122,13 @@ class TorchBackend:
         self.precision = self.network.precision
         self._confidence = confidence
         self._flip = flip
-        self._one_by_one = Lock()
+        self._run_lock = Lock()
 
     def __call__(
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
-        with self._one_by_one, torch.inference_mode():
+        with self._run_lock, torch.inference_mode():
             logits = self.network.predict(images, size, flip=self._flip)
             best, labels = logits.max(dim=1)
             found = labels.to(torch.uint8).cpu().numpy()

@@ -21,10 +21,10 @@ from outtake.inference.protocol import Logits
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 # With more pixels than this between neighbours that disagree, computing all of them is faster.
-DENSE_SHARE = 0.3
+MAX_SPARSE_SHARE = 0.3
 
 
-def enlarge(
+def upsample_argmax(
     logits: Logits, size: tuple[int, int], *, confidence: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
     """Return labels, and on request their probability, at ``size``.
@@ -39,19 +39,19 @@ def enlarge(
     Returns:
         uint8 (H, W), and float32 (H, W) or None.
     """
-    labels = _best(logits)
+    labels = _argmax(logits)
     sure = _probability(logits) if confidence else None
     height, width = labels.shape
     if (height, width) == size:
         return labels, sure
-    rows, columns = _Taps(height, size[0]), _Taps(width, size[1])
-    undecided = _spread(_mixed(labels), rows, columns)
+    rows, columns = _BilinearTaps(height, size[0]), _BilinearTaps(width, size[1])
+    undecided = _take_upper_left(_find_label_edges(labels), rows, columns)
     at = np.flatnonzero(undecided)
-    if len(at) > DENSE_SHARE * undecided.size:
-        return _dense(logits, size, confidence)
-    found = _spread(labels, rows, columns)
-    between = _between(logits, rows, columns, at)
-    found.reshape(-1)[at] = _best(between)
+    if len(at) > MAX_SPARSE_SHARE * undecided.size:
+        return _upsample_everywhere(logits, size, confidence)
+    found = _take_upper_left(labels, rows, columns)
+    between = _interpolate_at(logits, rows, columns, at)
+    found.reshape(-1)[at] = _argmax(between)
     if sure is None:
         return found, None
     sure = cv2.resize(sure, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
@@ -59,18 +59,18 @@ def enlarge(
     return found, sure
 
 
-class _Taps:
+class _BilinearTaps:
     """Which two samples of a line each new one lies between, and where (align_corners=False)."""
 
-    def __init__(self, length: int, wanted: int) -> None:
-        scale = np.float32(length / wanted)
-        place = np.maximum((np.arange(wanted, dtype=np.float32) + 0.5) * scale - 0.5, 0)
+    def __init__(self, length: int, new_length: int) -> None:
+        scale = np.float32(length / new_length)
+        place = np.maximum((np.arange(new_length, dtype=np.float32) + 0.5) * scale - 0.5, 0)
         self.first = np.minimum(place.astype(np.intp), length - 1)
         self.second = np.minimum(self.first + 1, length - 1)
         self.weight = (place - self.first).astype(np.float32)
 
 
-def _best(logits: Logits) -> NDArray[np.uint8]:
+def _argmax(logits: Logits) -> NDArray[np.uint8]:
     return np.asarray(logits.argmax(axis=-1), np.uint8)
 
 
@@ -82,7 +82,7 @@ def _probability(logits: Logits) -> NDArray[np.float32]:
     return np.asarray(1 / planes.sum(axis=0), np.float32)
 
 
-def _mixed(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _find_label_edges(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return where a label differs from that right of it, below it, or below to the right."""
     mixed = np.zeros(labels.shape, bool)
     down = labels[:-1] != labels[1:]
@@ -93,13 +93,17 @@ def _mixed(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return mixed
 
 
-def _spread(cells: NDArray[Scalar], rows: _Taps, columns: _Taps) -> NDArray[Scalar]:
+def _take_upper_left(
+    cells: NDArray[Scalar], rows: _BilinearTaps, columns: _BilinearTaps
+) -> NDArray[Scalar]:
     """Return for each pixel what its upper left neighbour has."""
     found: NDArray[Scalar] = cells.take(rows.first, axis=0).take(columns.first, axis=1)
     return found
 
 
-def _between(logits: Logits, rows: _Taps, columns: _Taps, at: NDArray[np.intp]) -> Logits:
+def _interpolate_at(
+    logits: Logits, rows: _BilinearTaps, columns: _BilinearTaps, at: NDArray[np.intp]
+) -> Logits:
     """Return the enlarged logits (N, classes) of the pixels ``at`` (flat indices)."""
     height, width, classes = logits.shape
     flat = logits.reshape(height * width, classes)
@@ -114,7 +118,7 @@ def _between(logits: Logits, rows: _Taps, columns: _Taps, at: NDArray[np.intp]) 
     return np.asarray(top, np.float32)
 
 
-def _dense(
+def _upsample_everywhere(
     logits: Logits, size: tuple[int, int], confidence: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
     with torch.inference_mode():

@@ -68,36 +68,36 @@ def _interpolate(
 ) -> torch.Tensor:
     """As :func:`torch.nn.functional.interpolate`, whose arguments these are."""
     options = (mode, align_corners, recompute_scale_factor, antialias)
-    sizes, scales = _of_each_axis(size), _of_each_axis(scale_factor)
-    plain = input.ndim == 4 and input.is_floating_point() and mode in _LINEAR_MODES
-    if not plain or len(sizes) != 2 or len(scales) != 2 or None not in (size, scale_factor):
+    sizes, scales = _per_axis(size), _per_axis(scale_factor)
+    is_supported = input.ndim == 4 and input.is_floating_point() and mode in _LINEAR_MODES
+    if not is_supported or len(sizes) != 2 or len(scales) != 2 or None not in (size, scale_factor):
         return F.interpolate(input, size, scale_factor, *options)  # which refuses what can not be
     # Half precision would round the weights.
     dtype = torch.promote_types(input.dtype, torch.float32)
     columns, rows = (
-        _weights(input.shape[axis], sizes[axis], scales[axis], options, dtype, input.device)
+        _axis_matrix(input.shape[axis], sizes[axis], scales[axis], options, dtype, input.device)
         for axis in (-1, -2)
     )
-    return _multiplied(input.to(dtype), rows, columns).to(input.dtype)
+    return _multiply(input.to(dtype), rows, columns).to(input.dtype)
 
 
 def _pool(input: torch.Tensor, output_size: Any) -> torch.Tensor:
     """As :func:`torch.nn.functional.adaptive_avg_pool2d`."""
-    sizes = _of_each_axis(output_size)
+    sizes = _per_axis(output_size)
     if input.ndim != 4 or len(sizes) != 2 or sizes == (1, 1):
         return F.adaptive_avg_pool2d(input, output_size)
     kept = [old if new is None else new for old, new in zip(input.shape[2:], sizes, strict=True)]
     return _interpolate(input, kept, mode="area")
 
 
-def _of_each_axis(value: Any) -> tuple[Any, ...]:
+def _per_axis(value: Any) -> tuple[Any, ...]:
     """Return sizes or factors of height and width; one that is given once is that of both."""
     return tuple(value) if isinstance(value, Sequence) else (value, value)
 
 
 # Of a network there are some dozens; of a validation on images of many sizes more come and go.
 @lru_cache(maxsize=64)
-def _weights(
+def _axis_matrix(
     length: int,
     size: int | None,
     scale: float | None,
@@ -121,7 +121,7 @@ def _weights(
         return resized[0, :, 0].T.to(device, dtype).contiguous()
 
 
-def _multiplied(
+def _multiply(
     x: torch.Tensor, rows: torch.Tensor | None, columns: torch.Tensor | None
 ) -> torch.Tensor:
     """Map (B, C, H, W) with (h, H) and (w, W) to (B, C, h, w)."""

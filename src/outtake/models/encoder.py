@@ -83,7 +83,7 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
     path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
     state = read_weights(path)
     own = encoder.state_dict()
-    fitted = {key: _fit(state, key, value) for key, value in own.items()}
+    fitted = {key: _fit_tensor(state, key, value) for key, value in own.items()}
     missing = [key for key, value in fitted.items() if value is None]
     # Counters of seen batches are not in older files, and nothing depends on them.
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
@@ -123,7 +123,7 @@ def fetch_imagenet(name: str) -> Path:
     Raises:
         WeightsError: not in the cache and not to be fetched; names the file and the option.
     """
-    repository, revision = _hub_entry(name)
+    repository, revision = _hub_location(name)
     from huggingface_hub import hf_hub_download
 
     file = "model.safetensors"
@@ -132,7 +132,7 @@ def fetch_imagenet(name: str) -> Path:
     except Exception:
         address = f"https://{HUB_HOST}/{repository}/resolve/{revision or 'main'}/{file}"
     try:
-        _require_network()
+        _check_network()
         return Path(hf_hub_download(repository, file, revision=revision, etag_timeout=10))
     except Exception as error:
         raise WeightsError(
@@ -142,7 +142,7 @@ def fetch_imagenet(name: str) -> Path:
         ) from error
 
 
-def _hub_entry(name: str) -> tuple[str, str | None]:
+def _hub_location(name: str) -> tuple[str, str | None]:
     if name.startswith("tu-"):
         config = timm.get_pretrained_cfg(name[3:])
         if config is None or not config.hf_hub_id:
@@ -159,7 +159,7 @@ def _hub_entry(name: str) -> tuple[str, str | None]:
     return str(settings["imagenet"]["repo_id"]), str(settings["imagenet"]["revision"])
 
 
-def _require_network() -> None:
+def _check_network() -> None:
     # The hub's client retries for minutes where packets are dropped: ask once, with a limit.
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
         raise ConnectionError("HF_HUB_OFFLINE is set")
@@ -168,15 +168,17 @@ def _require_network() -> None:
     socket.create_connection((HUB_HOST, 443), timeout=CONNECT_TIMEOUT_S).close()
 
 
-def _fit(state: dict[str, torch.Tensor], key: str, own: torch.Tensor) -> torch.Tensor | None:
+def _fit_tensor(
+    state: dict[str, torch.Tensor], key: str, target: torch.Tensor
+) -> torch.Tensor | None:
     bare = key.removeprefix("model.")
     names = [key, bare, *(prefix + k for prefix in _PREFIXES for k in (key, bare))]
     found = next((state[name] for name in names if name in state), None)
-    if found is None or found.shape == own.shape:
+    if found is None or found.shape == target.shape:
         return found
-    if found.dim() == own.dim() == 4 and found.shape[0] == own.shape[0]:
-        given, wanted = found.shape[1], own.shape[1]
-        if found.shape[2:] == own.shape[2:] and given == 3:
+    if found.dim() == target.dim() == 4 and found.shape[0] == target.shape[0]:
+        given, wanted = found.shape[1], target.shape[1]
+        if found.shape[2:] == target.shape[2:] and given == 3:
             repeated = found[:, [channel % given for channel in range(wanted)]]
             return repeated * (given / wanted)
     return None

@@ -61,7 +61,7 @@ class FCN(nn.Module):
         self._skips = {32: 0, 16: 1, 8: 2}[stride]
         indices = [3, 2] if self._pool else [4, 3]
         self._indices = indices[: self._skips]
-        self.fc = _fully_connected(widths[-1], fc_channels, fc_kernel, dropout)
+        self.fc = _make_fully_connected(widths[-1], fc_channels, fc_kernel, dropout)
         self.score = nn.Conv2d(fc_channels or widths[-1], classes, 1)
         self.skip_scores = nn.ModuleList(
             nn.Conv2d(widths[index], classes, 1) for index in self._indices
@@ -81,7 +81,9 @@ class FCN(nn.Module):
         return logits[..., :height, :width]
 
 
-def _fully_connected(width: int, channels: int | None, kernel: int, dropout: float) -> nn.Module:
+def _make_fully_connected(
+    width: int, channels: int | None, kernel: int, dropout: float
+) -> nn.Module:
     if channels is None:
         return nn.Dropout2d(dropout)
     return nn.Sequential(

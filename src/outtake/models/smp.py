@@ -31,7 +31,7 @@ class SmpNet(nn.Module):
 
     STRIDE = 32
     # PAN pools the encoder's last map three times, which takes 8x8 of it.
-    LEAST_SIDE = MappingProxyType({"pan": 128})
+    MIN_SIDE = MappingProxyType({"pan": 128})
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class SmpNet(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        self._least = self.LEAST_SIDE.get(architecture, 0)
+        self._min_side = self.MIN_SIDE.get(architecture, 0)
         known = segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING
         if architecture not in known:
             raise ConfigError(
@@ -68,5 +68,5 @@ class SmpNet(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
         height, width = image.shape[-2:]
-        logits: torch.Tensor = self.net(pad_to_stride(image, self.STRIDE, self._least))
+        logits: torch.Tensor = self.net(pad_to_stride(image, self.STRIDE, self._min_side))
         return logits[..., :height, :width]

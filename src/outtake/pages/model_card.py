@@ -92,7 +92,7 @@ def _classes(classes: Sequence[str], metrics: Mapping[str, Any]) -> str:
     rows = [
         [name, *(_number((metrics.get(key) or {}).get(name)) for key in keys)] for name in classes
     ]
-    return _grid(["class", "IoU", "precision", "recall", "Dice"], rows)
+    return _grid(["class", "IoU", "precision", "recall", "Rng"], rows)
 
 
 def _scores(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

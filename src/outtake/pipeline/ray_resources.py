@@ -18,7 +18,7 @@ import torch
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS
-from outtake.inference.open_backend import choose
+from outtake.inference.open_backend import resolve_backend
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def worker_resources(
 def _network_uses_cuda(plain: Mapping[str, Any]) -> bool:
     if plain["masks"] is not None:
         return False  # there is no network
-    backend = choose(plain["backend"]["name"], plain["device"], plain["precision"])
+    backend = resolve_backend(plain["backend"]["name"], plain["device"], plain["precision"])
     if backend == "openvino":
         return False
     if backend == "torch":

@@ -23,8 +23,8 @@ from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import Remover
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
-from outtake.inference.int8_calibration import training_images
-from outtake.inference.open_backend import choose, open_backend
+from outtake.inference.int8_calibration import iter_training_images
+from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.inference.predictor import Predictor
 from outtake.masking.label_propagation import CarriedLabels
 from outtake.masking.policy import MaskPolicy
@@ -156,7 +156,7 @@ def build_labeller(
 
 def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
     """Yield images of the data that a checkpoint was trained on."""
-    return training_images(instantiate(trained.config.data.source))
+    return iter_training_images(instantiate(trained.config.data.source))
 
 
 def build_policy(
@@ -246,7 +246,9 @@ def fingerprint(config: Mapping[str, Any], tools: PipelineParts) -> dict[str, An
         found["checkpoint_sha256"] = tools.trained.sha256
         found["classes"] = list(tools.policy.ids)
         found["device"] = str(device)
-        found["backend"] = choose(config["backend"]["name"], config["device"], config["precision"])
+        found["backend"] = resolve_backend(
+            config["backend"]["name"], config["device"], config["precision"]
+        )
     return found
 
 

@@ -31,7 +31,12 @@ from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
 from outtake.data.scenes import Scenes
 from outtake.data.synthetic.clip import SceneClip
-from outtake.drawing.label_pictures import contact_sheet, overlay, save_png, side_by_side
+from outtake.drawing.label_pictures import (
+    draw_contact_sheet,
+    overlay_labels,
+    save_png,
+    side_by_side,
+)
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
@@ -208,9 +213,9 @@ def draw_sheet(trained: TrainedModel, clip: SceneClip, before: Path, after: Path
     ):
         old = predicted.frame.image
         truth = clip.frame(index, without=(REMOVED_CLASS,)).image
-        rows.append([old, overlay(old, predicted.labels, palette), new, truth])
+        rows.append([old, overlay_labels(old, predicted.labels, palette), new, truth])
     columns = ["before", "what the network sees", "after", "truth"]
-    return contact_sheet(rows, columns, title=f"Outtake: every {REMOVED_CLASS} taken out")
+    return draw_contact_sheet(rows, columns, title=f"Outtake: every {REMOVED_CLASS} taken out")
 
 
 def print_table(record: dict[str, Any], console: Console) -> None:

@@ -18,7 +18,7 @@ from outtake.core.files import check_folder, replace_text, write_json
 from outtake.core.redact import redact_tree
 from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
-from outtake.data.dataset import Sample
+from outtake.data.dataset import SampleTensors
 from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
@@ -62,9 +62,9 @@ def evaluate(cfg: DictConfig) -> Path:
     )
     record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
     record["flip"] = flip
-    record |= measure_forward(trained.task, data.eval_size(split), trained.channels, device)
+    record |= measure_forward(trained.task, data.eval_image_size(split), trained.channels, device)
     record["forward"]["device"] = device_name(device)
-    ids = [pair.id for pair in data.report(split).pairs]
+    ids = [pair.id for pair in data.report(split).samples]
     if detail:
         record |= detailed_scores(evaluation.evaluator, trained.labels.names, ids, bootstrap)
     if baseline is not None and baseline_data is not None:
@@ -90,7 +90,7 @@ def evaluate(cfg: DictConfig) -> Path:
 
 def make_baseline_loader(
     baseline: TrainedModel, trained: TrainedModel, cfg: DictConfig, data: DataModule
-) -> DataLoader[Sample]:
+) -> DataLoader[SampleTensors]:
     """Return the same split for the baseline, at the resolution that it was validated at.
 
     Raises:

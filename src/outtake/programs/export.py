@@ -15,8 +15,8 @@ from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
 from outtake.core.onnx_providers import PROVIDERS
 from outtake.core.redact import redact
-from outtake.inference.export_onnx import Graph, to_onnx
-from outtake.inference.optional_imports import require
+from outtake.inference.export_onnx import ExportGraph, export_onnx
+from outtake.inference.optional_imports import import_optional
 from outtake.pages.model_card import licence_note, model_card
 from outtake.programs.train import quiet_libraries
 from outtake.runs.export_records import read_record, records_of
@@ -85,19 +85,19 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     Raises:
         ConfigError: the network can not be exported, or its logits are others than torch's.
     """
-    require("onnx", extra="onnx", why="onnx=")
+    import_optional("onnx", extra="onnx", required_by="onnx=")
     shape = (*size, trained.channels)
-    model = to_onnx(trained.task, shape, "onnx")
+    model = export_onnx(trained.task, shape, "onnx")
     interface = f"uint8 images (B, {shape[0]}, {shape[1]}, {shape[2]}) to float32 logits"
     try:
-        runtime = require("onnxruntime", extra="onnx", why="onnx=")
+        runtime = import_optional("onnxruntime", extra="onnx", required_by="onnx=")
     except ConfigError:
         return model, f"{interface}; not compared with torch, since ONNX Runtime is not installed"
     images = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     session = runtime.InferenceSession(model, providers=[PROVIDERS["cpu"]])
     (logits,) = session.run(["logits"], {"images": images})
     with torch.inference_mode():
-        expected = Graph(trained.task).eval()(torch.from_numpy(images)).numpy()
+        expected = ExportGraph(trained.task).eval()(torch.from_numpy(images)).numpy()
     scale = max(1.0, float(np.abs(expected).max()))
     difference = float(np.abs(logits - expected).max()) / scale
     if not difference <= _MAX_LOGIT_DIFFERENCE:

@@ -30,7 +30,7 @@ from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
-from outtake.data.fingerprint import data_record
+from outtake.data.fingerprint import make_data_record
 from outtake.programs.training_interruption import (
     exit_for_signal,
     exit_on_sigterm,
@@ -178,7 +178,9 @@ def _train_in_process(
         record=make_checkpoint_record(cfg, data.labels, data.channels),
     )
     if not type(task.net).__module__.startswith("outtake."):
-        check_network_output(task.net, data.channels, len(data.labels.names), data.train_size())
+        check_network_output(
+            task.net, data.channels, len(data.labels.names), data.train_image_size()
+        )
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
@@ -291,7 +293,7 @@ def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> Segmentat
 
 def _time_forward(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
     device = trainer.strategy.root_device
-    record = measure_forward(task, data.eval_size("val"), data.channels, device)
+    record = measure_forward(task, data.eval_image_size("val"), data.channels, device)
     record["forward"]["device"] = device_name(device)
     return record
 
@@ -369,7 +371,7 @@ def _write_run_records(
     *,
     resume: bool,
 ) -> None:
-    record = data_record(data.reports.values())
+    record = make_data_record(data.reports.values())
     if resume:
         folder.check_data(record)
         folder.note_resumption(overrides, describe_environment())

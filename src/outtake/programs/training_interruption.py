@@ -167,7 +167,7 @@ def _signal_number(end: SystemExit, trainer: Trainer) -> int | None:
 def _write_non_finite_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:
     """Write which samples a run ended on, by their names too."""
     facts: dict[str, Any] = dict(error.facts)
-    pairs = data.report("train" if facts.get("split") == "training" else "val").pairs
+    pairs = data.report("train" if facts.get("split") == "training" else "val").samples
     facts["files"] = [
         {"id": pairs[index].id, "image": pairs[index].image, "mask": pairs[index].mask}
         for index in facts.get("samples", [])

@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.core.frames import FrameFacts, MaskedFrame
 from outtake.core.types import Frame, TimedFrame
-from outtake.drawing.label_pictures import contact_sheet, save_small_png
+from outtake.drawing.label_pictures import draw_contact_sheet, save_small_png
 from outtake.removal.provenance import draw_shares, painted
 from outtake.removal.side_by_side import opaque
 
@@ -63,7 +63,7 @@ class Preview:
         evenly = np.rint(np.linspace(0, last, min(self._rows, len(self._kept)))).astype(int)
         chosen = [self._kept[index] for index in evenly]
         columns = ["before", "mask", "after", "where it comes from"]
-        return contact_sheet(
+        return draw_contact_sheet(
             [pictures for _, pictures in chosen],
             columns[: 4 if self._with_facts else 3],
             row_titles=[f"{time_s:.2f} s" for time_s, _ in chosen],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outtake.core.frames import CARRIED, INVENTED, SEEN, FrameFacts
 from outtake.core.types import Frame, TimedFrame
-from outtake.drawing.label_pictures import draw_key
+from outtake.drawing.label_pictures import draw_colour_key
 
 # Told apart with any kind of colour vision (Okabe and Ito 2008).
 COLOURS = {SEEN: (86, 180, 233), CARRIED: (240, 228, 66), INVENTED: (213, 94, 0)}
@@ -54,7 +54,9 @@ def painted(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
 def draw_shares(image: Frame, facts: FrameFacts) -> None:
     """Write into a picture how much of its fill comes from where."""
     shares = {SEEN: facts.seen, CARRIED: facts.carried, INVENTED: facts.invented}
-    draw_key(image, [(f"{_NAMES[w]} {shares[w]:.0%}", colour) for w, colour in COLOURS.items()])
+    draw_colour_key(
+        image, [(f"{_NAMES[w]} {shares[w]:.0%}", colour) for w, colour in COLOURS.items()]
+    )
 
 
 def _grey(image: Frame) -> Frame:

@@ -45,7 +45,7 @@ class Overlay:
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
             space = item.labelled.space
-            tinted = label_pictures.overlay(
+            tinted = label_pictures.overlay_labels(
                 item.frame.image,
                 item.labelled.labels,
                 space.palette(),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pytorch_lightning import Trainer
 
-CallbackType = TypeVar("Kind")
+CallbackType = TypeVar("CallbackType")
 
 
 def find_callbacks(trainer: Trainer, callback_type: type[CallbackType]) -> list[CallbackType]:

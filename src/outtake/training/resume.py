@@ -82,7 +82,7 @@ class LastCheckpoint(Callback):
         batches = int(loaded["batches"]) if loaded else 0
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, DataModule):
-            data.resume(epochs, batches)
+            data.start_at(epochs, batches)
         if loaded:
             self._to_restore = loaded
             self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))

@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 
 from outtake.core.types import Batch, Frame, LabelMap
 from outtake.data.datamodule import DataModule
-from outtake.drawing.label_pictures import Palette, colourise, overlay
+from outtake.drawing.label_pictures import Palette, colourise, overlay_labels
 from outtake.training.media import Overlay
 
 
@@ -33,7 +33,7 @@ class SampleView:
 
     def columns(self, palette: Palette) -> Sequence[Frame]:
         """Return three pictures: the image, the truth, the prediction over the image."""
-        painted = overlay(self.image, self.prediction, palette)
+        painted = overlay_labels(self.image, self.prediction, palette)
         return [self.image, colourise(self.truth, palette), painted]
 
     def to_overlay(self) -> Overlay:
@@ -71,4 +71,4 @@ def to_rgb(image: torch.Tensor) -> Frame:
 def sample_id(trainer: Trainer, split: str, index: int) -> str:
     """Return what the data set calls a sample; its number where it has no names."""
     data = trainer.datamodule  # type: ignore[attr-defined]
-    return data.report(split).pairs[index].id if isinstance(data, DataModule) else str(index)
+    return data.report(split).samples[index].id if isinstance(data, DataModule) else str(index)

@@ -7,8 +7,8 @@ from math import floor
 import numpy as np
 
 from outtake.data.synthetic.actors import Extent
-from outtake.data.synthetic.painting import blend, cover
-from outtake.data.synthetic.rng import Dice, cosine, sine
+from outtake.data.synthetic.painting import blend, pixel_coverage
+from outtake.data.synthetic.rng import Rng, cosine, sine
 from outtake.data.synthetic.scene_layout import rgb
 from outtake.data.synthetic.shapes import disc, ellipse
 from outtake.data.synthetic.sprite import Sprite
@@ -25,11 +25,11 @@ _BALLS = (
 class Ball:
     """A bouncing beach ball whose radius is one unit."""
 
-    def __init__(self, dice: Dice, facing: int) -> None:
+    def __init__(self, rng: Rng, facing: int) -> None:
         self._facing = facing
-        self._colours = dice.pick(_BALLS)
-        self._height = dice.between(0.6, 2.6)
-        self._phase = dice.unit()
+        self._colours = rng.choice(_BALLS)
+        self._height = rng.uniform(0.6, 2.6)
+        self._phase = rng.random()
         self.extent: Extent = (-1.05, 1.05, 2.1 + self._height)
 
     def paint(self, sprite: Sprite, travelled: float) -> None:
@@ -39,7 +39,7 @@ class Ball:
         x, y = sprite.x, sprite.y - (1.0 + self._height * (1.0 - hop * hop))
         outline = disc(x, y, (0.0, 0.0), 1.0)
         if not sprite.detailed:
-            sprite.part(outline, self._colours[0])
+            sprite.add_part(outline, self._colours[0])
             return
         turn = -self._facing * travelled / 6.2832 + self._phase
         side = np.ones(x.shape, np.float32)
@@ -48,10 +48,10 @@ class Ball:
         for panel in range(3):
             angle = turn + panel / 6
             seam = (dx * cosine(angle) - dy * sine(angle)) * sprite.scale_px
-            side = side * (1.0 - 2.0 * cover(seam.astype(np.float32, copy=False)))
-        sprite.part(outline, blend(*self._colours, 0.5 + 0.5 * side))
-        sprite.detail(disc(x, y, (pole_x, pole_y), 0.17), (0.97, 0.96, 0.92))
+            side = side * (1.0 - 2.0 * pixel_coverage(seam.astype(np.float32, copy=False)))
+        sprite.add_part(outline, blend(*self._colours, 0.5 + 0.5 * side))
+        sprite.add_detail(disc(x, y, (pole_x, pole_y), 0.17), (0.97, 0.96, 0.92))
         lit = 1.06 - 0.30 * (x * 0.6 - y * 0.8)
         lit -= 0.34 * np.maximum(outline + 0.36, 0.0)
-        sprite.light(np.minimum(np.maximum(lit, 0.45), 1.12))
-        sprite.detail(ellipse(x, y, (-0.38, 0.45), (0.2, 0.14)), (1.0, 1.0, 1.0), 0.75)
+        sprite.multiply_brightness(np.minimum(np.maximum(lit, 0.45), 1.12))
+        sprite.add_detail(ellipse(x, y, (-0.38, 0.45), (0.2, 0.14)), (1.0, 1.0, 1.0), 0.75)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, LabelMap
-from outtake.data.synthetic.rng import Dice, cosine, sine
-from outtake.data.synthetic.scene_layout import ZOOM_MAX, ZOOM_MIN, Stage
+from outtake.data.synthetic.rng import Rng, cosine, sine
+from outtake.data.synthetic.scene_layout import ZOOM_MAX, ZOOM_MIN, SceneLayout
 
 _ONE = 1 << 16  # fixed point: 2^-16 of a pixel
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """Where one frame looks. Positions are fixed point, 2^-16 of a backdrop pixel.
 
     Attributes:
@@ -30,22 +30,22 @@ class View:
     centre_x: int
     centre_y: int
 
-    def rays(self, stage: Stage) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def pixel_positions(self, layout: SceneLayout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the backdrop position of every frame pixel's centre, int64 (H, W) each."""
         # Twice the offset from the frame's centre is an integer for odd and even sizes alike.
-        u = 2 * np.arange(stage.width, dtype=np.int64) + (1 - stage.width)
-        v = 2 * np.arange(stage.height, dtype=np.int64)[:, None] + (1 - stage.height)
+        u = 2 * np.arange(layout.width, dtype=np.int64) + (1 - layout.width)
+        v = 2 * np.arange(layout.height, dtype=np.int64)[:, None] + (1 - layout.height)
         x = (self.along * u + self.centre_x) - self.across * v
         y = self.across * u + (self.along * v + self.centre_y)
         return x, y
 
-    def frame_position(self, x: float, y: float, stage: Stage) -> tuple[float, float]:
+    def to_frame(self, x: float, y: float, layout: SceneLayout) -> tuple[float, float]:
         """Return the frame column and row of a backdrop position, both in pixels."""
         a, b = self.along / (_ONE / 2), self.across / (_ONE / 2)
         dx, dy = x - self.centre_x / _ONE, y - self.centre_y / _ONE
         square = a * a + b * b
-        column = (a * dx + b * dy) / square + stage.width / 2
-        row = (a * dy - b * dx) / square + stage.height / 2
+        column = (a * dx + b * dy) / square + layout.width / 2
+        row = (a * dy - b * dx) / square + layout.height / 2
         return column, row
 
     @property
@@ -57,49 +57,49 @@ class View:
 class Camera:
     """The path of a camera: a steady pan, breathing zoom, slow roll and a hand's tremor."""
 
-    def __init__(self, stage: Stage, dice: Dice) -> None:
-        self._stage = stage
-        self._start = dice.between(0.0, stage.period_px)
-        side = 1.0 if dice.chance(0.5) else -1.0
-        self._pan = side * dice.between(0.0040, 0.0068) * stage.width
-        self._waves = [(dice.between(0.8, 1.2), dice.unit()) for _ in range(7)]
+    def __init__(self, layout: SceneLayout, rng: Rng) -> None:
+        self._layout = layout
+        self._start = rng.uniform(0.0, layout.period_px)
+        side = 1.0 if rng.bernoulli(0.5) else -1.0
+        self._pan = side * rng.uniform(0.0040, 0.0068) * layout.width
+        self._waves = [(rng.uniform(0.8, 1.2), rng.random()) for _ in range(7)]
 
     def _wave(self, index: int, frames: float, t: int) -> float:
         rate, phase = self._waves[index]
         return sine(t * rate / frames + phase)
 
-    def at(self, t: int) -> View:
+    def view_at(self, t: int) -> CameraView:
         """Return the view of frame ``t``."""
-        stage = self._stage
+        stage = self._layout
         hand = 0.0035 * stage.unit_px
         x = self._start + self._pan * t
         x += hand * (self._wave(0, 37.0, t) + 0.35 * self._wave(1, 11.0, t))
-        y = stage.world_height / 2
+        y = stage.backdrop_height / 2
         y += hand * (self._wave(2, 43.0, t) + 0.3 * self._wave(3, 13.0, t))
         middle, swing = (ZOOM_MAX + ZOOM_MIN) / 2, (ZOOM_MAX - ZOOM_MIN) / 2
         scale = 1.0 / (middle + swing * self._wave(4, 150.0, t))
         roll = 0.0006 * (self._wave(5, 61.0, t) + 0.3 * self._wave(6, 19.0, t))
-        return View(
-            along=_fixed(0.5 * scale * cosine(roll)),
-            across=_fixed(0.5 * scale * sine(roll)),
-            centre_x=_fixed(x),
-            centre_y=_fixed(y),
+        return CameraView(
+            along=_to_fixed_point(0.5 * scale * cosine(roll)),
+            across=_to_fixed_point(0.5 * scale * sine(roll)),
+            centre_x=_to_fixed_point(x),
+            centre_y=_to_fixed_point(y),
         )
 
 
-class Film:
+class Backdrop:
     """A backdrop made ready to be seen through any view.
 
     Args:
         image: the backdrop, uint8 (h, period, 3).
         labels: its classes, uint8 (h, period).
-        stage: the sizes.
+        layout: the sizes.
     """
 
-    def __init__(self, image: Frame, labels: LabelMap, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, image: Frame, labels: LabelMap, layout: SceneLayout) -> None:
+        self._layout = layout
         self._period = image.shape[1]
-        reach = int(1.1 * stage.width / ZOOM_MIN) + 16
+        reach = int(1.1 * layout.width / ZOOM_MIN) + 16
         columns = np.arange(self._period + reach) % self._period
         wide = np.take(image, columns, axis=1).astype(np.uint64)
         # Three 20-bit lanes: one product weighs red, green and blue at once (8 + 6 + 6 bits each).
@@ -112,9 +112,9 @@ class Film:
         """How much memory it takes."""
         return self._packed.nbytes + self._labels.nbytes
 
-    def seen(self, view: View) -> tuple[Frame, LabelMap]:
+    def render(self, view: CameraView) -> tuple[Frame, LabelMap]:
         """Return the frame (bilinear) and its classes (nearest) through a view."""
-        x, y = view.rays(self._stage)
+        x, y = view.pixel_positions(self._layout)
         x -= _ONE // 2
         y -= _ONE // 2
         first = int(x.min()) >> 16
@@ -145,5 +145,5 @@ class Film:
         return image
 
 
-def _fixed(value: float) -> int:
+def _to_fixed_point(value: float) -> int:
     return int(value * _ONE + (0.5 if value >= 0 else -0.5))

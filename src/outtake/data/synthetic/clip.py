@@ -11,25 +11,25 @@ import numpy as np
 
 from outtake.core.errors import UnknownClassError
 from outtake.core.types import Frame, LabelMap, Mask
-from outtake.data.synthetic.camera import Camera, Film, View
-from outtake.data.synthetic.rng import Dice, Plane
+from outtake.data.synthetic.camera import Backdrop, Camera, CameraView
+from outtake.data.synthetic.rng import Plane, Rng
 from outtake.data.synthetic.scene_layout import (
     CAR,
     FRAMES_PER_SECOND,
     LABELS,
     OBJECTS,
     Light,
-    Stage,
+    SceneLayout,
 )
 from outtake.data.synthetic.shapes import capsule
 from outtake.data.synthetic.sprite import Silhouette, Sprite
-from outtake.data.synthetic.street import backdrop
-from outtake.data.synthetic.traffic import Appearance, Traffic
+from outtake.data.synthetic.street import paint_backdrop
+from outtake.data.synthetic.traffic import ObjectState, Traffic
 
 Box = tuple[slice, slice]
 
 # Lighter than this a shadow is not drawn at all: what is not marked as shadow is untouched.
-_FAINTEST = 24
+_MIN_SHADOW = 24
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class SceneFrame:
     shadow: Mask
 
 
-class World:
+class Scene:
     """A clip's backdrop, light, camera and traffic: all that does not depend on the frame."""
 
-    def __init__(self, stage: Stage, key: int) -> None:
-        self.stage = stage
-        self.light = Light.drawn(Dice(key, "light"))
-        self.film: Film = backdrop(stage, self.light, Dice(key, "backdrop"))
-        self.camera = Camera(stage, Dice(key, "camera"))
-        self.traffic = Traffic(stage, Dice(key, "traffic"))
+    def __init__(self, layout: SceneLayout, key: int) -> None:
+        self.layout = layout
+        self.light = Light.random(Rng(key, "light"))
+        self.backdrop: Backdrop = paint_backdrop(layout, self.light, Rng(key, "backdrop"))
+        self.camera = Camera(layout, Rng(key, "camera"))
+        self.traffic = Traffic(layout, Rng(key, "traffic"))
 
 
 class SceneClip:
@@ -71,8 +71,8 @@ class SceneClip:
     fps = Fraction(FRAMES_PER_SECOND)
     labels = LABELS
 
-    def __init__(self, world: World, frames: int) -> None:
-        self._world = world
+    def __init__(self, world: Scene, frames: int) -> None:
+        self._scene = world
         self._frames = frames
 
     def __len__(self) -> int:
@@ -96,18 +96,18 @@ class SceneClip:
         if not 0 <= t < self._frames:
             raise IndexError(f"frame {t} of a clip of {self._frames}")
         absent = _object_ids(without)
-        world = self._world
-        view = world.camera.at(t)
-        background, labels = world.film.seen(view)
-        cast = world.traffic.at(t, view.centre_x / (1 << 16))
+        world = self._scene
+        view = world.camera.view_at(t)
+        background, labels = world.backdrop.render(view)
+        cast = world.traffic.objects_at(t, view.centre_x / (1 << 16))
         present = [one for one in cast if one.label not in absent]
-        shadow = _cast_shadows(present, view, world)
+        shadow = _render_shadows(present, view, world)
         image = background.copy()
         dark = np.nonzero(shadow)
         keep = np.uint16(256) - shadow[dark].astype(np.uint16)
         image[dark] = (image[dark] * keep[:, None]) >> np.uint16(8)
         for one in present:
-            _stand(one, view, world, image, labels)
+            _draw_object(one, view, world, image, labels)
         objects = labels >= len(LABELS.names) - len(OBJECTS)
         return SceneFrame(image, labels, background, (shadow > 0) & ~objects)
 
@@ -123,29 +123,31 @@ def _object_ids(names: Iterable[str]) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _stand(one: Appearance, view: View, world: World, image: Frame, labels: LabelMap) -> None:
-    left, right, top = one.actor.extent
-    at = _bounds(one, view, world.stage, (left, right), (-0.03, top))
+def _draw_object(
+    obj: ObjectState, view: CameraView, scene: Scene, image: Frame, labels: LabelMap
+) -> None:
+    left, right, top = obj.actor.extent
+    at = _frame_window(obj, view, scene.layout, (left, right), (-0.03, top))
     if at is None:
         return
-    x, y = _own_units(one, view, world.stage, at)
-    sprite = Sprite(x, y, one.scale_px * view.zoom)
-    one.actor.paint(sprite, one.travelled)
+    x, y = _object_coordinates(obj, view, scene.layout, at)
+    sprite = Sprite(x, y, obj.scale_px * view.zoom)
+    obj.actor.paint(sprite, obj.travelled)
     alpha = sprite.alpha[..., None]
-    tint = np.array(world.light.tint, np.float32) * 255.0
+    tint = np.array(scene.light.tint, np.float32) * 255.0
     under = image[at].astype(np.float32) * (1.0 - alpha)
     colour = np.minimum(under + sprite.colour * tint + 0.5, 255.0)
     # Where nothing is, the sum is an integer plus a half: the cast gives back the same byte.
     image[at] = colour.astype(np.uint8)
-    labels[at][sprite.alpha >= 0.5] = one.label
+    labels[at][sprite.alpha >= 0.5] = obj.label
 
 
-def _cast_shadows(cast: list[Appearance], view: View, world: World) -> Frame:
-    stage, light = world.stage, world.light
+def _render_shadows(objects: list[ObjectState], view: CameraView, scene: Scene) -> Frame:
+    stage, light = scene.layout, scene.light
     shadow = np.zeros((stage.height, stage.width), np.uint8)
-    for one in cast:
+    for one in objects:
         left, right, top = one.actor.extent
-        at = _bounds(
+        at = _frame_window(
             one,
             view,
             stage,
@@ -154,56 +156,58 @@ def _cast_shadows(cast: list[Appearance], view: View, world: World) -> Frame:
         )
         if at is None:
             continue
-        x, y = _own_units(one, view, stage, at)
+        x, y = _object_coordinates(one, view, stage, at)
         height = (-y) * (1 / light.squash)
         softness = np.maximum(height, 0.0) * 0.07 + 0.03
         cast_here = Silhouette(x - light.shear * height, height, one.scale_px, softness)
         one.actor.paint(cast_here, one.travelled)
         alpha = cast_here.alpha * (y <= 0)
-        alpha = np.maximum(alpha, _contact(one, x, y))
+        alpha = np.maximum(alpha, _contact_shadow(one, x, y))
         amount = (alpha * (light.shadow * 256.0)).astype(np.uint8)
-        amount[amount < _FAINTEST] = 0
+        amount[amount < _MIN_SHADOW] = 0
         np.maximum(shadow[at], amount, out=shadow[at])
     return shadow
 
 
-def _contact(one: Appearance, x: Plane, y: Plane) -> Plane:
+def _contact_shadow(obj: ObjectState, x: Plane, y: Plane) -> Plane:
     """The dark line right under an object that stands on the ground."""
-    if one.label != CAR:
+    if obj.label != CAR:
         return np.zeros(x.shape, np.float32)
     line = capsule(x, y, (-0.40, -0.005), (0.44, -0.005), 0.02)
     out: Plane = np.minimum(np.maximum(0.6 - line * 22.0, 0.0), 1.0)
     return out
 
 
-def _bounds(
-    one: Appearance,
-    view: View,
-    stage: Stage,
+def _frame_window(
+    obj: ObjectState,
+    view: CameraView,
+    layout: SceneLayout,
     across: tuple[float, float],
     up: tuple[float, float],
 ) -> Box | None:
     """Return the frame window that holds a box of the object's own units, None if it is out."""
     corners = [
-        view.frame_position(one.x + u * one.scale_px, one.y - v * one.scale_px, stage)
+        view.to_frame(obj.x + u * obj.scale_px, obj.y - v * obj.scale_px, layout)
         for u in across
         for v in up
     ]
     columns, rows = [c for c, _ in corners], [r for _, r in corners]
-    left, right = max(0, floor(min(columns)) - 1), min(stage.width, ceil(max(columns)) + 1)
-    top, bottom = max(0, floor(min(rows)) - 1), min(stage.height, ceil(max(rows)) + 1)
+    left, right = max(0, floor(min(columns)) - 1), min(layout.width, ceil(max(columns)) + 1)
+    top, bottom = max(0, floor(min(rows)) - 1), min(layout.height, ceil(max(rows)) + 1)
     if left >= right or top >= bottom:
         return None
     return slice(top, bottom), slice(left, right)
 
 
-def _own_units(one: Appearance, view: View, stage: Stage, at: Box) -> tuple[Plane, Plane]:
+def _object_coordinates(
+    obj: ObjectState, view: CameraView, layout: SceneLayout, at: Box
+) -> tuple[Plane, Plane]:
     """Return the object's own coordinates of the pixels in a window, float32."""
     rows, columns = at
-    u = 2 * np.arange(columns.start, columns.stop, dtype=np.int64) + (1 - stage.width)
-    v = 2 * np.arange(rows.start, rows.stop, dtype=np.int64)[:, None] + (1 - stage.height)
-    origin_x, origin_y = (floor(p * (1 << 16) + 0.5) for p in (one.x, one.y))
+    u = 2 * np.arange(columns.start, columns.stop, dtype=np.int64) + (1 - layout.width)
+    v = 2 * np.arange(rows.start, rows.stop, dtype=np.int64)[:, None] + (1 - layout.height)
+    origin_x, origin_y = (floor(p * (1 << 16) + 0.5) for p in (obj.x, obj.y))
     x = (view.along * u + (view.centre_x - origin_x)) - view.across * v
     y = view.across * u + (view.along * v + (view.centre_y - origin_y))
-    step = 1.0 / (one.scale_px * (1 << 16))
+    step = 1.0 / (obj.scale_px * (1 << 16))
     return (x * step).astype(np.float32), (y * -step).astype(np.float32)

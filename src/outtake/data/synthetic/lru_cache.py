@@ -17,20 +17,20 @@ class ByteCache(Generic[Key, Value]):
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._held: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._limit_bytes = limit_bytes
+        self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: Key, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """Return the value of a key, made now if it is not there; ``size`` counts its bytes."""
-        if key not in self._held:
+        if key not in self._entries:
             value = make()
-            self._held[key] = value, size(value)
+            self._entries[key] = value, size(value)
             self._bytes += size(value)
-            while self._bytes > self._limit and len(self._held) > 1:
-                self._bytes -= self._held.popitem(last=False)[1][1]
-        self._held.move_to_end(key)
-        return self._held[key][0]
+            while self._bytes > self._limit_bytes and len(self._entries) > 1:
+                self._bytes -= self._entries.popitem(last=False)[1][1]
+        self._entries.move_to_end(key)
+        return self._entries[key][0]
 
     def __getstate__(self) -> dict[str, object]:
-        return {"_limit": self._limit, "_held": OrderedDict(), "_bytes": 0}
+        return {"_limit": self._limit_bytes, "_list_contents": OrderedDict(), "_bytes": 0}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from outtake.data.synthetic.painting import Painting, blend, cover, shade
-from outtake.data.synthetic.rng import Dice
+from outtake.data.synthetic.painting import Painting, blend, pixel_coverage, shade
+from outtake.data.synthetic.rng import Rng
 from outtake.data.synthetic.scene_layout import GRASS_TOP, PAVEMENT_TOP, PLANT, SKY, Light, Rgb, rgb
 from outtake.data.synthetic.shapes import capsule, disc
 
@@ -20,75 +20,75 @@ _GRASS = (rgb(116, 170, 74), rgb(100, 160, 84), rgb(142, 172, 80))
 _BARK = rgb(104, 76, 56)
 
 
-def sky(painting: Painting, light: Light) -> None:
+def paint_sky(painting: Painting, light: Light) -> None:
     """Paint the sky from the top to behind the houses."""
-    bottom = painting.stage.row(GRASS_TOP)
-    at = painting.window(0, 0, painting.stage.period_px, bottom)
+    bottom = painting.layout.row(GRASS_TOP)
+    at = painting.window(0, 0, painting.layout.period_px, bottom)
     _, y = painting.grid(at)
-    t = y * (1 / bottom) * np.ones((1, painting.stage.period_px), np.float32)
+    t = y * (1 / bottom) * np.ones((1, painting.layout.period_px), np.float32)
     painting.fill(at, blend(light.zenith, light.horizon, t), SKY)
     # Clouds are lit from the left: the noise minus itself some pixels further gives their relief.
     puff = painting.soft[at]
-    shift = max(1, int(0.02 * painting.stage.unit_px))
+    shift = max(1, int(0.02 * painting.layout.unit_px))
     relief = puff - np.roll(puff, shift, axis=1)
     cloud = np.minimum(np.maximum((puff - 0.50) * 5.0, 0.0), 0.92)
     tone = 0.97 + 0.9 * relief
-    painting.lay(at, cloud, shade(tone, (1.0, 1.0, 1.0)))
+    painting.composite(at, cloud, shade(tone, (1.0, 1.0, 1.0)))
 
 
-def greenery(painting: Painting, dice: Dice) -> None:
+def paint_plants(painting: Painting, rng: Rng) -> None:
     """Paint grass, a row of bushes and some trees in front of the houses."""
-    _lawn(painting, dice.pick(_GRASS))
-    unit, period = painting.stage.unit_px, painting.stage.period_px
-    ground = painting.stage.row(GRASS_TOP) + 0.02 * unit
-    at = dice.between(0.3, 0.6) * unit
+    _paint_lawn(painting, rng.choice(_GRASS))
+    unit, period = painting.layout.unit_px, painting.layout.period_px
+    ground = painting.layout.row(GRASS_TOP) + 0.02 * unit
+    at = rng.uniform(0.3, 0.6) * unit
     while at < period - 0.3 * unit:
-        tree(painting, dice, at, ground)
-        at += dice.between(0.62, 1.15) * unit
+        paint_tree(painting, rng, at, ground)
+        at += rng.uniform(0.62, 1.15) * unit
     at = 0.12 * unit
     while at < period - 0.12 * unit:
-        if dice.chance(0.72):
-            bush(painting, dice, at, ground + 0.02 * unit)
-        at += dice.between(0.13, 0.24) * unit
+        if rng.bernoulli(0.72):
+            paint_bush(painting, rng, at, ground + 0.02 * unit)
+        at += rng.uniform(0.13, 0.24) * unit
 
 
-def _lawn(painting: Painting, colour: Rgb) -> None:
-    stage = painting.stage
+def _paint_lawn(painting: Painting, colour: Rgb) -> None:
+    stage = painting.layout
     at = painting.window(0, stage.row(GRASS_TOP), stage.period_px, stage.row(PAVEMENT_TOP))
     blades = painting.grain[at] - 0.5
     tone = 0.74 + 0.5 * painting.leafy[at] + 0.6 * blades
     painting.fill(at, shade(tone, colour), PLANT)
 
 
-def tree(painting: Painting, dice: Dice, middle: float, ground: float) -> None:
+def paint_tree(painting: Painting, rng: Rng, middle: float, ground: float) -> None:
     """Paint a tree: a short trunk and a crown of overlapping puffs, lit from the upper left."""
-    unit = painting.stage.unit_px
-    colour, size = dice.pick(_LEAVES), dice.between(0.125, 0.165) * unit
-    heart = ground - dice.between(0.22, 0.29) * unit
+    unit = painting.layout.unit_px
+    colour, size = rng.choice(_LEAVES), rng.uniform(0.125, 0.165) * unit
+    heart = ground - rng.uniform(0.22, 0.29) * unit
     at = painting.window(middle - 0.06 * unit, heart, middle + 0.06 * unit, ground + 3)
     x, y = painting.grid(at)
     trunk = capsule(x, y, (middle, heart), (middle, ground), 0.026 * unit)
     tone = 0.75 + 0.6 * painting.grain[at] - (x - middle) * (5.0 / unit)
-    painting.lay(at, cover(trunk), shade(tone, _BARK), PLANT)
+    painting.composite(at, pixel_coverage(trunk), shade(tone, _BARK), PLANT)
     for index in range(8):
         turn = (0.0, 0.62, -0.62, 0.30, -0.34, 0.85, -0.85, 0.0)[index]
         lift = (-0.62, -0.42, -0.40, -0.05, 0.0, 0.14, 0.16, 0.28)[index]
-        spot = middle + turn * size * dice.between(0.85, 1.1), heart + lift * size
-        _puff(painting, spot, size * dice.between(0.50, 0.66), colour, None)
+        spot = middle + turn * size * rng.uniform(0.85, 1.1), heart + lift * size
+        _paint_puff(painting, spot, size * rng.uniform(0.50, 0.66), colour, None)
 
 
-def bush(painting: Painting, dice: Dice, middle: float, ground: float) -> None:
+def paint_bush(painting: Painting, rng: Rng, middle: float, ground: float) -> None:
     """Paint a bush of three puffs, some in bloom."""
-    unit = painting.stage.unit_px
-    colour = dice.pick(_LEAVES)
-    bloom = dice.pick(_BLOSSOMS) if dice.chance(0.45) else None
-    size = dice.between(0.055, 0.078) * unit
+    unit = painting.layout.unit_px
+    colour = rng.choice(_LEAVES)
+    bloom = rng.choice(_BLOSSOMS) if rng.bernoulli(0.45) else None
+    size = rng.uniform(0.055, 0.078) * unit
     for offset, lift in ((-0.7, 0.5), (0.7, 0.5), (0.0, 0.75)):
         spot = middle + offset * size, ground - lift * size
-        _puff(painting, spot, size * dice.between(0.85, 1.05), colour, bloom)
+        _paint_puff(painting, spot, size * rng.uniform(0.85, 1.05), colour, bloom)
 
 
-def _puff(
+def _paint_puff(
     painting: Painting, centre: tuple[float, float], radius: float, colour: Rgb, bloom: Rgb | None
 ) -> None:
     cx, cy = centre
@@ -104,4 +104,4 @@ def _puff(
     if bloom:
         flowers = (painting.leafy[at] > 0.66) & (slope < 0.5)
         colours[flowers] = np.array(bloom, np.float32)
-    painting.lay(at, cover(ragged), colours, PLANT)
+    painting.composite(at, pixel_coverage(ragged), colours, PLANT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outtake.data.synthetic.rng import Plane, lattice
+from outtake.data.synthetic.rng import Plane, noise_grid
 
 
 def value_noise(key: int, height: int, width: int, cell_px: float) -> Plane:
@@ -18,10 +18,10 @@ def value_noise(key: int, height: int, width: int, cell_px: float) -> Plane:
     """
     rows = max(1, int(height / cell_px + 0.5))
     columns = max(1, int(width / cell_px + 0.5))
-    knots = lattice(key, rows + 1, columns)
-    row, across = _positions(height, rows)
+    knots = noise_grid(key, rows + 1, columns)
+    row, across = _cell_positions(height, rows)
     lines = knots[row] + across[:, None] * (knots[row + 1] - knots[row])
-    column, along = _positions(width, columns)
+    column, along = _cell_positions(width, columns)
     left = np.take(lines, column, axis=1)
     step = np.take(lines, (column + 1) % columns, axis=1)
     step -= left
@@ -30,14 +30,16 @@ def value_noise(key: int, height: int, width: int, cell_px: float) -> Plane:
     return step
 
 
-def _positions(length: int, cells: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Plane]:
+def _cell_positions(
+    length: int, cells: int
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Plane]:
     position = (np.arange(length) + 0.5) * (cells / length)
     index = position.astype(np.intp)
     t = position - index
     return index, (t * t * (3.0 - 2.0 * t)).astype(np.float32)
 
 
-def fractal(key: int, height: int, width: int, cell_px: float, octaves: int) -> Plane:
+def fractal_noise(key: int, height: int, width: int, cell_px: float, octaves: int) -> Plane:
     """Return noise in [0, 1) whose octaves halve in size and strength, periodic along x."""
     total = np.zeros((height, width), np.float32)
     strength, sum_of_strengths = 1.0, 0.0

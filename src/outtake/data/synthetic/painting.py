@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, LabelMap
-from outtake.data.synthetic.noise import fractal
+from outtake.data.synthetic.noise import fractal_noise
 from outtake.data.synthetic.rng import Plane
-from outtake.data.synthetic.scene_layout import Rgb, Stage
+from outtake.data.synthetic.scene_layout import Rgb, SceneLayout
 
 Colours = NDArray[np.float32]
 Slices = tuple[slice, slice]
@@ -31,7 +31,7 @@ class Painting:
     """The backdrop while it is made.
 
     Attributes:
-        stage: the sizes.
+        layout: the sizes.
         rgb: float32 (h, period, 3), 0 to 1.
         labels: uint8 (h, period).
         soft: noise of broad blobs, 0 to 1, shared by all textures.
@@ -39,21 +39,21 @@ class Painting:
         grain: independent per pixel.
     """
 
-    def __init__(self, stage: Stage, key: int) -> None:
-        self.stage = stage
-        size = stage.world_height, stage.period_px
-        unit = stage.unit_px
+    def __init__(self, layout: SceneLayout, key: int) -> None:
+        self.layout = layout
+        size = layout.backdrop_height, layout.period_px
+        unit = layout.unit_px
         self.rgb: Colours = np.zeros((*size, 3), np.float32)
         self.labels: LabelMap = np.zeros(size, np.uint8)
-        self.soft = fractal(key + 10, *size, 0.30 * unit, 4)
-        self.leafy = fractal(key + 20, *size, max(2.0, 0.040 * unit), 3)
-        self.grain = fractal(key + 30, *size, max(1.0, 0.008 * unit), 2)
+        self.soft = fractal_noise(key + 10, *size, 0.30 * unit, 4)
+        self.leafy = fractal_noise(key + 20, *size, max(2.0, 0.040 * unit), 3)
+        self.grain = fractal_noise(key + 30, *size, max(1.0, 0.008 * unit), 2)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Slices:
         """Return the slices of a rectangle given in pixels, cut to the painting."""
         height, width = self.labels.shape
-        rows = slice(_within(top, height), _within(bottom, height))
-        return rows, slice(_within(left, width), _within(right, width))
+        rows = slice(_clamp_index(top, height), _clamp_index(bottom, height))
+        return rows, slice(_clamp_index(left, width), _clamp_index(right, width))
 
     def grid(self, at: Slices) -> tuple[Plane, Plane]:
         """Return x (1, w) and y (h, 1) of the pixel centres in a window."""
@@ -67,36 +67,36 @@ class Painting:
         if label is not None:
             self.labels[at] = label
 
-    def lay(
-        self, at: Slices, cover: Plane, colour: Colours | Rgb, label: int | None = None
+    def composite(
+        self, at: Slices, coverage: Plane, colour: Colours | Rgb, label: int | None = None
     ) -> None:
-        """Paint a window as far as ``cover`` (0 to 1) says; half covered takes the label."""
+        """Paint a window as far as ``coverage`` (0 to 1) says; half covered takes the label."""
         below = self.rgb[at]
-        below += cover[..., None] * (np.asarray(colour, np.float32) - below)
+        below += coverage[..., None] * (np.asarray(colour, np.float32) - below)
         if label is not None:
-            self.labels[at][cover >= 0.5] = label
+            self.labels[at][coverage >= 0.5] = label
 
     def darken(self, at: Slices, factor: float) -> None:
         """Multiply a window."""
         self.rgb[at] *= factor
 
-    def finished(self, tint: Rgb) -> Frame:
+    def to_image(self, tint: Rgb) -> Frame:
         """Return the picture as uint8, in the colour of the light."""
-        return to_bytes(self.rgb * np.array(tint, np.float32))
+        return to_uint8(self.rgb * np.array(tint, np.float32))
 
 
-def cover(distance_px: Plane) -> Plane:
+def pixel_coverage(distance_px: Plane) -> Plane:
     """Return how much of a pixel a shape covers, from the distance to it in pixels."""
     out: Plane = np.minimum(np.maximum(0.5 - distance_px, 0.0), 1.0)
     return out
 
 
-def to_bytes(colours: Colours) -> Frame:
+def to_uint8(colours: Colours) -> Frame:
     """Round colours of 0 to 1 to bytes."""
     scaled = np.minimum(np.maximum(colours, 0.0), 1.0) * 255.0 + 0.5
     image: Frame = scaled.astype(np.uint8)
     return image
 
 
-def _within(value: float, limit: int) -> int:
+def _clamp_index(value: float, limit: int) -> int:
     return min(max(int(value + 0.5) if value > 0 else 0, 0), limit)

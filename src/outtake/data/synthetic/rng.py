@@ -13,68 +13,68 @@ Item = TypeVar("Item")
 Plane = NDArray[np.float32]
 
 _MASK = (1 << 64) - 1
-_STEP = 0x9E3779B97F4A7C15
-_FIRST = 0xBF58476D1CE4E5B9
-_SECOND = 0x94D049BB133111EB
+_INCREMENT = 0x9E3779B97F4A7C15
+_MULTIPLIER_1 = 0xBF58476D1CE4E5B9
+_MULTIPLIER_2 = 0x94D049BB133111EB
 
 
-def mix(value: int) -> int:
+def splitmix64(value: int) -> int:
     """Return the splitmix64 hash of a 64-bit integer (Steele, Lea and Flood, 2014)."""
-    value = (value + _STEP) & _MASK
-    value = ((value ^ (value >> 30)) * _FIRST) & _MASK
-    value = ((value ^ (value >> 27)) * _SECOND) & _MASK
+    value = (value + _INCREMENT) & _MASK
+    value = ((value ^ (value >> 30)) * _MULTIPLIER_1) & _MASK
+    value = ((value ^ (value >> 27)) * _MULTIPLIER_2) & _MASK
     return value ^ (value >> 31)
 
 
-def key_of(*parts: int | str) -> int:
+def hash_key(*parts: int | str) -> int:
     """Fold integers and words into one 64-bit key; order and types matter."""
     key = 0
     for part in parts:
         if isinstance(part, int):
-            key = mix(key ^ mix(part & _MASK))
+            key = splitmix64(key ^ splitmix64(part & _MASK))
         else:
             for byte in part.encode():
-                key = mix(key ^ byte)
-            key = mix(key + len(part))
+                key = splitmix64(key ^ byte)
+            key = splitmix64(key + len(part))
     return key
 
 
-class Dice:
+class Rng:
     """A stream of draws that depends on its key alone."""
 
     def __init__(self, *parts: int | str) -> None:
-        self.key = key_of(*parts)
+        self.key = hash_key(*parts)
         self._count = 0
 
-    def unit(self) -> float:
+    def random(self) -> float:
         """Draw from [0, 1)."""
         self._count += 1
-        return (mix(self.key + self._count * _STEP) >> 11) / (1 << 53)
+        return (splitmix64(self.key + self._count * _INCREMENT) >> 11) / (1 << 53)
 
-    def between(self, low: float, high: float) -> float:
+    def uniform(self, low: float, high: float) -> float:
         """Draw a number from [low, high)."""
-        return low + (high - low) * self.unit()
+        return low + (high - low) * self.random()
 
-    def whole(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
         """Draw an integer from low to high, both included."""
-        return low + int(self.unit() * (high - low + 1))
+        return low + int(self.random() * (high - low + 1))
 
-    def pick(self, items: Sequence[Item]) -> Item:
+    def choice(self, items: Sequence[Item]) -> Item:
         """Draw one item."""
-        return items[int(self.unit() * len(items))]
+        return items[int(self.random() * len(items))]
 
-    def chance(self, probability: float) -> bool:
+    def bernoulli(self, probability: float) -> bool:
         """Draw True with the given probability."""
-        return self.unit() < probability
+        return self.random() < probability
 
 
-def lattice(key: int, rows: int, columns: int) -> Plane:
+def noise_grid(key: int, rows: int, columns: int) -> Plane:
     """Return independent values of [0, 1), float32 (rows, columns)."""
     # 24 bits: what float32 holds exactly, so the conversion rounds nowhere.
-    values = np.arange(rows * columns, dtype=np.uint64) + np.uint64(mix(key))
-    values *= np.uint64(_STEP)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(_FIRST)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(_SECOND)
+    values = np.arange(rows * columns, dtype=np.uint64) + np.uint64(splitmix64(key))
+    values *= np.uint64(_INCREMENT)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(_MULTIPLIER_1)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(_MULTIPLIER_2)
     values = (values ^ (values >> np.uint64(31))) >> np.uint64(40)
     plane = values.astype(np.float32) * np.float32(1 / (1 << 24))
     return plane.reshape(rows, columns)

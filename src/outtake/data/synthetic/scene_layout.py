@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from outtake.core.labels import LabelSpace
-from outtake.data.synthetic.rng import Dice
+from outtake.data.synthetic.rng import Rng
 
 Rgb = tuple[float, float, float]
 
@@ -35,7 +35,7 @@ FRAMES_PER_SECOND = 24
 
 
 @dataclass(frozen=True)
-class Stage:
+class SceneLayout:
     """Sizes in pixels that follow from the frame's.
 
     Attributes:
@@ -57,7 +57,7 @@ class Stage:
         return ceil(0.06 * self.height + 0.006 * self.width) + 3
 
     @property
-    def world_height(self) -> int:
+    def backdrop_height(self) -> int:
         """Rows of the backdrop."""
         return self.height + 2 * self.margin_px
 
@@ -92,16 +92,16 @@ class Light:
     squash: float
 
     @classmethod
-    def drawn(cls, dice: Dice) -> Light:
+    def random(cls, rng: Rng) -> Light:
         """Draw a time of day."""
-        zenith, horizon, tint = dice.pick(_MOODS)
+        zenith, horizon, tint = rng.choice(_LIGHT_PRESETS)
         return cls(
             rgb(*zenith),
             rgb(*horizon),
             tint,
-            shadow=dice.between(0.40, 0.5),
-            shear=dice.between(0.22, 0.5),
-            squash=dice.between(0.2, 0.28),
+            shadow=rng.uniform(0.40, 0.5),
+            shear=rng.uniform(0.22, 0.5),
+            squash=rng.uniform(0.2, 0.28),
         )
 
 
@@ -110,13 +110,13 @@ def rgb(red: int, green: int, blue: int) -> Rgb:
     return red / 255, green / 255, blue / 255
 
 
-def scaled(colour: Rgb, factor: float) -> Rgb:
+def scale_colour(colour: Rgb, factor: float) -> Rgb:
     """Return a colour brighter or darker by a factor, at most 1."""
     red, green, blue = (min(1.0, channel * factor) for channel in colour)
     return red, green, blue
 
 
-_MOODS = (
+_LIGHT_PRESETS = (
     ((84, 152, 222), (208, 232, 246), (1.0, 1.0, 1.0)),
     ((112, 160, 212), (252, 226, 186), (1.04, 0.98, 0.88)),
     ((108, 184, 222), (228, 242, 234), (1.0, 1.02, 0.98)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outtake.data.synthetic.painting import Colours, Slices, cover
+from outtake.data.synthetic.painting import Colours, Slices, pixel_coverage
 from outtake.data.synthetic.rng import Plane
 from outtake.data.synthetic.scene_layout import Rgb
 
@@ -29,32 +29,32 @@ class Sprite:
         self.colour: Colours = np.zeros((*x.shape, 3), np.float32)
         self.alpha: Plane = np.zeros(x.shape, np.float32)
 
-    def part(self, distance: Plane, colour: Colours | Rgb) -> None:
+    def add_part(self, distance: Plane, colour: Colours | Rgb) -> None:
         """Add a solid part, given the distance to its outline in the object's units."""
-        at, here = self._touched(distance)
-        self._lay(at, here, _cut(colour, at))
+        at, here = self._find_coverage(distance)
+        self._composite(at, here, _crop_colour(colour, at))
         alpha = self.alpha[at]
         alpha += here * (1.0 - alpha)
 
-    def detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
+    def add_detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
         """Paint on what is there already; never beyond the outline."""
-        at, here = self._touched(distance)
-        self._lay(at, here * strength, self.alpha[at][..., None] * _cut(colour, at))
+        at, here = self._find_coverage(distance)
+        self._composite(at, here * strength, self.alpha[at][..., None] * _crop_colour(colour, at))
 
-    def _lay(self, at: Slices, weight: Plane, colour: Colours) -> None:
+    def _composite(self, at: Slices, weight: Plane, colour: Colours) -> None:
         below = self.colour[at]
         below += weight[..., None] * (colour - below)
 
-    def _touched(self, distance: Plane) -> tuple[Slices, Plane]:
+    def _find_coverage(self, distance: Plane) -> tuple[Slices, Plane]:
         """Return the window that a shape reaches and its coverage there."""
         near = distance < 0.5 / self.scale_px
         rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
         if not len(rows):
             return (slice(0, 0), slice(0, 0)), distance[:0, :0]
         at = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        return at, cover(distance[at] * self.scale_px)
+        return at, pixel_coverage(distance[at] * self.scale_px)
 
-    def light(self, brightness: Plane) -> None:
+    def multiply_brightness(self, brightness: Plane) -> None:
         """Multiply everything so far."""
         self.colour *= brightness[..., None]
 
@@ -68,18 +68,18 @@ class Silhouette(Sprite):
         super().__init__(x, y, scale_px)
         self._blur = 1.0 / softness
 
-    def part(self, distance: Plane, colour: Colours | Rgb) -> None:
+    def add_part(self, distance: Plane, colour: Colours | Rgb) -> None:
         """Add the part to the union."""
         del colour
-        here = cover(distance * self._blur)
+        here = pixel_coverage(distance * self._blur)
         np.maximum(self.alpha, here, out=self.alpha)
 
-    def detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
+    def add_detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
         """Details cast no shadow of their own."""
 
-    def light(self, brightness: Plane) -> None:
+    def multiply_brightness(self, brightness: Plane) -> None:
         """A shadow has no shading."""
 
 
-def _cut(colour: Colours | Rgb, at: Slices) -> Colours:
+def _crop_colour(colour: Colours | Rgb, at: Slices) -> Colours:
     return np.array(colour, np.float32) if isinstance(colour, tuple) else colour[at]

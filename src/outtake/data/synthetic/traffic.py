@@ -10,12 +10,12 @@ from outtake.data.synthetic.actors import Actor
 from outtake.data.synthetic.balls import Ball
 from outtake.data.synthetic.cars import Car
 from outtake.data.synthetic.people import Person
-from outtake.data.synthetic.rng import Dice
-from outtake.data.synthetic.scene_layout import BALL, CAR, PERSON, ZOOM_MIN, Stage
+from outtake.data.synthetic.rng import Rng
+from outtake.data.synthetic.scene_layout import BALL, CAR, PERSON, ZOOM_MIN, SceneLayout
 
 
 @dataclass(frozen=True)
-class Appearance:
+class ObjectState:
     """One object in one frame.
 
     Attributes:
@@ -49,7 +49,7 @@ class Lane:
     """
 
     label: int
-    make: Callable[[Dice, int], Actor]
+    make: Callable[[Rng, int], Actor]
     size: tuple[float, float]
     speeds: tuple[float, float]
     rows: tuple[float, float]
@@ -75,45 +75,49 @@ class Traffic:
     another object of its class.
     """
 
-    def __init__(self, stage: Stage, dice: Dice) -> None:
-        side = 1 if dice.chance(0.5) else -1
-        self._slots: list[_Slot] = []
+    def __init__(self, layout: SceneLayout, rng: Rng) -> None:
+        side = 1 if rng.bernoulli(0.5) else -1
+        self._tracks: list[_ObjectTrack] = []
         for index, lane in enumerate(_LANES):
             facing = side if index % 2 else -side
-            speed = facing * dice.between(*lane.speeds)
-            phase = dice.unit()
+            speed = facing * rng.uniform(*lane.speeds)
+            phase = rng.random()
             for place in range(lane.count):
-                start = phase + (place + dice.between(-0.07, 0.07)) / lane.count
-                self._slots.append(_Slot(stage, lane, speed, start, dice.whole(0, 1 << 60)))
+                start = phase + (place + rng.uniform(-0.07, 0.07)) / lane.count
+                self._tracks.append(
+                    _ObjectTrack(layout, lane, speed, start, rng.integer(0, 1 << 60))
+                )
 
-    def at(self, t: int, camera_x: float) -> list[Appearance]:
+    def objects_at(self, t: int, camera_x: float) -> list[ObjectState]:
         """Return the objects of frame ``t``, farthest first.
 
         Args:
             t: the frame.
             camera_x: backdrop column of the frame's middle, not reduced by the period.
         """
-        return sorted((slot.at(t, camera_x) for slot in self._slots), key=lambda one: one.y)
+        return sorted((slot.state_at(t, camera_x) for slot in self._tracks), key=lambda one: one.y)
 
 
-class _Slot:
-    def __init__(self, stage: Stage, lane: Lane, speed: float, start: float, key: int) -> None:
-        self._stage, self._lane, self._key = stage, lane, key
+class _ObjectTrack:
+    def __init__(
+        self, layout: SceneLayout, lane: Lane, speed: float, start: float, key: int
+    ) -> None:
+        self._layout, self._lane, self._key = layout, lane, key
         self._facing = 1 if speed > 0 else -1
-        unit = stage.unit_px
+        unit = layout.unit_px
         self._speed_px = speed * unit
         # Room for the widest object and its shadow on both sides of the zoomed-out frame.
         room = 1.2 * unit if lane.label == CAR else 0.9 * unit
-        self._ring_px = 1.02 * stage.width / ZOOM_MIN + room
+        self._ring_px = 1.02 * layout.width / ZOOM_MIN + room
         self._start_px = start * self._ring_px
-        self._cast: dict[int, tuple[Actor, float, float]] = {}
+        self._actors: dict[int, tuple[Actor, float, float]] = {}
 
-    def at(self, t: int, camera_x: float) -> Appearance:
+    def state_at(self, t: int, camera_x: float) -> ObjectState:
         x = self._start_px + self._speed_px * t
         lap = floor((x - camera_x) / self._ring_px + 0.5)
-        actor, size, row = self._actor(lap)
-        stage = self._stage
-        return Appearance(
+        actor, size, row = self._get_actor(lap)
+        stage = self._layout
+        return ObjectState(
             label=self._lane.label,
             actor=actor,
             x=x - lap * self._ring_px,
@@ -122,9 +126,9 @@ class _Slot:
             travelled=abs(self._speed_px) * t / (size * stage.unit_px),
         )
 
-    def _actor(self, lap: int) -> tuple[Actor, float, float]:
-        if lap not in self._cast:
-            dice = Dice(self._key, lap)
-            size, row = dice.between(*self._lane.size), dice.between(*self._lane.rows)
-            self._cast[lap] = self._lane.make(dice, self._facing), size, row
-        return self._cast[lap]
+    def _get_actor(self, lap: int) -> tuple[Actor, float, float]:
+        if lap not in self._actors:
+            dice = Rng(self._key, lap)
+            size, row = dice.uniform(*self._lane.size), dice.uniform(*self._lane.rows)
+            self._actors[lap] = self._lane.make(dice, self._facing), size, row
+        return self._actors[lap]

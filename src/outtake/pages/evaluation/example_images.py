@@ -10,7 +10,7 @@ import numpy as np
 
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
-from outtake.drawing.label_pictures import colourise, overlay
+from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.evaluation.evaluator import Example
 from outtake.pages.encode_pictures import data_uri, shrunk
 
@@ -53,7 +53,7 @@ def _pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
     drawn = {
         "image": image,
         "truth": colourise(example.truth, palette),
-        "predicted": overlay(image, example.predicted, palette),
+        "predicted": overlay_labels(image, example.predicted, palette),
         "errors": error_map(image, example, labels.ignore_index),
     }
     return {key: data_uri(shrunk(picture, WIDTH_PX)) for key, picture in drawn.items()}

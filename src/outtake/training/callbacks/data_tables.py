@@ -10,8 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.core.types import Batch, Frame
 from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
-from outtake.drawing.charts import bar_chart, confusion_chart
-from outtake.drawing.label_pictures import contact_sheet, overlay
+from outtake.drawing.charts import draw_bar_chart, draw_confusion_matrix
+from outtake.drawing.label_pictures import draw_contact_sheet, overlay_labels
 from outtake.evaluation.metrics import scores
 from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.media import Picture, Table, log_media
@@ -29,7 +29,7 @@ class ValidationTables(Callback):
         assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None
         confusion, names = pl_module.last_confusion, pl_module.labels.names
         title = f"Share of each class's pixels, per cent, {validation_title(trainer)}"
-        chart = confusion_chart(confusion, names, title)
+        chart = draw_confusion_matrix(confusion, names, title)
         log_media(
             trainer, Picture("val/confusion", f"confusion_{artifact_stem(trainer)}.png", chart)
         )
@@ -71,9 +71,12 @@ class AugmentedSamples(Callback):
         cells: list[Frame] = []
         for image, mask in zip(batch["image"][: self.count], batch["mask"], strict=False):
             picture = to_rgb(image)
-            cells += [picture, overlay(picture, mask.cpu().numpy().astype(np.uint8), palette, 0.6)]
+            cells += [
+                picture,
+                overlay_labels(picture, mask.cpu().numpy().astype(np.uint8), palette, 0.6),
+            ]
         across = 4 if len(cells) > 2 else 2
-        sheet = contact_sheet(
+        sheet = draw_contact_sheet(
             [cells[at : at + across] for at in range(0, len(cells), across)],
             ["as the network sees it", "with its mask"] * (across // 2),
             title="Augmented training samples",
@@ -93,7 +96,7 @@ class ClassFrequencies(Callback):
         assert isinstance(pl_module, SegmentationTask)
         labels = pl_module.labels
         shares = {split: data.class_frequencies(split).tolist() for split in ("train", "val")}
-        chart = bar_chart(shares, labels.names, labels.colours, "Share of the labelled pixels")
+        chart = draw_bar_chart(shares, labels.names, labels.colours, "Share of the labelled pixels")
         log_media(trainer, Picture("data/class_frequencies", "class_frequencies.png", chart))
         rows = list(zip(labels.names, *shares.values(), strict=True))
         log_media(trainer, Table("data/frequencies", ("class", *shares), rows, chart="bar"))

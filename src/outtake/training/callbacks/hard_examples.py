@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.core.types import Batch
 from outtake.core.validate import check_number
-from outtake.drawing.label_pictures import contact_sheet
+from outtake.drawing.label_pictures import draw_contact_sheet
 from outtake.evaluation.per_image_confusion import (
     per_image_confusion,
     scores_from_counts,
@@ -77,7 +77,7 @@ class HardExamples(Callback):
             return
         assert isinstance(pl_module, SegmentationTask)
         palette = pl_module.labels.palette()
-        sheet = contact_sheet(
+        sheet = draw_contact_sheet(
             [each.columns(palette) for _, each in worst],
             ["image", "truth", "prediction"],
             row_titles=[f"{score:.3f}  {_shorten_name(each.name)}" for score, each in worst],
