@@ -19,7 +19,7 @@ import torch
 from outtake.config.compose import compose
 from outtake.core.errors import OuttakeError
 from outtake.programs.train import train
-from outtake.runs.metrics_diff import CLOCKED, read_records
+from outtake.runs.metrics_diff import TIMING_KEYS, read_records
 from outtake.training.checkpoint_files import read_checkpoint
 
 LAYERS = (
@@ -153,7 +153,7 @@ def finish(work: Callable[[], object], log: Path) -> int:
 def records(run: Path) -> list[dict[str, Any]]:
     """Return the records of ``metrics.jsonl`` without what a clock has measured."""
     return [
-        {key: value for key, value in record.items() if key not in CLOCKED}
+        {key: value for key, value in record.items() if key not in TIMING_KEYS}
         for record in read_records(run / "metrics.jsonl")
     ]
 
@@ -163,7 +163,7 @@ def final_state(run: Path) -> dict[str, Any]:
     last = read_checkpoint(run / "checkpoints" / "last.ckpt")
     best = read_checkpoint(run / "checkpoints" / "best.ckpt")
     last["resume"].pop("loggers")  # lengths of files that hold times
-    for key in CLOCKED:
+    for key in TIMING_KEYS:
         last["resume"]["watched"].pop(key, None)
     last["callbacks"] = {
         name: {k: v for k, v in state.items() if "path" not in k and k not in ("dirpath",)}

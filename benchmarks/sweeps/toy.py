@@ -23,9 +23,9 @@ import sys
 import time
 from pathlib import Path
 
-from outtake.sweeps.trial_env import PRUNED_CODE
-from outtake.sweeps.trial_reporting import trial_report
-from outtake.sweeps.trial_result import Ending
+from outtake.sweeps.trial_env import PRUNED_EXIT_CODE
+from outtake.sweeps.trial_reporting import trial_reporter
+from outtake.sweeps.trial_result import TrialStatus
 
 
 def score(x: float, y: float, progress: float) -> float:
@@ -47,7 +47,7 @@ def crash(kind: str) -> None:
 def main() -> None:
     """Run one trial."""
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    report = trial_report()
+    report = trial_reporter()
     assert report is not None, "sweep.py starts this"
     with (Path(os.environ["OUTTAKE_RUNS"]) / "starts.txt").open("a") as file:
         file.write(f"{given['name']} {given['x']} {given['y']}\n")
@@ -60,10 +60,10 @@ def main() -> None:
         if epoch == epochs // 2:
             crash(kind)
         value = score(x, y, (epoch + 1) / epochs)
-        stop = given.get("report", "true") == "true" and report.value(value, epoch)
+        stop = given.get("report", "true") == "true" and report.report(value, epoch)
         if stop:
-            report.end(Ending.PRUNED, f"after epoch {epoch}", {"val/miou": value})
-            sys.exit(PRUNED_CODE)
+            report.record_status(TrialStatus.PRUNED, f"after epoch {epoch}", {"val/miou": value})
+            sys.exit(PRUNED_EXIT_CODE)
     report.finish({"val/miou": math.nan if kind == "nan" else value, "forward_ms": 1 + 10 * x})
 
 

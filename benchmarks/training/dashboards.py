@@ -33,7 +33,7 @@ from benchmarks.training.throughput import WARM_UP_STEPS, Clock, prepared
 from outtake.config.compose import compose
 from outtake.programs.train import make_trainer, quiet_libraries
 from outtake.runs.dashboards.queued_logger import DashboardLogger
-from outtake.runs.logger_session import logging_to, make_loggers
+from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.metrics_diff import read_records
 from outtake.runs.run_folder import RunFolder
 
@@ -83,7 +83,7 @@ def measure(kind: str, overrides: Sequence[str], folder: Path) -> tuple[float, f
             if isinstance(logger, DashboardLogger):
                 logger.finish_timeout_s = 2.0
     trainer.loggers = loggers
-    with logging_to(loggers, cfg, run):
+    with dashboard_session(loggers, cfg, run):
         trainer.fit(task, datamodule=data)
         ended_s = time.perf_counter()
     waited_s = time.perf_counter() - ended_s

@@ -2,7 +2,8 @@
 
 Both train the same model from the same weights on the same batches in the same precision, with
 the same optimizer, schedule and gradient clipping. Outtake brings everything that it has on by
-default: callbacks, JSON lines, TensorBoard. The two take turns, so that a machine whose speed
+default: callbacks, JSON lines, TensorBoardDashboard. The two take turns, so that a machine whose
+    speed
 drifts is fair to both.
 
     python -m benchmarks.training.throughput [--steps 40] [--rounds 3] [OVERRIDE ...]
@@ -27,7 +28,7 @@ from outtake.config.compose import compose
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.programs.train import make_trainer, quiet_libraries
-from outtake.runs.logger_session import logging_to, make_loggers
+from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.task import SegmentationTask
@@ -77,7 +78,7 @@ def outtake_rate(cfg: DictConfig) -> float:
         clock = Clock()
         trainer = make_trainer(cfg, run, clock)
         trainer.loggers = make_loggers(cfg, run)
-        with logging_to(trainer.loggers, cfg, run):
+        with dashboard_session(trainer.loggers, cfg, run):
             trainer.fit(task, datamodule=data)
     return rate(clock.times_s, int(cfg.data.batch_size))
 

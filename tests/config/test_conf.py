@@ -16,7 +16,7 @@ from outtake.core.errors import ConfigError
 from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.fcn import FCN
 from outtake.programs.train import make_trainer
-from outtake.runs.logger_session import logging_to, make_loggers
+from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 
 # Groups whose options are tried below, and those that are only text or places.
@@ -168,7 +168,7 @@ def test_every_trainer_and_callback_set_is_built(group: str, tmp_path: Path) -> 
 def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None:
     cfg = compose("train", [f"logger={option}", f"paths.runs={tmp_path}"])
     loggers = make_loggers(cfg, RunFolder(tmp_path / "run"))
-    with logging_to(loggers, cfg, RunFolder(tmp_path / "run")):
+    with dashboard_session(loggers, cfg, RunFolder(tmp_path / "run")):
         for logger in loggers[1:]:
             logger.log_metrics({"val/miou": 0.5}, step=1)
     places = {"tensorboard": "run/tensorboard", "wandb": "run/wandb", "mlflow": "mlflow.db"}

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.pages.compare_runs import CLASSES, DEVICE, write_run
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError, OutputError
-from outtake.programs.compare import compare
+from outtake.programs.compare import compare_runs
 
 EVIL = "<script>alert(1)<!--"
 SMALL_RUN = {"records": 40, "validations": 10, "picture_px": 60}
@@ -44,7 +44,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(runs: Path) -> Path:
-    return compare(sorted(runs.iterdir()), runs.parent / "compare.html")
+    return compare_runs(sorted(runs.iterdir()), runs.parent / "compare.html")
 
 
 def row(data: dict, name: str, kind: str = "runs") -> dict:
@@ -133,13 +133,13 @@ def test_an_evaluation_brings_its_time_and_its_column(runs: Path, tmp_path: Path
     folder.mkdir(parents=True)
     record = {"split": "test", "miou": 0.33, "forward_ms": 12.0, "forward": {"device": "a GPU"}}
     (folder / "metrics.json").write_text(json.dumps(record))
-    data = data_of(compare([tmp_path], tmp_path / "page.html"))
+    data = data_of(compare_runs([tmp_path], tmp_path / "page.html"))
     assert data["runs"][0]["values"]["evaluation camvid-test"] == 0.33
     assert data["runs"][0]["values"]["forward"] == 12.0 and data["runs"][0]["device"] == "a GPU"
 
 
 def test_a_real_run_is_compared_with_all_its_parts(small_run: Path, tmp_path: Path) -> None:
-    data = data_of(compare([small_run], tmp_path / "page.html"))
+    data = data_of(compare_runs([small_run], tmp_path / "page.html"))
     (run,) = data["runs"]
     summary = json.loads((small_run / "summary.json").read_text())
     assert run["state"] == "finished" and run["values"]["score"] == summary["best"]["val/miou"]
@@ -151,7 +151,7 @@ def test_runs_on_other_data_are_pointed_out(tmp_path: Path) -> None:
     write_run(tmp_path / "a", **SMALL_RUN)
     other = write_run(tmp_path / "b", **SMALL_RUN)
     (other / "data.json").write_text('{"fingerprint": "another"}')
-    assert "same data" in data_of(compare([tmp_path], tmp_path / "page.html"))["notes"][0]
+    assert "same data" in data_of(compare_runs([tmp_path], tmp_path / "page.html"))["notes"][0]
 
 
 def test_nothing_usable_leaves_an_earlier_page_alone(tmp_path: Path) -> None:
@@ -162,26 +162,26 @@ def test_nothing_usable_leaves_an_earlier_page_alone(tmp_path: Path) -> None:
     earlier = tmp_path / "page.html"
     earlier.write_text("earlier")
     with pytest.raises(ConfigError) as caught:
-        compare(places, earlier)
+        compare_runs(places, earlier)
     message = str(caught.value)
     assert "void (empty: no config.yaml" in message and "torn (broken: config.yaml" in message
     assert message.count("\n") == 0 and "and 1 more; give run folders" in message
     assert earlier.read_text() == "earlier"
     with pytest.raises(ConfigError, match=r"^nothing to compare: fourth\? \(empty"):
-        compare(places[3:], tmp_path / "new.html")
+        compare_runs(places[3:], tmp_path / "new.html")
     assert not (tmp_path / "new.html").exists()
 
 
 def test_what_can_not_work_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="absent"):
-        compare([tmp_path / "absent"], tmp_path / "page.html")
+        compare_runs([tmp_path / "absent"], tmp_path / "page.html")
     (tmp_path / "file.txt").touch()
     with pytest.raises(ConfigError, match="no such folder"):
-        compare([tmp_path / "file.txt"], tmp_path / "page.html")
+        compare_runs([tmp_path / "file.txt"], tmp_path / "page.html")
     with pytest.raises(OutputError):
-        compare([tmp_path], tmp_path / "file.txt" / "page.html")
+        compare_runs([tmp_path], tmp_path / "file.txt" / "page.html")
     with pytest.raises(ConfigError, match="folder"):
-        compare([tmp_path], tmp_path)
+        compare_runs([tmp_path], tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"file.txt"}
 
 

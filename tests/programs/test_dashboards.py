@@ -24,8 +24,8 @@ from outtake.core.errors import ConfigError
 from outtake.evaluation.metrics import scores
 from outtake.pages.comparison.run_record import read_run
 from outtake.programs.train import train
-from outtake.runs.logger_session import settings_of
-from outtake.runs.metrics_diff import CLOCKED, read_records
+from outtake.runs.logger_session import flat_config
+from outtake.runs.metrics_diff import TIMING_KEYS, read_records
 from tests.runs.dashboards import wandb_file
 
 ONCE = {"augmented.png", "class_frequencies.png"}
@@ -58,7 +58,7 @@ def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
 
 def clockless(run: Path) -> list[dict[str, Any]]:
     return [
-        {key: value for key, value in record.items() if key not in CLOCKED}
+        {key: value for key, value in record.items() if key not in TIMING_KEYS}
         for record in read_records(run / "metrics.jsonl")
     ]
 
@@ -243,7 +243,7 @@ def test_the_gradient_norm_is_that_before_clipping_and_read_in_logged_steps_only
 def test_the_config_reaches_dashboards_flat_and_without_secrets(monkeypatch) -> None:
     monkeypatch.setenv("MY_SERVICE_TOKEN", "c4n4ry-5up3r")
     more = ["+service.api_key=c4n4ry-0ther", "+service.note=c4n4ry-5up3r", "+service.empty={}"]
-    settings = settings_of(compose("train", ["data.crop=[24,32]", *more]))
+    settings = flat_config(compose("train", ["data.crop=[24,32]", *more]))
     assert settings["optimizer.lr"] == 0.001 and settings["data.crop"] == "[24, 32]"
     assert settings["service.empty"] == "{}" and settings["resume"] is None
     assert settings["paths.runs"] == "${oc.env:OUTTAKE_RUNS,runs}", "no path of a machine"

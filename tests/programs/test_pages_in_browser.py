@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.pages.compare_runs import write_run
 from outtake.config.compose import compose as compose_config
-from outtake.programs.compare import compare
+from outtake.programs.compare import compare_runs
 from outtake.programs.evaluate import evaluate
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -87,7 +87,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write('{"step": 1, "<img src=x onerror=alert(2)>": 1}\n')
     (root / "torn").mkdir()
     (root / "torn" / "config.yaml").write_text(EVIL_SCRIPT + ": [")
-    return compare(sorted(root.iterdir()), root.parent / "compare.html")
+    return compare_runs(sorted(root.iterdir()), root.parent / "compare.html")
 
 
 @pytest.fixture

@@ -21,15 +21,15 @@ from omegaconf import OmegaConf
 from optuna.storages.journal import JournalFileBackend
 
 from outtake.config.compose import CONF_DIR, compose
-from outtake.config.experiment_file import experiment_text, write_experiment
+from outtake.config.experiment_file import render_experiment, write_experiment
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
 from outtake.programs.command_line import explain_error
-from outtake.programs.sweep import check_overrides, make_sweep, run_sweep
+from outtake.programs.sweep import check_overrides, parse_sweep_config, run_sweep
 from outtake.programs.train import OBJECTIVE, find_best_record, train
 from outtake.sweeps.storage import open_storage, storage_address
-from outtake.sweeps.trial_env import Ticket
-from outtake.sweeps.trial_process import lives
-from outtake.sweeps.trial_result import Ending, PrunedTrialError, read_result
+from outtake.sweeps.trial_env import TrialEnv
+from outtake.sweeps.trial_process import is_alive
+from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, read_result
 from outtake.training.distributed.environment import check_multirun_devices
 from tests.small_run import SMALL
 
@@ -97,9 +97,9 @@ def wait_for_trials(runs: Path, number: int) -> list[int]:
 
 def ended(pids: list[int]) -> bool:
     until_s = time.monotonic() + 10
-    while any(map(lives, pids)) and time.monotonic() < until_s:
+    while any(map(is_alive, pids)) and time.monotonic() < until_s:
         time.sleep(0.05)
-    return not any(map(lives, pids))
+    return not any(map(is_alive, pids))
 
 
 def test_ctrl_c_ends_the_trials_and_says_how_to_go_on(proofs, tmp_path: Path) -> None:
@@ -163,13 +163,13 @@ def sweep_config(*overrides: str) -> tuple:
 )
 def test_a_wrong_value_is_one_line_that_names_it(override: str, said: str) -> None:
     with pytest.raises(OuttakeError) as caught:
-        make_sweep(*sweep_config(override))
+        parse_sweep_config(*sweep_config(override))
     assert said in explain_error(caught.value)
 
 
 def test_a_sweep_has_to_be_named() -> None:
     with pytest.raises(ConfigError, match="allowed are architecture, optimizer, speed"):
-        make_sweep(compose("sweep"), None)
+        parse_sweep_config(compose("sweep"), None)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_what_train_py_does_not_have_shows_before_the_first_trial(
 
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF_DIR / "sweep").glob("*.yaml")))
 def test_every_sweep_composes_with_every_choice(option: str) -> None:
-    check_overrides(make_sweep(compose("sweep", [f"sweep={option}"]), option))
+    check_overrides(parse_sweep_config(compose("sweep", [f"sweep={option}"]), option))
 
 
 TOY = """
@@ -215,7 +215,7 @@ def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
     texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
     assert texts and not any("c4n4ry" in text for text in texts)
     assert yaml.safe_load((folder / "sweep.yaml").read_text())["storage"] == "sqlite://..."
-    again = make_sweep(cfg, chosen, line[1:]).again
+    again = parse_sweep_config(cfg, chosen, line[1:]).resume_command
     assert again == "python sweep.py sweep=optimizer storage=sqlite://... n_jobs=2"
 
 
@@ -279,7 +279,7 @@ def test_an_experiment_file_says_what_the_overrides_say(
 
 
 def test_no_secret_reaches_an_experiment_file() -> None:
-    text = experiment_text(["+service.api_key=c4n4ry-s3cret"], "password=c4n4ry-s3cret")
+    text = render_experiment(["+service.api_key=c4n4ry-s3cret"], "password=c4n4ry-s3cret")
     assert "c4n4ry" not in text
 
 
@@ -299,7 +299,7 @@ def ticket_for(tmp_path: Path, monkeypatch, pruner: dict, *wanted: str) -> Path:
     study = optuna.create_study(study_name="s", storage=open_storage(address), direction="maximize")
     trial = study.ask()
     result = tmp_path / "result.json"
-    ticket = Ticket(
+    ticket = TrialEnv(
         address, "s", trial._trial_id, 0, OBJECTIVE, True, wanted, pruner, str(result), False
     )
     for key, value in ticket.to_environment().items():
@@ -311,7 +311,7 @@ def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monk
     result = ticket_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, OBJECTIVE, "forward_ms")
     objective = train(compose("train", SMALL), tmp_path / "run")
     left = read_result(result)
-    assert left is not None and left.ending is Ending.FINISHED
+    assert left is not None and left.status is TrialStatus.FINISHED
     assert (
         left.values[OBJECTIVE]
         == objective
@@ -331,7 +331,7 @@ def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, m
         train(compose("train", [*SMALL, "trainer.max_epochs=50"]), tmp_path / "run")
     assert caught.value.exit_code == 75
     left = read_result(result)
-    assert left is not None and left.ending is Ending.PRUNED
+    assert left is not None and left.status is TrialStatus.PRUNED
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 1
 
 
@@ -341,7 +341,7 @@ def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> N
     with pytest.raises(NonFiniteLossError):
         train(compose("train", wild), tmp_path / "run")
     left = read_result(result)
-    assert left is not None and left.ending is Ending.DIVERGED
+    assert left is not None and left.status is TrialStatus.DIVERGED
 
 
 def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:

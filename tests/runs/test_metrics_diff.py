@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from outtake.core.errors import OutputError
-from outtake.runs.metrics_diff import first_difference, read_records
+from outtake.runs.metrics_diff import first_mismatch, read_records
 
 BEFORE = [
     {"step": 1, "epoch": 0, "time_s": 1.0, "train/loss": 0.5},
@@ -23,8 +23,8 @@ def changed(number: int, **values: object) -> list[dict]:
 
 def test_clocks_may_differ_and_nothing_else() -> None:
     now = changed(1, **{"time_s": 99.0, "train/samples_per_second": 1.0})
-    assert first_difference(BEFORE, now) is None
-    parted = first_difference(BEFORE, changed(1, **{"train/loss": 0.25000000000000006}))
+    assert first_mismatch(BEFORE, now) is None
+    parted = first_mismatch(BEFORE, changed(1, **{"train/loss": 0.25000000000000006}))
     assert parted is not None and parted["step"] == 2 and parted["key"] == "train/loss"
     assert (parted["before"], parted["now"]) == (0.25, 0.25000000000000006)
 
@@ -39,7 +39,7 @@ def test_clocks_may_differ_and_nothing_else() -> None:
     ],
 )
 def test_missing_and_further_records_are_differences(now: list[dict], key: str) -> None:
-    parted = first_difference(BEFORE, now)
+    parted = first_mismatch(BEFORE, now)
     assert parted is not None and parted["key"] == key
 
 

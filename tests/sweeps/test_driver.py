@@ -21,16 +21,16 @@ from optuna.trial import TrialState
 from outtake.core.errors import ConfigError, OutputError
 from outtake.sweeps import driver_lock as leases
 from outtake.sweeps.driver import Driver, SweepFailedError
-from outtake.sweeps.driver_lock import Lease, occupy
+from outtake.sweeps.driver_lock import DriverLease, acquire_lock
 from outtake.sweeps.progress import SweepProgress
-from outtake.sweeps.result import _shown, terminal_table, write_report
+from outtake.sweeps.result import _plottable_study, terminal_table, write_report
 from outtake.sweeps.search_space import parse_space
 from outtake.sweeps.storage import storage_address
-from outtake.sweeps.study import SweepStudy, ending
-from outtake.sweeps.sweep_config import Objective, Sweep
-from outtake.sweeps.trial_process import TrialProcess, lives
-from outtake.sweeps.trial_result import Ending, Outcome, write_result
-from outtake.sweeps.wandb_sweep_file import wandb_sweep
+from outtake.sweeps.study import SweepStudy, trial_status
+from outtake.sweeps.sweep_config import Objective, SweepConfig
+from outtake.sweeps.trial_process import TrialProcess, is_alive
+from outtake.sweeps.trial_result import TrialResult, TrialStatus, write_result
+from outtake.sweeps.wandb_sweep_file import to_wandb_sweep
 
 # What a trial does: VALUE is out of its overrides.
 TRIAL = """
@@ -49,10 +49,10 @@ MIOU = Objective("miou", "val/miou", "maximize", 0.0)
 FORWARD = Objective("forward", "forward_ms", "minimize", 99.0)
 
 
-def make(folder: Path, code: str = GOOD, **changes: Any) -> Sweep:
+def make(folder: Path, code: str = GOOD, **changes: Any) -> SweepConfig:
     folder = folder / "sweeps" / "s"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Sweep(
+    settings = SweepConfig(
         name="s",
         folder=folder,
         parameters=parse_space({"x": {"low": 0.0, "high": 1.0}}),
@@ -68,26 +68,26 @@ def make(folder: Path, code: str = GOOD, **changes: Any) -> Sweep:
         sampler={"kind": "RandomSampler"},
         pruner={"kind": "NopPruner"},
         seed=0,
-        slots=[],
+        gpu_slots=[],
         threads=None,
-        again="python sweep.py sweep=s",
+        resume_command="python sweep.py sweep=s",
     )
     return dataclasses.replace(settings, **changes)
 
 
-def drive(sweep: Sweep) -> SweepStudy:
+def drive(sweep: SweepConfig) -> SweepStudy:
     trials = SweepStudy(sweep)
     with SweepProgress(sweep, None) as shown:
         Driver(sweep, trials, shown).run()
     return trials
 
 
-def starts(sweep: Sweep) -> int:
-    return len(list(sweep.trials.iterdir()))
+def starts(sweep: SweepConfig) -> int:
+    return len(list(sweep.trials_folder.iterdir()))
 
 
 def endings(trials: SweepStudy) -> Counter[str]:
-    return Counter(str(ending(trial)) for trial in trials.results())
+    return Counter(str(trial_status(trial)) for trial in trials.counted_trials())
 
 
 def test_a_sweep_ends_with_as_many_results_as_asked_and_goes_on_for_more(tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_a_sweep_ends_with_as_many_results_as_asked_and_goes_on_for_more(tmp_pat
     assert starts(sweep) == 4, "nothing is left to do"
     more = drive(dataclasses.replace(sweep, n_trials=6))
     assert endings(more) == {"finished": 6} and starts(sweep) == 6
-    points = [trial.params["x"] for trial in more.results()]
+    points = [trial.params["x"] for trial in more.counted_trials()]
     assert len(set(points)) == 6, "a sampler with a seed does not draw again what it drew before"
-    (best,) = more.best()
-    assert best.value == max(trial.value for trial in more.results())
+    (best,) = more.best_trials()
+    assert best.value == max(trial.value for trial in more.counted_trials())
 
 
 def test_what_the_settings_bring_about_counts_and_samplers_see_it(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_the_settings_bring_about_counts_and_samplers_see_it(tmp_path: Path
     trials = drive(make(tmp_path, code, n_trials=6))
     names = ["diverged", "failed", "out_of_memory", "pruned", "finished", "finished"]
     assert sorted(endings(trials).elements()) == sorted(names)
-    states = [trial.state for trial in trials.results()]
+    states = [trial.state for trial in trials.counted_trials()]
     assert states.count(TrialState.PRUNED) == 4 and states.count(TrialState.COMPLETE) == 2
 
 
@@ -125,8 +125,8 @@ def test_with_several_objectives_a_failure_is_worth_the_worst(tmp_path: Path) ->
     sweep = make(tmp_path, code, objectives=[MIOU, FORWARD], n_trials=8)
     trials = drive(sweep)
     assert trials.study.get_trials()[0].values == [0.0, 99.0]
-    front = trials.best()
-    assert len(front) > 1 and all(ending(trial) is Ending.FINISHED for trial in front)
+    front = trials.best_trials()
+    assert len(front) > 1 and all(trial_status(trial) is TrialStatus.FINISHED for trial in front)
     speeds = [trial.values[1] for trial in front]
     assert speeds == sorted(speeds, reverse=True), "best mIoU first, so slowest first"
     with pytest.raises(ConfigError, match="can not prune with several"):
@@ -148,7 +148,7 @@ def test_a_lost_trial_that_works_the_second_time(tmp_path: Path) -> None:
     assert endings(trials) == {"finished": 3}
     lost = trials.study.get_trials()[0]
     assert lost.state is TrialState.FAIL
-    again = next(t for t in trials.results() if t.user_attrs.get("retry_of") == 0)
+    again = next(t for t in trials.counted_trials() if t.user_attrs.get("retry_of") == 0)
     assert again.params == lost.params
 
 
@@ -176,9 +176,9 @@ def test_a_trial_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) 
 
 def gone(pid: int, limit_s: float = 5) -> bool:
     until_s = time.monotonic() + limit_s
-    while lives(pid) and time.monotonic() < until_s:
+    while is_alive(pid) and time.monotonic() < until_s:
         time.sleep(0.05)
-    return not lives(pid)
+    return not is_alive(pid)
 
 
 def test_an_orphan_that_left_a_result_is_not_run_again(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_an_orphan_that_left_a_result_is_not_run_again(tmp_path: Path) -> None:
     asked = trials.ask()
     left = sweep.trial_folder(asked.number)
     left.mkdir(parents=True)
-    write_result(left / "result.json", Outcome(Ending.FINISHED, {"val/miou": 0.123}))
+    write_result(left / "result.json", TrialResult(TrialStatus.FINISHED, {"val/miou": 0.123}))
     trials = drive(sweep)
     assert trials.study.get_trials()[0].value == 0.123
     assert endings(trials) == {"finished": 2} and starts(sweep) == 2
@@ -209,7 +209,7 @@ def test_an_orphan_without_a_result_is_ended_and_run_again(tmp_path: Path) -> No
     trials = drive(sweep)
     assert orphan.wait(5) == -9
     assert trials.study.get_trials()[0].state is TrialState.FAIL
-    again = [t for t in trials.results() if t.user_attrs.get("retry_of") == asked.number]
+    again = [t for t in trials.counted_trials() if t.user_attrs.get("retry_of") == asked.number]
     assert len(again) == 1 and again[0].params == asked.params
     assert again[0].user_attrs["losses"] == 0, "the trial did nothing wrong"
     assert endings(trials) == {"finished": 2}
@@ -232,9 +232,9 @@ def test_a_driver_that_died_between_two_steps_leaves_nothing_double(tmp_path: Pa
     trials.study.enqueue_trial(asked.params, user_attrs={"retry_of": asked.number, "losses": 0})
     trials.study.ask()  # and this one it had not even given parameters
     trials = drive(sweep)
-    points = [trial.params["x"] for trial in trials.results()]
+    points = [trial.params["x"] for trial in trials.counted_trials()]
     assert len(points) == len(set(points)) == 3 and asked.params["x"] in points
-    assert not trials.running()
+    assert not trials.running_trials()
 
 
 def test_a_queued_copy_whose_driver_died_at_once_keeps_its_parameters(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_queued_copy_whose_driver_died_at_once_keeps_its_parameters(tmp_path: 
     trials.study.enqueue_trial({"x": 0.25}, user_attrs={"retry_of": 99, "losses": 1})
     trials.study.ask()  # taken out of the queue, parameters not suggested yet
     trials = drive(sweep)
-    (result,) = trials.results()
+    (result,) = trials.counted_trials()
     assert result.params == {"x": 0.25} and result.user_attrs["losses"] == 1
 
 
@@ -260,11 +260,15 @@ def test_a_sweep_does_not_go_on_with_another_search(tmp_path: Path) -> None:
 def test_a_folder_that_the_storage_does_not_know_is_never_used(tmp_path: Path) -> None:
     sweep = make(tmp_path, n_trials=1)
     sweep.trial_folder(0).mkdir(parents=True)
-    write_result(sweep.trial_folder(0) / "result.json", Outcome(Ending.FINISHED, {"val/miou": 0.9}))
+    write_result(
+        sweep.trial_folder(0) / "result.json", TrialResult(TrialStatus.FINISHED, {"val/miou": 0.9})
+    )
     with pytest.raises(OutputError, match="is there already"):
         drive(sweep)
     assert endings(drive(sweep)) == {"finished": 1}
-    assert SweepStudy(sweep).best()[0].value != 0.9, "what lay there was not taken for a result"
+    assert SweepStudy(sweep).best_trials()[0].value != 0.9, (
+        "what lay there was not taken for a result"
+    )
 
 
 def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:
@@ -277,7 +281,7 @@ def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:
 
 
 def test_one_driver_at_a_time(tmp_path: Path) -> None:
-    held = occupy(tmp_path / "s")
+    held = acquire_lock(tmp_path / "s")
     script = f"""
         from pathlib import Path
         from outtake.sweeps.driver_lock import occupy
@@ -295,23 +299,23 @@ def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path)
     elsewhere = {"host": "elsewhere", "pid": 1, "time_s": time.time()}
     study.set_user_attr("driver", elsewhere)
     with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        Lease(study)
+        DriverLease(study)
     study.set_user_attr("driver", elsewhere | {"time_s": time.time() - 1000})
-    lease = Lease(study)
+    lease = DriverLease(study)
     study.set_user_attr("driver", elsewhere)
     lease._last_s = 0.0
     with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        lease.beat()
+        lease.heartbeat()
     lease._last_s, lease._last_wall_s = time.monotonic(), time.time() - 1000
     with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        lease.beat()  # the machine slept, and one of its clocks with it
+        lease.heartbeat()  # the machine slept, and one of its clocks with it
     lease.release()
     assert study.user_attrs["driver"] == elsewhere, "what another holds is not given back"
     ended = subprocess.Popen(["true"])
     ended.wait()
     here = {"host": os.uname().nodename, "pid": ended.pid, "time_s": time.time()}
     study.set_user_attr("driver", here)
-    Lease(study).release()
+    DriverLease(study).release()
     assert study.user_attrs["driver"] is None
 
 
@@ -323,11 +327,11 @@ class TakenOver(SweepProgress):
 
     def tick(self, done: int, running: list[TrialProcess]) -> None:
         """Do it once."""
-        if running and self.trials.running():
+        if running and self.trials.running_trials():
             (running[0].folder / "go").touch()
             running[0].process.wait()
-            for trial in self.trials.running():
-                self.trials.run_again(trial, Outcome(Ending.LOST, message="an orphan"))
+            for trial in self.trials.running_trials():
+                self.trials.requeue(trial, TrialResult(TrialStatus.LOST, message="an orphan"))
             if self.says_so:
                 elsewhere = {"host": "elsewhere", "pid": 1, "time_s": time.time()}
                 self.trials.study.set_user_attr("driver", elsewhere)
@@ -337,7 +341,7 @@ class TakenOver(SweepProgress):
 def test_a_driver_that_slept_sees_that_another_is_at_work(
     tmp_path: Path, monkeypatch, says_so: bool
 ) -> None:
-    monkeypatch.setattr(leases, "BEAT_S", 0.0)
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.0)
     wait = "while not os.path.exists(os.path.dirname(ticket['result']) + '/go'): time.sleep(0.01)\n"
     code = TRIAL + wait + LEAVE
     sweep = make(tmp_path, code, storage=storage_address("sqlite", tmp_path))
@@ -347,11 +351,11 @@ def test_a_driver_that_slept_sees_that_another_is_at_work(
         Driver(sweep, trials, watcher).run()
     counted = Counter(trial.state for trial in trials.study.get_trials())
     assert counted == {TrialState.FAIL: 2, TrialState.WAITING: 2}, "left to the other"
-    assert not any(lives(p) for p in started(sweep))
+    assert not any(is_alive(p) for p in started(sweep))
 
 
-def started(sweep: Sweep) -> list[int]:
-    return [json.loads(p.read_text())["pid"] for p in sweep.trials.glob("*/process.json")]
+def started(sweep: SweepConfig) -> list[int]:
+    return [json.loads(p.read_text())["pid"] for p in sweep.trials_folder.glob("*/process.json")]
 
 
 def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None:
@@ -366,8 +370,8 @@ def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None
     for heading in ("History", "Parallel coordinates", "Importance", "Validations", "Trials"):
         assert f"<h2>{heading}" in body
     assert body.count("<tr") == 7 and "<b>bold" not in body and "&lt;b&gt;bold" in body
-    numbers = [trial.number for trial in _shown(trials).trials if trial.values]
-    assert numbers == [trial.number for trial in trials.results() if trial.values]
+    numbers = [trial.number for trial in _plottable_study(trials).trials if trial.values]
+    assert numbers == [trial.number for trial in trials.counted_trials() if trial.values]
     assert "<script src" not in text and "<link" not in text
     assert terminal_table(sweep, trials).row_count == 6
 
@@ -396,7 +400,7 @@ def test_wandb_takes_the_same_space(tmp_path: Path) -> None:
         "crop": [None, [64, 64]],
     }
     sweep = make(tmp_path, parameters=parse_space(space), pruner={"kind": "MedianPruner"})
-    record = wandb_sweep(sweep)
+    record = to_wandb_sweep(sweep)
     assert record["metric"] == {"name": "val/miou", "goal": "maximize"}
     assert record["parameters"] == {
         "optimizer.lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2},
@@ -414,12 +418,12 @@ def test_wandb_takes_the_same_space(tmp_path: Path) -> None:
     assert "a=1" in line and line[-1] == "${args_no_hyphens}"
     assert args["args_no_hyphens"] == ["optimizer.lr=0.001"]
     with pytest.raises(ConfigError, match="one objective"):
-        wandb_sweep(dataclasses.replace(sweep, objectives=[MIOU, FORWARD]))
+        to_wandb_sweep(dataclasses.replace(sweep, objectives=[MIOU, FORWARD]))
 
 
 def test_the_seed_of_a_sampler_that_goes_on(tmp_path: Path) -> None:
     sweep = make(tmp_path, sampler={"kind": "QMCSampler", "scramble": True}, n_trials=2)
-    points = {trial.params["x"] for trial in drive(sweep).results()}
+    points = {trial.params["x"] for trial in drive(sweep).counted_trials()}
     more = drive(dataclasses.replace(sweep, n_trials=4))
-    assert points < {trial.params["x"] for trial in more.results()}
+    assert points < {trial.params["x"] for trial in more.counted_trials()}
     assert isinstance(more.study.sampler, optuna.samplers.QMCSampler)

@@ -13,21 +13,21 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
-from outtake.sweeps.gpu_assignment import gpu_slots
-from outtake.sweeps.search_space import parse_space, value_text
+from outtake.sweeps.gpu_assignment import assign_gpus
+from outtake.sweeps.search_space import format_override_value, parse_space
 from outtake.sweeps.storage import (
+    hide_storage_address,
     make_pruner,
     open_storage,
     storage_address,
-    storage_kind,
 )
 from outtake.sweeps.sweep_config import parse_objectives
-from outtake.sweeps.trial_callback import ending_of
-from outtake.sweeps.trial_env import PRUNED_CODE, Ticket, ticket_of_environment
+from outtake.sweeps.trial_callback import status_of_error
+from outtake.sweeps.trial_env import PRUNED_EXIT_CODE, TrialEnv, read_trial_env
 from outtake.sweeps.trial_result import (
-    Ending,
-    Outcome,
-    judge,
+    TrialResult,
+    TrialStatus,
+    classify_exit,
     objective_values,
     read_result,
     write_result,
@@ -42,7 +42,7 @@ from outtake.sweeps.trial_result import (
     ],
 )
 def test_a_value_reaches_hydra_as_it_was(value: object) -> None:
-    (override,) = OverridesParser.create().parse_overrides([f"key={value_text(value)}"])
+    (override,) = OverridesParser.create().parse_overrides([f"key={format_override_value(value)}"])
     read = override.value()
     wanted = [1, 2] if value == "[1,2]" else value
     assert str(read) == str(wanted) or read == wanted
@@ -59,10 +59,10 @@ def test_a_space_is_read() -> None:
         }
     )
     lr, batch, model, crop = space
-    assert lr.override(0.001) == "optimizer.lr=0.001" and lr.samples() == [1e-4, 1e-2]
+    assert lr.override(0.001) == "optimizer.lr=0.001" and lr.representative_values() == [1e-4, 1e-2]
     assert batch.override(8) == "data.batch_size=8"
-    assert model.key == "model" and model.samples() == ["fcn8s", "unet"]
-    assert crop.samples() == ["[64,64]", "[128,192]", None]
+    assert model.key == "model" and model.representative_values() == ["fcn8s", "unet"]
+    assert crop.representative_values() == ["[64,64]", "[128,192]", None]
     assert crop.override("[64,64]") == "data.crop=[64,64]"
 
 
@@ -89,7 +89,7 @@ def test_a_space_that_makes_no_sense_is_refused(space: dict, said: str) -> None:
 def test_objectives_are_read_and_checked() -> None:
     good = {"miou": {"metric": "val/miou", "direction": "maximize", "worst": 0}}
     (objective,) = parse_objectives({**good, "gone": None})
-    assert objective.better(0.5, 0.4) and not objective.better(0.4, 0.5)
+    assert objective.is_better(0.5, 0.4) and not objective.is_better(0.4, 0.5)
     for bad in ({}, {"a": {"metric": "x"}}, {"a": {**good["miou"], "direction": "up"}}):
         with pytest.raises(ConfigError, match="objectives"):
             parse_objectives(bad)
@@ -104,45 +104,49 @@ def log_of(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("code", "said", "ending"),
     [
-        (PRUNED_CODE, "error: pruned after epoch 3", Ending.PRUNED),
-        (-9, "epoch 3", Ending.LOST),
-        (137, "", Ending.LOST),
-        (143, "", Ending.LOST),
-        (-11, "", Ending.LOST),
-        (69, "error: process 1 of 2 was ended by SIGKILL, and the others with it", Ending.LOST),
-        (69, "CUDA out of memory, said the process that was first", Ending.OUT_OF_MEMORY),
-        (2, "error: can not write x: No space left on device; what was there", Ending.LOST),
-        (1, "OSError: [Errno 5] Input/output error", Ending.LOST),
-        (2, "error: the loss became nan at epoch 0, step 3", Ending.DIVERGED),
-        (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to", Ending.OUT_OF_MEMORY),
-        (-6, "DefaultCPUAllocator: can't allocate memory", Ending.OUT_OF_MEMORY),
-        (2, "error: model=nope: no such option", Ending.FAILED),
-        (1, "ValueError: something", Ending.FAILED),
-        (65, "error: the gradient became inf", Ending.DIVERGED),
-        (66, "error: it did not fit", Ending.OUT_OF_MEMORY),
-        (0, "all went well", Ending.FAILED),
+        (PRUNED_EXIT_CODE, "error: pruned after epoch 3", TrialStatus.PRUNED),
+        (-9, "epoch 3", TrialStatus.LOST),
+        (137, "", TrialStatus.LOST),
+        (143, "", TrialStatus.LOST),
+        (-11, "", TrialStatus.LOST),
+        (
+            69,
+            "error: process 1 of 2 was ended by SIGKILL, and the others with it",
+            TrialStatus.LOST,
+        ),
+        (69, "CUDA out of memory, said the process that was first", TrialStatus.OUT_OF_MEMORY),
+        (2, "error: can not write x: No space left on device; what was there", TrialStatus.LOST),
+        (1, "OSError: [Errno 5] Input/output error", TrialStatus.LOST),
+        (2, "error: the loss became nan at epoch 0, step 3", TrialStatus.DIVERGED),
+        (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to", TrialStatus.OUT_OF_MEMORY),
+        (-6, "DefaultCPUAllocator: can't allocate memory", TrialStatus.OUT_OF_MEMORY),
+        (2, "error: model=nope: no such option", TrialStatus.FAILED),
+        (1, "ValueError: something", TrialStatus.FAILED),
+        (65, "error: the gradient became inf", TrialStatus.DIVERGED),
+        (66, "error: it did not fit", TrialStatus.OUT_OF_MEMORY),
+        (0, "all went well", TrialStatus.FAILED),
     ],
 )
-def test_what_an_end_means(tmp_path: Path, code: int, said: str, ending: Ending) -> None:
-    assert judge(code, tmp_path / "none", log_of(tmp_path, said)).ending is ending
+def test_what_an_end_means(tmp_path: Path, code: int, said: str, ending: TrialStatus) -> None:
+    assert classify_exit(code, tmp_path / "none", log_of(tmp_path, said)).status is ending
 
 
 def test_a_result_that_was_left_outweighs_the_exit_code(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    write_result(result, Outcome(Ending.FINISHED, {"val/miou": 0.5, "val/loss": math.nan}))
-    left = judge(-11, result, log_of(tmp_path, "crashed while it said goodbye"))
-    assert left.ending is Ending.FINISHED and left.values["val/miou"] == 0.5
+    write_result(result, TrialResult(TrialStatus.FINISHED, {"val/miou": 0.5, "val/loss": math.nan}))
+    left = classify_exit(-11, result, log_of(tmp_path, "crashed while it said goodbye"))
+    assert left.status is TrialStatus.FINISHED and left.values["val/miou"] == 0.5
     result.write_text(result.read_text()[:20])
     assert read_result(result) is None
-    assert judge(-11, result, log_of(tmp_path, "")).ending is Ending.LOST
+    assert classify_exit(-11, result, log_of(tmp_path, "")).status is TrialStatus.LOST
 
 
 def test_objectives_out_of_a_result() -> None:
-    good = Outcome(Ending.FINISHED, {"val/miou": 0.5, "val/loss": math.nan})
+    good = TrialResult(TrialStatus.FINISHED, {"val/miou": 0.5, "val/loss": math.nan})
     assert objective_values(good, ["val/miou"])[1] == [0.5]
-    assert objective_values(good, ["val/loss"])[0].ending is Ending.DIVERGED
+    assert objective_values(good, ["val/loss"])[0].status is TrialStatus.DIVERGED
     missing, values = objective_values(good, ["val/mious"])
-    assert missing.ending is Ending.FAILED and values is None and "val/miou" in missing.message
+    assert missing.status is TrialStatus.FAILED and values is None and "val/miou" in missing.message
 
 
 def test_exceptions_that_are_results() -> None:
@@ -152,10 +156,12 @@ def test_exceptions_that_are_results() -> None:
         except RuntimeError as error:
             raise OutputError("one line") from error
     except OutputError as error:
-        assert ending_of(error) is Ending.OUT_OF_MEMORY
-    assert ending_of(RuntimeError("can't allocate memory: 3 bytes")) is Ending.OUT_OF_MEMORY
-    assert ending_of(NonFiniteLossError("nan")) is Ending.DIVERGED
-    assert ending_of(RuntimeError("shape mismatch")) is None
+        assert status_of_error(error) is TrialStatus.OUT_OF_MEMORY
+    assert (
+        status_of_error(RuntimeError("can't allocate memory: 3 bytes")) is TrialStatus.OUT_OF_MEMORY
+    )
+    assert status_of_error(NonFiniteLossError("nan")) is TrialStatus.DIVERGED
+    assert status_of_error(RuntimeError("shape mismatch")) is None
 
 
 @pytest.mark.parametrize(
@@ -169,30 +175,30 @@ def test_exceptions_that_are_results() -> None:
     ],
 )
 def test_gpus_are_divided(gpus: list, per_trial: float, jobs: int, slots: list[str]) -> None:
-    assert gpu_slots(gpus, per_trial, jobs) == slots
+    assert assign_gpus(gpus, per_trial, jobs) == slots
 
 
 def test_gpus_that_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    assert gpu_slots("auto", 1, 2) == ["2", "5"]
+    assert assign_gpus("auto", 1, 2) == ["2", "5"]
     with pytest.raises(ConfigError, match="n_jobs=3: 2 GPUs"):
-        gpu_slots("auto", 1, 3)
+        assign_gpus("auto", 1, 3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert gpu_slots("auto", 1, 3) == []
+    assert assign_gpus("auto", 1, 3) == []
     for wrong in (0, 1.5):
         with pytest.raises(ConfigError, match="gpus_per_trial"):
-            gpu_slots([0, 1, 2], wrong, 1)
+            assign_gpus([0, 1, 2], wrong, 1)
 
 
 def test_a_ticket_survives_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticket = Ticket(
+    ticket = TrialEnv(
         "sqlite:///a b.db", "s", 3, 2, "val/miou", True, ("val/miou",), {"kind": "X"}, "/r"
     )
     monkeypatch.delenv("OUTTAKE_SWEEP_TRIAL", raising=False)
-    assert ticket_of_environment() is None
+    assert read_trial_env() is None
     for key, value in ticket.to_environment().items():
         monkeypatch.setenv(key, value)
-    assert ticket_of_environment() == ticket
+    assert read_trial_env() == ticket
 
 
 def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
@@ -220,7 +226,7 @@ def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
     ],
 )
 def test_of_an_address_only_the_kind_is_written(chosen: str, kind: str) -> None:
-    assert storage_kind(chosen) == kind
+    assert hide_storage_address(chosen) == kind
 
 
 def test_half_a_line_in_a_journal_costs_nothing_but_itself(tmp_path: Path) -> None:
@@ -251,5 +257,7 @@ def test_a_journal_that_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
 
 
 def test_no_secret_reaches_a_result(tmp_path: Path) -> None:
-    write_result(tmp_path / "r.json", Outcome(Ending.FAILED, message="api_key=c4n4ry-s3cret"))
+    write_result(
+        tmp_path / "r.json", TrialResult(TrialStatus.FAILED, message="api_key=c4n4ry-s3cret")
+    )
     assert "c4n4ry" not in json.dumps(json.loads((tmp_path / "r.json").read_text()))

@@ -43,7 +43,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     return found
 
 
-def experiment_text(overrides: Sequence[str], comment: str) -> str:
+def render_experiment(overrides: Sequence[str], comment: str) -> str:
     """Return an experiment file that says what overrides of ``train.py`` say.
 
     Args:
@@ -69,37 +69,37 @@ def experiment_text(overrides: Sequence[str], comment: str) -> str:
     defaults.append("_self_")
     tree: dict[str, Any] = {}
     for key, value in keys.items():
-        _place(tree, key, value)
+        _set_nested(tree, key, value)
     lines = ["# @package _global_", *(f"# {line}" for line in comment.splitlines())]
     document = redact_tree({"defaults": defaults, **tree})
     return "\n".join([*map(redact, lines), yaml.safe_dump(document, sort_keys=False, width=100)])
 
 
 def write_experiment(path: Path, overrides: Sequence[str], comment: str) -> None:
-    """Write an experiment file; see :func:`experiment_text`."""
-    replace_text(path, experiment_text(overrides, comment))
+    """Write an experiment file; see :func:`render_experiment`."""
+    replace_text(path, render_experiment(overrides, comment))
 
 
 def _is_group(key: str) -> bool:
     return (CONF_DIR / key.partition("@")[0]).is_dir()
 
 
-def _place(tree: dict[str, Any], key: str, value: Any) -> None:
+def _set_nested(tree: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         node = tree.setdefault(parent, {})
         if not isinstance(node, dict):
             node = tree[parent] = {}
         tree = node
-    tree[last] = _plain(value)
+    tree[last] = _plain_value(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     # Quoted strings and the like are types of Hydra's parser.
     if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+        return {str(_plain_value(key)): _plain_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain_value(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     text = getattr(value, "text", None)

@@ -22,7 +22,7 @@ _ASSIGNMENT = re.compile(
 _BEARER = re.compile(r"(?i)(authorization\s*:\s*)(?:bearer|basic)?\s*[^\s\"',]+")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)", re.S)
 # An interpolation, nothing, a switch, or a small number.
-_HARMLESS = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
+_NOT_SECRET = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
 # Tried at the beginning of a word only: a page holds words of a million letters.
 _WEB = r"(?<![\w+.-])(?:https?|wss?|ftps?|rtsps?|rtmps?|rtp|srt|tcp|udp)://"
 # Up to the last @ before a slash, or, after a colon, before a space: a password may hold a slash,
@@ -35,9 +35,9 @@ _LOGIN = re.compile(
     r"(?:[^/\s@:]{0,200}:\S{1,1000}@|[^/\s]{1,1000}@)"
 )
 # Variables of every shell, which hold where one is.
-_NO_SECRETS = {"PWD", "OLDPWD"}
+_ORDINARY_VARIABLES = {"PWD", "OLDPWD"}
 # Shorter values are as likely to be ordinary words that happen to stand in such a variable.
-_LEAST_LENGTH = 6
+_MIN_SECRET_LENGTH = 6
 
 
 def redact(text: str) -> str:
@@ -50,7 +50,7 @@ def redact(text: str) -> str:
         text = text.replace(value, HIDDEN)
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
-    text = _ASSIGNMENT.sub(_hide_value, text)
+    text = _ASSIGNMENT.sub(_hide_assignment, text)
     text = _WEB_LOGIN.sub(rf"\g<scheme>{HIDDEN}@", text)
     return _LOGIN.sub(rf"\g<scheme>{HIDDEN}@", text)
 
@@ -59,41 +59,45 @@ def redact_tree(node: Any) -> Any:
     """Return a copy of nested dicts and lists with secrets hidden, by key and by value."""
     if isinstance(node, Mapping):
         return {
-            key: _hidden(value) if SECRET_NAME.search(str(key)) else redact_tree(value)
+            key: _hide(value) if SECRET_NAME.search(str(key)) else redact_tree(value)
             for key, value in node.items()
         }
     if isinstance(node, list | tuple):
         # A command line may name the secret in one word and hold it in the next.
         before = ["", *node]
         return [
-            _hidden(value) if _is_option(before[index]) else redact_tree(value)
+            _hide(value) if _is_secret_option(before[index]) else redact_tree(value)
             for index, value in enumerate(node)
         ]
     return redact(node) if isinstance(node, str) else node
 
 
-def _hidden(value: Any) -> Any:
+def _hide(value: Any) -> Any:
     if value is None or isinstance(value, bool) or (isinstance(value, str) and "${" in value):
         return value
     if isinstance(value, Mapping):
-        return {key: _hidden(item) for key, item in value.items()}
+        return {key: _hide(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_hidden(item) for item in value]
-    if isinstance(value, float) or (isinstance(value, int) and len(str(value)) < _LEAST_LENGTH):
+        return [_hide(item) for item in value]
+    if isinstance(value, float) or (
+        isinstance(value, int) and len(str(value)) < _MIN_SECRET_LENGTH
+    ):
         return value  # no secret: a class may be called so, and this is a score or a count of it
     return HIDDEN
 
 
-def _is_option(word: Any) -> bool:
+def _is_secret_option(word: Any) -> bool:
     return isinstance(word, str) and word.startswith("--") and bool(SECRET_NAME.search(word))
 
 
-def _hide_value(match: re.Match[str]) -> str:
-    if _HARMLESS.match(match["value"]):
+def _hide_assignment(match: re.Match[str]) -> str:
+    if _NOT_SECRET.match(match["value"]):
         return match[0]
     return match["key"] + HIDDEN
 
 
 def _secret_values() -> list[str]:
-    named = (v for k, v in os.environ.items() if SECRET_NAME.search(k) and k not in _NO_SECRETS)
-    return sorted({v for v in named if len(v) >= _LEAST_LENGTH}, key=len, reverse=True)
+    named = (
+        v for k, v in os.environ.items() if SECRET_NAME.search(k) and k not in _ORDINARY_VARIABLES
+    )
+    return sorted({v for v in named if len(v) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)

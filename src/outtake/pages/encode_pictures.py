@@ -11,7 +11,7 @@ from PIL import Image
 
 from outtake.core.types import Frame
 
-MOST_PIXELS = 60_000_000
+MAX_PIXELS = 60_000_000
 QUALITY = 72
 
 
@@ -22,7 +22,7 @@ def read_picture(path: Path) -> Frame | None:
             width, height = header.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         return None
     try:
         picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -31,7 +31,7 @@ def read_picture(path: Path) -> Frame | None:
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
-def shrunk(picture: Frame, width_px: int) -> Frame:
+def shrink_to_width(picture: Frame, width_px: int) -> Frame:
     """Scale a picture down to a width; a narrower one stays as it is."""
     height, width = picture.shape[:2]
     if width <= width_px:
@@ -40,7 +40,7 @@ def shrunk(picture: Frame, width_px: int) -> Frame:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def data_uri(picture: Frame, quality: int = QUALITY) -> str:
+def encode_data_uri(picture: Frame, quality: int = QUALITY) -> str:
     """Encode an RGB picture as JPEG in a ``data:`` address."""
     _, packed = cv2.imencode(
         ".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]

@@ -44,7 +44,7 @@ _PAGE = """<!doctype html>
 """
 
 
-def make_page(title: str, script: str, data: Mapping[str, Any]) -> str:
+def render_page(title: str, script: str, data: Mapping[str, Any]) -> str:
     """Put a page together.
 
     Args:
@@ -52,23 +52,23 @@ def make_page(title: str, script: str, data: Mapping[str, Any]) -> str:
         script: which page: the name of a ``.js`` file beside this one, without its ending.
         data: what the script draws; untrusted; NaN becomes null.
     """
-    code = _read("common.js") + _read(f"{script}.js")
+    code = _read_asset("common.js") + _read_asset(f"{script}.js")
     policy = (
-        f"default-src 'none'; script-src '{_hash(code)}' '{_hash(_plotly())}'; "
+        f"default-src 'none'; script-src '{_csp_hash(code)}' '{_csp_hash(_plotly_source())}'; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     return _PAGE.format(
         policy=html.escape(policy),
         title=html.escape(title),
-        style=_read("page.css"),
-        data=embedded_json(data),
-        plotly=_packed_plotly(),
+        style=_read_asset("page.css"),
+        data=escape_json(data),
+        plotly=_compressed_plotly(),
         script=code,
     )
 
 
-def change_data(page: str, change: Callable[[Any], Any]) -> str | None:
-    """Return a page that shows other data; None if it was not made by :func:`make_page`.
+def rewrite_page_data(page: str, change: Callable[[Any], Any]) -> str | None:
+    """Return a page that shows other data; None if it was not made by :func:`render_page`.
 
     Args:
         page: the page.
@@ -81,17 +81,17 @@ def change_data(page: str, change: Callable[[Any], Any]) -> str | None:
         return None
     if block is None or not isinstance(data, dict):
         return None
-    return page[: block.start(2)] + embedded_json(change(data)) + page[block.end(2) :]
+    return page[: block.start(2)] + escape_json(change(data)) + page[block.end(2) :]
 
 
-def embedded_json(data: Mapping[str, Any]) -> str:
+def escape_json(data: Mapping[str, Any]) -> str:
     """Return strict JSON that can not end the element that it stands in."""
     text = json.dumps(finite(data), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 @cache
-def _plotly() -> str:
+def _plotly_source() -> str:
     # The Python package carries the whole library only, no partial bundle: 4.7 MB as text.
     from plotly.offline import get_plotlyjs
 
@@ -100,15 +100,15 @@ def _plotly() -> str:
 
 
 @cache
-def _packed_plotly() -> str:
+def _compressed_plotly() -> str:
     # Packed it is less than half of that; browsers unpack it with what they have built in.
-    return base64.b64encode(gzip.compress(_plotly().encode(), 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(_plotly_source().encode(), 6, mtime=0)).decode()
 
 
 @cache
-def _read(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _hash(script: str) -> str:
+def _csp_hash(script: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -11,7 +11,7 @@ _SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_dice")
 _PACKAGES = ("torch", "pytorch-lightning", "segmentation_models_pytorch", "albumentations", "timm")
 
 
-def model_card(
+def render_model_card(
     name: str,
     model: Mapping[str, Any],
     classes: Sequence[str],
@@ -41,8 +41,8 @@ def model_card(
     parts = [
         f"# {name}",
         f"A network for semantic segmentation with {len(classes)} classes, trained with Outtake.",
-        _use(name, onnx),
-        "## Network\n\n" + _table(_rows(model, short_side)),
+        _usage_section(name, onnx),
+        "## Network\n\n" + _table(_network_rows(model, short_side)),
         "## Classes\n\n" + _classes(classes, metrics),
         "## Scores\n\n" + _scores(metrics, summary),
         "## Data\n\n" + _data(data),
@@ -56,7 +56,7 @@ def model_card(
     return redact("\n\n".join(parts) + "\n")
 
 
-def licence_note(model: Mapping[str, Any], data: str, licence: str | None) -> str:
+def render_licence_note(model: Mapping[str, Any], data: str, licence: str | None) -> str:
     """Write ``LICENCE.md``: what is whose, as far as the run knows."""
     began = model.get("encoder_weights")
     origin = f"They began as the pretrained weights `{began}`" if began else "They began at random"
@@ -69,7 +69,7 @@ def licence_note(model: Mapping[str, Any], data: str, licence: str | None) -> st
     )
 
 
-def _use(name: str, onnx: str | None) -> str:
+def _usage_section(name: str, onnx: str | None) -> str:
     text = (
         "## Use\n\n"
         f"    python evaluate.py checkpoint={name}.zip data=folder data.root=PATH\n"
@@ -80,7 +80,7 @@ def _use(name: str, onnx: str | None) -> str:
     return text if onnx is None else f"{text}\n\n`model.onnx`: {onnx}"
 
 
-def _rows(model: Mapping[str, Any], short_side: int | None) -> list[tuple[str, Any]]:
+def _network_rows(model: Mapping[str, Any], short_side: int | None) -> list[tuple[str, Any]]:
     plain = [(key, value) for key, value in model.items() if not isinstance(value, dict | list)]
     return [*plain, ("short side of the images, pixels", short_side or "as they are")]
 
@@ -90,9 +90,10 @@ def _classes(classes: Sequence[str], metrics: Mapping[str, Any]) -> str:
         return ", ".join(classes)
     keys = ("iou", "precision", "recall", "dice")
     rows = [
-        [name, *(_number((metrics.get(key) or {}).get(name)) for key in keys)] for name in classes
+        [name, *(_format_score((metrics.get(key) or {}).get(name)) for key in keys)]
+        for name in classes
     ]
-    return _grid(["class", "IoU", "precision", "recall", "Rng"], rows)
+    return _markdown_grid(["class", "IoU", "precision", "recall", "Rng"], rows)
 
 
 def _scores(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
@@ -101,10 +102,10 @@ def _scores(metrics: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
             f"{metrics.get('data')} {metrics.get('split')}, {metrics.get('images')} images, one "
         )
         where += "confusion matrix over all pixels."
-        return where + "\n\n" + _table([(key, _number(metrics.get(key))) for key in _SCORES])
+        return where + "\n\n" + _table([(key, _format_score(metrics.get(key))) for key in _SCORES])
     best = summary.get("best") or {}
     if best.get("val/miou") is not None:
-        return f"Best val/miou while training: {_number(best['val/miou'])}."
+        return f"Best val/miou while training: {_format_score(best['val/miou'])}."
     return "None were recorded."
 
 
@@ -136,10 +137,10 @@ def _provenance(
 
 
 def _table(rows: Sequence[tuple[str, Any]]) -> str:
-    return _grid(["", ""], [[key, str(value)] for key, value in rows])
+    return _markdown_grid(["", ""], [[key, str(value)] for key, value in rows])
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _markdown_grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
@@ -150,5 +151,5 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
 
 
-def _number(value: Any) -> str:
+def _format_score(value: Any) -> str:
     return "-" if value is None or value != value else f"{float(value):.4f}"

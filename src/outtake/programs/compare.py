@@ -10,19 +10,19 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder, replace_text
 from outtake.pages.comparison.find_runs import find_runs
-from outtake.pages.comparison.page_data import content
-from outtake.pages.comparison.run_record import Run, read_run
-from outtake.pages.html_page import make_page
+from outtake.pages.comparison.page_data import page_data
+from outtake.pages.comparison.run_record import RunRecord, read_run
+from outtake.pages.html_page import render_page
 
 DEFAULT_OUTPUT = Path("compare.html")
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
-def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
+def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     """Write one self-contained page that compares the runs in some folders.
 
     Args:
-        places: run folders, or folders that hold some.
+        paths: run folders, or folders that hold some.
         output: the page; one that is there already is replaced.
 
     Returns:
@@ -36,40 +36,40 @@ def compare(places: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     if output.is_dir():
         raise ConfigError(f"--output {output} is a folder; give the name of an .html file")
     check_folder(output.parent)
-    places = [place.expanduser() for place in places]
-    absent = [str(place) for place in places if not place.exists()]
-    found = find_runs(places)
+    paths = [place.expanduser() for place in paths]
+    absent = [str(place) for place in paths if not place.exists()]
+    found = find_runs(paths)
     if absent or not found:
-        named = ", ".join((absent or [str(place) for place in places])[:_MOST_NAMED])
+        named = ", ".join((absent or [str(place) for place in paths])[:_MAX_NAMED])
         raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda pair: read_run(*pair), found))
-    if not any(run.usable for run in runs):
+    if not any(run.is_drawable for run in runs):
         # An earlier page may be there, and is worth more than an empty one.
-        raise ConfigError(_nothing_in(runs))
+        raise ConfigError(_nothing_to_compare(runs))
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
-    replace_text(output, make_page(title, "compare", content(runs, title)))
-    _tell(runs, output)
+    replace_text(output, render_page(title, "compare", page_data(runs, title)))
+    _print_summary(runs, output)
     return output
 
 
-def _nothing_in(runs: Sequence[Run]) -> str:
-    named = ", ".join(map(_why_not, runs[:_MOST_NAMED]))
-    more = f" and {len(runs) - _MOST_NAMED} more" if len(runs) > _MOST_NAMED else ""
+def _nothing_to_compare(runs: Sequence[RunRecord]) -> str:
+    named = ", ".join(map(_describe_problems, runs[:_MAX_NAMED]))
+    more = f" and {len(runs) - _MAX_NAMED} more" if len(runs) > _MAX_NAMED else ""
     return (
         f"nothing to compare: {named}{more}; give run folders of train.py that have logged "
         "something, as in runs/*"
     )
 
 
-def _why_not(run: Run) -> str:
+def _describe_problems(run: RunRecord) -> str:
     return _printable(f"{run.name} ({run.state}: {'; '.join(run.problems)})")
 
 
-def _tell(runs: Sequence[Run], output: Path) -> None:
+def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
     for run in runs:
         if run.state in ("broken", "empty"):
-            print(f"left out: {_why_not(run)}")
+            print(f"left out: {_describe_problems(run)}")
     unfinished = sum(run.state == "unfinished" for run in runs)
     finished = sum(run.state == "finished" for run in runs)
     print(
@@ -95,4 +95,4 @@ def main() -> None:
         "--output", type=Path, default=DEFAULT_OUTPUT, help=f"the page ({DEFAULT_OUTPUT})"
     )
     arguments = parser.parse_args()
-    compare(arguments.runs, arguments.output)
+    compare_runs(arguments.runs, arguments.output)

@@ -24,8 +24,8 @@ from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores, paired_difference
-from outtake.pages.evaluation.page_data import content
-from outtake.pages.html_page import make_page
+from outtake.pages.evaluation.page_data import page_data
+from outtake.pages.html_page import render_page
 from outtake.programs.train import quiet_libraries
 from outtake.runs.environment import device_name
 from outtake.training.distributed.environment import require_single_process
@@ -81,8 +81,8 @@ def evaluate(cfg: DictConfig) -> Path:
     record = redact_tree(record)
     write_json(target / "metrics.json", record)
     if detail:
-        page = content(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
-        replace_text(target / "report.html", make_page(page["title"], "report", page))
+        page = page_data(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
+        replace_text(target / "report.html", render_page(page["title"], "report", page))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))
     return target / "metrics.json"

@@ -17,9 +17,9 @@ from outtake.core.onnx_providers import PROVIDERS
 from outtake.core.redact import redact
 from outtake.inference.export_onnx import ExportGraph, export_onnx
 from outtake.inference.optional_imports import import_optional
-from outtake.pages.model_card import licence_note, model_card
+from outtake.pages.model_card import render_licence_note, render_model_card
 from outtake.programs.train import quiet_libraries
-from outtake.runs.export_records import read_record, records_of
+from outtake.runs.export_records import collect_records, read_json_record
 from outtake.training.model_archive import write_archive
 
 _MAX_LOGIT_DIFFERENCE = 1e-3
@@ -45,7 +45,7 @@ def export(cfg: DictConfig) -> Path:
     files, onnx_note = {}, None
     if cfg.onnx is not None:
         files["model.onnx"], onnx_note = make_checked_onnx(trained, _parse_size(cfg.onnx))
-    records = records_of(run, trained.path, trained.sha256)
+    records = collect_records(run, trained.path, trained.sha256)
     files |= {f"report/{name}": content for name, content in records.items()}
     model = OmegaConf.to_container(trained.config.model, resolve=False)
     assert isinstance(model, dict)
@@ -55,21 +55,23 @@ def export(cfg: DictConfig) -> Path:
         "encoder_weights"
     )
     licence = None if cfg.licence is None else redact(str(cfg.licence))
-    card = model_card(
+    card = render_model_card(
         output.stem,
         {str(key): value for key, value in model.items()} | {"encoder_weights": initial_weights},
         trained.labels.names,
         short_side=trained.short_side,
         metrics=_parse_json(records.get("metrics.json")),
         summary=_parse_json(records.get("summary.json")),
-        environment=read_record(run / "environment.json"),
+        environment=read_json_record(run / "environment.json"),
         data=_parse_json(records.get("data.json")),
         licence=licence,
         onnx=onnx_note,
     )
     files["README.md"] = card.encode()
     name = str(trained.config.data.get("name") or "unnamed")
-    files["LICENCE.md"] = licence_note({"encoder_weights": initial_weights}, name, licence).encode()
+    files["LICENCE.md"] = render_licence_note(
+        {"encoder_weights": initial_weights}, name, licence
+    ).encode()
     write_archive(output, checkpoint, files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output

@@ -18,7 +18,7 @@ from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.files import write_json
 from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
-from outtake.runs.metrics_diff import first_difference, read_records
+from outtake.runs.metrics_diff import first_mismatch, read_records
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
 
@@ -66,7 +66,7 @@ def reproduce(
     ):
         differences.append(line)
         print(f"differs: {line}")
-    mismatch = first_difference(read_records(old.metrics), read_records(new.metrics))
+    mismatch = first_mismatch(read_records(old.metrics), read_records(new.metrics))
     write_json(
         new.path / "reproduction.json",
         {"of": str(old.path), "differences": differences, "parted": mismatch},

@@ -28,14 +28,14 @@ try:
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
     from outtake.sweeps.driver import Driver, SweepFailedError
-    from outtake.sweeps.driver_lock import occupy
-    from outtake.sweeps.gpu_assignment import gpu_slots
+    from outtake.sweeps.driver_lock import acquire_lock
+    from outtake.sweeps.gpu_assignment import assign_gpus
     from outtake.sweeps.progress import SweepProgress
     from outtake.sweeps.result import terminal_table, write_report
     from outtake.sweeps.search_space import Parameter, parse_space
-    from outtake.sweeps.storage import storage_address, storage_kind
-    from outtake.sweeps.study import OUTCOME, SweepStudy, ending
-    from outtake.sweeps.sweep_config import Sweep, parse_objectives
+    from outtake.sweeps.storage import hide_storage_address, storage_address
+    from outtake.sweeps.study import RESULT_ATTR, SweepStudy, trial_status
+    from outtake.sweeps.sweep_config import SweepConfig, parse_objectives
     from outtake.sweeps.wandb_sweep_file import write_wandb_sweep
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
@@ -45,17 +45,17 @@ except ModuleNotFoundError as error:
 
 def run_sweep(
     cfg: DictConfig,
-    chosen: str | None,
+    sweep_option: str | None,
     arguments: Sequence[str] = (),
-    for_trials: Sequence[str] = (),
+    trial_overrides: Sequence[str] = (),
 ) -> Path:
     """Run a search as ``conf/sweep.yaml`` and an option of ``conf/sweep/`` say.
 
     Args:
         cfg: the composed config.
-        chosen: the option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
+        sweep_option: the option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
         arguments: the command line, which goes on after an interruption.
-        for_trials: overrides of ``train.py`` for every trial, besides those of ``fixed``.
+        trial_overrides: overrides of ``train.py`` for every trial, besides those of ``fixed``.
 
     Returns:
         The sweep's folder.
@@ -64,7 +64,7 @@ def run_sweep(
         OuttakeError: anything in the config that can not work, before the first trial wherever
             that can be known; another driver at work; or nothing works.
     """
-    sweep = make_sweep(cfg, chosen, arguments, for_trials)
+    sweep = parse_sweep_config(cfg, sweep_option, arguments, trial_overrides)
     if cfg.command is None:
         check_overrides(sweep)
     if cfg.export_wandb:
@@ -72,44 +72,45 @@ def run_sweep(
         write_wandb_sweep(target, sweep)
         print(f"written to {target}; go on with: wandb sweep {shlex.quote(str(target))}")
         return sweep.folder
-    in_use = occupy(sweep.folder)
+    in_use = acquire_lock(sweep.folder)
     try:
         _drive(sweep, cfg)
     except optuna.exceptions.StorageInternalError as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise OutputError(
-            f"the sweep's storage failed ({reason}); when it is mended, go on with: {sweep.again}"
+            f"the sweep's storage failed ({reason}); when it is mended, "
+            f"go on with: {sweep.resume_command}"
         ) from error
     finally:
         in_use.release()
     return sweep.folder
 
 
-def _drive(sweep: Sweep, cfg: DictConfig) -> None:
+def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
     trials = SweepStudy(sweep)
     try:
         record: Any = OmegaConf.to_container(cfg, resolve=False)
-        record |= {"fixed": list(sweep.fixed), "storage": storage_kind(str(cfg.storage))}
+        record |= {"fixed": list(sweep.fixed), "storage": hide_storage_address(str(cfg.storage))}
         text = yaml.safe_dump(redact_tree(record), sort_keys=False)
         replace_text(sweep.folder / "sweep.yaml", text)
-        best = trials.best()
-        done = len(trials.results())
+        best = trials.best_trials()
+        done = len(trials.counted_trials())
         if done:
             print(f"{done} of {sweep.n_trials} trials are done already")
         shown = SweepProgress(sweep, (best[0].values[0], best[0].number) if best else None)
         with shown:
             Driver(sweep, trials, shown).run()
     except KeyboardInterrupt as interrupt:
-        done = len(trials.results())
-        line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.again}"
+        done = len(trials.counted_trials())
+        line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.resume_command}"
         if isinstance(interrupt, Terminated):
             print(f"ended by SIGTERM; {line}", file=sys.stderr)
             sys.exit(TERMINATED_EXIT_CODE)
         raise KeyboardInterrupt(line) from None
-    conclude(sweep, trials)
+    write_results(sweep, trials)
 
 
-def conclude(sweep: Sweep, trials: SweepStudy) -> None:
+def write_results(sweep: SweepConfig, trials: SweepStudy) -> None:
     """Write the page and the winners' experiment files, print the table.
 
     Raises:
@@ -119,13 +120,13 @@ def conclude(sweep: Sweep, trials: SweepStudy) -> None:
     console = Console()
     console.print(terminal_table(sweep, trials))
     print(f"plots: {sweep.folder / 'report.html'}")
-    winners = trials.best()
+    winners = trials.best_trials()
     if not winners:
-        last = trials.results()[-1]
-        how = ending(last)
+        last = trials.counted_trials()[-1]
+        how = trial_status(last)
         raise SweepFailedError(
             "no trial finished, so there is no best.yaml; the last is "
-            f"{how.value if how else 'pruned'}: {last.user_attrs[OUTCOME]['message']}"
+            f"{how.value if how else 'pruned'}: {last.user_attrs[RESULT_ATTR]['message']}"
         )
     for stale in (sweep.folder / "experiment").glob("trial_*.yaml"):  # of an earlier front
         stale.unlink()
@@ -144,12 +145,12 @@ def conclude(sweep: Sweep, trials: SweepStudy) -> None:
     print(f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment=best")
 
 
-def make_sweep(
+def parse_sweep_config(
     cfg: DictConfig,
-    chosen: str | None,
+    sweep_option: str | None,
     arguments: Sequence[str] = (),
-    for_trials: Sequence[str] = (),
-) -> Sweep:
+    trial_overrides: Sequence[str] = (),
+) -> SweepConfig:
     """Read a composed config; see :func:`run_sweep`.
 
     Raises:
@@ -157,7 +158,7 @@ def make_sweep(
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     _check_numbers(plain)
-    name = str(plain["name"] or chosen or "")
+    name = str(plain["name"] or sweep_option or "")
     if not name:
         options = ", ".join(sorted(path.stem for path in (CONF_DIR / "sweep").glob("*.yaml")))
         raise ConfigError(f"sweep has no value; allowed are {options}, or name=NAME and a space")
@@ -165,16 +166,16 @@ def make_sweep(
         raise ConfigError(f"name={name}: a name, no path; set paths.runs=PATH for the place")
     n_jobs = int(plain["n_jobs"])
     folder = Path(plain["paths"]["runs"]).expanduser() / "sweeps" / name
-    fixed = [*map(str, plain["fixed"] or []), *for_trials]
+    fixed = [*map(str, plain["fixed"] or []), *trial_overrides]
     parse_overrides(fixed)
-    dashes = ["--"] if for_trials else []
+    dashes = ["--"] if trial_overrides else []
     # It may hold a password; whoever gave it puts it in again.
     shown = [
-        storage_kind(word) if word.lstrip("+").startswith("storage=") else word
+        hide_storage_address(word) if word.lstrip("+").startswith("storage=") else word
         for word in arguments
     ]
     command = plain["command"] or [sys.executable, str(CONF_DIR.parent / "train.py")]
-    return Sweep(
+    return SweepConfig(
         name=name,
         folder=folder,
         parameters=parse_space(plain["space"] or {}),
@@ -190,9 +191,11 @@ def make_sweep(
         sampler=_named(plain["sampler"], "sampler", "TPESampler"),
         pruner=_named(plain["pruner"], "pruner", "NopPruner"),
         seed=int(plain["seed"]),
-        slots=gpu_slots(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
+        gpu_slots=assign_gpus(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
         threads=_threads(plain["threads"], n_jobs),
-        again=redact(shlex.join(["python", "sweep.py", *shown, *dashes, *for_trials])),
+        resume_command=redact(
+            shlex.join(["python", "sweep.py", *shown, *dashes, *trial_overrides])
+        ),
     )
 
 
@@ -236,29 +239,29 @@ def _threads(chosen: object, n_jobs: int) -> int | None:
     return max(1, usable_processors() // n_jobs)
 
 
-def check_overrides(sweep: Sweep) -> None:
+def check_overrides(sweep: SweepConfig) -> None:
     """Compose the config of a trial for every choice and every end of a range.
 
     Raises:
         HydraException: a key or an option that ``train.py`` does not have.
     """
-    first = {p.name: p.samples()[0] for p in sweep.parameters}
+    first = {p.name: p.representative_values()[0] for p in sweep.parameters}
     tried: list[dict[str, Any]] = [first]
     for parameter in sweep.parameters:
-        tried += [first | {parameter.name: value} for value in _worth_trying(parameter)]
-    with _other_config():
+        tried += [first | {parameter.name: value} for value in _values_to_compose(parameter)]
+    with _nested_compose():
         for params in tried:
             hydra.compose("train", overrides=[*sweep.overrides(params), "name=trial"])
 
 
-def _worth_trying(parameter: Parameter) -> list[Any]:
+def _values_to_compose(parameter: Parameter) -> list[Any]:
     # A number composes if another number does.
-    values = parameter.samples()[1:]
+    values = parameter.representative_values()[1:]
     return [value for value in values if isinstance(value, str)]
 
 
 @contextmanager
-def _other_config() -> Iterator[None]:
+def _nested_compose() -> Iterator[None]:
     """Compose besides the config that Hydra is running this program with."""
     instance = GlobalHydra.instance()
     running = instance.hydra

@@ -38,10 +38,10 @@ from outtake.programs.training_interruption import (
     translate_training_errors,
 )
 from outtake.runs.environment import describe_environment, device_name
-from outtake.runs.logger_session import logging_to, make_loggers
+from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
-from outtake.sweeps.trial_callback import finish_trial, sweep_callbacks
-from outtake.sweeps.trial_reporting import end_with_driver, trial_report
+from outtake.sweeps.trial_callback import finish_trial, trial_callbacks
+from outtake.sweeps.trial_reporting import trial_reporter, watch_driver
 from outtake.training import collectives
 from outtake.training.callbacks.early_stopping import check_monitored
 from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter, NanGuard
@@ -117,7 +117,7 @@ def train(
         if world.world_size > 1 and world.launcher is None:
             return _launch_ranks(world, folder)
         if LAUNCHED_RANKS in os.environ:
-            end_with_driver()
+            watch_driver()
         return _train_in_process(cfg, folder, overrides, resume=resumed is not None)
 
 
@@ -152,7 +152,7 @@ def _launch_ranks(world: DistributedEnv, folder: RunFolder) -> float:
             f"trainer.devices={world.devices}: a call of train() is one process; run train.py, or "
             "start the processes by torchrun or srun"
         )
-    trial_report()  # the processes end with this one, and this one with the sweep that began it
+    trial_reporter()  # the processes end with this one, and this one with the sweep that began it
     try:
         code = launch_ranks(world.processes_per_node, folder.path)
     except RankLostError as error:
@@ -188,14 +188,14 @@ def _train_in_process(
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
-        folder.create(resume=resume, again=cfg.resume == RESUME_AUTO)
+        folder.create(resume=resume, restart_empty=cfg.resume == RESUME_AUTO)
         _write_run_records(folder, cfg, data, overrides, resume=resume)
     try:
-        with logging_to(loggers, cfg, folder):
+        with dashboard_session(loggers, cfg, folder):
             return _fit_and_summarize(trainer, folder, data, task, throughput, resume=resume)
     finally:
         collectives.leave_process_group()
-        folder.leave()
+        folder.unlock()
 
 
 def make_trainer(
@@ -228,7 +228,7 @@ def make_trainer(
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[last, start_marker, *seeds, *callbacks, *sweep_callbacks(), *safeguards, best],
+        callbacks=[last, start_marker, *seeds, *callbacks, *trial_callbacks(), *safeguards, best],
         logger=False,
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
@@ -240,7 +240,7 @@ def make_trainer(
 
 def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
     if trainer.is_global_zero:
-        folder.begin()
+        folder.discard_summary()
 
 
 def _fit_and_summarize(
@@ -374,7 +374,7 @@ def _write_run_records(
     record = make_data_record(data.reports.values())
     if resume:
         folder.check_data(record)
-        folder.note_resumption(overrides, describe_environment())
+        folder.log_resume(overrides, describe_environment())
     else:
         folder.write_overrides(list(overrides))
         folder.write_json("environment.json", describe_environment())

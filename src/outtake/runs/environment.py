@@ -25,12 +25,12 @@ def describe_environment() -> dict[str, Any]:
         {
             "outtake": __version__,
             "argv": sys.argv,
-            "git": _git(),
+            "git": _git_state(),
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "packages": packages(),
-            "hardware": _hardware(),
-            "flags": _flags(),
+            "packages": installed_packages(),
+            "hardware": _describe_hardware(),
+            "flags": _torch_flags(),
         }
     )
     return record
@@ -43,13 +43,13 @@ def device_name(device: torch.device) -> str:
     return f"{device.type}: {_cpu_name()}, {torch.get_num_threads()} threads"
 
 
-def packages() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
     """Return the name and version of every installed distribution."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
     return dict(sorted(found.items(), key=lambda item: str(item[0]).lower()))
 
 
-def _hardware() -> dict[str, Any]:
+def _describe_hardware() -> dict[str, Any]:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "cpu": _cpu_name(),
@@ -57,16 +57,16 @@ def _hardware() -> dict[str, Any]:
         "cores": usable_processors(),
         "gpus": gpus,
         "cuda": torch.version.cuda,
-        "cudnn": _cudnn() if gpus else None,
+        "cudnn": _cudnn_version() if gpus else None,
     }
 
 
-def _cudnn() -> int | None:
+def _cudnn_version() -> int | None:
     version: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     return version
 
 
-def _flags() -> dict[str, Any]:
+def _torch_flags() -> dict[str, Any]:
     return {
         "threads": torch.get_num_threads(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
@@ -84,7 +84,7 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _git() -> dict[str, Any] | None:
+def _git_state() -> dict[str, Any] | None:
     revision = _run_git("rev-parse", "HEAD")
     if revision is None:
         return None

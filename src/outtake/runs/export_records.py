@@ -10,13 +10,13 @@ from typing import Any
 from outtake.core.errors import ConfigError
 from outtake.core.files import finite
 from outtake.core.redact import redact_tree
-from outtake.pages.html_page import change_data
+from outtake.pages.html_page import rewrite_page_data
 
 # Where these name a file. A class may be called so too, but then a score stands there.
-_PLACES = ("checkpoint", "baseline", "id")
+_PATH_KEYS = ("checkpoint", "baseline", "id")
 
 
-def records_of(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
+def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
     """Return the records of a run that belong to one of its checkpoints.
 
     Of the evaluations the newest that scored just this checkpoint. The best scores of the summary
@@ -35,30 +35,30 @@ def records_of(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
         ConfigError: a record is not JSON.
     """
     files: dict[str, bytes] = {}
-    if summary := read_record(run / "summary.json"):
+    if summary := read_json_record(run / "summary.json"):
         if (run / str(summary.get("checkpoint"))).resolve() != checkpoint.resolve():
             summary = {k: v for k, v in summary.items() if k not in ("best", "checkpoint")}
-        files["summary.json"] = _dumped(summary)
-    if lines := list(_lines(run / "metrics.jsonl")):
+        files["summary.json"] = _to_json_bytes(summary)
+    if lines := list(_metric_lines(run / "metrics.jsonl")):
         files["metrics.jsonl"] = "".join(lines).encode()
-    if data := read_record(run / "data.json"):
+    if data := read_json_record(run / "data.json"):
         splits = {
             name: {key: value for key, value in split.items() if key != "files"}
             for name, split in data.get("splits", {}).items()
         }
-        files["data.json"] = _dumped({**data, "splits": splits})
-    scored = _evaluation(run, sha256)
+        files["data.json"] = _to_json_bytes({**data, "splits": splits})
+    scored = _find_evaluation(run, sha256)
     if scored is not None:
         path, record = scored
-        files["metrics.json"] = _dumped(without_places(record))
+        files["metrics.json"] = _to_json_bytes(strip_paths(record))
         page = path.with_name("report.html")
-        changed = change_data(page.read_text(), _shown) if page.is_file() else None
+        changed = rewrite_page_data(page.read_text(), _strip_page_data) if page.is_file() else None
         if changed is not None:
             files["report.html"] = changed.encode()
     return files
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_json_record(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty if there is none.
 
     Raises:
@@ -71,38 +71,38 @@ def read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def without_places(node: Any) -> Any:
+def strip_paths(node: Any) -> Any:
     """Return a copy of a record of an evaluation in which files have no folder of this machine.
 
     A relative id of a sample stays: it is one on every machine.
     """
     if isinstance(node, Mapping):
         return {
-            key: _file_name(key, value)
-            if key in _PLACES and isinstance(value, str)
-            else without_places(value)
+            key: _strip_folder(key, value)
+            if key in _PATH_KEYS and isinstance(value, str)
+            else strip_paths(value)
             for key, value in node.items()
         }
-    return [without_places(item) for item in node] if isinstance(node, list) else node
+    return [strip_paths(item) for item in node] if isinstance(node, list) else node
 
 
-def _file_name(key: str, value: str) -> str:
+def _strip_folder(key: str, value: str) -> str:
     # It takes both kinds of slashes: the run may have come from anywhere.
     path = PureWindowsPath(value)
     relative = not path.root and not path.drive
     return value if key == "id" and relative else path.name
 
 
-def _evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | None:
+def _find_evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | None:
     written = (run / "evaluation").glob("*/metrics.json")
     for path in sorted(written, key=lambda path: path.stat().st_mtime, reverse=True):
-        record = read_record(path)
+        record = read_json_record(path)
         if record.get("checkpoint_sha256") == sha256:
             return path, record
     return None
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _metric_lines(path: Path) -> Iterator[str]:
     for line in path.read_text().splitlines() if path.is_file() else ():
         try:
             record = json.loads(line)
@@ -111,10 +111,10 @@ def _lines(path: Path) -> Iterator[str]:
         yield json.dumps(finite(redact_tree(record))) + "\n"
 
 
-def _shown(data: Any) -> Any:
-    return redact_tree(without_places(data))
+def _strip_page_data(data: Any) -> Any:
+    return redact_tree(strip_paths(data))
 
 
-def _dumped(record: Mapping[str, Any]) -> bytes:
+def _to_json_bytes(record: Mapping[str, Any]) -> bytes:
     text = json.dumps(finite(redact_tree(record)), indent=2, allow_nan=False)
     return (text + "\n").encode()

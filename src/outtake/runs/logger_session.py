@@ -13,13 +13,13 @@ from pytorch_lightning.loggers import Logger
 
 from outtake.config.build import instantiate
 from outtake.core.redact import redact_tree
-from outtake.runs.dashboards.protocol import Settings
+from outtake.runs.dashboards.protocol import FlatConfig
 from outtake.runs.dashboards.queued_logger import DashboardLogger
 from outtake.runs.loggers import JsonlLogger
 from outtake.runs.run_folder import RunFolder
 
 # A run that was told to end shall be gone soon.
-_INTERRUPTED_S = 5.0
+_INTERRUPTED_TIMEOUT_S = 5.0
 
 
 def make_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
@@ -34,10 +34,12 @@ def make_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
 
 
 @contextmanager
-def logging_to(loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder) -> Iterator[None]:
+def dashboard_session(
+    loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder
+) -> Iterator[None]:
     """Around a fit: tell the dashboards the config, and end them, whatever they do."""
     dashboards = [logger for logger in loggers if isinstance(logger, DashboardLogger)]
-    settings = settings_of(cfg)
+    settings = flat_config(cfg)
     for dashboard in dashboards:
         dashboard.log_hyperparams(dict(settings))
     status, most_s = "failed", float("inf")
@@ -48,7 +50,7 @@ def logging_to(loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder) ->
         for dashboard in dashboards if best.is_file() else ():
             dashboard.log_checkpoint(best)
     except (KeyboardInterrupt, SystemExit):
-        status, most_s = "killed", _INTERRUPTED_S
+        status, most_s = "killed", _INTERRUPTED_TIMEOUT_S
         raise
     finally:
         for dashboard in dashboards:
@@ -60,7 +62,7 @@ def logging_to(loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder) ->
             dashboard.join(limit_s - (time.monotonic() - began_s))
 
 
-def settings_of(cfg: DictConfig) -> Settings:
+def flat_config(cfg: DictConfig) -> FlatConfig:
     """Return a config flat, unresolved, secrets hidden: ``optimizer.lr`` and so on."""
     flat: dict[str, Any] = {}
     _flatten(redact_tree(OmegaConf.to_container(cfg, resolve=False)), "", flat)

@@ -49,7 +49,7 @@ class JsonlLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one line."""
-        plain = {key: _plain(value) for key, value in metrics.items()}
+        plain = {key: _to_float(value) for key, value in metrics.items()}
         epoch = plain.pop("epoch", None)
         record: dict[str, Any] = {"step": step, "epoch": None if epoch is None else int(epoch)}
         record |= {"time_s": round(time.time(), 3), **plain}
@@ -88,7 +88,7 @@ class JsonlLogger(Logger):
             replace_file(target, lambda file: file.write(exhibit.png))
 
 
-def _plain(value: float | torch.Tensor) -> float:
+def _to_float(value: float | torch.Tensor) -> float:
     return float(value.item()) if isinstance(value, torch.Tensor) else float(value)
 
 
@@ -101,11 +101,11 @@ def tensorboard(run_dir: Path, finish_timeout_s: float = 30.0) -> Logger | None:
     """
 
     def make() -> Callable[[], Dashboard]:
-        from outtake.runs.dashboards.tensorboard import TensorBoard
+        from outtake.runs.dashboards.tensorboard import TensorBoardDashboard
 
-        return lambda: TensorBoard(run_dir)
+        return lambda: TensorBoardDashboard(run_dir)
 
-    return _dashboard("tensorboard", run_dir, make, finish_timeout_s, "tensorboard")
+    return _make_logger("tensorboard", run_dir, make, finish_timeout_s, "tensorboard")
 
 
 def wandb(
@@ -130,11 +130,11 @@ def wandb(
     _check_choice("logger.wandb.log_model", log_model, ("best", "none"))
 
     def make() -> Callable[[], Dashboard]:
-        from outtake.runs.dashboards.wandb import Wandb
+        from outtake.runs.dashboards.wandb import WandbDashboard
 
-        return lambda: Wandb(run_dir, project, entity, mode, log_model)
+        return lambda: WandbDashboard(run_dir, project, entity, mode, log_model)
 
-    return _dashboard("wandb", run_dir, make, finish_timeout_s, "wandb")
+    return _make_logger("wandb", run_dir, make, finish_timeout_s, "wandb")
 
 
 def mlflow(
@@ -156,12 +156,12 @@ def mlflow(
     place = run_dir.parent if folder is None else Path(folder).expanduser()
 
     def make() -> Callable[[], Dashboard]:
-        from outtake.runs.dashboards.mlflow import Mlflow
+        from outtake.runs.dashboards.mlflow import MlflowDashboard
 
-        return lambda: Mlflow(run_dir, experiment, place, uri)
+        return lambda: MlflowDashboard(run_dir, experiment, place, uri)
 
     packages = "mlflow-skinny sqlalchemy alembic"
-    return _dashboard("mlflow", run_dir, make, finish_timeout_s, packages)
+    return _make_logger("mlflow", run_dir, make, finish_timeout_s, packages)
 
 
 def trackio(
@@ -182,15 +182,15 @@ def trackio(
     place = run_dir.parent / "trackio" if folder is None else Path(folder).expanduser()
 
     def make() -> Callable[[], Dashboard]:
-        from outtake.runs.dashboards.trackio import Trackio, load_trackio
+        from outtake.runs.dashboards.trackio import TrackioDashboard, import_trackio
 
-        client = load_trackio(place)
-        return lambda: Trackio(client, run_dir, project)
+        client = import_trackio(place)
+        return lambda: TrackioDashboard(client, run_dir, project)
 
-    return _dashboard("trackio", run_dir, make, finish_timeout_s, "trackio")
+    return _make_logger("trackio", run_dir, make, finish_timeout_s, "trackio")
 
 
-def _dashboard(
+def _make_logger(
     name: str,
     run_dir: Path,
     make: Callable[[], Callable[[], Dashboard]],

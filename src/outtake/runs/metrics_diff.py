@@ -10,7 +10,7 @@ from typing import Any
 from outtake.core.errors import OutputError
 
 # What a clock or the machine's load has measured.
-CLOCKED = frozenset({"time_s", "train/samples_per_second", "train/memory_mib"})
+TIMING_KEYS = frozenset({"time_s", "train/samples_per_second", "train/memory_mib"})
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
@@ -33,26 +33,28 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def first_difference(
-    before: Sequence[dict[str, Any]], now: Sequence[dict[str, Any]]
+def first_mismatch(
+    reference: Sequence[dict[str, Any]], current: Sequence[dict[str, Any]]
 ) -> dict[str, Any] | None:
     """Return where two runs part, None if nowhere.
 
     Numbers are compared exactly; what a clock has measured is not.
 
     Returns:
-        ``step``, ``epoch``, ``key``, ``before`` and ``now``.
+        ``step``, ``epoch``, ``key``, ``reference`` and ``current``.
     """
-    for old, new in zip(before, now, strict=False):
+    for old, new in zip(reference, current, strict=False):
         for key in [*old, *(key for key in new if key not in old)]:
-            if key not in CLOCKED and old.get(key) != new.get(key):
-                return _parting(old, key, old.get(key), new.get(key))
-    if len(before) == len(now):
+            if key not in TIMING_KEYS and old.get(key) != new.get(key):
+                return _mismatch(old, key, old.get(key), new.get(key))
+    if len(reference) == len(current):
         return None
-    rest = (before if len(before) > len(now) else now)[min(len(before), len(now))]
-    return _parting(rest, "number of records", len(before), len(now))
+    rest = (reference if len(reference) > len(current) else current)[
+        min(len(reference), len(current))
+    ]
+    return _mismatch(rest, "number of records", len(reference), len(current))
 
 
-def _parting(record: dict[str, Any], key: str, before: Any, now: Any) -> dict[str, Any]:
+def _mismatch(record: dict[str, Any], key: str, before: Any, now: Any) -> dict[str, Any]:
     place = {name: record.get(name) for name in ("step", "epoch")}
     return {**place, "key": key, "before": before, "now": now}

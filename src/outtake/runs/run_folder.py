@@ -40,19 +40,19 @@ class RunFolder:
         self.confusion = self.path / "confusion"
         self._lock = FolderLock(self.path / ".lock")
 
-    def create(self, *, resume: bool = False, again: bool = False) -> None:
+    def create(self, *, resume: bool = False, restart_empty: bool = False) -> None:
         """Make the folder, and keep other processes from training in it until :meth:`leave`.
 
         Args:
             resume: the run that is there goes on.
-            again: one that is there and has nothing to go on from begins anew.
+            restart_empty: one that is there and has nothing to go on from begins anew.
 
         Raises:
             OutputError: it can not be written, another process trains in it, or another run is in
                 it already.
         """
         if not resume:
-            self._check_free(again)
+            self._check_not_taken(restart_empty)
         try:
             for folder in (self.path, self.checkpoints, self.images):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -70,30 +70,30 @@ class RunFolder:
                 f"can not write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
         if not resume:
-            self._check_free(again)  # who had the lock until now may have left a run
-        if again and not resume:
+            self._check_not_taken(restart_empty)  # who had the lock until now may have left a run
+        if restart_empty and not resume:
             # What was logged before anything was saved is done, and logged, again.
             self.metrics.unlink(missing_ok=True)
 
-    def leave(self) -> None:
+    def unlock(self) -> None:
         """Let other processes train in the folder."""
         self._lock.release()
 
-    def _check_free(self, again: bool) -> None:
+    def _check_not_taken(self, restart_empty: bool) -> None:
         begun = (self.path / "config.yaml").exists()
         trained = [self.path / "summary.json", self.checkpoints / "best.ckpt"]
-        if again and any(path.exists() for path in trained):
+        if restart_empty and any(path.exists() for path in trained):
             raise OutputError(
                 f"{self.path} holds a run without checkpoints/last.ckpt to go on from; choose "
                 "another name=..., or delete it"
             )
-        if begun and not again:
+        if begun and not restart_empty:
             raise OutputError(
                 f"{self.path} already holds a run; choose another name=..., or go on with it by "
                 f"resume={self.path}"
             )
 
-    def begin(self) -> None:
+    def discard_summary(self) -> None:
         """Take back ``summary.json``: the run goes on, and what that says is no longer so."""
         (self.path / "summary.json").unlink(missing_ok=True)
 
@@ -110,7 +110,7 @@ class RunFolder:
                 "data.json); begin a new run"
             )
 
-    def note_resumption(self, overrides: Sequence[str], environment: Mapping[str, Any]) -> None:
+    def log_resume(self, overrides: Sequence[str], environment: Mapping[str, Any]) -> None:
         """Append what a resumption changed and ran on to ``resumptions.jsonl``."""
         record = {
             "time_s": round(time.time(), 3),

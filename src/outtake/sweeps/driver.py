@@ -15,18 +15,24 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from outtake.core.errors import OutputError, OuttakeError, Terminated
-from outtake.sweeps.driver_lock import Lease, TakenOverError
-from outtake.sweeps.study import LOSSES, SweepStudy, ending
-from outtake.sweeps.sweep_config import Sweep, trial_name
-from outtake.sweeps.trial_env import Ticket
+from outtake.sweeps.driver_lock import DriverLease, TakenOverError
+from outtake.sweeps.study import LOSSES_ATTR, SweepStudy, trial_status
+from outtake.sweeps.sweep_config import SweepConfig, trial_name
+from outtake.sweeps.trial_env import TrialEnv
 from outtake.sweeps.trial_process import (
-    LOG,
-    RESULT,
+    LOG_FILE,
+    RESULT_FILE,
     TrialProcess,
-    end_leftover,
-    start_process,
+    kill_orphan,
+    start_trial_process,
 )
-from outtake.sweeps.trial_result import Ending, Outcome, judge, objective_values, read_result
+from outtake.sweeps.trial_result import (
+    TrialResult,
+    TrialStatus,
+    classify_exit,
+    objective_values,
+    read_result,
+)
 
 _POLL_S = 0.05
 # A trial that is asked to end may finish its step and write a checkpoint.
@@ -37,13 +43,13 @@ class SweepFailedError(OuttakeError):
     """A sweep of which no trial works."""
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """What looks on: a progress display, or nothing."""
 
-    def trial_ended(self, trial: FrozenTrial, outcome: Outcome, seconds: float) -> None:
+    def on_trial_end(self, trial: FrozenTrial, outcome: TrialResult, seconds: float) -> None:
         """A trial has a result, or will be run again."""
 
-    def tick(self, done: int, running: list[TrialProcess]) -> None:
+    def on_poll(self, done: int, running: list[TrialProcess]) -> None:
         """Time passes."""
 
 
@@ -52,14 +58,14 @@ class Driver:
 
     Args:
         sweep: the settings.
-        trials: its study.
-        watcher: is told what happens.
+        study: its study.
+        listener: is told what happens.
     """
 
-    def __init__(self, sweep: Sweep, trials: SweepStudy, watcher: Watcher) -> None:
+    def __init__(self, sweep: SweepConfig, study: SweepStudy, listener: ProgressListener) -> None:
         self._sweep = sweep
-        self._trials = trials
-        self._watcher = watcher
+        self._study = study
+        self._listener = listener
         self._running: dict[int, TrialProcess] = {}
         self._done = 0
 
@@ -71,47 +77,47 @@ class Driver:
             SweepFailedError: nothing works.
             TakenOverError: another driver is at work; the trials that it settled are its own.
         """
-        lease = Lease(self._trials.study)
-        with _sigterm():
+        lease = DriverLease(self._study.study)
+        with terminate_on_sigterm():
             try:
-                for trial in self._trials.running():
-                    self._settle_orphan(trial)
-                self._done = len(self._trials.results())
-                while self._start() or self._running:
-                    self._collect()
-                    self._watcher.tick(self._done, list(self._running.values()))
+                for trial in self._study.running_trials():
+                    self._record_orphan(trial)
+                self._done = len(self._study.counted_trials())
+                while self._fill_slots() or self._running:
+                    self._poll()
+                    self._listener.on_poll(self._done, list(self._running.values()))
                     time.sleep(_POLL_S)
                     # Before anything is begun or collected: this driver may have slept for hours.
-                    lease.beat()
+                    lease.heartbeat()
             except TakenOverError:
-                self._end_all(settle=False)
+                self._stop_all(record=False)
                 raise
             except UpdateFinishedTrialError as error:
-                self._end_all(settle=False)
-                raise lease.lost() from error
+                self._stop_all(record=False)
+                raise lease.takeover_error() from error
             finally:
                 # Nothing runs here any more unless something went wrong.
-                self._end_all()
+                self._stop_all()
                 lease.release()
 
-    def _settle_orphan(self, trial: FrozenTrial) -> None:
+    def _record_orphan(self, trial: FrozenTrial) -> None:
         if trial.state.is_finished():  # by a driver that took the sweep over
             return
         folder = self._sweep.trial_folder(trial.number)
-        end_leftover(folder)
-        left = read_result(folder / RESULT)
+        kill_orphan(folder)
+        left = read_result(folder / RESULT_FILE)
         if left is None:
-            stopped = Outcome(Ending.LOST, message="its driver was stopped")
-            self._trials.run_again(trial, stopped)
+            stopped = TrialResult(TrialStatus.LOST, message="its driver was stopped")
+            self._study.requeue(trial, stopped)
         else:
             outcome, values = objective_values(left, self._metrics)
-            self._trials.settle(trial, outcome, values)
+            self._study.record_result(trial, outcome, values)
 
     @property
     def _metrics(self) -> list[str]:
         return [objective.metric for objective in self._sweep.objectives]
 
-    def _start(self) -> bool:
+    def _fill_slots(self) -> bool:
         """Fill the free places; return whether there was one to fill."""
         began = False
         while (
@@ -124,119 +130,122 @@ class Driver:
 
     def _start_one(self) -> None:
         sweep = self._sweep
-        asked = self._trials.ask()
-        taken = {running.slot for running in self._running.values()}
-        slot = next(index for index in range(sweep.n_jobs) if index not in taken)
-        folder = sweep.trial_folder(asked.number)
-        ticket = Ticket(
+        trial = self._study.ask()
+        occupied_slots = {running.gpu_slot for running in self._running.values()}
+        slot = next(index for index in range(sweep.n_jobs) if index not in occupied_slots)
+        folder = sweep.trial_folder(trial.number)
+        trial_env = TrialEnv(
             storage=sweep.storage,
             study=sweep.name,
-            trial=asked._trial_id,
-            number=asked.number,
-            metric=sweep.objectives[0].metric,
-            reports=len(sweep.objectives) == 1,
-            wanted=tuple(self._metrics),
+            trial_id=trial._trial_id,
+            number=trial.number,
+            reported_metric=sweep.objectives[0].metric,
+            reports_metric=len(sweep.objectives) == 1,
+            required_metrics=tuple(self._metrics),
             pruner=sweep.pruner,
-            result=str((folder / RESULT).absolute()),
+            result_path=str((folder / RESULT_FILE).absolute()),
         )
-        command = [*sweep.command, *sweep.overrides(asked.params)]
-        command.append(f"name={trial_name(asked.number)}")
-        environment = self._environment(slot) | ticket.to_environment()
+        command = [*sweep.command, *sweep.overrides(trial.params)]
+        command.append(f"name={trial_name(trial.number)}")
+        environment = self._trial_environment(slot) | trial_env.to_environment()
         try:
-            started = start_process(asked.number, folder, slot, command, environment)
+            started = start_trial_process(trial.number, folder, slot, command, environment)
         except OutputError as error:
             # What lies in that folder is not this trial's: nobody shall take it for its result.
-            self._trials.run_again(
-                self._trial(asked.number), Outcome(Ending.LOST, message=str(error))
+            self._study.requeue(
+                self._trial(trial.number), TrialResult(TrialStatus.LOST, message=str(error))
             )
             raise
-        self._running[asked.number] = started
+        self._running[trial.number] = started
 
-    def _environment(self, slot: int) -> dict[str, str]:
+    def _trial_environment(self, slot: int) -> dict[str, str]:
         sweep = self._sweep
-        environment = {**os.environ, "OUTTAKE_RUNS": str(sweep.trials.absolute())}
+        environment = {**os.environ, "OUTTAKE_RUNS": str(sweep.trials_folder.absolute())}
         environment.setdefault("WANDB_RUN_GROUP", sweep.name)
         environment["PYTHONUNBUFFERED"] = "1"
-        if sweep.slots:
-            environment["CUDA_VISIBLE_DEVICES"] = sweep.slots[slot]
+        if sweep.gpu_slots:
+            environment["CUDA_VISIBLE_DEVICES"] = sweep.gpu_slots[slot]
         if sweep.threads is not None:
             environment.setdefault("OMP_NUM_THREADS", str(sweep.threads))
         return environment
 
-    def _collect(self) -> None:
+    def _poll(self) -> None:
         for running in list(self._running.values()):
-            code = running.code()
+            code = running.poll()
             if code is not None:
-                self._ended(running, judge(code, running.folder / RESULT, running.folder / LOG))
-            elif self._sweep.timeout_s is not None and running.seconds > self._sweep.timeout_s:
-                running.signal(signal.SIGKILL)
+                self._on_exit(
+                    running,
+                    classify_exit(code, running.folder / RESULT_FILE, running.folder / LOG_FILE),
+                )
+            elif self._sweep.timeout_s is not None and running.elapsed_s > self._sweep.timeout_s:
+                running.send_signal(signal.SIGKILL)
                 running.process.wait()
-                running.code()
+                running.poll()
                 late = f"ended after {self._sweep.timeout_s:g} s"
-                left = read_result(running.folder / RESULT)
-                self._ended(running, left or Outcome(Ending.TIMED_OUT, message=late))
+                left = read_result(running.folder / RESULT_FILE)
+                self._on_exit(running, left or TrialResult(TrialStatus.TIMED_OUT, message=late))
 
-    def _ended(self, running: TrialProcess, outcome: Outcome) -> None:
+    def _on_exit(self, running: TrialProcess, outcome: TrialResult) -> None:
         del self._running[running.number]
         trial = self._trial(running.number)
         if trial.state.is_finished():  # the storage would say so too late: after a copy is queued
             raise UpdateFinishedTrialError(f"trial {trial.number}")
         outcome, values = objective_values(outcome, self._metrics)
-        losses = int(trial.user_attrs.get(LOSSES, 0))
-        if outcome.ending is Ending.LOST and losses < self._sweep.retries:
-            self._trials.run_again(trial, outcome, lost=True)
+        times_lost = int(trial.user_attrs.get(LOSSES_ATTR, 0))
+        if outcome.status is TrialStatus.LOST and times_lost < self._sweep.retries:
+            self._study.requeue(trial, outcome, count_loss=True)
         else:
-            self._trials.settle(trial, outcome, values)
+            self._study.record_result(trial, outcome, values)
             self._done += 1
-        self._watcher.trial_ended(self._trial(running.number), outcome, running.seconds)
-        self._check_that_something_works(running)
+        self._listener.on_trial_end(self._trial(running.number), outcome, running.elapsed_s)
+        self._check_not_all_failed(running)
 
-    def _check_that_something_works(self, last: TrialProcess) -> None:
-        results = self._trials.results()
-        failed = [trial for trial in results if ending(trial) is Ending.FAILED]
+    def _check_not_all_failed(self, last: TrialProcess) -> None:
+        results = self._study.counted_trials()
+        failed = [trial for trial in results if trial_status(trial) is TrialStatus.FAILED]
         if len(failed) == len(results) >= self._sweep.give_up_after:
             said = failed[-1].user_attrs["outcome"]["message"]
             raise SweepFailedError(
                 f"the first {len(failed)} trials all failed, the last with: {said} (see "
-                f"{last.folder / LOG}); when that is mended, delete {self._sweep.folder} and "
+                f"{last.folder / LOG_FILE}); when that is mended, delete {self._sweep.folder} and "
                 "begin again"
             )
 
     def _trial(self, number: int) -> FrozenTrial:
-        return self._trials.study.get_trials(deepcopy=False)[number]
+        return self._study.study.get_trials(deepcopy=False)[number]
 
-    def _end_all(self, *, settle: bool = True) -> None:
+    def _stop_all(self, *, record: bool = True) -> None:
         """End what runs, gently at first; a result that was left by then counts.
 
         Args:
-            settle: False where another driver has settled these trials, or is about to.
+            record: False where another driver has settled these trials, or is about to.
         """
         if not self._running:
             return
         limit_s = time.monotonic() + _GRACE_S
         try:
             for running in self._running.values():
-                running.signal(signal.SIGINT)
+                running.send_signal(signal.SIGINT)
             while time.monotonic() < limit_s and any(
                 running.process.poll() is None for running in self._running.values()
             ):
                 time.sleep(_POLL_S)
         finally:  # a second Ctrl-C ends the waiting
             for running in self._running.values():
-                running.signal(signal.SIGKILL)
+                running.send_signal(signal.SIGKILL)
             for running in self._running.values():
                 running.process.wait()
             for running in list(self._running.values()):
-                running.code()
+                running.poll()
                 del self._running[running.number]
-                if not settle:
+                if not record:
                     continue
                 with contextlib.suppress(UpdateFinishedTrialError):  # by another driver, just now
-                    self._settle_orphan(self._trial(running.number))
+                    self._record_orphan(self._trial(running.number))
 
 
 @contextmanager
-def _sigterm() -> Iterator[None]:
+def terminate_on_sigterm() -> Iterator[None]:
     """Make SIGTERM end the driver in order, as Ctrl-C does."""
 
     def stop(number: int, frame: FrameType | None) -> None:

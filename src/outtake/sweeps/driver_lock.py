@@ -12,18 +12,18 @@ from optuna import Study
 
 from outtake.core.errors import OutputError
 from outtake.core.file_lock import FolderLock
-from outtake.sweeps.trial_process import lives
+from outtake.sweeps.trial_process import is_alive
 
-_KEY = "driver"
-BEAT_S = 15.0
-_STALE_S = 4 * BEAT_S
+_DRIVER_ATTR = "driver"
+HEARTBEAT_S = 15.0
+_STALE_S = 4 * HEARTBEAT_S
 
 
 class TakenOverError(OutputError):
     """Another driver is at work on the same sweep."""
 
 
-def occupy(folder: Path) -> FolderLock:
+def acquire_lock(folder: Path) -> FolderLock:
     """Keep other drivers from a sweep's folder, which is made if need be.
 
     Raises:
@@ -44,7 +44,7 @@ def occupy(folder: Path) -> FolderLock:
     return lock
 
 
-class Lease:
+class DriverLease:
     """A sign of life in the storage, for drivers on machines that do not share the folder.
 
     Args:
@@ -56,14 +56,14 @@ class Lease:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._own = {"host": socket.gethostname(), "pid": os.getpid()}
-        other = study.user_attrs.get(_KEY)
-        if other and self._lives(other):
-            raise _taken(other)
+        self._this_driver = {"host": socket.gethostname(), "pid": os.getpid()}
+        other = study.user_attrs.get(_DRIVER_ATTR)
+        if other and self._is_alive(other):
+            raise _already_driven_error(other)
         self._last_s = self._last_wall_s = 0.0
-        self._write()
+        self._write_heartbeat()
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Give a sign of life if it is time.
 
         Raises:
@@ -71,18 +71,18 @@ class Lease:
         """
         # The one clock stands still while the machine sleeps, the other may be set back.
         passed_s = max(time.monotonic() - self._last_s, time.time() - self._last_wall_s)
-        if passed_s < BEAT_S:
+        if passed_s < HEARTBEAT_S:
             return
-        other = self._study.user_attrs.get(_KEY)
-        if other and not self._is_own(other):
-            raise _taken(other)
-        self._write()
+        other = self._study.user_attrs.get(_DRIVER_ATTR)
+        if other and not self._is_this_driver(other):
+            raise _already_driven_error(other)
+        self._write_heartbeat()
 
-    def lost(self) -> TakenOverError:
+    def takeover_error(self) -> TakenOverError:
         """Return the error for a driver of which another has settled a trial."""
-        other = self._study.user_attrs.get(_KEY)
-        if other and not self._is_own(other):
-            return _taken(other)
+        other = self._study.user_attrs.get(_DRIVER_ATTR)
+        if other and not self._is_this_driver(other):
+            return _already_driven_error(other)
         return TakenOverError(
             "another driver was at work on this sweep, while this one slept, and has settled its "
             "trials; the same command goes on with it"
@@ -90,25 +90,27 @@ class Lease:
 
     def release(self) -> None:
         """Say that nobody drives the study any more, unless somebody else does by now."""
-        other = self._study.user_attrs.get(_KEY)
-        if other and self._is_own(other):
-            self._study.set_user_attr(_KEY, None)
+        other = self._study.user_attrs.get(_DRIVER_ATTR)
+        if other and self._is_this_driver(other):
+            self._study.set_user_attr(_DRIVER_ATTR, None)
 
-    def _write(self) -> None:
-        self._study.set_user_attr(_KEY, {**self._own, "time_s": round(time.time(), 1)})
+    def _write_heartbeat(self) -> None:
+        self._study.set_user_attr(
+            _DRIVER_ATTR, {**self._this_driver, "time_s": round(time.time(), 1)}
+        )
         self._last_s, self._last_wall_s = time.monotonic(), time.time()
 
-    def _is_own(self, other: dict[str, Any]) -> bool:
-        return all(other.get(key) == value for key, value in self._own.items())
+    def _is_this_driver(self, other: dict[str, Any]) -> bool:
+        return all(other.get(key) == value for key, value in self._this_driver.items())
 
-    def _lives(self, other: dict[str, Any]) -> bool:
-        if self._is_own(other) or abs(time.time() - float(other["time_s"])) > _STALE_S:
+    def _is_alive(self, other: dict[str, Any]) -> bool:
+        if self._is_this_driver(other) or abs(time.time() - float(other["time_s"])) > _STALE_S:
             return False
-        here = other["host"] == self._own["host"]
-        return not here or lives(int(other["pid"]))
+        here = other["host"] == self._this_driver["host"]
+        return not here or is_alive(int(other["pid"]))
 
 
-def _taken(other: dict[str, Any]) -> TakenOverError:
+def _already_driven_error(other: dict[str, Any]) -> TakenOverError:
     return TakenOverError(
         f"another driver is at work on this sweep (process {other['pid']} on {other['host']}); "
         f"wait for its end, or {_STALE_S:.0f} s if that machine is gone"

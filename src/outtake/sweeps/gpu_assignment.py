@@ -12,7 +12,7 @@ from outtake.core.errors import ConfigError
 _ASK_S = 20.0
 
 
-def gpu_slots(gpus: str | Sequence[object], per_trial: float, n_jobs: int) -> list[str]:
+def assign_gpus(gpus: str | Sequence[object], per_trial: float, n_jobs: int) -> list[str]:
     """Divide GPUs among trials.
 
     Args:
@@ -33,7 +33,7 @@ def gpu_slots(gpus: str | Sequence[object], per_trial: float, n_jobs: int) -> li
     ids = visible_gpus() if isinstance(gpus, str) else [str(gpu) for gpu in gpus]
     if not ids:
         return []
-    slots = _slots(ids, per_trial)
+    slots = _group_gpus(ids, per_trial)
     if len(slots) < n_jobs:
         raise ConfigError(
             f"n_jobs={n_jobs}: {len(ids)} GPUs with gpus_per_trial={per_trial:g} give "
@@ -42,7 +42,7 @@ def gpu_slots(gpus: str | Sequence[object], per_trial: float, n_jobs: int) -> li
     return slots[:n_jobs]
 
 
-def _slots(ids: Sequence[str], per_trial: float) -> list[str]:
+def _group_gpus(ids: Sequence[str], per_trial: float) -> list[str]:
     if per_trial <= 0:
         raise ConfigError(f"gpus_per_trial={per_trial:g}: more than 0; gpus=[] for none")
     if per_trial < 1:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from outtake.sweeps.sweep_config import Sweep
+from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial_process import TrialProcess
-from outtake.sweeps.trial_result import Ending, Outcome
+from outtake.sweeps.trial_result import TrialResult, TrialStatus
 
 
 class SweepProgress:
@@ -22,7 +22,7 @@ class SweepProgress:
         best: the best value of the first objective so far, and its trial.
     """
 
-    def __init__(self, sweep: Sweep, best: tuple[float, int] | None) -> None:
+    def __init__(self, sweep: SweepConfig, best: tuple[float, int] | None) -> None:
         self._sweep = sweep
         self._best = best
         self._console = Console()
@@ -49,17 +49,17 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def trial_ended(self, trial: FrozenTrial, outcome: Outcome, seconds: float) -> None:
+    def on_trial_end(self, trial: FrozenTrial, outcome: TrialResult, seconds: float) -> None:
         """Print a line."""
-        how = outcome.ending.value.replace("_", " ")
+        how = outcome.status.value.replace("_", " ")
         if not trial.state.is_finished() or trial.state.name == "FAIL":
             how += ", runs again"
         parts = [f"trial {trial.number}: {how}"]
-        if outcome.ending is Ending.FINISHED:
+        if outcome.status is TrialStatus.FINISHED:
             names = (objective.name for objective in self._sweep.objectives)
             values = zip(names, trial.values, strict=True)
             parts.append(", ".join(f"{name} {value:.4g}" for name, value in values))
-            self._keep_best(trial)
+            self._update_best(trial)
         elif outcome.message:
             parts.append(outcome.message)
         parts.append(f"{seconds:.0f} s")
@@ -67,13 +67,13 @@ class SweepProgress:
             parts.append(f"best {self._best[0]:.4g} (trial {self._best[1]})")
         self._bar.console.print(escape("; ".join(parts)), soft_wrap=True, highlight=False)
 
-    def _keep_best(self, trial: FrozenTrial) -> None:
+    def _update_best(self, trial: FrozenTrial) -> None:
         first = self._sweep.objectives[0]
-        if self._best is None or first.better(trial.values[0], self._best[0]):
+        if self._best is None or first.is_better(trial.values[0], self._best[0]):
             self._best = (trial.values[0], trial.number)
 
-    def tick(self, done: int, running: list[TrialProcess]) -> None:
+    def on_poll(self, done: int, running: list[TrialProcess]) -> None:
         """Move the bar."""
-        now = ", ".join(f"{each.number} ({each.seconds:.0f} s)" for each in running)
+        now = ", ".join(f"{each.number} ({each.elapsed_s:.0f} s)" for each in running)
         text = f"trials; at work: {now}" if now else "trials"
         self._bar.update(self._task, completed=done, description=text)

@@ -18,13 +18,13 @@ from rich.table import Table
 from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.core.redact import redact
-from outtake.sweeps.study import OUTCOME, SweepStudy, ending
-from outtake.sweeps.sweep_config import Sweep
-from outtake.sweeps.trial_result import Ending
+from outtake.sweeps.study import RESULT_ATTR, SweepStudy, trial_status
+from outtake.sweeps.sweep_config import SweepConfig
+from outtake.sweeps.trial_result import TrialStatus
 
-_ROWS = 10
+_TERMINAL_ROWS = 10
 # Importances of less are noise.
-_FEW_TRIALS = 4
+_MIN_TRIALS_FOR_IMPORTANCE = 4
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; color: #222;
        padding: 0 1rem; }
@@ -38,56 +38,56 @@ th { position: sticky; top: 0; background: #fff; }
 """
 
 
-def order(sweep: Sweep, trials: SweepStudy) -> list[FrozenTrial]:
+def rank_trials(sweep: SweepConfig, trials: SweepStudy) -> list[FrozenTrial]:
     """Return the trials that count: finished ones first, best first."""
     sign = -1 if sweep.objectives[0].direction == "maximize" else 1
 
     def key(trial: FrozenTrial) -> tuple[bool, float, int]:
-        finished = ending(trial) is Ending.FINISHED
+        finished = trial_status(trial) is TrialStatus.FINISHED
         return (not finished, sign * trial.values[0] if finished else 0.0, trial.number)
 
-    return sorted(trials.results(), key=key)
+    return sorted(trials.counted_trials(), key=key)
 
 
-def counts(trials: SweepStudy) -> str:
+def count_statuses(trials: SweepStudy) -> str:
     """Return how many trials ended in which way, as a line."""
-    found = Counter(str(ending(trial) or "unknown") for trial in trials.results())
+    found = Counter(str(trial_status(trial) or "unknown") for trial in trials.counted_trials())
     return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in found.most_common())
 
 
-def terminal_table(sweep: Sweep, trials: SweepStudy) -> Table:
+def terminal_table(sweep: SweepConfig, trials: SweepStudy) -> Table:
     """Return the best trials as a table."""
-    ordered = order(sweep, trials)
-    table = Table(title=f"{sweep.name}: {counts(trials)}")
-    for heading in columns(sweep):
+    ordered = rank_trials(sweep, trials)
+    table = Table(title=f"{sweep.name}: {count_statuses(trials)}")
+    for heading in column_names(sweep):
         table.add_column(escape(heading), overflow="fold")
-    winners = {trial.number for trial in trials.best()}
-    for trial in ordered[:_ROWS]:
+    winners = {trial.number for trial in trials.best_trials()}
+    for trial in ordered[:_TERMINAL_ROWS]:
         style = "bold" if trial.number in winners else None
-        table.add_row(*map(escape, row(sweep, trial)), style=style)
-    if len(ordered) > _ROWS:
-        table.caption = f"{len(ordered) - _ROWS} more in report.html"
+        table.add_row(*map(escape, trial_row(sweep, trial)), style=style)
+    if len(ordered) > _TERMINAL_ROWS:
+        table.caption = f"{len(ordered) - _TERMINAL_ROWS} more in report.html"
     return table
 
 
-def columns(sweep: Sweep) -> list[str]:
+def column_names(sweep: SweepConfig) -> list[str]:
     """Return the headings of the table."""
     names = [objective.name for objective in sweep.objectives]
     return ["trial", "ending", *names, *(p.name for p in sweep.parameters)]
 
 
-def row(sweep: Sweep, trial: FrozenTrial) -> list[str]:
+def trial_row(sweep: SweepConfig, trial: FrozenTrial) -> list[str]:
     """Return the cells of a trial."""
     values = [""] * len(sweep.objectives)
-    if ending(trial) is Ending.FINISHED:
+    if trial_status(trial) is TrialStatus.FINISHED:
         values = [f"{value:.4g}" for value in trial.values]
     params = [trial.params.get(parameter.name) for parameter in sweep.parameters]
     cells = [f"{v:.4g}" if isinstance(v, float) else redact(str(v)) for v in params]
-    how = str(ending(trial) or "").replace("_", " ")
+    how = str(trial_status(trial) or "").replace("_", " ")
     return [str(trial.number), how, *values, *cells]
 
 
-def write_report(path: Path, sweep: Sweep, trials: SweepStudy) -> None:
+def write_report(path: Path, sweep: SweepConfig, trials: SweepStudy) -> None:
     """Write a page that needs no network: every trial, history, importances, coordinates.
 
     Raises:
@@ -98,9 +98,9 @@ def write_report(path: Path, sweep: Sweep, trials: SweepStudy) -> None:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         raise ConfigError("report.html needs plotly: pip install 'outtake[sweep]'") from error
-    parts = [f"<h1>{html.escape(sweep.name)}</h1><p>{html.escape(counts(trials))}</p>"]
-    parts += _figures(sweep, trials)
-    parts.append(_html_table(sweep, trials))
+    parts = [f"<h1>{html.escape(sweep.name)}</h1><p>{html.escape(count_statuses(trials))}</p>"]
+    parts += _make_figures(sweep, trials)
+    parts.append(_trials_table(sweep, trials))
     body = "\n".join(parts)
     replace_text(
         path,
@@ -110,8 +110,8 @@ def write_report(path: Path, sweep: Sweep, trials: SweepStudy) -> None:
     )
 
 
-def _figures(sweep: Sweep, trials: SweepStudy) -> list[str]:
-    shown = _shown(trials)
+def _make_figures(sweep: SweepConfig, trials: SweepStudy) -> list[str]:
+    shown = _plottable_study(trials)
     finished = [t for t in shown.trials if t.state == optuna.trial.TrialState.COMPLETE]
     if not finished:
         return ["<p class='note'>No trial finished: there is nothing to plot.</p>"]
@@ -120,52 +120,59 @@ def _figures(sweep: Sweep, trials: SweepStudy) -> list[str]:
     if len(sweep.objectives) > 1:
         names = [objective.name for objective in sweep.objectives]
         if len(names) <= 3:
-            parts += _figure(
+            parts += _make_figure(
                 "Pareto front", partial(plots.plot_pareto_front, shown, target_names=names)
             )
     else:
-        parts += _figure("Validations", partial(plots.plot_intermediate_values, shown))
+        parts += _make_figure("Validations", partial(plots.plot_intermediate_values, shown))
     for index, objective in enumerate(sweep.objectives):
-        target = _target(index)
+        target = _objective_value(index)
         options: dict[str, Any] = {"target": target, "target_name": objective.name}
         if len(sweep.objectives) == 1:
             options["target"] = None
         name = html.escape(objective.name)
-        parts += _figure(
+        parts += _make_figure(
             f"History: {name}", partial(plots.plot_optimization_history, shown, **options)
         )
-        parts += _figure(
+        parts += _make_figure(
             f"Parallel coordinates: {name}",
             partial(plots.plot_parallel_coordinate, shown, **options),
         )
-        if len(finished) >= _FEW_TRIALS:
-            parts += _figure(
+        if len(finished) >= _MIN_TRIALS_FOR_IMPORTANCE:
+            parts += _make_figure(
                 f"Importance for {name}",
                 partial(plots.plot_param_importances, shown, **options),
             )
         else:
-            parts.append(f"<p class='note'>Importance needs {_FEW_TRIALS} finished trials.</p>")
+            parts.append(
+                f"<p class='note'>Importance needs {_MIN_TRIALS_FOR_IMPORTANCE} "
+                "finished trials.</p>"
+            )
     return parts
 
 
-def _target(index: int) -> Callable[[FrozenTrial], float]:
+def _objective_value(index: int) -> Callable[[FrozenTrial], float]:
     return lambda trial: trial.values[index]
 
 
-def _shown(trials: SweepStudy) -> optuna.Study:
+def _plottable_study(trials: SweepStudy) -> optuna.Study:
     """Return a study in memory of the trials that finished or were pruned."""
     study = optuna.create_study(directions=trials.study.directions)
     if trials.study.metric_names:
         study.set_metric_names(trials.study.metric_names)
     # The others leave a gap, so that numbers are those of the table.
     gap = optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL)
-    shown = {t.number for t in trials.results() if ending(t) in (Ending.FINISHED, Ending.PRUNED)}
+    shown = {
+        t.number
+        for t in trials.counted_trials()
+        if trial_status(t) in (TrialStatus.FINISHED, TrialStatus.PRUNED)
+    }
     everything = trials.study.get_trials(deepcopy=False)
     study.add_trials([trial if trial.number in shown else gap for trial in everything])
     return study
 
 
-def _figure(title: str, draw: Callable[[], Any]) -> list[str]:
+def _make_figure(title: str, draw: Callable[[], Any]) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -182,14 +189,14 @@ def _figure(title: str, draw: Callable[[], Any]) -> list[str]:
     return [f"<h2>{title}</h2>", text]
 
 
-def _html_table(sweep: Sweep, trials: SweepStudy) -> str:
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in [*columns(sweep), "said"])
-    winners = {trial.number for trial in trials.best()}
+def _trials_table(sweep: SweepConfig, trials: SweepStudy) -> str:
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in [*column_names(sweep), "said"])
+    winners = {trial.number for trial in trials.best_trials()}
     lines = []
-    for trial in order(sweep, trials):
+    for trial in rank_trials(sweep, trials):
         cells: Sequence[str] = [
-            *row(sweep, trial),
-            str(trial.user_attrs.get(OUTCOME, {}).get("message", "")),
+            *trial_row(sweep, trial),
+            str(trial.user_attrs.get(RESULT_ATTR, {}).get("message", "")),
         ]
         mark = " class='best'" if trial.number in winners else ""
         lines.append(f"<tr{mark}>{''.join(f'<td>{html.escape(c)}</td>' for c in cells)}</tr>")

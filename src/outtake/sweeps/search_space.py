@@ -16,10 +16,10 @@ from optuna.distributions import (
 
 from outtake.core.errors import ConfigError
 
-_ALLOWED = {"key", "low", "high", "log", "step", "choices"}
-_BARE = re.compile(r"[A-Za-z0-9_./:@%+-]+")
+_PARAMETER_KEYS = {"key", "low", "high", "log", "step", "choices"}
+_UNQUOTED = re.compile(r"[A-Za-z0-9_./:@%+-]+")
 # A list, a map or an interpolation, written as on a command line.
-_WRITTEN = re.compile(r"[\[{].*[\]}]|\$\{.*\}")
+_STRUCTURED = re.compile(r"[\[{].*[\]}]|\$\{.*\}")
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Parameter:
 
     def override(self, value: Any) -> str:
         """Return the override for a value."""
-        return f"{self.key}={value_text(value)}"
+        return f"{self.key}={format_override_value(value)}"
 
-    def samples(self) -> list[Any]:
+    def representative_values(self) -> list[Any]:
         """Return every choice, or the ends of a range."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
@@ -63,7 +63,7 @@ def parse_space(space: Mapping[str, Any]) -> list[Parameter]:
             "space is empty; name what is searched, as in +space.lr.key=optimizer.lr "
             "+space.lr.low=1e-4 +space.lr.high=1e-2 +space.lr.log=true"
         )
-    found = [_parameter(str(name), node) for name, node in space.items()]
+    found = [_parse_parameter(str(name), node) for name, node in space.items()]
     keys = [parameter.key for parameter in found]
     for key in keys:
         if keys.count(key) > 1:
@@ -71,31 +71,32 @@ def parse_space(space: Mapping[str, Any]) -> list[Parameter]:
     return found
 
 
-def _parameter(name: str, node: Any) -> Parameter:
+def _parse_parameter(name: str, node: Any) -> Parameter:
     if isinstance(node, list | tuple):
         node = {"choices": list(node)}
     if not isinstance(node, Mapping):
         raise ConfigError(f"space.{name}: give [CHOICE, ...] or low and high")
-    unknown = sorted(set(node) - _ALLOWED)
+    unknown = sorted(set(node) - _PARAMETER_KEYS)
     if unknown:
         raise ConfigError(
-            f"space.{name}.{unknown[0]}: no such option; allowed are {', '.join(sorted(_ALLOWED))}"
+            f"space.{name}.{unknown[0]}: no such option; "
+            f"allowed are {', '.join(sorted(_PARAMETER_KEYS))}"
         )
     key = str(node.get("key") or name)
     if key.startswith("~"):
         raise ConfigError(f"space.{name}.key={key}: a deletion has no value to search")
     try:
-        return Parameter(name, key, _distribution(node))
+        return Parameter(name, key, _parse_distribution(node))
     except (TypeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"space.{name}: {reason}; give [CHOICE, ...] or low and high") from error
 
 
-def _distribution(node: Mapping[str, Any]) -> BaseDistribution:
+def _parse_distribution(node: Mapping[str, Any]) -> BaseDistribution:
     if "choices" in node:
         if {"low", "high"} & set(node):
             raise ValueError("choices and a range exclude each other")
-        choices = [_choice(value) for value in node["choices"]]
+        choices = [_parse_choice(value) for value in node["choices"]]
         if not choices:
             raise ValueError("no choices")
         return CategoricalDistribution(choices)
@@ -107,16 +108,16 @@ def _distribution(node: Mapping[str, Any]) -> BaseDistribution:
     return FloatDistribution(float(low), float(high), log=log, step=step)
 
 
-def _choice(value: Any) -> bool | int | float | str | None:
+def _parse_choice(value: Any) -> bool | int | float | str | None:
     # Optuna keeps plain values only: a list or a map is kept as it is written in an override.
     if isinstance(value, Mapping | list | tuple):
-        return value_text(value)
+        return format_override_value(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(f"{value} can not be a choice")
 
 
-def value_text(value: Any) -> str:
+def format_override_value(value: Any) -> str:
     """Return a value as Hydra's command line takes it."""
     if value is None:
         return "null"
@@ -125,12 +126,14 @@ def value_text(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, Mapping):
-        items = (f"{value_text(str(k))}:{value_text(v)}" for k, v in value.items())
+        items = (
+            f"{format_override_value(str(k))}:{format_override_value(v)}" for k, v in value.items()
+        )
         return "{" + ",".join(items) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(value_text(item) for item in value) + "]"
+        return "[" + ",".join(format_override_value(item) for item in value) + "]"
     text = str(value)
-    if _BARE.fullmatch(text) or _WRITTEN.fullmatch(text):
+    if _UNQUOTED.fullmatch(text) or _STRUCTURED.fullmatch(text):
         return text
     # Hydra unescapes backslashes before a quote only.
     text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)

@@ -29,7 +29,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-class _JournalLock(JournalFileSymlinkLock):
+class _RepairingJournalLock(JournalFileSymlinkLock):
     """Held by who writes to a journal. What a writer left half done is cut off first.
 
     A disk that is full in the middle of a line would make one line of it and the next, and nobody
@@ -56,11 +56,11 @@ class _JournalLock(JournalFileSymlinkLock):
         return taken
 
 
-class _Journal(JournalFileBackend):
+class _JournalFile(JournalFileBackend):
     """Optuna's, whose failures are those of a storage, as a database's are."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, _JournalLock(path))
+        super().__init__(path, _RepairingJournalLock(path))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write.
@@ -85,29 +85,29 @@ class _Journal(JournalFileBackend):
             raise StorageInternalError("the journal can not be read") from error
 
 
-def storage_address(chosen: str, folder: Path) -> str:
+def storage_address(storage: str, folder: Path) -> str:
     """Return the address of ``sqlite`` or ``journal`` (a file in ``folder``), or a URL as it is."""
-    if chosen == "sqlite":
+    if storage == "sqlite":
         return f"{_SQLITE}{(folder / 'study.db').absolute()}"
-    if chosen == "journal":
+    if storage == "journal":
         return f"{JOURNAL}{(folder / 'study.journal').absolute()}"
-    if "://" not in chosen:
+    if "://" not in storage:
         raise ConfigError(
             "storage: allowed are sqlite, journal, or the URL of a database such as "
             "postgresql://USER@HOST/NAME"
         )
-    return chosen
+    return storage
 
 
-def storage_kind(chosen: str) -> str:
+def hide_storage_address(storage: str) -> str:
     """Return what may be written of a storage, or of ``storage=STORAGE``: of a URL the kind only.
 
     ``postgresql://USER@HOST/NAME`` becomes ``postgresql://...``.
     """
-    return _ADDRESS.sub(r"\g<key>\g<kind>://...", chosen)
+    return _ADDRESS.sub(r"\g<key>\g<kind>://...", storage)
 
 
-def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
+def open_storage(address: str, *, create: bool = True) -> BaseStorage:
     """Open a storage; ``fresh=False`` where it is known to be there, which is quicker.
 
     Raises:
@@ -117,7 +117,7 @@ def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
     if address.startswith(JOURNAL):
         path = address.removeprefix(JOURNAL)
         try:
-            return JournalStorage(_Journal(path))
+            return JournalStorage(_JournalFile(path))
         except (OSError, StorageInternalError) as error:
             cause = error.__cause__ or error
             reason = getattr(cause, "strerror", None) or f"damaged: {cause}"
@@ -129,12 +129,14 @@ def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
         return RDBStorage(
             address,
             engine_kwargs=options,
-            skip_compatibility_check=not fresh,
-            skip_table_creation=not fresh,
+            skip_compatibility_check=not create,
+            skip_table_creation=not create,
         )
     except Exception as error:
         # SQLAlchemy, Alembic and each driver have errors of their own.
-        reason = redact(" ".join(str(error).replace(address, storage_kind(address)).split())[:300])
+        reason = redact(
+            " ".join(str(error).replace(address, hide_storage_address(address)).split())[:300]
+        )
         raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
             error
         )
@@ -142,12 +144,12 @@ def open_storage(address: str, *, fresh: bool = True) -> BaseStorage:
 
 def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
     """Build a pruner: ``kind`` is a class of ``optuna.pruners``, the rest its arguments."""
-    pruner: BasePruner = make_named(optuna.pruners, "Pruner", settings, "pruner")
+    pruner: BasePruner = make_by_kind(optuna.pruners, "Pruner", settings, "pruner")
     return pruner
 
 
-def make_named(
-    module: Any, suffix: str, settings: Mapping[str, Any], where: str, **offered: Any
+def make_by_kind(
+    module: Any, suffix: str, settings: Mapping[str, Any], where: str, **optional_arguments: Any
 ) -> Any:
     """Build the class ``settings["kind"]`` of a module of Optuna with the other settings.
 
@@ -156,7 +158,7 @@ def make_named(
         suffix: how its classes' names end.
         settings: ``kind`` and arguments.
         where: the config key, for messages.
-        offered: arguments that are passed where the class takes them.
+        optional_arguments: arguments that are passed where the class takes them.
 
     Raises:
         ConfigError: no such class, or arguments that it does not take.
@@ -168,7 +170,7 @@ def make_named(
         raise ConfigError(f"{where}.kind={kind}: allowed are {', '.join(names)}")
     target = getattr(module, kind)
     taken = inspect.signature(target).parameters
-    arguments = {k: v for k, v in offered.items() if k in taken} | arguments
+    arguments = {k: v for k, v in optional_arguments.items() if k in taken} | arguments
     try:
         return target(**arguments)
     except (TypeError, ValueError, ImportError) as error:

@@ -23,15 +23,15 @@ class Objective:
         name: in tables and plots.
         metric: a key of the trial's result, such as ``val/miou``.
         direction: ``maximize`` or ``minimize``.
-        worst: what a trial that failed is worth where several objectives are sought.
+        failed_value: what a trial that failed is worth where several objectives are sought.
     """
 
     name: str
     metric: str
     direction: str
-    worst: float
+    failed_value: float
 
-    def better(self, one: float, other: float) -> bool:
+    def is_better(self, one: float, other: float) -> bool:
         """Tell whether one value is better than another."""
         return one > other if self.direction == "maximize" else one < other
 
@@ -66,7 +66,7 @@ def parse_objectives(nodes: Mapping[str, Any]) -> list[Objective]:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepConfig:
     """A search, and how its trials are run.
 
     Attributes:
@@ -85,9 +85,9 @@ class Sweep:
         sampler: ``kind`` and arguments.
         pruner: ``kind`` and arguments.
         seed: of the sampler.
-        slots: for each place that a trial can take, the GPUs that it sees; empty: no GPUs.
+        gpu_slots: for each place that a trial can take, the GPUs that it sees; empty: no GPUs.
         threads: CPU threads of a trial; None leaves it to the environment.
-        again: the command line that goes on with this sweep.
+        resume_command: the command line that goes on with this sweep.
     """
 
     name: str
@@ -105,18 +105,18 @@ class Sweep:
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any]
     seed: int
-    slots: Sequence[str]
+    gpu_slots: Sequence[str]
     threads: int | None
-    again: str
+    resume_command: str
 
     @property
-    def trials(self) -> Path:
+    def trials_folder(self) -> Path:
         """The folder of the trials' folders."""
         return self.folder / "trials"
 
     def trial_folder(self, number: int) -> Path:
         """The folder of one trial, which is its run folder too."""
-        return self.trials / trial_name(number)
+        return self.trials_folder / trial_name(number)
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """Return the command line of a trial, without its name."""

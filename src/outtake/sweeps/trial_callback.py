@@ -9,28 +9,28 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.core.errors import NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
-from outtake.sweeps.trial_reporting import TrialReport, trial_report
-from outtake.sweeps.trial_result import Ending, PrunedTrialError, plain_values
+from outtake.sweeps.trial_reporting import TrialReporter, trial_reporter
+from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, numeric_values
 from outtake.training.find_callbacks import find_callbacks
 
 
-class SweepReport(Callback):
+class TrialCallback(Callback):
     """Reports a fit to the sweep that started this process.
 
     Args:
-        report: the trial's report.
+        reporter: the trial's report.
     """
 
-    def __init__(self, report: TrialReport) -> None:
-        self.report = report
+    def __init__(self, reporter: TrialReporter) -> None:
+        self.reporter = reporter
         self.pruned_at: int | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report the metric; stop after this epoch if the sweep says so."""
-        value = trainer.callback_metrics.get(self.report.ticket.metric)
+        value = trainer.callback_metrics.get(self.reporter.trial_env.reported_metric)
         if trainer.sanity_checking or value is None:
             return
-        stop = trainer.is_global_zero and self.report.value(float(value), trainer.current_epoch)
+        stop = trainer.is_global_zero and self.reporter.report(float(value), trainer.current_epoch)
         if trainer.strategy.reduce_boolean_decision(stop, all=False):
             self.pruned_at = trainer.current_epoch
             trainer.should_stop = True
@@ -39,9 +39,9 @@ class SweepReport(Callback):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Leave a result where the settings are to blame: out of memory, a loss that is NaN."""
-        ending = ending_of(exception)
+        ending = status_of_error(exception)
         if ending is not None and trainer.is_global_zero:
-            self.report.end(ending, str(exception))
+            self.reporter.record_status(ending, str(exception))
 
     def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
         """Leave the result of a fit that ended in order.
@@ -49,32 +49,32 @@ class SweepReport(Callback):
         Raises:
             PrunedTrialError: it was told to stop.
         """
-        values = plain_values(metrics)
+        values = numeric_values(metrics)
         if self.pruned_at is not None:
             message = f"pruned after epoch {self.pruned_at}"
             if trainer.is_global_zero:
-                self.report.end(Ending.PRUNED, message, values)
+                self.reporter.record_status(TrialStatus.PRUNED, message, values)
             raise PrunedTrialError(message)
         if trainer.is_global_zero:
-            self.report.finish(values)
+            self.reporter.finish(values)
 
 
-def ending_of(exception: BaseException) -> Ending | None:
+def status_of_error(exception: BaseException) -> TrialStatus | None:
     """Return what an exception says about the trial's settings, None if nothing."""
     cause: BaseException | None = exception
     while cause is not None:
         if isinstance(cause, NonFiniteLossError):
-            return Ending.DIVERGED
+            return TrialStatus.DIVERGED
         if is_out_of_memory(cause):
-            return Ending.OUT_OF_MEMORY
+            return TrialStatus.OUT_OF_MEMORY
         cause = cause.__cause__ or cause.__context__
     return None
 
 
-def sweep_callbacks() -> list[Callback]:
+def trial_callbacks() -> list[Callback]:
     """Return the callback that reports to a sweep, if one started this process."""
-    report = trial_report()
-    return [] if report is None else [SweepReport(report)]
+    report = trial_reporter()
+    return [] if report is None else [TrialCallback(report)]
 
 
 def finish_trial(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
@@ -83,5 +83,5 @@ def finish_trial(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
     Raises:
         PrunedTrialError: the sweep had told it to stop.
     """
-    for report in find_callbacks(trainer, SweepReport):
+    for report in find_callbacks(trainer, TrialCallback):
         report.finish(trainer, metrics)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outtake.sweeps.trial_env import Ticket, ticket_of_environment
-from outtake.sweeps.trial_result import Ending, Outcome, write_result
+from outtake.sweeps.trial_env import TrialEnv, read_trial_env
+from outtake.sweeps.trial_result import TrialResult, TrialStatus, write_result
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,80 +23,82 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TRIES = 3
+_ATTEMPTS = 3
 _PAUSE_S = 1.0
 
 
-class TrialReport:
+class TrialReporter:
     """Reports for one trial of a sweep.
 
     Args:
-        ticket: what the sweep told this process.
+        trial_env: what the sweep told this process.
     """
 
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
+    def __init__(self, trial_env: TrialEnv) -> None:
+        self.trial_env = trial_env
         self._storage: BaseStorage | None = None
         self._study: Study | None = None
 
-    def value(self, value: float, step: int) -> bool:
+    def report(self, value: float, step: int) -> bool:
         """Report the metric at a step (counted from 0); return whether the trial shall stop.
 
         A storage that fails for a while costs reports, not the training.
         """
-        if not self.ticket.reports:
+        if not self.trial_env.reports_metric:
             return False
-        for attempt in range(_TRIES):
+        for attempt in range(_ATTEMPTS):
             try:
-                return self._report(value, step)
+                return self._report_once(value, step)
             except Exception as error:
                 # Whatever the database's driver raises.
-                if attempt + 1 == _TRIES:
+                if attempt + 1 == _ATTEMPTS:
                     log.warning("the sweep's storage does not answer (%s)", type(error).__name__)
                 else:
                     time.sleep(_PAUSE_S)
         return False
 
-    def _report(self, value: float, step: int) -> bool:
+    def _report_once(self, value: float, step: int) -> bool:
         import optuna  # late: a trial that reports nothing does not need it
 
         from outtake.sweeps.storage import make_pruner, open_storage
 
         if self._storage is None or self._study is None:
-            self._storage = open_storage(self.ticket.storage, fresh=False)
+            self._storage = open_storage(self.trial_env.storage, create=False)
             self._study = optuna.load_study(
-                study_name=self.ticket.study,
+                study_name=self.trial_env.study,
                 storage=self._storage,
                 sampler=optuna.samplers.RandomSampler(),
-                pruner=make_pruner(self.ticket.pruner),
+                pruner=make_pruner(self.trial_env.pruner),
             )
         try:
-            self._storage.set_trial_intermediate_value(self.ticket.trial, step, float(value))
+            self._storage.set_trial_intermediate_value(self.trial_env.trial_id, step, float(value))
         except optuna.exceptions.UpdateFinishedTrialError:
             # The driver took this trial for lost and began it anew.
             return True
-        trial = self._storage.get_trial(self.ticket.trial)
+        trial = self._storage.get_trial(self.trial_env.trial_id)
         return self._study.pruner.prune(self._study, trial)
 
     def finish(self, values: Mapping[str, float]) -> None:
         """Leave the metrics of a finished trial."""
-        write_result(Path(self.ticket.result), Outcome(Ending.FINISHED, values))
+        write_result(Path(self.trial_env.result_path), TrialResult(TrialStatus.FINISHED, values))
 
-    def end(self, ending: Ending, message: str = "", values: Mapping[str, float] = {}) -> None:
+    def record_status(
+        self, ending: TrialStatus, message: str = "", values: Mapping[str, float] = {}
+    ) -> None:
         """Leave another result."""
-        write_result(Path(self.ticket.result), Outcome(ending, values, message))
+        write_result(Path(self.trial_env.result_path), TrialResult(ending, values, message))
 
 
-def end_with_driver() -> None:
+def watch_driver() -> None:
     """End this process when the sweep's driver is gone, however it went.
 
     The driver holds the other end of standard input and never writes to it. What this process has
     begun would be run again by the next driver: the two must not work side by side.
     """
-    threading.Thread(target=_wait_for_end, name="sweep-driver-watch", daemon=True).start()
+    threading.Thread(target=_kill_on_stdin_close, name="sweep-driver-watch", daemon=True).start()
 
 
-def _wait_for_end() -> None:
+def _kill_on_stdin_close() -> None:
     try:
         while os.read(0, 1024):
             pass
@@ -107,16 +109,16 @@ def _wait_for_end() -> None:
     os._exit(128 + signal.SIGKILL)
 
 
-_report: list[TrialReport] = []
+_reporter: list[TrialReporter] = []
 
 
-def trial_report() -> TrialReport | None:
+def trial_reporter() -> TrialReporter | None:
     """Return this process's report, None if no sweep started it."""
-    ticket = ticket_of_environment()
+    ticket = read_trial_env()
     if ticket is None:
         return None
-    if not _report or _report[0].ticket != ticket:
-        _report[:] = [TrialReport(ticket)]
-        if ticket.watched:
-            end_with_driver()
-    return _report[0]
+    if not _reporter or _reporter[0].trial_env != ticket:
+        _reporter[:] = [TrialReporter(ticket)]
+        if ticket.ends_with_driver:
+            watch_driver()
+    return _reporter[0]

@@ -16,21 +16,23 @@ from typing import Any
 from outtake.core.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.core.files import write_json
 from outtake.core.redact import redact
-from outtake.sweeps.trial_env import PRUNED_CODE
+from outtake.sweeps.trial_env import PRUNED_EXIT_CODE
 
 _TAIL_LINES = 60
-_MEMORY = re.compile(r"out of memory|OutOfMemory|can.t allocate memory|MemoryError", re.IGNORECASE)
-_NUMBERS = re.compile(r"the loss became (?:nan|-?inf)|NonFiniteLoss", re.IGNORECASE)
-_DISK = re.compile(
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|OutOfMemory|can.t allocate memory|MemoryError", re.IGNORECASE
+)
+_NON_FINITE = re.compile(r"the loss became (?:nan|-?inf)|NonFiniteLoss", re.IGNORECASE)
+_DISK_FAILURE = re.compile(
     r"No space left on device|Input/output error|Disk quota exceeded|Stale file handle"
     r"|Read-only file system",
     re.IGNORECASE,
 )
-_TOLD_TO_END = {128 + signal.SIGHUP, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+_TERMINATION_CODES = {128 + signal.SIGHUP, 128 + signal.SIGINT, 128 + signal.SIGTERM}
 _FIRST_SIGNAL_CODE, _LAST_SIGNAL_CODE = 129, 159
 
 
-class Ending(StrEnum):
+class TrialStatus(StrEnum):
     """The ways in which a trial can end."""
 
     FINISHED = "finished"
@@ -45,35 +47,35 @@ class Ending(StrEnum):
 class PrunedTrialError(OuttakeError):
     """A trial that stopped because its sweep told it to."""
 
-    exit_code = PRUNED_CODE
+    exit_code = PRUNED_EXIT_CODE
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """How a trial ended.
 
     Attributes:
-        ending: only ``LOST`` is no result: the machine's fault, tried again.
+        status: only ``LOST`` is no result: the machine's fault, tried again.
         values: metrics by name; NaN where one is not finite.
         message: one line for the user.
     """
 
-    ending: Ending
+    status: TrialStatus
     values: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
 
 
-def write_result(path: Path, outcome: Outcome) -> None:
+def write_result(path: Path, outcome: TrialResult) -> None:
     """Leave a result where the driver finds it, whole or not at all."""
     record = {
-        "outcome": outcome.ending.value,
+        "outcome": outcome.status.value,
         "values": outcome.values,
         "message": redact(outcome.message),
     }
     write_json(path, record)
 
 
-def read_result(path: Path) -> Outcome | None:
+def read_result(path: Path) -> TrialResult | None:
     """Return what a trial left, None if it left nothing that can be read."""
     try:
         record = json.loads(path.read_text())
@@ -81,12 +83,12 @@ def read_result(path: Path) -> Outcome | None:
             str(key): math.nan if value is None else float(value)
             for key, value in record.get("values", {}).items()
         }
-        return Outcome(Ending(record["outcome"]), values, str(record.get("message", "")))
+        return TrialResult(TrialStatus(record["outcome"]), values, str(record.get("message", "")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def judge(code: int, result: Path, log: Path) -> Outcome:
+def classify_exit(code: int, result: Path, log: Path) -> TrialResult:
     """Tell how a process ended from its exit code, the result that it left, and its log.
 
     Out of memory and a loss that is not finite are results of the trial's settings, wherever they
@@ -98,50 +100,52 @@ def judge(code: int, result: Path, log: Path) -> Outcome:
         result: where a result may be.
         log: what the process printed.
     """
-    left = read_result(result)
-    if left is not None:
-        return left
-    if code == PRUNED_CODE:
-        return Outcome(Ending.PRUNED)
-    lines = tail(log)
-    said = next((line for line in reversed(lines) if line.strip()), "")
+    left_result = read_result(result)
+    if left_result is not None:
+        return left_result
+    if code == PRUNED_EXIT_CODE:
+        return TrialResult(TrialStatus.PRUNED)
+    lines = read_log_tail(log)
+    last_line = next((line for line in reversed(lines) if line.strip()), "")
     text = "\n".join(lines)
-    if code == OutOfMemoryError.exit_code or _MEMORY.search(text):
-        return Outcome(Ending.OUT_OF_MEMORY, message=said)
-    if code == NonFiniteLossError.exit_code or _NUMBERS.search(text):
-        return Outcome(Ending.DIVERGED, message=said)
-    if code < 0 or code in _TOLD_TO_END or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
+    if code == OutOfMemoryError.exit_code or _OUT_OF_MEMORY.search(text):
+        return TrialResult(TrialStatus.OUT_OF_MEMORY, message=last_line)
+    if code == NonFiniteLossError.exit_code or _NON_FINITE.search(text):
+        return TrialResult(TrialStatus.DIVERGED, message=last_line)
+    if code < 0 or code in _TERMINATION_CODES or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
         number = -code if code < 0 else code - 128
-        return Outcome(Ending.LOST, message=f"ended by {_signal_name(number)}")
-    if code == RankLostError.exit_code or _DISK.search(text):
-        return Outcome(Ending.LOST, message=said)
+        return TrialResult(TrialStatus.LOST, message=f"ended by {_signal_name(number)}")
+    if code == RankLostError.exit_code or _DISK_FAILURE.search(text):
+        return TrialResult(TrialStatus.LOST, message=last_line)
     if code == 0:
-        return Outcome(Ending.FAILED, message="it ended without leaving a result")
-    return Outcome(Ending.FAILED, message=said or f"exit code {code}")
+        return TrialResult(TrialStatus.FAILED, message="it ended without leaving a result")
+    return TrialResult(TrialStatus.FAILED, message=last_line or f"exit code {code}")
 
 
 def objective_values(
-    outcome: Outcome, metrics: Sequence[str]
-) -> tuple[Outcome, list[float] | None]:
+    outcome: TrialResult, metrics: Sequence[str]
+) -> tuple[TrialResult, list[float] | None]:
     """Return the outcome and, if the trial is finished, the values of the objectives.
 
     A value that is not finite makes it a trial that diverged, a missing one a failed trial.
     """
-    if outcome.ending is not Ending.FINISHED:
+    if outcome.status is not TrialStatus.FINISHED:
         return outcome, None
     missing = [metric for metric in metrics if metric not in outcome.values]
     if missing:
         known = ", ".join(sorted(outcome.values)) or "none"
         message = f"its result has no {missing[0]}; it has {known}"
-        return Outcome(Ending.FAILED, outcome.values, message), None
+        return TrialResult(TrialStatus.FAILED, outcome.values, message), None
     values = [outcome.values[metric] for metric in metrics]
     for metric, value in zip(metrics, values, strict=True):
         if not math.isfinite(value):
-            return Outcome(Ending.DIVERGED, outcome.values, f"{metric} is not finite"), None
+            return TrialResult(
+                TrialStatus.DIVERGED, outcome.values, f"{metric} is not finite"
+            ), None
     return outcome, values
 
 
-def tail(log: Path) -> list[str]:
+def read_log_tail(log: Path) -> list[str]:
     """Return the last lines of a log; empty if it can not be read."""
     try:
         with log.open(errors="replace") as file:
@@ -157,7 +161,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def plain_values(record: Mapping[str, Any]) -> dict[str, float]:
+def numeric_values(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a record of metrics."""
     return {
         key: float(value)

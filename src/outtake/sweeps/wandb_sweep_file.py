@@ -16,21 +16,23 @@ from optuna.distributions import (
 from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.core.redact import redact_tree
-from outtake.sweeps.search_space import value_text
-from outtake.sweeps.sweep_config import Sweep
+from outtake.sweeps.search_space import format_override_value
+from outtake.sweeps.sweep_config import SweepConfig
 
 
-def write_wandb_sweep(path: Path, sweep: Sweep) -> None:
+def write_wandb_sweep(path: Path, sweep: SweepConfig) -> None:
     """Write what ``wandb sweep PATH`` takes; its agents then call ``train.py`` with overrides.
 
     Raises:
         ConfigError: wandb's sweeps know one objective only.
         OutputError: the file can not be written.
     """
-    replace_text(path, yaml.safe_dump(redact_tree(wandb_sweep(sweep)), sort_keys=False, width=100))
+    replace_text(
+        path, yaml.safe_dump(redact_tree(to_wandb_sweep(sweep)), sort_keys=False, width=100)
+    )
 
 
-def wandb_sweep(sweep: Sweep) -> dict[str, Any]:
+def to_wandb_sweep(sweep: SweepConfig) -> dict[str, Any]:
     """Return a sweep as wandb's server describes one."""
     if len(sweep.objectives) > 1:
         raise ConfigError(
@@ -44,7 +46,7 @@ def wandb_sweep(sweep: Sweep) -> dict[str, Any]:
         "method": "random" if sweep.sampler.get("kind") == "RandomSampler" else "bayes",
         "metric": {"name": objective.metric, "goal": objective.direction},
         "run_cap": sweep.n_trials,
-        "parameters": {p.key: _parameter(p.distribution) for p in sweep.parameters},
+        "parameters": {p.key: _wandb_parameter(p.distribution) for p in sweep.parameters},
     }
     if sweep.pruner.get("kind") != "NopPruner":
         record["early_terminate"] = {"type": "hyperband", "min_iter": 3}
@@ -55,9 +57,9 @@ def wandb_sweep(sweep: Sweep) -> dict[str, Any]:
     return record
 
 
-def _parameter(distribution: BaseDistribution) -> dict[str, Any]:
+def _wandb_parameter(distribution: BaseDistribution) -> dict[str, Any]:
     if isinstance(distribution, CategoricalDistribution):
-        return {"values": [_written(choice) for choice in distribution.choices]}
+        return {"values": [_wandb_choice(choice) for choice in distribution.choices]}
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high, step = distribution.low, distribution.high, distribution.step
     whole = isinstance(distribution, IntDistribution)
@@ -72,7 +74,7 @@ def _parameter(distribution: BaseDistribution) -> dict[str, Any]:
     return {"distribution": "int_uniform" if whole else "uniform", **ends}
 
 
-def _written(choice: Any) -> Any:
+def _wandb_choice(choice: Any) -> Any:
     # Its agent writes a choice by str(): None and what needs quotes would not reach Hydra.
     numeric = isinstance(choice, bool | int | float)
-    return choice if numeric else value_text(choice)
+    return choice if numeric else format_override_value(choice)

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.pages.comparison.config_differences import differing, flatten, siblings
-from outtake.pages.comparison.curves import curves_of
-from outtake.pages.comparison.downsample_curves import thin
+from outtake.pages.comparison.config_differences import (
+    differing_keys,
+    flatten_settings,
+    group_by_seed,
+)
+from outtake.pages.comparison.curves import collect_curves
+from outtake.pages.comparison.downsample_curves import downsample
 from outtake.pages.comparison.find_runs import find_runs
 from outtake.pages.comparison.pareto import pareto_front
 from outtake.pages.comparison.run_record import read_run
@@ -24,17 +28,17 @@ def test_a_thinned_curve_keeps_its_ends_and_every_high_and_low() -> None:
         values[rng.integers(count)] = 50
         values[rng.integers(count)] = -50
         for most in (4, 16, 61, 600):
-            kept = thin(values, most)
+            kept = downsample(values, most)
             assert len(kept) <= max(most, 4) and (np.diff(kept) > 0).all()
             assert kept[0] == 0 and kept[-1] == count - 1
             assert values[kept].max() == values.max() and values[kept].min() == values.min()
-    assert (thin(values[:50], 50) == np.arange(50)).all()
+    assert (downsample(values[:50], 50) == np.arange(50)).all()
 
 
 def test_each_stretch_keeps_its_own_spike() -> None:
     values = np.zeros(1000)
     values[[13, 250, 499, 731, 998]] = [3, -4, 5, -6, 7]
-    kept = set(thin(values, 100).tolist())
+    kept = set(downsample(values, 100).tolist())
     assert {13, 250, 499, 731, 998} <= kept
 
 
@@ -54,13 +58,17 @@ def test_the_front_is_what_no_other_beats() -> None:
 
 
 def test_only_what_differs_is_a_difference() -> None:
-    one = flatten({"name": "a", "seed": 1, "optimizer": {"lr": 0.1, "wd": 0}, "l": [1, [2, None]]})
-    two = flatten({"name": "b", "seed": 1, "optimizer": {"lr": 0.2, "wd": 0}, "l": [1, [2, None]]})
+    one = flatten_settings(
+        {"name": "a", "seed": 1, "optimizer": {"lr": 0.1, "wd": 0}, "l": [1, [2, None]]}
+    )
+    two = flatten_settings(
+        {"name": "b", "seed": 1, "optimizer": {"lr": 0.2, "wd": 0}, "l": [1, [2, None]]}
+    )
     assert one["l"] == "[1, [2, null]]"
-    assert differing([one, two]) == ["optimizer.lr"]
-    assert differing([one, {**two, "seed": 2}]) == ["seed", "optimizer.lr"]
-    assert differing([{"a": 1}, {"a": True}]) == ["a"], "1 and true are not the same setting"
-    assert differing([{"a": None}, {}]) == [] and differing([{"a": "null"}, {}]) == ["a"]
+    assert differing_keys([one, two]) == ["optimizer.lr"]
+    assert differing_keys([one, {**two, "seed": 2}]) == ["seed", "optimizer.lr"]
+    assert differing_keys([{"a": 1}, {"a": True}]) == ["a"], "1 and true are not the same setting"
+    assert differing_keys([{"a": None}, {}]) == [] and differing_keys([{"a": "null"}, {}]) == ["a"]
 
 
 def test_runs_that_differ_by_seed_alone_are_siblings() -> None:
@@ -73,7 +81,7 @@ def test_runs_that_differ_by_seed_alone_are_siblings() -> None:
         {},
         base,
     ]
-    assert siblings(runs, ["d"] * 5 + ["other data"]) == [[0, 1], [2], [3], [4], [5]]
+    assert group_by_seed(runs, ["d"] * 5 + ["other data"]) == [[0, 1], [2], [3], [4], [5]]
 
 
 def test_aliases_that_multiply_are_refused_and_not_unfolded(tmp_path: Path) -> None:
@@ -125,14 +133,14 @@ def no_json(folder: Path) -> None:
 def test_a_broken_run_has_a_reason(tmp_path: Path, spoil) -> None:
     spoil(tmp_path)
     run = read_run(tmp_path, "x")
-    assert run.state == "broken" and run.problems and not run.usable
+    assert run.state == "broken" and run.problems and not run.is_drawable
     assert "\n" not in run.problems[0]
 
 
 def test_empty_and_unfinished_runs_are_told_from_finished_ones(tmp_path: Path) -> None:
     assert read_run(tmp_path, "x").state == "empty"
     run = read_run(metrics(tmp_path, GOOD), "x")
-    assert run.state == "unfinished" and "summary.json" in run.problems[0] and run.usable
+    assert run.state == "unfinished" and "summary.json" in run.problems[0] and run.is_drawable
     (tmp_path / "summary.json").write_text(json.dumps({"best": {"val/miou": 0.4}}))
     assert read_run(tmp_path, "x").state == "finished"
 
@@ -203,11 +211,11 @@ def test_a_metric_that_the_first_of_a_group_lacks_has_its_band(tmp_path: Path) -
         )
         for name, score in (("b", 0.4), ("c", 0.6))
     ]
-    drawn = curves_of([young, *whole], [[0, 1, 2]])
+    drawn = collect_curves([young, *whole], [[0, 1, 2]])
     (band,) = drawn["bands"]["val/miou"]
     assert band["x"] == [2] and band["y"] == [0.5] and band["group"] == 0
     assert len(drawn["bands"]["loss"]) == 1
-    assert curves_of([whole[0], young, whole[1]], [[0, 1, 2]])["bands"] == drawn["bands"]
+    assert collect_curves([whole[0], young, whole[1]], [[0, 1, 2]])["bands"] == drawn["bands"]
 
 
 def test_secrets_of_a_foreign_config_are_hidden(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outtake.runs.dashboards.bounded_queue import Backlog
+from outtake.runs.dashboards.bounded_queue import BoundedQueue
 from outtake.runs.dashboards.queued_logger import DashboardLogger
 from outtake.training.media import Overlay, Picture, Table
 
@@ -154,7 +154,7 @@ def test_one_that_hangs_costs_its_timeout_at_the_end_and_nothing_before(
 
 def test_the_backlog_of_one_that_hangs_is_bounded_and_counted(said: Any) -> None:
     recorder = Recorder(hangs="start")
-    logger = DashboardLogger("it", recorder.start, backlog=Backlog(most_calls=6))
+    logger = DashboardLogger("it", recorder.start, queue=BoundedQueue(max_items=6))
     use(logger, timeout_s=0.1)  # 9 calls
     for _ in range(3):
         logger.log_metrics({"late": 1.0}, 7)  # closed: nobody takes them
@@ -171,7 +171,7 @@ def test_one_that_is_too_slow_loses_the_newest_and_says_how_many(said: Any) -> N
         begin.wait(20)
         return recorder.start()
 
-    logger = DashboardLogger("it", start, backlog=Backlog(most_calls=4))
+    logger = DashboardLogger("it", start, queue=BoundedQueue(max_items=4))
     for step in range(10):
         logger.log_metrics({"train/loss": float(step)}, step)
     begin.set()
@@ -186,15 +186,15 @@ def test_one_that_is_too_slow_loses_the_newest_and_says_how_many(said: Any) -> N
 
 
 def test_a_backlog_holds_no_more_bytes_than_it_may() -> None:
-    backlog: Backlog[str] = Backlog(most_calls=100, most_bytes=10)
+    backlog: BoundedQueue[str] = BoundedQueue(max_items=100, max_bytes=10)
     assert backlog.put("larger than all, alone", 50)
     assert not backlog.put("no room", 1)
-    assert backlog.take(5) == ["larger than all, alone"]
+    assert backlog.get_batch(5) == ["larger than all, alone"]
     assert backlog.put("a", 6) and backlog.put("b", 4) and not backlog.put("c", 1)
-    assert backlog.take(1) == ["a"] and backlog.put("c", 6)
+    assert backlog.get_batch(1) == ["a"] and backlog.put("c", 6)
     backlog.close()
     assert not backlog.put("d", 0), "nobody takes it"
-    assert backlog.take(5) == ["b", "c"] and backlog.take(5) == []
+    assert backlog.get_batch(5) == ["b", "c"] and backlog.get_batch(5) == []
 
 
 def test_a_dashboard_that_nothing_is_handed_to_is_never_started() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOST_SETTINGS = 5_000
+MAX_SETTINGS = 5_000
 # What names a run or a place and has no part in what it does.
-_NAMES = ("name", "seed", "resume", "paths", "hydra", "logger", "experiment")
-_NOT_THERE = None
+_IDENTITY_KEYS = ("name", "seed", "resume", "paths", "hydra", "logger", "experiment")
+_MISSING = None
 
 
-def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+def flatten_settings(node: Any, prefix: str = "") -> dict[str, Any]:
     """Turn nested mappings into ``a.b.c`` keys; lists become one value, as text.
 
     Raises:
@@ -23,40 +23,40 @@ def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
     while waiting:
         key, value = waiting.pop()
         visited += 1
-        if visited > 2 * MOST_SETTINGS:
-            raise ValueError(f"config.yaml has more than {MOST_SETTINGS} settings")
+        if visited > 2 * MAX_SETTINGS:
+            raise ValueError(f"config.yaml has more than {MAX_SETTINGS} settings")
         if isinstance(value, Mapping) and value:
             waiting += [
                 (f"{key}.{name}" if key else str(name), inner) for name, inner in value.items()
             ]
         elif isinstance(value, list):
-            flat[key] = _listed(value)
+            flat[key] = _format_list(value)
         elif isinstance(value, Mapping):
             flat[key] = "{}"
         else:
-            flat[key] = value if isinstance(value, bool | int | float) else _text(value)
+            flat[key] = value if isinstance(value, bool | int | float) else _format_value(value)
     return dict(sorted(flat.items()))
 
 
-def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the keys that do not have one and the same value in all configs, sorted.
 
     A key that some configs lack differs. The run's name and its machine's places are left out.
     """
-    keys = sorted({key for config in configs for key in config if not _is_name(key)})
+    keys = sorted({key for config in configs for key in config if not _is_identity_key(key)})
     if any(config.get("seed") != configs[0].get("seed") for config in configs):
         keys = ["seed", *keys]
     return [
         key
         for key in keys
         if any(
-            _told(config.get(key, _NOT_THERE)) != _told(configs[0].get(key, _NOT_THERE))
+            _typed_text(config.get(key, _MISSING)) != _typed_text(configs[0].get(key, _MISSING))
             for config in configs
         )
     ]
 
 
-def siblings(configs: Sequence[Mapping[str, Any]], data: Sequence[str]) -> list[list[int]]:
+def group_by_seed(configs: Sequence[Mapping[str, Any]], data: Sequence[str]) -> list[list[int]]:
     """Group runs whose settings agree in all but the seed.
 
     Args:
@@ -68,28 +68,33 @@ def siblings(configs: Sequence[Mapping[str, Any]], data: Sequence[str]) -> list[
     """
     groups: dict[Any, list[int]] = {}
     for index, (config, fingerprint) in enumerate(zip(configs, data, strict=True)):
-        told = tuple((key, _told(value)) for key, value in config.items() if not _is_name(key))
+        told = tuple(
+            (key, _typed_text(value)) for key, value in config.items() if not _is_identity_key(key)
+        )
         groups.setdefault((told, fingerprint) if told else index, []).append(index)
     return list(groups.values())
 
 
-def _is_name(key: str) -> bool:
-    return key.partition(".")[0] in _NAMES
+def _is_identity_key(key: str) -> bool:
+    return key.partition(".")[0] in _IDENTITY_KEYS
 
 
-def _told(value: Any) -> tuple[str, str]:
+def _typed_text(value: Any) -> tuple[str, str]:
     # True == 1 in Python, and not in a config.
     return type(value).__name__, str(value)
 
 
-def _listed(values: list[Any], depth: int = 0) -> str:
+def _format_list(values: list[Any], depth: int = 0) -> str:
     if depth > 8 or len(values) > 200:
         return "[...]"
-    parts = (_listed(v, depth + 1) if isinstance(v, list) else _text(v)[:200] for v in values)
-    return _text("[" + ", ".join(parts) + "]")
+    parts = (
+        _format_list(v, depth + 1) if isinstance(v, list) else _format_value(v)[:200]
+        for v in values
+    )
+    return _format_value("[" + ", ".join(parts) + "]")
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
         # Aliases may make a mapping in a list endless; its keys tell enough.
         return "{" + ", ".join(str(key)[:80] for key in list(value)[:20]) + "}"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def thin(values: Floats, most: int) -> NDArray[np.int64]:
+def downsample(values: Floats, max_points: int) -> NDArray[np.int64]:
     """Choose which points of a curve to keep.
 
     The curve is cut into equal stretches, and of each its lowest and its highest point stay, as
@@ -18,15 +18,15 @@ def thin(values: Floats, most: int) -> NDArray[np.int64]:
 
     Args:
         values: finite, (N,), in the order of the curve.
-        most: how many to keep; at least 4.
+        max_points: how many to keep; at least 4.
 
     Returns:
-        Increasing positions, at most ``most``; all of them if there are no more.
+        Increasing positions, at most ``max_points``; all of them if there are no more.
     """
     count = len(values)
-    if count <= most:
+    if count <= max_points:
         return np.arange(count)
-    edges = np.linspace(0, count, max((most - 2) // 2, 1) + 1).astype(np.int64)
+    edges = np.linspace(0, count, max((max_points - 2) // 2, 1) + 1).astype(np.int64)
     kept = {0, count - 1}
     for begin, end in pairwise(edges.tolist()):
         stretch = values[begin:end]

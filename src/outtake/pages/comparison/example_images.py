@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 
 from outtake.core.types import Frame
-from outtake.pages.comparison.run_record import Run
-from outtake.pages.encode_pictures import data_uri, read_picture, shrunk
+from outtake.pages.comparison.run_record import RunRecord
+from outtake.pages.encode_pictures import encode_data_uri, read_picture, shrink_to_width
 
 WIDTH_PX = 400
-LEAST_WIDTH_PX = 96
+MIN_WIDTH_PX = 96
 # Of all pictures of a page, as they stand in it.
-MOST_BYTES = 2_600_000
-PARTS = 3  # image, truth, prediction
+MAX_BYTES = 2_600_000
+COLUMNS = 3  # image, truth, prediction
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ExampleSheet:
     """A run's picture, cut into its columns.
 
     Attributes:
@@ -35,7 +35,7 @@ class Sheet:
     columns: tuple[Frame, Frame, Frame]
 
 
-def gallery(runs: Sequence[Run]) -> tuple[list[Any], list[Any]]:
+def example_images(runs: Sequence[RunRecord]) -> tuple[list[Any], list[Any]]:
     """Return what to show of each run, and what runs share.
 
     Image and truth are kept once for all runs that were validated on the same images. Pictures
@@ -48,45 +48,54 @@ def gallery(runs: Sequence[Run]) -> tuple[list[Any], list[Any]]:
     width_px = WIDTH_PX
     # Guessed, so that in most cases nothing is encoded twice: 40 kB for a sheet of 400 pixels.
     count = max(sum(run.picture is not None for run in runs), 1)
-    width_px = max(LEAST_WIDTH_PX, min(WIDTH_PX, round(400 * (MOST_BYTES / count / 40e3) ** 0.5)))
+    width_px = max(MIN_WIDTH_PX, min(WIDTH_PX, round(400 * (MAX_BYTES / count / 40e3) ** 0.5)))
     with ThreadPoolExecutor(2) as pool:
-        sheets = list(pool.map(lambda run: _sheet(run, width_px), runs))
+        sheets = list(pool.map(lambda run: _read_sheet(run, width_px), runs))
         while True:
-            shown, scenes = _encoded(sheets, width_px, pool)
+            shown, scenes = _encode_sheets(sheets, width_px, pool)
             size = sum(len(each["prediction"]) for each in shown if each)
             size += sum(len(uri) for scene in scenes for uri in scene.values())
-            if size <= MOST_BYTES or width_px <= LEAST_WIDTH_PX:
+            if size <= MAX_BYTES or width_px <= MIN_WIDTH_PX:
                 return shown, scenes
-            shrink = (MOST_BYTES / size) ** 0.5 * 0.95
-            width_px = max(LEAST_WIDTH_PX, int(width_px * shrink))
+            shrink = (MAX_BYTES / size) ** 0.5 * 0.95
+            width_px = max(MIN_WIDTH_PX, int(width_px * shrink))
 
 
-def _sheet(run: Run, width_px: int) -> Sheet | None:
+def _read_sheet(run: RunRecord, width_px: int) -> ExampleSheet | None:
     picture = None if run.picture is None else read_picture(run.picture)
-    if picture is None or picture.shape[1] < PARTS:
+    if picture is None or picture.shape[1] < COLUMNS:
         return None
-    width = picture.shape[1] // PARTS
-    image, truth, prediction = (picture[:, i * width : (i + 1) * width] for i in range(PARTS))
+    width = picture.shape[1] // COLUMNS
+    image, truth, prediction = (picture[:, i * width : (i + 1) * width] for i in range(COLUMNS))
     # Of a coarse copy of the image alone: it is the same file in every run of the same data.
     coarse = cv2.resize(np.ascontiguousarray(image), (64, 64), interpolation=cv2.INTER_AREA)
     scene = hashlib.sha256(coarse.tobytes() + str(image.shape).encode()).hexdigest()
-    return Sheet(
-        scene, (shrunk(image, width_px), shrunk(truth, width_px), shrunk(prediction, width_px))
+    return ExampleSheet(
+        scene,
+        (
+            shrink_to_width(image, width_px),
+            shrink_to_width(truth, width_px),
+            shrink_to_width(prediction, width_px),
+        ),
     )
 
 
-def _encoded(
-    sheets: Sequence[Sheet | None], width_px: int, pool: ThreadPoolExecutor
+def _encode_sheets(
+    sheets: Sequence[ExampleSheet | None], width_px: int, pool: ThreadPoolExecutor
 ) -> tuple[list[Any], list[Any]]:
     places: dict[str, int] = {}
     scenes: list[Any] = []
     for sheet in sheets:
         if sheet is not None and sheet.scene not in places:
             places[sheet.scene] = len(scenes)
-            image, truth = (data_uri(shrunk(part, width_px)) for part in sheet.columns[:2])
+            image, truth = (
+                encode_data_uri(shrink_to_width(part, width_px)) for part in sheet.columns[:2]
+            )
             scenes.append({"image": image, "truth": truth})
     uris = pool.map(
-        lambda sheet: None if sheet is None else data_uri(shrunk(sheet.columns[2], width_px)),
+        lambda sheet: (
+            None if sheet is None else encode_data_uri(shrink_to_width(sheet.columns[2], width_px))
+        ),
         sheets,
     )
     shown = [

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-DEPTH = 4
-_MARKS = ("config.yaml", "metrics.jsonl", "summary.json")
+MAX_DEPTH = 4
+_RUN_FILES = ("config.yaml", "metrics.jsonl", "summary.json")
 
 
-def find_runs(places: Sequence[Path]) -> list[tuple[Path, str]]:
+def find_runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     """Return run folders with names that tell them apart.
 
     A folder that is no run but holds some, as a multirun's does, stands for those. One that
@@ -21,9 +21,9 @@ def find_runs(places: Sequence[Path]) -> list[tuple[Path, str]]:
         folder that all have in common.
     """
     found: list[Path] = []
-    for place in places:
+    for place in paths:
         if place.is_dir():
-            found += _runs_in(place, DEPTH) or [place]
+            found += _runs_in(place, MAX_DEPTH) or [place]
     folders = list(dict.fromkeys(path.absolute() for path in found))
     if not folders:
         return []
@@ -32,17 +32,17 @@ def find_runs(places: Sequence[Path]) -> list[tuple[Path, str]]:
 
 
 def _runs_in(folder: Path, depth: int) -> list[Path]:
-    if any((folder / mark).is_file() for mark in _MARKS):
+    if any((folder / mark).is_file() for mark in _RUN_FILES):
         return [folder]
     if depth == 0:
         return []
     try:
-        inner = sorted((p for p in folder.iterdir() if p.is_dir()), key=_natural)
+        inner = sorted((p for p in folder.iterdir() if p.is_dir()), key=_natural_order)
     except OSError:
         return []
     return [run for path in inner for run in _runs_in(path, depth - 1)]
 
 
-def _natural(path: Path) -> tuple[bool, int, str]:
+def _natural_order(path: Path) -> tuple[bool, int, str]:
     # The jobs of a multirun are numbered: 2 comes before 10.
     return not path.name.isdigit(), int(path.name) if path.name.isdecimal() else 0, path.name

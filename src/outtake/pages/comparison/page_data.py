@@ -7,29 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from outtake.pages.comparison.config_differences import differing, siblings
-from outtake.pages.comparison.curves import curves_of
-from outtake.pages.comparison.example_images import gallery
+from outtake.pages.comparison.config_differences import differing_keys, group_by_seed
+from outtake.pages.comparison.curves import collect_curves
+from outtake.pages.comparison.example_images import example_images
 from outtake.pages.comparison.pareto import pareto_front
-from outtake.pages.comparison.run_record import OBJECTIVE, Run
-from outtake.pages.comparison.untrusted_files import mapping, number
+from outtake.pages.comparison.run_record import OBJECTIVE, RunRecord
+from outtake.pages.comparison.untrusted_files import as_finite_number, as_mapping
 
 MOST_SETTINGS_SHOWN = 60
 _MOST_EVALUATIONS = 6
 
 
-def content(runs: Sequence[Run], title: str) -> dict[str, Any]:
+def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
     """Return what ``compare.js`` draws; runs without anything to draw are only listed."""
-    shown = [run for run in runs if run.usable]
+    shown = [run for run in runs if run.is_drawable]
     listed = [
         {"name": run.name, "state": run.state, "reason": "; ".join(run.problems)}
         for run in runs
         if run.problems
     ]
-    keys = differing([run.settings for run in shown]) if shown else []
-    pictures, scenes = gallery(shown)
-    rows = [_row(run, keys[:MOST_SETTINGS_SHOWN]) for run in shown]
-    groups = siblings([run.settings for run in shown], [run.data for run in shown])
+    keys = differing_keys([run.settings for run in shown]) if shown else []
+    pictures, scenes = example_images(shown)
+    rows = [_run_row(run, keys[:MOST_SETTINGS_SHOWN]) for run in shown]
+    groups = group_by_seed([run.settings for run in shown], [run.data for run in shown])
     grouped = [group_row(members, rows, keys[:MOST_SETTINGS_SHOWN]) for members in groups]
     return {
         "title": title,
@@ -40,20 +40,20 @@ def content(runs: Sequence[Run], title: str) -> dict[str, Any]:
         "settings": keys[:MOST_SETTINGS_SHOWN],
         "settings_left_out": max(len(keys) - MOST_SETTINGS_SHOWN, 0),
         "classes": list(dict.fromkeys(name for row in rows for name in row["iou"])),
-        "fronts": {"runs": fronts(rows), "groups": fronts(grouped)},
-        **curves_of(shown, groups),
+        "fronts": {"runs": fronts_by_device(rows), "groups": fronts_by_device(grouped)},
+        **collect_curves(shown, groups),
         "scenes": scenes,
         "listed": listed,
         "notes": _notes(shown),
     }
 
 
-def _row(run: Run, keys: Sequence[str]) -> dict[str, Any]:
-    forward = _forward(run)
+def _run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
+    forward = _forward_time(run)
     return {
         "name": run.name,
         "state": run.state,
-        "values": _values(run, forward["ms"]),
+        "values": _run_values(run, forward["ms"]),
         "iou": _class_iou(run),
         "settings": {key: run.settings.get(key) for key in keys},
         "device": forward["device"],
@@ -65,16 +65,18 @@ def group_row(
 ) -> dict[str, Any]:
     """Return the row of runs that differ by seed alone: means, and sample deviations."""
     first = rows[members[0]]
-    own = [rows[index] for index in members]
+    member_rows = [rows[index] for index in members]
     words = [f"{key.rpartition('.')[2]}={first['settings'][key]}" for key in keys if key != "seed"]
-    label = f"{', '.join(words[:3]) or first['name']} ({len(own)} runs)"
-    seeds = ", ".join(str(row["settings"].get("seed")) for row in own)
-    values, spread = _mean_and_spread([row["values"] for row in own])
-    iou, iou_spread = _mean_and_spread([row["iou"] for row in own])
-    devices = {row["device"] for row in own if row["device"]}
+    label = f"{', '.join(words[:3]) or first['name']} ({len(member_rows)} runs)"
+    seeds = ", ".join(str(row["settings"].get("seed")) for row in member_rows)
+    values, spread = _mean_and_spread([row["values"] for row in member_rows])
+    iou, iou_spread = _mean_and_spread([row["iou"] for row in member_rows])
+    devices = {row["device"] for row in member_rows if row["device"]}
     return {
-        "name": label if len(own) > 1 else first["name"],
-        "state": "finished" if all(row["state"] == "finished" for row in own) else "unfinished",
+        "name": label if len(member_rows) > 1 else first["name"],
+        "state": "finished"
+        if all(row["state"] == "finished" for row in member_rows)
+        else "unfinished",
         "members": list(members),
         "values": values,
         "spread": spread,
@@ -98,60 +100,60 @@ def _mean_and_spread(
     return means, spreads
 
 
-def score(run: Run) -> float | None:
+def best_score(run: RunRecord) -> float | None:
     """Return the run's objective: of its best validation, else of its newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
     for record in reversed(run.evaluations):
-        if record.get("split") == "val" and number(record.get("miou")) is not None:
-            return number(record.get("miou"))
+        if record.get("split") == "val" and as_finite_number(record.get("miou")) is not None:
+            return as_finite_number(record.get("miou"))
     return None
 
 
-def _forward(run: Run) -> dict[str, Any]:
+def _forward_time(run: RunRecord) -> dict[str, Any]:
     # An evaluation is newer than training, and may have been made on the device that matters.
     for record in [*reversed(run.evaluations), run.summary]:
-        ms = number(record.get("forward_ms"))
+        ms = as_finite_number(record.get("forward_ms"))
         if ms is not None and ms > 0:
-            device = mapping(record.get("forward")).get("device")
+            device = as_mapping(record.get("forward")).get("device")
             return {"ms": ms, "device": str(device or "device not named")[:120]}
     return {"ms": None, "device": None}
 
 
-def _values(run: Run, forward_ms: float | None) -> dict[str, float | None]:
-    wall_s = number(run.summary.get("wall_time_s"))
+def _run_values(run: RunRecord, forward_ms: float | None) -> dict[str, float | None]:
+    wall_s = as_finite_number(run.summary.get("wall_time_s"))
     values = {
-        "score": score(run),
+        "score": best_score(run),
         "accuracy": run.best.get("val/pixel_accuracy"),
         "loss": run.best.get("val/loss"),
-        "epochs": number(run.summary.get("epochs")),
+        "epochs": as_finite_number(run.summary.get("epochs")),
         "minutes": None if wall_s is None else wall_s / 60,
-        "rate": number(run.summary.get("samples_per_second")),
-        "parameters": number(run.summary.get("parameters")),
+        "rate": as_finite_number(run.summary.get("samples_per_second")),
+        "parameters": as_finite_number(run.summary.get("parameters")),
         "forward": forward_ms,
     }
     for record in run.evaluations:
-        values[f"evaluation {record['where']}"] = number(record.get("miou"))
+        values[f"evaluation {record['where']}"] = as_finite_number(record.get("miou"))
     return values
 
 
-def _evaluation_names(runs: Sequence[Run]) -> list[str]:
+def _evaluation_names(runs: Sequence[RunRecord]) -> list[str]:
     names = {str(record["where"]) for run in runs for record in run.evaluations}
     return sorted(names)[:_MOST_EVALUATIONS]
 
 
-def _class_iou(run: Run) -> dict[str, float]:
+def _class_iou(run: RunRecord) -> dict[str, float]:
     """Return the IoU of each class at the best validation, else of the newest evaluation on val."""
     prefix = "val/iou/"
     iou = {k.removeprefix(prefix): v for k, v in run.best.items() if k.startswith(prefix)}
     for record in reversed(run.evaluations):
         if not iou and record.get("split") == "val":
-            pairs = mapping(record.get("iou")).items()
-            iou = {str(key): n for key, v in pairs if (n := number(v)) is not None}
+            pairs = as_mapping(record.get("iou")).items()
+            iou = {str(key): n for key, v in pairs if (n := as_finite_number(v)) is not None}
     return iou
 
 
-def fronts(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+def fronts_by_device(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
     """Return the positions on the front for each device: times of two do not compare."""
     there: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
@@ -170,7 +172,7 @@ def fronts(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
     }
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
+def _notes(runs: Sequence[RunRecord]) -> list[str]:
     notes = []
     if len({run.data for run in runs if run.data}) > 1:
         notes.append(

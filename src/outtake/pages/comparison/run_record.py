@@ -15,13 +15,19 @@ import numpy as np
 import yaml
 
 from outtake.core.redact import HIDDEN, SECRET_NAME, redact
-from outtake.pages.comparison.config_differences import flatten
+from outtake.pages.comparison.config_differences import flatten_settings
 from outtake.pages.comparison.downsample_curves import Floats
-from outtake.pages.comparison.untrusted_files import json_of, mapping, number, short, text_of
+from outtake.pages.comparison.untrusted_files import (
+    as_finite_number,
+    as_mapping,
+    first_line,
+    read_json_object,
+    read_text_file,
+)
 
 OBJECTIVE = "val/miou"
-MOST_METRICS = 300
-_DEEPEST = 100
+MAX_METRICS = 300
+_MAX_NESTING = 100
 _PICTURE = re.compile(r"val_epoch_(\d+)(?:_step_(\d+))?\.png")
 # The C parser is ten times as fast; both make plain containers only.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +47,7 @@ class Curve:
 
 
 @dataclass
-class Run:
+class RunRecord:
     """A run folder as it was found.
 
     Attributes:
@@ -74,34 +80,34 @@ class Run:
     picture: Path | None = None
 
     @property
-    def usable(self) -> bool:
+    def is_drawable(self) -> bool:
         """Whether there is something to draw."""
         return bool(self.curves or self.best or self.evaluations)
 
 
-def read_run(path: Path, name: str) -> Run:
+def read_run(path: Path, name: str) -> RunRecord:
     """Read a run folder; whatever is wrong with it ends up in ``problems``."""
-    run = Run(path, name)
+    run = RunRecord(path, name)
     try:
-        run.settings = _settings(run)
-        run.summary = json_of(path, "summary.json", run.problems) or {}
-        run.environment = json_of(path, "environment.json", run.problems) or {}
-        data = json_of(path, "data.json", run.problems) or {}
+        run.settings = _read_settings(run)
+        run.summary = read_json_object(path, "summary.json", run.problems) or {}
+        run.environment = read_json_object(path, "environment.json", run.problems) or {}
+        data = read_json_object(path, "data.json", run.problems) or {}
         run.data = str(data.get("fingerprint") or "")
         _read_metrics(run)
         _read_evaluations(run)
-        run.picture = _picture(run)
-        run.state = _state(run)
+        run.picture = _find_picture(run)
+        run.state = _classify_state(run)
     except OSError as error:
         run.state = "broken"
-        run.problems.append(f"can not be read ({error.strerror or short(error)})")
+        run.problems.append(f"can not be read ({error.strerror or first_line(error)})")
     return run
 
 
-def _state(run: Run) -> str:
-    if run.problems and not run.usable:
+def _classify_state(run: RunRecord) -> str:
+    if run.problems and not run.is_drawable:
         return "broken"
-    if not run.usable:
+    if not run.is_drawable:
         found = any((run.path / name).exists() for name in ("config.yaml", "summary.json"))
         run.problems.append(
             "nothing was logged yet" if found else "no config.yaml, metrics.jsonl or summary.json"
@@ -113,8 +119,8 @@ def _state(run: Run) -> str:
     return "finished"
 
 
-def _settings(run: Run) -> dict[str, Any]:
-    text = text_of(run.path, "config.yaml", run.problems)
+def _read_settings(run: RunRecord) -> dict[str, Any]:
+    text = read_text_file(run.path, "config.yaml", run.problems)
     if text is None:
         return {}
     try:
@@ -122,9 +128,9 @@ def _settings(run: Run) -> dict[str, Any]:
         plain = yaml.load(text, Loader=_Loader)
         if not isinstance(plain, Mapping):
             raise ValueError("config.yaml is no mapping")
-        return _hide_secrets(flatten(plain))
+        return _hide_secrets(flatten_settings(plain))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        run.problems.append(f"config.yaml can not be read ({short(error)})")
+        run.problems.append(f"config.yaml can not be read ({first_line(error)})")
         return {}
 
 
@@ -134,7 +140,7 @@ def _redacted_text(text: str) -> str:
     return redact(text)
 
 
-def _redacted(value: Any) -> Any:
+def _redact_setting(value: Any) -> Any:
     return _redacted_text(value) if isinstance(value, str) else value
 
 
@@ -144,21 +150,21 @@ def _check_nesting(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"nested more than {_DEEPEST} deep")
+        if depth > _MAX_NESTING:
+            raise ValueError(f"nested more than {_MAX_NESTING} deep")
 
 
 def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
     # train.py hides them already; this folder may come from elsewhere.
     secret = {key for key in flat if any(map(SECRET_NAME.search, key.split(".")))}
     return {
-        key: HIDDEN if key in secret and value != "null" else _redacted(value)
+        key: HIDDEN if key in secret and value != "null" else _redact_setting(value)
         for key, value in flat.items()
     }
 
 
-def _read_metrics(run: Run) -> None:
-    text = text_of(run.path, "metrics.jsonl", run.problems)
+def _read_metrics(run: RunRecord) -> None:
+    text = read_text_file(run.path, "metrics.jsonl", run.problems)
     if text is None:
         return
     steps: dict[str, list[float]] = {}
@@ -175,26 +181,26 @@ def _read_metrics(run: Run) -> None:
             # A run that was killed may have left half a line, and only at the end.
             bad += position + 1 < len(lines)
             continue
-        step = number(record.get("step"))
+        step = as_finite_number(record.get("step"))
         for key, value in items:
-            plain = number(value)
+            plain = as_finite_number(value)
             if plain is None or step is None or key in ("step", "time_s"):
                 continue
-            if key not in values and len(values) >= MOST_METRICS:
+            if key not in values and len(values) >= MAX_METRICS:
                 continue
             steps.setdefault(key, []).append(step)
             values.setdefault(key, []).append(plain)
-        score = number(record.get(OBJECTIVE))
+        score = as_finite_number(record.get(OBJECTIVE))
         if score is not None and score > run.best.get(OBJECTIVE, -math.inf):
-            run.best = {k: n for k, v in items if (n := number(v)) is not None}
+            run.best = {k: n for k, v in items if (n := as_finite_number(v)) is not None}
     if bad:
         run.problems.append(f"{bad} lines of metrics.jsonl can not be read")
     for key in values:
         if key != "epoch":
-            run.curves[key] = _in_order(steps[key], values[key])
+            run.curves[key] = _sort_by_step(steps[key], values[key])
 
 
-def _in_order(steps: list[float], values: list[float]) -> Curve:
+def _sort_by_step(steps: list[float], values: list[float]) -> Curve:
     # A resumed run logs again what it had done after its last checkpoint: the later one counts.
     x, y = np.array(steps), np.array(values)
     if (np.diff(x) > 0).all():
@@ -203,9 +209,9 @@ def _in_order(steps: list[float], values: list[float]) -> Curve:
     return Curve(unique, y[::-1][last])
 
 
-def _read_evaluations(run: Run) -> None:
-    best = mapping(run.summary.get("best"))
-    known = {key: n for key, v in best.items() if (n := number(v)) is not None}
+def _read_evaluations(run: RunRecord) -> None:
+    best = as_mapping(run.summary.get("best"))
+    known = {key: n for key, v in best.items() if (n := as_finite_number(v)) is not None}
     if OBJECTIVE in known:
         run.best = known
     folder = run.path / "evaluation"
@@ -213,14 +219,14 @@ def _read_evaluations(run: Run) -> None:
         return
     found = []
     for path in sorted(folder.rglob("metrics.json"))[:50]:
-        record = json_of(run.path, str(path.relative_to(run.path)), run.problems)
+        record = read_json_object(run.path, str(path.relative_to(run.path)), run.problems)
         if record is not None:
             record["where"] = str(path.parent.relative_to(folder))
-            found.append((_changed(path), record))
+            found.append((_modified_s(path), record))
     run.evaluations = [record for _, record in sorted(found, key=lambda pair: pair[0])]
 
 
-def _picture(run: Run) -> Path | None:
+def _find_picture(run: RunRecord) -> Path | None:
     folder = run.path / "images"
     if not folder.is_dir():
         return None
@@ -229,7 +235,7 @@ def _picture(run: Run) -> Path | None:
         for path in folder.glob("val_epoch_*.png")
         if (name := _PICTURE.fullmatch(path.name))
     }
-    epoch, step = (number(run.best.get(key)) for key in ("epoch", "step"))
+    epoch, step = (as_finite_number(run.best.get(key)) for key in ("epoch", "step"))
     if epoch is not None:
         # Pictures are named by the steps that are done where an epoch has several; a record has the
         # number of the last step, from 0, or while gradients accumulate that of the running one.
@@ -240,7 +246,7 @@ def _picture(run: Run) -> Path | None:
     return pictures[max(pictures)] if pictures else None
 
 
-def _changed(path: Path) -> float:
+def _modified_s(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

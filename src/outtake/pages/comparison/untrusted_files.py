@@ -12,7 +12,7 @@ _MOST_BYTES = {"config.yaml": 1_000_000, "metrics.jsonl": 500_000_000}
 _OTHER_FILES_BYTES = 50_000_000
 
 
-def number(value: Any) -> float | None:
+def as_finite_number(value: Any) -> float | None:
     """Return a finite number as float, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -23,20 +23,20 @@ def number(value: Any) -> float | None:
     return plain if math.isfinite(plain) else None
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
     """Return a mapping as it is, and an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
-def json_of(folder: Path, name: str, problems: list[str]) -> dict[str, Any] | None:
+def read_json_object(folder: Path, name: str, problems: list[str]) -> dict[str, Any] | None:
     """Return a JSON object; None if there is none, and why among ``problems``."""
-    text = text_of(folder, name, problems)
+    text = read_text_file(folder, name, problems)
     if text is None:
         return None
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        problems.append(f"{name} can not be read ({short(error)})")
+        problems.append(f"{name} can not be read ({first_line(error)})")
         return None
     if not isinstance(record, dict):
         problems.append(f"{name} is no JSON object")
@@ -44,7 +44,7 @@ def json_of(folder: Path, name: str, problems: list[str]) -> dict[str, Any] | No
     return record
 
 
-def text_of(folder: Path, name: str, problems: list[str]) -> str | None:
+def read_text_file(folder: Path, name: str, problems: list[str]) -> str | None:
     """Return a file's text; None if there is none, and why among ``problems``."""
     path = folder / name
     try:
@@ -63,7 +63,7 @@ def text_of(folder: Path, name: str, problems: list[str]) -> str | None:
         return None
 
 
-def short(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of what an error says."""
     text = str(error).strip().partition("\n")[0][:120]
     return text or type(error).__name__

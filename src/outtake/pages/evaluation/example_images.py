@@ -12,24 +12,24 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
 from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.evaluation.evaluator import Example
-from outtake.pages.encode_pictures import data_uri, shrunk
+from outtake.pages.encode_pictures import encode_data_uri, shrink_to_width
 
 WIDTH_PX = 420
 WRONG = (214, 64, 64)
 UNLABELLED = (40, 40, 46)
 
 
-def strips(
+def example_rows(
     examples: Sequence[Example], labels: LabelSpace, ids: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return one row of pictures for each image, as ``data:`` addresses."""
     return [
-        {"id": ids[example.index], "miou": example.miou, **_pictures(example, labels)}
+        {"id": ids[example.index], "miou": example.miou, **_encode_pictures(example, labels)}
         for example in examples
     ]
 
 
-def error_map(image: Frame, example: Example, ignore_index: int) -> Frame:
+def draw_errors(image: Frame, example: Example, ignore_index: int) -> Frame:
     """Paint wrong pixels red on the darkened image, unlabelled ones dark.
 
     Args:
@@ -44,7 +44,7 @@ def error_map(image: Frame, example: Example, ignore_index: int) -> Frame:
     return painted
 
 
-def _pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
+def _encode_pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
     height, width = example.truth.shape
     image = example.image
     image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, 2)
@@ -54,6 +54,8 @@ def _pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
         "image": image,
         "truth": colourise(example.truth, palette),
         "predicted": overlay_labels(image, example.predicted, palette),
-        "errors": error_map(image, example, labels.ignore_index),
+        "errors": draw_errors(image, example, labels.ignore_index),
     }
-    return {key: data_uri(shrunk(picture, WIDTH_PX)) for key, picture in drawn.items()}
+    return {
+        key: encode_data_uri(shrink_to_width(picture, WIDTH_PX)) for key, picture in drawn.items()
+    }

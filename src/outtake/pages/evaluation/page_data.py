@@ -7,10 +7,10 @@ from typing import Any
 
 from outtake.core.labels import LabelSpace
 from outtake.evaluation.evaluator import BestWorst
-from outtake.pages.evaluation.example_images import strips
+from outtake.pages.evaluation.example_images import example_rows
 
 
-def content(
+def page_data(
     record: Mapping[str, Any], extremes: BestWorst, labels: LabelSpace, ids: list[str]
 ) -> dict[str, Any]:
     """Return what ``report.js`` draws.
@@ -30,6 +30,6 @@ def content(
         "per_image": [
             {"id": each["id"], "miou": each["miou"]} for each in record.get("per_image", [])
         ][:2000],
-        "worst": strips(extremes.worst, labels, ids),
-        "best": strips(extremes.best, labels, ids),
+        "worst": example_rows(extremes.worst, labels, ids),
+        "best": example_rows(extremes.best, labels, ids),
     }

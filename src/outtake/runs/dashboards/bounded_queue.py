@@ -9,17 +9,17 @@ from typing import Generic, TypeVar
 Call = TypeVar("Call")
 
 
-class Backlog(Generic[Call]):
+class BoundedQueue(Generic[Call]):
     """A queue between one thread that must not wait and one that may.
 
     Args:
-        most_calls: that wait at a time.
-        most_bytes: that they hold together.
+        max_items: that wait at a time.
+        max_bytes: that they hold together.
     """
 
-    def __init__(self, most_calls: int = 10_000, most_bytes: int = 64 * 2**20) -> None:
-        self._most_calls = most_calls
-        self._most_bytes = most_bytes
+    def __init__(self, max_items: int = 10_000, max_bytes: int = 64 * 2**20) -> None:
+        self._most_calls = max_items
+        self._most_bytes = max_bytes
         self._waiting: deque[tuple[Call, int]] = deque()
         self._bytes = 0
         self._closed = False
@@ -45,19 +45,19 @@ class Backlog(Generic[Call]):
             self._changed.notify()
             return True
 
-    def take(self, most: int, gather_s: float = 0.0) -> list[Call]:
-        """Wait for calls and return the first ``most``; none when it is closed and empty.
+    def get_batch(self, max_items: int, linger_s: float = 0.0) -> list[Call]:
+        """Wait for calls and return the first ``max_items``; none when it is closed and empty.
 
         Args:
-            most: calls.
-            gather_s: after the first has come, how long others may join it.
+            max_items: calls.
+            linger_s: after the first has come, how long others may join it.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self._changed.wait_for(
-                lambda: len(self._waiting) >= most or self._closed, timeout=gather_s
+                lambda: len(self._waiting) >= max_items or self._closed, timeout=linger_s
             )
-            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(max_items, len(self._waiting)))]
             self._bytes -= sum(size for _, size in taken)
             return [call for call, _ in taken]
 

@@ -17,7 +17,7 @@ from mlflow.entities import Metric, Param
 from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
 
 from outtake.core.file_lock import FolderLock
-from outtake.runs.dashboards.protocol import Scalars, Settings, keep_id, kept_id
+from outtake.runs.dashboards.protocol import FlatConfig, ScalarRecord, load_run_id, save_run_id
 from outtake.training.media import Picture, Table
 
 Item = TypeVar("Item")
@@ -30,12 +30,12 @@ for _chatty in ("mlflow", "alembic"):
 _MOST_METRICS = 1000
 _MOST_PARAMS = 100
 _PARAM_LETTERS = 6000
-_NO_NAME = re.compile(r"[^\w\-. :/]")
+_FORBIDDEN_IN_NAMES = re.compile(r"[^\w\-. :/]")
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-_SETTING_UP_S = 60.0
+_SETUP_TIMEOUT_S = 60.0
 
 
-class Mlflow:
+class MlflowDashboard:
     """Curves, pictures, tables as JSON, and the config as parameters.
 
     Args:
@@ -53,7 +53,7 @@ class Mlflow:
             # Runs beside each other wait for each other's writes.
             uri = f"sqlite:///{folder / 'mlflow.db'}?timeout=60"
             files = (folder / "mlflow").as_uri()
-        with _alone(folder):
+        with _setup_lock(folder):
             self._client = MlflowClient(uri, uri)
             known = self._client.get_experiment_by_name(experiment)
             of = (
@@ -61,42 +61,42 @@ class Mlflow:
                 if known is None
                 else known.experiment_id
             )
-        self._run = kept_id(run_dir, "mlflow") or keep_id(
+        self._run = load_run_id(run_dir, "mlflow") or save_run_id(
             run_dir, "mlflow", self._client.create_run(of, run_name=run_dir.name).info.run_id
         )
         self._client.update_run(self._run, status="RUNNING")
 
-    def settings(self, settings: Settings) -> None:
+    def log_config(self, settings: FlatConfig) -> None:
         """Log parameters; those of a run that goes on with others stay as they were begun with."""
         known = self._client.get_run(self._run).data.params
         params = [
-            Param(_name(key), str(value)[:_PARAM_LETTERS])
+            Param(_mlflow_name(key), str(value)[:_PARAM_LETTERS])
             for key, value in settings.items()
-            if _name(key) not in known
+            if _mlflow_name(key) not in known
         ]
-        for some in _batches(params, _MOST_PARAMS):
+        for some in _split_into_batches(params, _MOST_PARAMS):
             self._client.log_batch(self._run, params=some)
 
-    def scalars(self, records: Sequence[Scalars]) -> None:
+    def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Log curves, many records in one transaction."""
         metrics = [
-            Metric(_name(name), value, round(record.time_s * 1000), record.step)
+            Metric(_mlflow_name(name), value, round(record.time_s * 1000), record.step)
             for record in records
             for name, value in record.values.items()
         ]
-        for some in _batches(metrics, _MOST_METRICS):
+        for some in _split_into_batches(metrics, _MOST_METRICS):
             self._client.log_batch(self._run, metrics=some)
 
-    def picture(self, picture: Picture, step: int) -> None:
+    def log_picture(self, picture: Picture, step: int) -> None:
         """Log a picture."""
-        self._client.log_image(self._run, picture.image, key=_name(picture.name), step=step)
+        self._client.log_image(self._run, picture.image, key=_mlflow_name(picture.name), step=step)
 
-    def table(self, table: Table, step: int) -> None:
+    def log_table(self, table: Table, step: int) -> None:
         """Log a table as JSON."""
         plain = {"columns": list(table.columns), "data": [list(row) for row in table.rows]}
-        self._client.log_dict(self._run, plain, f"tables/{_name(table.name)}_{step}.json")
+        self._client.log_dict(self._run, plain, f"tables/{_mlflow_name(table.name)}_{step}.json")
 
-    def checkpoint(self, path: Path) -> None:
+    def log_checkpoint(self, path: Path) -> None:
         """Note where it is: a copy of every checkpoint would double the disk that runs take."""
         self._client.set_tag(self._run, "checkpoint", str(path))
 
@@ -106,10 +106,10 @@ class Mlflow:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _setup_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time make the tables and the experiment."""
     held = FolderLock(folder / "mlflow.lock")
-    until_s = time.monotonic() + _SETTING_UP_S
+    until_s = time.monotonic() + _SETUP_TIMEOUT_S
     while True:
         try:
             held.take()
@@ -124,11 +124,11 @@ def _alone(folder: Path) -> Iterator[None]:
         held.release()
 
 
-def _batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
+def _split_into_batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
     for at in range(0, len(items), most):
         yield items[at : at + most]
 
 
-def _name(name: str) -> str:
+def _mlflow_name(name: str) -> str:
     """Return a name that MLflow takes: class names may hold anything."""
-    return _NO_NAME.sub("_", name)
+    return _FORBIDDEN_IN_NAMES.sub("_", name)

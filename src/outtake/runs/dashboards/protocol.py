@@ -12,11 +12,11 @@ from typing import Protocol
 from outtake.core.files import replace_text
 from outtake.training.media import Cell, Picture, Table
 
-Settings = Mapping[str, Cell]
+FlatConfig = Mapping[str, Cell]
 
 
 @dataclass(frozen=True)
-class Scalars:
+class ScalarRecord:
     """One record of metrics.
 
     Attributes:
@@ -33,23 +33,23 @@ class Scalars:
 class Dashboard(Protocol):
     """A view of a run. All calls come from one thread, in order; each may raise anything."""
 
-    def settings(self, settings: Settings) -> None:
+    def log_config(self, settings: FlatConfig) -> None:
         """Take the config, flat, secrets hidden: what runs are compared by."""
         ...
 
-    def scalars(self, records: Sequence[Scalars]) -> None:
+    def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Take records of metrics, as many as have come in since the last call."""
         ...
 
-    def picture(self, picture: Picture, step: int) -> None:
+    def log_picture(self, picture: Picture, step: int) -> None:
         """Take a picture."""
         ...
 
-    def table(self, table: Table, step: int) -> None:
+    def log_table(self, table: Table, step: int) -> None:
         """Take a table."""
         ...
 
-    def checkpoint(self, path: Path) -> None:
+    def log_checkpoint(self, path: Path) -> None:
         """Take the best checkpoint, after training."""
         ...
 
@@ -59,7 +59,7 @@ class Dashboard(Protocol):
 
 
 @contextmanager
-def png_file(picture: Picture) -> Iterator[str]:
+def temporary_png(picture: Picture) -> Iterator[str]:
     """Give a picture as a file for a while, to what copies files faster than it encodes."""
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         file.write(picture.png)
@@ -67,13 +67,13 @@ def png_file(picture: Picture) -> Iterator[str]:
         yield file.name
 
 
-def kept_id(run_dir: Path, dashboard: str) -> str | None:
+def load_run_id(run_dir: Path, dashboard: str) -> str | None:
     """Return what a dashboard calls the run of a folder, so that a run that goes on stays one."""
     kept = run_dir / "dashboards" / f"{dashboard}.id"
     return kept.read_text().strip() or None if kept.is_file() else None
 
 
-def keep_id(run_dir: Path, dashboard: str, name: str) -> str:
+def save_run_id(run_dir: Path, dashboard: str, name: str) -> str:
     """Remember what a dashboard calls the run of a folder, and return it."""
     replace_text(run_dir / "dashboards" / f"{dashboard}.id", f"{name}\n")
     return name

@@ -16,19 +16,19 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from outtake.core.redact import redact
-from outtake.runs.dashboards.bounded_queue import Backlog
-from outtake.runs.dashboards.protocol import Dashboard, Scalars
+from outtake.runs.dashboards.bounded_queue import BoundedQueue
+from outtake.runs.dashboards.protocol import Dashboard, ScalarRecord
 from outtake.training.media import Media, Picture
 
 log = logging.getLogger(__name__)
 
-_MOST_AT_ONCE = 200
+_MAX_BATCH = 200
 # A transaction for each record would cost a training on few cores several per cent of its time.
-_GATHER_S = 2.0
+_LINGER_S = 2.0
 _SCALAR_BYTES = 200
-_SHOWN_LETTERS = 200
+_MAX_ERROR_CHARS = 200
 
-Call = Scalars | Callable[[Dashboard], None]
+Call = ScalarRecord | Callable[[Dashboard], None]
 
 
 class DashboardLogger(Logger):
@@ -44,7 +44,7 @@ class DashboardLogger(Logger):
             handed over, and so in the first of several processes only.
         version: the run's name.
         finish_timeout_s: how long the end of the run waits for it.
-        backlog: what may wait for it.
+        queue: what may wait for it.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class DashboardLogger(Logger):
         *,
         version: str = "",
         finish_timeout_s: float = 30.0,
-        backlog: Backlog[Call] | None = None,
+        queue: BoundedQueue[Call] | None = None,
     ) -> None:
         super().__init__()
         self.finish_timeout_s = finish_timeout_s
         self._name = name
         self._version = version
         self._start = start
-        self._backlog = Backlog[Call]() if backlog is None else backlog
+        self._queue = BoundedQueue[Call]() if queue is None else queue
         self._dropped = 0
-        self._in_hand = 0
+        self._in_progress = 0
         self._status = "failed"
         self._broken = False
         self._reported = False
@@ -88,8 +88,8 @@ class DashboardLogger(Logger):
             key: float(value.item() if isinstance(value, torch.Tensor) else value)
             for key, value in metrics.items()
         }
-        record = Scalars(step or 0, time.time(), values)
-        self._put(record, _SCALAR_BYTES * len(values))
+        record = ScalarRecord(step or 0, time.time(), values)
+        self._enqueue(record, _SCALAR_BYTES * len(values))
 
     @rank_zero_only
     def log_hyperparams(
@@ -97,19 +97,19 @@ class DashboardLogger(Logger):
     ) -> None:
         """Hand over the config, flat, in which secrets are hidden already."""
         settings = dict(params) if isinstance(params, Mapping) else vars(params)
-        self._put(lambda dashboard: dashboard.settings(settings))
+        self._enqueue(lambda dashboard: dashboard.log_config(settings))
 
     @rank_zero_only
     def log_checkpoint(self, path: Path) -> None:
         """Hand over the best checkpoint."""
-        self._put(lambda dashboard: dashboard.checkpoint(path))
+        self._enqueue(lambda dashboard: dashboard.log_checkpoint(path))
 
     @rank_zero_only
     def show(self, exhibit: Media, step: int) -> None:
         """Hand over a picture, made small enough for a browser, or a table."""
         if isinstance(exhibit, Picture):
             exhibit = exhibit.for_dashboard
-        self._put(lambda dashboard: _show(dashboard, exhibit, step), exhibit.size_bytes())
+        self._enqueue(lambda dashboard: _log_media(dashboard, exhibit, step), exhibit.size_bytes())
 
     def close(self, status: str) -> None:
         """Say that nothing more comes, without waiting.
@@ -118,7 +118,7 @@ class DashboardLogger(Logger):
             status: ``finished``, ``failed`` or ``killed``.
         """
         self._status = status
-        self._backlog.close()
+        self._queue.close()
 
     def join(self, timeout_s: float) -> None:
         """After :meth:`close`: wait for the dashboard, and say if it has not everything."""
@@ -129,12 +129,12 @@ class DashboardLogger(Logger):
             return
         if self._thread.is_alive():
             self._reported = True
-            left = self._dropped + len(self._backlog) + self._in_hand
+            left = self._dropped + len(self._queue) + self._in_progress
             log.warning(
                 f"{self._name} did not end in time: about {left} records and pictures are not in "
                 "it; metrics.jsonl and images/ have everything"
             )
-            self._backlog.clear()
+            self._queue.clear()
         elif self._dropped:
             self._reported = True
             log.warning(
@@ -142,43 +142,43 @@ class DashboardLogger(Logger):
                 "metrics.jsonl and images/ have everything"
             )
 
-    def _put(self, call: Call, size_bytes: int = 0) -> None:
+    def _enqueue(self, call: Call, size_bytes: int = 0) -> None:
         if self._thread.ident is None:
             self._thread.start()
-        if not self._backlog.put(call, size_bytes) and not self._broken:
+        if not self._queue.put(call, size_bytes) and not self._broken:
             self._dropped += 1
 
     def _work(self) -> None:
         try:
             dashboard = self._start()
-            while calls := self._backlog.take(_MOST_AT_ONCE, _GATHER_S):
-                self._in_hand = len(calls)
-                _carry_out(dashboard, calls)
-                self._in_hand = 0
+            while calls := self._queue.get_batch(_MAX_BATCH, _LINGER_S):
+                self._in_progress = len(calls)
+                _run_calls(dashboard, calls)
+                self._in_progress = 0
             dashboard.finish(self._status)
         except BaseException as error:  # a library may call sys.exit, too
             self._broken = True
-            self._backlog.clear()
-            said = " ".join(redact(str(error)).split())[:_SHOWN_LETTERS]
+            self._queue.clear()
+            said = " ".join(redact(str(error)).split())[:_MAX_ERROR_CHARS]
             log.warning(
                 f"{self._name} failed and is left alone ({type(error).__name__}: {said}); "
                 "metrics.jsonl and images/ have everything"
             )
 
 
-def _carry_out(dashboard: Dashboard, calls: list[Call]) -> None:
+def _run_calls(dashboard: Dashboard, calls: list[Call]) -> None:
     """Do calls in order; records that follow each other go together, which SQLite likes."""
-    for together, group in groupby(calls, key=lambda call: isinstance(call, Scalars)):
+    for together, group in groupby(calls, key=lambda call: isinstance(call, ScalarRecord)):
         if together:
-            dashboard.scalars([call for call in group if isinstance(call, Scalars)])
+            dashboard.log_scalars([call for call in group if isinstance(call, ScalarRecord)])
         else:
             for call in group:
-                if not isinstance(call, Scalars):
+                if not isinstance(call, ScalarRecord):
                     call(dashboard)
 
 
-def _show(dashboard: Dashboard, exhibit: Media, step: int) -> None:
+def _log_media(dashboard: Dashboard, exhibit: Media, step: int) -> None:
     if isinstance(exhibit, Picture):
-        dashboard.picture(exhibit, step)
+        dashboard.log_picture(exhibit, step)
     else:
-        dashboard.table(exhibit, step)
+        dashboard.log_table(exhibit, step)

@@ -10,13 +10,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from outtake.runs.dashboards.protocol import Scalars, Settings, keep_id, kept_id, png_file
+from outtake.runs.dashboards.protocol import (
+    FlatConfig,
+    ScalarRecord,
+    load_run_id,
+    save_run_id,
+    temporary_png,
+)
 from outtake.training.media import Picture, Table
 
 log = logging.getLogger(__name__)
 
 
-def load_trackio(folder: Path) -> ModuleType:
+def import_trackio(folder: Path) -> ModuleType:
     """Import trackio, whose folder is settled then, for the whole process.
 
     Args:
@@ -35,11 +41,11 @@ def load_trackio(folder: Path) -> ModuleType:
     return module
 
 
-class Trackio:
+class TrackioDashboard:
     """Curves, pictures and tables, with the config.
 
     Args:
-        client: what :func:`load_trackio` gave.
+        client: what :func:`import_trackio` gave.
         run_dir: the run folder.
         project: the name under which runs are gathered.
     """
@@ -51,28 +57,28 @@ class Trackio:
         self._settings: dict[str, Any] = {}
         self._run: Any = None
 
-    def settings(self, settings: Settings) -> None:
+    def log_config(self, settings: FlatConfig) -> None:
         """Keep the config until the run is made: trackio takes it then only."""
         self._settings = dict(settings)
 
-    def scalars(self, records: Sequence[Scalars]) -> None:
+    def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Log curves."""
         for record in records:
             self._log(dict(record.values), record.step)
 
-    def picture(self, picture: Picture, step: int) -> None:
+    def log_picture(self, picture: Picture, step: int) -> None:
         """Log a picture."""
-        with png_file(picture) as path:
+        with temporary_png(picture) as path:
             self._log({picture.name: self._client.Image(path)}, step)
 
-    def table(self, table: Table, step: int) -> None:
+    def log_table(self, table: Table, step: int) -> None:
         """Log a table; a confusion matrix is there as a picture."""
         if table.chart != "matrix":
             rows = [list(row) for row in table.rows]
             made = self._client.Table(columns=list(table.columns), data=rows)
             self._log({table.name: made}, step)
 
-    def checkpoint(self, path: Path) -> None:
+    def log_checkpoint(self, path: Path) -> None:
         """Do nothing: the file is in the run folder."""
 
     def finish(self, status: str) -> None:
@@ -84,17 +90,17 @@ class Trackio:
 
     def _log(self, record: dict[str, Any], step: int) -> None:
         if self._run is None:
-            self._run = self._begin()
+            self._run = self._start_run()
         self._run.log(record, step=step)
 
-    def _begin(self) -> Any:
+    def _start_run(self) -> Any:
         # trackio.init() would print where it logs to, and, where there is a token of the hub, ask
         # the hub whose it is. The run that it makes can do without both.
         class LocalRun(self._client.Run):  # type: ignore[misc, name-defined]
             def _get_username(self) -> None:
                 return None
 
-        name = kept_id(self._run_dir, "trackio")
+        name = load_run_id(self._run_dir, "trackio")
         run = LocalRun(
             url=None,
             project=self._project,
@@ -104,5 +110,5 @@ class Trackio:
             config=self._settings,
         )
         if name is None:
-            keep_id(self._run_dir, "trackio", run.id)
+            save_run_id(self._run_dir, "trackio", run.id)
         return run

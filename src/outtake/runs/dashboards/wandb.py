@@ -10,7 +10,13 @@ from typing import Any
 
 import wandb as client
 
-from outtake.runs.dashboards.protocol import Scalars, Settings, keep_id, kept_id, png_file
+from outtake.runs.dashboards.protocol import (
+    FlatConfig,
+    ScalarRecord,
+    load_run_id,
+    save_run_id,
+    temporary_png,
+)
 from outtake.training.media import Picture, Table
 
 _STEP = "trainer/global_step"
@@ -19,7 +25,7 @@ _STAGING = "WANDB_DATA_DIR"
 _STAGING_IS_OURS = _STAGING not in os.environ
 
 
-class Wandb:
+class WandbDashboard:
     """Curves, pictures with masks that can be switched, tables, charts and the best checkpoint.
 
     Args:
@@ -58,7 +64,7 @@ class Wandb:
             project=project,
             entity=entity,
             name=run_dir.name,
-            id=kept_id(run_dir, "wandb") or keep_id(run_dir, "wandb", uuid.uuid4().hex[:8]),
+            id=load_run_id(run_dir, "wandb") or save_run_id(run_dir, "wandb", uuid.uuid4().hex[:8]),
             resume="allow",
             dir=str(run_dir),
             mode=mode,  # type: ignore[arg-type]
@@ -70,16 +76,16 @@ class Wandb:
         self._run.define_metric(_STEP)
         self._run.define_metric("*", step_metric=_STEP, step_sync=True)
 
-    def settings(self, settings: Settings) -> None:
+    def log_config(self, settings: FlatConfig) -> None:
         """Set the config that wandb's table of runs shows."""
         self._run.config.update(dict(settings), allow_val_change=True)  # type: ignore[no-untyped-call]
 
-    def scalars(self, records: Sequence[Scalars]) -> None:
+    def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Log curves."""
         for record in records:
             self._run.log({**record.values, _STEP: record.step})
 
-    def picture(self, picture: Picture, step: int) -> None:
+    def log_picture(self, picture: Picture, step: int) -> None:
         """Log a picture, and apart from it what it was made of, with masks to switch."""
         record: dict[str, Any] = {}
         if picture.overlays:
@@ -95,10 +101,10 @@ class Wandb:
                 )
                 for each in picture.overlays
             ]
-        with png_file(picture) as path:
+        with temporary_png(picture) as path:
             self._run.log({picture.name: client.Image(path), **record, _STEP: step})
 
-    def table(self, table: Table, step: int) -> None:
+    def log_table(self, table: Table, step: int) -> None:
         """Log a table, or the chart that it is best drawn as."""
         rows = [list(row) for row in table.rows]
         made: Any = client.Table(columns=list(table.columns), data=rows)
@@ -115,7 +121,7 @@ class Wandb:
             )
         self._run.log({table.name: made, _STEP: step})
 
-    def checkpoint(self, path: Path) -> None:
+    def log_checkpoint(self, path: Path) -> None:
         """Log the best checkpoint as an artifact: named by its place, not copied."""
         if self._log_model != "best":
             return
