@@ -188,7 +188,7 @@ def test_two_devices_train_and_repeat_it(
 def test_memory_is_that_of_the_device_and_the_scores_those_of_the_cpu(
     runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
-    memory = "+callbacks.memory._target_=outtake.training.callbacks.system_metrics.Memory"
+    memory = "+callbacks.memory._target_=outtake.training.callbacks.system_metrics.MemoryUsage"
     given = [*runs.options(pairs), "trainer.accelerator=gpu", memory]
     best = train(compose("train", given), tmp_path / "run", given)
     logged = read_records(tmp_path / "run" / "metrics.jsonl")

@@ -47,7 +47,7 @@ def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
         "augmented": "data_tables.AugmentedSamples",
         "frequencies": "data_tables.ClassFrequencies",
         "gradient_norm": "system_metrics.GradientNorm",
-        "memory": "system_metrics.Memory",
+        "memory": "system_metrics.MemoryUsage",
     }
     callbacks = [
         f"+callbacks.{k}._target_=outtake.training.callbacks.{v}" for k, v in shown.items()
