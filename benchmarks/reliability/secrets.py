@@ -48,7 +48,7 @@ def secrets(folder: Path) -> Counter[str]:
         f"+note=as_in_{key}_",
         f"+service.api_key={config_key}",
         f"+service.passwords=[{listed},{listed}]",
-        f"+service.inner.deep.client_secret={deep}",
+        f"+service.inner.image16.client_secret={deep}",
         f"+service.credentials={{user:me,pass:{mapping}}}",
         f"+service.address='https://me:{login}@example.org/x'",
         f"+service.header='Authorization: Bearer {header}'",

@@ -95,7 +95,7 @@ def measure(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
         if facts:
             # The pictures of origin are many: they are taken away as they come.
             share = float(item.mask.mean())
-            invented, hidden = invented + share * facts.pop(0).invented, hidden + share
+            invented, hidden = invented + share * facts.pop(0).synthesised, hidden + share
     took_ms = (time.process_time() - begin) * 1e3 / len(items)
     errors, similarities = [], []
     for shot, result in zip(truth.shots, results, strict=True):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import MaskedFrame, with_image
+from outtake.core.frames import MaskedFrame, replace_image
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.removal.inpaint import Inpaint
 
@@ -124,4 +124,4 @@ def filled(frame: TimedFrame, mask: Mask, fill: NDArray[np.float32]) -> TimedFra
     use = mask & valid
     image[use] = np.rint(fill[use]).astype(np.uint8)
     image = Inpaint("telea").fill(image, mask & ~valid)
-    return with_image(frame, image)
+    return replace_image(frame, image)

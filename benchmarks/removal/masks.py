@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("carried", "vote", "shadows", "time")
 STRIDES = (1, 2, 3, 5)
 MOVING = ("car", "pedestrian", "bicyclist")
-OBJECT = LabelSpace.named(("background", "object"))
+OBJECT = LabelSpace.from_names(("background", "object"))
 SEEDS = 3
 SCORED_PIXELS = 50
 
@@ -89,7 +89,7 @@ def measure_carried(labelled: Sequence[LabelledFrame], truth: Sequence[LabelMap]
         carried = [item.labels for item in CarriedLabels(network, every)(frames)]
         spent_ms = 1000 * (time.process_time() - begun) / len(frames)
         held = [labelled[number // every * every].labels for number in range(len(frames))]
-        both = [miou(labels, truth, labelled[0].space) for labels in (carried, held)]
+        both = [miou(labels, truth, labelled[0].label_space) for labels in (carried, held)]
         print(f"{every:13}  {both[0]:12.2%}  {both[1]:9.2%}  {spent_ms:8.1f}")
 
 
@@ -215,7 +215,7 @@ def measure_time(labelled: Sequence[LabelledFrame]) -> None:
         LabelledFrame(
             TimedFrame(cv2.resize(item.frame.image, (960, 540)), number, Fraction(1, 15)),
             cv2.resize(item.labels, (960, 540), interpolation=cv2.INTER_NEAREST),
-            item.space,
+            item.label_space,
         )
         for number, item in enumerate(labelled[:60])
     ]
@@ -224,7 +224,7 @@ def measure_time(labelled: Sequence[LabelledFrame]) -> None:
         ("without vote", 0, False),
         ("with shadows", 2, True),
     ):
-        policy = MaskPolicy.named(clip[0].space, remove=MOVING, vote=vote, shadows=shadows)
+        policy = MaskPolicy.named(clip[0].label_space, remove=MOVING, vote=vote, shadows=shadows)
         best_s = min(_seconds(policy, clip) for _ in range(3))
         print(f"{title:13} {1000 * best_s / len(clip):6.2f} ms/frame at 960x540")
 

@@ -25,7 +25,7 @@ from outtake.removal.side_by_side import SideBySide
 from outtake.removal.views import Overlay
 from tests.removal import networks
 
-SPACE = LabelSpace.named(("road", "car", "person"))
+SPACE = LabelSpace.from_names(("road", "car", "person"))
 REMOVERS = sorted(file.stem for file in (CONF_DIR / "remover").glob("*.yaml"))
 TIME_BASE = Fraction(1, 12800)
 
@@ -111,14 +111,14 @@ def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
         assert frame.image.dtype == np.uint8
         assert np.array_equal(item.frame.image, image) and np.array_equal(item.mask, hole)
         assert not np.shares_memory(frame.image, item.frame.image)
-        if frame.deep is not None:
-            assert frame.deep.shape == frame.image.shape and frame.deep.dtype == np.uint16
-            assert not np.shares_memory(frame.deep, item.frame.deep)
+        if frame.image16 is not None:
+            assert frame.image16.shape == frame.image.shape and frame.image16.dtype == np.uint16
+            assert not np.shares_memory(frame.image16, item.frame.image16)
         if remover.keeps_outside:
             assert np.array_equal(frame.image[~hole][:, :3], image[~hole])
             assert (frame.image[~hole][:, 3:] == 255).all()
             if deep and remover.channels == 3:
-                assert np.array_equal(frame.deep[~hole], item.frame.deep[~hole])
+                assert np.array_equal(frame.image16[~hole], item.frame.image16[~hole])
 
 
 @pytest.mark.parametrize("name", REMOVERS)
@@ -159,7 +159,7 @@ def test_a_segment_with_its_context_is_like_the_whole_clip(name, build):
     clip = [masked(view[:, 2 * t : 2 * t + 60], holes, 40 * t, number=t) for t in range(9)]
     first, last = 3, 6
     segment = [
-        replace(item, wanted=first <= item.number < last)
+        replace(item, is_output=first <= item.number < last)
         for item in clip
         if first - context.before <= item.number < last + context.after
     ]

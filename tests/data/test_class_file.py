@@ -20,7 +20,7 @@ def make(root, masks, classes=None):
 
 
 def labels_of(source, number=0):
-    return source.read_mask(source.pairs("train")[number])
+    return source.read_mask(source.samples("train")[number])
 
 
 def test_ids_are_discovered(tmp_path):

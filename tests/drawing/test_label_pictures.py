@@ -14,7 +14,7 @@ from outtake.drawing.label_pictures import (
     side_by_side,
 )
 
-SPACE = LabelSpace.named(("road", "car"), [(10, 20, 30), (200, 100, 50)])
+SPACE = LabelSpace.from_names(("road", "car"), [(10, 20, 30), (200, 100, 50)])
 LABELS = np.zeros((60, 90), np.uint8)
 LABELS[20:40, 30:60] = 1
 
@@ -40,7 +40,7 @@ def test_an_overlay_blends_and_leaves_its_input_alone():
 @pytest.mark.parametrize("classes", [2, 11, 60])
 def test_a_legend_fits_any_frame(size, classes):
     names = [f"class number {index}" for index in range(classes)]
-    palette = LabelSpace.named(names).palette()
+    palette = LabelSpace.from_names(names).palette()
     frame = np.full((*size, 3), 100, np.uint8)
     plain = overlay_labels(frame, np.zeros(size, np.uint8), palette)
     named = overlay_labels(frame, np.zeros(size, np.uint8), palette, legend=names)

@@ -13,7 +13,7 @@ from outtake.core.types import TimedFrame
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
 
-SPACE = LabelSpace.named(("dark", "bright"))
+SPACE = LabelSpace.from_names(("dark", "bright"))
 
 
 class Threshold(nn.Module):
@@ -50,7 +50,7 @@ def test_every_frame_comes_out_with_its_labels(batch_size):
     for item in out:
         assert item.labels.dtype == np.uint8
         assert np.array_equal(item.labels, item.frame.image[..., 0] // 255)
-        assert item.space is SPACE and item.confidence is None
+        assert item.label_space is SPACE and item.confidence is None
 
 
 def test_the_network_sees_the_short_side_of_training_and_labels_have_the_frames_size():

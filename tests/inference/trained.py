@@ -16,7 +16,7 @@ from outtake.models.normalisation import Normalize
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.task import SegmentationTask
 
-SPACE = LabelSpace.named(("ground", "ball", "wall"))
+SPACE = LabelSpace.from_names(("ground", "ball", "wall"))
 SIZE = (48, 64)
 
 

@@ -11,7 +11,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.label_propagation import CarriedLabels
 
-SPACE = LabelSpace.named(("road", "car", "person"))
+SPACE = LabelSpace.from_names(("road", "car", "person"))
 SIZE = (180, 320)
 
 
@@ -72,7 +72,7 @@ def test_the_network_sees_key_frames_and_every_frame_gets_labels(every, count):
     assert [item.frame.pts for item in out] == list(range(count))
     for item in out:
         truth = scene(item.frame.pts)[1]
-        assert item.labels.dtype == np.uint8 and item.space is SPACE
+        assert item.labels.dtype == np.uint8 and item.label_space is SPACE
         assert (item.labels == truth).mean() > 0.94
         if item.frame.pts % every == 0:
             assert np.array_equal(item.labels, truth)

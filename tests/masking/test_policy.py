@@ -9,7 +9,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.policy import MaskPolicy
 
-SPACE = LabelSpace.named(("road", "car", "person"))
+SPACE = LabelSpace.from_names(("road", "car", "person"))
 
 
 def square(height: int = 120, width: int = 90) -> np.ndarray:

@@ -31,7 +31,7 @@ def policy(labels: LabelSpace, **options: object) -> MaskPolicy:
 
 def test_shadows_on_scenes_join_the_mask():
     items, shadows = street(150, 240, 40)
-    space = items[0].space
+    space = items[0].label_space
     found = wrong = missed = 0
     plain = MaskPolicy.named(space, remove=OBJECTS, dilate=0)
     for number, (item, without) in enumerate(zip(policy(space)(items), plain(items), strict=True)):
@@ -49,7 +49,7 @@ def test_shadows_on_scenes_join_the_mask():
 
 def test_a_mask_with_shadows_depends_on_its_neighbourhood_only():
     items, _ = street(60, 96, COUNT)
-    with_shadows = policy(items[0].space, vote=1)
+    with_shadows = policy(items[0].label_space, vote=1)
     reach = with_shadows.context_frames
     assert reach == 25
     whole = [item.mask for item in with_shadows(items)]
@@ -63,7 +63,7 @@ def sliding_block(shade: float) -> list[LabelledFrame]:
     """A block that slides over ground, with a patch of another brightness beneath it."""
     draw = np.random.default_rng(0)
     ground = cv2.resize(draw.integers(90, 200, (24, 40, 3), np.uint8), (160, 96))
-    space = LabelSpace.named(("ground", "block"))
+    space = LabelSpace.from_names(("ground", "block"))
     items = []
     for number in range(34):
         image, labels = ground.copy(), np.zeros((96, 160), np.uint8)
@@ -87,12 +87,14 @@ def test_only_what_is_darker_and_not_black_is_a_shadow(shade, is_shadow):
 
 def test_without_an_object_there_is_no_shadow():
     items = sliding_block(0.55)
-    empty = [LabelledFrame(item.frame, np.zeros_like(item.labels), item.space) for item in items]
+    empty = [
+        LabelledFrame(item.frame, np.zeros_like(item.labels), item.label_space) for item in items
+    ]
     assert not any(item.mask.any() for item in MaskPolicy([1], shadows=True)(empty))
 
 
 def test_small_frames_pass():
     frame = TimedFrame(np.zeros((5, 7, 3), np.uint8), 0, Fraction(1, 25))
-    space = LabelSpace.named(("ground", "block"))
+    space = LabelSpace.from_names(("ground", "block"))
     items = [LabelledFrame(frame, np.eye(5, 7, dtype=np.uint8), space) for _ in range(4)]
     assert len(list(MaskPolicy([1], shadows=True)(items))) == 4

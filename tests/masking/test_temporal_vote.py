@@ -10,7 +10,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.policy import MaskPolicy
 
-SPACE = LabelSpace.named(("road", "car", "person"))
+SPACE = LabelSpace.from_names(("road", "car", "person"))
 SIZE = (180, 320)
 
 

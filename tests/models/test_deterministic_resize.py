@@ -219,7 +219,7 @@ def test_the_trial_before_several_processes_goes_the_same_way(monkeypatch) -> No
 def test_a_task_trains_and_validates_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its network is."""
     net = nn.Sequential(nn.Conv2d(3, 2, 3), nn.UpsamplingBilinear2d((40, 40)))
-    space = LabelSpace.named(("ground", "thing"))
+    space = LabelSpace.from_names(("ground", "thing"))
     task = SegmentationTask(net, Normalize(3), space, nn.CrossEntropyLoss())
     images = torch.randint(0, 255, (2, 3, 30, 30), dtype=torch.uint8)
     plain, large = task(images), task.predict(images, (50, 60))

@@ -54,7 +54,7 @@ class SquareLabels:
         for frame in clip:
             labels = np.zeros((HEIGHT, WIDTH), np.uint8)
             labels[HOLE] = 1
-            yield LabelledFrame(frame, labels, LabelSpace.named(("ground", "square")))
+            yield LabelledFrame(frame, labels, LabelSpace.from_names(("ground", "square")))
 
 
 def square_parts(plain, remover, frame_size=None) -> PipelineParts:

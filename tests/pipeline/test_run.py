@@ -13,7 +13,7 @@ from outtake.pipeline.segments import Segments, common_stride, first_frame_to_de
 from outtake.pipeline.stage_threads import StageThreads
 
 SIZE = (4, 5)
-SPACE = LabelSpace.named(("a", "b"))
+SPACE = LabelSpace.from_names(("a", "b"))
 
 
 def clip(frames: int, start: int = 0):
@@ -23,7 +23,7 @@ def clip(frames: int, start: int = 0):
 
 
 def numbers(items):
-    return [(item.number, item.wanted) for item in items]
+    return [(item.number, item.is_output) for item in items]
 
 
 def test_a_segment_comes_between_its_context():
@@ -57,18 +57,18 @@ def test_a_clip_that_starts_in_the_middle_gives_the_same_segments(context, first
 def test_what_a_remover_does_not_look_at_is_not_kept():
     def labelled():
         for item in clip(12):
-            frame = replace(item.frame, deep=np.zeros((*SIZE, 3), np.uint16))
+            frame = replace(item.frame, image16=np.zeros((*SIZE, 3), np.uint16))
             yield replace(item, frame=frame, labelled=LabelledFrame(frame, item.mask, SPACE))
 
     def kept(context: Context):
         return [
-            (item.wanted, item.frame.deep is not None, item.labelled is not None)
+            (item.is_output, item.frame.image16 is not None, item.labelled is not None)
             for _, items in Segments(labelled(), 4, context)
             for item in items
         ]
 
     assert all(deep and labels for _, deep, labels in kept(Context(3, 2)))
-    found = kept(Context(3, 2, labels=False, deep=False))
+    found = kept(Context(3, 2, needs_labels=False, needs_image16=False))
     assert sum(wanted for wanted, _, _ in found) == 12
     assert all(deep for wanted, deep, _ in found if wanted)
     assert not any(labels for _, _, labels in found)
@@ -89,7 +89,7 @@ def test_every_frame_is_wanted_once(frames):
         item.number
         for _, items in Segments(clip(frames), 4, Context(3, 3))
         for item in items
-        if item.wanted
+        if item.is_output
     ]
     assert wanted == list(range(frames))
 
@@ -119,7 +119,7 @@ class Looking:
     def __init__(self, extra: int = 0) -> None:
         self._extra = extra
 
-    def context(self, height, width, deep=False):
+    def context(self, height, width, high_bit_depth=False):
         return Context(3, 2)
 
     def __call__(self, clip):

@@ -30,7 +30,7 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
 
 ROOT = Path(__file__).parents[2]
-SPACE = LabelSpace.named(("background", "ball"))
+SPACE = LabelSpace.from_names(("background", "ball"))
 
 
 class SeesRed(nn.Module):

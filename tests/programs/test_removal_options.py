@@ -194,7 +194,7 @@ def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     run(scene, f"output={scene / 'out'}", "confidence_video=true")
     pictures, shown = frames(scene / "out"), frames(scene / "out_confidence")
     assert len(pictures) == len(shown) == FRAMES
-    assert (pictures[0].deep is not None) is (bits == 10)
+    assert (pictures[0].image16 is not None) is (bits == 10)
     inside, outside = shown[4].image[HOLE].astype(int), shown[4].image[2:10, 2:60].astype(int)
     assert np.ptp(outside, axis=2).max() == 0, "grey where nothing was filled"
     assert np.ptp(inside, axis=2).mean() > 10, "tinted, also below the key"

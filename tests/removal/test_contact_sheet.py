@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outtake.core.frames import CARRIED, INVENTED, SEEN, FrameFacts, MaskedFrame
+from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistics, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.contact_sheet import Preview
 from outtake.removal.provenance import COLOURS, confidence_frame
 
 
-def filled(height: int = 120, width: int = 200) -> tuple[TimedFrame, FrameFacts]:
+def filled(height: int = 120, width: int = 200) -> tuple[TimedFrame, FillStatistics]:
     origin = np.zeros((height, width), np.uint8)
-    for row, where in enumerate((SEEN, CARRIED, INVENTED)):
+    for row, where in enumerate((OBSERVED, PROPAGATED, SYNTHESISED)):
         origin[10 + 20 * row : 30 + 20 * row, 50:150] = where
     image = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     deep = image.astype(np.uint16) * 257
     frame = TimedFrame(image, 9, Fraction(1, 30), deep)
-    return frame, FrameFacts(0.5, 0.3, 0.2, origin=origin)
+    return frame, FillStatistics(0.5, 0.3, 0.2, origin=origin)
 
 
 def nearest(colours: np.ndarray) -> int:
@@ -33,8 +33,8 @@ def nearest(colours: np.ndarray) -> int:
 def test_each_origin_has_its_colour_and_the_rest_none():
     frame, facts = filled()
     shown = confidence_frame(frame, facts)
-    assert (shown.pts, shown.time_base, shown.deep) == (9, Fraction(1, 30), None)
-    for where in (SEEN, CARRIED, INVENTED):
+    assert (shown.pts, shown.time_base, shown.image16) == (9, Fraction(1, 30), None)
+    for where in (OBSERVED, PROPAGATED, SYNTHESISED):
         assert nearest(shown.image[facts.origin == where]) == where
     outside = shown.image[:60][facts.origin[:60] == 0].astype(int)
     assert (outside.max(axis=1) == outside.min(axis=1)).all()
@@ -44,7 +44,7 @@ def test_each_origin_has_its_colour_and_the_rest_none():
 @pytest.mark.parametrize("size", [(240, 432), (1080, 1920), (90, 60), (8, 8)])
 def test_the_key_names_shares_at_any_size(size):
     frame = TimedFrame(np.full((*size, 3), 120, np.uint8), 0, Fraction(1, 25))
-    some, other = (confidence_frame(frame, FrameFacts(a, 0, 1 - a)).image for a in (0.2, 0.8))
+    some, other = (confidence_frame(frame, FillStatistics(a, 0, 1 - a)).image for a in (0.2, 0.8))
     assert some.shape == (*size, 3)
     if min(size) > 50:
         assert not np.array_equal(some, other), "the shares are written into the picture"
@@ -59,7 +59,7 @@ def test_before_and_after_side_by_side_is_painted_on_its_right():
     shown = confidence_frame(wide, facts).image
     left, right = shown[:60, :200].astype(int), shown[:60, 200:]
     assert (left.max(axis=2) == left.min(axis=2)).all()
-    assert nearest(right[facts.origin[:60] == INVENTED]) == INVENTED
+    assert nearest(right[facts.origin[:60] == SYNTHESISED]) == SYNTHESISED
 
 
 def test_transparent_frames_can_be_shown():

@@ -183,12 +183,12 @@ def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
 def test_alpha_keeps_deep_colour():
     item = frame(0, deep=True)
     (out,) = Alpha(soft_edge=0.1)([item])
-    assert out.deep.dtype == np.uint16 and out.deep.shape == (40, 64, 4)
-    assert np.array_equal(out.deep[..., :3], item.frame.deep)
-    assert np.array_equal(out.deep[..., 3], out.image[..., 3] * np.uint16(257))
+    assert out.image16.dtype == np.uint16 and out.image16.shape == (40, 64, 4)
+    assert np.array_equal(out.image16[..., :3], item.frame.image16)
+    assert np.array_equal(out.image16[..., 3], out.image[..., 3] * np.uint16(257))
     (out,) = SideBySide(Alpha(), divider_px=2)([item])
-    right = out.deep[:, 66:]
-    assert np.array_equal(right[~item.mask], item.frame.deep[~item.mask])
+    right = out.image16[:, 66:]
+    assert np.array_equal(right[~item.mask], item.frame.image16[~item.mask])
     assert set(np.unique(right[item.mask])) == {204 * 257, 65535}
 
 
@@ -213,7 +213,7 @@ def test_before_and_after_stand_side_by_side():
 def test_side_by_side_asks_the_remover_that_it_wraps():
     both = SideBySide(Inpaint())
     list(both([frame(0), frame(40)]))
-    assert [facts.invented for facts in both.facts] == [1, 1]
+    assert [facts.synthesised for facts in both.facts] == [1, 1]
     assert both.needs_mask and both.context(4, 4) == Inpaint().context(4, 4)
     assert not hasattr(SideBySide(Solid()), "facts") and not hasattr(both, "notes")
 
@@ -221,9 +221,9 @@ def test_side_by_side_asks_the_remover_that_it_wraps():
 def test_side_by_side_keeps_deep_colour():
     item = frame(0, deep=True)
     (out,) = SideBySide(Solid(), divider_px=2)([item])
-    assert np.array_equal(out.deep[:, :64], item.frame.deep)
-    assert np.array_equal(out.deep[:, 66:][~item.mask], item.frame.deep[~item.mask])
-    assert (out.deep[:, 64:66] == 65535).all() and (out.deep[:, 66:][item.mask] == 0).all()
+    assert np.array_equal(out.image16[:, :64], item.frame.image16)
+    assert np.array_equal(out.image16[:, 66:][~item.mask], item.frame.image16[~item.mask])
+    assert (out.image16[:, 64:66] == 65535).all() and (out.image16[:, 66:][item.mask] == 0).all()
 
 
 def test_side_by_side_shows_a_chequered_ground_behind_alpha():

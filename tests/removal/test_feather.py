@@ -51,12 +51,12 @@ def test_frames_of_a_remover_that_looks_ahead_stay_paired():
 
 def test_deep_pictures_fade_with_their_own_values():
     item = frame(deep=True)
-    assert item.frame.deep is not None
-    item.frame.deep[:] += 3
+    assert item.frame.image16 is not None
+    item.frame.image16[:] += 3
     (out,) = Feathered(Solid((255, 255, 255)), 0.05)([item])
-    assert out.deep is not None
-    assert np.array_equal(out.deep[~item.mask], item.frame.deep[~item.mask])
-    assert np.abs(out.deep / 257 - out.image)[item.mask].max() < 1
+    assert out.image16 is not None
+    assert np.array_equal(out.image16[~item.mask], item.frame.image16[~item.mask])
+    assert np.abs(out.image16 / 257 - out.image)[item.mask].max() < 1
 
 
 def test_without_a_rim_the_remover_is_as_it_is():

@@ -135,7 +135,7 @@ def test_it_says_what_was_invented_and_by_what(tmp_path):
     remover = torchscript(tmp_path, licence="CC BY-NC 4.0")
     clip = [MaskedFrame(TimedFrame(image, t, Fraction(1, 25)), mask & (t > 0)) for t in (0, 1)]
     assert len(list(remover(iter(clip)))) == 2
-    assert [facts.invented for facts in remover.facts] == [0, 1]
+    assert [facts.synthesised for facts in remover.facts] == [0, 1]
     digest = hashlib.sha256((tmp_path / "net.pt").read_bytes()).hexdigest()
     assert remover.notes == {
         "network": "net.pt",

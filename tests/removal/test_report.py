@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError
-from outtake.core.frames import FrameFacts, MaskedFrame
+from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.report import (
     RemovalReport,
@@ -94,13 +94,13 @@ def test_a_folder_where_the_report_goes_is_refused_even_with_overwrite(tmp_path)
         check_report(tmp_path / "q.mp4", overwrite=True)
 
 
-def fill(seen: float, carried: float, invented: float, **more) -> FrameFacts:
-    return FrameFacts(seen, carried, invented, origin=np.zeros((4, 4), np.uint8), **more)
+def fill(seen: float, carried: float, invented: float, **more) -> FillStatistics:
+    return FillStatistics(seen, carried, invented, origin=np.zeros((4, 4), np.uint8), **more)
 
 
 FRAMES = [
     (0.0, 0.1, fill(1, 0, 0, ring_residual=2.0)),
-    (0.1, 0.0, FrameFacts()),
+    (0.1, 0.0, FillStatistics()),
     (0.2, 0.3, fill(0.5, 0.25, 0.25, ring_residual=4.0, flicker=1.5)),
     (0.3, 0.1, fill(0, 0, 1)),
 ]

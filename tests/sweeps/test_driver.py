@@ -38,9 +38,9 @@ import json, os, sys, time
 given = dict(a.split("=", 1) for a in sys.argv[1:])
 ticket = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])
 def leave(outcome="finished", **values):
-    with open(ticket["result"] + ".part", "w") as file:
+    with open(ticket["result_path"] + ".part", "w") as file:
         json.dump({"outcome": outcome, "values": values}, file)
-    os.replace(ticket["result"] + ".part", ticket["result"])
+    os.replace(ticket["result_path"] + ".part", ticket["result_path"])
 x = float(given["x"])
 """
 LEAVE = "leave(**{'val/miou': 1 - (x - 0.3) ** 2, 'forward_ms': 2 - x})\n"
@@ -325,7 +325,7 @@ class TakenOver(SweepProgress):
     trials: SweepStudy
     says_so = True
 
-    def tick(self, done: int, running: list[TrialProcess]) -> None:
+    def on_poll(self, done: int, running: list[TrialProcess]) -> None:
         """Do it once."""
         if running and self.trials.running_trials():
             (running[0].folder / "go").touch()
@@ -342,7 +342,8 @@ def test_a_driver_that_slept_sees_that_another_is_at_work(
     tmp_path: Path, monkeypatch, says_so: bool
 ) -> None:
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.0)
-    wait = "while not os.path.exists(os.path.dirname(ticket['result']) + '/go'): time.sleep(0.01)\n"
+    place = "os.path.dirname(ticket['result_path']) + '/go'"
+    wait = f"while not os.path.exists({place}): time.sleep(0.01)\n"
     code = TRIAL + wait + LEAVE
     sweep = make(tmp_path, code, storage=storage_address("sqlite", tmp_path))
     trials = SweepStudy(sweep)

@@ -20,13 +20,13 @@ class LabelledFrame:
     Attributes:
         frame: the picture and its time.
         labels: class ids, uint8 (H, W).
-        space: what the ids mean.
+        label_space: what the ids mean.
         confidence: probability of the label, float (H, W) in 0..1; None where nobody knows.
     """
 
     frame: TimedFrame
     labels: LabelMap
-    space: LabelSpace
+    label_space: LabelSpace
     confidence: NDArray[np.floating] | None = None
 
 
@@ -39,7 +39,7 @@ class MaskedFrame:
         mask: bool (H, W), True where something is to be removed.
         labelled: the labels that the mask came from; None for a mask that came from elsewhere.
         number: of the frame in the clip, from 0; None where frames simply follow one another.
-        wanted: whether the result of this frame is used. A frame that is not is context: it must
+        is_output: whether the result of this frame is used. A frame that is not is context: it must
             still come out, in its place, but what it shows then does not matter.
     """
 
@@ -47,7 +47,7 @@ class MaskedFrame:
     mask: Mask
     labelled: LabelledFrame | None = None
     number: int | None = None
-    wanted: bool = True
+    is_output: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +63,28 @@ class Context:
         keyframe_reach: how far back keyframes are of use, in frames; those nearer than ``before``
             come anyway.
         keyframe_step: frames whose number is a multiple of this are keyframes.
-        labels: whether it looks at the labels that masks came from; if not, they are not kept.
-        deep: whether it looks at the deep picture of a frame that is not wanted.
+        needs_labels: whether it looks at the labels that masks came from; if not, they are not
+            kept.
+        needs_image16: whether it looks at the deep picture of a frame that is not wanted.
     """
 
     before: int = 0
     after: int = 0
     keyframe_reach: int = 0
     keyframe_step: int = 16
-    labels: bool = True
-    deep: bool = True
+    needs_labels: bool = True
+    needs_image16: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class FrameFacts:
+class FillStatistics:
     """Where the fill of one frame comes from.
 
     Attributes:
-        seen: share of the hole that other frames saw, 0 to 1.
-        carried: share that was moved along from the frame before, where it had once been made up
+        observed: share of the hole that other frames saw, 0 to 1.
+        propagated: share that was moved along from the frame before, where it had once been made up
             or been seen by frames that can not be used any more.
-        invented: share that was made up for this frame.
+        synthesised: share that was made up for this frame.
         ring_residual: how far the best reference is off around the hole, in grey levels, averaged
             over the parts of the hole by their size; None without a usable reference.
         flicker: mean absolute difference of the fill to the fill of the frame before, moved along
@@ -91,15 +92,15 @@ class FrameFacts:
         origin: for each pixel one of the constants below, uint8 (H, W); None if unknown.
     """
 
-    seen: float = 0.0
-    carried: float = 0.0
-    invented: float = 0.0
+    observed: float = 0.0
+    propagated: float = 0.0
+    synthesised: float = 0.0
     ring_residual: float | None = None
     flicker: float | None = None
     origin: NDArray[np.uint8] | None = None
 
 
-UNTOUCHED, SEEN, CARRIED, INVENTED = range(4)
+UNTOUCHED, OBSERVED, PROPAGATED, SYNTHESISED = range(4)
 
 
 class Remover(Protocol):
@@ -109,7 +110,7 @@ class Remover(Protocol):
     ahead are called the same way. Its contract: one frame out for each frame in, in the same
     order and with the same time; frames that come in are not written to; and, unless
     ``keeps_outside`` is False, pixels outside the mask come out bit for bit as they went in.
-    One that knows where its fill comes from says so in ``facts``, a list of :class:`FrameFacts`
+    One that knows where its fill comes from says so in ``facts``, a list of :class:`FillStatistics`
     that grows by one with each frame given out, and whose entries the reader takes away.
 
     Attributes:
@@ -123,13 +124,13 @@ class Remover(Protocol):
     keeps_outside: bool
     channels: int
 
-    def context(self, height: int, width: int, deep: bool = False) -> Context:
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames it looks at around those that are wanted.
 
         Args:
             height: of the frames.
             width: likewise.
-            deep: whether they have deep pictures too, which take twice as much memory.
+            high_bit_depth: whether they have deep pictures too, which take twice as much memory.
         """
         ...
 
@@ -138,12 +139,12 @@ class Remover(Protocol):
         ...
 
 
-def alone(height: int, width: int, deep: bool = False) -> Context:
+def no_context(height: int, width: int, high_bit_depth: bool = False) -> Context:
     """The ``context`` of a remover that looks at each frame by itself."""
     return Context()
 
 
-def with_image(frame: TimedFrame, image: Frame) -> TimedFrame:
+def replace_image(frame: TimedFrame, image: Frame) -> TimedFrame:
     """Return another picture for the same moment.
 
     Where it equals the frame, the frame's deep picture is kept; the rest of that is made from the
@@ -151,11 +152,11 @@ def with_image(frame: TimedFrame, image: Frame) -> TimedFrame:
     """
     if image is frame.image:
         return frame
-    deep = frame.deep
+    deep = frame.image16
     if deep is not None:
         if image.shape == frame.image.shape:
             changed = (image != frame.image).any(axis=2, keepdims=True)
             deep = np.where(changed, image * np.uint16(257), deep)
         else:
             deep = None
-    return replace(frame, image=image, deep=deep)
+    return replace(frame, image=image, image16=deep)

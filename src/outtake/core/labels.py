@@ -47,7 +47,7 @@ class LabelSpace:
             )
 
     @classmethod
-    def named(
+    def from_names(
         cls, names: Sequence[str], colours: Sequence[Sequence[int]] | None = None
     ) -> LabelSpace:
         """Make a label space; without colours, a fixed palette of distinct ones is used."""

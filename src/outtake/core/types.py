@@ -46,15 +46,16 @@ class TimedFrame:
         image: the picture, uint8 (H, W, 3) RGB.
         pts: presentation time in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
-        deep: the same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
+        image16: the same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
             where the source has more than 8; None otherwise. ``image`` is what everything looks
             at; the writer of a deep format uses this one.
-        hold: of a clip's last frame, how long it is shown, in units of ``time_base``; None where
-            that is not known, and of all others, which are shown until the next.
+        last_frame_duration: of a clip's last frame, how long it is shown, in units of
+            ``time_base``; None where that is not known, and of all others, which are shown until
+            the next.
     """
 
     image: Frame
     pts: int
     time_base: Fraction
-    deep: NDArray[np.uint16] | None = None
-    hold: int | None = None
+    image16: NDArray[np.uint16] | None = None
+    last_frame_duration: int | None = None

@@ -151,7 +151,7 @@ def decoder_from_class_file(classes: ClassList, masks: Sequence[str]) -> MaskDec
         masks: the training masks; some are looked at where two classes may be stored as
             0 and 255.
     """
-    labels = LabelSpace.named(classes.names, classes.colours)
+    labels = LabelSpace.from_names(classes.names, classes.colours)
     ignored_id = classes.ignore if isinstance(classes.ignore, int) else None
     stored = classes.ids or _infer_stored_ids(classes, ignored_id, masks)
     ids = {UNLABELLED_VALUE: labels.ignore_index}

@@ -47,7 +47,7 @@ def infer_decoder(masks: Sequence[str]) -> MaskDecoder:
         values = {code for item in found for code in item.colours}
         return _decoder_for_colours(sorted(values), masks[coloured[0]])
     if values == BINARY_VALUES:
-        labels = LabelSpace.named(("background", "foreground"))
+        labels = LabelSpace.from_names(("background", "foreground"))
         return MaskDecoder(labels, {0: 0, 255: 1}, {}, CORRECTION_ADVICE)
     return _decoder_for_ids(values - {UNLABELLED_VALUE}, masks[0])
 
@@ -65,7 +65,7 @@ def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
             f"the training masks (as {example}) hold {len(values)} values that are not 0, 1, "
             f"2 ...: {listed}; name them in classes.yaml as `names: {{VALUE: NAME, ...}}`"
         )
-    labels = LabelSpace.named([f"class_{number}" for number in range(count)])
+    labels = LabelSpace.from_names([f"class_{number}" for number in range(count)])
     ids = {number: number for number in range(count)}
     return MaskDecoder(
         labels, {**ids, UNLABELLED_VALUE: labels.ignore_index}, {}, CORRECTION_ADVICE
@@ -79,7 +79,7 @@ def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
             f"{_MAX_COLOURS - 1}; masks must not be smoothed; list the classes in classes.yaml"
         )
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes]
-    labels = LabelSpace.named([f"class_{number}" for number in range(len(codes))], colours)
+    labels = LabelSpace.from_names([f"class_{number}" for number in range(len(codes))], colours)
     return MaskDecoder(
         labels, {}, {code: label for label, code in enumerate(codes)}, CORRECTION_ADVICE
     )

@@ -138,7 +138,7 @@ def _moved(source: _Source, frame: TimedFrame) -> LabelledFrame:
     sure = None
     if key.confidence is not None:
         sure = warp_image(key.confidence.astype(np.float32), positions)
-    return LabelledFrame(frame, np.asarray(labels, np.uint8), key.space, sure)
+    return LabelledFrame(frame, np.asarray(labels, np.uint8), key.label_space, sure)
 
 
 def _mixed(
@@ -153,4 +153,4 @@ def _mixed(
     sure = None
     if one.confidence is not None and other.confidence is not None:
         sure = np.where(chosen, other.confidence, one.confidence)
-    return LabelledFrame(one.frame, labels, one.space, sure)
+    return LabelledFrame(one.frame, labels, one.label_space, sure)

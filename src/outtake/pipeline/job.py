@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 
 from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
-from outtake.core.frames import FrameFacts, LabelledFrame, MaskedFrame, Remover
+from outtake.core.frames import FillStatistics, LabelledFrame, MaskedFrame, Remover
 from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import masks_from
 from outtake.masking.policy import MaskPolicy
@@ -379,7 +379,7 @@ class _SegmentWriter:
         """Write a frame, and where its fill comes from if a second output is for that."""
         self._writers[0].write(filled.frame)
         for writer in self._writers[1:]:
-            writer.write(confidence_frame(filled.frame, filled.statistics or FrameFacts()))
+            writer.write(confidence_frame(filled.frame, filled.statistics or FillStatistics()))
         time_s = float(filled.frame.pts * filled.frame.time_base)
         self._report.add(time_s, float(filled.masked.mask.mean()), filled.statistics)
         self._on_frame()

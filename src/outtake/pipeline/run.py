@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FrameFacts, MaskedFrame, Remover
+from outtake.core.frames import FillStatistics, MaskedFrame, Remover
 from outtake.core.types import TimedFrame
 from outtake.pipeline.segments import Segments
 from outtake.pipeline.stage_threads import StageThreads
@@ -27,7 +27,7 @@ class FilledFrame:
 
     masked: MaskedFrame
     frame: TimedFrame
-    statistics: FrameFacts | None
+    statistics: FillStatistics | None
 
 
 class SegmentSink(Protocol):
@@ -141,9 +141,9 @@ def _fill_segment(
             if not given:
                 raise _frame_count_error(remover)
             source = given.popleft()
-            known: list[FrameFacts] = getattr(remover, "facts", [])
+            known: list[FillStatistics] = getattr(remover, "facts", [])
             facts = known.pop(0) if known else None
-            if source.wanted:
+            if source.is_output:
                 yield FilledFrame(source, frame, facts)
         if given:
             raise _frame_count_error(remover)

@@ -59,12 +59,12 @@ class Segments:
         start, stop = index * self._segment_frames, (index + 1) * self._segment_frames
         for item in list(self._buffer):
             if _frame_number(item) < start and self._is_context(_frame_number(item), start):
-                yield replace(item, wanted=False)
+                yield replace(item, is_output=False)
         for number in range(start, stop + self._context.after):
             if not self._read_to(number, index + 1):
                 return
             item = next(item for item in reversed(self._buffer) if _frame_number(item) == number)
-            yield replace(item, wanted=number < stop)
+            yield replace(item, is_output=number < stop)
 
     def _read_to(self, number: int, segment: int) -> bool:
         """Read on up to a frame; tell whether it is there.
@@ -76,7 +76,7 @@ class Segments:
             if item is None:
                 self.reached_end = True
                 return False
-            labelled = item.labelled if self._context.labels else None
+            labelled = item.labelled if self._context.needs_labels else None
             self._buffer.append(replace(item, number=self._next_number, labelled=labelled))
             self._next_number += 1
         begin = segment * self._segment_frames
@@ -89,9 +89,9 @@ class Segments:
 
     def _reduce_to_context(self, item: MaskedFrame) -> MaskedFrame:
         """Return what is kept of a frame that was given, and will not be wanted again."""
-        if self._context.deep or item.frame.deep is None:
+        if self._context.needs_image16 or item.frame.image16 is None:
             return item
-        return replace(item, frame=replace(item.frame, deep=None))
+        return replace(item, frame=replace(item.frame, image16=None))
 
     def _is_context(self, number: int, start: int) -> bool:
         context = self._context

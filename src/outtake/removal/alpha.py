@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, alone
+from outtake.core.frames import MaskedFrame, no_context
 from outtake.core.mask_regions import inner_ramp
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import is_number
@@ -31,7 +31,7 @@ class Alpha:
     needs_mask = True
     keeps_outside = True
     channels = 4
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, soft_edge: float = 0.0) -> None:
         self._soft_edge = checked_edge(soft_edge)
@@ -40,11 +40,11 @@ class Alpha:
         """Yield each frame as uint8 (H, W, 4) RGBA; deep colours stay as they are too."""
         for item in clip:
             frame, opaque = item.frame, self._opaque(item.mask)
-            deep = frame.deep
+            deep = frame.image16
             if deep is not None:
                 deep = np.dstack((deep, opaque * np.uint16(257)))
             image = np.dstack((frame.image, opaque))
-            yield replace(frame, image=image, deep=deep)
+            yield replace(frame, image=image, image16=deep)
 
     def _opaque(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from outtake.core.frames import FrameFacts, MaskedFrame
+from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.label_pictures import draw_contact_sheet, save_small_png
 from outtake.removal.provenance import draw_shares, painted
@@ -31,7 +31,9 @@ class Preview:
         self._kept: list[tuple[float, list[Frame]]] = []
         self._with_facts = False
 
-    def add(self, before: MaskedFrame, after: TimedFrame, facts: FrameFacts | None = None) -> None:
+    def add(
+        self, before: MaskedFrame, after: TimedFrame, facts: FillStatistics | None = None
+    ) -> None:
         """Take in the next frame.
 
         Args:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, alone
+from outtake.core.frames import MaskedFrame, no_context
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import is_number
@@ -28,7 +28,7 @@ class Blur:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, strength: float = 0.03) -> None:
         self._strength = _fraction("strength", strength)
@@ -66,7 +66,7 @@ class Pixelate:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, block: float = 0.04) -> None:
         self._block = _fraction("block", block)
@@ -105,7 +105,7 @@ class Solid:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:
         given = colour if isinstance(colour, str) or not isinstance(colour, Iterable) else [*colour]

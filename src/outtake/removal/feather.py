@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import Context, FrameFacts, MaskedFrame, Remover
+from outtake.core.frames import Context, FillStatistics, MaskedFrame, Remover
 from outtake.core.types import Frame, Mask, TimedFrame
 
 Deep = NDArray[np.uint16]
@@ -53,9 +53,9 @@ class Feathered:
         self._feather = feather
 
     @property
-    def facts(self) -> list[FrameFacts]:
+    def facts(self) -> list[FillStatistics]:
         """Where the fill came from, for each frame given out since the last call."""
-        return cast("list[FrameFacts]", getattr(self.remover, "facts", []))
+        return cast("list[FillStatistics]", getattr(self.remover, "facts", []))
 
     @property
     def notes(self) -> dict[str, str]:
@@ -91,11 +91,11 @@ class Feathered:
         if rim_px < 1 or not item.mask.any():
             return filled
         rim, share = _rim(item.mask, rim_px)
-        deep = filled.deep
-        if deep is not None and frame.deep is not None:
-            deep = cast("Deep", _blended(frame.deep, deep, rim, share))
+        deep = filled.image16
+        if deep is not None and frame.image16 is not None:
+            deep = cast("Deep", _blended(frame.image16, deep, rim, share))
         image = cast("Frame", _blended(frame.image, filled.image, rim, share))
-        return replace(filled, image=image, deep=deep)
+        return replace(filled, image=image, image16=deep)
 
 
 def _rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:

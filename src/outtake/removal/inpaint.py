@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FrameFacts, MaskedFrame, alone
+from outtake.core.frames import FillStatistics, MaskedFrame, no_context
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import check_number
@@ -35,7 +35,7 @@ class Inpaint:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in METHODS:
@@ -43,7 +43,7 @@ class Inpaint:
         check_number("remover.radius_px", radius_px, 1, whole=True)
         self._method = METHODS[method]
         self._radius_px = radius_px
-        self.facts: list[FrameFacts] = []
+        self.facts: list[FillStatistics] = []
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FrameFacts, MaskedFrame, alone
+from outtake.core.frames import FillStatistics, MaskedFrame, no_context
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.removal.per_frame import framewise
 from outtake.removal.preprocessing import Floats, Pixels
@@ -48,7 +48,7 @@ class OwnNetwork:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(
         self, path: Path, run: Run, contents: Sequence[str], pixels: Pixels, licence: str
@@ -60,7 +60,7 @@ class OwnNetwork:
             "network_sha256": _sha256(path),
             "licence": licence or "not stated",
         }
-        self.facts: list[FrameFacts] = []
+        self.facts: list[FillStatistics] = []
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""

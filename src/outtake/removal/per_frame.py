@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from outtake.core.frames import INVENTED, FrameFacts, MaskedFrame, with_image
+from outtake.core.frames import SYNTHESISED, FillStatistics, MaskedFrame, replace_image
 from outtake.core.types import Frame, Mask, TimedFrame
 
 
 def framewise(
     clip: Iterable[MaskedFrame],
     change: Callable[[Frame, Mask], Frame],
-    facts: list[FrameFacts] | None = None,
+    facts: list[FillStatistics] | None = None,
 ) -> Iterator[TimedFrame]:
     """Yield each frame as ``change`` makes it; one without a hole, or not wanted, as it is.
 
@@ -23,16 +23,16 @@ def framewise(
         facts: gets an entry for each frame, if ``change`` makes up all that it fills.
     """
     for item in clip:
-        changed = item.wanted and bool(item.mask.any())
+        changed = item.is_output and bool(item.mask.any())
         image = change(item.frame.image, item.mask) if changed else copied(item.frame.image)
         if facts is not None:
-            facts.append(made_up(item.mask) if changed else FrameFacts())
-        yield with_image(item.frame, image)
+            facts.append(made_up(item.mask) if changed else FillStatistics())
+        yield replace_image(item.frame, image)
 
 
-def made_up(mask: Mask) -> FrameFacts:
+def made_up(mask: Mask) -> FillStatistics:
     """Return the facts of a frame of which no other frame had any part in the fill."""
-    return FrameFacts(invented=1.0, origin=mask.astype(np.uint8) * np.uint8(INVENTED))
+    return FillStatistics(synthesised=1.0, origin=mask.astype(np.uint8) * np.uint8(SYNTHESISED))
 
 
 def copied(image: Frame) -> Frame:

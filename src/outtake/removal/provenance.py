@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import CARRIED, INVENTED, SEEN, FrameFacts
+from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistics
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.label_pictures import draw_colour_key
 
 # Told apart with any kind of colour vision (Okabe and Ito 2008).
-COLOURS = {SEEN: (86, 180, 233), CARRIED: (240, 228, 66), INVENTED: (213, 94, 0)}
-_NAMES = {SEEN: "seen", CARRIED: "carried", INVENTED: "invented"}
+COLOURS = {OBSERVED: (86, 180, 233), PROPAGATED: (240, 228, 66), SYNTHESISED: (213, 94, 0)}
+_NAMES = {OBSERVED: "seen", PROPAGATED: "carried", SYNTHESISED: "invented"}
 _TINT = 0.6
 
 
-def confidence_frame(frame: TimedFrame, facts: FrameFacts) -> TimedFrame:
+def confidence_frame(frame: TimedFrame, facts: FillStatistics) -> TimedFrame:
     """Return a grey copy of a frame that was filled, the fill in the colour of its origin.
 
     Blue was seen in other frames, yellow carried along, orange invented; a key names the shares.
@@ -30,7 +30,7 @@ def confidence_frame(frame: TimedFrame, facts: FrameFacts) -> TimedFrame:
     """
     image = painted(frame.image, facts.origin)
     draw_shares(image, facts)
-    return replace(frame, image=image, deep=None)
+    return replace(frame, image=image, image16=None)
 
 
 def painted(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
@@ -51,9 +51,13 @@ def painted(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
     return grey
 
 
-def draw_shares(image: Frame, facts: FrameFacts) -> None:
+def draw_shares(image: Frame, facts: FillStatistics) -> None:
     """Write into a picture how much of its fill comes from where."""
-    shares = {SEEN: facts.seen, CARRIED: facts.carried, INVENTED: facts.invented}
+    shares = {
+        OBSERVED: facts.observed,
+        PROPAGATED: facts.propagated,
+        SYNTHESISED: facts.synthesised,
+    }
     draw_colour_key(
         image, [(f"{_NAMES[w]} {shares[w]:.0%}", colour) for w, colour in COLOURS.items()]
     )

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, alone, with_image
+from outtake.core.frames import MaskedFrame, no_context, replace_image
 from outtake.core.types import Frame, TimedFrame
 from outtake.removal.alpha import blended, checked_edge
 from outtake.removal.background_media import cover, open_backdrop
@@ -32,7 +32,7 @@ class Replace:
     needs_mask = True
     keeps_outside = True
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
         if not isinstance(path, str | Path) or not str(path):
@@ -49,11 +49,11 @@ class Replace:
             behind: Frame | None = None
             for item in clip:
                 frame = item.frame
-                if not item.wanted or not item.mask.any():
-                    yield with_image(frame, copied(frame.image))
+                if not item.is_output or not item.mask.any():
+                    yield replace_image(frame, copied(frame.image))
                     continue
                 picture = backdrop.at(frame.pts * frame.time_base)
                 shape = frame.image.shape
                 if behind is None or picture is not source or behind.shape != shape:
                     source, behind = picture, cover(picture, *shape[:2])
-                yield with_image(frame, blended(frame.image, behind, item.mask, self._soft_edge))
+                yield replace_image(frame, blended(frame.image, behind, item.mask, self._soft_edge))

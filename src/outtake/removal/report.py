@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
-from outtake.core.frames import FrameFacts, MaskedFrame
+from outtake.core.frames import FillStatistics, MaskedFrame
 
 T = TypeVar("T")
 Column = list[float | None]
@@ -50,7 +50,7 @@ class RemovalReport:
         """How many frames have been noted."""
         return len(self._columns["time_s"])
 
-    def add(self, time_s: float, hole_share: float, facts: FrameFacts | None = None) -> None:
+    def add(self, time_s: float, hole_share: float, facts: FillStatistics | None = None) -> None:
         """Note a frame.
 
         Args:
@@ -105,7 +105,7 @@ class RemovalReport:
             self.add(float(item.frame.pts * item.frame.time_base), float(item.mask.mean()))
             yield item
 
-    def record(self, fills: Sequence[FrameFacts] = (), **facts: Any) -> dict[str, Any]:
+    def record(self, fills: Sequence[FillStatistics] = (), **facts: Any) -> dict[str, Any]:
         """Return the report as plain containers, led by what else there is to say.
 
         Shares of the fill are of all that was removed: a frame counts by the size of its hole.

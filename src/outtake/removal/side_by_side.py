@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import Context, FrameFacts, MaskedFrame, Remover
+from outtake.core.frames import Context, FillStatistics, MaskedFrame, Remover
 from outtake.core.types import TimedFrame
 from outtake.core.validate import check_number
 
@@ -45,13 +45,13 @@ class SideBySide:
         self.needs_mask = remover.needs_mask
 
     @property
-    def facts(self) -> list[FrameFacts]:
+    def facts(self) -> list[FillStatistics]:
         """Where the other remover's fill comes from.
 
         Raises:
             AttributeError: it does not know.
         """
-        facts: list[FrameFacts] = self._told("facts")
+        facts: list[FillStatistics] = self._told("facts")
         return facts
 
     @property
@@ -81,9 +81,9 @@ class SideBySide:
             before = waiting.popleft()
             image = _beside(before.image, opaque(after.image), self.divider_px, 255)
             deep = None
-            if before.deep is not None and after.deep is not None:
-                deep = _beside(before.deep, opaque(after.deep), self.divider_px, 65535)
-            yield replace(after, image=image, deep=deep)
+            if before.image16 is not None and after.image16 is not None:
+                deep = _beside(before.image16, opaque(after.image16), self.divider_px, 65535)
+            yield replace(after, image=image, image16=deep)
 
     def _told(self, name: str) -> Any:
         return getattr(self.remover, name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, alone, with_image
+from outtake.core.frames import MaskedFrame, no_context, replace_image
 from outtake.core.types import TimedFrame
 from outtake.core.validate import is_number
 from outtake.drawing import label_pictures
@@ -28,7 +28,7 @@ class Overlay:
     needs_mask = False
     keeps_outside = False
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
         if not is_number(opacity) or not 0 <= opacity <= 1:
@@ -39,12 +39,12 @@ class Overlay:
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame in the colours of its classes."""
         for item in clip:
-            if not item.wanted:
-                yield with_image(item.frame, copied(item.frame.image))
+            if not item.is_output:
+                yield replace_image(item.frame, copied(item.frame.image))
                 continue
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
-            space = item.labelled.space
+            space = item.labelled.label_space
             tinted = label_pictures.overlay_labels(
                 item.frame.image,
                 item.labelled.labels,
@@ -52,7 +52,7 @@ class Overlay:
                 self._opacity,
                 legend=space.names if self._legend else None,
             )
-            yield with_image(item.frame, tinted)
+            yield replace_image(item.frame, tinted)
 
 
 class MaskView:
@@ -61,10 +61,10 @@ class MaskView:
     needs_mask = True
     keeps_outside = False
     channels = 3
-    context = staticmethod(alone)
+    context = staticmethod(no_context)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each mask as a picture."""
         for item in clip:
             white = item.mask.astype(np.uint8) * np.uint8(255)
-            yield with_image(item.frame, np.repeat(white[..., None], 3, axis=2))
+            yield replace_image(item.frame, np.repeat(white[..., None], 3, axis=2))

@@ -81,11 +81,11 @@ class JsonlLogger(Logger):
         """Do nothing: ``config.yaml`` holds them."""
 
     @rank_zero_only
-    def show(self, exhibit: Media, step: int) -> None:
+    def log_media(self, media: Media, step: int) -> None:
         """Write a picture into ``images/``; what is in a table is in the run folder already."""
-        if isinstance(exhibit, Picture):
-            target = self._path.parent / "images" / exhibit.file
-            replace_file(target, lambda file: file.write(exhibit.png))
+        if isinstance(media, Picture):
+            target = self._path.parent / "images" / media.file
+            replace_file(target, lambda file: file.write(media.png))
 
 
 def _to_float(value: float | torch.Tensor) -> float:

@@ -57,5 +57,5 @@ def read_trial_env() -> TrialEnv | None:
     if not text:
         return None
     record = json.loads(text)
-    record["wanted"] = tuple(record["wanted"])
+    record["required_metrics"] = tuple(record["required_metrics"])
     return TrialEnv(**record)

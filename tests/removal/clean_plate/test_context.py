@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.core.frames import CARRIED, INVENTED, SEEN, UNTOUCHED, MaskedFrame
+from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.motion.tracking import CameraTracker
 from outtake.removal.clean_plate.remover import CleanPlate
@@ -49,7 +49,7 @@ def panning(count: int, first: int = 0) -> list[MaskedFrame]:
 
 def test_context_comes_out_as_it_is_but_for_a_warm_up():
     items = [
-        MaskedFrame(one.frame, one.mask, None, one.number, wanted=10 <= one.number < 14)
+        MaskedFrame(one.frame, one.mask, None, one.number, is_output=10 <= one.number < 14)
         for one in panning(20)
     ]
     plate = CleanPlate()
@@ -96,7 +96,7 @@ def test_something_that_pauses_for_long_is_filled_from_keyframes(sparse):
     for number in wanted:
         hole = disc(60)
         error = truths[number][hole].astype(float) - results[number].image[hole]
-        assert facts[number].seen > 0.95
+        assert facts[number].observed > 0.95
         assert 10 * np.log10(255**2 / np.square(error).mean()) > 28
 
 
@@ -108,7 +108,7 @@ def test_keyframes_of_another_place_are_of_no_use():
     plate = CleanPlate(reach_frames=12)
     list(plate(iter(other + items)))
     numbers = [one.number for one in other + items]
-    assert all(plate.facts[numbers.index(number)].seen < 0.05 for number in wanted)
+    assert all(plate.facts[numbers.index(number)].observed < 0.05 for number in wanted)
 
 
 def test_the_origin_of_every_pixel_is_told():
@@ -127,13 +127,13 @@ def test_the_origin_of_every_pixel_is_told():
         assert origin is not None and origin.dtype == np.uint8
         hole = moving[t] | with_it[t]
         assert (origin[~hole] == UNTOUCHED).all() and (origin[hole] != UNTOUCHED).all()
-        share = {one: np.mean(origin[hole] == one) for one in (SEEN, CARRIED, INVENTED)}
-        assert share[SEEN] == pytest.approx(facts.seen)
-        assert share[CARRIED] == pytest.approx(facts.carried)
-        assert share[INVENTED] == pytest.approx(facts.invented)
-        assert np.mean(origin[moving[t]] == SEEN) > 0.9
-    assert np.mean(plate.facts[0].origin[with_it[0]] == INVENTED) > 0.8
-    assert np.mean(plate.facts[8].origin[with_it[8]] == CARRIED) > 0.8
+        share = {one: np.mean(origin[hole] == one) for one in (OBSERVED, PROPAGATED, SYNTHESISED)}
+        assert share[OBSERVED] == pytest.approx(facts.observed)
+        assert share[PROPAGATED] == pytest.approx(facts.propagated)
+        assert share[SYNTHESISED] == pytest.approx(facts.synthesised)
+        assert np.mean(origin[moving[t]] == OBSERVED) > 0.9
+    assert np.mean(plate.facts[0].origin[with_it[0]] == SYNTHESISED) > 0.8
+    assert np.mean(plate.facts[8].origin[with_it[8]] == PROPAGATED) > 0.8
     assert plate.facts[0].flicker is None and 0 <= plate.facts[5].flicker < 4
 
 

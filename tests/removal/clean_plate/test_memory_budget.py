@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.core.frames import LabelledFrame, MaskedFrame, with_image
+from outtake.core.frames import LabelledFrame, MaskedFrame, replace_image
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.pipeline.run import FilledFrame, run_removal
@@ -20,7 +20,7 @@ from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.remover import CleanPlate
 
 HEIGHT, WIDTH, FRAMES, SEGMENT = 136, 240, 96, 48
-SPACE = LabelSpace.named(("ground", "thing"))
+SPACE = LabelSpace.from_names(("ground", "thing"))
 FRAME_BYTES = 6 * HEIGHT * WIDTH
 # What threads have in hand at any time, beside what is held to be looked at.
 IN_HAND = 12
@@ -50,8 +50,8 @@ class Digests(list[int]):
         pass
 
     def write(self, made: FilledFrame) -> None:
-        deep = made.frame.deep
-        assert (deep is None) == (made.masked.frame.deep is None)
+        deep = made.frame.image16
+        assert (deep is None) == (made.masked.frame.image16 is None)
         self.append(crc32(made.frame.image.tobytes()))
         if deep is not None:
             self.append(crc32(deep.tobytes()))
@@ -108,10 +108,10 @@ def test_a_deep_clip_is_looked_at_less_far_where_memory_is_short():
 def test_a_frame_with_its_own_picture_is_the_frame():
     image = np.zeros((4, 5, 3), np.uint8)
     frame = TimedFrame(image, 0, Fraction(1), np.full((4, 5, 3), 3, np.uint16))
-    assert with_image(frame, image) is frame
-    same = with_image(frame, image.copy()).deep
-    assert np.array_equal(same, frame.deep) and not np.shares_memory(same, frame.deep)
+    assert replace_image(frame, image) is frame
+    same = replace_image(frame, image.copy()).image16
+    assert np.array_equal(same, frame.image16) and not np.shares_memory(same, frame.image16)
     other = image.copy()
     other[1, 2] = 9
-    fine = with_image(frame, other).deep
+    fine = replace_image(frame, other).image16
     assert (fine[1, 2] == 9 * 257).all() and (fine[0] == 3).all()

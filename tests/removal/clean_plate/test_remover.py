@@ -117,8 +117,8 @@ def test_nothing_is_borrowed_across_a_cut():
     results = removed(plate, truths, masks)
     assert results[7][masks[7]][:, 2].mean() < 40
     assert results[8][masks[8]][:, 0].mean() < 40
-    assert all(facts.seen == 0 for facts in plate.facts)
-    assert plate.facts[0].invented == plate.facts[8].invented == 1
+    assert all(facts.observed == 0 for facts in plate.facts)
+    assert plate.facts[0].synthesised == plate.facts[8].synthesised == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -136,8 +136,8 @@ def test_what_was_never_seen_is_invented_once_and_carried():
     masks = [disc(90 - t) for t in range(10)]
     plate = CleanPlate(stability=0)
     results = removed(plate, truths, masks)
-    assert plate.facts[0].invented > 0.8
-    assert all(facts.carried > 0.8 and facts.invented < 0.1 for facts in plate.facts[1:])
+    assert plate.facts[0].synthesised > 0.8
+    assert all(facts.propagated > 0.8 and facts.synthesised < 0.1 for facts in plate.facts[1:])
     first, last = (results[t][masks[t] & disc(90 - t, radius=9)].mean(axis=0) for t in (0, 9))
     assert np.abs(first - last).max() < 4
 
@@ -151,9 +151,9 @@ def test_facts_add_up_and_belong_to_the_last_call():
         removed(plate, truths, masks)
         assert len(plate.facts) == 6
     for facts in plate.facts[:5]:
-        assert facts.seen + facts.carried + facts.invented == pytest.approx(1)
+        assert facts.observed + facts.propagated + facts.synthesised == pytest.approx(1)
         assert facts.ring_residual is not None and facts.ring_residual < 5
-    assert plate.facts[5].seen == plate.facts[5].invented == 0
+    assert plate.facts[5].observed == plate.facts[5].synthesised == 0
 
 
 def test_nothing_is_left_of_what_was_hidden():

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.core.frames import INVENTED, SEEN, MaskedFrame
+from outtake.core.frames import OBSERVED, SYNTHESISED, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.clean_plate.smooth_surface import SmoothFill, fit_smooth_surface
@@ -70,7 +70,7 @@ def test_what_other_frames_show_alike_is_taken_over_as_it_is() -> None:
     plate, truths = CleanPlate(), still(12)
     results = [frame.image for frame in plate(film(truths))]
     assert squared_error(truths, results) < 2
-    assert all(facts.invented == 0 for facts in plate.facts)
+    assert all(facts.synthesised == 0 for facts in plate.facts)
 
 
 def test_what_the_rim_contradicts_comes_closer_to_a_smooth_surface() -> None:
@@ -90,21 +90,23 @@ def test_a_cast_shadow_that_was_left_at_the_rim_speaks_against_nothing() -> None
         clip.append(MaskedFrame(TimedFrame(image, item.frame.pts, item.frame.time_base), item.mask))
     plate = CleanPlate()
     results = [frame.image for frame in plate(clip)]
-    assert all(facts.invented == 0 for facts in plate.facts)
+    assert all(facts.synthesised == 0 for facts in plate.facts)
     assert squared_error(still(12), results) < 2
 
 
 def test_pixels_that_are_mostly_a_surface_count_as_invented() -> None:
     plate = CleanPlate(max_error=60)
     list(plate(film(torn(12))))
-    assert np.mean([facts.invented for facts in plate.facts]) > 0.1
+    assert np.mean([facts.synthesised for facts in plate.facts]) > 0.1
     for facts, item in zip(plate.facts, film(torn(12)), strict=True):
         assert facts.origin is not None
-        counted = np.count_nonzero(facts.origin == INVENTED) / np.count_nonzero(item.mask)
-        assert facts.invented == pytest.approx(counted)
-        assert facts.seen + facts.carried + facts.invented == pytest.approx(1)
+        counted = np.count_nonzero(facts.origin == SYNTHESISED) / np.count_nonzero(item.mask)
+        assert facts.synthesised == pytest.approx(counted)
+        assert facts.observed + facts.propagated + facts.synthesised == pytest.approx(1)
         assert not facts.origin[~item.mask].any()
-    assert any((facts.origin == SEEN).any() for facts in plate.facts if facts.origin is not None)
+    assert any(
+        (facts.origin == OBSERVED).any() for facts in plate.facts if facts.origin is not None
+    )
 
 
 def test_a_surface_meets_what_is_known_and_stays_between_it() -> None:

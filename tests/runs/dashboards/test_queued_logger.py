@@ -40,19 +40,19 @@ class Recorder:
         if call == self.hangs:
             self.never.wait(20)
 
-    def settings(self, settings: Any) -> None:
+    def log_config(self, settings: Any) -> None:
         self.note("settings", settings)
 
-    def scalars(self, records: Sequence[Any]) -> None:
+    def log_scalars(self, records: Sequence[Any]) -> None:
         self.note("scalars", [(record.step, dict(record.values)) for record in records])
 
-    def picture(self, picture: Picture, step: int) -> None:
+    def log_picture(self, picture: Picture, step: int) -> None:
         self.note("picture", (picture, step))
 
-    def table(self, table: Table, step: int) -> None:
+    def log_table(self, table: Table, step: int) -> None:
         self.note("table", (table.name, step))
 
-    def checkpoint(self, path: Path) -> None:
+    def log_checkpoint(self, path: Path) -> None:
         self.note("checkpoint", path)
 
     def finish(self, status: str) -> None:
@@ -71,8 +71,8 @@ def use(logger: DashboardLogger, timeout_s: float = 5.0) -> None:
     logger.log_hyperparams({"optimizer.lr": 0.1})
     for step in range(5):
         logger.log_metrics({"train/loss": 1.0 / (step + 1)}, step)
-    logger.show(PICTURE, 4)
-    logger.show(Table("val/classes", ("class",), [["car"]]), 4)
+    logger.log_media(PICTURE, 4)
+    logger.log_media(Table("val/classes", ("class",), [["car"]]), 4)
     logger.log_checkpoint(Path("best.ckpt"))
     logger.close("finished")
     logger.join(timeout_s)

@@ -23,7 +23,7 @@ from outtake.training.losses.cross_entropy_dice import CrossEntropyDice
 from outtake.training.media import Overlay, Picture, Table, log_media
 from outtake.training.task import SegmentationTask
 
-LABELS = LabelSpace.named(["road", "car", "sky"], [(90, 60, 90), (0, 0, 200), (120, 180, 230)])
+LABELS = LabelSpace.from_names(["road", "car", "sky"], [(90, 60, 90), (0, 0, 200), (120, 180, 230)])
 
 
 class Seen:
@@ -32,8 +32,8 @@ class Seen:
     def __init__(self) -> None:
         self.exhibits: list[tuple[Any, int]] = []
 
-    def show(self, exhibit: Any, step: int) -> None:
-        self.exhibits.append((exhibit, step))
+    def log_media(self, media: Any, step: int) -> None:
+        self.exhibits.append((media, step))
 
 
 def trainer(seen: Seen, **more: Any) -> Any:
@@ -169,7 +169,7 @@ def test_tables_of_a_validation(task: SegmentationTask) -> None:
     task.last_confusion = np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]])
     seen = Seen()
     ValidationTables().on_validation_end(trainer(seen), task)
-    picture, matrix, classes = (exhibit for exhibit, _ in seen.exhibits)
+    picture, matrix, classes = (media for media, _ in seen.exhibits)
     assert isinstance(picture, Picture) and picture.file == "confusion_epoch_0002.png"
     assert matrix.chart == "matrix" and len(matrix.rows) == 9
     assert ("road", "car", 2) in matrix.rows and ("car", "road", 0) in matrix.rows

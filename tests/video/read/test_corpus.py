@@ -131,10 +131,10 @@ def test_a_lossless_copy_is_identical(name, tmp_path):
             writer.write(frame)
     with open_clip(source) as clip, open_clip(target) as copy:
         for frame, other in zip(clip, copy, strict=True):
-            if frame.deep is None:
+            if frame.image16 is None:
                 assert np.array_equal(frame.image, other.image)
             else:
-                assert np.array_equal(frame.deep, other.deep)
+                assert np.array_equal(frame.image16, other.image16)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_deep_sources_are_read_with_16_bits(tmp_path, pix_fmt, tags):
     truth = (levels.astype(float) - low) / (high - low) * 65535
     with open_clip(path) as clip, open_clip(path, deep=False) as shallow:
         (frame,), (plain,) = clip, shallow
-    assert frame.deep.dtype == np.uint16 and frame.deep.shape == (32, 66, 3)
-    assert plain.deep is None and clip.info.bit_depth == bits
-    assert np.abs(frame.deep[0, ::2].astype(float) - truth[:, None]).max() < 65535 * 0.004
-    assert len(np.unique(frame.deep[0, :, 1])) == 33
+    assert frame.image16.dtype == np.uint16 and frame.image16.shape == (32, 66, 3)
+    assert plain.image16 is None and clip.info.bit_depth == bits
+    assert np.abs(frame.image16[0, ::2].astype(float) - truth[:, None]).max() < 65535 * 0.004
+    assert len(np.unique(frame.image16[0, :, 1])) == 33
     assert np.abs(frame.image[0, ::2] - truth[:, None] / 257).max() <= 1.5
 
 
@@ -181,7 +181,7 @@ def test_images_of_16_bits_are_deep(tmp_path):
     with open_clip(tmp_path / "frames") as clip:
         frames = list(clip)
     for frame, picture in zip(frames, drawn(), strict=True):
-        assert np.array_equal(frame.deep, picture * np.uint16(257) + np.uint16(3))
+        assert np.array_equal(frame.image16, picture * np.uint16(257) + np.uint16(3))
         assert np.array_equal(frame.image, picture)
 
 

@@ -268,7 +268,13 @@ def test_a_file_that_says_it_is_longer_is_mentioned(make_video, caplog):
 
 def holds(path: Path, **options) -> list:
     with open_clip(path, **options) as clip:
-        return [(float(f.pts * f.time_base), f.hold and float(f.hold * f.time_base)) for f in clip]
+        return [
+            (
+                float(f.pts * f.time_base),
+                f.last_frame_duration and float(f.last_frame_duration * f.time_base),
+            )
+            for f in clip
+        ]
 
 
 def test_a_last_frame_is_held_for_as_long_as_it_says(held_gif, caplog):

@@ -162,7 +162,7 @@ def test_png_images_keep_alpha_and_depth(tmp_path, depth):
         truth = [frame.image for frame in frames]
     else:
         frames = [
-            TimedFrame((d >> 8).astype(np.uint8), i, BASE, deep=d) for i, d in enumerate(deep)
+            TimedFrame((d >> 8).astype(np.uint8), i, BASE, image16=d) for i, d in enumerate(deep)
         ]
         write(tmp_path / "frames", info, frames)
         truth = deep
@@ -221,7 +221,7 @@ def test_ten_bits_survive_from_file_to_file(tmp_path, suffix, codec, pix_fmt, fu
     tags = ColourTags(1, 1, 1, full_range and codec != "prores")  # which has no full range
     source = [from_rgb(scene(i), pix_fmt, tags) for i in range(6)]
     frames = [
-        TimedFrame(to_rgb(frame, tags), pts, BASE, deep=to_deep(frame, tags))
+        TimedFrame(to_rgb(frame, tags), pts, BASE, image16=to_deep(frame, tags))
         for frame, pts in zip(source, PTS, strict=True)
     ]
     info = describe(tmp_path, colour=tags, bit_depth=10)

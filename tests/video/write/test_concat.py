@@ -117,7 +117,7 @@ def test_the_rate_of_the_source_is_kept(make_video, tmp_path):
 def test_a_last_frame_that_is_held_is_part_of_the_length(make_video, tmp_path, name):
     source = make_video("in.mp4", audio="aac", frames=30)
     frames = read(source)[:11]
-    frames[-1] = replace(frames[-1], hold=5120)
+    frames[-1] = replace(frames[-1], last_frame_duration=5120)
     output = open_output(tmp_path / name, probe(source))
     fill(output, frames, [0])
     kept = output.salvage()
@@ -132,7 +132,7 @@ def test_a_track_that_is_stored_in_another_order_is_as_long_as_it_is_shown(
 ):
     source = make_video("in.mp4", frames=11, pts=VARIABLE_PTS[:11] if variable else None)
     frames = read(source)
-    frames[-1] = replace(frames[-1], hold=25600)
+    frames[-1] = replace(frames[-1], last_frame_duration=25600)
     output = open_output(tmp_path / "o.mp4", probe(source))
     fill(output, frames, [0])
     output.finish(1)

@@ -82,7 +82,10 @@ def test_a_last_frame_that_is_held_lasts_as_long_in_the_copy(held_gif, tmp_path,
     if name in ("o.mp4", "o.mov"):
         caplog.clear()
         last = read(target)[-1]
-        assert float(last.hold * last.time_base) == pytest.approx(3) and not caplog.records
+        assert (
+            float(last.last_frame_duration * last.time_base) == pytest.approx(3)
+            and not caplog.records
+        )
 
 
 def test_the_picture_survives(make_video, tmp_path):

@@ -51,7 +51,7 @@ def collect_samples(
     """
     centres, jacobians = project_tiles(alignment.homographies[order], tiles.centres)
     whole, partly = _classify_visibility(
-        tiles, centres, jacobians, [references[index].held for index in order]
+        tiles, centres, jacobians, [references[index].frame for index in order]
     )
     selected = reference_filter.select_for_tiles(whole, partly, alignment.scores[order])
     sampler = TileSampler(
@@ -60,7 +60,7 @@ def collect_samples(
         jacobians,
         selected,
         alignment,
-        [references[index].held for index in order],
+        [references[index].frame for index in order],
     )
     colours = np.empty((*needed.shape, 3), np.float32)
     known = np.empty(needed.shape, bool)
@@ -128,7 +128,7 @@ def _sample_single_pixels(
     counts = np.zeros(at.shape[:2], np.int16)
     limits = np.full(at.shape[:2], np.inf, np.float32)
     for index in order:
-        held, score = references[index].held, alignment.scores[index]
+        held, score = references[index].frame, alignment.scores[index]
         there = known_at_points(held.known, project_points(alignment.homographies[index], corners))
         lacking = np.asarray(missing & (counts < _MAX_PIXEL_SAMPLES) & (limits >= score), bool)
         some = np.flatnonzero(there.reshape(len(uncovered), -1).any(axis=1))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import MaskedFrame, with_image
+from outtake.core.frames import MaskedFrame, replace_image
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.motion.feature_matching import FrameFeatures, show_same_place
 from outtake.motion.homography import CameraView, Homography
@@ -109,7 +109,7 @@ class FrameBuffer:
                         break
                     following.append(held)
                     height, width = held.mask.shape
-                    self._high_bit_depth = self._high_bit_depth or held.frame.deep is not None
+                    self._high_bit_depth = self._high_bit_depth or held.frame.image16 is not None
                     room = MemoryBudget.for_frame_size(
                         height, width, self.reach_frames, self.max_bytes, self._high_bit_depth
                     )
@@ -120,7 +120,7 @@ class FrameBuffer:
                 self._drop_old_frames(centre, room)
                 yield self._build_window(centre, following)
                 # Others look at 8 bits of it.
-                self._past_frames.append(replace(centre, frame=replace(centre.frame, deep=None)))
+                self._past_frames.append(replace(centre, frame=replace(centre.frame, image16=None)))
 
     def _buffer_frames(self, clip: Iterable[MaskedFrame]) -> Generator[BufferedFrame, None, None]:
         """Yield each frame with its camera, which is worked out a frame ahead in a thread."""
@@ -190,7 +190,7 @@ class FrameBuffer:
         # The labels that came along stay behind: they would take more room than the pictures.
         self._newest = BufferedFrame(
             number,
-            with_image(item.frame, image),
+            replace_image(item.frame, image),
             mask,
             known,
             compute_clearance(mask),
@@ -198,6 +198,6 @@ class FrameBuffer:
             scene,
             back,
             features,
-            item.wanted,
+            item.is_output,
         )
         return self._newest

@@ -82,7 +82,9 @@ class MemoryBudget:
         """Return this in the terms of all removers."""
         reach = self.keyframes * KEYFRAME_STEP
         far = reach if reach > self.back else 0
-        return Context(self.back, self.ahead, far, KEYFRAME_STEP, labels=False, deep=False)
+        return Context(
+            self.back, self.ahead, far, KEYFRAME_STEP, needs_labels=False, needs_image16=False
+        )
 
     def keeps(self, number: int, current: int) -> bool:
         """Return whether a frame that is behind the current one stays."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import CARRIED, INVENTED, SEEN, UNTOUCHED
+from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED
 from outtake.core.types import Frame
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points
@@ -86,7 +86,7 @@ class RegionFill:
         best = float(alignment.trimmed_scores.min())
         self.residual = min(self.residual, best)
         for index in order:
-            self._transforms[references[index].held.number] = Transform(
+            self._transforms[references[index].frame.number] = Transform(
                 alignment.homographies[index],
                 alignment.gains[index],
                 alignment.offsets[index],
@@ -174,9 +174,9 @@ class RegionFill:
         colours = np.zeros_like(self.region.image)
         self.region.tiles.scatter(np.clip(np.rint(self.colours), 0, 255).astype(np.uint8), colours)
         cv2.copyTo(colours[part], own.view(np.uint8), image[inside])
-        source = np.where(self.filled, np.uint8(SEEN), np.uint8(UNTOUCHED))
-        source[self.synthesised] = INVENTED
-        source[self.propagated] = CARRIED
+        source = np.where(self.filled, np.uint8(OBSERVED), np.uint8(UNTOUCHED))
+        source[self.synthesised] = SYNTHESISED
+        source[self.propagated] = PROPAGATED
         for squares, picture in ((source, origin), (self.drift, drift)):
             box = np.zeros(self.region.hole.shape, picture.dtype)
             self.region.tiles.scatter(squares, box)

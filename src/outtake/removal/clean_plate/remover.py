@@ -11,14 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from outtake.core.frames import (
-    CARRIED,
-    INVENTED,
-    SEEN,
+    OBSERVED,
+    PROPAGATED,
+    SYNTHESISED,
     UNTOUCHED,
     Context,
-    FrameFacts,
+    FillStatistics,
     MaskedFrame,
-    with_image,
+    replace_image,
 )
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import check_number
@@ -102,7 +102,7 @@ class CleanPlate:
         self._max_drift = max_drift
         self._max_bytes = max_memory_mb << 20
         self._filler = filler or SmoothFill()
-        self.facts: list[FrameFacts] = []
+        self.facts: list[FillStatistics] = []
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return how far it looks at frames of this size."""
@@ -125,10 +125,10 @@ class CleanPlate:
                     shown, facts_here = self._fill_frame(centre, patches, shown)
                     facts.append(facts_here)
                     # The consumer may write to its picture; the one kept here must stay.
-                    yield with_image(centre.frame, shown.image.copy())
+                    yield replace_image(centre.frame, shown.image.copy())
                 else:
-                    facts.append(FrameFacts())
-                    yield with_image(centre.frame, centre.image.copy())
+                    facts.append(FillStatistics())
+                    yield replace_image(centre.frame, centre.image.copy())
 
     def _search_ahead(
         self, clip: Iterable[MaskedFrame]
@@ -151,12 +151,12 @@ class CleanPlate:
 
     def _fill_frame(
         self, centre: BufferedFrame, patches: list[RegionFill], previous: PreviousFill | None
-    ) -> tuple[PreviousFill, FrameFacts]:
+    ) -> tuple[PreviousFill, FillStatistics]:
         image = centre.image.copy()
         drift = np.zeros(centre.mask.shape, np.float32)
         origin = np.zeros(centre.mask.shape, np.uint8)
         if not patches:
-            return PreviousFill(centre, image, drift), FrameFacts(origin=origin)
+            return PreviousFill(centre, image, drift), FillStatistics(origin=origin)
         for patch in patches:
             patch.propagate(previous, self._stability, self._max_drift)
             patch.write_to(image, drift, origin)
@@ -165,12 +165,12 @@ class CleanPlate:
         left: Mask = centre.mask & (origin == UNTOUCHED)
         if left.any():
             image = self._filler.fill(image, left)
-            origin[left] = INVENTED
+            origin[left] = SYNTHESISED
         inside = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
-        facts = FrameFacts(
-            seen=float(inside[SEEN]),
-            carried=float(inside[CARRIED]),
-            invented=float(inside[INVENTED]),
+        facts = FillStatistics(
+            observed=float(inside[OBSERVED]),
+            propagated=float(inside[PROPAGATED]),
+            synthesised=float(inside[SYNTHESISED]),
             ring_residual=_mean_residual(patches),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,

@@ -105,11 +105,11 @@ class DashboardLogger(Logger):
         self._enqueue(lambda dashboard: dashboard.log_checkpoint(path))
 
     @rank_zero_only
-    def show(self, exhibit: Media, step: int) -> None:
+    def log_media(self, media: Media, step: int) -> None:
         """Hand over a picture, made small enough for a browser, or a table."""
-        if isinstance(exhibit, Picture):
-            exhibit = exhibit.for_dashboard
-        self._enqueue(lambda dashboard: _log_media(dashboard, exhibit, step), exhibit.size_bytes())
+        if isinstance(media, Picture):
+            media = media.for_dashboard
+        self._enqueue(lambda dashboard: _log_media(dashboard, media, step), media.size_bytes())
 
     def close(self, status: str) -> None:
         """Say that nothing more comes, without waiting.
@@ -177,8 +177,8 @@ def _run_calls(dashboard: Dashboard, calls: list[Call]) -> None:
                     call(dashboard)
 
 
-def _log_media(dashboard: Dashboard, exhibit: Media, step: int) -> None:
-    if isinstance(exhibit, Picture):
-        dashboard.log_picture(exhibit, step)
+def _log_media(dashboard: Dashboard, media: Media, step: int) -> None:
+    if isinstance(media, Picture):
+        dashboard.log_picture(media, step)
     else:
-        dashboard.log_table(exhibit, step)
+        dashboard.log_table(media, step)

@@ -37,7 +37,7 @@ def last_hold(
     Returns:
         In units of the track's time base; None where the container does not say it.
     """
-    hold = clock.hold
+    hold = clock.last_frame_duration
     if "mov" in container.format.name and not clock.is_last_stored:
         # MP4 says how long a frame is until the one that is decoded next, not shown next.
         length_s = stream.duration * clock.time_base if stream.duration else Fraction(0)

@@ -155,7 +155,7 @@ class VideoReader:
             return frame
         if self._selection.end_s is not None:
             end = min(end, int((self._first_s + self._selection.end_s) / self.info.time_base))
-        return replace(frame, hold=max(end - frame.pts, 1))
+        return replace(frame, last_frame_duration=max(end - frame.pts, 1))
 
     def _opened(self) -> tuple[InputContainer, VideoStream]:
         container = open_container(self._source, self._limits)

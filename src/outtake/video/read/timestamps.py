@@ -33,7 +33,8 @@ class Clock:
         packets: that were read so far.
         warned: whether a damaged packet was mentioned.
         step: time from frame to frame, on average.
-        hold: how long the last frame is to be shown, as it says itself; None where it does not.
+        last_frame_duration: how long the last frame is to be shown, as it says itself; None where
+            it does not.
         hole_s: after which moment, counted from the first frame, as much as a frame is missing,
             if all frames last equally long; repeated fields (1.5 times as long) do not count.
     """
@@ -54,7 +55,7 @@ class Clock:
         self._expected: set[int] = set()
         self._widest = self.step
         self._narrowest: int | None = None
-        self.hold: int | None = None
+        self.last_frame_duration: int | None = None
         self._last_own: int | None = None
         self._last_read: int | None = None
         self.hole_s: float | None = None
@@ -116,7 +117,7 @@ class Clock:
         if self._last is not None:
             self._measure(self._last, pts)
         self._last, self._last_own = pts, frame.pts
-        self.hold = frame.duration or None
+        self.last_frame_duration = frame.duration or None
         self.frames += 1
         return pts
 

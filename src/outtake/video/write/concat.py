@@ -180,7 +180,7 @@ class _Clock:
         self._base = info.time_base
         self._step = max(round(1 / info.fps / info.time_base), 1)
         self._pts = [pts for record in records for pts in record.pts]
-        self._end = self._pts[-1] + (records[-1].hold or self._step)
+        self._end = self._pts[-1] + (records[-1].last_frame_duration or self._step)
         if any(a >= b for a, b in pairwise(self._pts)):
             raise ValueError("segments overlap in time")
         # Of a part of a clip, and of what has no beginning, the first frame is at 0.

@@ -380,6 +380,6 @@ def _open_piece(
 def _count(records: Sequence[Record], info: VideoInfo) -> tuple[int, float]:
     frames = sum(len(record.pts) for record in records)
     last, first = records[-1].pts[-1], records[0].pts[0]
-    hold = records[-1].hold
+    hold = records[-1].last_frame_duration
     held_s = hold * info.time_base if hold else 1 / info.fps
     return frames, float((last - first) * info.time_base + held_s)

@@ -37,7 +37,7 @@ class PngPiece:
 
     def add(self, frame: TimedFrame, pts: int) -> None:
         """Write a frame; its time is not kept."""
-        image = frame.deep if self._deep and frame.deep is not None else frame.image
+        image = frame.image16 if self._deep and frame.image16 is not None else frame.image
         (self.path / f"{self._written:05d}.png").write_bytes(encode_png(image))
         self._written += 1
 

@@ -170,7 +170,9 @@ class SegmentWriter:
                 self._piece = self._make(self._path, width, height)
             self._piece.add(frame, pts - (self._pts[0] if self._pts else pts))
         self._pts.append(pts)
-        self._hold = max(round(frame.hold * scale), 1) if frame.hold else None
+        self._hold = (
+            max(round(frame.last_frame_duration * scale), 1) if frame.last_frame_duration else None
+        )
         self.frames += 1
 
     @contextmanager

@@ -23,8 +23,8 @@ class Record:
         reorder: by how many frames a packet may come after its turn.
         bytes: its size.
         crc32: of its bytes.
-        hold: how long the clip's last frame is shown, in units of the source's time base; None
-            where another follows, or the source does not say.
+        last_frame_duration: how long the clip's last frame is shown, in units of the source's time
+            base; None where another follows, or the source does not say.
     """
 
     index: int
@@ -35,7 +35,7 @@ class Record:
     reorder: int
     bytes: int
     crc32: int
-    hold: int | None = None
+    last_frame_duration: int | None = None
 
 
 def checksum(path: Path) -> tuple[int, int]:

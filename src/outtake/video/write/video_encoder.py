@@ -79,7 +79,7 @@ class PictureTrack:
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
         """Encode a frame at a time in units of the source's time base."""
-        deep = frame.deep if self._deep and frame.deep is not None else None
+        deep = frame.image16 if self._deep and frame.image16 is not None else None
         encoded = from_rgb(frame.image if deep is None else deep, self.pix_fmt, self.colour)
         encoded.pts, encoded.time_base = pts, self._time_base
         return self.stream.encode(encoded)
