@@ -25,7 +25,8 @@ from outtake.core.errors import OuttakeError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.camvid import CamVid
 from outtake.data.resize import resize, resize_short_side, short_side_size
-from outtake.evaluation.metrics import ConfusionMatrix, scores
+from outtake.evaluation.confusion_matrix import ConfusionMatrix
+from outtake.evaluation.metrics import scores
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend
 from outtake.inference.protocol import Backend

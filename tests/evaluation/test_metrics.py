@@ -1,13 +1,29 @@
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
-from outtake.evaluation.metrics import ConfusionMatrix, scores, to_log_dict
+from outtake.evaluation.bootstrap import Bootstrap
+from outtake.evaluation.confusion_matrix import ConfusionMatrix, tp_true_pred_counts
+from outtake.evaluation.evaluator import Evaluator
+from outtake.evaluation.metrics import (
+    METRICS,
+    Floats,
+    Metric,
+    PixelCounts,
+    ratio,
+    score_counts,
+    scores,
+    to_log_dict,
+)
+from outtake.evaluation.scores_table import print_scores
+from outtake.evaluation.summary import detailed_scores
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -47,20 +63,6 @@ def test_miou_equals_a_ten_line_reference_in_a_thousand_random_cases() -> None:
     assert seen_ignored > 500 and seen_absent > 300, "the cases must be hard"
 
 
-@pytest.fixture
-def only_deterministic() -> Iterator[None]:
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-@pytest.mark.usefixtures("only_deterministic")
-def test_counting_deterministically_takes_no_more_memory() -> None:
-    truth = np.random.default_rng(0).integers(0, 150, (1, 512, 512))
-    counted = count(truth, np.zeros_like(truth), 150)  # 47 GB if each pixel met each cell
-    assert counted[:, 0].tolist() == np.bincount(truth.ravel(), minlength=150).tolist()
-
-
 def test_a_perfect_prediction_scores_one_and_absent_classes_are_left_out() -> None:
     truth = np.array([[[0, 1], [1, 255]]])
     result = scores(count(truth, np.array([[[0, 1], [1, 2]]]), 3), NAMES[:3])
@@ -82,14 +84,51 @@ def test_known_values() -> None:
     assert result["fwiou"] == pytest.approx(0.8 * 6 / 9 + 0.2 / 4)
 
 
-def test_counts_are_int64_and_do_not_saturate() -> None:
-    confusion = ConfusionMatrix(2, 255)
-    block = torch.zeros(1 << 20, dtype=torch.long)
-    for _ in range(20):
-        confusion.update(block, block)
-    assert confusion.counts().dtype == np.int64
-    assert confusion.counts()[0, 0] == 20 << 20
-
-
 def test_an_empty_split_has_no_miou() -> None:
     assert math.isnan(scores(np.zeros((2, 2), np.int64), ("a", "b"))["miou"])
+
+
+def test_many_sets_of_counts_are_scored_at_once_with_the_same_bits() -> None:
+    rng = np.random.default_rng(1)
+    matrices = rng.integers(0, 50, (20, 12, 12)) * (rng.random((20, 1, 12)) < 0.7)
+    matrices *= rng.random((20, 12, 1)) < 0.7
+    together = score_counts(tp_true_pred_counts(matrices))
+    names = tuple("abcdefghijkl")
+    for place, matrix in enumerate(matrices):
+        alone = scores(matrix, names)
+        for metric in METRICS:
+            value = alone[metric.key]
+            one = list(value.values()) if metric.per_class else value
+            np.testing.assert_array_equal(together[metric.key][place], one)
+
+
+@pytest.fixture
+def missed_share() -> Iterator[None]:
+    """Add a metric: one more entry of the table."""
+
+    def compute(counts: PixelCounts) -> Floats:
+        return ratio(counts.true - counts.true_positives, counts.true)
+
+    METRICS.append(Metric("missed", "missed share", compute, per_class=True))
+    yield
+    METRICS.pop()
+
+
+@pytest.mark.usefixtures("missed_share")
+def test_a_metric_is_one_entry_of_the_table() -> None:
+    evaluator = Evaluator(2, 255)
+    truth = torch.zeros(3, 8, 8, dtype=torch.long)
+    truth[:, 4:] = 1
+    logits = torch.randn(3, 2, 8, 8, generator=torch.manual_seed(0))
+    evaluator.add(logits, truth, torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.arange(3))
+    record = scores(evaluator.confusion, ("a", "b"))
+    for name in "ab":
+        assert record["missed"][name] == pytest.approx(1 - record["recall"][name])
+    assert to_log_dict(record, "val")["val/missed/b"] == record["missed"]["b"]
+    detail = detailed_scores(evaluator, ("a", "b"), "xyz", Bootstrap(100))
+    low, high = detail["intervals"]["missed"]["a"]
+    assert low <= record["missed"]["a"] <= high
+    printed = io.StringIO()
+    facts = {"data": "d", "split": "val", "images": 3, "images_per_second": 1.0}
+    print_scores(facts | {"classes": ["a", "b"]} | record, Console(file=printed, width=120))
+    assert "missed share" in printed.getvalue()

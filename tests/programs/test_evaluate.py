@@ -13,8 +13,9 @@ from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.evaluation.bootstrap import Bootstrap
+from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.evaluation_loop import evaluate_split
-from outtake.evaluation.metrics import ConfusionMatrix, scores
+from outtake.evaluation.metrics import scores
 from outtake.evaluation.summary import detailed_scores
 from outtake.programs.evaluate import build_eval_data, evaluate, make_baseline_loader
 from outtake.programs.train import train

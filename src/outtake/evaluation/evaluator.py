@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame, LabelMap
 from outtake.evaluation.boundary import count_boundary
 from outtake.evaluation.calibration_error import confidence_histogram, predicted_confidence
-from outtake.evaluation.metrics import labels_from_logits
-from outtake.evaluation.per_image_confusion import (
+from outtake.evaluation.confusion_matrix import (
     Counts,
     per_image_confusion,
-    scores_from_counts,
     tp_true_pred_counts,
 )
+from outtake.evaluation.metrics import score_counts
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Evaluator:
             images: uint8 (B, C, h, w).
             indices: of the samples, (B,).
         """
-        predicted = labels_from_logits(logits)
+        predicted = logits.argmax(1)
         counted = per_image_confusion(predicted, truth, self._classes, self._ignore_index)
         counted_here: Counts = counted.cpu().numpy()
         self.confusion += counted_here.sum(0)
@@ -141,7 +140,7 @@ class Evaluator:
             outline = count_boundary(labels[place], known[place], self._classes, self._ignore_index)
             self.boundary_f_scores.append(outline.f_score)
             self.boundary_region_counts.append(np.stack([outline.intersection, outline.union]))
-            miou = float(scores_from_counts(self.counts_per_image[first + place]).miou)
+            miou = float(score_counts(self.counts_per_image[first + place])["miou"])
             if self.best_worst.would_keep(miou):
                 image = images[place].permute(1, 2, 0).cpu().numpy()
                 self.best_worst.add(

@@ -1,105 +1,177 @@
-"""Segmentation scores, all from one confusion matrix over a whole split."""
+"""What is scored: one table of metrics, each a function of pixel counts.
+
+A new score is one entry of :data:`METRICS`. It then appears in ``metrics.jsonl`` and on the
+dashboards, in ``metrics.json``, the report, the model card and the comparison page.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchmetrics.classification import MulticlassConfusionMatrix
 
-from outtake.evaluation.per_image_confusion import per_image_confusion
+from outtake.evaluation.confusion_matrix import Counts, tp_true_pred_counts
 
-Confusion = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
-class ConfusionMatrix(MulticlassConfusionMatrix):
-    """Counts of pixels, int64 (classes, classes): rows are the truth, columns the prediction.
+@dataclass(frozen=True)
+class PixelCounts:
+    """What every score is computed from; each array is (..., classes).
 
-    Updates take label maps of one shape; pixels of ``ignore_index`` are not counted.
+    Attributes:
+        true_positives: Pixels that are of a class and were predicted as it.
+        true: Pixels that are of a class.
+        predicted: Pixels that were predicted as a class.
     """
 
-    def __init__(self, classes: int, ignore_index: int) -> None:
-        super().__init__(classes, ignore_index=ignore_index, validate_args=False)
+    true_positives: Floats | Counts
+    true: Floats | Counts
+    predicted: Floats | Counts
 
-    def update(self, preds: torch.Tensor, target: torch.Tensor) -> None:
-        """Count two int64 label maps of one shape.
-
-        torchmetrics would compare every pixel with every cell where deterministic algorithms are
-        asked for, which takes classes^2 times the memory; counts have one order only.
-        """
-        one, other = preds.reshape(1, 1, -1), target.reshape(1, 1, -1)
-        assert self.ignore_index is not None
-        self.confmat += per_image_confusion(one, other, self.num_classes, self.ignore_index)[0]
-
-    def counts(self) -> Confusion:
-        """Return the matrix so far, summed over all processes."""
-        matrix: Confusion = self.compute().cpu().numpy().astype(np.int64)
-        return matrix
+    @property
+    def union(self) -> Floats | Counts:
+        """The pixels that are of a class or were predicted as it."""
+        return self.true + self.predicted - self.true_positives
 
 
-def scores(confusion: Confusion, names: Sequence[str]) -> dict[str, Any]:
-    """Compute every score of a confusion matrix.
+@dataclass(frozen=True)
+class Metric:
+    """One score of a segmentation.
 
-    A class that is neither in the truth nor predicted has no IoU: it is left out of the mean,
-    and ``classes_scored`` says how many were left in. Undefined ratios are NaN.
+    Attributes:
+        key: The name in records: ``val/KEY`` while training, ``KEY`` in ``metrics.json``.
+        title: The name for readers.
+        compute: Maps counts to (...,), or with ``per_class`` to (..., classes); NaN where the
+            score is not defined.
+        per_class: Whether there is one value for each class.
+        headline: Whether each validation logs the score and an evaluation gives its confidence
+            interval. The others are in tables only.
+    """
+
+    key: str
+    title: str
+    compute: Callable[[PixelCounts], Floats]
+    per_class: bool = False
+    headline: bool = True
+
+
+def ratio(above: Floats | Counts, below: Floats | Counts) -> Floats:
+    """Return a quotient, NaN where the divisor is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(below) > 0, np.asarray(above) / below, np.nan)
+
+
+def nan_mean(values: Floats) -> Floats:
+    """Return the mean over the last axis without NaN; NaN where nothing is left."""
+    defined = ~np.isnan(values)
+    return ratio(_sum(np.where(defined, values, 0)), defined.sum(-1))
+
+
+def _sum(values: Floats) -> Floats:
+    # From left to right: the sums of NumPy depend on the shape in their last bit.
+    return np.asarray(np.cumsum(values, -1)[..., -1])
+
+
+def _iou(counts: PixelCounts) -> Floats:
+    return ratio(counts.true_positives, counts.union)
+
+
+def _recall(counts: PixelCounts) -> Floats:
+    return ratio(counts.true_positives, counts.true)
+
+
+def _precision(counts: PixelCounts) -> Floats:
+    return ratio(counts.true_positives, counts.predicted)
+
+
+def _dice(counts: PixelCounts) -> Floats:
+    return ratio(2 * counts.true_positives, counts.true + counts.predicted)
+
+
+def _frequency_weighted_iou(counts: PixelCounts) -> Floats:
+    weighted = np.where(counts.true > 0, counts.true * np.nan_to_num(_iou(counts)), 0)
+    return ratio(_sum(weighted), counts.true.sum(-1))
+
+
+# A class that is neither in the truth nor predicted has no IoU and is left out of the means.
+METRICS: list[Metric] = [
+    Metric("miou", "mIoU", lambda counts: nan_mean(_iou(counts))),
+    Metric(
+        "pixel_accuracy",
+        "pixel accuracy",
+        lambda counts: ratio(counts.true_positives.sum(-1), counts.true.sum(-1)),
+    ),
+    Metric("mean_accuracy", "mean accuracy", lambda counts: nan_mean(_recall(counts))),
+    Metric("fwiou", "fwIoU", _frequency_weighted_iou),
+    Metric("mean_dice", "mean Dice", lambda counts: nan_mean(_dice(counts))),
+    Metric("iou", "IoU", _iou, per_class=True),
+    Metric("precision", "precision", _precision, per_class=True, headline=False),
+    Metric("recall", "recall", _recall, per_class=True, headline=False),
+    Metric("dice", "Dice", _dice, per_class=True, headline=False),
+]
+
+
+def split_metrics() -> list[Metric]:
+    """Return the metrics with one value for a split."""
+    return [metric for metric in METRICS if not metric.per_class]
+
+
+def class_metrics() -> list[Metric]:
+    """Return the metrics with one value for each class."""
+    return [metric for metric in METRICS if metric.per_class]
+
+
+def score_counts(counts: Floats | Counts) -> dict[str, Floats]:
+    """Compute every score of many sets of counts at once.
+
+    Args:
+        counts: (..., 3, classes), as :func:`tp_true_pred_counts` gives them.
+
+    Returns:
+        By the key of a metric: (...,), or (..., classes) for a metric per class.
+    """
+    pixels = PixelCounts(*(counts[..., row, :] for row in range(3)))
+    return {metric.key: metric.compute(pixels) for metric in METRICS}
+
+
+def scores(confusion: Counts, names: Sequence[str]) -> dict[str, Any]:
+    """Compute every score of a confusion matrix, NaN where one is not defined.
 
     Args:
         confusion: int64 (classes, classes), rows truth, columns prediction.
-        names: class names in the order of the rows.
+        names: The class names in the order of the rows.
 
     Returns:
-        ``miou``, ``pixel_accuracy``, ``mean_accuracy``, ``fwiou`` (frequency-weighted IoU),
-        ``mean_dice``, ``classes_scored``, ``pixels``, and under ``iou``, ``precision``,
-        ``recall`` and ``dice`` one value for each class name.
+        The scores by their keys: numbers, and for metrics per class numbers by class name. Also
+        ``classes_scored``, the classes that are in the truth or were predicted, and ``pixels``.
     """
-    hits = [int(value) for value in np.diag(confusion)]
-    truth = [int(value) for value in confusion.sum(1)]
-    predicted = [int(value) for value in confusion.sum(0)]
-    total = sum(truth)
-    union = [t + p - h for h, t, p in zip(hits, truth, predicted, strict=True)]
-    iou = _ratios(hits, union)
-    recall = _ratios(hits, truth)
-    dice = _ratios([2 * h for h in hits], [t + p for t, p in zip(truth, predicted, strict=True)])
-    return {
-        "miou": _mean(iou),
-        "pixel_accuracy": sum(hits) / total if total else math.nan,
-        "mean_accuracy": _mean(recall),
-        "fwiou": sum(t * i for t, i in zip(truth, iou, strict=True) if t) / total
-        if total
-        else math.nan,
-        "mean_dice": _mean(dice),
-        "classes_scored": sum(u > 0 for u in union),
-        "pixels": total,
-        "iou": dict(zip(names, iou, strict=True)),
-        "precision": dict(zip(names, _ratios(hits, predicted), strict=True)),
-        "recall": dict(zip(names, recall, strict=True)),
-        "dice": dict(zip(names, dice, strict=True)),
-    }
+    counts = tp_true_pred_counts(confusion)
+    values = score_counts(counts)
+    record: dict[str, Any] = {m.key: float(values[m.key]) for m in split_metrics()}
+    record["classes_scored"] = int((~np.isnan(values["iou"])).sum())
+    record["pixels"] = int(confusion.sum())
+    record |= {m.key: by_class_name(values[m.key], names) for m in class_metrics()}
+    return record
+
+
+def by_class_name(values: Floats, names: Sequence[str]) -> dict[str, float]:
+    """Return values (classes,) by the names of the classes."""
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def to_log_dict(scores_by_key: dict[str, Any], split: str) -> dict[str, float]:
-    """Return what a logger takes: ``split/name`` keys, and ``split/iou/class``; no NaN."""
-    record = {
-        f"{split}/{key}": float(scores_by_key[key])
-        for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou")
-    }
-    record |= {f"{split}/iou/{name}": value for name, value in scores_by_key["iou"].items()}
-    return {key: value for key, value in record.items() if not math.isnan(value)}
-
-
-def labels_from_logits(logits: torch.Tensor) -> torch.Tensor:
-    """Return the best class of logits (B, classes, H, W) as int64 (B, H, W)."""
-    return logits.argmax(1)
-
-
-def _ratios(above: Sequence[int], below: Sequence[int]) -> list[float]:
-    return [a / b if b else math.nan for a, b in zip(above, below, strict=True)]
-
-
-def _mean(values: Sequence[float]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
-    return sum(defined) / len(defined) if defined else math.nan
+    """Return what loggers take: ``split/key`` and ``split/key/class``, without NaN."""
+    record: dict[str, float] = {}
+    for metric in METRICS:
+        if not metric.headline:
+            continue
+        value, name = scores_by_key[metric.key], f"{split}/{metric.key}"
+        if metric.per_class:
+            record |= {f"{name}/{each}": float(score) for each, score in value.items()}
+        else:
+            record[name] = float(value)
+    return {key: value for key, value in record.items() if value == value}

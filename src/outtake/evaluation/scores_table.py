@@ -9,23 +9,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from outtake.evaluation.metrics import class_metrics, split_metrics
+
 
 def print_scores(record: dict[str, Any], console: Console) -> None:
     """Print the scores as a table."""
     table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
-    for heading in ("class", "IoU", "precision", "recall", "Rng"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
+    table.add_column("class")
+    for metric in class_metrics():
+        table.add_column(metric.title, justify="right")
     for name in record["classes"]:
-        values = (record[key][name] for key in ("iou", "precision", "recall", "dice"))
+        values = (record[metric.key][name] for metric in class_metrics())
         table.add_row(
             escape(name), *("-" if value != value else f"{value:.4f}" for value in values)
         )
     console.print(table)
+    named = ", ".join(f"{metric.title} {record[metric.key]:.4f}" for metric in split_metrics())
     console.print(
-        f"mIoU {record['miou']:.4f} over {record['classes_scored']} classes, "
-        f"pixel accuracy {record['pixel_accuracy']:.4f}, "
-        f"mean accuracy {record['mean_accuracy']:.4f}, fwIoU {record['fwiou']:.4f}, "
-        f"{record['images_per_second']:.1f} images/s"
+        f"{named}; {record['classes_scored']} classes, {record['images_per_second']:.1f} images/s"
     )
     if "intervals" in record:
         console.print(

@@ -16,13 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from outtake.core.errors import NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
-from outtake.evaluation.metrics import (
-    Confusion,
-    ConfusionMatrix,
-    labels_from_logits,
-    scores,
-    to_log_dict,
-)
+from outtake.evaluation.confusion_matrix import ConfusionMatrix, Counts
+from outtake.evaluation.metrics import scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.training import collectives
 
@@ -68,7 +63,7 @@ class SegmentationTask(LightningModule):
         self._optimizer_factory = optimizer
         self._scheduler_factory = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
-        self.last_confusion: Confusion | None = None  # of the last whole validation
+        self.last_confusion: Counts | None = None  # of the last whole validation
         self.images_in_last_batch = 0  # of the last training batch, of all ranks
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -131,7 +126,7 @@ class SegmentationTask(LightningModule):
             what = f"the validation loss became {loss.item()}"
             guilty = [] if torch.isfinite(own) else batch["index"].tolist()
             raise self.nan_error(what, guilty, "validation")
-        predicted = labels_from_logits(logits)
+        predicted = logits.argmax(1)
         self.confusion.update(predicted, mask)
         self.log("val/loss", loss, batch_size=count)
         return predicted

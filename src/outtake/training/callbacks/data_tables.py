@@ -12,7 +12,7 @@ from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
 from outtake.drawing.charts import draw_bar_chart, draw_confusion_matrix
 from outtake.drawing.label_pictures import draw_contact_sheet, overlay_labels
-from outtake.evaluation.metrics import scores
+from outtake.evaluation.metrics import class_metrics, scores
 from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.media import Picture, Table, log_media
 from outtake.training.sample_view import to_rgb
@@ -41,7 +41,7 @@ class ValidationTables(Callback):
         columns = ("truth", "prediction", "pixels")
         log_media(trainer, Table("val/confusion_matrix", columns, cells, chart="matrix"))
         scored = scores(confusion, names)
-        kinds = ("iou", "dice", "precision", "recall")
+        kinds = [metric.key for metric in class_metrics()]
         rows = [
             (name, *(_none_if_nan(scored[kind][name]) for kind in kinds), int(pixels))
             for name, pixels in zip(names, confusion.sum(1), strict=True)

@@ -10,11 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.core.types import Batch
 from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import draw_contact_sheet
-from outtake.evaluation.per_image_confusion import (
-    per_image_confusion,
-    scores_from_counts,
-    tp_true_pred_counts,
-)
+from outtake.evaluation.confusion_matrix import per_image_confusion, tp_true_pred_counts
+from outtake.evaluation.metrics import score_counts
 from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.collectives import all_gather
 from outtake.training.media import Picture, log_media
@@ -57,7 +54,7 @@ class HardExamples(Callback):
         counted = per_image_confusion(
             outputs, batch["mask"], len(labels.names), labels.ignore_index
         )
-        miou = scores_from_counts(tp_true_pred_counts(counted.cpu().numpy())).miou
+        miou = score_counts(tp_true_pred_counts(counted.cpu().numpy()))["miou"]
         for position in np.argsort(miou, kind="stable")[: self.count]:
             score = float(miou[position])
             full = len(self._worst) == self.count

@@ -1,0 +1,73 @@
+"""Confusion matrices: of a whole split in training, and of each image in an evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+Counts = NDArray[np.int64]
+
+
+class ConfusionMatrix(MulticlassConfusionMatrix):
+    """Counts of pixels, int64 (classes, classes): rows are the truth, columns the prediction.
+
+    Updates take label maps of one shape; pixels of ``ignore_index`` are not counted.
+    """
+
+    def __init__(self, classes: int, ignore_index: int) -> None:
+        super().__init__(classes, ignore_index=ignore_index, validate_args=False)
+
+    def update(self, preds: torch.Tensor, target: torch.Tensor) -> None:
+        """Count two int64 label maps of one shape.
+
+        Where deterministic algorithms are asked for, torchmetrics would compare every pixel with
+        every cell, which takes classes^2 times the memory. Counts have one order only.
+        """
+        one, other = preds.reshape(1, 1, -1), target.reshape(1, 1, -1)
+        assert self.ignore_index is not None
+        self.confmat += per_image_confusion(one, other, self.num_classes, self.ignore_index)[0]
+
+    def counts(self) -> Counts:
+        """Return the matrix so far, summed over all processes."""
+        matrix: Counts = self.compute().cpu().numpy().astype(np.int64)
+        return matrix
+
+
+def per_image_confusion(
+    predicted: torch.Tensor, truth: torch.Tensor, classes: int, ignore_index: int
+) -> torch.Tensor:
+    """Count each image of a batch by itself.
+
+    Args:
+        predicted: Class ids, int64 (B, H, W).
+        truth: Class ids or ``ignore_index``, int64 (B, H, W), on the same device.
+        classes: The number of classes.
+        ignore_index: The label of pixels that are not counted.
+
+    Returns:
+        int64 (B, classes, classes), rows truth, columns prediction.
+    """
+    images = len(truth)
+    first = torch.arange(images, device=truth.device)[:, None, None] * classes
+    cells = ((first + truth) * classes + predicted).flatten()
+    # One extra cell takes the pixels that are not counted: cheaper than selecting the others.
+    rest = images * classes * classes
+    cells = torch.where(truth.flatten() == ignore_index, rest, cells)
+    return torch.bincount(cells, minlength=rest + 1)[:rest].view(images, classes, classes)
+
+
+def tp_true_pred_counts(confusion: Counts) -> Counts:
+    """Return true positives, true pixels and predicted pixels of confusion matrices.
+
+    Every score follows from these three, so that resampling need not keep whole matrices.
+
+    Args:
+        confusion: int64 (..., classes, classes).
+
+    Returns:
+        int64 (..., 3, classes).
+    """
+    diagonal = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.stack([diagonal, confusion.sum(-1), confusion.sum(-2)], axis=-2)
