@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.core.oom import is_out_of_memory
+from outtake.core.oom import is_out_of_memory, mentions_out_of_memory
 
 TOO_MUCH = 1 << 50  # bytes; more than a process can address
 SIDE = 1 << 25
@@ -43,3 +43,9 @@ def test_a_device_that_is_full_is_understood() -> None:
 )
 def test_other_errors_are_not(error: Exception) -> None:
     assert not is_out_of_memory(error)
+
+
+def test_the_end_of_a_log_is_read_for_it() -> None:
+    assert mentions_out_of_memory("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+    assert mentions_out_of_memory("step 3\ntorch.OutOfMemoryError: CUDA")
+    assert not mentions_out_of_memory("step 3\nRuntimeError: shapes differ")

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from outtake.core.cpu import usable_processors
+from outtake.core.progress import progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +17,7 @@ BAR_DELAY_S = 1.0
 
 
 def default_threads() -> int:
-    """Return how many threads are worth starting here: one a processor, at most 16."""
+    """Return how many threads are worth starting here: one per processor, at most 16."""
     return max(1, min(16, usable_processors()))
 
 
@@ -28,27 +26,20 @@ def map_threads(
 ) -> list[Result]:
     """Apply ``function`` to every item and return the results in the order of the items.
 
-    The first error, in that order, is raised and what has not started is dropped. A
-    transient progress bar on stderr appears after one second.
+    The first error, in that order, is raised, and items that were not begun are dropped. A
+    transient progress bar appears on stderr after one second.
     """
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    progress = Progress(*columns, console=console, transient=True)
-    task = progress.add_task(title, total=len(items))
-    began = time.monotonic()
-    shown = False
+    bar = progress_bar(title, len(items))
+    began_s = time.monotonic()
     results: list[Result] = []
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
             for result in pool.map(function, items):
                 results.append(result)
-                progress.advance(task)
-                if not shown and console.is_terminal and time.monotonic() - began > BAR_DELAY_S:
-                    shown = True
-                    progress.start()
+                bar.advance(bar.task_ids[0])
+                if not bar.live.is_started and time.monotonic() - began_s > BAR_DELAY_S:
+                    bar.start()
     finally:
-        if shown:
-            progress.stop()
+        if bar.live.is_started:
+            bar.stop()
     return results

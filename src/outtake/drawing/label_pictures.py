@@ -18,6 +18,7 @@ from PIL import Image
 
 from outtake.core.files import replace_file
 from outtake.core.types import Frame, LabelMap
+from outtake.drawing.fit_picture import fit_picture
 
 Palette = NDArray[np.uint8]
 
@@ -92,7 +93,7 @@ def draw_contact_sheet(
         cell_width_px: width of each picture.
         gap_px: between pictures; the outer margin is twice that.
     """
-    cells = [[_scaled(picture, cell_width_px) for picture in row] for row in rows]
+    cells = [[fit_picture(picture, cell_width_px, enlarge=True) for picture in row] for row in rows]
     count = max((len(row) for row in cells), default=0)
     margin_px = 2 * gap_px
     side_px = max((measure_text(text, 0.45)[0] for text in row_titles), default=0)
@@ -187,13 +188,6 @@ def draw_colour_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, i
         )
         draw_text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
         x, y = (x + cell, y) if in_a_row else (x, y + line_px)
-
-
-def _scaled(picture: Frame, width_px: int) -> Frame:
-    height, width = picture.shape[:2]
-    size = (width_px, max(round(height * width_px / width), 1))
-    method = cv2.INTER_AREA if width >= width_px else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
 
 
 def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError
+from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.data.resize import short_side_size
@@ -21,7 +22,6 @@ from outtake.inference.export_cache import ExportCache
 from outtake.inference.int8_calibration import Int8Calibration
 from outtake.inference.labeller import Labeller
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
-from outtake.inference.oom import explain_backend_oom
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
 from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.protocol import Backend, Network

@@ -13,9 +13,9 @@ import numpy as np
 from outtake.core.errors import ConfigError
 from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
+from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame, TimedFrame
 from outtake.data.resize import resize_short_side
-from outtake.inference.oom import explain_backend_oom
 from outtake.inference.protocol import Backend, Confidences, Images, LabelMaps
 
 LabelResult = tuple[LabelMaps, Confidences | None]

@@ -31,15 +31,6 @@ def read_picture(path: Path) -> Frame | None:
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
-def shrink_to_width(picture: Frame, width_px: int) -> Frame:
-    """Scale a picture down to a width; a narrower one stays as it is."""
-    height, width = picture.shape[:2]
-    if width <= width_px:
-        return picture
-    size = (width_px, max(round(height * width_px / width), 1))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def encode_data_uri(picture: Frame, quality: int = QUALITY) -> str:
     """Encode an RGB picture as JPEG in a ``data:`` address."""
     _, packed = cv2.imencode(

@@ -9,6 +9,7 @@ import numpy as np
 
 from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import Frame, TimedFrame
+from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import draw_contact_sheet, save_small_png
 from outtake.removal.provenance import draw_shares, painted
 from outtake.removal.side_by_side import opaque
@@ -53,11 +54,11 @@ class Preview:
         if facts is not None:
             self._with_facts = True
             # Painted at full size, where the two still fit each other; text as large as it is read.
-            shown = _fitted(painted(after.image, facts.origin))
+            shown = np.array(fit_picture(painted(after.image, facts.origin), _CELL_PX))
             draw_shares(shown, facts)
             pictures.append(shown)
         time_s = float(before.frame.pts * before.frame.time_base)
-        self._kept.append((time_s, [_fitted(picture) for picture in pictures]))
+        self._kept.append((time_s, [np.array(fit_picture(each, _CELL_PX)) for each in pictures]))
 
     def sheet(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
         """Return the picture: before, mask, after and origin of each frame that was kept."""
@@ -90,13 +91,3 @@ def outlined(item: MaskedFrame) -> Frame:
     width_px = max(1, round(image.shape[1] / _CELL_PX))
     cv2.drawContours(image, edges, -1, _OUTLINE, width_px)
     return image
-
-
-def _fitted(image: Frame) -> Frame:
-    height, width = image.shape[:2]
-    if width <= _CELL_PX:
-        return np.array(image)
-    size = (_CELL_PX, max(1, round(height * _CELL_PX / width)))
-    return np.asarray(
-        cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), np.uint8
-    )

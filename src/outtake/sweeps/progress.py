@@ -7,8 +7,8 @@ from types import TracebackType
 from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from outtake.core.progress import trial_bar
 from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial_process import TrialProcess
 from outtake.sweeps.trial_result import TrialResult, TrialStatus
@@ -26,16 +26,7 @@ class SweepProgress:
         self._sweep = sweep
         self._best = best
         self._console = Console()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("trials", total=sweep.n_trials)
+        self._bar = trial_bar(sweep.n_trials, self._console)
 
     def __enter__(self) -> SweepProgress:
         self._bar.start()
@@ -76,4 +67,4 @@ class SweepProgress:
         """Move the bar."""
         now = ", ".join(f"{each.number} ({each.elapsed_s:.0f} s)" for each in running)
         text = f"trials; at work: {now}" if now else "trials"
-        self._bar.update(self._task, completed=done, description=text)
+        self._bar.update(self._bar.task_ids[0], completed=done, description=text)

@@ -15,13 +15,11 @@ from typing import Any
 
 from outtake.core.errors import NonFiniteLossError, OutOfMemoryError, OuttakeError, RankLostError
 from outtake.core.files import write_json
+from outtake.core.oom import mentions_out_of_memory
 from outtake.core.redact import redact
 from outtake.sweeps.trial_env import PRUNED_EXIT_CODE
 
 _TAIL_LINES = 60
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|OutOfMemory|can.t allocate memory|MemoryError", re.IGNORECASE
-)
 _NON_FINITE = re.compile(r"the loss became (?:nan|-?inf)|NonFiniteLoss", re.IGNORECASE)
 _DISK_FAILURE = re.compile(
     r"No space left on device|Input/output error|Disk quota exceeded|Stale file handle"
@@ -108,7 +106,7 @@ def classify_exit(code: int, result: Path, log: Path) -> TrialResult:
     lines = read_log_tail(log)
     last_line = next((line for line in reversed(lines) if line.strip()), "")
     text = "\n".join(lines)
-    if code == OutOfMemoryError.exit_code or _OUT_OF_MEMORY.search(text):
+    if code == OutOfMemoryError.exit_code or mentions_out_of_memory(text):
         return TrialResult(TrialStatus.OUT_OF_MEMORY, message=last_line)
     if code == NonFiniteLossError.exit_code or _NON_FINITE.search(text):
         return TrialResult(TrialStatus.DIVERGED, message=last_line)

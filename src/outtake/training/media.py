@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
 import cv2
-import numpy as np
 from pytorch_lightning import Trainer
 
 from outtake.core.types import Frame, LabelMap
+from outtake.drawing.fit_picture import fit_picture
 
 Cell = str | int | float | None
 
@@ -66,13 +66,13 @@ class Picture:
     @cached_property
     def for_dashboard(self) -> Picture:
         """The same, small enough for a browser; itself if it is."""
-        image = _shrink(self.image, _MAX_PICTURE_PX, cv2.INTER_AREA)
+        image = fit_picture(self.image, _MAX_PICTURE_PX, _MAX_PICTURE_PX)
         overlays = tuple(
             Overlay(
                 each.name,
-                _shrink(each.image, _MAX_OVERLAY_PX, cv2.INTER_AREA),
+                fit_picture(each.image, _MAX_OVERLAY_PX, _MAX_OVERLAY_PX),
                 {
-                    kind: _shrink(mask, _MAX_OVERLAY_PX, cv2.INTER_NEAREST)
+                    kind: fit_picture(mask, _MAX_OVERLAY_PX, _MAX_OVERLAY_PX, labels=True)
                     for kind, mask in each.masks.items()
                 },
             )
@@ -112,15 +112,6 @@ class Table:
 
 
 Media = Picture | Table
-
-
-def _shrink(image: Frame, max_side_px: int, method: int) -> Frame:
-    height, width = image.shape[:2]
-    ratio = max_side_px / max(height, width)
-    if ratio >= 1:
-        return image
-    size = (max(round(width * ratio), 1), max(round(height * ratio), 1))
-    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
 
 
 @runtime_checkable

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from outtake.core.types import Frame
+from outtake.drawing.fit_picture import fit_picture
 from outtake.pages.comparison.run_record import RunRecord
-from outtake.pages.encode_pictures import encode_data_uri, read_picture, shrink_to_width
+from outtake.pages.encode_pictures import encode_data_uri, read_picture
 
 WIDTH_PX = 400
 MIN_WIDTH_PX = 96
@@ -73,9 +74,9 @@ def _read_sheet(run: RunRecord, width_px: int) -> ExampleSheet | None:
     return ExampleSheet(
         scene,
         (
-            shrink_to_width(image, width_px),
-            shrink_to_width(truth, width_px),
-            shrink_to_width(prediction, width_px),
+            fit_picture(image, width_px),
+            fit_picture(truth, width_px),
+            fit_picture(prediction, width_px),
         ),
     )
 
@@ -89,12 +90,12 @@ def _encode_sheets(
         if sheet is not None and sheet.scene not in places:
             places[sheet.scene] = len(scenes)
             image, truth = (
-                encode_data_uri(shrink_to_width(part, width_px)) for part in sheet.columns[:2]
+                encode_data_uri(fit_picture(part, width_px)) for part in sheet.columns[:2]
             )
             scenes.append({"image": image, "truth": truth})
     uris = pool.map(
         lambda sheet: (
-            None if sheet is None else encode_data_uri(shrink_to_width(sheet.columns[2], width_px))
+            None if sheet is None else encode_data_uri(fit_picture(sheet.columns[2], width_px))
         ),
         sheets,
     )

@@ -10,9 +10,10 @@ import numpy as np
 
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
+from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.evaluation.evaluator import Example
-from outtake.pages.encode_pictures import encode_data_uri, shrink_to_width
+from outtake.pages.encode_pictures import encode_data_uri
 
 WIDTH_PX = 420
 WRONG = (214, 64, 64)
@@ -56,6 +57,4 @@ def _encode_pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
         "predicted": overlay_labels(image, example.predicted, palette),
         "errors": draw_errors(image, example, labels.ignore_index),
     }
-    return {
-        key: encode_data_uri(shrink_to_width(picture, WIDTH_PX)) for key, picture in drawn.items()
-    }
+    return {key: encode_data_uri(fit_picture(picture, WIDTH_PX)) for key, picture in drawn.items()}
