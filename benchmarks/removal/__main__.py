@@ -6,7 +6,7 @@ was made up, and the processor time per frame (with one thread that is the time 
 machine):
 
     python -m benchmarks.removal --quick
-    python -m benchmarks.removal --clips tennis/object tennis/box --removers telea plate
+    python -m benchmarks.removal --clips tennis/object tennis/box --removers telea clean_plate
 
 ``tennis`` and ``camvid`` are read from the folder in the environment variable OUTTAKE_DATA; the
 other clips are rendered. Hidden pixels are overwritten before any remover sees them, moving
@@ -14,7 +14,7 @@ objects of a real clip too, but those are not scored, since nobody knows what is
 
 From checkpoint to encoded file, on rendered streets, with predicted masks:
 
-    python -m benchmarks.removal --end-to-end runs/NAME --set remover=plate
+    python -m benchmarks.removal --end-to-end runs/NAME --set remover=clean_plate
 
 The protocol of video completion on DAVIS (432x240, whole frames, SSIM window 65), on a folder of
 your own with JPEGImages/480p/CLIP/*.jpg and test_masks/CLIP/*.png:
@@ -51,7 +51,7 @@ REMOVERS: dict[str, Callable[[], Stage]] = {
     "ns": lambda: Inpaint("ns"),
     "median": lambda: unaligned_median,
     "homography": lambda: homography_median,
-    "plate": CleanPlate,
+    "clean_plate": CleanPlate,
 }
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.removal.memory
 
 Cleans a clip and one ten times as long, each in a process of its own, and prints the ratio of their
-peak resident sizes. The short one is longer than what plate looks at, keyframes included.
+peak resident sizes. The short one is longer than what clean_plate looks at, keyframes included.
 """
 
 from __future__ import annotations

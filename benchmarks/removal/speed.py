@@ -4,7 +4,7 @@ Pans over a textured street with objects that cover a twentieth and a fifth of t
 prints the milliseconds per frame on the clock and of processor time, and the PSNR in the hole:
 
     python -m benchmarks.removal.speed
-    python -m benchmarks.removal.speed --holes 0.05 --removers plate --profile
+    python -m benchmarks.removal.speed --holes 0.05 --removers clean_plate --profile
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
 REMOVERS: dict[str, Callable[[], Callable[[Iterable[MaskedFrame]], Iterator[TimedFrame]]]] = {
-    "plate": CleanPlate,
+    "clean_plate": CleanPlate,
     "telea": lambda: Inpaint("telea"),
 }
 
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="show where the time goes")
     options = parser.parse_args()
     limit_library_threads()  # as infer_video.py does
-    print(f"{'hole':>6}{'remover':>10}{'wall ms':>9}{'cpu ms':>8}{'PSNR dB':>9}")
+    print(f"{'hole':>6}{'remover':>12}{'wall ms':>9}{'cpu ms':>8}{'PSNR dB':>9}")
     for share in options.holes:
         made = make_clip(options.size[0], options.size[1], share, options.frames)
         covered = np.mean([item.mask.mean() for _, item in made])
@@ -106,7 +106,7 @@ def main() -> None:
             ]
             decibel = 10 * np.log10(255**2 / np.mean(errors))
             each = 1e3 / len(made)
-            row = f"{covered:6.3f}{name:>10}{wall * each:9.1f}{cpu * each:8.1f}{decibel:9.2f}"
+            row = f"{covered:6.3f}{name:>12}{wall * each:9.1f}{cpu * each:8.1f}{decibel:9.2f}"
             print(row, flush=True)
             if options.profile:
                 pstats.Stats(profile).sort_stats("tottime").print_stats(25)

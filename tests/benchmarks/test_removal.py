@@ -169,12 +169,12 @@ def run(bench: SimpleNamespace, monkeypatch, capsys, *words: str) -> list[list[s
 
 
 def test_the_davis_protocol_runs_on_a_folder(bench, davis_folder, monkeypatch, capsys):
-    words = ("--davis", str(davis_folder), "--removers", "telea", "plate")
+    words = ("--davis", str(davis_folder), "--removers", "telea", "clean_plate")
     lines = run(bench, monkeypatch, capsys, *words)
     rows = {(line[0], line[1]): [float(v) for v in line[2:4]] for line in lines[2:]}
-    assert set(rows) == {(c, r) for c in ("bear", "camel", "all") for r in ("telea", "plate")}
+    assert set(rows) == {(c, r) for c in ("bear", "camel", "all") for r in ("telea", "clean_plate")}
     # Nothing moves but the hole, so other frames show all of it.
-    assert rows["all", "plate"][0] > rows["all", "telea"][0] + 5
+    assert rows["all", "clean_plate"][0] > rows["all", "telea"][0] + 5
     assert rows["all", "telea"][0] == pytest.approx(
         (rows["bear", "telea"][0] + rows["camel", "telea"][0]) / 2, abs=0.01
     )
@@ -200,11 +200,11 @@ def test_a_folder_without_clips_is_named(bench, tmp_path):
 
 
 def test_the_table_has_a_row_for_each_clip_and_remover(bench, monkeypatch, capsys):
-    words = ("--clips", "cut", "--frames", "6", "--removers", "telea", "homography", "plate")
+    words = ("--clips", "cut", "--frames", "6", "--removers", "telea", "homography", "clean_plate")
     lines = run(bench, monkeypatch, capsys, *words)
     assert [line[:2] for line in lines[1:]] == [
-        ["cut", name] for name in ("(truth)", "telea", "homography", "plate")
+        ["cut", name] for name in ("(truth)", "telea", "homography", "clean_plate")
     ]
     values = {line[1]: line[2:] for line in lines[2:]}
-    assert float(values["plate"][0]) > float(values["telea"][0]) + 5
-    assert values["plate"][3].endswith("%") and values["telea"][3] == "-"
+    assert float(values["clean_plate"][0]) > float(values["telea"][0]) + 5
+    assert values["clean_plate"][3].endswith("%") and values["telea"][3] == "-"

@@ -197,7 +197,7 @@ def test_every_remover_is_built(option: str) -> None:
         assert callable(instantiate(cfg.remover))
 
 
-@pytest.mark.parametrize("option", ["plate", "side_by_side"])
+@pytest.mark.parametrize("option", ["clean_plate", "side_by_side"])
 def test_one_key_limits_the_memory_of_every_remover_that_holds_frames(option: str) -> None:
     def looked_at(*overrides: str) -> int:
         places = ["checkpoint=x", "input=x", "output=x"]

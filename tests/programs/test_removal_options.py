@@ -90,7 +90,7 @@ def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
     assert (facts(100) == facts(200)) is same
 
 
-@pytest.mark.parametrize("remover", ["side_by_side", "alpha", "plate"])
+@pytest.mark.parametrize("remover", ["side_by_side", "alpha", "clean_plate"])
 def test_a_preview_shows_what_the_output_will(scene, remover):
     run(scene, f"output={scene / 'out.mov'}", "preview=true", f"remover={remover}")
     shown = frames(scene / "out.preview.mp4")

@@ -56,8 +56,8 @@ def explain_oom() -> Iterator[None]:
         reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
         raise OutOfMemoryError(
             f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
-            "plate looks at), or batch_size, short_side or window (the network that labels); one "
-            "that removes takes less with remover.max_side_px, or remover.device=cpu"
+            "clean_plate looks at), or batch_size, short_side or window (the network that labels); "
+            "one that removes takes less with remover.max_side_px, or remover.device=cpu"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What plate holds in memory: as much as it was given, whatever a frame carries."""
+"""What the clean plate holds in memory: as much as it was given, whatever a frame carries."""
 
 from __future__ import annotations
 
