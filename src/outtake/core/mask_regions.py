@@ -1,4 +1,4 @@
-"""The separate parts of a mask, and its inner edge."""
+"""Split a mask into regions, and ramp it up from its edge."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from outtake.core.types import Mask
 
 
 def split_regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, slice], Mask]]:
-    """Yield each part of a mask: its box with a margin, and the part's own pixels in that box.
+    """Yield each region of a mask: its box with a margin, and its own pixels in that box.
 
-    Parts so close that one would see the other inside its margin are one part. Boxes are clipped
-    to the frame.
+    Regions whose margins touch are one region. Boxes are clipped to the frame.
     """
     if not mask.any():
         return
     height, width = mask.shape
     mask_bytes = np.ascontiguousarray(mask).view(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask_bytes, kernel))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask_bytes, kernel))
     for index in range(1, count):
         x, y, w, h = (int(value) for value in stats[index, :4])
         crop = (slice(max(y, 0), min(y + h, height)), slice(max(x, 0), min(x + w, width)))
-        yield crop, mask[crop] & (parts[crop] == index)
+        yield crop, mask[crop] & (labels[crop] == index)
 
 
 def inner_ramp(mask: Mask, width_px: float) -> NDArray[np.float32]:
-    """Return how deep inside the mask each pixel lies, float32 (H, W).
+    """Return the depth of each pixel inside the mask as a weight from 0 to 1, float32 (H, W).
 
-    0 outside, 1 from ``width_px`` inside the edge on, rising in between. The border of the frame
-    is no edge. With a width of 0, all of the mask is 1.
+    The weight is 0 outside the mask, rises inwards from its edge, and is 1 from ``width_px``
+    inside the edge. The border of the frame is not an edge. With a width of 0, the weight is 1 all
+    over the mask.
     """
     if width_px <= 0 or mask.all():
         return mask.astype(np.float32)

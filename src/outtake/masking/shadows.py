@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame
 from outtake.masking.class_selection import Binary, Selection, connected_to
 from outtake.masking.frame_window import windows
+from outtake.motion.homography import Homography, invert_homography
 from outtake.motion.optical_flow import Floats, reduced_size
-from outtake.motion.tracking import CameraTracker, Homography, invert_homography
+from outtake.motion.tracking import CameraTracker
 
 _LONGEST_SIDE_PX = 320
 _OFFSETS = (4, 8, 12, 16, 20, 24)

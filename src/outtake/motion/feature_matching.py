@@ -1,4 +1,4 @@
-"""Recognise a place in frames too far apart to be followed from one to the other."""
+"""Recognise a place in frames that are too far apart for points to be tracked."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from outtake.motion.tracking import prepare_tracking_image
 
 _MAX_FEATURES, _MAX_WIDTH_PX = 900, 640
 _MIN_MATCHES = 25
-# Of its two nearest, the nearer one must be this much nearer (Lowe 2004).
+# The ratio of the distances to the nearest and the second nearest descriptor (Lowe 2004).
 _MAX_DISTANCE_RATIO = 0.8
 
 
 class FrameFeatures:
-    """Oriented binary features (ORB, Rublee et al. 2011) of a frame, found when first asked for.
+    """Oriented binary features (ORB, Rublee et al. 2011) of a frame, detected on first use.
 
     Args:
-        image: the frame.
-        mask: what of it must not be looked at.
+        image: The frame.
+        mask: The pixels that must not be used.
     """
 
     def __init__(self, image: Frame, mask: Mask) -> None:
@@ -31,25 +31,25 @@ class FrameFeatures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The frame's."""
+        """The shape of the frame."""
         return self._image.shape
 
     def detect(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Return positions in the frame, (n, 2), and descriptors, (n, 32)."""
+        """Return positions in the frame, float32 (n, 2), and descriptors, uint8 (n, 32)."""
         if self._detected is None:
             grey, known, scale = prepare_tracking_image(self._image, self._mask, _MAX_WIDTH_PX)
             detector = cv2.ORB.create(_MAX_FEATURES, fastThreshold=8)
-            points, descriptors = detector.detectAndCompute(grey, known)
-            at = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
+            keypoints, descriptors = detector.detectAndCompute(grey, known)
+            points = np.array([each.pt for each in keypoints], np.float32).reshape(-1, 2)
             if descriptors is None:
                 descriptors = np.empty((0, 32), np.uint8)
-            self._detected = (scale_points(at, 1 / scale), descriptors)
+            self._detected = (scale_points(points, 1 / scale), descriptors)
         return self._detected
 
     def homography_to(self, number: int, other: FrameFeatures) -> Homography | None:
-        """Return the homography to frame ``number``; None where it is not recognised.
+        """Return the homography to frame ``number``; None if the place is not recognised.
 
-        Whichever thread asks, the answer is the same; it is kept for the next time.
+        The result is cached; it is the same in every thread.
         """
         if number not in self._homographies:
             self._homographies[number] = _match_homography(self, other)
@@ -57,20 +57,20 @@ class FrameFeatures:
 
 
 def show_same_place(one: FrameFeatures, other: FrameFeatures) -> bool:
-    """Return whether two frames show the same place."""
+    """Return True if two frames show the same place."""
     return one.shape == other.shape and _match_homography(one, other) is not None
 
 
 def _match_homography(one: FrameFeatures, other: FrameFeatures) -> Homography | None:
-    (here, about_here), (there, about_there) = one.detect(), other.detect()
+    (here, descriptors), (there, other_descriptors) = one.detect(), other.detect()
     if min(len(here), len(there)) < _MIN_MATCHES:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(about_here, about_there, 2)
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, other_descriptors, 2)
     good = [
         first for first, second in pairs if first.distance < _MAX_DISTANCE_RATIO * second.distance
     ]
     if len(good) < _MIN_MATCHES:
         return None
-    start = here[[match.queryIdx for match in good]]
-    end = there[[match.trainIdx for match in good]]
-    return fit_homography(start, end, _MIN_MATCHES)
+    source = here[[match.queryIdx for match in good]]
+    target = there[[match.trainIdx for match in good]]
+    return fit_homography(source, target, _MIN_MATCHES)

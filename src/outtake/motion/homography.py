@@ -1,4 +1,4 @@
-"""What is known of the camera at a frame, and homographies between frames."""
+"""The camera of a frame, described by tracked points, and homographies between frames."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Homography = NDArray[np.float64]
-PointPairs = tuple[NDArray[np.float32], NDArray[np.float32]]
-
 MIN_SHARED_POINTS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
-    """What is known of the camera at one frame.
+    """The camera at one frame.
 
     Attributes:
-        shot: number of the shot; a cut begins a new one.
-        ids: of the points tracked, int64 (n,), ascending.
-        points: where they are in the frame, in its pixels, float32 (n, 2) x and y.
-        to_first_frame: homography from this frame to the shot's first, chained frame by frame.
+        shot: The number of the shot; a cut begins a new one.
+        ids: The numbers of the tracked points, int64 (n,), ascending.
+        points: The positions of the tracked points in pixels, x and y, float32 (n, 2).
+        to_first_frame: The homography to the first frame of the shot, chained frame by frame.
     """
 
     shot: int
@@ -30,8 +28,8 @@ class CameraView:
     points: NDArray[np.float32]
     to_first_frame: Homography
 
-    def shared_points(self, other: CameraView) -> PointPairs:
-        """Return the points that both frames show: here and there, float32 (n, 2) each."""
+    def shared_points(self, other: CameraView) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the positions, here and in ``other``, of points in both, float32 (n, 2) each."""
         if not len(other.ids):
             return self.points[:0], other.points
         place = np.minimum(np.searchsorted(other.ids, self.ids), len(other.ids) - 1)
@@ -39,10 +37,10 @@ class CameraView:
         return self.points[here], other.points[place[here]]
 
     def homography_to(self, other: CameraView) -> Homography:
-        """Return the homography from this frame's pixels to another's of the same shot.
+        """Return the homography from this frame to another frame of the same shot.
 
-        It comes from the points that both show; where those are too few, from the chain of frames
-        in between.
+        It is fitted to the points in both; if they are too few, it is chained over the frames in
+        between.
         """
         fitted = fit_homography(*self.shared_points(other))
         if fitted is not None:
@@ -51,7 +49,7 @@ class CameraView:
 
 
 def invert_homography(homography: Homography) -> Homography:
-    """Return the way back, of one or of many (n, 3, 3); nowhere in particular if there is none."""
+    """Return the inverse of one homography or of many (n, 3, 3); the identity if singular."""
     try:
         return np.asarray(np.linalg.inv(homography), np.float64)
     except np.linalg.LinAlgError:
@@ -63,7 +61,7 @@ def invert_homography(homography: Homography) -> Homography:
 def fit_homography(
     source: NDArray[np.float32], target: NDArray[np.float32], min_inliers: int = MIN_SHARED_POINTS
 ) -> Homography | None:
-    """Fit a homography robustly (MAGSAC++, Barath et al. 2020); None where that can not be."""
+    """Fit a homography robustly (MAGSAC++, Barath et al. 2020); None if inliers are too few."""
     if len(source) < min_inliers:
         return None
     found, inliers = cv2.findHomography(source, target, cv2.USAC_MAGSAC, 2.0, maxIters=500)
@@ -73,5 +71,5 @@ def fit_homography(
 
 
 def scale_points(points: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Move points to a picture of another size; pixel centres are whole numbers in both."""
+    """Scale positions to an image of another size; pixel centres are integers in both."""
     return np.asarray((points + 0.5) * scale - 0.5, np.float32)

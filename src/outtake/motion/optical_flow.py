@@ -1,4 +1,4 @@
-"""Dense optical flow between small pictures, and what follows it."""
+"""Dense optical flow between small images, and warping along it."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.float32]
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
-# Below this OpenCV's DIS has no pyramid to work on.
+# OpenCV's DIS needs a pyramid, which smaller images do not have.
 _MIN_SIDE_PX = 12
 
 
 def reduced_size(height: int, width: int, longest_px: int) -> tuple[int, int]:
-    """Return (width, height) of a picture whose longer side is at most ``longest_px``."""
+    """Return the (width, height) at which the longer side is at most ``longest_px``."""
     scale = min(1.0, longest_px / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def reduce_to_grey(image: Frame, longest_px: int) -> GreyImage:
-    """Return a frame in grey, uint8 (h, w), its longer side at most ``longest_px``."""
+    """Return a frame in grey, uint8 (h, w), with its longer side at most ``longest_px``."""
     size = reduced_size(image.shape[0], image.shape[1], longest_px)
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
-    """Return where in ``target`` each pixel of ``source`` is, float32 (h, w, 2), x and y.
+    """Return the position in ``target`` of each pixel of ``source``, x and y, float32 (h, w, 2).
 
-    Optical flow by dense inverse search (Kroeger et al. 2016), the fastest preset. It follows from
-    the two pictures alone, whatever the number of threads. Pictures of a few pixels are taken to
-    stand still.
+    Optical flow by dense inverse search (DIS, Kroeger et al. 2016), the fastest preset. The result
+    does not depend on the number of threads. Images of a few pixels are taken as motionless.
     """
     identity = pixel_grid(*source.shape)
     if min(source.shape) < _MIN_SIDE_PX:
@@ -49,7 +48,7 @@ def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
 
 @lru_cache(maxsize=8)
 def pixel_grid(height: int, width: int) -> Positions:
-    """Return each pixel's own position, float32 (h, w, 2), x and y; not to be written to."""
+    """Return the position of each pixel, x and y, float32 (h, w, 2); read-only."""
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     identity = np.dstack((columns, rows))
     identity.flags.writeable = False
@@ -57,13 +56,13 @@ def pixel_grid(height: int, width: int) -> Positions:
 
 
 def warp_image(picture: Pixels, positions: Positions) -> Pixels:
-    """Return what a picture shows at given positions; its edge goes on outside of it."""
+    """Sample an image at positions (h, w, 2), bilinear; its border pixels extend outwards."""
     moved = cv2.remap(picture, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cast("Pixels", moved)
 
 
 def upsample_positions(positions: Positions, height: int, width: int) -> Positions:
-    """Return positions in a small picture as positions in the full-size one, (H, W, 2)."""
+    """Convert positions in a reduced image to positions in the full-size image, (H, W, 2)."""
     h, w = positions.shape[:2]
     if (h, w) == (height, width):
         return positions

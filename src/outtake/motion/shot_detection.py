@@ -1,4 +1,4 @@
-"""Where shots begin and end."""
+"""Detect where shots begin: cuts, fades and dissolves."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from outtake.motion.homography import MIN_SHARED_POINTS, CameraView, invert_homography, scale_points
 
-# Of the points that were followed, fewer than this arrive after a cut...
+# After a cut, a smaller share of the tracked points survives...
 _CUT_SURVIVAL = 0.35
-# ...and the colours are others. Where next to nothing arrives, colours need not tell.
+# ...and histograms correlate less. If almost no point survives, the histogram is not asked.
 _CUT_CORRELATION = 0.85
 _CERTAIN_SURVIVAL = 0.1
-# In a fade or a dissolve, each frame is much like the one before all the same...
+# In a fade or a dissolve, each frame still resembles the previous one...
 _SAME_CONTENT_CORRELATION, _FLAT_SPREAD_GREY, _MAX_FADE_STEP_GREY = 0.9, 4.0, 40.0
-# ...and it lasts until points can be followed again.
+# ...and it lasts until points can be tracked again.
 _STEADY_SURVIVAL = 0.6
-# Over a dissolve, hardly a point survives of those that the camera's movement leaves in sight.
+# Over a dissolve, hardly any point survives of those that camera motion leaves in sight.
 _DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
 _PATCH_PX, _PATCH_CORRELATION = 5, 0.7
-# Of the points that are left, about so many are compared.
+# Of the surviving points, about this many are compared.
 _MAX_COMPARED_POINTS = 90
 
 
 class ShotDetector:
-    """Tells cuts, fades and dissolves from the movement of a camera."""
+    """Distinguishes cuts, fades and dissolves from camera motion."""
 
     def __init__(self) -> None:
         self._grey: NDArray[np.uint8] | None = None
@@ -38,7 +38,7 @@ class ShotDetector:
         self._fading = False
 
     def remember(self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: CameraView) -> None:
-        """Remember a frame as it was reduced, and what was made of it."""
+        """Remember a frame, reduced as the tracker does it, and its camera."""
         if self._recent_views and self._recent_views[-1][1].shot != view.shot:
             self._recent_views.clear()
         self._grey, self._histogram = grey, _compute_histogram(grey, known)
@@ -50,12 +50,12 @@ class ShotDetector:
         grey: NDArray[np.uint8],
         known: NDArray[np.uint8],
     ) -> bool:
-        """Return whether a frame begins a shot; a fade is a shot of its own.
+        """Return True if a frame begins a shot; a fade is a shot of its own.
 
         Args:
-            tracked: which points could be followed to it, (n,).
-            grey: its brightness.
-            known: 1 where that may be looked at.
+            tracked: True for each point that was tracked into the frame, bool (n,).
+            grey: The brightness of the frame, uint8 (h, w).
+            known: 1 where the brightness may be used, uint8 (h, w).
         """
         survival = float(tracked.mean()) if len(tracked) >= MIN_SHARED_POINTS else 0.0
         if self._fading:
@@ -75,7 +75,7 @@ class ShotDetector:
     def is_dissolve(
         self, view: CameraView, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
     ) -> bool:
-        """Return whether what was followed some time ago is gone, though it should be in sight."""
+        """Return True if points of some frames ago are gone, though they should be in sight."""
         before, past = self._recent_views[0]
         if self._fading or len(past.ids) < 3 * MIN_SHARED_POINTS:
             return False
@@ -84,11 +84,9 @@ class ShotDetector:
         expected = ((there >= 0) & (there < (shape[1], shape[0]))).all(axis=1).mean()
         if expected < _DISSOLVED_EXPECTED:
             return False
-        # In a fade there is too little contrast to tell.
-        if (
-            min(float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey))
-            < 3 * _FLAT_SPREAD_GREY
-        ):
+        # In a fade there is too little contrast to decide.
+        spreads = [float(cv2.meanStdDev(each)[1][0, 0]) for each in (before, grey)]
+        if min(spreads) < 3 * _FLAT_SPREAD_GREY:
             return False
         shared = past.shared_points(view)
         step = max(1, len(shared[0]) // _MAX_COMPARED_POINTS)
@@ -100,7 +98,7 @@ class ShotDetector:
 def _has_same_content(
     before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
 ) -> bool:
-    """Return whether two pictures differ in contrast and brightness rather than in content."""
+    """Return True if two images differ in contrast and brightness rather than in content."""
     size = (32, 18)
     seen = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST) > 0
     if np.count_nonzero(seen) < size[0]:
@@ -120,18 +118,18 @@ def _has_same_content(
 
 def _match_patches(
     before: NDArray[np.uint8],
-    start: NDArray[np.float32],
+    points_before: NDArray[np.float32],
     after: NDArray[np.uint8],
-    end: NDArray[np.float32],
+    points_after: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Return which points (n, 2) of two pictures have alike surroundings, bool (n,)."""
-    if not len(start):
+    """Return which points (n, 2) of two images have similar surroundings, bool (n,)."""
+    if not len(points_before):
         return np.zeros(0, bool)
     steps = np.arange(-_PATCH_PX, _PATCH_PX + 1, dtype=np.float32)
     around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
     one, other = (
-        cv2.remap(grey, at[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
-        for grey, at in ((before, start), (after, end))
+        cv2.remap(grey, points[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
+        for grey, points in ((before, points_before), (after, points_after))
     )
     one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
     both = np.sqrt(np.square(one).sum(axis=1) * np.square(other).sum(axis=1))
@@ -140,6 +138,6 @@ def _match_patches(
 
 def _compute_histogram(grey: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.float32]:
     counts = cv2.calcHist([grey], [0], known, [32], [0, 256])
-    # Smoothed, so that a slight change of exposure does not move every pixel to another bin.
+    # Smoothing keeps a slight change of exposure from moving every pixel to another bin.
     smooth = cv2.GaussianBlur(counts, (1, 5), 0)
     return np.asarray(smooth / max(float(smooth.sum()), 1.0), np.float32)

@@ -1,4 +1,4 @@
-"""How the camera moves: points are followed from frame to frame."""
+"""Track the camera by points that are followed from frame to frame."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import (
-    CameraView,
-    Homography,
-    fit_homography,
-    invert_homography,
-    scale_points,
-)
+from outtake.motion.homography import CameraView, fit_homography, scale_points
 from outtake.motion.shot_detection import ShotDetector
-
-__all__ = ["CameraTracker", "Homography", "invert_homography", "prepare_tracking_image"]
 
 _MAX_POINTS = 360
 _LK_WINDOW, _LK_LEVELS = (15, 15), 3
@@ -27,12 +19,12 @@ _MAX_ROUND_TRIP_PX = 0.7
 
 
 class CameraTracker:
-    """Follows points through a clip, frame by frame.
+    """Tracks points through a clip, frame by frame.
 
-    Lucas-Kanade (Bouguet 2001) with a check forth and back, on what is not masked.
+    Lucas-Kanade (Bouguet 2001) with a forward-backward check, outside the mask.
 
     Args:
-        max_width_px: wider frames are followed at this width.
+        max_width_px: The width at which wider frames are tracked.
     """
 
     def __init__(self, max_width_px: int = 640) -> None:
@@ -44,9 +36,9 @@ class CameraTracker:
         self._shot_detector = ShotDetector()
 
     def update(self, image: Frame, mask: Mask, is_consecutive: bool = True) -> CameraView:
-        """Take in the next frame and what of it must not be looked at.
+        """Track into the next frame, without its masked pixels.
 
-        One that does not follow the last begins a shot.
+        A frame that is not consecutive begins a shot.
         """
         if not is_consecutive:
             self._grey = None
@@ -80,11 +72,9 @@ class CameraTracker:
         step = fit_homography(points, before.points[good])
         chained = before.to_first_frame if step is None else before.to_first_frame @ step
         view = CameraView(before.shot, before.ids[good], points, chained)
-        return (
-            _start_shot(before)
-            if self._shot_detector.is_dissolve(view, shape, grey, scale)
-            else view
-        )
+        if self._shot_detector.is_dissolve(view, shape, grey, scale):
+            return _start_shot(before)
+        return view
 
     def _add_points(
         self, view: CameraView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
@@ -118,24 +108,24 @@ def _start_shot(before: CameraView | None) -> CameraView:
 def prepare_tracking_image(
     image: Frame, mask: Mask, max_width_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], float]:
-    """Return the brightness of a frame at a smaller size.
+    """Reduce a frame to grey at no more than a given width.
 
     Returns:
-        The brightness, 1 where it may be looked at, and the scale.
+        The brightness, uint8 (h, w), 1 where it may be used, uint8 (h, w), and the scale.
     """
     hidden = np.ascontiguousarray(mask).view(np.uint8) * np.uint8(255)
     factor = -(-image.shape[1] // max_width_px)
     if factor > 1:
-        # Whole numbers of pixels are averaged fastest; what is left at the edges is cut off.
+        # Averaging an integer number of pixels is fastest; the remainder at the edges is cut off.
         rows, columns = (max(1, side // factor) for side in image.shape[:2])
         part = (slice(rows * factor), slice(columns * factor))
         image = cv2.resize(image[part], (columns, rows), interpolation=cv2.INTER_AREA)
         hidden = cv2.resize(hidden[part], (columns, rows), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     known = np.where(hidden > 0, np.uint8(0), np.uint8(1))
-    # What is to vanish must not even tell the tracker where to go.
+    # What is removed must not influence the tracker.
     grey = np.where(known, grey, np.uint8(128))
-    # A point's surroundings are looked at too: it must keep away from what is masked.
+    # The tracker uses the surroundings of a point: points must keep away from the mask.
     return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), 1 / factor
 
 

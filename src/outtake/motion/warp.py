@@ -1,4 +1,4 @@
-"""Look pictures up at positions, and move positions from frame to frame."""
+"""Project positions by homographies, and sample images at positions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from outtake.motion.homography import Homography
 
 Points = NDArray[np.float32]
 
-# cv2.remap limits the sides of what it makes: positions are laid out as a picture this wide.
+# cv2.remap limits the sides of its result: positions are laid out as an image of this width.
 _GRID_WIDTH = 1024
 
 
 def project_points(homographies: Homography, points: Points) -> Points:
-    """Return where points (n, 2) go, (..., n, 2) for homographies (..., 3, 3).
+    """Project points (n, 2) by homographies (..., 3, 3) to positions (..., n, 2).
 
-    What lies behind the camera goes far outside of any frame.
+    Points behind the camera land far outside of any frame.
     """
     return _project_with_inverse_depth(homographies, points)[0]
 
@@ -26,7 +26,7 @@ def project_points(homographies: Homography, points: Points) -> Points:
 def project_with_jacobians(
     homographies: Homography, points: Points
 ) -> tuple[Points, NDArray[np.float32]]:
-    """Return where points (n, 2) go, (..., n, 2), and the derivatives there, (..., n, 2, 2)."""
+    """Return projected points, (..., n, 2), and the Jacobians there, (..., n, 2, 2)."""
     moved, inverse = _project_with_inverse_depth(homographies, points)
     h = homographies.astype(np.float32)[..., None]
     derivatives = np.empty((*moved.shape, 2), np.float32)
@@ -54,10 +54,10 @@ def _project_with_inverse_depth(
 def sample_points(
     image: Frame, known: NDArray[np.uint8], points: Points
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Look up a picture at positions (n, 2), bicubic.
+    """Sample an image at positions (n, 2), bicubic.
 
     Returns:
-        The colours, uint8 (n, 3), and where they are known, bool (n,).
+        The colours, uint8 (n, 3), and True where they are known, bool (n,).
     """
     grid, count = as_remap_grid(points)
     colours = cv2.remap(image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -66,24 +66,24 @@ def sample_points(
 
 
 def known_at_points(known: NDArray[np.uint8], points: Points) -> NDArray[np.bool_]:
-    """Look up at positions (n, 2) whether a frame is known there, bool (n,)."""
+    """Return True for each position (n, 2) at which a frame is known, bool (n,)."""
     grid, count = as_remap_grid(points)
     seen = cv2.remap(known, grid, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     return np.asarray(seen.reshape(-1)[:count] > 0)
 
 
 def as_remap_grid(points: Points) -> tuple[Points, int]:
-    """Lay positions (n, 2) out as a picture for cv2.remap; returns n too."""
+    """Lay out positions (n, 2) as an image for cv2.remap; returns n too."""
     grids, count = as_remap_grids(points[None])
     return grids[0], count
 
 
 def as_remap_grids(points: Points) -> tuple[Points, int]:
-    """Lay positions (f, n, 2) out as f pictures; returns n too."""
+    """Lay out positions (f, n, 2) as f images for cv2.remap; returns n too."""
     frames, count = points.shape[:2]
     width = min(max(1, count), _GRID_WIDTH)
     rows = max(1, -(-count // width))
     grids = np.zeros((frames, rows * width, 2), np.float32)
-    # Beyond this, positions overflow the fixed point numbers that OpenCV makes of them.
+    # Beyond this range, positions overflow the fixed-point numbers of OpenCV.
     np.clip(points, -16000, 32000, out=grids[:, :count])
     return grids.reshape(frames, rows, width, 2), count
