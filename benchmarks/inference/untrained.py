@@ -9,8 +9,9 @@ import torch
 from pytorch_lightning import seed_everything
 from torch.utils.flop_counter import FlopCounterMode
 
-from outtake.config.build import build_net, instantiate
+from outtake.config.build import build_net
 from outtake.config.compose import compose
+from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained, make_checkpoint_record
 from outtake.data.camvid import CamVid
 from outtake.training.checkpoint_files import save_checkpoint

@@ -23,8 +23,9 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import LightningModule, Trainer, seed_everything
 
-from outtake.config.build import build_data, build_task, instantiate
+from outtake.config.build import build_data, build_task
 from outtake.config.compose import compose
+from outtake.config.instantiate import instantiate
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.programs.train import make_trainer, quiet_libraries

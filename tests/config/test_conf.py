@@ -10,9 +10,11 @@ import segmentation_models_pytorch
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.build import build_data, build_net, instantiate
+from outtake.config.build import build_data, build_loss, build_net
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.instantiate import instantiate
 from outtake.core.errors import ConfigError
+from outtake.core.labels import LabelSpace
 from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.fcn import FCN
 from outtake.programs.train import make_trainer
@@ -131,7 +133,8 @@ def test_every_augmentation_runs(option: str) -> None:
 
 @every("loss")
 def test_every_loss_is_built(option: str) -> None:
-    loss = instantiate(compose("train", [f"loss={option}"]).loss, ignore_index=255)
+    labels = LabelSpace.from_names(["road", "car"])
+    loss = build_loss(compose("train", [f"loss={option}"]).loss, labels)
     assert loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long)) > 0
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.config.build import instantiate, resolve_config
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.instantiate import instantiate, resolve_config
 from outtake.core.errors import ConfigError
 from outtake.core.frames import Context, LabelledFrame, MaskedFrame, Remover
 from outtake.core.labels import LabelSpace

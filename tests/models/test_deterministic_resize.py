@@ -17,8 +17,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from outtake.config.build import build_net, instantiate
+from outtake.config.build import build_net
 from outtake.config.compose import compose
+from outtake.config.instantiate import instantiate
 from outtake.core.labels import LabelSpace
 from outtake.models.deterministic_resize import MatrixResizing, _axis_matrix, deterministic_resizing
 from outtake.models.normalisation import Normalize

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from outtake.config.build import resolve_config
 from outtake.config.compose import compose
+from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.pipeline import ray_workers
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources

@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.build import build_net, instantiate
+from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.instantiate import instantiate
 from outtake.core.errors import OutOfMemoryError
 from outtake.core.types import TimedFrame
 from outtake.inference.torch_backend import TorchBackend

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.config.build import resolve_config
 from outtake.config.compose import compose
+from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.types import TimedFrame
 from outtake.pipeline.setup import PipelineParts, build_remover, fingerprint

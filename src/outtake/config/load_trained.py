@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake import __version__
-from outtake.config.build import build_net, check_targets, instantiate, resolve_config
+from outtake.config.build import build_net, build_normalisation
+from outtake.config.instantiate import check_targets, resolve_config
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
@@ -161,7 +162,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
             build_net(cfg.model, len(labels.names), channels),
-            instantiate(cfg.normalize, channels=channels),
+            build_normalisation(cfg.normalize, channels),
             labels,
             CrossEntropy(ignore_index=labels.ignore_index),
             channels_last=bool(cfg.channels_last),

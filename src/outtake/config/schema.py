@@ -201,7 +201,7 @@ def _iter_schemas(kind: Any) -> Iterator[type]:
 
 
 @cache
-def _type_hints(schema: type) -> dict[str, Any]:
+def _type_hints(schema: Any) -> dict[str, Any]:
     return get_type_hints(schema, include_extras=True)
 
 
@@ -261,11 +261,10 @@ def _first_that_fits(kinds: Iterable[Any], value: object, key: str, marks: Marks
 def _items(origin: type, kinds: Sequence[Any], value: object, key: str, marks: Marks) -> Any:
     if not isinstance(value, list | tuple) or (not value and _has(NotEmpty, marks)):
         raise _WrongValueError
-    if origin is list:
-        kinds = kinds * len(value)
-    if len(kinds) != len(value):
+    each = list(kinds) * len(value) if origin is list else list(kinds)
+    if len(each) != len(value):
         raise _WrongValueError
-    return origin(_value_of(k, v, key, marks) for k, v in zip(kinds, value, strict=True))
+    return origin(_value_of(k, v, key, marks) for k, v in zip(each, value, strict=True))
 
 
 def _scalar(kind: Any, value: object, marks: Marks) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from outtake import __version__
-from outtake.config.build import instantiate
+from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, VideoError

@@ -23,8 +23,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from outtake.config.build import instantiate
 from outtake.config.compose import compose
+from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json

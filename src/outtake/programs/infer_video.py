@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.build import resolve_config
 from outtake.config.infer_video_schema import check_values
+from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.frames import Remover
 from outtake.core.progress import frame_bar

@@ -17,13 +17,8 @@ from pytorch_lightning.callbacks import EarlyStopping, LambdaCallback, ModelChec
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
 
-from outtake.config.build import (
-    build_data,
-    build_task,
-    check_targets,
-    instantiate,
-    resolve_config,
-)
+from outtake.config.build import build_data, build_task
+from outtake.config.instantiate import check_targets, instantiate, resolve_config
 from outtake.config.load_trained import load_trained, make_checkpoint_record, to_redacted_yaml
 from outtake.config.resume_config import check_same_run, load_resumed_config
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError

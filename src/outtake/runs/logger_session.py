@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from outtake.config.build import instantiate
+from outtake.config.instantiate import instantiate
 from outtake.core.redact import redact_tree
 from outtake.runs.dashboards.protocol import FlatConfig
 from outtake.runs.dashboards.queued_logger import DashboardLogger
