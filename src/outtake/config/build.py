@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
+from torchmetrics import Metric
 
 from outtake.config.instantiate import (
     accepted_arguments,
@@ -20,6 +21,8 @@ from outtake.config.instantiate import (
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
+from outtake.evaluation.metrics import METRICS
+from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
 
 
@@ -54,6 +57,7 @@ def build_task(
         build_loss(cfg.loss, labels, frequencies),
         optimizer,
         scheduler,
+        metrics=build_metrics(cfg.get("metrics"), labels),
         channels_last=bool(cfg.channels_last),
         checkpoint_record=record,
     )
@@ -116,7 +120,27 @@ def build_loss(
     available = {
         "ignore_index": labels.ignore_index,
         "frequencies": frequencies,
+        "num_classes": len(labels.names),
         "mode": "multiclass",  # of the losses of segmentation-models-pytorch
     }
-    loss: torch.nn.Module = instantiate_with_available(node, "loss", available, nested=True)
-    return loss
+    loss = instantiate_with_available(node, "loss", available, nested=True)
+    if not isinstance(loss, torch.nn.Module):
+        raise ConfigError(f"loss._target_={node.get('_target_')} makes no torch.nn.Module")
+    return adapt_loss(loss, labels.ignore_index)
+
+
+def build_metrics(
+    node: DictConfig | Mapping[str, Any] | None, labels: LabelSpace
+) -> dict[str, Metric]:
+    """Build the metrics of torchmetrics that validation scores besides Outtake's own, by name."""
+    available = {"ignore_index": labels.ignore_index, "num_classes": len(labels.names)}
+    metrics: dict[str, Any] = instantiate_with_available(
+        node or {}, "metrics", available, nested=True
+    )
+    taken = {"loss", *(metric.key for metric in METRICS)}
+    for name, metric in metrics.items():
+        if not isinstance(metric, Metric):
+            raise ConfigError(f"metrics.{name}: {type(metric).__name__} is no torchmetrics.Metric")
+        if name in taken:
+            raise ConfigError(f"metrics.{name}: val/{name} is logged already; choose another name")
+    return metrics

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
 
-from outtake.core.errors import NonFiniteLossError
+from outtake.core.errors import ConfigError, NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
 from outtake.evaluation.confusion_matrix import ConfusionMatrix, Counts
@@ -29,16 +30,18 @@ class SegmentationTask(LightningModule):
     """A network with everything that its training and its use have to agree on.
 
     Args:
-        net: normalised images (B, C, h, w) to logits (B, classes, h, w), any h and w.
+        net: Normalised images (B, C, h, w) to logits (B, classes, h, w), for any h and w.
         normalize: uint8 images to what ``net`` takes; its buffers travel with the weights.
-        labels: the classes.
-        loss: logits and int64 labels to a scalar. One that is a sum of several may keep those of
-            its last call in ``parts``, detached scalars by name, which are logged too.
-        optimizer: makes the optimizer from the parameters; None for a task that only predicts.
-        scheduler: makes the schedule from the optimizer and the number of steps, or None.
-        channels_last: keep maps in NHWC order, which CPUs and tensor cores prefer.
-        checkpoint_record: plain containers that go into every checkpoint under ``outtake``: what
-            :func:`outtake.config.load_trained.load_trained` rebuilds the task from.
+        labels: The classes.
+        loss: Logits and int64 labels to a scalar. A sum of several losses may keep those of its
+            last call in ``parts``, detached scalars by name, which are logged too.
+        optimizer: Makes the optimizer from the parameters; None for a task that only predicts.
+        scheduler: Makes the schedule from the optimizer and the number of steps, or None.
+        metrics: Further scores of validation by name: each takes predicted and true class ids,
+            int64 (B, H, W), and gives a scalar or one value for each class.
+        channels_last: Whether maps are in NHWC order, which CPUs and tensor cores prefer.
+        checkpoint_record: The plain containers that go into every checkpoint under ``outtake``,
+            from which :func:`outtake.config.load_trained.load_trained` rebuilds the task.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class SegmentationTask(LightningModule):
         optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
         *,
+        metrics: Mapping[str, Metric] | None = None,
         channels_last: bool = True,
         checkpoint_record: dict[str, Any] | None = None,
     ) -> None:
@@ -63,6 +67,7 @@ class SegmentationTask(LightningModule):
         self._optimizer_factory = optimizer
         self._scheduler_factory = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
+        self.metrics = nn.ModuleDict(dict(metrics or {}))
         self.last_confusion: Counts | None = None  # of the last whole validation
         self.images_in_last_batch = 0  # of the last training batch, of all ranks
 
@@ -128,6 +133,9 @@ class SegmentationTask(LightningModule):
             raise self.nan_error(what, guilty, "validation")
         predicted = logits.argmax(1)
         self.confusion.update(predicted, mask)
+        if images:
+            for metric in self._metrics().values():
+                metric.update(predicted, mask)
         self.log("val/loss", loss, batch_size=count)
         return predicted
 
@@ -161,13 +169,35 @@ class SegmentationTask(LightningModule):
         self.confusion.reset()
         # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
         self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)
-        self.log_dict(record)
+        self.log_dict(record | self._metric_values())
 
     def validation_metric_names(self) -> list[str]:
         """Return the names of what a validation logs; classes that never occur have no IoU."""
         classes = len(self.labels.names)
         each_once = scores(np.ones((classes, classes), np.int64), self.labels.names)
-        return ["val/loss", *to_log_dict(each_once, "val")]
+        own = to_log_dict(each_once, "val")
+        return ["val/loss", *own, *(f"val/{name}" for name in self.metrics)]
+
+    def _metrics(self) -> dict[str, Metric]:
+        return cast(dict[str, Metric], dict(self.metrics.items()))
+
+    def _metric_values(self) -> dict[str, float]:
+        """Return the values of the further metrics, without NaN, and reset them."""
+        record: dict[str, float] = {}
+        for name, metric in self._metrics().items():
+            value = torch.as_tensor(metric.compute())
+            metric.reset()
+            if not value.dim():
+                record[f"val/{name}"] = float(value)
+            elif value.shape == (len(self.labels.names),):
+                each = zip(self.labels.names, value.tolist(), strict=True)
+                record |= {f"val/{name}/{label}": number for label, number in each}
+            else:
+                raise ConfigError(
+                    f"metrics.{name} gives a tensor {tuple(value.shape)}: a scalar or one value "
+                    "for each class is needed"
+                )
+        return {key: number for key, number in record.items() if number == number}
 
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule that is stepped with it."""

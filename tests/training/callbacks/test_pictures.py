@@ -19,7 +19,6 @@ from outtake.training.callbacks.data_tables import AugmentedSamples, ValidationT
 from outtake.training.callbacks.hard_examples import HardExamples
 from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter
 from outtake.training.callbacks.throughput import ValidationImages
-from outtake.training.losses.cross_entropy_dice import CrossEntropyDice
 from outtake.training.media import Overlay, Picture, Table, log_media
 from outtake.training.task import SegmentationTask
 
@@ -173,8 +172,8 @@ def test_tables_of_a_validation(task: SegmentationTask) -> None:
     assert isinstance(picture, Picture) and picture.file == "confusion_epoch_0002.png"
     assert matrix.chart == "matrix" and len(matrix.rows) == 9
     assert ("road", "car", 2) in matrix.rows and ("car", "road", 0) in matrix.rows
-    assert classes.columns == ("class", "iou", "dice", "precision", "recall", "pixels")
-    assert classes.rows[0] == ("road", 0.8, pytest.approx(16 / 18), 1.0, 0.8, 10)
+    assert classes.columns == ("class", "iou", "precision", "recall", "dice", "pixels")
+    assert classes.rows[0] == ("road", 0.8, 1.0, 0.8, pytest.approx(16 / 18), 10)
     assert classes.rows[2] == ("sky", None, None, None, None, 0), "a class that is not there"
 
 
@@ -210,26 +209,3 @@ def test_a_picture_is_made_small_once_and_encoded_once() -> None:
     assert picture.for_dashboard.for_dashboard is picture.for_dashboard
     assert cv2.imdecode(np.frombuffer(picture.png, np.uint8), 1).shape == large.shape
     assert picture.size_bytes() == 2 * large.nbytes + 480_000
-
-
-def test_dice_is_that_of_the_batch_and_both_parts_are_told() -> None:
-    dice = np.random.default_rng(3)
-    logits = torch.from_numpy(dice.normal(size=(2, 3, 4, 5))).float().requires_grad_()
-    target = torch.from_numpy(dice.integers(0, 2, (2, 4, 5)))
-    target[0, 0] = 255
-    loss = CrossEntropyDice(ignore_index=255, dice_weight=0.5)
-    value = loss(logits, target)
-    assert value.requires_grad
-    valid = target != 255
-    shares = logits.detach().softmax(1).movedim(1, -1)[valid].numpy()
-    truth = np.eye(3)[target[valid].numpy()]
-    overlap, sums = (shares * truth).sum(0), shares.sum(0) + truth.sum(0)
-    # No pixel is of the third class: it counts as 0.
-    wanted = (1 - 2 * overlap / sums)[:2].sum() / 3
-    assert float(loss.parts["dice"]) == pytest.approx(wanted, abs=1e-5)
-    entropy = -np.log((shares * truth).sum(1)).mean()
-    assert float(loss.parts["cross_entropy"]) == pytest.approx(entropy, abs=1e-5)
-    assert value.item() == pytest.approx(entropy + 0.5 * wanted, abs=1e-5)
-    value.backward()
-    assert not any(part.requires_grad for part in loss.parts.values())
-    assert (logits.grad[0, :, 0] == 0).all(), "unlabelled pixels are not trained on"

@@ -1,4 +1,4 @@
-"""A loss that is the sum of two, each of which is logged."""
+"""Cross entropy plus soft Dice."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from numpy.typing import NDArray
 from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 
-from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 from outtake.training.collectives import all_reduce_sum_with_gradient, world_size
 from outtake.training.losses.cross_entropy import CrossEntropy
+from outtake.training.losses.weighted_sum import WeightedSum
 
 
-class BatchDice(DiceLoss):  # type: ignore[misc]
-    """Soft Dice of smp for several classes; with several ranks, in training, of the global batch.
+class Dice(DiceLoss):  # type: ignore[misc]
+    """Soft Dice over the whole batch: every class counts the same, however few its pixels.
 
-    The sums behind it are those of all ranks, and so is its value: a class may be in one rank's
-    labels only.
+    It is the mean of 1 - Dice over all classes, where a class that is not in the batch's labels
+    counts as 0. The formula is that of segmentation-models-pytorch. With several ranks, in
+    training, sums and value are those of the global batch: a class may be in the labels of one
+    rank only.
+
+    Args:
+        ignore_index: The label of pixels that are not trained on.
     """
+
+    def __init__(self, *, ignore_index: int = 255) -> None:
+        super().__init__("multiclass", ignore_index=ignore_index)
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
+        loss: torch.Tensor = super().forward(logits.float(), target)
+        return loss
 
     def compute_score(
         self,
@@ -42,31 +56,25 @@ class BatchDice(DiceLoss):  # type: ignore[misc]
     def aggregate_loss(self, loss: torch.Tensor) -> torch.Tensor:
         """Return the mean over the classes, (classes,) to a scalar."""
         if self.training and world_size() > 1:
-            # smp has left out those that this rank has no label of.
+            # The library has left out the classes that this rank has no label of.
             loss = (1 - self._dice).masked_fill(self._absent, 0.0)
             del self._dice, self._absent
         mean: torch.Tensor = super().aggregate_loss(loss)
         return mean
 
 
-class CrossEntropyDice(nn.Module):
-    """Cross entropy plus soft Dice: the second counts every class the same, however few its pixels.
-
-    Dice is that of segmentation-models-pytorch, over the whole batch: the mean of 1 - Dice over all
-    classes, where one that is not in the batch's labels counts as 0.
+class CrossEntropyDice(WeightedSum):
+    """The sum of cross entropy and weighted soft Dice.
 
     Args:
-        ignore_index: label of pixels that are not trained on.
-        dice_weight: of Dice; cross entropy has 1.
-        class_weights: as for :class:`CrossEntropy`.
-        frequencies: share of each class in the training pixels, (classes,).
-        label_smoothing: of cross entropy, in 0 to 1.
-
-    Attributes:
-        parts: ``cross_entropy`` and ``dice`` of the last call, detached and without weights.
+        ignore_index: The label of pixels that are not trained on.
+        dice_weight: The weight of Dice, 0 or more; cross entropy has 1.
+        class_weights: The weighting of the classes in cross entropy, as in :class:`CrossEntropy`.
+        frequencies: The share of each class in the training pixels, (classes,).
+        label_smoothing: The smoothing of cross entropy, in 0 to 1.
 
     Raises:
-        ConfigError: a weighting that does not exist, or a negative ``dice_weight``.
+        ConfigError: A weighting that does not exist, or a negative ``dice_weight``.
     """
 
     def __init__(
@@ -78,22 +86,13 @@ class CrossEntropyDice(nn.Module):
         frequencies: NDArray[np.float64] | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__()
-        if dice_weight < 0:
-            raise ConfigError(f"loss.dice_weight={dice_weight}: give 0 or more")
-        self.dice_weight = dice_weight
-        self.cross_entropy = CrossEntropy(
+        check_number("loss.dice_weight", dice_weight, 0)
+        cross_entropy = CrossEntropy(
             ignore_index=ignore_index,
             class_weights=class_weights,
             frequencies=frequencies,
             label_smoothing=label_smoothing,
         )
-        self.dice = BatchDice("multiclass", ignore_index=ignore_index)
-        self.parts: dict[str, torch.Tensor] = {}
-
-    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
-        cross_entropy: torch.Tensor = self.cross_entropy(logits, target)
-        dice: torch.Tensor = self.dice(logits.float(), target)
-        self.parts = {"cross_entropy": cross_entropy.detach(), "dice": dice.detach()}
-        return cross_entropy + self.dice_weight * dice
+        dice = Dice(ignore_index=ignore_index)
+        losses: dict[str, nn.Module] = {"cross_entropy": cross_entropy, "dice": dice}
+        super().__init__(losses, {"dice": dice_weight}, ignore_index=ignore_index)

@@ -1,0 +1,95 @@
+"""Losses of libraries, which know nothing of batches without labels."""
+
+from __future__ import annotations
+
+import inspect
+
+import torch
+from segmentation_models_pytorch.losses import MCCLoss
+from torch import nn
+
+from outtake.core.errors import ConfigError
+
+
+class LibraryLoss(nn.Module):
+    """A loss that was not written for Outtake, made safe for its batches.
+
+    - Logits are float32, whatever the precision of the network.
+    - A batch without one labelled pixel has loss 0 and gradient 0, not NaN.
+    - A loss that does not know ``ignore_index`` never sees unlabelled pixels: where a batch has
+      some, it is given the labelled ones alone, logits (1, classes, 1, N) and labels (1, 1, N).
+    - The Matthews correlation coefficient of segmentation-models-pytorch, which is for two classes,
+      is the mean over the classes in the batch, each against the rest.
+
+    Args:
+        loss: Logits (B, classes, H, W) and labels int64 (B, H, W) to a scalar.
+        ignore_index: The label of pixels that are not trained on.
+        knows_ignore_index: Whether the loss leaves those pixels out itself.
+    """
+
+    def __init__(self, loss: nn.Module, ignore_index: int, *, knows_ignore_index: bool) -> None:
+        super().__init__()
+        self.loss = OneVersusRest(loss) if isinstance(loss, MCCLoss) else loss
+        self.ignore_index = ignore_index
+        self.knows_ignore_index = knows_ignore_index
+
+    @property
+    def parts(self) -> dict[str, torch.Tensor]:
+        """The parts of the last call, where the loss has some."""
+        parts: dict[str, torch.Tensor] = getattr(self.loss, "parts", {})
+        return parts
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W).
+
+        Raises:
+            ConfigError: The loss is not a scalar.
+        """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        labelled = target != self.ignore_index
+        if not labelled.any():
+            return (logits * 0.0).sum()
+        if not self.knows_ignore_index and not labelled.all():
+            logits = logits.movedim(1, -1)[labelled].T[None, :, None]
+            target = target[labelled][None, None]
+        value: torch.Tensor = self.loss(logits, target)
+        if value.dim():
+            raise ConfigError(
+                f"loss: {type(self.loss).__name__} gives a tensor {tuple(value.shape)}, where a "
+                "scalar is needed; set its reduction to mean"
+            )
+        return value
+
+
+class OneVersusRest(nn.Module):
+    """The mean of a loss for two classes over the classes in a batch.
+
+    Args:
+        loss: Probabilities (B, H, W) and labels 0 or 1 (B, H, W) to a scalar.
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
+        probabilities = logits.softmax(1)
+        losses = [
+            self.loss(probabilities[:, each], (target == each).to(logits.dtype))
+            for each in torch.unique(target).tolist()
+        ]
+        return torch.stack(losses).mean()
+
+
+def adapt_loss(loss: nn.Module, ignore_index: int) -> nn.Module:
+    """Return a loss that training can use: one of Outtake's as it is, another wrapped.
+
+    Args:
+        loss: The loss, built with ``ignore_index`` if its constructor takes that.
+        ignore_index: The label of pixels that are not trained on.
+    """
+    if type(loss).__module__.startswith("outtake."):
+        return loss
+    knows = "ignore_index" in inspect.signature(type(loss)).parameters
+    return LibraryLoss(loss, ignore_index, knows_ignore_index=knows)
