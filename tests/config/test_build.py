@@ -50,9 +50,3 @@ def test_a_loss_of_a_library_works_from_its_node_alone(node: dict[str, object]) 
     assert value.isfinite() and value > 0
     logits[:, :, 0] = 100.0
     assert torch.equal(loss(logits, target), value), "unlabelled pixels count"
-
-
-def test_losses_inside_a_loss_are_passed_what_they_take_too() -> None:
-    node = {"_target_": "torch.nn.ModuleList", "modules": [{"_target_": "torch.nn.NLLLoss"}]}
-    (inner,) = build_loss(node, LABELS)
-    assert inner.ignore_index == LABELS.ignore_index
