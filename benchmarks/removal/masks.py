@@ -37,7 +37,7 @@ from outtake.data.scenes import Scenes
 from outtake.evaluation.metrics import scores
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
-from outtake.masking.label_propagation import CarriedLabels
+from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def measure_carried(labelled: Sequence[LabelledFrame], truth: Sequence[LabelMap]
     print("segment_every  mIoU carried  mIoU held  ms/frame")
     for every in STRIDES:
         begun = time.process_time()
-        carried = [item.labels for item in CarriedLabels(network, every)(frames)]
+        carried = [item.labels for item in LabelPropagator(network, every)(frames)]
         spent_ms = 1000 * (time.process_time() - begun) / len(frames)
         held = [labelled[number // every * every].labels for number in range(len(frames))]
         both = [miou(labels, truth, labelled[0].label_space) for labels in (carried, held)]
@@ -224,7 +224,9 @@ def measure_time(labelled: Sequence[LabelledFrame]) -> None:
         ("without vote", 0, False),
         ("with shadows", 2, True),
     ):
-        policy = MaskPolicy.named(clip[0].label_space, remove=MOVING, vote=vote, shadows=shadows)
+        policy = MaskPolicy.from_names(
+            clip[0].label_space, remove=MOVING, vote=vote, shadows=shadows
+        )
         best_s = min(_seconds(policy, clip) for _ in range(3))
         print(f"{title:13} {1000 * best_s / len(clip):6.2f} ms/frame at 960x540")
 

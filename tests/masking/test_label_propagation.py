@@ -9,7 +9,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.masking.label_propagation import CarriedLabels
+from outtake.masking.label_propagation import LabelPropagator
 
 SPACE = LabelSpace.from_names(("road", "car", "person"))
 SIZE = (180, 320)
@@ -67,7 +67,7 @@ class Network:
 @pytest.mark.parametrize("count", [1, 5, 11, 13])
 def test_the_network_sees_key_frames_and_every_frame_gets_labels(every, count):
     network = Network()
-    out = list(CarriedLabels(network, every)(frames(count)))
+    out = list(LabelPropagator(network, every)(frames(count)))
     assert network.asked == list(range(0, count, every))
     assert [item.frame.pts for item in out] == list(range(count))
     for item in out:
@@ -79,7 +79,7 @@ def test_the_network_sees_key_frames_and_every_frame_gets_labels(every, count):
 
 
 def test_carrying_beats_holding_the_last_labels():
-    out = list(CarriedLabels(Network(), 5)(frames(11)))
+    out = list(LabelPropagator(Network(), 5)(frames(11)))
     for item in (out[2], out[4], out[8]):
         held = scene(item.frame.pts // 5 * 5)[1]
         truth = scene(item.frame.pts)[1]
@@ -102,13 +102,13 @@ def test_what_the_next_key_frame_alone_saw_is_there_before():
                 labels[labels == 1] = 0
             yield LabelledFrame(frame, labels, SPACE)
 
-    out = list(CarriedLabels(network, 4)(clip()))
+    out = list(LabelPropagator(network, 4)(clip()))
     assert ((out[3].labels == 1) == (scene(3)[1] == 1)).mean() > 0.97
     assert (out[1].labels == 1).mean() < 0.02
 
 
 def test_confidence_comes_along():
-    for item in CarriedLabels(Network(confidence=True), 3)(frames(8)):
+    for item in LabelPropagator(Network(confidence=True), 3)(frames(8)):
         assert item.confidence is not None and item.confidence.shape == SIZE
         assert item.confidence[scene(item.frame.pts)[1] == 1].mean() == pytest.approx(
             0.75, abs=0.02
@@ -116,26 +116,26 @@ def test_confidence_comes_along():
 
 
 def test_a_part_of_a_clip_gets_the_labels_that_the_whole_gives_it():
-    whole = list(CarriedLabels(Network(), 3)(frames(14)))
-    part = list(CarriedLabels(Network(), 3)(frames(8, first=6)))
+    whole = list(LabelPropagator(Network(), 3)(frames(14)))
+    part = list(LabelPropagator(Network(), 3)(frames(8, first=6)))
     for one, other in zip(whole[6:], part, strict=True):
         assert np.array_equal(one.labels, other.labels)
 
 
 def test_batches_of_key_frames_change_nothing():
-    carried = CarriedLabels(Network(stride=4), 3)
+    carried = LabelPropagator(Network(stride=4), 3)
     assert carried.stride == 12
     for one, other in zip(
-        carried(frames(17)), CarriedLabels(Network(), 3)(frames(17)), strict=True
+        carried(frames(17)), LabelPropagator(Network(), 3)(frames(17)), strict=True
     ):
         assert one.frame.pts == other.frame.pts and np.array_equal(one.labels, other.labels)
 
 
 def test_an_empty_clip_stays_empty():
-    assert list(CarriedLabels(Network(), 3)(iter(()))) == []
+    assert list(LabelPropagator(Network(), 3)(iter(()))) == []
 
 
 @pytest.mark.parametrize("every", [0, -1, 65])
 def test_strides_out_of_range_are_refused(every):
     with pytest.raises(ConfigError, match="segment_every"):
-        CarriedLabels(Network(), every)
+        LabelPropagator(Network(), every)

@@ -6,8 +6,8 @@ import pytest
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
-from outtake.masking.mask_clip import masks_from
-from outtake.removal.views import MaskView
+from outtake.masking.mask_clip import pair_masks
+from outtake.removal.views import MaskRemover
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
@@ -24,7 +24,7 @@ def frames(count: int, height: int = 48, width: int = 64) -> list[TimedFrame]:
 
 def drawn(masks: list[np.ndarray]) -> list[TimedFrame]:
     given = [MaskedFrame(frame, mask) for frame, mask in zip(frames(9), masks, strict=False)]
-    return list(MaskView()(given))
+    return list(MaskRemover()(given))
 
 
 def some_masks(count: int = 5) -> list[np.ndarray]:
@@ -41,7 +41,7 @@ def test_masks_that_were_exported_come_back_exactly(tmp_path, name):
         for picture in drawn(masks):
             writer.write(picture)
     with open_clip(tmp_path / name) as clip:
-        back = list(masks_from(frames(5), clip))
+        back = list(pair_masks(frames(5), clip))
     assert [item.frame.pts for item in back] == list(range(5))
     for item, mask in zip(back, masks, strict=True):
         assert item.mask.dtype == bool and np.array_equal(item.mask, mask)
@@ -53,40 +53,40 @@ def test_bright_pixels_of_any_colour_are_the_mask():
     picture[0, 0] = (255, 0, 0)
     picture[0, 1] = 127
     picture[0, 2] = 128
-    (item,) = masks_from(frames(1), [TimedFrame(picture, 0, RATE)])
+    (item,) = pair_masks(frames(1), [TimedFrame(picture, 0, RATE)])
     assert item.mask[0, :3].tolist() == [True, False, True] and item.mask.sum() == 2
 
 
 def test_a_mask_grows_only_if_told():
     mask = np.zeros((48, 64), bool)
     mask[20, 30] = True
-    assert next(masks_from(frames(1), drawn([mask]))).mask.sum() == 1
-    (grown,) = masks_from(frames(1), drawn([mask]), dilate=2 / 48)
+    assert next(pair_masks(frames(1), drawn([mask]))).mask.sum() == 1
+    (grown,) = pair_masks(frames(1), drawn([mask]), dilate=2 / 48)
     assert grown.mask[18:23, 30].all() and not grown.mask[17, 30]
 
 
 def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():
-    few = masks_from(frames(5), drawn(some_masks(3)))
+    few = pair_masks(frames(5), drawn(some_masks(3)))
     assert len([next(few) for _ in range(3)]) == 3
     with pytest.raises(VideoError, match="masks end before frame 3 "):
         next(few)
     with pytest.raises(VideoError, match=r"the clip ends with frame 2 .* masks go on"):
-        list(masks_from(frames(3), drawn(some_masks(5))))
+        list(pair_masks(frames(3), drawn(some_masks(5))))
     with pytest.raises(VideoError, match="before frame 103 "):
-        list(masks_from(frames(5), drawn(some_masks(3)), first_number=100))
+        list(pair_masks(frames(5), drawn(some_masks(3)), first_number=100))
 
     with pytest.raises(VideoError, match=r"the clip ends with frame 99 "):
-        list(masks_from([], drawn(some_masks(1)), first_number=100))
+        list(pair_masks([], drawn(some_masks(1)), first_number=100))
 
 
 def test_a_clip_that_was_cut_short_may_leave_masks_over():
-    cut = masks_from(frames(3), drawn(some_masks(5)), cut_short=lambda: True)
+    cut = pair_masks(frames(3), drawn(some_masks(5)), ended_early=lambda: True)
     assert len(list(cut)) == 3
 
 
 def test_another_size_is_an_error_that_names_the_frame():
     odd = [*drawn(some_masks(2)), TimedFrame(np.zeros((24, 32, 3), np.uint8), 2, RATE)]
     with pytest.raises(ConfigError, match="mask of frame 2 is 32x24, but the frame is 64x48"):
-        list(masks_from(frames(3), odd))
+        list(pair_masks(frames(3), odd))
     with pytest.raises(ConfigError, match=r"mask.dilate=1"):
-        masks_from([], [], dilate=1)
+        pair_masks([], [], dilate=1)

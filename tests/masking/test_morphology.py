@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.masking.morphology import grown, tidied
+from outtake.masking.morphology import dilate_mask, remove_small_and_fill_holes
 
 
 def blobs(seed: int, share: float, size: tuple[int, int] = (60, 80)) -> np.ndarray:
@@ -19,7 +19,7 @@ def test_regions_are_dropped_by_their_number_of_pixels(seed, share, least):
     _, regions, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= least
     keep[0] = False
-    assert np.array_equal(tidied(mask.copy(), least, False) > 0, keep[regions])
+    assert np.array_equal(remove_small_and_fill_holes(mask.copy(), least, False) > 0, keep[regions])
 
 
 def test_a_speck_in_a_gap_goes_and_the_ring_around_it_stays():
@@ -27,7 +27,7 @@ def test_a_speck_in_a_gap_goes_and_the_ring_around_it_stays():
     cv2.circle(mask, (20, 20), 15, 1, 2)
     ring = mask.copy()
     mask[20, 20] = 1
-    assert np.array_equal(tidied(mask, 5, False), ring)
+    assert np.array_equal(remove_small_and_fill_holes(mask, 5, False), ring)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,4 +35,4 @@ def test_a_speck_in_a_gap_goes_and_the_ring_around_it_stays():
 def test_growing_in_a_box_is_growing_as_a_whole(seed, radius_px):
     mask = blobs(seed, 0.05)
     tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1,) * 2)
-    assert np.array_equal(grown(mask, radius_px), cv2.dilate(mask, tip))
+    assert np.array_equal(dilate_mask(mask, radius_px), cv2.dilate(mask, tip))

@@ -19,20 +19,20 @@ def square(height: int = 120, width: int = 90) -> np.ndarray:
 
 
 def test_classes_are_chosen_by_name():
-    assert MaskPolicy.named(SPACE, remove=["person", "car"]).ids == (2, 1)
-    assert MaskPolicy.named(SPACE, keep_only=["road"]).ids == (1, 2)
-    assert MaskPolicy.named(SPACE).ids == ()
+    assert MaskPolicy.from_names(SPACE, remove=["person", "car"]).ids == (2, 1)
+    assert MaskPolicy.from_names(SPACE, keep_only=["road"]).ids == (1, 2)
+    assert MaskPolicy.from_names(SPACE).ids == ()
 
 
 def test_an_unknown_name_lists_the_classes():
     for arguments in ({"remove": ["cars"]}, {"keep_only": ["cars"]}):
         with pytest.raises(UnknownClassError, match="road, car, person"):
-            MaskPolicy.named(SPACE, **arguments)
+            MaskPolicy.from_names(SPACE, **arguments)
 
 
 def test_remove_and_keep_only_exclude_each_other():
     with pytest.raises(ConfigError, match="exclude each other"):
-        MaskPolicy.named(SPACE, remove=["car"], keep_only=["road"])
+        MaskPolicy.from_names(SPACE, remove=["car"], keep_only=["road"])
 
 
 def test_the_mask_is_where_the_class_is():

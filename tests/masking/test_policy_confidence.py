@@ -24,7 +24,7 @@ def mask_of(policy: MaskPolicy, labels: np.ndarray, confidence: np.ndarray | Non
 
 def policy(threshold: object, **options: object) -> MaskPolicy:
     options = {"dilate": 0, "min_area": 0, "fill_holes": False, "vote": 0, **options}
-    return MaskPolicy.named(SPACE, remove=["car", "person"], threshold=threshold, **options)
+    return MaskPolicy.from_names(SPACE, remove=["car", "person"], threshold=threshold, **options)
 
 
 def two_cars() -> tuple[np.ndarray, np.ndarray]:

@@ -26,14 +26,14 @@ def street(height: int, width: int, count: int) -> tuple[list[LabelledFrame], li
 
 
 def policy(labels: LabelSpace, **options: object) -> MaskPolicy:
-    return MaskPolicy.named(labels, remove=OBJECTS, dilate=0, shadows=True, **options)
+    return MaskPolicy.from_names(labels, remove=OBJECTS, dilate=0, shadows=True, **options)
 
 
 def test_shadows_on_scenes_join_the_mask():
     items, shadows = street(150, 240, 40)
     space = items[0].label_space
     found = wrong = missed = 0
-    plain = MaskPolicy.named(space, remove=OBJECTS, dilate=0)
+    plain = MaskPolicy.from_names(space, remove=OBJECTS, dilate=0)
     for number, (item, without) in enumerate(zip(policy(space)(items), plain(items), strict=True)):
         assert item.mask[without.mask].all()
         if not 16 <= number < 24:

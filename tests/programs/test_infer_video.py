@@ -120,8 +120,8 @@ def test_the_report_says_what_was_done(trained, video, tmp_path):
     assert 0.03 < report["hole_share"]["mean"] < 0.08
     assert set(report["stage_s"]) == {"decode", "predict", "mask", "remove", "encode"}
     assert report["config"]["mask"]["dilate"] == 0.017
-    assert {"seen", "carried", "invented"} <= set(report["fill"])
-    assert len(report["per_frame"]["invented"]) == 24
+    assert {"observed", "propagated", "synthesised"} <= set(report["fill"])
+    assert len(report["per_frame"]["synthesised"]) == 24
     assert {"outtake", "torch", "av", "opencv"} <= set(report["versions"])
 
 

@@ -101,7 +101,7 @@ def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
         red = (new.image[inside] == (255, 0, 0)).all(axis=1)
         assert not red.any()
     report = json.loads((scene / "out.report.json").read_text())
-    assert report["frames"] == FRAMES and report["fill"]["seen"] > 0.8
+    assert report["frames"] == FRAMES and report["fill"]["observed"] > 0.8
 
 
 def test_segments_leave_no_trace_in_what_each_frame_shows(scene):

@@ -14,7 +14,12 @@ from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.drawing.label_pictures import save_png
 from outtake.removal.alpha import Alpha
-from outtake.removal.background_media import Footage, Still, cover, open_backdrop
+from outtake.removal.background_media import (
+    ImageBackground,
+    VideoBackground,
+    open_background,
+    resize_cover,
+)
 from outtake.removal.effects import Solid
 from outtake.removal.inpaint import Inpaint
 from outtake.removal.replace import Replace
@@ -67,7 +72,7 @@ def test_an_image_covers_the_frame_and_shows_in_the_mask_only(tmp_path):
 def test_a_picture_covers_any_frame_without_losing_its_shape(size):
     picture = np.zeros((60, 80, 3), np.uint8)
     cv2.circle(picture, (40, 30), 6, (255, 255, 255), cv2.FILLED)
-    fitted = cover(picture, *size)
+    fitted = resize_cover(picture, *size)
     assert fitted.shape == (*size, 3)
     scale = max(size[0] / 60, size[1] / 80)
     area = (fitted[..., 0] / 255).sum()
@@ -95,7 +100,7 @@ def test_a_segment_shows_what_the_whole_clip_shows(footage):
 
 
 def test_frames_may_come_in_any_order(footage):
-    with Footage(footage) as behind:
+    with VideoBackground(footage) as behind:
         levels = [int(behind.at(Fraction(t, 1000))[0, 0, 0]) for t in (550, 0, 550, 320, 310, -50)]
     assert levels == [220, 20, 220, 140, 140, 220]
 
@@ -126,7 +131,7 @@ def test_a_video_is_turned_as_its_flag_says(tmp_path):
         stream.set_display_rotation(90)  # counter-clockwise
         container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         container.mux(stream.encode())
-    with Footage(path) as behind:
+    with VideoBackground(path) as behind:
         turned = behind.at(Fraction(0)).astype(int)
     assert turned.shape == (96, 64, 3)
     assert np.abs(turned - np.rot90(picture)).mean() < 8
@@ -167,8 +172,10 @@ def test_sound_is_nothing_to_show(tmp_path):
 
 
 def test_an_image_is_a_still_and_an_animation_runs(tmp_path, footage):
-    assert isinstance(open_backdrop(save_png(tmp_path / "a.png", frame(0).frame.image)), Still)
-    assert isinstance(open_backdrop(footage), Footage)
+    assert isinstance(
+        open_background(save_png(tmp_path / "a.png", frame(0).frame.image)), ImageBackground
+    )
+    assert isinstance(open_background(footage), VideoBackground)
 
 
 def test_alpha_is_zero_in_the_mask_and_the_colours_stay():

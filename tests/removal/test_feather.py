@@ -9,8 +9,8 @@ from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.effects import Blur, Solid
-from outtake.removal.feather import Feathered
-from outtake.removal.views import MaskView
+from outtake.removal.feather import FeatherRemover
+from outtake.removal.views import MaskRemover
 
 
 def frame(pts: int = 0, deep: bool = False) -> MaskedFrame:
@@ -23,7 +23,7 @@ def frame(pts: int = 0, deep: bool = False) -> MaskedFrame:
 
 def test_outside_of_the_mask_stays_and_its_core_is_the_fill():
     item = frame()
-    (out,) = Feathered(Solid((255, 255, 255)), 0.05)([item])
+    (out,) = FeatherRemover(Solid((255, 255, 255)), 0.05)([item])
     inside = cv2.distanceTransform(item.mask.astype(np.uint8), cv2.DIST_L2, 5)
     assert np.array_equal(out.image[~item.mask], item.frame.image[~item.mask])
     assert (out.image[inside > 6] == 255).all()
@@ -32,7 +32,7 @@ def test_outside_of_the_mask_stays_and_its_core_is_the_fill():
 def test_the_fill_fades_in_from_the_edge():
     item = frame()
     item.frame.image[:] = 0
-    (out,) = Feathered(Solid((240, 240, 240)), 0.05)([item])
+    (out,) = FeatherRemover(Solid((240, 240, 240)), 0.05)([item])
     across = out.image[50, 38:50, 0].astype(int)
     assert across[:2].tolist() == [0, 0] and across[-1] == 240
     assert across[2] == 40 and (np.diff(across)[1:7] > 0).all()
@@ -40,7 +40,7 @@ def test_the_fill_fades_in_from_the_edge():
 
 def test_frames_of_a_remover_that_looks_ahead_stay_paired():
     items = [frame(pts) for pts in range(7)]
-    feathered = Feathered(CleanPlate(reach_frames=2), 0.03)
+    feathered = FeatherRemover(CleanPlate(reach_frames=2), 0.03)
     outs = list(feathered(iter(items)))
     assert [out.pts for out in outs] == list(range(7))
     for out, item in zip(outs, items, strict=True):
@@ -53,7 +53,7 @@ def test_deep_pictures_fade_with_their_own_values():
     item = frame(deep=True)
     assert item.frame.image16 is not None
     item.frame.image16[:] += 3
-    (out,) = Feathered(Solid((255, 255, 255)), 0.05)([item])
+    (out,) = FeatherRemover(Solid((255, 255, 255)), 0.05)([item])
     assert out.image16 is not None
     assert np.array_equal(out.image16[~item.mask], item.frame.image16[~item.mask])
     assert np.abs(out.image16 / 257 - out.image)[item.mask].max() < 1
@@ -63,12 +63,12 @@ def test_without_a_rim_the_remover_is_as_it_is():
     item = frame()
     (plain,) = Blur()([item])
     for feather in (0, 0.004):
-        (out,) = Feathered(Blur(), feather)([item])
+        (out,) = FeatherRemover(Blur(), feather)([item])
         assert np.array_equal(out.image, plain.image)
 
 
 def test_what_has_no_seam_or_no_sense_is_refused():
     with pytest.raises(ConfigError, match="leaves no seam"):
-        Feathered(MaskView(), 0.01)
+        FeatherRemover(MaskRemover(), 0.01)
     with pytest.raises(ConfigError, match=r"feather=0\.5"):
-        Feathered(Blur(), 0.5)
+        FeatherRemover(Blur(), 0.5)

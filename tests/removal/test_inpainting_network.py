@@ -14,7 +14,7 @@ from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.onnx import Onnx
-from outtake.removal.preprocessing import Pixels
+from outtake.removal.preprocessing import Preprocessing
 from outtake.removal.torchscript import TorchScript
 from tests.removal import networks
 
@@ -216,7 +216,7 @@ def test_without_onnx_runtime_the_extra_is_named(tmp_path, monkeypatch):
 )
 def test_options_that_can_not_work_are_refused(options):
     with pytest.raises(ConfigError, match=f"remover.{next(iter(options))}"):
-        Pixels(**options)
+        Preprocessing(**options)
 
 
 @pytest.mark.parametrize("make", [torchscript, onnx])

@@ -116,14 +116,14 @@ def noted(frames) -> RemovalReport:
 def test_a_frame_counts_by_the_size_of_its_hole():
     record = noted(FRAMES).record(output="x.mp4")
     assert record["fill"] == {
-        "seen": pytest.approx((0.1 + 0.15) / 0.5),
-        "carried": pytest.approx(0.075 / 0.5),
-        "invented": pytest.approx((0.075 + 0.1) / 0.5),
+        "observed": pytest.approx((0.1 + 0.15) / 0.5),
+        "propagated": pytest.approx(0.075 / 0.5),
+        "synthesised": pytest.approx((0.075 + 0.1) / 0.5),
         "ring_residual": pytest.approx((0.1 * 2 + 0.3 * 4) / 0.4),
         "flicker": 1.5,
     }
     assert record["hole_share"] == {"mean": 0.125, "max": 0.3, "frames_without": 1}
-    assert record["per_frame"]["invented"] == [0, 0, 0.25, 1]
+    assert record["per_frame"]["synthesised"] == [0, 0, 0.25, 1]
     assert record["per_frame"]["flicker"] == [None, None, 1.5, None]
     assert "stage_s" not in record and record["frames"] == 4
 
@@ -133,7 +133,7 @@ def test_segments_that_are_merged_give_the_record_of_the_whole(cuts):
     bounds = [0, *cuts, len(FRAMES)]
     parts = [FRAMES[a:b] for a, b in pairwise(bounds)]
     stored = [json.loads(json.dumps(noted(part).segment_record())) for part in parts]
-    assert RemovalReport.merged(stored).record() == noted(FRAMES).record()
+    assert RemovalReport.from_segments(stored).record() == noted(FRAMES).record()
 
 
 def test_a_remover_that_does_not_know_says_nothing_of_the_fill():

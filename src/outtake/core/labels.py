@@ -60,9 +60,9 @@ class LabelSpace:
         Raises:
             UnknownClassError: a name that is not a class; the message lists the valid ones.
         """
-        return tuple(self._id(name) for name in names)
+        return tuple(self._find_id(name) for name in names)
 
-    def _id(self, name: str) -> int:
+    def _find_id(self, name: str) -> int:
         if name in self.names:
             return self.names.index(name)
         close = get_close_matches(str(name), self.names, n=1)

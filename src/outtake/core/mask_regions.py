@@ -37,6 +37,6 @@ def inner_ramp(mask: Mask, width_px: float) -> NDArray[np.float32]:
     """
     if width_px <= 0 or mask.all():
         return mask.astype(np.float32)
-    flat = np.ascontiguousarray(mask).view(np.uint8)
-    depth_px = cv2.distanceTransform(flat, cv2.DIST_L2, cv2.DIST_MASK_5)
+    mask_bytes = np.ascontiguousarray(mask).view(np.uint8)
+    depth_px = cv2.distanceTransform(mask_bytes, cv2.DIST_L2, cv2.DIST_MASK_5)
     return np.asarray(np.minimum(depth_px / np.float32(width_px + 1), 1), np.float32)

@@ -13,23 +13,23 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import LabelledFrame
 from outtake.core.types import LabelMap
 
-Binary = NDArray[np.uint8]
+BinaryMask = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class SelectedFrame:
     """A labelled frame and what of it was selected so far.
 
     Attributes:
-        item: the frame with its labels.
+        labelled: the frame with its labels.
         mask: uint8 (H, W), 0 or 1; whoever holds it may write to it.
     """
 
-    item: LabelledFrame
-    mask: Binary
+    labelled: LabelledFrame
+    mask: BinaryMask
 
 
-class Selector:
+class ClassSelector:
     """Selects classes, and of those what is certain enough.
 
     Hysteresis (Canny 1986): a pixel counts from ``low`` on if it is connected to one that reaches
@@ -47,31 +47,33 @@ class Selector:
     def __init__(
         self, ids: Sequence[int], thresholds: Mapping[int, float], low: float | None = None
     ) -> None:
-        self._chosen = np.zeros(256, np.uint8)
-        self._chosen[list(ids)] = 1
-        self._high = np.zeros(256, np.float32)
+        self._class_lut = np.zeros(256, np.uint8)
+        self._class_lut[list(ids)] = 1
+        self._thresholds = np.zeros(256, np.float32)
         for index, value in thresholds.items():
-            self._high[index] = value
-        self._low = self._high / 2 if low is None else np.minimum(self._high, np.float32(low))
-        self.needs_confidence = bool(self._high[list(ids)].any())
+            self._thresholds[index] = value
+        self._low_thresholds = (
+            self._thresholds / 2 if low is None else np.minimum(self._thresholds, np.float32(low))
+        )
+        self.needs_confidence = bool(self._thresholds[list(ids)].any())
 
-    def __call__(self, clip: Iterable[LabelledFrame]) -> Iterator[Selection]:
+    def __call__(self, clip: Iterable[LabelledFrame]) -> Iterator[SelectedFrame]:
         """Yield each frame with what is selected in it.
 
         Raises:
             ConfigError: a threshold is set and a frame comes without confidence.
         """
         for item in clip:
-            yield Selection(item, self.mask(item))
+            yield SelectedFrame(item, self.select(item))
 
-    def by_class(self, labels: LabelMap) -> Binary:
+    def select_classes(self, labels: LabelMap) -> BinaryMask:
         """Return where a label map has one of the classes, however certain."""
-        return np.asarray(cv2.LUT(np.ascontiguousarray(labels), self._chosen), np.uint8)
+        return np.asarray(cv2.LUT(np.ascontiguousarray(labels), self._class_lut), np.uint8)
 
-    def mask(self, item: LabelledFrame) -> Binary:
+    def select(self, item: LabelledFrame) -> BinaryMask:
         """Return what is selected in one frame, uint8 (H, W), 0 or 1."""
         labels = np.ascontiguousarray(item.labels)
-        selected = self.by_class(labels)
+        selected = self.select_classes(labels)
         if not self.needs_confidence:
             return selected
         if item.confidence is None:
@@ -82,15 +84,15 @@ class Selector:
         x, y, width, height = cv2.boundingRect(selected)
         box = (slice(y, y + height), slice(x, x + width))
         sure = item.confidence[box]
-        some = selected[box] & (sure >= self._low[labels[box]])
-        enough = some & (sure >= self._high[labels[box]])
+        some = selected[box] & (sure >= self._low_thresholds[labels[box]])
+        enough = some & (sure >= self._thresholds[labels[box]])
         out = np.zeros_like(selected)
         if enough.any():
-            out[box] = connected_to(some, enough)
+            out[box] = keep_connected(some, enough)
         return out
 
 
-def connected_to(mask: Binary, seeds: Binary) -> Binary:
+def keep_connected(mask: BinaryMask, seeds: BinaryMask) -> BinaryMask:
     """Return the regions (8-connected) of a mask, uint8 (h, w), that hold a seed."""
     count, regions = cv2.connectedComponents(mask, connectivity=8)
     keep = np.zeros(count, np.uint8)

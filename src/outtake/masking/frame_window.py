@@ -9,22 +9,22 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def windows(clip: Iterable[T], reach: int) -> Iterator[tuple[Sequence[T], int]]:
-    """Yield, for each item, those at most ``reach`` away in order, and the index of its own."""
-    held: deque[T] = deque()
+def sliding_windows(clip: Iterable[T], reach_frames: int) -> Iterator[tuple[Sequence[T], int]]:
+    """Yield each item's neighbours up to ``reach_frames`` away, in order, and its own index."""
+    buffered: deque[T] = deque()
     items = iter(clip)
     centre = 0
     ended = False
     while True:
-        while not ended and len(held) - centre <= reach:
+        while not ended and len(buffered) - centre <= reach_frames:
             try:
-                held.append(next(items))
+                buffered.append(next(items))
             except StopIteration:
                 ended = True
-        if centre == len(held):
+        if centre == len(buffered):
             return
-        yield held, centre
+        yield buffered, centre
         centre += 1
-        if centre > reach:
-            held.popleft()
+        if centre > reach_frames:
+            buffered.popleft()
             centre -= 1

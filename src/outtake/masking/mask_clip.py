@@ -10,20 +10,20 @@ import numpy as np
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import Frame, TimedFrame
-from outtake.masking.class_selection import Binary
-from outtake.masking.morphology import grown
+from outtake.masking.class_selection import BinaryMask
+from outtake.masking.morphology import dilate_mask
 
 # White on black survives a lossy codec.
-_BRIGHT = 127
+_BRIGHTNESS_THRESHOLD = 127
 
 
-def masks_from(
+def pair_masks(
     clip: Iterable[TimedFrame],
     masks: Iterable[TimedFrame],
     *,
     dilate: float = 0.0,
     first_number: int = 0,
-    cut_short: Callable[[], bool] = lambda: False,
+    ended_early: Callable[[], bool] = lambda: False,
 ) -> Iterator[MaskedFrame]:
     """Pair a clip with a clip of its masks, frame by frame; their times do not matter.
 
@@ -34,7 +34,7 @@ def masks_from(
         dilate: each mask grows by this fraction of the frame's height; exported masks have grown
             already.
         first_number: of the clip's first frame, for messages.
-        cut_short: asked when the clip ends before its masks: whether that is for a reason that
+        ended_early: asked when the clip ends before its masks: whether that is for a reason that
             was told elsewhere, such as damage or an interruption.
 
     Raises:
@@ -44,20 +44,20 @@ def masks_from(
     """
     if not 0 <= dilate < 1:
         raise ConfigError(f"mask.dilate={dilate}: must be at least 0 and below 1")
-    return _paired(clip, masks, dilate, first_number, cut_short)
+    return _pair(clip, masks, dilate, first_number, ended_early)
 
 
-def _paired(
+def _pair(
     clip: Iterable[TimedFrame],
     masks: Iterable[TimedFrame],
     dilate: float,
     first: int,
-    cut_short: Callable[[], bool],
+    ended_early: Callable[[], bool],
 ) -> Iterator[MaskedFrame]:
-    given = iter(masks)
+    mask_frames = iter(masks)
     number = first - 1  # a part that is left to do may have no frame
     for number, frame in enumerate(clip, first):
-        picture = next(given, None)
+        picture = next(mask_frames, None)
         if picture is None:
             raise VideoError(
                 f"masks end before frame {number} (counted from 0), but the clip goes on; "
@@ -69,16 +69,18 @@ def _paired(
                 f"the mask of frame {number} is {picture.image.shape[1]}x{picture.image.shape[0]}, "
                 f"but the frame is {width}x{height}; masks must have the clip's size"
             )
-        mask = grown(_bright(picture.image), round(dilate * height))
+        mask = dilate_mask(_threshold_brightness(picture.image), round(dilate * height))
         yield MaskedFrame(frame, mask.view(np.bool_))
-    if not cut_short() and next(given, None) is not None:
+    if not ended_early() and next(mask_frames, None) is not None:
         raise VideoError(
             f"the clip ends with frame {number} (counted from 0), but masks go on; "
             "give one mask for each frame"
         )
 
 
-def _bright(picture: Frame) -> Binary:
+def _threshold_brightness(picture: Frame) -> BinaryMask:
     red, green, blue = cv2.split(picture)
     brightest = cv2.max(cv2.max(red, green), blue)
-    return np.asarray(cv2.threshold(brightest, _BRIGHT, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    return np.asarray(
+        cv2.threshold(brightest, _BRIGHTNESS_THRESHOLD, 1, cv2.THRESH_BINARY)[1], np.uint8
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from outtake.masking.class_selection import Binary
+from outtake.masking.class_selection import BinaryMask
 
 
-def tidied(mask: Binary, min_area_px: float, fill_holes: bool) -> Binary:
+def remove_small_and_fill_holes(
+    mask: BinaryMask, min_area_px: float, fill_holes: bool
+) -> BinaryMask:
     """Drop small regions and fill the gaps that regions enclose, in place.
 
     A gap larger than what surrounds it is background seen through a frame, and stays.
@@ -33,7 +35,7 @@ def tidied(mask: Binary, min_area_px: float, fill_holes: bool) -> Binary:
                 pixels[parent] -= area[index] - len(outlines[index]) / 2 + 1
         for index, parent in enumerate(parents):
             if parent < 0 and pixels[index] < min_area_px:
-                _erase(mask, outlines[index])
+                _erase_region(mask, outlines[index])
                 area[index] = 0.0
     if fill_holes:
         for index, parent in enumerate(parents):
@@ -42,7 +44,7 @@ def tidied(mask: Binary, min_area_px: float, fill_holes: bool) -> Binary:
     return mask
 
 
-def _erase(mask: Binary, outline: cv2.typing.MatLike) -> None:
+def _erase_region(mask: BinaryMask, outline: cv2.typing.MatLike) -> None:
     x, y, width, height = cv2.boundingRect(outline)
     # Another region may lie in this one's gap: erase only what is connected.
     box = mask[y : y + height, x : x + width]
@@ -51,14 +53,14 @@ def _erase(mask: Binary, outline: cv2.typing.MatLike) -> None:
     box[parts == parts[first[1] - y, first[0] - x]] = 0
 
 
-def grown(mask: Binary, radius_px: int) -> Binary:
+def dilate_mask(mask: BinaryMask, radius_px: int) -> BinaryMask:
     """Return a mask, uint8 (H, W), dilated with a round tip."""
     if radius_px < 1 or not mask.any():
         return mask
     x, y, width, height = cv2.boundingRect(mask)
     top, left = max(0, y - radius_px), max(0, x - radius_px)
     box = (slice(top, y + height + radius_px), slice(left, x + width + radius_px))
-    tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1,) * 2)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1,) * 2)
     out = mask.copy()
-    out[box] = cv2.dilate(mask[box], tip)
+    out[box] = cv2.dilate(mask[box], kernel)
     return np.asarray(out, np.uint8)

@@ -11,10 +11,10 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap, Mask
-from outtake.masking.class_selection import Binary, Selection, Selector
-from outtake.masking.morphology import grown, tidied
-from outtake.masking.shadows import Shadows
-from outtake.masking.temporal_vote import MOST_VOTERS, Vote
+from outtake.masking.class_selection import BinaryMask, ClassSelector, SelectedFrame
+from outtake.masking.morphology import dilate_mask, remove_small_and_fill_holes
+from outtake.masking.shadows import ShadowDetector
+from outtake.masking.temporal_vote import MAX_VOTE_FRAMES, TemporalVote
 
 
 class MaskPolicy:
@@ -59,27 +59,29 @@ class MaskPolicy:
         for name, value in (("dilate", dilate), ("min_area", min_area)):
             if not 0 <= value < 1:
                 raise ConfigError(f"mask.{name}={value}: must be at least 0 and below 1")
-        if not (isinstance(vote, int) and 0 <= vote <= MOST_VOTERS):
+        if not (isinstance(vote, int) and 0 <= vote <= MAX_VOTE_FRAMES):
             raise ConfigError(
-                f"mask.vote={vote}: must be a whole number of frames from 0 to {MOST_VOTERS}"
+                f"mask.vote={vote}: must be a whole number of frames from 0 to {MAX_VOTE_FRAMES}"
             )
         self.ids = tuple(ids)
-        thresholds = _by_id(threshold, self.ids)
+        thresholds = _thresholds_by_id(threshold, self.ids)
         _check_probabilities(thresholds, low)
-        self._select = Selector(self.ids, thresholds, low)
+        self._selector = ClassSelector(self.ids, thresholds, low)
         # With no class there is nothing to vote on.
-        self._vote = Vote(vote) if vote and self.ids else None
-        self._shadows = Shadows() if shadows and self.ids else None
+        self._temporal_vote = TemporalVote(vote) if vote and self.ids else None
+        self._shadow_detector = ShadowDetector() if shadows and self.ids else None
         self._dilate = dilate
         self._min_area = min_area
         self._fill_holes = fill_holes
-        self.needs_confidence = self._select.needs_confidence
+        self.needs_confidence = self._selector.needs_confidence
         self.context_frames = sum(
-            stage.context_frames for stage in (self._vote, self._shadows) if stage is not None
+            stage.context_frames
+            for stage in (self._temporal_vote, self._shadow_detector)
+            if stage is not None
         )
 
     @classmethod
-    def named(
+    def from_names(
         cls,
         labels: LabelSpace,
         *,
@@ -116,27 +118,29 @@ class MaskPolicy:
         Raises:
             ConfigError: a threshold is set and labels come without confidence.
         """
-        selected: Iterable[Selection] = self._select(clip)
-        if self._vote is not None:
-            selected = self._vote(selected)
-        selected = (Selection(one.item, self._tidied(one.mask)) for one in selected)
-        if self._shadows is not None:
-            selected = self._shadows(selected)
+        selected: Iterable[SelectedFrame] = self._selector(clip)
+        if self._temporal_vote is not None:
+            selected = self._temporal_vote(selected)
+        selected = (SelectedFrame(one.labelled, self._clean(one.mask)) for one in selected)
+        if self._shadow_detector is not None:
+            selected = self._shadow_detector(selected)
         for one in selected:
-            yield MaskedFrame(one.item.frame, self._grown(one.mask), one.item)
+            yield MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
 
     def mask(self, labels: LabelMap) -> Mask:
         """Return the mask of one label map by itself, bool (H, W): no threshold, vote or shadow."""
-        return self._grown(self._tidied(self._select.by_class(labels)))
+        return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
 
-    def _tidied(self, mask: Binary) -> Binary:
-        return tidied(mask, self._min_area * mask.size, self._fill_holes)
+    def _clean(self, mask: BinaryMask) -> BinaryMask:
+        return remove_small_and_fill_holes(mask, self._min_area * mask.size, self._fill_holes)
 
-    def _grown(self, mask: Binary) -> Mask:
-        return np.asarray(grown(mask, round(self._dilate * mask.shape[0])).view(np.bool_))
+    def _dilate_by_height(self, mask: BinaryMask) -> Mask:
+        return np.asarray(dilate_mask(mask, round(self._dilate * mask.shape[0])).view(np.bool_))
 
 
-def _by_id(threshold: float | Mapping[int, float], ids: Sequence[int]) -> dict[int, float]:
+def _thresholds_by_id(
+    threshold: float | Mapping[int, float], ids: Sequence[int]
+) -> dict[int, float]:
     return (
         dict(threshold) if isinstance(threshold, Mapping) else dict.fromkeys(ids, float(threshold))
     )

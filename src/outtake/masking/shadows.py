@@ -10,42 +10,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame
-from outtake.masking.class_selection import Binary, Selection, connected_to
-from outtake.masking.frame_window import windows
+from outtake.masking.class_selection import BinaryMask, SelectedFrame, keep_connected
+from outtake.masking.frame_window import sliding_windows
 from outtake.motion.homography import Homography, invert_homography
 from outtake.motion.optical_flow import Floats, reduced_size
 from outtake.motion.tracking import CameraTracker
 
 _LONGEST_SIDE_PX = 320
-_OFFSETS = (4, 8, 12, 16, 20, 24)
+_REFERENCE_OFFSETS = (4, 8, 12, 16, 20, 24)
 # Around an object its shadow is looked for: sideways, above and below, in its own heights.
 _ASIDE, _ABOVE, _BELOW = 0.9, -0.4, 0.5
 # Of the light, what a shadow leaves; and how far its colours may differ in that.
-_DARKEST, _SEED_RATIO, _EDGE_RATIO, _CHROMA = 0.25, 0.86, 0.93, 0.12
+_MIN_LIGHT_RATIO, _SEED_LIGHT_RATIO, _EDGE_LIGHT_RATIO, _MAX_CHROMA_DIFFERENCE = (
+    0.25,
+    0.86,
+    0.93,
+    0.12,
+)
 # A frame in whose view a point is lit most of the time has it lit at this rank of all.
 _LIT_RANK = 0.7
-_FEWEST_SAMPLES = 2
-_DIM, _FREE = 16.0, 250
+_MIN_SAMPLES = 2
+_MIN_GREY, _UNMASKED_ALPHA = 16.0, 250
 
 
 @dataclass(slots=True)
-class _Seen:
+class _ReducedFrame:
     """A frame in the window, reduced.
 
     Attributes:
-        selection: the frame and its mask.
-        free: uint8 (h, w, 4), RGB and 255 where no object is nor nearly is.
+        selected: the frame and its mask.
+        unmasked_rgba: uint8 (h, w, 4), RGB and 255 where no object is nor nearly is.
         mask: uint8 (h, w), 1 where one is.
-        steps: the homography to the frame before, once it was worked out; None after a cut.
+        homography_cache: the homography to the frame before, once it was worked out; None after a
+            cut.
     """
 
-    selection: Selection
-    free: Frame
-    mask: Binary
-    steps: list[Homography | None] = field(default_factory=list)
+    selected: SelectedFrame
+    unmasked_rgba: Frame
+    mask: BinaryMask
+    homography_cache: list[Homography | None] = field(default_factory=list)
 
 
-class Shadows:
+class ShadowDetector:
     """Finds the shadows of masked objects and adds them to the mask.
 
     The background without shadow is what frames around show at the same place of the scene, moved
@@ -57,59 +63,64 @@ class Shadows:
         context_frames: how many frames before and after are looked at.
     """
 
-    context_frames = _OFFSETS[-1]
+    context_frames = _REFERENCE_OFFSETS[-1]
 
-    def __call__(self, clip: Iterable[Selection]) -> Iterator[Selection]:
+    def __call__(self, clip: Iterable[SelectedFrame]) -> Iterator[SelectedFrame]:
         """Yield each frame with the shadows in its mask."""
-        for window, centre in windows(map(_seen, clip), self.context_frames):
+        for window, centre in sliding_windows(map(_reduce_frame, clip), self.context_frames):
             here = window[centre]
             if not here.mask.any():
-                yield here.selection
+                yield here.selected
                 continue
-            shadow = _shadow(window, centre)
-            mask = here.selection.mask
+            shadow = _detect_shadow(window, centre)
+            mask = here.selected.mask
             if shadow.any():
                 full = cv2.resize(
                     shadow * np.uint8(255), mask.shape[::-1], interpolation=cv2.INTER_LINEAR
                 )
                 mask = np.maximum(mask, (full > 127).astype(np.uint8))
-            yield Selection(here.selection.item, mask)
+            yield SelectedFrame(here.selected.labelled, mask)
 
 
-def _seen(selection: Selection) -> _Seen:
+def _reduce_frame(selection: SelectedFrame) -> _ReducedFrame:
     height, width = selection.mask.shape
     size = reduced_size(height, width, _LONGEST_SIDE_PX)
-    image = np.ascontiguousarray(selection.item.frame.image)
+    image = np.ascontiguousarray(selection.labelled.frame.image)
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     shares = cv2.resize(selection.mask * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     mask = cv2.dilate((shares > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
     free = np.dstack((small, (1 - mask) * np.uint8(255)))
-    return _Seen(selection, free, np.asarray(mask, np.uint8))
+    return _ReducedFrame(selection, free, np.asarray(mask, np.uint8))
 
 
-def _shadow(window: Sequence[_Seen], centre: int) -> Binary:
+def _detect_shadow(window: Sequence[_ReducedFrame], centre: int) -> BinaryMask:
     """Return where a shadow falls in the reduced frame, uint8 (h, w), 0 or 1."""
     here = window[centre]
-    zone = _zone(here.mask)
-    lit, known = _lit(window, centre, zone)
-    image = cv2.blur(here.free[..., :3].astype(np.float32), (3, 3))
-    lit = np.maximum(cv2.blur(lit, (3, 3)), _DIM)
+    zone = _search_zone(here.mask)
+    lit, known = _estimate_lit(window, centre, zone)
+    image = cv2.blur(here.unmasked_rgba[..., :3].astype(np.float32), (3, 3))
+    lit = np.maximum(cv2.blur(lit, (3, 3)), _MIN_GREY)
     ratio = image / lit
     red, green, blue = cv2.split(ratio)
-    even = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue) < _CHROMA
+    even = (
+        cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+        < _MAX_CHROMA_DIFFERENCE
+    )
     # At an edge that is a pixel off, something as dark is beside.
-    mean = _light(image) / cv2.erode(_light(lit), np.ones((3, 3), np.uint8))
-    usable = known & even & (mean > _DARKEST)
-    edge = (usable & (mean < _EDGE_RATIO)).astype(np.uint8)
-    seed = cv2.erode((usable & (mean < _SEED_RATIO)).astype(np.uint8), np.ones((3, 3), np.uint8))
-    return connected_to(edge, seed) if seed.any() else np.zeros_like(edge)
+    mean = _sum_channels(image) / cv2.erode(_sum_channels(lit), np.ones((3, 3), np.uint8))
+    usable = known & even & (mean > _MIN_LIGHT_RATIO)
+    edge = (usable & (mean < _EDGE_LIGHT_RATIO)).astype(np.uint8)
+    seed = cv2.erode(
+        (usable & (mean < _SEED_LIGHT_RATIO)).astype(np.uint8), np.ones((3, 3), np.uint8)
+    )
+    return keep_connected(edge, seed) if seed.any() else np.zeros_like(edge)
 
 
-def _light(image: Floats) -> Floats:
+def _sum_channels(image: Floats) -> Floats:
     return np.asarray(cv2.transform(image, np.ones((1, 3), np.float32)), np.float32)
 
 
-def _zone(mask: Binary) -> NDArray[np.bool_]:
+def _search_zone(mask: BinaryMask) -> NDArray[np.bool_]:
     zone = np.zeros(mask.shape, bool)
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     for x, y, width, height, _ in stats[1:count].tolist():
@@ -119,23 +130,23 @@ def _zone(mask: Binary) -> NDArray[np.bool_]:
     return np.asarray(zone & (mask == 0))
 
 
-def _lit(
-    window: Sequence[_Seen], centre: int, zone: NDArray[np.bool_]
+def _estimate_lit(
+    window: Sequence[_ReducedFrame], centre: int, zone: NDArray[np.bool_]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the frame as it would be without shadows, and where that is known."""
     here = window[centre]
     size = (here.mask.shape[1], here.mask.shape[0])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     samples = [
-        cv2.warpPerspective(other.free, homography, size, flags=how)[zone]
-        for other, homography in _references(window, centre)
+        cv2.warpPerspective(other.unmasked_rgba, homography, size, flags=how)[zone]
+        for other, homography in _iterate_references(window, centre)
     ]
-    lit = here.free[..., :3].astype(np.float32)
+    lit = here.unmasked_rgba[..., :3].astype(np.float32)
     known = np.zeros(zone.shape, bool)
     if not samples:
         return lit, known
     colours = np.stack(samples).astype(np.int16)
-    valid = colours[..., 3] > _FREE
+    valid = colours[..., 3] > _UNMASKED_ALPHA
     light = np.where(valid, colours[..., 0] + colours[..., 1] + colours[..., 2], np.int16(-1))
     order = np.argsort(light, axis=0)
     count = valid.sum(axis=0)
@@ -144,31 +155,33 @@ def _lit(
     rank = np.minimum(rank, len(samples) - 1)
     columns = np.arange(len(count))
     lit[zone] = colours[order[rank, columns], columns, :3]
-    known[zone] = count >= _FEWEST_SAMPLES
+    known[zone] = count >= _MIN_SAMPLES
     return lit, known
 
 
-def _references(window: Sequence[_Seen], centre: int) -> Iterator[tuple[_Seen, Homography]]:
+def _iterate_references(
+    window: Sequence[_ReducedFrame], centre: int
+) -> Iterator[tuple[_ReducedFrame, Homography]]:
     for direction in (-1, 1):
         chained: Homography = np.eye(3)
-        for distance in range(1, _OFFSETS[-1] + 1):
+        for distance in range(1, _REFERENCE_OFFSETS[-1] + 1):
             index = centre + direction * distance
             if not 0 <= index < len(window):
                 break
             later = index if direction > 0 else index + 1
-            step = _step(window[later - 1], window[later])
+            step = _homography_to_previous(window[later - 1], window[later])
             if step is None:
                 break
             chained = (step if direction < 0 else invert_homography(step)) @ chained
-            if distance in _OFFSETS:
+            if distance in _REFERENCE_OFFSETS:
                 yield window[index], chained
 
 
-def _step(before: _Seen, here: _Seen) -> Homography | None:
+def _homography_to_previous(before: _ReducedFrame, here: _ReducedFrame) -> Homography | None:
     """Return the homography from a frame to the one before it."""
-    if not here.steps:
+    if not here.homography_cache:
         camera = CameraTracker(_LONGEST_SIDE_PX)
-        there = camera.update(before.free[..., :3], before.mask > 0)
-        view = camera.update(here.free[..., :3], here.mask > 0)
-        here.steps.append(view.homography_to(there) if view.shot == there.shot else None)
-    return here.steps[0]
+        there = camera.update(before.unmasked_rgba[..., :3], before.mask > 0)
+        view = camera.update(here.unmasked_rgba[..., :3], here.mask > 0)
+        here.homography_cache.append(view.homography_to(there) if view.shot == there.shot else None)
+    return here.homography_cache[0]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from outtake.masking.class_selection import Binary, Selection
-from outtake.masking.frame_window import windows
+from outtake.masking.class_selection import BinaryMask, SelectedFrame
+from outtake.masking.frame_window import sliding_windows
 from outtake.motion.optical_flow import (
     Floats,
     GreyImage,
@@ -23,23 +23,23 @@ from outtake.motion.optical_flow import (
 _LONGEST_SIDE_PX = 320
 # Of a frame's own mask, and of those one, two, ... frames away.
 _WEIGHTS = (1.0, 1.0, 0.7, 0.5, 0.35, 0.25)
-MOST_VOTERS = len(_WEIGHTS) - 1
+MAX_VOTE_FRAMES = len(_WEIGHTS) - 1
 # Share of the votes that selects, of 255: what a mask misses shows, so two of five are enough,
 # and one is not.
-_SELECT = 89
+_VOTE_THRESHOLD = 89
 # Grey levels by which a neighbour, moved here, may be off before its vote counts less.
-_GOOD_RESIDUAL, _BAD_RESIDUAL, _LEAST_TRUST = 8.0, 40.0, 0.1
-_TRUST = np.interp(np.arange(256), (_GOOD_RESIDUAL, _BAD_RESIDUAL), (1, _LEAST_TRUST)).astype(
+_GOOD_RESIDUAL, _BAD_RESIDUAL, _MIN_TRUST = 8.0, 40.0, 0.1
+_TRUST = np.interp(np.arange(256), (_GOOD_RESIDUAL, _BAD_RESIDUAL), (1, _MIN_TRUST)).astype(
     np.float32
 )
 # A pair of frames with more than this share of pixels that far off is a cut.
 _CUT_RESIDUAL, _CUT_SHARE = 20, 0.25
 # How far the vote must differ from the frame's own mask before that is changed, of 255.
-_DISAGREEMENT = 64
+_MIN_DISAGREEMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class _WarpedNeighbour:
     """What a neighbour says about a frame.
 
     Attributes:
@@ -54,18 +54,18 @@ class _Link:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _WindowFrame:
     """A frame in the window, with what was worked out for it."""
 
-    selection: Selection
-    own: GreyImage | None
+    selected: SelectedFrame
+    small_mask: GreyImage | None
     size: tuple[int, int]
     grey: GreyImage | None = None
-    links: dict[int, _Link | None] = field(default_factory=dict)
-    carried: dict[tuple[int, int], tuple[Floats, Floats] | None] = field(default_factory=dict)
+    neighbour_cache: dict[int, _WarpedNeighbour | None] = field(default_factory=dict)
+    vote_cache: dict[tuple[int, int], tuple[Floats, Floats] | None] = field(default_factory=dict)
 
 
-class Vote:
+class TemporalVote:
     """Lets the frames around each frame vote on its mask, moved to it by optical flow.
 
     Fills in masks that are missing or have gaps in a few frames, and drops what only one frame
@@ -82,30 +82,32 @@ class Vote:
     def __init__(self, frames: int) -> None:
         self.context_frames = frames
 
-    def __call__(self, clip: Iterable[Selection]) -> Iterator[Selection]:
+    def __call__(self, clip: Iterable[SelectedFrame]) -> Iterator[SelectedFrame]:
         """Yield each frame with its mask as voted."""
-        for window, centre in windows(map(_seen, clip), self.context_frames):
+        for window, centre in sliding_windows(map(_make_window_frame, clip), self.context_frames):
             voters = range(
                 max(0, centre - self.context_frames),
                 min(len(window), centre + self.context_frames + 1),
             )
             here = window[centre]
-            if any(window[index].own is not None for index in voters):
-                mask = _decided(here.selection.mask, here.own, self._vote(window, centre))
-                yield Selection(here.selection.item, mask)
+            if any(window[index].small_mask is not None for index in voters):
+                mask = _apply_vote(
+                    here.selected.mask, here.small_mask, self._count_votes(window, centre)
+                )
+                yield SelectedFrame(here.selected.labelled, mask)
             else:
-                yield here.selection
+                yield here.selected
 
-    def _vote(self, window: Sequence[_Seen], centre: int) -> Floats:
+    def _count_votes(self, window: Sequence[_WindowFrame], centre: int) -> Floats:
         here = window[centre]
         height, width = here.size
         votes = np.zeros((height, width), np.float32)
-        if here.own is not None:
-            votes += _WEIGHTS[0] * here.own
+        if here.small_mask is not None:
+            votes += _WEIGHTS[0] * here.small_mask
         total = np.full((height, width), _WEIGHTS[0], np.float32)
         for step in (-1, 1):
             for distance in range(1, self.context_frames + 1):
-                carried = self._carried(window, centre, step, distance)
+                carried = self._neighbour_vote(window, centre, step, distance)
                 if carried is None:
                     break
                 mask, trust = carried
@@ -113,29 +115,31 @@ class Vote:
                 cv2.scaleAdd(trust, _WEIGHTS[distance], total, total)
         return np.asarray(cv2.divide(votes, total), np.float32)
 
-    def _carried(
-        self, window: Sequence[_Seen], index: int, step: int, distance: int
+    def _neighbour_vote(
+        self, window: Sequence[_WindowFrame], index: int, step: int, distance: int
     ) -> tuple[Floats, Floats] | None:
         """Return a neighbour's mask moved here, times its trust, and the trust; None beyond cuts.
 
         It moves frame by frame, so every step but the last was taken for a frame before.
         """
         here = window[index]
-        if (step, distance) not in here.carried:
-            here.carried[step, distance] = self._moved(window, index, step, distance)
-        return here.carried[step, distance]
+        if (step, distance) not in here.vote_cache:
+            here.vote_cache[step, distance] = self._warp_neighbour_vote(
+                window, index, step, distance
+            )
+        return here.vote_cache[step, distance]
 
-    def _moved(
-        self, window: Sequence[_Seen], index: int, step: int, distance: int
+    def _warp_neighbour_vote(
+        self, window: Sequence[_WindowFrame], index: int, step: int, distance: int
     ) -> tuple[Floats, Floats] | None:
         if not 0 <= index + step < len(window):
             return None
-        link = self._link(window[index], window[index + step], step)
+        link = self._cached_neighbour(window[index], window[index + step], step)
         if link is None:
             return None
         if distance == 1:
             return link.mask, link.trust
-        before = self._carried(window, index + step, step, distance - 1)
+        before = self._neighbour_vote(window, index + step, step, distance - 1)
         if before is None:
             return None
         mask, trust = before
@@ -144,15 +148,17 @@ class Vote:
             warp_image(trust, link.positions) * link.trust,
         )
 
-    def _link(self, here: _Seen, there: _Seen, step: int) -> _Link | None:
-        if step not in here.links:
-            here.links[step] = self._linked(here, there)
-        return here.links[step]
+    def _cached_neighbour(
+        self, here: _WindowFrame, there: _WindowFrame, step: int
+    ) -> _WarpedNeighbour | None:
+        if step not in here.neighbour_cache:
+            here.neighbour_cache[step] = self._warp_neighbour(here, there)
+        return here.neighbour_cache[step]
 
-    def _linked(self, here: _Seen, there: _Seen) -> _Link | None:
+    def _warp_neighbour(self, here: _WindowFrame, there: _WindowFrame) -> _WarpedNeighbour | None:
         if here.size != there.size:
             return None
-        picture, other = _grey(here), _grey(there)
+        picture, other = _cached_grey(here), _cached_grey(there)
         positions = compute_flow(picture, other)
         moved = warp_image(other, positions)
         # A change of exposure moves all pixels alike.
@@ -161,44 +167,44 @@ class Vote:
         if np.count_nonzero(off > _CUT_RESIDUAL) > _CUT_SHARE * off.size:
             return None
         trust = np.asarray(cv2.LUT(cv2.blur(off, (5, 5)), _TRUST), np.float32)
-        if there.own is None:
-            return _Link(positions, trust, np.zeros_like(trust))
-        mask = cv2.multiply(warp_image(there.own, positions), trust, dtype=cv2.CV_32F)
-        return _Link(positions, trust, np.asarray(mask, np.float32))
+        if there.small_mask is None:
+            return _WarpedNeighbour(positions, trust, np.zeros_like(trust))
+        mask = cv2.multiply(warp_image(there.small_mask, positions), trust, dtype=cv2.CV_32F)
+        return _WarpedNeighbour(positions, trust, np.asarray(mask, np.float32))
 
 
-def _seen(selection: Selection) -> _Seen:
+def _make_window_frame(selection: SelectedFrame) -> _WindowFrame:
     rows, columns = selection.mask.shape
     width, height = reduced_size(rows, columns, _LONGEST_SIDE_PX)
     own = None
     if selection.mask.any():
         full = selection.mask * np.uint8(255)
         own = np.asarray(cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return _Seen(selection, own, (height, width))
+    return _WindowFrame(selection, own, (height, width))
 
 
-def _grey(seen: _Seen) -> GreyImage:
+def _cached_grey(seen: _WindowFrame) -> GreyImage:
     if seen.grey is None:
-        seen.grey = reduce_to_grey(seen.selection.item.frame.image, _LONGEST_SIDE_PX)
+        seen.grey = reduce_to_grey(seen.selected.labelled.frame.image, _LONGEST_SIDE_PX)
     return seen.grey
 
 
-def _decided(mask: Binary, own: GreyImage | None, vote: Floats) -> Binary:
+def _apply_vote(mask: BinaryMask, small_mask: GreyImage | None, vote: Floats) -> BinaryMask:
     """Return a full-size mask that follows a small vote where the two differ."""
     votes = cv2.convertScaleAbs(vote)
     size = mask.shape[::-1]
-    if own is None:
-        if cv2.minMaxLoc(votes)[1] <= _SELECT:
+    if small_mask is None:
+        if cv2.minMaxLoc(votes)[1] <= _VOTE_THRESHOLD:
             return mask
         votes = cv2.resize(votes, size, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(cv2.threshold(votes, _SELECT, 1, cv2.THRESH_BINARY)[1], np.uint8)
-    if cv2.norm(votes, own, cv2.NORM_INF) <= _DISAGREEMENT:
+        return np.asarray(cv2.threshold(votes, _VOTE_THRESHOLD, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    if cv2.norm(votes, small_mask, cv2.NORM_INF) <= _MIN_DISAGREEMENT:
         return mask
     # Half of each difference, so that it fits around 128; its sign decides, at full size.
-    more = cv2.addWeighted(votes, 0.5, own, -0.5, 128 - _DISAGREEMENT / 2)
-    less = cv2.addWeighted(votes, -0.5, own, 0.5, 128 - _DISAGREEMENT / 2)
-    added = cv2.min(more, cv2.addWeighted(votes, 0.5, votes, 0.0, 128 - _SELECT / 2))
-    dropped = cv2.min(less, cv2.addWeighted(votes, -0.5, votes, 0.0, 128 + _SELECT / 2))
+    more = cv2.addWeighted(votes, 0.5, small_mask, -0.5, 128 - _MIN_DISAGREEMENT / 2)
+    less = cv2.addWeighted(votes, -0.5, small_mask, 0.5, 128 - _MIN_DISAGREEMENT / 2)
+    added = cv2.min(more, cv2.addWeighted(votes, 0.5, votes, 0.0, 128 - _VOTE_THRESHOLD / 2))
+    dropped = cv2.min(less, cv2.addWeighted(votes, -0.5, votes, 0.0, 128 + _VOTE_THRESHOLD / 2))
     for change, value in ((added, 1), (dropped, 0)):
         if cv2.minMaxLoc(change)[1] > 128:
             full = cv2.resize(change, size, interpolation=cv2.INTER_LINEAR)

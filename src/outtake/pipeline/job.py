@@ -18,7 +18,7 @@ from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
 from outtake.core.frames import FillStatistics, LabelledFrame, MaskedFrame, Remover
 from outtake.core.types import TimedFrame
-from outtake.masking.mask_clip import masks_from
+from outtake.masking.mask_clip import pair_masks
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.run import (
     FilledFrame,
@@ -34,7 +34,7 @@ from outtake.pipeline.stage_threads import (
     defer_signals,
     limit_library_threads,
 )
-from outtake.removal.provenance import confidence_frame
+from outtake.removal.provenance import provenance_frame
 from outtake.removal.report import RemovalReport
 from outtake.video.read.clip import Clip, open_clip
 from outtake.video.read.inputs import Source
@@ -288,8 +288,8 @@ class Job:
             drawn = files.enter_context(
                 open_clip(self.masks, skip=start_frame, **self._mask_read_options())
             )
-            paired = masks_from(
-                frames, shrink(drawn), first_number=start_frame, cut_short=cut_short
+            paired = pair_masks(
+                frames, shrink(drawn), first_number=start_frame, ended_early=cut_short
             )
             return stages.run("mask", paired, max_queued=_QUEUED_FRAMES)
         assert self.labeller is not None and self.policy is not None  # one of the two is given
@@ -310,7 +310,7 @@ class Job:
     def merge_report(self, outputs: list[Output], total_segments: int) -> RemovalReport:
         """Put together what is known about every frame of the first ``total_segments`` segments."""
         folder = outputs[0].folder
-        return RemovalReport.merged(
+        return RemovalReport.from_segments(
             json.loads(_statistics_path(folder, index).read_text())
             for index in range(total_segments)
         )
@@ -379,7 +379,7 @@ class _SegmentWriter:
         """Write a frame, and where its fill comes from if a second output is for that."""
         self._writers[0].write(filled.frame)
         for writer in self._writers[1:]:
-            writer.write(confidence_frame(filled.frame, filled.statistics or FillStatistics()))
+            writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
         time_s = float(filled.frame.pts * filled.frame.time_base)
         self._report.add(time_s, float(filled.masked.mask.mean()), filled.statistics)
         self._on_frame()

@@ -17,8 +17,8 @@ from outtake.data.resize import resize, short_side_size
 from outtake.pipeline.job import Job
 from outtake.pipeline.run import FilledFrame, run_removal
 from outtake.pipeline.stage_threads import StageThreads
-from outtake.removal.contact_sheet import Preview
-from outtake.removal.side_by_side import opaque
+from outtake.removal.contact_sheet import ContactSheet
+from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import WholeWriter, open_writer
@@ -84,7 +84,7 @@ class _PreviewSink:
     """Writes the preview's video, and gathers its contact sheet."""
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
-        self.sheet = Preview()
+        self.sheet = ContactSheet()
         self._path = path
         self._info = info
         self._writer: WholeWriter
@@ -96,7 +96,7 @@ class _PreviewSink:
 
     def write(self, filled: FilledFrame) -> None:
         """Take in a frame."""
-        image = np.ascontiguousarray(opaque(filled.frame.image))
+        image = np.ascontiguousarray(composite_on_checkerboard(filled.frame.image))
         self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
         self.sheet.add(filled.masked, filled.frame, filled.statistics)
 

@@ -26,10 +26,10 @@ from outtake.core.types import Frame
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.inference.predictor import Predictor
-from outtake.masking.label_propagation import CarriedLabels
+from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.job import ClipLabeller, Job
-from outtake.removal.feather import Feathered
+from outtake.removal.feather import FeatherRemover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.input_digest import file_digest
 from outtake.video.read.inputs import Source, sources_of
@@ -118,7 +118,7 @@ def add_feather(remover: Remover, feather: float) -> Remover:
     if isinstance(remover, SideBySide):
         # Its seam is in the right half, which another remover makes.
         return SideBySide(add_feather(remover.remover, feather), remover.divider_px)
-    return Feathered(remover, feather)
+    return FeatherRemover(remover, feather)
 
 
 def build_labeller(
@@ -151,7 +151,7 @@ def build_labeller(
         channels=trained.channels,
         batch_size=config["batch_size"],
     )
-    return CarriedLabels(predictor, every) if every > 1 else predictor
+    return LabelPropagator(predictor, every) if every > 1 else predictor
 
 
 def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
@@ -178,7 +178,9 @@ def build_policy(
             f"the classes are: {', '.join(labels.names)}"
         )
     try:
-        return MaskPolicy.named(labels, remove=remove, keep_only=keep_only, **(mask_options or {}))
+        return MaskPolicy.from_names(
+            labels, remove=remove, keep_only=keep_only, **(mask_options or {})
+        )
     except TypeError as error:
         raise ConfigError(f"mask: {error}") from error
 

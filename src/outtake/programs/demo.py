@@ -184,7 +184,7 @@ def find_hole(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
     What the object hides of other moving things and of their shadows is left out: nobody can know
     where they were while they were hidden.
     """
-    policy = MaskPolicy.named(clip.labels, remove=[REMOVED_CLASS])
+    policy = MaskPolicy.from_names(clip.labels, remove=[REMOVED_CLASS])
     without = clip.frame(index, without=(REMOVED_CLASS,))
     still = (without.image == without.background).all(axis=-1)
     return policy.mask(clip.frame(index).labels) & still, without.background

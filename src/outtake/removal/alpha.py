@@ -13,7 +13,7 @@ from outtake.core.frames import MaskedFrame, no_context
 from outtake.core.mask_regions import inner_ramp
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import is_number
-from outtake.removal.per_frame import copied
+from outtake.removal.per_frame import contiguous_copy
 
 
 class Alpha:
@@ -34,36 +34,36 @@ class Alpha:
     context = staticmethod(no_context)
 
     def __init__(self, soft_edge: float = 0.0) -> None:
-        self._soft_edge = checked_edge(soft_edge)
+        self._soft_edge = check_soft_edge(soft_edge)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame as uint8 (H, W, 4) RGBA; deep colours stay as they are too."""
         for item in clip:
-            frame, opaque = item.frame, self._opaque(item.mask)
+            frame, opaque = item.frame, self._opacity(item.mask)
             deep = frame.image16
             if deep is not None:
                 deep = np.dstack((deep, opaque * np.uint16(257)))
             image = np.dstack((frame.image, opaque))
             yield replace(frame, image=image, image16=deep)
 
-    def _opaque(self, mask: Mask) -> NDArray[np.uint8]:
+    def _opacity(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
         return np.rint(255 * (1 - inside)).astype(np.uint8)
 
 
-def blended(image: Frame, behind: Frame, mask: Mask, soft_edge: float) -> Frame:
+def blend_inside_mask(image: Frame, background: Frame, mask: Mask, soft_edge: float) -> Frame:
     """Return a copy of a picture with another one inside its mask, for :class:`Alpha`'s edge."""
-    result = copied(image)
+    result = contiguous_copy(image)
     width_px = soft_edge * mask.shape[0]
     if width_px <= 0:
-        result[mask] = behind[mask]
+        result[mask] = background[mask]
         return result
     share = inner_ramp(mask, width_px)[mask][:, None]
-    result[mask] = np.rint(share * behind[mask] + (1 - share) * image[mask])
+    result[mask] = np.rint(share * background[mask] + (1 - share) * image[mask])
     return result
 
 
-def checked_edge(soft_edge: float) -> float:
+def check_soft_edge(soft_edge: float) -> float:
     """Return the width of an edge.
 
     Raises:

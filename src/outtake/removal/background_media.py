@@ -22,7 +22,7 @@ _UNSPECIFIED = 2
 _MATRIX_SD, _MATRIX_HD = 5, 1
 
 
-class Backdrop(Protocol):
+class Background(Protocol):
     """Something to look at, at any time."""
 
     def at(self, time_s: Fraction) -> Frame:
@@ -34,7 +34,7 @@ class Backdrop(Protocol):
         ...
 
 
-class Still:
+class ImageBackground:
     """An image, turned as its EXIF tag says.
 
     Raises:
@@ -55,7 +55,7 @@ class Still:
         """Nothing is held open."""
 
 
-class Footage:
+class VideoBackground:
     """A video. What it shows depends on the time alone, not on what was asked before.
 
     Args:
@@ -120,7 +120,7 @@ class Footage:
         self._following = next(self._frames, None)
 
 
-def open_backdrop(path: Path, loop: bool = True) -> Backdrop:
+def open_background(path: Path, loop: bool = True) -> Background:
     """Open an image or a video.
 
     Raises:
@@ -131,11 +131,11 @@ def open_backdrop(path: Path, loop: bool = True) -> Backdrop:
         raise VideoError(f"{path}: {what}; name an image or a video to be shown behind")
     # OpenCV reads the first picture of an animated GIF only.
     if path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
-        return Still(path)
-    return Footage(path, loop)
+        return ImageBackground(path)
+    return VideoBackground(path, loop)
 
 
-def cover(picture: Frame, height: int, width: int) -> Frame:
+def resize_cover(picture: Frame, height: int, width: int) -> Frame:
     """Scale a picture so that it covers a frame, and cut off evenly what is too much."""
     high, wide = picture.shape[:2]
     scale = max(height / high, width / wide)

@@ -11,14 +11,14 @@ from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import draw_contact_sheet, save_small_png
-from outtake.removal.provenance import draw_shares, painted
-from outtake.removal.side_by_side import opaque
+from outtake.removal.provenance import draw_origin_key, paint_origin
+from outtake.removal.side_by_side import composite_on_checkerboard
 
 _CELL_PX = 320
 _OUTLINE = (255, 60, 60)
 
 
-class Preview:
+class ContactSheet:
     """Keeps a few frames of a clip of any length, evenly spaced, and lays them out as a picture.
 
     Args:
@@ -27,40 +27,44 @@ class Preview:
 
     def __init__(self, rows: int = 6) -> None:
         self._rows = rows
-        self._every = 1
-        self._seen = 0
+        self._interval = 1
+        self._frame_count = 0
         self._kept: list[tuple[float, list[Frame]]] = []
-        self._with_facts = False
+        self._has_statistics = False
 
     def add(
-        self, before: MaskedFrame, after: TimedFrame, facts: FillStatistics | None = None
+        self, before: MaskedFrame, after: TimedFrame, statistics: FillStatistics | None = None
     ) -> None:
         """Take in the next frame.
 
         Args:
             before: the frame as it was, and its mask.
             after: the frame as the remover gave it.
-            facts: where its fill comes from, if the remover knows.
+            statistics: where its fill comes from, if the remover knows.
         """
-        number, self._seen = self._seen, self._seen + 1
-        if number % self._every:
+        number, self._frame_count = self._frame_count, self._frame_count + 1
+        if number % self._interval:
             return
         if len(self._kept) == 2 * self._rows:
             # Of a clip whose length nobody knows, every second one makes room for the rest.
-            self._kept, self._every = self._kept[::2], 2 * self._every
-            if number % self._every:
+            self._kept, self._interval = self._kept[::2], 2 * self._interval
+            if number % self._interval:
                 return
-        pictures = [before.frame.image, outlined(before), opaque(after.image)]
-        if facts is not None:
-            self._with_facts = True
+        pictures = [
+            before.frame.image,
+            outline_mask(before),
+            composite_on_checkerboard(after.image),
+        ]
+        if statistics is not None:
+            self._has_statistics = True
             # Painted at full size, where the two still fit each other; text as large as it is read.
-            shown = np.array(fit_picture(painted(after.image, facts.origin), _CELL_PX))
-            draw_shares(shown, facts)
+            shown = np.array(fit_picture(paint_origin(after.image, statistics.origin), _CELL_PX))
+            draw_origin_key(shown, statistics)
             pictures.append(shown)
         time_s = float(before.frame.pts * before.frame.time_base)
         self._kept.append((time_s, [np.array(fit_picture(each, _CELL_PX)) for each in pictures]))
 
-    def sheet(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
+    def render(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
         """Return the picture: before, mask, after and origin of each frame that was kept."""
         last = max(len(self._kept) - 1, 0)
         evenly = np.rint(np.linspace(0, last, min(self._rows, len(self._kept)))).astype(int)
@@ -68,7 +72,7 @@ class Preview:
         columns = ["before", "mask", "after", "where it comes from"]
         return draw_contact_sheet(
             [pictures for _, pictures in chosen],
-            columns[: 4 if self._with_facts else 3],
+            columns[: 4 if self._has_statistics else 3],
             row_titles=[f"{time_s:.2f} s" for time_s, _ in chosen],
             title=title,
             cell_width_px=cell_width_px,
@@ -80,10 +84,10 @@ class Preview:
         Raises:
             OutputError: it can not be written.
         """
-        return save_small_png(path, lambda width: self.sheet(title, width), _CELL_PX, max_bytes)
+        return save_small_png(path, lambda width: self.render(title, width), _CELL_PX, max_bytes)
 
 
-def outlined(item: MaskedFrame) -> Frame:
+def outline_mask(item: MaskedFrame) -> Frame:
     """Return a frame with its mask whitened and outlined."""
     image = np.array(item.frame.image, order="C")
     image[item.mask] = image[item.mask] // 2 + 127

@@ -12,7 +12,7 @@ from outtake.core.frames import MaskedFrame, no_context
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import is_number
-from outtake.removal.per_frame import copied, framewise
+from outtake.removal.per_frame import contiguous_copy, map_frames
 
 
 class Blur:
@@ -31,14 +31,14 @@ class Blur:
     context = staticmethod(no_context)
 
     def __init__(self, strength: float = 0.03) -> None:
-        self._strength = _fraction("strength", strength)
+        self._strength = _check_fraction("strength", strength)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame blurred inside its mask."""
-        return framewise(clip, self._blur)
+        return map_frames(clip, self._blur)
 
     def _blur(self, image: Frame, mask: Mask) -> Frame:
-        blurred = copied(image)
+        blurred = contiguous_copy(image)
         sigma_px = max(self._strength * image.shape[0], 0.5)
         for crop, own in split_regions(mask, margin_px=round(3 * sigma_px)):
             # A wide blur of a reduced picture looks the same and costs a fraction.
@@ -69,14 +69,14 @@ class Pixelate:
     context = staticmethod(no_context)
 
     def __init__(self, block: float = 0.04) -> None:
-        self._block = _fraction("block", block)
+        self._block = _check_fraction("block", block)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame pixelated inside its mask."""
-        return framewise(clip, self._pixelate)
+        return map_frames(clip, self._pixelate)
 
     def _pixelate(self, image: Frame, mask: Mask) -> Frame:
-        coarse = copied(image)
+        coarse = contiguous_copy(image)
         height, width = mask.shape
         side_px = max(round(self._block * height), 2)
         # The grid belongs to the frame, not to the region, so blocks do not crawl with it.
@@ -115,10 +115,10 @@ class Solid:
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its mask painted over."""
-        return framewise(clip, self._paint)
+        return map_frames(clip, self._paint)
 
     def _paint(self, image: Frame, mask: Mask) -> Frame:
-        painted = copied(image)
+        painted = contiguous_copy(image)
         painted[mask] = self._colour
         return painted
 
@@ -131,7 +131,7 @@ def _is_colour(value: object) -> bool:
     )
 
 
-def _fraction(name: str, value: float) -> float:
+def _check_fraction(name: str, value: float) -> float:
     if not is_number(value) or not 0 < value <= 1:
         raise ConfigError(f"remover.{name}={value}: must be above 0 and at most 1")
     return value

@@ -15,10 +15,10 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import Context, FillStatistics, MaskedFrame, Remover
 from outtake.core.types import Frame, Mask, TimedFrame
 
-Deep = NDArray[np.uint16]
+Image16 = NDArray[np.uint16]
 
 
-class Feathered:
+class FeatherRemover:
     """A remover whose fill fades into the frame over a rim inside the mask.
 
     Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
@@ -62,9 +62,9 @@ class Feathered:
         """What the remover wants to be written into the report; empty for nothing."""
         return cast("dict[str, str]", getattr(self.remover, "notes", {}))
 
-    def context(self, height: int, width: int, deep: bool = False) -> Context:
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the remover looks at."""
-        return self.remover.context(height, width, deep)
+        return self.remover.context(height, width, high_bit_depth)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its mask filled, softly.
@@ -81,31 +81,31 @@ class Feathered:
                 yield item
 
         for filled in self.remover(noted()):
-            yield self._softened(given.popleft(), filled)
+            yield self._feather_frame(given.popleft(), filled)
 
-    def _softened(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
+    def _feather_frame(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
         frame = item.frame
         if filled.image.shape != frame.image.shape:
             raise ConfigError("feather: the remover changes the frame's size; set feather=0")
         rim_px = self._feather * item.mask.shape[0]
         if rim_px < 1 or not item.mask.any():
             return filled
-        rim, share = _rim(item.mask, rim_px)
+        rim, share = _find_rim(item.mask, rim_px)
         deep = filled.image16
         if deep is not None and frame.image16 is not None:
-            deep = cast("Deep", _blended(frame.image16, deep, rim, share))
-        image = cast("Frame", _blended(frame.image, filled.image, rim, share))
+            deep = cast("Image16", _blend_rim(frame.image16, deep, rim, share))
+        image = cast("Frame", _blend_rim(frame.image, filled.image, rim, share))
         return replace(filled, image=image, image16=deep)
 
 
-def _rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:
+def _find_rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:
     """Return the mask's pixels within the rim, bool (H, W), and the fill's share there, (n, 1)."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     rim = mask & (distance <= rim_px)
     return rim, np.asarray(distance[rim] / np.float32(rim_px + 1), np.float32)[:, None]
 
 
-def _blended(
+def _blend_rim(
     frame: NDArray[np.unsignedinteger],
     filled: NDArray[np.unsignedinteger],
     rim: Mask,

@@ -12,7 +12,7 @@ from outtake.core.frames import FillStatistics, MaskedFrame, no_context
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.core.validate import check_number
-from outtake.removal.per_frame import copied, framewise
+from outtake.removal.per_frame import contiguous_copy, map_frames
 
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 _GREY = 128
@@ -48,11 +48,11 @@ class Inpaint:
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""
         self.facts = []
-        return framewise(clip, self.fill, self.facts)
+        return map_frames(clip, self.fill, self.facts)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
-        filled = copied(image)
+        filled = contiguous_copy(image)
         if mask.all():
             filled[:] = _GREY
             return filled

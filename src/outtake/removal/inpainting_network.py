@@ -12,18 +12,18 @@ import numpy as np
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FillStatistics, MaskedFrame, no_context
 from outtake.core.types import Frame, Mask, TimedFrame
-from outtake.removal.per_frame import framewise
-from outtake.removal.preprocessing import Floats, Pixels
+from outtake.removal.per_frame import map_frames
+from outtake.removal.preprocessing import Floats, Preprocessing
 
 # What an input of a network may hold, and how many channels that has.
-CONTENTS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
+INPUT_CHANNELS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
 
 
 # A loaded network: takes arrays (1, C, h, w) in its own order, returns its first result.
-Run: TypeAlias = Callable[[Sequence[Floats]], object]
+RunNetwork: TypeAlias = Callable[[Sequence[Floats]], object]
 
 
-class OwnNetwork:
+class InpaintingNetwork:
     """Makes up what is masked with a network, each frame by itself.
 
     The network sees a crop around each part of the hole; its result is shown strictly inside the
@@ -32,8 +32,8 @@ class OwnNetwork:
     Args:
         path: its file.
         run: calls it.
-        contents: what each of its inputs holds, one of ``CONTENTS``.
-        pixels: how pictures are handed over.
+        inputs: what each of its inputs holds, one of ``INPUT_CHANNELS``.
+        preprocessing: how pictures are handed over.
         licence: under which it may be used; goes into the report.
 
     Attributes:
@@ -51,10 +51,20 @@ class OwnNetwork:
     context = staticmethod(no_context)
 
     def __init__(
-        self, path: Path, run: Run, contents: Sequence[str], pixels: Pixels, licence: str
+        self,
+        path: Path,
+        run: RunNetwork,
+        inputs: Sequence[str],
+        preprocessing: Preprocessing,
+        licence: str,
     ) -> None:
-        _check_contents(contents)
-        self._path, self._run, self._contents, self._pixels = path, run, tuple(contents), pixels
+        _check_inputs(inputs)
+        self._path, self._run, self._inputs, self._preprocessing = (
+            path,
+            run,
+            tuple(inputs),
+            preprocessing,
+        )
         self.notes = {
             "network": path.name,
             "network_sha256": _sha256(path),
@@ -65,17 +75,17 @@ class OwnNetwork:
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with its hole filled."""
         self.facts = []
-        return framewise(clip, self.fill, self.facts)
+        return map_frames(clip, self.fill, self.facts)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""
-        return self._pixels.filled(image, mask, self._result)
+        return self._preprocessing.fill(image, mask, self._run_network)
 
-    def _result(self, image: Floats, mask: Floats) -> Floats:
+    def _run_network(self, image: Floats, mask: Floats) -> Floats:
         parts = {"image": image, "mask": mask}
         inputs = [
             np.concatenate([parts[part] for part in content.split("+")], axis=1)
-            for content in self._contents
+            for content in self._inputs
         ]
         try:
             result = np.asarray(self._run(inputs))
@@ -98,7 +108,7 @@ class OwnNetwork:
         return result.astype(np.float32)
 
 
-def network_file(path: str | Path, kind: str) -> Path:
+def check_network_file(path: str | Path, kind: str) -> Path:
     """Return the path of a network.
 
     Raises:
@@ -113,7 +123,7 @@ def network_file(path: str | Path, kind: str) -> Path:
     return found
 
 
-def first_of(result: object) -> object:
+def first_output(result: object) -> object:
     """Return what a network gives, the first thing if these are several."""
     while isinstance(result, list | tuple | dict):
         entries = list(result.values()) if isinstance(result, dict) else list(result)
@@ -123,12 +133,12 @@ def first_of(result: object) -> object:
     return result
 
 
-def _check_contents(contents: Sequence[str]) -> None:
-    known = all(content in CONTENTS for content in contents)
-    parts = sorted("+".join(contents).split("+"))
+def _check_inputs(inputs: Sequence[str]) -> None:
+    known = all(content in INPUT_CHANNELS for content in inputs)
+    parts = sorted("+".join(inputs).split("+"))
     if not known or parts != ["image", "mask"]:
         raise ConfigError(
-            f"remover.inputs={list(contents)}: must hold image and mask once, as two inputs or "
+            f"remover.inputs={list(inputs)}: must hold image and mask once, as two inputs or "
             "as one of image+mask or mask+image"
         )
 

@@ -12,8 +12,13 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS, check_provider
-from outtake.removal.inpainting_network import CONTENTS, OwnNetwork, first_of, network_file
-from outtake.removal.preprocessing import Floats, PixelOptions, Pixels
+from outtake.removal.inpainting_network import (
+    INPUT_CHANNELS,
+    InpaintingNetwork,
+    check_network_file,
+    first_output,
+)
+from outtake.removal.preprocessing import Floats, Preprocessing, PreprocessingOptions
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +36,7 @@ _DTYPES = {
 }
 
 
-class Onnx(OwnNetwork):
+class Onnx(InpaintingNetwork):
     """Fills with an inpainting network in an ONNX file, run by ONNX Runtime.
 
     Args:
@@ -40,7 +45,7 @@ class Onnx(OwnNetwork):
             ``mask+image``; None: told by their number of channels.
         device: ``auto`` (CUDA where ONNX Runtime has it), ``cpu`` or ``cuda``.
         licence: under which the network may be used; goes into the report.
-        pixels: fields of :class:`outtake.removal.preprocessing.Pixels`. Without ``size``,
+        pixels: fields of :class:`outtake.removal.preprocessing.Preprocessing`. Without ``size``,
             the network's own is used if it has one.
 
     Raises:
@@ -56,25 +61,28 @@ class Onnx(OwnNetwork):
         inputs: Mapping[str, str] | None = None,
         device: str = "auto",
         licence: str = "",
-        **pixels: Unpack[PixelOptions],
+        **pixels: Unpack[PreprocessingOptions],
     ) -> None:
-        found = network_file(path, "an ONNX network")
-        session = _session(found, device)
-        contents = _contents(found, session, inputs)
-        side = _fixed_size(session)
+        found = check_network_file(path, "an ONNX network")
+        session = _open_session(found, device)
+        contents = _resolve_inputs(found, session, inputs)
+        side = _static_size(session)
         if side is not None and pixels.get("size") is None:
             pixels["size"] = side
         types = {entry.name: _DTYPES.get(entry.type, np.float32) for entry in session.get_inputs()}
         names = list(contents)
 
         def run(arrays: Sequence[Floats]) -> object:
-            fed = {name: _as(array, types[name]) for name, array in zip(names, arrays, strict=True)}
-            return first_of(session.run(None, fed))
+            fed = {
+                name: _to_dtype(array, types[name])
+                for name, array in zip(names, arrays, strict=True)
+            }
+            return first_output(session.run(None, fed))
 
-        super().__init__(found, run, list(contents.values()), Pixels(**pixels), licence)
+        super().__init__(found, run, list(contents.values()), Preprocessing(**pixels), licence)
 
 
-def _session(path: Path, device: str) -> Any:
+def _open_session(path: Path, device: str) -> Any:
     if device not in _PROVIDERS:
         raise DeviceError(f"remover.device={device}: unknown; use {', '.join(_PROVIDERS)}")
     try:
@@ -102,15 +110,15 @@ def _session(path: Path, device: str) -> Any:
     return session
 
 
-def _as(array: Floats, dtype: Any) -> Any:
+def _to_dtype(array: Floats, dtype: Any) -> Any:
     return (np.rint(array) if dtype is np.uint8 else array).astype(dtype)
 
 
-def _contents(path: Path, session: Any, inputs: Mapping[str, str] | None) -> dict[str, str]:
+def _resolve_inputs(path: Path, session: Any, inputs: Mapping[str, str] | None) -> dict[str, str]:
     shapes = {entry.name: list(entry.shape) for entry in session.get_inputs()}
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     if inputs is None:
-        by_channels = {CONTENTS["image"]: "image", CONTENTS["mask"]: "mask"}
+        by_channels = {INPUT_CHANNELS["image"]: "image", INPUT_CHANNELS["mask"]: "mask"}
         told = {
             name: by_channels[shape[1]]
             for name, shape in shapes.items()
@@ -129,7 +137,7 @@ def _contents(path: Path, session: Any, inputs: Mapping[str, str] | None) -> dic
     return dict(inputs)
 
 
-def _fixed_size(session: Any) -> tuple[int, int] | None:
+def _static_size(session: Any) -> tuple[int, int] | None:
     for entry in session.get_inputs():
         sides = entry.shape[2:4]
         if len(sides) == 2 and all(isinstance(side, int) for side in sides):

@@ -10,31 +10,33 @@ from outtake.core.frames import SYNTHESISED, FillStatistics, MaskedFrame, replac
 from outtake.core.types import Frame, Mask, TimedFrame
 
 
-def framewise(
+def map_frames(
     clip: Iterable[MaskedFrame],
     change: Callable[[Frame, Mask], Frame],
-    facts: list[FillStatistics] | None = None,
+    statistics: list[FillStatistics] | None = None,
 ) -> Iterator[TimedFrame]:
     """Yield each frame as ``change`` makes it; one without a hole, or not wanted, as it is.
 
     Args:
         clip: the frames.
         change: makes a new picture from a picture and its mask.
-        facts: gets an entry for each frame, if ``change`` makes up all that it fills.
+        statistics: gets an entry for each frame, if ``change`` makes up all that it fills.
     """
     for item in clip:
         changed = item.is_output and bool(item.mask.any())
-        image = change(item.frame.image, item.mask) if changed else copied(item.frame.image)
-        if facts is not None:
-            facts.append(made_up(item.mask) if changed else FillStatistics())
+        image = (
+            change(item.frame.image, item.mask) if changed else contiguous_copy(item.frame.image)
+        )
+        if statistics is not None:
+            statistics.append(synthesised_statistics(item.mask) if changed else FillStatistics())
         yield replace_image(item.frame, image)
 
 
-def made_up(mask: Mask) -> FillStatistics:
+def synthesised_statistics(mask: Mask) -> FillStatistics:
     """Return the facts of a frame of which no other frame had any part in the fill."""
     return FillStatistics(synthesised=1.0, origin=mask.astype(np.uint8) * np.uint8(SYNTHESISED))
 
 
-def copied(image: Frame) -> Frame:
+def contiguous_copy(image: Frame) -> Frame:
     """Return a contiguous copy, for whoever comes next to write to."""
     return np.array(image, order="C")

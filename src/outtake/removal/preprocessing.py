@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
-from outtake.removal.per_frame import copied
+from outtake.removal.per_frame import contiguous_copy
 
 Floats = NDArray[np.float32]
 T = TypeVar("T", np.uint8, np.float32)
@@ -21,7 +21,7 @@ _GREY = 128
 _LEAST_MARGIN_PX = 16
 
 
-class PixelOptions(TypedDict, total=False):
+class PreprocessingOptions(TypedDict, total=False):
     """The fields of :class:`Pixels`."""
 
     value_range: Sequence[float]
@@ -35,7 +35,7 @@ class PixelOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Preprocessing:
     """What a network for inpainting expects.
 
     Attributes:
@@ -71,7 +71,7 @@ class Pixels:
         sizes: dict[str, Sequence[int]] = {
             "multiple_of": [self.multiple_of],
             "max_side_px": [8 if self.max_side_px is None else self.max_side_px],
-            "size": [1, 1] if self.size is None else self._fixed(),
+            "size": [1, 1] if self.size is None else self._fixed_size(),
         }
         for name, values in sizes.items():
             if len(values) != 1 + (name == "size") or not all(1 <= n <= 8192 for n in values):
@@ -79,58 +79,60 @@ class Pixels:
         if not 0 <= self.margin <= 2:
             raise ConfigError(f"remover.margin={self.margin}: must be in 0..2")
 
-    def filled(self, image: Frame, mask: Mask, result: Callable[[Floats, Floats], Floats]) -> Frame:
+    def fill(
+        self, image: Frame, mask: Mask, run_network: Callable[[Floats, Floats], Floats]
+    ) -> Frame:
         """Return a copy of an RGB image with its hole filled, part by part.
 
         Args:
             image: uint8 (H, W, 3).
             mask: bool (H, W).
-            result: the network: image (1, 3, h, w) and mask (1, 1, h, w) to an image.
+            run_network: the network: image (1, 3, h, w) and mask (1, 1, h, w) to an image.
         """
-        filled = copied(image)
+        filled = contiguous_copy(image)
         if mask.all():
             filled[:] = _GREY
             return filled
         margin_px = max(_LEAST_MARGIN_PX, round(self.margin * image.shape[0]))
         for crop, own in split_regions(mask, margin_px):
-            fill = self._of_crop(image[crop], mask[crop], result)
+            fill = self._fill_crop(image[crop], mask[crop], run_network)
             filled[crop][own] = fill[own]
         return filled
 
-    def _of_crop(
-        self, image: Frame, mask: Mask, result: Callable[[Floats, Floats], Floats]
+    def _fill_crop(
+        self, image: Frame, mask: Mask, run_network: Callable[[Floats, Floats], Floats]
     ) -> Frame:
         height, width = mask.shape
         rows, columns = self._working_size(height, width)
         # Where a scaled pixel holds anything hidden, it counts as hidden.
-        unknown = _resized(mask.astype(np.float32), rows, columns) > 0
+        unknown = _resize(mask.astype(np.float32), rows, columns) > 0
         black, white = self.value_range
-        values = _resized(np.ascontiguousarray(image), rows, columns).astype(np.float32)
+        values = _resize(np.ascontiguousarray(image), rows, columns).astype(np.float32)
         values = np.asarray(values / 255 * (white - black) + black, np.float32)
         values[unknown] = np.clip(0, min(black, white), max(black, white))
         if self.channel_order == "bgr":
             values = values[..., ::-1]
         known_value, hole_value = self.mask_values
         holes = np.where(unknown, np.float32(hole_value), np.float32(known_value))
-        made = result(self._planes(values), self._planes(holes[..., None]))[0]
-        made = made.transpose(1, 2, 0)[:rows, :columns]
+        fill = run_network(self._to_nchw(values), self._to_nchw(holes[..., None]))[0]
+        fill = fill.transpose(1, 2, 0)[:rows, :columns]
         black, white = self.output_range or self.value_range
-        made = np.clip(np.rint((made - black) / (white - black) * 255), 0, 255).astype(np.uint8)
+        fill = np.clip(np.rint((fill - black) / (white - black) * 255), 0, 255).astype(np.uint8)
         if self.channel_order == "bgr":
-            made = made[..., ::-1]
-        return _resized(np.ascontiguousarray(made), height, width)
+            fill = fill[..., ::-1]
+        return _resize(np.ascontiguousarray(fill), height, width)
 
-    def _fixed(self) -> Sequence[int]:
+    def _fixed_size(self) -> Sequence[int]:
         return (self.size, self.size) if isinstance(self.size, int) else list(self.size or ())
 
     def _working_size(self, height: int, width: int) -> tuple[int, int]:
         if self.size is not None:
-            rows, columns = self._fixed()
+            rows, columns = self._fixed_size()
             return rows, columns
         scale = min(1.0, (self.max_side_px or max(height, width)) / max(height, width))
         return max(1, round(height * scale)), max(1, round(width * scale))
 
-    def _planes(self, values: Floats) -> Floats:
+    def _to_nchw(self, values: Floats) -> Floats:
         """Return (1, C, h, w), padded."""
         side = 1 if self.size is not None else self.multiple_of
         down, right = (-length % side for length in values.shape[:2])
@@ -138,7 +140,7 @@ class Pixels:
         return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32)
 
 
-def _resized(values: NDArray[T], rows: int, columns: int) -> NDArray[T]:
+def _resize(values: NDArray[T], rows: int, columns: int) -> NDArray[T]:
     height, width = values.shape[:2]
     if (height, width) == (rows, columns):
         return values

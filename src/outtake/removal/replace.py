@@ -9,9 +9,9 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame, no_context, replace_image
 from outtake.core.types import Frame, TimedFrame
-from outtake.removal.alpha import blended, checked_edge
-from outtake.removal.background_media import cover, open_backdrop
-from outtake.removal.per_frame import copied
+from outtake.removal.alpha import blend_inside_mask, check_soft_edge
+from outtake.removal.background_media import open_background, resize_cover
+from outtake.removal.per_frame import contiguous_copy
 
 
 class Replace:
@@ -39,21 +39,23 @@ class Replace:
             raise ConfigError(f"remover.path={path}: must name a file")
         self._path = Path(path).expanduser()
         self._loop = loop
-        self._soft_edge = checked_edge(soft_edge)
-        open_backdrop(self._path, loop).close()  # a wrong file shows itself before any work
+        self._soft_edge = check_soft_edge(soft_edge)
+        open_background(self._path, loop).close()  # a wrong file shows itself before any work
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield each frame with the picture of its time inside its mask."""
-        with closing(open_backdrop(self._path, self._loop)) as backdrop:
+        with closing(open_background(self._path, self._loop)) as backdrop:
             source: Frame | None = None
             behind: Frame | None = None
             for item in clip:
                 frame = item.frame
                 if not item.is_output or not item.mask.any():
-                    yield replace_image(frame, copied(frame.image))
+                    yield replace_image(frame, contiguous_copy(frame.image))
                     continue
                 picture = backdrop.at(frame.pts * frame.time_base)
                 shape = frame.image.shape
                 if behind is None or picture is not source or behind.shape != shape:
-                    source, behind = picture, cover(picture, *shape[:2])
-                yield replace_image(frame, blended(frame.image, behind, item.mask, self._soft_edge))
+                    source, behind = picture, resize_cover(picture, *shape[:2])
+                yield replace_image(
+                    frame, blend_inside_mask(frame.image, behind, item.mask, self._soft_edge)
+                )

@@ -15,8 +15,8 @@ from outtake.core.frames import FillStatistics, MaskedFrame
 T = TypeVar("T")
 Column = list[float | None]
 
-INVENTED_WARNING = 0.2
-_SHARES = ("seen", "carried", "invented")
+SYNTHESISED_WARNING_SHARE = 0.2
+_SHARES = ("observed", "propagated", "synthesised")
 _FILL = (*_SHARES, "ring_residual", "flicker")
 _COLUMNS = ("time_s", "hole_share", *_FILL)
 
@@ -37,7 +37,7 @@ class RemovalReport:
         self._start = perf_counter()
 
     @classmethod
-    def merged(cls, segments: Iterable[Mapping[str, Sequence[float | None]]]) -> Self:
+    def from_segments(cls, segments: Iterable[Mapping[str, Sequence[float | None]]]) -> Self:
         """Return the report of a whole clip from :meth:`segment_record` of each part, in order."""
         report = cls()
         for segment in segments:
@@ -50,16 +50,18 @@ class RemovalReport:
         """How many frames have been noted."""
         return len(self._columns["time_s"])
 
-    def add(self, time_s: float, hole_share: float, facts: FillStatistics | None = None) -> None:
+    def add(
+        self, time_s: float, hole_share: float, statistics: FillStatistics | None = None
+    ) -> None:
         """Note a frame.
 
         Args:
             time_s: when it is shown, in seconds.
             hole_share: share of it that is removed, 0 to 1.
-            facts: where the fill comes from, if the remover knows. Its picture is not kept.
+            statistics: where the fill comes from, if the remover knows. Its picture is not kept.
         """
         row: dict[str, float | None] = {"time_s": time_s, "hole_share": hole_share}
-        row |= {name: None if facts is None else getattr(facts, name) for name in _FILL}
+        row |= {name: None if statistics is None else getattr(statistics, name) for name in _FILL}
         for name, value in row.items():
             self._columns[name].append(None if value is None else round(float(value), 6))
 
@@ -69,12 +71,12 @@ class RemovalReport:
 
     def warnings(self) -> list[str]:
         """Return what a user should know, each in one line."""
-        fill = self._fill()
-        if fill.get("invented", 0.0) <= INVENTED_WARNING:
+        fill = self._mean_fill()
+        if fill.get("synthesised", 0.0) <= SYNTHESISED_WARNING_SHARE:
             return []
-        worst = max(range(self.frames), key=lambda index: self._invented_area(index))
+        worst = max(range(self.frames), key=lambda index: self._synthesised_area(index))
         return [
-            f"{fill['invented']:.0%} of what was removed was seen in no other frame and is made "
+            f"{fill['synthesised']:.0%} of what was removed was seen in no other frame and is made "
             f"up, most at {self._columns['time_s'][worst]:.2f} s; confidence_video=true shows where"
         ]
 
@@ -116,8 +118,8 @@ class RemovalReport:
         """
         for name in _FILL if fills else ():
             self._columns[name] = [getattr(fill, name) for fill in fills]
-        holes = self._holes()
-        fill = self._fill()
+        holes = self._hole_shares()
+        fill = self._mean_fill()
         known = [name for name in _FILL if any(v is not None for v in self._columns[name])]
         return {
             **facts,
@@ -133,27 +135,29 @@ class RemovalReport:
             "per_frame": {name: self._columns[name] for name in ("time_s", "hole_share", *known)},
         }
 
-    def _holes(self) -> list[float]:
+    def _hole_shares(self) -> list[float]:
         return [value or 0.0 for value in self._columns["hole_share"]]
 
-    def _fill(self) -> dict[str, float]:
+    def _mean_fill(self) -> dict[str, float]:
         """Return the mean of each column over what was removed, of those that say anything."""
         return {
-            name: mean for name in _FILL if (mean := self._mean(self._columns[name])) is not None
+            name: mean
+            for name in _FILL
+            if (mean := self._mean_over_holes(self._columns[name])) is not None
         }
 
-    def _mean(self, column: Column) -> float | None:
+    def _mean_over_holes(self, column: Column) -> float | None:
         pairs = [
             (value, hole)
-            for value, hole in zip(column, self._holes(), strict=False)
+            for value, hole in zip(column, self._hole_shares(), strict=False)
             if value is not None and hole > 0
         ]
         if not pairs:
             return None
         return round(sum(value * hole for value, hole in pairs) / sum(hole for _, hole in pairs), 6)
 
-    def _invented_area(self, index: int) -> float:
-        return (self._columns["invented"][index] or 0.0) * self._holes()[index]
+    def _synthesised_area(self, index: int) -> float:
+        return (self._columns["synthesised"][index] or 0.0) * self._hole_shares()[index]
 
     def _timing(self) -> dict[str, Any]:
         if not self.stage_s:
@@ -175,7 +179,7 @@ def report_path(output: Path) -> Path:
 
 def read_report(output: Path) -> dict[str, Any]:
     """Return the report of an output; empty where there is none, or that of another output."""
-    found = _read(report_path(output))
+    found = _read_json(report_path(output))
     return found if _output_name(found) in (None, output.name) else {}
 
 
@@ -193,7 +197,7 @@ def check_report(output: Path, *, overwrite: bool = False) -> None:
         raise OutputError(f"{path} is where the report of {output} goes, but is a folder")
     if overwrite or not path.exists():
         return
-    name = _output_name(_read(path))
+    name = _output_name(_read_json(path))
     if name != output.name:
         what = "is no report" if name is None else f"is the report of {name}"
         raise OutputError(
@@ -202,7 +206,7 @@ def check_report(output: Path, *, overwrite: bool = False) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):

@@ -15,7 +15,7 @@ from outtake.core.types import TimedFrame
 from outtake.core.validate import check_number
 
 T = TypeVar("T", np.uint8, np.uint16)
-_CHECKER = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
+_CHECKERBOARD = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
 
 
 class SideBySide:
@@ -64,9 +64,9 @@ class SideBySide:
         notes: dict[str, str] = self._told("notes")
         return notes
 
-    def context(self, height: int, width: int, deep: bool = False) -> Context:
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the other remover looks at."""
-        return self.remover.context(height, width, deep)
+        return self.remover.context(height, width, high_bit_depth)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         """Yield frames of twice the width and the divider's."""
@@ -79,22 +79,26 @@ class SideBySide:
 
         for after in self.remover(watched()):
             before = waiting.popleft()
-            image = _beside(before.image, opaque(after.image), self.divider_px, 255)
+            image = _join_pictures(
+                before.image, composite_on_checkerboard(after.image), self.divider_px, 255
+            )
             deep = None
             if before.image16 is not None and after.image16 is not None:
-                deep = _beside(before.image16, opaque(after.image16), self.divider_px, 65535)
+                deep = _join_pictures(
+                    before.image16, composite_on_checkerboard(after.image16), self.divider_px, 65535
+                )
             yield replace(after, image=image, image16=deep)
 
     def _told(self, name: str) -> Any:
         return getattr(self.remover, name)
 
 
-def _beside(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
+def _join_pictures(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
     line = np.full((left.shape[0], divider_px, 3), white, left.dtype)
     return np.concatenate((left, line, right), axis=1)
 
 
-def opaque(image: NDArray[T]) -> NDArray[T]:
+def composite_on_checkerboard(image: NDArray[T]) -> NDArray[T]:
     """Return a picture as RGB: what is transparent in it shows a chequered ground.
 
     Args:
@@ -106,6 +110,6 @@ def opaque(image: NDArray[T]) -> NDArray[T]:
     height, width = image.shape[:2]
     white = np.iinfo(image.dtype).max
     rows, columns = np.indices((height, width)) * 16 // max(height, 1) % 2
-    ground = _CHECKER[rows, columns].astype(np.float32) * (white // 255)
+    ground = _CHECKERBOARD[rows, columns].astype(np.float32) * (white // 255)
     alpha = image[..., 3:].astype(np.float32) / white
     return np.asarray(np.rint(alpha * image[..., :3] + (1 - alpha) * ground), image.dtype)

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from outtake.core.errors import ConfigError, DeviceError
-from outtake.removal.inpainting_network import OwnNetwork, Run, first_of, network_file
-from outtake.removal.preprocessing import Floats, PixelOptions, Pixels
+from outtake.removal.inpainting_network import (
+    InpaintingNetwork,
+    RunNetwork,
+    check_network_file,
+    first_output,
+)
+from outtake.removal.preprocessing import Floats, Preprocessing, PreprocessingOptions
 
 DEVICES = ("auto", "cpu", "cuda")
 
 
-class TorchScript(OwnNetwork):
+class TorchScript(InpaintingNetwork):
     """Fills with an inpainting network that was saved by ``torch.jit.save``.
 
     Args:
@@ -23,7 +28,7 @@ class TorchScript(OwnNetwork):
             (``image+mask`` or ``mask+image``).
         device: ``auto`` (CUDA where it is), ``cpu`` or ``cuda``.
         licence: under which the network may be used; goes into the report.
-        pixels: fields of :class:`outtake.removal.preprocessing.Pixels`.
+        pixels: fields of :class:`outtake.removal.preprocessing.Preprocessing`.
 
     Raises:
         ConfigError: the file is missing or no TorchScript, or an option can not work.
@@ -37,14 +42,14 @@ class TorchScript(OwnNetwork):
         inputs: Sequence[str] = ("image", "mask"),
         device: str = "auto",
         licence: str = "",
-        **pixels: Unpack[PixelOptions],
+        **pixels: Unpack[PreprocessingOptions],
     ) -> None:
-        found = network_file(path, "a TorchScript network")
-        made = Pixels(**pixels)
-        super().__init__(found, _loaded(found, device), inputs, made, licence)
+        found = check_network_file(path, "a TorchScript network")
+        made = Preprocessing(**pixels)
+        super().__init__(found, _load(found, device), inputs, made, licence)
 
 
-def _loaded(path: Path, device: str) -> Run:
+def _load(path: Path, device: str) -> RunNetwork:
     import torch
 
     if device not in DEVICES:
@@ -64,7 +69,7 @@ def _loaded(path: Path, device: str) -> Run:
 
     def run(inputs: Sequence[Floats]) -> object:
         with torch.inference_mode():
-            result = first_of(network(*(torch.from_numpy(value).to(place) for value in inputs)))
+            result = first_output(network(*(torch.from_numpy(value).to(place) for value in inputs)))
         if not isinstance(result, torch.Tensor):
             raise TypeError(f"the network gave a {type(result).__name__} and no tensor")
         return result.float().cpu().numpy()

@@ -11,7 +11,7 @@ from outtake.core.frames import MaskedFrame, no_context, replace_image
 from outtake.core.types import TimedFrame
 from outtake.core.validate import is_number
 from outtake.drawing import label_pictures
-from outtake.removal.per_frame import copied
+from outtake.removal.per_frame import contiguous_copy
 
 
 class Overlay:
@@ -40,7 +40,7 @@ class Overlay:
         """Yield each frame in the colours of its classes."""
         for item in clip:
             if not item.is_output:
-                yield replace_image(item.frame, copied(item.frame.image))
+                yield replace_image(item.frame, contiguous_copy(item.frame.image))
                 continue
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
@@ -55,7 +55,7 @@ class Overlay:
             yield replace_image(item.frame, tinted)
 
 
-class MaskView:
+class MaskRemover:
     """Shows the masks themselves, white on black."""
 
     needs_mask = True

@@ -12,7 +12,7 @@ import pytest
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.removal.background_media import open_backdrop
+from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import look
 from outtake.video.read.safe_open import ShowingTimes
@@ -166,7 +166,7 @@ def test_times_that_start_again_are_still_told(made_clock):
 
 @pytest.mark.parametrize("suffix", [".avi", ".asf"])
 def test_a_backdrop_shows_its_frames_in_order(tmp_path, suffix):
-    behind = open_backdrop(greys(tmp_path / f"behind{suffix}", ORDERS["pyramid"]), loop=False)
+    behind = open_background(greys(tmp_path / f"behind{suffix}", ORDERS["pyramid"]), loop=False)
     shown = [behind.at(Fraction(index, 25)).mean() for index in range(24)]
     behind.close()
     assert np.allclose(shown, LEVELS, atol=4)
