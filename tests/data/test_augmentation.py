@@ -4,6 +4,8 @@ import albumentations as A
 import cv2
 import numpy as np
 import pytest
+import torch
+from torchvision.transforms import v2
 
 from outtake.core.errors import ConfigError
 from outtake.data.augmentation import Augmentation
@@ -153,3 +155,78 @@ def test_the_arguments_are_not_changed():
         augmentation(image, mask, 0, index)
     assert np.array_equal(image, kept)
     assert np.array_equal(mask, kept_mask)
+
+
+def torchvision_steps():
+    return [
+        v2.RandomAffine(20, scale=(0.7, 1.4)),
+        v2.RandomApply([v2.ColorJitter(0.4, 0.4)], p=0.7),
+        A.HorizontalFlip(p=0.5),
+        v2.RandomVerticalFlip(),
+    ]
+
+
+def test_torchvision_draws_depend_on_seed_epoch_and_index_alone():
+    first, second = (Augmentation(torchvision_steps(), (24, 32), 255, 7) for _ in range(2))
+    keys = [(epoch, index) for epoch in range(3) for index in range(3)]
+    forward = {key: draw(first, *key) for key in keys}
+    torch.manual_seed(99)
+    for key in reversed(keys):
+        for one, other in zip(draw(second, *key), forward[key], strict=True):
+            assert np.array_equal(one, other)
+    assert len({image.tobytes() for image, _ in forward.values()}) == len(keys)
+
+
+def test_torchvision_does_not_move_the_global_generator():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    draw(Augmentation(torchvision_steps(), None, 255, 0), 0, 0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_torchvision_moves_image_and_mask_together_and_ignores_what_comes_in():
+    mask = np.zeros((60, 60), np.uint8)
+    mask[:30, :30] = 1
+    image = (mask * 200)[..., None].repeat(3, 2)
+    steps = [v2.RandomAffine(45, translate=(0.2, 0.2), scale=(0.6, 1.4), fill=9)]
+    steps.append(v2.RandomHorizontalFlip())
+    augmentation = Augmentation(steps, None, 255, 0)
+    for index in range(20):
+        moved, moved_mask = augmentation(image, mask, 0, index)
+        assert moved.dtype == moved_mask.dtype == np.uint8 and moved.shape == (60, 60, 3)
+        assert set(np.unique(moved_mask)) <= {0, 1, 255}
+        assert np.array_equal(moved[..., 0] == 200, moved_mask == 1)
+        assert np.array_equal(moved[..., 0] == 9, moved_mask == 255)
+
+
+def test_a_word_names_the_interpolation_of_a_torchvision_step():
+    step = v2.RandomRotation(30, interpolation="bilinear")
+    augmentation = Augmentation([step], None, 255, 0)
+    image, mask = augmentation(picture(0), label_map(0), 0, 0)
+    assert set(np.unique(mask)) <= {0, 1, 2, 255} and image.shape == (24, 32, 3)
+    with pytest.raises(ConfigError, match=r"RandomRotation .*=smooth; allowed are nearest"):
+        Augmentation([v2.RandomRotation(30, interpolation="smooth")], None, 255, 0)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (v2.RandomApply([v2.RandomGrayscale(p=0.1), v2.Resize(9)], p=0.1), "Resize .*data.crop"),
+        (v2.ToDtype(torch.float32), "turns uint8 images of 3 channels into float32"),
+        (v2.RandAugment(), "RandAugment cannot work on images of 32x24"),
+    ],
+)
+def test_a_torchvision_step_that_cannot_work_is_named(step, reason):
+    with pytest.raises(ConfigError, match=reason):
+        Augmentation([step], None, 255, 0).check(picture(0), label_map(0))
+
+
+def test_a_torchvision_step_that_works_in_place_leaves_the_arguments():
+    image, mask = picture(0), label_map(0)
+    kept = image.copy()
+    augmentation = Augmentation([v2.RandomErasing(p=1.0, inplace=True)], None, 255, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        changed, changed_mask = augmentation(image, mask, 0, 0)
+    assert np.array_equal(image, kept) and not np.array_equal(changed, kept)
+    assert np.array_equal(changed_mask, mask)

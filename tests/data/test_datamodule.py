@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from torchvision.transforms import v2
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.datamodule import DataModule
@@ -62,6 +63,17 @@ def test_batches_are_the_same_with_0_1_and_2_workers(folder):
         assert same(epochs(module(root, workers=workers).train_dataloader()), alone)
     validated = list(module(root).val_dataloader())
     assert same(list(module(root, workers=2).val_dataloader()), validated)
+
+
+def test_steps_of_torchvision_do_not_depend_on_the_workers(folder):
+    root = folder(train=10)
+
+    def batches(workers):
+        steps = [v2.RandomAffine(30), A.HorizontalFlip(), v2.RandomVerticalFlip()]
+        data = DataModule(Folder(str(root)), steps, seed=5, batch_size=4, workers=workers)
+        return epochs(data.train_dataloader())
+
+    assert same(batches(0), batches(2))
 
 
 def test_no_draw_is_repeated_by_a_worker_or_an_epoch(folder):
@@ -173,7 +185,7 @@ def test_splits_are_verified_once(folder, monkeypatch):
     verified = []
     verify = datamodule.verify_split
     monkeypatch.setattr(
-        datamodule, "verify", lambda source, split: verified.append(split) or verify(source, split)
+        datamodule, "verify_split", lambda source, split: verified.append(split) or verify(source, split)
     )
     data = module(folder(test=2))
     data.setup("fit")

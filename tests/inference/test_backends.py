@@ -104,7 +104,7 @@ def test_an_exported_model_is_kept_and_used_again(name, trained, monkeypatch):
         raise AssertionError("exported again")
 
     monkeypatch.setattr("outtake.inference.openvino_backend.OpenVINONetwork._export", never)
-    monkeypatch.setattr("outtake.inference.onnxruntime_backend.to_onnx", never)
+    monkeypatch.setattr("outtake.inference.onnxruntime_backend.export_onnx", never)
     assert np.array_equal(opened(name, trained)(images, SIZE)[0], labels)
     assert kept.stat().st_mtime_ns == stamp
 
@@ -274,13 +274,13 @@ def test_a_signal_arrives_after_backends_have_come_and_gone():
         import gc, os, signal
         from pathlib import Path
         from outtake.inference.open_backend import open_backend
-        from tests.inference.trained import SIZE, Trained, pictures, task
+        from tests.inference.trained import SIZE, TrainedCheckpoint, make_pictures, trained_task
         signal.signal(signal.SIGUSR1, lambda *_: print("arrived", flush=True))
         opened = []
         for _ in range(3):
-            trained = Trained(task(), Path("none", "best.ckpt"))
+            trained = TrainedCheckpoint(trained_task(), Path("none", "best.ckpt"))
             opened.append(open_backend("openvino", trained, cache=False))
-            opened[-1](pictures(1, 0)[0], SIZE)
+            opened[-1](make_pictures(1, 0)[0], SIZE)
         while opened:
             del opened[0]
             gc.collect()
@@ -302,9 +302,9 @@ def test_nothing_reports_to_anyone(tmp_path):
         socket.socket.connect = socket.getaddrinfo = refused
         from pathlib import Path
         from outtake.inference.open_backend import open_backend
-        from tests.inference.trained import SIZE, Trained, pictures, task
-        trained = Trained(task(), Path(sys.argv[1]))
-        images = pictures(2, 0)[0]
+        from tests.inference.trained import SIZE, TrainedCheckpoint, make_pictures, trained_task
+        trained = TrainedCheckpoint(trained_task(), Path(sys.argv[1]))
+        images = make_pictures(2, 0)[0]
         kinds = [("openvino", "float32"), ("openvino", "int8"), ("onnxruntime", "float32")]
         for name, precision in kinds:
             backend = open_backend(name, trained, precision=precision, calibration=lambda: images)

@@ -1,58 +1,64 @@
-"""Augmentation whose draws are a function of (seed, epoch, index) and of nothing else."""
+"""Augmentation whose draws depend on (seed, epoch, index) and on nothing else."""
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import albumentations as A
 import numpy as np
+import torch
+from torch import nn
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.samplers import derive_seed
 
+AugmentationStep: TypeAlias = Any
+"""A transform of albumentations or of ``torchvision.transforms.v2``."""
+
 
 class Augmentation:
-    """Steps of albumentations, then a random crop.
+    """Steps of albumentations or torchvision, then a random crop.
 
-    Each sample of each epoch has its own random generator, seeded from (seed, epoch, index).
-    (Left alone, albumentations 2.0.8 repeats its draws in every worker and every epoch.)
-    What a step moves in from outside the image is ``ignore_index`` in the mask.
+    Each sample of each epoch has its own random generators, seeded from (seed, epoch, index).
+    (Left alone, albumentations 2.0.8 repeats its draws in every worker and every epoch, and
+    torchvision draws from the global generator.) What a step moves in from outside the image is
+    ``ignore_index`` in the mask. Steps of torchvision get a ``tv_tensors.Image`` and a
+    ``tv_tensors.Mask``, so the mask is moved together with the image, and to the nearest pixel.
 
     Args:
-        steps: transforms in the order in which they are applied.
-        crop: (height, width) of the result. An image that is smaller is padded: with 0, and
+        steps: The transforms in the order in which they are applied.
+        crop: The (height, width) of the result. An image that is smaller is padded: with 0, and
             its mask with ``ignore_index``. None keeps the whole image.
-        ignore_index: the label of what is not trained on.
-        seed: of all draws.
+        ignore_index: The label of pixels that are not trained on.
+        seed: The seed of all draws.
 
     Raises:
-        ConfigError: a step has an argument that does not exist, or the crop is empty.
+        ConfigError: A step has an argument that does not exist, or the crop is empty.
     """
 
     def __init__(
         self,
-        steps: Sequence[A.BasicTransform],
+        steps: Sequence[AugmentationStep],
         crop: Sequence[int] | None,
         ignore_index: int,
         seed: int,
     ) -> None:
         if crop is not None and (len(crop) != 2 or min(crop) < 1):
             raise ConfigError(f"data.crop is {list(crop)}: give [height, width] in pixels, or null")
-        for step in _flatten_steps(steps):
-            if step.invalid_args:
-                raise ConfigError(
-                    f"the augmentation step {_step_name(step)} has no argument "
-                    f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
-                )
-            # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
-            if getattr(step, "fill_mask", None) is not None:
-                step.fill_mask = ignore_index
+        self._single_steps = list(_flatten_steps(steps))
+        for step in self._single_steps:
+            _prepare_step(step, ignore_index)
         self.crop = None if crop is None else (int(crop[0]), int(crop[1]))
         self._ignore_index = ignore_index
         self._seed = seed
-        self._steps = A.Compose(list(steps)) if steps else None
+        self._groups = list(_group_steps(steps))
 
     def __call__(
         self, image: Frame, mask: LabelMap, epoch: int, index: int
@@ -62,18 +68,22 @@ class Augmentation:
         Args:
             image: uint8 (H, W, C).
             mask: uint8 (H, W).
-            epoch: which pass over the data.
-            index: which sample.
+            epoch: The number of the pass over the data.
+            index: The number of the sample.
 
         Returns:
             uint8 (h, w, C) and uint8 (h, w), of the size ``crop`` where there is one.
         """
         seed = derive_seed("augment", self._seed, epoch, index)
-        draws = np.random.default_rng(seed)
-        if self._steps is not None:
-            self._steps.set_random_state(draws, random.Random(seed))
-            data = self._steps(image=image, mask=mask)
-            image, mask = data["image"], data["mask"]
+        draws, python_draws = np.random.default_rng(seed), random.Random(seed)
+        for number, group in enumerate(self._groups):
+            if isinstance(group, A.Compose):
+                group.set_random_state(draws, python_draws)
+                data = group(image=image, mask=mask)
+                image, mask = data["image"], data["mask"]
+            else:
+                torch_seed = derive_seed("torchvision", self._seed, epoch, index, number)
+                image, mask = _apply_torchvision(group, image, mask, torch_seed)
         if self.crop is not None:
             image, mask = self._random_crop(image, mask, self.crop, draws)
         return image, mask
@@ -82,22 +92,20 @@ class Augmentation:
         """Apply every step to a sample, whatever its probability.
 
         Raises:
-            ConfigError: a step can not work on such images, or changes their size while there
+            ConfigError: A step cannot work on such images, or changes their size while there
                 is no crop to make them equal again.
         """
-        for step in _flatten_steps([] if self._steps is None else self._steps.transforms):
-            step.set_random_state(np.random.default_rng(0), random.Random(0))
-            channels = image.shape[2]
+        channels = image.shape[2]
+        for step in self._single_steps:
             try:
-                data = step(image=image.copy(), mask=mask.copy(), force_apply=True)
+                changed, changed_mask = _apply_always(step, image.copy(), mask.copy())
             # Whatever a transform raises on an image that it was not made for.
             except Exception as error:
                 raise ConfigError(
-                    f"the augmentation step {_step_name(step)} can not work on images of "
+                    f"the augmentation step {_step_name(step)} cannot work on images of "
                     f"{image.shape[1]}x{image.shape[0]} with {channels} channels: {error}; remove "
                     "it with ~augment.steps.NAME, or choose augment=standard"
                 ) from error
-            changed, changed_mask = data["image"], data["mask"]
             if changed.dtype != np.uint8 or changed.ndim != 3 or changed.shape[2] != channels:
                 raise ConfigError(
                     f"the augmentation step {_step_name(step)} turns uint8 images of {channels} "
@@ -131,7 +139,7 @@ class Augmentation:
         return padded, padded_mask
 
 
-def _flatten_steps(steps: Iterable[A.BasicTransform]) -> Iterator[A.BasicTransform]:
+def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationStep]:
     for step in steps:
         if hasattr(step, "transforms"):
             yield from _flatten_steps(step.transforms)
@@ -139,5 +147,77 @@ def _flatten_steps(steps: Iterable[A.BasicTransform]) -> Iterator[A.BasicTransfo
             yield step
 
 
-def _step_name(step: A.BasicTransform) -> str:
+def _is_torchvision(step: AugmentationStep) -> bool:
+    return isinstance(step, nn.Module)
+
+
+def _group_steps(steps: Sequence[AugmentationStep]) -> Iterator[AugmentationStep]:
+    """Compose neighbouring steps of albumentations; a step of torchvision stays alone."""
+    for is_torchvision, neighbours in groupby(steps, _is_torchvision):
+        if is_torchvision:
+            yield from neighbours
+        else:
+            yield A.Compose(list(neighbours))
+
+
+def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
+    """Refuse misspelt arguments, and let the mask be unlabelled where a step fills it."""
+    if _is_torchvision(step):
+        if isinstance(getattr(step, "_fill", None), dict):
+            step._fill[tv_tensors.Mask] = ignore_index
+        if isinstance(getattr(step, "interpolation", None), str):
+            step.interpolation = _parse_interpolation(step)
+        return
+    if step.invalid_args:
+        raise ConfigError(
+            f"the augmentation step {_step_name(step)} has no argument "
+            f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
+        )
+    # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
+    if getattr(step, "fill_mask", None) is not None:
+        step.fill_mask = ignore_index
+
+
+def _parse_interpolation(step: AugmentationStep) -> InterpolationMode:
+    """Return the mode that a yaml names by its word; torchvision takes the enumeration only."""
+    try:
+        return InterpolationMode(step.interpolation)
+    except ValueError as error:
+        known = ", ".join(mode.value for mode in InterpolationMode)
+        raise ConfigError(
+            f"the augmentation step {_step_name(step)} has interpolation={step.interpolation}; "
+            f"allowed are {known}"
+        ) from error
+
+
+def _apply_always(step: AugmentationStep, image: Frame, mask: LabelMap) -> tuple[Frame, LabelMap]:
+    if _is_torchvision(step):
+        step = copy.copy(step)
+        if hasattr(step, "p"):
+            step.p = 1.0
+        return _apply_torchvision(step, image, mask, 0)
+    step.set_random_state(np.random.default_rng(0), random.Random(0))
+    data = step(image=image, mask=mask, force_apply=True)
+    return data["image"], data["mask"]
+
+
+def _apply_torchvision(
+    step: AugmentationStep, image: Frame, mask: LabelMap, seed: int
+) -> tuple[Frame, LabelMap]:
+    """Apply a step under a seed of its own; the global generator is put back afterwards."""
+    # Copied: a step may work in place.
+    pixels = tv_tensors.Image(torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")))
+    labels = tv_tensors.Mask(torch.from_numpy(np.array(mask, order="C")))
+    # Not torch.manual_seed, which seeds every GPU too.
+    generator = torch.default_generator
+    state = generator.get_state()
+    try:
+        generator.manual_seed(seed % (1 << 63))
+        moved: Any = step(pixels, labels)
+    finally:
+        generator.set_state(state)
+    return np.ascontiguousarray(moved[0].permute(1, 2, 0).numpy()), moved[1].numpy()
+
+
+def _step_name(step: AugmentationStep) -> str:
     return type(step).__name__

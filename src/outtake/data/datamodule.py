@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,15 +16,12 @@ from torch.utils.data import DataLoader
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
-from outtake.data.augmentation import Augmentation
+from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
 from outtake.data.samplers import DistributedBatchSampler, EpochSampler, SameSizeBatchSampler
 from outtake.data.source import SegmentationSource
 from outtake.data.verification import DataWarning, SplitReport, verify_split, warn_duplicates
-
-if TYPE_CHECKING:
-    from albumentations import BasicTransform
 
 MIB = 2**20
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
@@ -38,7 +35,7 @@ class DataModule(pl.LightningDataModule):
 
     Args:
         source: the data set.
-        steps: augmentation of training samples, transforms of albumentations.
+        steps: The augmentation of training samples, see :class:`Augmentation`.
         seed: of order and augmentation.
         batch_size: of training, over all processes of the run together.
         eval_batch_size: of evaluation, the most; batches hold images of one size.
@@ -57,7 +54,7 @@ class DataModule(pl.LightningDataModule):
     def __init__(
         self,
         source: SegmentationSource,
-        steps: Sequence[BasicTransform] = (),
+        steps: Sequence[AugmentationStep] = (),
         *,
         seed: int,
         batch_size: int = 8,

@@ -33,4 +33,4 @@ class ByteCache(Generic[Key, Value]):
         return self._entries[key][0]
 
     def __getstate__(self) -> dict[str, object]:
-        return {"_limit": self._limit_bytes, "_list_contents": OrderedDict(), "_bytes": 0}
+        return {**self.__dict__, "_entries": OrderedDict(), "_bytes": 0}
