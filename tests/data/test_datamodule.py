@@ -185,7 +185,9 @@ def test_splits_are_verified_once(folder, monkeypatch):
     verified = []
     verify = datamodule.verify_split
     monkeypatch.setattr(
-        datamodule, "verify_split", lambda source, split: verified.append(split) or verify(source, split)
+        datamodule,
+        "verify_split",
+        lambda source, split: verified.append(split) or verify(source, split),
     )
     data = module(folder(test=2))
     data.setup("fit")
