@@ -295,7 +295,7 @@ def test_several_videos_go_into_one_folder(scene):
         )  # fmt: skip
     with pytest.raises(ConfigError, match="masks= goes with one input"):
         app.infer_video(cfg)
-    sources = app.sources_of([str(scene / "in.mkv"), str(scene / "two.mkv")])
+    sources = app.expand_inputs([str(scene / "in.mkv"), str(scene / "two.mkv")])
     assert app.output_paths(str(scene / "clean"), sources) == [
         scene / "clean" / "in.mp4", scene / "clean" / "two.mp4",
     ]  # fmt: skip

@@ -61,7 +61,9 @@ class Kind:
 
 
 @cache
-def drawn(count: int = FRAMES, width: int = SIZE[0], height: int = SIZE[1]) -> list[np.ndarray]:
+def draw_pictures(
+    count: int = FRAMES, width: int = SIZE[0], height: int = SIZE[1]
+) -> list[np.ndarray]:
     """A texture that pans, smooth enough for any codec; the corners differ in brightness."""
     noise = np.random.default_rng(0).integers(40, 215, (8, 10, 3), np.uint8)
     texture = cv2.resize(noise, (width + 2 * count, height + count), interpolation=cv2.INTER_CUBIC)
@@ -69,7 +71,7 @@ def drawn(count: int = FRAMES, width: int = SIZE[0], height: int = SIZE[1]) -> l
 
 
 @scheduled_as_before()
-def film(
+def encode_clip(
     path: Path,
     codec: str = "libx264",
     *,
@@ -118,7 +120,7 @@ def film(
         if art:
             out.mux(art)
         samples = 0
-        for index, picture in enumerate(drawn(frames, *size)):
+        for index, picture in enumerate(draw_pictures(frames, *size)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if pix_fmt.startswith(("yuvj", "yuva", "argb", "rgba")):
                 frame = frame.reformat(format=pix_fmt)
@@ -167,7 +169,7 @@ def _add_cover(out: av.container.OutputContainer) -> av.Packet:
     return art.encode(picture.reformat(format="yuvj420p"))[0]
 
 
-def recut(source: Path, target: Path, shift: int, **options: str) -> None:
+def remux_shifted(source: Path, target: Path, shift: int, **options: str) -> None:
     """Copy the packets of a film with other times; what lies before 0 is cut by an edit list."""
     with av.open(str(source)) as film, av.open(
         str(target), "w", container_options={"avoid_negative_ts": "disabled", **options}
@@ -182,13 +184,13 @@ def recut(source: Path, target: Path, shift: int, **options: str) -> None:
                 out.mux(packet)
 
 
-def joined(path: Path, sizes: Sequence[tuple[int, int]], codec: str = "mjpeg") -> None:
+def write_joined(path: Path, sizes: Sequence[tuple[int, int]], codec: str = "mjpeg") -> None:
     """Write one track whose pictures change their size."""
     stream, time = None, 0
     with av.open(str(path), "w") as out:
         for number, size in enumerate(sizes):
             part = path.with_name(f"part{number}.mkv")
-            film(part, codec, frames=3, size=size, pix_fmt="yuvj420p")
+            encode_clip(part, codec, frames=3, size=size, pix_fmt="yuvj420p")
             with av.open(str(part)) as container:
                 track = container.streams.video[0]
                 stream = stream or out.add_stream_from_template(track, opaque=True)
@@ -204,7 +206,7 @@ def joined(path: Path, sizes: Sequence[tuple[int, int]], codec: str = "mjpeg") -
 def images(folder: Path, suffix: str, *, deep: bool = False, names: str = "f{}") -> None:
     """Write the drawn pictures as image files, to be sorted as numbers."""
     folder.mkdir()
-    for index, picture in enumerate(drawn()):
+    for index, picture in enumerate(draw_pictures()):
         image = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         cv2.imwrite(
             str(folder / (names.format(index + 1) + suffix)),
@@ -212,14 +214,14 @@ def images(folder: Path, suffix: str, *, deep: bool = False, names: str = "f{}")
         )
 
 
-def cut(make: Callable[[Path], None], share: float, path: Path) -> None:
+def truncate_to(make: Callable[[Path], None], share: float, path: Path) -> None:
     """Make a file and drop its end."""
     make(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share) // 188 * 188 + 5])
 
 
-def noise(make: Callable[[Path], None], begin: float, end: float, path: Path) -> None:
+def add_noise(make: Callable[[Path], None], begin: float, end: float, path: Path) -> None:
     """Make a file and overwrite a part of it with noise."""
     make(path)
     data = bytearray(path.read_bytes())
@@ -236,9 +238,9 @@ def header_only(path: Path) -> None:
         out.start_encoding()
 
 
-def huge(path: Path, side: int) -> None:
+def write_huge_header(path: Path, side: int) -> None:
     """Write a small file whose header says that frames are square and that large."""
-    film(path, "ffv1", frames=2, size=(320, 256), pix_fmt="bgr0")
+    encode_clip(path, "ffv1", frames=2, size=(320, 256), pix_fmt="bgr0")
     data = path.read_bytes()
     for code, size in ((0xB0, 320), (0xBA, 256)):  # PixelWidth, PixelHeight
         number = bytes([code, 0x82])
@@ -246,14 +248,14 @@ def huge(path: Path, side: int) -> None:
     path.write_bytes(data)
 
 
-def huge_inside(path: Path) -> None:
+def write_huge_frame(path: Path) -> None:
     """Write a film of JPEG pictures that are larger than its header says."""
-    film(path, "mjpeg", frames=2, pix_fmt="yuvj420p", time_base=Fraction(1, 25))
+    encode_clip(path, "mjpeg", frames=2, pix_fmt="yuvj420p", time_base=Fraction(1, 25))
     size = struct.pack(">HH", SIZE[1], SIZE[0])
     path.write_bytes(path.read_bytes().replace(size, struct.pack(">HH", 60000, 60000)))
 
 
-def sound_only(path: Path) -> None:
+def write_sound_only(path: Path) -> None:
     """Write a film without a picture."""
     with av.open(str(path), "w") as out:
         tone = out.add_stream("aac", rate=48000)
@@ -262,9 +264,9 @@ def sound_only(path: Path) -> None:
         out.mux(tone.encode(None))
 
 
-def boasting(path: Path) -> None:
+def write_false_length(path: Path) -> None:
     """Write a film whose header promises 2**31 - 1 frames."""
-    film(path)
+    encode_clip(path)
     data = bytearray(path.read_bytes())
     place = data.index(b"stts") + 12
     data[place : place + 4] = struct.pack(">I", 2**31 - 1)
@@ -287,18 +289,18 @@ FULL = {**BT709, "color_range": 2}
 
 
 def _film(codec: str = "libx264", **options: object) -> Callable[[Path], None]:
-    return partial(film, codec=codec, **options)
+    return partial(encode_clip, codec=codec, **options)
 
 
 def _recut(path: Path, shift: int, **options: str) -> None:
     source = path.with_name("source.mp4")
-    film(source, options={"preset": "ultrafast", "g": "4"})
-    recut(source, path, shift, **options)
+    encode_clip(source, options={"preset": "ultrafast", "g": "4"})
+    remux_shifted(source, path, shift, **options)
     source.unlink()
 
 
 def _still(path: Path) -> None:
-    cv2.imwrite(str(path), cv2.cvtColor(drawn(1)[0], cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(path), cv2.cvtColor(draw_pictures(1)[0], cv2.COLOR_RGB2BGR))
 
 
 GOOD: dict[str, Kind] = {
@@ -400,7 +402,7 @@ GOOD: dict[str, Kind] = {
 _TRUNCATED = r"truncated|damaged|no readable frame|not a readable video"
 BROKEN: dict[str, Kind] = {
     f"truncated {name}": Kind(
-        GOOD[name].name, partial(cut, GOOD[name].make, share), error=_TRUNCATED
+        GOOD[name].name, partial(truncate_to, GOOD[name].make, share), error=_TRUNCATED
     )
     for name, share in (
         ("h264 mp4 aac", 0.7), ("h264 faststart", 0.7), ("h264 fragments", 0.7),
@@ -410,7 +412,7 @@ BROKEN: dict[str, Kind] = {
     )
 } | {
     f"corrupt {name}": Kind(
-        GOOD[name].name, partial(noise, GOOD[name].make, begin, end), error=_TRUNCATED
+        GOOD[name].name, partial(add_noise, GOOD[name].make, begin, end), error=_TRUNCATED
     )
     for name, begin, end in (
         ("h264 faststart", 0.75, 0.85), ("ffv1 rgb", 0.4, 0.5), ("prores 422 10 bit", 0.4, 0.5),
@@ -419,17 +421,27 @@ BROKEN: dict[str, Kind] = {
 } | {
     "no frame mp4": Kind("a.mp4", header_only, error=r"no readable frame|holds no frame|no video"),
     "no frame mkv": Kind("a.mkv", header_only, error="not a readable video"),
-    "sound only": Kind("a.mp4", sound_only, error="no video track; it holds audio"),
+    "sound only": Kind("a.mp4", write_sound_only, error="no video track; it holds audio"),
     "empty": Kind("a.mp4", lambda path: path.touch(), error="is empty"),
     "text": Kind("a.mp4", lambda path: path.write_text("words\n" * 99), error="not a readable"),
     "size changes": Kind(
-        "a.mkv", partial(joined, sizes=[(64, 48), (48, 48)]), error="changes its size from 64x48"
+        "a.mkv",
+        partial(write_joined, sizes=[(64, 48), (48, 48)]),
+        error="changes its size from 64x48",
     ),
     "no times at first": Kind("a.mkv", partial(_recut, shift=-2048), error="jumps back in time"),
-    "2**31 frames": Kind("a.mp4", boasting, error=r"limits\.max_frames"),
-    "16000 x 16000": Kind("a.mkv", partial(huge, side=16000), error=r"limits\.max_pixels"),
-    "60000 x 60000": Kind("a.mkv", partial(huge, side=60000), error="has no readable frame"),
-    "60000 x 60000 inside": Kind("a.avi", huge_inside, error="has no readable frame|damaged"),
+    "2**31 frames": Kind("a.mp4", write_false_length, error=r"limits\.max_frames"),
+    "16000 x 16000": Kind(
+        "a.mkv",
+        partial(write_huge_header, side=16000),
+        error=r"limits\.max_pixels",
+    ),
+    "60000 x 60000": Kind(
+        "a.mkv",
+        partial(write_huge_header, side=60000),
+        error="has no readable frame",
+    ),
+    "60000 x 60000 inside": Kind("a.avi", write_huge_frame, error="has no readable frame|damaged"),
     "playlist": Kind(
         "a.mp4", lambda path: path.write_text("#EXTM3U\n#EXTINF:2,\n/etc/hostname\n"),
         error="list of other files",

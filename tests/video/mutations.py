@@ -31,7 +31,7 @@ _EXTREMES = [
 ]
 
 
-def flip(data: bytearray, rng: np.random.Generator) -> None:
+def flip_bytes(data: bytearray, rng: np.random.Generator) -> None:
     """Set up to eight bytes anywhere to noise."""
     for place in rng.integers(0, len(data), rng.integers(1, 9)):
         data[place] = rng.integers(256)
@@ -43,7 +43,7 @@ def flip_header(data: bytearray, rng: np.random.Generator) -> None:
         data[place] ^= 1 << rng.integers(8)
 
 
-def extreme(data: bytearray, rng: np.random.Generator) -> None:
+def write_extreme_number(data: bytearray, rng: np.random.Generator) -> None:
     """Put a very small or large number somewhere in the first or last part."""
     reach = min(2048, len(data) - 4)
     place = int(rng.integers(0, reach))
@@ -56,7 +56,7 @@ def truncate(data: bytearray, rng: np.random.Generator) -> None:
     del data[int(rng.integers(1, len(data))) :]
 
 
-def swap(data: bytearray, rng: np.random.Generator) -> None:
+def swap_blocks(data: bytearray, rng: np.random.Generator) -> None:
     """Let two blocks change places."""
     size = max(len(data) // int(rng.integers(8, 64)), 1)
     first, second = sorted(rng.integers(0, len(data) // size, 2) * size)
@@ -64,21 +64,29 @@ def swap(data: bytearray, rng: np.random.Generator) -> None:
     data[first : first + size], data[second : second + size] = other, one
 
 
-def blank(data: bytearray, rng: np.random.Generator) -> None:
+def zero_block(data: bytearray, rng: np.random.Generator) -> None:
     """Fill a block with zeros, as a failed copy does."""
     size = max(len(data) // int(rng.integers(4, 64)), 1)
     place = int(rng.integers(0, len(data) - size + 1))
     data[place : place + size] = bytes(size)
 
 
-def drop(data: bytearray, rng: np.random.Generator) -> None:
+def cut_block(data: bytearray, rng: np.random.Generator) -> None:
     """Cut a block out of the middle."""
     size = max(len(data) // int(rng.integers(8, 64)), 1)
     place = int(rng.integers(0, len(data) - size + 1))
     del data[place : place + size]
 
 
-MUTATIONS = (flip, flip_header, extreme, truncate, swap, blank, drop)
+MUTATIONS = (
+    flip_bytes,
+    flip_header,
+    write_extreme_number,
+    truncate,
+    swap_blocks,
+    zero_block,
+    cut_block,
+)
 
 
 def mutate(path: Path, number: int) -> str:

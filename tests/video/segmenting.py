@@ -26,33 +26,33 @@ CODECS = [
 ]
 
 
-def fill(output: Output, frames: list[TimedFrame], segments=(0, 1, 2)) -> None:
+def write_segments(output: Output, frames: list[TimedFrame], segments=(0, 1, 2)) -> None:
     for index in segments:
         start = sum(LENGTHS[:index])
-        with output.segment(index) as writer:
+        with output.open_segment(index) as writer:
             for frame in frames[start : start + LENGTHS[index]]:
                 writer.write(frame)
 
 
-def interrupt(output: Output, index: int, frames: list[TimedFrame], after: int) -> None:
+def interrupt_segment(output: Output, index: int, frames: list[TimedFrame], after: int) -> None:
     start = sum(LENGTHS[:index])
-    with pytest.raises(KeyboardInterrupt), output.segment(index) as writer:
+    with pytest.raises(KeyboardInterrupt), output.open_segment(index) as writer:
         for frame in frames[start : start + after]:
             writer.write(frame)
         raise KeyboardInterrupt
 
 
-def read(path: Path) -> list[TimedFrame]:
+def read_frames(path: Path) -> list[TimedFrame]:
     with open_clip(path) as clip:
         return list(clip)
 
 
-def same(one: Path, two: Path) -> bool:
-    pairs = zip(read(one), read(two), strict=True)
+def show_same_frames(one: Path, two: Path) -> bool:
+    pairs = zip(read_frames(one), read_frames(two), strict=True)
     return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
 
 
-def packets(path: Path, kind: str = "audio") -> list[tuple[float, bytes]]:
+def read_packets(path: Path, kind: str = "audio") -> list[tuple[float, bytes]]:
     with av.open(str(path)) as container:
         stream = getattr(container.streams, kind)[0]
         return [
@@ -62,5 +62,5 @@ def packets(path: Path, kind: str = "audio") -> list[tuple[float, bytes]]:
         ]
 
 
-def names(folder: Path) -> list[str]:
+def file_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())

@@ -11,7 +11,7 @@ from outtake.core.errors import ConfigError, OutOfMemoryError, Terminated, Video
 from outtake.core.oom import is_out_of_memory
 from outtake.pipeline.job import Job
 from outtake.pipeline.stage_threads import ignore_sigint
-from outtake.video.write.output import Output, Salvaged
+from outtake.video.write.output import Output, PartialOutput
 
 _MAX_REASON_CHARACTERS = 120
 
@@ -28,7 +28,7 @@ def salvage_outputs(
             past masks that do not fit.
     """
     with ignore_sigint():
-        salvaged: Salvaged | None = outputs[0].salvage()
+        salvaged: PartialOutput | None = outputs[0].salvage()
     if salvaged is None:
         for output in outputs:
             if not output.has_segments():

@@ -37,7 +37,7 @@ from outtake.pipeline.stage_threads import (
 from outtake.removal.provenance import provenance_frame
 from outtake.removal.report import RemovalReport
 from outtake.video.read.clip import Clip, open_clip
-from outtake.video.read.inputs import Source
+from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import choose_encoding
 from outtake.video.write.output import Output, open_output
@@ -87,7 +87,7 @@ class Job:
         fingerprint: what the frames depend on; a job is resumed only if it is the same.
     """
 
-    source: str | Path | Source
+    source: str | Path | VideoInput
     target: Path
     remover: Remover
     labeller: ClipLabeller | None = None
@@ -127,7 +127,7 @@ class Job:
         }
         record = choose_encoding(
             self.target, channels=self.remover.channels, bit_depth=info.bit_depth, **given
-        ).record()
+        ).fingerprint()
         audio = "copy" if self.write_options.get("audio", True) else "drop"
         return {**record.pop("options"), **record, "audio": audio}
 
@@ -232,7 +232,7 @@ class Job:
             first_segment += 1
         if first_segment == stop_segment:
             return RunResult((), 0, None), {}
-        deep = outputs[0].deep
+        deep = outputs[0].high_bit_depth
         context = self.remover.context(*self._frame_size(outputs), deep)
         stride = common_stride(1 if self.labeller is None else self.labeller.stride)
         lead = 0 if self.policy is None else self.policy.context_frames
@@ -243,7 +243,7 @@ class Job:
         # Threads end before the files that they read are closed.
         with ExitStack() as files, StageThreads() as stages:
             frames = clip or files.enter_context(
-                open_clip(self.source, skip=start, deep=deep, **self.read_options)
+                open_clip(self.source, skip=start, high_bit_depth=deep, **self.read_options)
             )
             made = run_removal(
                 self.masked_frames(
@@ -299,7 +299,8 @@ class Job:
     def count_finished_frames(self, outputs: list[Output]) -> int:
         """Return how many frames are there already, in segments from the beginning on."""
         return sum(
-            outputs[0].frames(index) for index in range(CompletedSegments(outputs).first_missing())
+            outputs[0].frame_count(index)
+            for index in range(CompletedSegments(outputs).first_missing())
         )
 
     @staticmethod
@@ -309,7 +310,7 @@ class Job:
 
     def merge_report(self, outputs: list[Output], total_segments: int) -> RemovalReport:
         """Put together what is known about every frame of the first ``total_segments`` segments."""
-        folder = outputs[0].folder
+        folder = outputs[0].segment_folder
         return RemovalReport.from_segments(
             json.loads(_statistics_path(folder, index).read_text())
             for index in range(total_segments)
@@ -323,7 +324,7 @@ class CompletedSegments:
         self._outputs = outputs
 
     def __contains__(self, index: object) -> bool:
-        return isinstance(index, int) and all(output.frames(index) for output in self._outputs)
+        return isinstance(index, int) and all(output.frame_count(index) for output in self._outputs)
 
     def first_missing(self) -> int:
         """Return the first segment that is missing."""
@@ -370,7 +371,7 @@ class _SegmentWriter:
     def __enter__(self) -> Self:
         with ExitStack() as files:
             self._writers = [
-                files.enter_context(output.segment(self._index)) for output in self._outputs
+                files.enter_context(output.open_segment(self._index)) for output in self._outputs
             ]
             self._files = files.pop_all()
         return self
@@ -393,7 +394,7 @@ class _SegmentWriter:
         if kind is not None:
             self._files.__exit__(kind, error, trace)
             return
-        path = _statistics_path(self._outputs[0].folder, self._index)
+        path = _statistics_path(self._outputs[0].segment_folder, self._index)
         with defer_signals(), self._files:
             write_json(path, self._report.segment_record())
 

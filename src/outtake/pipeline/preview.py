@@ -21,7 +21,7 @@ from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.video_writer import WholeWriter, open_writer
+from outtake.video.write.video_writer import VideoWriter, open_writer
 
 SHORT_SIDE = 270
 SECONDS = 10
@@ -87,7 +87,7 @@ class _PreviewSink:
         self.sheet = ContactSheet()
         self._path = path
         self._info = info
-        self._writer: WholeWriter
+        self._writer: VideoWriter
 
     def __enter__(self) -> Self:
         self._writer = open_writer(self._path, self._info, overwrite=True, audio=False)

@@ -24,7 +24,7 @@ from outtake.core.errors import ConfigError, OuttakeError
 from outtake.pipeline.job import Job
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
 from outtake.pipeline.setup import build_job, build_parts, build_remover
-from outtake.video.read.inputs import Source
+from outtake.video.read.inputs import VideoInput
 from outtake.video.read.stream_address import is_camera, is_url
 from outtake.video.write.output import Output
 
@@ -92,7 +92,7 @@ def run_on_ray(
                     busy_s[name] = busy_s.get(name, 0.0) + value
                 for line in made.warnings:
                     log.warning("%s", line)
-            there = sum(outputs[0].frames(index) for index in range(segments + 1))
+            there = sum(outputs[0].frame_count(index) for index in range(segments + 1))
             for _ in range(there - reported):
                 on_frame()
             reported = max(reported, there)
@@ -120,7 +120,7 @@ class RangeResult:
 
 def run_range(
     config: Mapping[str, Any],
-    paths: tuple[Source, Path],
+    paths: tuple[VideoInput, Path],
     outputs: list[Output],
     first_segment: int,
     stop_segment: int | None,

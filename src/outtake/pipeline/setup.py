@@ -31,9 +31,9 @@ from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.job import ClipLabeller, Job
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.side_by_side import SideBySide
-from outtake.video.read.input_digest import file_digest
-from outtake.video.read.inputs import Source, sources_of
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.input_digest import sha256_of_input
+from outtake.video.read.inputs import VideoInput, expand_inputs
+from outtake.video.read.safety_limits import SafetyLimits
 
 # What changes nothing about the frames that come out, or is in the fingerprint by its content.
 NOT_IN_FINGERPRINT = {
@@ -185,7 +185,9 @@ def build_policy(
         raise ConfigError(f"mask: {error}") from error
 
 
-def build_job(config: Mapping[str, Any], tools: PipelineParts, source: Source, target: Path) -> Job:
+def build_job(
+    config: Mapping[str, Any], tools: PipelineParts, source: VideoInput, target: Path
+) -> Job:
     """Return the job for one clip of a call."""
     return Job(
         source=source,
@@ -221,16 +223,16 @@ def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def build_limits(options: Mapping[str, Any]) -> Limits:
+def build_limits(options: Mapping[str, Any]) -> SafetyLimits:
     """Return what a clip may ask for.
 
     Raises:
         ConfigError: a limit that does not exist, or that can not be.
     """
     try:
-        return Limits(**options)
+        return SafetyLimits(**options)
     except TypeError as error:
-        known = ", ".join(each.name for each in fields(Limits))
+        known = ", ".join(each.name for each in fields(SafetyLimits))
         raise ConfigError(f"limits: {error}; there are {known}") from error
 
 
@@ -239,7 +241,7 @@ def fingerprint(config: Mapping[str, Any], tools: PipelineParts) -> dict[str, An
     found: dict[str, Any] = {
         "config": {key: value for key, value in config.items() if key not in NOT_IN_FINGERPRINT},
         "remover_files": {
-            key: file_digest(path) for key, path in remover_files(config["remover"]).items()
+            key: sha256_of_input(path) for key, path in remover_files(config["remover"]).items()
         },
         "versions": library_versions(),
     }
@@ -276,7 +278,7 @@ def input_paths(config: Mapping[str, Any]) -> dict[str, list[Path]]:
         found["checkpoint"] = [Path(str(config["checkpoint"])).expanduser()]
     if config["masks"] is not None:
         # A list and a glob stand for files, and for the folder in which they lie.
-        named = sources_of(config["masks"], "masks")
+        named = expand_inputs(config["masks"], "masks")
         if len(named) > 1:
             clips = ", ".join(source.path.name for source in named[:3])
             raise VideoError(

@@ -48,8 +48,8 @@ from outtake.video.read.clip import (
     open_clip,
 )
 from outtake.video.read.inputs import (
-    Source,
-    sources_of,
+    VideoInput,
+    expand_inputs,
 )
 from outtake.video.read.probe import (
     VideoInfo,
@@ -57,10 +57,10 @@ from outtake.video.read.probe import (
 from outtake.video.write.output import (
     Output,
     check_target,
-    finish_all,
+    finish_outputs,
 )
 from outtake.video.write.output_checks import (
-    check_apart,
+    check_not_an_input,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     if config["workers"]:
         config = make_paths_absolute(config)
     remover = build_remover(config)
-    sources = sources_of(config["input"])
+    sources = expand_inputs(config["input"])
     targets = output_paths(config["output"], sources, default_suffix(config["codec"], remover))
     if len(sources) > 1 and config["masks"] is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
@@ -129,7 +129,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
 def check_job(
     config: Mapping[str, Any],
     remover: Remover,
-    source: Source,
+    source: VideoInput,
     target: Path,
     *,
     several_inputs: bool,
@@ -161,7 +161,7 @@ def check_job(
         )
     if config["preview"]:
         for path in preview_paths(target):
-            check_apart(path, source, input_paths(config))
+            check_not_an_input(path, source, input_paths(config))
     elif not several_inputs:
         check_report(target, overwrite=bool(config["overwrite"]))
     if config["confidence_video"]:
@@ -169,7 +169,7 @@ def check_job(
     return size
 
 
-def output_paths(output: str, sources: Sequence[Source], suffix: str = ".mp4") -> list[Path]:
+def output_paths(output: str, sources: Sequence[VideoInput], suffix: str = ".mp4") -> list[Path]:
     """Return where each clip goes: ``output`` itself, or for several a file each in that folder.
 
     Raises:
@@ -291,7 +291,7 @@ def _run_and_report(
             # Before the segments are gone: what is known about their frames lies beside them.
             write_report(job.target, redact_tree(report.record(output=str(job.target))))
             with ignore_sigint():
-                finish_all(outputs, end)
+                finish_outputs(outputs, end)
     except KeyboardInterrupt as error:
         raise type(error)(*error.args, *salvage_outputs(job, outputs, error)) from error
     except OuttakeError as error:

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame
-from outtake.video.read.safe_open import ShowingTimes, open_film
+from outtake.video.read.safe_open import PresentationTimes, open_video_file
 
 _FULL_RANGE = 2
 _UNSPECIFIED = 2
@@ -108,7 +108,7 @@ class VideoBackground:
         # From the start and not from a keyframe: which frame is found must not depend on how well
         # a container can be searched.
         self.close()
-        self._container = open_film(self._path)
+        self._container = open_video_file(self._path)
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
         self._frames = _shown(self._container, stream)
@@ -149,16 +149,16 @@ def resize_cover(picture: Frame, height: int, width: int) -> Frame:
 def _span(path: Path) -> tuple[Fraction, Fraction]:
     """Return when a video's first frame is shown, and how long all of them take, in seconds."""
     try:
-        with open_film(path) as container:
+        with open_video_file(path) as container:
             if not container.streams.video:
                 raise VideoError(f"{path}: has no picture; name an image or a video")
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-            times = ShowingTimes(container, stream)
+            times = PresentationTimes(container, stream)
             shown = [
                 (time, time + (packet.duration or 1 / (rate * packet.time_base)))
                 for packet in container.demux(stream)
-                if (time := times.of_packet(packet)) is not None and packet.time_base is not None
+                if (time := times.add_packet(packet)) is not None and packet.time_base is not None
             ]
             if not shown or stream.time_base is None:
                 raise VideoError(f"{path}: has no frames; name an image or a video")
@@ -170,11 +170,11 @@ def _span(path: Path) -> tuple[Fraction, Fraction]:
 
 def _shown(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     """Yield the frames that have a time, with the time at which they are shown."""
-    times = ShowingTimes(container, stream)
+    times = PresentationTimes(container, stream)
     for packet in container.demux(stream):
-        times.of_packet(packet)
+        times.add_packet(packet)
         for frame in packet.decode():
-            frame.pts = times.of_frame(frame)
+            frame.pts = times.time_of_frame(frame)
             if frame.pts is not None:
                 yield frame
 

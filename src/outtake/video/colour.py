@@ -30,12 +30,12 @@ _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 # The flags are the cheapest with which that holds, for 8 bits and for more.
 _UP = Interpolation.POINT | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _DOWN = Interpolation.AREA | Interpolation.FULL_CHR_H_INP
-_DEEP_DOWN = Interpolation.AREA | Interpolation.ACCURATE_RND
+_DOWN_16 = Interpolation.AREA | Interpolation.ACCURATE_RND
 # Each thread of swscale writes a little past its rows, into those of the next: a few pixels of
 # what comes out would be left to chance.
 _THREADS = 1
 
-DeepFrame: TypeAlias = NDArray[np.uint16]
+Frame16: TypeAlias = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ColourTags:
     full_range: bool = False
 
     @classmethod
-    def of(cls, frame: av.VideoFrame) -> ColourTags:
+    def from_frame(cls, frame: av.VideoFrame) -> ColourTags:
         """Read the tags of a decoded frame."""
         return cls(
             frame.colorspace,
@@ -79,18 +79,18 @@ class ColourTags:
 
 def to_rgb(frame: av.VideoFrame, tags: ColourTags) -> Frame:
     """Convert a decoded frame of any pixel format to RGB, uint8 (H, W, 3)."""
-    rgb: Frame = _rgb(frame, tags, "rgb24")
+    rgb: Frame = _convert_to_rgb(frame, tags, "rgb24")
     return rgb
 
 
-def to_deep(frame: av.VideoFrame, tags: ColourTags) -> DeepFrame:
+def to_rgb16(frame: av.VideoFrame, tags: ColourTags) -> Frame16:
     """Convert a decoded frame to RGB with 16 bits, uint16 (H, W, 3), full scale 65535."""
-    rgb: DeepFrame = _rgb(frame, tags, "rgb48le")
+    rgb: Frame16 = _convert_to_rgb(frame, tags, "rgb48le")
     return rgb
 
 
-def _rgb(frame: av.VideoFrame, tags: ColourTags, pix_fmt: str) -> Any:
-    return _unsited(frame).to_ndarray(
+def _convert_to_rgb(frame: av.VideoFrame, tags: ColourTags, pix_fmt: str) -> Any:
+    return _without_chroma_location(frame).to_ndarray(
         format=pix_fmt,
         interpolation=_UP,
         src_colorspace=tags.swscale_matrix(frame.width, frame.height),
@@ -100,22 +100,22 @@ def _rgb(frame: av.VideoFrame, tags: ColourTags, pix_fmt: str) -> Any:
     )
 
 
-def _unsited(frame: av.VideoFrame) -> av.VideoFrame:
+def _without_chroma_location(frame: av.VideoFrame) -> av.VideoFrame:
     """Return a frame without its chroma location, by which swscale would shift chroma each way."""
     parts = frame.format.components
     subsampled = any((part.width, part.height) != (frame.width, frame.height) for part in parts)
     if not subsampled or frame.format.is_rgb or any(p.line_size <= 0 for p in frame.planes):
         return frame
-    plain = av.VideoFrame(frame.width, frame.height, frame.format.name)
-    plain.colorspace, plain.color_range = frame.colorspace, frame.color_range
-    for source, target in zip(frame.planes, plain.planes, strict=True):
+    copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
+    for source, target in zip(frame.planes, copy.planes, strict=True):
         rows, width = source.height, min(source.line_size, target.line_size)
         filled = np.frombuffer(target, np.uint8).reshape(rows, -1)
         filled[:, :width] = np.frombuffer(source, np.uint8).reshape(rows, -1)[:, :width]
-    return plain
+    return copy
 
 
-def from_rgb(image: Frame | DeepFrame, pix_fmt: str, tags: ColourTags) -> av.VideoFrame:
+def from_rgb(image: Frame | Frame16, pix_fmt: str, tags: ColourTags) -> av.VideoFrame:
     """Convert RGB to a frame of the encoder's pixel format, tagged.
 
     Args:
@@ -125,11 +125,11 @@ def from_rgb(image: Frame | DeepFrame, pix_fmt: str, tags: ColourTags) -> av.Vid
     """
     height, width, channels = image.shape
     layout = "rgba" if channels == 4 else "rgb"
-    deep = image.dtype == np.uint16
-    name = f"{layout}{16 * channels}le" if deep else {3: "rgb24", 4: "rgba"}[channels]
-    interpolation = _DEEP_DOWN if deep else _DOWN
+    is_16_bit = image.dtype == np.uint16
+    name = f"{layout}{16 * channels}le" if is_16_bit else {3: "rgb24", 4: "rgba"}[channels]
+    interpolation = _DOWN_16 if is_16_bit else _DOWN
     yuv = not av.VideoFormat(pix_fmt).is_rgb
-    if deep and yuv and tags.full_range:
+    if is_16_bit and yuv and tags.full_range:
         image = image - (image >> 8)  # swscale reaches full scale at 65280 here
     # A copy: swscale reads a little past the last row, which only FFmpeg's own buffers allow.
     rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=name)

@@ -14,7 +14,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import IMAGE_SUFFIXES
 from outtake.video.read.probe import probe
 from outtake.video.write.video_writer import open_writer
-from tests.video.corpus import BROKEN, GOOD, KINDS, Kind, drawn
+from tests.video.corpus import BROKEN, GOOD, KINDS, Kind, draw_pictures
 
 Packets = list[list[tuple[float, bytes]]]
 
@@ -86,7 +86,7 @@ def test_what_comes_out_is_what_went_in(name, tmp_path, caplog):
             assert abs(float(frame.pts * frame.time_base - other.pts * other.time_base)) <= 0.001
         assert psnr(frame.image, other.image) > kind.alike_db
     if kind.picture:
-        for frame, picture in zip(before, drawn(kind.frames, *kind.size), strict=True):
+        for frame, picture in zip(before, draw_pictures(kind.frames, *kind.size), strict=True):
             assert psnr(frame.image, np.rot90(picture, kind.turned)) > 22
 
     if source.is_file() and source.suffix not in IMAGE_SUFFIXES:
@@ -167,7 +167,7 @@ def test_deep_sources_are_read_with_16_bits(tmp_path, pix_fmt, tags):
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     truth = (levels.astype(float) - low) / (high - low) * 65535
-    with open_clip(path) as clip, open_clip(path, deep=False) as shallow:
+    with open_clip(path) as clip, open_clip(path, high_bit_depth=False) as shallow:
         (frame,), (plain,) = clip, shallow
     assert frame.image16.dtype == np.uint16 and frame.image16.shape == (32, 66, 3)
     assert plain.image16 is None and clip.info.bit_depth == bits
@@ -180,7 +180,7 @@ def test_images_of_16_bits_are_deep(tmp_path):
     GOOD["16 bit png folder"].make(tmp_path / "frames")
     with open_clip(tmp_path / "frames") as clip:
         frames = list(clip)
-    for frame, picture in zip(frames, drawn(), strict=True):
+    for frame, picture in zip(frames, draw_pictures(), strict=True):
         assert np.array_equal(frame.image16, picture * np.uint16(257) + np.uint16(3))
         assert np.array_equal(frame.image, picture)
 
@@ -204,7 +204,7 @@ def test_the_rate_of_an_odd_clock_is_kept(tmp_path):
         stream = out.add_stream("ffv1", rate=Fraction(30000, 1001))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 12800)
-        for pts, picture in zip(steps, drawn(), strict=True):
+        for pts, picture in zip(steps, draw_pictures(), strict=True):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = pts, Fraction(1, 12800)
             out.mux(stream.encode(frame))

@@ -8,11 +8,11 @@ import pytest
 
 from outtake.core.errors import ConfigError, VideoError
 from outtake.video.read.clip import open_clip
-from outtake.video.read.frame_selection import Selection
-from outtake.video.read.inputs import sources_of
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.frame_selection import FrameSelection
+from outtake.video.read.inputs import expand_inputs
+from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.video_writer import open_writer
-from tests.video.corpus import FRAMES, GOOD, film, images
+from tests.video.corpus import FRAMES, GOOD, encode_clip, images
 
 
 def times(clip) -> list[float]:
@@ -22,7 +22,7 @@ def times(clip) -> list[float]:
 
 @pytest.fixture
 def video(tmp_path):
-    film(tmp_path / "a.mp4", frames=50, pts=[512 * i for i in range(50)], audio=["aac"])
+    encode_clip(tmp_path / "a.mp4", frames=50, pts=[512 * i for i in range(50)], audio=["aac"])
     return tmp_path / "a.mp4"
 
 
@@ -89,7 +89,7 @@ def test_the_part_of_any_kind_of_file_is_what_reading_all_of_it_shows(name, tmp_
 )
 def test_a_late_start_shows_what_reading_all_of_it_shows(name, options, tmp_path):
     path = tmp_path / name
-    film(path, frames=700, pts=[512 * i for i in range(700)], options=options)
+    encode_clip(path, frames=700, pts=[512 * i for i in range(700)], options=options)
     with open_clip(path) as clip:
         frames = list(clip)
     with open_clip(path, start=24.02, end=25) as clip:
@@ -140,33 +140,35 @@ def test_an_empty_part_says_how_long_the_clip_is(video, folder):
 )
 def test_a_part_that_can_not_be_is_one_line(options, line):
     with pytest.raises(ConfigError, match=line):
-        Selection.of(**options)
+        FrameSelection.from_config(**options)
 
 
 def test_times_are_read_as_people_write_them():
-    assert Selection.of("1:02:03.5").start_s == Fraction(7447, 2)
-    assert Selection.of("02:03").start_s == 123 and Selection.of(0.1).start_s == Fraction(1, 10)
+    assert FrameSelection.from_config("1:02:03.5").start_s == Fraction(7447, 2)
+    assert FrameSelection.from_config("02:03").start_s == 123 and FrameSelection.from_config(
+        0.1
+    ).start_s == Fraction(1, 10)
 
 
 def test_limits_name_the_key_to_raise(video, folder):
     with pytest.raises(VideoError, match=r"frames of 64x48, .* limits\.max_pixels=3000;"):
-        open_clip(video, limits=Limits(max_pixels=3000))
+        open_clip(video, limits=SafetyLimits(max_pixels=3000))
     with pytest.raises(VideoError, match=r"limits\.max_pixels=3000"):
-        open_clip(folder, limits=Limits(max_pixels=3000))
+        open_clip(folder, limits=SafetyLimits(max_pixels=3000))
     for source in (video, folder):
         with pytest.raises(VideoError, match=r"frames, and limits\.max_frames=9; raise that"):
-            open_clip(source, limits=Limits(max_frames=9))
+            open_clip(source, limits=SafetyLimits(max_frames=9))
         with pytest.raises(VideoError, match=r"limits\.max_duration_s=0\.3; raise that"):
-            open_clip(source, limits=Limits(max_duration_s=0.3))
-        assert len(times(open_clip(source, end=0.2, limits=Limits(max_frames=9)))) == 5
+            open_clip(source, limits=SafetyLimits(max_duration_s=0.3))
+        assert len(times(open_clip(source, end=0.2, limits=SafetyLimits(max_frames=9)))) == 5
     with pytest.raises(ConfigError, match=r"limits\.max_frames=0: must be above 0 or null"):
-        Limits(max_frames=0)
+        SafetyLimits(max_frames=0)
 
 
 def test_a_header_without_a_count_is_limited_while_reading(tmp_path):
     path = tmp_path / "a.mkv"
     GOOD["h264 live mkv"].make(path)
-    clip = open_clip(path, limits=Limits(max_frames=5))
+    clip = open_clip(path, limits=SafetyLimits(max_frames=5))
     with pytest.raises(VideoError, match=r"has 6 frames, and limits\.max_frames=5"):
         list(clip)
 
@@ -185,20 +187,20 @@ def test_a_file_that_is_still_written_is_told(tmp_path):
 
 def test_an_input_stands_for_one_clip_or_several(tmp_path, folder):
     for name in ("a10.mp4", "a9.mp4", "b.mkv"):
-        film(tmp_path / name, frames=1)
+        encode_clip(tmp_path / name, frames=1)
     (tmp_path / "notes.txt").touch()
 
     def names(value):
-        return [source.path.name for source in sources_of(value)]
+        return [source.path.name for source in expand_inputs(value)]
 
     assert names(str(tmp_path / "a9.mp4")) == ["a9.mp4"]
     assert names(str(tmp_path / "*.mp4")) == ["a9.mp4", "a10.mp4"]
     assert names(f"{tmp_path}/*") == ["a9.mp4", "a10.mp4", "b.mkv", "frames"]
     assert names([str(tmp_path / "b.mkv"), str(tmp_path / "a*")]) == ["b.mkv", "a9.mp4", "a10.mp4"]
     assert names(["rtsp://host/door", "camera:0"]) == ["door", "camera:0"]
-    (clip,) = sources_of(str(folder / "f*.png"))
+    (clip,) = expand_inputs(str(folder / "f*.png"))
     assert [path.name for path in clip.images] == [f"f{i + 1}.png" for i in range(FRAMES)]
-    (clip,) = sources_of([str(folder / "f3.png"), str(folder / "f1.png")])
+    (clip,) = expand_inputs([str(folder / "f3.png"), str(folder / "f1.png")])
     assert [path.name for path in clip.images] == ["f3.png", "f1.png"]
     assert len(times(open_clip(clip, fps=10))) == 2
     assert times(open_clip([folder / "f3.png", folder / "f1.png"], fps=10)) == [0, 0.1]
@@ -206,11 +208,11 @@ def test_an_input_stands_for_one_clip_or_several(tmp_path, folder):
 
 
 def test_an_input_that_stands_for_nothing_is_one_line(tmp_path, folder):
-    film(tmp_path / "a.mp4", frames=1)
+    encode_clip(tmp_path / "a.mp4", frames=1)
     (tmp_path / "notes.txt").touch()
     (tmp_path / "films").mkdir()
-    film(tmp_path / "films" / "a.mp4", frames=1)
-    film(tmp_path / "films" / "b.mp4", frames=1)
+    encode_clip(tmp_path / "films" / "a.mp4", frames=1)
+    encode_clip(tmp_path / "films" / "b.mp4", frames=1)
     wrong = {
         str(tmp_path / "*.mov"): r"nothing matches .*\*\.mov; .* holds a\.mp4",
         str(tmp_path / "*.txt"): "1 files match, none of them a video or an image",
@@ -223,14 +225,14 @@ def test_an_input_that_stands_for_nothing_is_one_line(tmp_path, folder):
         with pytest.raises(VideoError, match=line):
             open_clip(value)
     with pytest.raises(VideoError, match=r"mixes images \(f1\.png\) and videos \(a\.mp4\)"):
-        sources_of([str(folder / "f1.png"), str(tmp_path / "a.mp4")])
+        expand_inputs([str(folder / "f1.png"), str(tmp_path / "a.mp4")])
     with pytest.raises(VideoError, match="the list is empty"):
-        sources_of([])
+        expand_inputs([])
 
 
 def test_a_name_that_looks_like_an_address_or_a_glob_is_a_file_if_it_is_there(tmp_path):
     for name in ("concat:a.mp4", "take[1].mp4"):
-        film(tmp_path / name, frames=2)
+        encode_clip(tmp_path / name, frames=2)
         assert len(times(open_clip(str(tmp_path / name)))) == 2
 
 
@@ -238,5 +240,5 @@ def test_a_digest_names_the_bytes(tmp_path, folder, video):
     before = open_clip(video).digest(), open_clip(folder).digest()
     assert (open_clip(video, start=1).digest(), open_clip(folder).digest()) == before
     cv2.imwrite(str(folder / "f2.png"), np.zeros((48, 64, 3), np.uint8))
-    film(video, frames=50, pts=[513 * i for i in range(50)])
+    encode_clip(video, frames=50, pts=[513 * i for i in range(50)])
     assert open_clip(video).digest() != before[0] and open_clip(folder).digest() != before[1]

@@ -13,13 +13,13 @@ import pytest
 
 from outtake.core.errors import VideoError
 from outtake.video.read.clip import open_clip
-from outtake.video.read.inputs import sources_of
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.inputs import expand_inputs
+from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.video_writer import open_writer
-from tests.video.corpus import FRAMES, GOOD, film
+from tests.video.corpus import FRAMES, GOOD, encode_clip
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
-QUICK = Limits(timeout_s=1.5)
+QUICK = SafetyLimits(timeout_s=1.5)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def hanging(data: bytes) -> Answer:
 def endless(tmp_path) -> Iterator[bytes]:
     """A transport stream of 10 minutes, of which a moment is made."""
     path = tmp_path / "live.ts"
-    film(path, frames=100, pts=[512 * i for i in range(100)], options={"g": "10"})
+    encode_clip(path, frames=100, pts=[512 * i for i in range(100)], options={"g": "10"})
     data = path.read_bytes()
     return itertools.chain([data], itertools.repeat(bytes(0)))
 
@@ -137,7 +137,7 @@ def test_selection_counts_from_the_first_frame_of_a_stream(endless):
 
 def test_a_stream_that_falls_silent_is_an_error_in_time(tmp_path):
     path = tmp_path / "live.ts"
-    film(path, frames=60, pts=[512 * i for i in range(60)], options={"g": "10"})
+    encode_clip(path, frames=60, pts=[512 * i for i in range(60)], options={"g": "10"})
     with served(hanging(path.read_bytes())) as base:
         start = time.monotonic()
         with pytest.raises(VideoError, match=r"gave nothing for 1\.5 s; .* limits\.timeout_s"):
@@ -151,7 +151,7 @@ def test_a_server_that_says_nothing_is_an_error_in_time():
         for scheme in ("http", "tcp", "rtsp"):
             start = time.monotonic()
             with pytest.raises(VideoError, match=r"gave nothing for 0\.5 s"):
-                open_clip(f"{scheme}://127.0.0.1:{port}/live", limits=Limits(timeout_s=0.5))
+                open_clip(f"{scheme}://127.0.0.1:{port}/live", limits=SafetyLimits(timeout_s=0.5))
             assert time.monotonic() - start < 4
 
 
@@ -181,7 +181,7 @@ def test_an_address_without_anything_is_one_line_without_the_password():
 
 
 def test_an_address_can_not_lead_to_a_file(tmp_path):
-    film(tmp_path / "a.ts")
+    encode_clip(tmp_path / "a.ts")
     playlist = (
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{tmp_path}/a.ts\n#EXT-X-ENDLIST"
     )
@@ -190,7 +190,7 @@ def test_an_address_can_not_lead_to_a_file(tmp_path):
 
 
 def test_a_playlist_of_the_net_is_followed(tmp_path):
-    film(tmp_path / "a.ts")
+    encode_clip(tmp_path / "a.ts")
     film_bytes = (tmp_path / "a.ts").read_bytes()
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.48,\n/a.ts\n#EXT-X-ENDLIST\n"
 
@@ -206,5 +206,5 @@ def test_a_camera_that_is_not_there_is_one_line():
         open_clip("camera:97")
     with pytest.raises(VideoError, match="no such camera: /dev/video98"):
         open_clip("/dev/video98")
-    (source,) = sources_of("camera:97")
+    (source,) = expand_inputs("camera:97")
     assert source.name == "camera_97" and source.address == "camera:97"

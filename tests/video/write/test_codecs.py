@@ -11,14 +11,14 @@ import pytest
 
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
-from outtake.video.colour import ColourTags, from_rgb, to_deep, to_rgb
+from outtake.video.colour import ColourTags, from_rgb, to_rgb, to_rgb16
 from outtake.video.read.probe import VideoInfo, probe
 from outtake.video.write import codecs, encoding_plan
-from outtake.video.write.codecs import CODECS, encoder_formats
+from outtake.video.write.codecs import CODECS, encoder_pix_fmts
 from outtake.video.write.encoding_plan import CONTAINERS, choose_encoding
 from outtake.video.write.matroska_display_size import set_display_size
 from outtake.video.write.output import check_target, open_output
-from outtake.video.write.video_encoder import PictureTrack
+from outtake.video.write.video_encoder import VideoTrackEncoder
 from outtake.video.write.video_writer import open_writer
 
 BASE = Fraction(1, 12800)
@@ -98,7 +98,7 @@ def test_an_odd_size_is_kept_by_every_codec(tmp_path, name, suffix):
 @pytest.mark.parametrize("name", ["h264_nvenc", "hevc_nvenc"])
 def test_nvenc_is_given_full_colour_for_an_odd_size(tmp_path, caplog, name):
     """No GPU is needed to see what it would be given."""
-    takes = encoder_formats(name)
+    takes = encoder_pix_fmts(name)
     if takes is None:
         pytest.skip("this build of PyAV has no NVENC")
     for bits in CODECS[name][0].formats:
@@ -107,7 +107,7 @@ def test_nvenc_is_given_full_colour_for_an_odd_size(tmp_path, caplog, name):
         assert stored.name in takes
         assert [(part.width, part.bits) for part in stored.components] == [(97, bits)] * 3
         assert chosen.pix_fmt(96, 64) == chosen.codec.formats[bits]
-        chosen.warn(describe(tmp_path, width=97, height=63))
+        chosen.warn_of_losses(describe(tmp_path, width=97, height=63))
         assert f"storing full colour ({stored.name})" in caplog.text
 
 
@@ -119,7 +119,7 @@ def test_what_nvenc_is_given_is_rounded_to_ten_bits():
 
 
 def test_av1_by_nvenc_has_no_odd_size(tmp_path):
-    if encoder_formats("av1_nvenc") is None:
+    if encoder_pix_fmts("av1_nvenc") is None:
         pytest.skip("this build of PyAV has no NVENC")
     odd = describe(tmp_path, width=97, height=63)
     with pytest.raises(OutputError, match=r"odd size 97x63; use codec=av1$"):
@@ -198,13 +198,13 @@ def test_alpha_that_has_no_place_is_refused_with_the_places_that_it_has(tmp_path
 )
 def test_the_codec_is_chosen_by_suffix_alpha_and_depth(name, channels, depth, chosen, bits):
     found = choose_encoding(Path(name), channels=channels, bit_depth=depth)
-    assert (found.name, found.bits, found.alpha) == (chosen, bits, channels == 4)
+    assert (found.name, found.bit_depth, found.alpha) == (chosen, bits, channels == 4)
 
 
 def test_deep_webm_is_av1_where_vp9_has_no_more_than_8_bits():
-    there = encoder_formats("libvpx-vp9") or frozenset()
+    there = encoder_pix_fmts("libvpx-vp9") or frozenset()
     found = choose_encoding(Path("o.webm"), bit_depth=10)
-    assert found.name == ("vp9" if "yuv420p10le" in there else "av1") and found.bits == 10
+    assert found.name == ("vp9" if "yuv420p10le" in there else "av1") and found.bit_depth == 10
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_ten_bits_survive_from_file_to_file(tmp_path, suffix, codec, pix_fmt, fu
     tags = ColourTags(1, 1, 1, full_range and codec != "prores")  # which has no full range
     source = [from_rgb(scene(i), pix_fmt, tags) for i in range(6)]
     frames = [
-        TimedFrame(to_rgb(frame, tags), pts, BASE, image16=to_deep(frame, tags))
+        TimedFrame(to_rgb(frame, tags), pts, BASE, image16=to_rgb16(frame, tags))
         for frame, pts in zip(source, PTS, strict=True)
     ]
     info = describe(tmp_path, colour=tags, bit_depth=10)
@@ -230,7 +230,7 @@ def test_ten_bits_survive_from_file_to_file(tmp_path, suffix, codec, pix_fmt, fu
     after = probe(path)
     assert after.bit_depth == 10
     for before, frame in zip(source, decode(path), strict=True):
-        stored = frame if codec != "ffv1" else from_rgb(to_deep(frame, tags), pix_fmt, tags)
+        stored = frame if codec != "ffv1" else from_rgb(to_rgb16(frame, tags), pix_fmt, tags)
         assert stored.format.name == pix_fmt
         difference = np.abs(luma(stored) - luma(before))
         assert difference.mean() <= 1 and difference.max() <= (1 if codec == "ffv1" else 16)
@@ -248,7 +248,7 @@ def test_what_is_not_touched_comes_back_as_the_very_values_that_were_decoded(mak
     frame = decode(source)[0]
     tags = probe(source).colour
     deep = frame.format.components[0].bits > 8
-    rgb = to_deep(frame, tags) if deep else to_rgb(frame, tags)
+    rgb = to_rgb16(frame, tags) if deep else to_rgb(frame, tags)
     back = from_rgb(rgb, pix_fmt, tags)
     top = 65535 if deep else 255
     # A YUV value that no RGB stands for can not come back; everything else has to.
@@ -306,7 +306,7 @@ def test_a_depth_that_does_not_fit_is_one_line(tmp_path, caplog):
 
 @pytest.mark.parametrize("name", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
 def test_nvenc_without_a_gpu_is_one_line_before_any_work(tmp_path, name):
-    if encoder_formats(name) is None:
+    if encoder_pix_fmts(name) is None:
         pytest.skip("this build of PyAV has no NVENC")
     try:
         open_output(tmp_path / "o.mp4", describe(tmp_path), codec=name).discard()
@@ -317,8 +317,8 @@ def test_nvenc_without_a_gpu_is_one_line_before_any_work(tmp_path, name):
 
 def test_another_encoder_takes_over_where_the_first_is_not_built_in(monkeypatch):
     there = {"libaom-av1": frozenset({"yuv420p"})}
-    monkeypatch.setattr(codecs, "encoder_formats", there.get)
-    monkeypatch.setattr(encoding_plan, "encoder_formats", there.get)
+    monkeypatch.setattr(codecs, "encoder_pix_fmts", there.get)
+    monkeypatch.setattr(encoding_plan, "encoder_pix_fmts", there.get)
     assert choose_encoding(Path("o.mkv"), codec="av1").codec.encoder == "libaom-av1"
     with pytest.raises(OutputError, match=r"codec=h265: this build of PyAV has no encoder"):
         choose_encoding(Path("o.mkv"), codec="h265")
@@ -345,7 +345,7 @@ def test_every_suffix_has_a_container():
 def test_what_segments_hold_does_not_depend_on_the_number_of_cores(tmp_path):
     with av.open(str(tmp_path / "x.mkv"), "w") as container:
         info = describe(tmp_path)
-        track = PictureTrack(container, choose_encoding(Path("o.mkv")), info, 96, 64)
+        track = VideoTrackEncoder(container, choose_encoding(Path("o.mkv")), info, 96, 64)
         assert track.stream.codec_context.thread_count == 4
         for packet in track.encode(shallow()[0], 0) + track.flush():
             container.mux(packet)

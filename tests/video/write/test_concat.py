@@ -15,17 +15,24 @@ from outtake.video.read.probe import probe
 from outtake.video.write import video_encoder
 from outtake.video.write.output import open_output
 from outtake.video.write.video_writer import open_writer
-from tests.video.segmenting import CODECS, VARIABLE_PTS, fill, names, packets, read
+from tests.video.segmenting import (
+    CODECS,
+    VARIABLE_PTS,
+    file_names,
+    read_frames,
+    read_packets,
+    write_segments,
+)
 
 
 @pytest.mark.parametrize(("name", "codec"), CODECS)
 def test_joined_segments_hold_every_frame_at_its_time(make_video, tmp_path, name, codec):
     source = make_video("in.mp4", pts=VARIABLE_PTS)
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     output = open_output(tmp_path / name, info, codec=codec, preset="medium")
-    fill(output, frames)
+    write_segments(output, frames)
     assert output.finish(3) == 30
-    written = read(tmp_path / name)
+    written = read_frames(tmp_path / name)
     tolerance = 0 if Path(name).suffix in (".mp4", ".mov") else 0.0005
     assert len(written) == 30
     times = [[float(f.pts * f.time_base) for f in each] for each in (frames, written)]
@@ -33,7 +40,7 @@ def test_joined_segments_hold_every_frame_at_its_time(make_video, tmp_path, name
     assert max(map(abs, moved)) <= tolerance, f"all: {moved}, from {[f.pts for f in frames]}"
     for before, after in zip(frames, written, strict=True):
         assert np.abs(before.image.astype(int) - after.image).mean() < 9
-    assert names(tmp_path) == sorted(["in.mp4", name])
+    assert file_names(tmp_path) == sorted(["in.mp4", name])
 
 
 STARTS = {
@@ -53,7 +60,7 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
     make_video, tmp_path, monkeypatch, ahead, codec, start
 ):
     source = make_video("in.mp4", "mpeg4", pts=STARTS[start])
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     convert, calls = video_encoder.from_rgb, []
 
     def forced(*given):
@@ -65,19 +72,19 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
 
     monkeypatch.setattr(video_encoder, "from_rgb", forced)
     output = open_output(tmp_path / "out.mov", info, codec=codec, preset="medium")
-    fill(output, frames)
+    write_segments(output, frames)
     output.finish(3)
     with av.open(str(tmp_path / "out.mov")) as container:
         stored = [packet.pts for packet in container.demux(video=0) if packet.size]
     assert ahead[0] != 1 or stored[1] == sorted(stored)[1], "not what was forced"
-    written = read(tmp_path / "out.mov")
+    written = read_frames(tmp_path / "out.mov")
     assert [f.pts * f.time_base for f in frames] == [f.pts * f.time_base for f in written]
 
 
 def test_decoding_times_rise_and_never_come_after_showing(make_video, tmp_path):
     source = make_video("in.mp4", pts=VARIABLE_PTS)
     output = open_output(tmp_path / "o.mp4", probe(source), preset="medium")
-    fill(output, read(source))
+    write_segments(output, read_frames(source))
     output.finish(3)
     with av.open(str(tmp_path / "o.mp4")) as container:
         times = [(p.dts, p.pts) for p in container.demux(video=0) if p.size]
@@ -94,10 +101,10 @@ def test_what_lies_beside_the_picture_is_joined_too(make_video, tmp_path):
 
     source = make_video("in.mp4", audio="aac", pts=VARIABLE_PTS, rotate=90, setup=setup)
     output = open_output(tmp_path / "o.mp4", probe(source))
-    fill(output, read(source))
+    write_segments(output, read_frames(source))
     output.finish(3)
     before, after = probe(source), probe(tmp_path / "o.mp4")
-    assert packets(tmp_path / "o.mp4") == packets(source)
+    assert read_packets(tmp_path / "o.mp4") == read_packets(source)
     assert after.rotation == 0 and (after.width, after.height) == (64, 96)
     assert after.sample_aspect_ratio == before.sample_aspect_ratio == Fraction(3, 4)
     assert after.colour.matrix == 5
@@ -108,7 +115,7 @@ def test_the_rate_of_the_source_is_kept(make_video, tmp_path):
     source = make_video("in.mp4")
     for name in ("o.mp4", "o.mkv"):
         output = open_output(tmp_path / name, probe(source))
-        fill(output, read(source))
+        write_segments(output, read_frames(source))
         output.finish(3)
         assert probe(tmp_path / name).fps == 25
 
@@ -116,14 +123,14 @@ def test_the_rate_of_the_source_is_kept(make_video, tmp_path):
 @pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o"])
 def test_a_last_frame_that_is_held_is_part_of_the_length(make_video, tmp_path, name):
     source = make_video("in.mp4", audio="aac", frames=30)
-    frames = read(source)[:11]
+    frames = read_frames(source)[:11]
     frames[-1] = replace(frames[-1], last_frame_duration=5120)
     output = open_output(tmp_path / name, probe(source))
-    fill(output, frames, [0])
+    write_segments(output, frames, [0])
     kept = output.salvage()
     assert kept is not None and round(kept.seconds, 3) == 0.8
     if name != "o":
-        assert 0.75 < packets(kept.path)[-1][0] < 0.8, "its sound goes on as long"
+        assert 0.75 < read_packets(kept.path)[-1][0] < 0.8, "its sound goes on as long"
 
 
 @pytest.mark.parametrize("variable", [False, True])
@@ -131,10 +138,10 @@ def test_a_track_that_is_stored_in_another_order_is_as_long_as_it_is_shown(
     make_video, tmp_path, variable
 ):
     source = make_video("in.mp4", frames=11, pts=VARIABLE_PTS[:11] if variable else None)
-    frames = read(source)
+    frames = read_frames(source)
     frames[-1] = replace(frames[-1], last_frame_duration=25600)
     output = open_output(tmp_path / "o.mp4", probe(source))
-    fill(output, frames, [0])
+    write_segments(output, frames, [0])
     output.finish(1)
     with av.open(str(tmp_path / "o.mp4")) as made:
         shown = made.streams.video[0]
@@ -145,18 +152,18 @@ def test_a_track_that_is_stored_in_another_order_is_as_long_as_it_is_shown(
 def test_a_selected_part_begins_at_zero_with_its_own_sound(make_video, tmp_path):
     source = make_video("in.mp4", audio="aac", frames=50)
     info = replace(probe(source), start_s=0.4, end_s=1.2)
-    frames = read(source)[10:30]
+    frames = read_frames(source)[10:30]
     output = open_output(tmp_path / "o.mp4", info)
     for index in range(2):
-        with output.segment(index) as writer:
+        with output.open_segment(index) as writer:
             for frame in frames[index * 10 : index * 10 + 10]:
                 writer.write(frame)
     output.finish(2)
-    written = read(tmp_path / "o.mp4")
+    written = read_frames(tmp_path / "o.mp4")
     times = [frame.pts * frame.time_base for frame in written]
     assert times == [Fraction(number, 25) for number in range(20)]
-    expected = [(time - 0.4, data) for time, data in packets(source) if 0.4 <= time < 1.2]
-    got = packets(tmp_path / "o.mp4")
+    expected = [(time - 0.4, data) for time, data in read_packets(source) if 0.4 <= time < 1.2]
+    got = read_packets(tmp_path / "o.mp4")
     assert [data for _, data in got] == [data for _, data in expected]
     assert np.allclose([time for time, _ in got], [time for time, _ in expected], atol=1e-6)
 
@@ -172,7 +179,10 @@ def test_frames_that_do_not_fit_together_are_refused(make_video, tmp_path):
     ]
     for frame in wrong:
         output = open_output(tmp_path / "o.mp4", info)
-        with pytest.raises(ValueError, match=r"a frame is|frame 1 is"), output.segment(0) as writer:
+        with (
+            pytest.raises(ValueError, match=r"a frame is|frame 1 is"),
+            output.open_segment(0) as writer,
+        ):
             writer.write(TimedFrame(picture, 0, base))
             writer.write(frame)
 
@@ -188,8 +198,8 @@ def test_a_live_source_has_nothing_to_copy_and_begins_at_zero(make_video, tmp_pa
     source = make_video("in.mp4", audio="aac", pts=VARIABLE_PTS)
     info = replace(probe(source), live=True)
     output = open_output(tmp_path / "o.mp4", info)
-    fill(output, read(source))
+    write_segments(output, read_frames(source))
     output.finish(3)
-    written = read(tmp_path / "o.mp4")
+    written = read_frames(tmp_path / "o.mp4")
     assert not probe(tmp_path / "o.mp4").has_audio
     assert [frame.pts for frame in written] == [pts - VARIABLE_PTS[0] for pts in VARIABLE_PTS]

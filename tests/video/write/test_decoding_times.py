@@ -14,9 +14,9 @@ from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
-from outtake.video.read.probe import look
-from outtake.video.read.safe_open import ShowingTimes
-from outtake.video.read.timestamps import Clock
+from outtake.video.read.probe import probe_with_start
+from outtake.video.read.safe_open import PresentationTimes
+from outtake.video.read.timestamps import TimestampTracker
 
 LEVELS = [min(10 + 10 * index, 240) for index in range(24)]
 ORDERS = {
@@ -104,28 +104,28 @@ def test_a_lost_frame_is_told(tmp_path, order, number):
         read(path)
 
 
-def fed(times: ShowingTimes, clock: Clock, dts: int) -> None:
+def fed(times: PresentationTimes, clock: TimestampTracker, dts: int) -> None:
     packet = av.Packet(b"x")
     packet.pts, packet.dts = dts + 1, dts
-    times.of_packet(packet)
-    clock.expect(packet)
+    times.add_packet(packet)
+    clock.expect_frame(packet)
 
 
-def ticked(clock: Clock, pts: int) -> int:
+def ticked(clock: TimestampTracker, pts: int) -> int:
     frame = av.VideoFrame(64, 48)
     frame.pts = pts
-    return clock.tick(frame)
+    return clock.add_frame(frame)
 
 
 @pytest.fixture
-def made_clock(tmp_path: Path) -> Callable[[], tuple[ShowingTimes, Clock]]:
+def made_clock(tmp_path: Path) -> Callable[[], tuple[PresentationTimes, TimestampTracker]]:
     path = greys(tmp_path / "clip.avi", ORDERS["pyramid"])
 
-    def make() -> tuple[ShowingTimes, Clock]:
-        info, first_s = look(path)
+    def make() -> tuple[PresentationTimes, TimestampTracker]:
+        info, first_s = probe_with_start(path)
         with av.open(str(path)) as container:
-            times = ShowingTimes(container, container.streams.video[0])
-        return times, Clock(info, first_s, times)
+            times = PresentationTimes(container, container.streams.video[0])
+        return times, TimestampTracker(info, first_s, times)
 
     return make
 

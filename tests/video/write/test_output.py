@@ -15,8 +15,8 @@ import pytest
 
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
-from outtake.video.write.output import Output, check_target, finish_all, open_output
-from tests.video.segmenting import JOB, fill, names, read
+from outtake.video.write.output import Output, check_target, finish_outputs, open_output
+from tests.video.segmenting import JOB, file_names, read_frames, write_segments
 
 LOCKING = """
 import fcntl, sys
@@ -42,7 +42,7 @@ def test_a_kill_while_the_target_takes_its_place_is_no_reason_to_refuse_the_job(
     source = make_video("in.mp4")
     info, target = probe(source), tmp_path / name
     output = open_output(target, info, fingerprint=JOB)
-    fill(output, read(source))
+    write_segments(output, read_frames(source))
     replace_in_place = os.replace
 
     def killed(source: Path, place: Path) -> None:
@@ -58,9 +58,9 @@ def test_a_kill_while_the_target_takes_its_place_is_no_reason_to_refuse_the_job(
         check_target(target, source)
     check_target(target, source, resume=True)
     again = open_output(target, info, resume=True, fingerprint=JOB)
-    assert again.complete == (0, 1, 2)
+    assert again.complete_segments == (0, 1, 2)
     assert again.finish(3) == 30
-    assert names(tmp_path) == sorted(["in.mp4", name])
+    assert file_names(tmp_path) == sorted(["in.mp4", name])
 
 
 def test_foreign_files_where_segments_go_are_not_touched(make_video, tmp_path):
@@ -69,28 +69,28 @@ def test_foreign_files_where_segments_go_are_not_touched(make_video, tmp_path):
     (tmp_path / "o.mp4.part" / "diary.txt").touch()
     with pytest.raises(OutputError, match=r"holds diary\.txt"):
         open_output(tmp_path / "o.mp4", info)
-    assert names(tmp_path / "o.mp4.part") == ["diary.txt"]
+    assert file_names(tmp_path / "o.mp4.part") == ["diary.txt"]
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip"])
 def test_a_playable_part_takes_nobody_elses_name(make_video, tmp_path, name):
     source = make_video("clip.partial.mp4", audio="aac")
-    info, frames, before = probe(source), read(source), source.read_bytes()
+    info, frames, before = probe(source), read_frames(source), source.read_bytes()
     taken = tmp_path / f"clip.partial{Path(name).suffix}"
     if taken != source:
         taken.write_text("mine")
     output = open_output(tmp_path / name, info, fingerprint=JOB)
-    fill(output, frames, [0])
+    write_segments(output, frames, [0])
     kept = output.salvage()
     assert kept is not None and kept.path.name == f"clip.partial-2{Path(name).suffix}"
     again = open_output(tmp_path / name, info, resume=True, fingerprint=JOB)
-    fill(again, frames, [1])
+    write_segments(again, frames, [1])
     longer = again.salvage()
     assert longer is not None and (longer.path, longer.frames) == (kept.path, 22)
-    fill(again, frames, [2])
+    write_segments(again, frames, [2])
     again.finish(3)
     assert source.read_bytes() == before
-    assert names(tmp_path) == sorted({source.name, taken.name, name})
+    assert file_names(tmp_path) == sorted({source.name, taken.name, name})
 
 
 @pytest.mark.parametrize("changed", [{"fingerprint": {"other": 1}}, {"resume": False}])
@@ -98,35 +98,35 @@ def test_the_playable_part_of_a_job_goes_with_the_next_that_starts_afresh(
     make_video, tmp_path, changed
 ):
     source, target = make_video("in.mp4"), tmp_path / "o.mp4"
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     first = open_output(target, info, fingerprint=JOB)
-    fill(first, frames, [0])
+    write_segments(first, frames, [0])
     assert first.salvage() is not None
     first.release()
     options = {"fingerprint": JOB, "resume": True, **changed}
     again = open_output(target, info, **options)
-    assert again.complete == ()
-    fill(again, frames)
+    assert again.complete_segments == ()
+    write_segments(again, frames)
     again.finish(3)
-    assert names(tmp_path) == ["in.mp4", "o.mp4"]
+    assert file_names(tmp_path) == ["in.mp4", "o.mp4"]
 
 
 def test_a_playable_part_that_is_read_now_stays(make_video, tmp_path):
     source = make_video("in.mp4")
-    info, frames, target = probe(source), read(source), tmp_path / "o.mp4"
+    info, frames, target = probe(source), read_frames(source), tmp_path / "o.mp4"
     first = open_output(target, info, fingerprint=JOB)
-    fill(first, frames, [0])
+    write_segments(first, frames, [0])
     part = tmp_path / "o.partial.mp4"
     assert first.salvage() is not None and part.exists()
     content = part.read_bytes()
-    again = open_output(target, info, resume=True, fingerprint=JOB, reads={"masks": part})
-    fill(again, frames, [1])
+    again = open_output(target, info, resume=True, fingerprint=JOB, input_paths={"masks": part})
+    write_segments(again, frames, [1])
     kept = again.salvage()
     assert kept is not None and kept.path.name == "o.partial-2.mp4"
-    fill(again, frames, [2])
+    write_segments(again, frames, [2])
     again.finish(3)
     assert part.read_bytes() == content
-    assert names(tmp_path) == ["in.mp4", "o.mp4", "o.partial.mp4"]
+    assert file_names(tmp_path) == ["in.mp4", "o.mp4", "o.partial.mp4"]
 
 
 SECOND = """
@@ -136,7 +136,7 @@ from outtake.video.write.output import open_output
 source, target = sys.argv[1:]
 with open_clip(source) as clip:
     output = open_output(target, clip.info, fingerprint={"a": 1})
-    with output.segment(0) as first, output.segment(1) as second:
+    with output.open_segment(0) as first, output.open_segment(1) as second:
         for index, frame in enumerate(clip):
             (first if index < 11 else second).write(frame)
             if index == 10:
@@ -156,18 +156,18 @@ def test_another_process_keeps_its_output_until_it_ends(make_video, tmp_path):
     )  # fmt: skip
     try:
         assert other.stdout is not None and other.stdout.readline() == "writing\n"
-        there = names(part)
+        there = file_names(part)
         assert any(".tmp-" in name for name in there)
         for resume in (True, False):
             with pytest.raises(OutputError, match=r"another process is writing to .*o\.mp4;"):
                 open_output(target, info, resume=resume, fingerprint={"a": 1})
-        assert names(part) == there
+        assert file_names(part) == there
     finally:
         other.kill()
         other.communicate()
     again = open_output(target, info, resume=True, fingerprint={"a": 1})
-    assert again.complete == (0,)
-    assert not any(".tmp-" in name for name in names(part))
+    assert again.complete_segments == (0,)
+    assert not any(".tmp-" in name for name in file_names(part))
 
 
 def test_an_output_is_held_until_it_is_let_go(make_video, tmp_path):
@@ -195,9 +195,9 @@ def test_without_locks_on_a_file_system_work_goes_on(make_video, tmp_path, monke
     monkeypatch.setattr(fcntl, "lockf", unknown)
     source = make_video("in.mp4")
     output = open_output(tmp_path / "o.mp4", probe(source))
-    fill(output, read(source))
+    write_segments(output, read_frames(source))
     assert output.finish(3) == 30
-    assert names(tmp_path) == ["in.mp4", "o.mp4"]
+    assert file_names(tmp_path) == ["in.mp4", "o.mp4"]
 
 
 @contextmanager
@@ -222,7 +222,7 @@ def killed_at(operation: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
 def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_path, monkeypatch):
     source = make_video("in.mp4", size=(48, 32))
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     targets = ("o.mp4", "o.confidence.mp4")
 
     def both(folder: Path) -> list[Output]:
@@ -232,7 +232,7 @@ def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_p
 
     (tmp_path / "ready").mkdir()
     for output in both(tmp_path / "ready"):
-        fill(output, frames)
+        write_segments(output, frames)
     outcomes = []
     for operation in range(200):
         folder = tmp_path / str(operation)
@@ -240,7 +240,7 @@ def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_p
         outputs = both(folder)
         with killed_at(operation, monkeypatch) as done:
             try:
-                finish_all(outputs, 3)
+                finish_outputs(outputs, 3)
             except KeyboardInterrupt:
                 pass
             else:
@@ -249,43 +249,43 @@ def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_p
         for output in outputs:
             output.release()
         try:
-            assert finish_all(both(folder), 3) == 30
+            assert finish_outputs(both(folder), 3) == 30
             outcomes.append("went on")
         except OutputError as error:
             assert "o.mp4 exists; set overwrite=true" in str(error)
             outcomes.append("was there")
-        assert names(folder) == sorted(targets)
-        assert all(len(read(folder / name)) == 30 for name in targets)
+        assert file_names(folder) == sorted(targets)
+        assert all(len(read_frames(folder / name)) == 30 for name in targets)
     else:
         pytest.fail("it never came to its end")
-    assert names(folder) == sorted(targets)
+    assert file_names(folder) == sorted(targets)
     assert outcomes == sorted(outcomes, reverse=True) and len(set(outcomes)) == 2
 
 
 def test_where_one_output_can_not_be_finished_none_appears(make_video, tmp_path):
     source = make_video("in.mp4")
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     outputs = [open_output(tmp_path / name, info) for name in ("a.mp4", "b.mp4")]
     for output in outputs:
-        fill(output, frames)
+        write_segments(output, frames)
     data = tmp_path / "b.mp4.part" / "00001.mkv"
     content = data.read_bytes()
     data.write_bytes(b"no film")
     with pytest.raises(OutputError, match=r"can not write .*b\.mp4"):
-        finish_all(outputs, 3)
-    assert names(tmp_path) == ["a.mp4.part", "b.mp4.part", "in.mp4"]
+        finish_outputs(outputs, 3)
+    assert file_names(tmp_path) == ["a.mp4.part", "b.mp4.part", "in.mp4"]
     assert not list(tmp_path.glob("*.part/joined*"))
     data.write_bytes(content)
-    assert finish_all(outputs, 3) == 30
+    assert finish_outputs(outputs, 3) == 30
 
 
 def test_another_job_does_not_replace_what_a_killed_one_had_finished(
     make_video, tmp_path, monkeypatch
 ):
     source, target = make_video("in.mp4"), tmp_path / "o.mp4"
-    info, frames = probe(source), read(source)
+    info, frames = probe(source), read_frames(source)
     output = open_output(target, info, fingerprint=JOB)
-    fill(output, frames)
+    write_segments(output, frames)
     with killed_at(2, monkeypatch), pytest.raises(KeyboardInterrupt):
         output.finish(3)
     assert target.exists()
@@ -299,7 +299,7 @@ def test_an_output_without_segments_is_discarded_without_a_trace(make_video, tmp
     output = open_output(tmp_path / "o.mp4", info)
     assert not output.has_segments()
     output.discard()
-    assert names(tmp_path) == ["in.mp4"]
+    assert file_names(tmp_path) == ["in.mp4"]
     output.discard()
     output.release()
     assert not output.has_segments()

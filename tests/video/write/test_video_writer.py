@@ -10,7 +10,7 @@ import pytest
 from outtake.core.errors import OutputError, VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.read.clip import open_clip
-from outtake.video.read.inputs import Source
+from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import probe
 from outtake.video.write.output import check_target
 from outtake.video.write.video_writer import open_writer
@@ -280,18 +280,18 @@ def test_no_output_is_written_over_what_is_read(make_video, tmp_path, name, read
     else:
         given = [tmp_path / path for path in reads]
     with pytest.raises(OutputError, match=message):
-        check_target(tmp_path / name, source, overwrite=True, reads=given)
-    check_target(tmp_path / "other.mp4", source, reads=given)
+        check_target(tmp_path / name, source, overwrite=True, input_paths=given)
+    check_target(tmp_path / "other.mp4", source, input_paths=given)
 
 
 def test_no_image_of_a_list_is_written_over(tmp_path):
     images = (tmp_path / "a" / "1.png", tmp_path / "b" / "00000.png")
-    source = Source(tmp_path / "a", images)
+    source = VideoInput(tmp_path / "a", images)
     for name in ("a", "b"):
         with pytest.raises(OutputError, match="is the input; name another file"):
             check_target(tmp_path / name, source, overwrite=True)
     # A run's own folder, or the one that the images lie in, is a good place for a video.
-    check_target(tmp_path / "a" / "out.mp4", source, reads={"checkpoint": tmp_path / "a"})
+    check_target(tmp_path / "a" / "out.mp4", source, input_paths={"checkpoint": tmp_path / "a"})
 
 
 def test_a_link_to_the_input_is_the_input(make_video, tmp_path):
@@ -301,4 +301,4 @@ def test_a_link_to_the_input_is_the_input(make_video, tmp_path):
         check_target(tmp_path / "link.mp4", source, overwrite=True)
     with pytest.raises(OutputError, match="is masks="):
         check_target(source, tmp_path / "x.mp4", overwrite=True,
-                     reads={"masks": tmp_path / "link.mp4"})  # fmt: skip
+                     input_paths={"masks": tmp_path / "link.mp4"})  # fmt: skip

@@ -11,20 +11,20 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.video.read.probe import track_duration_s
-from outtake.video.read.timestamps import Clock
+from outtake.video.read.timestamps import TimestampTracker
 
 # Broadcast formats: frames last equally long, and a packet that is lost leaves no other trace.
-_EVEN = ("mpegts", "mpeg")
+_CONSTANT_RATE_CONTAINERS = ("mpegts", "mpeg")
 
 log = logging.getLogger(__name__)
 
 
 # Longer than muxers can count is no duration.
-_MOST_TICKS = 2**31 - 1
+_MAX_TICKS = 2**31 - 1
 
 
-def last_hold(
-    container: InputContainer, stream: VideoStream, clock: Clock, first_s: Fraction
+def last_frame_duration(
+    container: InputContainer, stream: VideoStream, clock: TimestampTracker, first_s: Fraction
 ) -> int | None:
     """Return, at the end of the file, how long its last frame is shown.
 
@@ -37,21 +37,21 @@ def last_hold(
     Returns:
         In units of the track's time base; None where the container does not say it.
     """
-    hold = clock.last_frame_duration
-    if "mov" in container.format.name and not clock.is_last_stored:
+    duration = clock.last_frame_duration
+    if "mov" in container.format.name and not clock.is_last_decoded:
         # MP4 says how long a frame is until the one that is decoded next, not shown next.
         length_s = stream.duration * clock.time_base if stream.duration else Fraction(0)
-        hold = clock.left_until(first_s + length_s)
-        hold = hold if hold > clock.step else None
-    return hold if hold and 0 < hold <= _MOST_TICKS else None
+        duration = clock.duration_until(first_s + length_s)
+        duration = duration if duration > clock.frame_step else None
+    return duration if duration and 0 < duration <= _MAX_TICKS else None
 
 
-def check_end(
+def check_not_truncated(
     container: InputContainer,
     stream: VideoStream,
-    clock: Clock,
+    clock: TimestampTracker,
     expected: int,
-    hold: int | None = None,
+    last_frame_duration: int | None = None,
 ) -> None:
     """Find out, at the end of the file, whether that was all.
 
@@ -60,7 +60,7 @@ def check_end(
         stream: the track of it,
         clock: and the times of its frames.
         expected: how many packets an index names.
-        hold: as :func:`last_hold` returned it.
+        last_frame_duration: as :func:`last_frame_duration` returned it.
 
     Raises:
         VideoError: it was not.
@@ -74,13 +74,13 @@ def check_end(
     promised_s = track_duration_s(stream)
     if not promised_s and container.duration and len(container.streams) == 1:
         promised_s = container.duration / av.time_base
-    if promised_s and clock.falls_short_of(promised_s, hold):
+    if promised_s and clock.is_truncated(promised_s, last_frame_duration):
         log.warning(
             "%s: the last frame is at %.3f s, but the file says that it lasts %.3f s; it may "
             "be damaged", clock.path, clock.end_s, promised_s,
         )  # fmt: skip
-    elif clock.hole_s is not None and container.format.name in _EVEN:
+    elif clock.gap_s is not None and container.format.name in _CONSTANT_RATE_CONTAINERS:
         log.warning(
             "%s: a frame is missing after %.3f s; the file may be damaged",
-            clock.path, clock.hole_s,
+            clock.path, clock.gap_s,
         )  # fmt: skip

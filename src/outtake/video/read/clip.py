@@ -9,14 +9,14 @@ from typing import Protocol, Self
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.read.frame_selection import Selection
-from outtake.video.read.image_sequence import ImageFolder
-from outtake.video.read.inputs import Source, sources_of
+from outtake.video.read.frame_selection import FrameSelection
+from outtake.video.read.image_sequence import ImageSequence
+from outtake.video.read.inputs import VideoInput, expand_inputs
 from outtake.video.read.open_media import open_container
 from outtake.video.read.probe import VideoInfo, is_live
 from outtake.video.read.reader import VideoReader
-from outtake.video.read.safety_limits import Limits
-from outtake.video.read.stream_reader import LiveReader
+from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.stream_reader import StreamReader
 
 
 class Clip(Protocol):
@@ -51,20 +51,20 @@ class Clip(Protocol):
 
 
 def open_clip(
-    source: str | Path | Source | Sequence[str | Path],
+    source: str | Path | VideoInput | Sequence[str | Path],
     fps: float = 25,
     *,
     start: str | float | None = None,
     end: str | float | None = None,
     every: int = 1,
     skip: int = 0,
-    limits: Limits | None = None,
-    deep: bool = True,
+    limits: SafetyLimits | None = None,
+    high_bit_depth: bool = True,
 ) -> Clip:
     """Return a video file, images, a stream or a camera as a sequence of frames.
 
     Args:
-        source: anything that :func:`outtake.video.read.inputs.sources_of` takes and that is one
+        source: anything that :func:`outtake.video.read.inputs.expand_inputs` takes and that is one
             clip.
         fps: of images.
         start: frames before this are left out: seconds, or ``hh:mm:ss.fff``, counted from the
@@ -73,31 +73,42 @@ def open_clip(
         every: each how many frames of what is left one is taken.
         skip: how many of the selected frames are done already; they are decoded and not given out.
         limits: what the source may ask for.
-        deep: give 16 bits per component beside the 8, where the source has more than 8.
+        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
 
     Raises:
         VideoError: it does not exist, can not be read as a clip, or the selection is empty.
         ConfigError: a selection that can not be.
     """
-    selection = Selection.of(start, end, every, skip)
-    limits = limits or Limits()
-    clip = source if isinstance(source, Source) else _one(source)
+    selection = FrameSelection.from_config(start, end, every, skip)
+    limits = limits or SafetyLimits()
+    clip = source if isinstance(source, VideoInput) else _expand_single_input(source)
     if clip.images:
-        return ImageFolder(
-            clip.path, fps, files=clip.images, selection=selection, limits=limits, deep=deep
+        return ImageSequence(
+            clip.path,
+            fps,
+            files=clip.images,
+            selection=selection,
+            limits=limits,
+            high_bit_depth=high_bit_depth,
         )
     if clip.address:
         container = open_container(clip.address, limits)
         if is_live(container, clip.address):
-            return LiveReader(
-                clip.address, container, selection=selection, limits=limits, deep=deep
+            return StreamReader(
+                clip.address,
+                container,
+                selection=selection,
+                limits=limits,
+                high_bit_depth=high_bit_depth,
             )
         container.close()
-    return VideoReader(clip.address or clip.path, selection=selection, limits=limits, deep=deep)
+    return VideoReader(
+        clip.address or clip.path, selection=selection, limits=limits, high_bit_depth=high_bit_depth
+    )
 
 
-def _one(value: str | Path | Sequence[str | Path]) -> Source:
-    clips = sources_of(value)
+def _expand_single_input(value: str | Path | Sequence[str | Path]) -> VideoInput:
+    clips = expand_inputs(value)
     if len(clips) > 1:
         names = ", ".join(clip.path.name for clip in clips[:3])
         raise VideoError(f"{value} are {len(clips)} clips ({names}, ...); one is taken here")

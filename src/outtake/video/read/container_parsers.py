@@ -20,7 +20,7 @@ _RIFF_UNKNOWN = 0xFFFFFFFF
 _IVF_HEADER_BYTES, _IVF_FRAME_BYTES = 32, 12
 
 
-class Broken(Exception):
+class BrokenStructureError(Exception):
     """The parts of a file stop to follow on one another.
 
     Attributes:
@@ -32,7 +32,7 @@ class Broken(Exception):
         self.position = position
 
 
-def flv_end(file: BinaryIO, size: int) -> int:
+def find_flv_end(file: BinaryIO, size: int) -> int:
     """Follow the tags of a Flash video: each is followed by its own length."""
     file.seek(5)
     position = int.from_bytes(file.read(4), "big") + 4
@@ -40,33 +40,33 @@ def flv_end(file: BinaryIO, size: int) -> int:
         file.seek(position)
         head = file.read(_FLV_TAG_BYTES)
         if head[0] & 0x1F not in _FLV_TAGS:
-            raise Broken(position)
+            raise BrokenStructureError(position)
         if len(head) < _FLV_TAG_BYTES:
             return position + _FLV_TAG_BYTES
         length = _FLV_TAG_BYTES + int.from_bytes(head[1:4], "big")
         file.seek(position + length)
         told = file.read(4)
         if len(told) == 4 and int.from_bytes(told, "big") not in (length, 0):
-            raise Broken(position)
+            raise BrokenStructureError(position)
         position += length + 4
     return position
 
 
-def gif_end(file: BinaryIO, size: int) -> int:
+def find_gif_end(file: BinaryIO, size: int) -> int:
     """Follow the blocks of a GIF (GIF89a) to its trailer."""
     file.seek(10)
-    position = 13 + _gif_colours(file.read(1))
+    position = 13 + _gif_palette_bytes(file.read(1))
     while position < size:
         file.seek(position)
         kind = file.read(1)[0]
         if kind == _GIF_TRAILER:
             return size
         if kind == _GIF_IMAGE:
-            position += 10 + _gif_colours(file.read(9)[8:]) + 1
+            position += 10 + _gif_palette_bytes(file.read(9)[8:]) + 1
         elif kind == _GIF_EXTENSION:
             position += 2
         else:
-            raise Broken(position)
+            raise BrokenStructureError(position)
         length = 1
         while length and position < size:
             file.seek(position)
@@ -75,12 +75,12 @@ def gif_end(file: BinaryIO, size: int) -> int:
     return position + 1
 
 
-def _gif_colours(flags: bytes) -> int:
+def _gif_palette_bytes(flags: bytes) -> int:
     """Return the bytes of the table of colours that a descriptor announces."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
-def asf_end(file: BinaryIO, size: int) -> int:
+def find_asf_end(file: BinaryIO, size: int) -> int:
     """Read the length that an ASF or WMV file names, unless it is a broadcast."""
     file.seek(0)
     head = file.read(4096)
@@ -92,14 +92,14 @@ def asf_end(file: BinaryIO, size: int) -> int:
     return size if flags & _ASF_BROADCAST else max(promised, size)
 
 
-def ogg_end(file: BinaryIO, size: int) -> int:
+def find_ogg_end(file: BinaryIO, size: int) -> int:
     """Follow the pages of an Ogg file (RFC 3533); the last of each track is marked."""
     position, running = 0, set()
     while position < size:
         file.seek(position)
         head = file.read(27)
         if head[:4] != b"OggS"[: len(head)]:
-            raise Broken(position)
+            raise BrokenStructureError(position)
         if len(head) < 27:
             return position + 27
         track = head[14:18]
@@ -110,7 +110,7 @@ def ogg_end(file: BinaryIO, size: int) -> int:
     return position + 27 * bool(running)
 
 
-def ivf_end(file: BinaryIO, size: int) -> int:
+def find_ivf_end(file: BinaryIO, size: int) -> int:
     """Follow the frames of an IVF file."""
     position = _IVF_HEADER_BYTES
     while position < size:
@@ -122,7 +122,7 @@ def ivf_end(file: BinaryIO, size: int) -> int:
     return position
 
 
-def riff_end(file: BinaryIO, size: int) -> int:
+def find_riff_end(file: BinaryIO, size: int) -> int:
     """Follow the chunks of an AVI file; one over 1 GB is several RIFF chunks in a row (OpenDML)."""
     position = 0
     while position < size:
@@ -133,11 +133,11 @@ def riff_end(file: BinaryIO, size: int) -> int:
             return size
         position += 8 + length + length % 2
         if position <= size:
-            _follow_riff(file, position - length - length % 2 + 4, position)
+            _check_riff_chunks(file, position - length - length % 2 + 4, position)
     return position
 
 
-def _follow_riff(file: BinaryIO, position: int, end: int) -> None:
+def _check_riff_chunks(file: BinaryIO, position: int, end: int) -> None:
     """Raise where the chunks between two bytes do not follow on one another."""
     while position + 8 <= end:
         file.seek(position)
@@ -145,7 +145,7 @@ def _follow_riff(file: BinaryIO, position: int, end: int) -> None:
         length = int.from_bytes(header[4:8], "little")
         inside = position + 8 + length
         if not all(32 <= byte < 127 for byte in header[:4]) or inside > end:
-            raise Broken(position)
+            raise BrokenStructureError(position)
         if header[:4] == b"LIST" and header[8:12] in (b"movi", b"rec "):
-            _follow_riff(file, position + 12, inside)
+            _check_riff_chunks(file, position + 12, inside)
         position = inside + length % 2

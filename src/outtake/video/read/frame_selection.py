@@ -10,16 +10,16 @@ from typing import Self
 
 from outtake.core.errors import ConfigError, VideoError
 from outtake.video.read.probe import VideoInfo
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.safety_limits import SafetyLimits
 
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
+_TIME_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
 # A header may be off by a little, so only what lies clearly behind the end is refused unread.
-_MARGIN_S = 1
+_HEADER_TOLERANCE_S = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class FrameSelection:
     """A part of a clip.
 
     Attributes:
@@ -36,7 +36,7 @@ class Selection:
     skip: int = 0
 
     @classmethod
-    def of(
+    def from_config(
         cls,
         start: str | float | None = None,
         end: str | float | None = None,
@@ -48,7 +48,7 @@ class Selection:
         Raises:
             ConfigError: a value that is no time or no count, or an end that is not after the start.
         """
-        start_s, end_s = _time("start", start), _time("end", end)
+        start_s, end_s = _parse_time("start", start), _parse_time("end", end)
         if end_s is not None and end_s <= (start_s or 0):
             raise ConfigError(f"end={end}: must be after start={start or 0}")
         for key, count, least in (("every", every, 1), ("skip", skip, 0)):
@@ -56,7 +56,7 @@ class Selection:
                 raise ConfigError(f"{key}={count}: must be a whole number, {least} or more")
         return cls(start_s, end_s, every, skip)
 
-    def applied(self, info: VideoInfo, first_s: Fraction, limits: Limits) -> VideoInfo:
+    def apply_to(self, info: VideoInfo, first_s: Fraction, limits: SafetyLimits) -> VideoInfo:
         """Return what a clip is when only this part of it is read.
 
         Args:
@@ -69,8 +69,8 @@ class Selection:
         """
         whole_s = info.duration_s
         start_s = self.start_s or Fraction(0)
-        if whole_s is not None and start_s > whole_s + _MARGIN_S:
-            raise self.empty(info, whole_s)
+        if whole_s is not None and start_s > whole_s + _HEADER_TOLERANCE_S:
+            raise self.empty_error(info, whole_s)
         ends = [Fraction(str(end)) for end in (self.end_s, whole_s) if end is not None]
         part_s = float(max(min(ends) - start_s, Fraction(0))) if ends else None
         frames = info.frames
@@ -90,7 +90,7 @@ class Selection:
             end_s=None if self.end_s is None else float(first_s + self.end_s),
         )
 
-    def empty(self, info: VideoInfo, length_s: float) -> VideoError:
+    def empty_error(self, info: VideoInfo, length_s: float) -> VideoError:
         """Return the error for a selection without a frame, of a clip of this length."""
         asked = ", ".join(
             f"{key}={float(value):g}"
@@ -103,7 +103,7 @@ class Selection:
         )
 
 
-class Picker:
+class FrameFilter:
     """Walks along a clip and says which frames the selection takes.
 
     Args:
@@ -114,7 +114,7 @@ class Picker:
     """
 
     def __init__(
-        self, selection: Selection, first_s: Fraction, limits: Limits, info: VideoInfo
+        self, selection: FrameSelection, first_s: Fraction, limits: SafetyLimits, info: VideoInfo
     ) -> None:
         self._selection = selection
         self._limits = limits
@@ -124,11 +124,11 @@ class Picker:
         self._inside = 0
         self._selected = 0
 
-    def is_past(self, time_s: Fraction) -> bool:
+    def is_past_end(self, time_s: Fraction) -> bool:
         """Return whether a frame lies behind the selection, and so all that follow."""
         return self._end_s is not None and time_s >= self._end_s
 
-    def takes(self, time_s: Fraction) -> bool:
+    def accepts(self, time_s: Fraction) -> bool:
         """Count a frame that is not past, and return whether it is to be given out.
 
         Raises:
@@ -145,20 +145,20 @@ class Picker:
             self._limits.check_length(self._info.path, self._selected, length_s)
         return self._selected > self._selection.skip
 
-    def check(self, length_s: float) -> None:
+    def check_not_empty(self, length_s: float) -> None:
         """Complain if nothing was selected of a clip of this length.
 
         Raises:
             VideoError: the selection is empty.
         """
         if not self._selected:
-            raise self._selection.empty(self._info, max(length_s, self._info.duration_s or 0))
+            raise self._selection.empty_error(self._info, max(length_s, self._info.duration_s or 0))
 
 
-def _time(key: str, value: str | float | None) -> Fraction | None:
+def _parse_time(key: str, value: str | float | None) -> Fraction | None:
     if value is None:
         return None
-    match = _CLOCK.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    match = _TIME_PATTERN.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
     if (
         match is None
         or (match[2] and Fraction(match[3]) >= 60)

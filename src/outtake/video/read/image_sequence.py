@@ -19,18 +19,18 @@ from PIL import Image, UnidentifiedImageError
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.read.frame_selection import Picker, Selection
-from outtake.video.read.input_digest import files_digest
-from outtake.video.read.inputs import Source, sources_of
+from outtake.video.read.frame_selection import FrameFilter, FrameSelection
+from outtake.video.read.input_digest import sha256_of_images
+from outtake.video.read.inputs import VideoInput, expand_inputs
 from outtake.video.read.probe import VideoInfo
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.safety_limits import SafetyLimits
 
 log = logging.getLogger(__name__)
 
-Picture = NDArray[np.uint8] | NDArray[np.uint16]
+RgbImage = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-class ImageFolder:
+class ImageSequence:
     """Images as an iterable of frames: those of a folder in natural order (2 before 10), or a list.
 
     Args:
@@ -39,7 +39,7 @@ class ImageFolder:
         files: the images, in the order of showing.
         selection: which are given out; all by default. Frame n is at the time n / ``fps``.
         limits: what an image may ask for.
-        deep: give 16 bits per component beside the 8, where the first image has 16.
+        high_bit_depth: give 16 bits per component beside the 8, where the first image has 16.
 
     Attributes:
         info: what the selected part of the clip is.
@@ -55,19 +55,19 @@ class ImageFolder:
         fps: float = 25,
         *,
         files: Sequence[Path] | None = None,
-        selection: Selection | None = None,
-        limits: Limits | None = None,
-        deep: bool = True,
+        selection: FrameSelection | None = None,
+        limits: SafetyLimits | None = None,
+        high_bit_depth: bool = True,
     ) -> None:
         self.path = Path(path)
-        if not (fps > 0 and math.isfinite(fps) and (rate := _rate(fps))):
+        if not (fps > 0 and math.isfinite(fps) and (rate := _to_frame_rate(fps))):
             raise VideoError(f"fps={fps}: a folder of images needs a rate above 0")
-        self.files = [*files] if files is not None else [*_folder(self.path).images]
-        self._selection = selection or Selection()
-        self._limits = limits or Limits()
-        first = _read(self.files[0], self._limits)
+        self.files = [*files] if files is not None else [*_folder_input(self.path).images]
+        self._selection = selection or FrameSelection()
+        self._limits = limits or SafetyLimits()
+        first = _read_image(self.files[0], self._limits)
         height, width = first.shape[:2]
-        self._whole = VideoInfo(
+        self._whole_info = VideoInfo(
             path=self.path,
             width=width,
             height=height,
@@ -79,8 +79,8 @@ class ImageFolder:
             pix_fmt="rgb48le" if first.dtype == np.uint16 else "rgb24",
             bit_depth=16 if first.dtype == np.uint16 else 8,
         )
-        self.info: VideoInfo = self._selection.applied(self._whole, Fraction(0), self._limits)
-        self._deep = deep and self.info.bit_depth > 8
+        self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
+        self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         self._warned = False
 
     def __enter__(self) -> Self:
@@ -95,55 +95,58 @@ class ImageFolder:
         """Nothing stays open between frames."""
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        picker = Picker(self._selection, Fraction(0), self._limits, self._whole)
+        frame_filter = FrameFilter(self._selection, Fraction(0), self._limits, self._whole_info)
         for index, file in enumerate(self.files):
             time_s = index * self.info.time_base
-            if picker.is_past(time_s):
+            if frame_filter.is_past_end(time_s):
                 break
-            if picker.takes(time_s):
-                yield self._timed(file, index)
-        picker.check(len(self.files) * float(self.info.time_base))
+            if frame_filter.accepts(time_s):
+                yield self._to_timed_frame(file, index)
+        frame_filter.check_not_empty(len(self.files) * float(self.info.time_base))
 
     def digest(self) -> str:
         """Return what identifies the images: SHA-256 over their names and their content."""
-        return files_digest(self.files)
+        return sha256_of_images(self.files)
 
-    def _timed(self, file: Path, index: int) -> TimedFrame:
-        picture = _read(file, self._limits)
-        if picture.shape[:2] != (self.info.height, self.info.width):
+    def _to_timed_frame(self, file: Path, index: int) -> TimedFrame:
+        rgb = _read_image(file, self._limits)
+        if rgb.shape[:2] != (self.info.height, self.info.width):
             raise VideoError(
-                f"{file} is {picture.shape[1]}x{picture.shape[0]}, but {self.files[0].name} is "
+                f"{file} is {rgb.shape[1]}x{rgb.shape[0]}, but {self.files[0].name} is "
                 f"{self.info.width}x{self.info.height}; images of a clip must agree"
             )
-        if picture.dtype != np.uint16:
-            image = np.asarray(picture, np.uint8)
+        if rgb.dtype != np.uint16:
+            image = np.asarray(rgb, np.uint8)
             return TimedFrame(
-                image, index, self.info.time_base, image * np.uint16(257) if self._deep else None
+                image,
+                index,
+                self.info.time_base,
+                image * np.uint16(257) if self._high_bit_depth else None,
             )
         if self.info.bit_depth == 8 and not self._warned:
             self._warned = True
             log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
-        image = np.asarray(cv2.convertScaleAbs(picture, alpha=1 / 257), np.uint8)
-        deep = np.asarray(picture, np.uint16) if self._deep else None
-        return TimedFrame(image, index, self.info.time_base, deep)
+        image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
+        image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
+        return TimedFrame(image, index, self.info.time_base, image16)
 
 
-def _rate(fps: float) -> Fraction:
+def _to_frame_rate(fps: float) -> Fraction:
     # An image an hour has no fraction that containers know: the times of frames are what counts.
     exact = Fraction(fps)
     return exact.limit_denominator(1001) or exact.limit_denominator(10**6)
 
 
-def _folder(path: Path) -> Source:
-    (source,) = sources_of([path])
+def _folder_input(path: Path) -> VideoInput:
+    (source,) = expand_inputs([path])
     return source
 
 
-def _read(file: Path, limits: Limits) -> Picture:
+def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
     """Return an image as RGB, uint8 or uint16 (H, W, 3)."""
     damaged = VideoError(f"can not read image {file}: it is damaged or not an image")
     try:
-        _check_header(file, limits)
+        _check_image_header(file, limits)
         data = np.fromfile(file, np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except (UnidentifiedImageError, ValueError, SyntaxError, cv2.error) as error:
@@ -154,14 +157,14 @@ def _read(file: Path, limits: Limits) -> Picture:
         raise damaged
     if image.dtype not in (np.uint8, np.uint16):
         raise VideoError(f"{file} has {image.dtype} components; 8 or 16 bits are read")
-    rgb: Picture = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    rgb: RgbImage = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return rgb
 
 
-def _check_header(file: Path, limits: Limits) -> None:
+def _check_image_header(file: Path, limits: SafetyLimits) -> None:
     """Refuse what its header says can not be read, before a pixel is decoded."""
     if file.suffix.lower() in (".tif", ".tiff"):
-        _check_tiff(file, limits)
+        _check_tiff_header(file, limits)
         return
     try:
         with warnings.catch_warnings():
@@ -176,7 +179,7 @@ def _check_header(file: Path, limits: Limits) -> None:
             ) from error
 
 
-def _check_tiff(file: Path, limits: Limits) -> None:
+def _check_tiff_header(file: Path, limits: SafetyLimits) -> None:
     try:
         with tifffile.TiffFile(file) as tiff:
             page = tiff.pages.first

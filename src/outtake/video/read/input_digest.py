@@ -9,7 +9,7 @@ from pathlib import Path
 from outtake.core.errors import VideoError
 
 
-def file_digest(path: Path) -> str:
+def sha256_of_input(path: Path) -> str:
     """Return the SHA-256 of a file's content, read piece by piece.
 
     Raises:
@@ -22,15 +22,15 @@ def file_digest(path: Path) -> str:
         raise VideoError(f"can not read {path}: {error.strerror}") from error
 
 
-def files_digest(paths: Iterable[Path]) -> str:
+def sha256_of_images(paths: Iterable[Path]) -> str:
     """Return the SHA-256 over name and content of files, in their order.
 
     Raises:
         VideoError: one can not be read.
     """
-    return text_digest("\n".join(f"{file_digest(path)} {path.name}" for path in paths))
+    return sha256_of_text("\n".join(f"{sha256_of_input(path)} {path.name}" for path in paths))
 
 
-def text_digest(text: str) -> str:
+def sha256_of_text(text: str) -> str:
     """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outtake.core.errors import VideoError
-from outtake.video.read.open_media import nearby
-from outtake.video.read.stream_address import PROTOCOLS, is_camera, is_url, shown
+from outtake.video.read.open_media import suggest_nearby
+from outtake.video.read.stream_address import STREAM_PROTOCOLS, is_camera, is_url, redact_address
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEO_SUFFIXES = (
@@ -19,13 +19,13 @@ VIDEO_SUFFIXES = (
     ".vob", ".flv", ".gif", ".wmv", ".asf", ".ogv", ".ogg", ".mxf", ".nut", ".ivf", ".3gp",
     ".dv", ".h264", ".264", ".h265", ".265", ".hevc", ".y4m",
 )  # fmt: skip
-_MAGIC = re.compile(r"[*?\[]")
+_GLOB_CHARACTERS = re.compile(r"[*?\[]")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class VideoInput:
     """One clip that can be opened.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source:
         return name if self.images or self.address else self.path.stem
 
 
-def sources_of(value: str | Path | Sequence[str | Path], key: str = "input") -> list[Source]:
+def expand_inputs(value: str | Path | Sequence[str | Path], key: str = "input") -> list[VideoInput]:
     """Return the clips that a file, folder, glob, list, camera or address stands for.
 
     Images, by a glob or a list, are one clip; videos are one each.
@@ -62,8 +62,8 @@ def sources_of(value: str | Path | Sequence[str | Path], key: str = "input") -> 
     values = [*value] if isinstance(value, Sequence) and several else [value]
     if not values:
         raise VideoError(f"{key}=[]: the list is empty; name a video or images")
-    found = [source for entry in values for source in _named(str(entry), key)]
-    files = [source for source in found if _is_image(source)]
+    found = [source for entry in values for source in _expand_value(str(entry), key)]
+    files = [source for source in found if _is_single_image(source)]
     if not files:
         return found
     if len(files) < len(found):
@@ -72,72 +72,74 @@ def sources_of(value: str | Path | Sequence[str | Path], key: str = "input") -> 
             f"{key} mixes images ({files[0].path.name}) and videos ({other.path.name}); give "
             "them in runs of their own"
         )
-    return [Source(files[0].path.parent, tuple(source.path for source in files))]
+    return [VideoInput(files[0].path.parent, tuple(source.path for source in files))]
 
 
-def _is_image(source: Source) -> bool:
+def _is_single_image(source: VideoInput) -> bool:
     return source.images == (source.path,)
 
 
-def _named(text: str, key: str) -> list[Source]:
+def _expand_value(text: str, key: str) -> list[VideoInput]:
     try:
-        return _expanded(text)
+        return _expand_text(text)
     except VideoError as error:
         if key == "input":
             raise
-        raise VideoError(f"{key}={shown(text)}: {error}") from error
+        raise VideoError(f"{key}={redact_address(text)}: {error}") from error
 
 
-def _expanded(text: str) -> list[Source]:
+def _expand_text(text: str) -> list[VideoInput]:
     if is_camera(text):
-        return [Source(Path(text), address=text)]
+        return [VideoInput(Path(text), address=text)]
     if is_url(text):
-        return [_stream(text)]
+        return [_input_from_url(text)]
     path = Path(text).expanduser()
-    if path.exists() or not _MAGIC.search(text):
-        return [_on_disk(path)]
-    paths = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural)
-    known = [entry for entry in paths if entry.is_dir() or _is_known(entry)]
+    if path.exists() or not _GLOB_CHARACTERS.search(text):
+        return [_input_from_path(path)]
+    paths = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural_sort_key)
+    known = [entry for entry in paths if entry.is_dir() or _is_media_file(entry)]
     if not known:
         there = f"{len(paths)} files match, none of them a video or an image" if paths else ""
-        raise VideoError(f"no clip: {there or 'nothing matches'} {text}{nearby(path)}")
+        raise VideoError(f"no clip: {there or 'nothing matches'} {text}{suggest_nearby(path)}")
     if len(known) < len(paths):
         log.info("%s: %d files are no videos or images", text, len(paths) - len(known))
-    return [_on_disk(entry) for entry in known]
+    return [_input_from_path(entry) for entry in known]
 
 
-def _is_known(path: Path) -> bool:
+def _is_media_file(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
 
-def _stream(url: str) -> Source:
+def _input_from_url(url: str) -> VideoInput:
     scheme = url.partition("://")[0].lower()
-    if scheme not in PROTOCOLS:
-        raise VideoError(f"{shown(url)}: unknown kind of stream; use {', '.join(PROTOCOLS)}")
-    return Source(Path(shown(url)), address=url)
+    if scheme not in STREAM_PROTOCOLS:
+        raise VideoError(
+            f"{redact_address(url)}: unknown kind of stream; use {', '.join(STREAM_PROTOCOLS)}"
+        )
+    return VideoInput(Path(redact_address(url)), address=url)
 
 
-def _on_disk(path: Path) -> Source:
+def _input_from_path(path: Path) -> VideoInput:
     if not path.exists():
-        raise VideoError(f"no such video: {path}{nearby(path)}")
+        raise VideoError(f"no such video: {path}{suggest_nearby(path)}")
     if path.is_dir():
-        return Source(path, _images_in(path))
+        return VideoInput(path, _list_images(path))
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return Source(path, (path,))
-    return Source(path)
+        return VideoInput(path, (path,))
+    return VideoInput(path)
 
 
-def _images_in(folder: Path) -> tuple[Path, ...]:
+def _list_images(folder: Path) -> tuple[Path, ...]:
     entries = [entry for entry in folder.glob("[!.]*") if entry.is_file()]
     images = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         videos = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES]
         hint = f"; for its {len(videos)} videos say '{folder}/*'" if videos else ""
         raise VideoError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}){hint}")
-    return tuple(sorted(images, key=natural))
+    return tuple(sorted(images, key=natural_sort_key))
 
 
-def natural(path: Path) -> list[list[tuple[int, int, str]]]:
+def natural_sort_key(path: Path) -> list[list[tuple[int, int, str]]]:
     """Return a key that sorts paths as people do: 2 before 10."""
     return [
         [

@@ -12,22 +12,22 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
-from outtake.video.read.safe_open import open_film
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.safe_open import open_video_file
+from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import (
+    ffmpeg_reason,
     is_camera,
     is_url,
     open_camera,
     open_stream,
-    reason,
-    shown,
+    redact_address,
 )
-from outtake.video.read.truncation import broken_at, missing_bytes
+from outtake.video.read.truncation import find_broken_byte, missing_bytes
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
 
 
-def open_container(source: Path | str, limits: Limits | None = None) -> InputContainer:
+def open_container(source: Path | str, limits: SafetyLimits | None = None) -> InputContainer:
     """Open a complete video file, or a stream or camera by its address.
 
     Args:
@@ -37,7 +37,7 @@ def open_container(source: Path | str, limits: Limits | None = None) -> InputCon
     Raises:
         VideoError: missing, not a video, or truncated; a stream that does not answer.
     """
-    limits = limits or Limits()
+    limits = limits or SafetyLimits()
     if isinstance(source, str) and is_camera(source):
         return open_camera(source, limits)
     if isinstance(source, str) and is_url(source):
@@ -45,7 +45,7 @@ def open_container(source: Path | str, limits: Limits | None = None) -> InputCon
     return _open_file(Path(source), limits)
 
 
-def nearby(path: Path) -> str:
+def suggest_nearby(path: Path) -> str:
     """Name what is there instead, so that a typing error is found at a glance."""
     parent = path.parent
     if not parent.is_dir():
@@ -55,7 +55,7 @@ def nearby(path: Path) -> str:
     return f"; {parent} holds {', '.join(found)}" if found else f"; {parent} is empty"
 
 
-def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
+def find_video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """Return the video track; cover art does not count.
 
     Raises:
@@ -64,31 +64,33 @@ def picture_stream(container: InputContainer, path: Path | str) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None:
-                raise VideoError(f"{shown(path)}: its video is of a codec that is not known")
+                raise VideoError(
+                    f"{redact_address(path)}: its video is of a codec that is not known"
+                )
             return stream
     kinds = sorted({str(stream.type) for stream in container.streams}) or ["nothing"]
-    raise VideoError(f"{shown(path)} has no video track; it holds {', '.join(kinds)}")
+    raise VideoError(f"{redact_address(path)} has no video track; it holds {', '.join(kinds)}")
 
 
-def _open_file(path: Path, limits: Limits) -> InputContainer:
+def _open_file(path: Path, limits: SafetyLimits) -> InputContainer:
     if not path.exists():
-        raise VideoError(f"no such video: {path}{nearby(path)}")
+        raise VideoError(f"no such video: {path}{suggest_nearby(path)}")
     if not path.is_file():
         raise VideoError(f"not a video file: {path}")
     try:
         state = path.stat()
-        _check_structure(path, state.st_size, state.st_mtime_ns)
-        return open_film(path, max_pixels=str(limits.max_pixels))
+        _check_not_truncated(path, state.st_size, state.st_mtime_ns)
+        return open_video_file(path, max_pixels=str(limits.max_pixels))
     except OSError as error:
         if isinstance(error, av.FFmpegError):
-            raise _unreadable(path, error) from error
+            raise _unreadable_error(path, error) from error
         raise VideoError(f"can not read {path}: {error.strerror or error}") from error
     except (av.FFmpegError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
 @lru_cache(maxsize=64)
-def _check_structure(path: Path, size: int, time_ns: int) -> None:
+def _check_not_truncated(path: Path, size: int, modified_ns: int) -> None:
     """Refuse a file that is not whole; it takes a while, so each state is looked at once."""
     lost = missing_bytes(path)
     if not size:
@@ -98,7 +100,7 @@ def _check_structure(path: Path, size: int, time_ns: int) -> None:
             f"{path} is truncated: {lost} of {size + lost} bytes are missing at its end; "
             "copy or record it again, or repair it with 'ffmpeg -i IN -c copy OUT'"
         )
-    broken = broken_at(path)
+    broken = find_broken_byte(path)
     if broken is not None:
         raise VideoError(
             f"{path} is damaged at byte {broken} of {size}; copy it again, or save what can "
@@ -106,11 +108,11 @@ def _check_structure(path: Path, size: int, time_ns: int) -> None:
         )
 
 
-def _unreadable(path: Path, error: Exception) -> VideoError:
+def _unreadable_error(path: Path, error: Exception) -> VideoError:
     with path.open("rb") as file:
         head = file.read(64).lstrip()
     if head.startswith(_PLAYLISTS):
         return VideoError(
             f"{path} is a list of other files, which is not followed; name the video itself"
         )
-    return VideoError(f"{path} is not a readable video or is truncated ({reason(error)})")
+    return VideoError(f"{path} is not a readable video or is truncated ({ffmpeg_reason(error)})")

@@ -15,11 +15,17 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.video.colour import ColourTags
 from outtake.video.orientation import Orientation
+from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
-from outtake.video.read.open_media import picture_stream as picture_stream
-from outtake.video.read.safe_open import ShowingTimes
-from outtake.video.read.safety_limits import Limits
-from outtake.video.read.stream_address import is_camera, is_url, reason, shown, silent
+from outtake.video.read.safe_open import PresentationTimes
+from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.stream_address import (
+    ffmpeg_reason,
+    is_camera,
+    is_url,
+    redact_address,
+    timeout_error,
+)
 
 
 @dataclass(frozen=True)
@@ -76,47 +82,49 @@ class VideoInfo:
     address: str | None = field(default=None, repr=False)
 
 
-def probe(source: str | Path, limits: Limits | None = None) -> VideoInfo:
+def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:
     """Describe a video file; its first frame is decoded, because only that knows the truth.
 
     Raises:
         VideoError: missing, not a video, no video track, empty, truncated, or frames that are too
             large.
     """
-    return look(source, limits)[0]
+    return probe_with_start(source, limits)[0]
 
 
-def look(source: str | Path, limits: Limits | None = None) -> tuple[VideoInfo, Fraction]:
+def probe_with_start(
+    source: str | Path, limits: SafetyLimits | None = None
+) -> tuple[VideoInfo, Fraction]:
     """Return what :func:`probe` does, and the time of the first frame in seconds."""
-    limits = limits or Limits()
+    limits = limits or SafetyLimits()
     with open_container(source, limits) as container:
-        stream = picture_stream(container, source)
+        stream = find_video_stream(container, source)
         check_header(source, stream, limits)
-        frame, pts = _first_frame(container, stream, shown(source), limits)
-        info = describe(source, container, stream, frame)
+        frame, pts = _decode_first_frame(container, stream, redact_address(source), limits)
+        info = describe_video(source, container, stream, frame)
         return info, pts * info.time_base
 
 
-def check_header(source: str | Path, stream: VideoStream, limits: Limits) -> None:
+def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
     """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
-    limits.check_size(shown(source), stream.width, stream.height)
+    limits.check_size(redact_address(source), stream.width, stream.height)
     stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
 
 
-def describe(
+def describe_video(
     source: str | Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame
 ) -> VideoInfo:
     """Describe a video from its container, track and first frame."""
-    orientation = _orientation(frame)
+    orientation = _read_orientation(frame)
     width, height = frame.width, frame.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if orientation.transpose:
         width, height, aspect = height, width, 1 / aspect
     fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-    duration_s = _duration_s(container, stream)
+    duration_s = _video_duration_s(container, stream)
     frames = stream.frames or (round(duration_s * fps) if duration_s else None)
     return VideoInfo(
-        path=Path(shown(source)),
+        path=Path(redact_address(source)),
         width=width,
         height=height,
         rotation=orientation.clockwise_degrees,
@@ -130,7 +138,7 @@ def describe(
         bit_depth=max(component.bits for component in frame.format.components),
         has_audio=bool(container.streams.audio),
         sample_aspect_ratio=aspect,
-        colour=ColourTags.of(frame),
+        colour=ColourTags.from_frame(frame),
         orientation=orientation,
         metadata=dict(container.metadata),
         live=is_live(container, source),
@@ -145,7 +153,7 @@ def is_live(container: InputContainer, source: str | Path) -> bool:
     return not container.duration and not any(s.duration for s in container.streams.video)
 
 
-def _orientation(frame: av.VideoFrame) -> Orientation:
+def _read_orientation(frame: av.VideoFrame) -> Orientation:
     matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
     found = Orientation.from_display_matrix(bytes(matrix)) if matrix is not None else None
     return found or Orientation()
@@ -159,26 +167,26 @@ def track_duration_s(stream: VideoStream) -> float | None:
     return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) if tag else None
 
 
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+def _video_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     whole_s = container.duration / av.time_base if container.duration else None
     return track_duration_s(stream) or whole_s
 
 
-def _first_frame(
-    container: InputContainer, stream: VideoStream, name: str, limits: Limits
+def _decode_first_frame(
+    container: InputContainer, stream: VideoStream, name: str, limits: SafetyLimits
 ) -> tuple[av.VideoFrame, int]:
     """Return the first frame and its time."""
-    times = ShowingTimes(container, stream)
+    times = PresentationTimes(container, stream)
     try:
         for packet in container.demux(stream):
-            times.of_packet(packet)
+            times.add_packet(packet)
             for frame in packet.decode():
-                return frame, times.of_frame(frame) or 0
+                return frame, times.time_of_frame(frame) or 0
     except av.ExitError as error:
-        raise silent(name, limits) from error
+        raise timeout_error(name, limits) from error
     except (av.FFmpegError, ValueError, EOFError) as error:
         # FFmpeg forgets a size that it was told not to take.
         large = f"; or its frames exceed limits.max_pixels={limits.max_pixels}"
-        why = reason(error) + (large if not stream.width else "")
+        why = ffmpeg_reason(error) + (large if not stream.width else "")
         raise VideoError(f"{name} has no readable frame ({why})") from error
     raise VideoError(f"{name} holds no frame")

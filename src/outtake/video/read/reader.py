@@ -16,17 +16,17 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.read.check_truncation import check_end, last_hold
-from outtake.video.read.convert import converted
-from outtake.video.read.frame_selection import Picker, Selection
-from outtake.video.read.input_digest import file_digest, text_digest
-from outtake.video.read.open_media import open_container, picture_stream
-from outtake.video.read.probe import VideoInfo, check_header, look
-from outtake.video.read.safe_open import ShowingTimes
-from outtake.video.read.safety_limits import Limits
-from outtake.video.read.seek import SEEK_FROM_S, seek_before
-from outtake.video.read.stream_address import reason, silent
-from outtake.video.read.timestamps import Clock
+from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
+from outtake.video.read.convert import to_timed_frame
+from outtake.video.read.frame_selection import FrameFilter, FrameSelection
+from outtake.video.read.input_digest import sha256_of_input, sha256_of_text
+from outtake.video.read.open_media import find_video_stream, open_container
+from outtake.video.read.probe import VideoInfo, check_header, probe_with_start
+from outtake.video.read.safe_open import PresentationTimes
+from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.seek import SEEK_MIN_START_S, seek_to_key_frame_before
+from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
+from outtake.video.read.timestamps import TimestampTracker
 
 # One packet is one shown frame in these, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
@@ -48,7 +48,7 @@ class VideoReader:
         source: the file, or the address of a stream that has an end.
         selection: which frames are given out; all by default.
         limits: what the file may ask for.
-        deep: give 16 bits per component beside the 8, where the source has more than 8.
+        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
 
     Attributes:
         info: what the selected part of the video is.
@@ -63,19 +63,21 @@ class VideoReader:
         self,
         source: str | Path,
         *,
-        selection: Selection | None = None,
-        limits: Limits | None = None,
-        deep: bool = True,
+        selection: FrameSelection | None = None,
+        limits: SafetyLimits | None = None,
+        high_bit_depth: bool = True,
     ) -> None:
         self._source = source
-        self._selection = selection or Selection()
-        self._limits = limits or Limits()
-        self._whole, self._first_s = look(source, self._limits)
-        self.path = self._whole.path
-        self.info: VideoInfo = self._selection.applied(self._whole, self._first_s, self._limits)
-        self._deep = deep and self.info.bit_depth > 8
-        self._state = _state(self.path)
-        self._open: list[InputContainer] = []
+        self._selection = selection or FrameSelection()
+        self._limits = limits or SafetyLimits()
+        self._whole_info, self._first_s = probe_with_start(source, self._limits)
+        self.path = self._whole_info.path
+        self.info: VideoInfo = self._selection.apply_to(
+            self._whole_info, self._first_s, self._limits
+        )
+        self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
+        self._initial_state = _file_state(self.path)
+        self._containers: list[InputContainer] = []
 
     def __enter__(self) -> Self:
         return self
@@ -86,12 +88,12 @@ class VideoReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        while self._open:
-            self._open.pop().close()
+        while self._containers:
+            self._containers.pop().close()
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        if (self._selection.start_s or 0) > SEEK_FROM_S:
-            part = self._walk(seek=True)
+        if (self._selection.start_s or 0) > SEEK_MIN_START_S:
+            part = self._read_frames(seek=True)
             try:
                 first = next(part, None)
             except VideoError:
@@ -100,56 +102,58 @@ class VideoReader:
                 yield first
                 yield from part
                 return
-        yield from self._walk(seek=False)
+        yield from self._read_frames(seek=False)
 
-    def _walk(self, *, seek: bool) -> Iterator[TimedFrame]:
-        container, stream = self._opened()
+    def _read_frames(self, *, seek: bool) -> Iterator[TimedFrame]:
+        container, stream = self._open_video()
         expected = len(stream.index_entries) if "mov" in container.format.name else 0
-        checked_s: Fraction | None = None
+        min_time_s: Fraction | None = None
         if seek:
-            checked_s = self._first_s + (self._selection.start_s or 0)
-            passed = seek_before(container, stream, checked_s)
-            if passed is None:
+            min_time_s = self._first_s + (self._selection.start_s or 0)
+            skipped_packets = seek_to_key_frame_before(container, stream, min_time_s)
+            if skipped_packets is None:
                 return
-            expected = max(expected - passed, 0)
-        times = ShowingTimes(container, stream)
-        clock = Clock(self._whole, self._first_s, times)
-        picker = Picker(self._selection, self._first_s, self._limits, self._whole)
-        waiting: TimedFrame | None = None  # until it is known whether it is the last
+            expected = max(expected - skipped_packets, 0)
+        times = PresentationTimes(container, stream)
+        clock = TimestampTracker(self._whole_info, self._first_s, times)
+        frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
+        pending: TimedFrame | None = None  # until it is known whether it is the last
         end: int | None = None
         try:
-            for frame in self._decode(container, stream, clock, times):
-                if checked_s is not None and (frame.pts or 0) * clock.time_base < checked_s:
+            for frame in self._decode_frames(container, stream, clock, times):
+                if min_time_s is not None and (frame.pts or 0) * clock.time_base < min_time_s:
                     continue  # it may lack what it refers to
-                self._check(frame, clock)
+                self._check_frame_size(frame, clock)
                 if frame.interlaced_frame and not clock.frames:
                     log.warning(
                         "%s is interlaced, and is written as it is; for clean masks deinterlace it "
                         "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
                     )  # fmt: skip
-                pts = clock.tick(frame)
-                if picker.is_past(pts * clock.time_base):
+                pts = clock.add_frame(frame)
+                if frame_filter.is_past_end(pts * clock.time_base):
                     clock.check_complete(before=pts)
                     end = pts
                     break
-                if picker.takes(pts * clock.time_base):
-                    if waiting is not None:
-                        yield waiting
-                    waiting = converted(frame, pts, self.info, deep=self._deep)
+                if frame_filter.accepts(pts * clock.time_base):
+                    if pending is not None:
+                        yield pending
+                    pending = to_timed_frame(
+                        frame, pts, self.info, high_bit_depth=self._high_bit_depth
+                    )
             else:
                 self._check_unchanged(clock)
-                hold = last_hold(container, stream, clock, self._first_s)
-                check_end(container, stream, clock, expected, hold)
-                end = None if hold is None else clock.last + hold
+                hold = last_frame_duration(container, stream, clock, self._first_s)
+                check_not_truncated(container, stream, clock, expected, hold)
+                end = None if hold is None else clock.last_pts + hold
         except VideoError:
-            if waiting is not None:
-                yield waiting
+            if pending is not None:
+                yield pending
             raise
-        if waiting is not None:
-            yield self._held(waiting, end)
-        picker.check(clock.length_s)
+        if pending is not None:
+            yield self._with_duration(pending, end)
+        frame_filter.check_not_empty(clock.length_s)
 
-    def _held(self, frame: TimedFrame, end: int | None) -> TimedFrame:
+    def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
         """Return the last frame of the selection, shown until ``end`` if that is known."""
         if end is None:
             return frame
@@ -157,10 +161,10 @@ class VideoReader:
             end = min(end, int((self._first_s + self._selection.end_s) / self.info.time_base))
         return replace(frame, last_frame_duration=max(end - frame.pts, 1))
 
-    def _opened(self) -> tuple[InputContainer, VideoStream]:
+    def _open_video(self) -> tuple[InputContainer, VideoStream]:
         container = open_container(self._source, self._limits)
-        self._open.append(container)
-        stream = picture_stream(container, self._source)
+        self._containers.append(container)
+        stream = find_video_stream(container, self._source)
         check_header(self._source, stream, self._limits)
         stream.thread_type = "AUTO"
         return container, stream
@@ -168,15 +172,15 @@ class VideoReader:
     def digest(self) -> str:
         """Return what identifies the input: SHA-256 of the file, or of a stream's address."""
         if self.info.address:
-            return text_digest(f"{self.info.address} {self._whole.duration_s}")
-        return file_digest(self.path)
+            return sha256_of_text(f"{self.info.address} {self._whole_info.duration_s}")
+        return sha256_of_input(self.path)
 
-    def _decode(
+    def _decode_frames(
         self,
         container: InputContainer,
         stream: VideoStream,
-        clock: Clock,
-        times: ShowingTimes,
+        clock: TimestampTracker,
+        times: PresentationTimes,
     ) -> Iterator[av.VideoFrame]:
         packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
         try:
@@ -184,25 +188,27 @@ class VideoReader:
                 if packet.size or packet.dts is not None:  # an empty one shows the last frame again
                     clock.packets += 1
                 if packet.size:
-                    if packet.is_corrupt and not clock.warned:
-                        clock.warned = True  # joined transport streams have it without any damage
+                    if packet.is_corrupt and not clock.warned_of_damage:
+                        clock.warned_of_damage = (
+                            True  # joined transport streams have it without any damage
+                        )
                         log.warning(
                             "%s: a packet at about %.3f s is marked as damaged",
                             self.path, clock.time_s,
                         )  # fmt: skip
                     if packet_checked and not packet.is_discard:
-                        clock.expect(packet)
-                    clock.read(packet)
-                times.of_packet(packet)
+                        clock.expect_frame(packet)
+                    clock.add_packet(packet)
+                times.add_packet(packet)
                 yield from packet.decode()
         except av.ExitError as error:
-            raise silent(self._source, self._limits) from error
+            raise timeout_error(self._source, self._limits) from error
         except (av.FFmpegError, EOFError) as error:
-            raise self._damaged(clock, reason(error)) from error
+            raise self._damaged_error(clock, ffmpeg_reason(error)) from error
 
-    def _check(self, frame: av.VideoFrame, clock: Clock) -> None:
+    def _check_frame_size(self, frame: av.VideoFrame, clock: TimestampTracker) -> None:
         if frame.is_corrupt:
-            raise self._damaged(clock, "a frame can not be decoded")
+            raise self._damaged_error(clock, "a frame can not be decoded")
         stored = (frame.width, frame.height)
         shown = stored[::-1] if self.info.orientation.transpose else stored
         if shown != (self.info.width, self.info.height):
@@ -211,21 +217,21 @@ class VideoReader:
                 f"{shown[0]}x{shown[1]} at {clock.time_s:.3f} s; split it there first"
             )
 
-    def _check_unchanged(self, clock: Clock) -> None:
-        if _state(self.path) != self._state:
+    def _check_unchanged(self, clock: TimestampTracker) -> None:
+        if _file_state(self.path) != self._initial_state:
             raise VideoError(
                 f"{self.path} changed while it was read, after {clock.frames} frames; wait until "
                 "it is complete"
             )
 
-    def _damaged(self, clock: Clock, why: str) -> VideoError:
+    def _damaged_error(self, clock: TimestampTracker, reason: str) -> VideoError:
         return VideoError(
             f"{self.path} is damaged after {clock.frames} frames, at {clock.time_s:.3f} s "
-            f"({why}); repair it with 'ffmpeg -i IN OUT' or cut that part out"
+            f"({reason}); repair it with 'ffmpeg -i IN OUT' or cut that part out"
         )
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _file_state(path: Path) -> tuple[int, int] | None:
     """Return what changes when somebody writes to a file."""
     if not path.is_file():
         return None

@@ -19,11 +19,11 @@ FILE_FORMATS = (
 
 # Containers in which a frame has one time, that of its decoding, and codecs for which FFmpeg can
 # not tell from it when a frame is shown. PyAV has it make that up, from the packet that follows.
-_ONE_TIME = {"avi", "asf"}
-_REORDERED = {"h264", "hevc", "vvc"}
+_DTS_ONLY_CONTAINERS = {"avi", "asf"}
+_REORDERING_CODECS = {"h264", "hevc", "vvc"}
 
 
-def open_film(path: Path, **options: str) -> InputContainer:
+def open_video_file(path: Path, **options: str) -> InputContainer:
     """Open a file that holds its pictures itself; what it names is not followed.
 
     Args:
@@ -42,7 +42,7 @@ def open_film(path: Path, **options: str) -> InputContainer:
     return container
 
 
-class ShowingTimes:
+class PresentationTimes:
     """When each frame is shown.
 
     That is the frame's own time, but in AVI and ASF with a codec that moves frames about: there
@@ -54,26 +54,28 @@ class ShowingTimes:
         stream: and the track of it.
 
     Attributes:
-        by_rank: whether frames have no time of their own.
+        by_decoding_order: whether frames have no time of their own.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         name = stream.codec_context.codec.canonical_name if stream.codec_context else ""
-        self.by_rank = container.format.name in _ONE_TIME and name in _REORDERED
+        self.by_decoding_order = (
+            container.format.name in _DTS_ONLY_CONTAINERS and name in _REORDERING_CODECS
+        )
         self._waiting: deque[tuple[int | None, int | None]] = deque()
         self._begun = False
 
-    def of_packet(self, packet: av.Packet[VideoStream]) -> int | None:
+    def add_packet(self, packet: av.Packet[VideoStream]) -> int | None:
         """Note a packet that is going to be decoded; return its time, in units of its own."""
-        time: int | None = packet.dts if self.by_rank else packet.pts
-        if self.by_rank and packet.size:
+        time: int | None = packet.dts if self.by_decoding_order else packet.pts
+        if self.by_decoding_order and packet.size:
             self._waiting.append((packet.pts, time))
         return time
 
-    def of_frame(self, frame: av.VideoFrame) -> int | None:
+    def time_of_frame(self, frame: av.VideoFrame) -> int | None:
         """Return when the frame that came out next is shown; None where nobody knows."""
         pts: int | None = frame.pts
-        if not self.by_rank:
+        if not self.by_decoding_order:
             return pts
         if not self._begun:
             self._begun = True

@@ -8,7 +8,7 @@ from outtake.core.errors import ConfigError, VideoError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SafetyLimits:
     """Bounds on what is read; a few bytes of header can ask for any amount of memory or time.
 
     Attributes:

@@ -11,11 +11,13 @@ from av.video.stream import VideoStream
 
 # A start after this is reached by seeking, to a key frame some time before it: what is not whole
 # right after a key frame (open groups of pictures, refresh in stripes) is whole by then.
-SEEK_FROM_S = 20
+SEEK_MIN_START_S = 20
 _SEEK_MARGIN_S = 5
 
 
-def seek_before(container: InputContainer, stream: VideoStream, time_s: Fraction) -> int | None:
+def seek_to_key_frame_before(
+    container: InputContainer, stream: VideoStream, time_s: Fraction
+) -> int | None:
     """Go to a key frame well before a time, in a container that has an index.
 
     Returns:

@@ -12,15 +12,15 @@ from av.container import InputContainer
 
 from outtake.core.errors import VideoError
 from outtake.video.read.safe_open import FILE_FORMATS
-from outtake.video.read.safety_limits import Limits
+from outtake.video.read.safety_limits import SafetyLimits
 
-_STREAM_FORMATS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
+_STREAM_CONTAINERS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
 
 # scheme -> the protocols that it may lead to; never a file
-_WEB = "http,https,httpproxy,tcp,tls,crypto"
-PROTOCOLS = {
-    "http": _WEB,
-    "https": _WEB,
+_HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
+STREAM_PROTOCOLS = {
+    "http": _HTTP_PROTOCOLS,
+    "https": _HTTP_PROTOCOLS,
     "rtsp": "rtsp,rtp,srtp,udp,tcp",
     "rtsps": "rtsps,rtsp,rtp,srtp,udp,tcp,tls",
     "rtmp": "rtmp,tcp",
@@ -28,7 +28,7 @@ PROTOCOLS = {
     "udp": "udp",
     "rtp": "rtp,udp",
 }
-CAMERA = "camera:"
+CAMERA_PREFIX = "camera:"
 
 
 def is_url(text: str) -> bool:
@@ -38,10 +38,10 @@ def is_url(text: str) -> bool:
 
 def is_camera(text: str) -> bool:
     """Return whether a text names a camera: ``camera:0``, ``/dev/video0``."""
-    return text.startswith((CAMERA, "/dev/video"))
+    return text.startswith((CAMERA_PREFIX, "/dev/video"))
 
 
-def shown(source: Path | str) -> str:
+def redact_address(source: Path | str) -> str:
     """Return a source as messages and reports name it: without a password or a token."""
     if not isinstance(source, str) or not is_url(source):
         return str(source)
@@ -49,32 +49,34 @@ def shown(source: Path | str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def open_stream(url: str, limits: Limits) -> InputContainer:
+def open_stream(url: str, limits: SafetyLimits) -> InputContainer:
     """Open an address of the net.
 
     Raises:
         VideoError: an unknown scheme, nobody there, no answer in time, or not a video.
     """
     scheme = urlsplit(url).scheme.lower()
-    if scheme not in PROTOCOLS:
-        raise VideoError(f"{shown(url)}: unknown kind of stream; use {', '.join(PROTOCOLS)}")
+    if scheme not in STREAM_PROTOCOLS:
+        raise VideoError(
+            f"{redact_address(url)}: unknown kind of stream; use {', '.join(STREAM_PROTOCOLS)}"
+        )
     options = {
-        "protocol_whitelist": PROTOCOLS[scheme],
-        "format_whitelist": _STREAM_FORMATS,
+        "protocol_whitelist": STREAM_PROTOCOLS[scheme],
+        "format_whitelist": _STREAM_CONTAINERS,
         "max_pixels": str(limits.max_pixels),
     }
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"  # over UDP a busy network loses pictures
-    return _open_waiting(url, None, options, limits)
+    return _open_with_timeout(url, None, options, limits)
 
 
-def open_camera(source: str, limits: Limits) -> InputContainer:
+def open_camera(source: str, limits: SafetyLimits) -> InputContainer:
     """Open a camera by its number or device.
 
     Raises:
         VideoError: it is not there, or does not answer in time.
     """
-    name = source.removeprefix(CAMERA)
+    name = source.removeprefix(CAMERA_PREFIX)
     if sys.platform == "win32":
         kind, device = "dshow", f"video={name}"
     elif sys.platform == "darwin":
@@ -86,11 +88,11 @@ def open_camera(source: str, limits: Limits) -> InputContainer:
             raise VideoError(
                 f"no such camera: {source} ({device}); there is {', '.join(there) or 'none'}"
             )
-    return _open_waiting(device, kind, {}, limits)
+    return _open_with_timeout(device, kind, {}, limits)
 
 
-def _open_waiting(
-    address: str, kind: str | None, options: dict[str, str], limits: Limits
+def _open_with_timeout(
+    address: str, kind: str | None, options: dict[str, str], limits: SafetyLimits
 ) -> InputContainer:
     start_s = time.monotonic()
     try:
@@ -104,23 +106,23 @@ def _open_waiting(
         )
         return container
     except av.ExitError as error:
-        raise silent(address, limits) from error
+        raise timeout_error(address, limits) from error
     except (av.FFmpegError, OSError, ValueError) as error:
         if time.monotonic() - start_s >= limits.timeout_s:  # RTSP says then that data is invalid
-            raise silent(address, limits) from error
+            raise timeout_error(address, limits) from error
         text = getattr(error, "strerror", None) or "not a stream of video"
-        raise VideoError(f"can not open {shown(address)}: {text}") from error
+        raise VideoError(f"can not open {redact_address(address)}: {text}") from error
 
 
-def silent(source: Path | str, limits: Limits) -> VideoError:
+def timeout_error(source: Path | str, limits: SafetyLimits) -> VideoError:
     """Return the error for a stream that says nothing."""
     return VideoError(
-        f"{shown(source)} gave nothing for {limits.timeout_s:g} s; see whether it runs, or raise "
-        "limits.timeout_s"
+        f"{redact_address(source)} gave nothing for {limits.timeout_s:g} s; see whether it runs, "
+        "or raise limits.timeout_s"
     )
 
 
-def reason(error: Exception) -> str:
+def ffmpeg_reason(error: Exception) -> str:
     """Return what FFmpeg says, without the address."""
     detail = getattr(error, "log", None)
     return detail[2].strip() if detail else getattr(error, "strerror", "") or str(error)

@@ -14,18 +14,18 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.read.convert import converted
-from outtake.video.read.frame_selection import Picker, Selection
-from outtake.video.read.open_media import picture_stream
-from outtake.video.read.probe import VideoInfo, check_header, describe
-from outtake.video.read.safety_limits import Limits
-from outtake.video.read.stream_address import reason, shown, silent
-from outtake.video.read.timestamps import Clock
+from outtake.video.read.convert import to_timed_frame
+from outtake.video.read.frame_selection import FrameFilter, FrameSelection
+from outtake.video.read.open_media import find_video_stream
+from outtake.video.read.probe import VideoInfo, check_header, describe_video
+from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.stream_address import ffmpeg_reason, redact_address, timeout_error
+from outtake.video.read.timestamps import TimestampTracker
 
 log = logging.getLogger(__name__)
 
 
-class LiveReader:
+class StreamReader:
     """A stream or camera as an iterable of frames; it can be read once.
 
     Whoever joins a stream finds a group of pictures half over, and a packet may be lost on the
@@ -37,7 +37,7 @@ class LiveReader:
         container: the open stream; it is closed on leaving.
         selection: which frames are given out; ``start`` and ``end`` count from the first one.
         limits: frame size, and how long to wait for a frame.
-        deep: give 16 bits per component beside the 8, where the source has more than 8.
+        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
 
     Attributes:
         info: what the stream is; its first frame is waited for.
@@ -51,31 +51,33 @@ class LiveReader:
         address: str,
         container: InputContainer,
         *,
-        selection: Selection | None = None,
-        limits: Limits | None = None,
-        deep: bool = True,
+        selection: FrameSelection | None = None,
+        limits: SafetyLimits | None = None,
+        high_bit_depth: bool = True,
     ) -> None:
         self._address = address
         self._container = container
-        self._limits = limits or Limits()
-        self._selection = selection or Selection()
-        self._lost = 0
+        self._limits = limits or SafetyLimits()
+        self._selection = selection or FrameSelection()
+        self._lost_packets = 0
         try:
-            stream = picture_stream(container, address)
+            stream = find_video_stream(container, address)
             check_header(address, stream, self._limits)
             stream.thread_type = "SLICE"  # frame threads would hold frames back
-            self._frames = self._decode(stream)
+            self._frames = self._decode_frames(stream)
             first = next(self._frames, None)
             if first is None:
-                raise VideoError(f"{shown(address)} holds no frame")
+                raise VideoError(f"{redact_address(address)} holds no frame")
             self._first: av.VideoFrame | None = first
-            self._whole = describe(address, container, stream, first)
-            self._first_s = (first.pts or 0) * self._whole.time_base
-            self.info: VideoInfo = self._selection.applied(self._whole, self._first_s, self._limits)
+            self._whole_info = describe_video(address, container, stream, first)
+            self._first_s = (first.pts or 0) * self._whole_info.time_base
+            self.info: VideoInfo = self._selection.apply_to(
+                self._whole_info, self._first_s, self._limits
+            )
         except BaseException:
             container.close()
             raise
-        self._deep = deep and self.info.bit_depth > 8
+        self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         if self.info.has_audio:
             log.warning("%s: the sound of a live stream is not recorded", self.info.path)
 
@@ -94,26 +96,26 @@ class LiveReader:
         first, self._first = self._first, None
         if first is None:
             raise VideoError(f"{self.info.path} is live and can be read only once")
-        clock = Clock(self._whole, self._first_s)
-        picker = Picker(self._selection, self._first_s, self._limits, self._whole)
+        clock = TimestampTracker(self._whole_info, self._first_s)
+        frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
         frame: av.VideoFrame | None = first
         while frame is not None:
-            self._check(frame, clock)
-            pts = clock.tick(frame)
-            if picker.is_past(pts * clock.time_base):
+            self._check_frame_size(frame, clock)
+            pts = clock.add_frame(frame)
+            if frame_filter.is_past_end(pts * clock.time_base):
                 break
-            if picker.takes(pts * clock.time_base):
-                yield converted(frame, pts, self.info, deep=self._deep)
+            if frame_filter.accepts(pts * clock.time_base):
+                yield to_timed_frame(frame, pts, self.info, high_bit_depth=self._high_bit_depth)
             frame = next(self._frames, None)
-        if self._lost:
-            log.warning("%s: %d damaged packets were left out", self.info.path, self._lost)
-        picker.check(clock.length_s)
+        if self._lost_packets:
+            log.warning("%s: %d damaged packets were left out", self.info.path, self._lost_packets)
+        frame_filter.check_not_empty(clock.length_s)
 
     def digest(self) -> str:
         """Return nothing: what was live is never again."""
         return ""
 
-    def _decode(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    def _decode_frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Yield what can be decoded; sound without a picture counts as silence."""
         heard_s = time.monotonic()
         packets = self._container.demux()
@@ -121,27 +123,29 @@ class LiveReader:
             try:
                 packet = next(packets, None)
             except av.ExitError as error:
-                raise silent(self._address, self._limits) from error
+                raise timeout_error(self._address, self._limits) from error
             except (av.FFmpegError, EOFError) as error:
-                raise VideoError(f"{shown(self._address)} broke off: {reason(error)}") from error
+                raise VideoError(
+                    f"{redact_address(self._address)} broke off: {ffmpeg_reason(error)}"
+                ) from error
             if packet is None:
                 return
             if packet.stream.index == stream.index:
-                for frame in self._decoded(packet):
+                for frame in self._decode_packet(packet):
                     yield frame
                     heard_s = time.monotonic()
             if time.monotonic() - heard_s > self._limits.timeout_s:
-                raise silent(self._address, self._limits)
+                raise timeout_error(self._address, self._limits)
 
-    def _decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+    def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
         try:
             frames = [frame for frame in packet.decode() if not frame.is_corrupt]
         except (av.FFmpegError, EOFError):
             frames = []
-            self._lost += 1
+            self._lost_packets += 1
         return frames
 
-    def _check(self, frame: av.VideoFrame, clock: Clock) -> None:
+    def _check_frame_size(self, frame: av.VideoFrame, clock: TimestampTracker) -> None:
         stored = (frame.width, frame.height)
         turned = stored[::-1] if self.info.orientation.transpose else stored
         if turned != (self.info.width, self.info.height):

@@ -9,16 +9,16 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.video.read.probe import VideoInfo
-from outtake.video.read.safe_open import ShowingTimes
+from outtake.video.read.safe_open import PresentationTimes
 
 # A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
-_LONGEST_HOLD = 2.5
-_HOLE = 1.9
+_MAX_LAST_DURATION = 2.5
+_GAP_FACTOR = 1.9
 # No codec shows a frame later than this many after the one that was decoded next.
-_MOST_REORDERED = 32
+_MAX_REORDER = 32
 
 
-class Clock:
+class TimestampTracker:
     """Gives the frames of a clip their time, and notices those that were lost.
 
     Args:
@@ -31,16 +31,16 @@ class Clock:
         time_base: seconds per unit of a time.
         frames: that came so far.
         packets: that were read so far.
-        warned: whether a damaged packet was mentioned.
-        step: time from frame to frame, on average.
+        warned_of_damage: whether a damaged packet was mentioned.
+        frame_step: time from frame to frame, on average.
         last_frame_duration: how long the last frame is to be shown, as it says itself; None where
             it does not.
-        hole_s: after which moment, counted from the first frame, as much as a frame is missing,
+        gap_s: after which moment, counted from the first frame, as much as a frame is missing,
             if all frames last equally long; repeated fields (1.5 times as long) do not count.
     """
 
     def __init__(
-        self, info: VideoInfo, first_s: Fraction, times: ShowingTimes | None = None
+        self, info: VideoInfo, first_s: Fraction, times: PresentationTimes | None = None
     ) -> None:
         self._first_s = first_s
         self._times = times
@@ -48,36 +48,36 @@ class Clock:
         self.time_base: Fraction = info.time_base
         self.frames = 0
         self.packets = 0
-        self.warned = False
-        self.step = max(round(1 / info.fps / info.time_base), 1)
+        self.warned_of_damage = False
+        self.frame_step = max(round(1 / info.fps / info.time_base), 1)
         self._first: int | None = None
         self._last: int | None = None
         self._expected: set[int] = set()
-        self._widest = self.step
+        self._widest = self.frame_step
         self._narrowest: int | None = None
         self.last_frame_duration: int | None = None
-        self._last_own: int | None = None
-        self._last_read: int | None = None
-        self.hole_s: float | None = None
+        self._last_stored_pts: int | None = None
+        self._last_packet_pts: int | None = None
+        self.gap_s: float | None = None
 
     @property
-    def last(self) -> int:
+    def last_pts(self) -> int:
         """The time of the last frame."""
         return self._last or 0
 
     @property
-    def is_last_stored(self) -> bool:
+    def is_last_decoded(self) -> bool:
         """Whether the frame that was shown last was also read last."""
-        return self._last_own is not None and self._last_own == self._last_read
+        return self._last_stored_pts is not None and self._last_stored_pts == self._last_packet_pts
 
     @property
-    def _by_rank(self) -> bool:
-        return self._times is not None and self._times.by_rank
+    def _by_decoding_order(self) -> bool:
+        return self._times is not None and self._times.by_decoding_order
 
     @property
     def time_s(self) -> float:
         """When the frame after the last good one was to be shown, about."""
-        return float((0 if self._last is None else self._last + self.step) * self.time_base)
+        return float((0 if self._last is None else self._last + self.frame_step) * self.time_base)
 
     @property
     def end_s(self) -> float:
@@ -87,25 +87,25 @@ class Clock:
     @property
     def length_s(self) -> float:
         """When the last frame ends, about, counted from the clip's first."""
-        return self.end_s + float(self.step * self.time_base)
+        return self.end_s + float(self.frame_step * self.time_base)
 
-    def expect(self, packet: av.Packet[VideoStream]) -> None:
+    def expect_frame(self, packet: av.Packet[VideoStream]) -> None:
         """A packet was read; a frame has to follow."""
         if packet.pts is not None:
             self._expected.add(packet.pts)
 
-    def tick(self, frame: av.VideoFrame) -> int:
+    def add_frame(self, frame: av.VideoFrame) -> int:
         """Return a frame's time: its own, unless it has none or repeats the last one's.
 
         Raises:
             VideoError: it jumps back.
         """
-        pts: int | None = frame.pts if self._times is None else self._times.of_frame(frame)
+        pts: int | None = frame.pts if self._times is None else self._times.time_of_frame(frame)
         if pts is None:  # a bare stream has no times: the frame rate is all there is
-            pts = 0 if self._last is None else self._last + self.step
+            pts = 0 if self._last is None else self._last + self.frame_step
         self._expected.discard(pts if frame.pts is None else frame.pts)
         if self._last is not None and pts <= self._last:
-            if self._last - pts > self.step:
+            if self._last - pts > self.frame_step:
                 raise VideoError(
                     f"{self.path} jumps back in time, from {self.time_s:.3f} to "
                     f"{float(pts * self.time_base):.3f} s, as joined recordings do; "
@@ -115,37 +115,39 @@ class Clock:
         if self._first is None:
             self._first = pts
         if self._last is not None:
-            self._measure(self._last, pts)
-        self._last, self._last_own = pts, frame.pts
+            self._update_gaps(self._last, pts)
+        self._last, self._last_stored_pts = pts, frame.pts
         self.last_frame_duration = frame.duration or None
         self.frames += 1
         return pts
 
-    def _measure(self, last: int, pts: int) -> None:
+    def _update_gaps(self, last: int, pts: int) -> None:
         gap = pts - last
         self._widest = max(self._widest, gap)
-        if self._narrowest and gap > _HOLE * self._narrowest and self.hole_s is None:
-            self.hole_s = float(last * self.time_base - self._first_s)
+        if self._narrowest and gap > _GAP_FACTOR * self._narrowest and self.gap_s is None:
+            self.gap_s = float(last * self.time_base - self._first_s)
         self._narrowest = min(self._narrowest or gap, gap)
 
-    def read(self, packet: av.Packet[VideoStream]) -> None:
+    def add_packet(self, packet: av.Packet[VideoStream]) -> None:
         """Note a packet that is going to be decoded."""
-        self._last_read = packet.pts
+        self._last_packet_pts = packet.pts
 
-    def left_until(self, time_s: Fraction) -> int:
+    def duration_until(self, time_s: Fraction) -> int:
         """Return the time from when the last frame starts to a moment in the clip's own time."""
         return int(time_s / self.time_base) - (self._last or 0)
 
-    def falls_short_of(self, promised_s: float, hold: int | None = None) -> bool:
+    def is_truncated(self, promised_s: float, last_frame_duration: int | None = None) -> bool:
         """Return whether the last frame would have to be held for longer than can be.
 
         Args:
             promised_s: how long the clip is said to be.
-            hold: for how long the last frame is said to be shown, if that is said.
+            last_frame_duration: for how long the last frame is said to be shown, if that is said.
         """
-        longest = max(_LONGEST_HOLD * self._widest, (hold or 0) + self.step)
-        if self._by_rank:
-            longest += _MOST_REORDERED * self.step  # it counts from when decoding begins
+        longest = max(
+            _MAX_LAST_DURATION * self._widest, (last_frame_duration or 0) + self.frame_step
+        )
+        if self._by_decoding_order:
+            longest += _MAX_REORDER * self.frame_step  # it counts from when decoding begins
         return promised_s - self.end_s > longest * self.time_base
 
     def check_complete(self, before: int | None = None) -> None:
@@ -162,8 +164,8 @@ class Clock:
         """
         if self._first is None:
             raise VideoError(f"{self.path} holds no frame")
-        if before is not None and self._by_rank:
-            before -= _MOST_REORDERED * self.step  # expected are times of decoding
+        if before is not None and self._by_decoding_order:
+            before -= _MAX_REORDER * self.frame_step  # expected are times of decoding
         lost = [
             pts for pts in self._expected if pts > self._first and (before is None or pts < before)
         ]

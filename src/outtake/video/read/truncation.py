@@ -12,36 +12,36 @@ from pathlib import Path
 from typing import BinaryIO
 
 from outtake.video.read.container_parsers import (
-    Broken,
-    asf_end,
-    flv_end,
-    gif_end,
-    ivf_end,
-    ogg_end,
-    riff_end,
+    BrokenStructureError,
+    find_asf_end,
+    find_flv_end,
+    find_gif_end,
+    find_ivf_end,
+    find_ogg_end,
+    find_riff_end,
 )
 
 _EBML_MAGIC = b"\x1a\x45\xdf\xa3"
 _EBML_SEGMENT = 0x18538067
 _EBML_CLUSTER = 0x1F43B675
 # What stands in a segment and in a cluster (RFC 9559).
-_EBML_KNOWN = {
+_EBML_KNOWN_IDS = {
     0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
     _EBML_CLUSTER, 0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854, 0xEC, 0xBF,
 }  # fmt: skip
 _UNKNOWN_LENGTH = -1
 _TS_PACKET_BYTES = 188
-_TS_PIECE_BYTES = _TS_PACKET_BYTES << 14
-_TS_MARK = ord("G")
-_MAGICS = {
-    b"RIFF": riff_end,
-    b"FLV": flv_end,
-    b"GIF8": gif_end,
-    b"OggS": ogg_end,
-    b"DKIF": ivf_end,
-    bytes.fromhex("3026b2758e66cf11"): asf_end,
+_TS_READ_BYTES = _TS_PACKET_BYTES << 14
+_TS_SYNC_BYTE = ord("G")
+_PARSERS = {
+    b"RIFF": find_riff_end,
+    b"FLV": find_flv_end,
+    b"GIF8": find_gif_end,
+    b"OggS": find_ogg_end,
+    b"DKIF": find_ivf_end,
+    bytes.fromhex("3026b2758e66cf11"): find_asf_end,
 }
-_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
+_MP4_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
 
 
 def missing_bytes(path: Path) -> int:
@@ -53,13 +53,13 @@ def missing_bytes(path: Path) -> int:
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
-            end = _layout(file.read(2 * _TS_PACKET_BYTES))(file, size)
-        except Broken:
+            end = _choose_parser(file.read(2 * _TS_PACKET_BYTES))(file, size)
+        except BrokenStructureError:
             return 0
     return max(end - size, 0)
 
 
-def broken_at(path: Path) -> int | None:
+def find_broken_byte(path: Path) -> int | None:
     """Return the byte at which the parts of a file stop to follow on one another.
 
     FFmpeg skips what it can not parse up to the next part that it knows, or to the end, and says
@@ -71,63 +71,63 @@ def broken_at(path: Path) -> int | None:
         head = file.read(2 * _TS_PACKET_BYTES)
         if not head.startswith(_EBML_MAGIC):
             try:
-                _layout(head)(file, size)
-            except Broken as broken:
+                _choose_parser(head)(file, size)
+            except BrokenStructureError as broken:
                 return broken.position
             return None
-        return _ebml_break(file, 0, size, (_EBML_SEGMENT, _EBML_CLUSTER))
+        return _find_ebml_break(file, 0, size, (_EBML_SEGMENT, _EBML_CLUSTER))
 
 
-def _ebml_break(file: BinaryIO, start: int, end: int, parents: tuple[int, ...]) -> int | None:
+def _find_ebml_break(file: BinaryIO, start: int, end: int, parents: tuple[int, ...]) -> int | None:
     position, live = start, False
     while position < end:
         file.seek(position)
-        identifier = _ebml_number(file, keep_marker=True)
-        length = _ebml_number(file, keep_marker=False)
+        identifier = _read_ebml_number(file, keep_marker=True)
+        length = _read_ebml_number(file, keep_marker=False)
         content = file.tell()
         if length == _UNKNOWN_LENGTH and identifier in parents:
             position, live = content, True  # it ends where the next of its kind begins
             continue
         if identifier is None or length is None or length < 0 or content + length > end:
             return position
-        if live and identifier not in _EBML_KNOWN:
+        if live and identifier not in _EBML_KNOWN_IDS:
             return position
         if identifier in parents:
-            inside = _ebml_break(file, content, content + length, parents)
+            inside = _find_ebml_break(file, content, content + length, parents)
             if inside is not None:
                 return inside
         position = content + length
     return None
 
 
-def _layout(head: bytes) -> Callable[[BinaryIO, int], int]:
-    if head[4:8] in _FIRST_BOXES:
-        return _iso_end
+def _choose_parser(head: bytes) -> Callable[[BinaryIO, int], int]:
+    if head[4:8] in _MP4_FIRST_BOXES:
+        return _find_mp4_end
     if head.startswith(_EBML_MAGIC):
-        return _ebml_end
-    for magic, layout in _MAGICS.items():
+        return _find_ebml_end
+    for magic, layout in _PARSERS.items():
         if head.startswith(magic):
             return layout
     if head[:1] == b"G" and head[_TS_PACKET_BYTES : _TS_PACKET_BYTES + 1] == b"G":
-        return _transport_end
-    return _unknown_end
+        return _find_transport_stream_end
+    return _assume_complete
 
 
-def _unknown_end(_: BinaryIO, size: int) -> int:
+def _assume_complete(_: BinaryIO, size: int) -> int:
     return size
 
 
-def _transport_end(file: BinaryIO, size: int) -> int:
+def _find_transport_stream_end(file: BinaryIO, size: int) -> int:
     file.seek(0)
-    for start in range(0, size, _TS_PIECE_BYTES):
-        marks = file.read(_TS_PIECE_BYTES)[::_TS_PACKET_BYTES]
+    for start in range(0, size, _TS_READ_BYTES):
+        marks = file.read(_TS_READ_BYTES)[::_TS_PACKET_BYTES]
         if marks.strip(b"G"):
-            lost = next(place for place, mark in enumerate(marks) if mark != _TS_MARK)
-            raise Broken(start + lost * _TS_PACKET_BYTES)
+            lost = next(place for place, mark in enumerate(marks) if mark != _TS_SYNC_BYTE)
+            raise BrokenStructureError(start + lost * _TS_PACKET_BYTES)
     return -(-size // _TS_PACKET_BYTES) * _TS_PACKET_BYTES
 
 
-def _iso_end(file: BinaryIO, size: int) -> int:
+def _find_mp4_end(file: BinaryIO, size: int) -> int:
     position = 0
     while position < size:
         file.seek(position)
@@ -143,12 +143,12 @@ def _iso_end(file: BinaryIO, size: int) -> int:
     return position
 
 
-def _ebml_end(file: BinaryIO, size: int) -> int:
+def _find_ebml_end(file: BinaryIO, size: int) -> int:
     position = 0
     while position < size:
         file.seek(position)
-        identifier = _ebml_number(file, keep_marker=True)
-        length = _ebml_number(file, keep_marker=False)
+        identifier = _read_ebml_number(file, keep_marker=True)
+        length = _read_ebml_number(file, keep_marker=False)
         if identifier is None or length is None or length == _UNKNOWN_LENGTH:
             return size
         position = file.tell() + length
@@ -157,7 +157,7 @@ def _ebml_end(file: BinaryIO, size: int) -> int:
     return position
 
 
-def _ebml_number(file: BinaryIO, *, keep_marker: bool) -> int | None:
+def _read_ebml_number(file: BinaryIO, *, keep_marker: bool) -> int | None:
     first = file.read(1)
     if not first or not first[0]:  # the end, or a width above 8 bytes, which none has
         return None

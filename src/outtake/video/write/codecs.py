@@ -19,17 +19,17 @@ _AOM_SPEEDS = ("8", "8", "7", "6", "6", "5", "4", "3", "2", "1")
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class QualityScale:
     """A codec's scale of constant quality: lower is better.
 
     Attributes:
         default: where the config names none; visually near lossless.
-        highest: the worst that the codec takes.
+        worst: the worst that the codec takes.
         option: the encoder's name for it.
     """
 
     default: int
-    highest: int
+    worst: int
     option: str = "crf"
 
 
@@ -41,10 +41,11 @@ class Codec:
         encoder: FFmpeg's encoder.
         containers: FFmpeg's names of the containers that hold it and play.
         formats: bits per component -> pixel format without alpha.
-        alpha: bits per component -> pixel format with alpha; empty: it has none.
+        alpha_formats: bits per component -> pixel format with alpha; empty: it has none.
         alpha_containers: the containers in which its alpha survives.
-        odd: bits per component -> pixel format of full colour resolution (4:4:4) that an odd width
-            or height needs, empty: it can not have one; None: any size is stored in ``formats``.
+        odd_size_formats: bits per component -> pixel format of full colour resolution (4:4:4) that
+            an odd width or height needs, empty: it can not have one; None: any size is stored in
+            ``formats``.
         quality: None where there is no such scale.
         options: encoder options.
         preset: the encoder's option for speed, and its values in the order of ``PRESETS``.
@@ -54,33 +55,33 @@ class Codec:
     encoder: str
     containers: tuple[str, ...]
     formats: dict[int, str]
-    alpha: dict[int, str] = field(default_factory=dict)
+    alpha_formats: dict[int, str] = field(default_factory=dict)
     alpha_containers: tuple[str, ...] = ()
-    odd: dict[int, str] | None = None
-    quality: Quality | None = None
+    odd_size_formats: dict[int, str] | None = None
+    quality: QualityScale | None = None
     options: dict[str, str] = field(default_factory=dict)
     preset: tuple[str, tuple[str, ...]] | None = None
     gpu: bool = False
 
-    def pix_fmts(self, *, alpha: bool) -> dict[int, str]:
+    def available_formats(self, *, alpha: bool) -> dict[int, str]:
         """Return bits -> pixel format for those that this build of the encoder takes."""
-        there = encoder_formats(self.encoder) or frozenset()
-        asked = self.alpha if alpha else self.formats
-        return {bits: name for bits, name in asked.items() if name in there}
+        available = encoder_pix_fmts(self.encoder) or frozenset()
+        formats = self.alpha_formats if alpha else self.formats
+        return {bits: name for bits, name in formats.items() if name in available}
 
 
 _YUV420 = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
 _YUV444 = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
-_PLAYED = ("mp4", "mov", "matroska")
-_OPEN = ("webm", "matroska", "mp4")
+_COMMON_CONTAINERS = ("mp4", "mov", "matroska")
+_OPEN_CONTAINERS = ("webm", "matroska", "mp4")
 # NVENC takes ten bits as the upper ones of sixteen. In these formats the lower ones are empty:
 # what yuv444p16le has there would be cut off, not rounded.
-_NV420 = {8: "yuv420p", 10: "p010le"}
-_NV444 = {8: "yuv444p", 10: "yuv444p10msble"}
-_NVENC = {"rc": "vbr", "b": "0"}
+_NVENC_420 = {8: "yuv420p", 10: "p010le"}
+_NVENC_444 = {8: "yuv444p", 10: "yuv444p10msble"}
+_NVENC_OPTIONS = {"rc": "vbr", "b": "0"}
 
 
-def _nvenc(
+def _nvenc_codec(
     name: str,
     containers: tuple[str, ...],
     formats: dict[int, str],
@@ -92,9 +93,9 @@ def _nvenc(
         f"{name}_nvenc",
         containers,
         formats,
-        odd=odd,
-        quality=Quality(default, highest, "cq"),
-        options=_NVENC,
+        odd_size_formats=odd,
+        quality=QualityScale(default, highest, "cq"),
+        options=_NVENC_OPTIONS,
         preset=("preset", _NVENC_PRESETS),
         gpu=True,
     )
@@ -105,20 +106,20 @@ CODECS: dict[str, tuple[Codec, ...]] = {
     "h264": (
         Codec(
             "libx264",
-            _PLAYED,
+            _COMMON_CONTAINERS,
             {8: "yuv420p"},  # more bits are possible, and no browser or phone plays them
-            odd={8: "yuv444p"},
-            quality=Quality(18, 51),
+            odd_size_formats={8: "yuv444p"},
+            quality=QualityScale(18, 51),
             preset=("preset", PRESETS),
         ),
     ),
     "h265": (
         Codec(
             "libx265",
-            _PLAYED,
+            _COMMON_CONTAINERS,
             _YUV420,
-            odd=_YUV444,
-            quality=Quality(20, 51),
+            odd_size_formats=_YUV444,
+            quality=QualityScale(20, 51),
             # The number of frame threads changes what is written; fixed, all machines agree.
             options={"x265-params": "log-level=error:frame-threads=2"},
             preset=("preset", PRESETS),
@@ -127,16 +128,16 @@ CODECS: dict[str, tuple[Codec, ...]] = {
     "av1": (
         Codec(
             "libsvtav1",
-            _OPEN,
+            _OPEN_CONTAINERS,
             _YUV420,
-            quality=Quality(24, 63),
+            quality=QualityScale(24, 63),
             preset=("preset", _SVT_PRESETS),
         ),
         Codec(
             "libaom-av1",
-            _OPEN,
+            _OPEN_CONTAINERS,
             _YUV420,
-            quality=Quality(24, 63),
+            quality=QualityScale(24, 63),
             options={"b": "0", "row-mt": "1"},
             preset=("cpu-used", _AOM_SPEEDS),
         ),
@@ -144,11 +145,11 @@ CODECS: dict[str, tuple[Codec, ...]] = {
     "vp9": (
         Codec(
             "libvpx-vp9",
-            _OPEN,
+            _OPEN_CONTAINERS,
             _YUV420,
-            alpha={8: "yuva420p"},
+            alpha_formats={8: "yuva420p"},
             alpha_containers=("webm", "matroska"),
-            quality=Quality(24, 63),
+            quality=QualityScale(24, 63),
             options={"row-mt": "1", "deadline": "good", "b": "0"},
             preset=("cpu-used", _VPX_SPEEDS),
         ),
@@ -158,7 +159,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "prores_ks",
             ("mov", "matroska"),
             {10: "yuv422p10le"},
-            alpha={10: "yuva444p10le"},
+            alpha_formats={10: "yuva444p10le"},
             alpha_containers=("mov", "matroska"),
             options={"vendor": "apl0"},
         ),
@@ -168,21 +169,27 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "ffv1",
             ("matroska",),
             {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 14: "gbrp14le", 16: "gbrp16le"},
-            alpha={8: "bgra", 10: "gbrap10le", 12: "gbrap12le", 14: "gbrap14le", 16: "gbrap16le"},
+            alpha_formats={
+                8: "bgra",
+                10: "gbrap10le",
+                12: "gbrap12le",
+                14: "gbrap14le",
+                16: "gbrap16le",
+            },
             alpha_containers=("matroska",),
             # The slices are part of the track's header, which all segments have in common.
             options={"slicecrc": "1", "slices": "4"},
         ),
     ),
-    "h264_nvenc": (_nvenc("h264", _PLAYED, {8: "yuv420p"}, {8: "yuv444p"}, 19),),
-    "hevc_nvenc": (_nvenc("hevc", _PLAYED, _NV420, _NV444, 21),),
+    "h264_nvenc": (_nvenc_codec("h264", _COMMON_CONTAINERS, {8: "yuv420p"}, {8: "yuv444p"}, 19),),
+    "hevc_nvenc": (_nvenc_codec("hevc", _COMMON_CONTAINERS, _NVENC_420, _NVENC_444, 21),),
     # It lists 4:4:4 like the others, and refuses to open with it.
-    "av1_nvenc": (_nvenc("av1", _OPEN, _NV420, {}, 24, 63),),
+    "av1_nvenc": (_nvenc_codec("av1", _OPEN_CONTAINERS, _NVENC_420, {}, 24, 63),),
 }
 
 
 @cache
-def encoder_formats(encoder: str) -> frozenset[str] | None:
+def encoder_pix_fmts(encoder: str) -> frozenset[str] | None:
     """Return the pixel formats that an encoder takes; None where this build does not have it."""
     try:
         formats = av.Codec(encoder, "w").video_formats

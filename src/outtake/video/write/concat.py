@@ -21,19 +21,24 @@ from outtake.core.errors import OutputError
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
-from outtake.video.write.segment_encoder import STEP_MS
-from outtake.video.write.segment_meta import Record
-from outtake.video.write.track_copy import CopiedTracks, has_tracks, track_clock
-from outtake.video.write.video_encoder import PictureTrack, explain, nominal_rate, tag_picture
+from outtake.video.write.segment_encoder import FRAME_STEP_MS
+from outtake.video.write.segment_meta import SegmentRecord
+from outtake.video.write.track_copy import TrackCopier, has_tracks, movie_timescale
+from outtake.video.write.video_encoder import (
+    VideoTrackEncoder,
+    explain_encoder_error,
+    nominal_frame_rate,
+    tag_video_stream,
+)
 
 log = logging.getLogger(__name__)
 
 # Large enough for every encoder, NVENC included.
-_TRIAL_SIZE = 256
+_DRY_RUN_SIZE_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Joiner:
+class SegmentMuxer:
     """What the joined file is to be.
 
     Attributes:
@@ -48,26 +53,26 @@ class Joiner:
     encoding: Encoding
     audio: bool
 
-    def rehearse(self) -> None:
+    def dry_run(self) -> None:
         """Find out, before any work, whether the encoder opens and the tracks fit.
 
         Raises:
             OutputError: they do not.
         """
-        size = _TRIAL_SIZE
+        size = _DRY_RUN_SIZE_PX
         try:
             with av.open(io.BytesIO(), "w", format=self.encoding.container) as target:
-                PictureTrack(target, self.encoding, self.info, size, size)
-                tracks = self._tracks(target, Fraction(0), quiet=False)
+                VideoTrackEncoder(target, self.encoding, self.info, size, size)
+                tracks = self._open_track_copier(target, Fraction(0), quiet=False)
                 target.start_encoding()
                 if tracks:
                     tracks.close()
         except (av.FFmpegError, OSError, ValueError) as error:
-            known = explain(error, self.encoding)
+            known = explain_encoder_error(error, self.encoding)
             raise known or OutputError(f"can not write {self.path}: {error}") from error
 
     def join(
-        self, pieces: Sequence[tuple[Path, Record]], target: Path, *, end: bool
+        self, segments: Sequence[tuple[Path, SegmentRecord]], target: Path, *, end: bool
     ) -> tuple[int, float]:
         """Write the frames of the pieces and what is beside the picture.
 
@@ -76,7 +81,7 @@ class Joiner:
         the whole file, and are never after the time of showing.
 
         Args:
-            pieces: segment files in order.
+            segments: segment files in order.
             target: the file to be made.
             end: whether audio goes on after the last frame, as in the source.
 
@@ -88,35 +93,35 @@ class Joiner:
         """
         container = self.encoding.container
         try:
-            clock = _Clock(self.info, [record for _, record in pieces])
+            times = _PacketTimes(self.info, [record for _, record in segments])
             options = _muxer_options(container, self.info)
             with av.open(
                 os.fspath(target), "w", format=container, container_options=options
             ) as output:
-                stream, packets = self._picture(output, pieces)
-                tracks = self._tracks(output, clock.origin_s, quiet=True)
+                stream, packets = self._add_video_stream(output, segments)
+                tracks = self._open_track_copier(output, times.origin_s, quiet=True)
                 try:
                     output.start_encoding()
                     for packet in packets:
-                        clock.set(packet)
+                        times.assign(packet)
                         packet.stream = stream
                         if tracks:
-                            tracks.copy_until(clock.time_s)
+                            tracks.copy_until(times.time_s)
                         output.mux(packet)
                     if tracks:
-                        tracks.copy_until(self._end_s(clock, end=end))
+                        tracks.copy_until(self._end_s(times, end=end))
                 finally:
                     if tracks:
                         tracks.close()
-            self._show_at_aspect(target, pieces[0][1])
+            self._store_pixel_aspect(target, segments[0][1])
         except (av.FFmpegError, OSError, ValueError) as error:
             with suppress(OSError):
                 target.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"can not write {self.path}: {reason}") from error
-        return clock.frames, clock.end_s
+        return times.frames, times.end_s
 
-    def _show_at_aspect(self, target: Path, record: Record) -> None:
+    def _store_pixel_aspect(self, target: Path, record: SegmentRecord) -> None:
         aspect = self.info.sample_aspect_ratio
         if aspect == 1 or self.encoding.container not in ("matroska", "webm"):
             return
@@ -124,43 +129,43 @@ class Joiner:
         if not set_display_size(target, *shown):
             log.warning("%s: its pixel aspect of %s is not kept", self.path.name, aspect)
 
-    def _end_s(self, clock: _Clock, *, end: bool) -> float:
+    def _end_s(self, times: _PacketTimes, *, end: bool) -> float:
         if not end:
-            return clock.end_s
+            return times.end_s
         if self.info.end_s is None:
             return float("inf")
-        return max(float(Fraction(self.info.end_s) - clock.origin_s), clock.end_s)
+        return max(float(Fraction(self.info.end_s) - times.origin_s), times.end_s)
 
-    def _tracks(
+    def _open_track_copier(
         self, target: OutputContainer, origin_s: Fraction, *, quiet: bool
-    ) -> CopiedTracks | None:
+    ) -> TrackCopier | None:
         if not has_tracks(self.info):
             return None
         suffix = self.path.suffix.lower()
-        return CopiedTracks(
+        return TrackCopier(
             self.info, target, suffix=suffix, audio=self.audio, origin_s=origin_s, quiet=quiet
         )
 
-    def _picture(
-        self, output: OutputContainer, pieces: Sequence[tuple[Path, Record]]
+    def _add_video_stream(
+        self, output: OutputContainer, segments: Sequence[tuple[Path, SegmentRecord]]
     ) -> tuple[VideoStream, Iterator[Packet[VideoStream]]]:
         """Add the picture track, and return it with the packets of all pieces."""
-        with av.open(os.fspath(pieces[0][0])) as first:
+        with av.open(os.fspath(segments[0][0])) as first:
             template = first.streams.video[0]
             header = template.codec_context.extradata
             stream = output.add_stream_from_template(template, opaque=True)
             pix_fmt = template.codec_context.pix_fmt or ""
         context = stream.codec_context
         stream.time_base = self.info.time_base
-        context.framerate = nominal_rate(self.info)
-        tag_picture(stream, self.info, pix_fmt)
+        context.framerate = nominal_frame_rate(self.info)
+        tag_video_stream(stream, self.info, pix_fmt)
         if context.name == "hevc" and self.encoding.container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # Apple's players know no other
         if self.encoding.alpha:
             stream.metadata["alpha_mode"] = "1"
-        return stream, chain.from_iterable(self._packets(file, header) for file, _ in pieces)
+        return stream, chain.from_iterable(self._read_packets(file, header) for file, _ in segments)
 
-    def _packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:
+    def _read_packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:
         with av.open(os.fspath(file)) as container:
             stream = container.streams.video[0]
             if stream.codec_context.extradata != header:
@@ -173,51 +178,51 @@ class Joiner:
                     yield packet
 
 
-class _Clock:
+class _PacketTimes:
     """Gives the packets of all pieces, in the order of storing, their real times."""
 
-    def __init__(self, info: VideoInfo, records: Sequence[Record]) -> None:
-        self._base = info.time_base
-        self._step = max(round(1 / info.fps / info.time_base), 1)
+    def __init__(self, info: VideoInfo, records: Sequence[SegmentRecord]) -> None:
+        self._time_base = info.time_base
+        self._frame_step = max(round(1 / info.fps / info.time_base), 1)
         self._pts = [pts for record in records for pts in record.pts]
-        self._end = self._pts[-1] + (records[-1].last_frame_duration or self._step)
+        self._end = self._pts[-1] + (records[-1].last_frame_duration or self._frame_step)
         if any(a >= b for a, b in pairwise(self._pts)):
             raise ValueError("segments overlap in time")
         # Of a part of a clip, and of what has no beginning, the first frame is at 0.
         self._origin = self._pts[0] if info.start_s is not None or info.live else 0
         self._reorder = max(record.reorder for record in records)
-        self._lead = self._decoding_lead()
-        self._starts = [0]
+        self._first_dts_step = self._choose_first_dts_step()
+        self._segment_starts = [0]
         for record in records:
-            self._starts.append(self._starts[-1] + len(record.pts))
-        self._piece = -1
+            self._segment_starts.append(self._segment_starts[-1] + len(record.pts))
+        self._segment = -1
         self.frames = 0
         self.time_s = 0.0
 
     @property
     def origin_s(self) -> Fraction:
         """The source's moment that is 0 in the target."""
-        return self._origin * self._base
+        return self._origin * self._time_base
 
     @property
     def end_s(self) -> float:
         """When the last frame ends, in the target's time."""
-        return float((self._end - self._origin) * self._base)
+        return float((self._end - self._origin) * self._time_base)
 
-    def set(self, packet: Packet[VideoStream]) -> None:
+    def assign(self, packet: Packet[VideoStream]) -> None:
         """Give the next packet its times."""
-        if self.frames == self._starts[self._piece + 1]:
-            self._piece += 1
+        if self.frames == self._segment_starts[self._segment + 1]:
+            self._segment += 1
         assert packet.pts is not None
-        rank = self._starts[self._piece] + packet.pts // STEP_MS
-        packet.time_base = self._base
+        rank = self._segment_starts[self._segment] + packet.pts // FRAME_STEP_MS
+        packet.time_base = self._time_base
         packet.pts = self._pts[rank] - self._origin
-        packet.dts = self._decoded(self.frames - self._reorder) - self._origin
-        packet.duration = self._duration(rank)
-        self.time_s = float(packet.pts * self._base)
+        packet.dts = self._decoding_time(self.frames - self._reorder) - self._origin
+        packet.duration = self._packet_duration(rank)
+        self.time_s = float(packet.pts * self._time_base)
         self.frames += 1
 
-    def _duration(self, rank: int) -> int:
+    def _packet_duration(self, rank: int) -> int:
         """Return a packet's duration; the file's length ends with those of the last ones.
 
         That is the one that is shown last, and the one that is stored last: MP4 has durations of
@@ -226,14 +231,16 @@ class _Clock:
         if rank == len(self._pts) - 1:
             return self._end - self._pts[rank]
         if self.frames < len(self._pts) - 1:
-            return self._step
-        decoded = self._decoded(self.frames - self._reorder) + self._reorder * self._lead
+            return self._frame_step
+        decoded = (
+            self._decoding_time(self.frames - self._reorder) + self._reorder * self._first_dts_step
+        )
         return min(max(self._end - decoded, 1), self._end - self._pts[rank])
 
-    def _decoded(self, rank: int) -> int:
-        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._lead
+    def _decoding_time(self, rank: int) -> int:
+        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._first_dts_step
 
-    def _decoding_lead(self) -> int:
+    def _choose_first_dts_step(self) -> int:
         """Return the time between packets that are decoded before the first frame is shown.
 
         FFmpeg's muxer for MP4 takes for the first frame that one of the packets decoded at 0 or
@@ -244,15 +251,15 @@ class _Clock:
         """
         first, between = self._pts[0] - self._origin, self._reorder - 1
         if first <= 0 or between <= 0:
-            return self._step
+            return self._frame_step
         if first > between:
-            return min(self._step, (first - 1) // between)
-        return max(min(self._step, (self._pts[1] - self._pts[0]) // between), 1)
+            return min(self._frame_step, (first - 1) // between)
+        return max(min(self._frame_step, (self._pts[1] - self._pts[0]) // between), 1)
 
 
 def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
     if container in ("mp4", "mov"):
         # When a track begins is stored in units of the movie's scale, milliseconds by default.
-        return {"movflags": "+faststart", "movie_timescale": str(track_clock(info))}
+        return {"movflags": "+faststart", "movie_timescale": str(movie_timescale(info))}
     # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
     return {"avoid_negative_ts": "disabled"}

@@ -11,7 +11,7 @@ from outtake.video.read.probe import VideoInfo
 
 log = logging.getLogger(__name__)
 
-_ENOUGH_FRAMES = 50
+_MIN_FRAMES = 50
 
 
 class SizeGuard:
@@ -20,23 +20,23 @@ class SizeGuard:
     Args:
         info: the source.
         target: the output.
-        factor: how many times the source's bytes per second are too many.
-        least_bytes: an output up to this size is never too large.
+        max_ratio: how many times the source's bytes per second are too many.
+        min_bytes: an output up to this size is never too large.
     """
 
     def __init__(
-        self, info: VideoInfo, target: Path, *, factor: float = 4, least_bytes: float = 64e6
+        self, info: VideoInfo, target: Path, *, max_ratio: float = 4, min_bytes: float = 64e6
     ) -> None:
         self._info = info
         self._target = target
-        self._factor = factor
-        self._least_bytes = least_bytes
+        self._max_ratio = max_ratio
+        self._min_bytes = min_bytes
         self._frames = 0
         self._bytes = 0
         self._warned_size = False
         self._warned_disk = False
 
-    def grow(self, frames: int, size: int, used_bytes: int) -> None:
+    def add_segment(self, frames: int, size: int, used_bytes: int) -> None:
         """Take note of a segment.
 
         Args:
@@ -49,7 +49,7 @@ class SizeGuard:
         """
         self._frames += frames
         self._bytes += size
-        if self._frames < _ENOUGH_FRAMES:
+        if self._frames < _MIN_FRAMES:
             return
         per_frame = self._bytes / self._frames
         total = max(per_frame * (self._info.frames or 0), used_bytes)
@@ -58,24 +58,26 @@ class SizeGuard:
             self._check_disk(2 * total - used_bytes, total)  # the segments, then the joined file
 
     def _check_size(self, per_frame: float, total: float) -> None:
-        source = _bytes_per_s(self._info)
+        source = _source_bytes_per_s(self._info)
         rate = per_frame * float(self._info.fps)
-        if self._warned_size or not source or total < self._least_bytes:
+        if self._warned_size or not source or total < self._min_bytes:
             return
-        if rate > self._factor * source:
+        if rate > self._max_ratio * source:
             self._warned_size = True
             log.warning(
                 "%s grows to about %s, %.0f times its source; a higher crf or another codec makes "
-                "it smaller", self._target.name, _shown(total), rate / source,
+                "it smaller", self._target.name, _format_bytes(total), rate / source,
             )  # fmt: skip
 
     def _check_disk(self, needed: float, total: float) -> None:
-        free = shutil.disk_usage(self._target.absolute().parent).free
+        folder = self._target.absolute().parent
+        free = shutil.disk_usage(folder).free
         if free >= needed:
             return
         text = (
-            f"{self._target.name} will take about {_shown(total)}, and {_shown(needed)} on the way "
-            f"there, but {_shown(free)} are free in {self._target.absolute().parent}"
+            f"{self._target.name} will take about {_format_bytes(total)}, and "
+            f"{_format_bytes(needed)} on the way there, but {_format_bytes(free)} are free in "
+            f"{folder}"
         )
         if free < needed / 2:
             raise OutputError(
@@ -86,14 +88,14 @@ class SizeGuard:
             log.warning("%s", text)
 
 
-def _bytes_per_s(info: VideoInfo) -> float | None:
+def _source_bytes_per_s(info: VideoInfo) -> float | None:
     part = info.start_s is not None or info.end_s is not None
     if part or info.live or not info.duration_s or not info.path.is_file():
         return None
     return info.path.stat().st_size / info.duration_s
 
 
-def _shown(size: float) -> str:
+def _format_bytes(size: float) -> str:
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"

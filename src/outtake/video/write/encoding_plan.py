@@ -11,19 +11,19 @@ import av
 
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.codecs import CODECS, PRESETS, Codec, encoder_formats
+from outtake.video.write.codecs import CODECS, PRESETS, Codec, encoder_pix_fmts
 
 log = logging.getLogger(__name__)
 
 # suffix -> FFmpeg's name of the container
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".m4v": "mp4", ".mkv": "matroska", ".webm": "webm"}
-_WITH_ALPHA = {"mov": "prores", "webm": "vp9", "matroska": "ffv1"}
+_ALPHA_CODECS = {"mov": "prores", "webm": "vp9", "matroska": "ffv1"}
 _ALPHA_TARGETS = (
     "alpha goes into .mov (ProRes 4444), .webm (VP9), .mkv (FFV1), or a folder of PNG images "
     "(a name without a suffix)"
 )
 # More than 10 bits are played by hardly anything: they are written where the config names a codec.
-_AUTO_BITS = 10
+_MAX_AUTO_BITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Encoding:
         name: of the codec in the config.
         codec: how its encoder is driven.
         container: FFmpeg's name of the target's container.
-        bits: per component, as stored.
+        bit_depth: per component, as stored.
         alpha: whether transparency is stored.
         options: encoder options.
     """
@@ -42,7 +42,7 @@ class Encoding:
     name: str
     codec: Codec
     container: str
-    bits: int
+    bit_depth: int
     alpha: bool
     options: dict[str, str]
 
@@ -52,32 +52,32 @@ class Encoding:
         Raises:
             OutputError: an odd size, which the codec does not have.
         """
-        if self.codec.odd is None or not (width % 2 or height % 2):
-            return self.codec.pix_fmts(alpha=self.alpha)[self.bits]
-        if self.bits not in self.codec.odd:
+        if self.codec.odd_size_formats is None or not (width % 2 or height % 2):
+            return self.codec.available_formats(alpha=self.alpha)[self.bit_depth]
+        if self.bit_depth not in self.codec.odd_size_formats:
             raise OutputError(
                 f"codec={self.name} can not store the odd size {width}x{height}; use codec="
                 + self.name.removesuffix("_nvenc")
             )
-        return self.codec.odd[self.bits]
+        return self.codec.odd_size_formats[self.bit_depth]
 
-    def record(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         """Return what decides, with the frames, what is written."""
         return {
             "codec": self.codec.encoder,
-            "bits": self.bits,
+            "bits": self.bit_depth,
             "alpha": self.alpha,
             "options": self.options,
             "library": list(av.library_versions["libavcodec"]),
         }
 
-    def warn(self, info: VideoInfo) -> None:
+    def warn_of_losses(self, info: VideoInfo) -> None:
         """Say in a line each what the source has and the target will not keep."""
         name = info.path.name
-        if info.bit_depth > self.bits:
+        if info.bit_depth > self.bit_depth:
             log.warning(
                 "%s: %d bits become %d; codec=%s keeps more",
-                name, info.bit_depth, self.bits, _deeper(self),
+                name, info.bit_depth, self.bit_depth, _codecs_with_more_bits(self),
             )  # fmt: skip
         stored = self.pix_fmt(info.width, info.height)
         if stored != self.pix_fmt(2, 2):
@@ -129,11 +129,11 @@ def choose_encoding(
             a quality or preset that it does not know, or an encoder that is not in this build.
     """
     container, alpha = container_format(path), channels == 4
-    wanted_bits = bit_depth if codec != "auto" else min(bit_depth, _AUTO_BITS)
-    name = _automatic(path, container, alpha, wanted_bits) if codec == "auto" else codec
+    requested_bits = bit_depth if codec != "auto" else min(bit_depth, _MAX_AUTO_BITS)
+    name = _choose_codec(path, container, alpha, requested_bits) if codec == "auto" else codec
     if name not in CODECS:
         raise OutputError(f"codec={name}: unknown; use auto, {', '.join(CODECS)}")
-    chosen = _encoder(name)
+    chosen = _available_encoder(name)
     if container not in chosen.containers:
         fit = [
             other
@@ -143,51 +143,53 @@ def choose_encoding(
         raise OutputError(f"codec={name} does not go into {path.name}; use {', '.join(fit)}")
     if alpha and container not in chosen.alpha_containers:
         raise OutputError(f"codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
-    options = dict(chosen.options) | _quality(name, chosen, crf) | _speed(chosen, preset)
+    options = (
+        dict(chosen.options) | _quality_options(name, chosen, crf) | _preset_options(chosen, preset)
+    )
     if name == "prores":
         options |= {"profile": "4444", "alpha_bits": "16"} if alpha else {"profile": "hq"}
     if name == "vp9" and alpha:
         options["auto-alt-ref"] = "0"  # hidden frames would have no alpha of their own
-    bits = _stored_bits(chosen, alpha=alpha, wanted=wanted_bits)
+    bits = _choose_bit_depth(chosen, alpha=alpha, requested_bits=requested_bits)
     return Encoding(name, chosen, container, bits, alpha, options)
 
 
-def _automatic(path: Path, container: str, alpha: bool, bits: int) -> str:
+def _choose_codec(path: Path, container: str, alpha: bool, bits: int) -> str:
     if alpha:
-        if container not in _WITH_ALPHA:
+        if container not in _ALPHA_CODECS:
             raise OutputError(f"output {path}: {container} has no alpha; {_ALPHA_TARGETS}")
-        return _WITH_ALPHA[container]
+        return _ALPHA_CODECS[container]
     names = ("vp9", "av1") if container == "webm" else ("h264", "h265")
     for name in names:
-        codec = next((entry for entry in CODECS[name] if encoder_formats(entry.encoder)), None)
-        if codec and max(codec.pix_fmts(alpha=False), default=0) >= bits:
+        codec = next((entry for entry in CODECS[name] if encoder_pix_fmts(entry.encoder)), None)
+        if codec and max(codec.available_formats(alpha=False), default=0) >= bits:
             return name
     return names[0]
 
 
-def _encoder(name: str) -> Codec:
+def _available_encoder(name: str) -> Codec:
     for codec in CODECS[name]:
-        if codec.pix_fmts(alpha=False):
+        if codec.available_formats(alpha=False):
             return codec
     tried = ", ".join(codec.encoder for codec in CODECS[name])
     raise OutputError(f"codec={name}: this build of PyAV has no encoder for it ({tried})")
 
 
-def _quality(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
+def _quality_options(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
     if codec.quality is None:
         if crf is not None:
             raise OutputError(f"crf={crf}: codec={name} has no constant quality; leave crf=null")
         return {}
     value = codec.quality.default if crf is None else crf
-    if not 0 <= value <= codec.quality.highest:
+    if not 0 <= value <= codec.quality.worst:
         raise OutputError(
-            f"crf={value}: codec={name} takes 0 (best) to {codec.quality.highest} (worst), "
+            f"crf={value}: codec={name} takes 0 (best) to {codec.quality.worst} (worst), "
             f"or null for {codec.quality.default}"
         )
     return {codec.quality.option: str(value)}
 
 
-def _speed(codec: Codec, preset: str) -> dict[str, str]:
+def _preset_options(codec: Codec, preset: str) -> dict[str, str]:
     if preset not in PRESETS:
         raise OutputError(f"preset={preset}: unknown; use {', '.join(PRESETS)}")
     if codec.preset is None:
@@ -196,17 +198,17 @@ def _speed(codec: Codec, preset: str) -> dict[str, str]:
     return {option: values[PRESETS.index(preset)]}
 
 
-def _stored_bits(codec: Codec, *, alpha: bool, wanted: int) -> int:
-    there = sorted(codec.pix_fmts(alpha=alpha))
-    return next((bits for bits in there if bits >= wanted), there[-1])
+def _choose_bit_depth(codec: Codec, *, alpha: bool, requested_bits: int) -> int:
+    available = sorted(codec.available_formats(alpha=alpha))
+    return next((bits for bits in available if bits >= requested_bits), available[-1])
 
 
-def _deeper(encoding: Encoding) -> str:
+def _codecs_with_more_bits(encoding: Encoding) -> str:
     found = [
         name
         for name, (codec, *_) in CODECS.items()
         if encoding.container in codec.containers
         and not codec.gpu
-        and max(codec.pix_fmts(alpha=encoding.alpha), default=0) > encoding.bits
+        and max(codec.available_formats(alpha=encoding.alpha), default=0) > encoding.bit_depth
     ]
     return "|".join(found) or "ffv1 in .mkv"

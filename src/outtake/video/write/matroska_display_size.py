@@ -20,7 +20,7 @@ _SEEK, _SEEK_POSITION = 0x4DBB, 0x53AC
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = 0x54B0, 0x54BA, 0x54B2
 
 _HEAD_BYTES = 1 << 20
-_SIDE_MAX = 1 << 16
+_MAX_SIDE_PX = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def display_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     if (width * aspect.numerator) % aspect.denominator == 0:
         return int(width * aspect), height
     exact = width * aspect.numerator, height * aspect.denominator
-    return exact if max(exact) < _SIDE_MAX else (round(width * aspect), height)
+    return exact if max(exact) < _MAX_SIDE_PX else (round(width * aspect), height)
 
 
 def set_display_size(path: Path, width: int, height: int) -> bool:
@@ -47,32 +47,32 @@ def set_display_size(path: Path, width: int, height: int) -> bool:
     """
     with path.open("r+b") as file:
         head = file.read(_HEAD_BYTES)
-        segment = next((e for e in _elements(head, 0, len(head)) if e.id == _SEGMENT), None)
+        segment = next((e for e in _parse_elements(head, 0, len(head)) if e.id == _SEGMENT), None)
         if segment is None:
             return False
         parts: dict[int, _Element] = {}
-        for element in _elements(head, segment.data, len(head)):
+        for element in _parse_elements(head, segment.data, len(head)):
             if element.id == _CLUSTER:
                 break
             parts.setdefault(element.id, element)
         if not {_SEEK_HEAD, _VOID, _TRACKS} <= parts.keys():
             return False
         seek_head, void, tracks = parts[_SEEK_HEAD], parts[_VOID], parts[_TRACKS]
-        grown = _with_display_size(head, tracks, width, height)
+        grown = _tracks_with_display_size(head, tracks, width, height)
         more = len(grown) - (tracks.end - tracks.start)
         room = void.end - void.start - more
         if not seek_head.end <= void.start < tracks.start or room < 9:
             return False
-        empty = _VOID.to_bytes(1, "big") + _size(room - 9, 8) + bytes(room - 9)
+        empty = _VOID.to_bytes(1, "big") + _encode_size(room - 9, 8) + bytes(room - 9)
         moved = (void.end - segment.data, tracks.start - segment.data)
-        seeks = _shifted(head, seek_head, moved, more)
+        seeks = _shift_seek_positions(head, seek_head, moved, more)
         between = head[void.end : tracks.start]
         file.seek(seek_head.start)
         file.write(seeks + head[seek_head.end : void.start] + empty + between + grown)
     return True
 
 
-def _elements(data: bytes, start: int, end: int) -> Iterator[_Element]:
+def _parse_elements(data: bytes, start: int, end: int) -> Iterator[_Element]:
     """Yield the elements that begin between two places; sizes of one that is open reach the end."""
     while start < end - 1 and data[start]:
         id_length = 9 - data[start].bit_length()
@@ -88,65 +88,69 @@ def _elements(data: bytes, start: int, end: int) -> Iterator[_Element]:
         start = stop
 
 
-def _size(value: int, least: int = 1) -> bytes:
-    length = least
+def _encode_size(value: int, min_length: int = 1) -> bytes:
+    length = min_length
     while value >= (1 << 7 * length) - 1:
         length += 1
     return (value | 1 << 7 * length).to_bytes(length, "big")
 
 
-def _element(ident: int, content: bytes) -> bytes:
-    return ident.to_bytes((ident.bit_length() + 7) // 8, "big") + _size(len(content)) + content
+def _encode_element(ident: int, content: bytes) -> bytes:
+    return (
+        ident.to_bytes((ident.bit_length() + 7) // 8, "big") + _encode_size(len(content)) + content
+    )
 
 
-def _checked(ident: int, children: list[tuple[int, bytes]]) -> bytes:
+def _encode_with_checksum(ident: int, children: list[tuple[int, bytes]]) -> bytes:
     """Return an element; where its first child is a checksum, with a new one."""
     content = b"".join(data for child, data in children if child != _CRC)
     if any(child == _CRC for child, _ in children):
-        content = _element(_CRC, zlib.crc32(content).to_bytes(4, "little")) + content
-    return _element(ident, content)
+        content = _encode_element(_CRC, zlib.crc32(content).to_bytes(4, "little")) + content
+    return _encode_element(ident, content)
 
 
-def _with_display_size(head: bytes, tracks: _Element, width: int, height: int) -> bytes:
+def _tracks_with_display_size(head: bytes, tracks: _Element, width: int, height: int) -> bytes:
     entries = []
-    for entry in _elements(head, tracks.data, tracks.end):
+    for entry in _parse_elements(head, tracks.data, tracks.end):
         content = head[entry.start : entry.end]
         if entry.id == _TRACK:
             parts = [
-                _shown_video(head, part, width, height)
+                _video_with_display_size(head, part, width, height)
                 if part.id == _VIDEO
                 else head[part.start : part.end]
-                for part in _elements(head, entry.data, entry.end)
+                for part in _parse_elements(head, entry.data, entry.end)
             ]
-            content = _element(_TRACK, b"".join(parts))
+            content = _encode_element(_TRACK, b"".join(parts))
         entries.append((entry.id, content))
-    return _checked(_TRACKS, entries)
+    return _encode_with_checksum(_TRACKS, entries)
 
 
-def _shown_video(head: bytes, video: _Element, width: int, height: int) -> bytes:
+def _video_with_display_size(head: bytes, video: _Element, width: int, height: int) -> bytes:
     """Return a picture's settings with the size, which is in pixels without a unit."""
     replaced = (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)
     kept = [
         head[part.start : part.end]
-        for part in _elements(head, video.data, video.end)
+        for part in _parse_elements(head, video.data, video.end)
         if part.id not in replaced
     ]
     size = [
-        _element(ident, value.to_bytes(4, "big"))
+        _encode_element(ident, value.to_bytes(4, "big"))
         for ident, value in ((_DISPLAY_WIDTH, width), (_DISPLAY_HEIGHT, height))
     ]
-    return _element(_VIDEO, b"".join(kept + size))
+    return _encode_element(_VIDEO, b"".join(kept + size))
 
 
-def _shifted(head: bytes, seek_head: _Element, moved: tuple[int, int], by: int) -> bytes:
+def _shift_seek_positions(
+    head: bytes, seek_head: _Element, moved: tuple[int, int], by: int
+) -> bytes:
     """Return the list of places, with those of what moved."""
     seeks = []
-    for seek in _elements(head, seek_head.data, seek_head.end):
+    for seek in _parse_elements(head, seek_head.data, seek_head.end):
         content = bytearray(head[seek.start : seek.end])
-        for part in _elements(head, seek.data, seek.end):
+        for part in _parse_elements(head, seek.data, seek.end):
             place = int.from_bytes(head[part.data : part.end], "big")
             if seek.id == _SEEK and part.id == _SEEK_POSITION and moved[0] <= place <= moved[1]:
                 new = (place - by).to_bytes(part.end - part.data, "big")
                 content[part.data - seek.start : part.end - seek.start] = new
         seeks.append((seek.id, bytes(content)))
-    return _checked(_SEEK_HEAD, seeks)
+    return _encode_with_checksum(_SEEK_HEAD, seeks)

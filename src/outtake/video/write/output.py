@@ -22,23 +22,34 @@ from outtake.core.errors import OutputError
 from outtake.core.files import fsync_folder
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.concat import Joiner
+from outtake.video.write.concat import SegmentMuxer
 from outtake.video.write.disk_guard import SizeGuard
 from outtake.video.write.encoding_plan import choose_encoding
 from outtake.video.write.output_checks import (
-    Reads,
+    InputPaths,
     check_target,
-    free_partial,
-    holds,
-    part_folder,
-    paths_of,
+    list_input_paths,
+    segment_folder_of,
+    unused_partial_path,
+    would_overwrite,
 )
-from outtake.video.write.png_sequence import PngPiece, gather
-from outtake.video.write.segment_encoder import SegmentWriter, flush_to_disk, open_video_piece
-from outtake.video.write.segment_meta import Record, delete
-from outtake.video.write.segment_store import SegmentFolder
+from outtake.video.write.png_sequence import PngSegmentEncoder, link_sequence
+from outtake.video.write.segment_encoder import (
+    SegmentWriter,
+    fsync_path,
+    open_video_segment_encoder,
+)
+from outtake.video.write.segment_meta import SegmentRecord, delete_path
+from outtake.video.write.segment_store import SegmentStore
 
-__all__ = ["FrameWriter", "Output", "Salvaged", "check_target", "finish_all", "open_output"]
+__all__ = [
+    "FrameWriter",
+    "Output",
+    "PartialOutput",
+    "check_target",
+    "finish_outputs",
+    "open_output",
+]
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +82,7 @@ class FrameWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Salvaged:
+class PartialOutput:
     """The playable part that an interrupted job left.
 
     Attributes:
@@ -93,7 +104,7 @@ class Output:
 
     Attributes:
         path: the target.
-        complete: indices of the whole segments that an interrupted job left.
+        complete_segments: indices of the whole segments that an interrupted job left.
     """
 
     def __init__(
@@ -102,20 +113,20 @@ class Output:
         info: VideoInfo,
         *,
         channels: int,
-        joiner: Joiner | None,
-        folder: SegmentFolder,
-        found: Mapping[int, Record],
-        reads: Sequence[Path] = (),
+        muxer: SegmentMuxer | None,
+        store: SegmentStore,
+        records: Mapping[int, SegmentRecord],
+        input_paths: Sequence[Path] = (),
     ) -> None:
         self.path = path
-        self.complete = tuple(sorted(found))
-        self._frames = {index: len(record.pts) for index, record in found.items()}
-        self._reads = (info.path, *reads)
+        self.complete_segments = tuple(sorted(records))
+        self._frames = {index: len(record.pts) for index, record in records.items()}
+        self._input_paths = (info.path, *input_paths)
         self._info = info
         self._channels = channels
-        self._joiner = joiner
-        self._folder = folder
-        self._guard = SizeGuard(info, path)
+        self._muxer = muxer
+        self._store = store
+        self._size_guard = SizeGuard(info, path)
 
     @property
     def info(self) -> VideoInfo:
@@ -123,47 +134,47 @@ class Output:
         return self._info
 
     @property
-    def folder(self) -> Path:
+    def segment_folder(self) -> Path:
         """Where the output grows; what else belongs to a segment may lie there too."""
-        return self._folder.path
+        return self._store.path
 
     def has_segments(self) -> bool:
         """Whether there is a whole segment from which a later run can go on."""
-        return self._folder.has_whole()
+        return self._store.has_whole_segment()
 
     @property
-    def deep(self) -> bool:
+    def high_bit_depth(self) -> bool:
         """Whether more than 8 bits per component are stored."""
-        stored = self._joiner.encoding.bits if self._joiner else 16
+        stored = self._muxer.encoding.bit_depth if self._muxer else 16
         return min(stored, self._info.bit_depth) > 8
 
-    def frames(self, index: int) -> int:
+    def frame_count(self, index: int) -> int:
         """Return how many frames a whole segment has; 0 if it is not there."""
         if index not in self._frames:
-            record = self._folder.record(index)
+            record = self._store.find_record(index)
             if record is None:
                 return 0
             self._frames[index] = len(record.pts)  # what is whole stays as it is
         return self._frames[index]
 
-    def segment(self, index: int) -> FrameWriter:
+    def open_segment(self, index: int) -> FrameWriter:
         """Return a writer for a segment; enter it, write the frames, leave it.
 
         Left without an error, the segment is on the disk and counts. Left with one, it does not;
         what was written of it goes into the playable part that :meth:`salvage` makes.
         """
         return SegmentWriter(
-            self._folder,
+            self._store,
             index,
             self.path,
             time_base=self._info.time_base,
             channels=self._channels,
-            make=partial(_open_piece, info=self._info, joiner=self._joiner),
-            done=self._grown,
+            open_encoder=partial(_open_segment_encoder, info=self._info, joiner=self._muxer),
+            on_done=self._on_segment_written,
         )
 
-    def _grown(self, record: Record) -> None:
-        self._guard.grow(len(record.pts), record.bytes, self._folder.used_bytes())
+    def _on_segment_written(self, record: SegmentRecord) -> None:
+        self._size_guard.add_segment(len(record.pts), record.bytes, self._store.used_bytes())
 
     def finish(self, segments: int) -> int:
         """Join segments 0 to ``segments - 1`` into the target, and delete them.
@@ -174,9 +185,9 @@ class Output:
         Raises:
             OutputError: a segment is missing, or the target can not be written; segments stay.
         """
-        return finish_all([self], segments)
+        return finish_outputs([self], segments)
 
-    def salvage(self) -> Salvaged | None:
+    def salvage(self) -> PartialOutput | None:
         """Make a playable file of what is there, after an interruption.
 
         It holds the whole segments from the beginning on, the unfinished tail of the next one,
@@ -185,50 +196,50 @@ class Output:
         Returns:
             What was kept, in ``<stem>.partial<suffix>``; None where there is nothing, or no room.
         """
-        records: list[Record] = []
-        while record := self._folder.record(len(records)):
+        records: list[SegmentRecord] = []
+        while record := self._store.find_record(len(records)):
             records.append(record)
-        tail = self._folder.record(len(records), whole=False)
+        tail = self._store.find_record(len(records), whole=False)
         if tail:
             records.append(tail)
         if not records:
             return None
         try:
             made = self._join(records, end=False)
-            path = self._partial() or free_partial(self.path)
-            self._folder.note_partial(path.name)
-            self._place(path)
+            path = self._earlier_partial_path() or unused_partial_path(self.path)
+            self._store.save_partial_name(path.name)
+            self._move_into_place(path)
         except OutputError as error:
             log.warning("no playable part could be made: %s", error)
             return None
-        return Salvaged(path, *made)
+        return PartialOutput(path, *made)
 
-    def _partial(self) -> Path | None:
+    def _earlier_partial_path(self) -> Path | None:
         """Return the playable part that was made before, unless it is read now."""
-        name = self._folder.partial()
+        name = self._store.partial_name()
         if name is None or Path(name).name != name:
             return None
         path = self.path.with_name(name)
-        return None if any(holds(path, read) for read in self._reads) else path
+        return None if any(would_overwrite(path, read) for read in self._input_paths) else path
 
     def discard(self) -> None:
         """Delete what was written; the target stays as it was.
 
         That includes whole segments that an earlier run left: see :meth:`has_segments`.
         """
-        self._folder.remove()
+        self._store.remove()
 
     def release(self) -> None:
         """Let other processes open the output; segments stay. It may be called again."""
-        self._folder.release()
+        self._store.release()
 
     @property
-    def _joined(self) -> Path:
-        return self._folder.path / f"joined{self.path.suffix}"
+    def _joined_path(self) -> Path:
+        return self._store.path / f"joined{self.path.suffix}"
 
-    def _records(self, segments: int) -> list[Record]:
+    def _complete_records(self, segments: int) -> list[SegmentRecord]:
         """Return the records of all segments as they are on the disk now."""
-        records = [self._folder.record(index) for index in range(segments)]
+        records = [self._store.find_record(index) for index in range(segments)]
         missing = [str(index) for index, record in enumerate(records) if record is None]
         if missing or not records:
             shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
@@ -238,39 +249,39 @@ class Output:
             )
         return [record for record in records if record]
 
-    def _join(self, records: Sequence[Record], *, end: bool) -> tuple[int, float]:
+    def _join(self, records: Sequence[SegmentRecord], *, end: bool) -> tuple[int, float]:
         """Put segments together, still in the folder; return the frames and their seconds."""
         sizes = {(record.width, record.height) for record in records}
         if len(sizes) > 1:
             raise OutputError(f"{self.path}: its segments have sizes {sorted(sizes)}; start afresh")
-        pieces = [(self._folder.data_path(record), record) for record in records]
-        with self._errors(self.path):
-            if self._joiner:
-                made = self._joiner.join(pieces, self._joined, end=end)
+        pieces = [(self._store.data_path(record), record) for record in records]
+        with self._translate_errors(self.path):
+            if self._muxer:
+                made = self._muxer.join(pieces, self._joined_path, end=end)
             else:
-                gather([file for file, _ in pieces], self._joined)
-                made = _count(records, self._info)
-            flush_to_disk(self._joined)
+                link_sequence([file for file, _ in pieces], self._joined_path)
+                made = _frames_and_seconds(records, self._info)
+            fsync_path(self._joined_path)
         return made
 
-    def _place(self, path: Path) -> None:
+    def _move_into_place(self, path: Path) -> None:
         """Give what was put together its name."""
-        with self._errors(path):
+        with self._translate_errors(path):
             if path.is_dir():
-                delete(path)
-            os.replace(self._joined, path)
+                delete_path(path)
+            os.replace(self._joined_path, path)
             fsync_folder(path.parent)
 
     @contextmanager
-    def _errors(self, path: Path) -> Iterator[None]:
+    def _translate_errors(self, path: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            delete(self._joined)
+            delete_path(self._joined_path)
             raise OutputError(f"can not write {path}: {error.strerror or error}") from error
 
 
-def finish_all(outputs: Sequence[Output], segments: int) -> int:
+def finish_outputs(outputs: Sequence[Output], segments: int) -> int:
     """Finish outputs that belong together: their targets appear when all can, then segments go.
 
     After a kill at any moment, either the same command goes on from the segments of each output,
@@ -286,24 +297,24 @@ def finish_all(outputs: Sequence[Output], segments: int) -> int:
     Raises:
         OutputError: a segment is missing, or a target can not be written; segments stay.
     """
-    records = [output._records(segments) for output in outputs]
+    records = [output._complete_records(segments) for output in outputs]
     try:
         made = [output._join(kept, end=True) for output, kept in zip(outputs, records, strict=True)]
         for output in outputs:
-            output._folder.begin_joining()
+            output._store.mark_finalizing()
         for output in outputs:
-            output._place(output.path)
+            output._move_into_place(output.path)
     except OutputError:
         for output in outputs:
-            delete(output._joined)  # makes room for a playable part
+            delete_path(output._joined_path)  # makes room for a playable part
         raise
     first, *others = outputs
-    first._folder.end_joining([output._folder for output in others])
+    first._store.mark_finalized([output._store for output in others])
     for output in [*others, first]:
-        earlier = output._partial()
+        earlier = output._earlier_partial_path()
         if earlier:
-            delete(earlier)
-        output._folder.remove()
+            delete_path(earlier)
+        output._store.remove()
         output.release()
     return made[0][0]
 
@@ -320,7 +331,7 @@ def open_output(
     overwrite: bool = False,
     resume: bool = False,
     fingerprint: Mapping[str, Any] | None = None,
-    reads: Reads = (),
+    input_paths: InputPaths = (),
 ) -> Output:
     """Make a target ready to grow in segments: a video by its suffix, without one a PNG folder.
 
@@ -338,7 +349,7 @@ def open_output(
         overwrite: replace an earlier output.
         resume: go on from the segments of an interrupted job with the same fingerprint.
         fingerprint: everything that decides about the frames: config, input, checkpoint.
-        reads: what the job reads beside the source, as in :func:`check_target`.
+        input_paths: what the job reads beside the source, as in :func:`check_target`.
 
     Raises:
         OutputError: see :func:`check_target`; or another process writes to the target, the encoder
@@ -346,10 +357,10 @@ def open_output(
     """
     target = Path(path)
     depth = info.bit_depth
-    folder = SegmentFolder(part_folder(target), ".mkv" if target.suffix else "")
+    folder = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
     check_target(
         target, info.path, overwrite=overwrite, resume=resume, bit_depth=depth, codec=codec,
-        crf=crf, preset=preset, channels=channels, reads=reads,
+        crf=crf, preset=preset, channels=channels, input_paths=input_paths,
     )  # fmt: skip
     joiner = None
     job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": channels}
@@ -357,27 +368,27 @@ def open_output(
         encoding = choose_encoding(
             target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=depth
         )
-        encoding.warn(info)
-        joiner = Joiner(target, info, encoding, audio)
-        joiner.rehearse()
-        job["encoding"] = encoding.record()
+        encoding.warn_of_losses(info)
+        joiner = SegmentMuxer(target, info, encoding, audio)
+        joiner.dry_run()
+        job["encoding"] = encoding.fingerprint()
     keep = target.exists() and not overwrite
-    found = folder.start(json.loads(json.dumps(job, default=str)), resume=resume, keep=keep)
+    found = folder.open(json.loads(json.dumps(job, default=str)), resume=resume, keep_target=keep)
     return Output(
-        target, info, channels=channels, joiner=joiner, folder=folder, found=found,
-        reads=paths_of(reads),
+        target, info, channels=channels, muxer=joiner, store=folder, records=found,
+        input_paths=list_input_paths(input_paths),
     )  # fmt: skip
 
 
-def _open_piece(
-    path: Path, width: int, height: int, *, info: VideoInfo, joiner: Joiner | None
+def _open_segment_encoder(
+    path: Path, width: int, height: int, *, info: VideoInfo, joiner: SegmentMuxer | None
 ) -> Any:
     if joiner is None:
-        return PngPiece(path, deep=info.bit_depth > 8)
-    return open_video_piece(path, width, height, encoding=joiner.encoding, info=info)
+        return PngSegmentEncoder(path, high_bit_depth=info.bit_depth > 8)
+    return open_video_segment_encoder(path, width, height, encoding=joiner.encoding, info=info)
 
 
-def _count(records: Sequence[Record], info: VideoInfo) -> tuple[int, float]:
+def _frames_and_seconds(records: Sequence[SegmentRecord], info: VideoInfo) -> tuple[int, float]:
     frames = sum(len(record.pts) for record in records)
     last, first = records[-1].pts[-1], records[0].pts[0]
     hold = records[-1].last_frame_duration

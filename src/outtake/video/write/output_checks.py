@@ -9,18 +9,18 @@ from pathlib import Path
 
 from outtake.core.errors import OutputError
 from outtake.core.files import check_folder
-from outtake.video.read.inputs import Source
+from outtake.video.read.inputs import VideoInput
 from outtake.video.write.encoding_plan import choose_encoding
 from outtake.video.write.png_sequence import check_png_folder
-from outtake.video.write.segment_store import SegmentFolder
+from outtake.video.write.segment_store import SegmentStore
 
 # Files that a job reads: by the config key that names each, or several; or without a key.
-Reads = Mapping[str, str | Path | Sequence[Path]] | Sequence[str | Path]
+InputPaths = Mapping[str, str | Path | Sequence[Path]] | Sequence[str | Path]
 
 
 def check_target(
     path: str | Path,
-    source: str | Path | Source,
+    video_input: str | Path | VideoInput,
     *,
     overwrite: bool = False,
     resume: bool = False,
@@ -29,7 +29,7 @@ def check_target(
     preset: str = "veryfast",
     channels: int = 3,
     bit_depth: int = 8,
-    reads: Reads = (),
+    input_paths: InputPaths = (),
 ) -> None:
     """Find out, before any work, what would keep a target from being written.
 
@@ -37,7 +37,7 @@ def check_target(
 
     Args:
         path: the target.
-        source: the input; with all its images if it is given as :class:`Source`.
+        video_input: the input; with all its images if it is given as :class:`VideoInput`.
         overwrite: see :func:`outtake.video.write.output.open_output`.
         resume: likewise.
         codec: likewise.
@@ -45,7 +45,7 @@ def check_target(
         preset: likewise.
         channels: likewise.
         bit_depth: of the source.
-        reads: files and folders that the job reads beside the source: ``{"masks": path}``, or
+        input_paths: files and folders that the job reads beside the source: ``{"masks": path}``, or
             ``{"masks": [path, path]}``.
 
     Raises:
@@ -54,10 +54,10 @@ def check_target(
             written.
     """
     target = Path(path)
-    check_apart(target, source, reads)
-    folder = SegmentFolder(part_folder(target), "")
-    folder.forget_done()
-    overwrite = overwrite or (resume and folder.is_joining())
+    check_not_an_input(target, video_input, input_paths)
+    folder = SegmentStore(segment_folder_of(target), "")
+    folder.delete_finished()
+    overwrite = overwrite or (resume and folder.is_finalizing())
     if not target.suffix:
         check_png_folder(target, overwrite=overwrite)
     else:
@@ -71,12 +71,12 @@ def check_target(
     check_folder(target.absolute().parent)
 
 
-def part_folder(target: Path) -> Path:
+def segment_folder_of(target: Path) -> Path:
     """Return the folder in which a target grows."""
     return target.with_name(target.name + ".part")
 
 
-def free_partial(target: Path) -> Path:
+def unused_partial_path(target: Path) -> Path:
     """Return a name for the playable part of a target at which there is nothing yet."""
     stem, suffix = target.stem, target.suffix
     endings = chain([""], (f"-{number}" for number in count(2)))
@@ -84,15 +84,15 @@ def free_partial(target: Path) -> Path:
     return next(name for name in names if not os.path.lexists(name))
 
 
-def paths_of(reads: Reads) -> tuple[Path, ...]:
+def list_input_paths(input_paths: InputPaths) -> tuple[Path, ...]:
     """Return the files and folders that are read."""
-    return tuple(Path(path) for _, path in _named(reads))
+    return tuple(Path(path) for _, path in _paths_with_keys(input_paths))
 
 
-def holds(place: Path, read: Path) -> bool:
+def would_overwrite(output_path: Path, input_path: Path) -> bool:
     """Whether to replace a file or folder would be the end of one that is read."""
-    real = Path(os.path.realpath(os.path.expanduser(read)))
-    own = Path(os.path.realpath(place))
+    real = Path(os.path.realpath(os.path.expanduser(input_path)))
+    own = Path(os.path.realpath(output_path))
     if own == real or own in real.parents:
         return True
     try:
@@ -101,32 +101,38 @@ def holds(place: Path, read: Path) -> bool:
         return False
 
 
-def check_apart(target: Path, source: str | Path | Source, reads: Reads = ()) -> None:
+def check_not_an_input(
+    target: Path, video_input: str | Path | VideoInput, input_paths: InputPaths = ()
+) -> None:
     """Refuse to write over what is read, whatever ``overwrite`` says.
 
     Raises:
         OutputError: the target, its report or its segments would lie where a file is read.
     """
-    inputs = (source.path, *source.images) if isinstance(source, Source) else (Path(source),)
+    inputs = (
+        (video_input.path, *video_input.images)
+        if isinstance(video_input, VideoInput)
+        else (Path(video_input),)
+    )
     read = [*(("the input", path) for path in inputs)]
-    for key, path in _named(reads):
+    for key, path in _paths_with_keys(input_paths):
         read.append((f"{key}={path}" if key else f"a file that is read ({path})", path))
     # The report's name is outtake.removal.report.report_path's.
     report = target.with_name(target.stem + ".report.json")
     for name, path in read:
-        if holds(target, path):
+        if would_overwrite(target, path):
             raise OutputError(f"output {target} is {name}; name another file")
-        for place in (part_folder(target), report):
-            if holds(place, path):
+        for place in (segment_folder_of(target), report):
+            if would_overwrite(place, path):
                 raise OutputError(
                     f"output {target} would write over {place}, where {name} lies; name another "
                     "file"
                 )
 
 
-def _named(reads: Reads) -> Iterator[tuple[str, Path]]:
-    if not isinstance(reads, Mapping):
-        reads = {"": [Path(path) for path in reads]}
-    for key, paths in reads.items():
+def _paths_with_keys(input_paths: InputPaths) -> Iterator[tuple[str, Path]]:
+    if not isinstance(input_paths, Mapping):
+        input_paths = {"": [Path(path) for path in input_paths]}
+    for key, paths in input_paths.items():
         each = [paths] if isinstance(paths, str | Path) else paths
         yield from ((key, Path(path)) for path in each)

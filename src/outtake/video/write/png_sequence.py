@@ -15,29 +15,29 @@ from numpy.typing import NDArray
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 
-_OWN_NAME = re.compile(r"\d{5,}\.png")
+_IMAGE_NAME = re.compile(r"\d{5,}\.png")
 
 
-class PngPiece:
+class PngSegmentEncoder:
     """A folder of images, numbered from 0, as a piece of an output.
 
     Args:
         path: the folder; it is made.
-        deep: write 16 bits per component where the frame has them.
+        high_bit_depth: write 16 bits per component where the frame has them.
     """
 
     reorder = 0
 
-    def __init__(self, path: Path, *, deep: bool) -> None:
+    def __init__(self, path: Path, *, high_bit_depth: bool) -> None:
         self.path = path
-        self._deep = deep
+        self._high_bit_depth = high_bit_depth
         self._written = 0
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
 
-    def add(self, frame: TimedFrame, pts: int) -> None:
+    def encode(self, frame: TimedFrame, pts: int) -> None:
         """Write a frame; its time is not kept."""
-        image = frame.image16 if self._deep and frame.image16 is not None else frame.image
+        image = frame.image16 if self._high_bit_depth and frame.image16 is not None else frame.image
         (self.path / f"{self._written:05d}.png").write_bytes(encode_png(image))
         self._written += 1
 
@@ -54,7 +54,7 @@ def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return data.tobytes()
 
 
-def gather(folders: Iterable[Path], target: Path) -> None:
+def link_sequence(folders: Iterable[Path], target: Path) -> None:
     """Number the images of several folders through, in a new folder, without copying data."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
@@ -80,7 +80,7 @@ def check_png_folder(path: Path, *, overwrite: bool) -> None:
     if not path.is_dir():
         raise OutputError(f"output {path} is a file; name a folder, or a video with its suffix")
     names = sorted(entry.name for entry in path.iterdir())
-    foreign = [name for name in names if not _OWN_NAME.fullmatch(name)]
+    foreign = [name for name in names if not _IMAGE_NAME.fullmatch(name)]
     if foreign:
         raise OutputError(
             f"output {path} holds other files ({foreign[0]}); name a new or empty folder"

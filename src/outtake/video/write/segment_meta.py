@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SegmentRecord:
     """A segment that is on the disk.
 
     Attributes:
@@ -38,7 +38,7 @@ class Record:
     last_frame_duration: int | None = None
 
 
-def checksum(path: Path) -> tuple[int, int]:
+def size_and_crc32(path: Path) -> tuple[int, int]:
     """Return size in bytes and CRC-32 of a file, or of the files in a folder."""
     size = crc = 0
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -49,7 +49,7 @@ def checksum(path: Path) -> tuple[int, int]:
     return size, crc
 
 
-def delete(path: Path) -> None:
+def delete_path(path: Path) -> None:
     """Delete a file or folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

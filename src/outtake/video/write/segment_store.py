@@ -19,22 +19,22 @@ from typing import Any
 from outtake.core.errors import OutputError
 from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text
-from outtake.video.write.segment_meta import Record, checksum, delete
+from outtake.video.write.segment_meta import SegmentRecord, delete_path, size_and_crc32
 
 log = logging.getLogger(__name__)
 
-_MANIFEST = "manifest.json"
+_MANIFEST_FILE = "manifest.json"
 _FORMAT = 1
 
-_LOCK = "lock"
+_LOCK_FILE = "lock"
 # Says that the target is being made; once that is done there is nothing to go on with.
-_JOINED = "joined.txt"
+_FINALIZING_FILE = "joined.txt"
 _BEGUN, _DONE = "begun", "done"
 # Names the playable part beside the target, which goes when the target is complete.
-_PARTIAL = "partial.txt"
+_PARTIAL_NAME_FILE = "partial.txt"
 
 
-class SegmentFolder:
+class SegmentStore:
     """The folder in which an output grows.
 
     One process at a time has it, from :meth:`start` to :meth:`release` or :meth:`remove`; copies
@@ -48,19 +48,19 @@ class SegmentFolder:
     def __init__(self, path: Path, suffix: str) -> None:
         self.path = path
         self.suffix = suffix
-        self._lock = FolderLock(path / _LOCK)
-        self._bytes: dict[int, int] = {}
+        self._lock = FolderLock(path / _LOCK_FILE)
+        self._segment_bytes: dict[int, int] = {}
         self._used_bytes = 0
 
-    def start(
-        self, job: Mapping[str, Any], *, resume: bool, keep: bool = False
-    ) -> dict[int, Record]:
+    def open(
+        self, job: Mapping[str, Any], *, resume: bool, keep_target: bool = False
+    ) -> dict[int, SegmentRecord]:
         """Make the folder ready for a job, and keep other processes from it.
 
         Args:
             job: what decides about the frames; segments of another job are deleted.
             resume: whether to keep segments of the same job.
-            keep: the target is there and may be replaced only by the job that made it.
+            keep_target: the target is there and may be replaced only by the job that made it.
 
         Returns:
             The whole segments that are there.
@@ -70,19 +70,19 @@ class SegmentFolder:
                 written.
         """
         record = {"format": _FORMAT, "job": json.loads(json.dumps(finite(job), default=str))}
-        self._check()
-        self._take()
+        self._check_is_ours()
+        self._acquire_lock()
         try:
-            found = self._sweep() if resume and self._continues(record) else None
+            found = self._find_whole_segments() if resume and self._is_same_job(record) else None
             if found is None:
-                if keep and self.is_joining():
+                if keep_target and self.is_finalizing():
                     raise OutputError(
                         f"output {self._target} exists; set overwrite=true to replace it"
                     )
                 self._clear(all_of_it=False)
-                replace_text(self.path / _MANIFEST, json.dumps(record, indent=2) + "\n")
+                replace_text(self.path / _MANIFEST_FILE, json.dumps(record, indent=2) + "\n")
         except BaseException as error:
-            if (self.path / _MANIFEST).exists():
+            if (self.path / _MANIFEST_FILE).exists():
                 self.release()
             else:
                 self.remove()
@@ -90,14 +90,14 @@ class SegmentFolder:
                 raise OutputError(f"can not write {self.path}: {error.strerror}") from error
             raise
         for segment in (found or {}).values():
-            self._count(segment)
+            self._count_bytes(segment)
         return found or {}
 
     @property
     def _target(self) -> Path:
         return self.path.with_suffix("")
 
-    def _take(self) -> None:
+    def _acquire_lock(self) -> None:
         try:
             self._lock.take()
         except BlockingIOError as error:
@@ -112,22 +112,24 @@ class SegmentFolder:
         """Let other processes have the folder; once is enough, twice does no harm."""
         self._lock.release()
 
-    def _check(self) -> None:
+    def _check_is_ours(self) -> None:
         """Refuse to touch what no job of ours made."""
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is where segments go, but is a file; move it away")
-        if not self.path.is_dir() or (self.path / _MANIFEST).exists():
+        if not self.path.is_dir() or (self.path / _MANIFEST_FILE).exists():
             return
         for entry in self.path.iterdir():
-            own = entry.name.startswith((_MANIFEST, _JOINED, _PARTIAL)) or _is_lock(entry)
+            own = entry.name.startswith(
+                (_MANIFEST_FILE, _FINALIZING_FILE, _PARTIAL_NAME_FILE)
+            ) or _is_lock_file(entry)
             if not own:
                 raise OutputError(
                     f"{self.path} is where segments go, but holds {entry.name}; move it away"
                 )
 
-    def _continues(self, record: dict[str, Any]) -> bool:
+    def _is_same_job(self, record: dict[str, Any]) -> bool:
         try:
-            found = json.loads((self.path / _MANIFEST).read_text())
+            found = json.loads((self.path / _MANIFEST_FILE).read_text())
         except (OSError, ValueError):
             return False
         if found == record:
@@ -136,27 +138,27 @@ class SegmentFolder:
         log.info("%s: starts afresh, because %s changed", self.path.name, changed)
         return False
 
-    def _sweep(self) -> dict[int, Record]:
+    def _find_whole_segments(self) -> dict[int, SegmentRecord]:
         """Return the whole segments, and delete what was not finished."""
         whole = {}
         for file in sorted(self.path.glob("*.json")):
-            record = self._read(file) if file.name != _MANIFEST else None
+            record = self._read_record(file) if file.name != _MANIFEST_FILE else None
             if record is None or not record.whole:
                 continue
             data = self.whole_path(record.index)
-            if data.exists() and checksum(data) == (record.bytes, record.crc32):
+            if data.exists() and size_and_crc32(data) == (record.bytes, record.crc32):
                 whole[record.index] = record
             else:
                 log.warning("%s is damaged and is made again", data)
                 file.unlink()
         for entry in list(self.path.iterdir()):
-            if ".tmp" in entry.name or (entry.stem == "joined" and entry.name != _JOINED):
-                delete(entry)
+            if ".tmp" in entry.name or (entry.stem == "joined" and entry.name != _FINALIZING_FILE):
+                delete_path(entry)
         return whole
 
-    def _read(self, file: Path) -> Record | None:
+    def _read_record(self, file: Path) -> SegmentRecord | None:
         try:
-            return Record(**json.loads(file.read_text()))
+            return SegmentRecord(**json.loads(file.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -168,127 +170,127 @@ class SegmentFolder:
         """Return where the beginning of a segment lies that was not finished."""
         return self.path / f"{index:05d}.tail{self.suffix}"
 
-    def data_path(self, record: Record) -> Path:
+    def data_path(self, record: SegmentRecord) -> Path:
         """Return where the frames of a record lie."""
         return self.whole_path(record.index) if record.whole else self.tail_path(record.index)
 
-    def record(self, index: int, *, whole: bool = True) -> Record | None:
+    def find_record(self, index: int, *, whole: bool = True) -> SegmentRecord | None:
         """Return the record of a segment or tail; None if it is not there."""
-        found = self._read(self._record_path(index, whole))
+        found = self._read_record(self._record_path(index, whole))
         return found if found and self.data_path(found).exists() else None
 
     def _record_path(self, index: int, whole: bool) -> Path:
         return self.path / (f"{index:05d}.json" if whole else f"{index:05d}.tail.json")
 
-    def has_whole(self) -> bool:
+    def has_whole_segment(self) -> bool:
         """Whether any whole segment is there."""
         files = self.path.glob("*.json")
-        records = (self._read(file) for file in files if file.name != _MANIFEST)
+        records = (self._read_record(file) for file in files if file.name != _MANIFEST_FILE)
         return any(record is not None and record.whole for record in records)
 
-    def add(self, made: Path, record: Record) -> None:
+    def add(self, written: Path, record: SegmentRecord) -> None:
         """Give what was made its place, then say that it is there."""
         place = self.data_path(record)
-        delete(place)
-        made.rename(place)
+        delete_path(place)
+        written.rename(place)
         file = self._record_path(record.index, record.whole)
         replace_text(file, json.dumps(asdict(record)) + "\n")
         if record.whole:
-            self._count(record)
-            self.forget_tail(record.index)
+            self._count_bytes(record)
+            self.delete_tail(record.index)
 
-    def forget_tail(self, index: int) -> None:
+    def delete_tail(self, index: int) -> None:
         """Delete the unfinished beginning of a segment."""
         self._record_path(index, False).unlink(missing_ok=True)
-        delete(self.tail_path(index))
+        delete_path(self.tail_path(index))
 
-    def _count(self, record: Record) -> None:
-        self._used_bytes += record.bytes - self._bytes.get(record.index, 0)
-        self._bytes[record.index] = record.bytes
+    def _count_bytes(self, record: SegmentRecord) -> None:
+        self._used_bytes += record.bytes - self._segment_bytes.get(record.index, 0)
+        self._segment_bytes[record.index] = record.bytes
 
     def used_bytes(self) -> int:
         """Return the size of the whole segments that were found or are this process's own."""
         return self._used_bytes
 
-    def note_partial(self, name: str) -> None:
+    def save_partial_name(self, name: str) -> None:
         """Note the file name of the playable part, which this job or an earlier one made."""
-        replace_text(self.path / _PARTIAL, name + "\n")
+        replace_text(self.path / _PARTIAL_NAME_FILE, name + "\n")
 
-    def partial(self) -> str | None:
+    def partial_name(self) -> str | None:
         """Return the noted name of the playable part."""
         try:
-            return (self.path / _PARTIAL).read_text().strip() or None
+            return (self.path / _PARTIAL_NAME_FILE).read_text().strip() or None
         except (OSError, ValueError):
             return None
 
-    def begin_joining(self) -> None:
+    def mark_finalizing(self) -> None:
         """Say that the target is about to appear: after a kill, this job may replace it."""
-        replace_text(self.path / _JOINED, _BEGUN + "\n")
+        replace_text(self.path / _FINALIZING_FILE, _BEGUN + "\n")
 
-    def is_joining(self) -> bool:
+    def is_finalizing(self) -> bool:
         """Whether the target may be there, and be this job's."""
-        return (self.path / _JOINED).exists()
+        return (self.path / _FINALIZING_FILE).exists()
 
-    def end_joining(self, others: Iterable[SegmentFolder]) -> None:
+    def mark_finalized(self, others: Iterable[SegmentStore]) -> None:
         """Say that the target is complete, and that the folders of ``others`` can go with this."""
         lines = [_DONE, *(os.path.relpath(other.path, self.path) for other in others)]
-        replace_text(self.path / _JOINED, "\n".join(lines) + "\n")
+        replace_text(self.path / _FINALIZING_FILE, "\n".join(lines) + "\n")
 
-    def forget_done(self) -> None:
+    def delete_finished(self) -> None:
         """Delete what is left of a job whose target is complete.
 
         Raises:
             OutputError: another process is at it.
         """
         try:
-            said = (self.path / _JOINED).read_text().splitlines()
+            lines = (self.path / _FINALIZING_FILE).read_text().splitlines()
         except (OSError, ValueError):
-            said = []
-        if said[:1] != [_DONE] and not self._is_bare():
+            lines = []
+        if lines[:1] != [_DONE] and not self._is_empty():
             return
-        self._take()
-        for other in said[1:]:
-            folder = SegmentFolder(Path(os.path.normpath(self.path / other)), self.suffix)
-            if folder.is_joining() or folder._is_bare():
+        self._acquire_lock()
+        for other in lines[1:]:
+            folder = SegmentStore(Path(os.path.normpath(self.path / other)), self.suffix)
+            if folder.is_finalizing() or folder._is_empty():
                 folder.remove()
         self.remove()
 
-    def _is_bare(self) -> bool:
-        return self.path.is_dir() and all(_is_lock(entry) for entry in self.path.iterdir())
+    def _is_empty(self) -> bool:
+        return self.path.is_dir() and all(_is_lock_file(entry) for entry in self.path.iterdir())
 
     def _clear(self, *, all_of_it: bool = True) -> None:
         """Delete what is in the folder but the lock, what says whose it is at the end.
 
         A job that starts afresh still has to delete the playable part that the last one left.
         """
-        last = [self.path / _MANIFEST, self.path / _JOINED]
-        kept = {_LOCK} if all_of_it else {_LOCK, _PARTIAL}
+        last = [self.path / _MANIFEST_FILE, self.path / _FINALIZING_FILE]
+        kept = {_LOCK_FILE} if all_of_it else {_LOCK_FILE, _PARTIAL_NAME_FILE}
         for entry in self.path.iterdir():
             if entry.name not in kept and entry not in last:
-                delete(entry)
+                delete_path(entry)
         for entry in last:
-            delete(entry)
-        self._bytes.clear()
+            delete_path(entry)
+        self._segment_bytes.clear()
         self._used_bytes = 0
 
     def remove(self) -> None:
         """Delete the folder with all that is in it, and let go of it."""
         if self.path.is_dir():
             self._clear()
-            delete(self.path / _LOCK)
+            delete_path(self.path / _LOCK_FILE)
             with suppress(OSError):  # another process may be in it already
                 self.path.rmdir()
         self.release()
 
 
-def _is_lock(entry: Path) -> bool:
-    return entry.name == _LOCK and entry.is_file() and entry.stat().st_size == 0
+def _is_lock_file(entry: Path) -> bool:
+    return entry.name == _LOCK_FILE and entry.is_file() and entry.stat().st_size == 0
 
 
-def _first_difference(found: object, wanted: object, name: str = "") -> str:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in [*wanted, *found]:
-            if found.get(key) != wanted.get(key):
+def _first_difference(found: object, expected: object, name: str = "") -> str:
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in [*expected, *found]:
+            if found.get(key) != expected.get(key):
                 below = f"{name}.{key}" if name and name != "job" else str(key)
-                return _first_difference(found.get(key), wanted.get(key), below)
+                return _first_difference(found.get(key), expected.get(key), below)
     return name or "the job"

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from outtake.core.errors import OutputError, VideoError
-from outtake.video.read.probe import VideoInfo, open_container, picture_stream
+from outtake.video.read.probe import VideoInfo, find_video_stream, open_container
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ _STALE_TAGS = {
 
 # Seeking is by pictures; the audio and subtitles of that moment lie around it.
 _SEEK_MARGIN_S = 10
-_TICKS_MAX = 10_000_000
+_MAX_TICKS = 10_000_000
 
 
-class CopiedTracks:
+class TrackCopier:
     """Audio, subtitles, chapters and metadata of a video, handed on bit for bit.
 
     It opens the source a second time and reads ahead of nothing: packets are taken when the
@@ -64,27 +64,27 @@ class CopiedTracks:
         self._target = target
         self._suffix = suffix
         self._origin_s = origin_s
-        self._part = info.start_s is not None
+        self._is_part = info.start_s is not None
         self._level = logging.DEBUG if quiet else logging.WARNING
-        self._pairs: dict[int, Stream] = {}
+        self._copies: dict[int, Stream] = {}
         self._next: Packet[Stream] | None = None
         self._source: InputContainer = open_container(info.address or info.path)
-        picture = picture_stream(self._source, info.path)
+        picture = find_video_stream(self._source, info.path)
         try:
             for stream in self._source.streams:
                 if stream.index != picture.index and (audio or stream.type != "audio"):
-                    self._add(stream)
+                    self._add_track(stream)
         except BaseException:
             self._source.close()
             raise
-        target.metadata.update(current_tags(self._source.metadata))
-        chapters = self._chapters(info)
+        target.metadata.update(drop_stale_tags(self._source.metadata))
+        chapters = self._selected_chapters(info)
         if chapters:
             with suppress(ValueError):  # a container without chapters
                 target.set_chapters(chapters)
         self._packets = self._demux()
 
-    def _add(self, stream: Stream) -> None:
+    def _add_track(self, stream: Stream) -> None:
         kind = stream.type
         if kind not in ("audio", "subtitle"):
             log.log(self._level, "%s: its %s track is not copied", self._path.name, kind)
@@ -106,11 +106,11 @@ class CopiedTracks:
                 self._path.name, self._suffix, name,
             )  # fmt: skip
             return
-        copy.metadata.update(current_tags(stream.metadata))
+        copy.metadata.update(drop_stale_tags(stream.metadata))
         copy.disposition = stream.disposition
-        self._pairs[stream.index] = copy
+        self._copies[stream.index] = copy
 
-    def _chapters(self, info: VideoInfo) -> list[Any]:
+    def _selected_chapters(self, info: VideoInfo) -> list[Any]:
         """Return the chapters in the target's time, without those outside of it."""
         found = []
         for chapter in self._source.chapters():
@@ -119,28 +119,28 @@ class CopiedTracks:
             start, end = max(chapter["start"] - shift, 0), chapter["end"] - shift
             if info.end_s is not None:
                 end = min(end, int((Fraction(info.end_s) - self._origin_s) / base))
-            if start < end or not (self._part or info.end_s is not None):
+            if start < end or not (self._is_part or info.end_s is not None):
                 found.append({**chapter, "start": start, "end": end})
         return found
 
     def _demux(self) -> Iterator[Packet[Stream]]:
-        if not self._pairs:
+        if not self._copies:
             return
         for stream in self._source.streams:
-            if stream.index not in self._pairs and stream.type != "attachment":
+            if stream.index not in self._copies and stream.type != "attachment":
                 stream.discard = Discard.all
-        streams = [self._source.streams[index] for index in self._pairs]
-        if self._origin_s > 2 * _SEEK_MARGIN_S and self._part:
+        streams = [self._source.streams[index] for index in self._copies]
+        if self._origin_s > 2 * _SEEK_MARGIN_S and self._is_part:
             with suppress(av.FFmpegError):  # then it is read from the start
                 self._source.seek(int((self._origin_s - _SEEK_MARGIN_S) * av.time_base))
         try:
             for packet in self._source.demux(streams):
-                if packet.size and self._shift(packet):
+                if packet.size and self._shift_times(packet):
                     yield packet
         except av.FFmpegError as error:
             raise VideoError(f"{self._path} is damaged: {error}") from error
 
-    def _shift(self, packet: Packet[Stream]) -> bool:
+    def _shift_times(self, packet: Packet[Stream]) -> bool:
         """Move a packet into the target's time; False if it has no place there."""
         if packet.dts is None:  # nothing is reordered in audio and subtitles
             packet.dts = packet.pts
@@ -170,7 +170,7 @@ class CopiedTracks:
                 self._next = packet
                 return
             self._next = None
-            packet.stream = self._pairs[packet.stream_index]
+            packet.stream = self._copies[packet.stream_index]
             self._target.mux(packet)
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ def has_tracks(info: VideoInfo) -> bool:
     return info.address is not None or info.path.is_file()
 
 
-def track_clock(info: VideoInfo) -> int:
+def movie_timescale(info: VideoInfo) -> int:
     """Return ticks per second that hold the times of every track of a source exactly.
 
     Of the picture alone where that would be too many for a container to count.
@@ -196,10 +196,10 @@ def track_clock(info: VideoInfo) -> int:
     with open_container(info.address or info.path) as source:
         bases = [stream.time_base for stream in source.streams if stream.type == "audio"]
     ticks = math.lcm(picture, *(base.denominator for base in bases if base))
-    return ticks if ticks <= _TICKS_MAX else picture
+    return ticks if ticks <= _MAX_TICKS else picture
 
 
-def current_tags(metadata: dict[str, str]) -> dict[str, str]:
+def drop_stale_tags(metadata: dict[str, str]) -> dict[str, str]:
     """Return metadata without what describes the old file or its encoder."""
     return {
         key: value

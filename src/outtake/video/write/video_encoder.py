@@ -22,14 +22,14 @@ from outtake.video.write.encoding_plan import Encoding
 # the same job agree; more would help only where encoding is not what takes the time.
 _X264_THREADS = 4
 _X264_THREADS_LARGE = 8
-_LARGE_PX = 1920 * 1088
+_LARGE_FRAME_PX = 1920 * 1088
 # Its AVX-512 code for macroblock-tree rate control reads memory that nothing has written, for some
 # widths: what it writes is left to chance. With AVX2 it is as fast, and all machines agree.
-_X264_STEADY = {"x264-params": "asm=avx2"}
+_X264_DETERMINISTIC = {"x264-params": "asm=avx2"}
 _AVX2 = 11  # CV_CPU_AVX2
 
 
-class PictureTrack:
+class VideoTrackEncoder:
     """A picture track of an open container, and the encoder that fills it.
 
     Args:
@@ -52,13 +52,13 @@ class PictureTrack:
             os.environ.setdefault("SVT_LOG", "1")  # it greets every job with twenty lines
         self.colour = info.colour.for_yuv()
         self.pix_fmt = encoding.pix_fmt(width, height)
-        self._deep = encoding.bits > 8
+        self._high_bit_depth = encoding.bit_depth > 8
         self._time_base = info.time_base
         options = dict(encoding.options)
         if encoding.codec.encoder == "libx264" and cv2.checkHardwareSupport(_AVX2):
-            options |= _X264_STEADY
+            options |= _X264_DETERMINISTIC
         stream = container.add_stream(
-            encoding.codec.encoder, rate=nominal_rate(info), options=options
+            encoding.codec.encoder, rate=nominal_frame_rate(info), options=options
         )
         assert isinstance(stream, VideoStream)
         self.stream = stream
@@ -67,11 +67,11 @@ class PictureTrack:
         context.time_base = info.time_base
         context.thread_type = "AUTO"
         if encoding.codec.encoder == "libx264":
-            large = width * height > _LARGE_PX
+            large = width * height > _LARGE_FRAME_PX
             context.thread_count = _X264_THREADS_LARGE if large else _X264_THREADS
         if encoding.alpha:
             stream.metadata["alpha_mode"] = "1"
-        tag_picture(stream, info, self.pix_fmt)
+        tag_video_stream(stream, info, self.pix_fmt)
         if encoding.codec.encoder == "libsvtav1":
             # Opened by root it makes its threads, and the one that opens it, real-time.
             with scheduled_as_before():
@@ -79,8 +79,8 @@ class PictureTrack:
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
         """Encode a frame at a time in units of the source's time base."""
-        deep = frame.image16 if self._deep and frame.image16 is not None else None
-        encoded = from_rgb(frame.image if deep is None else deep, self.pix_fmt, self.colour)
+        image16 = frame.image16 if self._high_bit_depth and frame.image16 is not None else None
+        encoded = from_rgb(frame.image if image16 is None else image16, self.pix_fmt, self.colour)
         encoded.pts, encoded.time_base = pts, self._time_base
         return self.stream.encode(encoded)
 
@@ -89,12 +89,12 @@ class PictureTrack:
         return self.stream.encode(None)
 
 
-def nominal_rate(info: VideoInfo) -> Fraction:
+def nominal_frame_rate(info: VideoInfo) -> Fraction:
     """Return frames per second as containers keep them; the times of frames are what counts."""
     return info.fps.limit_denominator(1001) or Fraction(1, 1001)
 
 
-def tag_picture(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
+def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
     """Give a track the source's pixel aspect and colours."""
     colour, context = info.colour.for_yuv(), stream.codec_context
     context.sample_aspect_ratio = info.sample_aspect_ratio
@@ -105,7 +105,7 @@ def tag_picture(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
         context.color_range = FULL_RANGE if colour.full_range else LIMITED_RANGE
 
 
-def explain(error: Exception, encoding: Encoding) -> OutputError | None:
+def explain_encoder_error(error: Exception, encoding: Encoding) -> OutputError | None:
     """Return what an encoder's failure to open means to the user, where that is known."""
     if encoding.codec.gpu and "avcodec_open2" in str(error):
         plain = {"h264_nvenc": "h264", "hevc_nvenc": "h265", "av1_nvenc": "av1"}[encoding.name]

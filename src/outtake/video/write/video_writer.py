@@ -11,7 +11,7 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.output import FrameWriter, Output, check_target, open_output
 
 
-class WholeWriter:
+class VideoWriter:
     """Takes all frames of an output; it appears when it is complete, or not at all.
 
     It is an output of one segment that is never resumed: an error deletes what was written, and
@@ -32,22 +32,22 @@ class WholeWriter:
         self.info = info
         self._options = options
         self._output: Output
-        self._segment: FrameWriter
+        self._segment_writer: FrameWriter
 
     @property
     def frames(self) -> int:
         """How many were written."""
-        return self._segment.frames
+        return self._segment_writer.frames
 
     def __enter__(self) -> Self:
         self._output = open_output(self.path, self.info, **self._options)
-        self._segment = self._output.segment(0)
-        self._segment.__enter__()
+        self._segment_writer = self._output.open_segment(0)
+        self._segment_writer.__enter__()
         return self
 
     def write(self, frame: TimedFrame) -> None:
         """Take the next frame."""
-        self._segment.write(frame)
+        self._segment_writer.write(frame)
 
     def __exit__(
         self,
@@ -56,7 +56,7 @@ class WholeWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._segment.__exit__(kind, error, trace)
+            self._segment_writer.__exit__(kind, error, trace)
             if kind is None:
                 self._output.finish(1)
         finally:
@@ -73,7 +73,7 @@ def open_writer(
     preset: str = "veryfast",
     audio: bool = True,
     overwrite: bool = False,
-) -> WholeWriter:
+) -> VideoWriter:
     """Return a writer for a target: a video by its suffix, a folder of PNG images without one.
 
     The arguments are those of :func:`outtake.video.write.output.open_output`.
@@ -87,4 +87,4 @@ def open_writer(
         target, info.path, overwrite=overwrite, codec=codec, crf=crf, preset=preset,
         channels=channels, bit_depth=info.bit_depth,
     )  # fmt: skip
-    return WholeWriter(target, info, {**options, "audio": audio, "overwrite": overwrite})
+    return VideoWriter(target, info, {**options, "audio": audio, "overwrite": overwrite})
