@@ -142,7 +142,7 @@ class Job:
         # One mask for each frame that is used: the selection was made when they were.
         return {
             key: self.read_options[key] for key in ("fps", "limits") if key in self.read_options
-        } | {"deep": False}
+        } | {"high_bit_depth": False}
 
     def open_outputs(self, clip: Clip) -> list[Output]:
         """Open the output, and that of the confidence video if there is to be one.

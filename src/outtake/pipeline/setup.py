@@ -203,7 +203,7 @@ def build_job(
             "preset": config["preset"],
             "audio": config["audio"] == "copy",
             "overwrite": config["overwrite"],
-            "reads": input_paths(config),
+            "input_paths": input_paths(config),
             "resume": can_resume(config),
         },
         segment_frames=config["segment_frames"],

@@ -148,7 +148,7 @@ def check_job(
     checks: dict[str, Any] = {
         "overwrite": overwrite,
         "resume": can_resume(config),
-        "reads": input_paths(config),
+        "input_paths": input_paths(config),
     }
     check_target(
         target, source, **checks, codec=config["codec"], crf=config["crf"],
