@@ -90,11 +90,11 @@ def test_labels_change_nothing():
 @pytest.mark.parametrize("size", [(136, 240), (480, 854), (1080, 1920), (2160, 3840)])
 def test_what_is_held_fits_or_is_the_least_that_there_can_be(megabytes, size):
     for deep in (False, True):
-        room = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep)
-        dense = min(room.back, 8) if room.thin else room.back
-        behind = 6 * (dense + room.keyframes) + 4.5 * (room.back - dense)
-        held = size[0] * size[1] * (behind + (6 + 6 * deep) * (room.ahead + 1))
-        assert held <= megabytes << 20 or (room.ahead, room.back, room.keyframes) == (1, 1, 0)
+        budget = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep)
+        dense = min(budget.back, 8) if budget.thinned else budget.back
+        behind = 6 * (dense + budget.keyframes) + 4.5 * (budget.back - dense)
+        held = size[0] * size[1] * (behind + (6 + 6 * deep) * (budget.ahead + 1))
+        assert held <= megabytes << 20 or (budget.ahead, budget.back, budget.keyframes) == (1, 1, 0)
 
 
 def test_a_deep_clip_is_looked_at_less_far_where_memory_is_short():

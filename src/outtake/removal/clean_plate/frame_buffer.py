@@ -1,12 +1,12 @@
-"""The part of a clip that is held in memory."""
+"""The part of a clip that is held in memory, and the references that it gives for a frame."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,33 +15,33 @@ from numpy.typing import NDArray
 from outtake.core.frames import MaskedFrame, replace_image
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.motion.feature_matching import FrameFeatures, show_same_place
-from outtake.motion.homography import CameraView, Homography
+from outtake.motion.homography import CameraView, Homography, invert_homography
 from outtake.motion.tracking import CameraTracker
 from outtake.removal.clean_plate.memory_budget import KEYFRAME_STEP, MemoryBudget
 from outtake.removal.clean_plate.tiles import compute_clearance
 
-# Near frames are alike, so a few of them will do; far ones show what near ones hide.
+# Near frames are alike, so a few of them suffice; far frames show what near frames hide.
 REFERENCE_DISTANCES = (1, 2, 3, 5, 7, 10, 14, 19, 25, 32, 40, 48, 56, 64)
-# Bicubic sampling looks up to two pixels away.
+# Bicubic sampling reads up to two pixels away.
 _BICUBIC_SUPPORT = np.ones((5, 5), np.uint8)
 _WARM_UP_FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BufferedFrame:
-    """A frame, and what others can take from it.
+    """A frame, and what is needed to sample it from other frames.
 
     Attributes:
-        number: of the frame in the clip, from 0.
-        frame: its time and its picture, contiguous; not to be written to.
-        mask: its mask, contiguous.
-        known: uint8 (H, W), 1 where bicubic sampling does not meet the mask.
-        clearance: how far what is shown is from what is not, as ``compute_clearance`` returns it.
-        view: its camera.
-        scene: number of the scene; frames that do not follow one another may show the same.
-        homographies_back: homographies to some of the frames before, by their number.
-        features: what may be recognised in it from afar.
-        is_output: whether what it comes out as is used.
+        number: The number of the frame in the clip, from 0.
+        frame: The time and the image, contiguous and read-only.
+        mask: The mask, contiguous.
+        known: 1 where bicubic sampling does not reach the mask, uint8 (H, W).
+        clearance: The distance to the mask, as ``compute_clearance`` returns it.
+        view: The camera.
+        scene: The number of the scene; frames that are not consecutive may share a scene.
+        homographies_back: Homographies to some earlier frames, by frame number.
+        features: Features by which the place is recognised from afar.
+        is_output: True if the filled frame is used; other frames are context.
     """
 
     number: int
@@ -57,19 +57,51 @@ class BufferedFrame:
 
     @property
     def image(self) -> Frame:
-        """The picture, uint8 (H, W, 3)."""
+        """The image, uint8 (H, W, 3)."""
         return self.frame.image
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceWindow:
-    """A frame and what may help to fill it.
+class Reference:
+    """Another frame, and the position of the current frame in it.
 
     Attributes:
-        centre: the frame.
-        neighbours: frames of the same shot by their distance in frames; negative: before it.
-        keyframes: of the same scene, before the neighbours.
-        needs_fill: whether the frame is to be filled.
+        source: The current frame.
+        frame: The other frame.
+        homography: The homography from pixels of the current frame to pixels of the other.
+    """
+
+    source: BufferedFrame
+    frame: BufferedFrame
+    homography: Homography
+
+
+def reference_between(source: BufferedFrame, target: BufferedFrame) -> Reference:
+    """Return a frame of the same shot as a reference."""
+    if target.number in source.homographies_back:
+        return Reference(source, target, source.homographies_back[target.number])
+    if source.number in target.homographies_back:
+        return Reference(source, target, invert_homography(target.homographies_back[source.number]))
+    return Reference(source, target, source.view.homography_to(target.view))
+
+
+def chained_reference(references: Sequence[Reference], target: BufferedFrame) -> Reference:
+    """Return a frame as a reference, chained from the nearest of the given references."""
+    via = min(references, key=lambda one: abs(one.frame.number - target.number))
+    to_first_frame = via.frame.view.to_first_frame
+    chain = invert_homography(target.view.to_first_frame) @ to_first_frame @ via.homography
+    return Reference(via.source, target, np.asarray(chain, np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceWindow:
+    """A frame, and the frames that may help to fill it.
+
+    Attributes:
+        centre: The frame.
+        neighbours: Frames of the same shot by their distance in frames, negative if earlier.
+        keyframes: Frames of the same scene, earlier than the neighbours.
+        needs_fill: True if the frame must be filled.
     """
 
     centre: BufferedFrame
@@ -78,23 +110,22 @@ class ReferenceWindow:
     needs_fill: bool
 
 
-@dataclass
 class FrameBuffer:
-    """Turns a clip into windows.
+    """Turns a clip into windows of frames.
 
     Args:
-        reach_frames: how far is looked, back and ahead.
-        max_bytes: of the frames held; at least three are.
+        reach_frames: The number of frames to look back and ahead.
+        max_bytes: The memory for the frames held; at least three are held.
     """
 
-    reach_frames: int
-    max_bytes: int
-    _tracker: CameraTracker = field(default_factory=CameraTracker)
-    _views: dict[int, CameraView] = field(default_factory=dict)
-    _past_frames: list[BufferedFrame] = field(default_factory=list)
-    _keyframes: list[BufferedFrame] = field(default_factory=list)
-    _newest: BufferedFrame | None = None
-    _high_bit_depth: bool = False
+    def __init__(self, reach_frames: int, max_bytes: int) -> None:
+        self._reach_frames, self._max_bytes = reach_frames, max_bytes
+        self._tracker = CameraTracker()
+        self._views: dict[int, CameraView] = {}
+        self._past_frames: list[BufferedFrame] = []
+        self._keyframes: list[BufferedFrame] = []
+        self._newest: BufferedFrame | None = None
+        self._high_bit_depth = False
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[ReferenceWindow]:
         """Yield each frame with its neighbours."""
@@ -103,44 +134,48 @@ class FrameBuffer:
         with closing(self._buffer_frames(clip)) as frames:
             while True:
                 while not ended and len(following) <= ahead:
-                    held = next(frames, None)
-                    if held is None:
+                    buffered = next(frames, None)
+                    if buffered is None:
                         ended = True
                         break
-                    following.append(held)
-                    height, width = held.mask.shape
-                    self._high_bit_depth = self._high_bit_depth or held.frame.image16 is not None
-                    room = MemoryBudget.for_frame_size(
-                        height, width, self.reach_frames, self.max_bytes, self._high_bit_depth
-                    )
-                    ahead = room.ahead
+                    following.append(buffered)
+                    budget = self._budget(buffered)
+                    ahead = budget.ahead
                 if not following:
                     return
                 centre = following.popleft()
-                self._drop_old_frames(centre, room)
+                self._drop_old_frames(centre, budget)
                 yield self._build_window(centre, following)
-                # Others look at 8 bits of it.
+                # References are sampled at 8 bits.
                 self._past_frames.append(replace(centre, frame=replace(centre.frame, image16=None)))
 
+    def _budget(self, newest: BufferedFrame) -> MemoryBudget:
+        self._high_bit_depth = self._high_bit_depth or newest.frame.image16 is not None
+        height, width = newest.mask.shape
+        return MemoryBudget.for_frame_size(
+            height, width, self._reach_frames, self._max_bytes, self._high_bit_depth
+        )
+
     def _buffer_frames(self, clip: Iterable[MaskedFrame]) -> Generator[BufferedFrame, None, None]:
-        """Yield each frame with its camera, which is worked out a frame ahead in a thread."""
-        waiting: Future[BufferedFrame] | None = None
+        """Yield each frame with its camera, which a thread tracks one frame ahead."""
+        pending: Future[BufferedFrame] | None = None
         with ThreadPoolExecutor(1, "camera") as pool:
             for item in clip:
-                begun = pool.submit(self._buffer_frame, item)
-                if waiting is not None:
-                    yield waiting.result()
-                waiting = begun
-            if waiting is not None:
-                yield waiting.result()
+                submitted = pool.submit(self._buffer_frame, item)
+                if pending is not None:
+                    yield pending.result()
+                pending = submitted
+            if pending is not None:
+                yield pending.result()
 
-    def _drop_old_frames(self, centre: BufferedFrame, room: MemoryBudget) -> None:
-        leaving = [one for one in self._past_frames if not room.keeps(one.number, centre.number)]
-        self._past_frames = [
-            one for one in self._past_frames if room.keeps(one.number, centre.number)
-        ]
-        self._keyframes += [one for one in leaving if one.number % KEYFRAME_STEP == 0]
-        first = centre.number - room.keyframes * KEYFRAME_STEP
+    def _drop_old_frames(self, centre: BufferedFrame, budget: MemoryBudget) -> None:
+        past, self._past_frames = self._past_frames, []
+        for one in past:
+            if budget.keeps(one.number, centre.number):
+                self._past_frames.append(one)
+            elif one.number % KEYFRAME_STEP == 0:
+                self._keyframes.append(one)
+        first = centre.number - budget.keyframes * KEYFRAME_STEP
         self._keyframes = [
             one for one in self._keyframes if one.number >= first and one.scene == centre.scene
         ]
@@ -179,15 +214,15 @@ class FrameBuffer:
             if number != expected:
                 same = show_same_place(before.features, features)
             scene = before.scene + (not same)
-        back = {
+        homographies_back = {
             other: view.homography_to(self._views[other])
             for other in (number - distance for distance in REFERENCE_DISTANCES)
             if other in self._views and self._views[other].shot == view.shot
         }
-        # Numbers may have gaps between them: what is too old goes by its age.
+        # Numbers may have gaps, so views are dropped by age and not by count.
         oldest = number - REFERENCE_DISTANCES[-1]
         self._views = {n: seen for n, seen in self._views.items() if n > oldest} | {number: view}
-        # The labels that came along stay behind: they would take more room than the pictures.
+        # The labels are dropped: they would take more memory than the images.
         self._newest = BufferedFrame(
             number,
             replace_image(item.frame, image),
@@ -196,7 +231,7 @@ class FrameBuffer:
             compute_clearance(mask),
             view,
             scene,
-            back,
+            homographies_back,
             features,
             item.is_output,
         )

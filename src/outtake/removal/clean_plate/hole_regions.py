@@ -1,4 +1,4 @@
-"""The parts of a hole, and what surrounds them."""
+"""The regions of a hole, each with the ring of known pixels around it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.tiles import Tiles, Value, cover_with_tiles
 
 Floats = NDArray[np.float32]
+Crop = tuple[slice, slice]
 
-# Of the rings, so many pixels are looked at: of all together, and of each.
+# The number of ring pixels that are used: of all regions together, and of each.
 _MAX_RING_PIXELS = 1280
 _RING_PIXELS_PER_REGION = (120, 600)
-# On pictures larger than this, parts are told apart at a reduced size.
+# On larger images, regions are separated at a reduced size.
 _COARSE_HEIGHT_PX = 180
 _RIM_KERNEL = np.ones((7, 7), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class HoleRegion:
-    """A part of the hole and the known pixels around it.
+    """A connected part of the hole and the known pixels around it.
 
     Attributes:
-        tiles: that cover the hole and its rim.
-        hole: the pixels to be filled, bool, as large as the box of the cells.
-        rim: known pixels right beside the hole, bool, of the same size.
-        image: what the frame shows there, uint8, of the same size and 3 channels.
-        ring_points: positions of known pixels further around, float32 (m, 2); may be empty.
-        ring_colours: the ring's colours, float32 (m, 3).
-        steepest_descent: how the ring's brightness changes with the parameters of a shift, float32
-            (m, 7).
-        centre: of both, in pixels.
-        radius_px: half of their extent.
-        contrast: standard deviation of the ring's brightness.
+        tiles: The tiles that cover the hole and its rim.
+        hole: True for the pixels to be filled, bool, as large as the box of the tiles.
+        rim: True for known pixels adjacent to the hole, bool, of the same size.
+        image: The image of the frame there, uint8, of the same size and 3 channels.
+        ring_points: The positions of known pixels farther around, float32 (m, 2); may be empty.
+        ring_colours: The colours of those pixels, float32 (m, 3).
+        steepest_descent: The derivatives of their brightness by the six parameters of a shift and
+            by a constant (the steepest-descent images of Lucas-Kanade), float32 (m, 7).
+        centre: The centre of the hole in pixels, float32 (2,).
+        radius_px: Half of the extent of the hole.
+        contrast: The standard deviation of the brightness of the ring.
     """
 
     tiles: Tiles
@@ -56,10 +57,10 @@ class HoleRegion:
     contrast: float
 
     def affine_shifts(self, parameters: NDArray[np.float64]) -> Homography:
-        """Return the affine maps (n, 3, 3) of six parameters each (n, 6).
+        """Return the affine maps (n, 3, 3) of shifts with six parameters each, (n, 6).
 
-        Three move x and three move y: by a constant, and along x and y relative to the centre, in
-        pixels at the site's edge.
+        Three parameters move x and three move y: a constant, and slopes along x and y from the
+        centre, in pixels at the edge of the region.
         """
         maps = np.tile(np.eye(3), (len(parameters), 1, 1))
         moves = parameters.reshape(-1, 2, 3)
@@ -68,10 +69,8 @@ class HoleRegion:
         maps[:, :2, 2] += moves[..., 0] - slopes @ self.centre.astype(np.float64)
         return maps
 
-    def frame_slices(
-        self, height: int, width: int
-    ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Return where the box lies in a frame, and which part of the box lies in it."""
+    def frame_slices(self, height: int, width: int) -> tuple[Crop, Crop]:
+        """Return the slices of a frame that the box covers, and the slices of the box inside."""
         left, top, columns, rows = self.tiles.box
         rows, columns = min(rows, height - top), min(columns, width - left)
         inside = (slice(top, top + rows), slice(left, left + columns))
@@ -79,20 +78,17 @@ class HoleRegion:
 
 
 def find_hole_regions(centre: BufferedFrame, ring_px: int) -> list[HoleRegion]:
-    """Return the parts of a frame's hole."""
+    """Return the regions of the hole of a frame."""
     parts = list(_split_hole(centre.mask, ring_px))
     if not parts:
         return []
     unmasked = cv2.erode((~centre.mask).view(np.uint8), np.ones((3, 3), np.uint8))
     limit = int(np.clip(_MAX_RING_PIXELS // len(parts), *_RING_PIXELS_PER_REGION))
-    return [_make_region(centre, part, ring_px, unmasked, limit) for part in parts]
+    return [_make_region(centre, crop, own, ring_px, unmasked, limit) for crop, own in parts]
 
 
-MaskPart = tuple[tuple[slice, slice], Mask]
-
-
-def _split_hole(mask: Mask, margin_px: int) -> Iterator[MaskPart]:
-    """Yield the parts of a mask as ``split_regions`` does, found on a smaller picture of it."""
+def _split_hole(mask: Mask, margin_px: int) -> Iterator[tuple[Crop, Mask]]:
+    """Yield the regions of a mask as ``split_regions`` does, found on a reduced mask."""
     height, width = mask.shape
     scale = min(max(1, height // _COARSE_HEIGHT_PX), 15)
     if scale == 1:
@@ -114,58 +110,57 @@ def _split_hole(mask: Mask, margin_px: int) -> Iterator[MaskPart]:
 
 def _make_region(
     centre: BufferedFrame,
-    mask_part: MaskPart,
+    crop: Crop,
+    own: Mask,
     ring_px: int,
     unmasked: NDArray[np.uint8],
     limit: int,
 ) -> HoleRegion:
-    crop, own = mask_part
     top, left = crop[0].start, crop[1].start
-    free, picture = unmasked[crop], np.ascontiguousarray(centre.image[crop])
-    flat = own.view(np.uint8)
-    rim = cv2.dilate(flat, _RIM_KERNEL) & free
+    free, image = unmasked[crop], np.ascontiguousarray(centre.image[crop])
+    rim = cv2.dilate(own.view(np.uint8), _RIM_KERNEL) & free
     tiles, box_mask = cover_with_tiles(own | (rim > 0), left, top, len(centre.mask))
-    rows, columns = _sample_ring(flat, free, ring_px, limit)
+    rows, columns = _sample_ring(own, free, ring_px, limit)
     ring_points = np.stack((columns + left, rows + top), axis=1).astype(np.float32)
     down, across = (np.flatnonzero(own.any(axis=axis)) for axis in (1, 0))
     low = np.array([across[0] + left, down[0] + top])
     high = np.array([across[-1] + left, down[-1] + top])
     middle = np.asarray((low + high) / 2, np.float32)
     radius_px = float(max((high - low).max() / 2, 8))
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gx = (cv2.Scharr(grey, cv2.CV_32F, 1, 0) / 32)[rows, columns]
     gy = (cv2.Scharr(grey, cv2.CV_32F, 0, 1) / 32)[rows, columns]
     x, y = ((ring_points - middle) / np.float32(radius_px)).T
     slopes = np.stack((gx, gx * x, gx * y, gy, gy * x, gy * y, np.ones_like(x)), axis=1)
-    truth = picture[rows, columns].astype(np.float32)
+    ring_colours = image[rows, columns].astype(np.float32)
     return HoleRegion(
         tiles,
         _pad_to(own, box_mask.shape),
         _pad_to(rim > 0, box_mask.shape),
-        _pad_to(picture, box_mask.shape),
+        _pad_to(image, box_mask.shape),
         ring_points,
-        truth,
+        ring_colours,
         slopes.astype(np.float32),
         middle,
         radius_px,
-        float(truth.mean(axis=1).std()) if len(truth) else 0.0,
+        float(ring_colours.mean(axis=1).std()) if len(ring_colours) else 0.0,
     )
 
 
 def _sample_ring(
-    own: NDArray[np.uint8], free: NDArray[np.uint8], ring_px: int, limit: int
+    own: Mask, free: NDArray[np.uint8], ring_px: int, limit: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of at most ``limit`` known pixels around a hole."""
-    near = cv2.dilate(own, np.ones((2 * ring_px + 1,) * 2, np.uint8))
+    near = cv2.dilate(own.view(np.uint8), np.ones((2 * ring_px + 1,) * 2, np.uint8))
     ring = np.flatnonzero(near & free)
     ring = ring[:: max(1, -(-len(ring) // limit))]
     rows, columns = np.divmod(ring, own.shape[1])
     return rows, columns
 
 
-def _pad_to(picture: NDArray[Value], shape: tuple[int, ...]) -> NDArray[Value]:
-    if picture.shape[:2] == shape:
-        return picture
-    made = np.zeros((*shape, *picture.shape[2:]), picture.dtype)
-    made[: picture.shape[0], : picture.shape[1]] = picture
-    return made
+def _pad_to(image: NDArray[Value], shape: tuple[int, ...]) -> NDArray[Value]:
+    if image.shape[:2] == shape:
+        return image
+    padded = np.zeros((*shape, *image.shape[2:]), image.dtype)
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded

@@ -1,4 +1,4 @@
-"""How many frames fit into memory."""
+"""The number of frames that fit into the memory limit of the clean plate."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 from outtake.core.frames import Context
 
-# Where memory is short, of what lies further back than this only every fourth frame is kept.
+# If memory is short, only every fourth frame is kept beyond this distance.
 _DENSE_FRAMES, _THINNING_STEP = 8, 4
 KEYFRAME_STEP, _MAX_KEYFRAMES = 16, 32
-# Bytes for a pixel of a frame: of its picture, its mask, and what is known of it. The picture and
-# the mask stay where the next segment may look at them, however few frames are kept here.
+# Bytes per pixel of a frame: image and mask, and what is derived from them. Image and mask of
+# thinned frames count too: they stay in memory for the context of the next segment.
 _INPUT_BYTES, _DERIVED_BYTES = 3 + 1, 1 + 1
-# The deep picture is needed until the frame is given out.
+# The 16-bit image is needed until the filled frame is yielded.
 _IMAGE16_BYTES = 6
 _THINNED_BYTES = _INPUT_BYTES + _DERIVED_BYTES / _THINNING_STEP
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """How many frames may be held.
+    """The number of frames that may be held.
 
     Attributes:
-        ahead: of the current one.
-        back: how far back frames are held,
-        thinned: and whether of those further back than a few only every fourth is.
-        keyframes: before those.
+        ahead: The number of frames after the current one.
+        back: The distance in frames up to which earlier frames are held.
+        thinned: True if only every fourth of the more distant earlier frames is held.
+        keyframes: The number of keyframes before those.
     """
 
     ahead: int
@@ -42,44 +42,39 @@ class MemoryBudget:
         max_bytes: int,
         high_bit_depth: bool = False,
     ) -> MemoryBudget:
-        """Return what fits into the memory at a frame size.
+        """Return the budget for frames of a size.
 
         Args:
-            height: of the frames.
-            width: likewise.
-            reach_frames: how far is looked at most, back and ahead.
-            max_bytes: of the frames held.
-            high_bit_depth: whether they have deep pictures too.
+            height: The height of the frames.
+            width: The width of the frames.
+            reach_frames: The largest number of frames to look back and ahead.
+            max_bytes: The memory for all frames held.
+            high_bit_depth: True if frames have 16-bit images too.
         """
-        bytes_behind, bytes_ahead = (
-            _INPUT_BYTES + _DERIVED_BYTES,
-            _INPUT_BYTES + _DERIVED_BYTES + _IMAGE16_BYTES * high_bit_depth,
-        )
+        behind = _INPUT_BYTES + _DERIVED_BYTES
+        before = behind + _IMAGE16_BYTES * high_bit_depth
         room = max_bytes / (height * width + 1)
-        spare = (
-            int(room - bytes_behind - 2 * bytes_ahead) // bytes_behind
-        )  # one behind, one ahead, the current one
-        keyframes = max(0, min(_MAX_KEYFRAMES, int(room / bytes_behind) // 5, spare))
-        room -= keyframes * bytes_behind + bytes_ahead
-        if room >= reach_frames * (bytes_behind + bytes_ahead):
+        # One frame behind, one ahead, and the current one come first.
+        spare = int(room - behind - 2 * before) // behind
+        keyframes = max(0, min(_MAX_KEYFRAMES, int(room / behind) // 5, spare))
+        room -= keyframes * behind + before
+        if room >= reach_frames * (behind + before):
             return cls(reach_frames, reach_frames, False, keyframes)
-        # As many behind as ahead, about.
-        share = room * bytes_behind / (bytes_behind + bytes_ahead)
-        back = min(int(share / bytes_behind), reach_frames)
-        thin = back > _DENSE_FRAMES
-        if thin:
-            back = min(
-                _DENSE_FRAMES + int((share - _DENSE_FRAMES * bytes_behind) / _THINNED_BYTES),
-                reach_frames,
-            )
-            share = _DENSE_FRAMES * bytes_behind + (back - _DENSE_FRAMES) * _THINNED_BYTES
+        # About as many behind as ahead.
+        share = room * behind / (behind + before)
+        back = min(int(share / behind), reach_frames)
+        thinned = back > _DENSE_FRAMES
+        if thinned:
+            extra = int((share - _DENSE_FRAMES * behind) / _THINNED_BYTES)
+            back = min(_DENSE_FRAMES + extra, reach_frames)
+            share = _DENSE_FRAMES * behind + (back - _DENSE_FRAMES) * _THINNED_BYTES
         else:
-            share = back * bytes_behind
-        ahead = min(int((room - share) / bytes_ahead), reach_frames)
-        return cls(max(1, ahead), max(1, back), thin, keyframes)
+            share = back * behind
+        ahead = min(int((room - share) / before), reach_frames)
+        return cls(max(1, ahead), max(1, back), thinned, keyframes)
 
     def context(self) -> Context:
-        """Return this in the terms of all removers."""
+        """Return the budget as the context of a remover."""
         reach = self.keyframes * KEYFRAME_STEP
         far = reach if reach > self.back else 0
         return Context(
@@ -87,7 +82,7 @@ class MemoryBudget:
         )
 
     def keeps(self, number: int, current: int) -> bool:
-        """Return whether a frame that is behind the current one stays."""
+        """Return True if the earlier frame ``number`` stays in memory."""
         distance = current - number
         if self.thinned and distance > _DENSE_FRAMES and number % _THINNING_STEP:
             return False

@@ -1,9 +1,8 @@
-"""The fill of one part of a hole, while it is being made."""
+"""The fill of one hole region while it is being made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,67 +10,59 @@ from numpy.typing import NDArray
 
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED
 from outtake.core.types import Frame
-from outtake.motion.homography import Homography
-from outtake.motion.warp import Points
+from outtake.motion.warp import Points, project_with_jacobians
 from outtake.removal.clean_plate.alignment import AlignmentResult
-from outtake.removal.clean_plate.collect_samples import collect_samples
+from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.propagate import PreviousFill, blend_previous, seam_correction
-from outtake.removal.clean_plate.references import Reference
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter
+from outtake.removal.clean_plate.sample_selection import ReferenceFilter, collect_samples
+from outtake.removal.clean_plate.tiles import sample_tiles, tiles_inside
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 
-# With more of a surface than this, a pixel is invented.
+# A pixel with a larger share of a smooth surface counts as synthesised.
 _SYNTHESISED_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
-    """How to get from the site to another frame."""
-
-    homography: Homography
-    gain: Floats
-    offset: Floats
-    score: float
-
-
 class RegionFill:
-    """Collects colours for one part of a hole, square by square.
+    """Collects colours for one hole region, tile by tile.
 
     Attributes:
-        region: the part.
-        hole: which pixels of its k cells are to be filled, bool (k, n).
-        colours: float32 (k, n, 3).
-        filled: which pixels have one, in the hole and in its rim, bool (k, n).
-        propagated: which were taken over from the frame before, bool (k, n).
-        synthesised: which are mostly a surface spanned over the hole, bool (k, n).
-        drift: how far colours may be off by having been moved, in grey levels, float32 (k, n).
-        residual: of the best reference on the ring, in grey levels; infinite without one.
-        previous: what the frame before shows there, float32 (k, n, 3), and where; None if unknown.
+        region: The region, covered by k tiles of n pixels.
+        hole: True for the pixels to be filled, bool (k, n).
+        colours: The colours, float32 (k, n, 3).
+        filled: True for pixels with a colour, in the hole and at its rim, bool (k, n).
+        propagated: True for pixels taken over from the previous frame, bool (k, n).
+        synthesised: True for pixels that are mostly a smooth surface, bool (k, n).
+        drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
+        residual: The ring residual of the best reference in grey levels; infinite without one.
+        previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
+            shows, bool (k,); None if unknown.
     """
 
-    def __init__(self, site: HoleRegion) -> None:
-        self.region = site
-        self.hole = site.tiles.gather(site.hole)
-        self._rim = site.tiles.gather(site.rim)
+    def __init__(self, region: HoleRegion) -> None:
+        self.region = region
+        self.hole = region.tiles.gather(region.hole)
+        self._rim = region.tiles.gather(region.rim)
         self._needed = self.hole | self._rim
         self.colours: Floats = np.zeros((*self.hole.shape, 3), np.float32)
         self.filled: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.propagated: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
+        self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
         self.residual = float("inf")
-        self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
-        self._transforms: dict[int, Transform] = {}
+        # By frame number: an alignment, and the index of the frame in it.
+        self._alignments: dict[int, tuple[AlignmentResult, int]] = {}
 
     def is_complete(self) -> bool:
-        """Return whether every pixel of the hole has a colour."""
+        """Return True if every pixel of the hole has a colour."""
         return bool((self.filled | ~self.hole).all())
 
     def unfilled_points(self) -> Points:
         """Return the positions of pixels without a colour, float32 (n, 2)."""
-        rows = np.flatnonzero((self.hole & ~self.filled).any(axis=1))
-        return self.region.tiles.pixel_positions(rows)[(self.hole & ~self.filled)[rows]]
+        unfilled = self.hole & ~self.filled
+        rows = np.flatnonzero(unfilled.any(axis=1))
+        return self.region.tiles.pixel_positions(rows)[unfilled[rows]]
 
     def sample_references(
         self,
@@ -79,95 +70,90 @@ class RegionFill:
         references: Sequence[Reference],
         reference_filter: ReferenceFilter,
     ) -> None:
-        """Take what references saw of the pixels that have no colour yet."""
+        """Take colours from references for pixels that have no colour yet."""
         order = reference_filter.usable_references(self.region, alignment)
         if not len(order):
             return
         best = float(alignment.trimmed_scores.min())
         self.residual = min(self.residual, best)
-        for index in order:
-            self._transforms[references[index].frame.number] = Transform(
-                alignment.homographies[index],
-                alignment.gains[index],
-                alignment.offsets[index],
-                float(alignment.trimmed_scores[index]),
-            )
+        for index in order.tolist():
+            self._alignments[references[index].frame.number] = (alignment, index)
         lacking = self._needed & ~self.filled
         rows = np.flatnonzero(lacking.any(axis=1))
-        part = self.region.tiles.subset(rows)
+        tiles = self.region.tiles.subset(rows)
         colours, known = collect_samples(
-            part, lacking[rows], alignment, order, references, reference_filter
+            tiles, lacking[rows], alignment, order, references, reference_filter
         )
         if len(rows) == len(lacking) and not self.filled.any():
             self.colours, self.filled = colours, known
             self.drift[known] = best
             return
-        into = np.nonzero(known)
-        at = (rows[into[0]], into[1])
-        self.colours[at] = colours[into]
-        self.filled[at] = True
-        self.drift[at] = best
+        found, columns = np.nonzero(known)
+        self.colours[rows[found], columns] = colours[found, columns]
+        self.filled[rows[found], columns] = True
+        self.drift[rows[found], columns] = best
 
     def correct_seam(self, reach_px: float) -> None:
-        """Bend the colours towards the frame at the edge, as far as the edge was predicted."""
+        """Shift the colours towards the frame at the rim, as far as the rim was predicted."""
         rim = self._rim & self.filled
         if reach_px <= 0 or not rim.any():
             return
         rows = np.flatnonzero(rim.any(axis=1))
         truth = self.region.tiles.subset(rows).gather(self.region.image)[rim[rows]]
-        at = self.region.tiles.pixel_positions(rows)[rim[rows]]
+        points = self.region.tiles.pixel_positions(rows)[rim[rows]]
         errors = truth - self.colours[rows][rim[rows]]
-        if self._blend_uncertain(at, truth, errors):
+        if self._blend_uncertain(points, truth, errors):
             errors = truth - self.colours[rows][rim[rows]]
-        which, bent = seam_correction(self.region.tiles, at, errors, reach_px)
-        self.colours[which] += bent
+        which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
+        self.colours[which] += correction
 
     def _blend_uncertain(self, rim: Points, truth: NDArray[np.uint8], errors: Floats) -> bool:
-        """Mix colours with a smooth surface where the rim tells that they are wrong."""
+        """Blend a smooth surface into the colours where the rim shows that they are wrong."""
         corner = np.array(self.region.tiles.box[:2], np.float32)
-        at = (rim - corner).astype(np.intp).T[::-1]
+        pixels = (rim - corner).astype(np.intp).T[::-1]
         surface = uncertainty_blend(
-            self.region, at, truth.astype(np.float32), errors, self.residual
+            self.region, pixels, truth.astype(np.float32), errors, self.residual
         )
         if surface is None:
             return False
-        squares = self.region.tiles.gather(surface)
-        share = squares[..., 3:]
-        self.colours += share * (squares[..., :3] - self.colours)
+        values = self.region.tiles.gather(surface)
+        share = values[..., 3:]
+        self.colours += share * (values[..., :3] - self.colours)
         self.synthesised = self.filled & (share[..., 0] > _SYNTHESISED_SHARE)
         return True
 
-    def propagate(
-        self, previous_fill: PreviousFill | None, stability: float, max_drift: float
-    ) -> None:
-        """Take over what the frame before shows, where nothing is known; mix it in elsewhere.
+    def propagate(self, previous: PreviousFill | None, stability: float, max_drift: float) -> None:
+        """Take over the previous fill where nothing is known, and blend it in elsewhere.
 
-        What was moved along too often, or too inexactly, is not taken over any more.
+        Pixels that were propagated too often, or too inexactly, are not propagated again.
         """
-        transform = (
-            None if previous_fill is None else self._transforms.get(previous_fill.frame.number)
-        )
-        if previous_fill is None or transform is None:
+        if previous is None or previous.frame.number not in self._alignments:
             return
-        colours, visible, drift = previous_fill.sample_at(transform.homography, self.region.tiles)
-        before = np.asarray(colours * transform.gain + transform.offset, np.float32)
-        self.previous = (before, visible)
-        whole = bool(visible.all())
+        alignment, index = self._alignments[previous.frame.number]
+        tiles = self.region.tiles
+        centres, jacobians = project_with_jacobians(alignment.homographies[index], tiles.centres)
+        colours = sample_tiles(previous.image, centres, jacobians, tiles.side)
+        visible = tiles_inside(previous.image.shape, centres, jacobians, tiles.side)
+        adapted = np.asarray(
+            colours * alignment.gains[index] + alignment.offsets[index], np.float32
+        )
+        self.previous = (adapted, visible)
         missing = self.hole & ~self.filled
-        mixed = self.filled if whole else visible[:, None] & self.filled
-        blend_previous(self.colours, before, mixed, stability)
+        blendable = self.filled if visible.all() else visible[:, None] & self.filled
+        blend_previous(self.colours, adapted, blendable, stability)
         if missing.any():
-            moved = np.sqrt(np.square(drift()) + np.float32(transform.score) ** 2)
-            taken = missing & visible[:, None] & (moved <= max_drift)
-            self.colours[taken] = before[taken]
-            self.drift = np.where(taken, moved, self.drift)
+            residual = np.float32(alignment.trimmed_scores[index])
+            drift = np.sqrt(np.square(previous.drift_at(centres)) + residual**2)
+            taken = missing & visible[:, None] & (drift <= max_drift)
+            self.colours[taken] = adapted[taken]
+            self.drift = np.where(taken, drift, self.drift)
             self.propagated = taken
             self.filled |= taken
 
     def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
-        """Write what is known into a frame, and where it comes from.
+        """Write the colours, their drift and their origin into arrays as large as the frame.
 
-        Where nothing is known, ``origin`` says UNTOUCHED.
+        Where nothing is known, ``origin`` is UNTOUCHED.
         """
         inside, part = self.region.frame_slices(*image.shape[:2])
         own = self.region.hole[part]
@@ -177,18 +163,18 @@ class RegionFill:
         source = np.where(self.filled, np.uint8(OBSERVED), np.uint8(UNTOUCHED))
         source[self.synthesised] = SYNTHESISED
         source[self.propagated] = PROPAGATED
-        for squares, picture in ((source, origin), (self.drift, drift)):
-            box = np.zeros(self.region.hole.shape, picture.dtype)
-            self.region.tiles.scatter(squares, box)
-            np.copyto(picture[inside], box[part], where=own)
+        for values, target in ((source, origin), (self.drift, drift)):
+            box = np.zeros(self.region.hole.shape, target.dtype)
+            self.region.tiles.scatter(values, box)
+            np.copyto(target[inside], box[part], where=own)
 
     def flicker_sum(self) -> tuple[float, int]:
-        """Return the sum of the differences to the frame before, and of how many pixels."""
+        """Return the sum of absolute differences to the previous fill, and the pixel count."""
         if self.previous is None:
             return 0.0, 0
         before, visible = self.previous
         compared = self.hole & visible[:, None] & self.filled
-        # One channel tells: colours change together.
+        # One channel is enough: colours change together.
         difference = np.abs(self.colours[..., 1] - before[..., 1])
         count = int(np.count_nonzero(compared))
         return float(difference.sum(where=compared, dtype=np.float64)), count

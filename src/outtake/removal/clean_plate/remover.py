@@ -1,4 +1,4 @@
-"""Remove by showing what other frames saw there."""
+"""Remove objects by showing the background from other frames (a clean plate)."""
 
 from __future__ import annotations
 
@@ -34,40 +34,40 @@ _THREADS = 2
 
 
 class Filler(Protocol):
-    """Invents what no frame shows, such as :class:`outtake.removal.inpaint.Inpaint`."""
+    """Synthesises what no frame shows, such as :class:`outtake.removal.inpaint.Inpaint`."""
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
-        """Return a copy of an RGB image with its masked pixels made up."""
+        """Return a copy of an RGB image with its masked pixels synthesised."""
         ...
 
 
 class CleanPlate:
-    """Shows the background that other frames of the same shot really saw.
+    """Shows the background that other frames of the same shot really observed.
 
     Every frame within reach is aligned to the current one by a homography of tracked points,
-    refined around each part of the hole; the ring around the hole judges how well it fits, and
-    the best samples' median fills each pixel. What no frame within reach shows is looked for in
-    keyframes from further back, then moved along from the frame before, or else made up by
-    ``filler``.
+    refined around each region of the hole. The residual on the ring around the hole scores the
+    alignment, and the median of the best samples fills each pixel. What no frame within reach shows
+    is searched in keyframes from farther back, then propagated from the previous frame, or else
+    synthesised by ``filler``.
 
     Args:
-        reach_frames: how far is looked, back and ahead.
-        ring: width of the ring around the hole, as a fraction of the frame's height.
-        samples: how many samples are taken for a pixel, at most.
-        tolerance: how many times the residual of the best reference is still good enough.
-        max_error: residual in grey levels above which a reference is rejected.
-        stability: share of the frame before where both agree, 0 to 1.
-        seam: how far the fill is bent towards its surroundings, as a fraction of the height.
-        max_drift: in grey levels, how far off the ring may be over all the frames through which
-            something is moved along, before it is made up anew.
-        max_memory_mb: of pictures held; less shortens the reach.
-        filler: makes up what was never seen; a smooth surface by default.
+        reach_frames: The number of frames to look back and ahead.
+        ring: The width of the ring around the hole, as a fraction of the frame's height.
+        samples: The largest number of samples per pixel.
+        tolerance: The largest residual of a sample, as a multiple of the best residual.
+        max_error: The residual in grey levels above which a reference is rejected.
+        stability: The share of the previous frame where both agree, 0 to 0.9.
+        seam: The reach of the seam correction, as a fraction of the frame's height.
+        max_drift: The accumulated residual in grey levels up to which pixels are propagated; beyond
+            it they are synthesised anew.
+        max_memory_mb: The memory for the frames held; less shortens the reach.
+        filler: Synthesises what was never observed; a smooth surface by default.
 
     Attributes:
         facts: where the fill came from, for each frame given out since the last call.
 
     Raises:
-        ConfigError: a value out of its range.
+        ConfigError: A value is out of its range.
     """
 
     needs_mask = True
@@ -105,7 +105,7 @@ class CleanPlate:
         self.facts: list[FillStatistics] = []
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return how far it looks at frames of this size."""
+        """Return how far the remover looks at frames of this size."""
         return MemoryBudget.for_frame_size(
             height, width, self._reach_frames, self._max_bytes, high_bit_depth
         ).context()
@@ -124,7 +124,7 @@ class CleanPlate:
                 if window.needs_fill:
                     shown, facts_here = self._fill_frame(centre, patches, shown)
                     facts.append(facts_here)
-                    # The consumer may write to its picture; the one kept here must stay.
+                    # The consumer may write to its image; the one kept here must not change.
                     yield replace_image(centre.frame, shown.image.copy())
                 else:
                     facts.append(FillStatistics())
@@ -133,7 +133,7 @@ class CleanPlate:
     def _search_ahead(
         self, clip: Iterable[MaskedFrame]
     ) -> Generator[tuple[ReferenceWindow, list[RegionFill]], None, None]:
-        """Search frames ahead of the current one, in threads; what is found is the same without."""
+        """Search ahead of the current frame in threads, which do not change the result."""
         waiting: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
         pool = ThreadPoolExecutor(_THREADS, "plate")
         try:
@@ -146,7 +146,7 @@ class CleanPlate:
                 first, found = waiting.popleft()
                 yield first, found.result()
         finally:
-            # Nothing may still be searched for when whoever asked for it is gone.
+            # No search may go on after the consumer is gone.
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill_frame(

@@ -1,4 +1,4 @@
-"""What surrounds the parts of a hole, looked up in other frames, all parts together."""
+"""Sample the rings around all hole regions in other frames, together."""
 
 from __future__ import annotations
 
@@ -10,92 +10,76 @@ from numpy.typing import NDArray
 
 from outtake.motion.homography import Homography
 from outtake.motion.warp import project_points
+from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
-from outtake.removal.clean_plate.references import Reference
 
-# Products of matrices this long stay below the size from which BLAS starts threads of its own,
-# which cost more here than they bring.
+# Longer products of matrices start BLAS threads, which cost more here than they gain.
 _MATMUL_LENGTH = 256
 _UPPER_TRIANGLE = np.triu_indices(7)
 
 
 class RingBatch:
-    """The rings of several sites, padded to one length m.
+    """The rings of s hole regions, padded to one length m.
 
     Args:
-        regions: s of them.
+        regions: The hole regions.
 
     Attributes:
-        points: positions, float32 (s, m, 2).
-        colours: colours, float32 (s, m, 3).
-        grey: their brightness, float32 (s, m).
-        sizes: how many of the m are real, float32 (s,).
+        points: The positions of the ring pixels, float32 (s, m, 2).
+        colours: The colours of the ring pixels, float32 (s, m, 3).
+        grey: The brightness of the ring pixels, float32 (s, m).
+        sizes: The number of ring pixels without padding, float32 (s,).
     """
 
     def __init__(self, regions: Sequence[HoleRegion]) -> None:
-        count, longest = len(regions), max(1, *(len(site.ring_points) for site in regions))
+        count, longest = len(regions), max(1, *(len(one.ring_points) for one in regions))
         self.points = np.full((count, longest, 2), -1e4, np.float32)
         self.colours = np.zeros((count, longest, 3), np.float32)
         slopes = np.zeros((count, longest, 7), np.float32)
-        self.sizes = np.array([len(site.ring_points) for site in regions], np.float32)
+        self.sizes = np.array([len(one.ring_points) for one in regions], np.float32)
         self._is_real = np.arange(longest) < self.sizes[:, None]
-        for row, site in enumerate(regions):
-            part = (row, slice(len(site.ring_points)))
-            self.points[part], self.colours[part], slopes[part] = (
-                site.ring_points,
-                site.ring_colours,
-                site.steepest_descent,
-            )
-        self.grey = cv2.cvtColor(self.colours.astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(
-            np.float32
-        )
+        for row, region in enumerate(regions):
+            part = (row, slice(len(region.ring_points)))
+            self.points[part], self.colours[part] = region.ring_points, region.ring_colours
+            slopes[part] = region.steepest_descent
+        grey = cv2.cvtColor(self.colours.astype(np.uint8), cv2.COLOR_RGB2GRAY)
+        self.grey = grey.astype(np.float32)
         self._steepest_descent = slopes
         self._slope_products = slopes[..., _UPPER_TRIANGLE[0]] * slopes[..., _UPPER_TRIANGLE[1]]
 
     def sample_references(
-        self, references: Sequence[Reference], which: NDArray[np.intp], maps: Homography
+        self, references: Sequence[Reference], which: NDArray[np.intp], homographies: Homography
     ) -> tuple[NDArray[np.uint8], Floats]:
-        """Look the rings up in other frames.
+        """Sample the rings in other frames.
 
         Args:
-            references: all there are.
-            which: of them for each site, (s, r).
-            maps: homographies to those, (s, r, 3, 3).
+            references: All references.
+            which: The indices of r references for each region, (s, r).
+            homographies: The homographies to those references, (s, r, 3, 3).
 
         Returns:
-            Colours, uint8 (s, r, m, 3), and 1 where they are known, float32 (s, r, m).
+            The colours, uint8 (s, r, m, 3), and 1 where they are known, float32 (s, r, m).
         """
-        # Pairs of a site and a reference, by reference: each picture is looked up once.
+        # Pairs of a region and a reference, sorted by reference: each image is sampled once.
         flat = which.ravel()
         pairs = np.argsort(flat, kind="stable")
-        at = project_points(maps.reshape(-1, 3, 3)[pairs], self.points[pairs // which.shape[1]])
-        np.clip(at, -16000, 32000, out=at)
-        found = np.empty((*at.shape[:2], 3), np.uint8)
-        there = np.empty(at.shape[:2], np.uint8)
+        sources = self.points[pairs // which.shape[1]]
+        points = project_points(homographies.reshape(-1, 3, 3)[pairs], sources)
+        np.clip(points, -16000, 32000, out=points)
+        found = np.empty((*points.shape[:2], 3), np.uint8)
+        found_known = np.empty(points.shape[:2], np.uint8)
         bounds = np.searchsorted(flat[pairs], np.arange(len(references) + 1)).tolist()
         for reference, begin, end in zip(references, bounds, bounds[1:], strict=False):
             if begin == end:
                 continue
-            part, held = slice(begin, end), reference.frame
-            cv2.remap(
-                held.image,
-                at[part],
-                None,
-                cv2.INTER_CUBIC,
-                dst=found[part],
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            cv2.remap(
-                held.known,
-                at[part],
-                None,
-                cv2.INTER_NEAREST,
-                dst=there[part],
-                borderMode=cv2.BORDER_CONSTANT,
-            )
-        colours, known = np.empty_like(found), np.empty(there.shape, np.float32)
-        colours[pairs], known[pairs] = found, there
-        shape = (*which.shape, at.shape[1])
+            grid, frame = points[begin:end], reference.frame
+            into, method = found[begin:end], cv2.INTER_CUBIC
+            cv2.remap(frame.image, grid, None, method, into, cv2.BORDER_REPLICATE)
+            into, method = found_known[begin:end], cv2.INTER_NEAREST
+            cv2.remap(frame.known, grid, None, method, into, cv2.BORDER_CONSTANT)
+        colours, known = np.empty_like(found), np.empty(found_known.shape, np.float32)
+        colours[pairs], known[pairs] = found, found_known
+        shape = (*which.shape, points.shape[1])
         known = known.reshape(shape)
         known *= self._is_real[:, None]
         return colours.reshape(*shape, 3), known
@@ -103,7 +87,7 @@ class RingBatch:
     def normal_equations(
         self, weights: Floats, errors: Floats
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the equations for the shifts: (s, r, 7, 7) and (s, r, 7)."""
+        """Return both sides of the normal equations of the shifts, (s, r, 7, 7) and (s, r, 7)."""
         count, some, longest = weights.shape
         upper = np.zeros((count, some, len(_UPPER_TRIANGLE[0])), np.float32)
         right = np.zeros((count, some, 7), np.float32)
@@ -120,18 +104,17 @@ class RingBatch:
     def estimate_log_gains(
         self, colours: NDArray[np.uint8], weights: Floats, noise: float
     ) -> Floats:
-        """Return by how much the contrast here is larger than in each reference.
+        """Return the gain in contrast from each reference to the frame, over all regions.
 
-        Standard deviations are compared: unlike a regression, that does not take misalignment for
-        less contrast. All sites are taken together.
+        Standard deviations are compared, because a regression takes misalignment for less contrast.
 
         Args:
-            colours: of the rings there, (s, r, m, 3).
-            weights: of each, (s, r, m).
-            noise: variance below which nothing can be told.
+            colours: The colours of the rings in the references, (s, r, m, 3).
+            weights: The weights of the ring pixels, (s, r, m).
+            noise: The variance below which contrast cannot be measured.
 
         Returns:
-            The natural logarithm, float32 (r, 3).
+            The natural logarithm of the gains, float32 (r, 3).
         """
         total = np.maximum(weights.sum(axis=(0, 2)), 1)
         gains = np.empty((colours.shape[1], 3), np.float32)
@@ -147,7 +130,7 @@ class RingBatch:
 
 
 def masked_lower_median(values: Floats, known: Floats) -> Floats:
-    """Return the lower median of each row (..., m) over what is known; 0 where nothing is."""
+    """Return the lower median of the known values of each row (..., m); 0 if none is known."""
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
     count = known.sum(axis=-1).astype(np.intp)
     found = np.take_along_axis(ranked, np.maximum((count + 1) // 2 - 1, 0)[..., None], axis=-1)
@@ -155,7 +138,7 @@ def masked_lower_median(values: Floats, known: Floats) -> Floats:
 
 
 def trimmed_mean(values: Floats, known: Floats, share: float) -> Floats:
-    """Return the mean of the smallest values of each row (..., m) that are known."""
+    """Return the mean of the smallest share of the known values of each row (..., m)."""
     ranked = np.sort(np.where(known > 0, values, np.float32(np.inf)), axis=-1)
     count = np.maximum(np.ceil(share * known.sum(axis=-1)).astype(np.intp), 1)[..., None]
     np.copyto(ranked, np.float32(0), where=~np.isfinite(ranked))

@@ -1,4 +1,4 @@
-"""Look for what is behind a hole: near in time first, then wherever something is lacking."""
+"""Search the background of a hole: near in time first, then wherever something is missing."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from outtake.removal.clean_plate.alignment import align_references
-from outtake.removal.clean_plate.collect_samples import greedy_cover
 from outtake.removal.clean_plate.frame_buffer import (
     REFERENCE_DISTANCES,
     BufferedFrame,
+    Reference,
     ReferenceWindow,
+    chained_reference,
+    reference_between,
 )
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.memory_budget import KEYFRAME_STEP
-from outtake.removal.clean_plate.references import Reference, chained_reference, reference_between
 from outtake.removal.clean_plate.region_fill import RegionFill
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter
+from outtake.removal.clean_plate.sample_selection import ReferenceFilter, greedy_cover
 
-# References that are looked at for what the regular ones lack.
+# The number of references that are sampled for what the regular ones lack.
 _MAX_COMPLEMENTARY = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSearch:
-    """Fills the hole of a frame from a window of frames, and from nothing else.
+    """Fills the hole of a frame from the frames of a window, and from nothing else.
 
     Args:
-        reference_filter: which references are good enough.
-        ring: width of the ring around the hole, as a fraction of the frame's height.
-        seam: how far the fill is bent towards its surroundings, as a fraction of the height.
+        reference_filter: The limits for references.
+        ring: The width of the ring around the hole, as a fraction of the frame's height.
+        seam: The reach of the seam correction, as a fraction of the frame's height.
     """
 
     reference_filter: ReferenceFilter
@@ -39,52 +40,50 @@ class ReferenceSearch:
     seam: float
 
     def __call__(self, window: ReferenceWindow) -> list[RegionFill]:
-        """Return the parts of the hole, as far as frames of the window show them."""
+        """Return the regions of the hole, filled as far as frames of the window show them."""
         if not window.needs_fill:
             return []
         centre = window.centre
         height = len(centre.mask)
-        patches = [
-            RegionFill(site)
-            for site in find_hole_regions(centre, max(2, round(self.ring * height)))
-        ]
-        if not patches:
+        regions = find_hole_regions(centre, max(2, round(self.ring * height)))
+        if not regions:
             return []
+        fills = [RegionFill(region) for region in regions]
         near = _nearest_neighbours(window.neighbours)
-        references = [reference_between(centre, held) for held in near]
-        self._sample_references(patches, references)
+        references = [reference_between(centre, frame) for frame in near]
+        self._sample_references(fills, references)
         if references:
-            others = (held for held in window.neighbours.values() if held not in near)
+            others = (frame for frame in window.neighbours.values() if frame not in near)
             self._sample_complementary(
-                patches, (chained_reference(references, held) for held in others)
+                fills, (chained_reference(references, frame) for frame in others)
             )
-        self._sample_complementary(patches, _match_keyframes(window))
-        for patch in patches:
-            patch.correct_seam(self.seam * height)
-        return patches
+        self._sample_complementary(fills, _match_keyframes(window))
+        for fill in fills:
+            fill.correct_seam(self.seam * height)
+        return fills
 
     def _sample_complementary(
-        self, patches: Sequence[RegionFill], references: Iterable[Reference]
+        self, fills: Sequence[RegionFill], references: Iterable[Reference]
     ) -> None:
-        """Look in those of many references that show what is still unseen, if anything is."""
-        incomplete = [patch for patch in patches if not patch.is_complete()]
+        """Sample those of many references that show unfilled pixels, if there are any."""
+        incomplete = [fill for fill in fills if not fill.is_complete()]
         found = list(references) if incomplete else []
         if found:
-            unseen = np.concatenate([patch.unfilled_points() for patch in incomplete])
-            self._sample_references(incomplete, greedy_cover(found, unseen, _MAX_COMPLEMENTARY))
+            unfilled = np.concatenate([fill.unfilled_points() for fill in incomplete])
+            self._sample_references(incomplete, greedy_cover(found, unfilled, _MAX_COMPLEMENTARY))
 
     def _sample_references(
-        self, patches: Sequence[RegionFill], references: Sequence[Reference]
+        self, fills: Sequence[RegionFill], references: Sequence[Reference]
     ) -> None:
         if not references:
             return
-        judged = align_references([patch.region for patch in patches], references)
-        for patch, fit in zip(patches, judged, strict=True):
-            patch.sample_references(fit, references, self.reference_filter)
+        alignments = align_references([fill.region for fill in fills], references)
+        for fill, alignment in zip(fills, alignments, strict=True):
+            fill.sample_references(alignment, references, self.reference_filter)
 
 
 def _nearest_neighbours(neighbours: Mapping[int, BufferedFrame]) -> list[BufferedFrame]:
-    """Choose the neighbours whose distances come closest to the regular ones."""
+    """Choose the neighbours whose distances are closest to the regular ones."""
     chosen: dict[int, BufferedFrame] = {}
     for distance in REFERENCE_DISTANCES:
         for target in (-distance, distance):
@@ -98,15 +97,16 @@ def _nearest_neighbours(neighbours: Mapping[int, BufferedFrame]) -> list[Buffere
 def _match_keyframes(window: ReferenceWindow) -> Iterator[Reference]:
     """Yield the keyframes in which the place is recognised.
 
-    A keyframe is matched to one near the current frame, whose matches serve many frames.
+    A keyframe is matched to another keyframe near the current frame, whose matches serve many
+    frames.
     """
     centre = window.centre
     if not window.keyframes:
         return
     near = [one for one in (centre, *window.neighbours.values()) if one.number % KEYFRAME_STEP == 0]
     via = min(near, key=lambda one: abs(one.number - centre.number), default=centre)
-    there = np.eye(3) if via is centre else reference_between(centre, via).homography
-    for held in window.keyframes:
-        jump = via.features.homography_to(held.number, held.features)
-        if jump is not None:
-            yield Reference(centre, held, np.asarray(jump @ there, np.float64))
+    to_via = np.eye(3) if via is centre else reference_between(centre, via).homography
+    for keyframe in window.keyframes:
+        from_via = via.features.homography_to(keyframe.number, keyframe.features)
+        if from_via is not None:
+            yield Reference(centre, keyframe, np.asarray(from_via @ to_via, np.float64))

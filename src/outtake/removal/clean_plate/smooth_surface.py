@@ -1,4 +1,4 @@
-"""Smooth surfaces over holes."""
+"""Fill holes with smooth surfaces."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _FALLBACK_GREY = 128
 
 
 class SmoothFill:
-    """Fills a hole with a smooth surface, which errs less than what continues edges by guess."""
+    """Fills a hole with a smooth surface, which errs less than guessing how edges continue."""
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
-        """Return a copy of an RGB image with its masked pixels made up."""
-        made = image.copy()
+        """Return a copy of an RGB image with its masked pixels synthesised."""
+        filled = image.copy()
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-        # What lies further away than the rim is not looked at.
+        # Nothing farther away than the rim matters.
         near = tuple(
             slice(max(0, at - _RIM_PX), at + size + _RIM_PX)
             for at, size in ((y, height), (x, width))
         )
-        self._fill_regions(made[near], mask[near])
-        return made
+        self._fill_regions(filled[near], mask[near])
+        return filled
 
     @staticmethod
     def _fill_regions(image: Frame, mask: Mask) -> None:
@@ -36,36 +36,36 @@ class SmoothFill:
             if not known.any():
                 image[crop][own] = _FALLBACK_GREY
                 continue
-            at = np.stack(np.nonzero(known))
-            colours = image[crop][at[0], at[1]].astype(np.float32)
-            surface = fit_smooth_surface(at, colours, own.shape)[own]
+            pixels = np.stack(np.nonzero(known))
+            colours = image[crop][pixels[0], pixels[1]].astype(np.float32)
+            surface = fit_smooth_surface(pixels, colours, own.shape)[own]
             image[crop][own] = np.clip(np.rint(surface), 0, 255).astype(np.uint8)
 
 
 def fit_smooth_surface(
-    at: NDArray[np.intp], values: NDArray[np.float32], shape: tuple[int, ...]
+    pixels: NDArray[np.intp], values: NDArray[np.float32], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Span a smooth surface over a picture from some of its pixels.
+    """Fit a smooth surface through some pixels of an image.
 
-    What is known is spread to coarser and coarser pictures, in which the holes close, and comes
-    back from there into the holes of the finer ones (push and pull, after Gortler et al. 1996).
+    Known values are averaged into coarser and coarser levels, in which the holes close, and are
+    interpolated back into the holes of the finer levels (push-pull, after Gortler et al. 1996).
 
     Args:
-        at: rows and columns of the pixels, (2, m), at least one.
-        values: of c channels, float32 (m, c).
-        shape: of the picture.
+        pixels: Rows and columns of the known pixels, (2, m), at least one.
+        values: The values of c channels, float32 (m, c).
+        shape: The height and width of the surface.
 
     Returns:
-        float32 (H, W, c).
+        The surface, float32 (H, W, c).
     """
     level = np.zeros((*shape, values.shape[1] + 1), np.float32)
-    level[at[0], at[1], :-1] = values
-    level[at[0], at[1], -1] = 1
+    level[pixels[0], pixels[1], :-1] = values
+    level[pixels[0], pixels[1], -1] = 1
     levels = []
     while max(level.shape[:2]) > 1:
         levels.append(level)
         level = cv2.pyrDown(level)
-        # A coarse pixel of which a little is known counts like one that is known.
+        # A coarse pixel that is known in part counts like one that is known.
         level *= np.minimum(1 / np.maximum(level[..., -1:], np.float32(1e-6)), np.float32(16))
     surface = level / np.maximum(level[..., -1:], np.float32(1e-6))
     for level in reversed(levels):

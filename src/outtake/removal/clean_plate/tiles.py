@@ -1,12 +1,12 @@
-"""Small squares of a picture, and where they lie in other frames.
+"""Small square tiles of an image, and their positions in other frames.
 
-A hole is looked up square by square: whether a frame shows one is asked once for all of its pixels,
-and a homography bends so little within one that an affine map does.
+A hole is sampled tile by tile: one test tells whether a frame shows all pixels of a tile, and
+within a tile an affine map is close enough to a homography.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -16,33 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import Homography
-from outtake.motion.warp import Points, as_remap_grids, known_at_points, project_with_jacobians
+from outtake.motion.warp import Points, as_remap_grids, known_at_points
 
 Value = TypeVar("Value", bound=np.generic)
 
-# Sides of a cell, in pixels, on pictures up to and above this height.
+# The sides of a tile on images up to and above this height.
 _TILE_SIDES_PX, _LARGE_HEIGHT_PX = (4, 8), 400
-# Products of matrices with more rows start threads in BLAS that cost more than they bring, and
-# fewer points at once stay in the processor's cache.
+# Products of matrices with more rows start BLAS threads, which cost more than they gain, and fewer
+# points at once stay in the cache of the processor.
 _MAX_MATMUL_ROWS = 256
-# Bicubic sampling looks up to two pixels away, and rounding may cost one.
+# Bicubic sampling reads up to two pixels away, and rounding may cost one.
 _SUPPORT_PX = 3.0
-# Sides of the blocks for which is known how far they are from what a frame does not show.
+# The side of the blocks whose distance to masked pixels is stored.
 _BLOCK_PX = 4
 _NEAR_KERNEL = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """The squares that cover a part of a picture.
+    """The k tiles that cover a part of an image.
 
     Attributes:
-        side: of a square, in pixels.
-        box: of the squares in the picture, in pixels: left, top, columns, rows. The last two are
-            multiples of the side and may reach beyond the picture.
-        index: row and column of each square in the box, (k,) each.
-        centres: of the squares, in the picture's pixels, float32 (k, 2).
+        side: The side of a tile in pixels.
+        box: The bounding box of the tiles in pixels: left, top, columns, rows. Columns and rows
+            are multiples of the side, and may reach beyond the image.
+        index: The row and column of each tile in the box, (k,) each.
+        centres: The centres of the tiles in pixels of the image, float32 (k, 2).
     """
 
     side: int
@@ -51,23 +50,23 @@ class Tiles:
     centres: Points
 
     def gather(self, picture: NDArray[Value]) -> NDArray[Value]:
-        """Return the squares (k, side * side, ...) of an array that covers the box."""
+        """Return the tiles (k, side * side, ...) of an array that covers the box."""
         found = self._tile_view(picture)[self.index]
         return found.reshape(len(found), self.side**2, *found.shape[3:])
 
     def scatter(self, tile_values: NDArray[Value], picture: NDArray[Value]) -> None:
-        """Write squares (k, side * side, ...) into an array that covers the box."""
+        """Write tiles (k, side * side, ...) into an array that covers the box."""
         side = self.side
         shape = (len(tile_values), side, side, *tile_values.shape[2:])
         self._tile_view(picture)[self.index] = tile_values.reshape(shape)
 
     def subset(self, which: NDArray[np.intp]) -> Tiles:
-        """Return some of the cells."""
+        """Return some of the tiles."""
         index = (self.index[0][which], self.index[1][which])
         return Tiles(self.side, self.box, index, self.centres[which])
 
     def pixel_positions(self, which: NDArray[np.intp]) -> Points:
-        """Return the positions of some cells' pixels in the picture, float32 (k, n, 2)."""
+        """Return the positions of the pixels of some tiles in the image, float32 (k, n, 2)."""
         steps = _affine_basis(self.side)[[2, 5]].reshape(2, -1, 2).sum(axis=0)
         return np.asarray(self.centres[which, None] + steps, np.float32)
 
@@ -78,10 +77,16 @@ class Tiles:
 
 
 def cover_with_tiles(mask: Mask, left: int, top: int, height: int) -> tuple[Tiles, Mask]:
-    """Cover a mask whose corner is at ``left`` and ``top`` of a picture of some height.
+    """Cover a mask with tiles.
+
+    Args:
+        mask: The mask, a part of the image.
+        left: The column of the image at which the mask begins.
+        top: The row of the image at which the mask begins.
+        height: The height of the image, which decides the side of the tiles.
 
     Returns:
-        The cells that the mask touches, and the mask as large as their box.
+        The tiles that the mask touches, and the mask padded to their box.
     """
     side = _TILE_SIDES_PX[height > _LARGE_HEIGHT_PX]
     rows, columns = (-(-length // side) * side for length in mask.shape)
@@ -101,16 +106,16 @@ def tile_visibility(
     jacobians: NDArray[np.float32],
     side: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which cells frames show completely, and which they may show in part, bool (f, k).
+    """Return which tiles frames show completely, and which they may show in part, bool (f, k).
 
     Args:
-        clearances: of those f frames, as :func:`clearance` returns it.
-        centres: where the cells' centres lie there, (f, k, 2).
-        jacobians: how they are bent, (f, k, 2, 2).
-        side: of the cells, in pixels.
+        clearances: The clearances of f frames, as :func:`compute_clearance` returns them.
+        centres: The centres of the tiles in those frames, (f, k, 2).
+        jacobians: The Jacobians of the homographies at the centres, (f, k, 2, 2).
+        side: The side of the tiles in pixels.
     """
-    steep = np.abs(jacobians)
-    reach = np.maximum(*(steep[..., row, 0] + steep[..., row, 1] for row in range(2)))
+    slopes = np.abs(jacobians)
+    reach = np.maximum(*(slopes[..., row, 0] + slopes[..., row, 1] for row in range(2)))
     reach *= np.float32((side - 1) / 2)
     reach += np.float32(_SUPPORT_PX)
     blocks = (centres + np.float32(0.5)) / np.float32(_BLOCK_PX) - np.float32(0.5)
@@ -128,18 +133,18 @@ def tile_visibility(
 def tiles_inside(
     shape: tuple[int, ...], centres: Points, jacobians: NDArray[np.float32], side: int
 ) -> NDArray[np.bool_]:
-    """Return which cells lie within a picture completely, bool (k,); see ``tile_visibility``."""
+    """Return which tiles lie completely within an image, bool (k,); see ``tile_visibility``."""
     reach = np.abs(jacobians).sum(axis=2) * np.float32((side - 1) / 2)
     last = np.array([shape[1] - 1, shape[0] - 1], np.float32)
     return np.asarray(((centres >= reach) & (centres + reach <= last)).all(axis=1))
 
 
 def compute_clearance(mask: Mask) -> NDArray[np.uint8]:
-    """Return how far each block of four by four pixels is from what a frame does not show.
+    """Return the distance of each block of 4 x 4 pixels to masked pixels and the frame border.
 
     Returns:
-        In pixels, along x or y, never too much; at least 1 where anything near is shown: uint8
-        (ceil(H / 4), ceil(W / 4)).
+        The distance in pixels along x or y, never too large, and at least 1 if anything near is
+        not masked: uint8 (ceil(H / 4), ceil(W / 4)).
     """
     height, width = mask.shape
     rows, columns = -(-height // _BLOCK_PX), -(-width // _BLOCK_PX)
@@ -159,17 +164,15 @@ def compute_clearance(mask: Mask) -> NDArray[np.uint8]:
 def sample_tiles(
     image: Frame, centres: Points, jacobians: NDArray[np.float32], side: int
 ) -> NDArray[np.uint8]:
-    """Look up cells in a picture, bicubic, uint8 (k, side * side, 3)."""
-    count = len(centres)
-    affine = np.concatenate((centres, jacobians.reshape(-1, 4)), axis=1)
-    found = np.empty((count, side * side, 3), np.uint8)
-    for begin in range(0, count, _MAX_MATMUL_ROWS):
-        part = slice(begin, begin + _MAX_MATMUL_ROWS)
-        grid = (affine[part] @ _affine_basis(side)).reshape(-1, side * side, 2)
+    """Sample tiles in an image, bicubic, uint8 (k, side * side, 3)."""
+    found = np.empty((len(centres), side * side, 3), np.uint8)
+    begin = 0
+    for affine in _split_affine(centres, jacobians):
+        grid = (affine @ _affine_basis(side)).reshape(-1, side * side, 2)
         np.clip(grid, -16000, 32000, out=grid)
-        cv2.remap(
-            image, grid, None, cv2.INTER_CUBIC, dst=found[part], borderMode=cv2.BORDER_REPLICATE
-        )
+        into = found[begin : begin + len(grid)]
+        cv2.remap(image, grid, None, cv2.INTER_CUBIC, dst=into, borderMode=cv2.BORDER_REPLICATE)
+        begin += len(grid)
     return found
 
 
@@ -180,31 +183,27 @@ def known_in_tiles(
     side: int,
     corners: bool = False,
 ) -> NDArray[np.bool_]:
-    """Look up which pixels of cells a frame shows, bool (k, side * side), or of their corners."""
+    """Return which pixels of tiles a frame shows, bool (k, side * side), or which corners."""
     basis = _affine_basis(side)
     if corners:
         basis = basis.reshape(6, side, side, 2)[:, :: side - 1, :: side - 1].reshape(6, -1)
     found = [
         known_at_points(known, (affine @ basis).reshape(-1, 2))
-        for affine in _split_rows(np.concatenate((centres, jacobians.reshape(-1, 4)), axis=1))
+        for affine in _split_affine(centres, jacobians)
     ]
     return np.concatenate(found).reshape(len(centres), -1)
 
 
-def _split_rows(rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    return [
-        rows[begin : begin + _MAX_MATMUL_ROWS] for begin in range(0, len(rows), _MAX_MATMUL_ROWS)
-    ]
-
-
-def project_tiles(homographies: Homography, centres: Points) -> tuple[Points, NDArray[np.float32]]:
-    """Return where cells go, (..., k, 2), and how they are bent there, (..., k, 2, 2)."""
-    return project_with_jacobians(homographies, centres)
+def _split_affine(centres: Points, jacobians: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield the affine maps of tiles, float32 (at most 256, 6)."""
+    affine = np.concatenate((centres, jacobians.reshape(-1, 4)), axis=1)
+    for begin in range(0, len(affine), _MAX_MATMUL_ROWS):
+        yield affine[begin : begin + _MAX_MATMUL_ROWS]
 
 
 @cache
 def _affine_basis(side: int) -> NDArray[np.float32]:
-    """Return what turns x, y and four derivatives into the positions of a cell's pixels."""
+    """Return the matrix from a centre and a Jacobian to the pixels of a tile, (6, 2 * n)."""
     steps = np.arange(side) - (side - 1) / 2
     dy, dx = (each.ravel() for each in np.meshgrid(steps, steps, indexing="ij"))
     basis = np.zeros((6, side * side, 2), np.float32)
