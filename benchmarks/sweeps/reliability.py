@@ -62,11 +62,11 @@ def states(study: optuna.Study) -> Counter[str]:
     return Counter(trial.state.name for trial in study.get_trials(deepcopy=False))
 
 
-def endings(study: optuna.Study) -> Counter[str]:
+def statuses(study: optuna.Study) -> Counter[str]:
     """Count the trials that count by how they ended."""
     counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     kept = study.get_trials(deepcopy=False, states=counted)
-    return Counter(trial.user_attrs["outcome"]["ending"] for trial in kept)
+    return Counter(trial.user_attrs["result"]["status"] for trial in kept)
 
 
 def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict
     fixed = f"crash={chance} seed={seed} report=false"
     run(command(runs, "crashes", trials, fixed, "n_jobs=2"))
     study = study_of(runs, "crashes")
-    found, ended = states(study), endings(study)
+    found, ended = states(study), statuses(study)
     starts = (runs / "sweeps" / "crashes" / "trials" / "starts.txt").read_text().splitlines()
     return {
         "accounted": sum(ended.values()),
         "stuck": found["RUNNING"] + found["WAITING"],
-        "endings": dict(ended),
+        "statuses": dict(ended),
         "lost and run again": found["FAIL"],
         "folders used twice": len(starts) - len({line.split()[0] for line in starts}),
     }
@@ -114,7 +114,7 @@ def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]
     study = study_of(runs, "kills")
     return {
         "kills": wanted,
-        "results": sum(endings(study).values()),
+        "results": sum(statuses(study).values()),
         "finished trials run again": repeated(runs),
         "interrupted and run again": states(study)["FAIL"],
         "stuck": states(study)["RUNNING"] + states(study)["WAITING"],

@@ -1,7 +1,7 @@
 """A trial that takes no time and may go wrong: what the proofs of sweep.py run instead of train.py.
 
 It takes overrides as train.py does, and speaks the protocol of
-``outtake.sweeps.trial_reporting``, without torch:
+``outtake.sweeps.trial``, without torch:
 
     x=0.3 y=0.7        the score is best, 1, at x=0.3, y=0.7
     epochs=20          validations; the score is reached along a noisy curve, faster where y is high
@@ -23,9 +23,8 @@ import sys
 import time
 from pathlib import Path
 
-from outtake.sweeps.trial_env import PRUNED_EXIT_CODE
-from outtake.sweeps.trial_reporting import trial_reporter
-from outtake.sweeps.trial_result import TrialStatus
+from outtake.sweeps.trial import trial_reporter
+from outtake.sweeps.trial_result import PRUNED_EXIT_CODE, TrialStatus
 
 
 def score(x: float, y: float, progress: float) -> float:

@@ -27,7 +27,7 @@ from outtake.programs.command_line import explain_error
 from outtake.programs.sweep import check_overrides, parse_sweep_config, run_sweep
 from outtake.programs.train import OBJECTIVE, find_best_record, train
 from outtake.sweeps.storage import open_storage, storage_address
-from outtake.sweeps.trial_env import TrialEnv
+from outtake.sweeps.trial import TrialEnv
 from outtake.sweeps.trial_process import is_alive
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, read_result
 from outtake.training.distributed.environment import check_multirun_devices
@@ -52,7 +52,7 @@ def test_crashing_trials_are_all_accounted_for(proofs, tmp_path: Path) -> None:
     found = proofs.crashes(tmp_path, trials=9, chance=0.6, seed=4)
     assert found["accounted"] == 9 and found["stuck"] == 0
     assert found["folders used twice"] == 0
-    assert {"finished", "failed", "diverged"} <= set(found["endings"])
+    assert {"finished", "failed", "diverged"} <= set(found["statuses"])
     assert found["lost and run again"] > 0
 
 
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_the_trials_and_says_how_to_go_on(proofs, tmp_path: Path) ->
     finally:
         driver.kill()
     assert driver.returncode == 130 and "Traceback" not in errors
-    assert "0 of 6 trials are done; go on with: python sweep.py" in errors
+    assert "0 of 6 trials are done; resume with: python sweep.py" in errors
     assert "-- sleep_s=100 report=false" in errors
     assert ended(pids)
     study = proofs.study_of(tmp_path, "s")
@@ -197,8 +197,8 @@ def test_every_sweep_composes_with_every_choice(option: str) -> None:
 TOY = """
 import json, os
 from pathlib import Path
-result = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])["result"]
-Path(result).write_text(json.dumps({"outcome": "finished", "values": {"val/miou": 0.5}}))
+result = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])["result_path"]
+Path(result).write_text(json.dumps({"status": "finished", "values": {"val/miou": 0.5}}))
 """
 
 
@@ -234,7 +234,7 @@ def test_a_full_disk_under_a_journal_is_one_line_and_costs_nothing(
         append(self, logs)
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", until_full)
-    with pytest.raises(OutputError, match=r"No space left on device.*go on with: python sweep\.py"):
+    with pytest.raises(OutputError, match=r"No space left.*resume with: python sweep\.py"):
         run_sweep(cfg, chosen, given)
     monkeypatch.undo()
     folder = run_sweep(cfg, chosen, given)
@@ -294,21 +294,21 @@ def test_a_search_for_wandb_is_only_written(tmp_path: Path) -> None:
 # The trial's side inside train.py.
 
 
-def ticket_for(tmp_path: Path, monkeypatch, pruner: dict, *wanted: str) -> Path:
+def trial_env_for(tmp_path: Path, monkeypatch, pruner: dict) -> Path:
     address = storage_address("journal", tmp_path)
     study = optuna.create_study(study_name="s", storage=open_storage(address), direction="maximize")
     trial = study.ask()
     result = tmp_path / "result.json"
-    ticket = TrialEnv(
-        address, "s", trial._trial_id, 0, OBJECTIVE, True, wanted, pruner, str(result), False
+    trial_env = TrialEnv(
+        address, "s", trial._trial_id, 0, OBJECTIVE, True, pruner, str(result), False
     )
-    for key, value in ticket.to_environment().items():
+    for key, value in trial_env.to_environment().items():
         monkeypatch.setenv(key, value)
     return result
 
 
 def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monkeypatch) -> None:
-    result = ticket_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, OBJECTIVE, "forward_ms")
+    result = trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"})
     objective = train(compose("train", SMALL), tmp_path / "run")
     left = read_result(result)
     assert left is not None and left.status is TrialStatus.FINISHED
@@ -326,7 +326,7 @@ def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monk
 
 def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, monkeypatch) -> None:
     always = {"kind": "ThresholdPruner", "lower": 2.0}
-    result = ticket_for(tmp_path, monkeypatch, always, OBJECTIVE)
+    result = trial_env_for(tmp_path, monkeypatch, always)
     with pytest.raises(PrunedTrialError, match="after epoch 0") as caught:
         train(compose("train", [*SMALL, "trainer.max_epochs=50"]), tmp_path / "run")
     assert caught.value.exit_code == 75
@@ -336,7 +336,7 @@ def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, m
 
 
 def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> None:
-    result = ticket_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, OBJECTIVE)
+    result = trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"})
     wild = [*SMALL, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null"]
     with pytest.raises(NonFiniteLossError):
         train(compose("train", wild), tmp_path / "run")

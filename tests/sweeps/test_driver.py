@@ -6,98 +6,44 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import optuna
 import psutil
 import pytest
 from optuna.trial import TrialState
 
 from outtake.core.errors import ConfigError, OutputError
-from outtake.sweeps import driver_lock as leases
+from outtake.sweeps import driver_lock
 from outtake.sweeps.driver import Driver, SweepFailedError
-from outtake.sweeps.driver_lock import DriverLease, acquire_lock
 from outtake.sweeps.progress import SweepProgress
-from outtake.sweeps.result import _plottable_study, terminal_table, write_report
-from outtake.sweeps.search_space import parse_space
 from outtake.sweeps.storage import storage_address
 from outtake.sweeps.study import SweepStudy, trial_status
-from outtake.sweeps.sweep_config import Objective, SweepConfig
+from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial_process import TrialProcess, is_alive
 from outtake.sweeps.trial_result import TrialResult, TrialStatus, write_result
-from outtake.sweeps.wandb_sweep_file import to_wandb_sweep
-
-# What a trial does: VALUE is out of its overrides.
-TRIAL = """
-import json, os, sys, time
-given = dict(a.split("=", 1) for a in sys.argv[1:])
-ticket = json.loads(os.environ["OUTTAKE_SWEEP_TRIAL"])
-def leave(outcome="finished", **values):
-    with open(ticket["result_path"] + ".part", "w") as file:
-        json.dump({"outcome": outcome, "values": values}, file)
-    os.replace(ticket["result_path"] + ".part", ticket["result_path"])
-x = float(given["x"])
-"""
-LEAVE = "leave(**{'val/miou': 1 - (x - 0.3) ** 2, 'forward_ms': 2 - x})\n"
-GOOD = TRIAL + LEAVE
-MIOU = Objective("miou", "val/miou", "maximize", 0.0)
-FORWARD = Objective("forward", "forward_ms", "minimize", 99.0)
-
-
-def make(folder: Path, code: str = GOOD, **changes: Any) -> SweepConfig:
-    folder = folder / "sweeps" / "s"
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = SweepConfig(
-        name="s",
-        folder=folder,
-        parameters=parse_space({"x": {"low": 0.0, "high": 1.0}}),
-        objectives=[MIOU],
-        fixed=["a=1"],
-        command=[sys.executable, "-c", code],
-        n_trials=4,
-        n_jobs=2,
-        retries=2,
-        timeout_s=None,
-        give_up_after=3,
-        storage=storage_address("journal", folder),
-        sampler={"kind": "RandomSampler"},
-        pruner={"kind": "NopPruner"},
-        seed=0,
-        gpu_slots=[],
-        threads=None,
-        resume_command="python sweep.py sweep=s",
-    )
-    return dataclasses.replace(settings, **changes)
-
-
-def drive(sweep: SweepConfig) -> SweepStudy:
-    trials = SweepStudy(sweep)
-    with SweepProgress(sweep, None) as shown:
-        Driver(sweep, trials, shown).run()
-    return trials
-
-
-def starts(sweep: SweepConfig) -> int:
-    return len(list(sweep.trials_folder.iterdir()))
-
-
-def endings(trials: SweepStudy) -> Counter[str]:
-    return Counter(str(trial_status(trial)) for trial in trials.counted_trials())
+from tests.sweeps.one_line_trials import (
+    FORWARD,
+    GOOD,
+    LEAVE,
+    MIOU,
+    TRIAL,
+    count_statuses,
+    drive,
+    make_sweep,
+    trials_started,
+)
 
 
 def test_a_sweep_ends_with_as_many_results_as_asked_and_goes_on_for_more(tmp_path: Path) -> None:
-    sweep = make(tmp_path)
+    sweep = make_sweep(tmp_path)
     first = drive(sweep)
-    assert endings(first) == {"finished": 4} and starts(sweep) == 4
+    assert count_statuses(first) == {"finished": 4} and trials_started(sweep) == 4
     drive(sweep)
-    assert starts(sweep) == 4, "nothing is left to do"
+    assert trials_started(sweep) == 4, "nothing is left to do"
     more = drive(dataclasses.replace(sweep, n_trials=6))
-    assert endings(more) == {"finished": 6} and starts(sweep) == 6
+    assert count_statuses(more) == {"finished": 6} and trials_started(sweep) == 6
     points = [trial.params["x"] for trial in more.counted_trials()]
     assert len(set(points)) == 6, "a sampler with a seed does not draw again what it drew before"
     (best,) = more.best_trials()
@@ -113,39 +59,39 @@ def test_what_the_settings_bring_about_counts_and_samplers_see_it(tmp_path: Path
         "if n == 3: sys.exit(75)\n"
         "if n >= 4: leave(**{'val/miou': x})\n"
     )
-    trials = drive(make(tmp_path, code, n_trials=6))
+    trials = drive(make_sweep(tmp_path, code, n_trials=6))
     names = ["diverged", "failed", "out_of_memory", "pruned", "finished", "finished"]
-    assert sorted(endings(trials).elements()) == sorted(names)
+    assert sorted(count_statuses(trials).elements()) == sorted(names)
     states = [trial.state for trial in trials.counted_trials()]
     assert states.count(TrialState.PRUNED) == 4 and states.count(TrialState.COMPLETE) == 2
 
 
 def test_with_several_objectives_a_failure_is_worth_the_worst(tmp_path: Path) -> None:
     code = TRIAL + "given['name'] == '0000' and sys.exit(1)\n" + LEAVE
-    sweep = make(tmp_path, code, objectives=[MIOU, FORWARD], n_trials=8)
+    sweep = make_sweep(tmp_path, code, objectives=[MIOU, FORWARD], n_trials=8)
     trials = drive(sweep)
     assert trials.study.get_trials()[0].values == [0.0, 99.0]
     front = trials.best_trials()
     assert len(front) > 1 and all(trial_status(trial) is TrialStatus.FINISHED for trial in front)
     speeds = [trial.values[1] for trial in front]
     assert speeds == sorted(speeds, reverse=True), "best mIoU first, so slowest first"
-    with pytest.raises(ConfigError, match="can not prune with several"):
+    with pytest.raises(ConfigError, match="cannot prune with several"):
         SweepStudy(dataclasses.replace(sweep, pruner={"kind": "MedianPruner"}))
 
 
 def test_what_the_machine_brings_about_is_tried_again_so_often_and_no_more(tmp_path: Path) -> None:
     code = TRIAL + "os.kill(os.getpid(), 9)"
-    sweep = make(tmp_path, code, n_trials=1, retries=2)
+    sweep = make_sweep(tmp_path, code, n_trials=1, retries=2)
     trials = drive(sweep)
-    assert endings(trials) == {"lost": 1} and starts(sweep) == 3
+    assert count_statuses(trials) == {"lost": 1} and trials_started(sweep) == 3
     points = {trial.params["x"] for trial in trials.study.get_trials()}
     assert len(points) == 1, "the same settings each time"
 
 
 def test_a_lost_trial_that_works_the_second_time(tmp_path: Path) -> None:
     code = TRIAL + "given['name'] == '0000' and os.kill(os.getpid(), 9)\n" + LEAVE
-    trials = drive(make(tmp_path, code, n_trials=3))
-    assert endings(trials) == {"finished": 3}
+    trials = drive(make_sweep(tmp_path, code, n_trials=3))
+    assert count_statuses(trials) == {"finished": 3}
     lost = trials.study.get_trials()[0]
     assert lost.state is TrialState.FAIL
     again = next(t for t in trials.counted_trials() if t.user_attrs.get("retry_of") == 0)
@@ -154,10 +100,10 @@ def test_a_lost_trial_that_works_the_second_time(tmp_path: Path) -> None:
 
 def test_a_sweep_of_which_nothing_works_ends_early_and_says_why(tmp_path: Path) -> None:
     code = TRIAL + "print('error: data.root=nowhere: no such folder'); sys.exit(2)"
-    sweep = make(tmp_path, code, n_trials=50, give_up_after=3)
+    sweep = make_sweep(tmp_path, code, n_trials=50, give_up_after=3)
     with pytest.raises(SweepFailedError, match=r"data\.root=nowhere.*trial\.log"):
         drive(sweep)
-    assert starts(sweep) <= 4
+    assert trials_started(sweep) <= 4
 
 
 def test_a_trial_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -167,9 +113,9 @@ def test_a_trial_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) 
         "print(child.pid, flush=True)\n"
         "time.sleep(300)\n"
     )
-    sweep = make(tmp_path, code, n_trials=1, timeout_s=0.5)
+    sweep = make_sweep(tmp_path, code, n_trials=1, timeout_s=0.5)
     trials = drive(sweep)
-    assert endings(trials) == {"timed_out": 1}
+    assert count_statuses(trials) == {"timed_out": 1}
     pid = int((sweep.trial_folder(0) / "trial.log").read_text())
     assert gone(pid)
 
@@ -182,7 +128,7 @@ def gone(pid: int, limit_s: float = 5) -> bool:
 
 
 def test_an_orphan_that_left_a_result_is_not_run_again(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=2)
+    sweep = make_sweep(tmp_path, n_trials=2)
     trials = SweepStudy(sweep)
     asked = trials.ask()
     left = sweep.trial_folder(asked.number)
@@ -190,11 +136,11 @@ def test_an_orphan_that_left_a_result_is_not_run_again(tmp_path: Path) -> None:
     write_result(left / "result.json", TrialResult(TrialStatus.FINISHED, {"val/miou": 0.123}))
     trials = drive(sweep)
     assert trials.study.get_trials()[0].value == 0.123
-    assert endings(trials) == {"finished": 2} and starts(sweep) == 2
+    assert count_statuses(trials) == {"finished": 2} and trials_started(sweep) == 2
 
 
 def test_an_orphan_without_a_result_is_ended_and_run_again(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=2)
+    sweep = make_sweep(tmp_path, n_trials=2)
     trials = SweepStudy(sweep)
     asked = trials.ask()
     folder = sweep.trial_folder(asked.number)
@@ -212,20 +158,20 @@ def test_an_orphan_without_a_result_is_ended_and_run_again(tmp_path: Path) -> No
     again = [t for t in trials.counted_trials() if t.user_attrs.get("retry_of") == asked.number]
     assert len(again) == 1 and again[0].params == asked.params
     assert again[0].user_attrs["losses"] == 0, "the trial did nothing wrong"
-    assert endings(trials) == {"finished": 2}
+    assert count_statuses(trials) == {"finished": 2}
 
 
 def test_a_stranger_with_the_number_of_an_orphan_is_left_alone(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=1)
+    sweep = make_sweep(tmp_path, n_trials=1)
     folder = sweep.trial_folder(SweepStudy(sweep).ask().number)
     folder.mkdir(parents=True)
     record = {"pid": os.getpid(), "host": os.uname().nodename, "created_s": 1.0}
     (folder / "process.json").write_text(json.dumps(record))
-    assert endings(drive(sweep)) == {"finished": 1}
+    assert count_statuses(drive(sweep)) == {"finished": 1}
 
 
 def test_a_driver_that_died_between_two_steps_leaves_nothing_double(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=3)
+    sweep = make_sweep(tmp_path, n_trials=3)
     trials = SweepStudy(sweep)
     asked = trials.ask()
     # It had put the copy into the queue, and not yet given the trial up.
@@ -238,7 +184,7 @@ def test_a_driver_that_died_between_two_steps_leaves_nothing_double(tmp_path: Pa
 
 
 def test_a_queued_copy_whose_driver_died_at_once_keeps_its_parameters(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=1)
+    sweep = make_sweep(tmp_path, n_trials=1)
     trials = SweepStudy(sweep)
     trials.study.enqueue_trial({"x": 0.25}, user_attrs={"retry_of": 99, "losses": 1})
     trials.study.ask()  # taken out of the queue, parameters not suggested yet
@@ -247,25 +193,15 @@ def test_a_queued_copy_whose_driver_died_at_once_keeps_its_parameters(tmp_path: 
     assert result.params == {"x": 0.25} and result.user_attrs["losses"] == 1
 
 
-def test_a_sweep_does_not_go_on_with_another_search(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=1)
-    drive(sweep)
-    wider = parse_space({"x": {"low": 0.0, "high": 2.0}})
-    for change in ({"parameters": wider}, {"fixed": ["a=2"]}, {"objectives": [FORWARD]}):
-        with pytest.raises(ConfigError, match="begun with another search"):
-            SweepStudy(dataclasses.replace(sweep, **change))
-    SweepStudy(dataclasses.replace(sweep, n_jobs=7, retries=0, sampler={"kind": "TPESampler"}))
-
-
 def test_a_folder_that_the_storage_does_not_know_is_never_used(tmp_path: Path) -> None:
-    sweep = make(tmp_path, n_trials=1)
+    sweep = make_sweep(tmp_path, n_trials=1)
     sweep.trial_folder(0).mkdir(parents=True)
     write_result(
         sweep.trial_folder(0) / "result.json", TrialResult(TrialStatus.FINISHED, {"val/miou": 0.9})
     )
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="exists already"):
         drive(sweep)
-    assert endings(drive(sweep)) == {"finished": 1}
+    assert count_statuses(drive(sweep)) == {"finished": 1}
     assert SweepStudy(sweep).best_trials()[0].value != 0.9, (
         "what lay there was not taken for a result"
     )
@@ -273,50 +209,11 @@ def test_a_folder_that_the_storage_does_not_know_is_never_used(tmp_path: Path) -
 
 def test_a_trial_sees_its_gpu_and_its_threads(tmp_path: Path) -> None:
     code = GOOD + "print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
-    sweep = make(tmp_path, code, slots=["3", "4"], threads=1, n_trials=2)
+    sweep = make_sweep(tmp_path, code, gpu_slots=["3", "4"], threads=1, n_trials=2)
     os.environ.pop("OMP_NUM_THREADS", None)
     drive(sweep)
     said = sorted((sweep.trial_folder(n) / "trial.log").read_text() for n in range(2))
     assert said == ["3 1\n", "4 1\n"]
-
-
-def test_one_driver_at_a_time(tmp_path: Path) -> None:
-    held = acquire_lock(tmp_path / "s")
-    script = f"""
-        from pathlib import Path
-        from outtake.sweeps.driver_lock import occupy
-        occupy(Path({str(tmp_path / "s")!r}))
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert "another driver is at work" in refused.stderr
-    held.release()
-    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
-
-
-def test_a_driver_on_another_machine_is_respected_while_it_lives(tmp_path: Path) -> None:
-    study = SweepStudy(make(tmp_path)).study
-    elsewhere = {"host": "elsewhere", "pid": 1, "time_s": time.time()}
-    study.set_user_attr("driver", elsewhere)
-    with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        DriverLease(study)
-    study.set_user_attr("driver", elsewhere | {"time_s": time.time() - 1000})
-    lease = DriverLease(study)
-    study.set_user_attr("driver", elsewhere)
-    lease._last_s = 0.0
-    with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        lease.heartbeat()
-    lease._last_s, lease._last_wall_s = time.monotonic(), time.time() - 1000
-    with pytest.raises(OutputError, match="process 1 on elsewhere"):
-        lease.heartbeat()  # the machine slept, and one of its clocks with it
-    lease.release()
-    assert study.user_attrs["driver"] == elsewhere, "what another holds is not given back"
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    here = {"host": os.uname().nodename, "pid": ended.pid, "time_s": time.time()}
-    study.set_user_attr("driver", here)
-    DriverLease(study).release()
-    assert study.user_attrs["driver"] is None
 
 
 class TakenOver(SweepProgress):
@@ -341,11 +238,13 @@ class TakenOver(SweepProgress):
 def test_a_driver_that_slept_sees_that_another_is_at_work(
     tmp_path: Path, monkeypatch, says_so: bool
 ) -> None:
-    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.0)
-    place = "os.path.dirname(ticket['result_path']) + '/go'"
-    wait = f"while not os.path.exists({place}): time.sleep(0.01)\n"
+    monkeypatch.setattr(driver_lock, "HEARTBEAT_S", 0.0)
+    wait = (
+        "go = os.path.dirname(trial['result_path']) + '/go'\n"
+        "while not os.path.exists(go): time.sleep(0.01)\n"
+    )
     code = TRIAL + wait + LEAVE
-    sweep = make(tmp_path, code, storage=storage_address("sqlite", tmp_path))
+    sweep = make_sweep(tmp_path, code, storage=storage_address("sqlite", tmp_path))
     trials = SweepStudy(sweep)
     with TakenOver(sweep, None) as watcher, pytest.raises(OutputError, match="another driver"):
         watcher.trials, watcher.says_so = trials, says_so
@@ -357,74 +256,3 @@ def test_a_driver_that_slept_sees_that_another_is_at_work(
 
 def started(sweep: SweepConfig) -> list[int]:
     return [json.loads(p.read_text())["pid"] for p in sweep.trials_folder.glob("*/process.json")]
-
-
-def test_the_page_needs_no_network_and_shows_every_trial(tmp_path: Path) -> None:
-    code = TRIAL + "given['name'] == '0002' and sys.exit('<b>bold</b>')\n" + LEAVE
-    sweep = make(tmp_path, code, n_trials=6)
-    trials = drive(sweep)
-    page = tmp_path / "report.html"
-    write_report(page, sweep, trials)
-    text = page.read_text()
-    assert page.stat().st_size < 5_200_000
-    body = text[text.index("<body>") :]
-    for heading in ("History", "Parallel coordinates", "Importance", "Validations", "Trials"):
-        assert f"<h2>{heading}" in body
-    assert body.count("<tr") == 7 and "<b>bold" not in body and "&lt;b&gt;bold" in body
-    numbers = [trial.number for trial in _plottable_study(trials).trials if trial.values]
-    assert numbers == [trial.number for trial in trials.counted_trials() if trial.values]
-    assert "<script src" not in text and "<link" not in text
-    assert terminal_table(sweep, trials).row_count == 6
-
-
-def test_the_page_of_a_front_and_of_nothing(tmp_path: Path) -> None:
-    sweep = make(tmp_path / "a", objectives=[MIOU, FORWARD], n_trials=5)
-    write_report(tmp_path / "front.html", sweep, drive(sweep))
-    assert "<h2>Pareto front" in (tmp_path / "front.html").read_text()
-    empty = make(tmp_path / "b")
-    write_report(tmp_path / "empty.html", empty, SweepStudy(empty))
-    assert "No trial finished" in (tmp_path / "empty.html").read_text()
-
-
-@pytest.mark.parametrize("kind", ["GridSampler", "BruteForceSampler", "Nope"])
-def test_samplers_that_can_not_work_are_named(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(ConfigError, match=rf"sampler\.kind={kind}"):
-        SweepStudy(make(tmp_path, sampler={"kind": kind}))
-
-
-def test_wandb_takes_the_same_space(tmp_path: Path) -> None:
-    space = {
-        "lr": {"key": "optimizer.lr", "low": 1e-4, "high": 1e-2, "log": True},
-        "decay": {"low": 0.0, "high": 1.0},
-        "batch": {"key": "data.batch_size", "low": 4, "high": 16, "step": 4},
-        "model": ["fcn8s", "unet"],
-        "crop": [None, [64, 64]],
-    }
-    sweep = make(tmp_path, parameters=parse_space(space), pruner={"kind": "MedianPruner"})
-    record = to_wandb_sweep(sweep)
-    assert record["metric"] == {"name": "val/miou", "goal": "maximize"}
-    assert record["parameters"] == {
-        "optimizer.lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2},
-        "decay": {"distribution": "uniform", "min": 0.0, "max": 1.0},
-        "data.batch_size": {"values": [4, 8, 12, 16]},
-        "model": {"values": ["fcn8s", "unet"]},
-        "crop": {"values": ["null", "[64,64]"]},
-    }
-    assert record["early_terminate"]["type"] == "hyperband"
-    # What wandb's agent makes of it, without its server.
-    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
-
-    args = create_sweep_command_args({"args": {"optimizer.lr": {"value": 0.001}}})
-    line = create_sweep_command(record["command"])
-    assert "a=1" in line and line[-1] == "${args_no_hyphens}"
-    assert args["args_no_hyphens"] == ["optimizer.lr=0.001"]
-    with pytest.raises(ConfigError, match="one objective"):
-        to_wandb_sweep(dataclasses.replace(sweep, objectives=[MIOU, FORWARD]))
-
-
-def test_the_seed_of_a_sampler_that_goes_on(tmp_path: Path) -> None:
-    sweep = make(tmp_path, sampler={"kind": "QMCSampler", "scramble": True}, n_trials=2)
-    points = {trial.params["x"] for trial in drive(sweep).counted_trials()}
-    more = drive(dataclasses.replace(sweep, n_trials=4))
-    assert points < {trial.params["x"] for trial in more.counted_trials()}
-    assert isinstance(more.study.sampler, optuna.samplers.QMCSampler)

@@ -11,56 +11,37 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import html
 import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from outtake.core.files import finite
+from outtake.pages.templates import read_asset, render_template
 
-_HERE = Path(__file__).parent
-_BLOCK = re.compile(r'(<script type="application/json" id="data">)([^<]*)(</script>)')
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main id="page"></main>
-<noscript>This page draws itself with a script that it carries; nothing is fetched.</noscript>
-<script type="application/json" id="data">{data}</script>
-<script type="text/plain" id="plotly">{plotly}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+_DATA_BLOCK = re.compile(r'(<script type="application/json" id="data">)([^<]*)(</script>)')
 
 
 def render_page(title: str, script: str, data: Mapping[str, Any]) -> str:
-    """Put a page together.
+    """Return a page that needs no other file and no network.
 
     Args:
-        title: of the window; untrusted.
-        script: which page: the name of a ``.js`` file beside this one, without its ending.
-        data: what the script draws; untrusted; NaN becomes null.
+        title: The title of the window, which is untrusted.
+        script: The name of a script in ``assets/`` without its ending: ``comparison``,
+            ``evaluation`` or ``sweep``.
+        data: What the script draws, which is untrusted; NaN becomes null.
     """
-    code = _read_asset("common.js") + _read_asset(f"{script}.js")
+    code = read_asset("common.js") + read_asset(f"{script}.js")
     policy = (
         f"default-src 'none'; script-src '{_csp_hash(code)}' '{_csp_hash(_plotly_source())}'; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    return _PAGE.format(
-        policy=html.escape(policy),
-        title=html.escape(title),
-        style=_read_asset("page.css"),
+    return render_template(
+        "page.html.jinja",
+        policy=policy,
+        title=title,
+        style=read_asset("page.css"),
         data=escape_json(data),
         plotly=_compressed_plotly(),
         script=code,
@@ -68,13 +49,13 @@ def render_page(title: str, script: str, data: Mapping[str, Any]) -> str:
 
 
 def rewrite_page_data(page: str, change: Callable[[Any], Any]) -> str | None:
-    """Return a page that shows other data; None if it was not made by :func:`render_page`.
+    """Return a page that shows other data; None if :func:`render_page` did not make it.
 
     Args:
-        page: the page.
-        change: from its data, plain containers, to what it shall show.
+        page: The page.
+        change: A function from the page's data, as plain containers, to the new data.
     """
-    block = _BLOCK.search(page)
+    block = _DATA_BLOCK.search(page)
     try:
         data = json.loads(block[2]) if block else None
     except ValueError:
@@ -85,14 +66,14 @@ def rewrite_page_data(page: str, change: Callable[[Any], Any]) -> str | None:
 
 
 def escape_json(data: Mapping[str, Any]) -> str:
-    """Return strict JSON that can not end the element that it stands in."""
+    """Return strict JSON that cannot end the element that it stands in."""
     text = json.dumps(finite(data), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 @cache
 def _plotly_source() -> str:
-    # The Python package carries the whole library only, no partial bundle: 4.7 MB as text.
+    # The Python package carries only the whole library, no partial bundle: 4.7 MB as text.
     from plotly.offline import get_plotlyjs
 
     text: str = get_plotlyjs()
@@ -101,13 +82,8 @@ def _plotly_source() -> str:
 
 @cache
 def _compressed_plotly() -> str:
-    # Packed it is less than half of that; browsers unpack it with what they have built in.
+    # Compressed it is less than half of that; browsers decompress it by themselves.
     return base64.b64encode(gzip.compress(_plotly_source().encode(), 6, mtime=0)).decode()
-
-
-@cache
-def _read_asset(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _csp_hash(script: str) -> str:

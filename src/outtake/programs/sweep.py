@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from outtake.config.compose import CONF_DIR
-from outtake.config.experiment_file import parse_overrides, write_experiment
+from outtake.config.experiment_file import parse_overrides
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
 from outtake.core.files import replace_text
@@ -27,16 +27,15 @@ try:
     import optuna
     import psutil  # noqa: F401  - the driver's processes need it; named here if it is missing
 
-    from outtake.sweeps.driver import Driver, SweepFailedError
+    from outtake.sweeps.driver import Driver
     from outtake.sweeps.driver_lock import acquire_lock
     from outtake.sweeps.gpu_assignment import assign_gpus
     from outtake.sweeps.progress import SweepProgress
-    from outtake.sweeps.result import terminal_table, write_report
+    from outtake.sweeps.result import terminal_table, write_report, write_winners
     from outtake.sweeps.search_space import Parameter, parse_space
     from outtake.sweeps.storage import hide_storage_address, storage_address
-    from outtake.sweeps.study import RESULT_ATTR, SweepStudy, trial_status
-    from outtake.sweeps.sweep_config import SweepConfig, parse_objectives
-    from outtake.sweeps.wandb_sweep_file import write_wandb_sweep
+    from outtake.sweeps.study import SweepStudy
+    from outtake.sweeps.sweep_config import SweepConfig, parse_objectives, write_wandb_sweep
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
         raise
@@ -52,17 +51,17 @@ def run_sweep(
     """Run a search as ``conf/sweep.yaml`` and an option of ``conf/sweep/`` say.
 
     Args:
-        cfg: the composed config.
-        sweep_option: the option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
-        arguments: the command line, which goes on after an interruption.
-        trial_overrides: overrides of ``train.py`` for every trial, besides those of ``fixed``.
+        cfg: The composed config.
+        sweep_option: The option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
+        arguments: The command line, which resumes the sweep after an interruption.
+        trial_overrides: Overrides of ``train.py`` for every trial, besides those of ``fixed``.
 
     Returns:
         The sweep's folder.
 
     Raises:
-        OuttakeError: anything in the config that can not work, before the first trial wherever
-            that can be known; another driver at work; or nothing works.
+        OuttakeError: A value in the config cannot work, which shows before the first trial wherever
+            it can; another driver is at work; or no trial works.
     """
     sweep = parse_sweep_config(cfg, sweep_option, arguments, trial_overrides)
     if cfg.command is None:
@@ -70,78 +69,47 @@ def run_sweep(
     if cfg.export_wandb:
         target = Path(cfg.export_wandb).expanduser()
         write_wandb_sweep(target, sweep)
-        print(f"written to {target}; go on with: wandb sweep {shlex.quote(str(target))}")
+        print(f"written to {target}; start it with: wandb sweep {shlex.quote(str(target))}")
         return sweep.folder
-    in_use = acquire_lock(sweep.folder)
+    lock = acquire_lock(sweep.folder)
     try:
         _drive(sweep, cfg)
     except optuna.exceptions.StorageInternalError as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise OutputError(
-            f"the sweep's storage failed ({reason}); when it is mended, "
-            f"go on with: {sweep.resume_command}"
+            f"the sweep's storage failed ({reason}); when it works again, resume with: "
+            f"{sweep.resume_command}"
         ) from error
     finally:
-        in_use.release()
+        lock.release()
     return sweep.folder
 
 
 def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
-    trials = SweepStudy(sweep)
+    study = SweepStudy(sweep)
     try:
         record: Any = OmegaConf.to_container(cfg, resolve=False)
         record |= {"fixed": list(sweep.fixed), "storage": hide_storage_address(str(cfg.storage))}
         text = yaml.safe_dump(redact_tree(record), sort_keys=False)
         replace_text(sweep.folder / "sweep.yaml", text)
-        best = trials.best_trials()
-        done = len(trials.counted_trials())
+        best = study.best_trials()
+        done = len(study.counted_trials())
         if done:
             print(f"{done} of {sweep.n_trials} trials are done already")
-        shown = SweepProgress(sweep, (best[0].values[0], best[0].number) if best else None)
-        with shown:
-            Driver(sweep, trials, shown).run()
+        with SweepProgress(sweep, (best[0].values[0], best[0].number) if best else None) as shown:
+            Driver(sweep, study, shown).run()
     except KeyboardInterrupt as interrupt:
-        done = len(trials.counted_trials())
-        line = f"{done} of {sweep.n_trials} trials are done; go on with: {sweep.resume_command}"
+        done = len(study.counted_trials())
+        line = f"{done} of {sweep.n_trials} trials are done; resume with: {sweep.resume_command}"
         if isinstance(interrupt, Terminated):
             print(f"ended by SIGTERM; {line}", file=sys.stderr)
             sys.exit(TERMINATED_EXIT_CODE)
         raise KeyboardInterrupt(line) from None
-    write_results(sweep, trials)
-
-
-def write_results(sweep: SweepConfig, trials: SweepStudy) -> None:
-    """Write the page and the winners' experiment files, print the table.
-
-    Raises:
-        SweepFailedError: nothing finished, so there is no winner.
-    """
-    write_report(sweep.folder / "report.html", sweep, trials)
-    console = Console()
-    console.print(terminal_table(sweep, trials))
+    write_report(sweep.folder / "report.html", sweep, study)
+    Console().print(terminal_table(sweep, study))
     print(f"plots: {sweep.folder / 'report.html'}")
-    winners = trials.best_trials()
-    if not winners:
-        last = trials.counted_trials()[-1]
-        how = trial_status(last)
-        raise SweepFailedError(
-            "no trial finished, so there is no best.yaml; the last is "
-            f"{how.value if how else 'pruned'}: {last.user_attrs[RESULT_ATTR]['message']}"
-        )
-    for stale in (sweep.folder / "experiment").glob("trial_*.yaml"):  # of an earlier front
-        stale.unlink()
-    for rank, trial in enumerate(winners):
-        values = zip(sweep.objectives, trial.values, strict=True)
-        scored = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in values)
-        names = [f"trial_{trial.number:04d}"] if len(winners) > 1 else []
-        for name in [*names, *(["best"] if rank == 0 else [])]:
-            comment = (
-                f"Trial {trial.number} of the sweep {sweep.name}: {scored}.\n"
-                f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment={name}"
-            )
-            path = sweep.folder / "experiment" / f"{name}.yaml"
-            write_experiment(path, sweep.overrides(trial.params), comment)
-    print(f"best: {sweep.folder / 'experiment' / 'best.yaml'}; train it again with:")
+    best_file = write_winners(sweep, study)
+    print(f"best: {best_file}; train it again with:")
     print(f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment=best")
 
 

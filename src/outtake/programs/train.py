@@ -35,8 +35,8 @@ from outtake.programs.training_interruption import (
 from outtake.runs.environment import describe_environment, device_name
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
+from outtake.sweeps.trial import trial_reporter, watch_driver
 from outtake.sweeps.trial_callback import finish_trial, trial_callbacks
-from outtake.sweeps.trial_reporting import trial_reporter, watch_driver
 from outtake.training import collectives
 from outtake.training.callbacks.early_stopping import check_monitored
 from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter, NanGuard

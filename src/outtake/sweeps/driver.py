@@ -1,4 +1,4 @@
-"""The driver: keeps trials at work until there are as many results as were asked for."""
+"""The driver of a sweep: it keeps trials running until there are enough results."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Protocol
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
-from outtake.core.errors import OutputError, OuttakeError, Terminated
+from outtake.core.errors import OutputError, Terminated
+from outtake.core.signals import raise_on_signal
 from outtake.sweeps.driver_lock import DriverLease, TakenOverError
-from outtake.sweeps.study import LOSSES_ATTR, SweepStudy, trial_status
+from outtake.sweeps.result import SweepFailedError
+from outtake.sweeps.study import LOSSES_ATTR, SweepStudy, trial_message, trial_status
 from outtake.sweeps.sweep_config import SweepConfig, trial_name
-from outtake.sweeps.trial_env import TrialEnv
+from outtake.sweeps.trial import TrialEnv
 from outtake.sweeps.trial_process import (
     LOG_FILE,
     RESULT_FILE,
@@ -39,27 +38,23 @@ _POLL_S = 0.05
 _GRACE_S = 30.0
 
 
-class SweepFailedError(OuttakeError):
-    """A sweep of which no trial works."""
-
-
 class ProgressListener(Protocol):
-    """What looks on: a progress display, or nothing."""
+    """Whatever shows the progress of a sweep."""
 
-    def on_trial_end(self, trial: FrozenTrial, outcome: TrialResult, seconds: float) -> None:
-        """A trial has a result, or will be run again."""
+    def on_trial_end(self, trial: FrozenTrial, result: TrialResult, seconds: float) -> None:
+        """Show that a trial has a result, or will run again."""
 
     def on_poll(self, done: int, running: list[TrialProcess]) -> None:
-        """Time passes."""
+        """Show which trials are running; called many times a second."""
 
 
 class Driver:
-    """Runs a sweep.
+    """Runs the trials of a sweep.
 
     Args:
-        sweep: the settings.
-        study: its study.
-        listener: is told what happens.
+        sweep: The settings of the sweep.
+        study: The study of the sweep.
+        listener: Whatever shows the progress.
     """
 
     def __init__(self, sweep: SweepConfig, study: SweepStudy, listener: ProgressListener) -> None:
@@ -70,15 +65,16 @@ class Driver:
         self._done = 0
 
     def run(self) -> None:
-        """Run until there are ``n_trials`` results.
+        """Run trials until there are ``n_trials`` results.
 
         Raises:
-            KeyboardInterrupt: the user or the system ended it; what was running will run again.
-            SweepFailedError: nothing works.
-            TakenOverError: another driver is at work; the trials that it settled are its own.
+            KeyboardInterrupt: The user or the system ended the sweep; the trials that were running
+                will run again.
+            SweepFailedError: No trial works.
+            TakenOverError: Another driver is at work, and the trials are its own.
         """
         lease = DriverLease(self._study.study)
-        with terminate_on_sigterm():
+        with raise_on_signal(signal.SIGTERM, lambda: Terminated("ended by SIGTERM")):
             try:
                 for trial in self._study.running_trials():
                     self._record_orphan(trial)
@@ -87,7 +83,7 @@ class Driver:
                     self._poll()
                     self._listener.on_poll(self._done, list(self._running.values()))
                     time.sleep(_POLL_S)
-                    # Before anything is begun or collected: this driver may have slept for hours.
+                    # Before a trial is started or recorded: this driver may have slept for hours.
                     lease.heartbeat()
             except TakenOverError:
                 self._stop_all(record=False)
@@ -96,7 +92,7 @@ class Driver:
                 self._stop_all(record=False)
                 raise lease.takeover_error() from error
             finally:
-                # Nothing runs here any more unless something went wrong.
+                # Nothing is running any more here unless something went wrong.
                 self._stop_all()
                 lease.release()
 
@@ -105,34 +101,33 @@ class Driver:
             return
         folder = self._sweep.trial_folder(trial.number)
         kill_orphan(folder)
-        left = read_result(folder / RESULT_FILE)
-        if left is None:
+        result = read_result(folder / RESULT_FILE)
+        if result is None:
             stopped = TrialResult(TrialStatus.LOST, message="its driver was stopped")
             self._study.requeue(trial, stopped)
         else:
-            outcome, values = objective_values(left, self._metrics)
-            self._study.record_result(trial, outcome, values)
+            self._study.record_result(trial, *objective_values(result, self._metrics))
 
     @property
     def _metrics(self) -> list[str]:
         return [objective.metric for objective in self._sweep.objectives]
 
     def _fill_slots(self) -> bool:
-        """Fill the free places; return whether there was one to fill."""
-        began = False
+        """Start trials in the free slots; return whether there was one to fill."""
+        started = False
         while (
             self._done + len(self._running) < self._sweep.n_trials
             and len(self._running) < self._sweep.n_jobs
         ):
             self._start_one()
-            began = True
-        return began
+            started = True
+        return started
 
     def _start_one(self) -> None:
         sweep = self._sweep
         trial = self._study.ask()
-        occupied_slots = {running.gpu_slot for running in self._running.values()}
-        slot = next(index for index in range(sweep.n_jobs) if index not in occupied_slots)
+        occupied = {running.gpu_slot for running in self._running.values()}
+        slot = next(index for index in range(sweep.n_jobs) if index not in occupied)
         folder = sweep.trial_folder(trial.number)
         trial_env = TrialEnv(
             storage=sweep.storage,
@@ -141,7 +136,6 @@ class Driver:
             number=trial.number,
             reported_metric=sweep.objectives[0].metric,
             reports_metric=len(sweep.objectives) == 1,
-            required_metrics=tuple(self._metrics),
             pruner=sweep.pruner,
             result_path=str((folder / RESULT_FILE).absolute()),
         )
@@ -149,14 +143,13 @@ class Driver:
         command.append(f"name={trial_name(trial.number)}")
         environment = self._trial_environment(slot) | trial_env.to_environment()
         try:
-            started = start_trial_process(trial.number, folder, slot, command, environment)
+            process = start_trial_process(trial.number, folder, slot, command, environment)
         except OutputError as error:
-            # What lies in that folder is not this trial's: nobody shall take it for its result.
-            self._study.requeue(
-                self._trial(trial.number), TrialResult(TrialStatus.LOST, message=str(error))
-            )
+            # What lies in that folder is not this trial's and must not be taken for its result.
+            failed = TrialResult(TrialStatus.LOST, message=str(error))
+            self._study.requeue(self._trial(trial.number), failed)
             raise
-        self._running[trial.number] = started
+        self._running[trial.number] = process
 
     def _trial_environment(self, slot: int) -> dict[str, str]:
         sweep = self._sweep
@@ -173,52 +166,54 @@ class Driver:
         for running in list(self._running.values()):
             code = running.poll()
             if code is not None:
-                self._on_exit(
-                    running,
-                    classify_exit(code, running.folder / RESULT_FILE, running.folder / LOG_FILE),
+                result = classify_exit(
+                    code, running.folder / RESULT_FILE, running.folder / LOG_FILE
                 )
+                self._on_exit(running, result)
             elif self._sweep.timeout_s is not None and running.elapsed_s > self._sweep.timeout_s:
                 running.send_signal(signal.SIGKILL)
                 running.process.wait()
                 running.poll()
                 late = f"ended after {self._sweep.timeout_s:g} s"
-                left = read_result(running.folder / RESULT_FILE)
-                self._on_exit(running, left or TrialResult(TrialStatus.TIMED_OUT, message=late))
+                result = read_result(running.folder / RESULT_FILE) or TrialResult(
+                    TrialStatus.TIMED_OUT, message=late
+                )
+                self._on_exit(running, result)
 
-    def _on_exit(self, running: TrialProcess, outcome: TrialResult) -> None:
+    def _on_exit(self, running: TrialProcess, result: TrialResult) -> None:
         del self._running[running.number]
         trial = self._trial(running.number)
         if trial.state.is_finished():  # the storage would say so too late: after a copy is queued
             raise UpdateFinishedTrialError(f"trial {trial.number}")
-        outcome, values = objective_values(outcome, self._metrics)
+        result, values = objective_values(result, self._metrics)
         times_lost = int(trial.user_attrs.get(LOSSES_ATTR, 0))
-        if outcome.status is TrialStatus.LOST and times_lost < self._sweep.retries:
-            self._study.requeue(trial, outcome, count_loss=True)
+        if result.status is TrialStatus.LOST and times_lost < self._sweep.retries:
+            self._study.requeue(trial, result, count_loss=True)
         else:
-            self._study.record_result(trial, outcome, values)
+            self._study.record_result(trial, result, values)
             self._done += 1
-        self._listener.on_trial_end(self._trial(running.number), outcome, running.elapsed_s)
+        self._listener.on_trial_end(self._trial(running.number), result, running.elapsed_s)
         self._check_not_all_failed(running)
 
     def _check_not_all_failed(self, last: TrialProcess) -> None:
         results = self._study.counted_trials()
         failed = [trial for trial in results if trial_status(trial) is TrialStatus.FAILED]
         if len(failed) == len(results) >= self._sweep.give_up_after:
-            said = failed[-1].user_attrs["outcome"]["message"]
+            message = trial_message(failed[-1])
             raise SweepFailedError(
-                f"the first {len(failed)} trials all failed, the last with: {said} (see "
-                f"{last.folder / LOG_FILE}); when that is mended, delete {self._sweep.folder} and "
-                "begin again"
+                f"the first {len(failed)} trials all failed, the last with: {message} (see "
+                f"{last.folder / LOG_FILE}); correct the cause, delete {self._sweep.folder} and "
+                "start the sweep again"
             )
 
     def _trial(self, number: int) -> FrozenTrial:
         return self._study.study.get_trials(deepcopy=False)[number]
 
     def _stop_all(self, *, record: bool = True) -> None:
-        """End what runs, gently at first; a result that was left by then counts.
+        """Stop what is running, gently at first; a result that a trial leaves by then counts.
 
         Args:
-            record: False where another driver has settled these trials, or is about to.
+            record: False where another driver has recorded these trials, or is about to.
         """
         if not self._running:
             return
@@ -242,17 +237,3 @@ class Driver:
                     continue
                 with contextlib.suppress(UpdateFinishedTrialError):  # by another driver, just now
                     self._record_orphan(self._trial(running.number))
-
-
-@contextmanager
-def terminate_on_sigterm() -> Iterator[None]:
-    """Make SIGTERM end the driver in order, as Ctrl-C does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated("ended by SIGTERM")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

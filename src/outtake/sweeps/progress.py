@@ -18,8 +18,8 @@ class SweepProgress:
     """Prints how trials end; a context manager around the run.
 
     Args:
-        sweep: the settings.
-        best: the best value of the first objective so far, and its trial.
+        sweep: The settings of the sweep.
+        best: The best value of the first objective so far and the number of its trial.
     """
 
     def __init__(self, sweep: SweepConfig, best: tuple[float, int] | None) -> None:
@@ -40,19 +40,19 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def on_trial_end(self, trial: FrozenTrial, outcome: TrialResult, seconds: float) -> None:
+    def on_trial_end(self, trial: FrozenTrial, result: TrialResult, seconds: float) -> None:
         """Print a line."""
-        how = outcome.status.value.replace("_", " ")
+        status = result.status.value.replace("_", " ")
         if not trial.state.is_finished() or trial.state.name == "FAIL":
-            how += ", runs again"
-        parts = [f"trial {trial.number}: {how}"]
-        if outcome.status is TrialStatus.FINISHED:
+            status += ", runs again"
+        parts = [f"trial {trial.number}: {status}"]
+        if result.status is TrialStatus.FINISHED:
             names = (objective.name for objective in self._sweep.objectives)
             values = zip(names, trial.values, strict=True)
             parts.append(", ".join(f"{name} {value:.4g}" for name, value in values))
             self._update_best(trial)
-        elif outcome.message:
-            parts.append(outcome.message)
+        elif result.message:
+            parts.append(result.message)
         parts.append(f"{seconds:.0f} s")
         if self._best is not None:
             parts.append(f"best {self._best[0]:.4g} (trial {self._best[1]})")
@@ -65,6 +65,6 @@ class SweepProgress:
 
     def on_poll(self, done: int, running: list[TrialProcess]) -> None:
         """Move the bar."""
-        now = ", ".join(f"{each.number} ({each.elapsed_s:.0f} s)" for each in running)
-        text = f"trials; at work: {now}" if now else "trials"
+        trials = ", ".join(f"{each.number} ({each.elapsed_s:.0f} s)" for each in running)
+        text = f"trials; running: {trials}" if trials else "trials"
         self._bar.update(self._bar.task_ids[0], completed=done, description=text)

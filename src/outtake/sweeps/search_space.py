@@ -18,7 +18,7 @@ from outtake.core.errors import ConfigError
 
 _PARAMETER_KEYS = {"key", "low", "high", "log", "step", "choices"}
 _UNQUOTED = re.compile(r"[A-Za-z0-9_./:@%+-]+")
-# A list, a map or an interpolation, written as on a command line.
+# A list, a mapping or an interpolation, written as on a command line.
 _STRUCTURED = re.compile(r"[\[{].*[\]}]|\$\{.*\}")
 
 
@@ -27,9 +27,9 @@ class Parameter:
     """One axis of the search.
 
     Attributes:
-        name: in tables and plots.
-        key: the override's key: ``optimizer.lr``, or a group such as ``model``.
-        distribution: Optuna's.
+        name: The name in tables and charts.
+        key: The key of the override: ``optimizer.lr``, or a group such as ``model``.
+        distribution: Optuna's distribution of the values.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Parameter:
         return f"{self.key}={format_override_value(value)}"
 
     def representative_values(self) -> list[Any]:
-        """Return every choice, or the ends of a range."""
+        """Return every choice, or both ends of a range."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         assert isinstance(self.distribution, IntDistribution | FloatDistribution)
@@ -52,15 +52,15 @@ def parse_space(space: Mapping[str, Any]) -> list[Parameter]:
     """Read a search space.
 
     Args:
-        space: by name, a list of choices, or a map of ``key`` (default: the name) with
-            ``choices``, or with ``low``, ``high`` and perhaps ``log`` or ``step``.
+        space: For each name a list of choices, or a mapping with ``key`` (by default the name) and
+            ``choices``, or ``low``, ``high`` and perhaps ``log`` or ``step``.
 
     Raises:
-        ConfigError: nothing to search, or a parameter that makes no sense.
+        ConfigError: There is nothing to search, or a parameter is invalid.
     """
     if not space:
         raise ConfigError(
-            "space is empty; name what is searched, as in +space.lr.key=optimizer.lr "
+            "space is empty; name what to search, as in +space.lr.key=optimizer.lr "
             "+space.lr.low=1e-4 +space.lr.high=1e-2 +space.lr.log=true"
         )
     found = [_parse_parameter(str(name), node) for name, node in space.items()]
@@ -95,30 +95,30 @@ def _parse_parameter(name: str, node: Any) -> Parameter:
 def _parse_distribution(node: Mapping[str, Any]) -> BaseDistribution:
     if "choices" in node:
         if {"low", "high"} & set(node):
-            raise ValueError("choices and a range exclude each other")
+            raise ValueError("choices and a range cannot be combined")
         choices = [_parse_choice(value) for value in node["choices"]]
         if not choices:
             raise ValueError("no choices")
         return CategoricalDistribution(choices)
     low, high, log, step = node["low"], node["high"], bool(node.get("log")), node.get("step")
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in (low, high)):
-        raise ValueError(f"low={low} and high={high} have to be numbers")
+        raise ValueError(f"low={low} and high={high} must be numbers")
     if isinstance(low, int) and isinstance(high, int) and not isinstance(step, float):
         return IntDistribution(low, high, log=log, step=1 if step is None else step)
     return FloatDistribution(float(low), float(high), log=log, step=step)
 
 
 def _parse_choice(value: Any) -> bool | int | float | str | None:
-    # Optuna keeps plain values only: a list or a map is kept as it is written in an override.
+    # Optuna keeps plain values only: a list or a mapping is kept as an override writes it.
     if isinstance(value, Mapping | list | tuple):
         return format_override_value(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise ValueError(f"{value} can not be a choice")
+    raise ValueError(f"{value} cannot be a choice")
 
 
 def format_override_value(value: Any) -> str:
-    """Return a value as Hydra's command line takes it."""
+    """Return a value as it is written on Hydra's command line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -135,6 +135,6 @@ def format_override_value(value: Any) -> str:
     text = str(value)
     if _UNQUOTED.fullmatch(text) or _STRUCTURED.fullmatch(text):
         return text
-    # Hydra unescapes backslashes before a quote only.
+    # Hydra unescapes only backslashes before a quote.
     text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)
     return "'" + text.replace("'", "\\'") + "'"

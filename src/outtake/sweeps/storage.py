@@ -1,4 +1,4 @@
-"""Optuna's storages and pruners by name: for the driver, and for the trials that report."""
+"""Optuna's storages, samplers and pruners by name, for the driver and for the trials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from outtake.core.redact import redact
 
 JOURNAL = "journal:"
 _SQLITE = "sqlite:///"
-# Trials write at the same time; SQLite makes them wait for each other.
+# Trials write at the same time, and SQLite makes them wait for each other.
 _SQLITE_WAIT_S = 120
 _ADDRESS = re.compile(r"(?s)^(?P<key>[^:]*=)?.*?(?P<kind>[\w+.-]+)://.*$")
 
@@ -30,10 +30,10 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 
 class _RepairingJournalLock(JournalFileSymlinkLock):
-    """Held by who writes to a journal. What a writer left half done is cut off first.
+    """The lock of a journal's writer, who first cuts off a last line that was cut short.
 
-    A disk that is full in the middle of a line would make one line of it and the next, and nobody
-    could read the journal any more. Of half a line nothing was ever told to anybody.
+    When the disk is full in the middle of a line, that line and the next would become one, and
+    the journal could not be read any more. Nothing depends on a line that was not written whole.
     """
 
     def __init__(self, path: str) -> None:
@@ -41,7 +41,7 @@ class _RepairingJournalLock(JournalFileSymlinkLock):
         self._path = path
 
     def acquire(self) -> bool:
-        """Wait for the lock, mend the file."""
+        """Wait for the lock and repair the file."""
         taken = super().acquire()
         try:
             with open(self._path, "r+b") as file:
@@ -57,32 +57,32 @@ class _RepairingJournalLock(JournalFileSymlinkLock):
 
 
 class _JournalFile(JournalFileBackend):
-    """Optuna's, whose failures are those of a storage, as a database's are."""
+    """Optuna's journal, of which failures are those of a storage, as a database's are."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, _RepairingJournalLock(path))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write.
+        """Append lines.
 
         Raises:
-            StorageInternalError: the disk is full, or the file can not be written.
+            StorageInternalError: The disk is full, or the file cannot be written.
         """
         try:
             super().append_logs(logs)
         except OSError as error:
-            raise StorageInternalError("the journal can not be written") from error
+            raise StorageInternalError("the journal cannot be written") from error
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Read what was written since.
+        """Read the lines from a number on.
 
         Raises:
-            StorageInternalError: the file can not be read, or is damaged.
+            StorageInternalError: The file cannot be read, or is damaged.
         """
         try:
             yield from super().read_logs(log_number_from)
         except (OSError, ValueError) as error:
-            raise StorageInternalError("the journal can not be read") from error
+            raise StorageInternalError("the journal cannot be read") from error
 
 
 def storage_address(storage: str, folder: Path) -> str:
@@ -100,7 +100,7 @@ def storage_address(storage: str, folder: Path) -> str:
 
 
 def hide_storage_address(storage: str) -> str:
-    """Return what may be written of a storage, or of ``storage=STORAGE``: of a URL the kind only.
+    """Return a storage, or ``storage=STORAGE``, as it may be written: of a URL only the kind.
 
     ``postgresql://USER@HOST/NAME`` becomes ``postgresql://...``.
     """
@@ -108,11 +108,11 @@ def hide_storage_address(storage: str) -> str:
 
 
 def open_storage(address: str, *, create: bool = True) -> BaseStorage:
-    """Open a storage; ``fresh=False`` where it is known to be there, which is quicker.
+    """Open a storage; ``create=False`` is quicker where it is known to exist.
 
     Raises:
-        ConfigError: the database can not be reached, its driver is not installed, or the journal
-            can not be written or read.
+        ConfigError: The database cannot be reached, its driver is not installed, or the journal
+            cannot be written or read.
     """
     if address.startswith(JOURNAL):
         path = address.removeprefix(JOURNAL)
@@ -121,7 +121,7 @@ def open_storage(address: str, *, create: bool = True) -> BaseStorage:
         except (OSError, StorageInternalError) as error:
             cause = error.__cause__ or error
             reason = getattr(cause, "strerror", None) or f"damaged: {cause}"
-            raise ConfigError(f"storage: {path} can not be opened ({reason})") from error
+            raise ConfigError(f"storage: {path} cannot be opened ({reason})") from error
     options: dict[str, Any] = {}
     if address.startswith("sqlite:"):
         options = {"connect_args": {"timeout": _SQLITE_WAIT_S}}
@@ -133,17 +133,17 @@ def open_storage(address: str, *, create: bool = True) -> BaseStorage:
             skip_table_creation=not create,
         )
     except Exception as error:
-        # SQLAlchemy, Alembic and each driver have errors of their own.
+        # SQLAlchemy, Alembic and each driver raise errors of their own.
         reason = redact(
             " ".join(str(error).replace(address, hide_storage_address(address)).split())[:300]
         )
-        raise ConfigError(f"storage: can not be opened ({type(error).__name__}): {reason}") from (
+        raise ConfigError(f"storage: cannot be opened ({type(error).__name__}): {reason}") from (
             error
         )
 
 
 def make_pruner(settings: Mapping[str, Any]) -> BasePruner:
-    """Build a pruner: ``kind`` is a class of ``optuna.pruners``, the rest its arguments."""
+    """Build a pruner from ``kind``, a class of ``optuna.pruners``, and its arguments."""
     pruner: BasePruner = make_by_kind(optuna.pruners, "Pruner", settings, "pruner")
     return pruner
 
@@ -155,13 +155,13 @@ def make_by_kind(
 
     Args:
         module: ``optuna.samplers`` or ``optuna.pruners``.
-        suffix: how its classes' names end.
+        suffix: The end of the names of its classes.
         settings: ``kind`` and arguments.
-        where: the config key, for messages.
-        optional_arguments: arguments that are passed where the class takes them.
+        where: The config key, for messages.
+        optional_arguments: Arguments that are passed where the class takes them.
 
     Raises:
-        ConfigError: no such class, or arguments that it does not take.
+        ConfigError: There is no such class, or it does not take these arguments.
     """
     arguments = dict(settings)
     kind = str(arguments.pop("kind", ""))

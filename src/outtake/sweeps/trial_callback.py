@@ -1,4 +1,4 @@
-"""The Lightning side of a trial: report each validation, stop when told, leave the result."""
+"""The trial's side in Lightning: report validations, stop when told to, leave the result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.core.errors import NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
-from outtake.sweeps.trial_reporting import TrialReporter, trial_reporter
+from outtake.sweeps.trial import TrialReporter, trial_reporter
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, numeric_values
 from outtake.training.find_callbacks import find_callbacks
 
@@ -18,7 +18,7 @@ class TrialCallback(Callback):
     """Reports a fit to the sweep that started this process.
 
     Args:
-        reporter: the trial's report.
+        reporter: The reporter of the trial.
     """
 
     def __init__(self, reporter: TrialReporter) -> None:
@@ -26,7 +26,7 @@ class TrialCallback(Callback):
         self.pruned_at: int | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report the metric; stop after this epoch if the sweep says so."""
+        """Report the metric, and stop after this epoch if the sweep says so."""
         value = trainer.callback_metrics.get(self.reporter.trial_env.reported_metric)
         if trainer.sanity_checking or value is None:
             return
@@ -38,16 +38,16 @@ class TrialCallback(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Leave a result where the settings are to blame: out of memory, a loss that is NaN."""
-        ending = status_of_error(exception)
-        if ending is not None and trainer.is_global_zero:
-            self.reporter.record_status(ending, str(exception))
+        """Leave a result where the settings are to blame: full memory, or a loss that is NaN."""
+        status = status_of_error(exception)
+        if status is not None and trainer.is_global_zero:
+            self.reporter.record_status(status, str(exception))
 
     def finish(self, trainer: Trainer, metrics: Mapping[str, Any]) -> None:
-        """Leave the result of a fit that ended in order.
+        """Leave the result of a fit that ended without an error.
 
         Raises:
-            PrunedTrialError: it was told to stop.
+            PrunedTrialError: The sweep stopped this fit.
         """
         values = numeric_values(metrics)
         if self.pruned_at is not None:
@@ -60,7 +60,7 @@ class TrialCallback(Callback):
 
 
 def status_of_error(exception: BaseException) -> TrialStatus | None:
-    """Return what an exception says about the trial's settings, None if nothing."""
+    """Return the status that an exception of the trial's settings means, or None for any other."""
     cause: BaseException | None = exception
     while cause is not None:
         if isinstance(cause, NonFiniteLossError):
@@ -72,16 +72,16 @@ def status_of_error(exception: BaseException) -> TrialStatus | None:
 
 
 def trial_callbacks() -> list[Callback]:
-    """Return the callback that reports to a sweep, if one started this process."""
-    report = trial_reporter()
-    return [] if report is None else [TrialCallback(report)]
+    """Return the callback that reports to a sweep, or none if no sweep started this process."""
+    reporter = trial_reporter()
+    return [] if reporter is None else [TrialCallback(reporter)]
 
 
 def finish_trial(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
-    """Tell the sweep, if there is one, that a fit ended with these metrics.
+    """Report the metrics of a fit that has ended to the sweep, if there is one.
 
     Raises:
-        PrunedTrialError: the sweep had told it to stop.
+        PrunedTrialError: The sweep stopped this fit.
     """
-    for report in find_callbacks(trainer, TrialCallback):
-        report.finish(trainer, metrics)
+    for callback in find_callbacks(trainer, TrialCallback):
+        callback.finish(trainer, metrics)

@@ -21,7 +21,7 @@ from outtake.core.files import write_json
 RESULT_FILE = "result.json"
 LOG_FILE = "trial.log"
 _PROCESS_FILE = "process.json"
-# Clocks of process creation are kept in ticks.
+# The system keeps the time at which a process was created in clock ticks.
 _CREATION_TOLERANCE_S = 1.0
 _KILL_TIMEOUT_S = 10.0
 _POLL_S = 0.02
@@ -29,14 +29,14 @@ _POLL_S = 0.02
 
 @dataclass
 class TrialProcess:
-    """A trial at work.
+    """A trial that is running.
 
     Attributes:
-        number: the trial's.
-        folder: its folder.
-        process: the process, leader of its group.
-        gpu_slot: which of the sweep's places it takes.
-        started_s: by the monotonic clock.
+        number: The number of the trial.
+        folder: The folder of the trial.
+        process: The process, which leads a group of its own.
+        gpu_slot: The slot of the sweep that the trial takes.
+        started_s: The time of the start by the monotonic clock, in seconds.
     """
 
     number: int
@@ -46,7 +46,7 @@ class TrialProcess:
     started_s: float
 
     def poll(self) -> int | None:
-        """Return the exit code, None while it works; what it left behind is ended with it."""
+        """Return the exit code, or None while it runs; kill what it left running when it ended."""
         code = self.process.poll()
         if code is not None:
             self.send_signal(signal.SIGKILL)
@@ -55,13 +55,13 @@ class TrialProcess:
         return code
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and all that it started."""
+        """Send a signal to the process and to all that it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
     @property
     def elapsed_s(self) -> float:
-        """How long it has been at work."""
+        """The time since the start, in seconds."""
         return time.monotonic() - self.started_s
 
 
@@ -72,13 +72,13 @@ def start_trial_process(
     command: Sequence[str],
     environment: Mapping[str, str],
 ) -> TrialProcess:
-    """Start a trial in a folder that was not there before.
+    """Start a trial in a folder that must not exist yet.
 
     Its standard input is a pipe that closes when this process is gone, see
-    :func:`outtake.sweeps.trial_reporting.watch_driver`.
+    :func:`outtake.sweeps.trial.watch_driver`.
 
     Raises:
-        OutputError: the folder is there already or can not be made, or the program can not start.
+        OutputError: The folder exists or cannot be made, or the program cannot be started.
     """
     try:
         folder.mkdir(parents=True)
@@ -93,11 +93,11 @@ def start_trial_process(
             )
     except FileExistsError as error:
         raise OutputError(
-            f"{folder} is there already, from a sweep that the storage does not know; give this "
+            f"{folder} exists already, from a sweep that the storage does not know; give this "
             "one another name=..."
         ) from error
     except OSError as error:
-        raise OutputError(f"can not start {command[0]} in {folder}: {error.strerror}") from error
+        raise OutputError(f"cannot start {command[0]} in {folder}: {error.strerror}") from error
     record = {
         "pid": process.pid,
         "host": socket.gethostname(),
@@ -108,7 +108,7 @@ def start_trial_process(
 
 
 def kill_orphan(folder: Path) -> None:
-    """End what a driver that is gone left at work in a trial's folder on this machine."""
+    """Kill the process that a driver that is gone left running in a trial's folder."""
     try:
         record = json.loads((folder / _PROCESS_FILE).read_text())
         pid, host, created_s = int(record["pid"]), record["host"], float(record["created_s"])
@@ -128,7 +128,7 @@ def kill_orphan(folder: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process works; one that has ended and that nobody waits for does not."""
+    """Return whether a process runs; one that has ended and was not waited for does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

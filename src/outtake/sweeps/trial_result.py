@@ -17,8 +17,9 @@ from outtake.core.errors import NonFiniteLossError, OutOfMemoryError, OuttakeErr
 from outtake.core.files import write_json
 from outtake.core.oom import mentions_out_of_memory
 from outtake.core.redact import redact
-from outtake.sweeps.trial_env import PRUNED_EXIT_CODE
 
+# The exit code of a process that stopped because its sweep told it to.
+PRUNED_EXIT_CODE = 75
 _TAIL_LINES = 60
 _NON_FINITE = re.compile(r"the loss became (?:nan|-?inf)|NonFiniteLoss", re.IGNORECASE)
 _DISK_FAILURE = re.compile(
@@ -26,12 +27,12 @@ _DISK_FAILURE = re.compile(
     r"|Read-only file system",
     re.IGNORECASE,
 )
-_TERMINATION_CODES = {128 + signal.SIGHUP, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+# A shell's exit codes for processes that a signal ended: 128 and the signal's number.
 _FIRST_SIGNAL_CODE, _LAST_SIGNAL_CODE = 129, 159
 
 
 class TrialStatus(StrEnum):
-    """The ways in which a trial can end."""
+    """The ways in which a trial can end; only ``LOST`` is no result, and the trial runs again."""
 
     FINISHED = "finished"
     PRUNED = "pruned"
@@ -53,64 +54,67 @@ class TrialResult:
     """How a trial ended.
 
     Attributes:
-        status: only ``LOST`` is no result: the machine's fault, tried again.
-        values: metrics by name; NaN where one is not finite.
-        message: one line for the user.
+        status: The way in which it ended.
+        values: The metrics by name; NaN where one is not finite.
+        message: One line for the user.
     """
 
     status: TrialStatus
     values: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the result as plain containers, with secrets hidden."""
+        return {
+            "status": self.status.value,
+            "values": dict(self.values),
+            "message": redact(self.message),
+        }
 
-def write_result(path: Path, outcome: TrialResult) -> None:
-    """Leave a result where the driver finds it, whole or not at all."""
-    record = {
-        "outcome": outcome.status.value,
-        "values": outcome.values,
-        "message": redact(outcome.message),
-    }
-    write_json(path, record)
+
+def write_result(path: Path, result: TrialResult) -> None:
+    """Write a result where the driver finds it, atomically."""
+    write_json(path, result.to_record())
 
 
 def read_result(path: Path) -> TrialResult | None:
-    """Return what a trial left, None if it left nothing that can be read."""
+    """Return the result that a trial left, or None if there is none that can be read."""
     try:
         record = json.loads(path.read_text())
         values = {
             str(key): math.nan if value is None else float(value)
             for key, value in record.get("values", {}).items()
         }
-        return TrialResult(TrialStatus(record["outcome"]), values, str(record.get("message", "")))
+        return TrialResult(TrialStatus(record["status"]), values, str(record.get("message", "")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def classify_exit(code: int, result: Path, log: Path) -> TrialResult:
-    """Tell how a process ended from its exit code, the result that it left, and its log.
+def classify_exit(code: int, result_path: Path, log_path: Path) -> TrialResult:
+    """Return how a process ended, by its exit code, the result that it left, and its log.
 
-    Out of memory and a loss that is not finite are results of the trial's settings, wherever they
-    show. A signal, a process of several that died, or a failing disk are the machine's. Any other
-    error is the trial's own.
+    Running out of memory and a loss that is not finite are results of the trial's settings, whoever
+    says so. A signal, one of several processes that died, or a failing disk are the machine's
+    fault. Any other error is the trial's own.
 
     Args:
-        code: exit code; negative for a signal.
-        result: where a result may be.
-        log: what the process printed.
+        code: The exit code, which is negative for a signal.
+        result_path: The file in which a result may be.
+        log_path: The file with what the process printed.
     """
-    left_result = read_result(result)
-    if left_result is not None:
-        return left_result
+    result = read_result(result_path)
+    if result is not None:
+        return result
     if code == PRUNED_EXIT_CODE:
         return TrialResult(TrialStatus.PRUNED)
-    lines = read_log_tail(log)
+    lines = read_log_tail(log_path)
     last_line = next((line for line in reversed(lines) if line.strip()), "")
     text = "\n".join(lines)
     if code == OutOfMemoryError.exit_code or mentions_out_of_memory(text):
         return TrialResult(TrialStatus.OUT_OF_MEMORY, message=last_line)
     if code == NonFiniteLossError.exit_code or _NON_FINITE.search(text):
         return TrialResult(TrialStatus.DIVERGED, message=last_line)
-    if code < 0 or code in _TERMINATION_CODES or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
+    if code < 0 or _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE:
         number = -code if code < 0 else code - 128
         return TrialResult(TrialStatus.LOST, message=f"ended by {_signal_name(number)}")
     if code == RankLostError.exit_code or _DISK_FAILURE.search(text):
@@ -121,32 +125,32 @@ def classify_exit(code: int, result: Path, log: Path) -> TrialResult:
 
 
 def objective_values(
-    outcome: TrialResult, metrics: Sequence[str]
+    result: TrialResult, metrics: Sequence[str]
 ) -> tuple[TrialResult, list[float] | None]:
-    """Return the outcome and, if the trial is finished, the values of the objectives.
+    """Return the result and, if the trial is finished, the values of the objectives.
 
-    A value that is not finite makes it a trial that diverged, a missing one a failed trial.
+    A trial of which a value is not finite has diverged; one of which a value is missing has
+    failed.
     """
-    if outcome.status is not TrialStatus.FINISHED:
-        return outcome, None
-    missing = [metric for metric in metrics if metric not in outcome.values]
+    if result.status is not TrialStatus.FINISHED:
+        return result, None
+    missing = [metric for metric in metrics if metric not in result.values]
     if missing:
-        known = ", ".join(sorted(outcome.values)) or "none"
+        known = ", ".join(sorted(result.values)) or "none"
         message = f"its result has no {missing[0]}; it has {known}"
-        return TrialResult(TrialStatus.FAILED, outcome.values, message), None
-    values = [outcome.values[metric] for metric in metrics]
+        return TrialResult(TrialStatus.FAILED, result.values, message), None
+    values = [result.values[metric] for metric in metrics]
     for metric, value in zip(metrics, values, strict=True):
         if not math.isfinite(value):
-            return TrialResult(
-                TrialStatus.DIVERGED, outcome.values, f"{metric} is not finite"
-            ), None
-    return outcome, values
+            message = f"{metric} is not finite"
+            return TrialResult(TrialStatus.DIVERGED, result.values, message), None
+    return result, values
 
 
-def read_log_tail(log: Path) -> list[str]:
-    """Return the last lines of a log; empty if it can not be read."""
+def read_log_tail(log_path: Path) -> list[str]:
+    """Return the last lines of a log, or none if it cannot be read."""
     try:
-        with log.open(errors="replace") as file:
+        with log_path.open(errors="replace") as file:
             return [line.rstrip() for line in deque(file, _TAIL_LINES)]
     except OSError:
         return []

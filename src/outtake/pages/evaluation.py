@@ -1,8 +1,8 @@
-"""Pictures of the worst and the best images: what is there, what was seen, where it is wrong."""
+"""The page of one evaluation: its numbers, and pictures of the worst and the best images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -12,12 +12,38 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
 from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import colourise, overlay_labels
-from outtake.evaluation.evaluator import Example
+from outtake.evaluation.evaluator import BestWorst, Example
 from outtake.pages.encode_pictures import encode_data_uri
 
 WIDTH_PX = 420
 WRONG = (214, 64, 64)
 UNLABELLED = (40, 40, 46)
+_MAX_IMAGES = 2000
+
+
+def page_data(
+    record: Mapping[str, Any], best_worst: BestWorst, labels: LabelSpace, ids: list[str]
+) -> dict[str, Any]:
+    """Return what ``evaluation.js`` draws.
+
+    Args:
+        record: The record of ``metrics.json``, with secrets hidden.
+        best_worst: The best and the worst images.
+        labels: The classes and their colours.
+        ids: The ids of the samples, by index.
+    """
+    return {
+        "title": f"{record['data']} {record['split']}: mIoU {record['miou']:.4f}",
+        "record": {key: value for key, value in record.items() if key != "per_image"},
+        "colours": {
+            name: list(colour) for name, colour in zip(labels.names, labels.colours, strict=True)
+        },
+        "per_image": [
+            {"id": each["id"], "miou": each["miou"]} for each in record.get("per_image", [])
+        ][:_MAX_IMAGES],
+        "worst": example_rows(best_worst.worst, labels, ids),
+        "best": example_rows(best_worst.best, labels, ids),
+    }
 
 
 def example_rows(
@@ -31,12 +57,12 @@ def example_rows(
 
 
 def draw_errors(image: Frame, example: Example, ignore_index: int) -> Frame:
-    """Paint wrong pixels red on the darkened image, unlabelled ones dark.
+    """Darken an image and paint its wrong pixels red and its unlabelled pixels dark.
 
     Args:
-        image: uint8 (H, W, 3), of the labels' size.
-        example: its labels.
-        ignore_index: of pixels without a label.
+        image: The image at the size of the labels, uint8 (H, W, 3).
+        example: The labels of the image.
+        ignore_index: The value of pixels without a label.
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     painted = np.asarray(grey // 2 + 70, np.uint8)
