@@ -51,7 +51,7 @@ def test_the_card_tells_classes_scores_and_origin(tiny_run: Path, exported: Path
     trained = load_trained(tiny_run)
     assert card.startswith("# street\n") and "CC BY 4.0" in card
     assert all(f"| {name} |" in card for name in trained.labels.names)
-    assert f"| miou | {scored['miou']:.4f} |" in card and "torch.nn.Sequential" in card
+    assert f"| mIoU | {scored['miou']:.4f} |" in card and "torch.nn.Sequential" in card
     assert str(tiny_run) not in card
     assert "CC BY 4.0" in member(exported, "LICENCE.md").decode()
 
@@ -81,7 +81,7 @@ def test_the_scores_are_those_of_the_checkpoint_that_is_exported(
         bundle = exported(checkpoint)
         record = json.loads(member(bundle, "report/metrics.json"))
         assert record["checkpoint_sha256"] == load_trained(checkpoint).sha256
-        assert f"| miou | {record['miou']:.4f} |" in member(bundle, "README.md").decode()
+        assert f"| mIoU | {record['miou']:.4f} |" in member(bundle, "README.md").decode()
         assert checkpoint.name.encode() in member(bundle, "report/report.html")
     assert "best" in json.loads(member(exported(best), "report/summary.json"))
 

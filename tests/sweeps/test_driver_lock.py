@@ -23,8 +23,8 @@ def test_one_driver_at_a_time(tmp_path: Path) -> None:
     held = acquire_lock(tmp_path / "s")
     script = f"""
         from pathlib import Path
-        from outtake.sweeps.driver_lock import occupy
-        occupy(Path({str(tmp_path / "s")!r}))
+        from outtake.sweeps.driver_lock import acquire_lock
+        acquire_lock(Path({str(tmp_path / "s")!r}))
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -65,8 +65,8 @@ def test_half_a_line_in_a_journal_costs_nothing_but_itself(tmp_path: Path) -> No
 
 
 def test_a_journal_that_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"storage: .*study\.journal can not be opened"):
+    with pytest.raises(ConfigError, match=r"storage: .*study\.journal cannot be opened"):
         open_storage(storage_address("journal", tmp_path / "missing"))
     (tmp_path / "study.journal").write_text("{\n{}\n")
-    with pytest.raises(ConfigError, match=r"storage: .*study\.journal can not be opened"):
+    with pytest.raises(ConfigError, match=r"storage: .*study\.journal cannot be opened"):
         open_storage(storage_address("journal", tmp_path))

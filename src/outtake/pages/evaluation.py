@@ -13,6 +13,7 @@ from outtake.core.types import Frame
 from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.evaluation.evaluator import BestWorst, Example
+from outtake.evaluation.metrics import Metric, class_metrics, split_metrics
 from outtake.pages.encode_pictures import encode_data_uri
 
 WIDTH_PX = 420
@@ -34,6 +35,8 @@ def page_data(
     """
     return {
         "title": f"{record['data']} {record['split']}: mIoU {record['miou']:.4f}",
+        "scores": _titles(split_metrics()),
+        "class_scores": _titles(class_metrics()),
         "record": {key: value for key, value in record.items() if key != "per_image"},
         "colours": {
             name: list(colour) for name, colour in zip(labels.names, labels.colours, strict=True)
@@ -44,6 +47,10 @@ def page_data(
         "worst": example_rows(best_worst.worst, labels, ids),
         "best": example_rows(best_worst.best, labels, ids),
     }
+
+
+def _titles(metrics: Sequence[Metric]) -> list[dict[str, str]]:
+    return [{"key": metric.key, "title": metric.title} for metric in metrics]
 
 
 def example_rows(

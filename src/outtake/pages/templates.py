@@ -36,7 +36,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _markdown_cell(text: Any) -> str:
+def _markdown_cell(value: Any) -> str:
     # The text may come out of somebody's config: it must not end the row or hold markup.
-    text = " ".join(str(text).split())
+    text = " ".join(str(value).split())
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")

@@ -48,7 +48,7 @@ def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
         # An earlier page may be there, and is worth more than an empty one.
         raise ConfigError(_nothing_to_compare(runs))
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
-    replace_text(output, render_page(title, "compare", page_data(runs, title)))
+    replace_text(output, render_page(title, "comparison", page_data(runs, title)))
     _print_summary(runs, output)
     return output
 

@@ -24,7 +24,7 @@ from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores, paired_difference
-from outtake.pages.evaluation.page_data import page_data
+from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
 from outtake.programs.train import quiet_libraries
 from outtake.runs.environment import device_name
@@ -82,7 +82,7 @@ def evaluate(cfg: DictConfig) -> Path:
     write_json(target / "metrics.json", record)
     if detail:
         page = page_data(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
-        replace_text(target / "report.html", render_page(page["title"], "report", page))
+        replace_text(target / "report.html", render_page(page["title"], "evaluation", page))
     print_scores(record, Console())
     print(f"written to {target / 'metrics.json'}" + (" and report.html" if detail else ""))
     return target / "metrics.json"

@@ -17,7 +17,7 @@ from outtake.core.onnx_providers import PROVIDERS
 from outtake.core.redact import redact
 from outtake.inference.export_onnx import ExportGraph, export_onnx
 from outtake.inference.optional_imports import import_optional
-from outtake.pages.model_card import render_licence_note, render_model_card
+from outtake.pages.model_card import ModelCard, render_licence_note, render_model_card
 from outtake.programs.train import quiet_libraries
 from outtake.runs.export_records import collect_records, read_json_record
 from outtake.training.model_archive import write_archive
@@ -55,7 +55,7 @@ def export(cfg: DictConfig) -> Path:
         "encoder_weights"
     )
     licence = None if cfg.licence is None else redact(str(cfg.licence))
-    card = render_model_card(
+    card = ModelCard(
         output.stem,
         {str(key): value for key, value in model.items()} | {"encoder_weights": initial_weights},
         trained.labels.names,
@@ -67,11 +67,9 @@ def export(cfg: DictConfig) -> Path:
         licence=licence,
         onnx=onnx_note,
     )
-    files["README.md"] = card.encode()
+    files["README.md"] = render_model_card(card).encode()
     name = str(trained.config.data.get("name") or "unnamed")
-    files["LICENCE.md"] = render_licence_note(
-        {"encoder_weights": initial_weights}, name, licence
-    ).encode()
+    files["LICENCE.md"] = render_licence_note(initial_weights, name, licence).encode()
     write_archive(output, checkpoint, files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output

@@ -1,5 +1,5 @@
 "use strict";
-// What both pages share. Untrusted text goes into the document as textContent only, and into
+// What all pages share. Untrusted text goes into the document as textContent only, and into
 // charts through plain(), because Plotly reads some tags in text.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);

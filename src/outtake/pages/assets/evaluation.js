@@ -1,4 +1,4 @@
-// The report of one evaluation.
+// The page of one evaluation.
 
 const RECORD = DATA.record;
 const DETAIL = { intervals: {}, boundary: null, calibration: null, bootstrap: null, ...RECORD };
@@ -19,11 +19,8 @@ function tiles() {
   const { intervals, boundary, calibration } = DETAIL;
   const outline = boundary || {}, sure = calibration || {};
   return make("div", { class: "tiles" },
-    tile("mIoU", RECORD.miou, 4, intervals.miou, `over ${RECORD.classes_scored} classes`),
-    tile("pixel accuracy", RECORD.pixel_accuracy, 4, intervals.pixel_accuracy),
-    tile("mean accuracy", RECORD.mean_accuracy, 4, intervals.mean_accuracy, "mean recall of the classes"),
-    tile("fwIoU", RECORD.fwiou, 4, intervals.fwiou, "IoU weighted by class frequency"),
-    tile("mean Dice", RECORD.mean_dice, 4, intervals.mean_dice),
+    ...DATA.scores.map(({ key, title }) => tile(title, own(RECORD, key), 4, own(intervals, key),
+      `${RECORD.classes_scored} of ${RECORD.classes.length} classes are in the truth or were predicted`)),
     tile("boundary IoU", outline.iou, 4, outline.iou_interval, "Cheng et al. 2021"),
     tile("boundary F-score", outline.f_score, 4, outline.f_score_interval, "Csurka et al. 2013"),
     tile("calibration error", sure.ece, 4, sure.ece_interval, "ECE, Guo et al. 2017; lower is better"),
@@ -34,18 +31,17 @@ function classRows() {
   const boundary = DETAIL.boundary || {};
   const total = RECORD.confusion.flat().reduce((a, b) => a + b, 0);
   return RECORD.classes.map((name, index) => ({
-    name, iou: own(RECORD.iou, name), interval: own(own(DETAIL.intervals, "iou"), name),
-    precision: own(RECORD.precision, name), recall: own(RECORD.recall, name), dice: own(RECORD.dice, name),
+    name, interval: own(own(DETAIL.intervals, "iou"), name),
+    ...Object.fromEntries(DATA.class_scores.map(({ key }) => [key, own(own(RECORD, key), name)])),
     boundary_iou: own(boundary.class_iou, name), boundary_f: own(boundary.class_f_score, name),
     share: total ? (100 * RECORD.confusion[index].reduce((a, b) => a + b, 0)) / total : null,
   }));
 }
 
 function fillClasses(table) {
+  const scores = DATA.class_scores.map(({ key, title }) => ({ key, label: title, digits: 4 }));
   const columns = [
-    { key: "name", label: "class", kind: "name" }, { key: "iou", label: "IoU", digits: 4 },
-    { key: "interval", label: "95% interval" }, { key: "precision", label: "precision", digits: 4 },
-    { key: "recall", label: "recall", digits: 4 }, { key: "dice", label: "Dice", digits: 4 },
+    { key: "name", label: "class", kind: "name" }, ...scores, { key: "interval", label: "IoU, 95% interval" },
     { key: "boundary_iou", label: "boundary IoU", digits: 4 },
     { key: "boundary_f", label: "boundary F", digits: 4 }, { key: "share", label: "% of pixels", digits: 2 },
   ].map((column) => ({ kind: "number", ...column }));
