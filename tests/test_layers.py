@@ -35,7 +35,6 @@ ORDER = (
     "config",
     "pages",
     "pages.comparison",
-    "pages.evaluation",
     "runs.dashboards",
     "runs",
     "sweeps",

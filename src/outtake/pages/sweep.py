@@ -70,6 +70,8 @@ def _chart(title: str, draw: Callable[[], Any]) -> dict[str, Any]:
     except (ValueError, RuntimeError) as error:
         # Optuna refuses what cannot be computed, such as importances of equal values.
         return _note(title, " ".join(str(error).split()))
+    if not figure.data:
+        return _note(title, "The trials reported nothing to draw.")
     plain = map_leaves(_escape_chart_text, redact_tree(json.loads(figure.to_json())))
     return {"title": title, "note": None, "figure": plain}
 
