@@ -12,12 +12,13 @@ from outtake.programs.command_line import hydra_run_dir, print_user_errors, run_
 def main(cfg: DictConfig) -> float:
     """Compose, train, return the objective."""
     with print_user_errors():
+        from outtake.config.instantiate import resolve_config
         from outtake.programs.train import train
         from outtake.training.distributed.environment import check_multirun_devices
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
-            check_multirun_devices(cfg)
+            check_multirun_devices(resolve_config(cfg.trainer))
         with hydra_run_dir(hydra_cfg) as run_dir:
             if cfg.reproduce:
                 from outtake.programs.reproduce import reproduce

@@ -29,6 +29,7 @@ TRAIN_GROUPS = {
     "data",
     "augment",
     "loss",
+    "metrics",
     "optimizer",
     "scheduler",
     "trainer",

@@ -22,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.experiment_file import render_experiment, write_experiment
+from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
 from outtake.programs.command_line import explain_error
 from outtake.programs.sweep import check_overrides, parse_sweep_config, run_sweep
@@ -370,8 +371,8 @@ def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:
 )
 def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
     with pytest.raises(ConfigError, match=r"in a multirun: one device a job"):
-        check_multirun_devices(compose("train", [change]))
-    check_multirun_devices(compose("train", ["trainer.devices=[3]"]))
+        check_multirun_devices(resolve_config(compose("train", [change]).trainer))
+    check_multirun_devices(resolve_config(compose("train", ["trainer.devices=[3]"]).trainer))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from outtake.programs.train import OBJECTIVE, find_best_record, make_trainer, tr
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.early_stopping import EarlyStopping, check_monitored
 from outtake.training.checkpoint_files import read_checkpoint
-from outtake.training.find_callbacks import find_callbacks
+from outtake.training.trainer_info import find_callbacks
 from tests.small_run import SMALL
 
 

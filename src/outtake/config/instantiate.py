@@ -46,7 +46,6 @@ _TRAINER_MODULE_PREFIX = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
 ALLOWED_FUNCTION_PREFIXES = (
     "outtake.training.schedules.",
-    "outtake.training.distributed.strategies.",
     "outtake.runs.loggers.",
 )
 

@@ -38,8 +38,9 @@ from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial import trial_reporter, watch_driver
 from outtake.sweeps.trial_callback import finish_trial, trial_callbacks
 from outtake.training import collectives
+from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter
 from outtake.training.callbacks.early_stopping import check_monitored
-from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter, NanGuard
+from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
@@ -62,12 +63,12 @@ from outtake.training.distributed.launcher import (
 )
 from outtake.training.distributed.requeue import requeue_signals
 from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
-from outtake.training.find_callbacks import find_callbacks
 from outtake.training.forward_time import measure_forward
 from outtake.training.probe_network import check_network_output
 from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_callbacks
 
 OBJECTIVE = "val/miou"
 RESUME_AUTO = "auto"
@@ -104,9 +105,10 @@ def train(
             check_same_run(cfg, resumed)
         else:
             cfg = load_resumed_config(cfg, resumed, overrides)
-    check_targets(resolve_config(cfg))
+    tree = resolve_config(cfg)
+    check_targets(tree)
     _check_values(cfg)
-    world = check_devices(cfg)
+    world = check_devices(tree)
     folder = RunFolder(resumed or os.environ.get(RUN_DIR_VARIABLE) or place)
     with exit_on_sigterm():
         if world.world_size > 1 and world.launcher is None:
@@ -197,7 +199,7 @@ def make_trainer(
     cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
 ) -> Trainer:
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
-    world = detect_env(cfg)
+    world = detect_env(resolve_config(cfg.trainer))
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,

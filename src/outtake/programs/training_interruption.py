@@ -1,4 +1,4 @@
-"""How a training run ends before its time: each way says what to do next, and has its exit code."""
+"""A training run that ends early: each way says what to do next and has its own exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,6 +23,7 @@ from outtake.core.errors import (
     RankLostError,
 )
 from outtake.core.oom import is_out_of_memory
+from outtake.core.signals import handle_signals, keep_handlers
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
 from outtake.runs.run_folder import RunFolder
@@ -31,8 +31,8 @@ from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.checkpoint_files import LAST_CHECKPOINT
 from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
 from outtake.training.distributed.requeue import is_requeue_signal, requeue_job
-from outtake.training.find_callbacks import find_callbacks
 from outtake.training.resume import LastCheckpoint, StopRequested
+from outtake.training.trainer_info import find_callbacks
 
 _NO_DETERMINISTIC_KERNEL = re.compile(r"(\S+) does not have a deterministic implementation")
 # gloo raises plain RuntimeErrors.
@@ -43,110 +43,115 @@ _PEER_FAILURE = re.compile(
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process with 143 where no fit is running, which saves first."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    """Let SIGTERM end the process with 143 where no fit is running, which would save first."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    told: list[int] = []
+    received: list[int] = []
 
     def leave(number: int, frame: FrameType | None) -> None:
-        told.append(number)
+        received.append(number)
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    except Exception:
-        # What a library cleans up when it is left at any line may fail, and hide why it was left.
-        if not told:
-            raise
-        raise SystemExit(128 + told[0]) from None
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with handle_signals({signal.SIGTERM: leave}):
+        try:
+            yield
+        except Exception:
+            # A library that is left at any line may fail while it cleans up, and hide the reason.
+            if not received:
+                raise
+            raise SystemExit(128 + received[0]) from None
 
 
 @contextmanager
 def translate_training_errors(
     trainer: Trainer, folder: RunFolder, data: DataModule
 ) -> Iterator[None]:
-    """Around a fit: turn what ends it into what a user can act on.
+    """Turn what ends a fit into something that a user can act on.
 
     Raises:
-        KeyboardInterrupt: at Ctrl-C, with how to go on.
-        SystemExit: 143 at SIGTERM, after how to go on was printed.
-        NonFiniteLossError: after ``non_finite.json`` was written.
-        OutOfMemoryError: with the batch and what to set.
-        ConfigError: something has no deterministic kernel, and only such were asked for; or
-            the network needs more than one image in a batch.
+        KeyboardInterrupt: At Ctrl-C, with the command that resumes the run.
+        SystemExit: 143 at SIGTERM, after that command was printed.
+        NonFiniteLossError: After ``non_finite.json`` was written.
+        OutOfMemoryError: With the batch and what to set.
+        ConfigError: Something has no deterministic kernel, and only such were asked for; or the
+            network needs more than one image in a batch.
     """
     (last,) = find_callbacks(trainer, LastCheckpoint)
     former = {number: signal.getsignal(number) for number in last.signals}
-    try:
-        # From here on: an exception that a signal raises while the trainer sets itself up finds it
-        # half made.
-        last.install_signal_handlers()
-        yield
-    except NonFiniteLossError as error:
-        _write_non_finite_batch(folder, data, error)
-        raise
-    except OuttakeError:
-        raise
-    except SystemExit as end:
-        number = _signal_number(end, trainer)
-        if number is None:
+    with keep_handlers(*last.signals):
+        try:
+            # From here on: a signal that raises inside the trainer's setup finds it half made.
+            last.install_signal_handlers()
+            yield
+        except NonFiniteLossError as error:
+            _write_non_finite_batch(folder, data, error)
             raise
-        ending = exit_for_signal(number, folder)
-        if is_requeue_signal(number):
-            requeue_job(number, former[number])
-        raise ending from None
-    except ValueError as error:
-        if "more than 1 value per channel" in str(error):
-            raise ConfigError(
-                "the network normalises a map of one pixel over the images of a batch: set "
-                "data.batch_size to 2 or more for each process, or data.crop larger"
-            ) from error
-        raise
-    except (RuntimeError, MemoryError) as error:
-        if trainer.world_size > 1 and is_peer_failure(error):
-            if LAUNCHED_RANKS in os.environ:
-                # What has started the processes knows which one it was, and says so.
-                raise SystemExit(RankLostError.exit_code) from error
-            raise RankLostError(
-                f"another process of this run is gone or does not answer; {resume_hint(folder)}"
-            ) from error
-        if last.requested_signal is not None and isinstance(error, RuntimeError):
-            # The signal went to the whole group, and the loader's processes were ended by it.
-            raise exit_for_signal(last.requested_signal, folder) from None
-        if is_out_of_memory(error):
-            raise _out_of_memory_error(trainer) from error
-        if (refused := _NO_DETERMINISTIC_KERNEL.search(str(error))) is not None:
-            raise ConfigError(
-                f"trainer.deterministic=true: {refused[1]} has no deterministic kernel on "
-                f"{trainer.strategy.root_device}; choose a model or loss without it, or "
-                "trainer.deterministic=warn, which takes it as it is"
-            ) from error
-        raise
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in former.items():
-                signal.signal(number, handler)
+        except OuttakeError:
+            raise
+        except SystemExit as end:
+            number = _signal_number(end, trainer)
+            if number is None:
+                raise
+            ending = exit_for_signal(number, folder)
+            if is_requeue_signal(number):
+                requeue_job(number, former[number])
+            raise ending from None
+        except (ValueError, RuntimeError, MemoryError) as error:
+            translated = _translate(error, trainer, folder, last)
+            if translated is None:
+                raise
+            raise translated from error
+
+
+def _translate(
+    error: Exception, trainer: Trainer, folder: RunFolder, last: LastCheckpoint
+) -> BaseException | None:
+    """Return what to raise instead of an error of a library; None for the error itself."""
+    if isinstance(error, ValueError):
+        return _batch_norm_error() if "more than 1 value per channel" in str(error) else None
+    if trainer.world_size > 1 and is_peer_failure(error):
+        if LAUNCHED_RANKS in os.environ:
+            # The launcher of the processes knows which of them failed, and says so.
+            return SystemExit(RankLostError.exit_code)
+        return RankLostError(
+            f"another process of this run is gone or does not answer; {resume_hint(folder)}"
+        )
+    if last.requested_signal is not None and isinstance(error, RuntimeError):
+        # The signal went to the whole process group and ended the workers of the data loader.
+        return exit_for_signal(last.requested_signal, folder)
+    if is_out_of_memory(error):
+        return _out_of_memory_error(trainer)
+    if (refused := _NO_DETERMINISTIC_KERNEL.search(str(error))) is not None:
+        return ConfigError(
+            f"trainer.deterministic=true: {refused[1]} has no deterministic kernel on "
+            f"{trainer.strategy.root_device}; choose a model or loss without it, or "
+            "trainer.deterministic=warn, which allows it"
+        )
+    return None
+
+
+def _batch_norm_error() -> ConfigError:
+    return ConfigError(
+        "the network normalises a map of one pixel over the images of a batch: set "
+        "data.batch_size to 2 or more for each process, or data.crop larger"
+    )
 
 
 def is_peer_failure(error: BaseException) -> bool:
-    """Tell whether an exception says that another rank could not be talked to."""
+    """Return whether an exception says that another rank did not answer."""
     return isinstance(error, DistError) or _PEER_FAILURE.search(str(error)) is not None
 
 
 def resume_hint(folder: RunFolder) -> str:
-    """Return the command that resumes a run, if it has anything to go on from."""
+    """Return the command that resumes a run, if it has saved a checkpoint."""
     if (folder.checkpoints / LAST_CHECKPOINT).is_file():
-        return f"go on with: python train.py resume={folder.path}"
+        return f"resume with: python train.py resume={folder.path}"
     return f"nothing was saved yet, {folder.path} can be deleted"
 
 
 def exit_for_signal(number: int, folder: RunFolder) -> BaseException:
-    """Return what ends this process as a signal does, after saying how to go on."""
+    """Return what ends this process as a signal does, after printing how to resume."""
     if number == signal.SIGINT:
         return KeyboardInterrupt(resume_hint(folder))
     if not global_rank():
@@ -165,11 +170,11 @@ def _signal_number(end: SystemExit, trainer: Trainer) -> int | None:
 
 
 def _write_non_finite_batch(folder: RunFolder, data: DataModule, error: NonFiniteLossError) -> None:
-    """Write which samples a run ended on, by their names too."""
+    """Write the samples on which a run ended, with their files."""
     facts: dict[str, Any] = dict(error.facts)
-    pairs = data.report("train" if facts.get("split") == "training" else "val").samples
+    samples = data.report("train" if facts.get("split") == "training" else "val").samples
     facts["files"] = [
-        {"id": pairs[index].id, "image": pairs[index].image, "mask": pairs[index].mask}
+        {"id": samples[index].id, "image": samples[index].image, "mask": samples[index].mask}
         for index in facts.get("samples", [])
     ]
     if not global_rank():
@@ -177,8 +182,8 @@ def _write_non_finite_batch(folder: RunFolder, data: DataModule, error: NonFinit
 
 
 def _out_of_memory_error(trainer: Trainer) -> OutOfMemoryError:
-    (watch,) = find_callbacks(trainer, NanGuard)
-    batch = watch.describe_batch()
+    (guard,) = find_callbacks(trainer, NanGuard)
+    batch = guard.describe_batch()
     size = "data.eval_batch_size" if "validation" in batch else "data.batch_size"
     return OutOfMemoryError(
         f"out of memory {batch} (epoch {trainer.current_epoch}, step {trainer.global_step}, "

@@ -11,7 +11,7 @@ from outtake.core.errors import NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
 from outtake.sweeps.trial import TrialReporter, trial_reporter
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, numeric_values
-from outtake.training.find_callbacks import find_callbacks
+from outtake.training.trainer_info import find_callbacks
 
 
 class TrialCallback(Callback):

@@ -1,29 +1,29 @@
-"""The checkpoint that a run goes on from, exactly: saved between two steps, and put back there."""
+"""Resuming a run exactly: its last checkpoint is saved between two steps and restored there."""
 
 from __future__ import annotations
 
 import logging
 import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from outtake.core.signals import set_handlers
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
-from outtake.training.find_callbacks import find_callbacks
 from outtake.training.loop_state import LoopPosition
 from outtake.training.random_state import random_state, restore_random_state
-from outtake.training.relocate_checkpoints import rebase_checkpoint_paths
+from outtake.training.trainer_info import find_callbacks
 
 RESUME_KEY = "resume"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_PATH_KEYS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class StopRequested(SystemExit):
     """A signal asked the fit to end, and it ended between two steps.
 
     Attributes:
-        signal_number: which.
+        signal_number: The number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -43,18 +43,20 @@ class StopRequested(SystemExit):
 class LastCheckpoint(Callback):
     """Save ``last.ckpt`` between two steps: every so many, after every epoch and at a signal.
 
-    A run that is resumed from it gives the bits that it would have given without the interruption:
-    beside what Lightning restores, the state of every random generator, the place in the order of
-    the samples, the sums behind epoch-wide metrics and the loggers' place are put back.
+    A run that is resumed from it gives the bits that it would have given without the interruption.
+    Besides what Lightning restores, these are restored: the state of every random generator, the
+    place in the order of the samples, the running means of epoch-wide metrics and the place of the
+    loggers.
 
     SIGTERM and the first Ctrl-C end the fit after the running step, with a checkpoint of it; a
-    second Ctrl-C ends it at once. Has to be the first of the callbacks: what the others do at the
+    second Ctrl-C ends it at once. This callback must be the first one: what the others do at the
     beginning of a step belongs to that step.
 
     Args:
-        path: of ``last.ckpt``.
-        every_n_steps: of the optimizer; None saves after every epoch and at a signal only.
-        signals: further ones that end the fit as SIGTERM does.
+        path: The path of ``last.ckpt``.
+        every_n_steps: The number of optimizer steps between two checkpoints; None saves after
+            every epoch and at a signal only.
+        signals: Further signals that end the fit as SIGTERM does.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class LastCheckpoint(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Hand each part to whom it concerns; some can only take it when the fit has begun."""
+        """Distribute what was saved; some of it can be restored only when the fit has begun."""
         rebase_checkpoint_paths(trainer, checkpoint, self._path.parent)
         loaded = checkpoint.get(RESUME_KEY)
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
@@ -92,46 +94,41 @@ class LastCheckpoint(Callback):
                     logger.load_state_dict(state)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over from Lightning, which gives them back at the end."""
+        """Take the signals over from Lightning, which restores its handlers at the end."""
         self._saved_step = trainer.global_step
         self.install_signal_handlers()
 
     def install_signal_handlers(self) -> None:
-        """Let the signals be noted only, to be acted on between two steps."""
-        if threading.current_thread() is threading.main_thread():
-            for number in self.signals:
-                signal.signal(number, self._note_signal)
+        """Only note the signals from here on; they are acted on between two steps."""
+        set_handlers(dict.fromkeys(self.signals, self._note_signal))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the epoch before, all of whose records are written by now."""
-        place, self._resumes_mid_epoch, self._stopped_mid_epoch = (
-            loop_state.between_epochs(trainer),
-            False,
-            None,
-        )
-        if place.epochs and self._to_restore is None:
-            self._save(trainer, place)
-        self._stop_if_requested(trainer, place)
+        self._resumes_mid_epoch, self._stopped_mid_epoch = False, None
+        position = loop_state.between_epochs(trainer)
+        if position.epochs and self._to_restore is None:
+            self._save(trainer, position)
+        self._stop_if_requested(trainer, position)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Put back what was loaded; save the step before, if it is time."""
+        """Restore what was loaded; save the step before if a checkpoint is due."""
         self._restore(trainer)
         if self._resumes_mid_epoch:
             loop_state.skip_metric_reset(trainer)
             self._resumes_mid_epoch = False
         self._random_state_before_validation = None
-        place = loop_state.between_batches(trainer)
-        if place is None or not place.batches:
+        position = loop_state.between_batches(trainer)
+        if position is None or not position.batches:
             return
         due = self._every_n_steps and trainer.global_step % self._every_n_steps == 0
         if due and trainer.global_step != self._saved_step:
-            self._save(trainer, place)
-        self._stop_if_requested(trainer, place)
+            self._save(trainer, position)
+        self._stop_if_requested(trainer, position)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put back what was loaded; remember what validation might draw."""
+        """Restore what was loaded; keep the random state that validation may change."""
         self._restore(trainer)
         self._random_state_before_validation = random_state()
 
@@ -143,72 +140,66 @@ class LastCheckpoint(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """End a validation that may take long; it is begun anew when the run goes on."""
-        place = loop_state.before_validation(trainer) if trainer.state.fn == "fit" else None
-        if place is not None:
-            self._stop_if_requested(trainer, place)
+        """Stop inside a validation, which may take long; it is run anew on resumption."""
+        position = loop_state.before_validation(trainer) if trainer.state.fn == "fit" else None
+        if position is not None:
+            self._stop_if_requested(trainer, position)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save an epoch that a limit has cut short, before the others take it for a whole one.
+        """Save an epoch that a limit has cut short, before other callbacks count it as whole.
 
-        If it has ended with a validation of its own, the others have still to see the score: it is
-        saved at the end of the fit, with what was known here.
+        If it ended with a validation of its own, the other callbacks have yet to see the score:
+        it is saved at the end of the fit, with the state of this moment.
         """
-        place = loop_state.stopped_mid_epoch(trainer)
-        if place is None:
+        position = loop_state.stopped_mid_epoch(trainer)
+        if position is None:
             return
-        self._stopped_mid_epoch = place, self._resume_state(trainer, place)
+        self._stopped_mid_epoch = position, self._resume_state(trainer, position)
         if self._random_state_before_validation is None:
-            self._save(trainer, place)
+            self._save(trainer, position)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the last epoch."""
-        self._save(
-            trainer,
-            self._stopped_mid_epoch[0]
-            if self._stopped_mid_epoch
-            else loop_state.between_epochs(trainer),
-        )
+        stopped = self._stopped_mid_epoch
+        self._save(trainer, stopped[0] if stopped else loop_state.between_epochs(trainer))
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Save at a signal that did not come through here.
+        """Save after a signal that ended the fit inside a step.
 
-        It went to the whole group, and ended the loader's workers before the step was over. With
-        several ranks, the others may not be there to save: their workers are told not to end.
+        The signal went to the whole process group and ended the workers of the data loader before
+        the step was over. With several ranks, the others may not be there to save; there, workers
+        ignore the signal.
         """
         if self.requested_signal is None and not isinstance(exception, SIGTERMException):
             return
         if trainer.world_size > 1:
             return
-        place = loop_state.after_exception(trainer)
-        if place is not None and not isinstance(exception, StopRequested):
-            self._save(trainer, place)
+        position = loop_state.after_exception(trainer)
+        if position is not None and not isinstance(exception, StopRequested):
+            self._save(trainer, position)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add what Lightning leaves out, to the checkpoints that are saved here."""
-        place = self._position_to_save
-        if place is None:
+        """Add what Lightning leaves out to the checkpoints that this callback saves."""
+        position = self._position_to_save
+        if position is None:
             return
         fit_loop = checkpoint["loops"]["fit_loop"]
-        loop_state.rewrite_loop_counters(fit_loop, place, int(trainer.num_training_batches))
-        checkpoint["epoch"] = place.epochs if place.batches else place.epochs - 1
-        checkpoint[RESUME_KEY] = (
-            self._stopped_mid_epoch[1]
-            if self._stopped_mid_epoch
-            else self._resume_state(trainer, place)
-        )
+        loop_state.rewrite_loop_counters(fit_loop, position, int(trainer.num_training_batches))
+        checkpoint["epoch"] = position.epochs if position.batches else position.epochs - 1
+        stopped = self._stopped_mid_epoch
+        checkpoint[RESUME_KEY] = stopped[1] if stopped else self._resume_state(trainer, position)
 
-    def _resume_state(self, trainer: Trainer, place: LoopPosition) -> dict[str, Any]:
-        draws = self._random_state_before_validation if place.validating else None
+    def _resume_state(self, trainer: Trainer, position: LoopPosition) -> dict[str, Any]:
+        draws = self._random_state_before_validation if position.validating else None
         return {
-            "batches": place.batches,
-            "validating": place.validating,
+            "batches": position.batches,
+            "validating": position.validating,
             "random": collectives.all_gather(draws or random_state()),
-            "sums": loop_state.running_means(trainer) if place.batches else {},
+            "sums": loop_state.running_means(trainer) if position.batches else {},
             "watched": loop_state.callback_metrics(trainer),
             "logged_steps": loop_state.logger_step(trainer),
             "loggers": {
@@ -226,42 +217,71 @@ class LastCheckpoint(Callback):
         loop_state.restore_logger_step(trainer, int(loaded["logged_steps"]))
         loop_state.restore_callback_metrics(trainer, loaded["watched"])
         loop_state.restore_running_means(trainer, loaded["sums"])
-        draws = loaded["random"]
-        # A single state is that of a version that knew one process.
-        states = draws if isinstance(draws, list) else [draws]
+        states = loaded["random"]
         if len(states) == trainer.world_size:
             restore_random_state(states[trainer.global_rank])
         else:
             log.warning(
-                f"this run goes on with {trainer.world_size} processes and had {len(states)}: "
+                f"this run resumes with {trainer.world_size} processes and had {len(states)}: "
                 "samples and weights are those that it would have had, dropout draws anew"
             )
 
-    def _save(self, trainer: Trainer, place: LoopPosition) -> None:
-        if place == self._saved_position:
+    def _save(self, trainer: Trainer, position: LoopPosition) -> None:
+        if position == self._saved_position:
             return
-        if place.validating:
+        if position.validating:
             # Validation runs on the averaged weights, which are swapped in for the time.
             for averaging in find_callbacks(trainer, WeightAveraging):
                 averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
-        self._position_to_save = place
+        self._position_to_save = position
         try:
             trainer.save_checkpoint(self._path)
         finally:
             self._position_to_save = None
-        self._saved_position, self._saved_step = place, trainer.global_step
+        self._saved_position, self._saved_step = position, trainer.global_step
 
-    def _stop_if_requested(self, trainer: Trainer, place: LoopPosition) -> None:
-        # Whichever rank was told, all end between the same two steps.
+    def _stop_if_requested(self, trainer: Trainer, position: LoopPosition) -> None:
+        # Whichever rank received the signal, all end between the same two steps.
         requested = collectives.all_reduce_max(
             self.requested_signal or 0, trainer.strategy.root_device
         )
         if requested:
             self.requested_signal = requested
-            self._save(trainer, place)
+            self._save(trainer, position)
             raise StopRequested(requested)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested_signal == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.requested_signal = number
+
+
+def rebase_checkpoint_paths(trainer: Trainer, checkpoint: dict[str, Any], folder: Path) -> None:
+    """Make the paths in a checkpoint those of its present folder, in place.
+
+    Lightning keeps whole paths and forgets the best score where the folder is another. The next
+    checkpoint would then replace the best one, however much worse it is.
+
+    Args:
+        trainer: The trainer whose callbacks are about to load their state.
+        checkpoint: The checkpoint from which the run resumes.
+        folder: The folder in which this run keeps its checkpoints.
+    """
+    for callback in find_callbacks(trainer, ModelCheckpoint):
+        state = checkpoint.get("callbacks", {}).get(callback.state_key)
+        if state is None or Path(callback.dirpath or "").resolve() != folder.resolve():
+            continue
+        former = Path(str(state["dirpath"]))
+        moved = {key: _rebase_path(str(state[key]), former, folder) for key in _PATH_KEYS}
+        # Where only the last checkpoint was copied there is no best one to keep.
+        if moved["best_model_path"] and not Path(moved["best_model_path"]).is_file():
+            continue
+        best = {
+            _rebase_path(path, former, folder): score
+            for path, score in state["best_k_models"].items()
+        }
+        state |= {**moved, "best_k_models": best, "dirpath": callback.dirpath}
+
+
+def _rebase_path(path: str, former: Path, folder: Path) -> str:
+    return str(folder.resolve() / Path(path).name) if Path(path).parent == former else path

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from outtake.core.labels import LabelSpace
-from outtake.training.artifact_names import artifact_stem, validation_title
-from outtake.training.callbacks.data_tables import AugmentedSamples, ValidationTables
+from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter, ValidationTables
+from outtake.training.callbacks.data_pictures import AugmentedSamples
 from outtake.training.callbacks.hard_examples import HardExamples
-from outtake.training.callbacks.nan_guard import ConfusionMatrixWriter
-from outtake.training.callbacks.throughput import ValidationImages
+from outtake.training.callbacks.validation_images import ValidationImages
 from outtake.training.media import Overlay, Picture, Table, log_media
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import artifact_stem, validation_title
 
 LABELS = LabelSpace.from_names(["road", "car", "sky"], [(90, 60, 90), (0, 0, 200), (120, 180, 230)])
 

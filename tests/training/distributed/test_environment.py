@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from outtake.config.compose import compose
+from outtake.config.instantiate import resolve_config
 from outtake.config.resume_config import check_same_run
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
 from outtake.programs.command_line import explain_error
@@ -89,7 +90,7 @@ def test_the_environment_tells_how_many_processes_there_are(
     rank: int,
 ) -> None:
     put(monkeypatch, environment)
-    world = check_devices(composed("trainer=ddp"))
+    world = check_devices(resolve_config(composed("trainer=ddp")))
     assert (world.launcher, world.processes_per_node, world.nodes) == (starter, processes, nodes)
     assert global_rank() == rank
 
@@ -139,7 +140,7 @@ def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: st
     overrides, environment, said = BAD[case]
     put(monkeypatch, environment)
     with pytest.raises(OuttakeError) as caught:
-        check_devices(composed(*overrides))
+        check_devices(resolve_config(composed(*overrides)))
     line = explain_error(caught.value)
     assert said in line and "\n" not in line and caught.value.exit_code == 2
 
@@ -147,7 +148,7 @@ def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: st
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_devices_that_are_not_there_are_refused() -> None:
     with pytest.raises(DeviceError, match="no CUDA device"):
-        check_devices(compose("train", ["trainer=ddp", "trainer.accelerator=gpu"]))
+        check_devices(resolve_config(compose("train", ["trainer=ddp", "trainer.accelerator=gpu"])))
 
 
 def test_a_call_of_train_is_one_process(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
@@ -160,13 +161,13 @@ def test_a_call_of_train_is_one_process(runs: ModuleType, pairs: Path, tmp_path:
 def test_a_multirun_may_have_several_processes_only_if_its_launcher_starts_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    several = composed("trainer=ddp", "trainer.devices=2")
+    several = resolve_config(composed("trainer=ddp", "trainer.devices=2").trainer)
     with pytest.raises(ConfigError, match="submitit_slurm"):
         check_multirun_devices(several)
     put(monkeypatch, SUBMITIT)
     check_multirun_devices(several)
     with pytest.raises(ConfigError, match="one device a job"):
-        check_multirun_devices(composed("trainer.devices=2"))
+        check_multirun_devices(resolve_config(composed("trainer.devices=2").trainer))
 
 
 def test_scoring_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ def test_the_sums_give_what_torch_gives(
     # A group of one that sums: the layer takes the way that it takes among several.
     monkeypatch.setattr("outtake.training.distributed.sync_batchnorm.world_size", lambda: 2)
     monkeypatch.setattr(
-        "outtake.training.distributed.sync_batchnorm.sum_over_ranks", lambda values: values
+        "outtake.training.distributed.sync_batchnorm.all_reduce_sum_with_gradient",
+        lambda values: values,
     )
     torch.manual_seed(1)
     plain = nn.BatchNorm2d(3, momentum=momentum).double()
@@ -63,7 +64,8 @@ def test_the_sums_give_what_torch_gives(
 def test_half_precision_goes_in_and_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outtake.training.distributed.sync_batchnorm.world_size", lambda: 2)
     monkeypatch.setattr(
-        "outtake.training.distributed.sync_batchnorm.sum_over_ranks", lambda values: values
+        "outtake.training.distributed.sync_batchnorm.all_reduce_sum_with_gradient",
+        lambda values: values,
     )
     layer = SyncBatchNormPlugin(on_gpu=False).apply(nn.Sequential(nn.BatchNorm2d(3)))[0]
     assert layer(torch.randn(2, 3, 4, 4).bfloat16()).dtype == torch.bfloat16

@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
-from outtake.training.find_callbacks import find_callbacks
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_callbacks
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The moving average of the weights, on the device that they are on."""
+"""An exponential moving average of the weights, on the device of the weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 
 
 class ExponentialMovingAverage(EMAWeightAveraging):
-    """Lightning's moving average, which stays on the CPU when the network is moved to a GPU.
+    """Lightning's moving average, made to follow the network to its device.
 
-    It is made before the network is moved, and would copy every weight to the host in every step.
+    Lightning makes the average before the network is moved to a GPU. It stays on the CPU, and every
+    step copies every weight to the host.
 
     Args:
-        decay: what remains of the average in a step.
-        device: where to keep it instead, such as ``cpu`` where the GPU's memory is short.
-        options: anything else that Lightning's callback takes.
+        decay: The share of the average that remains in a step.
+        device: The device of the average instead, as ``cpu`` where the memory of the GPU is short.
+        options: Anything else that Lightning's callback takes.
     """
 
     def __init__(
@@ -25,12 +26,7 @@ class ExponentialMovingAverage(EMAWeightAveraging):
     ) -> None:
         super().__init__(device=device, decay=decay, **options)
 
-    @property
-    def state_key(self) -> str:
-        """The name in a checkpoint: that of Lightning's, whose checkpoints can be gone on with."""
-        return EMAWeightAveraging.__qualname__
-
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Follow the network to its device, after a checkpoint's average was loaded."""
+        """Move the average to the device of the network, after that of a checkpoint was loaded."""
         if self._average_model is not None and self._device is None:
             self._average_model.to(pl_module.device)

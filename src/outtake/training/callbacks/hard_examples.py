@@ -12,11 +12,11 @@ from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import draw_contact_sheet
 from outtake.evaluation.confusion_matrix import per_image_confusion, tp_true_pred_counts
 from outtake.evaluation.metrics import score_counts
-from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.collectives import all_gather
 from outtake.training.media import Picture, log_media
 from outtake.training.sample_view import SampleView, sample_view
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import artifact_stem, validation_title
 
 _MAX_NAME_CHARS = 28
 _CELL_WIDTH_PX = 220

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +11,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from outtake.core.files import write_json
 from outtake.core.types import Batch
-from outtake.training.artifact_names import artifact_stem
 from outtake.training.collectives import all_gather, all_reduce_max
 from outtake.training.task import SegmentationTask
 
@@ -118,31 +115,6 @@ class NanGuard(Callback):
     def _error(self, module: LightningModule, what: str) -> Exception:
         assert isinstance(module, SegmentationTask)
         return module.nan_error(what, self.batch_samples(), self._split)
-
-
-class ConfusionMatrixWriter(Callback):
-    """Write the confusion matrix of every validation, from which every score of it follows.
-
-    Args:
-        folder: of ``val_epoch_NNNN.json``, or ``val_epoch_NNNN_step_NNNNNN.json`` where an epoch
-            has several; a run that goes on writes the same files again.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write one file."""
-        if not trainer.is_global_zero or trainer.sanity_checking:
-            return
-        assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None
-        record = {
-            "epoch": trainer.current_epoch,
-            "step": trainer.global_step,
-            "classes": list(pl_module.labels.names),
-            "confusion": pl_module.last_confusion.tolist(),
-        }
-        write_json(self._folder / f"val_{artifact_stem(trainer)}.json", record)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

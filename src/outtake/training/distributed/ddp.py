@@ -35,7 +35,7 @@ class DDP(DDPStrategy):
         find_unused_parameters: look for weights without a gradient in every step instead.
     """
 
-    def __init__(self, *, timeout_s: float, find_unused_parameters: bool) -> None:
+    def __init__(self, *, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> None:
         super().__init__(
             timeout=timedelta(seconds=timeout_s), find_unused_parameters=find_unused_parameters
         )

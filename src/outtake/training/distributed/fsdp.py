@@ -46,7 +46,7 @@ class FSDP(ModelParallelStrategy):
             after; smaller ones go with the block that they are in.
     """
 
-    def __init__(self, *, timeout_s: float, min_parameters: int) -> None:
+    def __init__(self, *, timeout_s: float = 600.0, min_parameters: int = 1_000_000) -> None:
         super().__init__(save_distributed_checkpoint=False, timeout=timedelta(seconds=timeout_s))
         self._min_parameters = min_parameters
 

@@ -1,9 +1,9 @@
-"""The processes of a run on one machine: each is this program with the same command line.
+"""Starting the ranks of a run on one machine: each is this program with the same command line.
 
-This process trains nothing: it passes signals on, and ends the others when one has died. So every
-way in which a run ends has its exit code, as it has with one process. (Lightning's launcher makes
-the first rank the parent, and kills it as soon as another has ended with a code of its own, be it
-in the middle of the checkpoint that both stopped for.)
+The launching process trains nothing: it forwards signals, and ends the other ranks when one has
+died. So a run with several processes ends with the same exit codes as a run with one. (Lightning's
+launcher makes the first rank the parent, and kills it as soon as another has ended with a code of
+its own, even in the middle of the checkpoint for which both have stopped.)
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,21 +23,22 @@ from types import FrameType
 from typing import IO
 
 from outtake.core.errors import RankLostError
+from outtake.core.signals import handle_signals
 from outtake.training.distributed.environment import LAUNCHED_RANKS
 
 RUN_DIR_VARIABLE = "OUTTAKE_RUN_DIR"
 _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 _POLL_S = 0.05
-# After the first has ended: the others see it within a step, or wait for it in vain.
+# After the first rank has failed: the others notice within a step, or wait for it in vain.
 _GRACE_PERIOD_S = 15.0
 _STDERR_TAIL_BYTES = 4000
 
 
 class RankStoppedBySignal(Exception):
-    """A signal that was passed on ended a process that was not ready to act on it.
+    """A forwarded signal ended a rank that was not ready to act on it.
 
     Attributes:
-        signal_number: which.
+        signal_number: The number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -48,7 +48,7 @@ class RankStoppedBySignal(Exception):
 
 @dataclass
 class _RankProcess:
-    """One process; what the ranks after the first say is kept, since the first says the same."""
+    """One process; ``stderr`` is kept of the ranks after the first, which would print the same."""
 
     number: int
     process: subprocess.Popen[bytes]
@@ -59,26 +59,26 @@ def launch_ranks(count: int, run_dir: Path) -> int:
     """Run this program in several processes until all have ended.
 
     Args:
-        count: of processes.
-        run_dir: the run folder, which they could not agree on if its name is a time.
+        count: The number of processes.
+        run_dir: The run folder, on which they could not agree if its name is a time.
 
     Returns:
-        The exit code: of the first rank, or of the one on which the others ended.
+        The exit code of the first rank, or of the rank that made the others end.
 
     Raises:
-        RankLostError: one was killed.
-        RankStoppedBySignal: a signal came before they were ready for it; nothing was done yet.
+        RankLostError: A rank was killed.
+        RankStoppedBySignal: A signal came before the ranks were ready for it; nothing was done yet.
     """
     ranks: list[_RankProcess] = []
-    passed_on: list[int] = []
-    with _forward_signals(ranks, passed_on):
+    forwarded: list[int] = []
+    with _forward_signals(ranks, forwarded):
         try:
             port = _free_port()
             for number in range(count):
-                if passed_on:
-                    raise RankStoppedBySignal(passed_on[0])
+                if forwarded:
+                    raise RankStoppedBySignal(forwarded[0])
                 ranks.append(_start_rank(number, count, port, run_dir))
-            return _wait_for_ranks(ranks, passed_on)
+            return _wait_for_ranks(ranks, forwarded)
         finally:
             for rank in ranks:
                 with contextlib.suppress(ProcessLookupError):
@@ -116,37 +116,43 @@ def _start_rank(number: int, count: int, port: int, run_dir: Path) -> _RankProce
 
 
 def _wait_for_ranks(ranks: Sequence[_RankProcess], forwarded: Sequence[int]) -> int:
-    first: _RankProcess | None = None
+    first_ended = _wait_until_all_ended(ranks)
+    codes = [int(rank.process.returncode) for rank in ranks]
+    if not any(codes):
+        return 0
+    # Prefer the rank that failed first over ranks that only report a lost peer.
+    failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
+    causes = [rank for rank in failed if rank.process.returncode != RankLostError.exit_code]
+    candidates = causes or failed
+    cause = first_ended if first_ended in candidates else candidates[0]
+    code = codes[cause.number]
+    if -code in forwarded:
+        raise RankStoppedBySignal(-code)
+    if codes[0] != code:
+        _print_stderr_tail(cause)
+    if code < 0:
+        raise RankLostError(
+            f"process {cause.number} of {len(ranks)} was ended by {signal.Signals(-code).name}, "
+            "and the others with it"
+        )
+    if code == RankLostError.exit_code:
+        raise RankLostError("the processes of this run did not answer each other any more")
+    return code
+
+
+def _wait_until_all_ended(ranks: Sequence[_RankProcess]) -> _RankProcess | None:
+    """Return the rank that failed first; the others are killed after a period of grace."""
+    first_ended: _RankProcess | None = None
     until_s = 0.0
     while any(rank.process.poll() is None for rank in ranks):
-        if first is None:
-            first = next((rank for rank in ranks if rank.process.poll()), None)
+        if first_ended is None:
+            first_ended = next((rank for rank in ranks if rank.process.poll()), None)
             until_s = time.monotonic() + _GRACE_PERIOD_S
         elif time.monotonic() > until_s:
             for rank in ranks:
                 rank.process.kill()
         time.sleep(_POLL_S)
-    codes = [int(rank.process.returncode) for rank in ranks]
-    first = first or next((rank for rank in ranks if rank.process.returncode), None)
-    if first is None:
-        return 0
-    # One that only says that another is gone is not the one to be asked.
-    lost = RankLostError.exit_code
-    told = [rank for rank in ranks if rank.process.returncode not in (0, lost)]
-    first = first if first in told or not told else told[0]
-    code = int(first.process.returncode)
-    if -code in forwarded:
-        raise RankStoppedBySignal(-code)
-    if codes[0] != code:
-        _print_stderr_tail(first)
-    if code < 0:
-        raise RankLostError(
-            f"process {first.number} of {len(ranks)} was ended by {signal.Signals(-code).name}, "
-            "and the others with it"
-        )
-    if code == lost:
-        raise RankLostError("the processes of this run did not answer each other any more")
-    return code
+    return first_ended
 
 
 def _print_stderr_tail(rank: _RankProcess) -> None:
@@ -159,21 +165,14 @@ def _print_stderr_tail(rank: _RankProcess) -> None:
 
 @contextlib.contextmanager
 def _forward_signals(ranks: list[_RankProcess], forwarded: list[int]) -> Iterator[None]:
-    def pass_on(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         forwarded.append(number)
         for rank in ranks:
             with contextlib.suppress(ProcessLookupError):
                 rank.process.send_signal(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handle_signals(dict.fromkeys(_FORWARDED_SIGNALS, forward)):
         yield
-        return
-    former = {number: signal.signal(number, pass_on) for number in _FORWARDED_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _free_port() -> int:

@@ -1,9 +1,9 @@
-"""A job that its cluster takes away: saved between two steps, and asked to be run again.
+"""Jobs that a cluster preempts: saved between two steps, and asked to run again.
 
-Two ways lead here. SLURM sends SIGUSR1 where the job asked for it (``--signal=USR1@90``): the job
-is requeued by ``scontrol``. submitit has put a handler of its own on a signal, which writes down
-what shall run again and ends the process in the middle of whatever it does: it is called, but only
-when the checkpoint is there. What runs again is the same command; ``resume=auto`` makes it go on.
+There are two ways. SLURM sends SIGUSR1 where the job asked for it (``--signal=USR1@90``), and the
+job is requeued by ``scontrol``. submitit has set a handler of its own, which writes down what must
+run again and ends the process at any line: it is called, but only when the checkpoint is saved.
+The same command runs again; ``resume=auto`` makes it resume.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TIMEOUT_S = 60.0
 
 
 def requeue_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals by which this process may be told that it shall end and run again."""
+    """Return the signals that ask this process to end and its job to run again."""
     slurm = (signal.SIGUSR1,) if "SLURM_JOB_ID" in os.environ else ()
     return tuple(
         number
@@ -31,16 +31,16 @@ def requeue_signals() -> tuple[signal.Signals, ...]:
 
 
 def is_requeue_signal(number: int) -> bool:
-    """Tell whether a signal asks for the job to be run again."""
+    """Return whether a signal asks for the job to run again."""
     return number in _REQUEUE_SIGNALS
 
 
 def requeue_job(number: int, handler: Any) -> None:
-    """Ask for this job to be run again; the first rank does.
+    """Ask for this job to run again; only the first rank does.
 
     Args:
-        number: the signal.
-        handler: what was to be called at it before the run took it over.
+        number: The number of the signal.
+        handler: The handler of the signal from before the run set its own.
     """
     if _is_launcher_handler(handler):
         handler(number, None)
@@ -71,5 +71,5 @@ def _scontrol_requeue() -> None:
 
 
 def _is_launcher_handler(handler: Any) -> bool:
-    # Not that of faulthandler and the like, which signal.getsignal does not know.
+    # Handlers that were not set from Python, as those of faulthandler, are None.
     return callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What is drawn of a run's data and scores: each once, or once a validation."""
+"""What the network is given: augmented samples, and how frequent the classes are."""
 
 from __future__ import annotations
 
@@ -10,43 +10,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.core.types import Batch, Frame
 from outtake.core.validate import check_number
 from outtake.data.datamodule import DataModule
-from outtake.drawing.charts import draw_bar_chart, draw_confusion_matrix
+from outtake.drawing.charts import draw_bar_chart
 from outtake.drawing.label_pictures import draw_contact_sheet, overlay_labels
-from outtake.evaluation.metrics import class_metrics, scores
-from outtake.training.artifact_names import artifact_stem, validation_title
 from outtake.training.media import Picture, Table, log_media
 from outtake.training.sample_view import to_rgb
 from outtake.training.task import SegmentationTask
-
-
-class ValidationTables(Callback):
-    """Show the confusion matrix of every validation, and the scores of each class."""
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show a picture and two tables."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None
-        confusion, names = pl_module.last_confusion, pl_module.labels.names
-        title = f"Share of each class's pixels, per cent, {validation_title(trainer)}"
-        chart = draw_confusion_matrix(confusion, names, title)
-        log_media(
-            trainer, Picture("val/confusion", f"confusion_{artifact_stem(trainer)}.png", chart)
-        )
-        cells = [
-            (truth, predicted, int(confusion[row, column]))
-            for row, truth in enumerate(names)
-            for column, predicted in enumerate(names)
-        ]
-        columns = ("truth", "prediction", "pixels")
-        log_media(trainer, Table("val/confusion_matrix", columns, cells, chart="matrix"))
-        scored = scores(confusion, names)
-        kinds = [metric.key for metric in class_metrics()]
-        rows = [
-            (name, *(_none_if_nan(scored[kind][name]) for kind in kinds), int(pixels))
-            for name, pixels in zip(names, confusion.sum(1), strict=True)
-        ]
-        log_media(trainer, Table("val/classes", ("class", *kinds, "pixels"), rows))
 
 
 class AugmentedSamples(Callback):
@@ -100,7 +68,3 @@ class ClassFrequencies(Callback):
         log_media(trainer, Picture("data/class_frequencies", "class_frequencies.png", chart))
         rows = list(zip(labels.names, *shares.values(), strict=True))
         log_media(trainer, Table("data/frequencies", ("class", *shares), rows, chart="bar"))
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else value
