@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnknownClassError
-from outtake.data.scenes import Scenes
+from outtake.data.scenes import ByteCache, Scenes
 from outtake.data.source import Sample
-from outtake.data.synthetic.lru_cache import ByteCache
 from outtake.data.synthetic.rng import Rng, cosine, noise_grid, sine, splitmix64
 
 SPLITS = ("train", "val", "test")

@@ -11,9 +11,9 @@ from torch import nn
 from outtake.core.errors import ConfigError, WeightsError
 from outtake.models.encoder import make_encoder
 from outtake.models.fcn import FCN
+from outtake.models.layers import FrozenUpsample, LearnedUpsample
 from outtake.models.normalisation import Normalize
 from outtake.models.smp import SmpNet
-from outtake.models.upsample import FrozenUpsample, LearnedUpsample
 
 SIZES = [(64, 96), (45, 71), (1, 33)]
 BACKBONES = ["vgg16_bn", "resnet18", "mobilenet_v2", "efficientnet-b0", "tu-mobilenetv3_small_050"]

@@ -14,12 +14,18 @@ from outtake.data.class_file import (
     decoder_from_class_file,
     read_class_file,
 )
-from outtake.data.discover_pairs import check_root, check_split, pair_folders
+from outtake.data.discover_pairs import (
+    check_root,
+    check_split,
+    describe_layouts,
+    find_split_folders,
+    pair_folders,
+    read_csv,
+)
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.infer_classes import infer_decoder
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.source import SPLITS, Sample
-from outtake.data.split_layouts import describe_layouts, find_split_folders, read_csv
 
 CLASSES_FILE = "classes.yaml"
 

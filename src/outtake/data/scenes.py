@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, TypeVar
 
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.source import SPLITS, Sample
 from outtake.data.synthetic.clip import Scene, SceneClip
-from outtake.data.synthetic.lru_cache import ByteCache
 from outtake.data.synthetic.rng import hash_key
 from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, SceneLayout
 
@@ -153,3 +154,33 @@ def _parse_locator(locator: str) -> tuple[str, int, int]:
     if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
         raise DataRootError(f"data=scenes knows samples like 'train/0007/00012', not {locator!r}")
     return parts[0], int(parts[1]), int(parts[2])
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class ByteCache(Generic[Key, Value]):
+    """Remembers what ``make`` returned, at most ``limit_bytes`` of it, and always the latest.
+
+    Pickled, it is empty: a worker process fills its own.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Key, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
+        """Return the value of a key, made now if it is not there; ``size`` counts its bytes."""
+        if key not in self._entries:
+            value = make()
+            self._entries[key] = value, size(value)
+            self._bytes += size(value)
+            while self._bytes > self._limit_bytes and len(self._entries) > 1:
+                self._bytes -= self._entries.popitem(last=False)[1][1]
+        self._entries.move_to_end(key)
+        return self._entries[key][0]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_entries": OrderedDict(), "_bytes": 0}

@@ -20,12 +20,12 @@ from outtake.core.validate import check_number
 from outtake.data.resize import short_side_size
 from outtake.inference.export_cache import ExportCache
 from outtake.inference.int8_calibration import Int8Calibration
-from outtake.inference.labeller import Labeller
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
 from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.protocol import Backend, Network
 from outtake.inference.torch_backend import TorchBackend, TorchNetwork
+from outtake.inference.tta import Labeller
 
 log = logging.getLogger(__name__)
 

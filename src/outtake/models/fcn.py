@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
 from outtake.models.encoder import make_encoder
-from outtake.models.padding import pad_to_stride
-from outtake.models.upsample import make_upsample
+from outtake.models.layers import make_upsample, pad_to_stride
 
 UPSAMPLING = ("frozen", "learned")
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from outtake.core.errors import ConfigError
 from outtake.models.encoder import check_encoder_name, load_encoder_weights
-from outtake.models.padding import pad_to_stride
+from outtake.models.layers import pad_to_stride
 
 
 class SmpNet(nn.Module):

@@ -6,12 +6,11 @@ from math import floor
 
 import numpy as np
 
-from outtake.data.synthetic.actors import Extent
 from outtake.data.synthetic.painting import blend, pixel_coverage
 from outtake.data.synthetic.rng import Rng, cosine, sine
 from outtake.data.synthetic.scene_layout import rgb
 from outtake.data.synthetic.shapes import disc, ellipse
-from outtake.data.synthetic.sprite import Sprite
+from outtake.data.synthetic.sprite import Extent, Sprite
 
 _BALLS = (
     (rgb(230, 52, 56), rgb(250, 246, 236)),

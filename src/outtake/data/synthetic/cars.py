@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from outtake.data.synthetic.actors import Extent
 from outtake.data.synthetic.rng import Plane, Rng, cosine, sine
 from outtake.data.synthetic.scene_layout import rgb, scale_colour
 from outtake.data.synthetic.shapes import box, convex, disc, ellipse
-from outtake.data.synthetic.sprite import Sprite
+from outtake.data.synthetic.sprite import Extent, Sprite
 
 _CAR_PAINTS = (
     rgb(206, 44, 48),

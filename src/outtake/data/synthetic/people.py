@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from outtake.data.synthetic.actors import Extent
 from outtake.data.synthetic.rng import Plane, Rng, sine
 from outtake.data.synthetic.scene_layout import rgb, scale_colour
 from outtake.data.synthetic.shapes import box, capsule, convex, disc
-from outtake.data.synthetic.sprite import Sprite
+from outtake.data.synthetic.sprite import Extent, Sprite
 
 _SKINS = (rgb(250, 212, 182), rgb(226, 172, 132), rgb(176, 118, 82), rgb(116, 76, 56))
 _HAIRS = (

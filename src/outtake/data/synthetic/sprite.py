@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from outtake.data.synthetic.painting import Colours, Slices, pixel_coverage
@@ -83,3 +85,16 @@ class Silhouette(Sprite):
 
 def _crop_colour(colour: Colours | Rgb, at: Slices) -> Colours:
     return np.array(colour, np.float32) if isinstance(colour, tuple) else colour[at]
+
+
+Extent = tuple[float, float, float]  # left, right, top, in the actor's units; the ground is 0
+
+
+class Actor(Protocol):
+    """One object of a scene."""
+
+    extent: Extent
+
+    def paint(self, sprite: Sprite, travelled: float) -> None:
+        """Paint it, ``travelled`` of its own units further along than at first."""
+        ...

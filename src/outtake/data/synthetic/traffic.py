@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor
 
-from outtake.data.synthetic.actors import Actor
 from outtake.data.synthetic.balls import Ball
 from outtake.data.synthetic.cars import Car
 from outtake.data.synthetic.people import Person
 from outtake.data.synthetic.rng import Rng
 from outtake.data.synthetic.scene_layout import BALL, CAR, PERSON, ZOOM_MIN, SceneLayout
+from outtake.data.synthetic.sprite import Actor
 
 
 @dataclass(frozen=True)
