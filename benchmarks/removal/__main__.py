@@ -37,15 +37,15 @@ from benchmarks.removal.baselines import homography_median, telea, unaligned_med
 from benchmarks.removal.clips import CLIPS
 from benchmarks.removal.scores import Motion, motions, psnr, squared_error, ssim, warp_error
 from benchmarks.removal.shots import Shot
-from outtake.core.frames import MaskedFrame
-from outtake.core.types import Frame, TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
+from outtake.core.types import Frame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
 SCORED_PIXELS = 50
 QUICK_FRAMES = 24
 
-Stage = Callable[[Iterator[MaskedFrame]], Iterator[TimedFrame]]
+Stage = Callable[[Iterator[MaskedFrame]], Iterator[FilledFrame]]
 REMOVERS: dict[str, Callable[[], Stage]] = {
     "telea": lambda: telea,
     "ns": lambda: Inpaint("ns"),
@@ -75,27 +75,26 @@ class Truth:
 
 @dataclass(frozen=True)
 class Score:
-    """What one remover made of one clip; ``invented`` is NaN where it does not say."""
+    """What one remover made of one clip; ``synthesised`` is NaN where it does not say."""
 
     psnr_db: float
     ssim: float
     warp: float
-    invented: float
+    synthesised: float
     took_ms: float
 
 
 def measure(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
     """Return the score, and the frames that were made."""
     items = [shot.masked(index) for index, shot in enumerate(truth.shots)]
-    results, invented, hidden = [], 0.0, 0.0
+    results, synthesised, hidden = [], 0.0, 0.0
     begin = time.process_time()
-    for frame, item in zip(remover(iter(items)), items, strict=True):
-        results.append(frame.image)
-        facts = getattr(remover, "facts", None)
-        if facts:
-            # The pictures of origin are many: they are taken away as they come.
-            share = float(item.mask.mean())
-            invented, hidden = invented + share * facts.pop(0).synthesised, hidden + share
+    for filled in remover(iter(items)):
+        results.append(filled.frame.image)
+        if filled.statistics is not None:
+            share = float(filled.source.mask.mean())
+            synthesised += share * filled.statistics.synthesised
+            hidden += share
     took_ms = (time.process_time() - begin) * 1e3 / len(items)
     errors, similarities = [], []
     for shot, result in zip(truth.shots, results, strict=True):
@@ -103,9 +102,9 @@ def measure(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
         if scored.sum() >= SCORED_PIXELS:
             errors.append(squared_error(shot.truth, result, scored))
             similarities.append(ssim(shot.truth, result, scored))
-    made_up = invented / hidden if hidden else float("nan")
+    share = synthesised / hidden if hidden else float("nan")
     similarity = float(np.mean(similarities))
-    return Score(psnr(errors), similarity, truth.flicker(results), made_up, took_ms), results
+    return Score(psnr(errors), similarity, truth.flicker(results), share, took_ms), results
 
 
 def save_frames(folder: Path, frames: Sequence[Frame]) -> None:
@@ -119,7 +118,7 @@ def hidden_background(options: argparse.Namespace) -> None:
     """Print the table of clips and removers."""
     print(
         f"{'clip':15}{'remover':12}{'PSNR dB':>8}{'SSIM':>8}{'flicker':>9}"
-        f"{'invented':>10}{'ms/frame':>10}"
+        f"{'synthesised':>12}{'ms/frame':>10}"
     )
     for name in options.clips:
         clip = CLIPS[name]
@@ -131,10 +130,10 @@ def hidden_background(options: argparse.Namespace) -> None:
         print(f"{name:15}{'(truth)':12}{'':16}{floor:9.2f}", flush=True)
         for remover in options.removers:
             score, results = measure(truth, REMOVERS[remover]())
-            invented = "-" if np.isnan(score.invented) else f"{score.invented:.1%}"
+            synthesised = "-" if np.isnan(score.synthesised) else f"{score.synthesised:.1%}"
             print(
                 f"{name:15}{remover:12}{score.psnr_db:8.2f}{score.ssim:8.3f}{score.warp:9.2f}"
-                f"{invented:>10}{score.took_ms:10.1f}",
+                f"{synthesised:>12}{score.took_ms:10.1f}",
                 flush=True,
             )
             if options.save is not None:

@@ -10,29 +10,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import MaskedFrame, replace_image
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
+from outtake.core.types import Frame
 from outtake.removal.inpaint import Inpaint
 
 _POINTS, _SHARED, _REACH = 400, 12, 64
 
 
-def telea(clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+def telea(clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
     """OpenCV's inpainting (Telea 2004), frame by frame."""
     return Inpaint("telea")(clip)
 
 
-def unaligned_median(clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+def unaligned_median(clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
     """The median of what each pixel shows over the whole clip, as if the camera stood still."""
     items = list(clip)
     stack = np.stack([item.frame.image for item in items]).astype(np.float32)
     stack[np.stack([item.mask for item in items])] = np.nan
     median = middle_known(stack)
     for item in items:
-        yield filled(item.frame, item.mask, median)
+        yield filled(item, median)
 
 
-def homography_median(clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+def homography_median(clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
     """The plain median of all neighbours, aligned by one homography of tracked points each."""
     items = list(clip)
     followed = list(tracks(items))
@@ -50,7 +50,7 @@ def homography_median(clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
         fill = np.full(item.frame.image.shape, np.nan, np.float32)
         if seen:
             fill[rows, columns] = middle_known(np.stack(seen))
-        yield filled(item.frame, item.mask, fill)
+        yield filled(item, fill)
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def middle_known(stack: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(np.nanmedian(stack, axis=0), np.float32)
 
 
-def filled(frame: TimedFrame, mask: Mask, fill: NDArray[np.float32]) -> TimedFrame:
+def filled(item: MaskedFrame, fill: NDArray[np.float32]) -> FilledFrame:
     """Return a frame with its mask filled where the fill is no NaN, else inpainted."""
-    image = frame.image.copy()
+    image, mask = item.frame.image.copy(), item.mask
     valid = ~np.isnan(fill).any(axis=2)
     use = mask & valid
     image[use] = np.rint(fill[use]).astype(np.uint8)
     image = Inpaint("telea").fill(image, mask & ~valid)
-    return replace_image(frame, image)
+    return FilledFrame(item, replace_image(item.frame, image))

@@ -13,7 +13,7 @@ from benchmarks.removal.clips import read, read_mask
 from benchmarks.removal.scores import psnr, squared_error, ssim_window
 from benchmarks.removal.shots import HIDDEN
 from outtake.core.errors import DataRootError
-from outtake.core.frames import MaskedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 
 WIDTH, HEIGHT = 432, 240
@@ -21,7 +21,7 @@ DILATIONS = 4
 WINDOW_PX = 65
 _PICTURES = (".jpg", ".jpeg", ".png")
 
-Stage = Callable[[Iterator[MaskedFrame]], Iterator[TimedFrame]]
+Stage = Callable[[Iterator[MaskedFrame]], Iterator[FilledFrame]]
 
 
 def davis(folder: Path, removers: Mapping[str, Callable[[], Stage]], frames: int | None) -> None:
@@ -54,9 +54,9 @@ def scored(truths: list[Frame], holes: list[Mask], remover: Stage) -> Iterator[t
         shown = truth.copy()
         shown[hole] = HIDDEN
         items.append(MaskedFrame(TimedFrame(shown, t, Fraction(1, 24)), hole, number=t))
-    for frame, truth, hole in zip(remover(iter(items)), truths, holes, strict=True):
+    for filled, truth, hole in zip(remover(iter(items)), truths, holes, strict=True):
         if hole.any():
-            composite = np.where(hole[..., None], frame.image, truth)
+            composite = np.where(hole[..., None], filled.frame.image, truth)
             everything = np.ones(hole.shape, bool)
             error = squared_error(truth, composite, everything)
             yield psnr([error]), ssim_window(truth, composite, WINDOW_PX)

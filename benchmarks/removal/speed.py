@@ -19,13 +19,13 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from outtake.core.frames import MaskedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.pipeline.stage_threads import limit_library_threads
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 
-REMOVERS: dict[str, Callable[[], Callable[[Iterable[MaskedFrame]], Iterator[TimedFrame]]]] = {
+REMOVERS: dict[str, Callable[[], Callable[[Iterable[MaskedFrame]], Iterator[FilledFrame]]]] = {
     "clean_plate": CleanPlate,
     "telea": lambda: Inpaint("telea"),
 }
@@ -96,8 +96,8 @@ def main() -> None:
             wall, cpu = time.perf_counter(), time.process_time()
             if options.profile:
                 profile.enable()
-            for number, frame in enumerate(remover(items)):
-                results[number] = frame.image
+            for number, filled in enumerate(remover(items)):
+                results[number] = filled.frame.image
             profile.disable()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             errors = [

@@ -13,7 +13,7 @@ import pytest
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.core.errors import ConfigError
-from outtake.core.frames import Context, LabelledFrame, MaskedFrame, Remover
+from outtake.core.frames import LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.mask_regions import inner_ramp, split_regions
 from outtake.core.types import TimedFrame
@@ -21,6 +21,7 @@ from outtake.drawing.label_pictures import save_png
 from outtake.removal.alpha import Alpha
 from outtake.removal.effects import Blur, Pixelate, Solid
 from outtake.removal.inpaint import Inpaint
+from outtake.removal.protocol import Context, Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.removal.views import Overlay
 from tests.removal import networks
@@ -102,7 +103,10 @@ def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
     mask = masks(*size)[kind]
     inputs = [masked(picture(*size), mask, pts, deep=deep) for pts in (0, 100, 333)]
     before = [(item.frame.image.copy(), item.mask.copy()) for item in inputs]
-    frames = list(remover(iter(inputs)))
+    results = list(remover(iter(inputs)))
+    frames = [filled.frame for filled in results]
+    for filled, item in zip(results, inputs, strict=True):
+        assert filled.source.frame is item.frame and filled.source.mask is item.mask
     assert [(frame.pts, frame.time_base) for frame in frames] == [
         (pts, TIME_BASE) for pts in (0, 100, 333)
     ]
@@ -129,11 +133,32 @@ def test_frames_that_are_not_wanted_come_out_in_their_place(name, build):
         masked(picture(24, 32), masks(24, 32)["region"], 512 * n, number=n, wanted=30 <= n < 32)
         for n in numbers
     ]
-    frames = list(remover(iter(clip)))
-    assert [frame.pts for frame in frames] == [512 * n for n in numbers]
-    assert {frame.image.shape for frame in frames} == {shape(remover, name, 24, 32)}
-    facts = getattr(remover, "facts", None)
-    assert facts is None or len(facts) == len(numbers)
+    results = list(remover(iter(clip)))
+    assert [filled.frame.pts for filled in results] == [512 * n for n in numbers]
+    assert [filled.source.is_output for filled in results] == [30 <= n < 32 for n in numbers]
+    assert {filled.frame.image.shape for filled in results} == {shape(remover, name, 24, 32)}
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_statistics_describe_the_whole_hole_or_are_missing(name, build):
+    hole = masks(24, 32)["region"]
+    clip = [masked(picture(24, 32), hole, t, number=t) for t in range(3)]
+    for filled in build(name)(iter(clip)):
+        statistics = filled.statistics
+        if statistics is not None:
+            shares = statistics.observed + statistics.propagated + statistics.synthesised
+            assert shares == pytest.approx(1)
+            assert np.array_equal(statistics.origin > 0, hole)
+
+
+@pytest.mark.parametrize("name", REMOVERS)
+def test_a_remover_states_what_it_depends_on(name, build):
+    remover = build(name)
+    reads_a_file = name in ("replace", "torchscript", "onnx")
+    assert [path.is_file() for path in remover.files()] == [True] * reads_a_file
+    has_network = name in ("torchscript", "onnx")
+    assert remover.device == ("cpu" if has_network else None)
+    assert bool(remover.notes) == has_network
 
 
 @pytest.mark.parametrize("name", REMOVERS)
@@ -146,8 +171,8 @@ def test_a_remover_remembers_nothing_of_an_earlier_clip(name, build):
     remover = build(name)
     first, *_ = [list(remover(iter(clip(seed)))) for seed in (0, 1)]
     again = remover(iter(clip(0)))
-    for frame, wanted in zip(again, first, strict=True):
-        assert np.array_equal(frame.image, wanted.image)
+    for filled, wanted in zip(again, first, strict=True):
+        assert np.array_equal(filled.frame.image, wanted.frame.image)
 
 
 @pytest.mark.parametrize("name", REMOVERS)
@@ -163,8 +188,8 @@ def test_a_segment_with_its_context_is_like_the_whole_clip(name, build):
         for item in clip
         if first - context.before <= item.number < last + context.after
     ]
-    whole = {frame.pts: frame.image for frame in remover(iter(clip))}
-    made = {frame.pts: frame.image for frame in remover(iter(segment))}
+    whole = {filled.frame.pts: filled.frame.image for filled in remover(iter(clip))}
+    made = {filled.frame.pts: filled.frame.image for filled in remover(iter(segment))}
     for t in range(first, last):
         if context == Context():
             assert np.array_equal(made[40 * t], whole[40 * t])
@@ -181,8 +206,8 @@ def test_a_remover_takes_views_and_read_only_frames(name, build):
     assert not view.flags.c_contiguous
     view.flags.writeable = False
     mask = np.asfortranarray(masks(*view.shape[:2])["region"])
-    solid = next(build(name)([masked(view, mask)])).image
-    copy = next(build(name)([masked(view.copy(), mask.copy())])).image
+    solid = next(build(name)([masked(view, mask)])).frame.image
+    copy = next(build(name)([masked(view.copy(), mask.copy())])).frame.image
     assert np.array_equal(solid, copy)
 
 
@@ -208,7 +233,7 @@ def test_what_was_masked_is_gone(name, build):
     mask[20:40, 30:50] = True
     stripes = np.indices((60, 80)).sum(0) % 2 == 0
     image[mask & stripes] = 255
-    left = next(build(name)([masked(image, mask)])).image[mask].astype(int)
+    left = next(build(name)([masked(image, mask)])).frame.image[mask].astype(int)
     assert left.std() < 0.4 * image[mask].std()
 
 
@@ -217,7 +242,7 @@ def test_inpaint_continues_the_surroundings():
     mask = masks(60, 80)["region"]
     for method in ("telea", "ns"):
         filled = next(Inpaint(method)([masked(np.where(mask[..., None], 255, ramp), mask)]))
-        assert np.abs(filled.image[mask].astype(int) - ramp[mask]).mean() < 8
+        assert np.abs(filled.frame.image[mask].astype(int) - ramp[mask]).mean() < 8
 
 
 def test_filling_regions_one_by_one_is_like_filling_them_at_once():

@@ -16,6 +16,7 @@ from outtake.core.errors import ConfigError, DeviceError
 from outtake.pipeline import ray_workers
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
 from outtake.programs import infer_video as app
+from outtake.removal.effects import Solid
 from tests.pipeline.square import frames, square_parts, write_scene
 
 
@@ -90,13 +91,13 @@ def run(folder: Path, *overrides: str) -> Path:
     return app.infer_video(compose("infer_video", asked))[0]
 
 
-def test_masks_of_ones_own_ask_for_no_gpu(tmp_path, play, gpus_here):
+def test_masks_of_ones_own_ask_for_no_gpu(tmp_path, fake_ray, gpus_here):
     write_scene(tmp_path)
-    ray = play({"CPU": 4.0})
+    ray = fake_ray({"CPU": 4.0})
     target = run(tmp_path, f"masks={tmp_path / 'masks.mkv'}")
     assert len(frames(target)) == 8 and ray.ended
-    assert ray.asked["num_gpus"] == 0 and ray.asked["num_cpus"] == 2
-    assert {plain["device"] for plain in ray.told} == {"cpu"}
+    assert ray.requested["num_gpus"] == 0 and ray.requested["num_cpus"] == 2
+    assert {plain["device"] for plain in ray.received} == {"cpu"}
 
 
 @pytest.fixture
@@ -107,33 +108,33 @@ def labelled(tmp_path, monkeypatch) -> Path:
     return write_scene(tmp_path)
 
 
-def test_a_cluster_without_a_gpu_is_one_line_and_no_endless_wait(labelled, play, gpus_here):
-    ray = play({"CPU": 8.0}, {"CPU": 8.0})
+def test_a_cluster_without_a_gpu_is_one_line_and_no_endless_wait(labelled, fake_ray, gpus_here):
+    ray = fake_ray({"CPU": 8.0}, {"CPU": 8.0})
     with pytest.raises(
         DeviceError, match="no machine of the Ray cluster has a GPU; set device=cpu"
     ):
         run(labelled, "backend=torch")
-    assert ray.ended and not ray.told
+    assert ray.ended and not ray.received
     assert not list(labelled.glob("out*"))
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
-def test_a_worker_is_told_of_the_only_gpu_that_it_sees(labelled, play, gpus_here, device, caplog):
-    ray = play({"CPU": 6.0, "GPU": 1.0}, {"CPU": 32.0})
+def test_a_worker_gets_the_only_gpu_that_it_sees(labelled, fake_ray, gpus_here, device, caplog):
+    ray = fake_ray({"CPU": 6.0, "GPU": 1.0}, {"CPU": 32.0})
     assert len(frames(run(labelled, "backend=torch", f"device={device}"))) == 8
-    assert ray.asked["num_gpus"] == 1 and ray.asked["num_cpus"] == 6
-    assert {plain["device"] for plain in ray.told} == {"cuda"}
+    assert ray.requested["num_gpus"] == 1 and ray.requested["num_cpus"] == 6
+    assert {plain["device"] for plain in ray.received} == {"cuda"}
     assert "workers=2: each gets a GPU of its own, so 1 of them work at once" in caplog.text
 
 
-def test_sigterm_stays_the_callers(labelled, play):
-    ray, seen = play({"CPU": 2.0}), []
+def test_sigterm_stays_the_callers(labelled, fake_ray):
+    ray, seen = fake_ray({"CPU": 2.0}), []
     wait = ray.wait
     ray.wait = lambda *a, **k: (seen.append(signal.getsignal(signal.SIGTERM)), wait(*a, **k))[1]
     before = signal.getsignal(signal.SIGTERM)
     run(labelled, "backend=torch", "device=cpu")
     assert signal.getsignal(signal.SIGTERM) is before
-    assert all("terminable" in handler.__qualname__ for handler in seen) and seen
+    assert all("sigterm_as_interrupt" in handler.__qualname__ for handler in seen) and seen
 
 
 @pytest.mark.parametrize(
@@ -150,35 +151,41 @@ def test_sigterm_stays_the_callers(labelled, play):
 )
 def test_a_gpu_is_asked_for_only_if_the_network_uses_one(gpus_here, overrides, uses, device):
     plain = config(*overrides)
-    assert uses_cuda(plain) is uses
-    assert worker_config(plain)["device"] == device
+    assert uses_cuda(plain, Solid()) is uses
+    assert worker_config(plain, None)["device"] == device
 
 
-@pytest.mark.parametrize(
-    ("overrides", "uses", "told"),
-    [
-        (["remover=torchscript"], True, "cuda"),
-        (["remover=torchscript", "remover.device=cpu"], False, "cpu"),
-        (["remover=torchscript", "remover.device=cuda"], True, "cuda"),
-        (["remover=onnx"], False, "cpu"),  # the one that is installed is for the CPU
-        (["remover=solid"], False, None),
-    ],
-)
-def test_a_remover_of_ones_own_may_use_a_gpu_too(gpus_here, monkeypatch, overrides, uses, told):
-    monkeypatch.setattr("outtake.pipeline.ray_resources._onnx_has_cuda", lambda: False)
-    plain = config("masks=x", *([] if told is None else ["remover.path=x"]), *overrides)
-    assert uses_cuda(plain) is uses
-    assert worker_config(plain)["remover"].get("device") == told
+class OnDevice(Solid):
+    """A remover whose network runs somewhere."""
+
+    def __init__(self, device: str | None) -> None:
+        super().__init__()
+        self.device = device
 
 
-def test_what_is_inside_another_remover_counts(gpus_here, monkeypatch):
-    filler = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, path: x}"
-    plain = config("masks=x", filler)
-    assert uses_cuda(plain)
-    assert worker_config(plain)["remover"]["filler"]["device"] == "cuda"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert not uses_cuda(plain)
-    assert worker_config(plain)["remover"]["filler"]["device"] == "cpu"
+@pytest.mark.parametrize("device", ["cuda", "cpu", None])
+def test_a_remover_of_ones_own_may_use_a_gpu_too(device):
+    assert uses_cuda(config("masks=x"), OnDevice(device)) is (device == "cuda")
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_worker_gets_the_device_that_auto_is_here(device):
+    inside = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, device: auto}"
+    for plain, *keys in (
+        (config("masks=x", "remover=torchscript", "remover.path=x"), "remover"),
+        (config("masks=x", inside), "remover", "filler"),
+    ):
+        found = worker_config(plain, device)
+        for key in keys:
+            found = found[key]
+        assert found["device"] == device
+
+
+def test_a_worker_whose_remover_runs_elsewhere_is_one_line(labelled, monkeypatch):
+    plain = config("remover=solid", f"output={labelled / 'out.mkv'}")
+    monkeypatch.setattr(ray_workers, "build_remover", lambda config: OnDevice("cpu"))
+    with pytest.raises(DeviceError, match="on cpu on a worker and on cuda where the job"):
+        ray_workers.run_range(plain, (labelled / "in.mkv", labelled / "out.mkv"), [], "cuda", 0, 1)
 
 
 @pytest.mark.parametrize(

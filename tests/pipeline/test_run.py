@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import Context, LabelledFrame, MaskedFrame
+from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.pipeline.run import RunResult, run_removal
 from outtake.pipeline.segments import Segments, common_stride, first_frame_to_decode
 from outtake.pipeline.stage_threads import StageThreads
+from outtake.removal.protocol import Context, Remover
 
 SIZE = (4, 5)
 SPACE = LabelSpace.from_names(("a", "b"))
@@ -111,10 +112,10 @@ def test_strides_have_a_common_start():
     assert common_stride(4, 6) == 12 and common_stride(0, 5) == 5
 
 
-class Looking:
+class Looking(Remover):
     """A remover that shows the mean of all frames it gets, and counts as it goes."""
 
-    needs_mask, keeps_outside, channels = True, False, 3
+    keeps_outside = False
 
     def __init__(self, extra: int = 0) -> None:
         self._extra = extra
@@ -126,9 +127,10 @@ class Looking:
         held = list(clip)
         mean = np.mean([item.frame.image for item in held], axis=0).astype(np.uint8)
         for item in held[: len(held) + min(self._extra, 0)]:
-            yield TimedFrame(mean + item.frame.image, item.frame.pts, item.frame.time_base)
+            frame = TimedFrame(mean + item.frame.image, item.frame.pts, item.frame.time_base)
+            yield FilledFrame(item, frame)
         for _ in range(self._extra):
-            yield held[0].frame
+            yield FilledFrame(held[0], held[0].frame)
 
 
 class Shelf:
@@ -157,7 +159,7 @@ class Shelf:
 
 def run(frames: int, **options) -> tuple[Shelf, RunResult]:
     shelf = Shelf()
-    start = options.get("start", 0)
+    start = options.get("start_frame", 0)
     with StageThreads() as stages:
         made = run_removal(
             clip(frames, start), Looking(), shelf, stages, segment_frames=4, size=SIZE, **options
@@ -170,20 +172,20 @@ def test_segments_made_alone_equal_those_of_one_run():
     assert made == RunResult((0, 1, 2, 3, 4), 18, 5)
     for first in range(5):
         start = first_frame_to_decode(first, 4, Context(3, 2), mask_context=0, label_stride=1)
-        part, made = run(18, first=first, stop=first + 1, start=start)
+        part, made = run(18, first_segment=first, stop_segment=first + 1, start_frame=start)
         assert made.segments == (first,) and made.total_segments == (5 if first == 4 else None)
         assert np.array_equal(part.kept[first], whole.kept[first])
 
 
 def test_complete_segments_are_not_made_again():
     whole, _ = run(18)
-    part, made = run(18, complete={1, 3})
+    part, made = run(18, completed={1, 3})
     assert made == RunResult((0, 2, 4), 10, 5)
     assert all(np.array_equal(part.kept[index], whole.kept[index]) for index in (0, 2, 4))
 
 
 def test_a_range_beyond_the_end_is_empty():
-    shelf, made = run(8, first=4)
+    shelf, made = run(8, first_segment=4)
     assert made.segments == () and shelf.kept == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import av
@@ -22,6 +23,7 @@ from outtake.removal.background_media import (
 )
 from outtake.removal.effects import Solid
 from outtake.removal.inpaint import Inpaint
+from outtake.removal.protocol import Remover
 from outtake.removal.replace import Replace
 from outtake.removal.side_by_side import SideBySide
 
@@ -35,6 +37,10 @@ def frame(time_ms: int, height: int = 40, width: int = 64, deep: bool = False) -
     mask = np.zeros((height, width), bool)
     mask[10:30, 20:50] = True
     return MaskedFrame(TimedFrame(image, time_ms, TIME_BASE, finer), mask)
+
+
+def filled_frames(remover: Remover, clip: Iterable[MaskedFrame]) -> list[TimedFrame]:
+    return [filled.frame for filled in remover(clip)]
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def footage(tmp_path):
 
 
 def shown(remover: Replace, times_ms: list[int]) -> list[int]:
-    return [int(out.image[20, 35, 0]) for out in remover(frame(t) for t in times_ms)]
+    return [int(out.image[20, 35, 0]) for out in filled_frames(remover, map(frame, times_ms))]
 
 
 def test_an_image_covers_the_frame_and_shows_in_the_mask_only(tmp_path):
@@ -63,7 +69,7 @@ def test_an_image_covers_the_frame_and_shows_in_the_mask_only(tmp_path):
     wide[:, 20:180] = (10, 200, 30)
     wide[:, 180:] = (255, 0, 0)
     item = frame(0)
-    (out,) = Replace(save_png(tmp_path / "p.png", wide), soft_edge=0)([item])
+    (out,) = filled_frames(Replace(save_png(tmp_path / "p.png", wide), soft_edge=0), [item])
     assert (out.image[item.mask] == (10, 200, 30)).all()
     assert (out.image[~item.mask] == 90).all()
 
@@ -140,7 +146,7 @@ def test_a_video_is_turned_as_its_flag_says(tmp_path):
 def test_a_soft_edge_lies_inside_the_mask(tmp_path):
     white = save_png(tmp_path / "w.png", np.full((9, 9, 3), 250, np.uint8))
     item = frame(0)
-    (out,) = Replace(white, soft_edge=0.1)([item])
+    (out,) = filled_frames(Replace(white, soft_edge=0.1), [item])
     row = out.image[20, :, 0].astype(int)
     assert (row[:20] == 90).all() and (row[50:] == 90).all() and row[35] == 250
     assert 90 < row[20] < row[21] < row[22] < 250
@@ -180,7 +186,7 @@ def test_an_image_is_a_still_and_an_animation_runs(tmp_path, footage):
 
 def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
     item = frame(0)
-    (out,) = Alpha()([item])
+    (out,) = filled_frames(Alpha(), [item])
     assert out.image.shape == (40, 64, 4)
     assert np.array_equal(out.image[..., :3], item.frame.image)
     assert np.array_equal(out.image[..., 3] == 0, item.mask)
@@ -189,11 +195,11 @@ def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
 
 def test_alpha_keeps_deep_colour():
     item = frame(0, deep=True)
-    (out,) = Alpha(soft_edge=0.1)([item])
+    (out,) = filled_frames(Alpha(soft_edge=0.1), [item])
     assert out.image16.dtype == np.uint16 and out.image16.shape == (40, 64, 4)
     assert np.array_equal(out.image16[..., :3], item.frame.image16)
     assert np.array_equal(out.image16[..., 3], out.image[..., 3] * np.uint16(257))
-    (out,) = SideBySide(Alpha(), divider_px=2)([item])
+    (out,) = filled_frames(SideBySide(Alpha(), divider_px=2), [item])
     right = out.image16[:, 66:]
     assert np.array_equal(right[~item.mask], item.frame.image16[~item.mask])
     assert set(np.unique(right[item.mask])) == {204 * 257, 65535}
@@ -201,7 +207,7 @@ def test_alpha_keeps_deep_colour():
 
 def test_the_soft_edge_of_alpha_lies_inside_the_mask():
     item = frame(0)
-    (out,) = Alpha(soft_edge=0.1)([item])
+    (out,) = filled_frames(Alpha(soft_edge=0.1), [item])
     alpha = out.image[20, :, 3].astype(int)
     assert (alpha[:20] == 255).all() and alpha[35] == 0
     assert 255 > alpha[20] > alpha[21] > alpha[22] > 0
@@ -209,25 +215,25 @@ def test_the_soft_edge_of_alpha_lies_inside_the_mask():
 
 def test_before_and_after_stand_side_by_side():
     item = frame(0)
-    (out,) = SideBySide(Solid((1, 2, 3)), divider_px=4)([item])
+    (out,) = filled_frames(SideBySide(Solid((1, 2, 3)), divider_px=4), [item])
     assert out.image.shape == (40, 132, 3)
     assert np.array_equal(out.image[:, :64], item.frame.image)
     assert (out.image[:, 64:68] == 255).all()
     assert (out.image[:, 68:][item.mask] == (1, 2, 3)).all()
-    assert next(SideBySide(Solid(), divider_px=0)([item])).image.shape == (40, 128, 3)
+    assert next(SideBySide(Solid(), divider_px=0)([item])).frame.image.shape == (40, 128, 3)
 
 
 def test_side_by_side_asks_the_remover_that_it_wraps():
     both = SideBySide(Inpaint())
-    list(both([frame(0), frame(40)]))
-    assert [facts.synthesised for facts in both.facts] == [1, 1]
+    results = list(both([frame(0), frame(40)]))
+    assert [filled.statistics.synthesised for filled in results] == [1, 1]
     assert both.needs_mask and both.context(4, 4) == Inpaint().context(4, 4)
-    assert not hasattr(SideBySide(Solid()), "facts") and not hasattr(both, "notes")
+    assert next(SideBySide(Solid())([frame(0)])).statistics is None
 
 
 def test_side_by_side_keeps_deep_colour():
     item = frame(0, deep=True)
-    (out,) = SideBySide(Solid(), divider_px=2)([item])
+    (out,) = filled_frames(SideBySide(Solid(), divider_px=2), [item])
     assert np.array_equal(out.image16[:, :64], item.frame.image16)
     assert np.array_equal(out.image16[:, 66:][~item.mask], item.frame.image16[~item.mask])
     assert (out.image16[:, 64:66] == 65535).all() and (out.image16[:, 66:][item.mask] == 0).all()
@@ -235,7 +241,7 @@ def test_side_by_side_keeps_deep_colour():
 
 def test_side_by_side_shows_a_chequered_ground_behind_alpha():
     item = frame(0)
-    (out,) = SideBySide(Alpha(), divider_px=2)([item])
+    (out,) = filled_frames(SideBySide(Alpha(), divider_px=2), [item])
     right = out.image[:, 66:]
     assert np.array_equal(right[~item.mask], item.frame.image[~item.mask])
     assert set(np.unique(right[item.mask])) == {204, 255}

@@ -130,12 +130,11 @@ def test_onnx_inputs_go_by_name(tmp_path):
         onnx(tmp_path, names=names, inputs={"where": "mask", "picture": "mask"})
 
 
-def test_it_says_what_was_invented_and_by_what(tmp_path):
+def test_it_says_what_was_synthesised_and_by_what(tmp_path):
     image, mask = hole()
     remover = torchscript(tmp_path, licence="CC BY-NC 4.0")
     clip = [MaskedFrame(TimedFrame(image, t, Fraction(1, 25)), mask & (t > 0)) for t in (0, 1)]
-    assert len(list(remover(iter(clip)))) == 2
-    assert [facts.synthesised for facts in remover.facts] == [0, 1]
+    assert [filled.statistics.synthesised for filled in remover(iter(clip))] == [0, 1]
     digest = hashlib.sha256((tmp_path / "net.pt").read_bytes()).hexdigest()
     assert remover.notes == {
         "network": "net.pt",
@@ -144,11 +143,13 @@ def test_it_says_what_was_invented_and_by_what(tmp_path):
     }
 
 
-def test_it_invents_for_the_plate(tmp_path):
+def test_it_fills_for_the_clean_plate(tmp_path):
     image, mask = hole()
     clip = [MaskedFrame(TimedFrame(image, 0, Fraction(1, 25)), mask)]
-    (frame,) = CleanPlate(filler=torchscript(tmp_path))(iter(clip))
-    assert np.abs(frame.image[mask].astype(int) - (GREY, GREY + 20, GREY + 40)).max() <= 2
+    plate = CleanPlate(filler=torchscript(tmp_path, licence="MIT"))
+    assert plate.files() == (tmp_path / "net.pt",) and plate.notes["licence"] == "MIT"
+    (filled,) = plate(iter(clip))
+    assert np.abs(filled.frame.image[mask].astype(int) - (GREY, GREY + 20, GREY + 40)).max() <= 2
 
 
 class Fails(nn.Module):

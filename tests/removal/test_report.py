@@ -1,7 +1,5 @@
 import json
-import time
 import weakref
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +7,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError
-from outtake.core.frames import FillStatistics, MaskedFrame
-from outtake.core.types import TimedFrame
+from outtake.core.frames import FillStatistics
 from outtake.removal.report import (
     RemovalReport,
     check_report,
@@ -20,32 +17,8 @@ from outtake.removal.report import (
 )
 
 
-def test_each_stage_is_charged_for_its_own_time_only():
-    report = RemovalReport()
-
-    def slow(items, seconds):
-        for item in items:
-            time.sleep(seconds)
-            yield item
-
-    first = report.timed("first", slow(range(5), 0.002))
-    second = report.timed("second", slow(first, 0.01))
-    assert list(second) == list(range(5))
-    assert 0.01 <= report.stage_s["first"] < 0.04
-    assert 0.05 <= report.stage_s["second"] < 0.09
-
-
 def test_it_notes_the_share_of_every_frame_that_is_hole(tmp_path):
-    report = RemovalReport()
-    mask = np.zeros((4, 4), bool)
-    mask[0] = True
-    empty = TimedFrame(np.zeros((4, 4, 3), np.uint8), 0, Fraction(1, 10))
-    clip = [
-        MaskedFrame(TimedFrame(empty.image, pts, empty.time_base), mask & (pts > 0))
-        for pts in (0, 5)
-    ]
-    assert list(report.masks(clip)) == clip
-    record = report.record(output="x.mp4")
+    record = noted([(0.0, 0.0), (0.5, 0.25)]).record(output="x.mp4")
     assert record["per_frame"] == {"time_s": [0.0, 0.5], "hole_share": [0.0, 0.25]}
     assert record["hole_share"] == {"mean": 0.125, "max": 0.25, "frames_without": 1}
     path = write_report(tmp_path / "x.mp4", record)
@@ -94,8 +67,10 @@ def test_a_folder_where_the_report_goes_is_refused_even_with_overwrite(tmp_path)
         check_report(tmp_path / "q.mp4", overwrite=True)
 
 
-def fill(seen: float, carried: float, invented: float, **more) -> FillStatistics:
-    return FillStatistics(seen, carried, invented, origin=np.zeros((4, 4), np.uint8), **more)
+def fill(observed: float, propagated: float, synthesised: float, **more) -> FillStatistics:
+    return FillStatistics(
+        observed, propagated, synthesised, origin=np.zeros((4, 4), np.uint8), **more
+    )
 
 
 FRAMES = [
@@ -125,7 +100,7 @@ def test_a_frame_counts_by_the_size_of_its_hole():
     assert record["hole_share"] == {"mean": 0.125, "max": 0.3, "frames_without": 1}
     assert record["per_frame"]["synthesised"] == [0, 0, 0.25, 1]
     assert record["per_frame"]["flicker"] == [None, None, 1.5, None]
-    assert "stage_s" not in record and record["frames"] == 4
+    assert record["frames"] == 4
 
 
 @pytest.mark.parametrize("cuts", [[], [0], [1], [2, 3], [1, 2, 3], [4]])
@@ -142,7 +117,7 @@ def test_a_remover_that_does_not_know_says_nothing_of_the_fill():
     assert record["warnings"] == []
 
 
-def test_it_warns_in_one_line_when_much_was_made_up():
+def test_it_warns_in_one_line_when_much_is_synthesised():
     (line,) = noted(FRAMES).record()["warnings"]
     assert line.startswith("35% of what was removed") and "at 0.30 s" in line
     assert "\n" not in line
@@ -152,10 +127,10 @@ def test_it_warns_in_one_line_when_much_was_made_up():
 
 def test_it_keeps_no_pictures():
     report = RemovalReport()
-    facts = fill(1, 0, 0)
-    kept = weakref.ref(facts.origin)
-    report.add(0.0, 0.1, facts)
-    del facts
+    statistics = fill(1, 0, 0)
+    kept = weakref.ref(statistics.origin)
+    report.add(0.0, 0.1, statistics)
+    del statistics
     assert kept() is None
 
 

@@ -1,10 +1,8 @@
-"""What travels between the stages of a removal, and the seam that every remover has."""
+"""What travels between the stages of a removal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,32 +49,6 @@ class MaskedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """Which frames around the wanted ones a stage looks at.
-
-    A long clip is made in segments, each by itself, so that it can be resumed and spread over
-    machines; with its context, a segment comes out the same wherever it is made.
-
-    Attributes:
-        before: frames right before the first wanted one.
-        after: frames right after the last wanted one.
-        keyframe_reach: how far back keyframes are of use, in frames; those nearer than ``before``
-            come anyway.
-        keyframe_step: frames whose number is a multiple of this are keyframes.
-        needs_labels: whether it looks at the labels that masks came from; if not, they are not
-            kept.
-        needs_image16: whether it looks at the deep picture of a frame that is not wanted.
-    """
-
-    before: int = 0
-    after: int = 0
-    keyframe_reach: int = 0
-    keyframe_step: int = 16
-    needs_labels: bool = True
-    needs_image16: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class FillStatistics:
     """Where the fill of one frame comes from.
 
@@ -103,45 +75,19 @@ class FillStatistics:
 UNTOUCHED, OBSERVED, PROPAGATED, SYNTHESISED = range(4)
 
 
-class Remover(Protocol):
-    """Takes things out of a clip.
-
-    A remover is an iterator stage, so that one that works frame by frame and one that looks
-    ahead are called the same way. Its contract: one frame out for each frame in, in the same
-    order and with the same time; frames that come in are not written to; and, unless
-    ``keeps_outside`` is False, pixels outside the mask come out bit for bit as they went in.
-    One that knows where its fill comes from says so in ``facts``, a list of :class:`FillStatistics`
-    that grows by one with each frame given out, and whose entries the reader takes away.
+@dataclass(frozen=True, slots=True)
+class FilledFrame:
+    """A frame as a remover leaves it.
 
     Attributes:
-        needs_mask: whether it has nothing to do without a class to remove.
-        keeps_outside: whether pixels outside the mask stay as they are.
-        channels: of the frames that come out: 3, or 4 with alpha. Their height and width may
-            differ from those that go in, and are the same for all frames.
+        source: The frame that went in, with its mask; its labels may be missing.
+        frame: The frame that came out.
+        statistics: Where its fill comes from; None if the remover does not know.
     """
 
-    needs_mask: bool
-    keeps_outside: bool
-    channels: int
-
-    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return which frames it looks at around those that are wanted.
-
-        Args:
-            height: of the frames.
-            width: likewise.
-            high_bit_depth: whether they have deep pictures too, which take twice as much memory.
-        """
-        ...
-
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
-        """Yield each frame of ``clip`` without what its mask covers."""
-        ...
-
-
-def no_context(height: int, width: int, high_bit_depth: bool = False) -> Context:
-    """The ``context`` of a remover that looks at each frame by itself."""
-    return Context()
+    source: MaskedFrame
+    frame: TimedFrame
+    statistics: FillStatistics | None = None
 
 
 def replace_image(frame: TimedFrame, image: Frame) -> TimedFrame:

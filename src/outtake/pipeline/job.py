@@ -16,12 +16,11 @@ from typing import Any, Protocol, Self
 
 from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
-from outtake.core.frames import FillStatistics, LabelledFrame, MaskedFrame, Remover
+from outtake.core.frames import FilledFrame, FillStatistics, LabelledFrame, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import pair_masks
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.run import (
-    FilledFrame,
     RunResult,
     run_removal,
 )
@@ -34,6 +33,7 @@ from outtake.pipeline.stage_threads import (
     defer_signals,
     limit_library_threads,
 )
+from outtake.removal.protocol import Remover
 from outtake.removal.provenance import provenance_frame
 from outtake.removal.report import RemovalReport
 from outtake.video.read.clip import Clip, open_clip
@@ -382,7 +382,7 @@ class _SegmentWriter:
         for writer in self._writers[1:]:
             writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
         time_s = float(filled.frame.pts * filled.frame.time_base)
-        self._report.add(time_s, float(filled.masked.mask.mean()), filled.statistics)
+        self._report.add(time_s, float(filled.source.mask.mean()), filled.statistics)
         self._on_frame()
 
     def __exit__(

@@ -12,10 +12,11 @@ from typing import Self
 
 import numpy as np
 
+from outtake.core.frames import FilledFrame
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.pipeline.job import Job
-from outtake.pipeline.run import FilledFrame, run_removal
+from outtake.pipeline.run import run_removal
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.side_by_side import composite_on_checkerboard
@@ -98,7 +99,7 @@ class _PreviewSink:
         """Take in a frame."""
         image = np.ascontiguousarray(composite_on_checkerboard(filled.frame.image))
         self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
-        self.sheet.add(filled.masked, filled.frame, filled.statistics)
+        self.sheet.add(filled.source, filled.frame, filled.statistics)
 
     def __exit__(
         self,

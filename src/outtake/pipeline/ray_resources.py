@@ -7,41 +7,38 @@ would make, whatever its own machine has.
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import hydra.utils
-import torch
 
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS
 from outtake.inference.open_backend import resolve_backend
+from outtake.removal.protocol import Remover
 
 log = logging.getLogger(__name__)
 
 
-def uses_cuda(config: Mapping[str, Any]) -> bool:
-    """Tell whether any part of a job would run on CUDA in this process."""
-    return _network_uses_cuda(config) or any(
-        _runs_on_cuda(node) for node in _target_nodes(config["remover"])
-    )
+def uses_cuda(config: Mapping[str, Any], remover: Remover) -> bool:
+    """Return whether any part of a job would run on CUDA in this process."""
+    return remover.device == "cuda" or _network_uses_cuda(config)
 
 
-def worker_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def worker_config(config: Mapping[str, Any], remover_device: str | None) -> dict[str, Any]:
     """Return the config of a job for a worker, which sees one GPU or none.
 
     Args:
-        config: the config here, where ``auto`` and ``cuda:1`` mean this machine's devices.
+        config: The config here, where ``auto`` and ``cuda:1`` mean this machine's devices.
+        remover_device: Where the remover runs here.
     """
     device = config["device"]
     if not _network_uses_cuda(config):
         device = "cpu"
     elif resolve_device(device).type == "cuda":
         device = "cuda"  # whichever it is here, there it is the only one
-    return {**config, "device": device, "remover": _resolve_devices(config["remover"])}
+    remover = _name_device(config["remover"], remover_device)
+    return {**config, "device": device, "remover": remover}
 
 
 def worker_resources(
@@ -111,34 +108,11 @@ def _onnx_has_cuda() -> bool:
     return PROVIDERS["cuda"] in runtime.get_available_providers()
 
 
-def _target_nodes(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield everything that is built for a remover, from the outside in."""
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield node
-        for value in node.values():
-            yield from _target_nodes(value)
-
-
-def _configured_device(node: Mapping[str, Any]) -> str | None:
-    """Return the device that something built runs on; None if it has no say in it."""
-    taken = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
-    return str(node.get("device", taken["device"].default)) if "device" in taken else None
-
-
-def _runs_on_cuda(node: Mapping[str, Any]) -> bool:
-    device = _configured_device(node)
-    if device == "auto":
-        onnx = str(node["_target_"]).rpartition(".")[2] == "Onnx"
-        return torch.cuda.is_available() and (not onnx or _onnx_has_cuda())
-    return device is not None and device.startswith("cuda")
-
-
-def _resolve_devices(node: Any) -> Any:
-    """Return the config of a remover with every device named."""
-    if not isinstance(node, Mapping):
+def _name_device(node: Any, device: str | None) -> Any:
+    """Return the config of a remover with ``device: auto`` replaced by what it is here."""
+    if device is None or not isinstance(node, Mapping):
         return node
-    found = {key: _resolve_devices(value) for key, value in node.items()}
-    if "_target_" in node and _configured_device(node) == "auto":
-        found["device"] = "cuda" if _runs_on_cuda(node) else "cpu"
-    return found
+    return {
+        key: device if (key, value) == ("device", "auto") else _name_device(value, device)
+        for key, value in node.items()
+    }

@@ -20,10 +20,11 @@ from typing import Any
 
 import torch
 
-from outtake.core.errors import ConfigError, OuttakeError
+from outtake.core.errors import ConfigError, DeviceError, OuttakeError
 from outtake.pipeline.job import Job
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
 from outtake.pipeline.setup import build_job, build_parts, build_remover
+from outtake.removal.protocol import Remover
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.stream_address import is_camera, is_url
 from outtake.video.write.output import Output
@@ -68,17 +69,22 @@ def run_on_ray(
     pending = split_segments(segments, workers * _RANGES_PER_WORKER)
     ray = _start_ray(config["ray_address"], workers)
     try:
-        requested = worker_resources(_node_resources(ray), workers, cuda=uses_cuda(config))
+        requested = worker_resources(
+            _node_resources(ray), workers, cuda=uses_cuda(config, job.remover)
+        )
         settings = {"max_retries": _MAX_RETRIES, **requested}
-        worker_settings = worker_config(config)
+        worker_settings = worker_config(config, job.remover.device)
         make = ray.remote(run_range).options(**settings)
         running: list[Any] = []
         paths = (job.source, job.target)
+        device = job.remover.device
         end, busy_s, failure = 0, dict[str, float](), None
         reported = job.count_finished_frames(outputs)
         while running or (pending and failure is None):
             while pending and len(running) < workers and failure is None:
-                running.append(make.remote(worker_settings, paths, outputs, *pending.pop(0)))
+                running.append(
+                    make.remote(worker_settings, paths, outputs, device, *pending.pop(0))
+                )
             finished, running = ray.wait(running, timeout=_POLL_INTERVAL_S)
             for one in finished:
                 try:
@@ -122,6 +128,7 @@ def run_range(
     config: Mapping[str, Any],
     paths: tuple[VideoInput, Path],
     outputs: list[Output],
+    remover_device: str | None,
     first_segment: int,
     stop_segment: int | None,
 ) -> RangeResult:
@@ -130,7 +137,13 @@ def run_range(
     package = logging.getLogger("outtake")
     package.addHandler(said)
     try:
-        job = build_job(config, build_parts(config, build_remover(config)), *paths)
+        remover = build_remover(config)
+        if remover.device != remover_device:
+            raise DeviceError(
+                f"the remover runs on {remover.device} on a worker and on {remover_device} where "
+                f"the job was started; set its device to {remover_device}"
+            )
+        job = build_job(config, build_parts(config, remover), *paths)
         produced, busy_s = job.run(outputs, first_segment=first_segment, stop_segment=stop_segment)
     finally:
         package.removeHandler(said)
@@ -233,8 +246,8 @@ def _get_result(ray: Any, task: Any) -> RangeResult:
         ) from error
 
 
-def make_paths_absolute(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config whose files are named from the root: workers may start anywhere."""
+def make_paths_absolute(config: Mapping[str, Any], remover: Remover) -> dict[str, Any]:
+    """Return a config with absolute file names: workers may start in another folder."""
     found = dict(config)
     for key in ("input", "output", "masks", "checkpoint"):
         value = found[key]
@@ -243,7 +256,7 @@ def make_paths_absolute(config: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(value, list)
             else (None if value is None else _absolute_path(value))
         )
-    found["remover"] = _make_remover_paths_absolute(found["remover"])
+    found["remover"] = _make_files_absolute(found["remover"], remover.files())
     return found
 
 
@@ -252,12 +265,9 @@ def _absolute_path(value: object) -> str:
     return text if is_url(text) or is_camera(text) else str(Path(text).expanduser().absolute())
 
 
-def _make_remover_paths_absolute(node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    return {
-        key: _absolute_path(value)
-        if key == "path" and isinstance(value, str)
-        else _make_remover_paths_absolute(value)
-        for key, value in node.items()
-    }
+def _make_files_absolute(node: Any, files: tuple[Path, ...]) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _make_files_absolute(value, files) for key, value in node.items()}
+    if isinstance(node, str) and Path(node).expanduser() in files:
+        return _absolute_path(node)
+    return node

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FillStatistics, MaskedFrame, Remover
-from outtake.core.types import TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.pipeline.segments import Segments
 from outtake.pipeline.stage_threads import StageThreads
-
-
-@dataclass(frozen=True, slots=True)
-class FilledFrame:
-    """One finished frame and what is known about it.
-
-    Attributes:
-        masked: what went in.
-        frame: what came out.
-        statistics: where its fill comes from, if the remover knows.
-    """
-
-    masked: MaskedFrame
-    frame: TimedFrame
-    statistics: FillStatistics | None
+from outtake.removal.protocol import Remover
 
 
 class SegmentSink(Protocol):
@@ -128,27 +112,31 @@ def run_removal(
 def _fill_segment(
     items: Iterator[MaskedFrame], remover: Remover, stages: StageThreads
 ) -> Iterator[FilledFrame]:
-    """Yield the wanted frames of a segment."""
-    given: deque[MaskedFrame] = deque()
+    """Yield the output frames of a segment.
 
-    def noted() -> Iterator[MaskedFrame]:
+    Raises:
+        ConfigError: The remover does not yield one frame for each.
+    """
+    given = 0
+
+    def count_given() -> Iterator[MaskedFrame]:
+        nonlocal given
         for item in items:
-            given.append(item)
+            given += 1
             yield item
 
-    def paired() -> Iterator[FilledFrame]:
-        for frame in remover(noted()):
-            if not given:
+    def filled_frames() -> Iterator[FilledFrame]:
+        filled_count = 0
+        for filled in remover(count_given()):
+            filled_count += 1
+            if filled_count > given:
                 raise _frame_count_error(remover)
-            source = given.popleft()
-            known: list[FillStatistics] = getattr(remover, "facts", [])
-            facts = known.pop(0) if known else None
-            if source.is_output:
-                yield FilledFrame(source, frame, facts)
-        if given:
+            if filled.source.is_output:
+                yield filled
+        if filled_count < given:
             raise _frame_count_error(remover)
 
-    return stages.run("remove", paired(), max_queued=2)
+    return stages.run("remove", filled_frames(), max_queued=2)
 
 
 def _frame_count_error(remover: Remover) -> ConfigError:

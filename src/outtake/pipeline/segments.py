@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from outtake.core.frames import Context, MaskedFrame
+from outtake.core.frames import MaskedFrame
+from outtake.removal.protocol import Context
 
 
 class Segments:

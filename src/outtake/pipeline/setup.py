@@ -20,7 +20,6 @@ from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, VideoError
-from outtake.core.frames import Remover
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
 from outtake.inference.int8_calibration import iter_training_images
@@ -30,6 +29,7 @@ from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.job import ClipLabeller, Job
 from outtake.removal.feather import FeatherRemover
+from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.input_digest import sha256_of_input
 from outtake.video.read.inputs import VideoInput, expand_inputs
@@ -203,7 +203,7 @@ def build_job(
             "preset": config["preset"],
             "audio": config["audio"] == "copy",
             "overwrite": config["overwrite"],
-            "input_paths": input_paths(config),
+            "input_paths": input_paths(config, tools.remover),
             "resume": can_resume(config),
         },
         segment_frames=config["segment_frames"],
@@ -240,9 +240,7 @@ def fingerprint(config: Mapping[str, Any], tools: PipelineParts) -> dict[str, An
     """Return what the frames depend on beside the input: config, checkpoint, files, versions."""
     found: dict[str, Any] = {
         "config": {key: value for key, value in config.items() if key not in NOT_IN_FINGERPRINT},
-        "remover_files": {
-            key: sha256_of_input(path) for key, path in remover_files(config["remover"]).items()
-        },
+        "remover_files": [sha256_of_input(path) for path in tools.remover.files()],
         "versions": library_versions(),
     }
     if tools.trained is not None and tools.policy is not None:
@@ -256,24 +254,13 @@ def fingerprint(config: Mapping[str, Any], tools: PipelineParts) -> dict[str, An
     return found
 
 
-def remover_files(node: Any, name: str = "remover") -> dict[str, Path]:
-    """Return the files that a remover's config names, by key: every ``path`` in it that is one."""
-    found: dict[str, Path] = {}
-    items = node.items() if isinstance(node, Mapping) else ()
-    for key, value in items:
-        if key == "path" and isinstance(value, str) and Path(value).expanduser().is_file():
-            found[f"{name}.path"] = Path(value).expanduser()
-        found.update(remover_files(value, f"{name}.{key}"))
-    return found
-
-
-def input_paths(config: Mapping[str, Any]) -> dict[str, list[Path]]:
+def input_paths(config: Mapping[str, Any], remover: Remover) -> dict[str, list[Path]]:
     """Return what is read beside the input, by key; none of it may be written to.
 
     Raises:
         VideoError: ``masks`` names nothing that is there, or several clips.
     """
-    found = {key: [path] for key, path in remover_files(config["remover"]).items()}
+    found = {"remover.path": [*remover.files()]}
     if config["checkpoint"] is not None:
         found["checkpoint"] = [Path(str(config["checkpoint"])).expanduser()]
     if config["masks"] is not None:

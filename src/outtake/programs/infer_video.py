@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.config.infer_video_schema import check_values
 from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
-from outtake.core.frames import Remover
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
 from outtake.inference.predictor import Predictor
@@ -42,6 +41,7 @@ from outtake.pipeline.setup import (
     read_options,
 )
 from outtake.pipeline.stage_threads import ignore_sigint
+from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path, write_report
 from outtake.video.read.clip import (
     Clip,
@@ -85,9 +85,9 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     """
     config = resolve_config(cfg)
     check_values(config)
-    if config["workers"]:
-        config = make_paths_absolute(config)
     remover = build_remover(config)
+    if config["workers"]:
+        config = make_paths_absolute(config, remover)
     sources = expand_inputs(config["input"])
     targets = output_paths(config["output"], sources, default_suffix(config["codec"], remover))
     if len(sources) > 1 and config["masks"] is not None:
@@ -148,7 +148,7 @@ def check_job(
     checks: dict[str, Any] = {
         "overwrite": overwrite,
         "resume": can_resume(config),
-        "input_paths": input_paths(config),
+        "input_paths": input_paths(config, remover),
     }
     check_target(
         target, source, **checks, codec=config["codec"], crf=config["crf"],
@@ -161,7 +161,7 @@ def check_job(
         )
     if config["preview"]:
         for path in preview_paths(target):
-            check_not_an_input(path, source, input_paths(config))
+            check_not_an_input(path, source, input_paths(config, remover))
     elif not several_inputs:
         check_report(target, overwrite=bool(config["overwrite"]))
     if config["confidence_video"]:
@@ -306,7 +306,7 @@ def _run_and_report(
             input=input_record(info),
             remover=type(job.remover).__name__,
             **facts,
-            **({"remover_notes": notes} if (notes := getattr(job.remover, "notes", None)) else {}),
+            **({"remover_notes": dict(job.remover.notes)} if job.remover.notes else {}),
             seconds=round(seconds, 3),
             frames_made_now=made,
             frames_per_second=round(made / seconds, 3),

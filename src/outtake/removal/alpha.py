@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, no_context
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import inner_ramp
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.types import Frame, Mask
 from outtake.core.validate import is_number
 from outtake.removal.per_frame import contiguous_copy
+from outtake.removal.protocol import Remover
 
 
-class Alpha:
+class Alpha(Remover):
     """Adds a fourth channel: 0 where something is masked, 255 elsewhere.
 
     The colours stay as they are, below the transparent part too (straight alpha).
@@ -28,15 +29,12 @@ class Alpha:
         ConfigError: a width outside 0..1.
     """
 
-    needs_mask = True
-    keeps_outside = True
     channels = 4
-    context = staticmethod(no_context)
 
     def __init__(self, soft_edge: float = 0.0) -> None:
         self._soft_edge = check_soft_edge(soft_edge)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame as uint8 (H, W, 4) RGBA; deep colours stay as they are too."""
         for item in clip:
             frame, opaque = item.frame, self._opacity(item.mask)
@@ -44,7 +42,7 @@ class Alpha:
             if deep is not None:
                 deep = np.dstack((deep, opaque * np.uint16(257)))
             image = np.dstack((frame.image, opaque))
-            yield replace(frame, image=image, image16=deep)
+            yield FilledFrame(item, replace(frame, image=image, image16=deep))
 
     def _opacity(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])

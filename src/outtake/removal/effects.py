@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, no_context
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.types import Frame, Mask
 from outtake.core.validate import is_number
 from outtake.removal.per_frame import contiguous_copy, map_frames
+from outtake.removal.protocol import Remover
 
 
-class Blur:
+class Blur(Remover):
     """Blurs what is masked.
 
     Args:
@@ -25,15 +26,10 @@ class Blur:
         ConfigError: a strength outside 0..1.
     """
 
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
-
     def __init__(self, strength: float = 0.03) -> None:
         self._strength = _check_fraction("strength", strength)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame blurred inside its mask."""
         return map_frames(clip, self._blur)
 
@@ -53,7 +49,7 @@ class Blur:
         return blurred
 
 
-class Pixelate:
+class Pixelate(Remover):
     """Shows what is masked in coarse blocks.
 
     Args:
@@ -63,15 +59,10 @@ class Pixelate:
         ConfigError: a side outside 0..1.
     """
 
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
-
     def __init__(self, block: float = 0.04) -> None:
         self._block = _check_fraction("block", block)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame pixelated inside its mask."""
         return map_frames(clip, self._pixelate)
 
@@ -92,7 +83,7 @@ class Pixelate:
         return coarse
 
 
-class Solid:
+class Solid(Remover):
     """Covers what is masked with one colour.
 
     Args:
@@ -102,18 +93,13 @@ class Solid:
         ConfigError: a colour that is none.
     """
 
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
-
     def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:
         given = colour if isinstance(colour, str) or not isinstance(colour, Iterable) else [*colour]
         if not _is_colour(given):
             raise ConfigError(f"remover.colour={given}: must be three numbers in 0..255")
         self._colour = np.array(colour, np.uint8)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its mask painted over."""
         return map_frames(clip, self._paint)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import cv2
@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import Context, FillStatistics, MaskedFrame, Remover
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.removal.protocol import Context, Remover
 
 Image16 = NDArray[np.uint16]
 
 
-class FeatherRemover:
+class FeatherRemover(Remover):
     """A remover whose fill fades into the frame over a rim inside the mask.
 
     Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
@@ -28,17 +29,10 @@ class FeatherRemover:
         remover: makes the fill.
         feather: width of the rim as a fraction of the frame's height.
 
-    Attributes:
-        facts: those of ``remover``.
-
     Raises:
         ConfigError: ``feather`` is out of range, or the remover has no seam: it changes what is
             outside the mask, or gives frames with alpha.
     """
-
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
 
     def __init__(self, remover: Remover, feather: float) -> None:
         if not 0 <= feather <= 0.1:
@@ -50,38 +44,26 @@ class FeatherRemover:
             )
         self.remover = remover
         self.needs_mask = remover.needs_mask
+        self.device, self.notes = remover.device, remover.notes
         self._feather = feather
 
-    @property
-    def facts(self) -> list[FillStatistics]:
-        """Where the fill came from, for each frame given out since the last call."""
-        return cast("list[FillStatistics]", getattr(self.remover, "facts", []))
-
-    @property
-    def notes(self) -> dict[str, str]:
-        """What the remover wants to be written into the report; empty for nothing."""
-        return cast("dict[str, str]", getattr(self.remover, "notes", {}))
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the remover inside."""
+        return self.remover.files()
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the remover looks at."""
         return self.remover.context(height, width, high_bit_depth)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
-        """Yield each frame with its mask filled, softly.
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
+        """Yield each frame with its mask filled, and a soft seam.
 
         Raises:
-            ConfigError: the remover gives frames of another size.
+            ConfigError: The remover changes the size of frames.
         """
-        given: deque[MaskedFrame] = deque()
-
-        def noted() -> Iterator[MaskedFrame]:
-            for item in clip:
-                # Labels are of no use here, and a remover may look far ahead.
-                given.append(MaskedFrame(item.frame, item.mask))
-                yield item
-
-        for filled in self.remover(noted()):
-            yield self._feather_frame(given.popleft(), filled)
+        for filled in self.remover(clip):
+            frame = self._feather_frame(filled.source, filled.frame)
+            yield replace(filled, frame=frame)
 
     def _feather_frame(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
         frame = item.frame

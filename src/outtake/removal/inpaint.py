@@ -8,17 +8,18 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FillStatistics, MaskedFrame, no_context
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_number
 from outtake.removal.per_frame import contiguous_copy, map_frames
+from outtake.removal.protocol import Remover
 
 METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 _GREY = 128
 
 
-class Inpaint:
+class Inpaint(Remover):
     """Continues the surroundings into the hole, each frame by itself.
 
     Regions are filled one by one on a crop, so the cost follows the hole, not the frame.
@@ -32,23 +33,16 @@ class Inpaint:
         ConfigError: an unknown method, or a radius below 1.
     """
 
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
-
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
         if method not in METHODS:
             raise ConfigError(f"remover.method={method}: unknown; use {', '.join(METHODS)}")
         check_number("remover.radius_px", radius_px, 1, whole=True)
         self._method = METHODS[method]
         self._radius_px = radius_px
-        self.facts: list[FillStatistics] = []
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled."""
-        self.facts = []
-        return map_frames(clip, self.fill, self.facts)
+        return map_frames(clip, self.fill, synthesises=True)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""

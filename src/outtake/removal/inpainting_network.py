@@ -10,10 +10,11 @@ from typing import TypeAlias
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FillStatistics, MaskedFrame, no_context
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
+from outtake.core.types import Frame, Mask
 from outtake.removal.per_frame import map_frames
 from outtake.removal.preprocessing import Floats, Preprocessing
+from outtake.removal.protocol import Remover
 
 # What an input of a network may hold, and how many channels that has.
 INPUT_CHANNELS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
@@ -23,7 +24,7 @@ INPUT_CHANNELS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
 RunNetwork: TypeAlias = Callable[[Sequence[Floats]], object]
 
 
-class InpaintingNetwork:
+class InpaintingNetwork(Remover):
     """Makes up what is masked with a network, each frame by itself.
 
     The network sees a crop around each part of the hole; its result is shown strictly inside the
@@ -35,20 +36,12 @@ class InpaintingNetwork:
         inputs: what each of its inputs holds, one of ``INPUT_CHANNELS``.
         preprocessing: how pictures are handed over.
         licence: under which it may be used; goes into the report.
-
-    Attributes:
-        notes: what the report says about it.
-        facts: where the fill of each frame comes from.
+        device: where it runs, ``cpu`` or ``cuda``.
 
     Raises:
         ConfigError: inputs that do not hold image and mask; in ``fill``, a network that fails or
             gives something else than a picture.
     """
-
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
 
     def __init__(
         self,
@@ -56,7 +49,9 @@ class InpaintingNetwork:
         run: RunNetwork,
         inputs: Sequence[str],
         preprocessing: Preprocessing,
+        *,
         licence: str,
+        device: str,
     ) -> None:
         _check_inputs(inputs)
         self._path, self._run, self._inputs, self._preprocessing = (
@@ -65,17 +60,20 @@ class InpaintingNetwork:
             tuple(inputs),
             preprocessing,
         )
+        self.device = device
         self.notes = {
             "network": path.name,
             "network_sha256": _sha256(path),
             "licence": licence or "not stated",
         }
-        self.facts: list[FillStatistics] = []
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def files(self) -> tuple[Path, ...]:
+        """Return the network's file."""
+        return (self._path,)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled."""
-        self.facts = []
-        return map_frames(clip, self.fill, self.facts)
+        return map_frames(clip, self.fill, synthesises=True)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its hole filled; grey where all of it is hole."""

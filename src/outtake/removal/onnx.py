@@ -79,7 +79,14 @@ class Onnx(InpaintingNetwork):
             }
             return first_output(session.run(None, fed))
 
-        super().__init__(found, run, list(contents.values()), Preprocessing(**pixels), licence)
+        super().__init__(
+            found,
+            run,
+            list(contents.values()),
+            Preprocessing(**pixels),
+            licence=licence,
+            device="cuda" if PROVIDERS["cuda"] in session.get_providers() else "cpu",
+        )
 
 
 def _open_session(path: Path, device: str) -> Any:

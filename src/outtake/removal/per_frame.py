@@ -6,37 +6,48 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from outtake.core.frames import SYNTHESISED, FillStatistics, MaskedFrame, replace_image
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.frames import (
+    SYNTHESISED,
+    FilledFrame,
+    FillStatistics,
+    MaskedFrame,
+    replace_image,
+)
+from outtake.core.types import Frame, Mask
 
 
 def map_frames(
     clip: Iterable[MaskedFrame],
     change: Callable[[Frame, Mask], Frame],
-    statistics: list[FillStatistics] | None = None,
-) -> Iterator[TimedFrame]:
-    """Yield each frame as ``change`` makes it; one without a hole, or not wanted, as it is.
+    *,
+    synthesises: bool = False,
+) -> Iterator[FilledFrame]:
+    """Yield each frame changed; one without a hole and a context frame stay as they are.
 
     Args:
-        clip: the frames.
-        change: makes a new picture from a picture and its mask.
-        statistics: gets an entry for each frame, if ``change`` makes up all that it fills.
+        clip: The frames.
+        change: Makes a new picture from a picture and its mask.
+        synthesises: Whether ``change`` synthesises all that it fills; then statistics say so.
     """
     for item in clip:
-        changed = item.is_output and bool(item.mask.any())
-        image = (
-            change(item.frame.image, item.mask) if changed else contiguous_copy(item.frame.image)
-        )
-        if statistics is not None:
-            statistics.append(synthesised_statistics(item.mask) if changed else FillStatistics())
-        yield replace_image(item.frame, image)
+        if not item.is_output or not item.mask.any():
+            yield copy_unchanged(item, FillStatistics() if synthesises else None)
+            continue
+        frame = replace_image(item.frame, change(item.frame.image, item.mask))
+        yield FilledFrame(item, frame, synthesised_statistics(item.mask) if synthesises else None)
+
+
+def copy_unchanged(item: MaskedFrame, statistics: FillStatistics | None = None) -> FilledFrame:
+    """Return a frame whose picture is a copy of what went in."""
+    frame = replace_image(item.frame, contiguous_copy(item.frame.image))
+    return FilledFrame(item, frame, statistics)
 
 
 def synthesised_statistics(mask: Mask) -> FillStatistics:
-    """Return the facts of a frame of which no other frame had any part in the fill."""
+    """Return the statistics of a fill in which no other frame had any part."""
     return FillStatistics(synthesised=1.0, origin=mask.astype(np.uint8) * np.uint8(SYNTHESISED))
 
 
 def contiguous_copy(image: Frame) -> Frame:
-    """Return a contiguous copy, for whoever comes next to write to."""
+    """Return a contiguous copy, which the next stage may write to."""
     return np.array(image, order="C")

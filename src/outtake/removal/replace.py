@@ -7,14 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, no_context, replace_image
-from outtake.core.types import Frame, TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
+from outtake.core.types import Frame
 from outtake.removal.alpha import blend_inside_mask, check_soft_edge
 from outtake.removal.background_media import open_background, resize_cover
-from outtake.removal.per_frame import contiguous_copy
+from outtake.removal.per_frame import copy_unchanged
+from outtake.removal.protocol import Remover
 
 
-class Replace:
+class Replace(Remover):
     """Shows an image or a video behind, scaled so that it covers the frame.
 
     A video runs along with the clip's own time, from that time's zero.
@@ -29,11 +30,6 @@ class Replace:
         ConfigError: a path that is none, or an edge outside 0..1.
     """
 
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
-    context = staticmethod(no_context)
-
     def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
         if not isinstance(path, str | Path) or not str(path):
             raise ConfigError(f"remover.path={path}: must name a file")
@@ -42,7 +38,11 @@ class Replace:
         self._soft_edge = check_soft_edge(soft_edge)
         open_background(self._path, loop).close()  # a wrong file shows itself before any work
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def files(self) -> tuple[Path, ...]:
+        """Return the image or video."""
+        return (self._path,)
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with the picture of its time inside its mask."""
         with closing(open_background(self._path, self._loop)) as backdrop:
             source: Frame | None = None
@@ -50,12 +50,11 @@ class Replace:
             for item in clip:
                 frame = item.frame
                 if not item.is_output or not item.mask.any():
-                    yield replace_image(frame, contiguous_copy(frame.image))
+                    yield copy_unchanged(item)
                     continue
                 picture = backdrop.at(frame.pts * frame.time_base)
                 shape = frame.image.shape
                 if behind is None or picture is not source or behind.shape != shape:
                     source, behind = picture, resize_cover(picture, *shape[:2])
-                yield replace_image(
-                    frame, blend_inside_mask(frame.image, behind, item.mask, self._soft_edge)
-                )
+                image = blend_inside_mask(frame.image, behind, item.mask, self._soft_edge)
+                yield FilledFrame(item, replace_image(frame, image))

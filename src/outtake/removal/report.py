@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
-from outtake.core.frames import FillStatistics, MaskedFrame
+from outtake.core.frames import FillStatistics
 
-T = TypeVar("T")
 Column = list[float | None]
 
 SYNTHESISED_WARNING_SHARE = 0.2
@@ -22,19 +20,13 @@ _COLUMNS = ("time_s", "hole_share", *_FILL)
 
 
 class RemovalReport:
-    """Gathers what there is to say about each frame of a removal, one by one.
+    """Collects the statistics of a removal, frame by frame.
 
-    A clip that is made in segments has one for each; their records are merged in order.
-
-    Attributes:
-        stage_s: seconds spent in each stage, without the stages before it.
+    Each segment of a clip has one; their records are merged in order.
     """
 
     def __init__(self) -> None:
-        self.stage_s: dict[str, float] = {}
-        self._waited_s = 0.0
         self._columns: dict[str, Column] = {name: [] for name in _COLUMNS}
-        self._start = perf_counter()
 
     @classmethod
     def from_segments(cls, segments: Iterable[Mapping[str, Sequence[float | None]]]) -> Self:
@@ -47,18 +39,18 @@ class RemovalReport:
 
     @property
     def frames(self) -> int:
-        """How many frames have been noted."""
+        """The number of frames added."""
         return len(self._columns["time_s"])
 
     def add(
         self, time_s: float, hole_share: float, statistics: FillStatistics | None = None
     ) -> None:
-        """Note a frame.
+        """Add a frame.
 
         Args:
-            time_s: when it is shown, in seconds.
-            hole_share: share of it that is removed, 0 to 1.
-            statistics: where the fill comes from, if the remover knows. Its picture is not kept.
+            time_s: The time at which it is shown, in seconds.
+            hole_share: The share of it that is removed, 0 to 1.
+            statistics: Where the fill comes from, if the remover knows. Its picture is not kept.
         """
         row: dict[str, float | None] = {"time_s": time_s, "hole_share": hole_share}
         row |= {name: None if statistics is None else getattr(statistics, name) for name in _FILL}
@@ -66,7 +58,7 @@ class RemovalReport:
             self._columns[name].append(None if value is None else round(float(value), 6))
 
     def segment_record(self) -> dict[str, Column]:
-        """Return what was noted, as plain containers fit for JSON."""
+        """Return the numbers of every frame, for a file beside the segment."""
         return {name: list(column) for name, column in self._columns.items()}
 
     def warnings(self) -> list[str]:
@@ -76,55 +68,25 @@ class RemovalReport:
             return []
         worst = max(range(self.frames), key=lambda index: self._synthesised_area(index))
         return [
-            f"{fill['synthesised']:.0%} of what was removed was seen in no other frame and is made "
-            f"up, most at {self._columns['time_s'][worst]:.2f} s; confidence_video=true shows where"
+            f"{fill['synthesised']:.0%} of what was removed was observed in no other frame and is "
+            f"synthesised, most at {self._columns['time_s'][worst]:.2f} s; "
+            "confidence_video=true shows where"
         ]
 
-    def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass items on, and count how long ``stage`` took to make them.
-
-        Stages pull from each other, so the time in which one waits for those before it, which
-        are timed too, is theirs.
-        """
-        self.stage_s[stage] = 0.0
-        iterator = iter(items)
-        while True:
-            outer_s, self._waited_s = self._waited_s, 0.0
-            begin = perf_counter()
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            finally:
-                took_s = perf_counter() - begin
-                self.stage_s[stage] += took_s - self._waited_s
-                self._waited_s = outer_s + took_s
-            yield item
-
-    def masks(self, clip: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
-        """Pass masked frames on, and note each frame's time and the share of it that is hole."""
-        for item in clip:
-            self.add(float(item.frame.pts * item.frame.time_base), float(item.mask.mean()))
-            yield item
-
-    def record(self, fills: Sequence[FillStatistics] = (), **facts: Any) -> dict[str, Any]:
-        """Return the report as plain containers, led by what else there is to say.
+    def record(self, **entries: Any) -> dict[str, Any]:
+        """Return the report as plain containers.
 
         Shares of the fill are of all that was removed: a frame counts by the size of its hole.
 
         Args:
-            fills: where the fill of each frame comes from, if :meth:`masks` noted the frames.
-            facts: what else there is to say.
+            entries: Further entries, which come first.
         """
-        for name in _FILL if fills else ():
-            self._columns[name] = [getattr(fill, name) for fill in fills]
         holes = self._hole_shares()
         fill = self._mean_fill()
         known = [name for name in _FILL if any(v is not None for v in self._columns[name])]
         return {
-            **facts,
+            **entries,
             "frames": self.frames,
-            **self._timing(),
             "hole_share": {
                 "mean": round(sum(holes) / max(self.frames, 1), 6),
                 "max": max(holes, default=0.0),
@@ -139,17 +101,14 @@ class RemovalReport:
         return [value or 0.0 for value in self._columns["hole_share"]]
 
     def _mean_fill(self) -> dict[str, float]:
-        """Return the mean of each column over what was removed, of those that say anything."""
-        return {
-            name: mean
-            for name in _FILL
-            if (mean := self._mean_over_holes(self._columns[name])) is not None
-        }
+        """Return the mean of each column over what was removed, where any frame has a value."""
+        means = {name: self._mean_over_holes(self._columns[name]) for name in _FILL}
+        return {name: mean for name, mean in means.items() if mean is not None}
 
     def _mean_over_holes(self, column: Column) -> float | None:
         pairs = [
             (value, hole)
-            for value, hole in zip(column, self._hole_shares(), strict=False)
+            for value, hole in zip(column, self._hole_shares(), strict=True)
             if value is not None and hole > 0
         ]
         if not pairs:
@@ -159,18 +118,6 @@ class RemovalReport:
     def _synthesised_area(self, index: int) -> float:
         return (self._columns["synthesised"][index] or 0.0) * self._hole_shares()[index]
 
-    def _timing(self) -> dict[str, Any]:
-        if not self.stage_s:
-            return {}
-        seconds = perf_counter() - self._start
-        left_s = seconds - sum(self.stage_s.values())
-        return {
-            "seconds": round(seconds, 3),
-            "frames_per_second": round(self.frames / seconds, 3),
-            "stage_s": {name: round(value, 3) for name, value in self.stage_s.items()}
-            | {"encode": round(left_s, 3)},
-        }
-
 
 def report_path(output: Path) -> Path:
     """Return where the report of an output lies: ``clip.mp4`` -> ``clip.report.json``."""
@@ -178,19 +125,19 @@ def report_path(output: Path) -> Path:
 
 
 def read_report(output: Path) -> dict[str, Any]:
-    """Return the report of an output; empty where there is none, or that of another output."""
+    """Return the report of an output; empty if there is none, or if it is another output's."""
     found = _read_json(report_path(output))
     return found if _output_name(found) in (None, output.name) else {}
 
 
 def check_report(output: Path, *, overwrite: bool = False) -> None:
-    """Find out, before any work, whether the report would replace something else.
+    """Refuse, before any work, to replace a file that is not the report of this output.
 
     ``q.mp4``, ``q.mkv`` and a folder ``q`` have one name for their reports.
 
     Raises:
-        OutputError: at its place is a folder, or a file that is not this output's report and is
-            not to be replaced.
+        OutputError: In the report's place is a folder, or, without ``overwrite``, a file that is
+            not this output's report.
     """
     path = report_path(output)
     if path.is_dir():
@@ -215,7 +162,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _output_name(report: Mapping[str, Any]) -> str | None:
-    # The name alone: it lies beside its output, in a folder that may have moved.
+    # The name alone: the report lies beside its output, in a folder that may have moved.
     output = report.get("output")
     return Path(output).name if isinstance(output, str) else None
 
@@ -224,7 +171,7 @@ def write_report(output: Path, record: Mapping[str, Any]) -> Path:
     """Write a report beside its output, whole or not at all.
 
     Raises:
-        OutputError: it can not be written.
+        OutputError: It cannot be written.
     """
     path = report_path(output)
     write_json(path, record)

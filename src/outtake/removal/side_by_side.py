@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import Context, FillStatistics, MaskedFrame, Remover
-from outtake.core.types import TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.validate import check_number
+from outtake.removal.protocol import Context, Remover
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKERBOARD = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
 
 
-class SideBySide:
+class SideBySide(Remover):
     """Shows each frame as it was, left, and as another remover leaves it, right.
 
     What that one makes transparent is shown over a chequered ground.
@@ -36,61 +36,33 @@ class SideBySide:
     """
 
     keeps_outside = False
-    channels = 3
 
     def __init__(self, remover: Remover, divider_px: int = 2) -> None:
         check_number("remover.divider_px", divider_px, 0, whole=True)
         self.remover = remover
         self.divider_px = divider_px
         self.needs_mask = remover.needs_mask
+        self.device, self.notes = remover.device, remover.notes
 
-    @property
-    def facts(self) -> list[FillStatistics]:
-        """Where the other remover's fill comes from.
-
-        Raises:
-            AttributeError: it does not know.
-        """
-        facts: list[FillStatistics] = self._told("facts")
-        return facts
-
-    @property
-    def notes(self) -> dict[str, str]:
-        """What the other remover wants to be written into the report.
-
-        Raises:
-            AttributeError: nothing.
-        """
-        notes: dict[str, str] = self._told("notes")
-        return notes
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the remover on the right."""
+        return self.remover.files()
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the other remover looks at."""
         return self.remover.context(height, width, high_bit_depth)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
-        """Yield frames of twice the width and the divider's."""
-        waiting: deque[TimedFrame] = deque()
-
-        def watched() -> Iterator[MaskedFrame]:
-            for item in clip:
-                waiting.append(item.frame)
-                yield item
-
-        for after in self.remover(watched()):
-            before = waiting.popleft()
-            image = _join_pictures(
-                before.image, composite_on_checkerboard(after.image), self.divider_px, 255
-            )
-            deep = None
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
+        """Yield frames of twice the width plus the divider's."""
+        for filled in self.remover(clip):
+            before, after = filled.source.frame, filled.frame
+            right = composite_on_checkerboard(after.image)
+            image = _join_pictures(before.image, right, self.divider_px, 255)
+            image16 = None
             if before.image16 is not None and after.image16 is not None:
-                deep = _join_pictures(
-                    before.image16, composite_on_checkerboard(after.image16), self.divider_px, 65535
-                )
-            yield replace(after, image=image, image16=deep)
-
-    def _told(self, name: str) -> Any:
-        return getattr(self.remover, name)
+                right16 = composite_on_checkerboard(after.image16)
+                image16 = _join_pictures(before.image16, right16, self.divider_px, 65535)
+            yield replace(filled, frame=replace(after, image=image, image16=image16))
 
 
 def _join_pictures(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:

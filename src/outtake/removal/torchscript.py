@@ -45,23 +45,30 @@ class TorchScript(InpaintingNetwork):
         **pixels: Unpack[PreprocessingOptions],
     ) -> None:
         found = check_network_file(path, "a TorchScript network")
-        made = Preprocessing(**pixels)
-        super().__init__(found, _load(found, device), inputs, made, licence)
+        preprocessing = Preprocessing(**pixels)
+        place = _resolve_device(device)
+        run = _load(found, place)
+        super().__init__(found, run, inputs, preprocessing, licence=licence, device=place)
 
 
-def _load(path: Path, device: str) -> RunNetwork:
+def _resolve_device(device: str) -> str:
     import torch
 
     if device not in DEVICES:
         raise DeviceError(f"remover.device={device}: unknown; use {', '.join(DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("remover.device=cuda: there is no CUDA device; use auto or cpu")
-    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _load(path: Path, device: str) -> RunNetwork:
+    import torch
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             load: Any = torch.jit.load
-            network = load(str(path), map_location=place).eval()
+            network = load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise ConfigError(
             f"remover.path={path}: is no TorchScript file; save the network by torch.jit.save"
@@ -69,7 +76,8 @@ def _load(path: Path, device: str) -> RunNetwork:
 
     def run(inputs: Sequence[Floats]) -> object:
         with torch.inference_mode():
-            result = first_output(network(*(torch.from_numpy(value).to(place) for value in inputs)))
+            tensors = (torch.from_numpy(value).to(device) for value in inputs)
+            result = first_output(network(*tensors))
         if not isinstance(result, torch.Tensor):
             raise TypeError(f"the network gave a {type(result).__name__} and no tensor")
         return result.float().cpu().numpy()

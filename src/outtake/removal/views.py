@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame, no_context, replace_image
-from outtake.core.types import TimedFrame
+from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
 from outtake.core.validate import is_number
 from outtake.drawing import label_pictures
-from outtake.removal.per_frame import contiguous_copy
+from outtake.removal.per_frame import copy_unchanged
+from outtake.removal.protocol import Remover
 
 
-class Overlay:
+class Overlay(Remover):
     """Tints every class in its colour, with a legend.
 
     Args:
@@ -27,8 +27,6 @@ class Overlay:
 
     needs_mask = False
     keeps_outside = False
-    channels = 3
-    context = staticmethod(no_context)
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
         if not is_number(opacity) or not 0 <= opacity <= 1:
@@ -36,11 +34,11 @@ class Overlay:
         self._opacity = opacity
         self._legend = legend
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame in the colours of its classes."""
         for item in clip:
             if not item.is_output:
-                yield replace_image(item.frame, contiguous_copy(item.frame.image))
+                yield copy_unchanged(item)
                 continue
             if item.labelled is None:
                 raise ConfigError("remover=overlay needs labels, and these masks came without")
@@ -52,19 +50,17 @@ class Overlay:
                 self._opacity,
                 legend=space.names if self._legend else None,
             )
-            yield replace_image(item.frame, tinted)
+            yield FilledFrame(item, replace_image(item.frame, tinted))
 
 
-class MaskRemover:
+class MaskRemover(Remover):
     """Shows the masks themselves, white on black."""
 
-    needs_mask = True
     keeps_outside = False
-    channels = 3
-    context = staticmethod(no_context)
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each mask as a picture."""
         for item in clip:
             white = item.mask.astype(np.uint8) * np.uint8(255)
-            yield replace_image(item.frame, np.repeat(white[..., None], 3, axis=2))
+            image = np.repeat(white[..., None], 3, axis=2)
+            yield FilledFrame(item, replace_image(item.frame, image))

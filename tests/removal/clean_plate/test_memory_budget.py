@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.core.frames import LabelledFrame, MaskedFrame, replace_image
+from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame, replace_image
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.pipeline.run import FilledFrame, run_removal
+from outtake.pipeline.run import run_removal
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.remover import CleanPlate
@@ -51,7 +51,7 @@ class Digests(list[int]):
 
     def write(self, made: FilledFrame) -> None:
         deep = made.frame.image16
-        assert (deep is None) == (made.masked.frame.image16 is None)
+        assert (deep is None) == (made.source.frame.image16 is None)
         self.append(crc32(made.frame.image.tobytes()))
         if deep is not None:
             self.append(crc32(deep.tobytes()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import MaskedFrame
+from outtake.core.frames import FillStatistics, MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.motion.tracking import CameraTracker
 from outtake.removal.clean_plate.remover import CleanPlate
@@ -56,7 +56,16 @@ def removed(
     plate: CleanPlate, truths: list[np.ndarray], masks: list[np.ndarray]
 ) -> list[np.ndarray]:
     items = [hidden(*pair, pts) for pts, pair in enumerate(zip(truths, masks, strict=True))]
-    return [frame.image for frame in plate(iter(items))]
+    return [filled.frame.image for filled in plate(iter(items))]
+
+
+def statistics_of(
+    plate: CleanPlate, truths: list[np.ndarray], masks: list[np.ndarray]
+) -> list[FillStatistics]:
+    items = [hidden(*pair, pts) for pts, pair in enumerate(zip(truths, masks, strict=True))]
+    found = [filled.statistics for filled in plate(iter(items))]
+    assert all(one is not None for one in found)
+    return found
 
 
 def gain(truths: list[np.ndarray], masks: list[np.ndarray]) -> float:
@@ -113,12 +122,12 @@ def test_nothing_is_borrowed_across_a_cut():
     truths = [view(red, 100)] * 8 + [view(blue, 100)] * 8
     # Each shot hides its own spot all the time; the other one shows it.
     masks = [disc(50)] * 8 + [disc(90)] * 8
-    plate = CleanPlate()
-    results = removed(plate, truths, masks)
+    results = removed(CleanPlate(), truths, masks)
     assert results[7][masks[7]][:, 2].mean() < 40
     assert results[8][masks[8]][:, 0].mean() < 40
-    assert all(facts.observed == 0 for facts in plate.facts)
-    assert plate.facts[0].synthesised == plate.facts[8].synthesised == 1
+    found = statistics_of(CleanPlate(), truths, masks)
+    assert all(one.observed == 0 for one in found)
+    assert found[0].synthesised == found[8].synthesised == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -136,24 +145,22 @@ def test_what_was_never_seen_is_invented_once_and_carried():
     masks = [disc(90 - t) for t in range(10)]
     plate = CleanPlate(stability=0)
     results = removed(plate, truths, masks)
-    assert plate.facts[0].synthesised > 0.8
-    assert all(facts.propagated > 0.8 and facts.synthesised < 0.1 for facts in plate.facts[1:])
+    found = statistics_of(plate, truths, masks)
+    assert found[0].synthesised > 0.8
+    assert all(one.propagated > 0.8 and one.synthesised < 0.1 for one in found[1:])
     first, last = (results[t][masks[t] & disc(90 - t, radius=9)].mean(axis=0) for t in (0, 9))
     assert np.abs(first - last).max() < 4
 
 
-def test_facts_add_up_and_belong_to_the_last_call():
-    plate = CleanPlate()
+def test_statistics_add_up():
     world = texture(8)
     truths = [view(world, 50 + 2 * t) for t in range(6)]
     masks = [disc(60)] * 5 + [np.zeros((HEIGHT, WIDTH), bool)]
-    for _ in range(2):
-        removed(plate, truths, masks)
-        assert len(plate.facts) == 6
-    for facts in plate.facts[:5]:
-        assert facts.observed + facts.propagated + facts.synthesised == pytest.approx(1)
-        assert facts.ring_residual is not None and facts.ring_residual < 5
-    assert plate.facts[5].observed == plate.facts[5].synthesised == 0
+    found = statistics_of(CleanPlate(), truths, masks)
+    for one in found[:5]:
+        assert one.observed + one.propagated + one.synthesised == pytest.approx(1)
+        assert one.ring_residual is not None and one.ring_residual < 5
+    assert found[5].observed == found[5].synthesised == 0
 
 
 def test_nothing_is_left_of_what_was_hidden():
@@ -167,8 +174,8 @@ def test_nothing_is_left_of_what_was_hidden():
         shown = truth.copy()
         shown[mask] = (0, 255, 0)
         other.append(MaskedFrame(TimedFrame(shown, pts, Fraction(1, 25)), mask))
-    for result, frame in zip(results, CleanPlate()(iter(other)), strict=True):
-        assert np.array_equal(result, frame.image)
+    for result, filled in zip(results, CleanPlate()(iter(other)), strict=True):
+        assert np.array_equal(result, filled.frame.image)
 
 
 def test_a_frame_that_was_given_out_may_be_written_to():
@@ -177,16 +184,16 @@ def test_a_frame_that_was_given_out_may_be_written_to():
     masks = [disc(60)] * 6
     untouched = removed(CleanPlate(), truths, masks)
     items = [hidden(*pair, 0) for pair in zip(truths, masks, strict=True)]
-    for frame, wanted in zip(CleanPlate()(iter(items)), untouched, strict=True):
-        assert np.array_equal(frame.image, wanted)
-        frame.image[:] = 0
+    for filled, wanted in zip(CleanPlate()(iter(items)), untouched, strict=True):
+        assert np.array_equal(filled.frame.image, wanted)
+        filled.frame.image[:] = 0
 
 
 def test_a_change_of_size_begins_a_new_shot():
     small = texture(11, 40, 60)
     items = [hidden(view(texture(11), 10), disc(60), 0) for _ in range(3)]
     items += [MaskedFrame(TimedFrame(small, 9, Fraction(1, 25)), np.eye(40, 60, dtype=bool))] * 3
-    shapes = [frame.image.shape for frame in CleanPlate()(iter(items))]
+    shapes = [filled.frame.image.shape for filled in CleanPlate()(iter(items))]
     assert shapes == [(HEIGHT, WIDTH, 3)] * 3 + [(40, 60, 3)] * 3
 
 
@@ -199,7 +206,7 @@ def test_memory_is_bounded_by_the_window():
         tracemalloc.start()
         plate = CleanPlate(reach_frames=4, max_memory_mb=1)
         for _ in plate(clip()):
-            plate.facts.clear()
+            pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return top

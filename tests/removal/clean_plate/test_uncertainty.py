@@ -68,15 +68,15 @@ def squared_error(truths: list[Frame], results: list[Frame]) -> float:
 
 def test_what_other_frames_show_alike_is_taken_over_as_it_is() -> None:
     plate, truths = CleanPlate(), still(12)
-    results = [frame.image for frame in plate(film(truths))]
-    assert squared_error(truths, results) < 2
-    assert all(facts.synthesised == 0 for facts in plate.facts)
+    results = list(plate(film(truths)))
+    assert squared_error(truths, [filled.frame.image for filled in results]) < 2
+    assert all(filled.statistics.synthesised == 0 for filled in results)
 
 
 def test_what_the_rim_contradicts_comes_closer_to_a_smooth_surface() -> None:
     truths = torn(12)
     plate = CleanPlate(max_error=60)
-    results = [frame.image for frame in plate(film(truths))]
+    results = [filled.frame.image for filled in plate(film(truths))]
     smooth = [SmoothFill().fill(item.frame.image, item.mask) for item in film(truths)]
     # What another frame shows of an unrelated texture is off twice as much as its mean.
     assert squared_error(truths, results) < 1.35 * squared_error(truths, smooth)
@@ -89,24 +89,22 @@ def test_a_cast_shadow_that_was_left_at_the_rim_speaks_against_nothing() -> None
         image[below] = np.rint(image[below] * 0.5)
         clip.append(MaskedFrame(TimedFrame(image, item.frame.pts, item.frame.time_base), item.mask))
     plate = CleanPlate()
-    results = [frame.image for frame in plate(clip)]
-    assert all(facts.synthesised == 0 for facts in plate.facts)
-    assert squared_error(still(12), results) < 2
+    results = list(plate(clip))
+    assert all(filled.statistics.synthesised == 0 for filled in results)
+    assert squared_error(still(12), [filled.frame.image for filled in results]) < 2
 
 
 def test_pixels_that_are_mostly_a_surface_count_as_invented() -> None:
     plate = CleanPlate(max_error=60)
-    list(plate(film(torn(12))))
-    assert np.mean([facts.synthesised for facts in plate.facts]) > 0.1
-    for facts, item in zip(plate.facts, film(torn(12)), strict=True):
-        assert facts.origin is not None
-        counted = np.count_nonzero(facts.origin == SYNTHESISED) / np.count_nonzero(item.mask)
-        assert facts.synthesised == pytest.approx(counted)
-        assert facts.observed + facts.propagated + facts.synthesised == pytest.approx(1)
-        assert not facts.origin[~item.mask].any()
-    assert any(
-        (facts.origin == OBSERVED).any() for facts in plate.facts if facts.origin is not None
-    )
+    found = [filled.statistics for filled in plate(film(torn(12)))]
+    assert np.mean([statistics.synthesised for statistics in found]) > 0.1
+    for one, item in zip(found, film(torn(12)), strict=True):
+        assert one.origin is not None
+        counted = np.count_nonzero(one.origin == SYNTHESISED) / np.count_nonzero(item.mask)
+        assert one.synthesised == pytest.approx(counted)
+        assert one.observed + one.propagated + one.synthesised == pytest.approx(1)
+        assert not one.origin[~item.mask].any()
+    assert any((one.origin == OBSERVED).any() for statistics in found if one.origin is not None)
 
 
 def test_a_surface_meets_what_is_known_and_stays_between_it() -> None:

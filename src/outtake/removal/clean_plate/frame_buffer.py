@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import MaskedFrame, replace_image
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import Frame, Mask
 from outtake.motion.feature_matching import FrameFeatures, show_same_place
 from outtake.motion.homography import CameraView, Homography, invert_homography
 from outtake.motion.tracking import CameraTracker
@@ -33,7 +33,8 @@ class BufferedFrame:
 
     Attributes:
         number: The number of the frame in the clip, from 0.
-        frame: The time and the image, contiguous and read-only.
+        source: The frame that went in, without labels; of a past frame, without 16 bits.
+        image: The image, uint8 (H, W, 3), contiguous and read-only.
         mask: The mask, contiguous.
         known: 1 where bicubic sampling does not reach the mask, uint8 (H, W).
         clearance: The distance to the mask, as ``compute_clearance`` returns it.
@@ -41,11 +42,11 @@ class BufferedFrame:
         scene: The number of the scene; frames that are not consecutive may share a scene.
         homographies_back: Homographies to some earlier frames, by frame number.
         features: Features by which the place is recognised from afar.
-        is_output: True if the filled frame is used; other frames are context.
     """
 
     number: int
-    frame: TimedFrame
+    source: MaskedFrame
+    image: Frame
     mask: Mask
     known: NDArray[np.uint8]
     clearance: NDArray[np.uint8]
@@ -53,12 +54,11 @@ class BufferedFrame:
     scene: int
     homographies_back: Mapping[int, Homography]
     features: FrameFeatures
-    is_output: bool
 
     @property
-    def image(self) -> Frame:
-        """The image, uint8 (H, W, 3)."""
-        return self.frame.image
+    def is_output(self) -> bool:
+        """True if the filled frame is used; other frames are context."""
+        return self.source.is_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,10 @@ class FrameBuffer:
                 self._drop_old_frames(centre, budget)
                 yield self._build_window(centre, following)
                 # References are sampled at 8 bits.
-                self._past_frames.append(replace(centre, frame=replace(centre.frame, image16=None)))
+                self._past_frames.append(_drop_image16(centre))
 
     def _budget(self, newest: BufferedFrame) -> MemoryBudget:
-        self._high_bit_depth = self._high_bit_depth or newest.frame.image16 is not None
+        self._high_bit_depth = self._high_bit_depth or newest.source.frame.image16 is not None
         height, width = newest.mask.shape
         return MemoryBudget.for_frame_size(
             height, width, self._reach_frames, self._max_bytes, self._high_bit_depth
@@ -225,7 +225,8 @@ class FrameBuffer:
         # The labels are dropped: they would take more memory than the images.
         self._newest = BufferedFrame(
             number,
-            replace_image(item.frame, image),
+            replace(item, labelled=None),
+            image,
             mask,
             known,
             compute_clearance(mask),
@@ -233,6 +234,10 @@ class FrameBuffer:
             scene,
             homographies_back,
             features,
-            item.is_output,
         )
         return self._newest
+
+
+def _drop_image16(one: BufferedFrame) -> BufferedFrame:
+    source = one.source
+    return replace(one, source=replace(source, frame=replace(source.frame, image16=None)))

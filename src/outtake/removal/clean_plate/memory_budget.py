@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from outtake.core.frames import Context
+from outtake.removal.protocol import Context
 
 # If memory is short, only every fourth frame is kept beyond this distance.
 _DENSE_FRAMES, _THINNING_STEP = 8, 4

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from outtake.core.frames import (
     PROPAGATED,
     SYNTHESISED,
     UNTOUCHED,
-    Context,
+    FilledFrame,
     FillStatistics,
     MaskedFrame,
     replace_image,
 )
-from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.core.types import Mask
 from outtake.core.validate import check_number
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
@@ -29,19 +29,12 @@ from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
 from outtake.removal.clean_plate.smooth_surface import SmoothFill
+from outtake.removal.protocol import Context, Filler, Remover
 
 _THREADS = 2
 
 
-class Filler(Protocol):
-    """Synthesises what no frame shows, such as :class:`outtake.removal.inpaint.Inpaint`."""
-
-    def fill(self, image: Frame, mask: Mask) -> Frame:
-        """Return a copy of an RGB image with its masked pixels synthesised."""
-        ...
-
-
-class CleanPlate:
+class CleanPlate(Remover):
     """Shows the background that other frames of the same shot really observed.
 
     Every frame within reach is aligned to the current one by a homography of tracked points,
@@ -63,16 +56,9 @@ class CleanPlate:
         max_memory_mb: The memory for the frames held; less shortens the reach.
         filler: Synthesises what was never observed; a smooth surface by default.
 
-    Attributes:
-        facts: where the fill came from, for each frame given out since the last call.
-
     Raises:
         ConfigError: A value is out of its range.
     """
-
-    needs_mask = True
-    keeps_outside = True
-    channels = 3
 
     def __init__(
         self,
@@ -102,7 +88,11 @@ class CleanPlate:
         self._max_drift = max_drift
         self._max_bytes = max_memory_mb << 20
         self._filler = filler or SmoothFill()
-        self.facts: list[FillStatistics] = []
+        self.device, self.notes = self._filler.device, self._filler.notes
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the filler."""
+        return self._filler.files()
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return how far the remover looks at frames of this size."""
@@ -110,9 +100,8 @@ class CleanPlate:
             height, width, self._reach_frames, self._max_bytes, high_bit_depth
         ).context()
 
-    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[TimedFrame]:
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled; one that is not wanted, as it is."""
-        facts = self.facts = []
         shown: PreviousFill | None = None
         with closing(self._search_ahead(clip)) as searched:
             for window, patches in searched:
@@ -122,13 +111,13 @@ class CleanPlate:
                 ):
                     shown = None
                 if window.needs_fill:
-                    shown, facts_here = self._fill_frame(centre, patches, shown)
-                    facts.append(facts_here)
-                    # The consumer may write to its image; the one kept here must not change.
-                    yield replace_image(centre.frame, shown.image.copy())
+                    shown, statistics = self._fill_frame(centre, patches, shown)
+                    image = shown.image
                 else:
-                    facts.append(FillStatistics())
-                    yield replace_image(centre.frame, centre.image.copy())
+                    statistics, image = FillStatistics(), centre.image
+                # The consumer may write to its image; the one kept here must not change.
+                frame = replace_image(centre.source.frame, image.copy())
+                yield FilledFrame(centre.source, frame, statistics)
 
     def _search_ahead(
         self, clip: Iterable[MaskedFrame]
@@ -167,7 +156,7 @@ class CleanPlate:
             image = self._filler.fill(image, left)
             origin[left] = SYNTHESISED
         inside = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
-        facts = FillStatistics(
+        statistics = FillStatistics(
             observed=float(inside[OBSERVED]),
             propagated=float(inside[PROPAGATED]),
             synthesised=float(inside[SYNTHESISED]),
@@ -175,7 +164,7 @@ class CleanPlate:
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,
         )
-        return PreviousFill(centre, image, drift), facts
+        return PreviousFill(centre, image, drift), statistics
 
 
 def _mean_residual(patches: list[RegionFill]) -> float | None:

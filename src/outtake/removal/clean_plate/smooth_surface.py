@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
+from outtake.removal.protocol import Filler
 
 _RIM_PX = 3
 _FALLBACK_GREY = 128
 
 
-class SmoothFill:
+class SmoothFill(Filler):
     """Fills a hole with a smooth surface, which errs less than guessing how edges continue."""
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
