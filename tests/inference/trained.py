@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.labels import LabelSpace
+from outtake.inference.open_backend import open_backend
 from outtake.models.normalisation import Normalize
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.task import SegmentationTask
@@ -87,3 +93,27 @@ def trained_task() -> SegmentationTask:
         loss.backward()
         optimizer.step()
     return made.eval()
+
+
+LIBRARIES = {"openvino": ["openvino", "nncf"], "onnxruntime": ["onnx", "onnxruntime"]}
+
+
+def open_on_cpu(name, trained, **options):
+    """Open a backend on the CPU; skip the test where its library is missing."""
+    for library in LIBRARIES.get(name, []):
+        pytest.importorskip(library)
+    return open_backend(
+        name, trained, device="cpu", calibration=lambda: list(make_pictures(24, 1000)[0]), **options
+    )
+
+
+def run_script(script, *arguments, env=os.environ):
+    """Run Python in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        env={**env, "PYTHONPATH": "."},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import torch
+
+from outtake.models.fcn import FCN
+from outtake.models.layers import FrozenUpsample, LearnedUpsample, pad_to_stride
+
+
+def test_learned_upsampling_starts_as_the_frozen_one() -> None:
+    x = torch.rand(1, 3, 7, 9)
+    for factor in (2, 8, 32):
+        learned, frozen = LearnedUpsample(3, factor)(x), FrozenUpsample(factor)(x)
+        assert learned.shape == frozen.shape
+        inside = (..., slice(factor, -factor), slice(factor, -factor))
+        assert torch.allclose(learned[inside], frozen[inside], atol=1e-5)
+
+
+def test_frozen_upsampling_has_no_parameters_and_learned_ones_train() -> None:
+    assert not list(FCN(2, upsampling="frozen").up_final.parameters())
+    net = FCN(2, upsampling="learned")
+    net(torch.rand(2, 3, 32, 32)).sum().backward()
+    assert net.up_final.weight.grad is not None
+
+
+def test_padding_repeats_the_edge_up_to_a_multiple() -> None:
+    image = torch.rand(1, 2, 5, 8)
+    padded = pad_to_stride(image, 8)
+    assert padded.shape == (1, 2, 8, 8) and torch.equal(padded[..., :5, :], image)
+    assert torch.equal(padded[..., 7, :], image[..., 4, :])
+    assert pad_to_stride(image, 4, min_side=16).shape == (1, 2, 16, 16)
+    assert pad_to_stride(padded, 8) is padded
