@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 
 from benchmarks.removal.rendered import (
-    cut,
     dissolve,
     dolly,
     fade,
-    filmed,
+    film,
+    flat_world,
     flight,
-    layers,
-    pausing,
-    poster,
-    scene,
+    hard_cut,
+    parallax_layers,
+    pausing_walker,
+    rendered_street,
 )
-from benchmarks.removal.shots import SIZE, Clip, Shot, Shots, boxes, passing
+from benchmarks.removal.shots import SIZE, Clip, Shot, Shots, draw_boxes, walking_to_and_fro
 from outtake.core.types import Frame, Mask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,34 +71,36 @@ def camvid(hole: Callable[[int], Mask]) -> Shots:
     return shots
 
 
-_BOXES = boxes(SIZE)
+_BOXES = draw_boxes(SIZE)
 _CAMVID = (360, 480)
 
 CLIPS: dict[str, Clip] = {
     "tennis/object": Clip(tennis("object")),
     "tennis/box": Clip(tennis("box")),
-    "camvid/box": Clip(camvid(lambda t: boxes(_CAMVID))),
-    "camvid/object": Clip(camvid(passing(_CAMVID))),
-    "tripod": Clip(scene(0)),
-    "pan": Clip(scene(1)),
-    "pan/fast": Clip(scene(4, clip=1)),
-    "handheld": Clip(scene(0.2, jerk_px=3)),
-    "exposure": Clip(scene(1, exposure=0.12, clip=2)),
-    "zoom": Clip(filmed(poster(20, lambda t: (t, t / 2, 1 + 0.012 * t)), passing(SIZE))),
+    "camvid/box": Clip(camvid(lambda t: draw_boxes(_CAMVID))),
+    "camvid/object": Clip(camvid(walking_to_and_fro(_CAMVID))),
+    "tripod": Clip(rendered_street(0)),
+    "pan": Clip(rendered_street(1)),
+    "pan/fast": Clip(rendered_street(4, clip=1)),
+    "handheld": Clip(rendered_street(0.2, jerk_px=3)),
+    "exposure": Clip(rendered_street(1, exposure=0.12, clip=2)),
+    "zoom": Clip(
+        film(flat_world(20, lambda t: (t, t / 2, 1 + 0.012 * t)), walking_to_and_fro(SIZE))
+    ),
     "pause": Clip(
-        filmed(poster(25, lambda t: (6 * np.sin(t / 30), 2 * np.sin(t / 17), 1)), pausing),
+        film(flat_world(25, lambda t: (6 * np.sin(t / 30), 2 * np.sin(t / 17), 1)), pausing_walker),
         frames=190,
         whole=True,
     ),
-    "cut": Clip(filmed(cut(12), passing(SIZE, 24))),
-    "dissolve": Clip(filmed(dissolve(8, 8), passing(SIZE, 24))),
+    "cut": Clip(film(hard_cut(12), walking_to_and_fro(SIZE, 24))),
+    "dissolve": Clip(film(dissolve(8, 8), walking_to_and_fro(SIZE, 24))),
     "fade": Clip(
-        filmed(poster(26, lambda t: (2 * t, 0, 1)), passing(SIZE, 24), fade(40, 10)),
+        film(flat_world(26, lambda t: (2 * t, 0, 1)), walking_to_and_fro(SIZE, 24), fade(40, 10)),
         frames=40,
         whole=True,
     ),
-    "parallax": Clip(filmed(layers(3), lambda t: _BOXES, noise=0)),
-    "dolly/object": Clip(filmed(dolly, passing(SIZE, 30))),
-    "dolly/box": Clip(filmed(dolly, lambda t: _BOXES)),
-    "flight": Clip(filmed(flight, passing(SIZE, 30))),
+    "parallax": Clip(film(parallax_layers(3), lambda t: _BOXES, noise=0)),
+    "dolly/object": Clip(film(dolly, walking_to_and_fro(SIZE, 30))),
+    "dolly/box": Clip(film(dolly, lambda t: _BOXES)),
+    "flight": Clip(film(flight, walking_to_and_fro(SIZE, 30))),
 }

@@ -17,16 +17,15 @@ objects that dilation covers anyway; also with a tolerance of two pixels.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.removal.clips import data_folder, read, read_mask
 from outtake.config.load_trained import load_trained
 from outtake.core.device import resolve_device
 from outtake.core.frames import LabelledFrame
@@ -40,7 +39,6 @@ from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("carried", "vote", "shadows", "time")
 STRIDES = (1, 2, 3, 5)
 MOVING = ("car", "pedestrian", "bicyclist")
@@ -49,12 +47,7 @@ SEEDS = 3
 SCORED_PIXELS = 50
 
 
-def data_folder() -> Path:
-    """Return where the real clips are."""
-    return Path(os.environ.get("OUTTAKE_DATA") or ROOT.parent / "shared" / "data")
-
-
-def drive() -> tuple[list[TimedFrame], list[LabelMap], LabelSpace]:
+def camvid_drive() -> tuple[list[TimedFrame], list[LabelMap], LabelSpace]:
     """Return the CamVid val drive, its annotations and classes."""
     source = CamVid(str(data_folder() / "camvid"))
     pairs = source.samples("val")
@@ -65,7 +58,7 @@ def drive() -> tuple[list[TimedFrame], list[LabelMap], LabelSpace]:
     return frames, [source.read_mask(pair) for pair in pairs], source.labels
 
 
-def predicted(checkpoint: str, frames: Sequence[TimedFrame]) -> list[LabelledFrame]:
+def predict_labels(checkpoint: str, frames: Sequence[TimedFrame]) -> list[LabelledFrame]:
     """Return the labels that a checkpoint gives to each frame."""
     trained = load_trained(checkpoint, resolve_device("cpu"))
     backend = TorchBackend(trained.task, "cpu")
@@ -75,7 +68,7 @@ def predicted(checkpoint: str, frames: Sequence[TimedFrame]) -> list[LabelledFra
     return list(predictor(frames))
 
 
-def measure_carried(labelled: Sequence[LabelledFrame], truth: Sequence[LabelMap]) -> None:
+def measure_propagation(labelled: Sequence[LabelledFrame], truth: Sequence[LabelMap]) -> None:
     """Print mIoU by how many frames the network sees."""
 
     def network(clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
@@ -106,15 +99,16 @@ def miou(labels: Sequence[LabelMap], truth: Sequence[LabelMap], space: LabelSpac
 def measure_vote() -> None:
     """Print how much of an object shows before and after its masks are mended."""
     folder = data_folder() / "tennis"
-    frames = [_read(path) for path in sorted((folder / "frames").iterdir())]
-    holes = [_read(path)[..., 0] > 127 for path in sorted((folder / "holes_object").iterdir())]
-    skins = [item.image for item in drive()[0][:: 100 // SEEDS]]
+    frames = [read(path) for path in sorted((folder / "frames").iterdir())]
+    holes = [read_mask(path) for path in sorted((folder / "holes_object").iterdir())]
+    skins = [item.image for item in camvid_drive()[0][:: 100 // SEEDS]]
     print("seed  every frame by itself  vote over t-2..t+2  recovered  ms/frame")
     for seed in range(SEEDS):
-        shown = _pasted(frames, holes, skins[seed])
+        shown = _paste_object(frames, holes, skins[seed])
+        damaged = _damage_masks(holes, seed)
         clip = [
             LabelledFrame(TimedFrame(image, number, Fraction(1, 24)), labels, OBJECT)
-            for number, (image, labels) in enumerate(zip(shown, _damaged(holes, seed), strict=True))
+            for number, (image, labels) in enumerate(zip(shown, damaged, strict=True))
         ]
         alone = [item.mask for item in MaskPolicy([1], vote=0)(clip)]
         begun = time.process_time()
@@ -125,14 +119,7 @@ def measure_vote() -> None:
         print(f"{seed:4}  {before:21.1f}  {after:18.1f}  {gain:9.1f}  {spent_ms:8.1f}")
 
 
-def _read(path: Path) -> Frame:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise SystemExit(f"can not read {path}")
-    return np.ascontiguousarray(image[..., ::-1], np.uint8)
-
-
-def _pasted(frames: Sequence[Frame], holes: Sequence[Mask], skin: Frame) -> list[Frame]:
+def _paste_object(frames: Sequence[Frame], holes: Sequence[Mask], skin: Frame) -> list[Frame]:
     """Give the holes a skin that moves along with their middle."""
     height, width = frames[0].shape[:2]
     skin = cv2.resize(skin, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
@@ -148,7 +135,7 @@ def _pasted(frames: Sequence[Frame], holes: Sequence[Mask], skin: Frame) -> list
     return shown
 
 
-def _damaged(holes: Sequence[Mask], seed: int) -> Iterator[LabelMap]:
+def _damage_masks(holes: Sequence[Mask], seed: int) -> Iterator[LabelMap]:
     draw = np.random.default_rng(seed)
     for hole in holes:
         if draw.random() < 0.1:
@@ -191,11 +178,11 @@ def measure_shadows(clips: int = 3, frames: int = 72) -> None:
         masks = [item.mask for item in MaskPolicy(ids, dilate=0, shadows=True)(items)]
         spent_s += time.process_time() - begun
         for scene, mask, without in zip(scenes, masks, plain, strict=True):
-            beyond = ~_grown(without, 4)
+            beyond = ~_dilate(without, 4)
             added, truth = mask & beyond, scene.shadow & beyond
             found += int(np.count_nonzero(added & truth))
             wrong += int(np.count_nonzero(added & ~truth))
-            near += int(np.count_nonzero(added & _grown(scene.shadow, 2)))
+            near += int(np.count_nonzero(added & _dilate(scene.shadow, 2)))
             missed += int(np.count_nonzero(truth & ~added))
     print("shadows: precision  within 2 px  recall  ms/frame")
     print(
@@ -204,7 +191,7 @@ def measure_shadows(clips: int = 3, frames: int = 72) -> None:
     )
 
 
-def _grown(mask: Mask, radius_px: int) -> NDArray[np.bool_]:
+def _dilate(mask: Mask, radius_px: int) -> NDArray[np.bool_]:
     tip = np.ones((2 * radius_px + 1,) * 2, np.uint8)
     return np.asarray(cv2.dilate(mask.astype(np.uint8), tip) > 0)
 
@@ -227,11 +214,11 @@ def measure_time(labelled: Sequence[LabelledFrame]) -> None:
         policy = MaskPolicy.from_names(
             clip[0].label_space, remove=MOVING, vote=vote, shadows=shadows
         )
-        best_s = min(_seconds(policy, clip) for _ in range(3))
+        best_s = min(_time_policy(policy, clip) for _ in range(3))
         print(f"{title:13} {1000 * best_s / len(clip):6.2f} ms/frame at 960x540")
 
 
-def _seconds(policy: MaskPolicy, clip: Sequence[LabelledFrame]) -> float:
+def _time_policy(policy: MaskPolicy, clip: Sequence[LabelledFrame]) -> float:
     begun = time.process_time()
     for _ in policy(clip):
         pass
@@ -248,16 +235,16 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     if {"carried", "time"} & set(options.only):
-        frames, truth, space = drive()
+        frames, truth, space = camvid_drive()
         if options.checkpoint:
-            labelled = predicted(options.checkpoint, frames)
+            labelled = predict_labels(options.checkpoint, frames)
         else:
             labelled = [
                 LabelledFrame(frame, labels, space)
                 for frame, labels in zip(frames, truth, strict=True)
             ]
         if "carried" in options.only and options.checkpoint:
-            measure_carried(labelled, truth)
+            measure_propagation(labelled, truth)
         if "time" in options.only:
             measure_time(labelled)
     if "vote" in options.only:

@@ -8,8 +8,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-from benchmarks.removal.shots import SIZE, Shot, Shots, walker
-from benchmarks.removal.world import Pose, Street, masonry
+from benchmarks.removal.shots import SIZE, Shot, Shots, draw_walker
+from benchmarks.removal.world import Pose, Street, make_masonry
 from outtake.core.types import Frame, Mask
 from outtake.data.synthetic.camera import Camera, CameraView
 from outtake.data.synthetic.clip import Scene, SceneClip
@@ -17,7 +17,7 @@ from outtake.data.synthetic.rng import Rng, hash_key
 from outtake.data.synthetic.scene_layout import SceneLayout
 
 
-class Filming(Camera):
+class PathCamera(Camera):
     """The camera of a scene, on a path of its own.
 
     Args:
@@ -38,7 +38,7 @@ class Filming(Camera):
         return CameraView(view.along, view.across, view.centre_x + int(dx), view.centre_y + int(dy))
 
 
-def scene(
+def rendered_street(
     speed: float, *, jerk_px: float = 0, noise: float = 1.5, exposure: float = 0, clip: int = 3
 ) -> Shots:
     """A rendered street: its objects and their shadows are the hole.
@@ -54,18 +54,18 @@ def scene(
     def shots(frames: int) -> Iterator[Shot]:
         stage, key = SceneLayout(*SIZE), hash_key("scenes", 0, "test", clip)
         world = Scene(stage, key)
-        world.camera = Filming(stage, Rng(key, "camera"), speed, jerk_px)
+        world.camera = PathCamera(stage, Rng(key, "camera"), speed, jerk_px)
         for t, frame in enumerate(SceneClip(world, frames)):
             hole = (frame.image != frame.background).any(axis=2)
             hole = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
             gain = 1 + exposure * np.sin(t / 5)
-            truth, shown = (grainy(p, t, noise, gain) for p in (frame.background, frame.image))
+            truth, shown = (add_grain(p, t, noise, gain) for p in (frame.background, frame.image))
             yield Shot(truth, shown, hole, np.zeros_like(hole))
 
     return shots
 
 
-def filmed(
+def film(
     view: Callable[[int], Frame],
     hole: Callable[[int], Mask],
     gain: Callable[[int], float] = lambda t: 1.0,
@@ -75,26 +75,26 @@ def filmed(
 
     def shots(frames: int) -> Iterator[Shot]:
         for t in range(frames):
-            truth, mask = grainy(view(t), t, noise, gain(t)), hole(t)
+            truth, mask = add_grain(view(t), t, noise, gain(t)), hole(t)
             yield Shot(truth, truth, mask, np.zeros_like(mask))
 
     return shots
 
 
-def grainy(picture: Frame, t: int, noise: float, gain: float = 1.0) -> Frame:
+def add_grain(picture: Frame, t: int, noise: float, gain: float = 1.0) -> Frame:
     """Return a picture as a sensor sees it."""
     grain = np.random.default_rng(t).normal(0, noise, picture.shape)
     return np.clip(np.rint(picture * gain + grain), 0, 255).astype(np.uint8)
 
 
-def layers(speed_px: float) -> Callable[[int], Frame]:
+def parallax_layers(speed_px: float) -> Callable[[int], Frame]:
     """A camera that moves sideways past planes at five depths."""
     height, width = SIZE
     rows = np.arange(height)[:, None]
 
     @cache
     def planes() -> list[Frame]:
-        return [motley(height, width * 4, seed) for seed in range(5)]
+        return [make_texture(height, width * 4, seed) for seed in range(5)]
 
     def view(t: int) -> Frame:
         image = np.zeros((height, width, 3), np.uint8)
@@ -112,7 +112,7 @@ def layers(speed_px: float) -> Callable[[int], Frame]:
     return view
 
 
-def motley(height: int, width: int, seed: int) -> Frame:
+def make_texture(height: int, width: int, seed: int) -> Frame:
     """Return a picture with colourful detail at several scales."""
     dice = np.random.default_rng(seed)
     total = np.zeros((height, width, 3))
@@ -122,7 +122,7 @@ def motley(height: int, width: int, seed: int) -> Frame:
     return np.clip(total + dice.uniform(70, 180, 3), 0, 255).astype(np.uint8)
 
 
-def poster(
+def flat_world(
     seed: int, motion: Callable[[int], tuple[float, float, float]]
 ) -> Callable[[int], Frame]:
     """A flat world; ``motion`` gives the view's shift in x and y, in pixels, and its zoom."""
@@ -130,7 +130,7 @@ def poster(
 
     @cache
     def world() -> Frame:
-        return masonry(2 * height, 3 * width, seed)
+        return make_masonry(2 * height, 3 * width, seed)
 
     def view(t: int) -> Frame:
         x, y, zoom = motion(t)
@@ -141,15 +141,15 @@ def poster(
     return view
 
 
-def cut(at: int) -> Callable[[int], Frame]:
+def hard_cut(at: int) -> Callable[[int], Frame]:
     """Two shots, one right after the other."""
-    first, second = (poster(seed, lambda t: (3.0 * t, 0, 1)) for seed in (21, 22))
+    first, second = (flat_world(seed, lambda t: (3.0 * t, 0, 1)) for seed in (21, 22))
     return lambda t: first(t) if t < at else second(t)
 
 
 def dissolve(at: int, length: int) -> Callable[[int], Frame]:
     """One shot turns into another."""
-    first, second = (poster(seed, lambda t: (2.0 * t, 0, 1)) for seed in (23, 24))
+    first, second = (flat_world(seed, lambda t: (2.0 * t, 0, 1)) for seed in (23, 24))
 
     def view(t: int) -> Frame:
         share = float(np.clip((t - at) / length, 0, 1))
@@ -163,15 +163,15 @@ def fade(frames: int, length: int) -> Callable[[int], float]:
     return lambda t: float(np.clip(min(t + 1, frames - t) / length, 0.02, 1))
 
 
-def pausing(t: int) -> Mask:
+def pausing_walker(t: int) -> Mask:
     """Somebody walks in, stands for 150 frames, and walks on."""
     x = -0.1 + 0.6 * min(t / 16, 1) + 0.6 * max(0.0, (t - 166) / 16)
-    return walker(SIZE, x, t if t < 16 or t > 166 else 16)
+    return draw_walker(SIZE, x, t if t < 16 or t > 166 else 16)
 
 
 def dolly(t: int) -> Frame:
     """A camera that is drawn past a row of things before a wall: strong parallax."""
-    return street(5, 8, faces_wall=True).seen(
+    return street(5, 8, faces_wall=True).render(
         Pose(x=-4.5, y=0.05 * np.sin(t / 4), z=5 + 0.10 * t, yaw=np.pi / 2)
     )
 
@@ -186,7 +186,7 @@ def flight(t: int) -> Frame:
         pitch=0.05 * float(np.sin(t / 5)),
         roll=0.12 * float(np.sin(t / 9)),
     )
-    return street(3, 4).seen(swing)
+    return street(3, 4).render(swing)
 
 
 @cache

@@ -80,7 +80,7 @@ class Motion:
     valid: Mask
 
 
-def motions(truths: Sequence[Frame]) -> list[Motion]:
+def estimate_motion(truths: Sequence[Frame]) -> list[Motion]:
     """Return the motion to each frame but the first from the one before it.
 
     DIS optical flow (Kroeger et al. 2016) of the true frames; what does not come back to within a

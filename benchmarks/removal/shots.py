@@ -63,7 +63,7 @@ class Clip:
     whole: bool = False
 
 
-def boxes(shape: Sequence[int]) -> Mask:
+def draw_boxes(shape: Sequence[int]) -> Mask:
     """Return nine boxes that hide a tenth of the picture."""
     height, width = shape
     side = round((height * width * 0.106 / 9) ** 0.5)
@@ -75,7 +75,7 @@ def boxes(shape: Sequence[int]) -> Mask:
     return hole
 
 
-def walker(shape: Sequence[int], x: float, t: float = 0.0) -> Mask:
+def draw_walker(shape: Sequence[int], x: float, t: float = 0.0) -> Mask:
     """Return the shape of somebody who walks, as tall as half the picture, at x from 0 to 1."""
     height, width = shape
     unit, middle, ground = height * 0.5, x * width, height * 0.9
@@ -94,11 +94,11 @@ def walker(shape: Sequence[int], x: float, t: float = 0.0) -> Mask:
     return cv2.dilate(mask, np.ones((5, 5), np.uint8)) > 0
 
 
-def passing(shape: Sequence[int], frames: int = 60) -> Callable[[int], Mask]:
+def walking_to_and_fro(shape: Sequence[int], frames: int = 60) -> Callable[[int], Mask]:
     """Somebody who walks to and fro through the picture."""
 
     def hole(t: int) -> Mask:
         phase = t / frames % 2
-        return walker(shape, 0.15 + 0.7 * (phase if phase < 1 else 2 - phase), t)
+        return draw_walker(shape, 0.15 + 0.7 * (phase if phase < 1 else 2 - phase), t)
 
     return hole

@@ -79,24 +79,26 @@ class Street:
         self._size = (height, width)
         self._focal_px = 0.8 * width
         dice = np.random.default_rng(seed)
-        self._surfaces = [pyramid(masonry(1024, 1024, seed + index)) for index in range(3)]
-        self._sky = texture(512, 2048, seed + 7) // 3 + np.array([120, 140, 165], np.uint8)
+        self._surfaces = [
+            build_pyramid(make_masonry(1024, 1024, seed + index)) for index in range(3)
+        ]
+        self._sky = make_texture(512, 2048, seed + 7) // 3 + np.array([120, 140, 165], np.uint8)
         self._cards = [
-            _card(dice, z, faces_wall) for z in dice.uniform(-10, 130, round(14 * cards))
+            _make_card(dice, z, faces_wall) for z in dice.uniform(-10, 130, round(14 * cards))
         ]
 
-    def seen(self, pose: Pose) -> Frame:
+    def render(self, pose: Pose) -> Frame:
         """Return what the camera sees, uint8 (H, W, 3)."""
         height, width = self._size
         axes = pose.axes()
         u, v = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
         rays = np.stack((u / self._focal_px, v / self._focal_px, np.ones_like(u)), axis=-1) @ axes.T
-        image = self._behind(rays, pose)
-        for card in sorted(self._cards, key=lambda one: -_depth(one, pose, axes)):
+        image = self._render_background(rays, pose)
+        for card in sorted(self._cards, key=lambda one: -_card_depth(one, pose, axes)):
             self._draw(image, card, pose, axes)
         return image
 
-    def _behind(self, rays: NDArray[np.float64], pose: Pose) -> Frame:
+    def _render_background(self, rays: NDArray[np.float64], pose: Pose) -> Frame:
         dx, dy, dz = (rays[..., index] for index in range(3))
         with np.errstate(divide="ignore", invalid="ignore"):
             ground = np.where(dy > 0, (GROUND - pose.y) / dy, np.inf)
@@ -108,7 +110,7 @@ class Street:
         elevation = np.arctan2(-dy, np.hypot(dx, dz))
         bearing = np.arctan2(dx, dz)
         at = (bearing / np.pi * 1024 + 1024, 400 - elevation * 250)
-        image = _looked_up(self._sky, *at)
+        image = _sample_texture(self._sky, *at)
         wall_here = (wall <= ground) & np.isfinite(wall)
         surfaces = (
             (ground < wall, 0, 2, dy),
@@ -121,7 +123,7 @@ class Street:
             texels = far / self._focal_px * TEXELS_PER_METRE
             level = np.log2(np.maximum(texels / np.maximum(np.abs(across[here]), 1e-3), 1e-3))
             at = (origin[axis] + far * rays[..., axis][here] for axis in (first, second))
-            image[here] = _filtered(levels, *at, level)
+            image[here] = _sample_mipmaps(levels, *at, level)
         return image
 
     def _draw(self, image: Frame, card: Card, pose: Pose, axes: NDArray[np.float64]) -> None:
@@ -152,7 +154,7 @@ class Street:
         box[:] = np.rint(alpha * drawn + (1 - alpha) * box)
 
 
-def texture(height: int, width: int, seed: int) -> Frame:
+def make_texture(height: int, width: int, seed: int) -> Frame:
     """Return a picture with detail at several scales."""
     dice = np.random.default_rng(seed)
     total = np.zeros((height, width, 3))
@@ -166,9 +168,9 @@ def texture(height: int, width: int, seed: int) -> Frame:
     )
 
 
-def masonry(height: int, width: int, seed: int) -> Frame:
+def make_masonry(height: int, width: int, seed: int) -> Frame:
     """Return a texture with windows, slabs and lines on it."""
-    picture = texture(height, width, seed)
+    picture = make_texture(height, width, seed)
     dice = np.random.default_rng(seed)
     for _ in range(60):
         x, y = int(dice.integers(0, width)), int(dice.integers(0, height))
@@ -179,7 +181,7 @@ def masonry(height: int, width: int, seed: int) -> Frame:
     return picture
 
 
-def pyramid(picture: Frame) -> list[Frame]:
+def build_pyramid(picture: Frame) -> list[Frame]:
     """Return a picture at full size, half, a quarter and so on."""
     levels = [picture]
     for _ in range(LEVELS - 1):
@@ -188,13 +190,13 @@ def pyramid(picture: Frame) -> list[Frame]:
     return levels
 
 
-def _card(dice: np.random.Generator, z: float, faces_wall: bool) -> Card:
+def _make_card(dice: np.random.Generator, z: float, faces_wall: bool) -> Card:
     x = float(dice.choice([-1, 1]) * dice.uniform(1.3, 6.0))
     if faces_wall:
         x = float(dice.uniform(-1.5, 5.5))
     width, height = float(dice.uniform(0.3, 2.2)), float(dice.uniform(1.2, 3.2))
     seed = int(dice.integers(1 << 30))
-    picture = texture(128, 96, seed)
+    picture = make_texture(128, 96, seed)
     ragged = cv2.resize(np.random.default_rng(seed).normal(0, 0.25, (9, 7)), (96, 128))
     v, u = np.mgrid[-1:1:128j, -1:1:96j]
     bush = u**2 + np.where(v < 0, v**2, 0) + ragged < 0.85
@@ -203,18 +205,18 @@ def _card(dice: np.random.Generator, z: float, faces_wall: bool) -> Card:
     return Card(x, float(z), along + float(dice.normal(0, 0.2)), width, height, picture, shape)
 
 
-def _depth(card: Card, pose: Pose, axes: NDArray[np.float64]) -> float:
+def _card_depth(card: Card, pose: Pose, axes: NDArray[np.float64]) -> float:
     return float((np.array([card.x, 0, card.z]) - (pose.x, 0, pose.z)) @ axes[:, 2])
 
 
-def _looked_up(picture: Frame, x: Plane, y: Plane) -> Frame:
+def _sample_texture(picture: Frame, x: Plane, y: Plane) -> Frame:
     maps = np.asarray(x, np.float32), np.asarray(y, np.float32)
     return np.asarray(
         cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.uint8
     )
 
 
-def _filtered(levels: Sequence[Frame], x: Plane, y: Plane, level: Plane) -> Frame:
+def _sample_mipmaps(levels: Sequence[Frame], x: Plane, y: Plane, level: Plane) -> Frame:
     """Look a texture up at positions (n,), each at its scale, between the two nearest levels."""
     level = np.clip(level, 0, LEVELS - 1)
     total = np.zeros((len(level), 3), np.float32)
@@ -228,6 +230,6 @@ def _filtered(levels: Sequence[Frame], x: Plane, y: Plane, level: Plane) -> Fram
         grid = np.zeros((2, rows * 256), np.float32)
         grid[0, : len(chosen)] = (x[chosen] * texels) % size
         grid[1, : len(chosen)] = (y[chosen] * texels) % size
-        found = _looked_up(picture, *grid.reshape(2, rows, 256)).reshape(-1, 3)[: len(chosen)]
+        found = _sample_texture(picture, *grid.reshape(2, rows, 256)).reshape(-1, 3)[: len(chosen)]
         total[chosen] += share[chosen, None] * found
     return np.clip(np.rint(total), 0, 255).astype(np.uint8)

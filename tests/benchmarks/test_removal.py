@@ -102,7 +102,7 @@ def test_flicker_is_told_from_motion(bench):
     world = cv2.resize(dice.integers(0, 255, (20, 60, 3), np.uint8), (360, 120))
     truths = [np.ascontiguousarray(world[:, 3 * t : 3 * t + 160]) for t in range(6)]
     scored = [np.ones((120, 160), bool)] * 6
-    moved = bench.scores.motions(truths)
+    moved = bench.scores.estimate_motion(truths)
     assert np.median(moved[2].origin[20:-20, 20:-20, 0] - np.arange(20, 140)) == pytest.approx(
         3, abs=0.2
     )
@@ -137,7 +137,7 @@ def test_a_rendered_clip_hides_what_it_knows(bench, name):
 
 def test_the_pause_is_longer_than_a_remover_looks(bench):
     frames = bench.clips.CLIPS["pause"].frames
-    holes = [bench.rendered.pausing(t) for t in range(frames)]
+    holes = [bench.rendered.pausing_walker(t) for t in range(frames)]
     still = [np.array_equal(hole, holes[90]) for hole in holes]
     assert holes[90].sum() > 1000 and sum(still) > 128
     assert still.index(True) > 10 and not any(still[-10:])
