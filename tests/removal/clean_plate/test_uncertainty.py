@@ -128,7 +128,7 @@ def test_the_filler_leaves_the_rest_alone_and_copes_without_any_rest() -> None:
 
 
 def searching() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("plate")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("clean_plate")]
 
 
 def test_nothing_is_searched_any_more_once_the_result_is_closed() -> None:

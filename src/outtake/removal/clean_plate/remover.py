@@ -101,20 +101,18 @@ class CleanPlate(Remover):
         ).context()
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
-        """Yield each frame with its hole filled; one that is not wanted, as it is."""
-        shown: PreviousFill | None = None
+        """Yield each frame with its hole filled; frames that are context, as they are."""
+        previous: PreviousFill | None = None
         with closing(self._search_ahead(clip)) as searched:
-            for window, patches in searched:
+            for window, fills in searched:
                 centre = window.centre
-                if shown is not None and (
-                    shown.frame.view.shot != centre.view.shot or not window.needs_fill
-                ):
-                    shown = None
                 if window.needs_fill:
-                    shown, statistics = self._fill_frame(centre, patches, shown)
-                    image = shown.image
+                    if previous is not None and previous.frame.view.shot != centre.view.shot:
+                        previous = None
+                    previous, statistics = self._fill_frame(centre, fills, previous)
+                    image = previous.image
                 else:
-                    statistics, image = FillStatistics(), centre.image
+                    previous, statistics, image = None, FillStatistics(), centre.image
                 # The consumer may write to its image; the one kept here must not change.
                 frame = replace_image(centre.source.frame, image.copy())
                 yield FilledFrame(centre.source, frame, statistics)
@@ -123,53 +121,54 @@ class CleanPlate(Remover):
         self, clip: Iterable[MaskedFrame]
     ) -> Generator[tuple[ReferenceWindow, list[RegionFill]], None, None]:
         """Search ahead of the current frame in threads, which do not change the result."""
-        waiting: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
-        pool = ThreadPoolExecutor(_THREADS, "plate")
+        pending: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
+        pool = ThreadPoolExecutor(_THREADS, "clean_plate")
         try:
             for window in FrameBuffer(self._reach_frames, self._max_bytes)(clip):
-                waiting.append((window, pool.submit(self._search, window)))
-                if len(waiting) > _THREADS:
-                    first, found = waiting.popleft()
-                    yield first, found.result()
-            while waiting:
-                first, found = waiting.popleft()
-                yield first, found.result()
+                pending.append((window, pool.submit(self._search, window)))
+                if len(pending) > _THREADS:
+                    first, fills = pending.popleft()
+                    yield first, fills.result()
+            while pending:
+                first, fills = pending.popleft()
+                yield first, fills.result()
         finally:
             # No search may go on after the consumer is gone.
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill_frame(
-        self, centre: BufferedFrame, patches: list[RegionFill], previous: PreviousFill | None
+        self, centre: BufferedFrame, fills: list[RegionFill], previous: PreviousFill | None
     ) -> tuple[PreviousFill, FillStatistics]:
         image = centre.image.copy()
         drift = np.zeros(centre.mask.shape, np.float32)
         origin = np.zeros(centre.mask.shape, np.uint8)
-        if not patches:
+        if not fills:
             return PreviousFill(centre, image, drift), FillStatistics(origin=origin)
-        for patch in patches:
-            patch.propagate(previous, self._stability, self._max_drift)
-            patch.write_to(image, drift, origin)
-        flicker = [patch.flicker_sum() for patch in patches]
+        for fill in fills:
+            fill.propagate(previous, self._stability, self._max_drift)
+            fill.write_to(image, drift, origin)
+        flicker = [fill.flicker_sum() for fill in fills]
         compared = sum(count for _, count in flicker)
-        left: Mask = centre.mask & (origin == UNTOUCHED)
-        if left.any():
-            image = self._filler.fill(image, left)
-            origin[left] = SYNTHESISED
-        inside = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
+        unknown: Mask = centre.mask & (origin == UNTOUCHED)
+        if unknown.any():
+            image = self._filler.fill(image, unknown)
+            origin[unknown] = SYNTHESISED
+        shares = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
         statistics = FillStatistics(
-            observed=float(inside[OBSERVED]),
-            propagated=float(inside[PROPAGATED]),
-            synthesised=float(inside[SYNTHESISED]),
-            ring_residual=_mean_residual(patches),
+            observed=float(shares[OBSERVED]),
+            propagated=float(shares[PROPAGATED]),
+            synthesised=float(shares[SYNTHESISED]),
+            ring_residual=_mean_residual(fills),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,
         )
         return PreviousFill(centre, image, drift), statistics
 
 
-def _mean_residual(patches: list[RegionFill]) -> float | None:
-    judged = [(patch.residual, np.count_nonzero(patch.hole)) for patch in patches]
-    usable = [(value, size) for value, size in judged if np.isfinite(value)]
+def _mean_residual(fills: list[RegionFill]) -> float | None:
+    """Return the mean of the finite ring residuals, weighted by the size of the regions."""
+    residuals = [(fill.residual, np.count_nonzero(fill.hole)) for fill in fills]
+    usable = [(value, size) for value, size in residuals if np.isfinite(value)]
     if not usable:
         return None
     return float(sum(value * size for value, size in usable) / sum(size for _, size in usable))
