@@ -8,10 +8,10 @@ from outtake.drawing.label_pictures import (
     colourise,
     draw_colour_key,
     draw_contact_sheet,
+    join_side_by_side,
     overlay_labels,
     save_png,
     save_small_png,
-    side_by_side,
 )
 
 SPACE = LabelSpace.from_names(("road", "car"), [(10, 20, 30), (200, 100, 50)])
@@ -49,11 +49,11 @@ def test_a_legend_fits_any_frame(size, classes):
 
 def test_two_pictures_stand_beside_each_other():
     left, right = np.zeros((10, 20, 3), np.uint8), np.full((10, 30, 3), 9, np.uint8)
-    both = side_by_side(left, right)
+    both = join_side_by_side(left, right)
     assert both.shape == (10, 52, 3)
     assert (both[:, :20] == 0).all() and (both[:, 20:22] == 255).all() and (both[:, 22:] == 9).all()
-    titled = side_by_side(
-        np.zeros((90, 200, 3), np.uint8), np.zeros((90, 200, 3), np.uint8), ("a", "b")
+    titled = join_side_by_side(
+        np.zeros((90, 200, 3), np.uint8), np.zeros((90, 200, 3), np.uint8), captions=("a", "b")
     )
     assert titled[:20, :20].max() > 200 and titled[:20, 202:222].max() > 200
 

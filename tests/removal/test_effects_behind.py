@@ -26,6 +26,9 @@ from outtake.removal.inpaint import Inpaint
 from outtake.removal.protocol import Remover
 from outtake.removal.replace import Replace
 from outtake.removal.side_by_side import SideBySide
+from outtake.video.read.clip import open_clip
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.video_writer import open_writer
 
 TIME_BASE = Fraction(1, 1000)
 LEVELS = [20, 60, 100, 140, 180, 220]
@@ -107,7 +110,8 @@ def test_a_segment_shows_what_the_whole_clip_shows(footage):
 
 def test_frames_may_come_in_any_order(footage):
     with VideoBackground(footage) as behind:
-        levels = [int(behind.at(Fraction(t, 1000))[0, 0, 0]) for t in (550, 0, 550, 320, 310, -50)]
+        times = [Fraction(ms, 1000) for ms in (550, 0, 550, 320, 310, -50)]
+        levels = [int(behind.picture_at(time)[0, 0, 0]) for time in times]
     assert levels == [220, 20, 220, 140, 140, 220]
 
 
@@ -123,7 +127,7 @@ def test_a_list_of_other_files_is_not_followed(footage):
     listed.write_text(f"ffconcat version 1.0\nfile {footage.name}\n")
     with av.open(str(listed)) as container:
         assert container.format.name == "concat", "FFmpeg itself takes it"
-    with pytest.raises(VideoError, match="can not be read as an image or a video"):
+    with pytest.raises(VideoError, match="cannot be read as an image or a video"):
         Replace(listed)
 
 
@@ -138,9 +142,21 @@ def test_a_video_is_turned_as_its_flag_says(tmp_path):
         container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         container.mux(stream.encode())
     with VideoBackground(path) as behind:
-        turned = behind.at(Fraction(0)).astype(int)
+        turned = behind.picture_at(Fraction(0)).astype(int)
     assert turned.shape == (96, 64, 3)
     assert np.abs(turned - np.rot90(picture)).mean() < 8
+
+
+def test_a_video_has_the_pictures_that_a_clip_of_it_has(tmp_path):
+    path = tmp_path / "noise.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (3, 48, 64, 3), np.uint8)
+    with open_writer(path, VideoInfo(tmp_path, 64, 48, Fraction(25), TIME_BASE)) as writer:
+        for index, picture in enumerate(noise):
+            writer.write(TimedFrame(picture, 40 * index, TIME_BASE))
+    with open_clip(path) as clip, VideoBackground(path) as behind:
+        for shown_frame in clip:
+            time_s = shown_frame.pts * shown_frame.time_base
+            assert np.array_equal(behind.picture_at(time_s), shown_frame.image)
 
 
 def test_a_soft_edge_lies_inside_the_mask(tmp_path):
@@ -158,8 +174,8 @@ def test_a_file_that_is_missing_or_nothing_to_show_is_one_line(tmp_path):
     for name, why in (
         ("gone.mp4", "no such file"),
         ("", "is a folder"),
-        ("notes.txt", "can not be read"),
-        ("broken.png", "can not be read"),
+        ("notes.txt", "cannot be read"),
+        ("broken.png", "cannot be read"),
     ):
         with pytest.raises(VideoError, match=why):
             Replace(tmp_path / name)
@@ -173,7 +189,7 @@ def test_sound_is_nothing_to_show(tmp_path):
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    with pytest.raises(VideoError, match="has no picture"):
+    with pytest.raises(VideoError, match="has no video track"):
         Replace(path)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from outtake.core.types import Frame, LabelMap
 from outtake.drawing.fit_picture import fit_picture
 
 Palette = NDArray[np.uint8]
+Pixels = TypeVar("Pixels", np.uint8, np.uint16)
 
 PAPER = (250, 250, 248)
 INK = (38, 38, 42)
@@ -58,18 +59,26 @@ def overlay_labels(
     return np.asarray(tinted, np.uint8)
 
 
-def side_by_side(
-    left: Frame, right: Frame, captions: tuple[str, str] | None = None, divider_px: int = 2
-) -> Frame:
-    """Put two pictures of the same height next to each other, a thin white line between them.
+def join_side_by_side(
+    left: NDArray[Pixels],
+    right: NDArray[Pixels],
+    divider_px: int = 2,
+    captions: tuple[str, str] = ("", ""),
+) -> NDArray[Pixels]:
+    """Put two pictures of the same height next to each other, with a white line between them.
 
-    With captions, each is written into the upper left corner of its picture.
+    Args:
+        left: The left picture, uint8 or uint16 (H, W, 3).
+        right: The right picture.
+        divider_px: The width of the line.
+        captions: What is written into the upper left corner of each picture.
     """
-    height = left.shape[0]
     pictures = [np.array(left), np.array(right)]
-    for picture, caption in zip(pictures, captions or (), strict=False):
-        _draw_caption(picture, caption)
-    line = np.full((height, divider_px, 3), 255, np.uint8)
+    for picture, caption in zip(pictures, captions, strict=True):
+        if caption:
+            _draw_caption(picture, caption)
+    white = np.iinfo(left.dtype).max
+    line = np.full((left.shape[0], divider_px, 3), white, left.dtype)
     return np.concatenate([pictures[0], line, pictures[1]], axis=1)
 
 
@@ -213,7 +222,7 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
         draw_text(image, name, at, scale, (255, 255, 255))
 
 
-def _draw_caption(image: Frame, caption: str) -> None:
+def _draw_caption(image: NDArray[Pixels], caption: str) -> None:
     scale = float(np.clip(image.shape[0] / 700, 0.4, 1.2))
     width, height = measure_text(caption, scale)
     pad = max(height // 2, 3)

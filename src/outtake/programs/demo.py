@@ -33,9 +33,9 @@ from outtake.data.scenes import Scenes
 from outtake.data.synthetic.clip import SceneClip
 from outtake.drawing.label_pictures import (
     draw_contact_sheet,
+    join_side_by_side,
     overlay_labels,
     save_png,
-    side_by_side,
 )
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
@@ -170,7 +170,7 @@ def score_and_write_side_by_side(
         with open_writer(side_by_side_path, info, overwrite=True) as writer:
             for index, (old, new) in enumerate(zip(original_clip, cleaned_clip, strict=True)):
                 hole, truth = find_hole(clip, index)
-                pair = side_by_side(old.image, new.image, ("before", "after"), DIVIDER_PX)
+                pair = join_side_by_side(old.image, new.image, DIVIDER_PX, ("before", "after"))
                 writer.write(TimedFrame(pair, index, 1 / clip.fps))
                 if hole.sum() >= 50:
                     cleaned.append(psnr(new.image, truth, hole))

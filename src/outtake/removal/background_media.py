@@ -1,36 +1,30 @@
-"""Pictures to be shown behind: an image, or a video that runs along."""
+"""What to show in place of a removed object: an image, or a video that runs along."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, Self
 
-import av
 import cv2
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
-from outtake.core.types import Frame
-from outtake.video.read.safe_open import PresentationTimes, open_video_file
-
-_FULL_RANGE = 2
-_UNSPECIFIED = 2
-_MATRIX_SD, _MATRIX_HD = 5, 1
+from outtake.core.types import Frame, TimedFrame
+from outtake.video.read.reader import VideoReader
 
 
 class Background(Protocol):
-    """Something to look at, at any time."""
+    """A picture for any time."""
 
-    def at(self, time_s: Fraction) -> Frame:
+    def picture_at(self, time_s: Fraction) -> Frame:
         """Return the picture at a time, uint8 (H, W, 3) RGB; the same object while it stays."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
@@ -38,42 +32,46 @@ class ImageBackground:
     """An image, turned as its EXIF tag says.
 
     Raises:
-        VideoError: it can not be decoded.
+        VideoError: It cannot be decoded.
     """
 
     def __init__(self, path: Path) -> None:
         decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         if decoded is None:
-            raise VideoError(f"{path}: can not be read as an image")
+            raise VideoError(f"{path}: cannot be read as an image")
         self._image = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
-    def at(self, time_s: Fraction) -> Frame:
+    def picture_at(self, time_s: Fraction) -> Frame:
         """Return the image."""
         return self._image
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the file is not held open."""
 
 
 class VideoBackground:
     """A video. What it shows depends on the time alone, not on what was asked before.
 
     Args:
-        path: the file.
-        loop: start again at its end; otherwise the last frame stays.
+        path: The file.
+        loop: Whether it starts again at its end; otherwise its last frame stays.
 
     Raises:
-        VideoError: it can not be read, or has no frames; in ``at`` too, where it is damaged.
+        VideoError: It cannot be read; in ``picture_at`` too, where it is damaged.
     """
 
     def __init__(self, path: Path, loop: bool = True) -> None:
-        self._path, self._loop = path, loop
-        self._start_s, self._length_s = _span(path)
-        self._container: InputContainer | None = None
-        self._frames: Iterator[av.VideoFrame] = iter(())
-        self._current: av.VideoFrame | None = None
-        self._following: av.VideoFrame | None = None
-        self._shown: Frame | None = None
+        try:
+            self._reader = VideoReader(path, high_bit_depth=False)
+        except VideoError as error:
+            raise VideoError(f"{path}: cannot be read as an image or a video ({error})") from error
+        self._loop = loop
+        self._open_files = ExitStack()
+        self._frames: Iterator[TimedFrame] = iter(())
+        self._current: TimedFrame | None = None
+        self._next: TimedFrame | None = None
+        self._start_s = Fraction(0)
+        self._length_s: Fraction | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -81,54 +79,62 @@ class VideoBackground:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def at(self, time_s: Fraction) -> Frame:
-        """Return the frame that is shown at a time."""
-        time_s = time_s % self._length_s if self._loop else max(time_s, Fraction(0))
-        wanted_s = self._start_s + time_s
-        try:
-            if self._current is None or wanted_s < _time_s(self._current):
-                self._rewind()
-            while self._following is not None and _time_s(self._following) <= wanted_s:
-                self._advance()
-        except av.FFmpegError as error:
-            raise _unreadable(self._path, error) from error
-        if self._current is None:
-            raise VideoError(f"{self._path}: has no frame that can be decoded")
-        if self._shown is None:
-            self._shown = _rgb(self._current)
-        return self._shown
+    def picture_at(self, time_s: Fraction) -> Frame:
+        """Return the frame that is shown at a time, counted from the first frame."""
+        if not self._loop:
+            return self._decode_to(max(time_s, Fraction(0))).image
+        if self._length_s is None:
+            # Only the end of a video tells its length.
+            frame = self._decode_to(time_s if time_s >= 0 else None)
+            if self._length_s is None:
+                return frame.image
+        return self._decode_to(time_s % self._length_s).image
 
     def close(self) -> None:
-        """Close the file; a later ``at`` opens it again."""
-        if self._container is not None:
-            self._container.close()
-        self._container = self._current = self._following = self._shown = None
+        """Close the file; a later ``picture_at`` opens it again."""
+        self._open_files.close()
+        self._current = self._next = None
 
-    def _rewind(self) -> None:
-        # From the start and not from a keyframe: which frame is found must not depend on how well
-        # a container can be searched.
+    def _decode_to(self, time_s: Fraction | None) -> TimedFrame:
+        """Return the frame that is shown at a time, or the last one if the time is None."""
+        current = self._current
+        if current is None or (time_s is not None and time_s < self._shown_from_s(current)):
+            current = self._rewind()
+        while self._next and (time_s is None or self._shown_from_s(self._next) <= time_s):
+            current = self._advance(self._next)
+        return current
+
+    def _rewind(self) -> TimedFrame:
+        # To the start and not to a keyframe: which frame is found must not depend on how well a
+        # container can be searched.
         self.close()
-        self._container = open_video_file(self._path)
-        stream = self._container.streams.video[0]
-        stream.thread_type = "AUTO"
-        self._frames = _shown(self._container, stream)
-        self._following = next(self._frames, None)
-        self._advance()
+        self._frames = iter(self._open_files.enter_context(self._reader))
+        first = next(self._frames)  # the reader refuses a video without frames
+        self._start_s = first.pts * first.time_base
+        return self._advance(first)
 
-    def _advance(self) -> None:
-        self._current, self._shown = self._following, None
-        self._following = next(self._frames, None)
+    def _advance(self, frame: TimedFrame) -> TimedFrame:
+        self._current, self._next = frame, next(self._frames, None)
+        if self._next is None:
+            unknown_s = 1 / self._reader.info.fps
+            duration = frame.last_frame_duration
+            duration_s = unknown_s if duration is None else duration * frame.time_base
+            self._length_s = self._shown_from_s(frame) + duration_s
+        return frame
+
+    def _shown_from_s(self, frame: TimedFrame) -> Fraction:
+        return frame.pts * frame.time_base - self._start_s
 
 
 def open_background(path: Path, loop: bool = True) -> Background:
     """Open an image or a video.
 
     Raises:
-        VideoError: the file is missing, or is neither.
+        VideoError: The file is missing, or is neither.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "there is no such file"
-        raise VideoError(f"{path}: {what}; name an image or a video to be shown behind")
+        raise VideoError(f"{path}: {what}; name an image or a video to be shown")
     # OpenCV reads the first picture of an animated GIF only.
     if path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path)):
         return ImageBackground(path)
@@ -136,7 +142,7 @@ def open_background(path: Path, loop: bool = True) -> Background:
 
 
 def resize_cover(picture: Frame, height: int, width: int) -> Frame:
-    """Scale a picture so that it covers a frame, and cut off evenly what is too much."""
+    """Scale a picture so that it covers a frame, and crop evenly what is too much."""
     high, wide = picture.shape[:2]
     scale = max(height / high, width / wide)
     rows, columns = min(high, round(height / scale)), min(wide, round(width / scale))
@@ -144,55 +150,3 @@ def resize_cover(picture: Frame, height: int, width: int) -> Frame:
     middle = picture[top : top + max(rows, 1), left : left + max(columns, 1)]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(middle, (width, height), interpolation=method), np.uint8)
-
-
-def _span(path: Path) -> tuple[Fraction, Fraction]:
-    """Return when a video's first frame is shown, and how long all of them take, in seconds."""
-    try:
-        with open_video_file(path) as container:
-            if not container.streams.video:
-                raise VideoError(f"{path}: has no picture; name an image or a video")
-            stream = container.streams.video[0]
-            rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-            times = PresentationTimes(container, stream)
-            shown = [
-                (time, time + (packet.duration or 1 / (rate * packet.time_base)))
-                for packet in container.demux(stream)
-                if (time := times.add_packet(packet)) is not None and packet.time_base is not None
-            ]
-            if not shown or stream.time_base is None:
-                raise VideoError(f"{path}: has no frames; name an image or a video")
-    except av.FFmpegError as error:
-        raise _unreadable(path, error) from error
-    begin, end = min(pair[0] for pair in shown), max(pair[1] for pair in shown)
-    return begin * stream.time_base, Fraction(end - begin) * stream.time_base
-
-
-def _shown(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Yield the frames that have a time, with the time at which they are shown."""
-    times = PresentationTimes(container, stream)
-    for packet in container.demux(stream):
-        times.add_packet(packet)
-        for frame in packet.decode():
-            frame.pts = times.time_of_frame(frame)
-            if frame.pts is not None:
-                yield frame
-
-
-def _time_s(frame: av.VideoFrame) -> Fraction:
-    return Fraction(frame.pts * frame.time_base)
-
-
-def _rgb(frame: av.VideoFrame) -> Frame:
-    matrix = None
-    if frame.colorspace == _UNSPECIFIED:
-        # What players assume of a video without a tag.
-        matrix = _MATRIX_HD if frame.width >= 1280 or frame.height > 576 else _MATRIX_SD
-    rgb = frame.to_ndarray(format="rgb24", src_colorspace=matrix, dst_color_range=_FULL_RANGE)
-    turned = np.rot90(rgb, round(frame.rotation / 90) % 4)
-    return np.ascontiguousarray(turned)
-
-
-def _unreadable(path: Path, error: Exception) -> VideoError:
-    reason = getattr(error, "strerror", None) or error
-    return VideoError(f"{path}: can not be read as an image or a video: {reason}")

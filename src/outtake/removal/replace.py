@@ -16,18 +16,19 @@ from outtake.removal.protocol import Remover
 
 
 class Replace(Remover):
-    """Shows an image or a video behind, scaled so that it covers the frame.
+    """Shows an image or a video as background, scaled so that it covers the frame.
 
     A video runs along with the clip's own time, from that time's zero.
 
     Args:
-        path: an image or a video.
-        loop: the video starts again at its end; otherwise its last frame stays.
-        soft_edge: width of the transition inside the mask, as a fraction of the frame's height.
+        path: An image or a video.
+        loop: Whether a video starts again at its end; otherwise its last frame stays.
+        soft_edge: The width of the transition inside the mask, as a fraction of the frame's
+            height.
 
     Raises:
-        VideoError: the file is missing or can not be read.
-        ConfigError: a path that is none, or an edge outside 0..1.
+        VideoError: The file is missing or cannot be read.
+        ConfigError: The path is empty, or the edge is out of its range.
     """
 
     def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
@@ -36,25 +37,25 @@ class Replace(Remover):
         self._path = Path(path).expanduser()
         self._loop = loop
         self._soft_edge = check_soft_edge(soft_edge)
-        open_background(self._path, loop).close()  # a wrong file shows itself before any work
+        open_background(self._path, loop).close()  # refuses a wrong file before any work
 
     def files(self) -> tuple[Path, ...]:
         """Return the image or video."""
         return (self._path,)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
-        """Yield each frame with the picture of its time inside its mask."""
-        with closing(open_background(self._path, self._loop)) as backdrop:
-            source: Frame | None = None
-            behind: Frame | None = None
+        """Yield each frame with the background of its time inside its mask."""
+        with closing(open_background(self._path, self._loop)) as background:
+            picture: Frame | None = None
+            fitted: Frame | None = None
             for item in clip:
                 frame = item.frame
                 if not item.is_output or not item.mask.any():
                     yield copy_unchanged(item)
                     continue
-                picture = backdrop.at(frame.pts * frame.time_base)
+                newest = background.picture_at(frame.pts * frame.time_base)
                 shape = frame.image.shape
-                if behind is None or picture is not source or behind.shape != shape:
-                    source, behind = picture, resize_cover(picture, *shape[:2])
-                image = blend_inside_mask(frame.image, behind, item.mask, self._soft_edge)
+                if fitted is None or newest is not picture or fitted.shape != shape:
+                    picture, fitted = newest, resize_cover(newest, *shape[:2])
+                image = blend_inside_mask(frame.image, fitted, item.mask, self._soft_edge)
                 yield FilledFrame(item, replace_image(frame, image))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.validate import check_number
+from outtake.drawing.label_pictures import join_side_by_side
 from outtake.removal.protocol import Context, Remover
 
 T = TypeVar("T", np.uint8, np.uint16)
@@ -57,17 +58,12 @@ class SideBySide(Remover):
         for filled in self.remover(clip):
             before, after = filled.source.frame, filled.frame
             right = composite_on_checkerboard(after.image)
-            image = _join_pictures(before.image, right, self.divider_px, 255)
+            image = join_side_by_side(before.image, right, self.divider_px)
             image16 = None
             if before.image16 is not None and after.image16 is not None:
                 right16 = composite_on_checkerboard(after.image16)
-                image16 = _join_pictures(before.image16, right16, self.divider_px, 65535)
+                image16 = join_side_by_side(before.image16, right16, self.divider_px)
             yield replace(filled, frame=replace(after, image=image, image16=image16))
-
-
-def _join_pictures(left: NDArray[T], right: NDArray[T], divider_px: int, white: int) -> NDArray[T]:
-    line = np.full((left.shape[0], divider_px, 3), white, left.dtype)
-    return np.concatenate((left, line, right), axis=1)
 
 
 def composite_on_checkerboard(image: NDArray[T]) -> NDArray[T]:
