@@ -1,4 +1,4 @@
-"""What the clean plate holds in memory: as much as it was given, whatever a frame carries."""
+"""The clean plate keeps to its memory limit, whatever a frame carries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame, replace_image
+from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.pipeline.run import run_removal
@@ -22,7 +22,7 @@ from outtake.removal.clean_plate.remover import CleanPlate
 HEIGHT, WIDTH, FRAMES, SEGMENT = 136, 240, 96, 48
 SPACE = LabelSpace.from_names(("ground", "thing"))
 FRAME_BYTES = 6 * HEIGHT * WIDTH
-# What threads have in hand at any time, beside what is held to be looked at.
+# The frames that threads have in hand at any time, in addition to those in the buffer.
 IN_HAND = 12
 
 
@@ -49,15 +49,15 @@ class Digests(list[int]):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def write(self, made: FilledFrame) -> None:
-        deep = made.frame.image16
-        assert (deep is None) == (made.source.frame.image16 is None)
-        self.append(crc32(made.frame.image.tobytes()))
+    def write(self, filled: FilledFrame) -> None:
+        deep = filled.frame.image16
+        assert (deep is None) == (filled.source.frame.image16 is None)
+        self.append(crc32(filled.frame.image.tobytes()))
         if deep is not None:
             self.append(crc32(deep.tobytes()))
 
 
-def made(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Digests:
+def run(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Digests:
     sink = Digests()
     with StageThreads() as stages:
         run_removal(
@@ -68,27 +68,27 @@ def made(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Diges
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_labels_and_deep_pictures_keep_to_the_memory_that_there_is(deep):
+def test_labels_and_16_bit_images_keep_to_the_memory_limit(deep):
     megabytes = 8
     tracemalloc.start()
-    made(megabytes, deep=deep, labelled=True)
+    run(megabytes, deep=deep, labelled=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= (megabytes << 20) + IN_HAND * FRAME_BYTES * (1 + deep)
 
 
-def test_every_wanted_frame_of_a_deep_clip_is_deep():
-    """Those that come after a segment are wanted in the next."""
-    assert len(made(64, deep=True)) == 2 * FRAMES
+def test_every_output_frame_of_a_16_bit_clip_has_16_bits():
+    """The context after a segment is output of the next."""
+    assert len(run(64, deep=True)) == 2 * FRAMES
 
 
 def test_labels_change_nothing():
-    assert made(8, labelled=True) == made(8)
+    assert run(8, labelled=True) == run(8)
 
 
 @pytest.mark.parametrize("megabytes", [1, 3, 8, 20, 64, 200, 1000])
 @pytest.mark.parametrize("size", [(136, 240), (480, 854), (1080, 1920), (2160, 3840)])
-def test_what_is_held_fits_or_is_the_least_that_there_can_be(megabytes, size):
+def test_the_budget_fits_the_memory_or_is_the_smallest_possible(megabytes, size):
     for deep in (False, True):
         budget = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep)
         dense = min(budget.back, 8) if budget.thinned else budget.back
@@ -97,7 +97,7 @@ def test_what_is_held_fits_or_is_the_least_that_there_can_be(megabytes, size):
         assert held <= megabytes << 20 or (budget.ahead, budget.back, budget.keyframes) == (1, 1, 0)
 
 
-def test_a_deep_clip_is_looked_at_less_far_where_memory_is_short():
+def test_the_reach_into_a_16_bit_clip_is_shorter_if_memory_is_short():
     plate = CleanPlate(max_memory_mb=256)
     plain, deep = (plate.context(720, 1280, deep) for deep in (False, True))
     assert 1 < deep.after < plain.after and 1 < deep.before < plain.before
@@ -105,13 +105,7 @@ def test_a_deep_clip_is_looked_at_less_far_where_memory_is_short():
     assert roomy.context(720, 1280, True) == roomy.context(720, 1280)
 
 
-def test_a_frame_with_its_own_picture_is_the_frame():
-    image = np.zeros((4, 5, 3), np.uint8)
-    frame = TimedFrame(image, 0, Fraction(1), np.full((4, 5, 3), 3, np.uint16))
-    assert replace_image(frame, image) is frame
-    same = replace_image(frame, image.copy()).image16
-    assert np.array_equal(same, frame.image16) and not np.shares_memory(same, frame.image16)
-    other = image.copy()
-    other[1, 2] = 9
-    fine = replace_image(frame, other).image16
-    assert (fine[1, 2] == 9 * 257).all() and (fine[0] == 3).all()
+def test_the_context_is_as_long_as_the_memory_allows():
+    whole, half = (CleanPlate(max_memory_mb=size).context(2160, 3840) for size in (8192, 1024))
+    assert (whole.before, whole.after, whole.keyframe_reach) == (64, 64, 512)
+    assert half.before >= 8 and half.after >= 8 and half.keyframe_reach >= 64
