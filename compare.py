@@ -1,7 +1,6 @@
 """Compare runs on one page: ``python compare.py runs/*``."""
 
-from outtake.programs.command_line import run_program
-from outtake.programs.compare import main
+from outtake.programs.entry_points import run_compare
 
 if __name__ == "__main__":
-    run_program(main)
+    run_compare()

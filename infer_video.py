@@ -1,19 +1,7 @@
-"""Remove objects from a video. See ``python infer_video.py --help`` and docs/video.md."""
+"""Remove objects from a video: ``python infer_video.py --help``."""
 
-import hydra
-from omegaconf import DictConfig
+from outtake.programs.entry_points import run_infer_video
 
-from outtake.programs.command_line import print_user_errors, run_program
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="infer_video")
-def main(cfg: DictConfig) -> None:
-    """Compose the config and hand it on; the import is late so that --help is quick."""
-    with print_user_errors():
-        from outtake.programs.infer_video import infer_video
-
-        infer_video(cfg)
-
-
+# Tab completion looks for the words @hydra.main in a script.
 if __name__ == "__main__":
-    run_program(main)
+    run_infer_video()

@@ -32,7 +32,7 @@ from benchmarks.reliability import numbers as numbers
 from benchmarks.reliability import stops as stops
 from benchmarks.reliability.runs import DEVICE, begin_or_resume, finish, options, write_data
 from benchmarks.reliability.secrets import secrets
-from outtake.programs.train import quiet_libraries
+from outtake.programs.library_warnings import quiet_libraries
 
 
 def kills(folder: Path, count: int) -> Counter[str]:

@@ -31,7 +31,8 @@ from pytorch_lightning import seed_everything
 
 from benchmarks.training.throughput import WARM_UP_STEPS, Clock, prepared
 from outtake.config.compose import compose
-from outtake.programs.train import make_trainer, quiet_libraries
+from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.dashboards.queued_logger import DashboardLogger
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.metrics_diff import read_records

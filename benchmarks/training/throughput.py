@@ -28,7 +28,8 @@ from outtake.config.compose import compose
 from outtake.config.instantiate import instantiate
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
-from outtake.programs.train import make_trainer, quiet_libraries
+from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.throughput import Throughput

@@ -17,7 +17,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.fcn import FCN
-from outtake.programs.train import make_trainer
+from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 

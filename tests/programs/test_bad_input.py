@@ -160,8 +160,8 @@ CHECKPOINTS = {
         lambda c: c["outtake"].update(config="a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
         "aliases",
     ),
-    "no mapping": (lambda c: c["outtake"].update(config="just text"), "can not be read"),
-    "no channels": (lambda c: c["outtake"].update(channels="three"), "can not be read"),
+    "no mapping": (lambda c: c["outtake"].update(config="just text"), "cannot be read"),
+    "no channels": (lambda c: c["outtake"].update(channels="three"), "cannot be read"),
     "no weights": (lambda c: c.update(state_dict=7), "do not fit"),
     "other format": (lambda c: c["outtake"].update(format=99), "format 99"),
 }

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from outtake.config.compose import compose
+from outtake.config.evaluation_data import build_eval_data, make_baseline_loader
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.evaluation.bootstrap import Bootstrap
@@ -17,7 +18,7 @@ from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.summary import detailed_scores
-from outtake.programs.evaluate import build_eval_data, evaluate, make_baseline_loader
+from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.small_run import SMALL

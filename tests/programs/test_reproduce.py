@@ -31,7 +31,7 @@ def test_a_run_comes_out_identical(tiny_run: Path, tmp_path: Path, capsys) -> No
     said = capsys.readouterr().out
     assert "identical: every record" in said and "not identical" not in said
     record = json.loads((target / "reproduction.json").read_text())
-    assert record["parted"] is None and record["of"] == str(tiny_run)
+    assert record["first_mismatch"] is None and record["of"] == str(tiny_run)
     assert objective == json.loads((tiny_run / "summary.json").read_text())["best"]["val/miou"]
     assert yaml.safe_load((target / "config.yaml").read_text())["reproduce"] is None
 
@@ -59,7 +59,7 @@ def test_where_two_runs_part_is_named_and_the_exit_code_tells(copied: Path, tmp_
     assert f"not identical: first at step {record['step']}, {key} was" in said
     assert "differs: package torch: 0.1, now " in said
     assert "differs: flag threads: 999, now " in said
-    assert f"differs: data train: 1 samples are others, the first is {first}" in said
+    assert f"differs: data train: 1 samples have changed, the first is {first}" in said
 
 
 def test_a_key_that_is_new_since_then_has_its_default(copied: Path, tmp_path: Path) -> None:

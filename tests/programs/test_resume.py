@@ -410,7 +410,7 @@ def test_the_times_of_a_run_that_went_on_are_those_of_all_its_parts(
 
 def test_a_run_that_goes_on_keeps_its_name(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
     train(compose("train", runs.options(pairs, epochs=1)), tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"name=other: resume=.* goes on in that folder"):
+    with pytest.raises(ConfigError, match=r"name=other: resume=.* continues in that folder"):
         go_on(tmp_path / "run", "name=other")
 
 

@@ -26,7 +26,9 @@ from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
 from outtake.programs.command_line import explain_error
 from outtake.programs.sweep import check_overrides, parse_sweep_config, run_sweep
-from outtake.programs.train import OBJECTIVE, find_best_record, train
+from outtake.programs.train import train
+from outtake.programs.trainer_setup import OBJECTIVE
+from outtake.programs.training_records import find_best_record
 from outtake.sweeps.storage import open_storage, storage_address
 from outtake.sweeps.trial import TrialEnv
 from outtake.sweeps.trial_process import is_alive

@@ -19,7 +19,9 @@ from outtake.config.compose import CONF_DIR, compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
 from outtake.programs.evaluate import evaluate
-from outtake.programs.train import OBJECTIVE, find_best_record, make_trainer, train
+from outtake.programs.train import train
+from outtake.programs.trainer_setup import OBJECTIVE, make_trainer
+from outtake.programs.training_records import find_best_record
 from outtake.runs.run_folder import RunFolder
 from outtake.training.callbacks.early_stopping import EarlyStopping, check_monitored
 from outtake.training.checkpoint_files import read_checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from outtake.config.instantiate import (
     instantiate_with_available,
     resolve_config,
 )
+from outtake.config.program_options import DataOptions
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
@@ -28,14 +31,15 @@ from outtake.training.task import SegmentationTask
 
 def build_data(cfg: DictConfig) -> DataModule:
     """Build the data source, its augmentation and its loaders from ``data`` and ``augment``."""
-    plain = resolve_config(cfg.data)
-    source = instantiate(plain["source"])
-    loaders = {key: value for key, value in plain.items() if key not in ("name", "root", "source")}
+    data = parse(DataOptions, resolve_config(cfg.data), "data")
+    loaders = {
+        each.name: getattr(data, each.name)
+        for each in fields(data)
+        if each.name not in ("name", "root", "source")
+    }
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
-    try:
-        return DataModule(source, list((steps or {}).values()), seed=int(cfg.seed), **loaders)
-    except TypeError as error:
-        raise ConfigError(f"data: {error}") from error
+    source = instantiate(data.source)
+    return DataModule(source, list((steps or {}).values()), seed=int(cfg.seed), **loaders)
 
 
 def build_task(

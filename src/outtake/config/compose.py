@@ -6,12 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-CONF_DIR = Path(__file__).resolve().parents[3] / "conf"
+_PACKAGED = Path(__file__).resolve().parents[1] / "conf"
+# Inside an installed package, or beside ``src/`` in a checkout, where it is edited.
+CONF_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "conf"
+
+
+def program_command(name: str) -> str:
+    """Return how a user starts a program: from a checkout, or as it is installed."""
+    script = CONF_DIR.parent / f"{name}.py"
+    return f"python {script.name}" if script.is_file() else f"outtake {name.replace('_', '-')}"
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Return ``conf/<name>.yaml`` composed with command-line style overrides."""
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return hydra.compose(name, overrides=list(overrides))
+
+
+def is_hydra_program() -> bool:
+    """Return whether Hydra started this program, so that its command line can be run again."""
+    return bool(HydraConfig.initialized())

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.core.errors import ConfigError, ForbiddenTargetError, OuttakeError
+from outtake.core.trees import walk_leaves
 
 ALLOW_TARGETS_VARIABLE = "OUTTAKE_ALLOW_TARGETS"
 ALLOWED_CLASS_PREFIXES = (
@@ -159,20 +160,12 @@ def check_targets(tree: Any, where: str = "config") -> None:
         _check_target(key, target)
 
 
-def _forbid_interpolations(node: Any, where: str = "config") -> None:
+def _forbid_interpolations(tree: Any) -> None:
     # Hydra resolves what it is given once more: an escaped interpolation that came through the
     # first time would be built without having been checked.
-    if isinstance(node, str) and "${" in node:
-        raise ForbiddenTargetError(f"{where}: an interpolation inside a value is not allowed")
-    items = (
-        node.items()
-        if isinstance(node, Mapping)
-        else enumerate(node)
-        if isinstance(node, list | tuple)
-        else ()
-    )
-    for key, value in items:
-        _forbid_interpolations(value, f"{where}.{key}")
+    for key, value in walk_leaves(tree, "config"):
+        if isinstance(value, str) and "${" in value:
+            raise ForbiddenTargetError(f"{key}: an interpolation inside a value is not allowed")
 
 
 def _iter_targets(node: Any, where: str) -> Iterator[tuple[str, object]]:

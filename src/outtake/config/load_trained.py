@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from outtake import __version__
 from outtake.config.build import build_net, build_normalisation
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
+from outtake.core.format_version import FORMAT_VERSION, check_format_version
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
+from outtake.core.trees import walk_leaves
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
     PREVIOUS_CHECKPOINT,
@@ -30,7 +32,6 @@ from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.model_archive import read_archive
 from outtake.training.task import SegmentationTask
 
-CHECKPOINT_FORMAT = 1
 REBUILD_KEYS = ("model", "normalize", "data")
 _MAX_CONFIG_CHARS = 1_000_000
 _RESOLVER_PATTERN = re.compile(r"\$\{\s*[\w.]+\s*:")
@@ -41,33 +42,47 @@ class TrainedModel:
     """A task with its weights, ready to predict.
 
     Attributes:
-        task: in eval mode, on the device asked for.
-        labels: its classes.
-        config: the config that it was trained with, unresolved; ``paths`` are another machine's.
-        path: the checkpoint file.
-        sha256: its digest, hex.
-        epoch: how many epochs were done, counted from 0.
-        short_side: the network sees images whose shorter side has this many pixels; None for
-            images as they are.
-        channels: of the images.
+        task: The task, in eval mode, on the device that was asked for.
+        labels: Its classes.
+        config: The config that it was trained with, unresolved; ``paths`` are another machine's.
+        model_config: The ``model`` of that config, with the weights that training began from,
+            which are left out of ``config`` because they are not needed again.
+        path: The checkpoint file.
+        sha256: The digest of that file, in hex.
+        epoch: The number of epochs that were done, counted from 0.
+        short_side: The length in pixels of the shorter side of the images that the network sees;
+            None for images as they are.
+        channels: The number of channels of the images.
     """
 
     task: SegmentationTask
     labels: LabelSpace
     config: DictConfig
+    model_config: Mapping[str, Any]
     path: Path
     sha256: str
     epoch: int
     short_side: int | None
     channels: int
 
+    @property
+    def run_folder(self) -> Path:
+        """The run folder of the checkpoint, or the folder of a file that lies outside one."""
+        return find_run_folder(self.path)
+
+
+def find_run_folder(checkpoint: Path) -> Path:
+    """Return the run folder that holds a checkpoint, or the folder of a file outside of one."""
+    folder = checkpoint.parent
+    return folder.parent if folder.name == "checkpoints" else folder
+
 
 def make_checkpoint_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
     Raises:
-        ConfigError: something that looks like a secret, or that reads this machine's environment,
-            is among what the task is rebuilt from.
+        ConfigError: Among what the task is rebuilt from is something that looks like a secret, or
+            that reads this machine's environment.
     """
     for key in REBUILD_KEYS:
         if key in cfg:
@@ -83,7 +98,7 @@ def make_checkpoint_record(cfg: DictConfig, labels: LabelSpace, channels: int) -
                 "task is rebuilt from must do without"
             )
     return {
-        "format": CHECKPOINT_FORMAT,
+        "format": FORMAT_VERSION,
         "version": __version__,
         "config": text,
         "labels": labels.to_dict(),
@@ -98,14 +113,21 @@ def to_redacted_yaml(cfg: DictConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(tree), resolve=False)
 
 
-def find_checkpoint(run_or_file: str | Path) -> Path:
-    """Return a checkpoint file, given itself or its run folder (then its best one).
+def to_unresolved_dict(node: Any) -> dict[str, Any]:
+    """Return a config node as a dict, unresolved; an empty one if it is no mapping."""
+    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_dict(node) else None
+    return {str(key): value for key, value in tree.items()} if isinstance(tree, dict) else {}
 
-    Without a best one, since nothing was validated yet, it is the last; if that is damaged, the one
-    before. A best one that is damaged is no reason to take another: it would score otherwise.
+
+def find_checkpoint(run_or_file: str | Path) -> Path:
+    """Return a checkpoint file, given itself or its run folder.
+
+    Of a run folder it is the best one. Without a best one, since nothing was validated yet, it is
+    the last; if that is damaged, the one before. A damaged best one is an error: another one would
+    score otherwise.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: There is no checkpoint.
     """
     path = Path(run_or_file).expanduser()
     if not path.is_dir():
@@ -127,7 +149,7 @@ def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
     """Read a checkpoint, or the zip that ``export.py`` made of one, as plain data.
 
     Raises:
-        CheckpointError: missing, truncated, altered or foreign.
+        CheckpointError: The file is missing, truncated, altered or not one of Outtake's.
     """
     return read_archive(path) if path.suffix == ".zip" else read_checkpoint(path)
 
@@ -139,23 +161,21 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     the file is read as tensors and plain containers only.
 
     Args:
-        run_or_file: a run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
-        device: where the task shall be.
+        run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+        device: The device on which the task is placed.
 
     Raises:
-        CheckpointError: missing, truncated, altered, foreign, or its parts do not fit together.
-        ForbiddenTargetError: its config names something that is not allowed.
+        CheckpointError: The file is missing, truncated, altered, of another version or not one of
+            Outtake's, or its parts do not fit together.
+        ForbiddenTargetError: The config inside names something that is not allowed.
     """
     path = find_checkpoint(run_or_file)
     checkpoint = read_checkpoint_or_archive(path)
     record = checkpoint.get("outtake")
     if not isinstance(record, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} was not written by train.py: it has no record of its task")
-    if record.get("format") != CHECKPOINT_FORMAT:
-        raise CheckpointError(
-            f"{path} has format {record.get('format')}, this version reads {CHECKPOINT_FORMAT}"
-        )
-    cfg, labels = _read_checkpoint_record(path, record)
+    check_format_version(path, record.get("format"))
+    cfg, model_config, labels = _read_checkpoint_record(path, record)
     try:
         channels = int(record["channels"])
         short_side = None if record.get("short_side") is None else int(record["short_side"])
@@ -168,7 +188,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
             channels_last=bool(cfg.channels_last),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
-        raise CheckpointError(f"{path}: its record can not be read: {error}") from error
+        raise CheckpointError(f"{path}: its record cannot be read: {error}") from error
     try:
         task.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -181,6 +201,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         task=task.eval().to(device),
         labels=labels,
         config=cfg,
+        model_config=model_config,
         path=path,
         sha256=sha256(path),
         epoch=epoch,
@@ -189,34 +210,37 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     )
 
 
-def _read_checkpoint_record(path: Path, record: dict[str, Any]) -> tuple[DictConfig, LabelSpace]:
+def _read_checkpoint_record(
+    path: Path, record: dict[str, Any]
+) -> tuple[DictConfig, dict[str, Any], LabelSpace]:
     try:
         cfg = read_untrusted_config(str(record["config"]), is_guarded=_is_rebuild_key)
         labels = LabelSpace.from_dict(record["labels"])
+        model_config = to_unresolved_dict(cfg.model)
         # The weights are in the checkpoint: what they began from is not needed again.
         if cfg.model.get("encoder_weights") is not None:
             cfg.model.encoder_weights = None
     except OuttakeError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
-        raise CheckpointError(f"{path}: its record can not be read: {error}") from error
+        raise CheckpointError(f"{path}: its record cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise CheckpointError(f"{path}: its config is not YAML") from error
-    return cfg, labels
+    return cfg, model_config, labels
 
 
 def read_untrusted_config(text: str, is_guarded: Callable[[str], bool]) -> DictConfig:
-    """Read a config that may be anybody's; what could do harm is refused before it is built.
+    """Read a config of unknown origin; refuse what could do harm before anything is built.
 
     Args:
-        text: YAML.
-        is_guarded: tells of a top-level key whether its values must not call a resolver, which
+        text: The config as YAML.
+        is_guarded: Returns whether the values of a top-level key must not call a resolver, which
             could read this machine's environment.
 
     Raises:
-        ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
-        ConfigError: a target that does not exist.
-        ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException: it is no config.
+        ForbiddenTargetError: A target, an alias or a resolver is not allowed.
+        ConfigError: A target does not exist.
+        ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException: The text is no config.
     """
     # Aliases that multiply take minutes to unfold; a config that we wrote has none.
     if len(text) > _MAX_CONFIG_CHARS or any(
@@ -241,17 +265,9 @@ def _is_rebuild_key(key: str) -> bool:
 
 def _forbid_resolvers(node: Any, where: str) -> None:
     # A value of this config may refer to another; it may not read this machine's environment.
-    if isinstance(node, str) and _RESOLVER_PATTERN.search(node):
-        raise ForbiddenTargetError(
-            f"{where}: {node} is not allowed in a checkpoint's config; only paths.* may read the "
-            "environment"
-        )
-    items = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
-    for key, value in items:
-        _forbid_resolvers(value, f"{where}.{key}")
+    for key, value in walk_leaves(node, where):
+        if isinstance(value, str) and _RESOLVER_PATTERN.search(value):
+            raise ForbiddenTargetError(
+                f"{key}: {value} is not allowed in a checkpoint's config; only paths.* may read "
+                "the environment"
+            )

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from outtake.config.compose import CONF_DIR
-from outtake.config.load_trained import read_untrusted_config
-from outtake.core.errors import ConfigError
+from outtake.config.load_trained import read_untrusted_config, to_unresolved_dict
+from outtake.core.errors import ConfigError, OuttakeError
+from outtake.core.format_version import check_format_version
 
-# By target, what conf/model has named only lately: a run that was begun before has these values by
-# the network's own defaults.
-_NAMED_LATER: dict[str, dict[str, Any]] = {
-    "outtake.models.fcn.FCN": {"fc_kernel": 7, "dropout": 0.1},
-    "outtake.models.smp.SmpNet": {
-        "decoder_dropout": 0.2,
-        "psp_dropout": 0.2,
-        "decoder_aspp_dropout": 0.5,
-    },
-}
+# What this machine and this command decide, and no saved config.
+_NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
+
+
+def read_run_config(
+    folder: Path, option: str, is_guarded: Callable[[str], bool] = lambda key: False
+) -> DictConfig:
+    """Read the ``config.yaml`` of a run folder, which may be of unknown origin.
+
+    Args:
+        folder: The run folder.
+        option: The option that named it, such as "resume=runs/NAME", for messages.
+        is_guarded: Returns whether the values of a top-level key must not call a resolver.
+
+    Raises:
+        CheckpointError: Another version of Outtake made the run.
+        ConfigError: The file is missing or cannot be read.
+        ForbiddenTargetError: A target, an alias or a resolver is not allowed.
+    """
+    try:
+        environment = json.loads((folder / "environment.json").read_text())
+        check_format_version(folder, environment.get("format"))
+        return read_untrusted_config((folder / "config.yaml").read_text(), is_guarded)
+    except OuttakeError:
+        raise
+    except FileNotFoundError as error:
+        raise ConfigError(f"{option}: {error.filename} is missing") from error
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{option}: its records cannot be read: {error}") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{option}: its config.yaml cannot be read: {error}") from error
 
 
 def check_same_run(cfg: DictConfig, folder: Path) -> None:
-    """Raise a ConfigError if a command goes on with a run that was begun with another network.
+    """Raise a ConfigError if a command would resume a run that was begun with another network.
 
-    The command is the whole one that began the run, so all else may be changed by it.
+    The command is the whole one that began the run, so it may change all else.
     """
-    try:
-        saved = read_untrusted_config(
-            (folder / "config.yaml").read_text(), is_guarded=lambda key: False
-        )
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"resume=auto: {folder}/config.yaml can not be read") from error
+    saved = read_run_config(folder, f"resume=auto in {folder}")
     for key in ("model", "normalize", "optimizer"):
-        before, now = _to_unresolved_dict(saved.get(key)), _to_unresolved_dict(cfg.get(key))
-        if key == "model":
-            later = _NAMED_LATER.get(str(before.get("_target_")), {})
-            before = {each: later[each] for each in later if each in now} | before
+        before, now = to_unresolved_dict(saved.get(key)), to_unresolved_dict(cfg.get(key))
         # As text: 1 and true are not the same.
         if yaml.safe_dump(before) != yaml.safe_dump(now):
             raise ConfigError(
@@ -49,27 +64,18 @@ def check_same_run(cfg: DictConfig, folder: Path) -> None:
             )
 
 
-def _to_unresolved_dict(node: Any) -> dict[str, Any]:
-    plain = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_dict(node) else None
-    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
-
-
 def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the config that a run was begun with, and what the command line changes in it.
 
     Raises:
-        ConfigError: the run's config is missing, or the command line chooses a whole group.
+        ConfigError: The run's config is missing, or the command line chooses a whole group.
     """
-    try:
-        text = (folder / "config.yaml").read_text()
-        saved = read_untrusted_config(text, is_guarded=lambda key: False)
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(f"resume={folder}: its config.yaml can not be read") from error
+    saved = read_run_config(folder, f"resume={folder}")
     saved.paths, saved.resume = cfg.paths, cfg.resume
     if any(override.partition("=")[0] == "name" for override in overrides):
         raise ConfigError(
-            f"name={cfg.name}: resume={folder} goes on in that folder; leave name out, or copy the "
-            "folder and resume the copy"
+            f"name={cfg.name}: resume={folder} continues in that folder; leave name out, or copy "
+            "the folder and resume the copy"
         )
     apply_overrides(
         saved, cfg, overrides, skipped_keys=("paths", "resume"), config_owner="a resumed run"
@@ -88,28 +94,48 @@ def apply_overrides(
     """Let single keys of the command line win over a saved config, in place.
 
     Args:
-        saved: the saved config.
-        cfg: what the command line composed.
-        overrides: the command line.
-        skipped_keys: top-level keys that are settled already.
-        config_owner: is overridden, for the message.
+        saved: The saved config.
+        cfg: The config that the command line composed.
+        overrides: The command line.
+        skipped_keys: The top-level keys that are settled already.
+        config_owner: What is overridden, for the message, such as "a resumed run".
 
     Raises:
-        ConfigError: the command line chooses a whole group.
+        ConfigError: The command line chooses a whole group.
     """
     for override in overrides:
         key, _, _ = override.partition("=")
         bare_key = key.lstrip("+")
         if bare_key.split(".")[0] in skipped_keys:
             continue
-        current_value = OmegaConf.select(saved, bare_key)
-        if (
-            key.startswith("~")
-            or isinstance(current_value, DictConfig)
-            or (CONF_DIR / bare_key).is_dir()
-        ):
+        is_group = isinstance(OmegaConf.select(saved, bare_key), DictConfig)
+        if key.startswith("~") or is_group or (CONF_DIR / bare_key).is_dir():
             raise ConfigError(
                 f"{override}: {config_owner} keeps its own config; single keys such as "
                 "trainer.max_epochs=N can be changed"
             )
         OmegaConf.update(saved, bare_key, OmegaConf.select(cfg, bare_key), force_add=True)
+
+
+def load_reproduced_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictConfig:
+    """Overlay a run's saved config over the one that this version composes.
+
+    Keys that are new since then keep their default. The saved config may be of unknown origin, so
+    nothing in it is built before its targets passed the allowlist.
+
+    Raises:
+        CheckpointError: Another version of Outtake made the run.
+        ConfigError: The config cannot be read, or the command line chooses a whole group.
+        ForbiddenTargetError: A target, an alias or a resolver is not allowed.
+    """
+    saved = read_run_config(run, f"reproduce={run}", lambda key: key not in _NOT_REPRODUCED_KEYS)
+    merged = cfg.copy()
+    with open_dict(merged):
+        for key, value in to_unresolved_dict(saved).items():
+            if key not in _NOT_REPRODUCED_KEYS:
+                merged[key] = value
+        merged.reproduce = None
+    apply_overrides(
+        merged, cfg, overrides, skipped_keys=_NOT_REPRODUCED_KEYS, config_owner="a reproduced run"
+    )
+    return merged

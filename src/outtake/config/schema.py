@@ -25,7 +25,6 @@ import difflib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -200,7 +199,6 @@ def _iter_schemas(kind: Any) -> Iterator[type]:
             yield from _iter_schemas(each)
 
 
-@cache
 def _type_hints(schema: Any) -> dict[str, Any]:
     return get_type_hints(schema, include_extras=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import re
@@ -17,9 +18,13 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from outtake.config.compose import CONF_DIR
+from outtake.config.schema import nearest_key
 from outtake.core.errors import OuttakeError, Terminated
+from outtake.core.trees import flatten
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
 USER_ERROR_EXIT_CODE = 2
@@ -130,7 +135,7 @@ def explain_error(error: BaseException) -> str:
     override = getattr(error, "override", None)
     if override is not None:
         return (
-            f"{override}: can not be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
+            f"{override}: cannot be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
             "and a value with spaces or commas quoted"
         )
     text = " ".join(str(error).split())
@@ -141,14 +146,33 @@ def explain_error(error: BaseException) -> str:
     )
     if choices:
         group, option, allowed = choices.groups()
-        return f"{group}={option}: no such option; allowed are {', '.join(allowed.split())}"
+        similar = difflib.get_close_matches(option, allowed.split(), 1)
+        advice = f"did you mean {similar[0]}? Allowed" if similar else "allowed"
+        return f"{group}={option}: no such option; {advice} are {', '.join(allowed.split())}"
     unknown = re.match(r"Could not override '([^']+)'\.", text)
     if unknown:
+        near = nearest_key(unknown[1], _known_keys(error))
+        advice = f"did you mean {near}?" if near else "--cfg job shows all keys."
         return (
-            f"{unknown[1]}: no such config key; see --cfg job for all keys, or add a new one with "
-            f"+{unknown[1]}=VALUE"
+            f"{unknown[1]}: no such config key; {advice} (A new key is added "
+            f"with +{unknown[1]}=VALUE.)"
         )
     missing = re.match(r"Missing mandatory value: (\S+)", text)
     if missing:
         return f"{missing[1]} has no value: set it on the command line, as in {missing[1]}=VALUE"
     return re.sub(r" ?(full_key|object_type|reference_type)[:=].*$", "", text)
+
+
+def _known_keys(error: BaseException) -> list[str]:
+    """Return the dotted keys of the config that Hydra was composing, and its groups."""
+    groups = [path.name for path in CONF_DIR.iterdir() if path.is_dir()]
+    node: Any = getattr(error.__cause__, "parent_node", None)
+    while node is not None and node._get_parent() is not None:
+        node = node._get_parent()
+    if not isinstance(node, DictConfig):
+        return groups
+    tree = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(tree, dict)
+    keys = list(flatten({str(key): value for key, value in tree.items() if key != "hydra"}))
+    parents = {key.rpartition(".")[0] for key in keys} - {""}
+    return [*keys, *sorted(parents), *groups]

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from outtake.config.load_trained import TrainedModel, load_trained, read_checkpoint_or_archive
+from outtake.config.program_options import ExportOptions, read_options
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
 from outtake.core.onnx_providers import PROVIDERS
@@ -18,7 +19,7 @@ from outtake.core.redact import redact
 from outtake.inference.export_onnx import ExportGraph, export_onnx
 from outtake.inference.optional_imports import import_optional
 from outtake.pages.model_card import ModelCard, render_licence_note, render_model_card
-from outtake.programs.train import quiet_libraries
+from outtake.programs.library_warnings import quiet_libraries
 from outtake.runs.export_records import collect_records, read_json_record
 from outtake.training.model_archive import write_archive
 
@@ -32,32 +33,26 @@ def export(cfg: DictConfig) -> Path:
         The path of the zip.
 
     Raises:
-        OuttakeError: no such checkpoint, a place that can not be written, a record of the run that
-            is not JSON, or a network that can not be exported to ONNX.
+        OuttakeError: There is no such checkpoint, the zip cannot be written, a record of the run
+            is not JSON, or the network cannot be exported to ONNX.
     """
     quiet_libraries()
-    trained = load_trained(cfg.checkpoint)
-    run = _find_run_folder(trained.path)
-    output = Path(cfg.output or run / f"{run.resolve().name}.zip").expanduser()
+    options = read_options(ExportOptions, cfg)
+    trained = load_trained(options.checkpoint)
+    run = trained.run_folder
+    output = options.output or run / f"{run.resolve().name}.zip"
     if output.suffix != ".zip":
         raise OutputError(f"output={output}: give a name that ends in .zip")
     check_folder(output.parent)
     files, onnx_note = {}, None
-    if cfg.onnx is not None:
-        files["model.onnx"], onnx_note = make_checked_onnx(trained, _parse_size(cfg.onnx))
+    if options.onnx is not None:
+        files["model.onnx"], onnx_note = make_checked_onnx(trained, options.onnx)
     records = collect_records(run, trained.path, trained.sha256)
     files |= {f"report/{name}": content for name, content in records.items()}
-    model = OmegaConf.to_container(trained.config.model, resolve=False)
-    assert isinstance(model, dict)
-    checkpoint = read_checkpoint_or_archive(trained.path)
-    # The config that load_trained gives has no starting weights any more; the file's has.
-    initial_weights = OmegaConf.create(str(checkpoint["outtake"]["config"])).model.get(
-        "encoder_weights"
-    )
-    licence = None if cfg.licence is None else redact(str(cfg.licence))
+    licence = None if options.licence is None else redact(options.licence)
     card = ModelCard(
         output.stem,
-        {str(key): value for key, value in model.items()} | {"encoder_weights": initial_weights},
+        trained.model_config,
         trained.labels.names,
         short_side=trained.short_side,
         metrics=_parse_json(records.get("metrics.json")),
@@ -69,8 +64,9 @@ def export(cfg: DictConfig) -> Path:
     )
     files["README.md"] = render_model_card(card).encode()
     name = str(trained.config.data.get("name") or "unnamed")
+    initial_weights = trained.model_config.get("encoder_weights")
     files["LICENCE.md"] = render_licence_note(initial_weights, name, licence).encode()
-    write_archive(output, checkpoint, files)
+    write_archive(output, read_checkpoint_or_archive(trained.path), files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output
 
@@ -109,19 +105,6 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     return (
         model,
         f"{interface}; differs from torch by at most {difference:.1e} of the largest logit",
-    )
-
-
-def _parse_size(value: Any) -> tuple[int, int]:
-    sides = list(value) if OmegaConf.is_list(value) else []
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ConfigError(f"onnx={value}: give [height,width] in pixels, as in onnx=[360,480]")
-    return sides[0], sides[1]
-
-
-def _find_run_folder(checkpoint: Path) -> Path:
-    return (
-        checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     )
 
 

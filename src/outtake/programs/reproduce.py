@@ -8,13 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from outtake.config.load_trained import read_untrusted_config
-from outtake.config.resume_config import apply_overrides
-from outtake.core.errors import ConfigError, OuttakeError
+from outtake.config.resume_config import load_reproduced_config
+from outtake.core.errors import ConfigError
 from outtake.core.files import write_json
 from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
@@ -22,33 +19,30 @@ from outtake.runs.metrics_diff import first_mismatch, read_records
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
 
-# What this machine and this command decide, and no saved config.
-_NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
-
 
 def reproduce(
     cfg: DictConfig, run_dir: str | Path | None = None, overrides: Sequence[str] = ()
 ) -> float:
     """Train a run again into a new folder, and say whether the metrics are identical.
 
-    Differences in revision, packages, hardware and flags are printed before, those of the data and
-    the verdict after; all are kept in ``reproduction.json`` of the new run.
+    Differences of revision, packages, hardware and flags are printed before, those of the data and
+    the verdict after; ``reproduction.json`` of the new run has them all.
 
     Args:
-        cfg: what ``conf/train.yaml`` composes, with ``reproduce``.
-        run_dir: the new run folder; ``paths.runs/name`` by default.
-        overrides: the command line; single keys of it win over the saved config.
+        cfg: The config that ``conf/train.yaml`` composes, with ``reproduce``.
+        run_dir: The new run folder; ``paths.runs/name`` by default.
+        overrides: The command line; single keys of it win over the saved config.
 
     Returns:
         The objective of the new run.
 
     Raises:
-        ConfigError: there is no such run, or its config can not be read.
-        ForbiddenTargetError: its config names something that is not allowed.
-        SystemExit: with code 1, after everything was written, if the metrics part.
+        ConfigError: There is no such run, or its config cannot be read.
+        ForbiddenTargetError: The run's config names something that is not allowed.
+        SystemExit: The metrics differ: code 1, after everything was written.
     """
     old = find_run_folder(str(cfg.reproduce))
-    saved = overlay_saved_config(cfg, old.path, overrides)
+    saved = load_reproduced_config(cfg, old.path, overrides)
     new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
     if global_rank() or LAUNCHED_RANKS in os.environ:
         return train(saved, new.path, overrides)  # one process compares
@@ -69,7 +63,7 @@ def reproduce(
     mismatch = first_mismatch(read_records(old.metrics), read_records(new.metrics))
     write_json(
         new.path / "reproduction.json",
-        {"of": str(old.path), "differences": differences, "parted": mismatch},
+        {"of": str(old.path), "differences": differences, "first_mismatch": mismatch},
     )
     print(format_verdict(mismatch, new.path))
     if mismatch is not None:
@@ -88,7 +82,7 @@ def find_run_folder(run_or_summary: str) -> RunFolder:
     """Return the run folder that a path names, itself or by its ``summary.json``.
 
     Raises:
-        ConfigError: it holds no finished or begun run.
+        ConfigError: It names no run that has begun.
     """
     path = Path(run_or_summary).expanduser()
     run = RunFolder(path if path.is_dir() else path.parent)
@@ -101,38 +95,8 @@ def find_run_folder(run_or_summary: str) -> RunFolder:
     return run
 
 
-def overlay_saved_config(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> DictConfig:
-    """Overlay a run's saved config over what this version composes.
-
-    Keys that are new since then keep their default. The saved config may be anybody's: it is read
-    as one out of a checkpoint is, so nothing in it is built before its targets were allowed.
-
-    Raises:
-        ConfigError: it can not be read, or the command line chooses a whole group.
-        ForbiddenTargetError: a target, an alias or a resolver that is not allowed.
-    """
-    try:
-        text = (run / "config.yaml").read_text()
-        saved = read_untrusted_config(text, is_guarded=lambda key: key not in _NOT_REPRODUCED_KEYS)
-    except OuttakeError:
-        raise
-    except (OSError, ValueError, TypeError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"reproduce={run}: its config.yaml can not be read: {error}") from error
-    merged, plain = cfg.copy(), OmegaConf.to_container(saved, resolve=False)
-    assert isinstance(plain, dict)
-    with open_dict(merged):
-        for key, value in plain.items():
-            if key not in _NOT_REPRODUCED_KEYS:
-                merged[key] = value
-        merged.reproduce = None
-    apply_overrides(
-        merged, cfg, overrides, skipped_keys=_NOT_REPRODUCED_KEYS, config_owner="a reproduced run"
-    )
-    return merged
-
-
 def list_environment_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name what a result may depend on and is no longer as it was, one line each."""
+    """Name what a result may depend on and what has changed, one line each."""
     return [
         f"{key}: {_shorten(before)}, now {_shorten(now)}"
         for key, before, now in _iter_changes(
@@ -142,7 +106,7 @@ def list_environment_differences(old: Mapping[str, Any], new: Mapping[str, Any])
 
 
 def list_data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the splits whose files are not what they were, and how many."""
+    """Name the splits whose files have changed, and how many of them."""
     if old.get("fingerprint") == new.get("fingerprint"):
         return []
     lines = []
@@ -152,24 +116,26 @@ def list_data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> lis
             key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)
         ]
         if unlike:
-            lines.append(f"data {name}: {len(unlike)} samples are others, the first is {unlike[0]}")
-    return lines or ["data: the fingerprint is another"]
+            lines.append(
+                f"data {name}: {len(unlike)} samples have changed, the first is {unlike[0]}"
+            )
+    return lines or ["data: the fingerprint has changed"]
 
 
 def list_resume_differences(run: Path) -> list[str]:
-    """Name what was changed when the run was resumed: the saved config is that of its end."""
+    """Name what was changed when the run was resumed; the saved config is that of its end."""
     path = run / "resumptions.jsonl"
     if not path.is_file():
         return []
     notes = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     changed = [[o for o in note["overrides"] if not o.startswith("resume=")] for note in notes]
     return [
-        f"resumed with {' '.join(each)}; this one is trained at once" for each in changed if each
+        f"resumed with {' '.join(each)}; this one is trained in one go" for each in changed if each
     ]
 
 
 def format_verdict(mismatch: Mapping[str, Any] | None, run: Path) -> str:
-    """Return the last line that is printed."""
+    """Return the line that is printed last."""
     if mismatch is None:
         return f"identical: every record of metrics.jsonl in {run}"
     return (

@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from outtake.config.compose import CONF_DIR
+from outtake.config.compose import CONF_DIR, program_command
 from outtake.config.experiment_file import parse_overrides
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
@@ -110,7 +110,8 @@ def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
     print(f"plots: {sweep.folder / 'report.html'}")
     best_file = write_winners(sweep, study)
     print(f"best: {best_file}; train it again with:")
-    print(f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment=best")
+    place = shlex.quote(str(sweep.folder))
+    print(f"  {program_command('train')} --config-dir {place} experiment=best")
 
 
 def parse_sweep_config(
@@ -142,7 +143,7 @@ def parse_sweep_config(
         hide_storage_address(word) if word.lstrip("+").startswith("storage=") else word
         for word in arguments
     ]
-    command = plain["command"] or [sys.executable, str(CONF_DIR.parent / "train.py")]
+    command = plain["command"] or [sys.executable, "-m", "outtake.programs", "train"]
     return SweepConfig(
         name=name,
         folder=folder,

@@ -15,6 +15,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.distributed import DistError
 
+from outtake.config.compose import program_command
 from outtake.core.errors import (
     ConfigError,
     NonFiniteLossError,
@@ -146,7 +147,7 @@ def is_peer_failure(error: BaseException) -> bool:
 def resume_hint(folder: RunFolder) -> str:
     """Return the command that resumes a run, if it has saved a checkpoint."""
     if (folder.checkpoints / LAST_CHECKPOINT).is_file():
-        return f"resume with: python train.py resume={folder.path}"
+        return f"resume with: {program_command('train')} resume={folder.path}"
     return f"nothing was saved yet, {folder.path} can be deleted"
 
 

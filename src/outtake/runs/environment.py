@@ -13,6 +13,7 @@ import torch
 
 from outtake import __version__
 from outtake.core.cpu import usable_processors
+from outtake.core.format_version import FORMAT_VERSION
 from outtake.core.redact import redact, redact_tree
 
 GIT_TIMEOUT_S = 10.0
@@ -23,6 +24,7 @@ def describe_environment() -> dict[str, Any]:
     """Return JSON-like facts that a result may depend on; no environment variables, no secrets."""
     record: dict[str, Any] = redact_tree(
         {
+            "format": FORMAT_VERSION,
             "outtake": __version__,
             "argv": sys.argv,
             "git": _git_state(),

@@ -17,7 +17,8 @@ from outtake.config.resume_config import check_same_run
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
 from outtake.programs.command_line import explain_error
 from outtake.programs.evaluate import evaluate
-from outtake.programs.train import make_trainer, train
+from outtake.programs.train import train
+from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.ddp import DDP
 from outtake.training.distributed.environment import (

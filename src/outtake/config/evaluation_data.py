@@ -1,0 +1,81 @@
+"""The data on which a checkpoint is scored: its own, or what the command line names."""
+
+from __future__ import annotations
+
+import re
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+from torch.utils.data import DataLoader
+
+from outtake.config.build import build_data
+from outtake.config.load_trained import TrainedModel
+from outtake.core.errors import DataRootError, LabelSpaceError
+from outtake.data.datamodule import DataModule
+from outtake.data.dataset import SampleTensors
+
+
+def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
+    """Build the checkpoint's own data, or the data that the command line names.
+
+    Raises:
+        LabelSpaceError: The data's classes are not the checkpoint's.
+    """
+    data_cfg = trained.config.copy()
+    with open_dict(data_cfg):
+        data_cfg.paths = cfg.paths
+        if cfg.get("data") is not None:
+            is_complete = "source" in cfg.data
+            # Without a source, +data.root=PATH only says where the checkpoint's own data is now.
+            data_cfg.data = cfg.data if is_complete else OmegaConf.merge(data_cfg.data, cfg.data)
+            if is_complete:
+                # The network keeps the resolution that it was validated at.
+                data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
+        data_cfg.data.cache = False
+        if cfg.get("workers") is not None:
+            data_cfg.data.workers = cfg.workers
+        data_cfg.augment = {"steps": {}}
+    data = build_data(data_cfg)
+    if data.labels.names != trained.labels.names:
+        raise LabelSpaceError(
+            f"{trained.path} was trained on the classes {', '.join(trained.labels.names)}, the "
+            f"data has {', '.join(data.labels.names)}; name data with the same classes"
+        )
+    if data.channels != trained.channels:
+        raise LabelSpaceError(
+            f"{trained.path} was trained on {trained.channels} channels, the data has "
+            f"{data.channels}"
+        )
+    return data
+
+
+def make_baseline_loader(
+    baseline: TrainedModel, trained: TrainedModel, cfg: DictConfig, data: DataModule
+) -> DataLoader[SampleTensors]:
+    """Return the same split for the baseline, at the resolution that it was validated at.
+
+    Raises:
+        LabelSpaceError: The baseline's classes are not the same.
+        DataRootError: The baseline would not be shown the same images.
+    """
+    baseline_cfg, split = cfg.copy(), str(cfg.split)
+    with open_dict(baseline_cfg):
+        given = cfg.get("data")
+        whole = given is not None and "source" in given
+        own = trained.config.data
+        baseline_cfg.data = (
+            given if whole else own if given is None else OmegaConf.merge(own, given)
+        )
+    other = build_eval_data(baseline, baseline_cfg)
+    if other.report(split).fingerprint != data.report(split).fingerprint:
+        raise DataRootError(
+            f"baseline={baseline.path} would be scored on other images than {trained.path}; name "
+            "the data for both, as in data=folder data.root=PATH"
+        )
+    return other.eval_loader(split)
+
+
+def get_data_name(trained: TrainedModel, cfg: DictConfig) -> str:
+    """Return the name of the data that is scored."""
+    named = (cfg.get("data") or {}).get("name") or trained.config.data.get("name") or "data"
+    # It becomes a folder, and may come out of somebody's checkpoint.
+    return re.sub(r"[^\w-]+", "_", str(named))

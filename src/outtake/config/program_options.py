@@ -1,0 +1,140 @@
+"""What ``conf/train.yaml``, ``conf/evaluate.yaml`` and ``conf/export.yaml`` may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig
+
+from outtake.config.instantiate import resolve_config
+from outtake.config.schema import Form, Node, Number, OtherKeys, Schema, parse
+from outtake.core.errors import ConfigError
+
+Seed = Annotated[int, Number(0, 2**32 - 1)]
+Positive = Annotated[int, Number(1)]
+
+
+def read_options(schema: type[Schema], cfg: DictConfig) -> Schema:
+    """Resolve a composed config and check it against a schema.
+
+    Raises:
+        ConfigError: The first key that is unknown, missing, or has a value that is not allowed.
+    """
+    return parse(schema, resolve_config(cfg))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathOptions:
+    """Where this machine keeps data sets and runs."""
+
+    data: Path
+    runs: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """A data set and its loaders: every key but the first three is one of the data module's."""
+
+    name: str
+    root: str | None
+    source: Node
+    batch_size: Positive
+    eval_batch_size: Positive
+    workers: Annotated[int, Number(0, unit="processes")]
+    cache: bool
+    cache_limit_mib: Annotated[int, Number(0)]
+    short_side: Annotated[int | None, Number(1, unit="pixels")]
+    eval_short_side: Annotated[int | None, Number(1, unit="pixels")]
+    crop: Annotated[
+        tuple[int, int] | None, Number(1), Form("[height,width] in pixels, as [160,224], or null")
+    ]
+    samples_per_epoch: Annotated[int | None, Number(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What is checked of Lightning's Trainer here; it knows its other arguments itself."""
+
+    max_epochs: Annotated[int | None, Number(-1)] = None
+    max_steps: Annotated[int, Number(-1)] = -1
+    gradient_clip_val: Annotated[float | None, Number(0)] = None
+    accumulate_grad_batches: Positive = 1
+    profiler: Any = None
+    deterministic: Any = False
+    others: Annotated[Mapping[str, Any], OtherKeys()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """One run of ``train.py``. Keys that are none of these are the user's own, to refer to."""
+
+    name: str
+    seed: Seed
+    channels_last: bool
+    checkpoint_every_n_steps: Annotated[int | None, Number(1)]
+    resume: str | None
+    reproduce: str | None
+    paths: PathOptions
+    model: Node
+    normalize: Node
+    data: DataOptions
+    augment: Node | None = None
+    loss: Node
+    metrics: Mapping[str, Node | None] | None = None
+    optimizer: Node
+    scheduler: Node | None = None
+    trainer: TrainerOptions
+    callbacks: Mapping[str, Node | None] | None = None
+    logger: Mapping[str, Node | None] | None = None
+    others: Annotated[Mapping[str, Any], OtherKeys()]
+
+    def __post_init__(self) -> None:
+        endless = self.trainer.max_epochs == -1 and self.trainer.max_steps == -1
+        if self.scheduler and endless:
+            raise ConfigError(
+                "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; "
+                "set trainer.max_epochs or +trainer.max_steps, or scheduler=null"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootstrapOptions:
+    """How the intervals of scores are drawn."""
+
+    resamples: Annotated[int, Number(100)]
+    seed: Seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """One run of ``evaluate.py``."""
+
+    checkpoint: str
+    split: str
+    baseline: str | None
+    flip: bool
+    device: str
+    workers: Annotated[int | None, Number(0, unit="processes")]
+    output: Path | None
+    report: bool
+    bootstrap: BootstrapOptions
+    paths: PathOptions
+    data: Node | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """One run of ``export.py``."""
+
+    checkpoint: str
+    output: Path | None
+    licence: str | None
+    onnx: Annotated[
+        tuple[int, int] | None,
+        Number(1),
+        Form("[height,width] in pixels, as in onnx=[360,480], or null"),
+    ]
+    paths: PathOptions

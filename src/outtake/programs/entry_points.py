@@ -1,0 +1,187 @@
+"""The programs behind ``outtake PROGRAM`` and behind the scripts in the root of a checkout.
+
+What a program needs is imported when it runs, so that ``--help`` and completion stay fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.compose import CONF_DIR
+from outtake.config.schema import explain_unknown_key
+from outtake.core.errors import ConfigError
+from outtake.programs.command_line import (
+    exit_with_error,
+    hydra_run_dir,
+    print_user_errors,
+    run_program,
+)
+
+_CONF = str(CONF_DIR)
+_TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="train")
+def _train(cfg: DictConfig) -> float:
+    with print_user_errors():
+        from outtake.config.instantiate import resolve_config
+        from outtake.programs.reproduce import reproduce
+        from outtake.programs.train import train
+        from outtake.training.distributed.environment import check_multirun_devices
+
+        hydra_cfg = HydraConfig.get()
+        if hydra_cfg.mode == RunMode.MULTIRUN:
+            check_multirun_devices(resolve_config(cfg.trainer))
+        program = reproduce if cfg.reproduce else train
+        with hydra_run_dir(hydra_cfg) as run_dir:
+            return program(cfg, run_dir, list(hydra_cfg.overrides.task))
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="evaluate")
+def _evaluate(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.evaluate import evaluate
+
+        evaluate(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="infer_video")
+def _infer_video(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.infer_video import infer_video
+
+        infer_video(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
+def _sweep(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.sweep import run_sweep
+
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")
+        option = HydraConfig.get().runtime.choices.get("sweep")
+        run_sweep(cfg, option, sys.argv[1:], _TRIAL_OVERRIDES)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="export")
+def _export(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.export import export
+
+        export(cfg)
+
+
+def run_train() -> None:
+    """Train a network: ``outtake train data=camvid model=fcn8s``."""
+    run_program(_train)
+
+
+def run_evaluate() -> None:
+    """Score a checkpoint: ``outtake evaluate checkpoint=runs/NAME split=val``."""
+    run_program(_evaluate)
+
+
+def run_infer_video() -> None:
+    """Remove objects from a video: ``outtake infer-video checkpoint=runs/NAME input=...``."""
+    run_program(_infer_video)
+
+
+def run_sweep() -> None:
+    """Search settings: ``outtake sweep sweep=optimizer n_trials=40 -- data=camvid``."""
+    if "--" in sys.argv:
+        separator = sys.argv.index("--")
+        _TRIAL_OVERRIDES[:] = sys.argv[separator + 1 :]
+        del sys.argv[separator:]
+    run_program(_sweep)
+
+
+def run_compare() -> None:
+    """Compare runs on one page: ``outtake compare runs/*``."""
+    from outtake.programs.compare import main as compare
+
+    run_program(compare)
+
+
+def run_export() -> None:
+    """Write a trained network as one zip: ``outtake export checkpoint=runs/NAME``."""
+    run_program(_export)
+
+
+PROGRAMS: dict[str, Callable[[], None]] = {
+    "train": run_train,
+    "evaluate": run_evaluate,
+    "infer-video": run_infer_video,
+    "sweep": run_sweep,
+    "compare": run_compare,
+    "export": run_export,
+}
+
+
+def main() -> None:
+    """Run ``outtake PROGRAM [arguments of the program]``."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        print(_usage())
+    elif name in ("-sc", "--shell-completion"):
+        _complete()
+    elif name in PROGRAMS:
+        sys.argv = [f"{sys.argv[0]} {name}", *sys.argv[2:]]
+        PROGRAMS[name]()
+    else:
+        message = explain_unknown_key(name, list(PROGRAMS)).replace("config key", "program")
+        exit_with_error(ConfigError(message))
+
+
+def _usage() -> str:
+    lines = [f"  {name:12} {(run.__doc__ or '').strip()}" for name, run in PROGRAMS.items()]
+    return "\n".join(
+        [
+            "outtake PROGRAM [GROUP=OPTION] [KEY=VALUE]",
+            "",
+            *lines,
+            "",
+            'outtake PROGRAM --help lists its options; eval "$(outtake -sc install=bash)" '
+            "completes them at Tab.",
+        ]
+    )
+
+
+def _complete() -> None:
+    """Complete a command line of ``outtake`` as Hydra does one of the program that it names."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if sys.argv[2:3] != ["query=bash"] and sys.argv[2:3] != ["query=fish"]:
+        PROGRAMS["train"]()  # it writes the same script whatever the program
+    elif len(words) < 3:
+        typed = words[1] if len(words) > 1 else ""
+        print("\n".join(name for name in PROGRAMS if name.startswith(typed)))
+    elif words[1] in PROGRAMS and words[1] != "compare":
+        # Hydra's plugin takes one word for the program.
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+        os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
+        PROGRAMS[words[1]]()
+
+
+def _list_groups() -> str:
+    """Return the config groups of the running program with their options, for ``--help``."""
+    groups = sorted(name for name in HydraConfig.get().runtime.choices if "/" not in name)
+    loader = GlobalHydra.instance().config_loader()
+    options = {name: loader.get_group_options(name) for name in groups if name != "hydra"}
+    return "\n".join(
+        textwrap.fill(
+            ", ".join(found), 96, initial_indent=f"  {name:11}", subsequent_indent=" " * 13
+        )
+        for name, found in options.items()
+    )
+
+
+OmegaConf.register_new_resolver("outtake_groups", _list_groups, replace=True)

@@ -1,0 +1,83 @@
+"""The Trainer of a run, with the callbacks and plugins that every run has."""
+
+from __future__ import annotations
+
+import logging
+
+from omegaconf import DictConfig
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
+
+from outtake.config.instantiate import instantiate, resolve_config
+from outtake.core.errors import ConfigError
+from outtake.data.datamodule import DataModule
+from outtake.runs.run_folder import RunFolder
+from outtake.sweeps.trial_callback import trial_callbacks
+from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter
+from outtake.training.callbacks.nan_guard import NanGuard
+from outtake.training.callbacks.throughput import Throughput
+from outtake.training.checkpoint_files import LAST_CHECKPOINT, AtomicCheckpointIO
+from outtake.training.distributed.environment import cluster_environment, detect_env
+from outtake.training.distributed.requeue import requeue_signals
+from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
+from outtake.training.random_state import SeedEachRank
+from outtake.training.resume import LastCheckpoint
+
+OBJECTIVE = "val/miou"
+
+
+def make_trainer(
+    cfg: DictConfig, folder: RunFolder, throughput: Throughput | None = None
+) -> Trainer:
+    """Build the Trainer with its callbacks and plugins; nothing is written yet."""
+    world = detect_env(resolve_config(cfg.trainer))
+    callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
+    best = ModelCheckpoint(
+        dirpath=folder.checkpoints,
+        filename="best",
+        monitor=OBJECTIVE,
+        mode="max",
+        enable_version_counter=False,
+    )
+    last = LastCheckpoint(
+        folder.checkpoints / LAST_CHECKPOINT, cfg.get("checkpoint_every_n_steps"), requeue_signals()
+    )
+    # Only where there is something left to do: Lightning does not call it otherwise.
+    start_marker = LambdaCallback(
+        on_train_start=lambda trainer, _: _mark_training_started(trainer, folder)
+    )
+    is_distributed = world.world_size > 1
+    seeds = [SeedEachRank(int(cfg.seed))] if is_distributed else []
+    layers = [SyncBatchNormPlugin(on_gpu=world.uses_gpu)] if is_distributed else []
+    # The first and the last have to be; each says why.
+    safeguards = [throughput or Throughput(), ConfusionMatrixWriter(folder.confusion), NanGuard()]
+    if cfg.trainer.get("profiler"):
+        logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # its summary
+    trainer: Trainer = instantiate(
+        cfg.trainer,
+        default_root_dir=str(folder.path),
+        callbacks=[last, start_marker, *seeds, *callbacks, *trial_callbacks(), *safeguards, best],
+        logger=False,
+        plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
+        devices=world.devices,
+        num_nodes=world.nodes,
+        **({} if is_distributed else {"strategy": "auto"}),
+    )
+    return trainer
+
+
+def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
+    if trainer.is_global_zero:
+        folder.discard_summary()
+
+
+def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
+    """Raise a ConfigError if a validation is due after more batches than an epoch has."""
+    every, batches = trainer.val_check_interval, len(data.train_dataloader())
+    limit = trainer.limit_train_batches
+    batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    if trainer.check_val_every_n_epoch is not None and isinstance(every, int) and every > batches:
+        raise ConfigError(
+            f"trainer.val_check_interval={every}: an epoch has {batches} batches; set at most so "
+            "many, or trainer.check_val_every_n_epoch=null to count on over epochs"
+        )

@@ -1,0 +1,104 @@
+"""What a training run writes into its folder, and reads from it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
+from torch.distributed.tensor import DTensor
+
+from outtake.config.load_trained import load_trained, to_redacted_yaml
+from outtake.data.datamodule import DataModule
+from outtake.data.fingerprint import make_data_record
+from outtake.programs.trainer_setup import OBJECTIVE
+from outtake.runs.environment import describe_environment, device_name
+from outtake.runs.run_folder import RunFolder
+from outtake.training.callbacks.throughput import Throughput
+from outtake.training.checkpoint_files import LAST_CHECKPOINT
+from outtake.training.forward_time import measure_forward
+from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_callbacks
+
+
+def write_run_records(
+    folder: RunFolder,
+    cfg: DictConfig,
+    data: DataModule,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
+) -> None:
+    """Write what the run is made of: config, command line, environment, data.
+
+    Raises:
+        DataRootError: The data of a resumed run is not what it was begun with.
+    """
+    record = make_data_record(data.reports.values())
+    if resume:
+        folder.check_data(record)
+        folder.log_resume(overrides, describe_environment())
+    else:
+        folder.write_overrides(list(overrides))
+        folder.write_json("environment.json", describe_environment())
+        folder.write_json("data.json", record)
+    # After a resumption too: the next one goes on from what this one changed.
+    saved_cfg = cfg.copy()
+    saved_cfg.resume = None
+    folder.write_config(to_redacted_yaml(saved_cfg))
+
+
+def summarize_run(
+    trainer: Trainer,
+    folder: RunFolder,
+    data: DataModule,
+    task: SegmentationTask,
+    throughput: Throughput,
+) -> dict[str, Any]:
+    """Measure the time of one forward pass, and return what ``summary.json`` holds."""
+    has_best = (folder.checkpoints / "best.ckpt").is_file()
+    wall_time_s = throughput.wall_time_s()
+    return {
+        "objective": OBJECTIVE,
+        "best": find_best_record(folder.metrics),
+        "checkpoint": f"checkpoints/{'best.ckpt' if has_best else LAST_CHECKPOINT}",
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "wall_time_s": round(wall_time_s, 3),
+        "samples_per_second": throughput.samples_per_second(),
+        "parameters": sum(p.numel() for p in task.net.parameters()),
+        "stopped_early": _has_stopped_early(trainer),
+        **_time_forward(trainer, data, _gather_sharded_task(task, folder)),
+    }
+
+
+def find_best_record(metrics: Path) -> dict[str, Any]:
+    """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none."""
+    if not metrics.is_file():
+        return {}
+    records = [json.loads(line) for line in metrics.read_text().splitlines() if line.strip()]
+    scored = [record for record in records if record.get(OBJECTIVE) is not None]
+    return max(scored, key=lambda record: float(record[OBJECTIVE]), default={})
+
+
+def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
+    # Weights that are divided among the ranks can not be used by one alone.
+    divided = any(isinstance(weight, DTensor) for weight in task.parameters())
+    return load_trained(folder.path, task.device).task if divided else task
+
+
+def _time_forward(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
+    device = trainer.strategy.root_device
+    record = measure_forward(task, data.eval_image_size("val"), data.channels, device)
+    record["forward"]["device"] = device_name(device)
+    return record
+
+
+def _has_stopped_early(trainer: Trainer) -> bool:
+    ended = [stopping.stopping_reason for stopping in find_callbacks(trainer, EarlyStopping)]
+    return any(reason != EarlyStoppingReason.NOT_STOPPED for reason in ended)
