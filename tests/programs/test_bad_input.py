@@ -255,7 +255,7 @@ def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Pat
 
 
 def test_jobs_of_a_multirun_fail_by_themselves_and_leave_no_secret(tmp_path: Path) -> None:
-    change = ("checkpoint=absent,gone", "paths.runs=runs", "+a.api_key=canary-4711")
+    change = ("checkpoint=absent,gone", "paths.runs=runs", "+data.api_key=canary-4711")
     done = program("evaluate.py", "-m", *change, cwd=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: absent: no such checkpoint")

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from rich.markup import escape
 from rich.table import Table
 
+from outtake.config.compose import program_command
 from outtake.config.experiment_file import write_experiment
 from outtake.core.errors import OuttakeError
 from outtake.core.files import replace_text
@@ -159,9 +160,10 @@ def write_winners(sweep: SweepConfig, study: SweepStudy) -> Path:
         scored = ", ".join(f"{objective.metric} {value:.6g}" for objective, value in values)
         names = [f"trial_{trial.number:04d}"] if len(winners) > 1 else []
         for name in [*names, *(["best"] if rank == 0 else [])]:
+            place = shlex.quote(str(sweep.folder))
             comment = (
                 f"Trial {trial.number} of the sweep {sweep.name}: {scored}.\n"
-                f"  python train.py --config-dir {shlex.quote(str(sweep.folder))} experiment={name}"
+                f"  {program_command('train')} --config-dir {place} experiment={name}"
             )
             write_experiment(folder / f"{name}.yaml", sweep.overrides(trial.params), comment)
     return folder / "best.yaml"
