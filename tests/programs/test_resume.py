@@ -231,27 +231,6 @@ def test_a_run_of_which_only_the_last_checkpoint_was_copied_gets_a_best_one_agai
     assert load_trained(run).path == run / "checkpoints" / "best.ckpt"
 
 
-def test_a_run_begun_with_lightnings_average_goes_on_with_ours_bit_for_bit(
-    runs: ModuleType,
-    pairs: Path,
-    uninterrupted: Callable[[list[str]], dict],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
-    run = tmp_path / "ended"
-    with monkeypatch.context() as patch:
-        end_at(patch, "training_step", 6)
-        with pytest.raises(SystemExit):
-            train(compose("train", overrides), run)
-    target = "callbacks.ema._target_=outtake.training.callbacks.ema.ExponentialMovingAverage"
-    resume = [f"resume={run}", f"+{target}"]
-    train(compose("train", resume), overrides=resume)
-    assert "ExponentialMovingAverage" in (run / "config.yaml").read_text()
-    whole, again = uninterrupted(overrides), runs.final_state(run)
-    assert runs.difference(whole, again) is None
-
-
 def test_a_run_that_goes_on_has_no_summary_until_it_has_ended(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

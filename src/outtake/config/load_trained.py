@@ -17,6 +17,7 @@ from outtake import __version__
 from outtake.config.build import build_net, build_normalisation
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
+from outtake.core.files import sha256_of_file
 from outtake.core.format_version import FORMAT_VERSION, check_format_version
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
@@ -26,7 +27,6 @@ from outtake.training.checkpoint_files import (
     PREVIOUS_CHECKPOINT,
     latest_valid,
     read_checkpoint,
-    sha256,
 )
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.model_archive import read_archive
@@ -203,7 +203,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         config=cfg,
         model_config=model_config,
         path=path,
-        sha256=sha256(path),
+        sha256=sha256_of_file(path),
         epoch=epoch,
         short_side=short_side,
         channels=channels,

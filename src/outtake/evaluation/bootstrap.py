@@ -1,8 +1,8 @@
-"""How sure a score is: percentile bootstrap over images (Efron 1979).
+"""Confidence intervals of scores: percentile bootstrap over images (Efron 1979).
 
 Images are drawn with replacement, as many as there are, and the score of each such draw is
-computed anew; the middle 95% of those scores is the interval. Pixels of one image are not
-independent of each other, so images are what is drawn, not pixels.
+computed anew; the middle 95% of those scores is the interval. Images are drawn and not pixels,
+because the pixels of one image are not independent of each other.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _BLOCK_VALUES = 4_000_000
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How to draw.
+    """How images are drawn.
 
     Attributes:
-        resamples: how many draws.
-        level: share of the draws that the interval holds.
-        seed: of the draws; two calls with one seed and as many images draw the same.
+        resamples: The number of draws.
+        level: The share of the draws that lies in the interval.
+        seed: The seed of the draws; two calls with one seed and as many images draw the same.
     """
 
     resamples: int = 2000
@@ -37,9 +37,9 @@ class Bootstrap:
         """Return the score of each draw.
 
         Args:
-            per_image: what is summed over the images drawn, (images, ...); counts up to 2^53
-                are summed exactly.
-            score: maps sums (draws, ...) to scores (draws, ...).
+            per_image: The values that are summed over the images drawn, (images, ...); counts up
+                to 2^53 are summed exactly.
+            score: Maps sums (draws, ...) to scores (draws, ...).
         """
         flat = np.ascontiguousarray(per_image, np.float64).reshape(len(per_image), -1)
         shape = per_image.shape[1:]
@@ -60,10 +60,10 @@ class Bootstrap:
 
     def _draw_counts(self, images: int) -> Iterator[Floats]:
         """Yield how often each image was drawn, float64 (draws, images), block by block."""
-        dice = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.seed)
         shares = np.full(images, 1 / images)
         left = self.resamples
         while left:
             size = min(left, max(_BLOCK_VALUES // images, 1))
-            yield dice.multinomial(images, shares, size).astype(np.float64)
+            yield rng.multinomial(images, shares, size).astype(np.float64)
             left -= size

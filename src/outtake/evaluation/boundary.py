@@ -1,4 +1,4 @@
-"""How well outlines fit: boundary F-score and boundary IoU of label maps.
+"""Boundary F-score and boundary IoU of label maps: how well outlines fit.
 
 - Boundary F-score: Csurka, Larlus and Perronnin, "What is a good evaluation measure for semantic
   segmentation?", BMVC 2013. Per image and class: precision is the share of predicted contour
@@ -8,7 +8,7 @@
   lie within a distance of its contour, summed over images as for mIoU.
 
 Both tolerances are shares of the image's diagonal. Pixels without a label count nowhere, and
-where they begin there is no contour: nobody knows what is there.
+where they begin there is no contour, because what lies there is not known.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ IOU_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class BoundaryCounts:
-    """What one image adds.
+    """The boundary counts of one image.
 
     Attributes:
-        f_score: per class, NaN where neither side has a contour; float64 (classes,).
-        intersection: pixels of the boundary region that both have, int64 (classes,).
-        union: pixels of the boundary region that either has, int64 (classes,).
+        f_score: The F-score of each class, float64 (classes,); NaN where neither side has a
+            contour.
+        intersection: The pixels of the boundary region that both sides have, int64 (classes,).
+        union: The pixels of the boundary region that either side has, int64 (classes,).
     """
 
     f_score: NDArray[np.float64]
@@ -56,7 +57,7 @@ def count_boundary(
 
 
 def mask_near_class_change(labels: LabelMap, labelled: Mask, distance_px: int) -> Mask:
-    """Return where another class is in the square of 2 * distance + 1 pixels around a pixel.
+    """Return where the square of 2 * distance + 1 pixels around a pixel holds another class.
 
     One minimum and one maximum filter find it for all classes at once: where the two agree, the
     square holds one class only.
@@ -64,7 +65,7 @@ def mask_near_class_change(labels: LabelMap, labelled: Mask, distance_px: int) -
     size = 2 * distance_px + 1
     square = np.ones((size, size), np.uint8)
     everywhere = bool(labelled.all())
-    # What has no label is given the value that the filter never prefers.
+    # Pixels without a label get the value that the filter never prefers.
     lowest = cv2.erode(labels if everywhere else np.where(labelled, labels, np.uint8(255)), square)
     highest = cv2.dilate(labels if everywhere else np.where(labelled, labels, np.uint8(0)), square)
     return np.asarray((lowest != highest) & labelled, np.bool_)
@@ -113,9 +114,9 @@ def _boundary_f_scores(
 def _match_contour_pixels(
     labels: LabelMap, contour: Mask, other: LabelMap, other_contour: Mask, tolerance_px: float
 ) -> tuple[Mask, NDArray[np.uint8]]:
-    """Return which contour pixels have one of their class on the other contour near them.
+    """Return which contour pixels have a pixel of their class on the other contour near them.
 
-    Rings of growing radius are tried, for the pixels that are still without: most find theirs at
+    Offsets of growing length are tried for the pixels that are still unmatched. Most match at
     once, so this costs less than a distance transform for each class.
     """
     reach = int(tolerance_px)

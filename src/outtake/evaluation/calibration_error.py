@@ -1,4 +1,4 @@
-"""Whether a network is as sure as it is right: expected calibration error.
+"""Expected calibration error: whether a network is as confident as it is right.
 
 Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017: pixels are
 sorted into 15 bins of equal width by the softmax of the class that won; the error is the mean of
@@ -24,16 +24,16 @@ def predicted_confidence(logits: torch.Tensor) -> torch.Tensor:
 def confidence_histogram(
     confidences: torch.Tensor, predicted: torch.Tensor, truth: torch.Tensor, ignore_index: int
 ) -> Floats:
-    """Sort the labelled pixels of one image into bins.
+    """Sort the labelled pixels of one image into bins by their confidence.
 
     Args:
-        confidences: confidence in 0 to 1, (H, W).
-        predicted: int64 (H, W).
-        truth: int64 (H, W).
-        ignore_index: pixels of it are left out.
+        confidences: The confidence in 0 to 1, (H, W).
+        predicted: The predicted labels, int64 (H, W).
+        truth: The true labels, int64 (H, W).
+        ignore_index: The label of pixels that are left out.
 
     Returns:
-        float64 (3, BINS): pixels, sum of confidence, correct pixels.
+        Pixels, sum of confidence and correct pixels of each bin, float64 (3, BINS).
     """
     # The bins are open at their lower end: (0, 1/15], (1/15, 2/15] and so on.
     bins = (torch.ceil(confidences * BINS) - 1).clamp_(0, BINS - 1).long()
@@ -41,7 +41,7 @@ def confidence_histogram(
     hit = predicted == truth
     count = torch.bincount(bins, minlength=BINS + 1)
     correct = torch.bincount(torch.where(hit.flatten(), bins, BINS), minlength=BINS + 1)
-    # On the host: with weights, the kernel of CUDA adds in an order of its own.
+    # On the host: with weights, the order in which the CUDA kernel adds is not fixed.
     total = np.bincount(
         bins.cpu().numpy(),
         confidences.flatten().cpu().numpy().astype(np.float64),
@@ -56,7 +56,7 @@ def expected_calibration_error(histograms: Floats) -> Floats:
     """Return the error of tables (..., 3, BINS), NaN where there are no pixels."""
     count, sure, correct = (histograms[..., row, :] for row in (COUNT, CONFIDENCE, CORRECT))
     pixels = count.sum(-1)
-    # A bin's weight times its gap is its sums' gap over all pixels.
+    # The weight of a bin times its gap is the gap of its sums over all pixels.
     gap = np.abs(correct - sure).sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(pixels > 0, gap / pixels, np.nan)

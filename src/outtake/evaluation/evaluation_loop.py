@@ -1,4 +1,4 @@
-"""Predict a split and count what came out, with the time that each stage took."""
+"""The loop that predicts a split and counts the result, with the time of each stage."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Predicts(Protocol):
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation gives.
+    """The result of an evaluation.
 
     Attributes:
-        evaluator: what was counted.
-        seconds: wall time of all stages.
-        stage_seconds: seconds of waiting for images (``load``), of the network with the
-            enlargement of its logits (``network``) and of counting (``evaluate_split``).
+        evaluator: The counts.
+        seconds: The wall time of all stages.
+        stage_seconds: The seconds of waiting for images (``load``), of the network with the
+            enlargement of its logits (``network``) and of counting (``count``).
     """
 
     evaluator: Evaluator
@@ -42,7 +42,7 @@ class EvaluationResult:
 
     @property
     def images(self) -> int:
-        """How many were scored."""
+        """The number of images that were scored."""
         return len(self.evaluator.indices)
 
 
@@ -57,11 +57,18 @@ def evaluate_split(
     with_details: bool = False,
     show_progress: bool = True,
 ) -> EvaluationResult:
-    """Predict a split and count it at the labels' own resolution; ``flip`` as in the task.
+    """Predict a split and count it at the labels' own resolution.
 
-    With ``with_details``, outlines and confidence are counted too, and the extremes are kept.
+    Args:
+        task: The task that predicts.
+        labels: Its classes.
+        loader: The batches of the split.
+        device: The device of the task.
+        flip: Whether logits are the mean with those of the mirrored images.
+        with_details: Whether outlines and confidence are counted too, and examples are kept.
+        show_progress: Whether a progress bar is shown.
     """
-    scoring = Evaluator(len(labels.names), labels.ignore_index, with_details=with_details)
+    evaluator = Evaluator(len(labels.names), labels.ignore_index, with_details=with_details)
     stages = dict.fromkeys(("load", "network", "count"), 0.0)
     began_s = lap_s = time.perf_counter()
 
@@ -79,6 +86,6 @@ def evaluate_split(
         size = (int(mask.shape[-2]), int(mask.shape[-1]))
         logits = task.predict(batch["image"].to(device), size, flip=flip)
         lap("network")
-        scoring.add(logits, mask, batch["image"], batch["index"])
+        evaluator.add(logits, mask, batch["image"], batch["index"])
         lap("count")
-    return EvaluationResult(scoring, time.perf_counter() - began_s, stages)
+    return EvaluationResult(evaluator, time.perf_counter() - began_s, stages)

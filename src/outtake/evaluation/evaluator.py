@@ -1,4 +1,4 @@
-"""Everything that an evaluation counts, image by image."""
+"""What an evaluation counts, image by image."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from outtake.evaluation.metrics import score_counts
 
 @dataclass(frozen=True)
 class Example:
-    """An image with what is known and what was predicted.
+    """An image with its true and predicted labels.
 
     Attributes:
-        index: of the sample in its split.
-        miou: of this image alone.
-        image: uint8 (h, w, C), as the network saw it.
-        truth: uint8 (H, W).
-        predicted: uint8 (H, W).
+        index: The index of the sample in its split.
+        miou: The mIoU of this image alone.
+        image: The image as the network saw it, uint8 (h, w, C).
+        truth: The true labels, uint8 (H, W).
+        predicted: The predicted labels, uint8 (H, W).
     """
 
     index: int
@@ -40,10 +40,10 @@ class Example:
 
 @dataclass
 class BestWorst:
-    """The worst and the best images so far: no more are kept in memory than are shown.
+    """The worst and the best images so far; no more are kept in memory than are shown.
 
     Attributes:
-        count: how many of each.
+        count: The number of images of each kind.
     """
 
     count: int
@@ -51,35 +51,37 @@ class BestWorst:
     best: list[Example] = field(default_factory=list)
 
     def would_keep(self, miou: float) -> bool:
-        """Whether an image would be kept."""
+        """Return whether an image would be kept."""
         if np.isnan(miou) or not self.count:
             return False
         full = len(self.worst) >= self.count
         return not full or miou < self.worst[-1].miou or miou > self.best[-1].miou
 
     def add(self, example: Example) -> None:
-        """Keep an image if it is among them."""
+        """Keep an image if it is among the worst or the best."""
         self.worst = sorted([*self.worst, example], key=lambda e: e.miou)[: self.count]
         self.best = sorted([*self.best, example], key=lambda e: -e.miou)[: self.count]
 
 
 class Evaluator:
-    """Counts of a split that grow batch by batch.
+    """The counts of a split, which grow batch by batch.
 
     Args:
-        classes: how many.
-        ignore_index: of pixels that are not scored.
-        with_details: count outlines and confidence too, and keep the extremes.
-        examples: how many of the worst and of the best images to keep.
+        classes: The number of classes.
+        ignore_index: The label of pixels that are not scored.
+        with_details: Whether outlines and confidence are counted too, and examples are kept.
+        examples: The number of the worst and of the best images that are kept.
 
     Attributes:
-        confusion: int64 (classes, classes), the sum over all images.
-        indices: of the samples, in the order in which they were counted.
-        counts_per_image: int64 (3, classes) of each image.
-        boundary_f_scores: float64 (classes,) of each image, NaN where a class has no contour.
-        boundary_region_counts: int64 (2, classes) of each image: intersection and union of
-            boundary regions.
-        calibration_bins: float64 (3, bins) of each image.
+        confusion: The sum over all images, int64 (classes, classes).
+        indices: The indices of the samples, in the order in which they were counted.
+        counts_per_image: The pixel counts of each image, int64 (3, classes).
+        boundary_f_scores: The boundary F-scores of each image, float64 (classes,); NaN where a
+            class has no contour.
+        boundary_region_counts: Intersection and union of the boundary regions of each image, int64
+            (2, classes).
+        calibration_bins: The confidence histogram of each image, float64 (3, bins).
+        best_worst: The images with the highest and the lowest mIoU.
     """
 
     def __init__(
@@ -106,10 +108,10 @@ class Evaluator:
         """Count a batch.
 
         Args:
-            logits: float (B, classes, H, W).
-            truth: int64 (B, H, W), on the same device.
-            images: uint8 (B, C, h, w).
-            indices: of the samples, (B,).
+            logits: The logits, float (B, classes, H, W).
+            truth: The true labels, int64 (B, H, W), on the same device.
+            images: The images, uint8 (B, C, h, w).
+            indices: The indices of the samples, (B,).
         """
         predicted = logits.argmax(1)
         counted = per_image_confusion(predicted, truth, self._classes, self._ignore_index)

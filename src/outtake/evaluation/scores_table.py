@@ -1,4 +1,4 @@
-"""The scores of an evaluation, for the terminal."""
+"""The scores of an evaluation as a table in the terminal."""
 
 from __future__ import annotations
 

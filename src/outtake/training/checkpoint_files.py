@@ -1,8 +1,7 @@
-"""How a checkpoint reaches the disk: whole or not at all, with its checksum and the one before."""
+"""Checkpoint files: written whole or not at all, with a checksum, the previous one kept."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import pickle
@@ -16,12 +15,12 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from outtake.core.errors import CheckpointError
-from outtake.core.files import PART_SUFFIX, replace_file, replace_text
+from outtake.core.files import PART_SUFFIX, replace_file, replace_text, sha256_of_file
 
 CHECKSUM_SUFFIX = ".sha256"
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 
-# Checksums of what this process wrote last.
+# Checksums of the files that this process wrote last.
 _written_checksums: dict[Path, list[str]] = {}
 
 log = logging.getLogger(__name__)
@@ -63,12 +62,13 @@ def save_checkpoint(
     """Write a checkpoint beside its target, then replace the target.
 
     Args:
-        checkpoint: plain containers and tensors.
-        path: the target.
-        previous_name: the name under which what was there is kept, in the same folder; None: not.
+        checkpoint: Plain containers and tensors.
+        path: The target.
+        previous_name: The name under which the previous file is kept in the same folder; None
+            keeps none.
 
     Raises:
-        OutputError: the disk is full or the folder can not be written; what was there stays.
+        OutputError: The disk is full or the folder cannot be written; the previous file stays.
     """
     sidecar = _checksum_path(path)
     former = _valid_checksums(path)
@@ -78,7 +78,7 @@ def save_checkpoint(
         torch.save(checkpoint, file)
         file.flush()
         os.fsync(file.fileno())
-        digest.append(sha256(part))
+        digest.append(sha256_of_file(part))
         if previous_name is not None and former:
             _keep_previous(path, path.with_name(previous_name), former)
         # Between the two replacements a crash may leave either file; both sums are valid then.
@@ -93,17 +93,17 @@ def save_checkpoint(
 def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     """Read a checkpoint after comparing its checksums.
 
-    The one beside it covers the whole file. Without it (the file was copied alone), those inside
-    the archive cover all that is read from it.
+    The checksum beside the file covers all of it. Without that one (the file was copied alone), the
+    checksums inside the archive cover everything that is read from it.
 
     Raises:
-        CheckpointError: missing, truncated, altered, or holding more than plain data.
+        CheckpointError: The file is missing, truncated, altered, or holds more than plain data.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a run folder or a .ckpt file")
     sidecar = _checksum_path(path)
     try:
-        if sidecar.is_file() and sha256(path) not in _read_checksums(sidecar):
+        if sidecar.is_file() and sha256_of_file(path) not in _read_checksums(sidecar):
             raise CheckpointError(
                 f"{path} does not match {sidecar.name}: truncated or altered; use another"
             )
@@ -119,7 +119,7 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     # A damaged archive or pickle may raise nearly anything on the way.
     except Exception as error:
         raise CheckpointError(
-            f"{path} can not be read: truncated or not a checkpoint ({type(error).__name__}); "
+            f"{path} cannot be read: truncated or not a checkpoint ({type(error).__name__}); "
             "use another one"
         ) from error
     if not isinstance(loaded, dict):
@@ -128,10 +128,10 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
 
 
 def latest_valid(paths: Sequence[Path]) -> Path:
-    """Return the first of some checkpoints, newest first, that is intact; say so if it is a later.
+    """Return the first intact checkpoint of some, newest first; warn if it is not the newest.
 
     Raises:
-        CheckpointError: none is; says what is wrong with the newest that is there.
+        CheckpointError: None is intact; says what is wrong with the newest one.
     """
     there = [path for path in paths if path.is_file()] or list(paths[:1])
     problems: list[CheckpointError] = []
@@ -147,36 +147,30 @@ def latest_valid(paths: Sequence[Path]) -> Path:
     raise problems[0]
 
 
-def sha256(path: Path) -> str:
-    """Return the hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _valid_checksums(path: Path) -> list[str]:
-    """Return the checksum of the file that is there; none if there is none, or it is damaged.
+    """Return the checksum of a file; none if the file is missing or damaged.
 
-    A crash may have left several sums, the first of them of a file that never came to be. A file
-    that has none beside it is taken for what it is: reading compares the sums inside it.
+    A crash may have left several sums, the first of them of a file that was never completed. A file
+    without a checksum beside it is hashed as it is: reading compares the sums inside it.
     """
     if not path.is_file():
         return []
     sums = _read_checksums(_checksum_path(path))
     if sums and sums == _written_checksums.get(path):
         return sums  # by this process: not hashed again
-    found = sha256(path)
+    found = sha256_of_file(path)
     return [found] if found in sums or not sums else []
 
 
 def _keep_previous(path: Path, previous: Path, checksums: Sequence[str]) -> None:
-    # By a second name for the same file, so that at no moment there is no checkpoint. As above,
-    # both sums are valid until the second replacement is through.
+    # By a second name for the same file, so that there is a checkpoint at every moment. As above,
+    # both sums are valid until the second replacement is done.
     replace_text(
         _checksum_path(previous),
         _format_checksums([*checksums, *_valid_checksums(previous)], previous.name),
     )
-    # Not the name under which files are filled: whoever opened this one to write to it would
-    # write to the newest checkpoint.
+    # Not the name under which files are written: opening this one to write would overwrite the
+    # newest checkpoint.
     second = previous.with_name(previous.name + ".link")
     second.unlink(missing_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""What the processes of one run (its ranks) tell each other; alone, each function is trivial."""
+"""What the ranks of one run exchange; with a single process, each function is trivial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def world_size() -> int:
-    """Return how many processes train together; 1 where there is no group of them."""
+    """Return the number of processes that train together; 1 without a process group."""
     return distributed.get_world_size() if _has_process_group() else 1
 
 
@@ -27,9 +27,9 @@ def all_reduce_mean(value: torch.Tensor, count: int, *, weighted: bool) -> tuple
     """Return the ranks' mean of a scalar, and the sum of their counts; NaN if any of them is NaN.
 
     Args:
-        value: of this rank.
-        count: of what it was made of.
-        weighted: by the counts; otherwise every rank counts the same.
+        value: The scalar of this rank.
+        count: The number of items behind it.
+        weighted: Whether ranks are weighted by their counts; otherwise all count the same.
     """
     if world_size() == 1:
         return value, count
@@ -40,7 +40,7 @@ def all_reduce_mean(value: torch.Tensor, count: int, *, weighted: bool) -> tuple
 
 
 def all_reduce_sum_with_gradient(values: torch.Tensor) -> torch.Tensor:
-    """Return the sum of a tensor over all ranks; the gradient comes from all of them, too."""
+    """Return the sum of a tensor over all ranks, whose gradient is summed over all ranks too."""
     if world_size() == 1:
         return values
     summed: torch.Tensor = _AllReduceSum.apply(values)
@@ -51,8 +51,8 @@ def all_reduce_max(number: int, device: torch.device) -> int:
     """Return the largest of the ranks' numbers.
 
     Args:
-        number: of this rank.
-        device: on which the ranks talk: that of the network.
+        number: The number of this rank.
+        device: The device on which the ranks communicate, which is that of the network.
     """
     if world_size() == 1:
         return number
@@ -62,7 +62,7 @@ def all_reduce_max(number: int, device: torch.device) -> int:
 
 
 def all_gather(item: Item) -> list[Item]:
-    """Return every rank's item, in the order of the ranks: small, plain objects."""
+    """Return the items of all ranks in their order; items are small, plain objects."""
     if world_size() == 1:
         return [item]
     items: list[Item | None] = [None] * world_size()
@@ -71,7 +71,7 @@ def all_gather(item: Item) -> list[Item]:
 
 
 def leave_process_group() -> None:
-    """End this process's part in the group, if it is in one."""
+    """Leave the process group, if there is one."""
     if _has_process_group():
         distributed.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""How long one image takes through a network."""
+"""The time that a network takes for one image."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def measure_forward(
 ) -> dict[str, Any]:
     """Measure the median time of one image through normalisation and network, in float32.
 
-    Reading, resizing and the enlargement of the logits are not in it. Other work on the machine
-    is: times of two runs compare if both had it to themselves.
+    Reading, resizing and the enlargement of the logits do not count. Other work on the machine
+    slows it down: two runs compare only if each had the machine to itself.
 
     Args:
-        task: is left on ``device``, in the mode that it was in.
-        size: (height, width) that evaluation shows the network.
-        channels: of the images.
-        device: where to measure.
+        task: The task; it is left on ``device``, in the mode that it was in.
+        size: The (height, width) of images in evaluation.
+        channels: The number of channels of an image.
+        device: The device to measure on.
 
     Returns:
         ``forward_ms``, and under ``forward`` how it was measured; the caller names the device.

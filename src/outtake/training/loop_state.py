@@ -1,12 +1,12 @@
-"""Where a fit stands between two steps, in the words of Lightning's loops.
+"""The place of a fit between two steps, in terms of Lightning's loop counters.
 
-Lightning's counters say where it is inside a step: what is saved from a hook is restored as if the
-step were half done. A run that goes on exactly needs a place between two steps instead. There are
-three: between two batches, between two epochs, and with the batches done and the validation that
-follows them still to come. This module rewrites the counters of a checkpoint to such a place, and
-keeps what Lightning does not: the sums behind epoch-wide means.
+Lightning's counters say where a fit is inside a step: what a hook saves is restored as if the step
+were half done. An exact resumption needs a place between two steps instead. There are three:
+between two batches, between two epochs, and after the batches but before the validation that
+follows them. This module rewrites the counters of a checkpoint to such a place, and keeps what
+Lightning does not: the sums behind epoch-wide means.
 
-Lightning's private attributes are used here only.
+Lightning's private attributes are used in this module only.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class LoopPosition:
     """A place between two steps.
 
     Attributes:
-        epochs: done.
-        batches: done of the epoch that is running; 0 between two epochs.
-        validating: the validation that follows these batches is still to come.
+        epochs: The number of epochs that are done.
+        batches: The number of batches of the running epoch that are done; 0 between two epochs.
+        validating: Whether the validation that follows these batches is still to come.
     """
 
     epochs: int
@@ -66,7 +66,7 @@ def between_epochs(trainer: Trainer) -> LoopPosition:
 
 
 def stopped_mid_epoch(trainer: Trainer) -> LoopPosition | None:
-    """Return the place of a fit that ends inside its epoch, None where the epoch is over.
+    """Return the place of a fit that ends inside its epoch; None where the epoch is over.
 
     For the hook at the end of an epoch. Gradients that have accumulated since the last step of the
     optimizer are in no checkpoint: their batches are not done.
@@ -87,7 +87,7 @@ def before_validation(trainer: Trainer) -> LoopPosition | None:
 
 
 def after_exception(trainer: Trainer) -> LoopPosition | None:
-    """Return the place of a fit that something ended, None if that was inside a step."""
+    """Return the place of a fit that an exception ended; None if that was inside a step."""
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
     epochs: Any = trainer.fit_loop.epoch_progress.current
     if trainer.validating:
@@ -96,7 +96,7 @@ def after_exception(trainer: Trainer) -> LoopPosition | None:
         return None
     if epochs.ready == epochs.completed:
         return between_epochs(trainer)
-    # Before an epoch has begun, and after its batches, the counters of its batches mean another.
+    # Before an epoch has begun, and after its batches, the batch counters are of another epoch.
     if epochs.started != epochs.ready or epochs.processed != epochs.completed:
         return None
     return between_batches(trainer) if batches.completed else between_epochs(trainer)
@@ -108,9 +108,9 @@ def rewrite_loop_counters(
     """Rewrite the state of a fit loop to a place between two steps.
 
     Args:
-        fit_loop: as in a checkpoint; changed in place.
-        position: where it shall go on.
-        num_batches: of an epoch.
+        fit_loop: The state of the loop as in a checkpoint; changed in place.
+        position: The place from which the fit resumes.
+        num_batches: The number of batches of an epoch.
     """
     running = position.batches > 0
     epochs, batches = fit_loop["epoch_progress"], fit_loop["epoch_loop.batch_progress"]
@@ -125,7 +125,7 @@ def rewrite_loop_counters(
     batches["current"].update(dict.fromkeys(_COUNTERS, position.batches))
     batches["is_last_batch"] = position.batches == num_batches
     if position.validating:
-        # Lightning then begins at the validation: it counts as one that was cut short.
+        # Lightning then begins at the validation, which counts as one that was cut short.
         validation = fit_loop["epoch_loop.val_loop.batch_progress"]
         validation["total"].update(ready=1, started=1, processed=0, completed=0)
         validation["current"].update(dict.fromkeys(_COUNTERS, 0))
@@ -150,7 +150,7 @@ def running_means(trainer: Trainer) -> dict[str, Any]:
 
 
 def restore_running_means(trainer: Trainer, saved: dict[str, Any]) -> None:
-    """Put back what :func:`running_means` gave."""
+    """Restore what :func:`running_means` gave."""
     results = trainer.fit_loop.epoch_loop._results
     device = trainer.strategy.root_device
     for key, kept in saved.items():
@@ -173,7 +173,7 @@ def callback_metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def restore_callback_metrics(trainer: Trainer, metrics: dict[str, torch.Tensor]) -> None:
-    """Put back what :func:`callback_metrics` gave, where there is nothing newer."""
+    """Restore what :func:`callback_metrics` gave, where there is nothing newer."""
     device = trainer.strategy.root_device
     now = trainer._logger_connector._callback_metrics
     for key, value in metrics.items():
@@ -181,17 +181,17 @@ def restore_callback_metrics(trainer: Trainer, metrics: dict[str, torch.Tensor])
 
 
 def logger_step(trainer: Trainer) -> int:
-    """Return the number of the step as the loggers count."""
+    """Return the step number that loggers are given."""
     return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
 def restore_logger_step(trainer: Trainer, step: int) -> None:
-    """Put back what :func:`logger_step` gave: Lightning may count one more on the way."""
+    """Restore what :func:`logger_step` gave: Lightning may have counted one step more."""
     trainer.fit_loop.epoch_loop._batches_that_stepped = step
 
 
 def skip_metric_reset(trainer: Trainer) -> None:
-    """Say that the batch that begins now is not the first: the first clears the sums."""
+    """Mark the batch that begins now as not the first: the first one clears the sums."""
     trainer._logger_connector._first_loop_iter = False
 
 

@@ -1,7 +1,7 @@
-"""What a run shows beside its numbers, and how it reaches whoever wants to see it.
+"""Pictures and tables of a run, and how they reach the loggers.
 
-Who makes a picture or a table knows nothing of dashboards: :func:`show` hands it to every logger
-that takes one. The run folder is one of them, so that nothing needs a dashboard to be seen.
+Callbacks know nothing of dashboards: :func:`log_media` hands a picture or a table to every logger
+that takes it. The run folder is one of them, so that nothing needs a dashboard to be seen.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from outtake.drawing.fit_picture import fit_picture
 
 Cell = str | int | float | None
 
-# The longer side of what dashboards are given; the run folder has pictures as they are.
+# The longest sides of pictures on dashboards; the run folder has pictures in full size.
 _MAX_PICTURE_PX = 2400
 _MAX_OVERLAY_PX = 640
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """An image with its masks apart, for a viewer that switches them on and off.
+    """An image with separate masks, for a viewer that switches them on and off.
 
     Attributes:
-        name: of the image.
-        image: uint8 (H, W, 3).
-        masks: label maps uint8 (H, W) by what they are, as ``truth`` and ``prediction``.
+        name: The name of the image.
+        image: The image, uint8 (H, W, 3).
+        masks: Label maps uint8 (H, W) by name, as ``truth`` and ``prediction``.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Picture:
     """A finished picture.
 
     Attributes:
-        name: ``split/name``, as metrics are named.
-        file: its name among the pictures of the run folder, a PNG.
-        image: uint8 (H, W, 3).
-        overlays: what it was made of.
-        classes: the class names that the label maps of ``overlays`` refer to.
+        name: The name in the form ``split/name``, as for metrics.
+        file: The file name among the pictures of the run folder, a PNG.
+        image: The picture, uint8 (H, W, 3).
+        overlays: The images that it was made of.
+        classes: The class names of the label maps in ``overlays``.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Picture:
 
     @cached_property
     def png(self) -> bytes:
-        """The picture as a file: encoded once, for all who want it."""
+        """The picture as a file, encoded once for all loggers."""
         _, data = cv2.imencode(".png", self.image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
         return data.tobytes()
 
     @cached_property
     def for_dashboard(self) -> Picture:
-        """The same, small enough for a browser; itself if it is."""
+        """The same picture, small enough for a browser; itself if it is already."""
         image = fit_picture(self.image, _MAX_PICTURE_PX, _MAX_PICTURE_PX)
         overlays = tuple(
             Overlay(
@@ -84,21 +84,21 @@ class Picture:
         return replace(self, image=image, overlays=overlays)
 
     def size_bytes(self) -> int:
-        """Return how much memory it takes."""
+        """Return the memory that the picture takes."""
         parts = [part for each in self.overlays for part in (each.image, *each.masks.values())]
         return int(self.image.nbytes) + sum(int(part.nbytes) for part in parts)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of facts.
+    """A table.
 
     Attributes:
-        name: ``split/name``.
-        columns: titles.
-        rows: one cell for each column.
-        chart: how it is best drawn: ``bar`` has a name and a number in its first two columns,
-            ``matrix`` a row, a column and a count in its first three.
+        name: The name in the form ``split/name``.
+        columns: The titles of the columns.
+        rows: The rows, with one cell for each column.
+        chart: The kind of chart that suits the table: ``bar`` has a name and a number in its first
+            two columns, ``matrix`` a row, a column and a count in its first three.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Table:
     chart: Literal["bar", "matrix"] | None = None
 
     def size_bytes(self) -> int:
-        """Return about how much memory it takes."""
+        """Return roughly the memory that the table takes."""
         return 60 * len(self.columns) * len(self.rows)
 
 
@@ -116,15 +116,15 @@ Media = Picture | Table
 
 @runtime_checkable
 class MediaLogger(Protocol):
-    """A logger that takes exhibits."""
+    """A logger that takes pictures and tables."""
 
     def log_media(self, media: Media, step: int) -> None:
-        """Take one."""
+        """Log a picture or a table."""
         ...
 
 
 def log_media(trainer: Trainer, media: Media) -> None:
-    """Hand an exhibit to every logger of a trainer that takes them; the first process does."""
+    """Hand a picture or a table to every logger that takes it; only the first process does."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:

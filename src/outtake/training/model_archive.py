@@ -1,6 +1,6 @@
-"""A trained network as one zip that anybody can open and nobody has to trust.
+"""A trained network as one zip file that is safe to read from anyone.
 
-Nothing is ever unpacked: members are read by their fixed names, bounded in size, and compared with
+Nothing is ever unpacked: members are read by their fixed names, limited in size, and compared with
 the digests in ``model.json``. Weights are safetensors, the rest is text.
 """
 
@@ -29,28 +29,22 @@ MODEL_FILE, CONFIG_FILE, LABELS_FILE, WEIGHTS_FILE = (
 )
 _MAX_TEXT_BYTES = 4 * 2**20
 _MAX_MEMBERS = 1000
-_FIXED_TIMESTAMP = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the earliest that a zip can say: same content, same bytes
+# The earliest time that a zip can state, so that the same content gives the same bytes.
+_FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(
     path: Path, checkpoint: Mapping[str, Any], extra_files: Mapping[str, bytes]
 ) -> None:
-    """Write a bundle, whole or not at all.
+    """Write an archive, whole or not at all.
 
     Args:
-        path: the zip.
-        checkpoint: as :func:`outtake.training.checkpoint_files.read_checkpoint` gives it.
-        extra_files: what else goes in, by name.
+        path: The path of the zip file.
+        checkpoint: A checkpoint from :func:`outtake.training.checkpoint_files.read_checkpoint`.
+        extra_files: The contents of further members, by name.
 
     Raises:
-        OutputError: it can not be written.
+        OutputError: It cannot be written.
     """
     record = checkpoint["outtake"]
     weights = {name: tensor.contiguous() for name, tensor in checkpoint["state_dict"].items()}
@@ -60,7 +54,7 @@ def write_archive(
         WEIGHTS_FILE: safetensors.torch.save(weights),
         **extra_files,
     }
-    about = {
+    manifest = {
         "format": ARCHIVE_FORMAT,
         "record_format": record["format"],
         "version": record["version"],
@@ -72,8 +66,8 @@ def write_archive(
 
     def write(file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as archive:
-            for name, content in {MODEL_FILE: _to_json(about), **members}.items():
-                # Weights do not shrink, and what is not packed can not be a bomb.
+            for name, content in {MODEL_FILE: _to_json(manifest), **members}.items():
+                # Weights do not shrink, and an unpacked member cannot be a zip bomb.
                 packed = name.endswith((".json", ".jsonl", ".yaml", ".md", ".html"))
                 entry = zipfile.ZipInfo(name, _FIXED_TIMESTAMP)
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -84,45 +78,45 @@ def write_archive(
 
 
 def read_archive(path: Path) -> dict[str, Any]:
-    """Read a bundle into the shape of a checkpoint: ``outtake``, ``state_dict`` and ``epoch``.
+    """Read an archive into the form of a checkpoint: ``outtake``, ``state_dict`` and ``epoch``.
 
     Raises:
-        CheckpointError: missing, damaged, altered, or not what :func:`write_archive` writes.
+        CheckpointError: The file is missing, damaged, altered, or not of :func:`write_archive`.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such bundle; give a .zip of export.py")
+        raise CheckpointError(f"{path}: no such file; give a .zip of export.py")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
-            about = json.loads(_read_member(archive, MODEL_FILE, _MAX_TEXT_BYTES))
-            if about["format"] != ARCHIVE_FORMAT:
+            manifest = json.loads(_read_member(archive, MODEL_FILE, _MAX_TEXT_BYTES))
+            if manifest["format"] != ARCHIVE_FORMAT:
                 raise CheckpointError(
-                    f"{path} has format {about['format']}, this version reads {ARCHIVE_FORMAT}"
+                    f"{path} has format {manifest['format']}, this version reads {ARCHIVE_FORMAT}"
                 )
             limits = {CONFIG_FILE: _MAX_TEXT_BYTES, LABELS_FILE: _MAX_TEXT_BYTES}
             limits[WEIGHTS_FILE] = path.stat().st_size
             members = {name: _read_member(archive, name, limit) for name, limit in limits.items()}
         for name, content in members.items():
-            if hashlib.sha256(content).hexdigest() != about["sha256"][name]:
+            if hashlib.sha256(content).hexdigest() != manifest["sha256"][name]:
                 raise CheckpointError(f"{path}: {name} is not what model.json says: altered")
         return {
             "outtake": {
-                "format": about["record_format"],
-                "version": about["version"],
+                "format": manifest["record_format"],
+                "version": manifest["version"],
                 "config": members[CONFIG_FILE].decode(),
                 "labels": json.loads(members[LABELS_FILE]),
-                "channels": about["channels"],
-                "short_side": about["short_side"],
+                "channels": manifest["channels"],
+                "short_side": manifest["short_side"],
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
-            "epoch": int(about["epoch"]),
+            "epoch": int(manifest["epoch"]),
         }
     except CheckpointError:
         raise
     # A damaged archive, JSON or header may raise nearly anything on the way.
     except Exception as error:
         raise CheckpointError(
-            f"{path} can not be read: damaged, or not written by export.py "
+            f"{path} cannot be read: damaged, or not written by export.py "
             f"({type(error).__name__}: {error})"
         ) from error
 
@@ -138,16 +132,17 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         outside = not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]
         if outside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise CheckpointError(
-                f"{path}: its member {entry.filename!r} leads out of a folder; not of export.py"
+                f"{path}: its member {entry.filename!r} leads out of a folder, as in no file of "
+                "export.py"
             )
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     entry = archive.getinfo(name)
     if name == WEIGHTS_FILE and entry.compress_type != zipfile.ZIP_STORED:
-        raise CheckpointError(f"{archive.filename}: {name} is packed, as export.py never does")
+        raise CheckpointError(f"{archive.filename}: {name} is packed, which export.py never does")
     with archive.open(entry) as member:
-        # Not what the entry says of its size, but what comes out.
+        # The size that comes out counts, not the one that the entry states.
         content = member.read(limit + 1)
     if len(content) > limit:
         raise CheckpointError(f"{archive.filename}: {name} is over {limit} bytes")

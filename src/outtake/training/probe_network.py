@@ -1,8 +1,9 @@
-"""What a network does with images, found on empty ones before it is trained.
+"""What a network does with images, found on empty images before it is trained.
 
-Several processes have to know: PSPNet looks at an encoder's first stages only, a classifier's last
-convolution stays in some encoders, and processes would wait for each other's gradient of that;
-timm's transformers call their parts past the module that holds them, so it can not gather weights.
+Several processes need to know this. PSPNet uses the first stages of an encoder only, and some
+encoders keep the last convolution of a classifier: processes would wait for the gradients of such
+weights. timm's transformers call their parts past the module that holds them, so that module
+cannot gather weights.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from outtake.core.errors import ConfigError
 from outtake.models.deterministic_resize import deterministic_resizing
-from outtake.training.random_state import random_state, restore_random_state
+from outtake.training.random_state import keep_random_state
 
 PROBE_SIDE_PX = 32  # networks take any size; one pixel is left at stride 32
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What was found.
+    """What a probe of a network found.
 
-    Args:
-        unused_parameters: names of the weights that no gradient of the logits reaches, in their
-            order: neither in training nor in evaluation.
-        called_modules: names of the modules that are called, in training and in evaluation.
+    Attributes:
+        unused_parameters: The names of the weights, in their order, that no gradient of the logits
+            reaches in training or in evaluation.
+        called_modules: The names of the modules that are called in training and in evaluation.
     """
 
     unused_parameters: list[str]
@@ -38,27 +39,24 @@ class ProbeResult:
 
 
 def probe(net: nn.Module, channels: int) -> ProbeResult | None:
-    """Try a copy of a network on empty images; it and the random generators stay as they are.
+    """Run a copy of a network on empty images; it and the random generators stay as they are.
 
     Args:
-        net: normalised images (B, channels, h, w) to logits.
-        channels: of the images.
+        net: The network: normalised images (B, channels, h, w) to logits.
+        channels: The number of channels of an image.
 
     Returns:
-        What it does; None if the network can not be tried on such images, as one that takes a
-        single size.
+        What was found; None if the network fails on such images, as one that takes a single size.
     """
-    drawn = random_state()
     try:
-        copied = copy.deepcopy(net)
-        with _record_calls(copied) as in_training:
-            _backward_on_zeros(copied, channels, training=True)
-        with _record_calls(copied) as in_evaluation:
-            _backward_on_zeros(copied, channels, training=False)
+        with keep_random_state():
+            copied = copy.deepcopy(net)
+            with _record_calls(copied) as in_training:
+                _backward_on_zeros(copied, channels, training=True)
+            with _record_calls(copied) as in_evaluation:
+                _backward_on_zeros(copied, channels, training=False)
     except Exception:
         return None
-    finally:
-        restore_random_state(drawn)
     return ProbeResult(
         unused_parameters=[
             name
@@ -72,37 +70,37 @@ def probe(net: nn.Module, channels: int) -> ProbeResult | None:
 def check_network_output(
     net: nn.Module, channels: int, classes: int, size: tuple[int, int]
 ) -> None:
-    """Show a copy of a network one empty image, and look at what it makes of it.
+    """Check the logits that a copy of a network gives for one empty image.
 
-    A network that can not be tried here, as one that works on a GPU only, is taken as it is.
+    A network that fails here is accepted: it may work on a GPU only.
 
     Args:
-        net: normalised images (B, channels, h, w) to logits (B, classes, h, w).
-        channels: of the images.
-        classes: how many.
-        size: height and width of the image.
+        net: The network: normalised images (B, channels, h, w) to logits (B, classes, h, w).
+        channels: The number of channels of an image.
+        classes: The number of classes.
+        size: The height and width of the image.
 
     Raises:
-        ConfigError: it gives something else than such logits.
+        ConfigError: The network gives something other than such logits.
     """
-    drawn = random_state()
     try:
-        copied = copy.deepcopy(net).eval()
-        weight = next(copied.parameters())
-        images = torch.zeros(1, channels, *size, dtype=weight.dtype, device=weight.device)
-        with torch.no_grad():
-            made = copied(images)
+        with keep_random_state():
+            copied = copy.deepcopy(net).eval()
+            weight = next(copied.parameters())
+            images = torch.zeros(1, channels, *size, dtype=weight.dtype, device=weight.device)
+            with torch.no_grad():
+                output = copied(images)
     except Exception:
         return
-    finally:
-        restore_random_state(drawn)
-    wanted = (1, classes, *size)
-    if isinstance(made, torch.Tensor) and tuple(made.shape) == wanted:
+    expected = (1, classes, *size)
+    if isinstance(output, torch.Tensor) and tuple(output.shape) == expected:
         return
-    given = tuple(made.shape) if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
+    found = (
+        tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+    )
     raise ConfigError(
-        f"model: {type(net).__name__} gives {given} for images {tuple(images.shape)}; it has to "
-        f"give logits {wanted}: a tensor with a score for each class and pixel"
+        f"model: {type(net).__name__} gives {found} for images {tuple(images.shape)}; it must "
+        f"give logits {expected}: a tensor with a score for each class and pixel"
     )
 
 
@@ -125,7 +123,7 @@ def _record_calls(net: nn.Module) -> Iterator[set[str]]:
 def _backward_on_zeros(net: nn.Module, channels: int, *, training: bool) -> None:
     net.train(training)
     for layer in net.modules():
-        # With the statistics that they have: those of one pixel, or of other processes, are none.
+        # With their running statistics: a single pixel has none, and other processes are absent.
         if isinstance(layer, _BatchNorm):
             layer.training = False
     weight = next(net.parameters())

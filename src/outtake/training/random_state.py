@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what :func:`random_state` gave; devices that are not here are left out."""
+    """Restore what :func:`random_state` gave; devices that are not here are left out."""
     version, numbers, gauss_next = state["python"]
     random.setstate((version, tuple(numbers), gauss_next))
     name, key, position, has_gauss, gauss = state["numpy"]
@@ -34,21 +36,31 @@ def restore_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(device_state, index)
 
 
+@contextmanager
+def keep_random_state() -> Iterator[None]:
+    """Leave every random generator as it was before the block."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(state)
+
+
 class SeedEachRank(Callback):
-    """Lets each rank draw numbers of its own once the networks, which have to be equal, are made.
+    """Give each rank random numbers of its own once the networks, which must be equal, are made.
 
     With one seed, dropout would leave out the same places in the images of every rank. The first
     rank draws what a single process does.
 
     Args:
-        seed: of the run.
+        seed: The seed of the run.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed anew, before a run that goes on puts back what it had drawn."""
+        """Seed anew, before a resumed run restores its random state."""
         if trainer.global_rank:
             mixed = (self._seed + 1_000_003 * trainer.global_rank) % 2**32
             seed_everything(mixed, workers=True, verbose=False)

@@ -1,4 +1,4 @@
-"""One sample as it is shown: its image at the size of its label, its truth, its prediction."""
+"""One validation sample for display: its image at the size of its label, truth, prediction."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class SampleView:
     """A sample of validation.
 
     Attributes:
-        name: its id in the data set.
-        image: uint8 (H, W, 3), at the size of the label.
-        truth: uint8 (H, W).
-        prediction: uint8 (H, W).
+        name: The id of the sample in the data set.
+        image: The image at the size of the label, uint8 (H, W, 3).
+        truth: The true labels, uint8 (H, W).
+        prediction: The predicted labels, uint8 (H, W).
     """
 
     name: str
@@ -37,7 +37,7 @@ class SampleView:
         return [self.image, colourise(self.truth, palette), painted]
 
     def to_overlay(self) -> Overlay:
-        """Return image and masks apart."""
+        """Return the image with its masks apart."""
         return Overlay(self.name, self.image, {"truth": self.truth, "prediction": self.prediction})
 
 
@@ -47,10 +47,10 @@ def sample_view(
     """Take one sample out of a batch of validation.
 
     Args:
-        trainer: its data module knows what the sample is called.
-        batch: of validation.
-        predicted: class ids (B, H, W).
-        position: in the batch.
+        trainer: The trainer, whose data module knows the id of the sample.
+        batch: The batch of validation.
+        predicted: The predicted class ids, (B, H, W).
+        position: The position of the sample in the batch.
     """
     truth = batch["mask"][position].cpu().numpy().astype(np.uint8)
     guess = predicted[position].cpu().numpy().astype(np.uint8)
@@ -69,6 +69,6 @@ def to_rgb(image: torch.Tensor) -> Frame:
 
 
 def sample_id(trainer: Trainer, split: str, index: int) -> str:
-    """Return what the data set calls a sample; its number where it has no names."""
+    """Return the id of a sample in its data set; its index where samples have no ids."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     return data.report(split).samples[index].id if isinstance(data, DataModule) else str(index)

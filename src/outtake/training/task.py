@@ -1,4 +1,4 @@
-"""The unit that is trained, evaluated and applied to video: network, normalisation, labels."""
+"""The task that is trained, evaluated and applied to video: network, normalisation, labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
 
 
 class SegmentationTask(LightningModule):
-    """A network with everything that its training and its use have to agree on.
+    """A network with everything that its training and its use must agree on.
 
     Args:
         net: Normalised images (B, C, h, w) to logits (B, classes, h, w), for any h and w.
@@ -97,17 +97,17 @@ class SegmentationTask(LightningModule):
             return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Return the loss of a batch; with several ranks, this one's part of it.
+        """Return the loss of a batch; with several ranks, the part of this one.
 
         Raises:
-            NonFiniteLossError: the loss is NaN or infinite; names the samples.
+            NonFiniteLossError: The loss is NaN or infinite; names the samples.
         """
         own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
-        # A rank's loss is its part of the global batch's, scaled so that the mean of all is that.
+        # The loss of a rank is its part of the global one, scaled so that the mean of all is that.
         loss, count = collectives.all_reduce_mean(own.detach(), len(batch["image"]), weighted=False)
         if not torch.isfinite(loss):
-            guilty = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
-            raise self.nan_error(f"the loss became {loss.item()}", guilty)
+            non_finite = [] if torch.isfinite(own.detach()) else batch["index"].tolist()
+            raise self.nan_error(f"the loss became {loss.item()}", non_finite)
         self.images_in_last_batch = count
         self.log("train/loss", loss, prog_bar=True, batch_size=count)
         for name, part in getattr(self.loss, "parts", {}).items():
@@ -120,17 +120,17 @@ class SegmentationTask(LightningModule):
         return own
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Count a batch at the labels' own resolution; return the labels predicted (B, H, W)."""
+        """Count a batch at the labels' own resolution; return the predicted labels (B, H, W)."""
         mask = batch["mask"]
         logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
         own = self.loss(logits, mask)
         images = int((batch["index"] >= 0).sum())
-        # A rank that has had all its batches gets one without samples, which counts for nothing.
+        # A rank that has no batch left gets one without samples, which counts for nothing.
         loss, count = collectives.all_reduce_mean(own, images, weighted=True)
         if not torch.isfinite(loss):
-            what = f"the validation loss became {loss.item()}"
-            guilty = [] if torch.isfinite(own) else batch["index"].tolist()
-            raise self.nan_error(what, guilty, "validation")
+            message = f"the validation loss became {loss.item()}"
+            non_finite = [] if torch.isfinite(own) else batch["index"].tolist()
+            raise self.nan_error(message, non_finite, "validation")
         predicted = logits.argmax(1)
         self.confusion.update(predicted, mask)
         if images:
@@ -142,9 +142,9 @@ class SegmentationTask(LightningModule):
     def nan_error(
         self, message: str, samples: list[int], split: str = "training"
     ) -> NonFiniteLossError:
-        """Return the error that ends a run whose numbers are no longer numbers.
+        """Return the error that ends a run whose numbers became NaN or infinite.
 
-        Every rank has to ask for it at the same place: each names its samples.
+        Every rank must call this at the same place: each adds its samples.
         """
         samples = [
             index for each in collectives.all_gather(samples) for index in each if index >= 0
@@ -210,11 +210,11 @@ class SegmentationTask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let a resumed run keep the schedule of its own, perhaps new, length."""
+        """Let a resumed run keep a schedule of its own length, which may be new."""
         for state in checkpoint.get("lr_schedulers", []):
             state.pop("total_steps", None)
             state.pop("_schedule_phases", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the record that the task is rebuilt from."""
+        """Add the record from which the task is rebuilt."""
         checkpoint["outtake"] = self.checkpoint_record

@@ -1,4 +1,4 @@
-"""What is read off a trainer: its callbacks, and what its running validation is called."""
+"""What a trainer says of itself: its callbacks, and the name of its running validation."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ CallbackType = TypeVar("CallbackType")
 
 
 def find_callbacks(trainer: Trainer, callback_type: type[CallbackType]) -> list[CallbackType]:
-    """Return the callbacks of a kind."""
-    # Lightning sets it where a type checker does not see it.
+    """Return the callbacks of a class."""
+    # Lightning sets the attribute where a type checker does not see it.
     every: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in every if isinstance(callback, callback_type)]
 
 
 def artifact_stem(trainer: Trainer) -> str:
-    """Return what the files of the running validation have in their names.
+    """Return the part of file names that says which validation is running.
 
-    That is ``epoch_NNNN``, or ``epoch_NNNN_step_NNNNNN`` where another validation of the epoch
-    would take the same name. Steps are those of the optimizer that are done; ``metrics.jsonl`` has
-    the number of the last one, from 0, or while gradients accumulate that of the running one.
+    It is ``epoch_NNNN``, or ``epoch_NNNN_step_NNNNNN`` where another validation of the epoch would
+    have the same name. Steps are the optimizer's steps so far; ``metrics.jsonl`` has the number of
+    the last step, counted from 0, or of the running one while gradients accumulate.
     """
     step = f"_step_{trainer.global_step:06d}" if _has_several_validations(trainer) else ""
     return f"epoch_{trainer.current_epoch:04d}{step}"
 
 
 def validation_title(trainer: Trainer) -> str:
-    """Return the same for a title."""
+    """Return the epoch, and where needed the step, of the running validation for a title."""
     step = f", step {trainer.global_step}" if _has_several_validations(trainer) else ""
     return f"epoch {trainer.current_epoch}{step}"
 
@@ -45,7 +45,7 @@ def _has_several_validations(trainer: Trainer) -> bool:
     throughout = trainer.check_val_every_n_epoch is None
     if (every < batches) if throughout else (2 * every <= batches):
         return True
-    # A limit of time ends a fit with a validation of its own, and a run that goes on from there has
-    # that of the whole epoch too.
+    # A time limit ends a fit with a validation of its own, and a run that resumes from there has
+    # the validation of the whole epoch too.
     done = progress.total.completed if throughout else progress.current.completed
     return bool(done % every)

@@ -16,11 +16,11 @@ from outtake.training.trainer_info import artifact_stem, validation_title
 
 
 class ConfusionMatrixWriter(Callback):
-    """Write the confusion matrix of every validation, from which every score of it follows.
+    """Write the confusion matrix of every validation, from which all its scores follow.
 
     Args:
-        folder: of ``val_epoch_NNNN.json``, or ``val_epoch_NNNN_step_NNNNNN.json`` where an epoch
-            has several; a run that goes on writes the same files again.
+        folder: The folder of ``val_epoch_NNNN.json``, or of ``val_epoch_NNNN_step_NNNNNN.json``
+            where an epoch has several validations; a resumed run writes the same files again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,10 +41,10 @@ class ConfusionMatrixWriter(Callback):
 
 
 class ValidationTables(Callback):
-    """Show the confusion matrix of every validation, and the scores of each class."""
+    """Log the confusion matrix of every validation, and the scores of each class."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show a picture and two tables."""
+        """Log a picture and two tables."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SegmentationTask) and pl_module.last_confusion is not None

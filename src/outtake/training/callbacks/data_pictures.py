@@ -18,10 +18,10 @@ from outtake.training.task import SegmentationTask
 
 
 class AugmentedSamples(Callback):
-    """Show the first training batch once: images as the network is given them, with their masks.
+    """Log the first training batch once: images as the network sees them, with their masks.
 
     Args:
-        count: how many of its samples, at most.
+        count: The largest number of samples.
     """
 
     def __init__(self, count: int = 8) -> None:
@@ -31,7 +31,7 @@ class AugmentedSamples(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Show it before the first step; a run that goes on has shown it already."""
+        """Log the batch before the first step; a resumed run has logged it already."""
         if trainer.global_step or batch_idx or not trainer.is_global_zero or self.count <= 0:
             return
         assert isinstance(pl_module, SegmentationTask)
@@ -54,10 +54,10 @@ class AugmentedSamples(Callback):
 
 
 class ClassFrequencies(Callback):
-    """Show once how much of the labelled pixels each class has, in training and validation."""
+    """Log once the share of each class in the labelled pixels of training and validation."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show a chart and a table; a run that goes on has shown them already."""
+        """Log a chart and a table; a resumed run has logged them already."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.global_step or not isinstance(data, DataModule):
             return

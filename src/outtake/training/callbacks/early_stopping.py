@@ -1,4 +1,4 @@
-"""Ending a run that no longer improves."""
+"""Early stopping: ending a run that no longer improves."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
-    """Lightning's, asked after every validation.
+    """Lightning's early stopping, checked after every validation.
 
-    A run that has stopped is over: it stops at once when it is resumed, unless it is given more
-    patience, which counts instead of that in the checkpoint.
+    A run that has stopped is over: it stops at once when it is resumed, unless its patience is now
+    greater, which replaces that in the checkpoint.
 
     Args:
-        monitor: the name of a metric that is logged by the end of a validation.
-        **options: Lightning's own: ``mode``, ``patience`` (in validations), ``min_delta``,
+        monitor: The name of a metric that is logged by the end of a validation.
+        **options: Lightning's own options: ``mode``, ``patience`` (in validations), ``min_delta``,
             ``stopping_threshold``, ``divergence_threshold``, ...
     """
 
@@ -35,11 +35,11 @@ class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
             if name in options:
                 key = f"callbacks.early_stopping.{name}"
                 check_number(key, options[name], least, whole=name == "patience")
-        # A limit on steps or time may end a run before anything was validated.
+        # A limit on steps or time may end a run before its first validation.
         super().__init__(monitor, **options, check_on_train_epoch_end=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what was seen so far."""
+        """Restore the state, except the patience."""
         super().load_state_dict(state_dict | {"patience": self.patience})
         out_of_patience = self.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED
         if out_of_patience and self.wait_count < self.patience:
@@ -47,21 +47,21 @@ class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
             self.stopped_epoch = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End a fit that goes on with a run that has stopped."""
+        """End a fit that resumes a run which has stopped."""
         if self.stopping_reason != EarlyStoppingReason.NOT_STOPPED:
             further = (
-                f"; a callbacks.early_stopping.patience above {self.patience} lets it go on"
+                f"; a callbacks.early_stopping.patience above {self.patience} lets it resume"
                 if self.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED
                 else ""
             )
-            log.warning(f"this run has stopped early, as {self.monitor} told it{further}")
+            log.warning(f"this run has stopped early because of {self.monitor}{further}")
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the fit if the metric no longer improves.
 
         Raises:
-            ConfigError: nothing of that name is logged.
+            ConfigError: No metric of that name is logged.
         """
         if not self._should_skip_check(trainer):
             self.check_monitor(trainer.callback_metrics)
@@ -77,9 +77,9 @@ class EarlyStopping(pytorch_lightning.callbacks.EarlyStopping):
 
 
 def check_monitored(trainer: Trainer, task: SegmentationTask) -> None:
-    """Raise a ConfigError if early stopping waits for what a fit will not log.
+    """Raise a ConfigError if early stopping monitors what a fit will not log.
 
-    Callbacks from elsewhere may log anything: with them it shows at the first validation.
+    Other callbacks may log anything: with them, the error shows at the first validation.
     """
     ours = ("outtake.", "pytorch_lightning.")
     if all(type(each).__module__.startswith(ours) for each in find_callbacks(trainer, Callback)):

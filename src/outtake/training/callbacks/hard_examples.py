@@ -1,4 +1,4 @@
-"""The validation images that the network does worst on."""
+"""Hard examples: the validation images with the lowest mIoU."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _CELL_WIDTH_PX = 220
 
 
 class HardExamples(Callback):
-    """Show the images of every validation with the lowest mIoU of their own, worst first.
+    """Log the images of every validation with the lowest mIoU, worst first.
 
-    The mean is over the classes that are in the image or were predicted in it; images without a
+    The mean is over the classes that are in the image or were predicted in it. Images without a
     labelled pixel are left out.
 
     Args:
-        count: how many.
+        count: The number of images.
     """
 
     def __init__(self, count: int = 6) -> None:
@@ -65,7 +65,7 @@ class HardExamples(Callback):
             del self._worst[self.count :]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the sheet."""
+        """Log the contact sheet."""
         # Each rank has seen images that no other has.
         parts, self._worst = all_gather(self._worst), []
         every = [each for part in parts for each in part]

@@ -1,4 +1,4 @@
-"""What must not pass unseen: numbers that are none any more, and on which batch."""
+"""Stop training when gradients or weights become NaN or infinite, and name the batch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from outtake.core.types import Batch
 from outtake.training.collectives import all_gather, all_reduce_max
 from outtake.training.task import SegmentationTask
 
-# What a checkpoint holds of the network and its optimizer; other parts may be infinite in order.
+# The parts of a checkpoint from the network and its optimizer; others may well be infinite.
 _CHECKED_PARTS = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
 
 
 class NanGuard(Callback):
     """End the fit at the step in which a gradient or a weight stops being finite.
 
-    The task itself looks at the loss. A checkpoint with NaN or infinity is never written. Has to be
-    the last of the callbacks, to see a checkpoint as it will be saved.
+    The task itself checks the loss. A checkpoint with NaN or infinity is never written. This must
+    be the last callback, so that it sees a checkpoint as it will be saved.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class NanGuard(Callback):
         self._initially_infinite: set[str] = set()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note which constants are infinite from the start, as an attention mask may be."""
+        """Note the buffers that are infinite from the start, as an attention mask may be."""
         self._initially_infinite = {
             name for name, buffer in pl_module.named_buffers() if not _is_finite(buffer)
         }
@@ -40,7 +40,7 @@ class NanGuard(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Keep the batch in sight."""
+        """Remember the batch."""
         self._batch, self._split = batch, "training"
 
     def on_validation_batch_start(
@@ -51,25 +51,25 @@ class NanGuard(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the batch in sight."""
+        """Remember the batch."""
         self._batch, self._split = batch, "validation"
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Look at the gradient before it reaches the weights.
+        """Check the gradient before it reaches the weights.
 
         Raises:
-            NonFiniteLossError: it is not finite.
+            NonFiniteLossError: The gradient is not finite.
         """
-        # With a scaler, an infinite gradient is how it finds its scale: it leaves the step out.
+        # A gradient scaler finds its scale by infinite gradients, and skips such steps itself.
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             return
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
         divided = any(isinstance(grad, DTensor) for grad in grads)
         own = [grad.to_local() if isinstance(grad, DTensor) else grad for grad in grads]
-        # The largest value, not the Euclidean norm: the square of a finite one may overflow. A rank
-        # may have no part of a small weight.
+        # The largest value, not the Euclidean norm: the square of a finite value may overflow. A
+        # rank may have no part of a small weight.
         there = [grad for grad in own if grad is not None and grad.numel()]
         largest = get_total_norm(there, float("inf"))
         bad = not torch.isfinite(largest)
@@ -85,9 +85,9 @@ class NanGuard(Callback):
         """Refuse to save what is not finite.
 
         Raises:
-            NonFiniteLossError: a weight, or what the optimizer keeps of it, is not finite.
+            NonFiniteLossError: A weight, or its optimizer state, is not finite.
         """
-        # Where the weights are divided among the ranks, the first alone has the whole checkpoint.
+        # Where the weights are sharded among the ranks, only the first has the whole checkpoint.
         found = [each for each in all_gather(self._find_non_finite(checkpoint)) if each]
         if found:
             raise self._error(pl_module, f"{found[0]} became NaN or infinite")
@@ -106,7 +106,7 @@ class NanGuard(Callback):
         return [] if self._batch is None else self._batch["index"].tolist()
 
     def describe_batch(self) -> str:
-        """Say what the running batch is, for a message."""
+        """Describe the running batch for a message."""
         if self._batch is None:
             return "before the first batch"
         count, channels, height, width = self._batch["image"].shape

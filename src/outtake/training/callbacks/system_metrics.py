@@ -1,4 +1,4 @@
-"""Numbers that are read off a fit in passing, only in the steps that are logged."""
+"""Gradient norm and memory, measured only in the steps that are logged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GradientNorm(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Lightning clips after this."""
+        """Log the norm; Lightning clips the gradient after this."""
         every = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if not every or (trainer.global_step + 1) % every:
             return
@@ -37,10 +37,10 @@ class GradientNorm(Callback):
 
 
 class MemoryUsage(Callback):
-    """Log ``train/memory_mib``: the most that CUDA has given out, or what the process holds."""
+    """Log ``train/memory_mib``: the peak of CUDA memory, or the memory of the process."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the peak of a run before this one in the same process."""
+        """Forget the peak of an earlier run in the same process."""
         if pl_module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(pl_module.device)
 
@@ -52,7 +52,7 @@ class MemoryUsage(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Read it after the step."""
+        """Log the memory after the step."""
         every = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and trainer.global_step % every == 0:
             pl_module.log("train/memory_mib", used_memory_bytes(pl_module.device) / BYTES_PER_MIB)

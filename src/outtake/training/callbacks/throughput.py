@@ -12,25 +12,23 @@ from outtake.training.task import SegmentationTask
 
 
 class Throughput(Callback):
-    """Log ``train/samples_per_second`` of every epoch, and add up the time of all of a run's fits.
+    """Log ``train/samples_per_second`` of every epoch, and add up the time of all fits of a run.
 
-    Validation time does not count. The first epoch of a process has its warm-up in it, and is left
-    out of :meth:`mean` where there are others.
+    Validation does not count. The first epoch of a process contains its warm-up, and is left out of
+    :meth:`samples_per_second` where there are others.
     """
 
     def __init__(self) -> None:
         self._samples = 0
         self._epoch_started_s = 0.0
         self._epochs_done = 0  # of this process
-        self._first_epoch, self._later_epochs = (
-            (0, 0.0),
-            (0, 0.0),
-        )  # samples and seconds of whole epochs
+        # Samples and seconds of whole epochs.
+        self._first_epoch, self._later_epochs = (0, 0.0), (0, 0.0)
         self._earlier_wall_time_s = 0.0
         self._fit_started_s: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was counted so far."""
+        """Return the counts so far."""
         return {
             "first": self._first_epoch,
             "later": self._later_epochs,
@@ -38,7 +36,7 @@ class Throughput(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what was counted."""
+        """Restore the counts."""
         self._first_epoch, self._later_epochs = state_dict["first"], state_dict["later"]
         self._earlier_wall_time_s = state_dict["wall_s"]
 
@@ -47,7 +45,7 @@ class Throughput(Callback):
         self._fit_started_s = time.perf_counter()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock: a run that goes on inside an epoch does not begin one."""
+        """Start the clock: a run that resumes inside an epoch does not begin one."""
         self._samples, self._epoch_started_s = 0, time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -62,7 +60,7 @@ class Throughput(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Count, and stop the clock after the last batch, before validation begins."""
+        """Count the samples; stop the clock after the last batch, before validation."""
         assert isinstance(pl_module, SegmentationTask)
         self._samples += pl_module.images_in_last_batch
         if batch_idx + 1 == trainer.num_training_batches:
@@ -74,7 +72,7 @@ class Throughput(Callback):
             else:
                 self._first_epoch = counted
             self._epochs_done += 1
-            # Of the epoch: what is logged of a step is kept every log_every_n_steps only.
+            # As a value of the epoch: those of a step are kept every log_every_n_steps only.
             pl_module.log(
                 "train/samples_per_second",
                 self._samples / took_s,
@@ -84,13 +82,12 @@ class Throughput(Callback):
             )
 
     def samples_per_second(self) -> float | None:
-        """Return samples per second over the epochs so far, None before the first ended."""
+        """Return samples per second over the epochs so far, None before the first has ended."""
         samples, seconds = self._later_epochs if self._later_epochs[0] else self._first_epoch
         return samples / seconds if seconds else None
 
     def wall_time_s(self) -> float:
-        """Return the seconds of this fit and of those that it goes on from."""
-        began_s = self._fit_started_s
-        return self._earlier_wall_time_s + (
-            0.0 if began_s is None else time.perf_counter() - began_s
-        )
+        """Return the seconds of this fit and of the fits that it resumes."""
+        started_s = self._fit_started_s
+        fit_s = 0.0 if started_s is None else time.perf_counter() - started_s
+        return self._earlier_wall_time_s + fit_s

@@ -17,10 +17,10 @@ from outtake.training.trainer_info import artifact_stem
 
 
 class ValidationImages(Callback):
-    """Bake the same few validation images at every validation: image, truth, prediction.
+    """Log the same few images at every validation: image, truth, prediction.
 
     Args:
-        count: how many, spread evenly over the split.
+        count: The number of images, spread evenly over the split.
     """
 
     def __init__(self, count: int = 4) -> None:
@@ -48,7 +48,7 @@ class ValidationImages(Callback):
                 self._views[index] = sample_view(trainer, batch, outputs, position)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the picture."""
+        """Log the picture."""
         # Each rank has seen images that no other has.
         parts, self._views = all_gather(self._views), {}
         by_index = {index: each for part in parts for index, each in part.items()}

@@ -1,4 +1,4 @@
-"""The whole network on every rank."""
+"""Distributed data parallelism: the whole network on every rank."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ _UNUSED_PARAMETER_INDEX = re.compile(r"did not receive grad for rank \d+: (\d+)"
 
 
 class DDP(DDPStrategy):
-    """Data parallelism, by torch's ``DistributedDataParallel``.
+    """Data parallelism by torch's ``DistributedDataParallel``.
 
-    That one takes every weight for one with a gradient, and ends in an error at the second step if
-    a network does not use all that it has. Here those that are never used are found beforehand and
-    left out of what is exchanged; they stay in the optimizer and the checkpoint, so that both are
-    those of a single process.
+    torch expects a gradient for every weight, and raises an error at the second step if a network
+    does not use all its weights. Here, unused weights are found beforehand and left out of the
+    exchange. They stay in the optimizer and the checkpoint, so that both are those of a single
+    process.
 
     Args:
-        timeout_s: after which a process that does not answer ends the run.
-        find_unused_parameters: look for weights without a gradient in every step instead.
+        timeout_s: The seconds after which a process that does not answer ends the run.
+        find_unused_parameters: Whether to look for weights without a gradient in every step
+            instead.
     """
 
     def __init__(self, *, timeout_s: float = 600.0, find_unused_parameters: bool = False) -> None:
@@ -42,7 +43,7 @@ class DDP(DDPStrategy):
         self._find_unused_each_step = find_unused_parameters
 
     def configure_ddp(self) -> None:
-        """Leave out what no gradient reaches, then wrap the task."""
+        """Exclude the weights that no gradient reaches, then wrap the task."""
         assert isinstance(self.model, SegmentationTask)
         if not self._find_unused_each_step:
             data = self.model.trainer.datamodule  # type: ignore[attr-defined]
@@ -51,10 +52,10 @@ class DDP(DDPStrategy):
         super().configure_ddp()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a step.
+        """Run a training step.
 
         Raises:
-            ConfigError: the network did not use all weights in the step before.
+            ConfigError: The network did not use all weights in the step before.
         """
         try:
             return super().training_step(*args, **kwargs)
@@ -78,9 +79,9 @@ class DDP(DDPStrategy):
 
 
 def exclude_unused_parameters(task: SegmentationTask, channels: int) -> None:
-    """Exchange no gradient of weights that a network for so many channels never uses."""
+    """Exchange no gradients of weights that the network never uses on images of some channels."""
     trial = probe(task.net, channels)
-    # Only what all ranks agree on.
+    # Only the weights on which all ranks agree.
     common = set.intersection(
         *map(set, collectives.all_gather(trial.unused_parameters if trial else []))
     )
@@ -88,19 +89,19 @@ def exclude_unused_parameters(task: SegmentationTask, channels: int) -> None:
         f"net.{name}": weight for name, weight in task.net.named_parameters() if name in common
     }
     for weight in weights.values():
-        # torch does so with the others: the first rank's are everyone's.
+        # As torch does with the other weights: all ranks begin with those of the first.
         distributed.broadcast(weight.data, 0)
     forbid_gradients(weights, _ADVICE)
-    # torch has no other way to say so.
+    # torch offers no public way.
     ignore = DistributedDataParallel._set_params_and_buffers_to_ignore_for_model
     ignore(task, list(weights))  # type: ignore[no-untyped-call]
 
 
 def forbid_gradients(weights: dict[str, nn.Parameter], advice: str) -> None:
-    """Let a gradient that reaches one of some weights end the fit.
+    """End the fit if a gradient reaches one of some weights.
 
     Raises:
-        ConfigError: later, in the backward pass in which it happens.
+        ConfigError: Later, in the backward pass in which that happens.
     """
     for name, weight in weights.items():
         hook = _gradient_error_hook(name, advice)

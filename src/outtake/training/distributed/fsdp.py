@@ -1,4 +1,4 @@
-"""Weights, gradients and the optimizer's state, divided among the ranks."""
+"""Fully sharded data parallelism: weights, gradients and optimizer state sharded over ranks."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from outtake.training.task import SegmentationTask
 
 
 class FSDP(ModelParallelStrategy):
-    """Fully sharded data parallelism, by torch's ``fully_shard``.
+    """Fully sharded data parallelism by torch's ``fully_shard``.
 
-    Lightning's own strategy leaves the sharding to the module and reads checkpoints past its
-    plugin. Here the network is sharded when it is set up, and a checkpoint is what a single process
-    writes: whole, gathered by the first rank, read with its checksum compared. So it can be gone
-    on with by any number of processes, and is loaded by all that loads one.
+    Lightning's own strategy leaves the sharding to the module and bypasses its plugin when it reads
+    checkpoints. Here the network is sharded when it is set up, and a checkpoint is that of a single
+    process: whole, gathered by the first rank, read with its checksum compared. So any number of
+    processes can resume from it, and everything that loads a checkpoint loads it.
 
-    A block is a module that the network calls, found by trying it: one whose parts are called
-    past it could not gather their weights, and they go with the block that it is in.
+    A block is a module that the network calls, which is found by a probe. A module whose parts are
+    called past it could not gather their weights, which go with the block around it.
 
     Args:
-        timeout_s: after which a process that does not answer ends the run.
-        min_parameters: a block with at least so many is gathered before it is used and let go of
-            after; smaller ones go with the block that they are in.
+        timeout_s: The seconds after which a process that does not answer ends the run.
+        min_parameters: The number of parameters from which on a block is gathered before it is used
+            and released after; smaller blocks go with the block around them.
     """
 
     def __init__(self, *, timeout_s: float = 600.0, min_parameters: int = 1_000_000) -> None:
@@ -56,15 +56,15 @@ class FSDP(ModelParallelStrategy):
         self._device_mesh = init_device_mesh(self.root_device.type, (self.world_size,))
 
     def setup(self, trainer: Trainer) -> None:
-        """Divide the network, then make the optimizer of the parts."""
+        """Shard the network, then make the optimizer of the shards."""
         assert self.accelerator is not None and isinstance(self.model, SegmentationTask)
         self.accelerator.setup(trainer)
         if self._layer_sync is not None:
             self._layer_sync.apply(self.model)
         self.precision_plugin.convert_module(self.model)
-        # Channels-last weights can not be divided; maps may still be.
+        # Channels-last weights cannot be sharded; maps may still be channels-last.
         self.model.net.to(memory_format=torch.contiguous_format)
-        # Tried before the weights are on the device, which a copy may not fit beside them.
+        # Probed before the weights are on the device, which may have no room for a copy too.
         blocks = shardable_modules(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
         self.model_to_device()
         for tensor in (*self.model.parameters(), *self.model.buffers()):
@@ -76,7 +76,7 @@ class FSDP(ModelParallelStrategy):
         _optimizers_to_device(self.optimizers, self.root_device)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """Return the whole state as a single process has it; empty after the first rank."""
+        """Return the whole state as in a single process; empty on all ranks but the first."""
         assert self.model is not None
         if isinstance(optimizer, LightningOptimizer):
             optimizer = optimizer.optimizer
@@ -88,7 +88,7 @@ class FSDP(ModelParallelStrategy):
     def load_checkpoint(
         self, checkpoint_path: str | Path, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint, and take this rank's parts of it."""
+        """Read a checkpoint and load the shards of this rank."""
         assert self.model is not None
         checkpoint: dict[str, Any] = self.checkpoint_io.load_checkpoint(checkpoint_path)
         options = StateDictOptions(full_state_dict=True)
@@ -99,19 +99,19 @@ class FSDP(ModelParallelStrategy):
             with _without_untrained(self.model, named["state"]):
                 set_optimizer_state_dict(self.model, optimizer, named, options=options)
             for group in optimizer.param_groups:
-                # torch's flattening of the state makes lists of tuples, such as betas.
+                # torch turns tuples, such as betas, into lists when it flattens the state.
                 pairs = {k: tuple(v) for k, v in group.items() if isinstance(v, list)}
                 group.update({k: v for k, v in pairs.items() if k != "params"})
         return checkpoint
 
 
 def shardable_modules(net: nn.Module, channels: int) -> set[nn.Module]:
-    """Return the modules of a network that can be divided by themselves.
+    """Return the modules of a network that can be sharded by themselves.
 
-    Those that all ranks found to be called; of a network that can not be tried on small images of
-    so many channels, all that could be called.
+    They are the modules that all ranks found to be called. If a network cannot be probed on small
+    images of so many channels, they are all modules that could be called.
     """
-    # A layer alone is none: some networks use a layer's weight without calling it.
+    # Not single layers: some networks use the weight of a layer without calling it.
     blocks = {
         name: module
         for name, module in net.named_modules()
@@ -124,13 +124,13 @@ def shardable_modules(net: nn.Module, channels: int) -> set[nn.Module]:
 
 
 def shard_network(net: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> None:
-    """Divide a network's parameters among the ranks of a mesh, block by block, in place."""
+    """Shard the parameters of a network over the ranks of a mesh, block by block, in place."""
     _shard_blocks(net, mesh, blocks, min_parameters)
     fully_shard(net, mesh=mesh)
 
 
 def _shard_blocks(module: nn.Module, mesh: Any, blocks: set[nn.Module], min_parameters: int) -> int:
-    """Return how many parameters of a module are left to the block that it is in."""
+    """Return the number of parameters of a module that are left to the block around it."""
     left = sum(weight.numel() for weight in module.parameters(recurse=False))
     for child in module.children():
         small = _shard_blocks(child, mesh, blocks, min_parameters)
@@ -143,10 +143,10 @@ def _shard_blocks(module: nn.Module, mesh: Any, blocks: set[nn.Module], min_para
 
 @contextmanager
 def _without_untrained(model: nn.Module, state: Mapping[str, Any]) -> Iterator[None]:
-    """Around the loading of an optimizer's state: hide weights that have none in it.
+    """Hide the weights without optimizer state while that state is loaded.
 
-    A weight that the network does not use has had no gradient, so nothing is kept of it; torch
-    refuses a checkpoint without it.
+    A weight that the network does not use has had no gradient and so has no state; torch refuses a
+    checkpoint without it.
     """
     named = model.named_parameters()
     without = [weight for name, weight in named if weight.requires_grad and name not in state]
@@ -166,7 +166,7 @@ def _trained_names(model: nn.Module) -> list[str]:
 
 
 def _rename_parameters(state: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the state of an optimizer with its parameters called otherwise."""
+    """Return the state of an optimizer with other names for its parameters."""
     return {
         "state": {names[key]: value for key, value in state["state"].items()},
         "param_groups": [

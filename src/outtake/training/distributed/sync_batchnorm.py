@@ -12,7 +12,7 @@ from outtake.training.collectives import all_reduce_sum_with_gradient, world_siz
 
 
 class AllReduceBatchNorm(_BatchNorm):
-    """Batch normalisation over all ranks, by sums over the ranks: torch's own runs on GPUs only.
+    """Batch normalisation over all ranks by all-reduced sums; that of torch runs on GPUs only.
 
     A layer of timm, which normalises and activates in one module, keeps its activation.
     """
@@ -27,7 +27,7 @@ class AllReduceBatchNorm(_BatchNorm):
         return normalised
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
-        """Take maps of any dimension, as the layers that this one replaces have looked already."""
+        """Accept maps of any dimension; the layers that this one replaces had checked them."""
 
     def _normalise_globally(self, images: torch.Tensor) -> torch.Tensor:
         # Up from half precision, but not down from double.
@@ -38,7 +38,7 @@ class AllReduceBatchNorm(_BatchNorm):
         sums = all_reduce_sum_with_gradient(torch.cat([maps.sum(dims), count]))
         number = sums[-1].detach()
         mean = sums[:-1] / number
-        # From the deviations, in a second sum: from the squares it would cancel.
+        # From the deviations, in a second sum: the difference of squares would cancel.
         centred = maps - mean.view(shape)
         variance = all_reduce_sum_with_gradient(centred.square().sum(dims)) / number
         self._update_running_stats(
@@ -70,8 +70,8 @@ class SyncBatchNormPlugin(LayerSync):
     Names and tensors of the layers stay, so a checkpoint is that of a single process.
 
     Args:
-        on_gpu: use torch's kernel; by timm's conversion, since torch's drops the activations of
-            timm's layers.
+        on_gpu: Whether to use the kernel of torch. Layers are converted by timm, because torch's
+            conversion drops the activations of timm's layers.
     """
 
     def __init__(self, *, on_gpu: bool) -> None:
@@ -85,12 +85,12 @@ class SyncBatchNormPlugin(LayerSync):
         return changed
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Leave them: in evaluation there is nothing to agree on."""
+        """Leave the layers: in evaluation, they need no other rank."""
         return model
 
 
 def convert_batchnorm(module: nn.Module) -> nn.Module:
-    """Return a module with its batch normalisations replaced, the same tensors in them."""
+    """Return a module in which batch normalisations are replaced, with the same tensors."""
     if isinstance(module, _BatchNorm) and not isinstance(module, AllReduceBatchNorm):
         return _convert_layer(module)
     for name, child in module.named_children():

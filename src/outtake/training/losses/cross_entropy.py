@@ -17,22 +17,22 @@ WEIGHTINGS = ("log", "median", "inverse")
 class CrossEntropy(nn.Module):
     """Cross entropy summed over the valid pixels, divided by ``max(valid, 1)``.
 
-    With several ranks, in training, ``valid`` is that of the global batch, and the sum is times
-    their number, since the mean of their gradients is taken.
+    With several ranks, in training, ``valid`` is that of the global batch, and the sum is
+    multiplied by the number of ranks, because the mean of their gradients is taken.
 
-    A batch without one labelled pixel has loss 0 and gradient 0, not NaN. Class weights scale
-    the sum and leave the divisor alone, so that a batch of rare classes counts for more.
+    A batch without one labelled pixel has loss 0 and gradient 0, not NaN. Class weights scale the
+    sum and not the divisor, so that a batch of rare classes counts for more.
 
     Args:
-        ignore_index: label of pixels that are not trained on.
-        class_weights: None for equal weights, or how they follow from the class frequencies:
+        ignore_index: The label of pixels that are not trained on.
+        class_weights: None for equal weights, or how weights follow from class frequencies:
             ``log`` is 1 / log(1.1 + f), ``median`` is median(f) / f (Eigen and Fergus 2015),
             ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
-        frequencies: share of each class in the training pixels, (classes,), sums to 1.
-        label_smoothing: in 0 to 1.
+        frequencies: The share of each class in the training pixels, (classes,); sums to 1.
+        label_smoothing: The smoothing of the labels, in 0 to 1.
 
     Raises:
-        ConfigError: a weighting that does not exist.
+        ConfigError: The weighting does not exist.
     """
 
     weight: torch.Tensor | None
