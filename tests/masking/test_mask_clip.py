@@ -70,7 +70,7 @@ def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():
     assert len([next(few) for _ in range(3)]) == 3
     with pytest.raises(VideoError, match="masks end before frame 3 "):
         next(few)
-    with pytest.raises(VideoError, match=r"the clip ends with frame 2 .* masks go on"):
+    with pytest.raises(VideoError, match=r"the clip ends with frame 2 .* masks continue"):
         list(pair_masks(frames(3), drawn(some_masks(5))))
     with pytest.raises(VideoError, match="before frame 103 "):
         list(pair_masks(frames(5), drawn(some_masks(3)), first_number=100))

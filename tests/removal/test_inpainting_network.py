@@ -170,7 +170,7 @@ class Broken(nn.Module):
 
 @pytest.mark.parametrize(
     ("network", "message"),
-    [(Fails(), "seven rows"), (Larger(), "shape"), (Broken(), "no number")],
+    [(Fails(), "seven rows"), (Larger(), "shape"), (Broken(), "NaN or infinity")],
 )
 def test_a_network_that_does_not_fit_is_one_line(network, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as error:
@@ -189,7 +189,7 @@ def test_a_file_that_is_missing_or_none_is_one_line(kind, tmp_path):
 
 def test_a_pickle_is_not_run(tmp_path):
     torch.save(networks.Mean(), tmp_path / "net.pt")
-    with pytest.raises(ConfigError, match="is no TorchScript"):
+    with pytest.raises(ConfigError, match="is not a TorchScript"):
         TorchScript(tmp_path / "net.pt")
 
 
@@ -242,4 +242,4 @@ def test_onnx_never_takes_the_cpu_for_cuda(tmp_path, without_libraries, caplog):
     onnx(tmp_path, device="cpu")
     assert not caplog.text
     onnx(tmp_path, device="auto")
-    assert "remover.device=auto: the libraries of CUDA can not be loaded; on the CPU" in caplog.text
+    assert "remover.device=auto: the libraries of CUDA cannot be loaded; on the CPU" in caplog.text

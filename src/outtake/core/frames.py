@@ -13,13 +13,13 @@ from outtake.core.types import Frame, LabelMap, Mask, TimedFrame
 
 @dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """A frame and what is where in it.
+    """A frame with the class of each pixel.
 
     Attributes:
-        frame: the picture and its time.
-        labels: class ids, uint8 (H, W).
-        label_space: what the ids mean.
-        confidence: probability of the label, float (H, W) in 0..1; None where nobody knows.
+        frame: The picture and its time.
+        labels: The class ids, uint8 (H, W).
+        label_space: What the ids mean.
+        confidence: The probability of the label, float (H, W) in 0..1; None if unknown.
     """
 
     frame: TimedFrame
@@ -30,15 +30,15 @@ class LabelledFrame:
 
 @dataclass(frozen=True, slots=True)
 class MaskedFrame:
-    """A frame and what is to be taken out of it.
+    """A frame with a mask of what is to be removed from it.
 
     Attributes:
-        frame: the picture and its time.
+        frame: The picture and its time.
         mask: bool (H, W), True where something is to be removed.
-        labelled: the labels that the mask came from; None for a mask that came from elsewhere.
-        number: of the frame in the clip, from 0; None where frames simply follow one another.
-        is_output: whether the result of this frame is used. A frame that is not is context: it must
-            still come out, in its place, but what it shows then does not matter.
+        labelled: The labels that the mask came from; None for a mask that came from elsewhere.
+        number: The number of the frame in the clip, from 0; None where frames are consecutive.
+        is_output: Whether the result of this frame is used. Another frame is context: it must
+            still come out, in its place, but its picture does not matter then.
     """
 
     frame: TimedFrame
@@ -53,15 +53,15 @@ class FillStatistics:
     """Where the fill of one frame comes from.
 
     Attributes:
-        observed: share of the hole that other frames saw, 0 to 1.
-        propagated: share that was moved along from the frame before, where it had once been made up
-            or been seen by frames that can not be used any more.
-        synthesised: share that was made up for this frame.
-        ring_residual: how far the best reference is off around the hole, in grey levels, averaged
-            over the parts of the hole by their size; None without a usable reference.
-        flicker: mean absolute difference of the fill to the fill of the frame before, moved along
+        observed: The share of the hole that other frames show, 0 to 1.
+        propagated: The share that was moved along from the previous frame, where it had been
+            synthesised, or observed in frames that are out of reach now.
+        synthesised: The share that was synthesised for this frame.
+        ring_residual: The error of the best reference around the hole, in grey levels, averaged
+            over the regions of the hole by their size; None without a usable reference.
+        flicker: The mean absolute difference of the fill to the previous frame's fill, moved along
             with the camera, in grey levels; None where there is nothing to compare with.
-        origin: for each pixel one of the constants below, uint8 (H, W); None if unknown.
+        origin: One of the constants below for each pixel, uint8 (H, W); None if unknown.
     """
 
     observed: float = 0.0
@@ -91,18 +91,19 @@ class FilledFrame:
 
 
 def replace_image(frame: TimedFrame, image: Frame) -> TimedFrame:
-    """Return another picture for the same moment.
+    """Return the frame with another picture for the same moment.
 
-    Where it equals the frame, the frame's deep picture is kept; the rest of that is made from the
-    8 bits of ``image``. The frame's own picture is the frame; any other shares nothing with it.
+    Where the picture equals the frame's, its 16-bit picture is kept; the rest of that is made from
+    the 8 bits of ``image``. If ``image`` is the frame's own, the frame itself is returned;
+    otherwise the result shares no memory with it.
     """
     if image is frame.image:
         return frame
-    deep = frame.image16
-    if deep is not None:
+    image16 = frame.image16
+    if image16 is not None:
         if image.shape == frame.image.shape:
             changed = (image != frame.image).any(axis=2, keepdims=True)
-            deep = np.where(changed, image * np.uint16(257), deep)
+            image16 = np.where(changed, image * np.uint16(257), image16)
         else:
-            deep = None
-    return replace(frame, image=image, image16=deep)
+            image16 = None
+    return replace(frame, image=image, image16=image16)

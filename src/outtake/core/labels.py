@@ -1,4 +1,4 @@
-"""Which classes exist, what they are called, and how they are drawn."""
+"""The classes of a data set: their names and colours."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class LabelSpace:
     """The classes of a data set, in the order of their ids.
 
     Attributes:
-        names: class names; the position is the id.
-        colours: one RGB triple (0-255) for each class.
-        ignore_index: the id that is neither trained on nor scored.
+        names: The class names; the position is the id.
+        colours: One RGB triple (0-255) per class.
+        ignore_index: The id that is neither trained on nor scored.
 
     Raises:
-        ConfigError: fewer than two classes, more than the label map can hold, a repeated name,
-            or as many colours as there are not classes.
+        ConfigError: There are fewer than two classes or more than a label map can hold, a name
+            is repeated, or there is not one colour per class.
     """
 
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ class LabelSpace:
     def from_names(
         cls, names: Sequence[str], colours: Sequence[Sequence[int]] | None = None
     ) -> LabelSpace:
-        """Make a label space; without colours, a fixed palette of distinct ones is used."""
+        """Return a label space; without colours, a fixed palette of distinct ones is used."""
         rgb = distinct_colours(len(names)) if colours is None else colours
         return cls(tuple(names), tuple((int(r), int(g), int(b)) for r, g, b in rgb))
 
@@ -58,7 +58,7 @@ class LabelSpace:
         """Return the ids of class names.
 
         Raises:
-            UnknownClassError: a name that is not a class; the message lists the valid ones.
+            UnknownClassError: A name is not a class; the message lists the valid ones.
         """
         return tuple(self._find_id(name) for name in names)
 
@@ -78,7 +78,7 @@ class LabelSpace:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain containers, fit for a checkpoint or JSON."""
+        """Return plain containers for a checkpoint or JSON."""
         return {
             "names": list(self.names),
             "colours": [list(colour) for colour in self.colours],
@@ -87,13 +87,13 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LabelSpace:
-        """Rebuild what :meth:`to_dict` gave."""
+        """Return the label space of a :meth:`to_dict`."""
         colours = tuple((int(r), int(g), int(b)) for r, g, b in plain["colours"])
         return cls(tuple(map(str, plain["names"])), colours, int(plain["ignore_index"]))
 
 
 def distinct_colours(count: int) -> list[Colour]:
-    """Return ``count`` RGB colours that differ, the VOC colour map without its black."""
+    """Return ``count`` RGB colours that differ: the VOC colour map without its black."""
     return [_voc_colour(index) for index in range(1, count + 1)]
 
 

@@ -1,11 +1,11 @@
-"""The shapes that travel between the parts of Outtake.
+"""The arrays that the parts of Outtake pass to each other.
 
 ========== ==========================================================================
 Frame      uint8 (H, W, C), RGB where C is 3. BGR exists only inside calls to OpenCV.
 LabelMap   uint8 (H, W), class ids; the label space's ignore index (255) is "unlabelled".
 Mask       bool (H, W), True where something is to be removed.
 Batch      ``image`` uint8 (B, C, h, w) at network resolution; ``mask`` int64 (B, H, W).
-TimedFrame a Frame with the time at which it is shown: time is carried, never recounted.
+TimedFrame a Frame with the time at which it is shown: time is passed on, never recounted.
 ========== ==========================================================================
 """
 
@@ -27,10 +27,10 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 class Batch(TypedDict):
-    """What a data loader yields.
+    """One batch of a data loader.
 
     In training ``mask`` has the size of ``image``; in evaluation it keeps the label's own
-    size, because that is where metrics are counted.
+    size, because that is where metrics are computed.
     """
 
     image: torch.Tensor
@@ -43,15 +43,15 @@ class TimedFrame:
     """One decoded frame.
 
     Attributes:
-        image: the picture, uint8 (H, W, 3) RGB.
-        pts: presentation time in units of ``time_base``.
-        time_base: seconds per unit of ``pts``.
-        image16: the same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
-            where the source has more than 8; None otherwise. ``image`` is what everything looks
-            at; the writer of a deep format uses this one.
-        last_frame_duration: of a clip's last frame, how long it is shown, in units of
-            ``time_base``; None where that is not known, and of all others, which are shown until
-            the next.
+        image: The picture, uint8 (H, W, 3) RGB.
+        pts: The presentation time in units of ``time_base``.
+        time_base: Seconds per unit of ``pts``.
+        image16: The same picture with 16 bits per component, uint16 (H, W, 3), full scale 65535,
+            where the source has more than 8; None otherwise. All stages look at ``image``; the
+            writer of a format with more than 8 bits uses this one.
+        last_frame_duration: How long the last frame of a clip is shown, in units of
+            ``time_base``; None where that is unknown, and for all other frames, which are shown
+            until the next.
     """
 
     image: Frame

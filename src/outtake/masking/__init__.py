@@ -1,1 +1,1 @@
-"""From labels to masks: certainty, agreement over time, regions, shadows."""
+"""From labels to masks: class selection, temporal vote, morphology, shadows."""

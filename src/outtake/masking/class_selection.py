@@ -1,4 +1,4 @@
-"""Which pixels a frame's labels select, and how sure that is."""
+"""The pixels that a frame's labels select, by class and confidence."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BinaryMask = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class SelectedFrame:
-    """A labelled frame and what of it was selected so far.
+    """A labelled frame and the pixels selected in it so far.
 
     Attributes:
-        labelled: the frame with its labels.
-        mask: uint8 (H, W), 0 or 1; whoever holds it may write to it.
+        labelled: The frame with its labels.
+        mask: uint8 (H, W), 0 or 1; the receiver may write to it.
     """
 
     labelled: LabelledFrame
@@ -30,18 +30,19 @@ class SelectedFrame:
 
 
 class ClassSelector:
-    """Selects classes, and of those what is certain enough.
+    """Selects the pixels of some classes whose confidence is high enough.
 
-    Hysteresis (Canny 1986): a pixel counts from ``low`` on if it is connected to one that reaches
-    its class's threshold, in the same frame.
+    Hysteresis (Canny 1986): a pixel counts from ``low`` on if it is connected, in the same frame,
+    to one that reaches its class's threshold.
 
     Args:
-        ids: the classes.
-        thresholds: probability from which a class counts by itself, by id; absent is 0.
-        low: probability from which it counts beside one that does; None is half of its threshold.
+        ids: The classes.
+        thresholds: The probability from which a pixel of a class counts, by class id; absent is 0.
+        low: The probability from which a pixel counts that is connected to one that counts; None
+            is half of its class's threshold.
 
     Attributes:
-        needs_confidence: whether a threshold is set.
+        needs_confidence: Whether a threshold is set.
     """
 
     def __init__(
@@ -58,20 +59,20 @@ class ClassSelector:
         self.needs_confidence = bool(self._thresholds[list(ids)].any())
 
     def __call__(self, clip: Iterable[LabelledFrame]) -> Iterator[SelectedFrame]:
-        """Yield each frame with what is selected in it.
+        """Yield each frame with its selected pixels.
 
         Raises:
-            ConfigError: a threshold is set and a frame comes without confidence.
+            ConfigError: A threshold is set and a frame has no confidence.
         """
         for item in clip:
             yield SelectedFrame(item, self.select(item))
 
     def select_classes(self, labels: LabelMap) -> BinaryMask:
-        """Return where a label map has one of the classes, however certain."""
+        """Return where a label map has one of the classes, whatever the confidence."""
         return np.asarray(cv2.LUT(np.ascontiguousarray(labels), self._class_lut), np.uint8)
 
     def select(self, item: LabelledFrame) -> BinaryMask:
-        """Return what is selected in one frame, uint8 (H, W), 0 or 1."""
+        """Return the selected pixels of one frame, uint8 (H, W), 0 or 1."""
         labels = np.ascontiguousarray(item.labels)
         selected = self.select_classes(labels)
         if not self.needs_confidence:
@@ -83,12 +84,12 @@ class ClassSelector:
             )
         x, y, width, height = cv2.boundingRect(selected)
         box = (slice(y, y + height), slice(x, x + width))
-        sure = item.confidence[box]
-        some = selected[box] & (sure >= self._low_thresholds[labels[box]])
-        enough = some & (sure >= self._thresholds[labels[box]])
+        confidence = item.confidence[box]
+        candidates = selected[box] & (confidence >= self._low_thresholds[labels[box]])
+        seeds = candidates & (confidence >= self._thresholds[labels[box]])
         out = np.zeros_like(selected)
-        if enough.any():
-            out[box] = keep_connected(some, enough)
+        if seeds.any():
+            out[box] = keep_connected(candidates, seeds)
         return out
 
 

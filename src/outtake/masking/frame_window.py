@@ -1,4 +1,4 @@
-"""A window that slides over a clip."""
+"""A sliding window over the frames of a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels for every frame from a network that sees only some of them."""
+"""Labels for every frame from a network that sees only key frames."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ Predict = Callable[[Iterable[TimedFrame]], Iterator[LabelledFrame]]
 
 _LONGEST_SIDE_PX = 320
 _MAX_INTERVAL = 64
-# Grey levels by which the farther key frame must fit better, for each frame that it is farther.
+# Grey levels by which the farther key frame must fit better, per frame of additional distance.
 _DISTANCE_PENALTY_GREY = 1.0
 
 
 class LabelPropagator:
-    """Asks the network about key frames only, and carries their labels to the frames in between.
+    """Runs the network on key frames only, and propagates their labels to the frames in between.
 
-    Labels move along optical flow from the key frame before and the one after; at each pixel the
-    one counts whose picture, moved in the same way, looks more like the frame. Where frames start
-    at a multiple of ``key_frame_interval``, the labels between two key frames follow from the
-    frames between them alone. Holds as many frames as lie between the key frames of one batch.
+    Labels are warped by optical flow from the key frame before and the one after. At each pixel
+    the key frame counts whose picture, warped in the same way, looks more like the frame. If a
+    clip starts at a multiple of ``key_frame_interval``, the labels between two key frames depend
+    on the frames between them alone. Holds as many frames as lie between the key frames of one
+    batch.
 
     Args:
-        predict: labels frames, one for each in the same order, such as a ``Predictor``.
-        key_frame_interval: distance between key frames; 1 asks about each frame.
+        predict: Labels frames, one for each in the same order, such as a ``Predictor``.
+        key_frame_interval: The distance between key frames; 1 labels every frame.
 
     Attributes:
-        stride: a clip must be begun at a frame number that is a multiple of it:
+        stride: A clip must start at a frame number that is a multiple of it:
             ``key_frame_interval``, times the ``stride`` of ``predict`` if it has one.
 
     Raises:
@@ -62,10 +63,10 @@ class LabelPropagator:
         self.stride = key_frame_interval * int(getattr(predict, "stride", 1))
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
-        """Yield each frame with labels; confidence comes along where the network gives it.
+        """Yield each frame with labels, and with confidence if the network returns it.
 
         Args:
-            clip: consecutive frames, of which the first is a key frame.
+            clip: Consecutive frames, of which the first is a key frame.
         """
         if self._key_frame_interval == 1:
             yield from self._predict(clip)
@@ -92,7 +93,13 @@ class LabelPropagator:
 
 @dataclass(frozen=True, slots=True)
 class _WarpedKeyFrame:
-    """A key frame as seen from a frame: where its pixels are in it, and how far it is off."""
+    """A key frame warped to a frame.
+
+    Attributes:
+        key: The key frame.
+        positions: Where the frame's pixels are in the key frame.
+        residual: The blurred grey difference to the frame.
+    """
 
     key: LabelledFrame
     positions: Positions
@@ -123,14 +130,16 @@ def _propagate(
 
 
 def _warp_key_frame(key: LabelledFrame, greys: Sequence[GreyImage]) -> list[_WarpedKeyFrame]:
-    """Return the key frame as seen from each picture after the first, which is its own."""
+    """Return the key frame warped to each picture after the first, which is its own."""
     found: list[_WarpedKeyFrame] = []
     for index in range(1, len(greys)):
         positions = compute_flow(greys[index], greys[index - 1])
         if found:
             positions = warp_image(found[-1].positions, positions)
-        off = cv2.absdiff(greys[index], warp_image(greys[0], positions))
-        found.append(_WarpedKeyFrame(key, positions, cv2.blur(off.astype(np.float32), (9, 9))))
+        difference = cv2.absdiff(greys[index], warp_image(greys[0], positions))
+        found.append(
+            _WarpedKeyFrame(key, positions, cv2.blur(difference.astype(np.float32), (9, 9)))
+        )
     return found
 
 
@@ -140,10 +149,10 @@ def _warp_labels(source: _WarpedKeyFrame, frame: TimedFrame) -> LabelledFrame:
     labels = cv2.remap(
         key.labels, positions, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
     )
-    sure = None
+    confidence = None
     if key.confidence is not None:
-        sure = warp_image(key.confidence.astype(np.float32), positions)
-    return LabelledFrame(frame, np.asarray(labels, np.uint8), key.label_space, sure)
+        confidence = warp_image(key.confidence.astype(np.float32), positions)
+    return LabelledFrame(frame, np.asarray(labels, np.uint8), key.label_space, confidence)
 
 
 def _merge_labels(
@@ -155,7 +164,7 @@ def _merge_labels(
     share = cv2.resize(use_other.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR)
     chosen = share > 127
     labels = np.where(chosen, other.labels, one.labels)
-    sure = None
+    confidence = None
     if one.confidence is not None and other.confidence is not None:
-        sure = np.where(chosen, other.confidence, one.confidence)
-    return LabelledFrame(one.frame, labels, one.label_space, sure)
+        confidence = np.where(chosen, other.confidence, one.confidence)
+    return LabelledFrame(one.frame, labels, one.label_space, confidence)

@@ -1,4 +1,4 @@
-"""Masks that come as a clip of their own instead of from labels."""
+"""Masks from a clip of masks instead of from labels."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def pair_masks(
     """Pair a clip with a clip of its masks, frame by frame; their times do not matter.
 
     Args:
-        clip: the frames.
-        masks: as many pictures of the same size; what is brighter than 127 in any colour is
+        clip: The frames.
+        masks: As many pictures of the same size; what is brighter than 127 in any colour is
             removed.
-        dilate: each mask grows by this fraction of the frame's height; exported masks have grown
-            already.
-        first_number: of the clip's first frame, for messages.
-        ended_early: asked when the clip ends before its masks: whether that is for a reason that
-            was told elsewhere, such as damage or an interruption.
+        dilate: The fraction of the frame's height by which each mask is dilated; exported masks
+            are dilated already.
+        first_number: The number of the clip's first frame, for messages.
+        ended_early: Called when the clip ends before its masks; returns whether that has a reason
+            that is reported elsewhere, such as damage or an interruption.
 
     Raises:
         ConfigError: ``dilate`` is out of range; in the iteration, a mask has another size than
             its frame.
-        VideoError: in the iteration, one of the two ends before the other.
+        VideoError: In the iteration, one of the two ends before the other.
     """
     if not 0 <= dilate < 1:
         raise ConfigError(f"mask.dilate={dilate}: must be at least 0 and below 1")
@@ -55,12 +55,12 @@ def _pair(
     ended_early: Callable[[], bool],
 ) -> Iterator[MaskedFrame]:
     mask_frames = iter(masks)
-    number = first - 1  # a part that is left to do may have no frame
+    number = first - 1  # the part that remains may have no frame
     for number, frame in enumerate(clip, first):
         picture = next(mask_frames, None)
         if picture is None:
             raise VideoError(
-                f"masks end before frame {number} (counted from 0), but the clip goes on; "
+                f"masks end before frame {number} (counted from 0), but the clip continues; "
                 "give one mask for each frame, black where nothing is removed"
             )
         height, width = frame.image.shape[:2]
@@ -73,7 +73,7 @@ def _pair(
         yield MaskedFrame(frame, mask.view(np.bool_))
     if not ended_early() and next(mask_frames, None) is not None:
         raise VideoError(
-            f"the clip ends with frame {number} (counted from 0), but masks go on; "
+            f"the clip ends with frame {number} (counted from 0), but masks continue; "
             "give one mask for each frame"
         )
 

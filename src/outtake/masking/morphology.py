@@ -1,4 +1,4 @@
-"""The shape of a mask: without specks, without holes, grown."""
+"""Morphology of masks: remove small regions, fill holes, dilate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from outtake.masking.class_selection import BinaryMask
 def remove_small_and_fill_holes(
     mask: BinaryMask, min_area_px: float, fill_holes: bool
 ) -> BinaryMask:
-    """Drop small regions and fill the gaps that regions enclose, in place.
+    """Drop small regions and fill the holes that regions enclose, in place.
 
-    A gap larger than what surrounds it is background seen through a frame, and stays.
+    A hole larger than what surrounds it is background, as in a picture frame, and stays.
 
     Args:
         mask: uint8 (H, W), 0 or 1.
-        min_area_px: regions (8-connected) of fewer pixels are dropped.
-        fill_holes: whether gaps are filled.
+        min_area_px: Regions (8-connected) of fewer pixels are dropped.
+        fill_holes: Whether holes are filled.
     """
     if min_area_px <= 1 and not fill_holes:
         return mask
@@ -54,7 +54,7 @@ def _erase_region(mask: BinaryMask, outline: cv2.typing.MatLike) -> None:
 
 
 def dilate_mask(mask: BinaryMask, radius_px: int) -> BinaryMask:
-    """Return a mask, uint8 (H, W), dilated with a round tip."""
+    """Return a mask, uint8 (H, W), dilated with a round kernel."""
     if radius_px < 1 or not mask.any():
         return mask
     x, y, width, height = cv2.boundingRect(mask)

@@ -1,4 +1,4 @@
-"""From classes to masks."""
+"""From label maps to masks."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ from outtake.masking.temporal_vote import MAX_VOTE_FRAMES, TemporalVote
 class MaskPolicy:
     """Turns label maps into masks, one for each frame.
 
-    A stage over the whole clip. What it makes of a frame follows from the frames at most
-    ``context_frames`` away, however long the clip is and wherever it is begun.
+    A stage over the whole clip. The mask of a frame depends on the frames at most
+    ``context_frames`` away, however long the clip is and wherever it starts.
 
     Args:
-        ids: the classes that are removed.
-        dilate: the mask grows by this fraction of the frame's height, with a round tip. An edge
-            that the mask misses leaves a ghost outline; 1.7% was best where it was measured.
-        min_area: regions smaller than this fraction of the frame are dropped, before growing.
-        fill_holes: gaps that a region encloses belong to it, if they are smaller than itself.
-        threshold: probability that a pixel's class must reach, one for all classes or by class
+        ids: The classes that are removed.
+        dilate: The fraction of the frame's height by which masks are dilated, with a round kernel.
+            An edge that the mask misses leaves a ghost outline; 1.7% was best where it was
+            measured.
+        min_area: The fraction of the frame below which regions are dropped, before dilation.
+        fill_holes: Whether holes that a region encloses are filled, if they are smaller than it.
+        threshold: The probability that a pixel's class must reach, one for all classes or by class
             id; 0 takes every pixel.
-        low: probability from which a pixel still counts if it is connected to one that reaches
+        low: The probability from which a pixel still counts if it is connected to one that reaches
             its threshold; None is half the threshold.
-        vote: how many frames before and after have a say in the mask; 0 takes each by itself.
-        shadows: cast shadows that touch an object are removed with it.
+        vote: The number of frames before and after that vote on the mask; 0 takes each frame by
+            itself.
+        shadows: Whether cast shadows that touch an object are removed with it.
 
     Attributes:
-        context_frames: frames before and after that each mask depends on.
-        needs_confidence: whether labels must come with their confidence.
+        context_frames: The number of frames before and after that each mask depends on.
+        needs_confidence: Whether labels must have a confidence.
 
     Raises:
-        ConfigError: a value out of its range.
+        ConfigError: A value is out of its range.
     """
 
     def __init__(
@@ -92,11 +94,16 @@ class MaskPolicy:
     ) -> Self:
         """Choose classes by name: those in ``remove``, or all that are not in ``keep_only``.
 
-        ``threshold`` is one for all classes, or by name; ``options`` are those of the class.
+        Args:
+            labels: The classes that exist.
+            remove: The names of the classes that are removed.
+            keep_only: The names of the classes that are kept.
+            threshold: One probability for all classes, or one by name.
+            options: Further options of the constructor.
 
         Raises:
-            UnknownClassError: a name that is no class.
-            ConfigError: both are given, or a value is out of its range.
+            UnknownClassError: A name is not a class.
+            ConfigError: Both are given, or a value is out of its range.
         """
         if remove and keep_only:
             raise ConfigError("remove and keep_only exclude each other; set one of them")
@@ -116,7 +123,7 @@ class MaskPolicy:
         """Yield each frame with its mask.
 
         Raises:
-            ConfigError: a threshold is set and labels come without confidence.
+            ConfigError: A threshold is set and labels have no confidence.
         """
         selected: Iterable[SelectedFrame] = self._selector(clip)
         if self._temporal_vote is not None:
@@ -128,7 +135,7 @@ class MaskPolicy:
             yield MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
 
     def mask(self, labels: LabelMap) -> Mask:
-        """Return the mask of one label map by itself, bool (H, W): no threshold, vote or shadow."""
+        """Return the mask of one label map, bool (H, W), without threshold, vote and shadows."""
         return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
 
     def _clean(self, mask: BinaryMask) -> BinaryMask:

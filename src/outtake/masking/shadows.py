@@ -1,4 +1,4 @@
-"""Cast shadows: what an object darkens beside itself goes with it."""
+"""Cast shadows, which are removed together with the object that casts them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from outtake.motion.tracking import CameraTracker
 
 _LONGEST_SIDE_PX = 320
 _REFERENCE_OFFSETS = (4, 8, 12, 16, 20, 24)
-# Around an object its shadow is looked for: sideways, above and below, in its own heights.
+# How far from an object its shadow is searched: sideways, above and below, in object heights.
 _ASIDE, _ABOVE, _BELOW = 0.9, -0.4, 0.5
-# Of the light, what a shadow leaves; and how far its colours may differ in that.
+# The share of the light that a shadow leaves, and how far the colours may differ in that share.
 _MIN_LIGHT_RATIO, _SEED_LIGHT_RATIO, _EDGE_LIGHT_RATIO, _MAX_CHROMA_DIFFERENCE = (
     0.25,
     0.86,
     0.93,
     0.12,
 )
-# A frame in whose view a point is lit most of the time has it lit at this rank of all.
+# A point that is lit in most frames is lit at this rank of its samples, sorted by brightness.
 _LIT_RANK = 0.7
 _MIN_SAMPLES = 2
 _MIN_GREY, _UNMASKED_ALPHA = 16.0, 250
@@ -35,14 +35,14 @@ _MIN_GREY, _UNMASKED_ALPHA = 16.0, 250
 
 @dataclass(slots=True)
 class _ReducedFrame:
-    """A frame in the window, reduced.
+    """A frame of the window at reduced size.
 
     Attributes:
-        selected: the frame and its mask.
-        unmasked_rgba: uint8 (h, w, 4), RGB and 255 where no object is nor nearly is.
-        mask: uint8 (h, w), 1 where one is.
-        homography_cache: the homography to the frame before, once it was worked out; None after a
-            cut.
+        selected: The frame and its mask.
+        unmasked_rgba: uint8 (h, w, 4), RGB and 255 where neither an object nor its rim is.
+        mask: uint8 (h, w), 1 where an object is.
+        homography_cache: The homography to the previous frame, once it was computed; it is None
+            after a cut.
     """
 
     selected: SelectedFrame
@@ -54,19 +54,19 @@ class _ReducedFrame:
 class ShadowDetector:
     """Finds the shadows of masked objects and adds them to the mask.
 
-    The background without shadow is what frames around show at the same place of the scene, moved
-    here by homographies of tracked points, when the object and its shadow have moved on. What is
-    evenly darker than that, near an object, is shadow. An object that stands still against the
+    The background without shadow is what neighbouring frames show at the same place of the scene,
+    aligned by homographies of tracked points, when the object and its shadow are elsewhere. What
+    is evenly darker than that, near an object, is shadow. An object that stands still against the
     background keeps its shadow.
 
     Attributes:
-        context_frames: how many frames before and after are looked at.
+        context_frames: The number of frames before and after that are looked at.
     """
 
     context_frames = _REFERENCE_OFFSETS[-1]
 
     def __call__(self, clip: Iterable[SelectedFrame]) -> Iterator[SelectedFrame]:
-        """Yield each frame with the shadows in its mask."""
+        """Yield each frame with its shadows added to the mask."""
         for window, centre in sliding_windows(map(_reduce_frame, clip), self.context_frames):
             here = window[centre]
             if not here.mask.any():
@@ -82,19 +82,19 @@ class ShadowDetector:
             yield SelectedFrame(here.selected.labelled, mask)
 
 
-def _reduce_frame(selection: SelectedFrame) -> _ReducedFrame:
-    height, width = selection.mask.shape
+def _reduce_frame(selected: SelectedFrame) -> _ReducedFrame:
+    height, width = selected.mask.shape
     size = reduced_size(height, width, _LONGEST_SIDE_PX)
-    image = np.ascontiguousarray(selection.labelled.frame.image)
+    image = np.ascontiguousarray(selected.labelled.frame.image)
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    shares = cv2.resize(selection.mask * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    shares = cv2.resize(selected.mask * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     mask = cv2.dilate((shares > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    free = np.dstack((small, (1 - mask) * np.uint8(255)))
-    return _ReducedFrame(selection, free, np.asarray(mask, np.uint8))
+    unmasked = np.dstack((small, (1 - mask) * np.uint8(255)))
+    return _ReducedFrame(selected, unmasked, np.asarray(mask, np.uint8))
 
 
 def _detect_shadow(window: Sequence[_ReducedFrame], centre: int) -> BinaryMask:
-    """Return where a shadow falls in the reduced frame, uint8 (h, w), 0 or 1."""
+    """Return where shadows fall in the reduced frame, uint8 (h, w), 0 or 1."""
     here = window[centre]
     zone = _search_zone(here.mask)
     lit, known = _estimate_lit(window, centre, zone)
@@ -106,7 +106,7 @@ def _detect_shadow(window: Sequence[_ReducedFrame], centre: int) -> BinaryMask:
         cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
         < _MAX_CHROMA_DIFFERENCE
     )
-    # At an edge that is a pixel off, something as dark is beside.
+    # At an edge that is misaligned by a pixel, the neighbouring pixel is as dark.
     mean = _sum_channels(image) / cv2.erode(_sum_channels(lit), np.ones((3, 3), np.uint8))
     usable = known & even & (mean > _MIN_LIGHT_RATIO)
     edge = (usable & (mean < _EDGE_LIGHT_RATIO)).astype(np.uint8)
@@ -124,16 +124,16 @@ def _search_zone(mask: BinaryMask) -> NDArray[np.bool_]:
     zone = np.zeros(mask.shape, bool)
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     for x, y, width, height, _ in stats[1:count].tolist():
-        aside = round(_ASIDE * height) + 2
+        sideways = round(_ASIDE * height) + 2
         top, bottom = y - round(_ABOVE * height), y + height + round(_BELOW * height) + 2
-        zone[max(0, top) : bottom, max(0, x - aside) : x + width + aside] = True
+        zone[max(0, top) : bottom, max(0, x - sideways) : x + width + sideways] = True
     return np.asarray(zone & (mask == 0))
 
 
 def _estimate_lit(
     window: Sequence[_ReducedFrame], centre: int, zone: NDArray[np.bool_]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the frame as it would be without shadows, and where that is known."""
+    """Return the frame without its shadows, and where that is known."""
     here = window[centre]
     size = (here.mask.shape[1], here.mask.shape[0])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -150,7 +150,7 @@ def _estimate_lit(
     light = np.where(valid, colours[..., 0] + colours[..., 1] + colours[..., 2], np.int16(-1))
     order = np.argsort(light, axis=0)
     count = valid.sum(axis=0)
-    # Samples that do not count come first in the order.
+    # Invalid samples are sorted first.
     rank = len(samples) - count + (_LIT_RANK * np.maximum(count - 1, 0)).astype(int)
     rank = np.minimum(rank, len(samples) - 1)
     columns = np.arange(len(count))
@@ -178,7 +178,7 @@ def _iterate_references(
 
 
 def _homography_to_previous(before: _ReducedFrame, here: _ReducedFrame) -> Homography | None:
-    """Return the homography from a frame to the one before it."""
+    """Return the homography from a frame to the previous one; None after a cut."""
     if not here.homography_cache:
         camera = CameraTracker(_LONGEST_SIDE_PX)
         there = camera.update(before.unmasked_rgba[..., :3], before.mask > 0)

@@ -1,4 +1,4 @@
-"""Masks that agree over time."""
+"""Masks that agree over time, by a vote of neighbouring frames."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ from outtake.motion.optical_flow import (
 )
 
 _LONGEST_SIDE_PX = 320
-# Of a frame's own mask, and of those one, two, ... frames away.
+# The weight of a frame's own mask, and of masks one, two, ... frames away.
 _WEIGHTS = (1.0, 1.0, 0.7, 0.5, 0.35, 0.25)
 MAX_VOTE_FRAMES = len(_WEIGHTS) - 1
-# Share of the votes that selects, of 255: what a mask misses shows, so two of five are enough,
-# and one is not.
+# The share of the votes that selects a pixel, of 255. What a mask misses stays visible, so two
+# votes of five are enough, and one is not.
 _VOTE_THRESHOLD = 89
-# Grey levels by which a neighbour, moved here, may be off before its vote counts less.
+# The residual in grey levels up to which the vote of a warped neighbour counts fully, and from
+# which it counts least.
 _GOOD_RESIDUAL, _BAD_RESIDUAL, _MIN_TRUST = 8.0, 40.0, 0.1
 _TRUST = np.interp(np.arange(256), (_GOOD_RESIDUAL, _BAD_RESIDUAL), (1, _MIN_TRUST)).astype(
     np.float32
 )
-# A pair of frames with more than this share of pixels that far off is a cut.
+# A pair of frames is a cut if more than this share of pixels has a residual above this.
 _CUT_RESIDUAL, _CUT_SHARE = 20, 0.25
-# How far the vote must differ from the frame's own mask before that is changed, of 255.
+# How far the vote must differ from the frame's own mask to change it, of 255.
 _MIN_DISAGREEMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _WarpedNeighbour:
-    """What a neighbour says about a frame.
+    """A neighbouring frame warped to a frame.
 
     Attributes:
-        positions: where the frame's pixels are in the neighbour.
-        trust: 0 to 1, how well the neighbour, moved to the frame, shows the same.
-        mask: the neighbour's mask moved to the frame, 0 to 255, times the trust.
+        positions: Where the frame's pixels are in the neighbour.
+        trust: How well the warped neighbour matches the frame, 0 to 1.
+        mask: The neighbour's warped mask, 0 to 255, times the trust.
     """
 
     positions: Positions
@@ -55,7 +56,7 @@ class _WarpedNeighbour:
 
 @dataclass(slots=True)
 class _WindowFrame:
-    """A frame in the window, with what was worked out for it."""
+    """A frame of the window, with what has been computed for it."""
 
     selected: SelectedFrame
     small_mask: GreyImage | None
@@ -66,24 +67,24 @@ class _WindowFrame:
 
 
 class TemporalVote:
-    """Lets the frames around each frame vote on its mask, moved to it by optical flow.
+    """Lets neighbouring frames vote on the mask of each frame; masks are warped by optical flow.
 
-    Fills in masks that are missing or have gaps in a few frames, and drops what only one frame
-    saw. Where the vote agrees with the frame's own mask, that stays pixel by pixel. The vote is
-    taken at a reduced size and never across a cut.
+    Completes masks that are missing or have gaps in a few frames, and drops what is masked in one
+    frame only. Where the vote agrees with the frame's own mask, that stays pixel by pixel. The
+    vote is taken at a reduced size and never across a cut.
 
     Args:
-        frames: how many vote, before and after.
+        frames: The number of frames that vote, before and after.
 
     Attributes:
-        context_frames: the same.
+        context_frames: The same number.
     """
 
     def __init__(self, frames: int) -> None:
         self.context_frames = frames
 
     def __call__(self, clip: Iterable[SelectedFrame]) -> Iterator[SelectedFrame]:
-        """Yield each frame with its mask as voted."""
+        """Yield each frame with the mask that the vote decides."""
         for window, centre in sliding_windows(map(_make_window_frame, clip), self.context_frames):
             voters = range(
                 max(0, centre - self.context_frames),
@@ -107,10 +108,10 @@ class TemporalVote:
         total = np.full((height, width), _WEIGHTS[0], np.float32)
         for step in (-1, 1):
             for distance in range(1, self.context_frames + 1):
-                carried = self._neighbour_vote(window, centre, step, distance)
-                if carried is None:
+                vote = self._neighbour_vote(window, centre, step, distance)
+                if vote is None:
                     break
-                mask, trust = carried
+                mask, trust = vote
                 cv2.scaleAdd(mask, _WEIGHTS[distance], votes, votes)
                 cv2.scaleAdd(trust, _WEIGHTS[distance], total, total)
         return np.asarray(cv2.divide(votes, total), np.float32)
@@ -118,9 +119,9 @@ class TemporalVote:
     def _neighbour_vote(
         self, window: Sequence[_WindowFrame], index: int, step: int, distance: int
     ) -> tuple[Floats, Floats] | None:
-        """Return a neighbour's mask moved here, times its trust, and the trust; None beyond cuts.
+        """Return a neighbour's warped mask times its trust, and the trust; None beyond a cut.
 
-        It moves frame by frame, so every step but the last was taken for a frame before.
+        Masks are warped frame by frame, so all steps but one were computed for a previous frame.
         """
         here = window[index]
         if (step, distance) not in here.vote_cache:
@@ -134,18 +135,18 @@ class TemporalVote:
     ) -> tuple[Floats, Floats] | None:
         if not 0 <= index + step < len(window):
             return None
-        link = self._cached_neighbour(window[index], window[index + step], step)
-        if link is None:
+        neighbour = self._cached_neighbour(window[index], window[index + step], step)
+        if neighbour is None:
             return None
         if distance == 1:
-            return link.mask, link.trust
+            return neighbour.mask, neighbour.trust
         before = self._neighbour_vote(window, index + step, step, distance - 1)
         if before is None:
             return None
         mask, trust = before
         return (
-            warp_image(mask, link.positions) * link.trust,
-            warp_image(trust, link.positions) * link.trust,
+            warp_image(mask, neighbour.positions) * neighbour.trust,
+            warp_image(trust, neighbour.positions) * neighbour.trust,
         )
 
     def _cached_neighbour(
@@ -160,37 +161,39 @@ class TemporalVote:
             return None
         picture, other = _cached_grey(here), _cached_grey(there)
         positions = compute_flow(picture, other)
-        moved = warp_image(other, positions)
-        # A change of exposure moves all pixels alike.
-        brighter = cv2.mean(picture)[0] - cv2.mean(moved)[0]
-        off = np.asarray(cv2.absdiff(picture, cv2.add(moved, brighter)), np.uint8)
-        if np.count_nonzero(off > _CUT_RESIDUAL) > _CUT_SHARE * off.size:
+        warped = warp_image(other, positions)
+        # A change of exposure changes all pixels alike.
+        brighter = cv2.mean(picture)[0] - cv2.mean(warped)[0]
+        residual = np.asarray(cv2.absdiff(picture, cv2.add(warped, brighter)), np.uint8)
+        if np.count_nonzero(residual > _CUT_RESIDUAL) > _CUT_SHARE * residual.size:
             return None
-        trust = np.asarray(cv2.LUT(cv2.blur(off, (5, 5)), _TRUST), np.float32)
+        trust = np.asarray(cv2.LUT(cv2.blur(residual, (5, 5)), _TRUST), np.float32)
         if there.small_mask is None:
             return _WarpedNeighbour(positions, trust, np.zeros_like(trust))
         mask = cv2.multiply(warp_image(there.small_mask, positions), trust, dtype=cv2.CV_32F)
         return _WarpedNeighbour(positions, trust, np.asarray(mask, np.float32))
 
 
-def _make_window_frame(selection: SelectedFrame) -> _WindowFrame:
-    rows, columns = selection.mask.shape
+def _make_window_frame(selected: SelectedFrame) -> _WindowFrame:
+    rows, columns = selected.mask.shape
     width, height = reduced_size(rows, columns, _LONGEST_SIDE_PX)
-    own = None
-    if selection.mask.any():
-        full = selection.mask * np.uint8(255)
-        own = np.asarray(cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return _WindowFrame(selection, own, (height, width))
+    small_mask = None
+    if selected.mask.any():
+        full = selected.mask * np.uint8(255)
+        small_mask = np.asarray(
+            cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return _WindowFrame(selected, small_mask, (height, width))
 
 
-def _cached_grey(seen: _WindowFrame) -> GreyImage:
-    if seen.grey is None:
-        seen.grey = reduce_to_grey(seen.selected.labelled.frame.image, _LONGEST_SIDE_PX)
-    return seen.grey
+def _cached_grey(item: _WindowFrame) -> GreyImage:
+    if item.grey is None:
+        item.grey = reduce_to_grey(item.selected.labelled.frame.image, _LONGEST_SIDE_PX)
+    return item.grey
 
 
 def _apply_vote(mask: BinaryMask, small_mask: GreyImage | None, vote: Floats) -> BinaryMask:
-    """Return a full-size mask that follows a small vote where the two differ."""
+    """Return the mask at full size, changed where the reduced vote differs from it."""
     votes = cv2.convertScaleAbs(vote)
     size = mask.shape[::-1]
     if small_mask is None:
@@ -200,7 +203,7 @@ def _apply_vote(mask: BinaryMask, small_mask: GreyImage | None, vote: Floats) ->
         return np.asarray(cv2.threshold(votes, _VOTE_THRESHOLD, 1, cv2.THRESH_BINARY)[1], np.uint8)
     if cv2.norm(votes, small_mask, cv2.NORM_INF) <= _MIN_DISAGREEMENT:
         return mask
-    # Half of each difference, so that it fits around 128; its sign decides, at full size.
+    # Half of each difference, so that it fits around 128; at full size its sign decides.
     more = cv2.addWeighted(votes, 0.5, small_mask, -0.5, 128 - _MIN_DISAGREEMENT / 2)
     less = cv2.addWeighted(votes, -0.5, small_mask, 0.5, 128 - _MIN_DISAGREEMENT / 2)
     added = cv2.min(more, cv2.addWeighted(votes, 0.5, votes, 0.0, 128 - _VOTE_THRESHOLD / 2))

@@ -20,13 +20,14 @@ from outtake.removal.protocol import Remover
 class Alpha(Remover):
     """Adds a fourth channel: 0 where something is masked, 255 elsewhere.
 
-    The colours stay as they are, below the transparent part too (straight alpha).
+    The colours stay as they are, also where the frame is transparent (straight alpha).
 
     Args:
-        soft_edge: width of the transition inside the mask, as a fraction of the frame's height.
+        soft_edge: The width of the transition inside the mask, as a fraction of the frame's
+            height.
 
     Raises:
-        ConfigError: a width outside 0..1.
+        ConfigError: The width is out of its range.
     """
 
     channels = 4
@@ -35,14 +36,14 @@ class Alpha(Remover):
         self._soft_edge = check_soft_edge(soft_edge)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
-        """Yield each frame as uint8 (H, W, 4) RGBA; deep colours stay as they are too."""
+        """Yield each frame as uint8 (H, W, 4) RGBA; 16-bit colours stay as they are too."""
         for item in clip:
-            frame, opaque = item.frame, self._opacity(item.mask)
-            deep = frame.image16
-            if deep is not None:
-                deep = np.dstack((deep, opaque * np.uint16(257)))
-            image = np.dstack((frame.image, opaque))
-            yield FilledFrame(item, replace(frame, image=image, image16=deep))
+            frame, opacity = item.frame, self._opacity(item.mask)
+            image16 = frame.image16
+            if image16 is not None:
+                image16 = np.dstack((image16, opacity * np.uint16(257)))
+            image = np.dstack((frame.image, opacity))
+            yield FilledFrame(item, replace(frame, image=image, image16=image16))
 
     def _opacity(self, mask: Mask) -> NDArray[np.uint8]:
         inside = inner_ramp(mask, self._soft_edge * mask.shape[0])
@@ -50,7 +51,7 @@ class Alpha(Remover):
 
 
 def blend_inside_mask(image: Frame, background: Frame, mask: Mask, soft_edge: float) -> Frame:
-    """Return a copy of a picture with another one inside its mask, for :class:`Alpha`'s edge."""
+    """Return a copy of a picture with another one inside its mask, and a soft edge."""
     result = contiguous_copy(image)
     width_px = soft_edge * mask.shape[0]
     if width_px <= 0:
@@ -62,10 +63,10 @@ def blend_inside_mask(image: Frame, background: Frame, mask: Mask, soft_edge: fl
 
 
 def check_soft_edge(soft_edge: float) -> float:
-    """Return the width of an edge.
+    """Return the width of a soft edge.
 
     Raises:
-        ConfigError: it is no fraction of the height.
+        ConfigError: It is not a fraction of the height.
     """
     if not is_number(soft_edge) or not 0 <= soft_edge < 1:
         raise ConfigError(f"remover.soft_edge={soft_edge}: must be at least 0 and below 1")

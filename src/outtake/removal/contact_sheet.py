@@ -1,4 +1,4 @@
-"""A removal at a glance: a few frames, before and after."""
+"""A contact sheet of a removal: a few frames, before and after."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OUTLINE = (255, 60, 60)
 
 
 class ContactSheet:
-    """Keeps a few frames of a clip of any length, evenly spaced, and lays them out as a picture.
+    """Keeps a few evenly spaced frames of a clip of any length, and draws them as one picture.
 
     Args:
-        rows: how many frames the picture shows at most.
+        rows: The largest number of frames that the picture shows.
     """
 
     def __init__(self, rows: int = 6) -> None:
@@ -35,18 +35,18 @@ class ContactSheet:
     def add(
         self, before: MaskedFrame, after: TimedFrame, statistics: FillStatistics | None = None
     ) -> None:
-        """Take in the next frame.
+        """Add the next frame.
 
         Args:
-            before: the frame as it was, and its mask.
-            after: the frame as the remover gave it.
-            statistics: where its fill comes from, if the remover knows.
+            before: The frame before the removal, and its mask.
+            after: The frame after the removal.
+            statistics: Where its fill comes from, if the remover knows.
         """
         number, self._frame_count = self._frame_count, self._frame_count + 1
         if number % self._interval:
             return
         if len(self._kept) == 2 * self._rows:
-            # Of a clip whose length nobody knows, every second one makes room for the rest.
+            # The length of the clip is unknown: every second frame makes room for the rest.
             self._kept, self._interval = self._kept[::2], 2 * self._interval
             if number % self._interval:
                 return
@@ -57,7 +57,8 @@ class ContactSheet:
         ]
         if statistics is not None:
             self._has_statistics = True
-            # Painted at full size, where the two still fit each other; text as large as it is read.
+            # Painted at full size, where picture and origin have the same size; the text is drawn
+            # at the size at which it is read.
             shown = np.array(fit_picture(paint_origin(after.image, statistics.origin), _CELL_PX))
             draw_origin_key(shown, statistics)
             pictures.append(shown)
@@ -65,11 +66,11 @@ class ContactSheet:
         self._kept.append((time_s, [np.array(fit_picture(each, _CELL_PX)) for each in pictures]))
 
     def render(self, title: str = "", cell_width_px: int = _CELL_PX) -> Frame:
-        """Return the picture: before, mask, after and origin of each frame that was kept."""
+        """Return the picture: each kept frame before, its mask, after, and its origin."""
         last = max(len(self._kept) - 1, 0)
         evenly = np.rint(np.linspace(0, last, min(self._rows, len(self._kept)))).astype(int)
         chosen = [self._kept[index] for index in evenly]
-        columns = ["before", "mask", "after", "where it comes from"]
+        columns = ["before", "mask", "after", "origin of the fill"]
         return draw_contact_sheet(
             [pictures for _, pictures in chosen],
             columns[: 4 if self._has_statistics else 3],
@@ -79,16 +80,16 @@ class ContactSheet:
         )
 
     def save(self, path: str | Path, title: str = "", max_bytes: int = 300_000) -> Path:
-        """Write the picture as PNG, whole or not at all, small enough to be sent around.
+        """Write the picture as PNG, whole or not at all, of at most ``max_bytes``.
 
         Raises:
-            OutputError: it can not be written.
+            OutputError: It cannot be written.
         """
         return save_small_png(path, lambda width: self.render(title, width), _CELL_PX, max_bytes)
 
 
 def outline_mask(item: MaskedFrame) -> Frame:
-    """Return a frame with its mask whitened and outlined."""
+    """Return a frame with its mask lightened and outlined."""
     image = np.array(item.frame.image, order="C")
     image[item.mask] = image[item.mask] // 2 + 127
     edges, _ = cv2.findContours(item.mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

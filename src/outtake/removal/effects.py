@@ -1,4 +1,4 @@
-"""Make what is masked unrecognisable, without pretending that it was not there."""
+"""Make what is masked unrecognisable: blur, pixelate, or cover it with a colour."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Blur(Remover):
     """Blurs what is masked.
 
     Args:
-        strength: standard deviation of the Gaussian as a fraction of the frame's height.
+        strength: The standard deviation of the Gaussian as a fraction of the frame's height.
 
     Raises:
-        ConfigError: a strength outside 0..1.
+        ConfigError: The strength is out of its range.
     """
 
     def __init__(self, strength: float = 0.03) -> None:
@@ -37,7 +37,7 @@ class Blur(Remover):
         blurred = contiguous_copy(image)
         sigma_px = max(self._strength * image.shape[0], 0.5)
         for crop, own in split_regions(mask, margin_px=round(3 * sigma_px)):
-            # A wide blur of a reduced picture looks the same and costs a fraction.
+            # A wide blur of a reduced picture looks the same and takes a fraction of the time.
             scale = max(1, int(sigma_px // 4))
             height, width = own.shape
             small = cv2.resize(
@@ -53,10 +53,10 @@ class Pixelate(Remover):
     """Shows what is masked in coarse blocks.
 
     Args:
-        block: side of a block as a fraction of the frame's height.
+        block: The side of a block as a fraction of the frame's height.
 
     Raises:
-        ConfigError: a side outside 0..1.
+        ConfigError: The side is out of its range.
     """
 
     def __init__(self, block: float = 0.04) -> None:
@@ -70,7 +70,7 @@ class Pixelate(Remover):
         coarse = contiguous_copy(image)
         height, width = mask.shape
         side_px = max(round(self._block * height), 2)
-        # The grid belongs to the frame, not to the region, so blocks do not crawl with it.
+        # The grid is that of the frame and not of the region, so that blocks do not move with it.
         rows, columns = -(-height // side_px), -(-width // side_px)
         padded = cv2.copyMakeBorder(
             coarse, 0, rows * side_px - height, 0, columns * side_px - width, cv2.BORDER_REPLICATE
@@ -87,10 +87,10 @@ class Solid(Remover):
     """Covers what is masked with one colour.
 
     Args:
-        colour: RGB, 0 to 255 each.
+        colour: The RGB colour, 0 to 255 each.
 
     Raises:
-        ConfigError: a colour that is none.
+        ConfigError: The colour is not three such numbers.
     """
 
     def __init__(self, colour: Sequence[int] = (0, 0, 0)) -> None:

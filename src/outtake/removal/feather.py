@@ -1,4 +1,4 @@
-"""A soft seam, inside the mask."""
+"""A soft seam inside the mask."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class FeatherRemover(Remover):
     """A remover whose fill fades into the frame over a rim inside the mask.
 
     Pixels outside the mask stay bit for bit. In the rim the frame shows through, so it must not be
-    wider than the mask was dilated, or an object's edge comes back.
+    wider than the dilation of the mask, or the object's edge becomes visible.
 
     Args:
-        remover: makes the fill.
-        feather: width of the rim as a fraction of the frame's height.
+        remover: The remover that fills the mask.
+        feather: The width of the rim as a fraction of the frame's height.
 
     Raises:
-        ConfigError: ``feather`` is out of range, or the remover has no seam: it changes what is
-            outside the mask, or gives frames with alpha.
+        ConfigError: ``feather`` is out of range, or the remover has no seam: it changes pixels
+            outside the mask, or its frames have alpha.
     """
 
     def __init__(self, remover: Remover, feather: float) -> None:
@@ -73,15 +73,15 @@ class FeatherRemover(Remover):
         if rim_px < 1 or not item.mask.any():
             return filled
         rim, share = _find_rim(item.mask, rim_px)
-        deep = filled.image16
-        if deep is not None and frame.image16 is not None:
-            deep = cast("Image16", _blend_rim(frame.image16, deep, rim, share))
+        image16 = filled.image16
+        if image16 is not None and frame.image16 is not None:
+            image16 = cast("Image16", _blend_rim(frame.image16, image16, rim, share))
         image = cast("Frame", _blend_rim(frame.image, filled.image, rim, share))
-        return replace(filled, image=image, image16=deep)
+        return replace(filled, image=image, image16=image16)
 
 
 def _find_rim(mask: Mask, rim_px: float) -> tuple[Mask, NDArray[np.float32]]:
-    """Return the mask's pixels within the rim, bool (H, W), and the fill's share there, (n, 1)."""
+    """Return the rim inside the mask, bool (H, W), and the fill's share there, float (n, 1)."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     rim = mask & (distance <= rim_px)
     return rim, np.asarray(distance[rim] / np.float32(rim_px + 1), np.float32)[:, None]

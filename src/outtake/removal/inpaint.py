@@ -1,4 +1,4 @@
-"""Fill the hole from its surroundings in the same frame."""
+"""Inpaint each frame from the surroundings of the hole."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _GREY = 128
 class Inpaint(Remover):
     """Continues the surroundings into the hole, each frame by itself.
 
-    Regions are filled one by one on a crop, so the cost follows the hole, not the frame.
+    Regions are filled one by one on a crop, so the cost depends on the hole and not on the frame.
 
     Args:
         method: ``telea`` (Telea 2004, fast marching) or ``ns`` (Bertalmio et al. 2001,
             Navier-Stokes).
-        radius_px: how far around each pixel is looked.
+        radius_px: The radius around each pixel that is looked at.
 
     Raises:
-        ConfigError: an unknown method, or a radius below 1.
+        ConfigError: The method is unknown, or the radius is below 1.
     """
 
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
@@ -52,7 +52,7 @@ class Inpaint(Remover):
             return filled
         for crop, own in split_regions(mask, margin_px=self._radius_px + 2):
             unknown = mask[crop].astype(np.uint8)
-            # Telea and Navier-Stokes treat the channels alike: RGB may pass as it is.
+            # Telea and Navier-Stokes treat the channels alike, so RGB need not become BGR.
             fill = cv2.inpaint(
                 np.ascontiguousarray(image[crop]), unknown, self._radius_px, self._method
             )

@@ -1,8 +1,7 @@
-"""Fill the hole with a network of the user's own."""
+"""Fill the hole with an inpainting network of the user."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -10,37 +9,38 @@ from typing import TypeAlias
 import numpy as np
 
 from outtake.core.errors import ConfigError
+from outtake.core.files import sha256_of_file
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask
 from outtake.removal.per_frame import map_frames
 from outtake.removal.preprocessing import Floats, Preprocessing
 from outtake.removal.protocol import Remover
 
-# What an input of a network may hold, and how many channels that has.
+# What an input of a network may hold, and its number of channels.
 INPUT_CHANNELS = {"image": 3, "mask": 1, "image+mask": 4, "mask+image": 4}
 
 
-# A loaded network: takes arrays (1, C, h, w) in its own order, returns its first result.
+# A loaded network: takes arrays (1, C, h, w) in its own order and returns its first result.
 RunNetwork: TypeAlias = Callable[[Sequence[Floats]], object]
 
 
 class InpaintingNetwork(Remover):
-    """Makes up what is masked with a network, each frame by itself.
+    """Synthesises what is masked with a network, each frame by itself.
 
-    The network sees a crop around each part of the hole; its result is shown strictly inside the
-    mask. What is hidden never reaches it.
+    The network gets a crop around each region of the hole, with the masked pixels blanked; its
+    result is shown strictly inside the mask.
 
     Args:
-        path: its file.
-        run: calls it.
-        inputs: what each of its inputs holds, one of ``INPUT_CHANNELS``.
-        preprocessing: how pictures are handed over.
-        licence: under which it may be used; goes into the report.
-        device: where it runs, ``cpu`` or ``cuda``.
+        path: The file of the network.
+        run: Calls the network.
+        inputs: What each input of the network holds, a key of ``INPUT_CHANNELS``.
+        preprocessing: How pictures are passed to the network.
+        licence: The licence of the network, for the report.
+        device: Where the network runs, ``cpu`` or ``cuda``.
 
     Raises:
-        ConfigError: inputs that do not hold image and mask; in ``fill``, a network that fails or
-            gives something else than a picture.
+        ConfigError: The inputs do not hold image and mask; in ``fill``, the network fails or
+            returns something else than a picture.
     """
 
     def __init__(
@@ -54,16 +54,14 @@ class InpaintingNetwork(Remover):
         device: str,
     ) -> None:
         _check_inputs(inputs)
-        self._path, self._run, self._inputs, self._preprocessing = (
-            path,
-            run,
-            tuple(inputs),
-            preprocessing,
-        )
+        self._path = path
+        self._run = run
+        self._inputs = tuple(inputs)
+        self._preprocessing = preprocessing
         self.device = device
         self.notes = {
             "network": path.name,
-            "network_sha256": _sha256(path),
+            "network_sha256": sha256_of_file(path),
             "licence": licence or "not stated",
         }
 
@@ -88,7 +86,7 @@ class InpaintingNetwork(Remover):
         try:
             result = np.asarray(self._run(inputs))
         except Exception as error:
-            # Of a foreign network anything may come, and its first line says most of it.
+            # A network of the user may raise anything; its last line says most.
             reason = next((line for line in str(error).splitlines()[::-1] if line.strip()), "")
             raise ConfigError(
                 f"remover.path={self._path}: the network failed on a picture of "
@@ -97,20 +95,24 @@ class InpaintingNetwork(Remover):
             ) from error
         if result.shape != image.shape:
             raise ConfigError(
-                f"remover.path={self._path}: the network gave an array of shape "
+                f"remover.path={self._path}: the network returned an array of shape "
                 f"{list(result.shape)} and not {list(image.shape)}; check remover.inputs, size "
                 "and multiple_of"
             )
         if not np.isfinite(result).all():
-            raise ConfigError(f"remover.path={self._path}: the network gave what is no number")
+            raise ConfigError(f"remover.path={self._path}: the network returned NaN or infinity")
         return result.astype(np.float32)
 
 
 def check_network_file(path: str | Path, kind: str) -> Path:
-    """Return the path of a network.
+    """Return the path of a network's file.
+
+    Args:
+        path: The path as the user wrote it.
+        kind: What the file must be, for the message.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: There is no such file.
     """
     found = Path(path).expanduser()
     if not found.is_file():
@@ -122,11 +124,11 @@ def check_network_file(path: str | Path, kind: str) -> Path:
 
 
 def first_output(result: object) -> object:
-    """Return what a network gives, the first thing if these are several."""
+    """Return the result of a network, the first one if there are several."""
     while isinstance(result, list | tuple | dict):
         entries = list(result.values()) if isinstance(result, dict) else list(result)
         if not entries:
-            raise ValueError("the network gave nothing")
+            raise ValueError("the network returned nothing")
         result = entries[0]
     return result
 
@@ -139,8 +141,3 @@ def _check_inputs(inputs: Sequence[str]) -> None:
             f"remover.inputs={list(inputs)}: must hold image and mask once, as two inputs or "
             "as one of image+mask or mask+image"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""An ONNX file as remover."""
+"""An inpainting network in an ONNX file as remover."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class Onnx(InpaintingNetwork):
     """Fills with an inpainting network in an ONNX file, run by ONNX Runtime.
 
     Args:
-        path: the file. It is a program: use only one that you trust.
-        inputs: what each input of the network holds, by name: image, mask, ``image+mask`` or
-            ``mask+image``; None: told by their number of channels.
+        path: The file. It is a program: use only one that you trust.
+        inputs: What each input of the network holds, by name: image, mask, ``image+mask`` or
+            ``mask+image``; None derives it from their number of channels.
         device: ``auto`` (CUDA where ONNX Runtime has it), ``cpu`` or ``cuda``.
-        licence: under which the network may be used; goes into the report.
-        pixels: fields of :class:`outtake.removal.preprocessing.Preprocessing`. Without ``size``,
+        licence: The licence of the network, for the report.
+        pixels: Fields of :class:`outtake.removal.preprocessing.Preprocessing`. Without ``size``,
             the network's own is used if it has one.
 
     Raises:
-        ConfigError: the file is missing or no ONNX, ONNX Runtime is not installed, or an option
-            can not work.
-        DeviceError: the device does not exist or is not here.
+        ConfigError: The file is missing or not ONNX, ONNX Runtime is not installed, or an option
+            cannot work.
+        DeviceError: The device does not exist or is not available.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ def _open_session(path: Path, device: str) -> Any:
     try:
         session = runtime.InferenceSession(str(path), providers=providers)
     except Exception as error:
-        # The errors of ONNX Runtime have no class in common but this one.
+        # The errors of ONNX Runtime have no other base class in common.
         reason = str(error).splitlines()[0][:200]
         raise ConfigError(
-            f"remover.path={path}: can not be loaded as an ONNX network ({reason})"
+            f"remover.path={path}: cannot be loaded as an ONNX network ({reason})"
         ) from error
     if device != "auto":
         check_provider(session, providers[0], f"remover.device={device}")
     elif providers[0] not in session.get_providers():
-        log.warning("remover.device=auto: the libraries of CUDA can not be loaded; on the CPU")
+        log.warning("remover.device=auto: the libraries of CUDA cannot be loaded; on the CPU")
     return session
 
 
@@ -126,17 +126,17 @@ def _resolve_inputs(path: Path, session: Any, inputs: Mapping[str, str] | None) 
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     if inputs is None:
         by_channels = {INPUT_CHANNELS["image"]: "image", INPUT_CHANNELS["mask"]: "mask"}
-        told = {
+        found = {
             name: by_channels[shape[1]]
             for name, shape in shapes.items()
             if len(shape) == 4 and shape[1] in by_channels
         }
-        if sorted(told.values()) != ["image", "mask"] or len(told) != len(shapes):
+        if sorted(found.values()) != ["image", "mask"] or len(found) != len(shapes):
             raise ConfigError(
-                f"remover.path={path}: which input is which can not be told ({listed}); say it, "
+                f"remover.path={path}: which input is which is not clear ({listed}); name them, "
                 "as in remover.inputs={x:image,m:mask}"
             )
-        return told
+        return found
     if set(inputs) != set(shapes):
         raise ConfigError(
             f"remover.inputs names {', '.join(inputs)}; the inputs of {path} are: {listed}"

@@ -1,4 +1,4 @@
-"""How pictures are handed to a network and taken back."""
+"""Pictures on their way to a network and back."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ class PreprocessingOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a network for inpainting expects.
+    """The input and output format of an inpainting network.
 
     Attributes:
-        value_range: black and white of the image, such as (0, 1), (-1, 1) or (0, 255).
-        output_range: black and white of the result; None: those of the image.
+        value_range: Black and white of the image, such as (0, 1), (-1, 1) or (0, 255).
+        output_range: Black and white of the result; None for those of the image.
         channel_order: ``rgb`` or ``bgr``.
-        mask_values: what the mask holds where the image is known, and where it is to be filled.
-        multiple_of: height and width are padded by mirroring until this divides them.
-        size: the only side or (height, width) that the network takes; crops are scaled to it.
-        max_side_px: larger crops are reduced to this; None: never.
-        margin: what is shown around the hole, as a fraction of the frame's height.
+        mask_values: The values of the mask where the image is known, and where it is filled.
+        multiple_of: The number that divides height and width after padding by mirroring.
+        size: The only side or (height, width) that the network takes; crops are scaled to it.
+        max_side_px: The side to which larger crops are reduced; None never reduces.
+        margin: The margin around the hole that the network sees, as a fraction of the frame's
+            height.
 
     Raises:
-        ConfigError: a value that can not work.
+        ConfigError: A value is out of its range.
     """
 
     value_range: Sequence[float] = (0.0, 1.0)
@@ -82,12 +83,12 @@ class Preprocessing:
     def fill(
         self, image: Frame, mask: Mask, run_network: Callable[[Floats, Floats], Floats]
     ) -> Frame:
-        """Return a copy of an RGB image with its hole filled, part by part.
+        """Return a copy of an RGB image with its hole filled, region by region.
 
         Args:
-            image: uint8 (H, W, 3).
-            mask: bool (H, W).
-            run_network: the network: image (1, 3, h, w) and mask (1, 1, h, w) to an image.
+            image: The image, uint8 (H, W, 3).
+            mask: The mask, bool (H, W).
+            run_network: The network: image (1, 3, h, w) and mask (1, 1, h, w) to an image.
         """
         filled = contiguous_copy(image)
         if mask.all():
@@ -104,7 +105,7 @@ class Preprocessing:
     ) -> Frame:
         height, width = mask.shape
         rows, columns = self._working_size(height, width)
-        # Where a scaled pixel holds anything hidden, it counts as hidden.
+        # A scaled pixel that covers any hidden pixel counts as hidden.
         unknown = _resize(mask.astype(np.float32), rows, columns) > 0
         black, white = self.value_range
         values = _resize(np.ascontiguousarray(image), rows, columns).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Show where a fill comes from."""
+"""Pictures that show where a fill comes from."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistic
 from outtake.core.types import Frame, TimedFrame
 from outtake.drawing.label_pictures import draw_colour_key
 
-# Told apart with any kind of colour vision (Okabe and Ito 2008).
+# Distinguishable with any kind of colour vision (Okabe and Ito 2008).
 ORIGIN_COLOURS = {OBSERVED: (86, 180, 233), PROPAGATED: (240, 228, 66), SYNTHESISED: (213, 94, 0)}
 _ORIGIN_NAMES = {OBSERVED: "observed", PROPAGATED: "propagated", SYNTHESISED: "synthesised"}
 _TINT_OPACITY = 0.6
 
 
 def provenance_frame(frame: TimedFrame, statistics: FillStatistics) -> TimedFrame:
-    """Return a grey copy of a frame that was filled, the fill in the colour of its origin.
+    """Return a grey copy of a filled frame, with the fill in the colour of its origin.
 
-    Blue was seen in other frames, yellow carried along, orange invented; a key names the shares.
+    Blue was observed in other frames, yellow propagated, orange synthesised; a key names the
+    shares.
 
     Args:
-        frame: with its hole filled; where it is wider than what ``statistics`` knows (before and
-            after, side by side), its right end is meant.
-        statistics: of that frame.
+        frame: The filled frame. If it is wider than the origin (before and after side by side),
+            its right end is painted.
+        statistics: The statistics of that frame.
     """
     image = paint_origin(frame.image, statistics.origin)
     draw_origin_key(image, statistics)
@@ -34,12 +35,12 @@ def provenance_frame(frame: TimedFrame, statistics: FillStatistics) -> TimedFram
 
 
 def paint_origin(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
-    """Return a grey copy of a picture, its fill in the colour of its origin.
+    """Return a grey copy of a picture, with the fill in the colour of its origin.
 
     Args:
-        image: uint8 (H, W, C).
-        origin: uint8 (h, w), at most as large; it belongs to the right end of the picture. None
-            leaves the picture grey.
+        image: The picture, uint8 (H, W, C).
+        origin: The origin of each pixel, uint8 (h, w), at most as large as the picture, for its
+            right end; None leaves the picture grey.
     """
     grey = _dim_grey(image)
     if origin is not None:
@@ -52,7 +53,7 @@ def paint_origin(image: Frame, origin: NDArray[np.uint8] | None) -> Frame:
 
 
 def draw_origin_key(image: Frame, statistics: FillStatistics) -> None:
-    """Write into a picture how much of its fill comes from where."""
+    """Draw the share of each origin into a picture, beside its colour."""
     shares = {
         OBSERVED: statistics.observed,
         PROPAGATED: statistics.propagated,

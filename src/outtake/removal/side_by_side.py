@@ -20,20 +20,20 @@ _CHECKERBOARD = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.ui
 
 
 class SideBySide(Remover):
-    """Shows each frame as it was, left, and as another remover leaves it, right.
+    """Shows each frame before, left, and after another remover, right.
 
-    What that one makes transparent is shown over a chequered ground.
+    Transparent pixels are shown over a checkerboard.
 
     Args:
-        remover: makes the right side.
-        divider_px: width of the white line in between; an even one keeps the width even.
+        remover: The remover of the right side.
+        divider_px: The width of the white line in between; an even one keeps the width even.
 
     Attributes:
-        remover: makes the right side.
-        divider_px: width of the line.
+        remover: The remover of the right side.
+        divider_px: The width of the line.
 
     Raises:
-        ConfigError: a width that is no whole number from 0 on.
+        ConfigError: The width is not a whole number from 0 on.
     """
 
     keeps_outside = False
@@ -67,10 +67,10 @@ class SideBySide(Remover):
 
 
 def composite_on_checkerboard(image: NDArray[T]) -> NDArray[T]:
-    """Return a picture as RGB: what is transparent in it shows a chequered ground.
+    """Return a picture as RGB, its transparent pixels over a checkerboard.
 
     Args:
-        image: uint8 or uint16 (H, W, 3), which comes back as it is, or (H, W, 4) with straight
+        image: The picture, uint8 or uint16: (H, W, 3) is returned as it is, (H, W, 4) has straight
             alpha.
     """
     if image.shape[2] == 3:

@@ -1,4 +1,4 @@
-"""A TorchScript file as remover."""
+"""An inpainting network in a TorchScript file as remover."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class TorchScript(InpaintingNetwork):
     """Fills with an inpainting network that was saved by ``torch.jit.save``.
 
     Args:
-        path: the file. It is a program: use only one that you trust.
-        inputs: what the network takes, in its order: image and mask, or one tensor of both
+        path: The file. It is a program: use only one that you trust.
+        inputs: The inputs of the network in its order: image and mask, or one tensor of both
             (``image+mask`` or ``mask+image``).
-        device: ``auto`` (CUDA where it is), ``cpu`` or ``cuda``.
-        licence: under which the network may be used; goes into the report.
-        pixels: fields of :class:`outtake.removal.preprocessing.Preprocessing`.
+        device: ``auto`` (CUDA where available), ``cpu`` or ``cuda``.
+        licence: The licence of the network, for the report.
+        pixels: Fields of :class:`outtake.removal.preprocessing.Preprocessing`.
 
     Raises:
-        ConfigError: the file is missing or no TorchScript, or an option can not work.
-        DeviceError: the device does not exist or is not here.
+        ConfigError: The file is missing or not TorchScript, or an option cannot work.
+        DeviceError: The device does not exist or is not available.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ def _load(path: Path, device: str) -> RunNetwork:
             network = load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise ConfigError(
-            f"remover.path={path}: is no TorchScript file; save the network by torch.jit.save"
+            f"remover.path={path}: is not a TorchScript file; save the network by torch.jit.save"
         ) from error
 
     def run(inputs: Sequence[Floats]) -> object:
@@ -79,7 +79,7 @@ def _load(path: Path, device: str) -> RunNetwork:
             tensors = (torch.from_numpy(value).to(device) for value in inputs)
             result = first_output(network(*tensors))
         if not isinstance(result, torch.Tensor):
-            raise TypeError(f"the network gave a {type(result).__name__} and no tensor")
+            raise TypeError(f"the network returned a {type(result).__name__} and not a tensor")
         return result.float().cpu().numpy()
 
     return run

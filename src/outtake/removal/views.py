@@ -1,4 +1,4 @@
-"""Show what the network saw, instead of taking it out."""
+"""Show labels or masks instead of removing anything."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Overlay(Remover):
     """Tints every class in its colour, with a legend.
 
     Args:
-        opacity: of the colours, 0 to 1.
-        legend: name the classes in a corner.
+        opacity: The opacity of the colours, 0 to 1.
+        legend: Whether a legend in a corner names the classes.
 
     Raises:
-        ConfigError: an opacity outside 0..1; in the iteration, a clip without labels.
+        ConfigError: The opacity is out of its range; in the iteration, a frame has no labels.
     """
 
     needs_mask = False
