@@ -24,7 +24,7 @@ def frames(count: int, height: int = 48, width: int = 64) -> list[TimedFrame]:
 
 def drawn(masks: list[np.ndarray]) -> list[TimedFrame]:
     given = [MaskedFrame(frame, mask) for frame, mask in zip(frames(9), masks, strict=False)]
-    return list(MaskRemover()(given))
+    return [filled.frame for filled in MaskRemover()(given)]
 
 
 def some_masks(count: int = 5) -> list[np.ndarray]:
