@@ -52,6 +52,8 @@ KINDS = {"none": "none", "all": "all", "hanging": "wandb"}
 class Hanging:
     """A dashboard that takes a record and never comes back."""
 
+    packages = "nothing"
+
     def __getattr__(self, name: str) -> Any:
         return lambda *_: threading.Event().wait()
 
@@ -79,7 +81,7 @@ def measure(kind: str, overrides: Sequence[str], folder: Path) -> tuple[float, f
     trainer = make_trainer(cfg, run, clock)
     loggers = make_loggers(cfg, run)
     if kind == "hanging":
-        loggers.append(DashboardLogger("hanging", Hanging))
+        loggers.append(DashboardLogger("hanging", Hanging()))
         for logger in loggers:
             if isinstance(logger, DashboardLogger):
                 logger.finish_timeout_s = 2.0

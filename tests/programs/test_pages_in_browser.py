@@ -244,7 +244,7 @@ def test_the_report_of_an_evaluation(
     headings = page.locator("h2").all_inner_texts()
     for title in (
         "Classes",
-        "Int8Calibration",
+        "Calibration",
         "Speed of each stage",
         "Worst images",
         "Best images",

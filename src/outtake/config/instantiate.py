@@ -31,6 +31,7 @@ ALLOWED_CLASS_PREFIXES = (
     "outtake.data.",
     "outtake.models.",
     "outtake.removal.",
+    "outtake.runs.dashboards.",
     "outtake.training.",
     "albumentations.",
     "pytorch_lightning.callbacks.",
@@ -47,7 +48,6 @@ _TRAINER_MODULE_PREFIX = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
 ALLOWED_FUNCTION_PREFIXES = (
     "outtake.training.schedules.",
-    "outtake.runs.loggers.",
 )
 
 

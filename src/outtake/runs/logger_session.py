@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from outtake.config.instantiate import instantiate
+from outtake.config.instantiate import instantiate, resolve_config
 from outtake.core.redact import redact_tree
-from outtake.runs.dashboards.protocol import FlatConfig
+from outtake.core.trees import flatten
+from outtake.runs.dashboards.protocol import Dashboard, FlatConfig
 from outtake.runs.dashboards.queued_logger import DashboardLogger
-from outtake.runs.loggers import JsonlLogger
+from outtake.runs.jsonl_logger import JsonlLogger
 from outtake.runs.run_folder import RunFolder
 
-# A run that was told to end shall be gone soon.
+log = logging.getLogger(__name__)
+
+_FINISH_TIMEOUT_S = 30.0
+# A run that was asked to end must be gone soon.
 _INTERRUPTED_TIMEOUT_S = 5.0
 
 
 def make_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
-    """Make the loggers that the config names, ``metrics.jsonl`` always; nothing is written yet.
+    """Make ``metrics.jsonl`` and the dashboards that the config names; nothing is written yet.
+
+    A dashboard that is not installed costs one line.
 
     Raises:
-        ConfigError: an option that a dashboard does not have.
+        ConfigError: A dashboard does not have an option, or cannot work with it.
     """
-    named = cfg.get("logger") or {}
-    made = [instantiate(node, run_dir=folder.path) for node in named.values()]
-    return [JsonlLogger(folder.metrics), *(logger for logger in made if logger is not None)]
+    loggers: list[Logger] = [JsonlLogger(folder.metrics)]
+    for name, node in (resolve_config(cfg.get("logger")) or {}).items():
+        logger = _make_dashboard_logger(str(name), node, folder.path)
+        if logger is not None:
+            loggers.append(logger)
+    return loggers
+
+
+def _make_dashboard_logger(
+    name: str, node: Mapping[str, Any], run_dir: Path
+) -> DashboardLogger | None:
+    options = {key: value for key, value in node.items() if key != "finish_timeout_s"}
+    dashboard: Dashboard = instantiate(options, run_dir=run_dir)
+    try:
+        dashboard.load()
+    except ImportError as error:
+        reason = f"is not installed ({error}): pip install {dashboard.packages}"
+    except Exception as error:  # a broken installation may raise anything
+        message = " ".join(str(error).split())
+        reason = f"cannot be imported ({type(error).__name__}: {message})"
+    else:
+        timeout_s = float(node.get("finish_timeout_s", _FINISH_TIMEOUT_S))
+        return DashboardLogger(name, dashboard, version=run_dir.name, finish_timeout_s=timeout_s)
+    log.warning(f"{name} {reason}; the run continues without it, metrics.jsonl has everything")
+    return None
 
 
 @contextmanager
 def dashboard_session(
     loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder
 ) -> Iterator[None]:
-    """Around a fit: tell the dashboards the config, and end them, whatever they do."""
+    """Give the dashboards the config before a fit, and end them after it, whatever they do."""
     dashboards = [logger for logger in loggers if isinstance(logger, DashboardLogger)]
-    settings = flat_config(cfg)
+    config = flat_config(cfg)
     for dashboard in dashboards:
-        dashboard.log_hyperparams(dict(settings))
-    status, most_s = "failed", float("inf")
+        dashboard.log_hyperparams(dict(config))
+    status, max_timeout_s = "failed", float("inf")
     try:
         yield
         status = "finished"
@@ -50,30 +80,22 @@ def dashboard_session(
         for dashboard in dashboards if best.is_file() else ():
             dashboard.log_checkpoint(best)
     except (KeyboardInterrupt, SystemExit):
-        status, most_s = "killed", _INTERRUPTED_TIMEOUT_S
+        status, max_timeout_s = "killed", _INTERRUPTED_TIMEOUT_S
         raise
     finally:
         for dashboard in dashboards:
             dashboard.close(status)
-        # They end beside each other, so that two that hang take no longer than one.
-        began_s = time.monotonic()
+        # They end at the same time, so that two that hang take no longer than one.
+        start_s = time.monotonic()
         for dashboard in dashboards:
-            limit_s = min(dashboard.finish_timeout_s, most_s)
-            dashboard.join(limit_s - (time.monotonic() - began_s))
+            limit_s = min(dashboard.finish_timeout_s, max_timeout_s)
+            dashboard.join(limit_s - (time.monotonic() - start_s))
 
 
 def flat_config(cfg: DictConfig) -> FlatConfig:
-    """Return a config flat, unresolved, secrets hidden: ``optimizer.lr`` and so on."""
-    flat: dict[str, Any] = {}
-    _flatten(redact_tree(OmegaConf.to_container(cfg, resolve=False)), "", flat)
-    return flat
-
-
-def _flatten(node: Any, key: str, flat: dict[str, Any]) -> None:
-    if isinstance(node, Mapping) and node:
-        for name, value in node.items():
-            _flatten(value, f"{key}.{name}" if key else str(name), flat)
-    elif isinstance(node, Mapping | list | tuple):
-        flat[key] = json.dumps(node, default=str)
-    else:
-        flat[key] = node
+    """Return a config with keys such as ``optimizer.lr``, unresolved and with secrets hidden."""
+    plain = redact_tree(OmegaConf.to_container(cfg, resolve=False))
+    return {
+        key: json.dumps(value, default=str) if isinstance(value, Mapping | list) else value
+        for key, value in flatten(plain).items()
+    }

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outtake.runs.dashboards.bounded_queue import BoundedQueue
-from outtake.runs.dashboards.queued_logger import DashboardLogger
+from outtake.runs.dashboards.queued_logger import BoundedQueue, DashboardLogger
 from outtake.training.media import Overlay, Picture, Table
 
 CALLS = ("start", "settings", "scalars", "picture", "table", "checkpoint", "finish")
@@ -28,9 +27,13 @@ class Recorder:
         self.never = threading.Event()
         self.fails, self.hangs = fails or {}, hangs
 
-    def start(self) -> Recorder:
+    packages = "nothing"
+
+    def load(self) -> None:
+        """There is nothing to import."""
+
+    def start(self) -> None:
         self.note("start", None)
-        return self
 
     def note(self, call: str, what: Any) -> None:
         self.calls.append((call, what))
@@ -92,7 +95,7 @@ def _warnings_reach_caplog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_everything_arrives_in_order_from_one_thread(said: Any) -> None:
     recorder = Recorder()
-    use(DashboardLogger("it", recorder.start))
+    use(DashboardLogger("it", recorder))
     kinds = [call for call, _ in recorder.calls]
     assert [kind for i, kind in enumerate(kinds) if kind not in kinds[:i]] == list(CALLS)
     scalars = [each for call, what in recorder.calls if call == "scalars" for each in what]
@@ -103,7 +106,7 @@ def test_everything_arrives_in_order_from_one_thread(said: Any) -> None:
 
 def test_pictures_are_made_small_enough_for_a_browser() -> None:
     recorder = Recorder()
-    use(DashboardLogger("it", recorder.start))
+    use(DashboardLogger("it", recorder))
     ((picture, step),) = [what for call, what in recorder.calls if call == "picture"]
     assert picture.image.shape == (18, 2400, 3) and step == 4
     (overlay,) = picture.overlays
@@ -117,14 +120,14 @@ def test_one_that_raises_is_reported_once_and_left_alone(
     call: str, error: BaseException, said: Any
 ) -> None:
     recorder = Recorder(fails={call: error})
-    logger = DashboardLogger("it", recorder.start)
+    logger = DashboardLogger("it", recorder)
     use(logger)
     (line,) = said()
-    assert line.startswith(f"it failed and is left alone ({type(error).__name__}")
+    assert line.startswith(f"it failed and is not used any more ({type(error).__name__}")
     assert "metrics.jsonl" in line and "\n" not in line
     assert [name for name, _ in recorder.calls].count(call) == 1
     assert recorder.calls[-1][0] == call, "nothing was asked of it afterwards"
-    logger.log_metrics({"train/loss": 0.0}, 9)  # as a run would that goes on
+    logger.log_metrics({"train/loss": 0.0}, 9)  # as a run would that continues
     assert len(said()) == 1
 
 
@@ -133,7 +136,7 @@ def test_what_an_error_says_is_one_line_without_secrets(
 ) -> None:
     monkeypatch.setenv("MY_SERVICE_TOKEN", "c4n4ry-5up3r")
     error = RuntimeError("401 for c4n4ry-5up3r\n" + 80 * "at https://me:pass@host/x\n")
-    use(DashboardLogger("it", Recorder(fails={"scalars": error}).start))
+    use(DashboardLogger("it", Recorder(fails={"scalars": error})))
     (line,) = said()
     assert "c4n4ry" not in line and "me:pass" not in line
     assert "\n" not in line and len(line) < 400
@@ -145,7 +148,7 @@ def test_one_that_hangs_costs_its_timeout_at_the_end_and_nothing_before(
 ) -> None:
     recorder = Recorder(hangs=call)
     began_s = time.monotonic()
-    use(DashboardLogger("it", recorder.start), timeout_s=0.3)
+    use(DashboardLogger("it", recorder), timeout_s=0.3)
     assert time.monotonic() - began_s < 5
     (line,) = said()
     assert "did not end in time" in line and "metrics.jsonl" in line
@@ -154,7 +157,7 @@ def test_one_that_hangs_costs_its_timeout_at_the_end_and_nothing_before(
 
 def test_the_backlog_of_one_that_hangs_is_bounded_and_counted(said: Any) -> None:
     recorder = Recorder(hangs="start")
-    logger = DashboardLogger("it", recorder.start, queue=BoundedQueue(max_items=6))
+    logger = DashboardLogger("it", recorder, queue=BoundedQueue(max_items=6))
     use(logger, timeout_s=0.1)  # 9 calls
     for _ in range(3):
         logger.log_metrics({"late": 1.0}, 7)  # closed: nobody takes them
@@ -164,17 +167,11 @@ def test_the_backlog_of_one_that_hangs_is_bounded_and_counted(said: Any) -> None
 
 
 def test_one_that_is_too_slow_loses_the_newest_and_says_how_many(said: Any) -> None:
-    recorder = Recorder()
-    begin = threading.Event()
-
-    def start() -> Recorder:
-        begin.wait(20)
-        return recorder.start()
-
-    logger = DashboardLogger("it", start, queue=BoundedQueue(max_items=4))
+    recorder = Recorder(hangs="start")
+    logger = DashboardLogger("it", recorder, queue=BoundedQueue(max_items=4))
     for step in range(10):
         logger.log_metrics({"train/loss": float(step)}, step)
-    begin.set()
+    recorder.never.set()
     logger.close("finished")
     logger.join(5)
     steps = [step for call, what in recorder.calls if call == "scalars" for step, _ in what]
@@ -199,7 +196,7 @@ def test_a_backlog_holds_no_more_bytes_than_it_may() -> None:
 
 def test_a_dashboard_that_nothing_is_handed_to_is_never_started() -> None:
     recorder = Recorder()
-    logger = DashboardLogger("it", recorder.start)
+    logger = DashboardLogger("it", recorder)
     logger.close("failed")
     logger.join(1.0)
     assert not recorder.calls

@@ -8,13 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-
-# Imported here, before there are threads and forks: the client does it at its first use.
-from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
+from typing import Any, TypeVar
 
 from outtake.core.file_lock import FolderLock
 from outtake.runs.dashboards.protocol import FlatConfig, ScalarRecord, load_run_id, save_run_id
@@ -22,14 +16,10 @@ from outtake.training.media import Picture, Table
 
 Item = TypeVar("Item")
 
-# What it says of every table that it makes in a new file.
-for _chatty in ("mlflow", "alembic"):
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
-
-# What a batch may hold, and a name and a value.
-_MOST_METRICS = 1000
-_MOST_PARAMS = 100
-_PARAM_LETTERS = 6000
+# What MLflow takes in one call, and how long a parameter may be.
+_MAX_METRICS = 1000
+_MAX_PARAMS = 100
+_MAX_PARAM_CHARS = 6000
 _FORBIDDEN_IN_NAMES = re.compile(r"[^\w\-. :/]")
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 _SETUP_TIMEOUT_S = 60.0
@@ -39,14 +29,42 @@ class MlflowDashboard:
     """Curves, pictures, tables as JSON, and the config as parameters.
 
     Args:
-        run_dir: the run folder.
-        experiment: the name under which runs are gathered.
-        folder: of ``mlflow.db`` and ``mlflow/``, the pictures and tables of all runs.
-        uri: another store: a database, or a server; it then keeps the files too.
+        run_dir: The run folder.
+        experiment: The name under which runs are gathered.
+        folder: The folder of ``mlflow.db``, and of ``mlflow/`` with the pictures and tables of all
+            runs; None for the folder beside the run folder.
+        uri: Another store, a database or a server, which then keeps the files too.
     """
 
-    def __init__(self, run_dir: Path, experiment: str, folder: Path, uri: str | None) -> None:
-        files = None
+    packages = "mlflow-skinny sqlalchemy alembic"
+
+    def __init__(
+        self,
+        run_dir: Path,
+        experiment: str = "outtake",
+        folder: str | Path | None = None,
+        uri: str | None = None,
+    ) -> None:
+        self._run_dir = run_dir
+        self._experiment = experiment
+        self._folder = run_dir.parent if folder is None else Path(folder).expanduser()
+        self._uri = uri
+        self._mlflow: Any = None
+
+    def load(self) -> None:
+        """Import MLflow, and what it would import at its first use."""
+        import mlflow
+        import mlflow.entities
+        import mlflow.store.tracking.sqlalchemy_store
+
+        # They report every table that they make in a new file.
+        for logger in ("mlflow", "alembic"):
+            logging.getLogger(logger).setLevel(logging.WARNING)
+        self._mlflow = mlflow
+
+    def start(self) -> None:
+        """Find or make the experiment and the run."""
+        uri, files, folder = self._uri, None, self._folder
         if uri is None:
             folder = folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
@@ -54,42 +72,47 @@ class MlflowDashboard:
             uri = f"sqlite:///{folder / 'mlflow.db'}?timeout=60"
             files = (folder / "mlflow").as_uri()
         with _setup_lock(folder):
-            self._client = MlflowClient(uri, uri)
-            known = self._client.get_experiment_by_name(experiment)
-            of = (
-                self._client.create_experiment(experiment, artifact_location=files)
+            self._client = self._mlflow.MlflowClient(uri, uri)
+            known = self._client.get_experiment_by_name(self._experiment)
+            experiment_id = (
+                self._client.create_experiment(self._experiment, artifact_location=files)
                 if known is None
                 else known.experiment_id
             )
-        self._run = load_run_id(run_dir, "mlflow") or save_run_id(
-            run_dir, "mlflow", self._client.create_run(of, run_name=run_dir.name).info.run_id
-        )
+        run_id = load_run_id(self._run_dir, "mlflow")
+        if run_id is None:
+            run = self._client.create_run(experiment_id, run_name=self._run_dir.name)
+            run_id = save_run_id(self._run_dir, "mlflow", run.info.run_id)
+        self._run = run_id
         self._client.update_run(self._run, status="RUNNING")
 
-    def log_config(self, settings: FlatConfig) -> None:
-        """Log parameters; those of a run that goes on with others stay as they were begun with."""
+    def log_config(self, config: FlatConfig) -> None:
+        """Log parameters; a resumed run keeps the values that it began with."""
         known = self._client.get_run(self._run).data.params
         params = [
-            Param(_mlflow_name(key), str(value)[:_PARAM_LETTERS])
-            for key, value in settings.items()
+            self._mlflow.entities.Param(_mlflow_name(key), str(value)[:_MAX_PARAM_CHARS])
+            for key, value in config.items()
             if _mlflow_name(key) not in known
         ]
-        for some in _split_into_batches(params, _MOST_PARAMS):
-            self._client.log_batch(self._run, params=some)
+        for batch in _split_into_batches(params, _MAX_PARAMS):
+            self._client.log_batch(self._run, params=batch)
 
     def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Log curves, many records in one transaction."""
         metrics = [
-            Metric(_mlflow_name(name), value, round(record.time_s * 1000), record.step)
+            self._mlflow.entities.Metric(
+                _mlflow_name(name), value, round(record.time_s * 1000), record.step
+            )
             for record in records
             for name, value in record.values.items()
         ]
-        for some in _split_into_batches(metrics, _MOST_METRICS):
-            self._client.log_batch(self._run, metrics=some)
+        for batch in _split_into_batches(metrics, _MAX_METRICS):
+            self._client.log_batch(self._run, metrics=batch)
 
     def log_picture(self, picture: Picture, step: int) -> None:
         """Log a picture."""
-        self._client.log_image(self._run, picture.image, key=_mlflow_name(picture.name), step=step)
+        name = _mlflow_name(picture.name)
+        self._client.log_image(self._run, picture.image, key=name, step=step)
 
     def log_table(self, table: Table, step: int) -> None:
         """Log a table as JSON."""
@@ -97,7 +120,7 @@ class MlflowDashboard:
         self._client.log_dict(self._run, plain, f"tables/{_mlflow_name(table.name)}_{step}.json")
 
     def log_checkpoint(self, path: Path) -> None:
-        """Note where it is: a copy of every checkpoint would double the disk that runs take."""
+        """Log the path: a copy of every checkpoint would double the disk space of runs."""
         self._client.set_tag(self._run, "checkpoint", str(path))
 
     def finish(self, status: str) -> None:
@@ -108,11 +131,11 @@ class MlflowDashboard:
 @contextmanager
 def _setup_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time make the tables and the experiment."""
-    held = FolderLock(folder / "mlflow.lock")
+    lock = FolderLock(folder / "mlflow.lock")
     until_s = time.monotonic() + _SETUP_TIMEOUT_S
     while True:
         try:
-            held.take()
+            lock.take()
             break
         except BlockingIOError:
             if time.monotonic() > until_s:
@@ -121,14 +144,14 @@ def _setup_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        held.release()
+        lock.release()
 
 
-def _split_into_batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
-    for at in range(0, len(items), most):
-        yield items[at : at + most]
+def _split_into_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _mlflow_name(name: str) -> str:
-    """Return a name that MLflow takes: class names may hold anything."""
+    """Return a name that MLflow takes: class names may hold any character."""
     return _FORBIDDEN_IN_NAMES.sub("_", name)

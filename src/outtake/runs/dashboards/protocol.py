@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.training.media import Cell, Picture, Table
 
@@ -20,9 +21,9 @@ class ScalarRecord:
     """One record of metrics.
 
     Attributes:
-        step: of the optimizer.
-        time_s: when it was logged, seconds since the epoch.
-        values: by ``split/name``.
+        step: The step of the optimizer.
+        time_s: The time at which it was logged, in seconds since 1970.
+        values: The values by ``split/name``.
     """
 
     step: int
@@ -31,26 +32,47 @@ class ScalarRecord:
 
 
 class Dashboard(Protocol):
-    """A view of a run. All calls come from one thread, in order; each may raise anything."""
+    """A view of a run.
 
-    def log_config(self, settings: FlatConfig) -> None:
-        """Take the config, flat, secrets hidden: what runs are compared by."""
+    It is made and loaded in the main thread. All other calls come from one thread of its own, in
+    order, and each may raise anything.
+
+    Attributes:
+        packages: What ``pip install`` is given where :meth:`load` raises an ImportError.
+    """
+
+    packages: str
+
+    def load(self) -> None:
+        """Import what the dashboard needs.
+
+        Data loaders are forked while the other thread is at work: a module that is just being
+        imported there would stay locked in them.
+        """
+        ...
+
+    def start(self) -> None:
+        """Begin the run, or resume it."""
+        ...
+
+    def log_config(self, config: FlatConfig) -> None:
+        """Log the config, flat and with secrets hidden: what runs are compared by."""
         ...
 
     def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
-        """Take records of metrics, as many as have come in since the last call."""
+        """Log the records of metrics that came in since the last call."""
         ...
 
     def log_picture(self, picture: Picture, step: int) -> None:
-        """Take a picture."""
+        """Log a picture."""
         ...
 
     def log_table(self, table: Table, step: int) -> None:
-        """Take a table."""
+        """Log a table."""
         ...
 
     def log_checkpoint(self, path: Path) -> None:
-        """Take the best checkpoint, after training."""
+        """Log the best checkpoint, after training."""
         ...
 
     def finish(self, status: str) -> None:
@@ -60,7 +82,7 @@ class Dashboard(Protocol):
 
 @contextmanager
 def temporary_png(picture: Picture) -> Iterator[str]:
-    """Give a picture as a file for a while, to what copies files faster than it encodes."""
+    """Yield the path of a picture, for libraries that copy a file faster than they encode one."""
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         file.write(picture.png)
         file.flush()
@@ -68,12 +90,18 @@ def temporary_png(picture: Picture) -> Iterator[str]:
 
 
 def load_run_id(run_dir: Path, dashboard: str) -> str | None:
-    """Return what a dashboard calls the run of a folder, so that a run that goes on stays one."""
-    kept = run_dir / "dashboards" / f"{dashboard}.id"
-    return kept.read_text().strip() or None if kept.is_file() else None
+    """Return a dashboard's id of the run in a folder, so that a resumed run stays one run."""
+    path = run_dir / "dashboards" / f"{dashboard}.id"
+    return path.read_text().strip() or None if path.is_file() else None
 
 
-def save_run_id(run_dir: Path, dashboard: str, name: str) -> str:
-    """Remember what a dashboard calls the run of a folder, and return it."""
-    replace_text(run_dir / "dashboards" / f"{dashboard}.id", f"{name}\n")
-    return name
+def save_run_id(run_dir: Path, dashboard: str, run_id: str) -> str:
+    """Keep a dashboard's id of the run in a folder, and return it."""
+    replace_text(run_dir / "dashboards" / f"{dashboard}.id", f"{run_id}\n")
+    return run_id
+
+
+def check_choice(key: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise a ConfigError unless a value is one of those that are allowed."""
+    if value not in allowed:
+        raise ConfigError(f"{key}={value}: allowed are {', '.join(allowed)}")

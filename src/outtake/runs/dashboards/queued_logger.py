@@ -1,4 +1,4 @@
-"""A logger that a run does not depend on: whatever its dashboard does, training goes on."""
+"""A logger that a run does not depend on: whatever its dashboard does, training continues."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import logging
 import threading
 import time
 from argparse import Namespace
+from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from outtake.core.redact import redact
-from outtake.runs.dashboards.bounded_queue import BoundedQueue
 from outtake.runs.dashboards.protocol import Dashboard, ScalarRecord
 from outtake.training.media import Media, Picture
 
@@ -29,28 +29,98 @@ _SCALAR_BYTES = 200
 _MAX_ERROR_CHARS = 200
 
 Call = ScalarRecord | Callable[[Dashboard], None]
+Item = TypeVar("Item")
+
+
+class BoundedQueue(Generic[Item]):
+    """A queue between one thread that must not wait and one that may.
+
+    Unlike ``queue.Queue`` it counts bytes, gives items in batches, and can be closed.
+
+    Args:
+        max_items: The number of items that wait at most.
+        max_bytes: The number of bytes that they hold together at most.
+    """
+
+    def __init__(self, max_items: int = 10_000, max_bytes: int = 64 * 2**20) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._waiting: deque[tuple[Item, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._waiting)
+
+    def put(self, item: Item, size_bytes: int = 0) -> bool:
+        """Add an item; return False at once if there is no room or the queue is closed.
+
+        An item that is larger than all that may wait has room if nothing else waits.
+        """
+        with self._changed:
+            full = len(self._waiting) >= self._max_items or (
+                self._waiting and self._bytes + size_bytes > self._max_bytes
+            )
+            if full or self._closed:
+                return False
+            self._waiting.append((item, size_bytes))
+            self._bytes += size_bytes
+            self._changed.notify()
+            return True
+
+    def get_batch(self, max_items: int, linger_s: float = 0.0) -> list[Item]:
+        """Wait for items and return the first ones; none when the queue is closed and empty.
+
+        Args:
+            max_items: The number of items at most.
+            linger_s: How long others may join the first item, in seconds.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(
+                lambda: len(self._waiting) >= max_items or self._closed, timeout=linger_s
+            )
+            batch = [self._waiting.popleft() for _ in range(min(max_items, len(self._waiting)))]
+            self._bytes -= sum(size for _, size in batch)
+            return [item for item, _ in batch]
+
+    def close(self) -> None:
+        """Refuse further items; those that wait can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Close the queue and drop what waits."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._bytes = 0
+            self._changed.notify()
 
 
 class DashboardLogger(Logger):
-    """Hands everything to a dashboard that lives in a thread of its own.
+    """Passes everything to a dashboard that lives in a thread of its own.
 
-    A dashboard that raises, wherever, is reported in one line and left alone from then on. One
-    that hangs fills its backlog, which is bounded, and costs the run nothing until its end, and
-    there no more than ``finish_timeout_s``; what it did not take is counted in one line.
+    A dashboard that raises an error is reported in one line and not called again. One that hangs
+    fills its queue, which is bounded, and costs the run nothing until its end, and there no more
+    than ``finish_timeout_s``; what it did not take is counted in one line.
 
     Args:
-        name: of the dashboard.
-        start: makes the dashboard; called in the thread, which begins with the first that is
-            handed over, and so in the first of several processes only.
-        version: the run's name.
-        finish_timeout_s: how long the end of the run waits for it.
-        queue: what may wait for it.
+        name: The name of the dashboard.
+        dashboard: The dashboard. Its thread begins with the first call, and so only in the first
+            of several processes.
+        version: The name of the run.
+        finish_timeout_s: How long the end of the run waits for the dashboard, in seconds.
+        queue: What may wait for the dashboard.
     """
 
     def __init__(
         self,
         name: str,
-        start: Callable[[], Dashboard],
+        dashboard: Dashboard,
         *,
         version: str = "",
         finish_timeout_s: float = 30.0,
@@ -60,7 +130,7 @@ class DashboardLogger(Logger):
         self.finish_timeout_s = finish_timeout_s
         self._name = name
         self._version = version
-        self._start = start
+        self._dashboard = dashboard
         self._queue = BoundedQueue[Call]() if queue is None else queue
         self._dropped = 0
         self._in_progress = 0
@@ -73,17 +143,17 @@ class DashboardLogger(Logger):
 
     @property
     def name(self) -> str:
-        """The dashboard's."""
+        """The name of the dashboard."""
         return self._name
 
     @property
     def version(self) -> str:
-        """The run's name."""
+        """The name of the run."""
         return self._version
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Hand over one record."""
+        """Pass on one record."""
         values = {
             key: float(value.item() if isinstance(value, torch.Tensor) else value)
             for key, value in metrics.items()
@@ -95,24 +165,24 @@ class DashboardLogger(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Hand over the config, flat, in which secrets are hidden already."""
-        settings = dict(params) if isinstance(params, Mapping) else vars(params)
-        self._enqueue(lambda dashboard: dashboard.log_config(settings))
+        """Pass on the config, which is flat and in which secrets are hidden already."""
+        config = dict(params) if isinstance(params, Mapping) else vars(params)
+        self._enqueue(lambda dashboard: dashboard.log_config(config))
 
     @rank_zero_only
     def log_checkpoint(self, path: Path) -> None:
-        """Hand over the best checkpoint."""
+        """Pass on the best checkpoint."""
         self._enqueue(lambda dashboard: dashboard.log_checkpoint(path))
 
     @rank_zero_only
     def log_media(self, media: Media, step: int) -> None:
-        """Hand over a picture, made small enough for a browser, or a table."""
+        """Pass on a picture, made small enough for a browser, or a table."""
         if isinstance(media, Picture):
             media = media.for_dashboard
         self._enqueue(lambda dashboard: _log_media(dashboard, media, step), media.size_bytes())
 
     def close(self, status: str) -> None:
-        """Say that nothing more comes, without waiting.
+        """End the log without waiting.
 
         Args:
             status: ``finished``, ``failed`` or ``killed``.
@@ -121,7 +191,7 @@ class DashboardLogger(Logger):
         self._queue.close()
 
     def join(self, timeout_s: float) -> None:
-        """After :meth:`close`: wait for the dashboard, and say if it has not everything."""
+        """Wait for the dashboard after :meth:`close`, and warn if it has not taken everything."""
         if self._thread.ident is None:
             return
         self._thread.join(max(timeout_s, 0.0))
@@ -129,10 +199,10 @@ class DashboardLogger(Logger):
             return
         if self._thread.is_alive():
             self._reported = True
-            left = self._dropped + len(self._queue) + self._in_progress
+            missing = self._dropped + len(self._queue) + self._in_progress
             log.warning(
-                f"{self._name} did not end in time: about {left} records and pictures are not in "
-                "it; metrics.jsonl and images/ have everything"
+                f"{self._name} did not end in time: about {missing} records and pictures are not "
+                "in it; metrics.jsonl and images/ have everything"
             )
             self._queue.clear()
         elif self._dropped:
@@ -150,26 +220,26 @@ class DashboardLogger(Logger):
 
     def _work(self) -> None:
         try:
-            dashboard = self._start()
+            self._dashboard.start()
             while calls := self._queue.get_batch(_MAX_BATCH, _LINGER_S):
                 self._in_progress = len(calls)
-                _run_calls(dashboard, calls)
+                _run_calls(self._dashboard, calls)
                 self._in_progress = 0
-            dashboard.finish(self._status)
+            self._dashboard.finish(self._status)
         except BaseException as error:  # a library may call sys.exit, too
             self._broken = True
             self._queue.clear()
-            said = " ".join(redact(str(error)).split())[:_MAX_ERROR_CHARS]
+            message = " ".join(redact(str(error)).split())[:_MAX_ERROR_CHARS]
             log.warning(
-                f"{self._name} failed and is left alone ({type(error).__name__}: {said}); "
-                "metrics.jsonl and images/ have everything"
+                f"{self._name} failed and is not used any more ({type(error).__name__}: "
+                f"{message}); metrics.jsonl and images/ have everything"
             )
 
 
 def _run_calls(dashboard: Dashboard, calls: list[Call]) -> None:
-    """Do calls in order; records that follow each other go together, which SQLite likes."""
-    for together, group in groupby(calls, key=lambda call: isinstance(call, ScalarRecord)):
-        if together:
+    """Make calls in order; records that follow each other go together, which suits SQLite."""
+    for are_scalars, group in groupby(calls, key=lambda call: isinstance(call, ScalarRecord)):
+        if are_scalars:
             dashboard.log_scalars([call for call in group if isinstance(call, ScalarRecord)])
         else:
             for call in group:

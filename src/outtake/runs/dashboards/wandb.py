@@ -1,4 +1,4 @@
-"""wandb: offline in the run folder, or on its server when there is a key."""
+"""Weights & Biases: offline in the run folder, or on its server when there is a key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import wandb as client
-
 from outtake.runs.dashboards.protocol import (
     FlatConfig,
     ScalarRecord,
+    check_choice,
     load_run_id,
     save_run_id,
     temporary_png,
@@ -20,37 +19,61 @@ from outtake.runs.dashboards.protocol import (
 from outtake.training.media import Picture, Table
 
 _STEP = "trainer/global_step"
-# Where wandb puts what is still to be uploaded, by default below the home folder.
+# Where W&B puts what is still to be uploaded, by default below the home folder.
 _STAGING = "WANDB_DATA_DIR"
 _STAGING_IS_OURS = _STAGING not in os.environ
 
 
 class WandbDashboard:
-    """Curves, pictures with masks that can be switched, tables, charts and the best checkpoint.
+    """Curves, pictures with masks to switch on and off, tables, charts and the best checkpoint.
 
     Args:
-        run_dir: the run folder, in which ``wandb/`` is written.
-        project: on the server.
-        entity: user or team on the server.
-        mode: ``online``, ``offline``, or ``auto``: online when ``WANDB_API_KEY`` is set.
-        log_model: ``best`` or ``none``.
+        run_dir: The run folder, in which ``wandb/`` is written.
+        project: The project on the server.
+        entity: The user or team on the server.
+        mode: ``online``, ``offline``, ``disabled``, or ``auto``: online when ``WANDB_API_KEY`` is
+            set.
+        log_model: ``best`` makes the best checkpoint an artifact, ``none`` does not.
     """
 
+    packages = "wandb"
+
     def __init__(
-        self, run_dir: Path, project: str, entity: str | None, mode: str, log_model: str
+        self,
+        run_dir: Path,
+        project: str = "outtake",
+        entity: str | None = None,
+        mode: str = "auto",
+        log_model: str = "best",
     ) -> None:
-        self._log_model = log_model
+        check_choice("logger.wandb.mode", mode, ("auto", "online", "offline", "disabled"))
+        check_choice("logger.wandb.log_model", log_model, ("best", "none"))
         self._run_dir = run_dir
+        self._project = project
+        self._entity = entity
+        self._mode = mode
+        self._log_model = log_model
+        self._wandb: Any = None
+
+    def load(self) -> None:
+        """Import wandb."""
+        import wandb
+
+        self._wandb = wandb
+
+    def start(self) -> None:
+        """Begin the run, or resume it."""
+        mode = self._mode
         if mode == "auto":
             mode = os.environ.get("WANDB_MODE") or (
                 "online" if os.environ.get("WANDB_API_KEY") else "offline"
             )
         if _STAGING_IS_OURS:
-            os.environ[_STAGING] = str(run_dir.absolute() / "wandb" / "data")
+            os.environ[_STAGING] = str(self._run_dir.absolute() / "wandb" / "data")
         # What wandb would gather by itself: argv, the git remote and console output may hold
         # secrets, and its machine probes ask a metadata address. environment.json has the facts,
         # redacted.
-        settings = client.Settings(
+        settings = self._wandb.Settings(
             console="off",
             disable_git=True,
             disable_code=True,
@@ -60,25 +83,26 @@ class WandbDashboard:
             silent=True,
             init_timeout=60.0,
         )
-        self._run = client.init(
-            project=project,
-            entity=entity,
-            name=run_dir.name,
-            id=load_run_id(run_dir, "wandb") or save_run_id(run_dir, "wandb", uuid.uuid4().hex[:8]),
+        run_id = load_run_id(self._run_dir, "wandb")
+        self._run = self._wandb.init(
+            project=self._project,
+            entity=self._entity,
+            name=self._run_dir.name,
+            id=run_id or save_run_id(self._run_dir, "wandb", uuid.uuid4().hex[:8]),
             resume="allow",
-            dir=str(run_dir),
-            mode=mode,  # type: ignore[arg-type]
+            dir=str(self._run_dir),
+            mode=mode,
             settings=settings,
             # The next job of a multirun, or a run beside this one, is another run.
             reinit="create_new",
         )
-        # wandb's own steps may not go back, which those of a run that goes on do.
+        # wandb's own steps must not go back, as those of a resumed run do.
         self._run.define_metric(_STEP)
         self._run.define_metric("*", step_metric=_STEP, step_sync=True)
 
-    def log_config(self, settings: FlatConfig) -> None:
+    def log_config(self, config: FlatConfig) -> None:
         """Set the config that wandb's table of runs shows."""
-        self._run.config.update(dict(settings), allow_val_change=True)  # type: ignore[no-untyped-call]
+        self._run.config.update(dict(config), allow_val_change=True)
 
     def log_scalars(self, records: Sequence[ScalarRecord]) -> None:
         """Log curves."""
@@ -86,12 +110,12 @@ class WandbDashboard:
             self._run.log({**record.values, _STEP: record.step})
 
     def log_picture(self, picture: Picture, step: int) -> None:
-        """Log a picture, and apart from it what it was made of, with masks to switch."""
+        """Log a picture, and beside it its images with masks to switch on and off."""
         record: dict[str, Any] = {}
         if picture.overlays:
             names = dict(enumerate(picture.classes)) | {255: "unlabelled"}
             record[f"{picture.name}_masks"] = [
-                client.Image(
+                self._wandb.Image(
                     each.image,
                     caption=each.name,
                     masks={
@@ -102,30 +126,30 @@ class WandbDashboard:
                 for each in picture.overlays
             ]
         with temporary_png(picture) as path:
-            self._run.log({picture.name: client.Image(path), **record, _STEP: step})
+            self._run.log({picture.name: self._wandb.Image(path), **record, _STEP: step})
 
     def log_table(self, table: Table, step: int) -> None:
-        """Log a table, or the chart that it is best drawn as."""
+        """Log a table, or the chart that shows it best."""
         rows = [list(row) for row in table.rows]
-        made: Any = client.Table(columns=list(table.columns), data=rows)
+        made: Any = self._wandb.Table(columns=list(table.columns), data=rows)
         if table.chart == "bar":
             label, value = table.columns[:2]
-            made = client.plot.bar(made, label, value, title=table.name)
+            made = self._wandb.plot.bar(made, label, value, title=table.name)
         elif table.chart == "matrix":
             columns = ["Actual", "Predicted", "nPredictions"]
-            made = client.plot_table(
+            made = self._wandb.plot_table(
                 "wandb/confusion_matrix/v1",
-                client.Table(columns=list(columns), data=rows),
+                self._wandb.Table(columns=list(columns), data=rows),
                 {name: name for name in columns},
                 {"title": table.name},
             )
         self._run.log({table.name: made, _STEP: step})
 
     def log_checkpoint(self, path: Path) -> None:
-        """Log the best checkpoint as an artifact: named by its place, not copied."""
+        """Log the best checkpoint as an artifact that names the file and does not copy it."""
         if self._log_model != "best":
             return
-        artifact = client.Artifact(f"model-{self._run.id}", type="model")
+        artifact = self._wandb.Artifact(f"model-{self._run.id}", type="model")
         # The file does not change any more; by default wandb copies it into the home folder first.
         artifact.add_file(str(path), skip_cache=True, policy="immutable")
         self._run.log_artifact(artifact, aliases=["best"])
