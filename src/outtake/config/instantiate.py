@@ -46,9 +46,7 @@ ALLOWED_CLASS_PREFIXES = (
 ALLOWED_CLASSES = ("pytorch_lightning.Trainer",)
 _TRAINER_MODULE_PREFIX = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
-ALLOWED_FUNCTION_PREFIXES = (
-    "outtake.training.schedules.",
-)
+ALLOWED_FUNCTION_PREFIXES = ("outtake.training.schedules.",)
 
 
 def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -> Any:
