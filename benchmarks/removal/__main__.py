@@ -1,9 +1,9 @@
-"""How close a removal comes to the background that was really there.
+"""The accuracy of a removal against the background that was really there.
 
 Hides known background, removes what hides it, and prints for the hole: PSNR in dB, SSIM, flicker
-(difference to the frame before, moved along with the true motion, in grey levels), the share that
-was made up, and the processor time per frame (with one thread that is the time it takes on a quiet
-machine):
+(difference to the previous frame warped along the true motion, in grey levels), the share that
+was synthesised, and the processor time per frame (with one thread that is the time it takes on a
+quiet machine):
 
     python -m benchmarks.removal --quick
     python -m benchmarks.removal --clips tennis/object tennis/box --removers telea clean_plate
@@ -35,7 +35,14 @@ import numpy as np
 
 from benchmarks.removal.baselines import homography_median, telea, unaligned_median
 from benchmarks.removal.clips import CLIPS
-from benchmarks.removal.scores import Motion, motions, psnr, squared_error, ssim, warp_error
+from benchmarks.removal.scores import (
+    Motion,
+    estimate_motion,
+    psnr,
+    squared_error,
+    ssim,
+    warp_error,
+)
 from benchmarks.removal.shots import Shot
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame
@@ -57,7 +64,7 @@ REMOVERS: dict[str, Callable[[], Stage]] = {
 
 @dataclass(frozen=True)
 class Truth:
-    """A clip with everything about it that does not depend on the remover."""
+    """A clip and the motion in it, which do not depend on the remover."""
 
     shots: list[Shot]
     moved: list[Motion]
@@ -66,7 +73,7 @@ class Truth:
     def of(cls, clip: str, frames: int) -> Truth:
         """Render or read a clip."""
         shots = list(CLIPS[clip].shots(frames))
-        return cls(shots, motions([shot.truth for shot in shots]))
+        return cls(shots, estimate_motion([shot.truth for shot in shots]))
 
     def flicker(self, frames: Sequence[Frame]) -> float:
         """Return the flow-warp error of frames, in grey levels."""
@@ -75,7 +82,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Score:
-    """What one remover made of one clip; ``synthesised`` is NaN where it does not say."""
+    """The scores of one remover on one clip; ``synthesised`` is NaN without statistics."""
 
     psnr_db: float
     ssim: float
@@ -84,8 +91,8 @@ class Score:
     took_ms: float
 
 
-def measure(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
-    """Return the score, and the frames that were made."""
+def score_remover(truth: Truth, remover: Stage) -> tuple[Score, list[Frame]]:
+    """Return the scores and the filled frames."""
     items = [shot.masked(index) for index, shot in enumerate(truth.shots)]
     results, synthesised, hidden = [], 0.0, 0.0
     begin = time.process_time()
@@ -114,7 +121,7 @@ def save_frames(folder: Path, frames: Sequence[Frame]) -> None:
         cv2.imwrite(str(folder / f"{index:05d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
 
-def hidden_background(options: argparse.Namespace) -> None:
+def print_scores(options: argparse.Namespace) -> None:
     """Print the table of clips and removers."""
     print(
         f"{'clip':15}{'remover':12}{'PSNR dB':>8}{'SSIM':>8}{'flicker':>9}"
@@ -129,7 +136,7 @@ def hidden_background(options: argparse.Namespace) -> None:
         floor = truth.flicker([shot.truth for shot in truth.shots])
         print(f"{name:15}{'(truth)':12}{'':16}{floor:9.2f}", flush=True)
         for remover in options.removers:
-            score, results = measure(truth, REMOVERS[remover]())
+            score, results = score_remover(truth, REMOVERS[remover]())
             synthesised = "-" if np.isnan(score.synthesised) else f"{score.synthesised:.1%}"
             print(
                 f"{name:15}{remover:12}{score.psnr_db:8.2f}{score.ssim:8.3f}{score.warp:9.2f}"
@@ -147,14 +154,18 @@ def main() -> None:
     )
     parser.add_argument("--clips", nargs="+", choices=CLIPS, default=list(CLIPS))
     parser.add_argument("--removers", nargs="+", choices=REMOVERS, default=list(REMOVERS))
-    parser.add_argument("--frames", type=int, help="of each clip, at most (its own length)")
+    parser.add_argument("--frames", type=int, help="frames of each clip, at most")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_FRAMES} frames of most clips")
-    parser.add_argument("--threads", type=int, default=1, help="for OpenCV")
-    parser.add_argument("--save", type=Path, help="folder for the frames that were made")
-    parser.add_argument("--end-to-end", metavar="CHECKPOINT", help="with predicted masks")
-    parser.add_argument("--scenes", type=int, default=3, help="clips, end to end")
+    parser.add_argument("--threads", type=int, default=1, help="the number of OpenCV threads")
+    parser.add_argument("--save", type=Path, help="a folder for the filled frames")
+    parser.add_argument("--end-to-end", metavar="CHECKPOINT", help="score with predicted masks")
+    parser.add_argument("--scenes", type=int, default=3, help="the number of clips, end to end")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="for infer_video, end to end"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options for infer_video, end to end",
     )
     parser.add_argument("--davis", type=Path, metavar="FOLDER", help="in the layout of DAVIS")
     options = parser.parse_args()
@@ -170,7 +181,7 @@ def main() -> None:
 
         end_to_end(options.end_to_end, options.scenes, options.frames or 96, options.set)
     else:
-        hidden_background(options)
+        print_scores(options)
 
 
 if __name__ == "__main__":

@@ -27,28 +27,29 @@ Stage = Callable[[Iterator[MaskedFrame]], Iterator[FilledFrame]]
 def davis(folder: Path, removers: Mapping[str, Callable[[], Stage]], frames: int | None) -> None:
     """Print PSNR and SSIM of whole frames, the mean over all frames of all clips.
 
-    Frames and masks are scaled to 432x240 and masks grown by four steps of a 3x3 cross, as the
-    published evaluations do it; the score is taken of the composite, so what is outside the mask
-    counts as perfect.
+    Frames and masks are resized to 432x240, and masks are dilated by four steps of a 3x3 cross, as
+    in the published evaluations. The composite is scored, so pixels outside the mask are perfect.
     """
-    clips = clips_of(folder)
+    clips = find_clips(folder)
     print(
         f"{'clip':22}{'remover':12}{'PSNR dB':>9}{'SSIM':>9}   {WIDTH}x{HEIGHT}, {len(clips)} clips"
     )
     scores: dict[str, list[tuple[float, float]]] = {name: [] for name in removers}
     for name, (pictures, masks) in clips.items():
-        truths = [scaled(read(path), cv2.INTER_LINEAR) for path in pictures[:frames]]
-        holes = [grown(read_mask(path)) for path in masks[: len(truths)]]
+        truths = [resize_to_protocol(read(path), cv2.INTER_LINEAR) for path in pictures[:frames]]
+        holes = [dilate_mask(read_mask(path)) for path in masks[: len(truths)]]
         for remover, make in removers.items():
-            here = list(scored(truths, holes, make()))
+            here = list(score_frames(truths, holes, make()))
             scores[remover] += here
-            _row(name, remover, here)
+            _print_row(name, remover, here)
     for remover, values in scores.items():
-        _row("all", remover, values)
+        _print_row("all", remover, values)
 
 
-def scored(truths: list[Frame], holes: list[Mask], remover: Stage) -> Iterator[tuple[float, float]]:
-    """Yield PSNR and SSIM of each frame; a frame without a hole says nothing and is left out."""
+def score_frames(
+    truths: list[Frame], holes: list[Mask], remover: Stage
+) -> Iterator[tuple[float, float]]:
+    """Yield PSNR and SSIM of each frame that has a hole."""
     items = []
     for t, (truth, hole) in enumerate(zip(truths, holes, strict=True)):
         shown = truth.copy()
@@ -62,14 +63,14 @@ def scored(truths: list[Frame], holes: list[Mask], remover: Stage) -> Iterator[t
             yield psnr([error]), ssim_window(truth, composite, WINDOW_PX)
 
 
-def clips_of(folder: Path) -> dict[str, tuple[list[Path], list[Path]]]:
-    """Return frames and masks of each clip.
+def find_clips(folder: Path) -> dict[str, tuple[list[Path], list[Path]]]:
+    """Return the frames and masks of each clip.
 
-    Without ``test_masks``, the objects of ``Annotations`` are used, each clip's in the next one:
-    behind its own objects nobody knows the truth.
+    Without ``test_masks``, each clip gets the objects in ``Annotations`` of the next one: the truth
+    behind a clip's own objects is unknown.
 
     Raises:
-        DataRootError: something is missing.
+        DataRootError: A folder or a file is missing.
     """
     frames, masks = folder / "JPEGImages" / "480p", folder / "test_masks"
     names = (
@@ -85,33 +86,33 @@ def clips_of(folder: Path) -> dict[str, tuple[list[Path], list[Path]]]:
         print(f"no {masks}: the objects of each clip are the holes of the one before it")
     clips = {}
     for name in names:
-        pictures, holes = (_pictures(path) for path in (frames / name, source[name]))
+        pictures, holes = (_list_pictures(path) for path in (frames / name, source[name]))
         if not pictures or not holes:
             raise DataRootError(f"{source[name]}: no masks for the clip {name}")
-        # The masks of another clip may be fewer: they go back and forth.
+        # Another clip may have fewer masks, which are then played back and forth.
         cycle = holes + holes[-2:0:-1]
         clips[name] = (pictures, [cycle[t % len(cycle)] for t in range(len(pictures))])
     return clips
 
 
-def scaled(picture: Frame, method: int) -> Frame:
-    """Return a picture of the protocol's size."""
+def resize_to_protocol(picture: Frame, method: int) -> Frame:
+    """Resize a picture to the size of the protocol."""
     return np.asarray(cv2.resize(picture, (WIDTH, HEIGHT), interpolation=method), np.uint8)
 
 
-def grown(mask: Mask) -> Mask:
-    """Return a mask of the protocol's size, grown as the protocol does it."""
-    small = scaled(mask.astype(np.uint8), cv2.INTER_NEAREST)
+def dilate_mask(mask: Mask) -> Mask:
+    """Resize and dilate a mask as the protocol does."""
+    small = resize_to_protocol(mask.astype(np.uint8), cv2.INTER_NEAREST)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     return np.asarray(cv2.dilate(small, cross, iterations=DILATIONS) > 0)
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _list_pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
 
 
-def _row(clip: str, remover: str, scores: list[tuple[float, float]]) -> None:
+def _print_row(clip: str, remover: str, scores: list[tuple[float, float]]) -> None:
     decibel, similarity = np.mean(scores, axis=0) if scores else (np.nan, np.nan)
     print(f"{clip:22}{remover:12}{decibel:9.2f}{similarity:9.4f}", flush=True)

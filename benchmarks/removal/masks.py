@@ -1,17 +1,17 @@
-"""From labels to masks: what is lost by asking the network less, and what the mask stage mends.
+"""From labels to masks: the loss from labelling fewer frames, and the gain of the mask stage.
 
     OUTTAKE_DATA=PATH python -m benchmarks.removal.masks [CHECKPOINT]
         [--only carried vote shadows time]
 
-``carried``: mIoU on the CamVid val drive (15 frames per second) when the network sees every k-th
-frame and optical flow carries its labels to the others; beside it, when they are just held.
+``carried``: mIoU on the CamVid val drive (15 frames per second) when the network labels every k-th
+frame and optical flow propagates the labels to the others, and when the labels are just held.
 ``vote``: an object pasted over ``tennis``; 10% of its masks are missing and the others have random
-gaps. PSNR inside the object if the true background shows wherever the grown mask is.
-``shadows``: precision and recall of cast shadows on ``data=scenes``, outside of a rim around the
-objects that dilation covers anyway; also with a tolerance of two pixels.
+gaps. PSNR inside the object if the true background shows inside the dilated mask.
+``shadows``: precision and recall of cast shadows on ``data=scenes``, outside the rim of the objects
+that dilation covers anyway, and precision with a tolerance of two pixels.
 ``time``: the mask stage at 960x540. Times are processor time per frame, OpenCV in one thread.
-``carried`` and ``time`` take the checkpoint's labels; without one, ``carried`` is left out, and
-``time`` has CamVid's annotations.
+``carried`` and ``time`` use the labels of the checkpoint; without one, ``carried`` is left out, and
+``time`` uses the annotations of CamVid.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def miou(labels: Sequence[LabelMap], truth: Sequence[LabelMap], space: LabelSpac
 
 
 def measure_vote() -> None:
-    """Print how much of an object shows before and after its masks are mended."""
+    """Print how much of an object shows before and after the vote over its masks."""
     folder = data_folder() / "tennis"
     frames = [read(path) for path in sorted((folder / "frames").iterdir())]
     holes = [read_mask(path) for path in sorted((folder / "holes_object").iterdir())]

@@ -1,4 +1,4 @@
-"""Cameras and worlds of every kind, for clips of which the truth is known."""
+"""Cameras and worlds for rendered clips, of which the truth is known."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class PathCamera(Camera):
     """The camera of a scene, on a path of its own.
 
     Args:
-        stage: of the scene.
-        dice: of the scene.
-        speed: how fast it pans, 1 for the scene's own pan, 0 for a tripod.
-        jerk_px: standard deviation of an extra shift in every frame.
+        stage: The layout of the scene.
+        dice: The random numbers of the scene.
+        speed: The speed of the pan, 1 for the pan of the scene itself, 0 for a tripod.
+        jerk_px: The standard deviation of an extra shift in every frame.
     """
 
     def __init__(self, stage: SceneLayout, dice: Rng, speed: float, jerk_px: float) -> None:
         super().__init__(stage, dice)
         self._speed, self._jerk_px = speed, jerk_px
 
-    def at(self, t: int) -> CameraView:
+    def view_at(self, t: int) -> CameraView:
         """Return the view of frame ``t``."""
         view = super().view_at(round(t * self._speed))
         dx, dy = np.random.default_rng(t).normal(0, self._jerk_px * (1 << 16), 2)
@@ -44,11 +44,11 @@ def rendered_street(
     """A rendered street: its objects and their shadows are the hole.
 
     Args:
-        speed: of the camera's pan.
-        jerk_px: how unsteadily it is held.
-        noise: of the sensor, in grey levels.
-        exposure: by which share the brightness swings.
-        clip: which street.
+        speed: The speed of the camera's pan.
+        jerk_px: The unsteadiness of the camera.
+        noise: The noise of the sensor in grey levels.
+        exposure: The share by which the brightness swings.
+        clip: The number of the street.
     """
 
     def shots(frames: int) -> Iterator[Shot]:

@@ -1,4 +1,4 @@
-"""How close a removal comes to the truth."""
+"""Scores of a removal against the truth."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def _similarity(mean_a: Plane, mean_b: Plane, var_a: Plane, var_b: Plane, cov: P
 
 @dataclass(frozen=True)
 class Motion:
-    """How a frame's pixels moved since the frame before.
+    """The motion from the previous frame to a frame.
 
     Attributes:
-        origin: where each pixel was, float32 (H, W, 2) x and y.
-        valid: bool (H, W), False where it was not to be seen.
+        origin: The position of each pixel in the previous frame, x and y, float32 (H, W, 2).
+        valid: False where the pixel was hidden, bool (H, W).
     """
 
     origin: NDArray[np.float32]
@@ -81,10 +81,10 @@ class Motion:
 
 
 def estimate_motion(truths: Sequence[Frame]) -> list[Motion]:
-    """Return the motion to each frame but the first from the one before it.
+    """Return the motion to each frame but the first.
 
-    DIS optical flow (Kroeger et al. 2016) of the true frames; what does not come back to within a
-    pixel when it is followed there and back was hidden.
+    DIS optical flow (Kroeger et al. 2016) of the true frames; pixels that do not come back to
+    within a pixel when they are tracked there and back were hidden.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in truths]
@@ -103,11 +103,11 @@ def estimate_motion(truths: Sequence[Frame]) -> list[Motion]:
 
 
 def warp_error(results: Sequence[Frame], scored: Sequence[Mask], moved: Sequence[Motion]) -> float:
-    """Return how much the fill flickers, in grey levels.
+    """Return the flicker of the fill in grey levels.
 
-    The root of the mean squared difference, over all scored pixels, between a frame and the one
-    before it moved along with the true motion (E_warp of Lai et al. 2018, inside the hole). The
-    truth itself is not at 0: light changes, and noise does.
+    The root of the mean squared difference, over all scored pixels, between a frame and the
+    previous one warped along the true motion (E_warp of Lai et al. 2018, inside the hole). The
+    truth itself does not score 0, because light and noise change.
     """
     total, count = 0.0, 0
     for before, after, mask, motion in zip(results, results[1:], scored[1:], moved, strict=False):

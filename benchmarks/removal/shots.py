@@ -21,10 +21,10 @@ class Shot:
     """One frame of a benchmark.
 
     Attributes:
-        truth: what a perfect removal shows.
-        shown: the frame as the camera saw it.
-        hole: removed and scored.
-        own: removed too, but never scored.
+        truth: The result of a perfect removal.
+        shown: The frame as the camera saw it.
+        hole: The pixels that are removed and scored.
+        own: The pixels that are removed too, but never scored.
     """
 
     truth: Frame
@@ -33,7 +33,7 @@ class Shot:
     own: Mask
 
     def masked(self, index: int) -> MaskedFrame:
-        """Return the frame as a remover gets it."""
+        """Return the frame with its hole, as input of a remover."""
         mask = self.hole | self.own
         image = self.shown.copy()
         image[mask] = HIDDEN
@@ -50,12 +50,12 @@ Shots = Callable[[int], Iterator[Shot]]
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip, and how long it has to be to show what it is there for.
+    """A clip, and the length that it needs.
 
     Attributes:
-        shots: makes its first frames.
-        frames: how many.
-        whole: it means nothing if it is cut short.
+        shots: A function that yields the first frames.
+        frames: The number of frames.
+        whole: True if the clip is meaningless when it is cut short.
     """
 
     shots: Shots

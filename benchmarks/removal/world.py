@@ -66,11 +66,11 @@ class Street:
     """A world that any camera can film.
 
     Args:
-        height: of the frames.
-        width: of the frames.
-        seed: which street.
-        cards: how many things stand in every ten metres.
-        faces_wall: the cards face the walls' side, for a camera that looks there.
+        height: The height of the frames.
+        width: The width of the frames.
+        seed: The number of the street.
+        cards: The number of things that stand in every ten metres.
+        faces_wall: True if the cards face the walls, for a camera that looks there.
     """
 
     def __init__(

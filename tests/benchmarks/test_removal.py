@@ -182,21 +182,21 @@ def test_the_davis_protocol_runs_on_a_folder(bench, davis_folder, monkeypatch, c
 
 
 def test_davis_masks_are_taken_from_the_next_clip_and_grow(bench, davis_folder):
-    clips = bench.davis.clips_of(davis_folder)
+    clips = bench.davis.find_clips(davis_folder)
     assert [path.parent.name for path in clips["bear"][1]] == ["camel"] * 3
     assert [path.name for path in clips["bear"][1]] == ["00000.png", "00001.png", "00000.png"]
     one = np.zeros((240, 432), bool)
     one[100, 100] = True
-    grown = bench.davis.grown(one)
+    grown = bench.davis.dilate_mask(one)
     assert grown.sum() == 41 and grown[96, 100] and not grown[97, 102]
     (davis_folder / "test_masks" / "bear").mkdir(parents=True)
     with pytest.raises(DataRootError, match="no masks for the clip bear"):
-        bench.davis.clips_of(davis_folder)
+        bench.davis.find_clips(davis_folder)
 
 
 def test_a_folder_without_clips_is_named(bench, tmp_path):
     with pytest.raises(DataRootError, match="JPEGImages"):
-        bench.davis.clips_of(tmp_path)
+        bench.davis.find_clips(tmp_path)
 
 
 def test_the_table_has_a_row_for_each_clip_and_remover(bench, monkeypatch, capsys):
@@ -207,4 +207,5 @@ def test_the_table_has_a_row_for_each_clip_and_remover(bench, monkeypatch, capsy
     ]
     values = {line[1]: line[2:] for line in lines[2:]}
     assert float(values["clean_plate"][0]) > float(values["telea"][0]) + 5
-    assert values["clean_plate"][3].endswith("%") and values["telea"][3] == "-"
+    assert values["clean_plate"][3].endswith("%") and values["telea"][3] == "100.0%"
+    assert values["homography"][3] == "-"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outtake.motion.homography import CameraView, fit_homography, invert_homography, scale_points
+from outtake.motion.homography import TrackedView, fit_homography, invert_homography, scale_points
 from outtake.motion.warp import project_points
 
 TRUE = np.array([[1.02, 0.03, 5], [-0.02, 0.98, -3], [1e-4, -5e-5, 1]])
@@ -13,9 +13,9 @@ def points(count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 200, (count, 2)).astype(np.float32)
 
 
-def view(ids: range, shift: float = 0.0) -> CameraView:
+def view(ids: range, shift: float = 0.0) -> TrackedView:
     to_first_frame = np.array([[1, 0, shift], [0, 1, 0], [0, 0, 1]], np.float64)
-    return CameraView(
+    return TrackedView(
         0, np.array(ids), points(60)[ids.start : ids.stop] - (shift, 0), to_first_frame
     )
 

@@ -13,7 +13,7 @@ MIN_SHARED_POINTS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class CameraView:
+class TrackedView:
     """The camera at one frame.
 
     Attributes:
@@ -28,7 +28,7 @@ class CameraView:
     points: NDArray[np.float32]
     to_first_frame: Homography
 
-    def shared_points(self, other: CameraView) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def shared_points(self, other: TrackedView) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the positions, here and in ``other``, of points in both, float32 (n, 2) each."""
         if not len(other.ids):
             return self.points[:0], other.points
@@ -36,7 +36,7 @@ class CameraView:
         here = other.ids[place] == self.ids
         return self.points[here], other.points[place[here]]
 
-    def homography_to(self, other: CameraView) -> Homography:
+    def homography_to(self, other: TrackedView) -> Homography:
         """Return the homography from this frame to another frame of the same shot.
 
         It is fitted to the points in both; if they are too few, it is chained over the frames in

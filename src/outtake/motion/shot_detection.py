@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.motion.homography import MIN_SHARED_POINTS, CameraView, invert_homography, scale_points
+from outtake.motion.homography import (
+    MIN_SHARED_POINTS,
+    TrackedView,
+    invert_homography,
+    scale_points,
+)
 
 # After a cut, a smaller share of the tracked points survives...
 _CUT_SURVIVAL = 0.35
@@ -32,12 +37,14 @@ class ShotDetector:
     def __init__(self) -> None:
         self._grey: NDArray[np.uint8] | None = None
         self._histogram: NDArray[np.float32] | None = None
-        self._recent_views: deque[tuple[NDArray[np.uint8], CameraView]] = deque(
+        self._recent_views: deque[tuple[NDArray[np.uint8], TrackedView]] = deque(
             maxlen=_DISSOLVE_FRAMES
         )
         self._fading = False
 
-    def remember(self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: CameraView) -> None:
+    def remember(
+        self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: TrackedView
+    ) -> None:
         """Remember a frame, reduced as the tracker does it, and its camera."""
         if self._recent_views and self._recent_views[-1][1].shot != view.shot:
             self._recent_views.clear()
@@ -73,7 +80,7 @@ class ShotDetector:
         return lost
 
     def is_dissolve(
-        self, view: CameraView, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
+        self, view: TrackedView, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
     ) -> bool:
         """Return True if points of some frames ago are gone, though they should be in sight."""
         before, past = self._recent_views[0]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import CameraView, fit_homography, scale_points
+from outtake.motion.homography import TrackedView, fit_homography, scale_points
 from outtake.motion.shot_detection import ShotDetector
 
 _MAX_POINTS = 360
@@ -30,12 +30,12 @@ class CameraTracker:
     def __init__(self, max_width_px: int = 640) -> None:
         self._max_width_px = max_width_px
         self._grey: NDArray[np.uint8] | None = None
-        self._view: CameraView | None = None
+        self._view: TrackedView | None = None
         self._shape: tuple[int, ...] = ()
         self._next_id = 0
         self._shot_detector = ShotDetector()
 
-    def update(self, image: Frame, mask: Mask, is_consecutive: bool = True) -> CameraView:
+    def update(self, image: Frame, mask: Mask, is_consecutive: bool = True) -> TrackedView:
         """Track into the next frame, without its masked pixels.
 
         A frame that is not consecutive begins a shot.
@@ -56,7 +56,7 @@ class CameraTracker:
         grey: NDArray[np.uint8],
         known: NDArray[np.uint8],
         scale: float,
-    ) -> CameraView:
+    ) -> TrackedView:
         before = self._view
         if before is None or self._grey is None or shape != self._shape:
             return _start_shot(before)
@@ -71,14 +71,14 @@ class CameraTracker:
         points = scale_points(end[good], 1 / scale)
         step = fit_homography(points, before.points[good])
         chained = before.to_first_frame if step is None else before.to_first_frame @ step
-        view = CameraView(before.shot, before.ids[good], points, chained)
+        view = TrackedView(before.shot, before.ids[good], points, chained)
         if self._shot_detector.is_dissolve(view, shape, grey, scale):
             return _start_shot(before)
         return view
 
     def _add_points(
-        self, view: CameraView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
-    ) -> CameraView:
+        self, view: TrackedView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
+    ) -> TrackedView:
         missing = _MAX_POINTS - len(view.ids)
         if missing < _MAX_POINTS // 5 or min(grey.shape) < 16:
             return view
@@ -92,7 +92,7 @@ class CameraTracker:
         points = scale_points(found.reshape(-1, 2), 1 / scale)
         ids = np.arange(self._next_id, self._next_id + len(points))
         self._next_id += len(points)
-        return CameraView(
+        return TrackedView(
             view.shot,
             np.concatenate((view.ids, ids)),
             np.concatenate((view.points, points)),
@@ -100,9 +100,9 @@ class CameraTracker:
         )
 
 
-def _start_shot(before: CameraView | None) -> CameraView:
+def _start_shot(before: TrackedView | None) -> TrackedView:
     shot = 0 if before is None else before.shot + 1
-    return CameraView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
+    return TrackedView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
 
 
 def prepare_tracking_image(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import Frame, Mask
 from outtake.motion.feature_matching import FrameFeatures, show_same_place
-from outtake.motion.homography import CameraView, Homography, invert_homography
+from outtake.motion.homography import Homography, TrackedView, invert_homography
 from outtake.motion.tracking import CameraTracker
 from outtake.removal.clean_plate.memory_budget import KEYFRAME_STEP, MemoryBudget
 from outtake.removal.clean_plate.tiles import compute_clearance
@@ -50,7 +50,7 @@ class BufferedFrame:
     mask: Mask
     known: NDArray[np.uint8]
     clearance: NDArray[np.uint8]
-    view: CameraView
+    view: TrackedView
     scene: int
     homographies_back: Mapping[int, Homography]
     features: FrameFeatures
@@ -121,7 +121,7 @@ class FrameBuffer:
     def __init__(self, reach_frames: int, max_bytes: int) -> None:
         self._reach_frames, self._max_bytes = reach_frames, max_bytes
         self._tracker = CameraTracker()
-        self._views: dict[int, CameraView] = {}
+        self._views: dict[int, TrackedView] = {}
         self._past_frames: list[BufferedFrame] = []
         self._keyframes: list[BufferedFrame] = []
         self._newest: BufferedFrame | None = None
