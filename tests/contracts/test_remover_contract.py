@@ -3,19 +3,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.core.errors import ConfigError
-from outtake.core.frames import LabelledFrame, MaskedFrame
-from outtake.core.labels import LabelSpace
-from outtake.core.types import TimedFrame
+from outtake.core.frames import MaskedFrame
 from outtake.drawing.label_pictures import save_png
 from outtake.removal.alpha import Alpha
 from outtake.removal.effects import Blur, Pixelate, Solid
@@ -24,10 +20,9 @@ from outtake.removal.protocol import Context, Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.removal.views import Overlay
 from tests.removal import networks
+from tests.removal.frames import TIME_BASE, masked, masks, picture
 
-SPACE = LabelSpace.from_names(("road", "car", "person"))
 REMOVERS = sorted(file.stem for file in (CONF_DIR / "remover").glob("*.yaml"))
-TIME_BASE = Fraction(1, 12800)
 
 
 @pytest.fixture(scope="session")
@@ -49,58 +44,23 @@ def build(tmp_path_factory) -> Callable[[str], Remover]:
     return lambda name: instantiate(described(name))
 
 
-def picture(height: int, width: int) -> np.ndarray:
-    noise = np.random.default_rng(height * width).integers(0, 255, (8, 8, 3), np.uint8)
-    return np.ascontiguousarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC))
-
-
-def masked(
-    image: np.ndarray,
-    mask: np.ndarray,
-    pts: int = 7,
-    *,
-    deep: bool = False,
-    number: int | None = None,
-    wanted: bool = True,
-) -> MaskedFrame:
-    finer = image.astype(np.uint16) * 256 + 77 if deep else None
-    frame = TimedFrame(image, pts, TIME_BASE, finer)
-    labelled = LabelledFrame(frame, mask.astype(np.uint8), SPACE)
-    return MaskedFrame(frame, mask, labelled, number, wanted)
-
-
-def masks(height: int, width: int) -> dict[str, np.ndarray]:
-    some = np.zeros((height, width), bool)
-    some[height // 4 : height // 2, width // 3 : width // 2] = True
-    corner = np.zeros((height, width), bool)
-    corner[:3, -4:] = True
-    corner[-1:, :1] = True
-    scattered = np.random.default_rng(3).random((height, width)) < 0.1
-    return {
-        "empty": np.zeros((height, width), bool),
-        "full": np.ones((height, width), bool),
-        "region": some,
-        "corners": corner,
-        "scattered": scattered,
-        "all but one": ~(np.arange(height * width).reshape(height, width) == width + 1),
-    }
-
-
 def shape(remover: Remover, name: str, height: int, width: int) -> tuple[int, int, int]:
     return (height, 2 * width + 2 if name == "side_by_side" else width, remover.channels)
 
 
 @pytest.mark.parametrize(
-    ("size", "deep"),
+    ("size", "high_bit_depth"),
     [((48, 64), False), ((47, 61), False), ((5, 3), False), ((47, 61), True)],
-    ids=["even", "odd", "tiny", "deep"],
+    ids=["even", "odd", "tiny", "16 bits"],
 )
 @pytest.mark.parametrize("kind", masks(8, 8))
 @pytest.mark.parametrize("name", REMOVERS)
-def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
+def test_a_remover_keeps_the_contract(name, kind, size, high_bit_depth, build):
     remover = build(name)
     mask = masks(*size)[kind]
-    inputs = [masked(picture(*size), mask, pts, deep=deep) for pts in (0, 100, 333)]
+    inputs = [
+        masked(picture(*size), mask, pts, high_bit_depth=high_bit_depth) for pts in (0, 100, 333)
+    ]
     before = [(item.frame.image.copy(), item.mask.copy()) for item in inputs]
     results = list(remover(iter(inputs)))
     frames = [filled.frame for filled in results]
@@ -109,27 +69,27 @@ def test_a_remover_keeps_the_contract(name, kind, size, deep, build):
     assert [(frame.pts, frame.time_base) for frame in frames] == [
         (pts, TIME_BASE) for pts in (0, 100, 333)
     ]
-    for frame, item, (image, hole) in zip(frames, inputs, before, strict=True):
+    for frame, item, (given, hole) in zip(frames, inputs, before, strict=True):
         assert frame.image.shape == shape(remover, name, *size)
         assert frame.image.dtype == np.uint8
-        assert np.array_equal(item.frame.image, image) and np.array_equal(item.mask, hole)
+        assert np.array_equal(item.frame.image, given) and np.array_equal(item.mask, hole)
         assert not np.shares_memory(frame.image, item.frame.image)
         if frame.image16 is not None:
             assert frame.image16.shape == frame.image.shape and frame.image16.dtype == np.uint16
             assert not np.shares_memory(frame.image16, item.frame.image16)
         if remover.keeps_outside:
-            assert np.array_equal(frame.image[~hole][:, :3], image[~hole])
+            assert np.array_equal(frame.image[~hole][:, :3], given[~hole])
             assert (frame.image[~hole][:, 3:] == 255).all()
-            if deep and remover.channels == 3:
+            if high_bit_depth and remover.channels == 3:
                 assert np.array_equal(frame.image16[~hole], item.frame.image16[~hole])
 
 
 @pytest.mark.parametrize("name", REMOVERS)
-def test_frames_that_are_not_wanted_come_out_in_their_place(name, build):
+def test_context_frames_come_out_in_their_place(name, build):
     remover = build(name)
     numbers = [0, 16, 29, 30, 31, 32, 33]
     clip = [
-        masked(picture(24, 32), masks(24, 32)["region"], 512 * n, number=n, wanted=30 <= n < 32)
+        masked(picture(24, 32), masks(24, 32)["region"], 512 * n, number=n, is_output=30 <= n < 32)
         for n in numbers
     ]
     results = list(remover(iter(clip)))
@@ -236,29 +196,6 @@ def test_what_was_masked_is_gone(name, build):
     assert left.std() < 0.4 * image[mask].std()
 
 
-def test_inpaint_continues_the_surroundings():
-    ramp = np.repeat(np.linspace(0, 250, 80).astype(np.uint8)[None, :, None], 60, 0).repeat(3, 2)
-    mask = masks(60, 80)["region"]
-    for method in ("telea", "ns"):
-        filled = next(Inpaint(method)([masked(np.where(mask[..., None], 255, ramp), mask)]))
-        assert np.abs(filled.frame.image[mask].astype(int) - ramp[mask]).mean() < 8
-
-
-def test_filling_regions_one_by_one_is_like_filling_them_at_once():
-    image = picture(90, 120)
-    mask = np.zeros((90, 120), bool)
-    mask[10:25, 10:30] = mask[50:70, 70:100] = mask[:4, 60:66] = True
-    bgr = cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
-    filled = Inpaint("telea", 3).fill(image, mask)
-    assert np.abs(filled.astype(int) - bgr).max() <= 2
-
-
-def test_the_overlay_needs_labels():
-    frame = TimedFrame(picture(10, 10), 0, TIME_BASE)
-    with pytest.raises(ConfigError, match="needs labels"):
-        next(Overlay()([MaskedFrame(frame, np.zeros((10, 10), bool))]))
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -273,6 +210,6 @@ def test_the_overlay_needs_labels():
         lambda: SideBySide(Solid(), -1),
     ],
 )
-def test_options_that_can_not_work_are_refused(make):
+def test_options_that_cannot_work_are_refused(make):
     with pytest.raises(ConfigError, match="remover"):
         make()

@@ -6,81 +6,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, FillStatistics, MaskedFrame
+from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.contact_sheet import ContactSheet
-from outtake.removal.provenance import ORIGIN_COLOURS, provenance_frame
+from tests.removal.frames import filled_frame
 
 
-def filled(height: int = 120, width: int = 200) -> tuple[TimedFrame, FillStatistics]:
-    origin = np.zeros((height, width), np.uint8)
-    for row, where in enumerate((OBSERVED, PROPAGATED, SYNTHESISED)):
-        origin[10 + 20 * row : 30 + 20 * row, 50:150] = where
-    image = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
-    deep = image.astype(np.uint16) * 257
-    frame = TimedFrame(image, 9, Fraction(1, 30), deep)
-    return frame, FillStatistics(0.5, 0.3, 0.2, origin=origin)
-
-
-def nearest(colours: np.ndarray) -> int:
-    """The origin whose colour is most like the mean hue of some pixels."""
-    tint = colours.reshape(-1, 3).mean(axis=0)
-    tint = tint - tint.mean()
-    likeness = {w: np.dot(tint, np.array(c) - np.mean(c)) for w, c in ORIGIN_COLOURS.items()}
-    return max(likeness, key=likeness.__getitem__)
-
-
-def test_each_origin_has_its_colour_and_the_rest_none():
-    frame, facts = filled()
-    shown = provenance_frame(frame, facts)
-    assert (shown.pts, shown.time_base, shown.image16) == (9, Fraction(1, 30), None)
-    for where in (OBSERVED, PROPAGATED, SYNTHESISED):
-        assert nearest(shown.image[facts.origin == where]) == where
-    outside = shown.image[:60][facts.origin[:60] == 0].astype(int)
-    assert (outside.max(axis=1) == outside.min(axis=1)).all()
-    assert (frame.image == filled()[0].image).all()
-
-
-@pytest.mark.parametrize("size", [(240, 432), (1080, 1920), (90, 60), (8, 8)])
-def test_the_key_names_shares_at_any_size(size):
-    frame = TimedFrame(np.full((*size, 3), 120, np.uint8), 0, Fraction(1, 25))
-    some, other = (provenance_frame(frame, FillStatistics(a, 0, 1 - a)).image for a in (0.2, 0.8))
-    assert some.shape == (*size, 3)
-    if min(size) > 50:
-        assert not np.array_equal(some, other), "the shares are written into the picture"
-        assert some.max() == 255
-    if min(size) > 200:
-        assert (some[: size[0] // 3] == some[0, 0]).all(), "the key stays in its corner"
-
-
-def test_before_and_after_side_by_side_is_painted_on_its_right():
-    frame, facts = filled()
-    wide = TimedFrame(np.concatenate([frame.image, frame.image], axis=1), 0, frame.time_base)
-    shown = provenance_frame(wide, facts).image
-    left, right = shown[:60, :200].astype(int), shown[:60, 200:]
-    assert (left.max(axis=2) == left.min(axis=2)).all()
-    assert nearest(right[facts.origin[:60] == SYNTHESISED]) == SYNTHESISED
-
-
-def test_transparent_frames_can_be_shown():
-    frame, facts = filled()
-    four = TimedFrame(np.dstack([frame.image, frame.image[..., :1]]), 0, frame.time_base)
-    assert np.array_equal(provenance_frame(four, facts).image, provenance_frame(frame, facts).image)
-
-
-def preview(frames: int, rows: int, facts: bool = True, size=(120, 200)) -> ContactSheet:
+def preview(frames: int, rows: int, with_statistics: bool = True, size=(120, 200)) -> ContactSheet:
     made = ContactSheet(rows)
     for t in range(frames):
-        frame, told = filled(*size)
+        frame, known = filled_frame(*size)
         level = np.full_like(frame.image, 5 * t % 256)
-        before = MaskedFrame(TimedFrame(level, t, Fraction(1, 10)), told.origin > 0)
-        made.add(before, TimedFrame(level, t, Fraction(1, 10)), told if facts else None)
+        before = MaskedFrame(TimedFrame(level, t, Fraction(1, 10)), known.origin > 0)
+        made.add(before, TimedFrame(level, t, Fraction(1, 10)), known if with_statistics else None)
     return made
 
 
 @pytest.mark.parametrize("frames", [1, 3, 5, 11, 40])
 def test_a_preview_shows_evenly_spaced_frames(frames):
-    sheet = preview(frames, rows=4, facts=False).render(cell_width_px=100)
+    sheet = preview(frames, rows=4, with_statistics=False).render(cell_width_px=100)
     # Three cells of 100 pixels, ten between them, and as many rows as there is to show.
     row_px = 60 + 10
     assert (sheet.shape[0] - 46 - 10 - 10) // row_px in (min(frames, 4), min(frames, 4) - 1)
@@ -91,17 +35,19 @@ def test_a_preview_shows_evenly_spaced_frames(frames):
 
 
 def test_a_preview_knows_where_a_fill_comes_from_if_the_remover_does():
-    plain, known = (preview(3, 3, facts).render() for facts in (False, True))
+    plain, known = (preview(3, 3, known_origin).render() for known_origin in (False, True))
     assert known.shape[1] == plain.shape[1] + 330
 
 
 @pytest.mark.parametrize("size", [(120, 150), (270, 480)], ids=["narrow", "wider than a cell"])
 def test_a_pair_of_pictures_shows_its_origin_on_the_right(size):
-    frame, facts = filled(*size)
+    frame, statistics = filled_frame(*size)
     height, width = size
     wide = np.full((height, 2 * width + 2, 3), 90, np.uint8)
     made = ContactSheet(1)
-    made.add(MaskedFrame(frame, facts.origin > 0), TimedFrame(wide, 0, frame.time_base), facts)
+    made.add(
+        MaskedFrame(frame, statistics.origin > 0), TimedFrame(wide, 0, frame.time_base), statistics
+    )
     [(_, (*_, after, shown))] = made._kept
     assert shown.shape == after.shape
     coloured = np.ptp(shown.astype(int), axis=2) > 30
@@ -110,7 +56,7 @@ def test_a_pair_of_pictures_shows_its_origin_on_the_right(size):
 
 
 def test_a_preview_shows_through_what_is_transparent():
-    frame, _ = filled()
+    frame, _ = filled_frame()
     hole = np.zeros((120, 200), bool)
     hole[30:90, 50:150] = True
     cut_out = np.dstack([frame.image, np.where(hole, 0, 255).astype(np.uint8)])

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError, UnknownClassError
+from outtake.core.labels import LabelSpace, distinct_colours
+
+
+def test_the_position_of_a_name_is_its_id():
+    space = LabelSpace.from_names(("road", "car", "person"))
+    assert space.ids(["person", "road"]) == (2, 0)
+
+
+def test_an_unknown_name_suggests_the_nearest_and_lists_all():
+    with pytest.raises(UnknownClassError, match=r"did you mean 'car'.* road, car"):
+        LabelSpace.from_names(("road", "car")).ids(["cart"])
+
+
+def test_fixed_colours_differ_and_none_is_black():
+    colours = distinct_colours(254)
+    assert len(set(colours)) == 254 and (0, 0, 0) not in colours
+
+
+def test_the_palette_is_black_where_there_is_no_class():
+    palette = LabelSpace.from_names(("a", "b"), [(1, 2, 3), (4, 5, 6)]).palette()
+    assert palette.shape == (256, 3) and palette.dtype == np.uint8
+    assert palette[:2].tolist() == [[1, 2, 3], [4, 5, 6]] and not palette[2:].any()
+
+
+def test_plain_containers_bring_it_back():
+    space = LabelSpace.from_names(("a", "b"))
+    assert LabelSpace.from_dict(space.to_dict()) == space
+
+
+@pytest.mark.parametrize(
+    ("names", "colours"),
+    [
+        (("a",), None),
+        (("a", "a"), None),
+        (("a", "b"), [(0, 0, 0)]),
+        ([str(n) for n in range(256)], None),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(names, colours):
+    with pytest.raises(ConfigError):
+        LabelSpace.from_names(names, colours)

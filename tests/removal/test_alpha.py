@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+
+from outtake.removal.alpha import Alpha
+from outtake.removal.side_by_side import SideBySide
+from tests.removal.frames import filled_frames, masked_frame
+
+
+def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
+    item = masked_frame(0)
+    (out,) = filled_frames(Alpha(), [item])
+    assert out.image.shape == (40, 64, 4)
+    assert np.array_equal(out.image[..., :3], item.frame.image)
+    assert np.array_equal(out.image[..., 3] == 0, item.mask)
+    assert np.array_equal(out.image[..., 3] == 255, ~item.mask)
+
+
+def test_alpha_keeps_deep_colour():
+    item = masked_frame(0, high_bit_depth=True)
+    (out,) = filled_frames(Alpha(soft_edge=0.1), [item])
+    assert out.image16.dtype == np.uint16 and out.image16.shape == (40, 64, 4)
+    assert np.array_equal(out.image16[..., :3], item.frame.image16)
+    assert np.array_equal(out.image16[..., 3], out.image[..., 3] * np.uint16(257))
+    (out,) = filled_frames(SideBySide(Alpha(), divider_px=2), [item])
+    right = out.image16[:, 66:]
+    assert np.array_equal(right[~item.mask], item.frame.image16[~item.mask])
+    assert set(np.unique(right[item.mask])) == {204 * 257, 65535}
+
+
+def test_the_soft_edge_of_alpha_lies_inside_the_mask():
+    item = masked_frame(0)
+    (out,) = filled_frames(Alpha(soft_edge=0.1), [item])
+    alpha = out.image[20, :, 3].astype(int)
+    assert (alpha[:20] == 255).all() and alpha[35] == 0
+    assert 255 > alpha[20] > alpha[21] > alpha[22] > 0
