@@ -1,0 +1,130 @@
+"""The programs as a user starts them: from a checkout, and installed from a wheel anywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from outtake.config.compose import CONF_DIR
+from outtake.programs.entry_points import PROGRAMS
+
+ROOT = CONF_DIR.parent
+
+
+def call(
+    *command: object, cwd: Path, path: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with only ``path`` or this checkout's source to import from."""
+    environment = os.environ | {"PYTHONPATH": str(path or ROOT / "src")} | variables
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=cwd,
+        env=environment,
+    )
+
+
+def outtake(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return call(sys.executable, "-m", "outtake.programs", *arguments, cwd=cwd, **variables)
+
+
+def test_the_command_lists_its_programs_and_names_the_nearest(tmp_path: Path) -> None:
+    listed = outtake("--help", cwd=tmp_path).stdout
+    assert all(f"  {name} " in listed for name in PROGRAMS)
+    refused = outtake("trian", cwd=tmp_path)
+    assert refused.returncode == 2 and "did you mean train?" in refused.stderr
+
+
+def test_every_program_has_a_script_in_the_root() -> None:
+    for name in PROGRAMS:
+        text = (ROOT / f"{name.replace('-', '_')}.py").read_text()
+        assert f"run_{name.replace('-', '_')}()" in text
+        assert name == "compare" or "@hydra.main" in text, "tab completion looks for it"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("outtake ev", "evaluate"),
+        ("outtake train optimizer=", "optimizer=adamw optimizer=sgd"),
+        ("outtake export licen", "licence="),
+    ],
+)
+def test_tab_completes_programs_groups_options_and_keys(
+    typed: str, offered: str, tmp_path: Path
+) -> None:
+    line = {"COMP_LINE": typed, "COMP_POINT": str(len(typed))}
+    done = outtake("-sc", "query=bash", cwd=tmp_path, **line)
+    assert done.stdout.split() == offered.split(), done.stderr
+
+
+def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
+    listed = outtake("train", "--help", cwd=tmp_path).stdout
+    assert "  optimizer  adamw, sgd" in listed and "  data " in listed
+    assert not any(f"\n  {group} " in listed for group in ("remover", "backend", "sweep", "hydra"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("optimzer.lr=1", "did you mean optimizer.lr?"),
+        ("lr=1", "did you mean optimizer.lr?"),
+        ("+data.batchsize=2", "did you mean data.batch_size?"),
+        ("+sheduler=null", "did you mean scheduler?"),
+        ("modle=unet", "did you mean model?"),
+        ("model=unnet", "did you mean unet?"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_the_nearest(
+    override: str, said: str, tmp_path: Path
+) -> None:
+    done = outtake("train", override, cwd=tmp_path)
+    assert done.returncode == 2 and said in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel of this checkout was installed."""
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling is not installed")
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-index"]
+    build = [*pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", folder, ROOT]
+    made = call(*build, cwd=folder)
+    assert made.returncode == 0, made.stderr
+    (wheel,) = folder.glob("*.whl")
+    put = call(*pip, "install", *offline, "--target", folder / "site", wheel, cwd=folder)
+    assert put.returncode == 0, put.stderr
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_a_wheel_trains_and_cleans_a_video_in_an_empty_folder(
+    installed: Path, runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    program = installed / "bin" / "outtake"
+    own = tmp_path / "conf" / "experiment"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("# @package _global_\ntrainer:\n  max_epochs: 1\nseed: 7\n")
+    given = ["--config-dir", "conf", *runs.options(pairs), "experiment=mine", "name=first"]
+    trained = call(program, "train", *given, cwd=tmp_path, path=installed)
+    assert trained.returncode == 0, trained.stderr
+    run = tmp_path / "runs" / "first"
+    assert "seed: 7" in (run / "config.yaml").read_text()
+    frames = pairs / "val" / "images"
+    job = [f"checkpoint={run}", f"input={frames}", "output=out.mkv", "remove=[thing]"]
+    cleaned = call(program, "infer-video", *job, "remover=solid", cwd=tmp_path, path=installed)
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert (tmp_path / "out.mkv").is_file()
+    page = call(program, "compare", "runs/first", cwd=tmp_path, path=installed)
+    assert page.returncode == 0 and (tmp_path / "compare.html").is_file(), page.stderr
