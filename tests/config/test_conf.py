@@ -135,7 +135,8 @@ def test_every_augmentation_runs(option: str) -> None:
 @every("loss")
 def test_every_loss_is_built(option: str) -> None:
     labels = LabelSpace.from_names(["road", "car"])
-    loss = build_loss(compose("train", [f"loss={option}"]).loss, labels)
+    given = ["loss._target_=torch.nn.CrossEntropyLoss"] if option == "custom" else []
+    loss = build_loss(compose("train", [f"loss={option}", *given]).loss, labels)
     assert loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long)) > 0
 
 

@@ -101,6 +101,13 @@ def test_what_the_config_says_wins_over_what_the_data_says() -> None:
     assert loss.loss.ignore_index == 1 and loss.loss.label_smoothing == 0.1
 
 
+def test_a_custom_loss_is_named_on_the_command_line() -> None:
+    given = ["loss=custom", "loss._target_=torch.nn.CrossEntropyLoss", "+loss.label_smoothing=0.1"]
+    loss = build_loss(compose("train", given).loss, LABELS)
+    assert isinstance(loss, LibraryLoss) and isinstance(loss.loss, nn.CrossEntropyLoss)
+    assert loss.loss.label_smoothing == 0.1
+
+
 @pytest.mark.parametrize(
     "option", ["cross_entropy_dice", "focal", "lovasz", "tversky", "ohem", "weighted_sum"]
 )
