@@ -7,8 +7,8 @@ const view = {
   sort: { key: "score", descending: true }, checked: { runs: null, groups: null },
 };
 const COLUMNS = [
-  { key: "score", label: "mIoU", digits: 4, title: `best ${DATA.objective}` },
-  { key: "accuracy", label: "pixel accuracy", digits: 4, title: "on val, at the best validation" },
+  { key: "score", label: DATA.objective_title, digits: 4, title: `best ${DATA.objective}` },
+  ...DATA.scores.map(({ key, title }) => ({ key, label: title, digits: 4, title: "on val, at the best validation" })),
   { key: "loss", label: "val loss", digits: 4, title: "at the best validation" },
   { key: "forward", label: "forward ms", digits: 1, title: "one image through the network, milliseconds, median" },
   { key: "parameters", label: "parameters, M", digits: 2, scale: 1e-6, title: "millions" },
@@ -16,7 +16,7 @@ const COLUMNS = [
   { key: "minutes", label: "minutes", digits: 1, title: "wall time of training" },
   { key: "rate", label: "samples/s", digits: 1, title: "of training" },
   ...DATA.evaluations.map((name) => ({
-    key: `evaluation ${name}`, label: `mIoU ${name}`, digits: 4, title: `evaluate.py on ${name}`,
+    key: `evaluation ${name}`, label: `${DATA.objective_title} ${name}`, digits: 4, title: `evaluate.py on ${name}`,
   })),
 ].map((column) => ({ ...column, kind: "number" }));
 // What does not scatter with the seed.
@@ -211,7 +211,7 @@ function drawFront(target) {
       type: "data", array: there.map((row) => own(row.spread, "score") || 0), thickness: 1.2, width: 3,
       color: colourOf("faint"),
     } : { visible: false },
-    hovertemplate: "%{text}<br>mIoU %{y:.4f}<br>%{x:.2f} ms<extra></extra>",
+    hovertemplate: `%{text}<br>${plain(DATA.objective_title)} %{y:.4f}<br>%{x:.2f} ms<extra></extra>`,
   }];
   draw(target, traces, {
     xaxis: axis("forward time of one image, ms (median)", { rangemode: "tozero" }),
@@ -222,7 +222,7 @@ function drawFront(target) {
 function frontSection() {
   const devices = Object.keys(DATA.fronts.runs);
   if (!devices.length) {
-    return make("section", {}, make("div", { class: "bar" }, make("h2", {}, "mIoU against forward time")),
+    return make("section", {}, make("div", { class: "bar" }, make("h2", {}, `${DATA.objective_title} against forward time`)),
       make("p", { class: "hint" }, "No run has a measured forward time: summary.json and evaluation/ hold no forward_ms."));
   }
   view.device = devices[0];
@@ -230,7 +230,7 @@ function frontSection() {
   const chosen = select("on", devices.map((name) => [name, shorten(name, 60)]), (device) => {
     view.device = device; redraw();
   });
-  return plot("mIoU against forward time", drawFront, [chosen],
+  return plot(`${DATA.objective_title} against forward time`, drawFront, [chosen],
     "Up and to the left is better. The dotted line is the Pareto front: no run is both faster and better."
     + (missing ? ` ${missing} of ${DATA.runs.length} runs have no measured time.` : ""));
 }
@@ -271,8 +271,8 @@ function gallerySection() {
     truth.src = scene.truth;
     over.src = left.picture.prediction;
     under.src = right.picture.prediction;
-    ends[0].textContent = `\u25c0 ${left.name}, mIoU ${fixed(own(left.values, "score"), 4)}`;
-    ends[1].textContent = `${right.name}, mIoU ${fixed(own(right.values, "score"), 4)} \u25b6`;
+    ends[0].textContent = `\u25c0 ${left.name}, ${DATA.objective_title} ${fixed(own(left.values, "score"), 4)}`;
+    ends[1].textContent = `${right.name}, ${DATA.objective_title} ${fixed(own(right.values, "score"), 4)} \u25b6`;
     note.textContent = left.picture.scene === right.picture.scene ? ""
       : "These two runs were not validated on the same images.";
   }

@@ -1,47 +1,56 @@
-"""What runs were told to do: flat settings, where they differ, and who differs by seed alone."""
+"""The settings of runs: flat, where they differ, and which runs differ by their seed alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from outtake.core.trees import flatten
+
 MAX_SETTINGS = 5_000
-# What names a run or a place and has no part in what it does.
+# What names a run or a place does not change what the run does.
 _IDENTITY_KEYS = ("name", "seed", "resume", "paths", "hydra", "logger", "experiment")
-_MISSING = None
+_MAX_LIST_DEPTH, _MAX_LIST_ITEMS = 8, 200
+_MAX_CHARS = 300
+# A reference to another key. What asks the environment stays as it is written.
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.-]*)\}")
+_MAX_REFERENCES = 20
 
 
-def flatten_settings(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Turn nested mappings into ``a.b.c`` keys; lists become one value, as text.
+def flatten_settings(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn nested mappings into ``a.b.c`` keys; a list becomes one text.
 
     Raises:
-        ValueError: more settings than a config has: YAML aliases that multiply.
+        ValueError: There are more settings than a config has, as where YAML aliases multiply.
     """
-    flat: dict[str, Any] = {}
-    waiting: list[tuple[str, Any]] = [(prefix, node)]
-    visited = 0
-    while waiting:
-        key, value = waiting.pop()
-        visited += 1
-        if visited > 2 * MAX_SETTINGS:
-            raise ValueError(f"config.yaml has more than {MAX_SETTINGS} settings")
-        if isinstance(value, Mapping) and value:
-            waiting += [
-                (f"{key}.{name}" if key else str(name), inner) for name, inner in value.items()
-            ]
-        elif isinstance(value, list):
-            flat[key] = _format_list(value)
-        elif isinstance(value, Mapping):
-            flat[key] = "{}"
-        else:
-            flat[key] = value if isinstance(value, bool | int | float) else _format_value(value)
-    return dict(sorted(flat.items()))
+    flat = flatten(node, 2 * MAX_SETTINGS)
+    return {key: _plain_value(value) for key, value in sorted(flat.items())}
+
+
+def resolve_setting(settings: Mapping[str, Any], key: str) -> Any:
+    """Return a setting, in which references such as ``${data.root}`` are replaced by their values.
+
+    Args:
+        settings: The flat settings of a run.
+        key: A key, which need not exist.
+    """
+    value = settings.get(key)
+    for _ in range(_MAX_REFERENCES):  # references may go round in a circle
+        if not isinstance(value, str):
+            break
+        found = _REFERENCE.search(value)
+        if found is None or found[1] not in settings:
+            break
+        target = settings[found[1]]
+        value = target if found[0] == value else value.replace(found[0], str(target))
+    return value
 
 
 def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the keys that do not have one and the same value in all configs, sorted.
 
-    A key that some configs lack differs. The run's name and its machine's places are left out.
+    A key that some configs lack differs. The names of runs and the places of machines are left out.
     """
     keys = sorted({key for config in configs for key in config if not _is_identity_key(key)})
     if any(config.get("seed") != configs[0].get("seed") for config in configs):
@@ -50,8 +59,7 @@ def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
         key
         for key in keys
         if any(
-            _typed_text(config.get(key, _MISSING)) != _typed_text(configs[0].get(key, _MISSING))
-            for config in configs
+            _typed_text(config.get(key)) != _typed_text(configs[0].get(key)) for config in configs
         )
     ]
 
@@ -60,18 +68,18 @@ def group_by_seed(configs: Sequence[Mapping[str, Any]], data: Sequence[str]) -> 
     """Group runs whose settings agree in all but the seed.
 
     Args:
-        configs: flat settings of each run; a run without any is alone.
-        data: fingerprint of each run's data, which has to agree too.
+        configs: The flat settings of each run; a run without any is alone.
+        data: The fingerprint of each run's data, which must agree too.
 
     Returns:
         Positions, group by group, in the order of each group's first run.
     """
     groups: dict[Any, list[int]] = {}
     for index, (config, fingerprint) in enumerate(zip(configs, data, strict=True)):
-        told = tuple(
+        settings = tuple(
             (key, _typed_text(value)) for key, value in config.items() if not _is_identity_key(key)
         )
-        groups.setdefault((told, fingerprint) if told else index, []).append(index)
+        groups.setdefault((settings, fingerprint) if settings else index, []).append(index)
     return list(groups.values())
 
 
@@ -84,8 +92,14 @@ def _typed_text(value: Any) -> tuple[str, str]:
     return type(value).__name__, str(value)
 
 
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return _format_list(value)
+    return value if isinstance(value, bool | int | float) else _format_value(value)
+
+
 def _format_list(values: list[Any], depth: int = 0) -> str:
-    if depth > 8 or len(values) > 200:
+    if depth > _MAX_LIST_DEPTH or len(values) > _MAX_LIST_ITEMS:
         return "[...]"
     parts = (
         _format_list(v, depth + 1) if isinstance(v, list) else _format_value(v)[:200]
@@ -96,7 +110,7 @@ def _format_list(values: list[Any], depth: int = 0) -> str:
 
 def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
-        # Aliases may make a mapping in a list endless; its keys tell enough.
+        # Aliases may make a mapping in a list endless; its keys are enough.
         return "{" + ", ".join(str(key)[:80] for key in list(value)[:20]) + "}"
     text = "null" if value is None else str(value)
-    return text if len(text) <= 300 else text[:300] + "..."
+    return text if len(text) <= _MAX_CHARS else text[:_MAX_CHARS] + "..."

@@ -1,4 +1,4 @@
-"""The same validation images of all runs: parts of the pictures that training bakes."""
+"""The same validation images of all runs, cut out of the pictures that training writes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ExampleSheet:
     """A run's picture, cut into its columns.
 
     Attributes:
-        scene: digest of what all runs on the same data have in common.
-        columns: image, truth and prediction, each uint8 (H, W, 3).
+        scene: The digest of what all runs on the same data have in common.
+        columns: The image, the truth and the prediction, each uint8 (H, W, 3).
     """
 
     scene: str

@@ -1,4 +1,4 @@
-"""From what the command line names to run folders."""
+"""Find the run folders in the folders that the command line names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _RUN_FILES = ("config.yaml", "metrics.jsonl", "summary.json")
 def find_runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     """Return run folders with names that tell them apart.
 
-    A folder that is no run but holds some, as a multirun's does, stands for those. One that
-    holds none is returned itself, so that it can be listed as empty. Files are passed over.
+    A folder that is not a run but holds some, such as a multirun's, stands for those. One that
+    holds none is returned itself, so that it can be listed as empty. Files are skipped.
 
     Returns:
-        (folder, name) in the order given, each folder once; names are paths below the deepest
+        Each folder once with its name, in the order given. A name is the path below the deepest
         folder that all have in common.
     """
     found: list[Path] = []

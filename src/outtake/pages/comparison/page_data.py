@@ -7,19 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from outtake.pages.comparison.config_differences import differing_keys, group_by_seed
+from outtake.evaluation.metrics import Metric, split_metrics
+from outtake.pages.comparison.config_differences import (
+    differing_keys,
+    group_by_seed,
+    resolve_setting,
+)
 from outtake.pages.comparison.curves import collect_curves
 from outtake.pages.comparison.example_images import example_images
-from outtake.pages.comparison.pareto import pareto_front
 from outtake.pages.comparison.run_record import OBJECTIVE, RunRecord
 from outtake.pages.comparison.untrusted_files import as_finite_number, as_mapping
 
-MOST_SETTINGS_SHOWN = 60
-_MOST_EVALUATIONS = 6
+MAX_SETTINGS_SHOWN = 60
+_MAX_EVALUATIONS = 6
+_OBJECTIVE_METRIC = next(m for m in split_metrics() if f"val/{m.key}" == OBJECTIVE)
 
 
 def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
-    """Return what ``compare.js`` draws; runs without anything to draw are only listed."""
+    """Return what ``comparison.js`` draws; runs without anything to draw are only listed."""
     shown = [run for run in runs if run.is_drawable]
     listed = [
         {"name": run.name, "state": run.state, "reason": "; ".join(run.problems)}
@@ -28,17 +33,21 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
     ]
     keys = differing_keys([run.settings for run in shown]) if shown else []
     pictures, scenes = example_images(shown)
-    rows = [_run_row(run, keys[:MOST_SETTINGS_SHOWN]) for run in shown]
+    rows = [_run_row(run, keys[:MAX_SETTINGS_SHOWN]) for run in shown]
     groups = group_by_seed([run.settings for run in shown], [run.data for run in shown])
-    grouped = [group_row(members, rows, keys[:MOST_SETTINGS_SHOWN]) for members in groups]
+    grouped = [group_row(members, rows, keys[:MAX_SETTINGS_SHOWN]) for members in groups]
     return {
         "title": title,
         "objective": OBJECTIVE,
+        "objective_title": _OBJECTIVE_METRIC.title,
+        "scores": [
+            {"key": f"best {metric.key}", "title": metric.title} for metric in _other_metrics()
+        ],
         "runs": [{**row, "picture": picture} for row, picture in zip(rows, pictures, strict=True)],
         "groups": grouped,
         "evaluations": _evaluation_names(shown),
-        "settings": keys[:MOST_SETTINGS_SHOWN],
-        "settings_left_out": max(len(keys) - MOST_SETTINGS_SHOWN, 0),
+        "settings": keys[:MAX_SETTINGS_SHOWN],
+        "settings_left_out": max(len(keys) - MAX_SETTINGS_SHOWN, 0),
         "classes": list(dict.fromkeys(name for row in rows for name in row["iou"])),
         "fronts": {"runs": fronts_by_device(rows), "groups": fronts_by_device(grouped)},
         **collect_curves(shown, groups),
@@ -48,6 +57,11 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
     }
 
 
+def _other_metrics() -> list[Metric]:
+    """Return what each validation logs beside the objective."""
+    return [m for m in split_metrics() if m.headline and m is not _OBJECTIVE_METRIC]
+
+
 def _run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
     forward = _forward_time(run)
     return {
@@ -55,7 +69,7 @@ def _run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
         "state": run.state,
         "values": _run_values(run, forward["ms"]),
         "iou": _class_iou(run),
-        "settings": {key: run.settings.get(key) for key in keys},
+        "settings": {key: resolve_setting(run.settings, key) for key in keys},
         "device": forward["device"],
     }
 
@@ -63,7 +77,7 @@ def _run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
 def group_row(
     members: Sequence[int], rows: Sequence[dict[str, Any]], keys: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the row of runs that differ by seed alone: means, and sample deviations."""
+    """Return the row of runs that differ by their seed alone: means and sample deviations."""
     first = rows[members[0]]
     member_rows = [rows[index] for index in members]
     words = [f"{key.rpartition('.')[2]}={first['settings'][key]}" for key in keys if key != "seed"]
@@ -101,7 +115,7 @@ def _mean_and_spread(
 
 
 def best_score(run: RunRecord) -> float | None:
-    """Return the run's objective: of its best validation, else of its newest evaluation on val."""
+    """Return the objective of the best validation, or else of the newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
     for record in reversed(run.evaluations):
@@ -111,7 +125,7 @@ def best_score(run: RunRecord) -> float | None:
 
 
 def _forward_time(run: RunRecord) -> dict[str, Any]:
-    # An evaluation is newer than training, and may have been made on the device that matters.
+    # An evaluation is newer than training, and may have been run on the device that matters.
     for record in [*reversed(run.evaluations), run.summary]:
         ms = as_finite_number(record.get("forward_ms"))
         if ms is not None and ms > 0:
@@ -124,7 +138,7 @@ def _run_values(run: RunRecord, forward_ms: float | None) -> dict[str, float | N
     wall_s = as_finite_number(run.summary.get("wall_time_s"))
     values = {
         "score": best_score(run),
-        "accuracy": run.best.get("val/pixel_accuracy"),
+        **{f"best {m.key}": run.best.get(f"val/{m.key}") for m in _other_metrics()},
         "loss": run.best.get("val/loss"),
         "epochs": as_finite_number(run.summary.get("epochs")),
         "minutes": None if wall_s is None else wall_s / 60,
@@ -139,7 +153,7 @@ def _run_values(run: RunRecord, forward_ms: float | None) -> dict[str, float | N
 
 def _evaluation_names(runs: Sequence[RunRecord]) -> list[str]:
     names = {str(record["where"]) for run in runs for record in run.evaluations}
-    return sorted(names)[:_MOST_EVALUATIONS]
+    return sorted(names)[:_MAX_EVALUATIONS]
 
 
 def _class_iou(run: RunRecord) -> dict[str, float]:
@@ -154,7 +168,7 @@ def _class_iou(run: RunRecord) -> dict[str, float]:
 
 
 def fronts_by_device(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
-    """Return the positions on the front for each device: times of two do not compare."""
+    """Return the positions on the front by device: times of two devices do not compare."""
     there: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         values = row["values"]
@@ -170,6 +184,21 @@ def fronts_by_device(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
         ]
         for device, places in sorted(there.items())
     }
+
+
+def pareto_front(times: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Return the positions on the Pareto front, the fastest first.
+
+    A point is on it if no other is at least as fast and at least as good, and better in one of
+    the two. Of points that agree in both, the first is on it.
+    """
+    front: list[int] = []
+    best = float("-inf")
+    for index in sorted(range(len(times)), key=lambda i: (times[i], -scores[i])):
+        if scores[index] > best:
+            front.append(index)
+            best = scores[index]
+    return front
 
 
 def _notes(runs: Sequence[RunRecord]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run folder tells, read without trust: it may be broken, unfinished or somebody else's."""
+"""What a run folder holds, read without trust: it may be broken, unfinished or somebody else's."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from outtake.core.redact import HIDDEN, SECRET_NAME, redact
 from outtake.pages.comparison.config_differences import flatten_settings
-from outtake.pages.comparison.downsample_curves import Floats
 from outtake.pages.comparison.untrusted_files import (
     as_finite_number,
     as_mapping,
@@ -38,12 +38,12 @@ class Curve:
     """One metric of one run.
 
     Attributes:
-        steps: increasing, float64 (N,).
-        values: finite, float64 (N,).
+        steps: The training steps, increasing, (N,).
+        values: The values at these steps, finite, (N,).
     """
 
-    steps: Floats
-    values: Floats
+    steps: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 @dataclass
@@ -51,19 +51,18 @@ class RunRecord:
     """A run folder as it was found.
 
     Attributes:
-        path: the folder.
-        name: what to call it among the others.
-        state: ``finished``, ``unfinished`` (training has not ended, or died), ``broken`` (what
-            is there can not be read) or ``empty`` (nothing was recorded).
-        problems: one line each; empty for a finished run in order.
-        settings: flat config, secrets hidden.
-        curves: by metric.
-        best: the record with the best objective.
-        summary: ``summary.json``, or empty.
-        evaluations: every ``evaluation/**/metrics.json``, newest last.
-        environment: ``environment.json``, or empty.
-        data: fingerprint of its data, empty if unknown.
-        picture: that of its best validation, or else of the last one.
+        path: The folder.
+        name: The name of the run among the others.
+        state: ``finished``, ``unfinished`` (training has not ended, or died), ``broken`` (the
+            files cannot be read) or ``empty`` (nothing was recorded).
+        problems: One line each; empty for a finished run without any.
+        settings: The flat config, with secrets hidden.
+        curves: The curves by metric.
+        best: The record with the best objective.
+        summary: The content of ``summary.json``, or empty.
+        evaluations: Every ``evaluation/**/metrics.json``, the newest last.
+        data: The fingerprint of the data, empty if unknown.
+        picture: The picture of the best validation, or else of the last one.
     """
 
     path: Path
@@ -75,7 +74,6 @@ class RunRecord:
     best: dict[str, float] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
-    environment: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     picture: Path | None = None
 
@@ -86,12 +84,11 @@ class RunRecord:
 
 
 def read_run(path: Path, name: str) -> RunRecord:
-    """Read a run folder; whatever is wrong with it ends up in ``problems``."""
+    """Read a run folder; whatever is wrong with it is listed in ``problems``."""
     run = RunRecord(path, name)
     try:
         run.settings = _read_settings(run)
         run.summary = read_json_object(path, "summary.json", run.problems) or {}
-        run.environment = read_json_object(path, "environment.json", run.problems) or {}
         data = read_json_object(path, "data.json", run.problems) or {}
         run.data = str(data.get("fingerprint") or "")
         _read_metrics(run)
@@ -100,7 +97,7 @@ def read_run(path: Path, name: str) -> RunRecord:
         run.state = _classify_state(run)
     except OSError as error:
         run.state = "broken"
-        run.problems.append(f"can not be read ({error.strerror or first_line(error)})")
+        run.problems.append(f"cannot be read ({error.strerror or first_line(error)})")
     return run
 
 
@@ -130,7 +127,7 @@ def _read_settings(run: RunRecord) -> dict[str, Any]:
             raise ValueError("config.yaml is no mapping")
         return _hide_secrets(flatten_settings(plain))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        run.problems.append(f"config.yaml can not be read ({first_line(error)})")
+        run.problems.append(f"config.yaml cannot be read ({first_line(error)})")
         return {}
 
 
@@ -151,7 +148,7 @@ def _check_nesting(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_NESTING:
-            raise ValueError(f"nested more than {_MAX_NESTING} deep")
+            raise ValueError(f"nested more than {_MAX_NESTING} levels deep")
 
 
 def _hide_secrets(flat: dict[str, Any]) -> dict[str, Any]:
@@ -194,14 +191,14 @@ def _read_metrics(run: RunRecord) -> None:
         if score is not None and score > run.best.get(OBJECTIVE, -math.inf):
             run.best = {k: n for k, v in items if (n := as_finite_number(v)) is not None}
     if bad:
-        run.problems.append(f"{bad} lines of metrics.jsonl can not be read")
+        run.problems.append(f"{bad} lines of metrics.jsonl cannot be read")
     for key in values:
         if key != "epoch":
             run.curves[key] = _sort_by_step(steps[key], values[key])
 
 
 def _sort_by_step(steps: list[float], values: list[float]) -> Curve:
-    # A resumed run logs again what it had done after its last checkpoint: the later one counts.
+    # A resumed run logs again what it had done after its last checkpoint: the later record counts.
     x, y = np.array(steps), np.array(values)
     if (np.diff(x) > 0).all():
         return Curve(x, y)
@@ -237,12 +234,12 @@ def _find_picture(run: RunRecord) -> Path | None:
     }
     epoch, step = (as_finite_number(run.best.get(key)) for key in ("epoch", "step"))
     if epoch is not None:
-        # Pictures are named by the steps that are done where an epoch has several; a record has the
-        # number of the last step, from 0, or while gradients accumulate that of the running one.
+        # Where an epoch has several pictures, they are named by the number of steps done. A record
+        # has the number of the last step, from 0, or of the current one while gradients accumulate.
         done = [] if step is None else [step + 1, step]
-        for wanted in (*done, math.inf):
-            if (int(epoch), wanted) in pictures:
-                return pictures[int(epoch), wanted]
+        for step_done in (*done, math.inf):
+            if (int(epoch), step_done) in pictures:
+                return pictures[int(epoch), step_done]
     return pictures[max(pictures)] if pictures else None
 
 

@@ -29,29 +29,29 @@ def as_mapping(value: Any) -> Mapping[str, Any]:
 
 
 def read_json_object(folder: Path, name: str, problems: list[str]) -> dict[str, Any] | None:
-    """Return a JSON object; None if there is none, and why among ``problems``."""
+    """Return a JSON object, or None and the reason among ``problems`` if it cannot be read."""
     text = read_text_file(folder, name, problems)
     if text is None:
         return None
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        problems.append(f"{name} can not be read ({first_line(error)})")
+        problems.append(f"{name} cannot be read ({first_line(error)})")
         return None
     if not isinstance(record, dict):
-        problems.append(f"{name} is no JSON object")
+        problems.append(f"{name} is not a JSON object")
         return None
     return record
 
 
 def read_text_file(folder: Path, name: str, problems: list[str]) -> str | None:
-    """Return a file's text; None if there is none, and why among ``problems``."""
+    """Return the text of a file, or None and the reason among ``problems`` if it cannot be read."""
     path = folder / name
     try:
-        # What is no plain file, a pipe for one, could be waited on for ever.
+        # Reading what is not a plain file, such as a pipe, could wait for ever.
         if not path.is_file():
             if path.exists():
-                problems.append(f"{name} is no file")
+                problems.append(f"{name} is not a file")
             return None
         size = path.stat().st_size
         if size > _MOST_BYTES.get(name, _OTHER_FILES_BYTES):
@@ -59,11 +59,11 @@ def read_text_file(folder: Path, name: str, problems: list[str]) -> str | None:
             return None
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        problems.append(f"{name} can not be read ({error.strerror})")
+        problems.append(f"{name} cannot be read ({error.strerror})")
         return None
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error's message."""
     text = str(error).strip().partition("\n")[0][:120]
     return text or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a comparison is made of: thin curves, fronts, settings, and folders in any state."""
+"""Run folders in any state, read without trust."""
 
 from __future__ import annotations
 
@@ -6,82 +6,9 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from outtake.pages.comparison.config_differences import (
-    differing_keys,
-    flatten_settings,
-    group_by_seed,
-)
-from outtake.pages.comparison.curves import collect_curves
-from outtake.pages.comparison.downsample_curves import downsample
-from outtake.pages.comparison.find_runs import find_runs
-from outtake.pages.comparison.pareto import pareto_front
 from outtake.pages.comparison.run_record import read_run
-
-
-def test_a_thinned_curve_keeps_its_ends_and_every_high_and_low() -> None:
-    rng = np.random.default_rng(0)
-    for count in (5, 100, 1000, 9999):
-        values = rng.normal(size=count)
-        values[rng.integers(count)] = 50
-        values[rng.integers(count)] = -50
-        for most in (4, 16, 61, 600):
-            kept = downsample(values, most)
-            assert len(kept) <= max(most, 4) and (np.diff(kept) > 0).all()
-            assert kept[0] == 0 and kept[-1] == count - 1
-            assert values[kept].max() == values.max() and values[kept].min() == values.min()
-    assert (downsample(values[:50], 50) == np.arange(50)).all()
-
-
-def test_each_stretch_keeps_its_own_spike() -> None:
-    values = np.zeros(1000)
-    values[[13, 250, 499, 731, 998]] = [3, -4, 5, -6, 7]
-    kept = set(downsample(values, 100).tolist())
-    assert {13, 250, 499, 731, 998} <= kept
-
-
-def test_the_front_is_what_no_other_beats() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(50):
-        times = rng.integers(1, 12, 20).tolist()
-        scores = (rng.integers(1, 12, 20) / 12).tolist()
-        front = pareto_front(times, scores)
-        points = list(zip(times, scores, strict=True))
-
-        def beaten(p: tuple[float, float], points=points) -> bool:
-            return any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)
-
-        assert {points[i] for i in front} == {p for p in points if not beaten(p)}
-        assert [times[i] for i in front] == sorted({times[i] for i in front})
-
-
-def test_only_what_differs_is_a_difference() -> None:
-    one = flatten_settings(
-        {"name": "a", "seed": 1, "optimizer": {"lr": 0.1, "wd": 0}, "l": [1, [2, None]]}
-    )
-    two = flatten_settings(
-        {"name": "b", "seed": 1, "optimizer": {"lr": 0.2, "wd": 0}, "l": [1, [2, None]]}
-    )
-    assert one["l"] == "[1, [2, null]]"
-    assert differing_keys([one, two]) == ["optimizer.lr"]
-    assert differing_keys([one, {**two, "seed": 2}]) == ["seed", "optimizer.lr"]
-    assert differing_keys([{"a": 1}, {"a": True}]) == ["a"], "1 and true are not the same setting"
-    assert differing_keys([{"a": None}, {}]) == [] and differing_keys([{"a": "null"}, {}]) == ["a"]
-
-
-def test_runs_that_differ_by_seed_alone_are_siblings() -> None:
-    base = {"name": "x", "seed": 0, "paths.runs": "here", "optimizer.lr": 0.1}
-    runs = [
-        base,
-        {**base, "seed": 1, "name": "y", "paths.runs": "there"},
-        {**base, "optimizer.lr": 0.2},
-        {},
-        {},
-        base,
-    ]
-    assert group_by_seed(runs, ["d"] * 5 + ["other data"]) == [[0, 1], [2], [3], [4], [5]]
 
 
 def test_aliases_that_multiply_are_refused_and_not_unfolded(tmp_path: Path) -> None:
@@ -203,38 +130,9 @@ def test_the_picture_is_that_of_the_best_validation_and_not_only_of_its_epoch(
     assert picture("val_epoch_x.png", "worst_epoch_0000.png") == ""
 
 
-def test_a_metric_that_the_first_of_a_group_lacks_has_its_band(tmp_path: Path) -> None:
-    young = read_run(metrics(tmp_path / "a", record(1, loss=1.0)), "a")
-    whole = [
-        read_run(
-            metrics(tmp_path / name, record(1, loss=2.0), record(2, **{"val/miou": score})), name
-        )
-        for name, score in (("b", 0.4), ("c", 0.6))
-    ]
-    drawn = collect_curves([young, *whole], [[0, 1, 2]])
-    (band,) = drawn["bands"]["val/miou"]
-    assert band["x"] == [2] and band["y"] == [0.5] and band["group"] == 0
-    assert len(drawn["bands"]["loss"]) == 1
-    assert collect_curves([whole[0], young, whole[1]], [[0, 1, 2]])["bands"] == drawn["bands"]
-
-
 def test_secrets_of_a_foreign_config_are_hidden(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "wandb: {api_key: canary1, entity: me}\ncredentials: {user: canary2}\nurl: https://u:canary3@h/\n"
     )
     settings = read_run(metrics(tmp_path, GOOD), "x").settings
     assert "canary" not in str(settings) and settings["wandb.entity"] == "me"
-
-
-def test_run_folders_are_found_in_order_and_named_apart(tmp_path: Path) -> None:
-    for name in ("b", "multirun/t/10", "multirun/t/2", "multirun/t/0"):
-        (tmp_path / name).mkdir(parents=True)
-        metrics(tmp_path / name, GOOD)
-    (tmp_path / "void").mkdir()
-    (tmp_path / "page.html").touch()
-    found = find_runs(sorted(tmp_path.iterdir()))
-    assert [name for _, name in found] == [
-        "b", "multirun/t/0", "multirun/t/2", "multirun/t/10", "void",
-    ]  # fmt: skip
-    assert find_runs([tmp_path / "page.html"]) == []
-    assert len(find_runs([tmp_path / "b", tmp_path / "b"])) == 1
