@@ -1,17 +1,17 @@
 """From labels to masks: the loss from labelling fewer frames, and the gain of the mask stage.
 
     OUTTAKE_DATA=PATH python -m benchmarks.removal.masks [CHECKPOINT]
-        [--only carried vote shadows time]
+        [--only propagation vote shadows time]
 
-``carried``: mIoU on the CamVid val drive (15 frames per second) when the network labels every k-th
-frame and optical flow propagates the labels to the others, and when the labels are just held.
+``propagation``: mIoU on the CamVid val drive (15 frames per second) when the network labels every
+k-th frame and optical flow propagates the labels to the others, and when labels are just held.
 ``vote``: an object pasted over ``tennis``; 10% of its masks are missing and the others have random
 gaps. PSNR inside the object if the true background shows inside the dilated mask.
 ``shadows``: precision and recall of cast shadows on ``data=scenes``, outside the rim of the objects
 that dilation covers anyway, and precision with a tolerance of two pixels.
 ``time``: the mask stage at 960x540. Times are processor time per frame, OpenCV in one thread.
-``carried`` and ``time`` use the labels of the checkpoint; without one, ``carried`` is left out, and
-``time`` uses the annotations of CamVid.
+``propagation`` and ``time`` use the labels of the checkpoint; without one, ``propagation`` is left
+out, and ``time`` uses the annotations of CamVid.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
 
-PARTS = ("carried", "vote", "shadows", "time")
+PARTS = ("propagation", "vote", "shadows", "time")
 STRIDES = (1, 2, 3, 5)
 MOVING = ("car", "pedestrian", "bicyclist")
 OBJECT = LabelSpace.from_names(("background", "object"))
@@ -76,14 +76,14 @@ def measure_propagation(labelled: Sequence[LabelledFrame], truth: Sequence[Label
             yield labelled[frame.pts]
 
     frames = [item.frame for item in labelled]
-    print("segment_every  mIoU carried  mIoU held  ms/frame")
+    print("segment_every  mIoU propagated  mIoU held  ms/frame")
     for every in STRIDES:
         begun = time.process_time()
-        carried = [item.labels for item in LabelPropagator(network, every)(frames)]
+        propagated = [item.labels for item in LabelPropagator(network, every)(frames)]
         spent_ms = 1000 * (time.process_time() - begun) / len(frames)
         held = [labelled[number // every * every].labels for number in range(len(frames))]
-        both = [miou(labels, truth, labelled[0].label_space) for labels in (carried, held)]
-        print(f"{every:13}  {both[0]:12.2%}  {both[1]:9.2%}  {spent_ms:8.1f}")
+        both = [miou(labels, truth, labelled[0].label_space) for labels in (propagated, held)]
+        print(f"{every:13}  {both[0]:15.2%}  {both[1]:9.2%}  {spent_ms:8.1f}")
 
 
 def miou(labels: Sequence[LabelMap], truth: Sequence[LabelMap], space: LabelSpace) -> float:
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    if {"carried", "time"} & set(options.only):
+    if {"propagation", "time"} & set(options.only):
         frames, truth, space = camvid_drive()
         if options.checkpoint:
             labelled = predict_labels(options.checkpoint, frames)
@@ -243,7 +243,7 @@ def main() -> None:
                 LabelledFrame(frame, labels, space)
                 for frame, labels in zip(frames, truth, strict=True)
             ]
-        if "carried" in options.only and options.checkpoint:
+        if "propagation" in options.only and options.checkpoint:
             measure_propagation(labelled, truth)
         if "time" in options.only:
             measure_time(labelled)
