@@ -199,10 +199,10 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     blur = Blur.__call__
 
     def full(self, clip):
-        for frame in blur(self, clip):
-            if frame.pts * frame.time_base == Fraction(20, 25):
+        for filled in blur(self, clip):
+            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
                 raise ends("Unable to allocate 9 GiB")
-            yield frame
+            yield filled
 
     target = scene / "out.mp4"
     with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
@@ -232,10 +232,10 @@ def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_
     blur = Blur.__call__
 
     def stopped(self, clip):
-        for frame in blur(self, clip):
-            if frame.pts * frame.time_base == Fraction(20, 25):
+        for filled in blur(self, clip):
+            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
                 raise OutputError("the disk is full")
-            yield frame
+            yield filled
 
     monkeypatch.setattr(Blur, "__call__", stopped)
     options = [f"segment_frames={segment_frames}", f"resume={resume}", "remover=blur"]
@@ -274,9 +274,9 @@ def test_a_preview_is_never_larger_than_its_clip(size, small):
     assert (info.height, info.width) == small
 
 
-def test_a_confidence_video_has_a_frame_for_each(scene):
-    target = run(scene, f"output={scene / 'out.mp4'}", "confidence_video=true")
-    shown = frames(scene / "out.confidence.mp4")
+def test_a_provenance_video_has_a_frame_for_each(scene):
+    target = run(scene, f"output={scene / 'out.mp4'}", "provenance_video=true")
+    shown = frames(scene / "out.provenance.mp4")
     assert [frame.pts for frame in shown] == [frame.pts for frame in frames(target)]
     outside = shown[20].image[2:10, 2:60].astype(int)
     # Where nothing was filled it is grey; where something was, it is not.

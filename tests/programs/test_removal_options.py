@@ -191,17 +191,17 @@ def test_of_several_clips_one_whose_report_is_anothers_is_named(clips, caplog):
 def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     if bits == 10:
         write_with_10_bits(scene / "in.mkv")
-    run(scene, f"output={scene / 'out'}", "confidence_video=true")
-    pictures, shown = frames(scene / "out"), frames(scene / "out_confidence")
+    run(scene, f"output={scene / 'out'}", "provenance_video=true")
+    pictures, shown = frames(scene / "out"), frames(scene / "out_provenance")
     assert len(pictures) == len(shown) == FRAMES
     assert (pictures[0].image16 is not None) is (bits == 10)
     inside, outside = shown[4].image[HOLE].astype(int), shown[4].image[2:10, 2:60].astype(int)
     assert np.ptp(outside, axis=2).max() == 0, "grey where nothing was filled"
     assert np.ptp(inside, axis=2).mean() > 10, "tinted, also below the key"
-    with pytest.raises(OutputError, match="out_confidence already holds 8 images"):
+    with pytest.raises(OutputError, match="out_provenance already holds 8 images"):
         (scene / "out").rename(scene / "kept")
-        run(scene, f"output={scene / 'out'}", "confidence_video=true")
-    assert len(frames(scene / "out_confidence")) == FRAMES
+        run(scene, f"output={scene / 'out'}", "provenance_video=true")
+    assert len(frames(scene / "out_provenance")) == FRAMES
 
 
 def write_with_10_bits(path: Path) -> None:

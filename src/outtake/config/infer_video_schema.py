@@ -27,7 +27,7 @@ _NUMBERS: dict[str, tuple[type, float, bool]] = {
     "mask.low": (float, 0, True),
 }
 _SWITCHES = (
-    "overwrite", "flip", "preview", "confidence_video", "mask.fill_holes", "mask.shadows",
+    "overwrite", "flip", "preview", "provenance_video", "mask.fill_holes", "mask.shadows",
 )  # fmt: skip
 _GROUPS = ("mask", "limits", "backend", "remover")
 _WORDS = {"audio": ("copy", "drop"), "resume": ("auto", "false")}

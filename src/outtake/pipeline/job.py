@@ -101,8 +101,8 @@ class Job:
 
     @property
     def provenance_path(self) -> Path:
-        """Where the confidence video goes."""
-        return sibling_path(self.target, "confidence")
+        """Where the provenance video goes."""
+        return sibling_path(self.target, "provenance")
 
     def digest(self, clip: Clip) -> str:
         """Identify the job: two with the same digest make the same file."""
@@ -145,7 +145,7 @@ class Job:
         } | {"high_bit_depth": False}
 
     def open_outputs(self, clip: Clip) -> list[Output]:
-        """Open the output, and that of the confidence video if there is to be one.
+        """Open the output, and that of the provenance video if there is to be one.
 
         Args:
             clip: the source, opened.

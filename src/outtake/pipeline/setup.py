@@ -207,7 +207,7 @@ def build_job(
             "resume": can_resume(config),
         },
         segment_frames=config["segment_frames"],
-        provenance_video=bool(config["confidence_video"]),
+        provenance_video=bool(config["provenance_video"]),
         fingerprint=fingerprint(config, tools),
     )
 

@@ -164,8 +164,8 @@ def check_job(
             check_not_an_input(path, source, input_paths(config, remover))
     elif not several_inputs:
         check_report(target, overwrite=bool(config["overwrite"]))
-    if config["confidence_video"]:
-        check_target(sibling_path(target, "confidence"), source, **checks)
+    if config["provenance_video"]:
+        check_target(sibling_path(target, "provenance"), source, **checks)
     return size
 
 

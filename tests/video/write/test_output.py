@@ -223,7 +223,7 @@ def killed_at(operation: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_path, monkeypatch):
     source = make_video("in.mp4", size=(48, 32))
     info, frames = probe(source), read_frames(source)
-    targets = ("o.mp4", "o.confidence.mp4")
+    targets = ("o.mp4", "o.provenance.mp4")
 
     def both(folder: Path) -> list[Output]:
         for name in targets:
