@@ -11,25 +11,28 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import hydra
 import optuna
 import pytest
 import yaml
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.storages.journal import JournalFileBackend
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.experiment_file import render_experiment, write_experiment
 from outtake.config.instantiate import resolve_config
+from outtake.config.program_options import SweepOptions, read_options
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError, OuttakeError
 from outtake.programs.command_line import explain_error
-from outtake.programs.sweep import check_overrides, parse_sweep_config, run_sweep
+from outtake.programs.sweep import check_overrides, make_sweep_config, run_sweep
 from outtake.programs.train import train
 from outtake.programs.trainer_setup import OBJECTIVE
 from outtake.programs.training_records import find_best_record
 from outtake.sweeps.storage import open_storage, storage_address
+from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial import TrialEnv
 from outtake.sweeps.trial_process import is_alive
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, read_result
@@ -145,6 +148,10 @@ def sweep_config(*overrides: str) -> tuple:
     return cfg, "optimizer"
 
 
+def settings_of(cfg: DictConfig, option: str | None, *arguments: Any) -> SweepConfig:
+    return make_sweep_config(read_options(SweepOptions, cfg), option, *arguments)
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -166,13 +173,13 @@ def sweep_config(*overrides: str) -> tuple:
 )
 def test_a_wrong_value_is_one_line_that_names_it(override: str, said: str) -> None:
     with pytest.raises(OuttakeError) as caught:
-        parse_sweep_config(*sweep_config(override))
+        settings_of(*sweep_config(override))
     assert said in explain_error(caught.value)
 
 
 def test_a_sweep_has_to_be_named() -> None:
     with pytest.raises(ConfigError, match="allowed are architecture, optimizer, speed"):
-        parse_sweep_config(compose("sweep"), None)
+        settings_of(compose("sweep"), None)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +201,7 @@ def test_what_train_py_does_not_have_shows_before_the_first_trial(
 
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF_DIR / "sweep").glob("*.yaml")))
 def test_every_sweep_composes_with_every_choice(option: str) -> None:
-    check_overrides(parse_sweep_config(compose("sweep", [f"sweep={option}"]), option))
+    check_overrides(settings_of(compose("sweep", [f"sweep={option}"]), option))
 
 
 TOY = """
@@ -218,7 +225,7 @@ def test_the_address_of_a_database_is_never_written(tmp_path: Path) -> None:
     texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
     assert texts and not any("c4n4ry" in text for text in texts)
     assert yaml.safe_load((folder / "sweep.yaml").read_text())["storage"] == "sqlite://..."
-    again = parse_sweep_config(cfg, chosen, line[1:]).resume_command
+    again = settings_of(cfg, chosen, line[1:]).resume_command
     assert again == "python sweep.py sweep=optimizer storage=sqlite://... n_jobs=2"
 
 

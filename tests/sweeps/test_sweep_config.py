@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from outtake.config.program_options import ObjectiveOptions
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.sweeps.search_space import parse_space
-from outtake.sweeps.sweep_config import parse_objectives, to_wandb_sweep
+from outtake.sweeps.sweep_config import make_objectives, to_wandb_sweep
 from tests.sweeps.one_line_trials import (
     FORWARD,
     MIOU,
@@ -18,12 +20,15 @@ from tests.sweeps.one_line_trials import (
 
 
 def test_objectives_are_read_and_checked() -> None:
-    good = {"miou": {"metric": "val/miou", "direction": "maximize", "worst": 0}}
-    (objective,) = parse_objectives({**good, "gone": None})
+    good = {"metric": "val/miou", "direction": "maximize", "worst": 0}
+    option = parse(ObjectiveOptions, good, "objectives.miou")
+    (objective,) = make_objectives({"miou": option, "gone": None})
     assert objective.is_better(0.5, 0.4) and not objective.is_better(0.4, 0.5)
-    for bad in ({}, {"a": {"metric": "x"}}, {"a": {**good["miou"], "direction": "up"}}):
-        with pytest.raises(ConfigError, match="objectives"):
-            parse_objectives(bad)
+    for bad in ({"metric": "x"}, {**good, "direction": "up"}):
+        with pytest.raises(ConfigError, match=r"objectives\.a\.direction"):
+            parse(ObjectiveOptions, bad, "objectives.a")
+    with pytest.raises(ConfigError, match="objectives is empty"):
+        make_objectives({})
 
 
 def test_wandb_takes_the_same_space(tmp_path: Path) -> None:

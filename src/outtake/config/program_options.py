@@ -1,11 +1,11 @@
-"""What ``conf/train.yaml``, ``conf/evaluate.yaml`` and ``conf/export.yaml`` may say."""
+"""What ``conf/train.yaml``, ``evaluate.yaml``, ``export.yaml`` and ``sweep.yaml`` may say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig
 
@@ -137,4 +137,41 @@ class ExportOptions:
         Number(1),
         Form("[height,width] in pixels, as in onnx=[360,480], or null"),
     ]
+    paths: PathOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveOptions:
+    """One value that a sweep maximises or minimises."""
+
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    worst: float  # the value of a trial that failed, where there are several objectives
+
+
+OptunaClass = Annotated[str | Node | None, Form("a name, or a group of kind and arguments")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """One run of ``sweep.py``; the search space is checked where it is read."""
+
+    name: str | None
+    n_trials: Positive
+    n_jobs: Positive
+    space: Node
+    fixed: list[str] | None
+    objectives: Mapping[str, ObjectiveOptions | None]
+    sampler: OptunaClass
+    pruner: OptunaClass
+    seed: Seed
+    storage: str
+    gpus: Annotated[Literal["auto"] | list[str], Form("auto, or a list of ids such as [0,1]")]
+    gpus_per_trial: Annotated[float, Number(above=0)]
+    threads: Annotated[int | Literal["auto"] | None, Number(1)]
+    retries: Annotated[int, Number(0)]
+    timeout_s: Annotated[float | None, Number(above=0, unit="seconds")]
+    give_up_after: Positive
+    command: list[str] | None
+    export_wandb: Path | None
     paths: PathOptions

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from outtake.config.compose import CONF_DIR, program_command
 from outtake.config.experiment_file import parse_overrides
+from outtake.config.program_options import SweepOptions, read_options
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
 from outtake.core.files import replace_text
@@ -35,7 +36,7 @@ try:
     from outtake.sweeps.search_space import Parameter, parse_space
     from outtake.sweeps.storage import hide_storage_address, storage_address
     from outtake.sweeps.study import SweepStudy
-    from outtake.sweeps.sweep_config import SweepConfig, parse_objectives, write_wandb_sweep
+    from outtake.sweeps.sweep_config import SweepConfig, make_objectives, write_wandb_sweep
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
         raise
@@ -63,11 +64,12 @@ def run_sweep(
         OuttakeError: A value in the config cannot work, which shows before the first trial wherever
             it can; another driver is at work; or no trial works.
     """
-    sweep = parse_sweep_config(cfg, sweep_option, arguments, trial_overrides)
-    if cfg.command is None:
+    options = read_options(SweepOptions, cfg)
+    sweep = make_sweep_config(options, sweep_option, arguments, trial_overrides)
+    if options.command is None:
         check_overrides(sweep)
-    if cfg.export_wandb:
-        target = Path(cfg.export_wandb).expanduser()
+    if options.export_wandb is not None:
+        target = options.export_wandb
         write_wandb_sweep(target, sweep)
         print(f"written to {target}; start it with: wandb sweep {shlex.quote(str(target))}")
         return sweep.folder
@@ -114,105 +116,74 @@ def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
     print(f"  {program_command('train')} --config-dir {place} experiment=best")
 
 
-def parse_sweep_config(
-    cfg: DictConfig,
+def make_sweep_config(
+    options: SweepOptions,
     sweep_option: str | None,
     arguments: Sequence[str] = (),
     trial_overrides: Sequence[str] = (),
 ) -> SweepConfig:
-    """Read a composed config; see :func:`run_sweep`.
+    """Turn the options of a sweep into its settings; the arguments are those of :func:`run_sweep`.
 
     Raises:
-        ConfigError: a value that makes no sense.
+        ConfigError: A value is not allowed.
     """
-    plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    _check_numbers(plain)
-    name = str(plain["name"] or sweep_option or "")
+    name = options.name or sweep_option or ""
     if not name:
-        options = ", ".join(sorted(path.stem for path in (CONF_DIR / "sweep").glob("*.yaml")))
-        raise ConfigError(f"sweep has no value; allowed are {options}, or name=NAME and a space")
-    if Path(name).name != name or name in ("", ".", ".."):
-        raise ConfigError(f"name={name}: a name, no path; set paths.runs=PATH for the place")
-    n_jobs = int(plain["n_jobs"])
-    folder = Path(plain["paths"]["runs"]).expanduser() / "sweeps" / name
-    fixed = [*map(str, plain["fixed"] or []), *trial_overrides]
+        known = ", ".join(sorted(path.stem for path in (CONF_DIR / "sweep").glob("*.yaml")))
+        raise ConfigError(f"sweep has no value; allowed are {known}, or name=NAME and a space")
+    if Path(name).name != name or name in (".", ".."):
+        raise ConfigError(f"name={name}: must be a name, not a path; set paths.runs=PATH instead")
+    folder = options.paths.runs / "sweeps" / name
+    fixed = [*(options.fixed or []), *trial_overrides]
     parse_overrides(fixed)
-    dashes = ["--"] if trial_overrides else []
-    # It may hold a password; whoever gave it puts it in again.
-    shown = [
-        hide_storage_address(word) if word.lstrip("+").startswith("storage=") else word
-        for word in arguments
-    ]
-    command = plain["command"] or [sys.executable, "-m", "outtake.programs", "train"]
     return SweepConfig(
         name=name,
         folder=folder,
-        parameters=parse_space(plain["space"] or {}),
-        objectives=parse_objectives(plain["objectives"] or {}),
+        parameters=parse_space(options.space),
+        objectives=make_objectives(options.objectives),
         fixed=fixed,
-        command=[str(word) for word in command],
-        n_trials=int(plain["n_trials"]),
-        n_jobs=n_jobs,
-        retries=int(plain["retries"]),
-        timeout_s=None if plain["timeout_s"] is None else float(plain["timeout_s"]),
-        give_up_after=int(plain["give_up_after"]),
-        storage=storage_address(str(plain["storage"]), folder),
-        sampler=_named(plain["sampler"], "sampler", "TPESampler"),
-        pruner=_named(plain["pruner"], "pruner", "NopPruner"),
-        seed=int(plain["seed"]),
-        gpu_slots=assign_gpus(plain["gpus"], float(plain["gpus_per_trial"]), n_jobs),
-        threads=_threads(plain["threads"], n_jobs),
-        resume_command=redact(
-            shlex.join(["python", "sweep.py", *shown, *dashes, *trial_overrides])
-        ),
+        command=options.command or [sys.executable, "-m", "outtake.programs", "train"],
+        n_trials=options.n_trials,
+        n_jobs=options.n_jobs,
+        retries=options.retries,
+        timeout_s=options.timeout_s,
+        give_up_after=options.give_up_after,
+        storage=storage_address(options.storage, folder),
+        sampler=_optuna_class(options.sampler, "TPESampler"),
+        pruner=_optuna_class(options.pruner, "NopPruner"),
+        seed=options.seed,
+        gpu_slots=assign_gpus(options.gpus, options.gpus_per_trial, options.n_jobs),
+        threads=_threads_per_trial(options.threads, options.n_jobs),
+        resume_command=_resume_command(arguments, trial_overrides),
     )
 
 
-def _check_numbers(plain: Mapping[str, Any]) -> None:
-    for key, least in (("n_trials", 1), ("n_jobs", 1), ("retries", 0), ("give_up_after", 1)):
-        value = plain[key]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{key}={value}: a whole number, at least {least}")
-    if not isinstance(plain["seed"], int):
-        raise ConfigError(f"seed={plain['seed']}: a whole number")
-    for key in ("gpus_per_trial", "timeout_s"):
-        value = plain[key]
-        allowed = value is None and key == "timeout_s"
-        if not allowed and (not isinstance(value, int | float) or value <= 0):
-            raise ConfigError(f"{key}={value}: a number above 0")
-    for key in ("fixed", "command"):
-        if plain[key] is not None and not isinstance(plain[key], list):
-            raise ConfigError(f"{key}={plain[key]}: a list, as in {key}=[A,B]")
+def _optuna_class(option: str | Mapping[str, Any] | None, default: str) -> Mapping[str, Any]:
+    return option if isinstance(option, Mapping) else {"kind": option or default}
 
 
-def _named(chosen: object, key: str, default: str) -> dict[str, Any]:
-    """Read a class of Optuna: its name, or ``kind`` and arguments."""
-    if chosen is None:
-        return {"kind": default}
-    if isinstance(chosen, str):
-        return {"kind": chosen}
-    if not isinstance(chosen, Mapping):
-        raise ConfigError(f"{key}={chosen}: give a name, or kind and arguments")
-    return {str(name): value for name, value in chosen.items()}
+def _threads_per_trial(option: int | str | None, n_jobs: int) -> int | None:
+    if option != "auto":
+        return None if option is None else int(option)
+    return None if n_jobs == 1 else max(1, usable_processors() // n_jobs)
 
 
-def _threads(chosen: object, n_jobs: int) -> int | None:
-    if chosen is None:
-        return None
-    if isinstance(chosen, int) and chosen > 0:
-        return chosen
-    if chosen != "auto":
-        raise ConfigError(f"threads={chosen}: allowed are auto, null or a number")
-    if n_jobs == 1:
-        return None
-    return max(1, usable_processors() // n_jobs)
+def _resume_command(arguments: Sequence[str], trial_overrides: Sequence[str]) -> str:
+    # The address of a storage may hold a password; the user puts it in again.
+    words = [
+        hide_storage_address(word) if word.lstrip("+").startswith("storage=") else word
+        for word in arguments
+    ]
+    dashes = ["--"] if trial_overrides else []
+    program = shlex.split(program_command("sweep"))
+    return redact(shlex.join([*program, *words, *dashes, *trial_overrides]))
 
 
 def check_overrides(sweep: SweepConfig) -> None:
     """Compose the config of a trial for every choice and every end of a range.
 
     Raises:
-        HydraException: a key or an option that ``train.py`` does not have.
+        HydraException: ``train.py`` does not have a key or an option.
     """
     first = {p.name: p.representative_values()[0] for p in sweep.parameters}
     tried: list[dict[str, Any]] = [first]
@@ -231,7 +202,7 @@ def _values_to_compose(parameter: Parameter) -> list[Any]:
 
 @contextmanager
 def _nested_compose() -> Iterator[None]:
-    """Compose besides the config that Hydra is running this program with."""
+    """Compose beside the config with which Hydra runs this program."""
     instance = GlobalHydra.instance()
     running = instance.hydra
     instance.clear()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from optuna.distributions import (
@@ -16,12 +16,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from outtake.config.program_options import ObjectiveOptions
 from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
 from outtake.core.redact import redact_tree
 from outtake.sweeps.search_space import Parameter, format_override_value
-
-_DIRECTIONS = ("maximize", "minimize")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Objective:
 
     name: str
     metric: str
-    direction: str
+    direction: Literal["maximize", "minimize"]
     failed_value: float
 
     def is_better(self, one: float, other: float) -> bool:
@@ -45,33 +44,20 @@ class Objective:
         return one > other if self.direction == "maximize" else one < other
 
 
-def parse_objectives(nodes: Mapping[str, Any]) -> list[Objective]:
-    """Read the objectives.
+def make_objectives(options: Mapping[str, ObjectiveOptions | None]) -> list[Objective]:
+    """Return the objectives by their names; a null leaves one out.
 
     Raises:
-        ConfigError: There is none, or one is invalid.
+        ConfigError: There is none.
     """
-    found = []
-    for name, node in nodes.items():
-        if node is None:
-            continue
-        try:
-            objective = Objective(
-                str(name), str(node["metric"]), str(node["direction"]), float(node["worst"])
-            )
-        except (TypeError, KeyError, ValueError) as error:
-            raise ConfigError(
-                f"objectives.{name}: give metric, direction and worst (of a failed trial)"
-            ) from error
-        if objective.direction not in _DIRECTIONS:
-            raise ConfigError(
-                f"objectives.{name}.direction={objective.direction}: allowed are "
-                f"{' and '.join(_DIRECTIONS)}"
-            )
-        found.append(objective)
-    if not found:
+    objectives = [
+        Objective(name, option.metric, option.direction, option.worst)
+        for name, option in options.items()
+        if option is not None
+    ]
+    if not objectives:
         raise ConfigError("objectives is empty; name what is sought, as conf/sweep.yaml does")
-    return found
+    return objectives
 
 
 @dataclass(frozen=True)
