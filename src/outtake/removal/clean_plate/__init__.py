@@ -1,1 +1,1 @@
-"""The default remover: it shows what other frames of the clip really saw."""
+"""The default remover: it shows what other frames of the clip really observed."""
