@@ -53,7 +53,7 @@ def test_regions_touch_at_corners_too():
     assert found[5, 5] and found[6, 6] and found.sum() == 2
 
 
-def test_low_is_half_the_threshold_unless_told():
+def test_low_is_half_the_threshold_by_default():
     labels, confidence = two_cars()
     confidence[12, 12] = 0.9
     assert mask_of(policy(0.7), labels, confidence).sum() == 100
@@ -97,7 +97,7 @@ def test_nothing_certain_is_nothing():
         ({"road": 0.5}, None, "mask.threshold.road: this class is not removed"),
     ],
 )
-def test_values_that_can_not_work_are_refused(threshold, low, said):
+def test_values_that_cannot_work_are_refused(threshold, low, said):
     with pytest.raises(ConfigError, match=said):
         policy(threshold, low=low)
 

@@ -57,12 +57,12 @@ def test_bright_pixels_of_any_colour_are_the_mask():
     assert item.mask[0, :3].tolist() == [True, False, True] and item.mask.sum() == 2
 
 
-def test_a_mask_grows_only_if_told():
+def test_a_mask_is_dilated_only_if_asked():
     mask = np.zeros((48, 64), bool)
     mask[20, 30] = True
     assert next(pair_masks(frames(1), drawn([mask]))).mask.sum() == 1
-    (grown,) = pair_masks(frames(1), drawn([mask]), dilate=2 / 48)
-    assert grown.mask[18:23, 30].all() and not grown.mask[17, 30]
+    (dilated,) = pair_masks(frames(1), drawn([mask]), dilate=2 / 48)
+    assert dilated.mask[18:23, 30].all() and not dilated.mask[17, 30]
 
 
 def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():

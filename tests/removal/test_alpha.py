@@ -16,7 +16,7 @@ def test_alpha_is_zero_in_the_mask_and_the_colours_stay():
     assert np.array_equal(out.image[..., 3] == 255, ~item.mask)
 
 
-def test_alpha_keeps_deep_colour():
+def test_alpha_keeps_16_bit_colour():
     item = masked_frame(0, high_bit_depth=True)
     (out,) = filled_frames(Alpha(soft_edge=0.1), [item])
     assert out.image16.dtype == np.uint16 and out.image16.shape == (40, 64, 4)

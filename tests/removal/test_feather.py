@@ -13,11 +13,11 @@ from outtake.removal.feather import FeatherRemover
 from outtake.removal.views import MaskRemover
 
 
-def frame(pts: int = 0, deep: bool = False) -> MaskedFrame:
+def frame(pts: int = 0, high_bit_depth: bool = False) -> MaskedFrame:
     image = np.random.default_rng(pts).integers(0, 250, (100, 120, 3), np.uint8)
     mask = np.zeros((100, 120), bool)
     mask[30:70, 40:90] = True
-    both = image.astype(np.uint16) * 257 if deep else None
+    both = image.astype(np.uint16) * 257 if high_bit_depth else None
     return MaskedFrame(TimedFrame(image, pts, Fraction(1, 25), both), mask)
 
 
@@ -50,8 +50,8 @@ def test_frames_of_a_remover_that_looks_ahead_stay_paired():
     assert feathered.context(100, 120) == CleanPlate(reach_frames=2).context(100, 120)
 
 
-def test_deep_pictures_fade_with_their_own_values():
-    item = frame(deep=True)
+def test_16_bit_pictures_fade_with_their_own_values():
+    item = frame(high_bit_depth=True)
     assert item.frame.image16 is not None
     item.frame.image16[:] += 3
     out = next(FeatherRemover(Solid((255, 255, 255)), 0.05)([item])).frame

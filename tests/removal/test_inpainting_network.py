@@ -215,7 +215,7 @@ def test_without_onnx_runtime_the_extra_is_named(tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_options_that_can_not_work_are_refused(options):
+def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(ConfigError, match=f"remover.{next(iter(options))}"):
         Preprocessing(**options)
 

@@ -27,7 +27,7 @@ def test_side_by_side_asks_the_remover_that_it_wraps():
     assert next(SideBySide(Solid())([masked_frame(0)])).statistics is None
 
 
-def test_side_by_side_keeps_deep_colour():
+def test_side_by_side_keeps_16_bit_colour():
     item = masked_frame(0, high_bit_depth=True)
     (out,) = filled_frames(SideBySide(Solid(), divider_px=2), [item])
     assert np.array_equal(out.image16[:, :64], item.frame.image16)
