@@ -45,7 +45,7 @@ def end_to_end(checkpoint: str, clips: int, frames: int, overrides: Sequence[str
                     f"checkpoint={checkpoint}",
                     f"input={given}",
                     f"output={target}",
-                    f"fps={float(scenes.clip('test', index, 1).fps)}",
+                    f"read.fps={float(scenes.clip('test', index, 1).fps)}",
                     f"remove=[{wanted}]",
                     *overrides,
                 ],

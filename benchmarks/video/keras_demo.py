@@ -232,7 +232,7 @@ def measure(kind: str, folder: Path, frames: int) -> None:
     alone = forward_ms(trained, name, precision, batch)
     del trained
     asked = [f"checkpoint={checkpoint}", f"input={folder / 'in.mp4'}", f"output={target}"]
-    asked += [f"backend={name}", f"precision={precision}", f"batch_size={batch}"]
+    asked += [f"backend={name}", f"network.precision={precision}", f"network.batch_size={batch}"]
     infer_video(compose("infer_video", [*asked, "remover=overlay"]))
     report = json.loads(target.with_suffix(".report.json").read_text())
     rate = report["frames_per_second"]

@@ -85,8 +85,8 @@ def main() -> None:
         network = backend.network if isinstance(backend, Labeller) else None
         assert network is not None, "on a GPU the forward pass is timed with its labels"
         asked = [f"checkpoint={checkpoint}", f"input={folder / 'in.mp4'}", f"output={target}"]
-        asked += [f"backend={options.backend}", f"precision={options.precision}"]
-        asked += ["remover=overlay", "overwrite=true", "resume=false"]
+        asked += [f"backend={options.backend}", f"network.precision={options.precision}"]
+        asked += ["remover=overlay", "overwrite=true", "job.resume=false"]
         ratios = []
         for turn in range(options.rounds):
             before = best_rate(network, size)

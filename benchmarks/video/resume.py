@@ -28,7 +28,7 @@ def command(video: Path, masks: Path, target: Path, segment_frames: int) -> list
     """Return the command line of one job."""
     return [
         sys.executable, str(ROOT / "infer_video.py"), f"input={video}", f"masks={masks}",
-        f"output={target}", f"segment_frames={segment_frames}", "remover.reach_frames=16",
+        f"output={target}", f"job.segment_frames={segment_frames}", "remover.reach_frames=16",
     ]  # fmt: skip
 
 

@@ -26,8 +26,8 @@ def seconds(video: Path, masks: Path, target: Path, workers: int) -> float:
     began_s = time.monotonic()
     command = [
         sys.executable, str(ROOT / "infer_video.py"), f"input={video}", f"masks={masks}",
-        f"output={target}", "segment_frames=30", "remover.reach_frames=16", f"workers={workers}",
-        "overwrite=true",
+        f"output={target}", "job.segment_frames=30", "remover.reach_frames=16",
+        f"job.workers={workers}", "overwrite=true",
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=1200)
     return time.monotonic() - began_s

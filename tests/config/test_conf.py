@@ -211,7 +211,7 @@ def test_one_key_limits_the_memory_of_every_remover_that_holds_frames(option: st
         return int(context.before + context.after)
 
     plate = "remover.remover" if option == "side_by_side" else "remover"
-    little = looked_at("max_memory_mb=100")
+    little = looked_at("job.max_memory_mb=100")
     assert little < looked_at()
     assert looked_at(f"{plate}.max_memory_mb=100") == little
 

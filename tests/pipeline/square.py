@@ -57,6 +57,6 @@ class SquareLabels:
             yield LabelledFrame(frame, labels, LabelSpace.from_names(("ground", "square")))
 
 
-def square_parts(plain, remover, frame_size=None) -> PipelineParts:
+def square_parts(config, remover, frame_size=None) -> PipelineParts:
     """Stands for ``build_parts``."""
     return PipelineParts(remover, SquareLabels(), MaskPolicy([1]))

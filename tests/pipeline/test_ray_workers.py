@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from outtake.config.compose import compose
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.pipeline import ray_workers
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
@@ -81,13 +83,21 @@ def gpus_here(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
 
-def config(*overrides: str) -> dict:
-    return resolve_config(compose("infer_video", ["input=x", "output=x", *overrides]))
+def config(*overrides: str) -> InferVideoConfig:
+    asked = ["input=x", "output=x", "checkpoint=x", *overrides]
+    return parse(InferVideoConfig, resolve_config(compose("infer_video", asked)))
 
 
 def run(folder: Path, *overrides: str) -> Path:
-    places = [f"input={folder / 'in.mkv'}", f"output={folder / 'out.mkv'}", "codec=ffv1"]
-    asked = [*places, "segment_frames=2", "remover=solid", "workers=2", *overrides]
+    places = [f"input={folder / 'in.mkv'}", f"output={folder / 'out.mkv'}", "encode.codec=ffv1"]
+    asked = [
+        *places,
+        "job.segment_frames=2",
+        "checkpoint=x",
+        "remover=solid",
+        "job.workers=2",
+        *overrides,
+    ]
     return app.infer_video(compose("infer_video", asked))[0]
 
 
@@ -97,7 +107,7 @@ def test_masks_of_ones_own_ask_for_no_gpu(tmp_path, fake_ray, gpus_here):
     target = run(tmp_path, f"masks={tmp_path / 'masks.mkv'}")
     assert len(frames(target)) == 8 and ray.ended
     assert ray.requested["num_gpus"] == 0 and ray.requested["num_cpus"] == 2
-    assert {plain["device"] for plain in ray.received} == {"cpu"}
+    assert {each.device for each in ray.received} == {"cpu"}
 
 
 @pytest.fixture
@@ -123,8 +133,8 @@ def test_a_worker_gets_the_only_gpu_that_it_sees(labelled, fake_ray, gpus_here, 
     ray = fake_ray({"CPU": 6.0, "GPU": 1.0}, {"CPU": 32.0})
     assert len(frames(run(labelled, "backend=torch", f"device={device}"))) == 8
     assert ray.requested["num_gpus"] == 1 and ray.requested["num_cpus"] == 6
-    assert {plain["device"] for plain in ray.received} == {"cuda"}
-    assert "workers=2: each gets a GPU of its own, so 1 of them work at once" in caplog.text
+    assert {each.device for each in ray.received} == {"cuda"}
+    assert "job.workers=2: each gets a GPU of its own, so 1 of them work at once" in caplog.text
 
 
 def test_sigterm_stays_the_callers(labelled, fake_ray):
@@ -150,9 +160,9 @@ def test_sigterm_stays_the_callers(labelled, fake_ray):
     ],
 )
 def test_a_gpu_is_asked_for_only_if_the_network_uses_one(gpus_here, overrides, uses, device):
-    plain = config(*overrides)
-    assert uses_cuda(plain, Solid()) is uses
-    assert worker_config(plain, None)["device"] == device
+    job = config(*overrides)
+    assert uses_cuda(job, Solid()) is uses
+    assert worker_config(job, None).device == device
 
 
 class OnDevice(Solid):
@@ -171,21 +181,21 @@ def test_a_remover_of_ones_own_may_use_a_gpu_too(device):
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_a_worker_gets_the_device_that_auto_is_here(device):
     inside = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, device: auto}"
-    for plain, *keys in (
-        (config("masks=x", "remover=torchscript", "remover.path=x"), "remover"),
-        (config("masks=x", inside), "remover", "filler"),
+    for job, *keys in (
+        (config("masks=x", "remover=torchscript", "remover.path=x"),),
+        (config("masks=x", inside), "filler"),
     ):
-        found = worker_config(plain, device)
+        found = worker_config(job, device).remover
         for key in keys:
             found = found[key]
         assert found["device"] == device
 
 
 def test_a_worker_whose_remover_runs_elsewhere_is_one_line(labelled, monkeypatch):
-    plain = config("remover=solid", f"output={labelled / 'out.mkv'}")
+    job = config("remover=solid", f"output={labelled / 'out.mkv'}")
     monkeypatch.setattr(ray_workers, "build_remover", lambda config: OnDevice("cpu"))
     with pytest.raises(DeviceError, match="on cpu on a worker and on cuda where the job"):
-        ray_workers.run_range(plain, (labelled / "in.mkv", labelled / "out.mkv"), [], "cuda", 0, 1)
+        ray_workers.run_range(job, (labelled / "in.mkv", labelled / "out.mkv"), [], "cuda", 0, 1)
 
 
 @pytest.mark.parametrize(

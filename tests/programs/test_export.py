@@ -174,8 +174,19 @@ def test_it_cleans_a_video_by_its_path(exported: Path, tmp_path: Path) -> None:
     for index in range(3):
         cv2.imwrite(str(frames / f"{index:03d}.png"), np.full((32, 32, 3), 40 * index, np.uint8))
     name = load_trained(exported).labels.names[0]
-    given = [f"checkpoint={exported}", f"input={frames}", "fps=5", f"output={tmp_path / 'o.mkv'}"]
-    given += [f"remove=[{name}]", "remover=solid", "device=cpu", "backend=torch", "codec=ffv1"]
+    given = [
+        f"checkpoint={exported}",
+        f"input={frames}",
+        "read.fps=5",
+        f"output={tmp_path / 'o.mkv'}",
+    ]
+    given += [
+        f"remove=[{name}]",
+        "remover=solid",
+        "device=cpu",
+        "backend=torch",
+        "encode.codec=ffv1",
+    ]
     infer_video(compose("infer_video", given))
     with open_clip(tmp_path / "o.mkv") as clip:
         assert len(list(clip)) == 3

@@ -45,7 +45,7 @@ def scene(tmp_path) -> Path:
 def asked(folder: Path, *overrides: str) -> list[str]:
     plate = not any(override.startswith("remover=") for override in overrides)
     return [
-        f"input={folder / 'in.mkv'}", f"masks={folder / 'masks.mkv'}", "segment_frames=8",
+        f"input={folder / 'in.mkv'}", f"masks={folder / 'masks.mkv'}", "job.segment_frames=8",
         *(["remover.reach_frames=12"] if plate else []), *overrides,
     ]  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
     files = (f"input={scene / 'deep.mkv'}", f"masks={scene / 'three.mkv'}")
     shown = {}
     for remover in ("alpha", "blur"):
-        folder = run(scene, *files, f"remover={remover}", "feather=0", f"output={scene / remover}")
+        folder = run(scene, *files, f"remover={remover}", f"output={scene / remover}")
         shown[remover] = cv2.imread(str(folder / "00001.png"), cv2.IMREAD_UNCHANGED)
     assert {image.dtype for image in shown.values()} == {np.dtype(np.uint16)}
     outside = np.ones((HEIGHT, WIDTH), bool)
@@ -91,7 +91,7 @@ def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
 
 
 def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
-    target = run(scene, f"output={scene / 'out.mkv'}", "codec=ffv1")
+    target = run(scene, f"output={scene / 'out.mkv'}", "encode.codec=ffv1")
     before, after = frames(scene / "in.mkv"), frames(target)
     assert [frame.pts for frame in after] == [frame.pts for frame in before]
     for old, new in zip(before, after, strict=True):
@@ -105,10 +105,10 @@ def test_masks_need_no_checkpoint_and_the_square_is_gone(scene):
 
 
 def test_segments_leave_no_trace_in_what_each_frame_shows(scene):
-    whole = run(scene, f"output={scene / 'a.mkv'}", "codec=ffv1", "remover=inpaint",
-                "segment_frames=1000")  # fmt: skip
-    parts = run(scene, f"output={scene / 'b.mkv'}", "codec=ffv1", "remover=inpaint",
-                "segment_frames=7")  # fmt: skip
+    whole = run(scene, f"output={scene / 'a.mkv'}", "encode.codec=ffv1", "remover=inpaint",
+                "job.segment_frames=1000")  # fmt: skip
+    parts = run(scene, f"output={scene / 'b.mkv'}", "encode.codec=ffv1", "remover=inpaint",
+                "job.segment_frames=7")  # fmt: skip
     assert same(whole, parts)
 
 
@@ -148,10 +148,10 @@ def test_another_config_starts_afresh(scene):
     cut = scene / "cut.mkv"
     cut.write_bytes((scene / "in.mkv").read_bytes())
     job = subprocess.run(
-        script(scene, f"output={target}", "limits.max_frames=20"),
+        script(scene, f"output={target}", "read.limits.max_frames=20"),
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert job.returncode == 2 and "limits.max_frames" in job.stderr and not folder.exists()
+    assert job.returncode == 2 and "read.limits.max_frames" in job.stderr and not folder.exists()
 
 
 def test_damage_in_the_middle_keeps_what_was_good(scene):
@@ -173,7 +173,7 @@ def test_damage_in_the_middle_keeps_what_was_good(scene):
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     target = scene / "out.mp4"
     job = subprocess.Popen(
-        script(scene, f"output={target}", "segment_frames=4"), stderr=subprocess.PIPE, text=True
+        script(scene, f"output={target}", "job.segment_frames=4"), stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
     while job.poll() is None and time.monotonic() < deadline:
@@ -188,8 +188,8 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     assert "interrupted; " in printed and "out.partial.mp4" in printed
     kept = frames(scene / "out.partial.mp4")
     assert 4 <= len(kept) < FRAMES and not target.exists()
-    run(scene, f"output={target}", "segment_frames=4")
-    whole = run(scene, f"output={scene / 'whole.mp4'}", "segment_frames=4")
+    run(scene, f"output={target}", "job.segment_frames=4")
+    whole = run(scene, f"output={scene / 'whole.mp4'}", "job.segment_frames=4")
     assert same(whole, target) and not (scene / "out.partial.mp4").exists()
 
 
@@ -199,10 +199,10 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     blur = Blur.__call__
 
     def full(self, clip):
-        for filled in blur(self, clip):
-            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
                 raise ends("Unable to allocate 9 GiB")
-            yield filled
+            yield frame
 
     target = scene / "out.mp4"
     with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
@@ -220,9 +220,9 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
 @pytest.mark.parametrize(
     ("segment_frames", "resume", "said"),
     [
-        (8, "auto", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
-        (20, "auto", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
-        (50, "auto", "kept in .*; no segment is complete, so the same command begins at the first "
+        (8, "true", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
+        (20, "true", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
+        (50, "true", "kept in .*; no segment is complete, so the same command begins at the first "
          "frame"),
         (8, "false", r"are kept in [^;]*"),
     ],
@@ -232,13 +232,13 @@ def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_
     blur = Blur.__call__
 
     def stopped(self, clip):
-        for filled in blur(self, clip):
-            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
+        for frame in blur(self, clip):
+            if frame.pts * frame.time_base == Fraction(20, 25):
                 raise OutputError("the disk is full")
-            yield filled
+            yield frame
 
     monkeypatch.setattr(Blur, "__call__", stopped)
-    options = [f"segment_frames={segment_frames}", f"resume={resume}", "remover=blur"]
+    options = [f"job.segment_frames={segment_frames}", f"job.resume={resume}", "remover=blur"]
     with pytest.raises(OutputError) as caught:
         run(scene, f"output={scene / 'out.mp4'}", *options)
     assert re.fullmatch(f"the disk is full; .*{said}", str(caught.value)), caught.value
@@ -275,7 +275,7 @@ def test_a_preview_is_never_larger_than_its_clip(size, small):
 
 
 def test_a_provenance_video_has_a_frame_for_each(scene):
-    target = run(scene, f"output={scene / 'out.mp4'}", "provenance_video=true")
+    target = run(scene, f"output={scene / 'out.mp4'}", "encode.provenance_video=true")
     shown = frames(scene / "out.provenance.mp4")
     assert [frame.pts for frame in shown] == [frame.pts for frame in frames(target)]
     outside = shown[20].image[2:10, 2:60].astype(int)
@@ -309,10 +309,10 @@ def test_several_videos_go_into_one_folder(scene):
     ("overrides", "message"),
     [
         (["remove=[car]"], r"masks= says already what is removed; leave remove=\[\]"),
-        (["segment_frames=0"], "segment_frames=0: must be a whole number"),
-        (["workers=-1"], "workers=-1"),
-        (["resume=maybe"], "resume=maybe: unknown; use auto, false"),
-        (["feather=2"], "feather=2"),
+        (["job.segment_frames=0"], "job.segment_frames=0: must be a whole number"),
+        (["job.workers=-1"], "job.workers=-1"),
+        (["job.resume=maybe"], "job.resume=maybe: must be true or false"),
+        (["mask.feather=2"], "mask.feather=2"),
         (["masks=null"], "checkpoint has no value"),
     ],
 )
@@ -331,9 +331,9 @@ def test_ranges_cover_a_clip_and_end_open():
 @pytest.mark.slow
 def test_two_workers_make_the_frames_of_one_process(scene):
     pytest.importorskip("ray", reason="ray is not installed")
-    whole = run(scene, f"output={scene / 'one.mkv'}", "codec=ffv1")
+    whole = run(scene, f"output={scene / 'one.mkv'}", "encode.codec=ffv1")
     job = subprocess.run(
-        script(scene, f"output={scene / 'two.mkv'}", "codec=ffv1", "workers=2"),
+        script(scene, f"output={scene / 'two.mkv'}", "encode.codec=ffv1", "job.workers=2"),
         capture_output=True, text=True, timeout=280, env=os.environ,
     )  # fmt: skip
     assert job.returncode == 0, job.stderr[-2000:]
@@ -343,25 +343,25 @@ def test_two_workers_make_the_frames_of_one_process(scene):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("feather=abc", "feather=abc: must be a number"),
-        ("crf=abc", "crf=abc: must be a whole number, at least 0 or null"),
-        ("batch_size=abc", "batch_size=abc"),
-        ("mask.dilate=null", "mask.dilate=None"),
+        ("mask.feather=abc", "mask.feather=abc: must be a number"),
+        ("encode.crf=abc", "encode.crf=abc: must be a whole number, at least 0 or null"),
+        ("network.batch_size=abc", "network.batch_size=abc"),
+        ("mask.dilate=null", "mask.dilate=null"),
         ("mask.threshold=abc", "mask.threshold=abc"),
-        ("mask=null", "mask=None"),
-        ("limits=null", "limits=None"),
-        ("+limits.foo=3", "limits: .*foo.*there are max_pixels"),
+        ("mask=null", "mask=null: must be a group"),
+        ("read.limits=null", "read.limits=null: must be a group"),
+        ("+read.limits.foo=3", "read.limits.foo: no such config key; allowed are max_duration_s"),
         ("overwrite=maybe", "overwrite=maybe: must be true or false"),
-        ("workers=true", "workers=True: must be a whole number"),
-        ("scales=2", "scales=2: must be a list"),
-        ("output=null", "output=None: must name a file"),
-        ("input=[]", r"^input=\[\]: must name a file or folder"),
-        ("masks=[]", r"^masks=\[\]: must name a file or folder"),
-        ("masks=''", "^masks='': must name a file or folder"),
-        ("masks=5", "^masks=5: must name a file or folder"),
-        ("masks=true", "^masks=True: must name a file or folder"),
-        ("masks=[a.mkv,null]", r"^masks=\['a.mkv', None\]: must name a file or folder"),
-        ("max_memory_mb=0", "max_memory_mb=0"),
+        ("job.workers=true", "job.workers=true: must be a whole number"),
+        ("network.scales=2", "network.scales=2: must be a list"),
+        ("output=null", "output=null: must be a file"),
+        ("input=[]", r"^input=\[\]: must be a file, a folder"),
+        ("masks=[]", r"^masks=\[\]: must be a file, a folder"),
+        ("masks=''", "^masks=: must be a file, a folder"),
+        ("masks=true", "^masks=true: must be a file, a folder"),
+        ("masks=[a.mkv,null]", r"^masks=\[a\.mkv,null\]: must be a file, a folder"),
+        ("+codec=ffv1", r"codec: no such config key; did you mean encode\.codec\?"),
+        ("job.max_memory_mb=0", "job.max_memory_mb=0"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_one_line(scene, override, message):
@@ -411,7 +411,7 @@ def test_masks_go_with_the_part_that_they_were_made_of(scene):
         for frame in part:
             writer.write(frame)
     drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"
-    assert len(frames(run(scene, drawn, target, "start=0.4"))) == len(part)
+    assert len(frames(run(scene, drawn, target, "read.start=0.4"))) == len(part)
     with pytest.raises(VideoError, match="masks end before frame 30"):
         run(scene, drawn, f"output={scene / 'other.mkv'}")
 
@@ -423,10 +423,10 @@ def test_masks_go_with_the_part_that_they_were_made_of(scene):
         ("in.mp4", 40, [], None),
         ("in.mkv", 38, [], None),
         ("in.mkv", 10, [], "in.mkv says that it has about 40 frames, and masks 10 masks; each"),
-        ("in.mp4", 38, ["start=0.05"], None),
-        ("in.mp4", 10, ["start=0.05"], "in.mp4 says that it has about 39 frames, and masks 10 "),
-        ("in.mp4", 20, ["every=2"], None),
-        ("in.mp4", 21, ["every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
+        ("in.mp4", 38, ["read.start=0.05"], None),
+        ("in.mp4", 10, ["read.start=0.05"], "in.mp4 says that it has about 39 frames, and masks 1"),
+        ("in.mp4", 20, ["read.every=2"], None),
+        ("in.mp4", 21, ["read.every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
     ],
 )  # fmt: skip
 def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name, masks, options,

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from outtake.config.compose import compose
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.types import TimedFrame
 from outtake.pipeline.setup import PipelineParts, build_remover, fingerprint
@@ -83,9 +85,9 @@ def test_a_folder_in_which_single_masks_lie_is_never_replaced(scene):
 def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
     def facts(size: int) -> dict[str, object]:
         places = [f"input={scene / 'in.mkv'}", "output=x", f"masks={scene / 'masks.mkv'}"]
-        cfg = compose("infer_video", [*places, remover, f"max_memory_mb={size}"])
-        plain = resolve_config(cfg)
-        return fingerprint(plain, PipelineParts(build_remover(plain)))
+        cfg = compose("infer_video", [*places, remover, f"job.max_memory_mb={size}"])
+        config = parse(InferVideoConfig, resolve_config(cfg))
+        return fingerprint(config, PipelineParts(build_remover(config)))
 
     assert (facts(100) == facts(200)) is same
 
@@ -113,6 +115,7 @@ def clips(scene, monkeypatch) -> Path:
 
 def clean_all(clips: Path, *overrides: str) -> list[Path]:
     places = [f"input={clips}/*.mkv", f"output={clips.parent / 'clean'}", "remover=solid"]
+    places += ["checkpoint=any"]
     return app.infer_video(compose("infer_video", [*places, *overrides]))
 
 
@@ -120,7 +123,8 @@ def test_the_same_call_again_makes_nothing_anew(clips, capsys):
     made = clean_all(clips)
     before = [path.stat().st_mtime_ns for path in made]
     capsys.readouterr()
-    assert clean_all(clips, "codec=h264", "preset=veryfast") == made, "what auto stands for"
+    asked = ["encode.codec=h264", "encode.preset=veryfast"]
+    assert clean_all(clips, *asked) == made, "what auto stands for"
     assert capsys.readouterr().out.count("is there already") == 2
     assert [path.stat().st_mtime_ns for path in made] == before
 
@@ -128,10 +132,10 @@ def test_the_same_call_again_makes_nothing_anew(clips, capsys):
 @pytest.mark.parametrize(
     ("override", "how"),
     [
-        ("crf=40", "made with crf="),
-        ("codec=h265", "made with .*codec=libx264"),
-        ("preset=slow", "made with preset=veryfast"),
-        ("audio=drop", "made with audio=copy"),
+        ("encode.crf=40", "made with crf="),
+        ("encode.codec=h265", "made with .*codec=libx264"),
+        ("encode.preset=slow", "made with preset=veryfast"),
+        ("encode.audio=drop", "made with audio=copy"),
         ("remover.colour=[9,9,9]", "made of another input, or with another config"),
     ],
 )
@@ -144,7 +148,7 @@ def test_of_several_clips_none_stays_as_it_was_without_a_word(clips, override, h
     assert re.search(f"one.mp4 exists, {how}.*; set overwrite=true to replace it", caplog.text)
     assert made[0].read_bytes() == before and made[1].is_file()
     clean_all(clips, override, "overwrite=true")
-    assert made[0].read_bytes() != before or override == "audio=drop"
+    assert made[0].read_bytes() != before or override == "encode.audio=drop"
 
 
 @pytest.mark.parametrize(
@@ -188,10 +192,10 @@ def test_of_several_clips_one_whose_report_is_anothers_is_named(clips, caplog):
 
 
 @pytest.mark.parametrize("bits", [8, 10])
-def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
+def test_a_folder_of_images_has_a_folder_of_provenance_beside_it(scene, bits):
     if bits == 10:
         write_with_10_bits(scene / "in.mkv")
-    run(scene, f"output={scene / 'out'}", "provenance_video=true")
+    run(scene, f"output={scene / 'out'}", "encode.provenance_video=true")
     pictures, shown = frames(scene / "out"), frames(scene / "out_provenance")
     assert len(pictures) == len(shown) == FRAMES
     assert (pictures[0].image16 is not None) is (bits == 10)
@@ -200,7 +204,7 @@ def test_a_folder_of_images_has_a_folder_of_confidence_beside_it(scene, bits):
     assert np.ptp(inside, axis=2).mean() > 10, "tinted, also below the key"
     with pytest.raises(OutputError, match="out_provenance already holds 8 images"):
         (scene / "out").rename(scene / "kept")
-        run(scene, f"output={scene / 'out'}", "provenance_video=true")
+        run(scene, f"output={scene / 'out'}", "encode.provenance_video=true")
     assert len(frames(scene / "out_provenance")) == FRAMES
 
 
@@ -216,7 +220,7 @@ def write_with_10_bits(path: Path) -> None:
 
 
 def test_a_feather_softens_the_right_side_too(scene):
-    codec, feather = "codec=ffv1", "feather=0.1"
+    codec, feather = "encode.codec=ffv1", "mask.feather=0.1"
     alone = run(scene, f"output={scene / 'a.mkv'}", codec, feather, "remover=solid")
     pair = ["remover=side_by_side", "remover@remover.remover=solid"]
     beside = run(scene, f"output={scene / 'b.mkv'}", codec, feather, *pair)
@@ -231,7 +235,7 @@ def test_a_feather_softens_the_right_side_too(scene):
 def test_a_feather_without_a_seam_is_refused(scene, remover):
     pair = ["remover@remover.remover=alpha"] if remover == "side_by_side" else []
     output = [f"output={scene / 'out.mov'}", f"remover={remover}", *pair]
-    with pytest.raises(ConfigError, match=r"feather=0\.01: remover \w+ leaves no seam"):
-        run(scene, *output, "feather=0.01")
+    with pytest.raises(ConfigError, match=r"mask\.feather=0\.01: remover \w+ leaves no seam"):
+        run(scene, *output, "mask.feather=0.01")
     assert not list(scene.glob("out*"))
     run(scene, *output)

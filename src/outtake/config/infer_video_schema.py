@@ -1,76 +1,134 @@
-"""What the values of ``conf/infer_video.yaml`` may be."""
+"""What every key of ``conf/infer_video.yaml`` may be; the comments there say what each does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
+from outtake.config.schema import Form, Node, NotEmpty, Number
 from outtake.core.errors import ConfigError
-from outtake.core.validate import check_number
+from outtake.video.read.safety_limits import SafetyLimits
 
-# key -> (type, least value, whether null is allowed)
-_NUMBERS: dict[str, tuple[type, float, bool]] = {
-    "feather": (float, 0, False),
-    "fps": (float, 0, False),
-    "every": (int, 1, False),
-    "batch_size": (int, 1, False),
-    "segment_every": (int, 1, False),
-    "short_side": (int, 1, True),
-    "overlap": (float, 0, False),
-    "crf": (int, 0, True),
-    "max_memory_mb": (int, 1, False),
-    "segment_frames": (int, 1, False),
-    "workers": (int, 0, False),
-    "mask.dilate": (float, 0, False),
-    "mask.min_area": (float, 0, False),
-    "mask.vote": (int, 0, False),
-    "mask.low": (float, 0, True),
-}
-_SWITCHES = (
-    "overwrite", "flip", "preview", "provenance_video", "mask.fill_holes", "mask.shadows",
-)  # fmt: skip
-_GROUPS = ("mask", "limits", "backend", "remover")
-_WORDS = {"audio": ("copy", "drop"), "resume": ("auto", "false")}
+Fraction = Annotated[float, Number(0, below=1)]
+Names = str | list[str] | None
+Files = Annotated[
+    str | list[str], NotEmpty(), Form("a file, a folder or an address, or a list of files")
+]
 
 
-def check_values(plain: Mapping[str, Any]) -> None:
-    """Find a value of the wrong kind before any work.
+@dataclass(frozen=True, kw_only=True)
+class ReadLimits(SafetyLimits):
+    """Bounds on what is read."""
 
-    What depends on other things, such as an upper bound, is checked where it is used.
-
-    Raises:
-        ConfigError: the first that is wrong.
-    """
-    for key in _GROUPS:
-        if not isinstance(plain.get(key), Mapping):
-            raise ConfigError(f"{key}={plain.get(key)}: leave it out, or set {key}.KEY=VALUE")
-    for key, (kind, least, optional) in _NUMBERS.items():
-        check_number(key, _at(plain, key), least, whole=kind is int, optional=optional)
-    for key in _SWITCHES:
-        if not isinstance(_at(plain, key), bool):
-            raise ConfigError(f"{key}={_at(plain, key)}: must be true or false")
-    for key, words in _WORDS.items():
-        if str(plain[key]).lower() not in words:
-            raise ConfigError(f"{key}={plain[key]}: unknown; use {', '.join(words)}")
-    threshold = plain["mask"].get("threshold")
-    for value in threshold.values() if isinstance(threshold, Mapping) else [threshold]:
-        check_number("mask.threshold", value, 0)
-    scales = plain["scales"]
-    if not isinstance(scales, list) or not scales:
-        raise ConfigError(f"scales={scales}: must be a list of numbers, such as [0.75,1,1.25]")
-    for value in scales:
-        check_number("scales", value, 0)
-    for key in ("input", "output", "masks"):
-        value = plain[key]
-        if key == "masks" and value is None:
-            continue
-        entries = value if isinstance(value, list) else [value]
-        if not entries or not all(isinstance(entry, str) and entry for entry in entries):
-            raise ConfigError(f"{key}={value!r}: must name a file or folder")
-    if not isinstance(plain["output"], str):
-        raise ConfigError("output is a list; name one file, or a folder for several inputs")
+    max_pixels: Annotated[int, Number(1, unit="pixels")]
+    max_frames: Annotated[int | None, Number(1, unit="frames")]
+    max_duration_s: Annotated[float | None, Number(above=0, unit="seconds")]
+    timeout_s: Annotated[float, Number(above=0, unit="seconds")]
 
 
-def _at(plain: Mapping[str, Any], key: str) -> Any:
-    group, _, name = key.rpartition(".")
-    return (plain[group] if group else plain).get(name)
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How the clip is read; the arguments of :func:`outtake.video.read.clip.open_clip`."""
+
+    start: float | str | None
+    end: float | str | None
+    every: Annotated[int, Number(1, unit="frames")]
+    fps: Annotated[float, Number(above=0, unit="frames per second")]
+    limits: ReadLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """How the network labels the frames."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"]
+    short_side: Annotated[int | None, Number(1, unit="pixels")]
+    batch_size: Annotated[int, Number(1, unit="frames")]
+    every: Annotated[int, Number(1, 64, unit="frames")]
+    flip: bool
+    scales: Annotated[list[float], NotEmpty(), Number(0.1, 10)]
+    window: Annotated[
+        int | tuple[int, int] | None,
+        Number(32),
+        Form("a side or [HEIGHT,WIDTH] in pixels, each at least 32, or null"),
+    ]
+    overlap: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    """How labels become masks, and how soft their rim is."""
+
+    threshold: Annotated[float | dict[str, float], Number(0, below=1)]
+    low: Annotated[float | None, Number(0, below=1)]
+    vote: Annotated[int, Number(0, unit="frames")]
+    min_area: Fraction
+    fill_holes: bool
+    shadows: bool
+    dilate: Fraction
+    feather: Annotated[float, Number(0, 0.1)]
+
+    def policy_options(self) -> dict[str, Any]:
+        """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
+        return {name: value for name, value in vars(self).items() if name != "feather"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """How the output is encoded."""
+
+    codec: str
+    crf: Annotated[int | None, Number(0)]
+    preset: str
+    audio: Literal["copy", "drop"]
+    provenance_video: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """How the work is done."""
+
+    resume: bool
+    segment_frames: Annotated[int, Number(1, unit="frames")]
+    max_memory_mb: Annotated[int, Number(1, unit="MB")]
+    workers: Annotated[int, Number(0)]
+    ray_address: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferVideoConfig:
+    """The whole config of ``infer_video.py``."""
+
+    checkpoint: str | None
+    input: Files
+    output: Annotated[str, Form("a file, or a folder for several inputs")]
+    remove: Names
+    keep_only: Names
+    masks: Files | None
+    device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
+    preview: bool
+    overwrite: bool
+    read: ReadOptions
+    network: NetworkOptions
+    mask: MaskOptions
+    remover: Node
+    backend: Node
+    encode: EncodeOptions
+    job: JobOptions
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        mask = self.mask
+        if self.masks is None and mask.feather > mask.dilate:
+            raise ConfigError(
+                f"mask.feather={mask.feather}: wider than mask.dilate={mask.dilate}, so the edge "
+                "of what is removed would show; set it lower, or mask.dilate higher"
+            )
+        if self.masks is not None:
+            for key in ("remove", "keep_only"):
+                if getattr(self, key):
+                    raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
+        elif self.checkpoint is None:
+            raise ConfigError(
+                "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP"
+            )

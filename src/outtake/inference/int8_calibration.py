@@ -52,13 +52,15 @@ class Int8Calibration:
         Raises:
             ConfigError: there are none, or they do not have the channels of the network.
         """
-        log.info("precision=int8: calibrating with training images; this takes a moment")
+        log.info("network.precision=int8: calibrating with training images; this takes a moment")
         found = [
             self._crop_to_size(image, height, width)
             for image in islice(self._images(), CALIBRATION_IMAGES)
         ]
         if not found:
-            raise ConfigError("precision=int8: no training images to calibrate with; use float32")
+            raise ConfigError(
+                "network.precision=int8: no training images to calibrate with; use float32"
+            )
         return found
 
     def _crop_to_size(self, image: Frame, height: int, width: int) -> Images:
@@ -75,7 +77,8 @@ class Int8Calibration:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
         if image.shape[2] != self._channels:
             raise ConfigError(
-                f"precision=int8: a training image has {image.shape[2]} channels, and the network "
+                f"network.precision=int8: a training image has {image.shape[2]} channels, and the "
+                "network "
                 f"takes {self._channels}"
             )
         return np.ascontiguousarray(image)[None]

@@ -50,12 +50,14 @@ class ONNXRuntimeNetwork:
         self.precision = "float32" if precision == "auto" else precision
         if self.precision not in PRECISIONS:
             raise ConfigError(
-                f"precision={precision}: ONNX Runtime runs auto, {', '.join(PRECISIONS)}; for "
+                f"network.precision={precision}: ONNX Runtime runs auto, {', '.join(PRECISIONS)}; "
+                "for "
                 "int8 use backend=openvino, for bfloat16 backend=torch"
             )
         if self.precision == "float16" and self.provider != "tensorrt":
             raise ConfigError(
-                f"precision=float16: not with backend.provider={self.provider}; use tensorrt, or "
+                f"network.precision=float16: not with backend.provider={self.provider}; use "
+                "tensorrt, or "
                 "backend=torch"
             )
         self._task = task

@@ -175,7 +175,7 @@ def _select_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str
 
 def _refuse_int8(precision: str) -> None:
     if precision == "int8":
-        raise ConfigError("precision=int8: not with backend=torch; use backend=openvino")
+        raise ConfigError("network.precision=int8: not with backend=torch; use backend=openvino")
 
 
 def _make_torch(

@@ -63,7 +63,8 @@ class OpenVINONetwork:
         self.precision = "float32" if precision == "auto" else precision
         if self.precision not in PRECISIONS:
             raise ConfigError(
-                f"precision={precision}: OpenVINO runs auto, {', '.join(PRECISIONS)}; float16 is "
+                f"network.precision={precision}: OpenVINO runs auto, {', '.join(PRECISIONS)}; "
+                "float16 is "
                 "for GPUs, with backend=torch"
             )
         self._openvino = import_optional("openvino", extra="openvino", required_by=_REQUIRED_BY)
@@ -71,15 +72,17 @@ class OpenVINONetwork:
         known = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.precision == "bfloat16" and "BF16" not in known:
             raise ConfigError(
-                "precision=bfloat16: this processor does not compute in it (AVX512-BF16 or AMX "
+                "network.precision=bfloat16: this processor does not compute in it (AVX512-BF16 "
+                "or AMX "
                 "does); use float32 or int8"
             )
         if self.precision == "int8" and calibration is None:
             raise ConfigError(
-                "precision=int8: there are no training images to calibrate with; use float32"
+                "network.precision=int8: there are no training images to calibrate with; use "
+                "float32"
             )
         if self.precision == "int8" and importlib.util.find_spec("nncf") is None:
-            raise ConfigError("precision=int8 needs nncf; pip install 'outtake[openvino]'")
+            raise ConfigError("network.precision=int8 needs nncf; pip install 'outtake[openvino]'")
         self._task = task
         self._threads = threads or usable_processors()
         self._cache = cache
@@ -143,7 +146,7 @@ class OpenVINONetwork:
             assert self._calibration is not None
             images = self._calibration(shape[0], shape[1])
             with silence_output():
-                nncf = import_nncf(f"{_REQUIRED_BY} precision=int8")
+                nncf = import_nncf(f"{_REQUIRED_BY} network.precision=int8")
                 model = nncf.quantize(
                     model,
                     nncf.Dataset(images),

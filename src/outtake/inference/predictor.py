@@ -54,7 +54,7 @@ class Predictor:
         batch_size: int = 1,
     ) -> None:
         if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}: must be at least 1")
+            raise ConfigError(f"network.batch_size={batch_size}: must be at least 1")
         if channels not in (1, 3):
             raise ConfigError(
                 f"the checkpoint takes {channels} channels, and a video has 3 (or 1: grey)"

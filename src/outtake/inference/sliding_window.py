@@ -59,7 +59,9 @@ def check_window(window: int | Sequence[int] | None) -> tuple[int, int] | None:
         return None
     sides = tuple(window) if isinstance(window, Sequence) else (window, window)
     if len(sides) != 2 or any(not isinstance(side, int) or side < 32 for side in sides):
-        raise ConfigError(f"window={window}: give [HEIGHT,WIDTH] in pixels, each at least 32")
+        raise ConfigError(
+            f"network.window={window}: give [HEIGHT,WIDTH] in pixels, each at least 32"
+        )
     return sides[0], sides[1]
 
 

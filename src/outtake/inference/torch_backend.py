@@ -54,7 +54,9 @@ class TorchNetwork:
         if precision == "auto":
             precision = "bfloat16" if self.device.type == "cuda" else "float32"
         if precision not in PRECISIONS:
-            raise ConfigError(f"precision={precision}: unknown; use auto, {', '.join(PRECISIONS)}")
+            raise ConfigError(
+                f"network.precision={precision}: unknown; use auto, {', '.join(PRECISIONS)}"
+            )
         self.precision = precision
         if threads:
             torch.set_num_threads(threads)

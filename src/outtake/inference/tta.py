@@ -51,7 +51,7 @@ class Labeller:
         self._scales = check_scales(scales)
         self._window = check_window(window)
         if not 0 <= overlap < 1:
-            raise ConfigError(f"overlap={overlap}: must be at least 0 and below 1")
+            raise ConfigError(f"network.overlap={overlap}: must be at least 0 and below 1")
         self._overlap = overlap
         # Two runs of a network at once would only wait for each other.
         self._run_lock = Lock()
@@ -105,5 +105,5 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     """Return the factors, or raise a ConfigError."""
     factors = tuple(float(scale) for scale in scales)
     if not factors or any(not 0.1 <= factor <= 10 for factor in factors):
-        raise ConfigError(f"scales={list(scales)}: give one or more factors from 0.1 to 10")
+        raise ConfigError(f"network.scales={list(scales)}: give one or more factors from 0.1 to 10")
     return factors

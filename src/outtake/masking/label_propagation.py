@@ -55,7 +55,7 @@ class LabelPropagator:
     def __init__(self, predict: Predict, key_frame_interval: int) -> None:
         if not 1 <= key_frame_interval <= _MAX_INTERVAL:
             raise ConfigError(
-                f"segment_every={key_frame_interval}: must be at least 1 and at most "
+                f"network.every={key_frame_interval}: must be at least 1 and at most "
                 f"{_MAX_INTERVAL}"
             )
         self._predict = predict

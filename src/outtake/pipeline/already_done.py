@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import OutputError
 from outtake.pipeline.job import Job
-from outtake.pipeline.setup import can_resume
 from outtake.removal.report import read_report
 from outtake.video.read.clip import open_clip
 
 
-def is_already_done(job: Job, config: Mapping[str, Any]) -> bool:
+def is_already_done(job: Job, config: InferVideoConfig) -> bool:
     """Tell whether an earlier call with the same clips has made this one already."""
-    if (
-        not can_resume(config)
-        or config["overwrite"]
-        or config["preview"]
-        or not job.target.exists()
-    ):
+    if not config.job.resume or config.overwrite or config.preview or not job.target.exists():
         return False
     report = read_report(job.target)
     with open_clip(job.source, **job.read_options) as clip:

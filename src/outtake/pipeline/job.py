@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -92,7 +92,7 @@ class Job:
     remover: Remover
     labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
-    masks: str | Path | None = None
+    masks: str | Path | Sequence[str] | None = None
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: Mapping[str, Any] = field(default_factory=dict)
     segment_frames: int = 500

@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS
@@ -20,25 +22,25 @@ from outtake.removal.protocol import Remover
 log = logging.getLogger(__name__)
 
 
-def uses_cuda(config: Mapping[str, Any], remover: Remover) -> bool:
+def uses_cuda(config: InferVideoConfig, remover: Remover) -> bool:
     """Return whether any part of a job would run on CUDA in this process."""
     return remover.device == "cuda" or _network_uses_cuda(config)
 
 
-def worker_config(config: Mapping[str, Any], remover_device: str | None) -> dict[str, Any]:
+def worker_config(config: InferVideoConfig, remover_device: str | None) -> InferVideoConfig:
     """Return the config of a job for a worker, which sees one GPU or none.
 
     Args:
         config: The config here, where ``auto`` and ``cuda:1`` mean this machine's devices.
         remover_device: Where the remover runs here.
     """
-    device = config["device"]
+    device = config.device
     if not _network_uses_cuda(config):
         device = "cpu"
     elif resolve_device(device).type == "cuda":
         device = "cuda"  # whichever it is here, there it is the only one
-    remover = _name_device(config["remover"], remover_device)
-    return {**config, "device": device, "remover": remover}
+    remover = _name_device(config.remover, remover_device)
+    return replace(config, device=device, remover=remover)
 
 
 def worker_resources(
@@ -59,8 +61,9 @@ def worker_resources(
         machines = [machine for machine in machines if machine.get("GPU", 0) >= 1]
         if not machines:
             raise DeviceError(
-                f"workers={workers}: this job runs on CUDA here, and no machine of the Ray cluster "
-                "has a GPU; set device=cpu (and remover.device=cpu, if it is there), or workers=0"
+                f"job.workers={workers}: this job runs on CUDA here, and no machine of the Ray "
+                "cluster has a GPU; set device=cpu (and remover.device=cpu, if it is there), or "
+                "job.workers=0"
             )
     capacity = [
         (int(machine.get("CPU", 0)), int(machine["GPU"]) if cuda else workers)
@@ -69,7 +72,9 @@ def worker_resources(
     at_once = min(workers, sum(most for _, most in capacity))
     if at_once < workers:
         log.warning(
-            "workers=%d: each gets a GPU of its own, so %d of them work at once", workers, at_once
+            "job.workers=%d: each gets a GPU of its own, so %d of them work at once",
+            workers,
+            at_once,
         )
     # A task is never spread over two machines: what all have together does not count.
     for cpus in range(max((cpus for cpus, _ in capacity), default=0), 0, -1):
@@ -78,25 +83,25 @@ def worker_resources(
     if not any(there for there, _ in capacity):
         where = "with a GPU " if cuda else ""
         raise ConfigError(
-            f"workers={workers}: no machine {where}of the Ray cluster has a processor to give "
-            "away; start Ray with --num-cpus, or use workers=0"
+            f"job.workers={workers}: no machine {where}of the Ray cluster has a processor to give "
+            "away; start Ray with --num-cpus, or use job.workers=0"
         )
     return {"num_cpus": 1, "num_gpus": 1 if cuda else 0}
 
 
-def _network_uses_cuda(plain: Mapping[str, Any]) -> bool:
-    if plain["masks"] is not None:
+def _network_uses_cuda(config: InferVideoConfig) -> bool:
+    if config.masks is not None:
         return False  # there is no network
-    backend = resolve_backend(plain["backend"]["name"], plain["device"], plain["precision"])
+    backend = resolve_backend(config.backend["name"], config.device, config.network.precision)
     if backend == "openvino":
         return False
     if backend == "torch":
-        return resolve_device(plain["device"]).type == "cuda"
-    provider = plain["backend"].get("provider", "auto")
-    if provider == "auto" and plain["device"] == "auto":
+        return resolve_device(config.device).type == "cuda"
+    provider = config.backend.get("provider", "auto")
+    if provider == "auto" and config.device == "auto":
         return _onnx_has_cuda()
     return provider in ("cuda", "tensorrt") or (
-        provider == "auto" and resolve_device(plain["device"]).type == "cuda"
+        provider == "auto" and resolve_device(config.device).type == "cuda"
     )
 
 

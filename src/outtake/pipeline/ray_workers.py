@@ -13,14 +13,16 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
+from outtake.core.trees import map_leaves
 from outtake.pipeline.job import Job
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
 from outtake.pipeline.setup import build_job, build_parts, build_remover
@@ -39,7 +41,7 @@ _CONNECT_TIMEOUT_S = 5.0
 
 
 def run_on_ray(
-    config: Mapping[str, Any],
+    config: InferVideoConfig,
     job: Job,
     outputs: list[Output],
     workers: int,
@@ -64,10 +66,10 @@ def run_on_ray(
     """
     info = outputs[0].info
     if info.live or not info.frames:
-        raise ConfigError(f"{info.path}: its length is unknown; use workers=0")
+        raise ConfigError(f"{info.path}: its length is unknown; use job.workers=0")
     segments = -(-info.frames // job.segment_frames)
     pending = split_segments(segments, workers * _RANGES_PER_WORKER)
-    ray = _start_ray(config["ray_address"], workers)
+    ray = _start_ray(config.job.ray_address, workers)
     try:
         requested = worker_resources(
             _node_resources(ray), workers, cuda=uses_cuda(config, job.remover)
@@ -125,7 +127,7 @@ class RangeResult:
 
 
 def run_range(
-    config: Mapping[str, Any],
+    config: InferVideoConfig,
     paths: tuple[VideoInput, Path],
     outputs: list[Output],
     remover_device: str | None,
@@ -177,7 +179,7 @@ def _start_ray(address: str | None, workers: int) -> Any:
             import ray
     except ImportError as error:
         raise ConfigError(
-            f"workers={workers} needs Ray: pip install 'outtake[ray]', or use workers=0"
+            f"job.workers={workers} needs Ray: pip install 'outtake[ray]', or use job.workers=0"
         ) from error
     # Networks shall add up in the same order everywhere: with as many threads as here.
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
@@ -197,7 +199,7 @@ def _start_ray(address: str | None, workers: int) -> Any:
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"ray_address={address}: {reason}") from error
+        raise ConfigError(f"job.ray_address={address}: {reason}") from error
     return ray
 
 
@@ -221,7 +223,7 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ConfigError(
-            f"ray_address={address}: nothing answers there ({error}); is the cluster running?"
+            f"job.ray_address={address}: nothing answers there ({error}); is the cluster running?"
         ) from error
 
 
@@ -246,23 +248,19 @@ def _get_result(ray: Any, task: Any) -> RangeResult:
         ) from error
 
 
-def make_paths_absolute(config: Mapping[str, Any], remover: Remover) -> dict[str, Any]:
+def make_paths_absolute(config: InferVideoConfig, remover: Remover) -> InferVideoConfig:
     """Return a config with absolute file names: workers may start in another folder."""
-    found = dict(config)
-    for key in ("input", "output", "masks", "checkpoint"):
-        value = found[key]
-        found[key] = (
-            [_absolute_path(each) for each in value]
-            if isinstance(value, list)
-            else (None if value is None else _absolute_path(value))
-        )
-    found["remover"] = _make_files_absolute(found["remover"], remover.files())
-    return found
+    keys = ("input", "output", "masks", "checkpoint")
+    found = {key: map_leaves(_absolute_path, getattr(config, key)) for key in keys}
+    return replace(config, remover=_make_files_absolute(config.remover, remover.files()), **found)
 
 
-def _absolute_path(value: object) -> str:
-    text = str(value)
-    return text if is_url(text) or is_camera(text) else str(Path(text).expanduser().absolute())
+def _absolute_path(text: str | None) -> str | None:
+    return (
+        text
+        if text is None or is_url(text) or is_camera(text)
+        else str(Path(text).expanduser().absolute())
+    )
 
 
 def _make_files_absolute(node: Any, files: tuple[Path, ...]) -> Any:

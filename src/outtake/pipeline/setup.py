@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from outtake import __version__
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
@@ -33,13 +34,18 @@ from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.input_digest import sha256_of_input
 from outtake.video.read.inputs import VideoInput, expand_inputs
-from outtake.video.read.safety_limits import SafetyLimits
 
-# What changes nothing about the frames that come out, or is in the fingerprint by its content.
-NOT_IN_FINGERPRINT = {
-    "input", "output", "masks", "checkpoint", "overwrite", "resume", "preview", "workers",
-    "ray_address", "hydra", "audio", "codec", "crf", "preset", "max_memory_mb",
-}  # fmt: skip
+# What decides about the frames of an output, beside files that are in the fingerprint by content.
+FINGERPRINT_KEYS = (
+    "device",
+    "remove",
+    "keep_only",
+    "read",
+    "network",
+    "backend",
+    "mask",
+    "remover",
+)
 
 
 @dataclass(frozen=True)
@@ -60,56 +66,42 @@ class PipelineParts:
 
 
 def build_parts(
-    config: Mapping[str, Any], remover: Remover, frame_size: tuple[int, int] | None = None
+    config: InferVideoConfig, remover: Remover, frame_size: tuple[int, int] | None = None
 ) -> PipelineParts:
-    """Build what ``conf/infer_video.yaml`` describes, with or without a checkpoint.
+    """Build what every clip of a call shares, with or without a checkpoint.
 
     Args:
-        config: the config.
-        remover: takes things out.
-        frame_size: height and width of the frames to come, if known.
+        config: The config.
+        remover: The remover, as :func:`build_remover` made it.
+        frame_size: Height and width of the frames to come, if known.
 
     Raises:
-        OuttakeError: an option that can not work, or a checkpoint that can not be loaded.
+        OuttakeError: An option cannot work, or the checkpoint cannot be loaded.
     """
-    if config["masks"] is not None:
-        for key in ("remove", "keep_only"):
-            if class_names(config[key]):
-                raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
+    if config.checkpoint is None or config.masks is not None:
         return PipelineParts(remover)
-    if config["checkpoint"] is None:
-        raise ConfigError(
-            "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP"
-        )
-    trained = load_trained(config["checkpoint"], resolve_device(config["device"]))
+    trained = load_trained(config.checkpoint, resolve_device(config.device))
     policy = build_policy(
         trained.labels,
         remover,
-        class_names(config["remove"]),
-        class_names(config["keep_only"]),
-        config["mask"],
+        class_names(config.remove),
+        class_names(config.keep_only),
+        config.mask.policy_options(),
     )
-    if config["short_side"] is not None:
-        trained = replace(trained, short_side=config["short_side"])
-    labels = build_labeller(config, trained, policy, frame_size)
-    return PipelineParts(remover, labels, policy, trained)
+    if config.network.short_side is not None:
+        trained = replace(trained, short_side=config.network.short_side)
+    labeller = build_labeller(config, trained, policy, frame_size)
+    return PipelineParts(remover, labeller, policy, trained)
 
 
-def build_remover(config: Mapping[str, Any]) -> Remover:
+def build_remover(config: InferVideoConfig) -> Remover:
     """Build the remover, with a feather around it if one is asked for.
 
     Raises:
-        ConfigError: an option that can not work, or a feather where there is no seam.
+        ConfigError: An option cannot work, or there is no seam to feather.
     """
-    remover: Remover = instantiate(config["remover"])
-    feather = float(config["feather"])
-    if feather >= 1:
-        raise ConfigError(f"feather={feather}: must be below 1, of the height")
-    if config["masks"] is None and feather > float(config["mask"]["dilate"]):
-        raise ConfigError(
-            f"feather={feather}: wider than mask.dilate={config['mask']['dilate']}, so the edge of "
-            "what is removed would show; set it lower, or mask.dilate higher"
-        )
+    remover: Remover = instantiate(config.remover)
+    feather = config.mask.feather
     return add_feather(remover, feather) if feather else remover
 
 
@@ -122,36 +114,34 @@ def add_feather(remover: Remover, feather: float) -> Remover:
 
 
 def build_labeller(
-    config: Mapping[str, Any],
+    config: InferVideoConfig,
     trained: TrainedModel,
     policy: MaskPolicy,
     frame_size: tuple[int, int] | None,
 ) -> ClipLabeller:
-    """Build what labels the frames: a backend, in batches, on every k-th frame."""
-    every = config["segment_every"]
-    backend = dict(config["backend"])
-    opened = open_backend(
-        backend.pop("name"),
-        trained,
-        device=config["device"],
-        precision=config["precision"],
+    """Build what labels the frames: a backend, in batches, on each n-th frame."""
+    network = config.network
+    backend = open_backend(
+        trained=trained,
+        device=config.device,
+        precision=network.precision,
         confidence=policy.needs_confidence,
-        flip=bool(config["flip"]),
-        scales=config["scales"],
-        window=config["window"],
-        overlap=config["overlap"],
+        flip=network.flip,
+        scales=network.scales,
+        window=network.window,
+        overlap=network.overlap,
         calibration=lambda: calibration_images(trained),
         frame_size=frame_size,
-        **backend,
+        **config.backend,
     )
     predictor = Predictor(
-        opened,
+        backend,
         trained.labels,
         short_side=trained.short_side,
         channels=trained.channels,
-        batch_size=config["batch_size"],
+        batch_size=network.batch_size,
     )
-    return LabelPropagator(predictor, every) if every > 1 else predictor
+    return LabelPropagator(predictor, network.every) if network.every > 1 else predictor
 
 
 def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
@@ -186,94 +176,72 @@ def build_policy(
 
 
 def build_job(
-    config: Mapping[str, Any], tools: PipelineParts, source: VideoInput, target: Path
+    config: InferVideoConfig, parts: PipelineParts, source: VideoInput, target: Path
 ) -> Job:
     """Return the job for one clip of a call."""
+    encode = config.encode
     return Job(
         source=source,
         target=target,
-        remover=tools.remover,
-        labeller=tools.labeller,
-        policy=tools.policy,
-        masks=config["masks"],
-        read_options=read_options(config),
+        remover=parts.remover,
+        labeller=parts.labeller,
+        policy=parts.policy,
+        masks=config.masks,
+        read_options=vars(config.read),
         write_options={
-            "codec": config["codec"],
-            "crf": config["crf"],
-            "preset": config["preset"],
-            "audio": config["audio"] == "copy",
-            "overwrite": config["overwrite"],
-            "input_paths": input_paths(config, tools.remover),
-            "resume": can_resume(config),
+            "codec": encode.codec,
+            "crf": encode.crf,
+            "preset": encode.preset,
+            "audio": encode.audio == "copy",
+            "overwrite": config.overwrite,
+            "input_paths": input_paths(config, parts.remover),
+            "resume": config.job.resume,
         },
-        segment_frames=config["segment_frames"],
-        provenance_video=bool(config["provenance_video"]),
-        fingerprint=fingerprint(config, tools),
+        segment_frames=config.job.segment_frames,
+        provenance_video=encode.provenance_video,
+        fingerprint=fingerprint(config, parts),
     )
 
 
-def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the clip is read, as options of :func:`outtake.video.read.clip.open_clip`."""
-    return {
-        "fps": config["fps"],
-        "start": config["start"],
-        "end": config["end"],
-        "every": config["every"],
-        "limits": build_limits(config["limits"]),
-    }
-
-
-def build_limits(options: Mapping[str, Any]) -> SafetyLimits:
-    """Return what a clip may ask for.
-
-    Raises:
-        ConfigError: a limit that does not exist, or that can not be.
-    """
-    try:
-        return SafetyLimits(**options)
-    except TypeError as error:
-        known = ", ".join(each.name for each in fields(SafetyLimits))
-        raise ConfigError(f"limits: {error}; there are {known}") from error
-
-
-def fingerprint(config: Mapping[str, Any], tools: PipelineParts) -> dict[str, Any]:
+def fingerprint(config: InferVideoConfig, parts: PipelineParts) -> dict[str, Any]:
     """Return what the frames depend on beside the input: config, checkpoint, files, versions."""
+    values = asdict(config)
     found: dict[str, Any] = {
-        "config": {key: value for key, value in config.items() if key not in NOT_IN_FINGERPRINT},
-        "remover_files": [sha256_of_input(path) for path in tools.remover.files()],
+        "config": {key: values[key] for key in FINGERPRINT_KEYS},
+        "provenance_video": config.encode.provenance_video,
+        "remover_files": [sha256_of_input(path) for path in parts.remover.files()],
         "versions": library_versions(),
     }
-    if tools.trained is not None and tools.policy is not None:
-        device = resolve_device(config["device"])
-        found["checkpoint_sha256"] = tools.trained.sha256
-        found["classes"] = list(tools.policy.ids)
-        found["device"] = str(device)
+    if parts.trained is not None and parts.policy is not None:
+        found["checkpoint_sha256"] = parts.trained.sha256
+        found["classes"] = list(parts.policy.ids)
+        found["device"] = str(resolve_device(config.device))
         found["backend"] = resolve_backend(
-            config["backend"]["name"], config["device"], config["precision"]
+            config.backend["name"], config.device, config.network.precision
         )
     return found
 
 
-def input_paths(config: Mapping[str, Any], remover: Remover) -> dict[str, list[Path]]:
+def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Path]]:
     """Return what is read beside the input, by key; none of it may be written to.
 
     Raises:
-        VideoError: ``masks`` names nothing that is there, or several clips.
+        VideoError: ``masks`` names nothing that exists, or several clips.
     """
     found = {"remover.path": [*remover.files()]}
-    if config["checkpoint"] is not None:
-        found["checkpoint"] = [Path(str(config["checkpoint"])).expanduser()]
-    if config["masks"] is not None:
+    if config.checkpoint is not None:
+        found["checkpoint"] = [Path(config.checkpoint).expanduser()]
+    if config.masks is not None:
         # A list and a glob stand for files, and for the folder in which they lie.
-        named = expand_inputs(config["masks"], "masks")
-        if len(named) > 1:
-            clips = ", ".join(source.path.name for source in named[:3])
+        sources = expand_inputs(config.masks, "masks")
+        if len(sources) > 1:
+            clips = ", ".join(source.path.name for source in sources[:3])
             raise VideoError(
-                f"masks={config['masks']}: are {len(named)} clips ({clips}); name one video, one "
+                f"masks={config.masks}: are {len(sources)} clips ({clips}); name one video, one "
                 "folder of images, or images"
             )
-        drawn = [source for source in named if not source.address]
-        found["masks"] = [path for source in drawn for path in (source.path, *source.images)]
+        files = [source for source in sources if not source.address]
+        found["masks"] = [path for source in files for path in (source.path, *source.images)]
     return found
 
 
@@ -294,13 +262,6 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def can_resume(config: Mapping[str, Any]) -> bool:
-    """Tell whether ``resume`` is auto."""
-    return str(config["resume"]).lower() == "auto"
-
-
-def class_names(value: object) -> list[str]:
+def class_names(value: str | list[str] | None) -> list[str]:
     """Return class names from ``remove=car`` and ``remove=[car,person]`` alike."""
-    if value is None:
-        return []
-    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
+    return [value] if isinstance(value, str) else list(value or ())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from outtake.config.infer_video_schema import check_values
+from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
@@ -35,10 +37,8 @@ from outtake.pipeline.setup import (
     build_job,
     build_parts,
     build_remover,
-    can_resume,
     input_paths,
     library_versions,
-    read_options,
 )
 from outtake.pipeline.stage_threads import ignore_sigint
 from outtake.removal.protocol import Remover
@@ -83,14 +83,13 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             an interrupted clip had already is kept, and the message says where. Of several clips,
             one that fails does not keep the others from being made.
     """
-    config = resolve_config(cfg)
-    check_values(config)
+    config = parse(InferVideoConfig, resolve_config(cfg))
     remover = build_remover(config)
-    if config["workers"]:
+    if config.job.workers:
         config = make_paths_absolute(config, remover)
-    sources = expand_inputs(config["input"])
-    targets = output_paths(config["output"], sources, default_suffix(config["codec"], remover))
-    if len(sources) > 1 and config["masks"] is not None:
+    sources = expand_inputs(config.input)
+    targets = output_paths(config.output, sources, default_suffix(config.encode.codec, remover))
+    if len(sources) > 1 and config.masks is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
     several = len(sources) > 1
     sizes = [
@@ -99,20 +98,19 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     ]
     with explain_oom():
         tools = build_parts(config, remover, sizes[0])
-    recorded_config = OmegaConf.to_container(cfg, resolve=False)
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target in zip(sources, targets, strict=True):
         job = build_job(config, tools, source, target)
         try:
             if several and is_already_done(job, config):
                 print(f"{target} is there already")
-            elif config["preview"]:
+            elif config.preview:
                 with sigterm_as_interrupt(), explain_oom():
                     video, sheet = write_preview(job)
                 print(f"preview written to {video} and {sheet}; preview=false makes all of it")
             else:
                 record = run_job(
-                    job, runner=choose_runner(config), facts=report_facts(tools, recorded_config)
+                    job, runner=choose_runner(config), facts=report_facts(tools, asdict(config))
                 )
                 print(format_summary(record, target))
         except OuttakeError as error:
@@ -127,7 +125,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
 
 
 def check_job(
-    config: Mapping[str, Any],
+    config: InferVideoConfig,
     remover: Remover,
     source: VideoInput,
     target: Path,
@@ -141,30 +139,30 @@ def check_job(
     """
     bit_depth, size = 8, None
     if not source.address and not several_inputs:
-        with open_clip(source, **read_options(config)) as clip:
+        with open_clip(source, **vars(config.read)) as clip:
             bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
     # Of several, those that are there may be made already; a preview leaves the output alone.
-    overwrite = bool(config["overwrite"] or config["preview"] or several_inputs)
+    overwrite = config.overwrite or config.preview or several_inputs
     checks: dict[str, Any] = {
         "overwrite": overwrite,
-        "resume": can_resume(config),
+        "resume": config.job.resume,
         "input_paths": input_paths(config, remover),
     }
     check_target(
-        target, source, **checks, codec=config["codec"], crf=config["crf"],
-        preset=config["preset"], channels=remover.channels, bit_depth=bit_depth,
+        target, source, **checks, codec=config.encode.codec, crf=config.encode.crf,
+        preset=config.encode.preset, channels=remover.channels, bit_depth=bit_depth,
     )  # fmt: skip
-    if not target.suffix and config["codec"] != "auto":
+    if not target.suffix and config.encode.codec != "auto":
         raise OutputError(
-            f"codec={config['codec']} does not go into {target}, a folder of PNG images; name a "
-            "video, or leave codec=auto"
+            f"encode.codec={config.encode.codec} does not go into {target}, a folder of PNG "
+            "images; name a video, or leave encode.codec=auto"
         )
-    if config["preview"]:
+    if config.preview:
         for path in preview_paths(target):
             check_not_an_input(path, source, input_paths(config, remover))
     elif not several_inputs:
-        check_report(target, overwrite=bool(config["overwrite"]))
-    if config["provenance_video"]:
+        check_report(target, overwrite=config.overwrite)
+    if config.encode.provenance_video:
         check_target(sibling_path(target, "provenance"), source, **checks)
     return size
 
@@ -197,9 +195,9 @@ def default_suffix(codec: str, remover: Remover) -> str:
     return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
 
 
-def choose_runner(config: Mapping[str, Any]) -> JobRunner:
+def choose_runner(config: InferVideoConfig) -> JobRunner:
     """Return what runs a job: this process, or a Ray cluster."""
-    workers = int(config["workers"])
+    workers = config.job.workers
     if workers == 0:
         return run_in_process
     return lambda job, outputs, made: run_on_ray(config, job, outputs, workers, made)

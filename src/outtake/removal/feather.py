@@ -36,11 +36,12 @@ class FeatherRemover(Remover):
 
     def __init__(self, remover: Remover, feather: float) -> None:
         if not 0 <= feather <= 0.1:
-            raise ConfigError(f"feather={feather}: must be at least 0 and at most 0.1")
+            raise ConfigError(f"mask.feather={feather}: must be at least 0 and at most 0.1")
         if not remover.keeps_outside or remover.channels != 3:
             raise ConfigError(
-                f"feather={feather}: remover {type(remover).__name__} leaves no seam in the frame; "
-                "set feather=0"
+                f"mask.feather={feather}: remover {type(remover).__name__} leaves no seam in the "
+                "frame; "
+                "set mask.feather=0"
             )
         self.remover = remover
         self.needs_mask = remover.needs_mask
@@ -68,7 +69,7 @@ class FeatherRemover(Remover):
     def _feather_frame(self, item: MaskedFrame, filled: TimedFrame) -> TimedFrame:
         frame = item.frame
         if filled.image.shape != frame.image.shape:
-            raise ConfigError("feather: the remover changes the frame's size; set feather=0")
+            raise ConfigError("feather: the remover changes the frame's size; set mask.feather=0")
         rim_px = self._feather * item.mask.shape[0]
         if rim_px < 1 or not item.mask.any():
             return filled

@@ -70,7 +70,7 @@ class RemovalReport:
         return [
             f"{fill['synthesised']:.0%} of what was removed was observed in no other frame and is "
             f"synthesised, most at {self._columns['time_s'][worst]:.2f} s; "
-            "provenance_video=true shows where"
+            "encode.provenance_video=true shows where"
         ]
 
     def record(self, **entries: Any) -> dict[str, Any]:

@@ -50,10 +50,10 @@ class FrameSelection:
         """
         start_s, end_s = _parse_time("start", start), _parse_time("end", end)
         if end_s is not None and end_s <= (start_s or 0):
-            raise ConfigError(f"end={end}: must be after start={start or 0}")
+            raise ConfigError(f"read.end={end}: must be after read.start={start or 0}")
         for key, count, least in (("every", every, 1), ("skip", skip, 0)):
             if isinstance(count, bool) or not isinstance(count, int) or count < least:
-                raise ConfigError(f"{key}={count}: must be a whole number, {least} or more")
+                raise ConfigError(f"read.{key}={count}: must be a whole number, {least} or more")
         return cls(start_s, end_s, every, skip)
 
     def apply_to(self, info: VideoInfo, first_s: Fraction, limits: SafetyLimits) -> VideoInfo:
@@ -93,7 +93,7 @@ class FrameSelection:
     def empty_error(self, info: VideoInfo, length_s: float) -> VideoError:
         """Return the error for a selection without a frame, of a clip of this length."""
         asked = ", ".join(
-            f"{key}={float(value):g}"
+            f"read.{key}={float(value):g}"
             for key, value in (("start", self.start_s), ("end", self.end_s))
             if value is not None
         )
@@ -164,6 +164,6 @@ def _parse_time(key: str, value: str | float | None) -> Fraction | None:
         or (match[2] and Fraction(match[3]) >= 60)
         or (match[1] and int(match[2]) > 59)
     ):
-        raise ConfigError(f"{key}={value}: give seconds (12.5) or hh:mm:ss.fff (00:01:12.5)")
+        raise ConfigError(f"read.{key}={value}: give seconds (12.5) or hh:mm:ss.fff (00:01:12.5)")
     hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds

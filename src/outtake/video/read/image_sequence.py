@@ -61,7 +61,7 @@ class ImageSequence:
     ) -> None:
         self.path = Path(path)
         if not (fps > 0 and math.isfinite(fps) and (rate := _to_frame_rate(fps))):
-            raise VideoError(f"fps={fps}: a folder of images needs a rate above 0")
+            raise VideoError(f"read.fps={fps}: a folder of images needs a rate above 0")
         self.files = [*files] if files is not None else [*_folder_input(self.path).images]
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
@@ -174,7 +174,8 @@ def _check_image_header(file: Path, limits: SafetyLimits) -> None:
     except Image.DecompressionBombError as error:  # Pillow has a limit of its own
         if limits.max_pixels < 2 * (Image.MAX_IMAGE_PIXELS or 0):
             raise VideoError(
-                f"{file} has more pixels than limits.max_pixels={limits.max_pixels}; raise that "
+                f"{file} has more pixels than read.limits.max_pixels={limits.max_pixels}; raise "
+                "that "
                 "if the file can be trusted"
             ) from error
 

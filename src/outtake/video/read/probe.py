@@ -186,7 +186,7 @@ def _decode_first_frame(
         raise timeout_error(name, limits) from error
     except (av.FFmpegError, ValueError, EOFError) as error:
         # FFmpeg forgets a size that it was told not to take.
-        large = f"; or its frames exceed limits.max_pixels={limits.max_pixels}"
+        large = f"; or its frames exceed read.limits.max_pixels={limits.max_pixels}"
         why = ffmpeg_reason(error) + (large if not stream.width else "")
         raise VideoError(f"{name} has no readable frame ({why})") from error
     raise VideoError(f"{name} holds no frame")

@@ -35,7 +35,7 @@ class SafetyLimits:
                 continue
             if isinstance(bound, bool) or not isinstance(bound, int | float) or not bound > 0:
                 raise ConfigError(
-                    f"limits.{key}={bound}: must be above 0{' or null' if optional else ''}"
+                    f"read.limits.{key}={bound}: must be above 0{' or null' if optional else ''}"
                 )
 
     def check_size(self, name: object, width: int, height: int) -> None:
@@ -47,7 +47,7 @@ class SafetyLimits:
         if width * height > self.max_pixels:
             raise VideoError(
                 f"{name} has frames of {width}x{height}, {width * height} pixels, and "
-                f"limits.max_pixels={self.max_pixels}; raise that if the file can be trusted"
+                f"read.limits.max_pixels={self.max_pixels}; raise that if the file can be trusted"
             )
 
     def check_length(self, name: object, frames: int | None, duration_s: float | None) -> None:
@@ -58,12 +58,13 @@ class SafetyLimits:
         """
         if frames is not None and self.max_frames is not None and frames > self.max_frames:
             raise VideoError(
-                f"{name} has {frames} frames, and limits.max_frames={self.max_frames}; raise "
+                f"{name} has {frames} frames, and read.limits.max_frames={self.max_frames}; raise "
                 "that, or select a part with start and end"
             )
         longest_s = self.max_duration_s
         if duration_s is not None and longest_s is not None and duration_s > longest_s:
             raise VideoError(
-                f"{name} lasts {duration_s:.0f} s, and limits.max_duration_s={longest_s:g}; raise "
+                f"{name} lasts {duration_s:.0f} s, and read.limits.max_duration_s={longest_s:g}; "
+                "raise "
                 "that, or select a part with start and end"
             )

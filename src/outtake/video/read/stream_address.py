@@ -118,7 +118,7 @@ def timeout_error(source: Path | str, limits: SafetyLimits) -> VideoError:
     """Return the error for a stream that says nothing."""
     return VideoError(
         f"{redact_address(source)} gave nothing for {limits.timeout_s:g} s; see whether it runs, "
-        "or raise limits.timeout_s"
+        "or raise read.limits.timeout_s"
     )
 
 

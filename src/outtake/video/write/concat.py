@@ -171,7 +171,7 @@ class SegmentMuxer:
             if stream.codec_context.extradata != header:
                 raise OutputError(
                     f"segment {file.stem} of {self.path} was encoded with other settings than the "
-                    "first; run again with resume=false"
+                    "first; run again with job.resume=false"
                 )
             for packet in container.demux(stream):
                 if packet.size:

@@ -56,7 +56,7 @@ class Encoding:
             return self.codec.available_formats(alpha=self.alpha)[self.bit_depth]
         if self.bit_depth not in self.codec.odd_size_formats:
             raise OutputError(
-                f"codec={self.name} can not store the odd size {width}x{height}; use codec="
+                f"encode.codec={self.name} can not store the odd size {width}x{height}; use codec="
                 + self.name.removesuffix("_nvenc")
             )
         return self.codec.odd_size_formats[self.bit_depth]
@@ -76,7 +76,7 @@ class Encoding:
         name = info.path.name
         if info.bit_depth > self.bit_depth:
             log.warning(
-                "%s: %d bits become %d; codec=%s keeps more",
+                "%s: %d bits become %d; encode.codec=%s keeps more",
                 name, info.bit_depth, self.bit_depth, _codecs_with_more_bits(self),
             )  # fmt: skip
         stored = self.pix_fmt(info.width, info.height)
@@ -132,7 +132,7 @@ def choose_encoding(
     requested_bits = bit_depth if codec != "auto" else min(bit_depth, _MAX_AUTO_BITS)
     name = _choose_codec(path, container, alpha, requested_bits) if codec == "auto" else codec
     if name not in CODECS:
-        raise OutputError(f"codec={name}: unknown; use auto, {', '.join(CODECS)}")
+        raise OutputError(f"encode.codec={name}: unknown; use auto, {', '.join(CODECS)}")
     chosen = _available_encoder(name)
     if container not in chosen.containers:
         fit = [
@@ -140,9 +140,9 @@ def choose_encoding(
             for other, (entry, *_) in CODECS.items()
             if container in entry.containers and not entry.gpu
         ]
-        raise OutputError(f"codec={name} does not go into {path.name}; use {', '.join(fit)}")
+        raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
     if alpha and container not in chosen.alpha_containers:
-        raise OutputError(f"codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
+        raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
     options = (
         dict(chosen.options) | _quality_options(name, chosen, crf) | _preset_options(chosen, preset)
     )
@@ -172,18 +172,22 @@ def _available_encoder(name: str) -> Codec:
         if codec.available_formats(alpha=False):
             return codec
     tried = ", ".join(codec.encoder for codec in CODECS[name])
-    raise OutputError(f"codec={name}: this build of PyAV has no encoder for it ({tried})")
+    raise OutputError(f"encode.codec={name}: this build of PyAV has no encoder for it ({tried})")
 
 
 def _quality_options(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
     if codec.quality is None:
         if crf is not None:
-            raise OutputError(f"crf={crf}: codec={name} has no constant quality; leave crf=null")
+            raise OutputError(
+                f"encode.crf={crf}: encode.codec={name} has no constant quality; leave "
+                "encode.crf=null"
+            )
         return {}
     value = codec.quality.default if crf is None else crf
     if not 0 <= value <= codec.quality.worst:
         raise OutputError(
-            f"crf={value}: codec={name} takes 0 (best) to {codec.quality.worst} (worst), "
+            f"encode.crf={value}: encode.codec={name} takes 0 (best) to {codec.quality.worst} "
+            "(worst), "
             f"or null for {codec.quality.default}"
         )
     return {codec.quality.option: str(value)}
@@ -191,7 +195,7 @@ def _quality_options(name: str, codec: Codec, crf: int | None) -> dict[str, str]
 
 def _preset_options(codec: Codec, preset: str) -> dict[str, str]:
     if preset not in PRESETS:
-        raise OutputError(f"preset={preset}: unknown; use {', '.join(PRESETS)}")
+        raise OutputError(f"encode.preset={preset}: unknown; use {', '.join(PRESETS)}")
     if codec.preset is None:
         return {}
     option, values = codec.preset

@@ -245,7 +245,7 @@ class Output:
             shown = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
             raise OutputError(
                 f"{self.path} is not complete: {len(missing)} of {segments} segments are missing "
-                f"({shown}); run again with resume=auto to make them"
+                f"({shown}); run again with job.resume=true to make them"
             )
         return [record for record in records if record]
 

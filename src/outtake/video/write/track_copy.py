@@ -99,7 +99,7 @@ class TrackCopier:
             if kind == "audio":
                 raise OutputError(
                     f"a {self._suffix} file can not hold the {name} audio of {self._path.name}; "
-                    "write .mkv, or set audio=drop"
+                    "write .mkv, or set encode.audio=drop"
                 ) from error
             log.log(
                 self._level, "%s: a %s file can not hold its %s subtitles",
