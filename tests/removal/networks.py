@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+
+from outtake.removal.onnx import Onnx
+from outtake.removal.torchscript import TorchScript
+
+GREY, SECRET = 80, (255, 0, 255)
 
 
 class Mean(nn.Module):
@@ -72,3 +79,24 @@ def onnx_file(path: Path, side: int | None = None, names: tuple[str, str] = ("a"
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
+
+
+def picture_with_secret(height: int = 50, width: int = 70) -> tuple[np.ndarray, np.ndarray]:
+    """A grey picture with something secret in it, and where that is."""
+    image = np.full((height, width, 3), (GREY, GREY + 20, GREY + 40), np.uint8)
+    mask = np.zeros((height, width), bool)
+    mask[20:31, 25:44] = True
+    image[mask] = SECRET
+    return image, mask
+
+
+def torchscript_remover(
+    folder: Path, network: nn.Module | None = None, **options: Any
+) -> TorchScript:
+    return TorchScript(torchscript_file(folder / "net.pt", network), **options)
+
+
+def onnx_remover(
+    folder: Path, side: int | None = None, names: tuple[str, str] = ("a", "b"), **options: Any
+) -> Onnx:
+    return Onnx(onnx_file(folder / "net.onnx", side, names), **options)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor, nn
 
 from outtake.core.errors import ConfigError, DeviceError
@@ -14,31 +12,18 @@ from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.onnx import Onnx
-from outtake.removal.preprocessing import Preprocessing
 from outtake.removal.torchscript import TorchScript
 from tests.removal import networks
-
-GREY, SECRET = 80, (255, 0, 255)
-
-
-def hole(height: int = 50, width: int = 70) -> tuple[np.ndarray, np.ndarray]:
-    """A grey picture with something secret in it, and where that is."""
-    image = np.full((height, width, 3), (GREY, GREY + 20, GREY + 40), np.uint8)
-    mask = np.zeros((height, width), bool)
-    mask[20:31, 25:44] = True
-    image[mask] = SECRET
-    return image, mask
+from tests.removal.networks import (
+    GREY,
+    SECRET,
+    onnx_remover,
+    picture_with_secret,
+    torchscript_remover,
+)
 
 
-def torchscript(tmp_path, network: nn.Module | None = None, **options) -> TorchScript:
-    return TorchScript(networks.torchscript_file(tmp_path / "net.pt", network), **options)
-
-
-def onnx(tmp_path, side: int | None = None, names=("a", "b"), **options) -> Onnx:
-    return Onnx(networks.onnx_file(tmp_path / "net.onnx", side, names), **options)
-
-
-@pytest.mark.parametrize("make", [torchscript, onnx])
+@pytest.mark.parametrize("make", [torchscript_remover, onnx_remover])
 @pytest.mark.parametrize(
     "options",
     [
@@ -56,7 +41,7 @@ def onnx(tmp_path, side: int | None = None, names=("a", "b"), **options) -> Onnx
     ids=str,
 )
 def test_the_hole_is_filled_and_the_rest_untouched(make, options, tmp_path):
-    image, mask = hole()
+    image, mask = picture_with_secret()
     filled = make(tmp_path, **options).fill(image, mask)
     assert np.array_equal(filled[~mask], image[~mask])
     assert np.abs(filled[mask].astype(int) - (GREY, GREY + 20, GREY + 40)).max() <= 1
@@ -75,24 +60,26 @@ class Sees(nn.Module):
 
 
 def test_what_is_hidden_never_reaches_the_network(tmp_path):
-    image, mask = hole()
+    image, mask = picture_with_secret()
     for values, shown in (((0, 1), 0), ((-1, 1), 128), ((0, 255), 0)):
-        filled = torchscript(tmp_path, Sees(mask=False), value_range=values).fill(image, mask)
+        remover = torchscript_remover(tmp_path, Sees(mask=False), value_range=values)
+        filled = remover.fill(image, mask)
         assert np.abs(filled[mask].astype(int) - shown).max() <= 1
     # Not even at the edge of a picture that was scaled.
-    filled = torchscript(tmp_path, Sees(mask=False), size=33).fill(image, mask)
+    filled = torchscript_remover(tmp_path, Sees(mask=False), size=33).fill(image, mask)
     assert filled[26, 35].max() == 0 and filled[mask][:, 2].max() < 130
 
 
 def test_the_mask_has_the_polarity_that_is_asked_for(tmp_path):
-    image, mask = hole()
+    image, mask = picture_with_secret()
     for values, shown in (((0, 1), 255), ((1, 0), 0)):
-        filled = torchscript(tmp_path, Sees(mask=True), mask_values=values).fill(image, mask)
+        remover = torchscript_remover(tmp_path, Sees(mask=True), mask_values=values)
+        filled = remover.fill(image, mask)
         assert (filled[mask] == shown).all()
 
 
 def test_inputs_come_in_the_order_of_the_network(tmp_path):
-    image, mask = hole()
+    image, mask = picture_with_secret()
 
     class Turned(networks.Mean):
         def forward(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -100,39 +87,22 @@ def test_inputs_come_in_the_order_of_the_network(tmp_path):
             mean = (mask * known).sum(dim=(2, 3), keepdim=True) / known.sum()
             return mask * known + mean * image
 
-    filled = torchscript(tmp_path, Turned(), inputs=["mask", "image"]).fill(image, mask)
+    filled = torchscript_remover(tmp_path, Turned(), inputs=["mask", "image"]).fill(image, mask)
     assert np.abs(filled[mask][:, 0].astype(int) - GREY).max() <= 1
 
 
 @pytest.mark.parametrize("order", ["image+mask", "mask+image"])
 def test_one_tensor_of_both_and_a_range_of_its_own(order, tmp_path):
-    image, mask = hole()
-    remover = torchscript(
+    image, mask = picture_with_secret()
+    remover = torchscript_remover(
         tmp_path, networks.Constant(), inputs=[order], output_range=(-1, 1), value_range=(0, 1)
     )
     assert (remover.fill(image, mask)[mask] == (255, 128, 0)).all()
 
 
-def test_an_onnx_network_of_one_size_gets_that_size(tmp_path):
-    image, mask = hole()
-    filled = onnx(tmp_path, side=32).fill(image, mask)
-    assert np.abs(filled[mask][:, 0].astype(int) - GREY).max() <= 1
-
-
-def test_onnx_inputs_go_by_name(tmp_path):
-    image, mask = hole()
-    names = ("picture", "where")
-    filled = onnx(tmp_path, names=names, inputs={"where": "mask", "picture": "image"})
-    assert np.abs(filled.fill(image, mask)[mask][:, 0].astype(int) - GREY).max() <= 1
-    with pytest.raises(ConfigError, match=r"the inputs of .* are: picture .*where"):
-        onnx(tmp_path, names=names, inputs={"image": "image", "mask": "mask"})
-    with pytest.raises(ConfigError, match="must hold image and mask once"):
-        onnx(tmp_path, names=names, inputs={"where": "mask", "picture": "mask"})
-
-
 def test_it_says_what_was_synthesised_and_by_what(tmp_path):
-    image, mask = hole()
-    remover = torchscript(tmp_path, licence="CC BY-NC 4.0")
+    image, mask = picture_with_secret()
+    remover = torchscript_remover(tmp_path, licence="CC BY-NC 4.0")
     clip = [MaskedFrame(TimedFrame(image, t, Fraction(1, 25)), mask & (t > 0)) for t in (0, 1)]
     assert [filled.statistics.synthesised for filled in remover(iter(clip))] == [0, 1]
     digest = hashlib.sha256((tmp_path / "net.pt").read_bytes()).hexdigest()
@@ -144,9 +114,9 @@ def test_it_says_what_was_synthesised_and_by_what(tmp_path):
 
 
 def test_it_fills_for_the_clean_plate(tmp_path):
-    image, mask = hole()
+    image, mask = picture_with_secret()
     clip = [MaskedFrame(TimedFrame(image, 0, Fraction(1, 25)), mask)]
-    plate = CleanPlate(filler=torchscript(tmp_path, licence="MIT"))
+    plate = CleanPlate(filler=torchscript_remover(tmp_path, licence="MIT"))
     assert plate.files() == (tmp_path / "net.pt",) and plate.notes["licence"] == "MIT"
     (filled,) = plate(iter(clip))
     assert np.abs(filled.frame.image[mask].astype(int) - (GREY, GREY + 20, GREY + 40)).max() <= 2
@@ -174,7 +144,7 @@ class Broken(nn.Module):
 )
 def test_a_network_that_does_not_fit_is_one_line(network, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as error:
-        torchscript(tmp_path, network).fill(*hole())
+        torchscript_remover(tmp_path, network).fill(*picture_with_secret())
     assert "net.pt" in str(error.value) and "\n" not in str(error.value)
 
 
@@ -187,59 +157,7 @@ def test_a_file_that_is_missing_or_none_is_one_line(kind, tmp_path):
         kind(tmp_path / "text.bin")
 
 
-def test_a_pickle_is_not_run(tmp_path):
-    torch.save(networks.Mean(), tmp_path / "net.pt")
-    with pytest.raises(ConfigError, match="is not a TorchScript"):
-        TorchScript(tmp_path / "net.pt")
-
-
-def test_without_onnx_runtime_the_extra_is_named(tmp_path, monkeypatch):
-    path = networks.onnx_file(tmp_path / "net.onnx")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigError, match=r"outtake\[onnx\]"):
-        Onnx(path)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"value_range": (0,)},
-        {"output_range": (1, 1)},
-        {"mask_values": (1, 1)},
-        {"channel_order": "gbr"},
-        {"multiple_of": 0},
-        {"size": 0},
-        {"size": [1, 2, 3]},
-        {"max_side_px": 0},
-        {"margin": -1},
-    ],
-    ids=str,
-)
-def test_options_that_cannot_work_are_refused(options):
-    with pytest.raises(ConfigError, match=f"remover.{next(iter(options))}"):
-        Preprocessing(**options)
-
-
-@pytest.mark.parametrize("make", [torchscript, onnx])
+@pytest.mark.parametrize("make", [torchscript_remover, onnx_remover])
 def test_a_device_that_is_none_is_refused(make, tmp_path):
     with pytest.raises(DeviceError, match=r"remover\.device=tpu"):
         make(tmp_path, device="tpu")
-
-
-@pytest.fixture
-def without_libraries(monkeypatch):
-    """An ONNX Runtime that was built for CUDA, on a machine that has no library of CUDA."""
-    runtime = pytest.importorskip("onnxruntime")
-    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(runtime, "get_available_providers", lambda: both)
-
-
-@pytest.mark.filterwarnings("ignore:Specified provider")
-def test_onnx_never_takes_the_cpu_for_cuda(tmp_path, without_libraries, caplog):
-    with pytest.raises(DeviceError, match=r"remover\.device=cuda: .* libraries can not be loaded"):
-        onnx(tmp_path, device="cuda")
-    assert not caplog.text
-    onnx(tmp_path, device="cpu")
-    assert not caplog.text
-    onnx(tmp_path, device="auto")
-    assert "remover.device=auto: the libraries of CUDA cannot be loaded; on the CPU" in caplog.text

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from outtake.core.errors import ConfigError
+from outtake.removal.preprocessing import Preprocessing
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"value_range": (0,)},
+        {"output_range": (1, 1)},
+        {"mask_values": (1, 1)},
+        {"channel_order": "gbr"},
+        {"multiple_of": 0},
+        {"size": 0},
+        {"size": [1, 2, 3]},
+        {"max_side_px": 0},
+        {"margin": -1},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work_are_refused(options):
+    with pytest.raises(ConfigError, match=f"remover.{next(iter(options))}"):
+        Preprocessing(**options)
