@@ -282,7 +282,7 @@ def test_a_metric_that_a_callback_from_elsewhere_does_not_log_is_named(tmp_path:
     trainer.callbacks.append(Elsewhere())  # type: ignore[attr-defined]
     task = Mock()
     check_monitored(trainer, task)  # it may log anything
-    assert not task.validation_metrics.called
+    assert not task.validation_metric_names.called
     (stopping,) = find_callbacks(trainer, EarlyStopping)
     with pytest.raises(ConfigError, match="monitor=x: no such metric; there are val/miou"):
         stopping.check_monitor({"val/miou"})

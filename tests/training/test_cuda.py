@@ -222,7 +222,7 @@ def test_a_video_is_cleaned_on_it(small_run: Path, tmp_path: Path) -> None:
     shown = {}
     for device in ("cuda", "cpu"):
         asked = [f"checkpoint={small_run}", f"input={video}", f"device={device}", "backend=torch"]
-        asked += ["remover=mask", "precision=float32", "codec=ffv1"]
+        asked += ["remover=mask", "network.precision=float32", "encode.codec=ffv1"]
         [target] = infer_video(
             compose("infer_video", [*asked, "remove=[ball]", f"output={tmp_path / device}.mkv"])
         )

@@ -11,8 +11,6 @@ from torch import nn
 from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
-from outtake.training.distributed.ddp import forbid_gradients
-from outtake.training.distributed.fsdp import shardable_modules
 from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
 
@@ -73,47 +71,6 @@ def test_what_is_used_in_training_or_in_evaluation_counts_as_used() -> None:
 
 def test_nothing_is_known_of_a_network_that_takes_one_size_or_has_no_weights() -> None:
     assert probe(Partly(size=100), 3) is probe(nn.Identity(), 3) is None
-
-
-class Past(nn.Module):
-    """Calls one pair of layers as a block, and those of another past the block."""
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.block, self.past = (
-            nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1, stride)) for _ in range(2)
-        )
-        self.listed = nn.ModuleList([nn.Sequential(nn.Conv2d(3, 3, 1))])
-        self.stride = stride
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        assert self.stride == 1 or images.shape[-1] > 32
-        for layer in (self.block, *self.past, *self.listed):
-            images = layer(images)
-        return images
-
-
-def test_only_what_is_called_is_divided_by_itself() -> None:
-    net = Past(stride=1)
-    assert shardable_modules(net, 3) == {net, net.block, net.listed[0]}
-    net = Past(stride=2)  # can not be tried: what could be called
-    assert shardable_modules(net, 3) == {net, net.block, net.past, net.listed[0]}
-
-
-def test_a_transformer_of_timm_is_not_divided_where_its_parts_are_called_past_it() -> None:
-    net = build_net(compose("train", ["model=dpt"]).model, 3, 3)
-    names = {module: name for name, module in net.named_modules()}
-    blocks = {names[module] for module in shardable_modules(net, 3)}
-    assert {"", "net.encoder", "net.decoder", "net.encoder.model.blocks.0"} <= blocks
-    assert not {"net.encoder.model", "net.encoder.model.blocks"} & blocks
-
-
-def test_a_gradient_where_none_was_expected_ends_in_one_line() -> None:
-    net = Partly()
-    forbid_gradients({"never.weight": net.never.weight}, "set KEY=VALUE")
-    net(torch.rand(1, 3, 4, 4)).sum().backward()
-    with pytest.raises(ConfigError, match=r"uses never\.weight in some steps only; set KEY=VALUE"):
-        net.never(torch.rand(1, 3, 4, 4)).sum().backward()
 
 
 def test_what_a_network_gives_is_looked_at_without_a_trace() -> None:

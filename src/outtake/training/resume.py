@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from outtake.core.errors import CheckpointError
 from outtake.core.signals import set_handlers
 from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
@@ -77,21 +78,26 @@ class LastCheckpoint(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Distribute what was saved; some of it can be restored only when the fit has begun."""
+        """Distribute what was saved; some of it can be restored only when the fit has begun.
+
+        Raises:
+            CheckpointError: The checkpoint was not saved by this callback.
+        """
         rebase_checkpoint_paths(trainer, checkpoint, self._path.parent)
         loaded = checkpoint.get(RESUME_KEY)
+        if loaded is None:
+            raise CheckpointError("only last.ckpt and previous.ckpt of a run can be resumed from")
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-        batches = int(loaded["batches"]) if loaded else 0
+        batches = int(loaded["batches"])
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, DataModule):
             data.start_at(epochs, batches)
-        if loaded:
-            self._to_restore = loaded
-            self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))
-            for logger in trainer.loggers:
-                state = loaded["loggers"].get(type(logger).__name__)
-                if state is not None and hasattr(logger, "load_state_dict"):
-                    logger.load_state_dict(state)
+        self._to_restore = loaded
+        self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))
+        for logger in trainer.loggers:
+            state = loaded["loggers"].get(type(logger).__name__)
+            if state is not None and hasattr(logger, "load_state_dict"):
+                logger.load_state_dict(state)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals over from Lightning, which restores its handlers at the end."""

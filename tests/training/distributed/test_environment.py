@@ -1,4 +1,4 @@
-"""How many processes a run has, and what is refused with one line."""
+"""The number of processes of a run, and what is refused with one line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from types import ModuleType
 
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from outtake.config.compose import compose
 from outtake.config.instantiate import resolve_config
-from outtake.config.resume_config import check_same_run
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
 from outtake.programs.command_line import explain_error
 from outtake.programs.evaluate import evaluate
@@ -54,7 +53,7 @@ SUBMITIT = {
 
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
-    """Let what a rank silences in this process, as all but the first do, be heard again after."""
+    """Restore the log level that a rank after the first raises in this process."""
     package = logging.getLogger("outtake")
     level = package.level
     yield
@@ -71,7 +70,7 @@ def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "starter", "processes", "nodes", "rank"),
+    ("environment", "launcher", "processes", "nodes", "rank"),
     [
         ({}, None, 1, 1, 0),
         (TORCHRUN, "torchrun", 2, 2, 3),
@@ -85,14 +84,14 @@ def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
 def test_the_environment_tells_how_many_processes_there_are(
     monkeypatch: pytest.MonkeyPatch,
     environment: dict[str, str],
-    starter: str | None,
+    launcher: str | None,
     processes: int,
     nodes: int,
     rank: int,
 ) -> None:
     put(monkeypatch, environment)
     world = check_devices(resolve_config(composed("trainer=ddp")))
-    assert (world.launcher, world.processes_per_node, world.nodes) == (starter, processes, nodes)
+    assert (world.launcher, world.processes_per_node, world.nodes) == (launcher, processes, nodes)
     assert global_rank() == rank
 
 
@@ -114,7 +113,7 @@ BAD = {
     "a strategy by name": (["+trainer.strategy=ddp_spawn"], {}, "choose trainer=ddp"),
     "torchrun for one": ([], TORCHRUN, "torchrun has started 4 processes"),
     "other devices than started": (["trainer=ddp", "trainer.devices=3"], TORCHRUN, "at auto"),
-    "machines without a starter": (["trainer=ddp", "trainer.num_nodes=2"], {}, "srun or torchrun"),
+    "machines without a launcher": (["trainer=ddp", "trainer.num_nodes=2"], {}, "srun or torchrun"),
     "no number": (["trainer=ddp", "trainer.devices=many"], {}, "allowed are auto"),
     "no device": (["trainer=ddp", "trainer.devices=0"], {}, "1 or more"),
     "numbers of processors": (["trainer=ddp", "trainer.devices=[0,1]"], {}, "no numbers"),
@@ -137,7 +136,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_can_not_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+def test_what_cannot_work_is_one_line(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     overrides, environment, said = BAD[case]
     put(monkeypatch, environment)
     with pytest.raises(OuttakeError) as caught:
@@ -175,45 +174,3 @@ def test_scoring_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, TORCHRUN)
     with pytest.raises(ConfigError, match=r"evaluate\.py is one process, and torchrun"):
         evaluate(compose("evaluate", ["checkpoint=x"]))
-
-
-def test_resume_auto_begins_and_goes_on_with_the_same_command(
-    runs: ModuleType, pairs: Path, tmp_path: Path
-) -> None:
-    given = [*runs.options(pairs, epochs=1), "resume=auto", f"paths.runs={tmp_path}"]
-    with pytest.raises(ConfigError, match="name=NAME"):
-        train(compose("train", given))
-    # Ended before anything was saved: begun anew in the same folder.
-    run = tmp_path / "again"
-    run.mkdir()
-    (run / "config.yaml").write_text("name: again\n")
-    (run / "metrics.jsonl").write_text('{"step": 0}\n')
-    train(compose("train", [*given, "name=again"]))
-    assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0]
-    more = [*given, "name=again", "trainer.max_epochs=2"]
-    train(compose("train", more), overrides=more)
-    assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0, 1]
-    with pytest.raises(ConfigError, match="optimizer is not what"):
-        train(compose("train", [*more, "optimizer=sgd"]))
-
-
-def test_resume_auto_takes_a_run_whose_config_did_not_name_its_dropout_yet(tmp_path: Path) -> None:
-    def begun(*given: str, without: tuple[str, ...]) -> None:
-        saved = OmegaConf.create(OmegaConf.to_yaml(compose("train", list(given))))
-        for key in without:
-            del saved.model[key]
-        (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(saved))
-
-    begun("model=fcn8s", without=("dropout", "fc_kernel"))
-    check_same_run(compose("train", ["model=fcn8s"]), tmp_path)
-    for other in ("model.dropout=0", "model.fc_kernel=5", "+model.foo=1", "model=fcn16s"):
-        with pytest.raises(ConfigError, match="model is not what"):
-            check_same_run(compose("train", [other]), tmp_path)
-    begun("model=fpn", without=("decoder_dropout",))
-    check_same_run(compose("train", ["model=fpn"]), tmp_path)
-    with pytest.raises(ConfigError, match="model is not what"):
-        check_same_run(compose("train", ["model=fpn", "model.decoder_dropout=0"]), tmp_path)
-    begun("model=fcn8s", "model.dropout=0", without=())
-    check_same_run(compose("train", ["model.dropout=0"]), tmp_path)
-    with pytest.raises(ConfigError, match="model is not what"):
-        check_same_run(compose("train", []), tmp_path)
