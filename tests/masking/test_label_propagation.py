@@ -95,14 +95,14 @@ def test_what_the_next_key_frame_alone_saw_is_there_before():
                 image[70:150] = GROUND[100:180, 2 * number : 2 * number + 320]
             yield TimedFrame(image, number, frame.time_base)
 
-    def network(clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
-        for frame in clip:
+    class SeesTheCarLate(Network):
+        def _label(self, frame: TimedFrame) -> LabelledFrame:
             labels = scene(frame.pts)[1]
             if frame.pts < 2:
                 labels[labels == 1] = 0
-            yield LabelledFrame(frame, labels, SPACE)
+            return LabelledFrame(frame, labels, SPACE)
 
-    out = list(LabelPropagator(network, 4)(clip()))
+    out = list(LabelPropagator(SeesTheCarLate(), 4)(clip()))
     assert ((out[3].labels == 1) == (scene(3)[1] == 1)).mean() > 0.97
     assert (out[1].labels == 1).mean() < 0.02
 
@@ -137,5 +137,5 @@ def test_an_empty_clip_stays_empty():
 
 @pytest.mark.parametrize("every", [0, -1, 65])
 def test_strides_out_of_range_are_refused(every):
-    with pytest.raises(ConfigError, match="segment_every"):
+    with pytest.raises(ConfigError, match=r"network\.every"):
         LabelPropagator(Network(), every)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,12 +24,29 @@ from outtake.motion.optical_flow import (
     warp_image,
 )
 
-Predict = Callable[[Iterable[TimedFrame]], Iterator[LabelledFrame]]
-
 _LONGEST_SIDE_PX = 320
 _MAX_INTERVAL = 64
 # Grey levels by which the farther key frame must fit better, per frame of additional distance.
 _DISTANCE_PENALTY_GREY = 1.0
+
+
+class ClipLabeller(Protocol):
+    """Labels the frames of a clip.
+
+    A frame has the same labels wherever a clip starts, if that is at a multiple of ``stride``.
+
+    Attributes:
+        stride: The number of frames that are labelled together.
+    """
+
+    @property
+    def stride(self) -> int:
+        """The number of frames that are labelled together."""
+        ...
+
+    def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
+        """Yield each frame with its labels, in order."""
+        ...
 
 
 class LabelPropagator:
@@ -41,26 +59,25 @@ class LabelPropagator:
     batch.
 
     Args:
-        predict: Labels frames, one for each in the same order, such as a ``Predictor``.
+        labeller: Labels the key frames, such as a ``Predictor``.
         key_frame_interval: The distance between key frames; 1 labels every frame.
 
     Attributes:
-        stride: A clip must start at a frame number that is a multiple of it:
-            ``key_frame_interval``, times the ``stride`` of ``predict`` if it has one.
+        stride: ``key_frame_interval`` times the ``stride`` of the labeller.
 
     Raises:
         ConfigError: ``key_frame_interval`` is out of range.
     """
 
-    def __init__(self, predict: Predict, key_frame_interval: int) -> None:
+    def __init__(self, labeller: ClipLabeller, key_frame_interval: int) -> None:
         if not 1 <= key_frame_interval <= _MAX_INTERVAL:
             raise ConfigError(
                 f"network.every={key_frame_interval}: must be at least 1 and at most "
                 f"{_MAX_INTERVAL}"
             )
-        self._predict = predict
+        self._labeller = labeller
         self._key_frame_interval = key_frame_interval
-        self.stride = key_frame_interval * int(getattr(predict, "stride", 1))
+        self.stride = key_frame_interval * labeller.stride
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
         """Yield each frame with labels, and with confidence if the network returns it.
@@ -69,7 +86,7 @@ class LabelPropagator:
             clip: Consecutive frames, of which the first is a key frame.
         """
         if self._key_frame_interval == 1:
-            yield from self._predict(clip)
+            yield from self._labeller(clip)
             return
         waiting: deque[TimedFrame] = deque()
 
@@ -81,7 +98,7 @@ class LabelPropagator:
                     waiting.append(frame)
 
         before: LabelledFrame | None = None
-        for key in self._predict(keys()):
+        for key in self._labeller(keys()):
             if before is not None:
                 between = [waiting.popleft() for _ in range(self._key_frame_interval - 1)]
                 yield from _propagate(before, between, key)

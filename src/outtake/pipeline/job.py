@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
-from outtake.core.frames import FilledFrame, FillStatistics, LabelledFrame, MaskedFrame
+from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame
 from outtake.core.types import TimedFrame
+from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_clip import pair_masks
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.run import (
@@ -50,23 +51,6 @@ _QUEUED_FRAMES = 4
 # By how much a number of frames that is not counted may be wrong without a word: share, seconds.
 _ESTIMATE_ERROR_SHARE = 0.25
 _ESTIMATE_ERROR_S = 1
-
-
-class ClipLabeller(Protocol):
-    """Labels frames, each independently of where the clip begins if that is a multiple.
-
-    Attributes:
-        stride: frames that are taken together; a clip has to begin at a multiple of it.
-    """
-
-    @property
-    def stride(self) -> int:
-        """Frames that are taken together."""
-        ...
-
-    def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
-        """Yield each frame with its labels."""
-        ...
 
 
 @dataclass(frozen=True)

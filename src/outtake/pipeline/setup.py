@@ -26,9 +26,9 @@ from outtake.core.types import Frame
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.inference.predictor import Predictor
-from outtake.masking.label_propagation import LabelPropagator
+from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.job import ClipLabeller, Job
+from outtake.pipeline.job import Job
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
