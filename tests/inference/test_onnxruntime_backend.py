@@ -19,5 +19,5 @@ def test_a_provider_without_its_libraries_is_a_device_error(trained, monkeypatch
     runtime = pytest.importorskip("onnxruntime")
     both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(runtime, "get_available_providers", lambda: both)
-    with pytest.raises(DeviceError, match=r"provider=cuda: .* libraries can not be loaded"):
+    with pytest.raises(DeviceError, match=r"provider=cuda: .* libraries cannot be loaded"):
         open_backend("onnxruntime", trained, provider="cuda", frame_size=SIZE)

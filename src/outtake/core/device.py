@@ -1,4 +1,4 @@
-"""Which device a name stands for."""
+"""Resolve the name of a device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def resolve_device(name: str) -> torch.device:
     """Return the device for ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
 
     Raises:
-        DeviceError: it is not here, or there is no such name.
+        DeviceError: This machine does not have it, or there is no such name.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

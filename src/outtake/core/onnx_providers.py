@@ -1,4 +1,4 @@
-"""What ONNX Runtime runs on: its execution providers."""
+"""The execution providers of ONNX Runtime: CPU, CUDA and TensorRT."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ PROVIDERS = {
 
 
 class OnnxSession(Protocol):
-    """What is needed of an ``onnxruntime.InferenceSession``."""
+    """The part of an ``onnxruntime.InferenceSession`` that is needed here."""
 
     def get_providers(self) -> list[str]:
-        """Return what it runs on, the first before the others."""
+        """Return its providers, the preferred one first."""
 
 
 def check_provider(session: OnnxSession, provider: str, asked: str) -> None:
-    """Make sure that a session runs on what it was asked to.
+    """Check that a session runs on the provider that was asked for.
 
-    Where CUDA's own libraries are missing, ONNX Runtime takes the CPU and says so in its log only.
+    If the libraries of CUDA are missing, ONNX Runtime takes the CPU and says so in its log only.
 
     Args:
-        session: opened.
-        provider: such as ``CUDAExecutionProvider``.
-        asked: the option that named it, as the user would write it.
+        session: The open session.
+        provider: The provider, such as ``CUDAExecutionProvider``.
+        asked: The option that named it, as the user would write it.
 
     Raises:
-        DeviceError: it runs on something else.
+        DeviceError: It runs on another provider.
     """
     if provider not in session.get_providers():
         raise DeviceError(
-            f"{asked}: ONNX Runtime has it, but its libraries can not be loaded; install those "
+            f"{asked}: ONNX Runtime has it, but its libraries cannot be loaded; install those "
             "that its documentation names, or use cpu"
         )

@@ -50,10 +50,10 @@ class CamVid:
         """Return the frames of a split, in the order of their names.
 
         Raises:
-            ConfigError: no split is called so.
-            DataRootError: the split's folders are not there.
-            PairingError: an image or mask without its partner.
-            EmptySplitError: the folders are empty.
+            ConfigError: There is no such split.
+            DataRootError: The split's folders are not there.
+            PairingError: An image has no mask, or a mask no image.
+            EmptySplitError: The folders are empty.
         """
         check_split(split)
         images, masks = self.root / split, self.root / f"{split}annot"

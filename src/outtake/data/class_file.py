@@ -1,4 +1,4 @@
-"""The classes of a user's folder as a small yaml declares them."""
+"""Read ``classes.yaml``, which declares the classes of a user's folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RESOLVED_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
 
 
 class _RawStringLoader(yaml.SafeLoader):
-    """Leave every word as it stands in the file; whole numbers are numbers."""
+    """Loads every word as it stands in the file; whole numbers are numbers."""
 
 
 _RawStringLoader.yaml_implicit_resolvers = {
@@ -46,14 +46,14 @@ _RawStringLoader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True)
 class ClassList:
-    """What a classes file says.
+    """The contents of a classes file.
 
     Attributes:
-        names: class names in order.
-        ids: the number that stands for each class in masks; None where the file leaves it
-            open, and then 0, 1, 2 ... without the ignored one, or 0 and 255.
+        names: The class names in order.
+        ids: The number that stands for each class in masks; None where the file leaves it
+            open: then the ids are 0, 1, 2 ... without the ignored one, or 0 and 255.
         colours: RGB triples, or None.
-        ignore: the number or the colour that is unlabelled, or None.
+        ignore: The number or the colour that is unlabelled, or None.
     """
 
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ def read_class_file(path: Path) -> ClassList:
     """Read a classes file.
 
     Raises:
-        ConfigError: it is missing, is no yaml, or says something that can not be.
+        ConfigError: The file is missing, is not yaml, or contradicts itself.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -92,14 +92,14 @@ def read_class_file(path: Path) -> ClassList:
 def check_class_names(
     names: Sequence[Any], raw_names: Sequence[Any] | None = None
 ) -> tuple[str, ...]:
-    """Return names as text. Whole numbers may be names; what else is no text is refused.
+    """Return names as text. Whole numbers may be names; anything else that is not text is refused.
 
     Args:
-        names: as yaml has read them: ``no`` is False, ``null`` is None, ``1.10`` is 1.1.
-        raw_names: how each stands in the file, for the message; None where that is not known.
+        names: The names as yaml reads them: ``no`` is False, ``null`` is None, ``1.10`` is 1.1.
+        raw_names: The names as they stand in the file, for the message; None if unknown.
 
     Raises:
-        ValueError: a name that was read as something else than it says.
+        ValueError: Yaml reads a name as something other than text.
     """
     for place, name in enumerate(names):
         if type(name) not in (str, int):
@@ -144,12 +144,11 @@ def _parse_colour(value: Any) -> Colour:
 
 
 def decoder_from_class_file(classes: ClassList, masks: Sequence[str]) -> MaskDecoder:
-    """Return how masks are read under a classes file.
+    """Return the decoder of masks whose classes a file declares.
 
     Args:
-        classes: what the file says.
-        masks: the training masks; some are looked at where two classes may be stored as
-            0 and 255.
+        classes: The contents of the file.
+        masks: The training masks; some are read where two classes may be stored as 0 and 255.
     """
     labels = LabelSpace.from_names(classes.names, classes.colours)
     ignored_id = classes.ignore if isinstance(classes.ignore, int) else None

@@ -1,4 +1,4 @@
-"""The loaders of a run."""
+"""The data loaders of a run."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",
 class DataModule(pl.LightningDataModule):
     """Verified, cached, augmented loaders of one data set.
 
-    What a loader gives depends on the arguments alone: not on the number of workers, the
-    cache, or what was iterated before.
+    What a loader yields depends on the arguments alone: not on the number of workers, the cache, or
+    what was iterated before.
 
     Args:
-        source: the data set.
+        source: The data set.
         steps: The augmentation of training samples, see :class:`Augmentation`.
-        seed: of order and augmentation.
-        batch_size: of training, over all processes of the run together.
-        eval_batch_size: of evaluation, the most; batches hold images of one size.
-        workers: processes that prepare batches; 0 prepares them in this one.
-        cache: keep decoded, resized samples in memory.
-        cache_limit_mib: above this, samples are read from disk each time.
-        short_side: images are resized to this short side, in pixels; None leaves them.
-        eval_short_side: the same for evaluation; None is ``short_side``.
-        crop: (height, width) of training samples; None takes whole images.
-        samples_per_epoch: None is every sample once.
+        seed: The seed of the order and of the augmentation.
+        batch_size: The training batch, over all processes of the run together.
+        eval_batch_size: The largest evaluation batch; a batch holds images of one size.
+        workers: The number of processes that prepare batches; 0 prepares them in this one.
+        cache: Keep decoded, resized samples in memory.
+        cache_limit_mib: The most memory of the cache; samples that need more are read from disk
+            each time.
+        short_side: The short side in pixels to which images are resized; None leaves them.
+        eval_short_side: The same for evaluation; None is ``short_side``.
+        crop: The (height, width) of training samples; None takes whole images.
+        samples_per_epoch: The length of an epoch; None is every sample once.
 
     The trainer must be made with ``use_distributed_sampler=False``: samples are divided among
     processes here.
@@ -92,7 +93,7 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def labels(self) -> LabelSpace:
-        """The classes."""
+        """The classes of the data set."""
         return self.source.labels
 
     @property
@@ -101,17 +102,17 @@ class DataModule(pl.LightningDataModule):
         return self.source.channels
 
     def setup(self, stage: str | None = None) -> None:
-        """Verify the splits that a stage needs; what was verified before is not again."""
+        """Verify the splits that a stage needs, each only once."""
         for split in _STAGE_SPLITS.get(stage or "fit", ()):
             self.report(split)
             self._get_dataset(split, training=split == "train")
 
     def start_at(self, epoch: int, batches: int) -> None:
-        """Let the first training loader begin in an epoch, after so many of its batches."""
+        """Let the first training loader begin in this epoch, after this many of its batches."""
         self._start = (epoch, batches)
 
     def report(self, split: str) -> SplitReport:
-        """Return what a split holds, after verifying it if that was not done yet."""
+        """Return the report of a split; verify the split first if that was not done yet."""
         if split not in self.reports:
             fresh = verify_split(self.source, split)
             for known in self.reports.values():
@@ -124,7 +125,7 @@ class DataModule(pl.LightningDataModule):
         return self.report(split).class_frequencies
 
     def train_dataloader(self) -> DataLoader[SampleTensors]:
-        """Return shuffled, augmented batches, equally large."""
+        """Return shuffled, augmented batches of equal size."""
         dataset = self._get_dataset("train", training=True)
         sampler = EpochSampler(
             len(dataset),
@@ -134,7 +135,7 @@ class DataModule(pl.LightningDataModule):
         smallest = min(self._batch_size, len(sampler))
         if smallest < self._world_size:
             raise ConfigError(
-                f"a batch of {smallest} samples can not be shared by {self._world_size} processes; "
+                f"a batch of {smallest} samples cannot be shared by {self._world_size} processes; "
                 f"data.batch_size is that of all together: set {self._world_size} or more"
             )
         if self._start is not None:

@@ -33,10 +33,10 @@ class SegmentationDataset(Dataset[SampleTensors]):
     are augmented; without one, masks keep their own resolution, at which metrics are counted.
 
     Args:
-        source: where samples come from.
-        samples: which samples.
-        short_side: pixels, see :func:`outtake.data.resize.resize_short_side`.
-        augmentation: for training; None for evaluation.
+        source: The data set.
+        samples: The samples of the split.
+        short_side: The short side in pixels; see :func:`outtake.data.resize.resize_short_side`.
+        augmentation: The augmentation of training; None for evaluation.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
         """Return one sample.
 
         Args:
-            key: the index; for training (pass, index), on which the augmentation depends. For
+            key: The index; in training (pass, index), on which the augmentation depends. For
                 ``PADDING_INDEX`` it is the first image without a label.
 
         Returns:
@@ -96,7 +96,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
         )
 
     def cache_bytes(self, sizes: Sequence[tuple[int, int]]) -> int:
-        """Return what :meth:`keep_in_memory` would take, given (height, width) of the files."""
+        """Return the memory that :meth:`cache` takes, given the (height, width) of the files."""
         total = 0
         for height, width in sizes:
             small_height, small_width = short_side_size(height, width, self._short_side)

@@ -19,7 +19,7 @@ def check_root(root: str | Path) -> Path:
     """Return ``root`` as a path.
 
     Raises:
-        DataRootError: it is not a folder.
+        DataRootError: It is not a folder.
     """
     path = Path(root).expanduser()
     if not path.is_dir():
@@ -42,18 +42,18 @@ def pair_folders(
     """Match the images of one folder with the masks of another, subfolders included.
 
     Args:
-        images: folder of images.
-        masks: folder of masks.
-        image_suffix: an ending that image names have and ids do not; others are left out.
-        mask_suffix: an ending that mask names have and ids do not; others are left out.
+        images: The folder of images.
+        masks: The folder of masks.
+        image_suffix: The ending of image names, which ids do not have; other files are left out.
+        mask_suffix: The ending of mask names, which ids do not have; other files are left out.
 
     Returns:
-        Pairs in the order of their ids. An id is the image's path under its folder, without
+        The samples in the order of their ids. An id is the image's path under its folder, without
         suffix and extension.
 
     Raises:
-        EmptySplitError: there is no image and no mask.
-        PairingError: an image without mask, a mask without image, or two files of one name.
+        EmptySplitError: There is neither an image nor a mask.
+        PairingError: An image has no mask, a mask has no image, or two files have one name.
     """
     found_images = _index_by_id(images, image_suffix, "image", "data.source.image_suffix")
     found_masks = _index_by_id(masks, mask_suffix, "mask", "data.source.mask_suffix")
@@ -153,10 +153,10 @@ COLUMNS = ("split", "image", "mask")
 
 
 def find_split_folders(root: Path, split: str) -> tuple[Path, Path] | None:
-    """Return the folders of a split's images and masks, or None where there is no such split.
+    """Return the folders of a split's images and masks, or None if there is no such split.
 
     Raises:
-        DataRootError: the images' folder is there without the masks'.
+        DataRootError: There is a folder of images without a folder of masks.
     """
     unmasked: Path | None = None
     for images, masks in _candidate_folders(root, split):
@@ -206,9 +206,9 @@ def read_csv(path: Path) -> dict[str, list[Sample]]:
     Without the column ``split`` every row is ``train``. Paths are relative to the table.
 
     Raises:
-        DataRootError: no such file, a column is missing, or a split is called otherwise.
-        EmptySplitError: it has no rows.
-        PairingError: a row names a file that does not exist, or an image comes twice.
+        DataRootError: The file or a column is missing, or a split has another name.
+        EmptySplitError: The table has no rows.
+        PairingError: A row names a file that does not exist, or an image is listed twice.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:

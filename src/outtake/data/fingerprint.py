@@ -1,4 +1,4 @@
-"""What a data set was, in a few bytes: the record that is kept with every run."""
+"""The fingerprint of a data set, and the record of it that every run keeps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def split_fingerprint(files: Mapping[str, tuple[str, ...]]) -> str:
     """Return the SHA-256 of sorted sample ids with the SHA-256 of their files.
 
-    Where the files are, their times and their order do not enter it.
+    It does not depend on where the files are, on their times or on their order.
     """
     return _hash_json([[name, *hashes] for name, hashes in sorted(files.items())])
 
 
 def make_data_record(reports: Iterable[SplitReport]) -> dict[str, Any]:
-    """Return plain containers for ``data.json``.
+    """Return the contents of ``data.json``, in plain containers.
 
     ``fingerprint`` covers all splits; ``splits`` holds for each its count, fingerprint,
     classes, class frequencies, channels, and the SHA-256 of every sample's files.

@@ -1,4 +1,4 @@
-"""Any user's images and masks: one folder per split, or a csv."""
+"""Your own images and masks: one folder per split, or a csv."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ CLASSES_FILE = "classes.yaml"
 
 
 class Folder:
-    """Image and mask pairs in folders or listed in a csv; ``docs/data.md`` shows the layouts.
+    """Images with masks in folders or listed in a csv; ``docs/data.md`` shows the layouts.
 
     Args:
-        root: the data set's folder.
-        classes: a yaml with ``names`` and optionally ``colours`` and ``ignore``, or the names
+        root: The folder of the data set.
+        classes: A yaml with ``names`` and optionally ``colours`` and ``ignore``, or the names
             themselves. None reads ``classes.yaml`` in ``root``, and without it finds the
             classes in the training masks.
-        csv: a table with the columns ``split, image, mask``; its paths are relative to it.
-        val_fraction: the part (0 to 1) of ``first_samples`` that becomes ``val`` where there is no
-            ``val``, chosen by a hash of the ids.
-        image_suffix: an ending that image names have and mask names have not.
-        mask_suffix: an ending that mask names have and image names have not, as ``_mask``.
+        csv: A table with the columns ``split, image, mask``; its paths are relative to it.
+        val_fraction: The part (0 to 1) of ``train`` that becomes ``val`` where there is no ``val``,
+            chosen by a hash of the ids.
+        image_suffix: The ending of image names, which mask names do not have.
+        mask_suffix: The ending of mask names, which image names do not have, such as ``_mask``.
         channels: 1 or 3 converts every image; None takes what the first image has.
 
     Raises:
-        DataRootError: no such folder, no known layout in it, or a csv that is not as above.
-        ConfigError: a classes file or an option that can not be.
-        PairingError, EmptySplitError, UnreadableImageError, LabelValueError: in the training
-            split, which is looked at to find channels and classes.
+        DataRootError: There is no such folder, it has no known layout, or the csv is not as above.
+        ConfigError: A classes file or an option is wrong.
+        PairingError, EmptySplitError, UnreadableImageError, LabelValueError: The training split,
+            which is read to find channels and classes, is wrong.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class Folder:
         """Return the samples of a split, in the order of their ids.
 
         Raises:
-            ConfigError: no split is called so.
-            DataRootError: the split is not there.
-            PairingError: an image or mask without its partner.
-            EmptySplitError: the split holds nothing.
+            ConfigError: There is no such split.
+            DataRootError: The data set has no such split.
+            PairingError: An image has no mask, or a mask no image.
+            EmptySplitError: The split holds nothing.
         """
         check_split(split)
         if split == "test" or self._has_split("val"):
@@ -102,8 +102,8 @@ class Folder:
         """Return uint8 (H, W, channels).
 
         Raises:
-            UnreadableImageError: the file can not be decoded.
-            DataRootError: it has other channels than the first training image.
+            UnreadableImageError: The file cannot be decoded.
+            DataRootError: The image has other channels than the first training image.
         """
         image = read_image(sample.image, self._convert_to)
         if image.shape[2] != self.channels:
@@ -183,7 +183,7 @@ def _list_contents(root: Path) -> str:
 
 
 def _split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
-    """Divide pairs into train and val; the smallest hashes of the ids are val."""
+    """Divide samples into train and val; those with the smallest hashes of their ids are val."""
     if len(samples) < 2:
         raise DataRootError("data.source.val_fraction needs at least two training images")
     ranked = sorted(samples, key=lambda pair: hashlib.sha256(pair.id.encode()).digest())

@@ -25,11 +25,11 @@ Array = NDArray[Any]
 def read_image(path: str | Path, channels: int | None = None) -> Frame:
     """Read an image file.
 
-    The EXIF orientation is applied. Of 16-bit samples the high byte is kept. Palettes are
-    resolved to RGB. Of a TIFF with several images the first series is read.
+    The EXIF orientation is applied. 16-bit samples keep their high byte. Palettes become RGB. A
+    TIFF with several images gives its first series.
 
     Args:
-        path: the file.
+        path: The file.
         channels: 1 or 3 converts to grayscale or RGB (an alpha channel is dropped); None
             keeps what the file holds.
 
@@ -37,7 +37,7 @@ def read_image(path: str | Path, channels: int | None = None) -> Frame:
         uint8 (H, W, C), RGB where C is 3.
 
     Raises:
-        UnreadableImageError: the file is missing, truncated, or of a kind that is not read.
+        UnreadableImageError: The file is missing, truncated, or of a kind that is not supported.
     """
     array = _decode(Path(path), palette_indices=False)
     image = _to_uint8(array, path)
@@ -52,7 +52,7 @@ def read_raw_mask(path: str | Path) -> Array:
     A palette image gives its indices, a 1-bit image 0 and 1. An alpha channel is dropped.
 
     Raises:
-        UnreadableImageError: the file is missing, truncated, or of a kind that is not read.
+        UnreadableImageError: The file is missing, truncated, or of a kind that is not supported.
     """
     array = _decode(Path(path), palette_indices=True)
     if not (np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_):
@@ -151,4 +151,4 @@ def _convert_channels(image: Frame, channels: int, path: str | Path) -> Frame:
         return np.asarray(Image.fromarray(image).convert("L"))[..., None]
     if image.shape[2] == channels:
         return image
-    raise _unreadable_error(path, f"{present} channels can not be converted to {channels}")
+    raise _unreadable_error(path, f"{present} channels cannot be converted to {channels}")

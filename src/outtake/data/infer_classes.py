@@ -1,4 +1,4 @@
-"""The classes of a user's folder as the values in its masks tell them."""
+"""Infer the classes of a user's folder from the values in its masks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MAX_COLOURS = 255
 
 
 def infer_decoder(masks: Sequence[str]) -> MaskDecoder:
-    """Return classes and how they are stored, from the values that training masks hold.
+    """Return a decoder for the classes that the values of the training masks imply.
 
     Only 0 and 255: ``background`` and ``foreground``. Other numbers: ``class_0`` to
     ``class_n``, 255 being unlabelled. Colours: one class each, in the order of their RGB values.
 
     Raises:
-        LabelValueError: the values do not look like labels, or make fewer than two classes.
+        LabelValueError: The values do not look like labels, or there are fewer than two classes.
     """
     found = map_threads(
         read_distinct_values, masks, threads=default_threads(), title="Finding classes in masks"
@@ -103,7 +103,7 @@ def read_distinct_values(path: str) -> DistinctValues:
     codes = _unique_values(rgb_image_to_int(raw))
     if len(codes) >= _MAX_COLOURS and not is_gray(raw):
         raise LabelValueError(
-            f"the mask {path} holds {len(codes)} colours, which can not all be classes; "
+            f"the mask {path} holds {len(codes)} colours, which cannot all be classes; "
             "masks must not be smoothed or photographs; list the classes in classes.yaml"
         )
     return DistinctValues(_unique_values(raw[..., 0]), True, not is_gray(raw), codes)

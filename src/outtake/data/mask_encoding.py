@@ -1,4 +1,4 @@
-"""From the values that a mask file stores to class ids."""
+"""Decode the values that mask files store to class ids."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def rgb_to_int(colour: Colour) -> int:
 
 
 def is_gray(image: NDArray[Any]) -> bool:
-    """Tell whether the three channels of (H, W, 3) are the same."""
+    """Return True if the three channels of (H, W, 3) are the same."""
     return bool((image[..., :1] == image[..., 1:]).all())
 
 
 @dataclass(frozen=True)
 class MaskDecoder:
-    """How the files of one data set write their labels.
+    """Decodes the mask files of one data set.
 
     Attributes:
-        labels: the classes.
-        ids: stored number -> label, for masks of one channel (palette indices included) and
+        labels: The classes.
+        ids: Stored number -> label, for masks of one channel (palette indices included) and
             for gray masks that are stored as RGB where ``colours`` is empty.
-        colours: stored 0xRRGGBB -> label, for RGB masks.
-        advice: what a user may do about a value that is no class.
+        colours: Stored 0xRRGGBB -> label, for RGB masks.
+        advice: What a user can do about a value that is not a class.
     """
 
     labels: LabelSpace
@@ -51,11 +51,11 @@ class MaskDecoder:
         """Return labels, uint8 (H, W).
 
         Args:
-            raw: integers (H, W), or uint8 (H, W, 3) colours.
-            path: the mask's file, for the message.
+            raw: Integers (H, W), or uint8 (H, W, 3) colours.
+            path: The file of the mask, for the message.
 
         Raises:
-            LabelValueError: a value or colour that is no class.
+            LabelValueError: A value or colour is not a class.
         """
         if raw.ndim == 2:
             return self._look_up(raw, self.ids, path, colours=False)

@@ -1,4 +1,4 @@
-"""The one way in which images and masks are resized, in training, evaluation and video."""
+"""Resize images and masks, in the same way in training, evaluation and video."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from outtake.core.errors import ConfigError
 # OpenCV's area interpolation takes at most this many channels at a time.
 _MAX_CHANNELS = 4
 
-# A strip of a few rows would otherwise grow without bound: 160x1 to 40960x256.
+# A strip of a few rows would otherwise become huge: 160x1 would become 40960x256.
 _MAX_ENLARGED_ASPECT = 16
 
 
 def short_side_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
     """Return (height, width) with the shorter side made ``short_side``.
 
-    The aspect ratio is kept, but for a strip that is enlarged: its long side gets at most 16 times
-    ``short_side``.
+    The aspect ratio is kept, except for a strip that is enlarged: its long side becomes at most 16
+    times ``short_side``.
 
     Raises:
         ConfigError: ``short_side`` is below 1.
@@ -46,7 +46,7 @@ def resize_short_side(
 
     Args:
         image: uint8 (H, W) or (H, W, C), any C.
-        short_side: pixels.
+        short_side: The shorter side of the result in pixels.
         interpolation: ``smooth`` for images (area when shrinking, linear when growing),
             ``nearest`` for label maps (pixel centres aligned).
 

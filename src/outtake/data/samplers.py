@@ -1,4 +1,4 @@
-"""In which order samples are seen."""
+"""Samplers: the order of samples, and how batches are divided among processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-PADDING_INDEX = -1  # index of a sample that stands for none: no pixel of it is labelled
+PADDING_INDEX = -1  # the index of a placeholder: no pixel of it is labelled
 
 
 def derive_seed(purpose: str, *numbers: int) -> int:
@@ -21,17 +21,17 @@ def derive_seed(purpose: str, *numbers: int) -> int:
 class EpochSampler(Sampler[tuple[int, int]]):
     """Shuffled samples; the order is a function of (seed, epoch) and of nothing else.
 
-    All passes over the data are one endless sequence of shuffled passes, and an epoch is a
-    piece of it. So an epoch may be longer or shorter than a pass, and yet all samples are
-    seen equally often.
+    All passes over the data are one endless sequence of shuffled passes, and an epoch is a piece of
+    it. So an epoch may be longer or shorter than a pass, and all samples are still seen equally
+    often.
 
-    Iterating gives (pass, index): the pass travels to the workers with the index, so that
-    their augmentation can depend on it, and no (pass, index) ever comes twice.
+    Iterating yields (pass, index): the pass travels to the workers with the index, so that their
+    augmentation can depend on it, and no (pass, index) ever occurs twice.
 
     Args:
-        count: how many samples there are.
-        seed: of the order.
-        samples_per_epoch: None is one pass.
+        count: The number of samples.
+        seed: The seed of the order.
+        samples_per_epoch: The length of an epoch; None is one pass.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives; Lightning calls this."""
+        """Choose the epoch of the next iteration; Lightning calls this."""
         self.epoch = epoch
         if self._start is not None and epoch > self._start[0]:
-            self._start = None  # nothing of the epoch that was gone on with was left
+            self._start = None  # nothing of the resumed epoch was left
 
     def start_at(self, epoch: int, samples: int) -> None:
-        """Let the next iteration, and only that, be an epoch without its first samples.
+        """Let the next iteration, and only that, skip the first samples of an epoch.
 
-        It takes precedence over :meth:`set_epoch`, unless that is of a later epoch: processes of a
-        loader draw the first samples before a run that goes on knows its epoch.
+        It takes precedence over :meth:`set_epoch`, unless that sets a later epoch: the processes of
+        a loader draw the first samples before a resumed run knows its epoch.
         """
         self._start = (epoch, samples)
 
@@ -81,20 +81,19 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Batches of training, each divided among the processes of a run.
+    """Training batches, each divided among the processes of a run.
 
-    Every process counts the same batches, and takes every ``world_size``-th sample of each. So
-    what a step learns from does not depend on how many processes there are; where a batch can not
-    be divided evenly, the first ones take a sample more.
+    All processes go through the same batches, and each takes every ``world_size``-th sample of a
+    batch. So a step learns from the same samples whatever the number of processes; where a batch
+    cannot be divided evenly, the first processes take one sample more.
 
     Args:
-        sampler: gives the samples of all processes; Lightning tells it the epoch.
-        batch_size: of the whole batch.
-        rank: of this process.
-        world_size: number of processes, at most the samples of the smallest batch.
+        sampler: The sampler of all processes together; Lightning sets its epoch.
+        batch_size: The size of the whole batch.
+        rank: The rank of this process.
+        world_size: The number of processes, at most the samples of the smallest batch.
 
-    The samples that are too few for a batch at the end of an epoch are left out, unless they are
-    all that there is.
+    An incomplete batch at the end of an epoch is left out, unless it is the only one.
     """
 
     def __init__(
@@ -118,19 +117,19 @@ class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
 
 
 class SameSizeBatchSampler(Sampler[list[int]]):
-    """Batches of consecutive samples of one size, in order, so that nothing is padded.
+    """Evaluation batches of consecutive samples of one size, so that nothing is padded.
 
-    Processes take turns: each has batches that no other has, and all have as many, because they
-    wait for each other. Where there is none left for one, it gets a batch of ``PADDING_INDEX``.
+    Processes take turns: no batch is given to two of them, and all get equally many, because they
+    wait for each other. A process for which no batch is left gets a batch of ``PADDING_INDEX``.
 
     Args:
-        sizes: (height, width) of each sample.
-        batch_size: the most samples in a batch.
-        rank: of this process.
-        world_size: number of processes; each gets every ``world_size``-th batch.
+        sizes: The (height, width) of each sample.
+        batch_size: The largest number of samples in a batch.
+        rank: The rank of this process.
+        world_size: The number of processes; each gets every ``world_size``-th batch.
 
     Attributes:
-        all_batches: every process's batches, in order.
+        all_batches: The batches of all processes, in order.
     """
 
     def __init__(

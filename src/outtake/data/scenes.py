@@ -14,11 +14,11 @@ from outtake.data.synthetic.clip import Scene, SceneClip
 from outtake.data.synthetic.rng import hash_key
 from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, SceneLayout
 
-# A new number whenever the same seed draws another picture.
+# Raise it whenever the same seed draws another picture.
 VERSION = 1
 
 _DEFAULT_CLIPS = {"train": 60, "val": 8, "test": 4}
-# Enough for the default training split: from its second epoch on, nothing is rendered again.
+# Enough for the default training split: its second epoch renders nothing again.
 _SCENE_CACHE_BYTES = 160 << 20
 _SAMPLE_CACHE_BYTES = 160 << 20
 _SIDE_LIMITS = (32, 4096)
@@ -27,20 +27,21 @@ _SIDE_LIMITS = (32, 4096)
 class Scenes:
     """Seeded, unlimited clips of a street with moving cars, people and balls.
 
-    Same seed, same bytes, on every machine. Splits are drawn from keys of their own and share
-    no frame. ``samples`` samples every clip at a fixed step; ``clip`` gives whole videos.
+    The same seed gives the same bytes on every machine. Splits are drawn from keys of their own and
+    share no frame. ``samples`` lists frames of every clip at a fixed step; ``clip`` renders whole
+    videos.
 
     Args:
-        seed: which world, 0 or more.
-        height: of every frame, in pixels.
-        width: of every frame, in pixels.
-        clips: how many clips ``samples`` draws from, for each split that differs from the default
-            of 60 train, 8 val, 4 test.
-        frames_per_clip: how many frames of each clip are samples.
-        frame_step: frames between two samples; 24 make a second.
+        seed: The seed of the world, 0 or more.
+        height: The height of every frame in pixels.
+        width: The width of every frame in pixels.
+        clips: The number of clips that ``samples`` draws from, for each split that differs from the
+            default of 60 train, 8 val, 4 test.
+        frames_per_clip: The number of frames of each clip that are samples.
+        frame_step: The distance of two samples in frames; 24 frames are a second.
 
     Raises:
-        ConfigError: a value out of its range.
+        ConfigError: A value is out of its range.
     """
 
     name = "scenes"
@@ -74,11 +75,11 @@ class Scenes:
         self._sample_cache = ByteCache[str, tuple[Frame, LabelMap]](_SAMPLE_CACHE_BYTES)
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the samples of a split; ids like ``train/0007/00012`` (clip, frame).
+        """Return the samples of a split, with ids like ``train/0007/00012`` (clip, frame).
 
         Raises:
-            ConfigError: no such split.
-            EmptySplitError: the split was configured to hold no clip.
+            ConfigError: There is no such split.
+            EmptySplitError: The split has no clip by its configuration.
         """
         _check_split(split)
         names = [
@@ -102,7 +103,7 @@ class Scenes:
         return self._render_sample(sample.mask)[1].copy()
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return what the bytes of the sample follow from: version, seed, size and place."""
+        """Return what determines the bytes of the sample: version, seed, size and place."""
         size = f"{self._layout.height}x{self._layout.width}"
         return (f"scenes {VERSION} seed {self._seed} {size} {sample.image}".encode(),)
 
@@ -111,11 +112,11 @@ class Scenes:
 
         Args:
             split: ``train``, ``val`` or ``test``.
-            index: which clip, from 0; there is no last one.
-            frames: how long; more frames continue the same clip.
+            index: The number of the clip, from 0; there is no last one.
+            frames: The length of the clip; more frames continue the same clip.
 
         Raises:
-            ConfigError: a value out of its range.
+            ConfigError: A value is out of its range.
         """
         _check_split(split)
         _check_range("index", index, 0, 1 << 31)
@@ -161,9 +162,10 @@ Value = TypeVar("Value")
 
 
 class ByteCache(Generic[Key, Value]):
-    """Remembers what ``make`` returned, at most ``limit_bytes`` of it, and always the latest.
+    """Caches values, at most ``limit_bytes`` of them, and always the latest.
 
-    Pickled, it is empty: a worker process fills its own.
+    The least recently used are dropped first. A pickled cache is empty: a worker process fills its
+    own.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -172,7 +174,7 @@ class ByteCache(Generic[Key, Value]):
         self._bytes = 0
 
     def get(self, key: Key, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
-        """Return the value of a key, made now if it is not there; ``size`` counts its bytes."""
+        """Return the value of a key; call ``make`` if it is missing, and ``size`` for its bytes."""
         if key not in self._entries:
             value = make()
             self._entries[key] = value, size(value)

@@ -1,4 +1,4 @@
-"""The seam between a data set and everything that uses it."""
+"""The interface between a data set and everything that uses it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Sample:
     """One labelled image.
 
     Attributes:
-        id: a name that is unique within its split and the same on every machine.
-        image: where the image is: a file's path, or a name that the source understands.
-        mask: where its mask is, likewise.
+        id: A name that is unique within its split and the same on every machine.
+        image: The path of the image's file, or a name that the source understands.
+        mask: The path of the mask's file, or a name that the source understands.
     """
 
     id: str
@@ -27,12 +27,12 @@ class Sample:
 
 
 class SegmentationSource(Protocol):
-    """A data set: a new one is one file with this shape and one yaml.
+    """A data set. A new one is a file with a class of this shape, and a yaml.
 
     Attributes:
-        name: how runs and reports call it.
-        labels: its classes.
-        channels: channels of every image.
+        name: The name in runs and reports.
+        labels: The classes.
+        channels: The number of channels of every image.
     """
 
     name: str
@@ -43,9 +43,9 @@ class SegmentationSource(Protocol):
         """Return the samples of ``train``, ``val`` or ``test`` in a fixed order.
 
         Raises:
-            DataRootError: the data is not there.
-            PairingError: an image or mask without its partner.
-            EmptySplitError: the split exists and holds nothing.
+            DataRootError: The data is missing.
+            PairingError: An image has no mask, or a mask no image.
+            EmptySplitError: The split exists and is empty.
         """
         ...
 
@@ -53,7 +53,7 @@ class SegmentationSource(Protocol):
         """Return uint8 (H, W, channels).
 
         Raises:
-            UnreadableImageError: the file can not be decoded.
+            UnreadableImageError: The file cannot be decoded.
         """
         ...
 
@@ -61,14 +61,14 @@ class SegmentationSource(Protocol):
         """Return class ids, uint8 (H, W), ``labels.ignore_index`` where unlabelled.
 
         Raises:
-            UnreadableImageError: the file can not be decoded.
-            LabelValueError: a value that is no class, named with its count and file.
+            UnreadableImageError: The file cannot be decoded.
+            LabelValueError: A value is not a class; the message has its count and file.
         """
         ...
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return the bytes that identify the sample, what identifies its image first.
+        """Return the bytes that identify the sample; those of its image come first.
 
-        They are hashed for the fingerprint, and tell whether two splits share an image.
+        They are hashed for the fingerprint, and show whether two splits share an image.
         """
         ...

@@ -1,4 +1,4 @@
-"""Look at every file of a split once, before anything is trained on it."""
+"""Verify every file of a split once, before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from outtake.data.source import Sample, SegmentationSource
 
 
 class DataWarning(UserWarning):
-    """Something about the data that works and that a user should know."""
+    """A flaw of the data that stops nothing, but that a user should know."""
 
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What a split holds.
+    """The contents of a split.
 
     Attributes:
-        split: its name.
-        labels: the classes.
-        channels: channels of every image.
-        samples: the samples, in the source's order.
-        sizes: (height, width) of each sample's image and mask, by id, in that order.
-        class_pixels: labelled pixels of each class, int64 (classes,).
-        ignored_pixels: pixels that are unlabelled.
-        files: SHA-256 of each part of each sample's content, the image's first, by id.
-        fingerprint: one hash of all of it; independent of where the files are and how old.
+        split: The name of the split.
+        labels: The classes.
+        channels: The number of channels of every image.
+        samples: The samples in the order of the source.
+        sizes: The (height, width) of each sample's image and mask, by id, in that order.
+        class_pixels: The number of pixels of each class, int64 (classes,).
+        ignored_pixels: The number of unlabelled pixels.
+        files: The SHA-256 of each sample's image and mask, by id.
+        fingerprint: One hash of all of it; it does not depend on where the files are or how old.
     """
 
     split: str
@@ -58,16 +58,16 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
     """Decode and check every sample of a split.
 
     Args:
-        source: the data set.
+        source: The data set.
         split: ``train``, ``val`` or ``test``.
-        threads: how many files are read at a time; None decides by the processors.
+        threads: The number of files that are read at a time; None decides by the processors.
 
     Raises:
-        EmptySplitError: no samples.
-        SizeMismatchError: an image and its mask differ in size.
-        LabelValueError: a label that is no class, or no labelled pixel at all.
-        DataRootError: an image with other channels than the source has.
-        UnreadableImageError: a file that can not be decoded.
+        EmptySplitError: There are no samples.
+        SizeMismatchError: An image and its mask differ in size.
+        LabelValueError: A label is not a class, or no pixel is labelled.
+        DataRootError: An image has other channels than the source.
+        UnreadableImageError: A file cannot be decoded.
     """
     pairs = source.samples(split)
     if not pairs:
@@ -100,7 +100,7 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
 
 
 def warn_duplicates(reports: Sequence[SplitReport]) -> None:
-    """Warn, in one line for two splits, of images that are in both, byte for byte."""
+    """Warn of images that are in two splits, byte for byte; one line for two splits."""
     for position, later in enumerate(reports):
         for earlier in reports[:position]:
             where = {files[0]: name for name, files in earlier.files.items()}

@@ -1,4 +1,4 @@
-"""Charts as pictures: a confusion matrix and bars, drawn where no browser is."""
+"""Charts as pictures, for places without a browser: a confusion matrix and bars."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _TEXT_SCALE = 0.45
 
 
 def draw_confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> Frame:
-    """Draw a confusion matrix, each row as shares of the truth.
+    """Draw a confusion matrix whose rows are shares of the true pixels.
 
     Args:
-        confusion: counts (classes, classes), rows truth, columns prediction.
-        names: of the classes.
-        title: a heading.
+        confusion: The counts (classes, classes), rows truth, columns prediction.
+        names: The names of the classes.
+        title: The heading.
 
     Returns:
-        uint8 (H, W, 3). Cells hold their per cent where there is room; rows without a labelled
+        uint8 (H, W, 3). Cells show their per cent where there is room; rows without a labelled
         pixel are grey.
     """
     count = len(names)
@@ -49,7 +49,7 @@ def draw_confusion_matrix(confusion: NDArray[np.int64], names: Sequence[str], ti
         for column in range(count):
             box = sheet[top + row * cell :, left + column * cell :][: cell - 1, : cell - 1]
             _draw_cell(box, shares[row, column])
-    step = max(1, -(-14 // cell))  # names of very many classes would lie over each other
+    step = max(1, -(-14 // cell))  # the names of very many classes would overlap
     for index in range(0, count, step):
         name = truncate_text(names[index], _TEXT_SCALE, _MAX_NAME_PX)
         middle = index * cell + cell // 2 + 5
@@ -81,10 +81,10 @@ def draw_bar_chart(
     """Draw one bar for each name and series, with its per cent.
 
     Args:
-        values: shares in 0 to 1 for each name, by the name of their series.
-        names: of the bars.
-        colours: RGB of the bars; each series after the first is paler.
-        title: a heading.
+        values: The shares in 0 to 1 of each name, by the name of their series.
+        names: The names of the bars.
+        colours: The RGB of the bars; each series after the first is paler.
+        title: The heading.
 
     Returns:
         uint8 (H, W, 3).
@@ -116,7 +116,7 @@ def _draw_cell(box: Frame, share: float) -> None:
     if np.isnan(share):
         box[:] = _EMPTY_CELL
         return
-    # Square root: shares of a few per cent are what one looks for, and would be white.
+    # Square root: shares of a few per cent matter most, and would be white otherwise.
     depth = float(share) ** 0.5
     box[:] = [round(depth * full + (1 - depth) * 255) for full in _FULL_CELL]
     text = f"{100 * share:.0f}"

@@ -1,4 +1,4 @@
-"""Pictures of labels: tinted frames, pairs, and sheets that a person wants to look at.
+"""Pictures of labels for people: tinted frames, pairs and contact sheets, with their text.
 
 Everything takes and returns RGB, uint8 (H, W, 3). Text is drawn in the font that OpenCV brings,
 so no font file is needed.
@@ -50,8 +50,8 @@ def overlay_labels(
         frame: uint8 (H, W, 3).
         labels: uint8 (H, W).
         palette: uint8 (256, 3).
-        opacity: 0 leaves the frame, 1 hides it.
-        legend: class names in the order of their ids, drawn in the lower left corner.
+        opacity: The weight of the colours: 0 leaves the frame, 1 hides it.
+        legend: The class names in the order of their ids, drawn in the lower left corner.
     """
     tinted = cv2.addWeighted(frame, 1 - opacity, colourise(labels, palette), opacity, 0)
     if legend:
@@ -94,13 +94,13 @@ def draw_contact_sheet(
     """Lay pictures out in a grid on light paper, with titles.
 
     Args:
-        rows: pictures, row by row; all are scaled to one width and keep their shape. A row may
-            be shorter than the others.
-        columns: a title above each column.
-        row_titles: a title beside each row.
-        title: a heading.
-        cell_width_px: width of each picture.
-        gap_px: between pictures; the outer margin is twice that.
+        rows: The pictures, row by row; all are scaled to one width and keep their proportions. A
+            row may be shorter than the others.
+        columns: The title above each column.
+        row_titles: The title to the left of each row.
+        title: The heading.
+        cell_width_px: The width of each picture.
+        gap_px: The gap between pictures; the outer margin is twice that.
     """
     cells = [[fit_picture(picture, cell_width_px, enlarge=True) for picture in row] for row in rows]
     count = max((len(row) for row in cells), default=0)
@@ -137,7 +137,7 @@ def save_png(path: str | Path, image: Frame) -> Path:
     """Write an RGB picture as PNG, whole or not at all.
 
     Raises:
-        OutputError: it can not be written; what was there stays.
+        OutputError: The file cannot be written; an earlier one stays.
     """
     _, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
     target = Path(path)
@@ -148,17 +148,17 @@ def save_png(path: str | Path, image: Frame) -> Path:
 def save_small_png(
     path: str | Path, draw: Callable[[int], Frame], width_px: int, max_bytes: int
 ) -> Path:
-    """Write a picture as PNG of 256 colours, whole or not at all, in at most so many bytes.
+    """Write a picture as PNG of 256 colours, whole or not at all, in at most ``max_bytes``.
 
     Args:
-        path: the target.
-        draw: makes the picture; its argument is the width of a part, which shrinks from
-            ``width_px`` until the file is small enough, or 48 pixels are reached.
-        width_px: of a part, to begin with.
-        max_bytes: of the file.
+        path: The file.
+        draw: The function that draws the picture. Its argument is the width of a part, which
+            shrinks from ``width_px`` until the file is small enough, or 48 pixels are reached.
+        width_px: The width of a part at first.
+        max_bytes: The largest size of the file.
 
     Raises:
-        OutputError: it can not be written; what was there stays.
+        OutputError: The file cannot be written; an earlier one stays.
     """
     while True:
         packed = BytesIO()
@@ -175,9 +175,9 @@ def save_small_png(
 
 
 def draw_colour_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
-    """Write names beside their colours into the lower left corner of a picture, on dark ground.
+    """Draw names with their colours on a dark ground in the lower left corner of a picture.
 
-    Sizes follow the picture's, and the entries stand in a row if that is wide enough.
+    Sizes follow that of the picture, and the entries are in one row if there is room.
     """
     height, width = image.shape[:2]
     scale = float(np.clip(height / 600, 0.36, 1.6))
@@ -232,7 +232,7 @@ def _draw_caption(image: NDArray[Pixels], caption: str) -> None:
 
 
 def truncate_text(text: str, scale: float, width_px: int) -> str:
-    """Return as much of a text as fits into a width, with dots where something is missing."""
+    """Cut a text to a width, with dots where something is missing."""
     if measure_text(text, scale)[0] <= width_px:
         return text
     while text and measure_text(text + _ELLIPSIS, scale)[0] > width_px:
@@ -241,7 +241,7 @@ def truncate_text(text: str, scale: float, width_px: int) -> str:
 
 
 def measure_text(text: str, scale: float) -> tuple[int, int]:
-    """Return width and height of a text as :func:`draw_text` draws it, pixels."""
+    """Return the width and height in pixels of a text that :func:`draw_text` draws."""
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, _thickness(scale))
     return int(width), int(height)
 

@@ -1,1 +1,1 @@
-"""From frames to labels: backends, exported networks, test-time augmentation."""
+"""Labels of frames: backends, exported networks, test-time augmentation."""

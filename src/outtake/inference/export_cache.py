@@ -1,4 +1,4 @@
-"""Exported models are kept beside their checkpoint."""
+"""Cache of exported models, next to their checkpoint."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from outtake.core.files import replace_file
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # raise it when an exported graph changes its meaning
+FORMAT_VERSION = 1  # raise it when exported graphs change their meaning
 _METADATA_FILE = "about.json"
 
 
 class ExportCache:
-    """Keeps what was made of a checkpoint, under that checkpoint's digest.
+    """Keeps the models that were exported from a checkpoint, under the checkpoint's SHA-256.
 
-    Each model is one ``.zip`` of its files, so that it is there whole or not at all, and damage
-    shows in its checksums.
+    Each model is one ``.zip`` of its files, so that it is written whole or not at all, and its
+    checksums show damage.
 
     Args:
-        checkpoint: the file beside which models are kept.
-        sha256: its digest, hex.
-        enabled: False makes every model anew and keeps none.
+        checkpoint: The file next to which models are kept.
+        sha256: The SHA-256 of the checkpoint, hexadecimal.
+        enabled: False exports every model again and keeps none.
     """
 
     def __init__(self, checkpoint: Path, sha256: str, *, enabled: bool = True) -> None:
@@ -36,7 +36,7 @@ class ExportCache:
         self._enabled = enabled
 
     def path(self, name: str) -> Path:
-        """Return the file of a model, as ``best.0a1b2c3d4e5f.openvino-int8-180x320.zip``."""
+        """Return the file of a model, such as ``best.0a1b2c3d4e5f.openvino-int8-180x320.zip``."""
         stem = self._checkpoint.stem
         return self._checkpoint.with_name(f"{stem}.{self._sha256[:12]}.{name}.zip")
 
@@ -50,7 +50,7 @@ class ExportCache:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-            log.warning("%s can not be used and is made again: %s", path, error)
+            log.warning("%s cannot be used and is made again: %s", path, error)
         files = make()
         try:
             replace_file(path, lambda file: self._write(file, files))

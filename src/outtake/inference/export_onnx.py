@@ -1,4 +1,4 @@
-"""What is exported: normalisation and network, from the pixels of a frame to logits."""
+"""Export normalisation and network, from the pixels of a frame to logits."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Exportable(Protocol):
 
     @property
     def normalize(self) -> Any:
-        """Images uint8 (B, C, h, w) to what the network takes."""
+        """Images uint8 (B, C, h, w) to normalised images."""
 
 
 class ExportGraph(nn.Module):
     """Maps uint8 (B, h, w, C) to logits, float32 (B, h, w, classes).
 
-    Not the task itself: that is a Lightning module, which tracers can not walk through.
+    It is not the task itself, which is a Lightning module that tracers cannot walk through.
     """
 
     def __init__(self, task: Exportable) -> None:
@@ -39,13 +39,13 @@ class ExportGraph(nn.Module):
         self.normalize = task.normalize
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Run normalisation and network; maps have their channels last at both ends."""
+        """Run normalisation and network; images and logits have their channels last."""
         logits: torch.Tensor = self.net(self.normalize(images.permute(0, 3, 1, 2)))
         return logits.float().permute(0, 2, 3, 1)
 
 
 def example_input(shape: tuple[int, int, int], batch: int = 1) -> torch.Tensor:
-    """Return grey images, uint8 (batch, h, w, C), to trace a graph with."""
+    """Return grey images, uint8 (batch, h, w, C), with which a graph is traced."""
     return torch.full((batch, *shape), 127, dtype=torch.uint8)
 
 
@@ -53,12 +53,12 @@ def export_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> 
     """Return an ONNX model of any batch size.
 
     Args:
-        task: in eval mode.
-        shape: (h, w, C) of the images.
-        backend: that needs it, for the message.
+        task: The task in eval mode.
+        shape: The (h, w, C) of the images.
+        backend: The backend that needs the model, for the message.
 
     Raises:
-        ConfigError: the network uses something that can not be exported.
+        ConfigError: The network uses something that cannot be exported.
     """
     with explain_export_errors(backend, shape), tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.onnx")
@@ -76,7 +76,7 @@ def export_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> 
 
 @contextmanager
 def explain_export_errors(backend: str, shape: tuple[int, int, int]) -> Iterator[None]:
-    """Quieten the tracer, and turn what it raises into one line."""
+    """Silence the tracer, and explain its errors in one line."""
     try:
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
             warnings.simplefilter("ignore")  # sizes become constants: they are, for one clip
@@ -85,7 +85,7 @@ def explain_export_errors(backend: str, shape: tuple[int, int, int]) -> Iterator
         raise
     except Exception as error:  # each exporter has exceptions of its own
         raise ConfigError(
-            f"backend={backend}: this network can not be exported at {shape[1]}x{shape[0]} "
+            f"backend={backend}: this network cannot be exported at {shape[1]}x{shape[0]} "
             f"({type(error).__name__}: {_summarize_error(error)}); use backend=torch"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Training images for quantisation."""
+"""Training images that calibrate the quantisation to int8."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def iter_training_images(
     """Yield ``count`` images of a source's training split, evenly spread over it.
 
     Raises:
-        OuttakeError: the data are not where the source says, or can not be read.
+        OuttakeError: The data is missing or cannot be read.
     """
     pairs = source.samples("train")
     for index in np.unique(np.linspace(0, len(pairs) - 1, count).round().astype(int)):
@@ -37,9 +37,9 @@ class Int8Calibration:
     """Brings training images to the size that the network will see.
 
     Args:
-        images: called when a model is to be quantised, not when it comes from the cache; gives
-            images, uint8 (H, W, C) of any size, of which the first 96 are used.
-        channels: that the network takes.
+        images: The function that returns images, uint8 (H, W, C) of any size; the first 96 are
+            used. It is called when a model is quantised, not when it comes from the cache.
+        channels: The number of channels that the network takes.
     """
 
     def __init__(self, images: Callable[[], Iterable[Frame]], channels: int) -> None:
@@ -50,7 +50,7 @@ class Int8Calibration:
         """Return images, each uint8 (1, height, width, C).
 
         Raises:
-            ConfigError: there are none, or they do not have the channels of the network.
+            ConfigError: There are no images, or they do not have the channels of the network.
         """
         log.info("network.precision=int8: calibrating with training images; this takes a moment")
         found = [
@@ -64,7 +64,7 @@ class Int8Calibration:
         return found
 
     def _crop_to_size(self, image: Frame, height: int, width: int) -> Images:
-        # Objects keep their shape: the middle of the picture that just covers the frame.
+        # Objects keep their shape: the image is scaled until it covers the size, then cropped.
         scale = max(height / image.shape[0], width / image.shape[1])
         tall = max(height, round(image.shape[0] * scale))
         wide = max(width, round(image.shape[1] * scale))

@@ -21,17 +21,16 @@ class ONNXRuntimeNetwork:
     """Runs a task's network with ONNX Runtime.
 
     Args:
-        task: in eval mode.
+        task: The task in eval mode.
         precision: ``auto`` is ``float32``; ``float16`` with TensorRT.
         provider: ``cpu``, ``cuda``, ``tensorrt``, or ``auto``: CUDA where there is one.
-        device_index: of the GPU.
-        threads: on which the CPU provider runs; None: one for each core.
-        cache: keeps exported models; None exports at each start.
+        device_index: The index of the GPU.
+        threads: The number of threads of the CPU provider; None is one per core.
+        cache: The cache of exported models; None exports at each start.
 
     Raises:
-        ConfigError: ONNX Runtime is not installed, or a provider or precision that does not
-            exist.
-        DeviceError: the provider is not part of the installed ONNX Runtime.
+        ConfigError: ONNX Runtime is not installed, or the provider or precision does not exist.
+        DeviceError: The provider is not part of the installed ONNX Runtime.
     """
 
     def __init__(

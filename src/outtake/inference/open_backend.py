@@ -1,4 +1,4 @@
-"""From names and numbers to a backend."""
+"""Open a backend by its name and options."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BACKEND_NAMES = ("auto", "torch", "openvino", "onnxruntime")
 
 
 class TrainedTask(Protocol):
-    """What is needed of a checkpoint that was loaded."""
+    """The parts of a loaded checkpoint that a backend needs."""
 
     @property
     def task(self) -> Any:
@@ -45,15 +45,15 @@ class TrainedTask(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Its digest."""
+        """The SHA-256 of the file, hexadecimal."""
 
     @property
     def short_side(self) -> int | None:
-        """Images are resized to this shorter side for the network."""
+        """The shorter side to which images are resized for the network; None leaves them."""
 
     @property
     def channels(self) -> int:
-        """Of the images."""
+        """The number of channels of the images."""
 
 
 def open_backend(
@@ -71,30 +71,31 @@ def open_backend(
     frame_size: tuple[int, int] | None = None,
     **options: Any,
 ) -> Backend:
-    """Return what runs a trained task.
+    """Return the backend that runs a trained task.
 
     Args:
-        name: ``torch``, ``openvino``, ``onnxruntime`` or ``auto``; see :func:`choose`.
-        trained: the checkpoint.
+        name: ``torch``, ``openvino``, ``onnxruntime`` or ``auto``; see :func:`resolve_backend`.
+        trained: The checkpoint.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
-        precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``; not every backend
-            has every one.
-        confidence: compute the probability of each label too.
-        flip: average with the mirrored images.
-        scales: average over the images at these scales.
-        window: size of windows that cover a larger image; see :class:`Labeller`.
-        overlap: share of a window that its neighbour covers too.
-        calibration: called for training images when a model is quantised to ``int8``.
-        frame_size: (height, width) of the frames to come, if known: the model is exported and
-            tried at once, so that what can not work shows before any work.
-        options: the backend's own: ``threads`` and ``cache``; torch: ``compile``; onnxruntime:
-            ``provider``.
+        precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``; no backend has all
+            of them.
+        confidence: Compute the probability of each label too.
+        flip: Average with the mirrored images.
+        scales: The factors by which images are resized; the logits are averaged over them.
+        window: The size of windows that cover a larger image; see :class:`Labeller`.
+        overlap: The share of a window that its neighbour covers too.
+        calibration: The function that returns training images, called when a model is quantised to
+            ``int8``.
+        frame_size: The (height, width) of the frames to come, if known: the model is exported and
+            tried at once, so that an error shows before any work.
+        options: The options of the backend: ``threads`` for all, ``cache`` for openvino and
+            onnxruntime, ``compile`` for torch, ``provider`` for onnxruntime.
 
     Raises:
-        ConfigError: a name, option or precision that does not exist or can not work here, or a
-            library that is not installed.
-        DeviceError: the device is not here.
-        OutOfMemoryError: not even one frame of that size fits into its memory.
+        ConfigError: The name, option or precision does not exist or cannot work here, or a library
+            is not installed.
+        DeviceError: This machine does not have the device.
+        OutOfMemoryError: Not even one frame of that size fits into its memory.
     """
     chosen = resolve_backend(name, device, precision)
     if name == "auto":
@@ -103,7 +104,7 @@ def open_backend(
     is_single_pass = window is None and tuple(scales) == (1.0,)
     backend: Backend
     if chosen == "torch" and resolve_device(device).type == "cuda" and is_single_pass:
-        # Labels are made where the logits are, and nothing else is copied back.
+        # Labels are made on the device of the logits, and nothing else is copied back.
         _refuse_int8(precision)
         backend = TorchBackend(
             trained.task, device, precision, confidence=confidence, flip=flip, **own
@@ -127,12 +128,12 @@ def open_backend(
 def resolve_backend(name: str, device: str = "auto", precision: str = "auto") -> str:
     """Return the backend that a name stands for.
 
-    ``auto``: torch on CUDA; OpenVINO on an x86 processor if it is installed and has the
-    precision; else torch.
+    ``auto`` is torch on CUDA, OpenVINO on an x86 processor if it is installed and has the
+    precision, and torch otherwise.
 
     Raises:
-        ConfigError: no such name, or a backend that does not run on the device.
-        DeviceError: the device is not here.
+        ConfigError: There is no such backend, or it does not run on the device.
+        DeviceError: This machine does not have the device.
     """
     if name not in BACKEND_NAMES:
         raise ConfigError(f"backend={name}: unknown; use {', '.join(BACKEND_NAMES)}")
@@ -162,7 +163,7 @@ def _has_openvino() -> bool:
 
 def _select_options(name: str, chosen: str, options: dict[str, Any]) -> dict[str, Any]:
     taken = {key: [*inspect.signature(make).parameters][4:] for key, make in _FACTORIES.items()}
-    # What another one takes may stay set when one is chosen automatically.
+    # Options of other backends may stay set when the backend is chosen automatically.
     known = sorted({key for keys in taken.values() for key in keys} if name == "auto" else set())
     known = known or taken[chosen]
     for key in options:

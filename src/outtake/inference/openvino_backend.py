@@ -34,21 +34,21 @@ CalibrationImages = Callable[[int, int], list[Images]]
 class OpenVINONetwork:
     """Runs a task's network with OpenVINO.
 
-    Each image is a run of its own, so what comes out never depends on its neighbours; the images
-    of a batch run side by side. A model is exported for each size of image, at the first image of
-    that size.
+    Each image is a run of its own, so its logits never depend on its neighbours; the images of a
+    batch run side by side. A model is exported for each image size, at the first image of that
+    size.
 
     Args:
-        task: in eval mode.
+        task: The task in eval mode.
         precision: ``auto`` is ``float32``; ``bfloat16`` where the processor computes in it;
-            ``int8``: weights and maps quantised after training, by NNCF.
-        threads: on which it runs; None: one for each core.
-        cache: keeps exported models; None exports at each start.
-        calibration: gives the images for ``int8``.
+            ``int8`` has its weights and maps quantised after training, by NNCF.
+        threads: The number of threads; None is one per core.
+        cache: The cache of exported models; None exports at each start.
+        calibration: The function that returns the images for ``int8``.
 
     Raises:
         ConfigError: OpenVINO (or for ``int8`` NNCF) is not installed, the precision is unknown or
-            not this processor's, or there is nothing to calibrate with.
+            not supported by this processor, or there are no images to calibrate with.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class OpenVINONetwork:
         return np.stack(found)
 
     def _get_requests(self, shape: tuple[int, int, int], at_once: int) -> list[Any]:
-        """Return requests for images of a shape that run side by side."""
+        """Return inference requests for images of a shape; they run side by side."""
         if shape not in self._models:
             self._models[shape] = self._load_model(shape)
         if (shape, at_once) not in self._requests:
             hints: dict[str, object] = {
-                # Left to itself it computes float32 in bfloat16 wherever the processor can.
+                # By default it computes float32 in bfloat16 wherever the processor can.
                 "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
                 "INFERENCE_NUM_THREADS": self._threads,
                 # Threads that work on one image wait for each other after every layer, and for
@@ -169,7 +169,7 @@ class OpenVINONetwork:
             trace: Any = torch.jit.trace  # untyped
             traced = trace(graph, example_input(shape), check_trace=False)
             decoder = pytorch.TorchScriptPythonDecoder(traced)
-            # Not openvino.convert_model: that one reports home.
+            # Not openvino.convert_model, which reports home.
             loader = frontend.FrontEndManager().load_by_framework("pytorch")
             model = loader.convert(loader.load(decoder))
         model.reshape([1, *shape])
@@ -178,12 +178,12 @@ class OpenVINONetwork:
 
 @cache
 def _get_core() -> Any:
-    """Return the one OpenVINO core of this process, which lasts as long as it does.
+    """Return the one OpenVINO core of this process; it lives until the process ends.
 
     The CPU plugin of each core moves the signal stack of the thread that loads it, and puts back
     what it found there when it ends. Of two that end in the order in which they began, the second
     puts back the stack of the first, which is gone: the next signal ends the process without a
-    word.
+    message.
     """
     return import_optional("openvino", extra="openvino", required_by=_REQUIRED_BY).Core()
 

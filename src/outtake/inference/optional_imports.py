@@ -1,4 +1,4 @@
-"""Libraries that are not always installed, imported without a word to anyone."""
+"""Import optional libraries, with their telemetry switched off."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ def import_optional(name: str, *, extra: str, required_by: str) -> Any:
     """Import a module.
 
     Args:
-        name: dotted.
-        extra: of Outtake that installs it.
-        required_by: what needs it, as the user wrote it.
+        name: The dotted name of the module.
+        extra: The extra of Outtake that installs it.
+        required_by: The option that needs it, as the user wrote it.
 
     Raises:
-        ConfigError: it is not installed; the message says how to.
+        ConfigError: It is not installed; the message says how to install it.
     """
-    # ONNX Runtime reports and keeps an identifier in the home folder from its import on; this
-    # is read once, then. An environment that says something else has asked for it.
+    # From its import on ONNX Runtime reports, and keeps an identifier in the home folder. It reads
+    # the variable once, at the import. A user who sets it otherwise has asked for that.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         with _hide_telemetry():
             return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"{required_by} needs {name.split('.')[0]}, which can not be imported ({error}); "
+            f"{required_by} needs {name.split('.')[0]}, which cannot be imported ({error}); "
             f"pip install 'outtake[{extra}]'"
         ) from error
 
 
 def import_nncf(required_by: str) -> Any:
-    """Import NNCF, to be used inside :func:`quiet`."""
+    """Import NNCF, for use inside :func:`silence_output`."""
     nncf = import_optional("nncf", extra="openvino", required_by=required_by)
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    # Whoever imported NNCF before us did so with its telemetry.
+    # If NNCF was imported before, its telemetry is on.
     decorator: Any = importlib.import_module("nncf.telemetry.decorator")
     decorator.telemetry = MagicMock()
     return nncf
@@ -53,7 +53,7 @@ def import_nncf(required_by: str) -> Any:
 
 @contextmanager
 def silence_output() -> Iterator[None]:
-    """Hold back progress bars on stdout, and warnings such as that for a missing CUDA compiler."""
+    """Suppress progress bars on stdout, and warnings such as that of a missing CUDA compiler."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -66,7 +66,7 @@ def silence_output() -> Iterator[None]:
 @contextmanager
 def _hide_telemetry() -> Iterator[None]:
     # OpenVINO and NNCF report every conversion to a web service, by default and without asking,
-    # and write an identifier into the home folder. Where the package that does so can not be
+    # and write an identifier into the home folder. If the package that does so cannot be
     # imported, they use stubs of their own; None in sys.modules makes an import fail.
     hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_telemetry(name)}
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""A clip in, its labels out."""
+"""Label the frames of a clip."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ class Predictor:
     """Labels the frames of a clip in batches, at the frames' own size.
 
     Args:
-        backend: runs the network.
-        labels: what its ids mean.
-        short_side: frames are resized to this shorter side for the network, as in training; None
-            leaves them as they are.
-        channels: that the network takes: 3, or 1 for grey.
-        batch_size: how many frames at a time; as many frames are held in memory.
+        backend: The backend that runs the network.
+        labels: The classes of its ids.
+        short_side: The shorter side to which frames are resized for the network, as in training;
+            None leaves them as they are.
+        channels: The number of channels that the network takes: 3, or 1 for grey.
+        batch_size: The number of frames in a batch; as many frames are held in memory.
 
     Attributes:
-        stride: frames that are labelled together. A batch that a clip does not fill is filled up
+        stride: The number of frames that are labelled together. An incomplete batch is filled up
             with its last frame, so that every run of the network has the same shape and a frame's
-            labels do not depend on how many frames follow. A part of a clip gets the labels that
-            the whole would give it if it begins at a multiple of this.
+            labels do not depend on the number of frames that follow. A part of a clip that begins
+            at a multiple of this gets the same labels as in the whole clip.
 
     Raises:
-        ConfigError: a batch below 1, or a number of channels that no video has.
+        ConfigError: The batch is below 1, or no video has that number of channels.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Predictor:
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
         """Yield each frame of ``clip``, all of one size, with its labels.
 
-        A batch is with the backend while the one before it is being enlarged, in threads.
+        Threads overlap the batches: the backend runs one while the one before is upsampled.
         """
         frames = iter(clip)
         waiting: deque[tuple[list[TimedFrame], Images, Future[LabelResult]]] = deque()

@@ -1,4 +1,4 @@
-"""The seams between a network, whatever runs it, and everything that uses its labels."""
+"""The interfaces between a network, the runtime that runs it, and the users of its labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Confidences = NDArray[np.float32]
 
 
 class Backend(Protocol):
-    """Labels pictures."""
+    """Labels images."""
 
     def __call__(
         self, images: Images, size: tuple[int, int]
@@ -23,17 +23,17 @@ class Backend(Protocol):
 
         Args:
             images: uint8 (B, h, w, C), at the network's resolution.
-            size: (H, W) of the label maps wanted.
+            size: The (H, W) of the label maps.
 
         Returns:
             Class ids, uint8 (B, H, W), and the probability of each, float32 (B, H, W) in 0..1, or
-            None from a backend that was told not to compute it.
+            None from a backend that was opened without ``confidence``.
         """
         ...
 
 
 class Network(Protocol):
-    """Runs the network alone, at its own resolution: what a runtime has to offer."""
+    """Runs a network alone, at its own resolution; every runtime has one."""
 
     def __call__(self, images: Images) -> Logits:
         """Map uint8 (B, h, w, C) to logits, float32 (B, h, w, classes)."""

@@ -16,12 +16,12 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 class Task(Protocol):
-    """What is needed of a segmentation task."""
+    """The part of a segmentation task that a backend needs."""
 
     def predict(
         self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
     ) -> torch.Tensor:
-        """Map uint8 (B, C, h, w) to float logits (B, classes, *size); ``flip``: also mirrored."""
+        """Map uint8 (B, C, h, w) to float logits (B, classes, *size); ``flip``: mirrored too."""
         ...
 
 
@@ -29,16 +29,16 @@ class TorchNetwork:
     """Runs a task on a device.
 
     Args:
-        task: in eval mode; moved to the device if it is a module.
+        task: The task in eval mode; it is moved to the device if it is a module.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
         precision: ``auto`` is bfloat16 on CUDA and float32 elsewhere; or ``float32``,
             ``bfloat16``, ``float16``.
-        compile: let torch.compile make kernels for it: minutes at first, faster afterwards.
-        threads: on which a CPU computes, for the whole process; None: PyTorch's choice.
+        compile: Compile the task with torch.compile: minutes at first, faster afterwards.
+        threads: The number of CPU threads of the whole process; None is PyTorch's choice.
 
     Raises:
-        DeviceError: the device is not here.
-        ConfigError: an unknown precision.
+        DeviceError: This machine does not have the device.
+        ConfigError: The precision is unknown.
     """
 
     def __init__(
@@ -92,20 +92,20 @@ class TorchNetwork:
 
 
 class TorchBackend:
-    """Runs a task on a device, down to the labels: on CUDA nothing but these is copied back.
+    """Runs a task on a device, including the labels: on CUDA nothing else is copied back.
 
     Args:
-        task: see :class:`TorchNetwork`, as ``device``, ``precision``, ``compile`` and ``threads``.
-        device: where it runs.
-        precision: in which it computes.
-        confidence: compute the probability of each label too.
-        flip: average with the mirrored images.
-        compile: use torch.compile.
-        threads: on which a CPU computes.
+        task: The task in eval mode; see :class:`TorchNetwork`.
+        device: See :class:`TorchNetwork`.
+        precision: See :class:`TorchNetwork`.
+        confidence: Compute the probability of each label too.
+        flip: Average with the mirrored images.
+        compile: See :class:`TorchNetwork`.
+        threads: See :class:`TorchNetwork`.
 
     Raises:
-        DeviceError: the device is not here.
-        ConfigError: an unknown precision.
+        DeviceError: This machine does not have the device.
+        ConfigError: The precision is unknown.
     """
 
     def __init__(

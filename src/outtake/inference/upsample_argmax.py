@@ -1,4 +1,4 @@
-"""From logits at the network's resolution to labels at the frame's.
+"""Upsample logits at the network's resolution to labels at the frame's.
 
 The labels are the argmax of bilinearly enlarged logits, as in training and evaluation, but most
 logits are never enlarged. An enlarged logit is a convex combination of four neighbours: where all
@@ -27,14 +27,14 @@ MAX_SPARSE_SHARE = 0.3
 def upsample_argmax(
     logits: Logits, size: tuple[int, int], *, confidence: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-    """Return labels, and on request their probability, at ``size``.
+    """Return labels at ``size``, and their probability if ``confidence`` is set.
 
     Args:
         logits: float32 (h, w, classes).
-        size: (H, W) wanted.
-        confidence: return the probability too: the softmax of the enlarged logits between
-            neighbours that disagree, and between those that agree the bilinear mean of their
-            probabilities: off by 0.001 on average, and by less than 0.1.
+        size: The (H, W) of the result.
+        confidence: Return the probability too. Between neighbours that disagree it is the softmax
+            of the enlarged logits; between those that agree it is the bilinear mean of their
+            probabilities, which is off by 0.001 on average, and by less than 0.1.
 
     Returns:
         uint8 (H, W), and float32 (H, W) or None.
@@ -60,7 +60,7 @@ def upsample_argmax(
 
 
 class _BilinearTaps:
-    """Which two samples of a line each new one lies between, and where (align_corners=False)."""
+    """The two samples between which each new one lies, and its place (align_corners=False)."""
 
     def __init__(self, length: int, new_length: int) -> None:
         scale = np.float32(length / new_length)
@@ -83,7 +83,7 @@ def _probability(logits: Logits) -> NDArray[np.float32]:
 
 
 def _find_label_edges(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return where a label differs from that right of it, below it, or below to the right."""
+    """Return the pixels whose label differs from one to the right, below, or diagonally below."""
     mixed = np.zeros(labels.shape, bool)
     down = labels[:-1] != labels[1:]
     right = labels[:, :-1] != labels[:, 1:]
@@ -96,7 +96,7 @@ def _find_label_edges(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _take_upper_left(
     cells: NDArray[Scalar], rows: _BilinearTaps, columns: _BilinearTaps
 ) -> NDArray[Scalar]:
-    """Return for each pixel what its upper left neighbour has."""
+    """Return for each pixel the value of its upper left neighbour."""
     found: NDArray[Scalar] = cells.take(rows.first, axis=0).take(columns.first, axis=1)
     return found
 

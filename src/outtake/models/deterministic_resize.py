@@ -1,6 +1,6 @@
-"""Resizing and pooling of maps with fast deterministic gradients on CUDA.
+"""Resize and pool maps with fast deterministic gradients on CUDA.
 
-Where deterministic algorithms are asked for (``torch.use_deterministic_algorithms``), torch refuses
+Under ``torch.use_deterministic_algorithms`` torch refuses
 the gradient of adaptive pooling and of antialiased interpolation on CUDA, and makes that of
 bilinear interpolation from indexing, which can take several times as long as the rest of a network.
 All of these are linear in each axis: here they are two products with the matrices that torch's own
@@ -22,10 +22,10 @@ _LINEAR_MODES = ("bilinear", "bicubic", "area")
 
 
 def deterministic_resizing(x: torch.Tensor) -> AbstractContextManager[Any]:
-    """Return a context for what is computed from ``x``.
+    """Return a context in which maps computed from ``x`` are resized and pooled deterministically.
 
-    Inside, on CUDA and with deterministic algorithms on, maps are resized and pooled by products of
-    matrices; elsewhere nothing is changed. The results are torch's up to the rounding of
+    On CUDA, with deterministic algorithms on, this is done by products of matrices; elsewhere
+    nothing changes. The results equal torch's up to the rounding of
     ``torch.set_float32_matmul_precision``.
     """
     if x.is_cuda and torch.are_deterministic_algorithms_enabled():
@@ -34,12 +34,12 @@ def deterministic_resizing(x: torch.Tensor) -> AbstractContextManager[Any]:
 
 
 class MatrixResizing(TorchFunctionMode):
-    """Inside, ``interpolate`` and ``adaptive_avg_pool2d`` of 4-D maps are products of matrices.
+    """Replaces ``interpolate`` and ``adaptive_avg_pool2d`` of 4-D maps by products of matrices.
 
-    Interpolation to the nearest pixel and pooling to a single cell stay: their gradients are
-    deterministic already. What is not finite spreads over its whole map, where torch would keep it
-    to its neighbours; and layers that are computed again in the backward pass (activation
-    checkpointing) have to enter this themselves, by their ``context_fn``.
+    Interpolation to the nearest pixel and pooling to a single cell stay torch's: their gradients
+    are deterministic already. A value that is not finite spreads over its whole map, where torch
+    would keep it to its neighbours. Layers that are computed again in the backward pass (activation
+    checkpointing) must enter this mode themselves, by their ``context_fn``.
     """
 
     def __torch_function__(
@@ -49,7 +49,7 @@ class MatrixResizing(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Do what torch was asked for, these two in another way."""
+        """Call the function of torch, or the replacement of these two."""
         if func is F.interpolate:
             return _interpolate(*args, **kwargs or {})
         if func is F.adaptive_avg_pool2d:
@@ -66,12 +66,12 @@ def _interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> torch.Tensor:
-    """As :func:`torch.nn.functional.interpolate`, whose arguments these are."""
+    """Do as :func:`torch.nn.functional.interpolate`, with its arguments."""
     options = (mode, align_corners, recompute_scale_factor, antialias)
     sizes, scales = _per_axis(size), _per_axis(scale_factor)
     is_supported = input.ndim == 4 and input.is_floating_point() and mode in _LINEAR_MODES
     if not is_supported or len(sizes) != 2 or len(scales) != 2 or None not in (size, scale_factor):
-        return F.interpolate(input, size, scale_factor, *options)  # which refuses what can not be
+        return F.interpolate(input, size, scale_factor, *options)  # which refuses what cannot be
     # Half precision would round the weights.
     dtype = torch.promote_types(input.dtype, torch.float32)
     columns, rows = (
@@ -82,7 +82,7 @@ def _interpolate(
 
 
 def _pool(input: torch.Tensor, output_size: Any) -> torch.Tensor:
-    """As :func:`torch.nn.functional.adaptive_avg_pool2d`."""
+    """Do as :func:`torch.nn.functional.adaptive_avg_pool2d`."""
     sizes = _per_axis(output_size)
     if input.ndim != 4 or len(sizes) != 2 or sizes == (1, 1):
         return F.adaptive_avg_pool2d(input, output_size)
@@ -91,11 +91,11 @@ def _pool(input: torch.Tensor, output_size: Any) -> torch.Tensor:
 
 
 def _per_axis(value: Any) -> tuple[Any, ...]:
-    """Return sizes or factors of height and width; one that is given once is that of both."""
+    """Return the sizes or factors of height and width; a single value holds for both."""
     return tuple(value) if isinstance(value, Sequence) else (value, value)
 
 
-# Of a network there are some dozens; of a validation on images of many sizes more come and go.
+# A network needs some dozens; a validation on images of many sizes needs more, one after another.
 @lru_cache(maxsize=64)
 def _axis_matrix(
     length: int,
@@ -107,11 +107,11 @@ def _axis_matrix(
 ) -> torch.Tensor | None:
     """Return the (new length, length) matrix that resizes one axis; None if nothing changes.
 
-    Its columns are what torch makes of the lines that are one at one place and zero elsewhere.
+    Its columns are torch's results for lines that are one at one place and zero elsewhere.
     """
     if size == length or (size is None and scale == 1):
         return None
-    # A validation, which may come first, is in inference mode; training needs the same matrix.
+    # A validation may come first, in inference mode; training needs the same matrix.
     with torch.inference_mode(False), torch.no_grad():
         # Along the width: torch (2.14) resizes columns of one pixel wrongly with antialiasing.
         lines = torch.eye(length, dtype=torch.float64, device="cpu").reshape(1, length, 1, length)

@@ -1,4 +1,4 @@
-"""Encoders of segmentation-models-pytorch and timm, and how their weights arrive."""
+"""Build encoders of segmentation-models-pytorch and timm, and load their weights."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def make_encoder(
     """Build an encoder whose ``forward`` gives one feature map for each stride 1, 2, 4 ... 32.
 
     Args:
-        name: an encoder of segmentation-models-pytorch, or ``tu-`` and a timm model's name.
-        in_channels: channels of the images.
+        name: The name of an encoder of segmentation-models-pytorch, or ``tu-`` and that of a timm
+            model.
+        in_channels: The number of channels of the images.
         weights: None, ``imagenet`` or the path of a file.
-        depth: how often the encoder halves the resolution.
+        depth: The number of times that the encoder halves the resolution.
 
     Raises:
-        ConfigError: there is no such encoder.
-        WeightsError: the weights are not to be had, or do not fit.
+        ConfigError: There is no such encoder.
+        WeightsError: The weights are not available, or do not fit.
     """
     check_encoder_name(name)
     try:
@@ -44,7 +45,7 @@ def make_encoder(
             name, in_channels=in_channels, depth=depth, weights=None
         )
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ConfigError(f"encoder {name!r} can not be built: {error}") from error
+        raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
     load_encoder_weights(encoder, name, weights)
     return encoder
 
@@ -76,7 +77,7 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
     a grey image stays the same.
 
     Raises:
-        WeightsError: nothing found, not readable, or a layer of the encoder is missing in it.
+        WeightsError: The file is missing or not readable, or lacks a layer of the encoder.
     """
     if weights is None:
         return
@@ -85,7 +86,7 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
     own = encoder.state_dict()
     fitted = {key: _fit_tensor(state, key, value) for key, value in own.items()}
     missing = [key for key, value in fitted.items() if value is None]
-    # Counters of seen batches are not in older files, and nothing depends on them.
+    # Older files lack the counters of seen batches, and nothing depends on them.
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     if missing:
         raise WeightsError(
@@ -97,7 +98,7 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a ``.safetensors`` file or a PyTorch state dict (never anything but tensors)."""
+    """Read a ``.safetensors`` file or a PyTorch state dict; nothing but tensors is unpickled."""
     if not path.is_file():
         raise WeightsError(
             f"model.encoder_weights={path}: no such file; allowed are null, imagenet or a file"
@@ -118,10 +119,11 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def fetch_imagenet(name: str) -> Path:
-    """Return the file of ImageNet weights, from the hub's cache or, if need be, the network.
+    """Return the file of ImageNet weights, from the hub's cache or else from the network.
 
     Raises:
-        WeightsError: not in the cache and not to be fetched; names the file and the option.
+        WeightsError: The weights are neither in the cache nor can they be fetched; the message
+            names the file and the option.
     """
     repository, revision = _hub_location(name)
     from huggingface_hub import hf_hub_download

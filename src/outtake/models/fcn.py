@@ -17,22 +17,22 @@ UPSAMPLING = ("frozen", "learned")
 
 
 class FCN(nn.Module):
-    """Score the encoder's last map, add the scores of finer maps, and upsample.
+    """Scores the encoder's last map, adds the scores of finer maps, and upsamples.
 
     Args:
-        classes: number of classes.
-        encoder_name: see :func:`outtake.models.encoder.make_encoder`.
-        stride: 32, 16 or 8: the stride of the finest map that is scored.
+        classes: The number of classes.
+        encoder_name: See :func:`outtake.models.encoder.make_encoder`.
+        stride: The stride of the finest map that is scored: 32, 16 or 8.
         encoder_weights: None, ``imagenet`` or the path of a file.
-        in_channels: channels of the images.
+        in_channels: The number of channels of the images.
         upsampling: ``learned`` starts as bilinear and is trained; ``frozen`` stays bilinear.
-        fc_channels: width of the paper's fc6 and fc7 between encoder and score (4096 in the
+        fc_channels: The width of the paper's fc6 and fc7 between encoder and score (4096 in the
             paper); None scores the encoder's map directly, which modern encoders do as well.
-        fc_kernel: kernel of fc6, 7 in the paper.
-        dropout: probability, before the score layer.
+        fc_kernel: The kernel size of fc6, 7 in the paper.
+        dropout: The probability of dropout before the score layer.
 
     Raises:
-        ConfigError: a stride or an upsampling that does not exist, or an unknown encoder.
+        ConfigError: The stride, the upsampling or the encoder does not exist.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From uint8 pixels to what a network was trained on."""
+"""Normalise uint8 pixels to the range that a network was trained on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-# Deng et al., ImageNet: the statistics that torchvision, timm and smp encoders expect.
+# Deng et al., ImageNet: the statistics that the encoders of torchvision, timm and smp expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalize(nn.Module):
-    """Subtract the mean and divide by the standard deviation, per channel.
+    """Subtracts the mean of each channel and divides by its standard deviation.
 
     Args:
-        channels: of the images. Three get the ImageNet statistics unless others are named, any
-            other number 0.5 and 0.25.
-        mean: one value for each channel, for images in 0 to 1.
-        std: likewise.
+        channels: The number of channels of the images. Three have the ImageNet statistics unless
+            others are given, any other number has 0.5 and 0.25.
+        mean: The mean of each channel, for images in 0 to 1.
+        std: The standard deviation of each channel, for images in 0 to 1.
     """
 
     mean: torch.Tensor

@@ -1,4 +1,4 @@
-"""Every architecture of segmentation-models-pytorch, behind the network seam."""
+"""Every architecture of segmentation-models-pytorch, for images of any size."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class SmpNet(nn.Module):
     """A network of segmentation-models-pytorch that takes any input size.
 
     Args:
-        architecture: ``unet``, ``fpn``, ``deeplabv3plus`` ... as smp names them.
-        classes: number of classes.
-        encoder_name: see :func:`outtake.models.encoder.make_encoder`.
+        architecture: The name of the architecture in smp: ``unet``, ``fpn``, ``deeplabv3plus`` ...
+        classes: The number of classes.
+        encoder_name: See :func:`outtake.models.encoder.make_encoder`.
         encoder_weights: None, ``imagenet`` or the path of a file.
-        in_channels: channels of the images.
-        options: anything else that the architecture's constructor takes.
+        in_channels: The number of channels of the images.
+        options: Other arguments of the architecture's constructor.
 
     Raises:
-        ConfigError: an unknown architecture or encoder, or options that it refuses.
+        ConfigError: The architecture or encoder is unknown, or the architecture refuses an option.
     """
 
     STRIDE = 32
@@ -61,7 +61,7 @@ class SmpNet(nn.Module):
             )
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             raise ConfigError(
-                f"model={architecture} can not be built on encoder {encoder_name!r}: {error}"
+                f"model={architecture} cannot be built on encoder {encoder_name!r}: {error}"
             ) from error
         load_encoder_weights(self.net.encoder, encoder_name, encoder_weights)
 

@@ -19,10 +19,10 @@ class CameraView:
     """Where one frame looks. Positions are fixed point, 2^-16 of a backdrop pixel.
 
     Attributes:
-        along: how far one frame pixel goes in x (and y), times 2^15.
-        across: how far one frame pixel down goes in -x (and right in y), times 2^15.
-        centre_x: backdrop position of the frame's centre, not reduced by the period.
-        centre_y: likewise.
+        along: How far one frame pixel goes in x (and y), times 2^15.
+        across: How far one frame pixel down goes in -x (and right in y), times 2^15.
+        centre_x: Backdrop position of the frame's centre, not reduced by the period.
+        centre_y: Likewise.
     """
 
     along: int
@@ -91,9 +91,9 @@ class Backdrop:
     """A backdrop made ready to be seen through any view.
 
     Args:
-        image: the backdrop, uint8 (h, period, 3).
-        labels: its classes, uint8 (h, period).
-        layout: the sizes.
+        image: The backdrop, uint8 (h, period, 3).
+        labels: Its classes, uint8 (h, period).
+        layout: The sizes.
     """
 
     def __init__(self, image: Frame, labels: LabelMap, layout: SceneLayout) -> None:

@@ -37,9 +37,9 @@ class SceneFrame:
     """One frame and the truth about it.
 
     Attributes:
-        image: the picture, uint8 (H, W, 3) RGB.
-        labels: class ids, uint8 (H, W); an object owns a pixel that it covers at least half.
-        background: the picture as it would be without objects and shadows, uint8 (H, W, 3).
+        image: The picture, uint8 (H, W, 3) RGB.
+        labels: Class ids, uint8 (H, W); an object owns a pixel that it covers at least half.
+        background: The picture as it would be without objects and shadows, uint8 (H, W, 3).
         shadow: bool (H, W), True where a shadow falls and no object stands.
     """
 
@@ -64,8 +64,8 @@ class SceneClip:
     """Frames of one world, each computed on its own: any order gives the same bytes.
 
     Attributes:
-        fps: frames per second.
-        labels: the classes.
+        fps: Frames per second.
+        labels: The classes.
     """
 
     fps = Fraction(FRAMES_PER_SECOND)
@@ -85,13 +85,13 @@ class SceneClip:
         """Render a frame.
 
         Args:
-            t: which, from 0.
-            without: names of object classes to leave out together with their shadows; what is
+            t: Which, from 0.
+            without: Names of object classes to leave out together with their shadows; what is
                 behind them shows, be it background or another object.
 
         Raises:
-            IndexError: no such frame.
-            UnknownClassError: a name that is no class of objects.
+            IndexError: No such frame.
+            UnknownClassError: A name that is no class of objects.
         """
         if not 0 <= t < self._frames:
             raise IndexError(f"frame {t} of a clip of {self._frames}")

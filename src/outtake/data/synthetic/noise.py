@@ -11,10 +11,10 @@ def value_noise(key: int, height: int, width: int, cell_px: float) -> Plane:
     """Return smooth noise in [0, 1), float32 (height, width), periodic along x.
 
     Args:
-        key: which noise.
-        height: rows.
-        width: columns; the period.
-        cell_px: the size of one blob, in pixels.
+        key: Which noise.
+        height: Rows.
+        width: Columns; the period.
+        cell_px: The size of one blob, in pixels.
     """
     rows = max(1, int(height / cell_px + 0.5))
     columns = max(1, int(width / cell_px + 0.5))

@@ -31,12 +31,12 @@ class Painting:
     """The backdrop while it is made.
 
     Attributes:
-        layout: the sizes.
+        layout: The sizes.
         rgb: float32 (h, period, 3), 0 to 1.
         labels: uint8 (h, period).
-        soft: noise of broad blobs, 0 to 1, shared by all textures.
-        leafy: noise of small blobs.
-        grain: independent per pixel.
+        soft: Noise of broad blobs, 0 to 1, shared by all textures.
+        leafy: Noise of small blobs.
+        grain: Independent per pixel.
     """
 
     def __init__(self, layout: SceneLayout, key: int) -> None:

@@ -39,8 +39,8 @@ class SceneLayout:
     """Sizes in pixels that follow from the frame's.
 
     Attributes:
-        height: of a frame.
-        width: of a frame.
+        height: Of a frame.
+        width: Of a frame.
     """
 
     height: int
@@ -76,12 +76,12 @@ class Light:
     """The time of day: it comes from the upper left behind the scene, shadows fall to the front.
 
     Attributes:
-        zenith: colour at the top of the sky, 0 to 1.
-        horizon: colour at its bottom.
-        tint: what every surface is multiplied with.
-        shadow: how much of the light a shadow takes away, 0 to 1.
-        shear: how far a shadow runs to the right, per unit of height.
-        squash: how far it runs down the frame, per unit of height.
+        zenith: Colour at the top of the sky, 0 to 1.
+        horizon: Colour at its bottom.
+        tint: What every surface is multiplied with.
+        shadow: How much of the light a shadow takes away, 0 to 1.
+        shear: How far a shadow runs to the right, per unit of height.
+        squash: How far it runs down the frame, per unit of height.
     """
 
     zenith: Rgb

@@ -15,12 +15,12 @@ class Sprite:
     """Parts painted one over another, colours multiplied with their coverage.
 
     Args:
-        x: position across the object, in its own units, float32 (h, w).
-        y: height above its ground, likewise, positive upwards.
-        scale_px: pixels per unit.
+        x: Position across the object, in its own units, float32 (h, w).
+        y: Height above its ground, likewise, positive upwards.
+        scale_px: Pixels per unit.
 
     Attributes:
-        detailed: whether details show; an actor may skip the work where they do not.
+        detailed: Whether details show; an actor may skip the work where they do not.
     """
 
     detailed = True

@@ -19,12 +19,12 @@ class ObjectState:
     """One object in one frame.
 
     Attributes:
-        label: its class.
-        actor: what it looks like.
-        x: backdrop column of its middle, in pixels, not reduced by the period.
-        y: backdrop row of the ground that it stands on.
-        scale_px: backdrop pixels per unit of the actor.
-        travelled: how far it went so far, in the actor's units.
+        label: Its class.
+        actor: What it looks like.
+        x: Backdrop column of its middle, in pixels, not reduced by the period.
+        y: Backdrop row of the ground that it stands on.
+        scale_px: Backdrop pixels per unit of the actor.
+        travelled: How far it went so far, in the actor's units.
     """
 
     label: int
@@ -40,12 +40,12 @@ class Lane:
     """A way along the backdrop on which objects of one class move at one speed.
 
     Attributes:
-        label: the class.
-        make: makes an object from dice and the side that it faces.
-        size: of one unit of the actor, in stage units.
-        speeds: slowest and fastest, in stage units per frame.
-        rows: where its objects touch the ground, in frame heights from the top.
-        count: how many share the lane, evenly spread.
+        label: The class.
+        make: Makes an object from dice and the side that it faces.
+        size: Of one unit of the actor, in stage units.
+        speeds: Slowest and fastest, in stage units per frame.
+        rows: Where its objects touch the ground, in frame heights from the top.
+        count: How many share the lane, evenly spread.
     """
 
     label: int
@@ -92,8 +92,8 @@ class Traffic:
         """Return the objects of frame ``t``, farthest first.
 
         Args:
-            t: the frame.
-            camera_x: backdrop column of the frame's middle, not reduced by the period.
+            t: The frame.
+            camera_x: Backdrop column of the frame's middle, not reduced by the period.
         """
         return sorted((slot.state_at(t, camera_x) for slot in self._tracks), key=lambda one: one.y)
 
