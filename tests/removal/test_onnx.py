@@ -49,7 +49,7 @@ def without_libraries(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
 def test_onnx_never_takes_the_cpu_for_cuda(tmp_path, without_libraries, caplog):
-    with pytest.raises(DeviceError, match=r"remover\.device=cuda: .* libraries can not be loaded"):
+    with pytest.raises(DeviceError, match=r"remover\.device=cuda: .* libraries cannot be loaded"):
         onnx_remover(tmp_path, device="cuda")
     assert not caplog.text
     onnx_remover(tmp_path, device="cpu")
