@@ -12,6 +12,7 @@ import numpy as np
 from outtake.core.types import TimedFrame
 from outtake.data.scenes import Scenes
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +31,8 @@ def scene_with_masks(folder: Path, frames: int, height: int, width: int) -> tupl
     video, masks = folder / "scene.mp4", folder / "masks.mkv"
     ids = clip.labels.ids(REMOVED)
     tip = np.ones((9, 9), np.uint8)
-    with open_writer(video, info) as pictures, open_writer(masks, info, codec="ffv1") as holes:
+    lossless = EncodingRequest("ffv1")
+    with open_writer(video, info) as pictures, open_writer(masks, info, lossless) as holes:
         for index, frame in enumerate(clip):
             hole = cv2.dilate(np.isin(frame.labels, ids).astype(np.uint8), tip) * np.uint8(255)
             pictures.write(TimedFrame(frame.image, index, info.time_base))

@@ -9,7 +9,7 @@ about the damage, so a run can be repeated, and a single case with ``--first N -
 
 A mutation may be harmless: then the copy has every frame. Or it is refused in one line, or there
 is a warning; where neither is so and frames are missing, the table says "silent short output".
-Changed pixels that the codec itself takes for good ("some changed") can not be told by anyone.
+Changed pixels that the codec itself takes for good ("some changed") cannot be told by anyone.
 """
 
 from __future__ import annotations

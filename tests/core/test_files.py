@@ -39,7 +39,7 @@ def test_a_folder_that_can_not_be_flushed_is_one_line(tmp_path: Path, monkeypatc
     def fail(path: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("outtake.core.files.fsync_folder", fail)
+    monkeypatch.setattr("outtake.core.files.fsync_path", fail)
     with pytest.raises(OutputError, match=r"wrote .*a\.txt, but .*Input/output error"):
         replace_text(tmp_path / "a.txt", "x")
     assert (tmp_path / "a.txt").read_text() == "x"

@@ -10,6 +10,7 @@ from outtake.masking.mask_clip import pair_masks
 from outtake.removal.views import MaskRemover
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 
 RATE = Fraction(25)
@@ -37,7 +38,7 @@ def test_masks_that_were_exported_come_back_exactly(tmp_path, name):
     masks = some_masks()
     info = VideoInfo(tmp_path, 64, 48, RATE, 1 / RATE, 5, 0.2)
     codec = "ffv1" if "." in name else "auto"
-    with open_writer(tmp_path / name, info, codec=codec, audio=False) as writer:
+    with open_writer(tmp_path / name, info, EncodingRequest(codec=codec), audio=False) as writer:
         for picture in drawn(masks):
             writer.write(picture)
     with open_clip(tmp_path / name) as clip:

@@ -14,6 +14,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.setup import PipelineParts
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 
 HEIGHT, WIDTH, FRAMES, STEP = 48, 64, 8, 512
@@ -27,8 +28,8 @@ def write_scene(folder: Path, frames: int = FRAMES) -> Path:
     wide = np.ascontiguousarray(noise.repeat(6, 0).repeat(6, 1))
     info = VideoInfo(folder, WIDTH, HEIGHT, Fraction(25), TIME_BASE)
     with (
-        open_writer(folder / "in.mkv", info, codec="ffv1") as pictures,
-        open_writer(folder / "masks.mkv", info, codec="ffv1") as masks,
+        open_writer(folder / "in.mkv", info, EncodingRequest(codec="ffv1")) as pictures,
+        open_writer(folder / "masks.mkv", info, EncodingRequest(codec="ffv1")) as masks,
     ):
         for index in range(frames):
             image = wide[:HEIGHT, 3 * index : 3 * index + WIDTH].copy()

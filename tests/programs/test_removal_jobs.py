@@ -29,6 +29,7 @@ from outtake.programs import infer_video as app
 from outtake.removal.effects import Blur
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 from tests.pipeline.square import HEIGHT, HOLE, WIDTH, frames, write_scene
 
@@ -67,13 +68,13 @@ def same(first: Path, second: Path) -> bool:
 
 def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800), bit_depth=10)
-    with open_writer(scene / "deep.mkv", info, codec="ffv1") as writer:
+    with open_writer(scene / "deep.mkv", info, EncodingRequest(codec="ffv1")) as writer:
         for frame in frames(scene / "in.mkv")[:3]:
             deep = (frame.image * np.uint16(257)) ^ np.uint16(64)  # more than 8 bits can tell
             writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))
     with (
         open_clip(scene / "masks.mkv") as masks,
-        open_writer(scene / "three.mkv", masks.info, codec="ffv1") as writer,
+        open_writer(scene / "three.mkv", masks.info, EncodingRequest(codec="ffv1")) as writer,
     ):
         for frame in frames(scene / "masks.mkv")[:3]:
             writer.write(frame)
@@ -247,7 +248,7 @@ def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_
 def test_nothing_is_promised_where_repeating_does_not_help(scene):
     short = scene / "short.mkv"
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
-    with open_writer(short, info, codec="ffv1") as writer:
+    with open_writer(short, info, EncodingRequest(codec="ffv1")) as writer:
         for frame in frames(scene / "masks.mkv")[:30]:
             writer.write(frame)
     with pytest.raises(VideoError, match="masks end before frame 30") as caught:
@@ -407,7 +408,7 @@ def test_an_option_of_a_remover_of_the_wrong_kind_is_named(scene, remover, optio
 def test_masks_go_with_the_part_that_they_were_made_of(scene):
     part = frames(scene / "masks.mkv")[10:]
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
-    with open_writer(scene / "part.mkv", info, codec="ffv1") as writer:
+    with open_writer(scene / "part.mkv", info, EncodingRequest(codec="ffv1")) as writer:
         for frame in part:
             writer.write(frame)
     drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"

@@ -19,6 +19,7 @@ from outtake.core.types import TimedFrame
 from outtake.pipeline.setup import PipelineParts, build_remover, fingerprint
 from outtake.programs import infer_video as app
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 from tests.pipeline.square import (
     FRAMES,
@@ -212,7 +213,7 @@ def write_with_10_bits(path: Path) -> None:
     """Write a clip again with 10 bits."""
     clip = frames(path)
     info = VideoInfo(path, WIDTH, HEIGHT, Fraction(25), TIME_BASE, bit_depth=10)
-    with open_writer(path.with_name("deep.mkv"), info, codec="ffv1") as writer:
+    with open_writer(path.with_name("deep.mkv"), info, EncodingRequest(codec="ffv1")) as writer:
         for frame in clip:
             deep = frame.image.astype(np.uint16) * 257
             writer.write(TimedFrame(frame.image, frame.pts, frame.time_base, deep))

@@ -49,7 +49,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
         raise
     try:
-        fsync_folder(path.parent)
+        fsync_path(path.parent)
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
@@ -123,9 +123,9 @@ def check_folder(path: Path) -> None:
         raise OutputError(f"can not write {path}: no permission in {folder}")
 
 
-def fsync_folder(path: Path) -> None:
-    """Make the renames in a folder survive a power cut, where the system allows it."""
-    if os.name != "posix":
+def fsync_path(path: Path) -> None:
+    """Make a file, or the renames in a folder, survive a power cut, where the system allows it."""
+    if path.is_dir() and os.name != "posix":
         return
     handle = os.open(path, os.O_RDONLY)
     try:

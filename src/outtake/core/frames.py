@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,3 +109,30 @@ def replace_image(frame: TimedFrame, image: Frame) -> TimedFrame:
         else:
             image16 = None
     return replace(frame, image=image, image16=image16)
+
+
+_FrameT = TypeVar("_FrameT", contravariant=True)
+
+
+class FrameSink(Protocol[_FrameT]):
+    """Takes frames between entering and leaving it; what it makes of them is whole or not there.
+
+    The pipeline, a segment of an output and a video written in one piece are all driven this way.
+    """
+
+    def __enter__(self) -> Self:
+        """Open a temporary place."""
+        ...
+
+    def write(self, frame: _FrameT, /) -> None:
+        """Take the next frame."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Keep what was made; after an error, it does not count."""
+        ...

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +40,7 @@ from outtake.removal.report import RemovalReport
 from outtake.video.read.clip import Clip, open_clip
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.encoding_plan import choose_encoding
+from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.output import Output, open_output
 
 log = logging.getLogger(__name__)
@@ -104,16 +104,15 @@ class Job:
         """
         if not self.target.suffix:
             return {"codec": "png"}
-        given = {
-            key: self.write_options[key]
-            for key in ("codec", "crf", "preset")
-            if key in self.write_options
-        }
-        record = choose_encoding(
-            self.target, channels=self.remover.channels, bit_depth=info.bit_depth, **given
-        ).fingerprint()
+        request = replace(self._encoding, bit_depth=info.bit_depth)
+        record = choose_encoding(self.target, request).fingerprint()
         audio = "copy" if self.write_options.get("audio", True) else "drop"
         return {**record.pop("options"), **record, "audio": audio}
+
+    @property
+    def _encoding(self) -> EncodingRequest:
+        request = self.write_options.get("encoding") or EncodingRequest()
+        return replace(request, channels=self.remover.channels)
 
     def _fingerprint_with_inputs(self, clip: Clip) -> dict[str, Any]:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
@@ -144,11 +143,12 @@ class Job:
         depends = self._fingerprint_with_inputs(clip) if writing.get("resume") else {}
         if self.masks is not None:
             self._warn_if_lengths_differ(info)
-        channels = self.remover.channels
-        main = open_output(self.target, info, channels=channels, fingerprint=depends, **writing)
+        writing["encoding"] = self._encoding
+        main = open_output(self.target, info, fingerprint=depends, **writing)
         if not self.provenance_video:
             return [main]
-        options = writing | {"codec": "auto", "crf": None, "audio": False}
+        preset = EncodingRequest(preset=self._encoding.preset)
+        options = writing | {"encoding": preset, "audio": False}
         try:
             second = open_output(self.provenance_path, info, fingerprint=depends, **options)
         except BaseException:

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from outtake.core.frames import FilledFrame
+from outtake.core.frames import FilledFrame, FrameSink
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.pipeline.job import Job
@@ -22,7 +22,7 @@ from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.video_writer import VideoWriter, open_writer
+from outtake.video.write.video_writer import open_writer
 
 SHORT_SIDE = 270
 SECONDS = 10
@@ -88,11 +88,13 @@ class _PreviewSink:
         self.sheet = ContactSheet()
         self._path = path
         self._info = info
-        self._writer: VideoWriter
+        self._files = ExitStack()
+        self._writer: FrameSink[TimedFrame]
 
     def __enter__(self) -> Self:
-        self._writer = open_writer(self._path, self._info, overwrite=True, audio=False)
-        self._writer.__enter__()
+        self._writer = self._files.enter_context(
+            open_writer(self._path, self._info, overwrite=True, audio=False)
+        )
         return self
 
     def write(self, filled: FilledFrame) -> None:
@@ -107,4 +109,4 @@ class _PreviewSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._writer.__exit__(kind, error, trace)
+        self._files.__exit__(kind, error, trace)

@@ -4,35 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import FilledFrame, MaskedFrame
+from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
 from outtake.pipeline.segments import Segments
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.protocol import Remover
-
-
-class SegmentSink(Protocol):
-    """Takes the frames of one segment, between entering and leaving it."""
-
-    def __enter__(self) -> Self:
-        """Open the segment."""
-        ...
-
-    def write(self, filled: FilledFrame) -> None:
-        """Take the next frame."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Keep the segment; after an error, what there is of it does not count."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +30,7 @@ class RunResult:
 def run_removal(
     clip: Iterable[MaskedFrame],
     remover: Remover,
-    open_sink: Callable[[int], SegmentSink],
+    open_sink: Callable[[int], FrameSink[FilledFrame]],
     stages: StageThreads,
     *,
     segment_frames: int,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from outtake import __version__
-from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.infer_video_schema import EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
@@ -34,6 +34,7 @@ from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.input_digest import sha256_of_input
 from outtake.video.read.inputs import VideoInput, expand_inputs
+from outtake.video.write.encoding_plan import EncodingRequest
 
 # What decides about the frames of an output, beside files that are in the fingerprint by content.
 FINGERPRINT_KEYS = (
@@ -189,9 +190,7 @@ def build_job(
         masks=config.masks,
         read_options=vars(config.read),
         write_options={
-            "codec": encode.codec,
-            "crf": encode.crf,
-            "preset": encode.preset,
+            "encoding": build_encoding_request(encode, parts.remover),
             "audio": encode.audio == "copy",
             "overwrite": config.overwrite,
             "input_paths": input_paths(config, parts.remover),
@@ -201,6 +200,11 @@ def build_job(
         provenance_video=encode.provenance_video,
         fingerprint=fingerprint(config, parts),
     )
+
+
+def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingRequest:
+    """Return how the frames of a remover are to be stored."""
+    return EncodingRequest(encode.codec, encode.crf, encode.preset, remover.channels)
 
 
 def fingerprint(config: InferVideoConfig, parts: PipelineParts) -> dict[str, Any]:

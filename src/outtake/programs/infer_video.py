@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -34,6 +34,7 @@ from outtake.pipeline.preview import preview_paths, write_preview
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
 from outtake.pipeline.setup import (
     PipelineParts,
+    build_encoding_request,
     build_job,
     build_parts,
     build_remover,
@@ -56,11 +57,11 @@ from outtake.video.read.probe import (
 )
 from outtake.video.write.output import (
     Output,
-    check_target,
     finish_outputs,
 )
 from outtake.video.write.output_checks import (
     check_not_an_input,
+    check_target,
 )
 
 if TYPE_CHECKING:
@@ -148,10 +149,8 @@ def check_job(
         "resume": config.job.resume,
         "input_paths": input_paths(config, remover),
     }
-    check_target(
-        target, source, **checks, codec=config.encode.codec, crf=config.encode.crf,
-        preset=config.encode.preset, channels=remover.channels, bit_depth=bit_depth,
-    )  # fmt: skip
+    encoding = replace(build_encoding_request(config.encode, remover), bit_depth=bit_depth)
+    check_target(target, source, encoding, **checks)
     if not target.suffix and config.encode.codec != "auto":
         raise OutputError(
             f"encode.codec={config.encode.codec} does not go into {target}, a folder of PNG "

@@ -21,7 +21,7 @@ LIMITED_RANGE = 1
 FULL_RANGE = 2
 
 # H.273 matrix -> the number swscale has for it. What is missing here (RGB, YCgCo, ...) is
-# decoded by its own tag, and can not be encoded as YUV under that tag.
+# decoded by its own tag, and cannot be encoded as YUV under that tag.
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
 # Chroma is repeated on the way to RGB and averaged on the way back, both with exact rounding: what

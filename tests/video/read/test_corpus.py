@@ -13,6 +13,7 @@ from outtake.core.errors import VideoError
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import IMAGE_SUFFIXES
 from outtake.video.read.probe import probe
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 from tests.video.corpus import BROKEN, GOOD, KINDS, Kind, draw_pictures
 
@@ -59,7 +60,7 @@ def copied(kind: Kind, folder: Path) -> tuple[Path, Path]:
     source = folder / kind.name
     target = folder / f"out{kind.target}"
     kind.make(source)
-    with open_clip(source) as clip, open_writer(target, clip.info, crf=None) as writer:
+    with open_clip(source) as clip, open_writer(target, clip.info) as writer:
         for frame in clip:
             writer.write(frame)
     return source, target
@@ -126,7 +127,8 @@ def test_a_lossless_copy_is_identical(name, tmp_path):
     source = tmp_path / kind.name
     kind.make(source)
     target = tmp_path / "out.mkv"
-    with open_clip(source) as clip, open_writer(target, clip.info, codec="ffv1") as writer:
+    lossless = EncodingRequest("ffv1")
+    with open_clip(source) as clip, open_writer(target, clip.info, lossless) as writer:
         for frame in clip:
             writer.write(frame)
     with open_clip(source) as clip, open_clip(target) as copy:

@@ -136,7 +136,7 @@ def test_a_damaged_image_and_an_empty_folder_are_named(tmp_path):
     with pytest.raises(VideoError, match="holds no image"):
         read(tmp_path)
     (tmp_path / "1.png").write_bytes(b"not a picture")
-    with pytest.raises(VideoError, match=r"can not read image .*1\.png"):
+    with pytest.raises(VideoError, match=r"cannot read image .*1\.png"):
         read(tmp_path)
 
 

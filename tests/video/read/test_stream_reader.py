@@ -173,7 +173,7 @@ def test_a_stream_that_breaks_off_is_an_error(tmp_path):
 def test_an_address_without_anything_is_one_line_without_the_password():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(VideoError, match="can not open") as caught:
+    with pytest.raises(VideoError, match="cannot open") as caught:
         open_clip(f"rtsp://user:secret@127.0.0.1:{port}/door")
     assert "secret" not in str(caught.value)
     with pytest.raises(VideoError, match="unknown kind of stream; use http, https, rtsp"):

@@ -15,9 +15,10 @@ from outtake.video.colour import ColourTags, from_rgb, to_rgb, to_rgb16
 from outtake.video.read.probe import VideoInfo, probe
 from outtake.video.write import codecs, encoding_plan
 from outtake.video.write.codecs import CODECS, encoder_pix_fmts
-from outtake.video.write.encoding_plan import CONTAINERS, choose_encoding
+from outtake.video.write.encoding_plan import CONTAINERS, EncodingRequest, choose_encoding
 from outtake.video.write.matroska_display_size import set_display_size
-from outtake.video.write.output import check_target, open_output
+from outtake.video.write.output import open_output
+from outtake.video.write.output_checks import check_target
 from outtake.video.write.video_encoder import VideoTrackEncoder
 from outtake.video.write.video_writer import open_writer
 
@@ -44,8 +45,8 @@ def describe(tmp_path: Path, **changes) -> VideoInfo:
     return replace(plain, **changes)
 
 
-def write(path: Path, info: VideoInfo, frames: list[TimedFrame], **options) -> Path:
-    with open_writer(path, info, **options) as writer:
+def write(path: Path, info: VideoInfo, frames: list[TimedFrame], **request) -> Path:
+    with open_writer(path, info, EncodingRequest(**request)) as writer:
         for frame in frames:
             writer.write(frame)
     return path
@@ -102,7 +103,7 @@ def test_nvenc_is_given_full_colour_for_an_odd_size(tmp_path, caplog, name):
     if takes is None:
         pytest.skip("this build of PyAV has no NVENC")
     for bits in CODECS[name][0].formats:
-        chosen = choose_encoding(tmp_path / "o.mp4", codec=name, bit_depth=bits)
+        chosen = choose_encoding(tmp_path / "o.mp4", EncodingRequest(codec=name, bit_depth=bits))
         stored = av.VideoFormat(chosen.pix_fmt(97, 63), 97, 63)
         assert stored.name in takes
         assert [(part.width, part.bits) for part in stored.components] == [(97, bits)] * 3
@@ -123,7 +124,7 @@ def test_av1_by_nvenc_has_no_odd_size(tmp_path):
         pytest.skip("this build of PyAV has no NVENC")
     odd = describe(tmp_path, width=97, height=63)
     with pytest.raises(OutputError, match=r"odd size 97x63; use codec=av1$"):
-        open_output(tmp_path / "o.mp4", odd, codec="av1_nvenc").discard()
+        open_output(tmp_path / "o.mp4", odd, EncodingRequest(codec="av1_nvenc")).discard()
     assert not list(tmp_path.iterdir())
 
 
@@ -180,7 +181,8 @@ def test_alpha_that_has_no_place_is_refused_with_the_places_that_it_has(tmp_path
         ("o.mkv", {"codec": "h265"}),
     ):
         with pytest.raises(OutputError, match=r"\.mov \(ProRes 4444\), \.webm \(VP9\), .*PNG"):
-            check_target(tmp_path / name, tmp_path / "in.mp4", channels=4, **options)
+            request = EncodingRequest(channels=4, **options)
+            check_target(tmp_path / name, tmp_path / "in.mp4", request)
 
 
 @pytest.mark.parametrize(
@@ -197,13 +199,13 @@ def test_alpha_that_has_no_place_is_refused_with_the_places_that_it_has(tmp_path
     ],
 )
 def test_the_codec_is_chosen_by_suffix_alpha_and_depth(name, channels, depth, chosen, bits):
-    found = choose_encoding(Path(name), channels=channels, bit_depth=depth)
+    found = choose_encoding(Path(name), EncodingRequest(channels=channels, bit_depth=depth))
     assert (found.name, found.bit_depth, found.alpha) == (chosen, bits, channels == 4)
 
 
 def test_deep_webm_is_av1_where_vp9_has_no_more_than_8_bits():
     there = encoder_pix_fmts("libvpx-vp9") or frozenset()
-    found = choose_encoding(Path("o.webm"), bit_depth=10)
+    found = choose_encoding(Path("o.webm"), EncodingRequest(bit_depth=10))
     assert found.name == ("vp9" if "yuv420p10le" in there else "av1") and found.bit_depth == 10
 
 
@@ -251,7 +253,7 @@ def test_what_is_not_touched_comes_back_as_the_very_values_that_were_decoded(mak
     rgb = to_rgb16(frame, tags) if deep else to_rgb(frame, tags)
     back = from_rgb(rgb, pix_fmt, tags)
     top = 65535 if deep else 255
-    # A YUV value that no RGB stands for can not come back; everything else has to.
+    # A YUV value that no RGB stands for cannot come back; everything else has to.
     inside = ~((rgb == 0) | (rgb == top)).any(axis=2)
     for one, two in zip(frame.planes, back.planes, strict=True):
         kind = np.uint16 if deep else np.uint8
@@ -295,7 +297,7 @@ def test_what_is_no_matroska_file_stays_as_it_was(tmp_path):
 def test_a_depth_that_does_not_fit_is_one_line(tmp_path, caplog):
     info = describe(tmp_path, bit_depth=10)
     with caplog.at_level(logging.WARNING):
-        open_output(tmp_path / "o.mp4", info, codec="h264").discard()
+        open_output(tmp_path / "o.mp4", info, EncodingRequest(codec="h264")).discard()
     assert [record.message for record in caplog.records] == [
         "in.mov: 10 bits become 8; codec=h265|av1 keeps more"
     ]
@@ -309,7 +311,7 @@ def test_nvenc_without_a_gpu_is_one_line_before_any_work(tmp_path, name):
     if encoder_pix_fmts(name) is None:
         pytest.skip("this build of PyAV has no NVENC")
     try:
-        open_output(tmp_path / "o.mp4", describe(tmp_path), codec=name).discard()
+        open_output(tmp_path / "o.mp4", describe(tmp_path), EncodingRequest(codec=name)).discard()
     except OutputError as error:
         assert "needs an NVIDIA GPU" in str(error) and "use codec=" in str(error)
     assert not list(tmp_path.iterdir())
@@ -319,9 +321,10 @@ def test_another_encoder_takes_over_where_the_first_is_not_built_in(monkeypatch)
     there = {"libaom-av1": frozenset({"yuv420p"})}
     monkeypatch.setattr(codecs, "encoder_pix_fmts", there.get)
     monkeypatch.setattr(encoding_plan, "encoder_pix_fmts", there.get)
-    assert choose_encoding(Path("o.mkv"), codec="av1").codec.encoder == "libaom-av1"
+    found = choose_encoding(Path("o.mkv"), EncodingRequest("av1"))
+    assert found.codec.encoder == "libaom-av1"
     with pytest.raises(OutputError, match=r"codec=h265: this build of PyAV has no encoder"):
-        choose_encoding(Path("o.mkv"), codec="h265")
+        choose_encoding(Path("o.mkv"), EncodingRequest(codec="h265"))
 
 
 @pytest.mark.parametrize(
@@ -335,7 +338,7 @@ def test_another_encoder_takes_over_where_the_first_is_not_built_in(monkeypatch)
 )
 def test_options_that_do_not_go_are_named(tmp_path, options, message):
     with pytest.raises(OutputError, match=message):
-        check_target(tmp_path / "o.mkv", tmp_path / "in.mp4", **options)
+        check_target(tmp_path / "o.mkv", tmp_path / "in.mp4", EncodingRequest(**options))
 
 
 def test_every_suffix_has_a_container():
@@ -345,7 +348,9 @@ def test_every_suffix_has_a_container():
 def test_what_segments_hold_does_not_depend_on_the_number_of_cores(tmp_path):
     with av.open(str(tmp_path / "x.mkv"), "w") as container:
         info = describe(tmp_path)
-        track = VideoTrackEncoder(container, choose_encoding(Path("o.mkv")), info, 96, 64)
+        track = VideoTrackEncoder(
+            container, choose_encoding(Path("o.mkv"), EncodingRequest()), info, 96, 64
+        )
         assert track.stream.codec_context.thread_count == 4
         for packet in track.encode(shallow()[0], 0) + track.flush():
             container.mux(packet)
@@ -368,7 +373,7 @@ def test_the_same_frames_give_the_same_bytes(name, suffix, tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
 def test_av1_does_not_make_the_process_real_time(tmp_path: Path) -> None:
     info = describe(tmp_path)
-    with open_writer(tmp_path / "out.mkv", info, codec="av1") as writer:
+    with open_writer(tmp_path / "out.mkv", info, EncodingRequest(codec="av1")) as writer:
         for frame in shallow():
             writer.write(frame)
         threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]

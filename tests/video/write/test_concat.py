@@ -13,6 +13,7 @@ from av.video.frame import PictureType
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import probe
 from outtake.video.write import video_encoder
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.output import open_output
 from outtake.video.write.video_writer import open_writer
 from tests.video.segmenting import (
@@ -29,7 +30,7 @@ from tests.video.segmenting import (
 def test_joined_segments_hold_every_frame_at_its_time(make_video, tmp_path, name, codec):
     source = make_video("in.mp4", pts=VARIABLE_PTS)
     info, frames = probe(source), read_frames(source)
-    output = open_output(tmp_path / name, info, codec=codec, preset="medium")
+    output = open_output(tmp_path / name, info, EncodingRequest(codec=codec, preset="medium"))
     write_segments(output, frames)
     assert output.finish(3) == 30
     written = read_frames(tmp_path / name)
@@ -71,7 +72,7 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
         return made
 
     monkeypatch.setattr(video_encoder, "from_rgb", forced)
-    output = open_output(tmp_path / "out.mov", info, codec=codec, preset="medium")
+    output = open_output(tmp_path / "out.mov", info, EncodingRequest(codec=codec, preset="medium"))
     write_segments(output, frames)
     output.finish(3)
     with av.open(str(tmp_path / "out.mov")) as container:
@@ -83,7 +84,7 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
 
 def test_decoding_times_rise_and_never_come_after_showing(make_video, tmp_path):
     source = make_video("in.mp4", pts=VARIABLE_PTS)
-    output = open_output(tmp_path / "o.mp4", probe(source), preset="medium")
+    output = open_output(tmp_path / "o.mp4", probe(source), EncodingRequest(preset="medium"))
     write_segments(output, read_frames(source))
     output.finish(3)
     with av.open(str(tmp_path / "o.mp4")) as container:

@@ -15,7 +15,8 @@ import pytest
 
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
-from outtake.video.write.output import Output, check_target, finish_outputs, open_output
+from outtake.video.write.output import Output, finish_outputs, open_output
+from outtake.video.write.output_checks import check_target
 from tests.video.segmenting import JOB, file_names, read_frames, write_segments
 
 LOCKING = """
@@ -271,7 +272,7 @@ def test_where_one_output_can_not_be_finished_none_appears(make_video, tmp_path)
     data = tmp_path / "b.mp4.part" / "00001.mkv"
     content = data.read_bytes()
     data.write_bytes(b"no film")
-    with pytest.raises(OutputError, match=r"can not write .*b\.mp4"):
+    with pytest.raises(OutputError, match=r"cannot write .*b\.mp4"):
         finish_outputs(outputs, 3)
     assert file_names(tmp_path) == ["a.mp4.part", "b.mp4.part", "in.mp4"]
     assert not list(tmp_path.glob("*.part/joined*"))

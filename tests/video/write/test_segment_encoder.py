@@ -17,7 +17,9 @@ import pytest
 from outtake.core.errors import OutputError, VideoError
 from outtake.video.read.probe import VideoInfo, probe
 from outtake.video.write.disk_guard import SizeGuard
-from outtake.video.write.output import check_target, open_output
+from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.output import open_output
+from outtake.video.write.output_checks import check_target
 from outtake.video.write.png_sequence import PngSegmentEncoder
 from outtake.video.write.segment_store import SegmentStore
 from tests.video.segmenting import (
@@ -63,7 +65,7 @@ def test_a_segment_comes_out_the_same_each_time(make_video, tmp_path, name, code
     outputs = []
     for number, order in enumerate(((0, 1, 2), (2, 1, 0))):
         target = tmp_path / f"{number}{Path(name).suffix}"
-        output = open_output(target, info, codec=codec)
+        output = open_output(target, info, EncodingRequest(codec=codec))
         write_segments(output, frames, order)
         output.finish(3)
         outputs.append(target)
@@ -77,7 +79,7 @@ def test_another_job_starts_afresh_and_says_why(make_video, tmp_path, caplog):
     target = tmp_path / "o.mp4"
     changes = [
         ({"fingerprint": {**JOB, "config": {"dilate": 0.02}}}, "fingerprint.config.dilate"),
-        ({"fingerprint": JOB, "crf": 30}, "encoding.options.crf"),
+        ({"fingerprint": JOB, "encoding": EncodingRequest(crf=30)}, "encoding.options.crf"),
     ]
     for options, reason in changes:
         write_segments(open_output(target, info, fingerprint=JOB), frames, [0])
@@ -204,7 +206,7 @@ def test_a_full_disk_keeps_whole_segments(make_video, tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
-        with pytest.raises(OutputError, match=r"can not write .*o\.mp4.*kept in"):
+        with pytest.raises(OutputError, match=r"cannot write .*o\.mp4.*kept in"):
             write_segments(output, frames, [1])
         assert output.salvage() is None and output.has_segments()
     finally:

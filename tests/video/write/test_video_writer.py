@@ -12,14 +12,16 @@ from outtake.core.types import TimedFrame
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import probe
-from outtake.video.write.output import check_target
+from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.output_checks import check_target
 from outtake.video.write.video_writer import open_writer
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
 
 
-def copy(source: Path, target: Path, **options) -> Path:
-    with open_clip(source) as clip, open_writer(target, clip.info, **options) as writer:
+def copy(source: Path, target: Path, codec="auto", **options) -> Path:
+    request = EncodingRequest(codec)
+    with open_clip(source) as clip, open_writer(target, clip.info, request, **options) as writer:
         for frame in clip:
             writer.write(frame)
     return target
@@ -166,9 +168,7 @@ def test_subtitles_go_along_where_the_container_takes_them(make_video, tmp_path)
 
 def test_audio_that_does_not_fit_is_an_error_before_any_work(make_video, tmp_path):
     source = make_video("in.mp4", audio="aac", frames=3)
-    with pytest.raises(
-        OutputError, match=r"a \.webm file can not hold the aac audio .* audio=drop"
-    ):
+    with pytest.raises(OutputError, match=r"a \.webm file cannot hold the aac audio .* audio=drop"):
         copy(source, tmp_path / "out.webm")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
     assert not probe(copy(source, tmp_path / "out.webm", audio=False)).has_audio
@@ -213,7 +213,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(make_video, tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
     try:
-        with pytest.raises(OutputError, match="can not write"):
+        with pytest.raises(OutputError, match="cannot write"):
             copy(source, target, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -240,9 +240,9 @@ def test_targets_that_can_not_be_are_refused(make_video, tmp_path):
         with pytest.raises(OutputError, match=message):
             check_target(tmp_path / name, source)
     with pytest.raises(OutputError, match=r"codec=h264 does not go into out\.webm; use av1, vp9"):
-        check_target(tmp_path / "out.webm", source, codec="h264")
+        check_target(tmp_path / "out.webm", source, EncodingRequest(codec="h264"))
     with pytest.raises(OutputError, match=r"codec=divx: unknown; use auto, h264"):
-        check_target(tmp_path / "out.mp4", source, codec="divx")
+        check_target(tmp_path / "out.mp4", source, EncodingRequest(codec="divx"))
     with pytest.raises(OutputError, match="holds other files"):
         check_target(tmp_path / "notes", source, overwrite=True)
 

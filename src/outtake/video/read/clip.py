@@ -76,8 +76,8 @@ def open_clip(
         high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
 
     Raises:
-        VideoError: it does not exist, can not be read as a clip, or the selection is empty.
-        ConfigError: a selection that can not be.
+        VideoError: it does not exist, cannot be read as a clip, or the selection is empty.
+        ConfigError: a selection that cannot be.
     """
     selection = FrameSelection.from_config(start, end, every, skip)
     limits = limits or SafetyLimits()

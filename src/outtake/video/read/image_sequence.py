@@ -45,7 +45,7 @@ class ImageSequence:
         info: what the selected part of the clip is.
 
     Raises:
-        VideoError: no image in the folder, one that can not be read or is too large, sizes that
+        VideoError: no image in the folder, one that cannot be read or is too large, sizes that
             differ, or a selection without an image.
     """
 
@@ -144,7 +144,7 @@ def _folder_input(path: Path) -> VideoInput:
 
 def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
     """Return an image as RGB, uint8 or uint16 (H, W, 3)."""
-    damaged = VideoError(f"can not read image {file}: it is damaged or not an image")
+    damaged = VideoError(f"cannot read image {file}: it is damaged or not an image")
     try:
         _check_image_header(file, limits)
         data = np.fromfile(file, np.uint8)
@@ -152,7 +152,7 @@ def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
     except (UnidentifiedImageError, ValueError, SyntaxError, cv2.error) as error:
         raise damaged from error
     except OSError as error:
-        raise VideoError(f"can not read image {file}: {error.strerror or error}") from error
+        raise VideoError(f"cannot read image {file}: {error.strerror or error}") from error
     if image is None:
         raise damaged
     if image.dtype not in (np.uint8, np.uint16):
@@ -162,7 +162,7 @@ def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
 
 
 def _check_image_header(file: Path, limits: SafetyLimits) -> None:
-    """Refuse what its header says can not be read, before a pixel is decoded."""
+    """Refuse what its header says cannot be read, before a pixel is decoded."""
     if file.suffix.lower() in (".tif", ".tiff"):
         _check_tiff_header(file, limits)
         return

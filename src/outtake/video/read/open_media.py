@@ -84,7 +84,7 @@ def _open_file(path: Path, limits: SafetyLimits) -> InputContainer:
     except OSError as error:
         if isinstance(error, av.FFmpegError):
             raise _unreadable_error(path, error) from error
-        raise VideoError(f"can not read {path}: {error.strerror or error}") from error
+        raise VideoError(f"cannot read {path}: {error.strerror or error}") from error
     except (av.FFmpegError, ValueError) as error:
         raise _unreadable_error(path, error) from error
 

@@ -54,7 +54,7 @@ class VideoInfo:
             first frame.
         end_s: where it ends, in the source's time (the first moment that is left out); None at
             its end.
-        live: a webcam or a stream: it has no end that is known, and can not be opened twice.
+        live: a webcam or a stream: it has no end that is known, and cannot be opened twice.
         address: of a stream, with everything that it takes to open it again; ``path`` is then its
             name without a password.
     """

@@ -208,7 +208,7 @@ class VideoReader:
 
     def _check_frame_size(self, frame: av.VideoFrame, clock: TimestampTracker) -> None:
         if frame.is_corrupt:
-            raise self._damaged_error(clock, "a frame can not be decoded")
+            raise self._damaged_error(clock, "a frame cannot be decoded")
         stored = (frame.width, frame.height)
         shown = stored[::-1] if self.info.orientation.transpose else stored
         if shown != (self.info.width, self.info.height):

@@ -31,7 +31,7 @@ def open_video_file(path: Path, **options: str) -> InputContainer:
         options: more of FFmpeg's.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: it can not be read.
+        av.FFmpegError, OSError, ValueError: it cannot be read.
     """
     container: InputContainer = av.open(
         f"file:{path}",  # or a colon in a name would be taken for a protocol

@@ -21,7 +21,7 @@ def seek_to_key_frame_before(
     """Go to a key frame well before a time, in a container that has an index.
 
     Returns:
-        How many packets of an MP4 file lie before it; None where it can not be reached.
+        How many packets of an MP4 file lie before it; None where it cannot be reached.
     """
     if not {"mov", "matroska"} & {*container.format.name.split(",")} or not stream.time_base:
         return None

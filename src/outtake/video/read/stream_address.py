@@ -1,4 +1,4 @@
-"""Streams and cameras by their address, opened so that they can not hang."""
+"""Streams and cameras by their address, opened so that they cannot hang."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _open_with_timeout(
         if time.monotonic() - start_s >= limits.timeout_s:  # RTSP says then that data is invalid
             raise timeout_error(address, limits) from error
         text = getattr(error, "strerror", None) or "not a stream of video"
-        raise VideoError(f"can not open {redact_address(address)}: {text}") from error
+        raise VideoError(f"cannot open {redact_address(address)}: {text}") from error
 
 
 def timeout_error(source: Path | str, limits: SafetyLimits) -> VideoError:

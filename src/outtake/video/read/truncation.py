@@ -1,7 +1,7 @@
 """Tell a truncated file by its structure.
 
 FFmpeg's demuxers read a truncated Matroska, AVI, fragmented or "faststart" MP4 file to its end
-and report nothing, and a duration can not be compared exactly where the frame rate varies. The
+and report nothing, and a duration cannot be compared exactly where the frame rate varies. The
 containers themselves say how long they are, so that is what is compared.
 """
 
@@ -62,7 +62,7 @@ def missing_bytes(path: Path) -> int:
 def find_broken_byte(path: Path) -> int | None:
     """Return the byte at which the parts of a file stop to follow on one another.
 
-    FFmpeg skips what it can not parse up to the next part that it knows, or to the end, and says
+    FFmpeg skips what it cannot parse up to the next part that it knows, or to the end, and says
     nothing. Understands Matroska and WebM, AVI, MPEG transport streams, Flash video, Ogg and GIF.
     None for a file in order, and for any other container.
     """

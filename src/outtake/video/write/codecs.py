@@ -44,7 +44,7 @@ class Codec:
         alpha_formats: bits per component -> pixel format with alpha; empty: it has none.
         alpha_containers: the containers in which its alpha survives.
         odd_size_formats: bits per component -> pixel format of full colour resolution (4:4:4) that
-            an odd width or height needs, empty: it can not have one; None: any size is stored in
+            an odd width or height needs, empty: it cannot have one; None: any size is stored in
             ``formats``.
         quality: None where there is no such scale.
         options: encoder options.

@@ -22,7 +22,7 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
 from outtake.video.write.segment_encoder import FRAME_STEP_MS
-from outtake.video.write.segment_meta import SegmentRecord
+from outtake.video.write.segment_store import SegmentRecord
 from outtake.video.write.track_copy import TrackCopier, has_tracks, movie_timescale
 from outtake.video.write.video_encoder import (
     VideoTrackEncoder,
@@ -69,7 +69,7 @@ class SegmentMuxer:
                     tracks.close()
         except (av.FFmpegError, OSError, ValueError) as error:
             known = explain_encoder_error(error, self.encoding)
-            raise known or OutputError(f"can not write {self.path}: {error}") from error
+            raise known or OutputError(f"cannot write {self.path}: {error}") from error
 
     def join(
         self, segments: Sequence[tuple[Path, SegmentRecord]], target: Path, *, end: bool
@@ -89,7 +89,7 @@ class SegmentMuxer:
             How many frames were written, and how long they last in seconds.
 
         Raises:
-            OutputError: the file can not be written, or the pieces do not fit together.
+            OutputError: the file cannot be written, or the pieces do not fit together.
         """
         container = self.encoding.container
         try:
@@ -118,7 +118,7 @@ class SegmentMuxer:
             with suppress(OSError):
                 target.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"can not write {self.path}: {reason}") from error
+            raise OutputError(f"cannot write {self.path}: {reason}") from error
         return times.frames, times.end_s
 
     def _store_pixel_aspect(self, target: Path, record: SegmentRecord) -> None:

@@ -81,7 +81,7 @@ class SizeGuard:
         )
         if free < needed / 2:
             raise OutputError(
-                f"{text}; make room, then run again with job.resume=true to go on from here"
+                f"{text}; make room, then run again with job.resume=true to resume from here"
             )
         if not self._warned_disk:
             self._warned_disk = True

@@ -15,28 +15,47 @@ from outtake.video.write.codecs import CODECS, PRESETS, Codec, encoder_pix_fmts
 
 log = logging.getLogger(__name__)
 
-# suffix -> FFmpeg's name of the container
+# FFmpeg's name of the container, by suffix.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".m4v": "mp4", ".mkv": "matroska", ".webm": "webm"}
 _ALPHA_CODECS = {"mov": "prores", "webm": "vp9", "matroska": "ffv1"}
 _ALPHA_TARGETS = (
     "alpha goes into .mov (ProRes 4444), .webm (VP9), .mkv (FFV1), or a folder of PNG images "
     "(a name without a suffix)"
 )
-# More than 10 bits are played by hardly anything: they are written where the config names a codec.
+# Hardly any player takes more than 10 bits, so more are written only if the config names a codec.
 _MAX_AUTO_BITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
-    """A codec with everything decided but the size.
+class EncodingRequest:
+    """What is asked of an encoding; :func:`choose_encoding` decides the rest.
 
     Attributes:
-        name: of the codec in the config.
-        codec: how its encoder is driven.
+        codec: ``auto`` or a key of :data:`outtake.video.write.codecs.CODECS`.
+        crf: The constant quality, lower is better; None for the codec's own default.
+        preset: Speed against size, by x264's names.
+        channels: The channels of the frames: 3, or 4 with straight alpha.
+        bit_depth: The bits per component of the source.
+    """
+
+    codec: str = "auto"
+    crf: int | None = None
+    preset: str = "veryfast"
+    channels: int = 3
+    bit_depth: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A codec with everything decided except the size.
+
+    Attributes:
+        name: The codec's name in the config.
+        codec: How its encoder is driven.
         container: FFmpeg's name of the target's container.
-        bit_depth: per component, as stored.
-        alpha: whether transparency is stored.
-        options: encoder options.
+        bit_depth: Bits per component, as stored.
+        alpha: Whether transparency is stored.
+        options: Encoder options.
     """
 
     name: str
@@ -50,19 +69,19 @@ class Encoding:
         """Return FFmpeg's name of the pixel format for a size.
 
         Raises:
-            OutputError: an odd size, which the codec does not have.
+            OutputError: The codec cannot store this odd size.
         """
         if self.codec.odd_size_formats is None or not (width % 2 or height % 2):
             return self.codec.available_formats(alpha=self.alpha)[self.bit_depth]
         if self.bit_depth not in self.codec.odd_size_formats:
             raise OutputError(
-                f"encode.codec={self.name} can not store the odd size {width}x{height}; use codec="
-                + self.name.removesuffix("_nvenc")
+                f"encode.codec={self.name} cannot store the odd size {width}x{height}; use "
+                "encode.codec=" + self.name.removesuffix("_nvenc")
             )
         return self.codec.odd_size_formats[self.bit_depth]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what decides, with the frames, what is written."""
+        """Return what decides about the bytes written, beside the frames."""
         return {
             "codec": self.codec.encoder,
             "bits": self.bit_depth,
@@ -72,7 +91,7 @@ class Encoding:
         }
 
     def warn_of_losses(self, info: VideoInfo) -> None:
-        """Say in a line each what the source has and the target will not keep."""
+        """Log one warning for each thing that the source has and the target will not keep."""
         name = info.path.name
         if info.bit_depth > self.bit_depth:
             log.warning(
@@ -92,7 +111,7 @@ def container_format(path: Path) -> str:
     """Return FFmpeg's name of the container that a suffix stands for.
 
     Raises:
-        OutputError: a suffix that is none of ours.
+        OutputError: The suffix is unknown.
     """
     if path.suffix.lower() not in CONTAINERS:
         raise OutputError(
@@ -102,56 +121,40 @@ def container_format(path: Path) -> str:
     return CONTAINERS[path.suffix.lower()]
 
 
-def choose_encoding(
-    path: Path,
-    *,
-    codec: str = "auto",
-    crf: int | None = None,
-    preset: str = "veryfast",
-    channels: int = 3,
-    bit_depth: int = 8,
-) -> Encoding:
-    """Return the encoding for a target.
+def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
+    """Return the encoding for a target, whose suffix names the container.
 
     ``auto`` is H.264 (VP9 in WebM); for a source of more than 8 bits, H.265 with 10 (AV1 in WebM,
     if VP9 is built for 8 only); with alpha, ProRes 4444, VP9 or FFV1 by the suffix.
 
-    Args:
-        path: the target; its suffix is the container.
-        codec: ``auto`` or a key of ``CODECS``.
-        crf: constant quality, lower is better; None is the codec's own.
-        preset: speed against size, by x264's names.
-        channels: 3, or 4 with alpha.
-        bit_depth: of the source.
-
     Raises:
-        OutputError: an unknown codec, one that the container does not hold or that has no alpha,
-            a quality or preset that it does not know, or an encoder that is not in this build.
+        OutputError: An unknown codec, quality or preset; a codec that the container does not hold,
+            that has no alpha, or whose encoder is not in this build.
     """
-    container, alpha = container_format(path), channels == 4
-    requested_bits = bit_depth if codec != "auto" else min(bit_depth, _MAX_AUTO_BITS)
-    name = _choose_codec(path, container, alpha, requested_bits) if codec == "auto" else codec
+    container, alpha = container_format(path), request.channels == 4
+    automatic = request.codec == "auto"
+    bits = min(request.bit_depth, _MAX_AUTO_BITS) if automatic else request.bit_depth
+    name = _choose_codec(path, container, alpha, bits) if automatic else request.codec
     if name not in CODECS:
         raise OutputError(f"encode.codec={name}: unknown; use auto, {', '.join(CODECS)}")
-    chosen = _available_encoder(name)
-    if container not in chosen.containers:
+    codec = _available_encoder(name)
+    if container not in codec.containers:
         fit = [
             other
             for other, (entry, *_) in CODECS.items()
             if container in entry.containers and not entry.gpu
         ]
         raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
-    if alpha and container not in chosen.alpha_containers:
+    if alpha and container not in codec.alpha_containers:
         raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
-    options = (
-        dict(chosen.options) | _quality_options(name, chosen, crf) | _preset_options(chosen, preset)
-    )
+    options = dict(codec.options) | _quality_options(name, codec, request.crf)
+    options |= _preset_options(codec, request.preset)
     if name == "prores":
         options |= {"profile": "4444", "alpha_bits": "16"} if alpha else {"profile": "hq"}
     if name == "vp9" and alpha:
         options["auto-alt-ref"] = "0"  # hidden frames would have no alpha of their own
-    bits = _choose_bit_depth(chosen, alpha=alpha, requested_bits=requested_bits)
-    return Encoding(name, chosen, container, bits, alpha, options)
+    stored_bits = _choose_bit_depth(codec, alpha=alpha, requested_bits=bits)
+    return Encoding(name, codec, container, stored_bits, alpha, options)
 
 
 def _choose_codec(path: Path, container: str, alpha: bool, bits: int) -> str:

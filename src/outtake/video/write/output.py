@@ -1,30 +1,26 @@
 """Where frames go: checks before any work, segments, and the finished file in one step.
 
 An output grows in the folder ``<name>.part`` beside its target, in segments that are whole or not
-there. A job that was interrupted goes on from them; joining copies packets, so that the result is
-the same frame by frame. The target appears when all is in it.
+there. An interrupted job resumes from them. Joining them copies packets, so that the result is
+the same frame by frame. The target appears when everything is in it.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 from outtake.core.errors import OutputError
-from outtake.core.files import fsync_folder
-from outtake.core.types import TimedFrame
+from outtake.core.files import fsync_path
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.concat import SegmentMuxer
 from outtake.video.write.disk_guard import SizeGuard
-from outtake.video.write.encoding_plan import choose_encoding
+from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.output_checks import (
     InputPaths,
     check_target,
@@ -33,52 +29,11 @@ from outtake.video.write.output_checks import (
     unused_partial_path,
     would_overwrite,
 )
-from outtake.video.write.png_sequence import PngSegmentEncoder, link_sequence
-from outtake.video.write.segment_encoder import (
-    SegmentWriter,
-    fsync_path,
-    open_video_segment_encoder,
-)
-from outtake.video.write.segment_meta import SegmentRecord, delete_path
-from outtake.video.write.segment_store import SegmentStore
-
-__all__ = [
-    "FrameWriter",
-    "Output",
-    "PartialOutput",
-    "check_target",
-    "finish_outputs",
-    "open_output",
-]
+from outtake.video.write.png_sequence import link_sequence
+from outtake.video.write.segment_encoder import SegmentWriter
+from outtake.video.write.segment_store import SegmentRecord, SegmentStore, delete_path
 
 log = logging.getLogger(__name__)
-
-
-class FrameWriter(Protocol):
-    """Takes frames; what it writes is whole or not there.
-
-    Attributes:
-        frames: how many were written.
-    """
-
-    frames: int
-
-    def __enter__(self) -> Self:
-        """Open a temporary place."""
-        ...
-
-    def write(self, frame: TimedFrame) -> None:
-        """Take the next frame."""
-        ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish, or give up after an error."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +41,9 @@ class PartialOutput:
     """The playable part that an interrupted job left.
 
     Attributes:
-        path: of the file, or of the folder of images.
-        frames: in it.
-        seconds: that they last.
+        path: The file, or the folder of images.
+        frames: The number of frames in it.
+        seconds: How long they last.
     """
 
     path: Path
@@ -99,12 +54,14 @@ class PartialOutput:
 class Output:
     """An output that grows in segments; made by :func:`open_output`.
 
-    It can be sent to other processes, which may write segments at once. The one that opened it
-    keeps others from opening it too, until :meth:`finish`, :meth:`discard` or :meth:`release`.
+    It can be sent to other processes, which may write segments at the same time. The process that
+    opened it keeps others from opening it too, until :meth:`finish`, :meth:`discard` or
+    :meth:`release`.
 
     Attributes:
-        path: the target.
-        complete_segments: indices of the whole segments that an interrupted job left.
+        path: The target.
+        info: The source.
+        complete_segments: Indices of the whole segments that an interrupted job left.
     """
 
     def __init__(
@@ -119,37 +76,32 @@ class Output:
         input_paths: Sequence[Path] = (),
     ) -> None:
         self.path = path
+        self.info = info
         self.complete_segments = tuple(sorted(records))
         self._frames = {index: len(record.pts) for index, record in records.items()}
         self._input_paths = (info.path, *input_paths)
-        self._info = info
         self._channels = channels
         self._muxer = muxer
         self._store = store
         self._size_guard = SizeGuard(info, path)
 
     @property
-    def info(self) -> VideoInfo:
-        """What the source is."""
-        return self._info
-
-    @property
     def segment_folder(self) -> Path:
-        """Where the output grows; what else belongs to a segment may lie there too."""
+        """The folder in which the output grows; other files of a segment may lie there too."""
         return self._store.path
 
     def has_segments(self) -> bool:
-        """Whether there is a whole segment from which a later run can go on."""
+        """Return whether there is a whole segment from which a later run can resume."""
         return self._store.has_whole_segment()
 
     @property
     def high_bit_depth(self) -> bool:
         """Whether more than 8 bits per component are stored."""
         stored = self._muxer.encoding.bit_depth if self._muxer else 16
-        return min(stored, self._info.bit_depth) > 8
+        return min(stored, self.info.bit_depth) > 8
 
     def frame_count(self, index: int) -> int:
-        """Return how many frames a whole segment has; 0 if it is not there."""
+        """Return the number of frames of a whole segment; 0 if it is not there."""
         if index not in self._frames:
             record = self._store.find_record(index)
             if record is None:
@@ -157,19 +109,19 @@ class Output:
             self._frames[index] = len(record.pts)  # what is whole stays as it is
         return self._frames[index]
 
-    def open_segment(self, index: int) -> FrameWriter:
-        """Return a writer for a segment; enter it, write the frames, leave it.
+    def open_segment(self, index: int) -> SegmentWriter:
+        """Return the sink for a segment; enter it, write the frames, leave it.
 
-        Left without an error, the segment is on the disk and counts. Left with one, it does not;
-        what was written of it goes into the playable part that :meth:`salvage` makes.
+        Left without an error, the segment is on the disk and counts. Left with an error, it does
+        not; what was written of it goes into the playable part that :meth:`salvage` makes.
         """
         return SegmentWriter(
             self._store,
             index,
             self.path,
-            time_base=self._info.time_base,
+            self.info,
+            encoding=self._muxer.encoding if self._muxer else None,
             channels=self._channels,
-            open_encoder=partial(_open_segment_encoder, info=self._info, joiner=self._muxer),
             on_done=self._on_segment_written,
         )
 
@@ -183,7 +135,7 @@ class Output:
             The number of frames.
 
         Raises:
-            OutputError: a segment is missing, or the target can not be written; segments stay.
+            OutputError: A segment is missing, or the target cannot be written; segments stay.
         """
         return finish_outputs([self], segments)
 
@@ -194,7 +146,7 @@ class Output:
         and the audio up to there. Segments stay for ``resume``.
 
         Returns:
-            What was kept, in ``<stem>.partial<suffix>``; None where there is nothing, or no room.
+            What was kept, in ``<stem>.partial<suffix>``; None if there is nothing, or no room.
         """
         records: list[SegmentRecord] = []
         while record := self._store.find_record(len(records)):
@@ -215,7 +167,7 @@ class Output:
         return PartialOutput(path, *made)
 
     def _earlier_partial_path(self) -> Path | None:
-        """Return the playable part that was made before, unless it is read now."""
+        """Return the path of the playable part that was made before, unless it is read now."""
         name = self._store.partial_name()
         if name is None or Path(name).name != name:
             return None
@@ -230,7 +182,7 @@ class Output:
         self._store.remove()
 
     def release(self) -> None:
-        """Let other processes open the output; segments stay. It may be called again."""
+        """Let other processes open the output; segments stay. Calling it twice does no harm."""
         self._store.release()
 
     @property
@@ -238,7 +190,7 @@ class Output:
         return self._store.path / f"joined{self.path.suffix}"
 
     def _complete_records(self, segments: int) -> list[SegmentRecord]:
-        """Return the records of all segments as they are on the disk now."""
+        """Return the records of all segments from the disk."""
         records = [self._store.find_record(index) for index in range(segments)]
         missing = [str(index) for index, record in enumerate(records) if record is None]
         if missing or not records:
@@ -250,27 +202,29 @@ class Output:
         return [record for record in records if record]
 
     def _join(self, records: Sequence[SegmentRecord], *, end: bool) -> tuple[int, float]:
-        """Put segments together, still in the folder; return the frames and their seconds."""
+        """Join segments, still in the folder; return the frames and their seconds."""
         sizes = {(record.width, record.height) for record in records}
         if len(sizes) > 1:
-            raise OutputError(f"{self.path}: its segments have sizes {sorted(sizes)}; start afresh")
+            raise OutputError(
+                f"{self.path}: its segments have sizes {sorted(sizes)}; run again with job.resume=false"
+            )
         pieces = [(self._store.data_path(record), record) for record in records]
         with self._translate_errors(self.path):
             if self._muxer:
                 made = self._muxer.join(pieces, self._joined_path, end=end)
             else:
                 link_sequence([file for file, _ in pieces], self._joined_path)
-                made = _frames_and_seconds(records, self._info)
+                made = _frames_and_seconds(records, self.info)
             fsync_path(self._joined_path)
         return made
 
     def _move_into_place(self, path: Path) -> None:
-        """Give what was put together its name."""
+        """Give the joined file or folder its name."""
         with self._translate_errors(path):
             if path.is_dir():
                 delete_path(path)
             os.replace(self._joined_path, path)
-            fsync_folder(path.parent)
+            fsync_path(path.parent)
 
     @contextmanager
     def _translate_errors(self, path: Path) -> Iterator[None]:
@@ -278,24 +232,24 @@ class Output:
             yield
         except OSError as error:
             delete_path(self._joined_path)
-            raise OutputError(f"can not write {path}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def finish_outputs(outputs: Sequence[Output], segments: int) -> int:
     """Finish outputs that belong together: their targets appear when all can, then segments go.
 
-    After a kill at any moment, either the same command goes on from the segments of each output,
+    After a kill at any moment, either the same command resumes from the segments of each output,
     or all targets are complete.
 
     Args:
-        outputs: with the same segments; the first is the one that is opened first.
-        segments: how many each has.
+        outputs: Outputs with the same segments; the first is the one that is opened first.
+        segments: The number of segments of each.
 
     Returns:
         The number of frames.
 
     Raises:
-        OutputError: a segment is missing, or a target can not be written; segments stay.
+        OutputError: A segment is missing, or a target cannot be written; segments stay.
     """
     records = [output._complete_records(segments) for output in outputs]
     try:
@@ -322,11 +276,8 @@ def finish_outputs(outputs: Sequence[Output], segments: int) -> int:
 def open_output(
     path: str | Path,
     info: VideoInfo,
+    encoding: EncodingRequest | None = None,
     *,
-    channels: int = 3,
-    codec: str = "auto",
-    crf: int | None = None,
-    preset: str = "veryfast",
     audio: bool = True,
     overwrite: bool = False,
     resume: bool = False,
@@ -335,57 +286,47 @@ def open_output(
 ) -> Output:
     """Make a target ready to grow in segments: a video by its suffix, without one a PNG folder.
 
-    Everything that can not work is found here, before any work. Call it once for a job; other
+    Everything that cannot work is found here, before any work. Call it once for a job; other
     processes get the Output.
 
     Args:
-        path: the target.
-        info: the source: time base, rate, colours and the file whose audio is copied.
-        channels: of the frames: 3, or 4 with straight alpha.
-        codec: see :func:`outtake.video.write.encoding_plan.choose_encoding`.
-        crf: likewise.
-        preset: likewise.
-        audio: copy the audio, or leave it out.
-        overwrite: replace an earlier output.
-        resume: go on from the segments of an interrupted job with the same fingerprint.
-        fingerprint: everything that decides about the frames: config, input, checkpoint.
-        input_paths: what the job reads beside the source, as in :func:`check_target`.
+        path: The target.
+        info: The source: time base, rate, bit depth, colours and the file whose audio is copied.
+        encoding: How the frames are to be stored; the default for None. Its bit depth is that of
+            the source.
+        audio: Whether the audio is copied.
+        overwrite: Whether an earlier output is replaced.
+        resume: Whether the segments of an interrupted job with the same fingerprint are used.
+        fingerprint: Everything that decides about the frames: config, input, checkpoint.
+        input_paths: What the job reads beside the source, as in :func:`check_target`.
 
     Raises:
-        OutputError: see :func:`check_target`; or another process writes to the target, the encoder
-            does not open, or the container can not hold the audio.
+        OutputError: See :func:`check_target`; or another process writes to the target, the encoder
+            does not open, or the container cannot hold the audio.
     """
     target = Path(path)
-    depth = info.bit_depth
-    folder = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
-    check_target(
-        target, info.path, overwrite=overwrite, resume=resume, bit_depth=depth, codec=codec,
-        crf=crf, preset=preset, channels=channels, input_paths=input_paths,
-    )  # fmt: skip
-    joiner = None
-    job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": channels}
-    if target.suffix:
-        encoding = choose_encoding(
-            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=depth
-        )
-        encoding.warn_of_losses(info)
-        joiner = SegmentMuxer(target, info, encoding, audio)
-        joiner.dry_run()
-        job["encoding"] = encoding.fingerprint()
+    request = replace(encoding or EncodingRequest(), bit_depth=info.bit_depth)
+    chosen = check_target(
+        target, info.path, request, overwrite=overwrite, resume=resume, input_paths=input_paths
+    )
+    job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": request.channels}
+    muxer = None
+    if chosen:
+        chosen.warn_of_losses(info)
+        muxer = SegmentMuxer(target, info, chosen, audio)
+        muxer.dry_run()
+        job["encoding"] = chosen.fingerprint()
+    store = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
     keep = target.exists() and not overwrite
-    found = folder.open(json.loads(json.dumps(job, default=str)), resume=resume, keep_target=keep)
     return Output(
-        target, info, channels=channels, muxer=joiner, store=folder, records=found,
+        target,
+        info,
+        channels=request.channels,
+        muxer=muxer,
+        store=store,
+        records=store.open(job, resume=resume, keep_target=keep),
         input_paths=list_input_paths(input_paths),
-    )  # fmt: skip
-
-
-def _open_segment_encoder(
-    path: Path, width: int, height: int, *, info: VideoInfo, joiner: SegmentMuxer | None
-) -> Any:
-    if joiner is None:
-        return PngSegmentEncoder(path, high_bit_depth=info.bit_depth > 8)
-    return open_video_segment_encoder(path, width, height, encoding=joiner.encoding, info=info)
+    )
 
 
 def _frames_and_seconds(records: Sequence[SegmentRecord], info: VideoInfo) -> tuple[int, float]:

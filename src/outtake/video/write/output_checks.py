@@ -1,4 +1,4 @@
-"""Where an output may go: checks before any work, and the names beside it that are its own."""
+"""Checks of where an output may go, and the names beside it that belong to it."""
 
 from __future__ import annotations
 
@@ -10,65 +10,59 @@ from pathlib import Path
 from outtake.core.errors import OutputError
 from outtake.core.files import check_folder
 from outtake.video.read.inputs import VideoInput
-from outtake.video.write.encoding_plan import choose_encoding
+from outtake.video.write.encoding_plan import Encoding, EncodingRequest, choose_encoding
 from outtake.video.write.png_sequence import check_png_folder
 from outtake.video.write.segment_store import SegmentStore
 
-# Files that a job reads: by the config key that names each, or several; or without a key.
+# Files that a job reads: by the config key that names one or several, or without keys.
 InputPaths = Mapping[str, str | Path | Sequence[Path]] | Sequence[str | Path]
 
 
 def check_target(
     path: str | Path,
     video_input: str | Path | VideoInput,
+    encoding: EncodingRequest | None = None,
     *,
     overwrite: bool = False,
     resume: bool = False,
-    codec: str = "auto",
-    crf: int | None = None,
-    preset: str = "veryfast",
-    channels: int = 3,
-    bit_depth: int = 8,
     input_paths: InputPaths = (),
-) -> None:
+) -> Encoding | None:
     """Find out, before any work, what would keep a target from being written.
 
     Nothing is touched but the segments of a job that was killed when its target was complete.
 
     Args:
-        path: the target.
-        video_input: the input; with all its images if it is given as :class:`VideoInput`.
-        overwrite: see :func:`outtake.video.write.output.open_output`.
-        resume: likewise.
-        codec: likewise.
-        crf: likewise.
-        preset: likewise.
-        channels: likewise.
-        bit_depth: of the source.
-        input_paths: files and folders that the job reads beside the source: ``{"masks": path}``, or
-            ``{"masks": [path, path]}``.
+        path: The target.
+        video_input: The input; with all its images if given as :class:`VideoInput`.
+        encoding: How the frames are to be stored; the default for None.
+        overwrite: Whether an earlier output is replaced.
+        resume: Whether the segments of an interrupted job are used.
+        input_paths: Files and folders that the job reads beside the source:
+            ``{"masks": path}``, or ``{"masks": [path, path]}``.
+
+    Returns:
+        The encoding of a video; None for a folder of images.
 
     Raises:
-        OutputError: it or what lies beside it is a file that is read; it exists already, has a
-            suffix, codec, quality, preset or alpha that does not go, or lies where nothing can be
-            written.
+        OutputError: The target or what lies beside it is a file that is read; the target exists,
+            or lies where nothing can be written; or see :func:`choose_encoding`.
     """
     target = Path(path)
     check_not_an_input(target, video_input, input_paths)
-    folder = SegmentStore(segment_folder_of(target), "")
-    folder.delete_finished()
-    overwrite = overwrite or (resume and folder.is_finalizing())
+    store = SegmentStore(segment_folder_of(target), "")
+    store.delete_finished()
+    overwrite = overwrite or (resume and store.is_finalizing())
+    chosen = None
     if not target.suffix:
         check_png_folder(target, overwrite=overwrite)
     else:
-        choose_encoding(
-            target, codec=codec, crf=crf, preset=preset, channels=channels, bit_depth=bit_depth
-        )
+        chosen = choose_encoding(target, encoding or EncodingRequest())
         if target.is_dir():
             raise OutputError(f"output {target} is a folder; name a file")
         if target.exists() and not overwrite:
             raise OutputError(f"output {target} exists; set overwrite=true to replace it")
     check_folder(target.absolute().parent)
+    return chosen
 
 
 def segment_folder_of(target: Path) -> Path:
@@ -77,7 +71,7 @@ def segment_folder_of(target: Path) -> Path:
 
 
 def unused_partial_path(target: Path) -> Path:
-    """Return a name for the playable part of a target at which there is nothing yet."""
+    """Return an unused name for the playable part of a target."""
     stem, suffix = target.stem, target.suffix
     endings = chain([""], (f"-{number}" for number in count(2)))
     names = (target.with_name(f"{stem}.partial{ending}{suffix}") for ending in endings)
@@ -90,7 +84,7 @@ def list_input_paths(input_paths: InputPaths) -> tuple[Path, ...]:
 
 
 def would_overwrite(output_path: Path, input_path: Path) -> bool:
-    """Whether to replace a file or folder would be the end of one that is read."""
+    """Return whether replacing a file or folder would destroy one that is read."""
     real = Path(os.path.realpath(os.path.expanduser(input_path)))
     own = Path(os.path.realpath(output_path))
     if own == real or own in real.parents:
@@ -104,10 +98,10 @@ def would_overwrite(output_path: Path, input_path: Path) -> bool:
 def check_not_an_input(
     target: Path, video_input: str | Path | VideoInput, input_paths: InputPaths = ()
 ) -> None:
-    """Refuse to write over what is read, whatever ``overwrite`` says.
+    """Refuse to write over a file that is read, whatever ``overwrite`` says.
 
     Raises:
-        OutputError: the target, its report or its segments would lie where a file is read.
+        OutputError: The target, its report or its segments would lie where a file is read.
     """
     inputs = (
         (video_input.path, *video_input.images)

@@ -50,7 +50,7 @@ def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     order = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
     ok, data = cv2.imencode(".png", cv2.cvtColor(image, order))
     if not ok:
-        raise OutputError(f"can not encode an image of {image.shape} as PNG")
+        raise OutputError(f"cannot encode an image of {image.shape} as PNG")
     return data.tobytes()
 
 

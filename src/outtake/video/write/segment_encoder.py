@@ -9,46 +9,41 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from outtake.core.errors import OutputError, OuttakeError, VideoError
+from outtake.core.files import fsync_path
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
-from outtake.video.write.segment_meta import SegmentRecord, delete_path, size_and_crc32
-from outtake.video.write.segment_store import SegmentStore
+from outtake.video.write.png_sequence import PngSegmentEncoder
+from outtake.video.write.segment_store import (
+    SegmentRecord,
+    SegmentStore,
+    delete_path,
+    size_and_crc32,
+)
 from outtake.video.write.video_encoder import VideoTrackEncoder, explain_encoder_error
 
-# A segment file holds frame n at n * 40 ms, whatever its time: Matroska counts in milliseconds,
-# and the record has the real time. Its packets are read in their order of storing.
+# Frame n of a segment file is stored at n * 40 ms, because Matroska counts in milliseconds; the
+# record of the segment has the real times. Packets are read back in the order of storing.
 FRAME_STEP_MS = 40
 _MAX_REORDER = 256
 
 
-class SegmentEncoder(Protocol):
-    """Some frames on the disk.
+class VideoSegmentEncoder:
+    """Encodes frames into a Matroska file that holds nothing but the picture.
 
     Attributes:
-        reorder: by how many frames a packet came after its turn.
+        reorder: The largest number of frames by which a packet came after its turn.
+
+    Raises:
+        OutputError: The encoder cannot be opened, for a reason that is known.
     """
-
-    reorder: int
-
-    def encode(self, frame: TimedFrame, pts: int) -> None:
-        """Write a frame; ``pts`` is relative to the first one's."""
-        ...
-
-    def close(self) -> None:
-        """Write what was held back."""
-        ...
-
-
-class VideoSegmentEncoder:
-    """Frames encoded into a Matroska file without anything beside the picture."""
 
     def __init__(
         self, path: Path, encoding: Encoding, info: VideoInfo, width: int, height: int
@@ -65,17 +60,19 @@ class VideoSegmentEncoder:
         try:
             self._track = VideoTrackEncoder(self._file, encoding, info, width, height)
             self._file.start_encoding()
-        except BaseException:
+        except BaseException as error:
             self._file.close()
+            if isinstance(error, Exception) and (known := explain_encoder_error(error, encoding)):
+                raise known from error
             raise
 
     def encode(self, frame: TimedFrame, pts: int) -> None:
-        """Encode a frame."""
+        """Encode a frame; ``pts`` counts from the first one in the source's time base."""
         self._display_ranks[pts] = len(self._display_ranks)
         self._mux(self._track.encode(frame, pts))
 
     def close(self) -> None:
-        """Encode to the end and close the file, even if the end can not be written."""
+        """Encode to the end and close the file, even if the end cannot be written."""
         try:
             self._mux(self._track.flush())
             if self._packets != len(self._display_ranks):
@@ -100,23 +97,26 @@ class VideoSegmentEncoder:
 
 
 class SegmentWriter:
-    """Takes the frames of a segment.
+    """Takes the frames of one segment (a :class:`outtake.core.frames.FrameSink`).
 
-    Leaving it without an error puts the segment in its place; leaving it with one keeps what can
-    be kept as the segment's tail, for a playable part of the output.
+    Leaving it without an error puts the segment in its place. Leaving it with an error keeps what
+    can be kept as the segment's tail, for a playable part of the output.
 
     Args:
-        store: where the output grows.
-        index: of the segment.
-        target: the output, for messages.
-        time_base: of the source.
-        channels: of the frames.
-        open_encoder: opens a piece for frames of a width and height at a path.
-        on_done: called with the record of a segment that came out whole.
+        store: The folder in which the output grows.
+        index: The number of the segment.
+        target: The path of the output, for messages.
+        info: The source.
+        encoding: The encoding of a video; None for PNG images.
+        channels: The number of channels of the frames.
+        on_done: Called with the record of a segment that came out whole.
+
+    Attributes:
+        frames: The number of frames written.
 
     Raises:
-        OutputError: the segment can not be written.
-        VideoError: not one frame was given.
+        OutputError: The segment cannot be written.
+        VideoError: No frame was given.
     """
 
     def __init__(
@@ -124,24 +124,24 @@ class SegmentWriter:
         store: SegmentStore,
         index: int,
         target: Path,
+        info: VideoInfo,
         *,
-        time_base: Fraction,
+        encoding: Encoding | None,
         channels: int,
-        open_encoder: Callable[[Path, int, int], SegmentEncoder],
         on_done: Callable[[SegmentRecord], None],
     ) -> None:
         self.frames = 0
         self._store = store
         self._index = index
         self._target = target
-        self._time_base = time_base
+        self._info = info
+        self._encoding = encoding
         self._channels = channels
-        self._open_encoder = open_encoder
         self._on_done = on_done
         self._pts: list[int] = []
         self._last_frame_duration: int | None = None
         self._size = (0, 0)
-        self._encoder: SegmentEncoder | None = None
+        self._encoder: VideoSegmentEncoder | PngSegmentEncoder | None = None
         unique = f"{index:05d}.tmp-{uuid.uuid4().hex[:8]}{store.suffix}"
         self._path = store.path / unique
 
@@ -150,10 +150,10 @@ class SegmentWriter:
         return self
 
     def write(self, frame: TimedFrame) -> None:
-        """Write a frame; all of an output have one size.
+        """Write a frame; all frames of an output have one size.
 
         Raises:
-            ValueError: another size, other channels, or a time that is not after the last one.
+            ValueError: Another size, other channels, or a time that is not after the last one.
         """
         height, width, channels = frame.image.shape
         if channels != self._channels or (self._pts and (width, height) != self._size):
@@ -161,20 +161,24 @@ class SegmentWriter:
                 f"a frame is {width}x{height} with {channels} channels, expected "
                 f"{self._size[0]}x{self._size[1]} with {self._channels}"
             )
-        scale = frame.time_base / self._time_base
+        scale = frame.time_base / self._info.time_base
         pts = round(frame.pts * scale)
         if self._pts and pts <= self._pts[-1]:
             raise ValueError(f"frame {self.frames} is at {pts}, after one at {self._pts[-1]}")
         with self._translate_errors():
             if self._encoder is None:
                 self._size = (width, height)
-                self._encoder = self._open_encoder(self._path, width, height)
+                self._encoder = self._open_encoder(width, height)
             self._encoder.encode(frame, pts - (self._pts[0] if self._pts else pts))
         self._pts.append(pts)
-        self._last_frame_duration = (
-            max(round(frame.last_frame_duration * scale), 1) if frame.last_frame_duration else None
-        )
+        duration = frame.last_frame_duration
+        self._last_frame_duration = max(round(duration * scale), 1) if duration else None
         self.frames += 1
+
+    def _open_encoder(self, width: int, height: int) -> VideoSegmentEncoder | PngSegmentEncoder:
+        if self._encoding is None:
+            return PngSegmentEncoder(self._path, high_bit_depth=self._info.bit_depth > 8)
+        return VideoSegmentEncoder(self._path, self._encoding, self._info, width, height)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -183,7 +187,7 @@ class SegmentWriter:
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise OutputError(
-                f"can not write {self._target}: {reason}; whole segments are kept in "
+                f"cannot write {self._target}: {reason}; whole segments are kept in "
                 f"{self._store.path}"
             ) from error
 
@@ -214,45 +218,9 @@ class SegmentWriter:
         self._encoder.close()
         fsync_path(self._path)
         size, crc = size_and_crc32(self._path)
-        width, height = self._size
         record = SegmentRecord(
-            self._index,
-            whole,
-            width,
-            height,
-            self._pts,
-            self._encoder.reorder,
-            size,
-            crc,
+            self._index, whole, *self._size, self._pts, self._encoder.reorder, size, crc,
             self._last_frame_duration,
-        )
+        )  # fmt: skip
         self._store.add(self._path, record)
         return record
-
-
-def open_video_segment_encoder(
-    path: Path, width: int, height: int, *, encoding: Encoding, info: VideoInfo
-) -> VideoSegmentEncoder:
-    """Open a video piece.
-
-    Raises:
-        OutputError: the encoder can not be opened for a reason that is known.
-    """
-    try:
-        return VideoSegmentEncoder(path, encoding, info, width, height)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        known = explain_encoder_error(error, encoding)
-        if known:
-            raise known from error
-        raise
-
-
-def fsync_path(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
-    if path.is_dir() and os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

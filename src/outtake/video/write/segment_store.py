@@ -1,8 +1,8 @@
 """What is already there of an output: the folder of segments beside the target.
 
-``manifest.json`` says which job the segments belong to; each whole segment has a record beside
-it, written after the segment itself is on the disk. So any number of processes may write segments
-into one folder, and what a kill leaves behind is either whole or not counted.
+``manifest.json`` says which job the segments belong to. Each whole segment has a record beside it,
+written after the segment itself is on the disk. So any number of processes may write segments into
+one folder, and what a kill leaves behind is either whole or not counted.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from outtake.core.errors import OutputError
 from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text
-from outtake.video.write.segment_meta import SegmentRecord, delete_path, size_and_crc32
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,39 @@ _MANIFEST_FILE = "manifest.json"
 _FORMAT = 1
 
 _LOCK_FILE = "lock"
-# Says that the target is being made; once that is done there is nothing to go on with.
+# Says that the target is being made, or is complete: then there is nothing left to resume.
 _FINALIZING_FILE = "joined.txt"
 _BEGUN, _DONE = "begun", "done"
-# Names the playable part beside the target, which goes when the target is complete.
+# Names the playable part beside the target, which is deleted when the target is complete.
 _PARTIAL_NAME_FILE = "partial.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRecord:
+    """A segment that is on the disk.
+
+    Attributes:
+        index: The number of the segment in the clip.
+        whole: Whether the segment is complete; otherwise it is the tail that an interruption left.
+        width: The width of its frames in pixels.
+        height: The height of its frames in pixels.
+        pts: The time of each frame in the order of showing, in units of the source's time base.
+        reorder: The largest number of frames by which a packet comes after its turn.
+        bytes: The size of the file or folder.
+        crc32: The CRC-32 of its bytes.
+        last_frame_duration: How long the clip's last frame is shown, in units of the source's time
+            base; None if another frame follows, or the source does not say.
+    """
+
+    index: int
+    whole: bool
+    width: int
+    height: int
+    pts: list[int]
+    reorder: int
+    bytes: int
+    crc32: int
+    last_frame_duration: int | None = None
 
 
 class SegmentStore:
@@ -66,7 +95,7 @@ class SegmentStore:
             The whole segments that are there.
 
         Raises:
-            OutputError: the folder is another process's, holds something else, or can not be
+            OutputError: the folder is another process's, holds something else, or cannot be
                 written.
         """
         record = {"format": _FORMAT, "job": json.loads(json.dumps(finite(job), default=str))}
@@ -87,7 +116,7 @@ class SegmentStore:
             else:
                 self.remove()
             if isinstance(error, OSError):
-                raise OutputError(f"can not write {self.path}: {error.strerror}") from error
+                raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
             raise
         for segment in (found or {}).values():
             self._count_bytes(segment)
@@ -106,7 +135,7 @@ class SegmentStore:
                 "output"
             ) from error
         except OSError as error:
-            raise OutputError(f"can not write {self.path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
 
     def release(self) -> None:
         """Let other processes have the folder; once is enough, twice does no harm."""
@@ -294,3 +323,23 @@ def _first_difference(found: object, expected: object, name: str = "") -> str:
                 below = f"{name}.{key}" if name and name != "job" else str(key)
                 return _first_difference(found.get(key), expected.get(key), below)
     return name or "the job"
+
+
+def size_and_crc32(path: Path) -> tuple[int, int]:
+    """Return the size in bytes and the CRC-32 of a file, or of the files in a folder."""
+    size = crc = 0
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                size += len(chunk)
+                crc = zlib.crc32(chunk, crc)
+    return size, crc
+
+
+def delete_path(path: Path) -> None:
+    """Delete a file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

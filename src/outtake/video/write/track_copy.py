@@ -46,8 +46,8 @@ class TrackCopier:
         quiet: do not say again which tracks stay behind.
 
     Raises:
-        OutputError: the target's container can not hold the source's audio.
-        VideoError: the source can not be read.
+        OutputError: the target's container cannot hold the source's audio.
+        VideoError: the source cannot be read.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class TrackCopier:
         except (ValueError, av.FFmpegError) as error:
             if kind == "audio":
                 raise OutputError(
-                    f"a {self._suffix} file can not hold the {name} audio of {self._path.name}; "
+                    f"a {self._suffix} file cannot hold the {name} audio of {self._path.name}; "
                     "write .mkv, or set encode.audio=drop"
                 ) from error
             log.log(
-                self._level, "%s: a %s file can not hold its %s subtitles",
+                self._level, "%s: a %s file cannot hold its %s subtitles",
                 self._path.name, self._suffix, name,
             )  # fmt: skip
             return

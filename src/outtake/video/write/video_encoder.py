@@ -110,7 +110,7 @@ def explain_encoder_error(error: Exception, encoding: Encoding) -> OutputError |
     if encoding.codec.gpu and "avcodec_open2" in str(error):
         plain = {"h264_nvenc": "h264", "hevc_nvenc": "h265", "av1_nvenc": "av1"}[encoding.name]
         return OutputError(
-            f"encode.codec={encoding.name} can not be opened here: it needs an NVIDIA GPU with "
+            f"encode.codec={encoding.name} cannot be opened here: it needs an NVIDIA GPU with "
             "NVENC and "
             f"its driver; use encode.codec={plain}"
         )
