@@ -123,7 +123,7 @@ def test_av1_by_nvenc_has_no_odd_size(tmp_path):
     if encoder_pix_fmts("av1_nvenc") is None:
         pytest.skip("this build of PyAV has no NVENC")
     odd = describe(tmp_path, width=97, height=63)
-    with pytest.raises(OutputError, match=r"odd size 97x63; use codec=av1$"):
+    with pytest.raises(OutputError, match=r"odd size 97x63; use encode.codec=av1$"):
         open_output(tmp_path / "o.mp4", odd, EncodingRequest(codec="av1_nvenc")).discard()
     assert not list(tmp_path.iterdir())
 
@@ -299,7 +299,7 @@ def test_a_depth_that_does_not_fit_is_one_line(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         open_output(tmp_path / "o.mp4", info, EncodingRequest(codec="h264")).discard()
     assert [record.message for record in caplog.records] == [
-        "in.mov: 10 bits become 8; codec=h265|av1 keeps more"
+        "in.mov: 10 bits become 8; encode.codec=h265|av1 keeps more"
     ]
     caplog.clear()
     open_output(tmp_path / "p.mp4", info).discard()
@@ -313,7 +313,7 @@ def test_nvenc_without_a_gpu_is_one_line_before_any_work(tmp_path, name):
     try:
         open_output(tmp_path / "o.mp4", describe(tmp_path), EncodingRequest(codec=name)).discard()
     except OutputError as error:
-        assert "needs an NVIDIA GPU" in str(error) and "use codec=" in str(error)
+        assert "needs an NVIDIA GPU" in str(error) and "use encode.codec=" in str(error)
     assert not list(tmp_path.iterdir())
 
 
@@ -330,7 +330,7 @@ def test_another_encoder_takes_over_where_the_first_is_not_built_in(monkeypatch)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crf": 70}, r"crf=70: codec=h264 takes 0 \(best\) to 51"),
+        ({"crf": 70}, r"crf=70: encode.codec=h264 takes 0 \(best\) to 51"),
         ({"codec": "ffv1", "crf": 18}, "codec=ffv1 has no constant quality"),
         ({"preset": "warp"}, "preset=warp: unknown; use ultrafast"),
         ({"codec": "xvid"}, "codec=xvid: unknown; use auto, h264"),

@@ -167,6 +167,6 @@ def test_times_that_start_again_are_still_told(made_clock):
 @pytest.mark.parametrize("suffix", [".avi", ".asf"])
 def test_a_backdrop_shows_its_frames_in_order(tmp_path, suffix):
     behind = open_background(greys(tmp_path / f"behind{suffix}", ORDERS["pyramid"]), loop=False)
-    shown = [behind.at(Fraction(index, 25)).mean() for index in range(24)]
+    shown = [behind.picture_at(Fraction(index, 25)).mean() for index in range(24)]
     behind.close()
     assert np.allclose(shown, LEVELS, atol=4)

@@ -115,7 +115,7 @@ def test_a_missing_segment_is_named_and_nothing_is_lost(make_video, tmp_path):
     source = make_video("in.mp4")
     output = open_output(tmp_path / "o.mp4", probe(source))
     write_segments(output, read_frames(source), [0, 2])
-    with pytest.raises(OutputError, match=r"1 of 3 segments are missing \(1\); .*resume=auto"):
+    with pytest.raises(OutputError, match=r"1 of 3 segments are missing \(1\); .*job.resume=true"):
         output.finish(3)
     assert not (tmp_path / "o.mp4").exists()
     write_segments(output, read_frames(source), [1])
@@ -240,7 +240,7 @@ def test_a_disk_too_small_for_the_estimate_stops_the_job_early(tmp_path, monkeyp
         guard.add_segment(100, 1_000_000, 1_000_000)
         assert (words in caplog.text) if words else not caplog.text
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 5_000_000))
-    with pytest.raises(OutputError, match=r"5 MB are free .*resume=auto"):
+    with pytest.raises(OutputError, match=r"5 MB are free .*job.resume=true"):
         guard.add_segment(100, 1_000_000, 2_000_000)
 
 

@@ -206,7 +206,8 @@ class Output:
         sizes = {(record.width, record.height) for record in records}
         if len(sizes) > 1:
             raise OutputError(
-                f"{self.path}: its segments have sizes {sorted(sizes)}; run again with job.resume=false"
+                f"{self.path}: its segments have sizes {sorted(sizes)}; run again with "
+                "job.resume=false"
             )
         pieces = [(self._store.data_path(record), record) for record in records]
         with self._translate_errors(self.path):
