@@ -166,9 +166,9 @@ def settings_of(cfg: DictConfig, option: str | None, *arguments: Any) -> SweepCo
         ("fixed=abc", "fixed=abc"),
         ("objectives.miou.direction=up", "objectives.miou.direction=up"),
         ("space.lr.low=1", "space.lr"),
-        ("fixed=['~augment.steps.flip']", "can not delete"),
-        ("fixed=['model=fcn8s,unet']", "one value"),
-        ("fixed=['[']", "can not be read"),
+        ("fixed=['~augment.steps.flip']", "cannot delete"),
+        ("fixed=['model=fcn8s,unet']", "must have one value"),
+        ("fixed=['[']", "cannot be read"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(override: str, said: str) -> None:

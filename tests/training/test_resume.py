@@ -385,7 +385,9 @@ def test_a_finished_run_with_nothing_to_go_on_from_is_not_begun_anew(
     for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT):
         (run / "checkpoints" / name).unlink()
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(OutputError, match=r"without checkpoints/last\.ckpt to go on from; choose"):
+    with pytest.raises(
+        OutputError, match=r"cannot be resumed, without checkpoints/last\.ckpt; choose"
+    ):
         train(compose("train", given), run)
     assert kept == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
@@ -411,7 +413,9 @@ def test_one_process_at_a_time_trains_in_a_run_folder(
         try:
             assert other.stdout is not None and other.stdout.readline() == b"held\n"
             kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-            with pytest.raises(OutputError, match="another process trains there; wait for its end"):
+            with pytest.raises(
+                OutputError, match="another process trains there; wait until it ends"
+            ):
                 go_on(run, "trainer.max_epochs=2")
             assert kept == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
         finally:

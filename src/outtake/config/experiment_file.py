@@ -1,4 +1,4 @@
-"""An experiment file out of a command line: what ``python train.py experiment=NAME`` reads."""
+"""Turn a command line into an experiment file, which ``train.py experiment=NAME`` reads."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from outtake.core.redact import redact, redact_tree
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Read overrides that a file can say too.
+    """Read overrides that an experiment file can express.
 
     Raises:
-        ConfigError: one that can not be read, deletes, or names several values.
+        ConfigError: An override cannot be read, deletes a key, or has several values.
     """
     found = []
     for text in overrides:
@@ -29,29 +29,29 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
             (override,) = OverridesParser.create().parse_overrides([text])
         except HydraException as error:
             raise ConfigError(
-                f"{text}: can not be read as KEY=VALUE or GROUP=OPTION; quote what has spaces or "
+                f"{text}: cannot be read as KEY=VALUE or GROUP=OPTION; quote what has spaces or "
                 "commas"
             ) from error
         if override.is_delete():
             raise ConfigError(
-                f"{text}: an experiment file can not delete, so best.yaml could not say it; set "
-                "the key to null, or a group to none"
+                f"{text}: an experiment file cannot delete a key, so best.yaml could not express "
+                "it; set the key to null, or a group to none"
             )
         if override.is_sweep_override():
-            raise ConfigError(f"{text}: one value; what is searched belongs into space")
+            raise ConfigError(f"{text}: must have one value; what is searched belongs into space")
         found.append(override)
     return found
 
 
 def render_experiment(overrides: Sequence[str], comment: str) -> str:
-    """Return an experiment file that says what overrides of ``train.py`` say.
+    """Return an experiment file that has the effect of overrides of ``train.py``.
 
     Args:
-        overrides: a command line; the last of equal keys holds, as it does there.
-        comment: lines that go on top.
+        overrides: A command line; the last of equal keys counts, as it does there.
+        comment: The lines at the top of the file.
 
     Raises:
-        ConfigError: an override that no file can say.
+        ConfigError: A file cannot express an override.
     """
     groups: dict[str, Any] = {}
     keys: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def _set_nested(tree: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _plain_value(value: Any) -> Any:
-    # Quoted strings and the like are types of Hydra's parser.
+    # Quoted strings are a type of Hydra's parser.
     if isinstance(value, dict):
         return {str(_plain_value(key)): _plain_value(item) for key, item in value.items()}
     if isinstance(value, list):

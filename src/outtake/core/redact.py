@@ -12,7 +12,7 @@ _WORDS = (
     r"(?:(?:api|access|private|wandb|auth)_?key|secret(?:_?key)?|token|passw(?:or)?ds?|pwd"
     r"|passphrase|credentials?)"
 )
-# A name that ends in such a word: an api_token is one, a token_mixer or num_tokens is none.
+# A name that ends in such a word: api_token is one; token_mixer and num_tokens are not.
 SECRET_NAME = re.compile(rf"(?i){_WORDS}$")
 _ASSIGNMENT = re.compile(
     rf"""(?ix) (?P<key> {_WORDS} ["']? [ \t]* [:=] [ \t]* )
@@ -23,9 +23,9 @@ _BEARER = re.compile(r"(?i)(authorization\s*:\s*)(?:bearer|basic)?\s*[^\s\"',]+"
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)", re.S)
 # An interpolation, nothing, a switch, or a small number.
 _NOT_SECRET = re.compile(r"\$\{|(?:null|none|true|false|[\d.e+-]{1,6})$|<redacted>", re.IGNORECASE)
-# Tried at the beginning of a word only: a page holds words of a million letters.
+# Tried only at the beginning of a word: a page holds words of a million letters.
 _WEB = r"(?<![\w+.-])(?:https?|wss?|ftps?|rtsps?|rtmps?|rtp|srt|tcp|udp)://"
-# Up to the last @ before a slash, or, after a colon, before a space: a password may hold a slash,
+# Up to the last @ before a slash, or after a colon before a space: a password may hold a slash,
 # though none should. On the web the path may hold an @, and digits before a slash are a port.
 _WEB_LOGIN = re.compile(
     rf"(?i)(?P<scheme>{_WEB})(?:[^/\s]{{1,1000}}@|[^/\s@:]{{0,200}}:(?!\d{{1,5}}/)\S{{1,1000}}@)"
@@ -34,9 +34,9 @@ _LOGIN = re.compile(
     rf"(?i)(?P<scheme>(?<![\w+.-])(?!{_WEB})[\w+.-]+://)"
     r"(?:[^/\s@:]{0,200}:\S{1,1000}@|[^/\s]{1,1000}@)"
 )
-# Variables of every shell, which hold where one is.
+# Variables of every shell, which hold the current folder.
 _ORDINARY_VARIABLES = {"PWD", "OLDPWD"}
-# Shorter values are as likely to be ordinary words that happen to stand in such a variable.
+# Shorter values may as well be ordinary words.
 _MIN_SECRET_LENGTH = 6
 
 
@@ -56,7 +56,7 @@ def redact(text: str) -> str:
 
 
 def redact_tree(node: Any) -> Any:
-    """Return a copy of nested dicts and lists with secrets hidden, by key and by value."""
+    """Return a copy of nested mappings and lists with secrets hidden, by key and by value."""
     if isinstance(node, Mapping):
         return {
             key: _hide(value) if SECRET_NAME.search(str(key)) else redact_tree(value)
@@ -82,7 +82,7 @@ def _hide(value: Any) -> Any:
     if isinstance(value, float) or (
         isinstance(value, int) and len(str(value)) < _MIN_SECRET_LENGTH
     ):
-        return value  # no secret: a class may be called so, and this is a score or a count of it
+        return value  # not a secret: a class may have this name, and this is its score or its count
     return HIDDEN
 
 

@@ -1,4 +1,4 @@
-"""Pictures for a page: scaled down and encoded anew, so that nothing of the file's own is kept."""
+"""Pictures for a page, decoded and encoded anew, so that nothing else of a file is kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUALITY = 72
 
 
 def read_picture(path: Path) -> Frame | None:
-    """Read an RGB picture; None if it can not be read or is larger than any that we write."""
+    """Read an RGB picture, or return None if it cannot be read or is larger than ours."""
     try:
         with Image.open(path) as header:
             width, height = header.size

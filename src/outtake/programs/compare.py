@@ -1,4 +1,4 @@
-"""Compare: run folders go in, one page comes out."""
+"""The program that compares run folders on one page."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     """Write one self-contained page that compares the runs in some folders.
 
     Args:
-        paths: run folders, or folders that hold some.
-        output: the page; one that is there already is replaced.
+        paths: Run folders, or folders that hold some.
+        output: The page; an existing one is replaced.
 
     Returns:
         The path of the page.
 
     Raises:
-        ConfigError: a place does not exist, not one is a folder, or no run has logged anything.
-        OutputError: the page can not be written.
+        ConfigError: A path does not exist, none is a folder, or no run has logged anything.
+        OutputError: The page cannot be written.
     """
     output = output.expanduser()
     if output.is_dir():
@@ -45,7 +45,7 @@ def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda pair: read_run(*pair), found))
     if not any(run.is_drawable for run in runs):
-        # An earlier page may be there, and is worth more than an empty one.
+        # An earlier page may exist, and is worth more than an empty one.
         raise ConfigError(_nothing_to_compare(runs))
     title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
     replace_text(output, render_page(title, "comparison", page_data(runs, title)))
@@ -79,7 +79,7 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
 
 
 def _printable(text: str) -> str:
-    # A folder's name may hold what steers a terminal, or what it can not write.
+    # The name of a folder may hold characters that control a terminal, or that it cannot write.
     return "".join(each if each.isprintable() else "?" for each in text)
 
 

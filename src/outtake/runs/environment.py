@@ -1,4 +1,4 @@
-"""What a run ran on: revision, packages, hardware, flags."""
+"""The environment of a run: revision, packages, hardware and flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DIFF_LIMIT_CHARS = 200_000
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return JSON-like facts that a result may depend on; no environment variables, no secrets."""
+    """Return what a result may depend on as plain containers, without secrets."""
     record: dict[str, Any] = redact_tree(
         {
             "format": FORMAT_VERSION,
@@ -39,14 +39,14 @@ def describe_environment() -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what a time was measured on: the GPU, or the processor with the threads in use."""
+    """Return the name of the GPU, or of the processor with the number of threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}: {_cpu_name()}, {torch.get_num_threads()} threads"
 
 
 def installed_packages() -> dict[str, str]:
-    """Return the name and version of every installed distribution."""
+    """Return the version of every installed distribution by name."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
     return dict(sorted(found.items(), key=lambda item: str(item[0]).lower()))
 

@@ -1,4 +1,4 @@
-"""What of a run's records goes out with its network: no secrets, no places of this machine."""
+"""The records of a run that are exported with its network, without secrets and local paths."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from outtake.core.files import finite
 from outtake.core.redact import redact_tree
 from outtake.pages.html_page import rewrite_page_data
 
-# Where these name a file. A class may be called so too, but then a score stands there.
+# The keys of file names. A class may have such a name too, but then the value is a score.
 _PATH_KEYS = ("checkpoint", "baseline", "id")
 
 
 def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
     """Return the records of a run that belong to one of its checkpoints.
 
-    Of the evaluations the newest that scored just this checkpoint. The best scores of the summary
-    are in it only where they are this checkpoint's.
+    Of the evaluations it is the newest one of exactly this checkpoint. The summary keeps its best
+    scores only where they are this checkpoint's.
 
     Args:
-        run: its folder.
-        checkpoint: the file that is given away.
-        sha256: its digest, hex.
+        run: The run folder.
+        checkpoint: The file that is exported.
+        sha256: The SHA-256 digest of the file, in hexadecimal.
 
     Returns:
-        Those of ``summary.json``, ``metrics.jsonl``, ``data.json``, ``metrics.json`` and
-        ``report.html`` that there are.
+        The content by name of ``summary.json``, ``metrics.jsonl``, ``data.json``,
+        ``metrics.json`` and ``report.html``, as far as they exist.
 
     Raises:
-        ConfigError: a record is not JSON.
+        ConfigError: A record is not JSON.
     """
     files: dict[str, bytes] = {}
     if summary := read_json_record(run / "summary.json"):
@@ -59,22 +59,22 @@ def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes
 
 
 def read_json_record(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty if there is none.
+    """Read a JSON object, which is empty if there is none.
 
     Raises:
-        ConfigError: the file is not JSON.
+        ConfigError: The file is not JSON.
     """
     try:
         record = json.loads(path.read_bytes()) if path.is_file() else {}
     except ValueError as error:
-        raise ConfigError(f"{path} is not JSON ({error}); mend it or take it away") from error
+        raise ConfigError(f"{path} is not JSON ({error}); repair or delete it") from error
     return record if isinstance(record, dict) else {}
 
 
 def strip_paths(node: Any) -> Any:
-    """Return a copy of a record of an evaluation in which files have no folder of this machine.
+    """Return a copy of an evaluation's record in which files have no folder of this machine.
 
-    A relative id of a sample stays: it is one on every machine.
+    A relative id of a sample stays: it is the same on every machine.
     """
     if isinstance(node, Mapping):
         return {
@@ -87,7 +87,7 @@ def strip_paths(node: Any) -> Any:
 
 
 def _strip_folder(key: str, value: str) -> str:
-    # It takes both kinds of slashes: the run may have come from anywhere.
+    # It takes both kinds of slashes, because the run may come from any system.
     path = PureWindowsPath(value)
     relative = not path.root and not path.drive
     return value if key == "id" and relative else path.name

@@ -1,4 +1,4 @@
-"""Whether two runs logged the same: record by record, number by number."""
+"""Compare what two runs logged, record by record and number by number."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from outtake.core.errors import OutputError
 
-# What a clock or the machine's load has measured.
+# What depends on the clock or on the load of the machine.
 TIMING_KEYS = frozenset({"time_s", "train/samples_per_second", "train/memory_mib"})
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a ``metrics.jsonl``; a last line that was cut short is left out.
+    """Return the records of a ``metrics.jsonl`` without a last line that was cut short.
 
     Raises:
-        OutputError: another line is no record.
+        OutputError: Another line is not a record.
     """
     lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
     records = []
@@ -27,7 +27,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise OutputError(f"{path} line {number} is no record: {error}") from error
+            raise OutputError(f"{path} line {number} is not a record: {error}") from error
         if isinstance(record, dict):
             records.append(record)
     return records
@@ -36,9 +36,9 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 def first_mismatch(
     reference: Sequence[dict[str, Any]], current: Sequence[dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """Return where two runs part, None if nowhere.
+    """Return the first difference between two runs, or None if there is none.
 
-    Numbers are compared exactly; what a clock has measured is not.
+    Numbers are compared exactly, and what depends on the clock is not compared.
 
     Returns:
         ``step``, ``epoch``, ``key``, ``reference`` and ``current``.

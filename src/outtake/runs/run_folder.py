@@ -20,15 +20,16 @@ class RunFolder:
     """``config.yaml``, ``metrics.jsonl``, ``checkpoints/`` ... under fixed names.
 
     Args:
-        path: the folder.
+        path: The folder.
 
     Attributes:
-        path: the folder.
-        checkpoints: ``best.ckpt``, ``last.ckpt`` and the one before that, ``previous.ckpt``.
-        metrics: one JSON object a line, append only: the source of truth for every curve.
-        data: fingerprint and files of the data.
-        images: baked pictures.
-        confusion: the confusion matrix of every validation.
+        path: The folder.
+        checkpoints: The folder of ``best.ckpt``, ``last.ckpt`` and the one before it,
+            ``previous.ckpt``.
+        metrics: One JSON object a line, append only: the source of truth for every curve.
+        data: The fingerprint and the files of the data.
+        images: The folder of pictures.
+        confusion: The folder with the confusion matrix of every validation.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -41,15 +42,15 @@ class RunFolder:
         self._lock = FolderLock(self.path / ".lock")
 
     def create(self, *, resume: bool = False, restart_empty: bool = False) -> None:
-        """Make the folder, and keep other processes from training in it until :meth:`leave`.
+        """Make the folder, and keep other processes from training in it until :meth:`unlock`.
 
         Args:
-            resume: the run that is there goes on.
-            restart_empty: one that is there and has nothing to go on from begins anew.
+            resume: Whether the run in the folder is resumed.
+            restart_empty: Whether a run in the folder that saved nothing starts again.
 
         Raises:
-            OutputError: it can not be written, another process trains in it, or another run is in
-                it already.
+            OutputError: The folder cannot be written, another process trains in it, or it holds
+                another run.
         """
         if not resume:
             self._check_not_taken(restart_empty)
@@ -62,17 +63,19 @@ class RunFolder:
             self._lock.take()
         except BlockingIOError as error:
             raise OutputError(
-                f"{self.path}: another process trains there; wait for its end, or choose another "
-                "name=..."
+                f"{self.path}: another process trains there; wait until it ends, or choose "
+                "another name=..."
             ) from error
         except OSError as error:
             raise OutputError(
-                f"can not write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
+                f"cannot write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
         if not resume:
-            self._check_not_taken(restart_empty)  # who had the lock until now may have left a run
+            self._check_not_taken(
+                restart_empty
+            )  # whoever had the lock until now may have left a run
         if restart_empty and not resume:
-            # What was logged before anything was saved is done, and logged, again.
+            # What was logged before anything was saved will be done, and logged, again.
             self.metrics.unlink(missing_ok=True)
 
     def unlock(self) -> None:
@@ -84,17 +87,17 @@ class RunFolder:
         trained = [self.path / "summary.json", self.checkpoints / "best.ckpt"]
         if restart_empty and any(path.exists() for path in trained):
             raise OutputError(
-                f"{self.path} holds a run without checkpoints/last.ckpt to go on from; choose "
-                "another name=..., or delete it"
+                f"{self.path} holds a run that cannot be resumed, without checkpoints/last.ckpt; "
+                "choose another name=..., or delete it"
             )
         if begun and not restart_empty:
             raise OutputError(
-                f"{self.path} already holds a run; choose another name=..., or go on with it by "
+                f"{self.path} already holds a run; choose another name=..., or resume it with "
                 f"resume={self.path}"
             )
 
     def discard_summary(self) -> None:
-        """Take back ``summary.json``: the run goes on, and what that says is no longer so."""
+        """Delete ``summary.json``, which a run that continues makes untrue."""
         (self.path / "summary.json").unlink(missing_ok=True)
 
     def write_config(self, text: str) -> None:
@@ -102,16 +105,16 @@ class RunFolder:
         replace_text(self.path / "config.yaml", text)
 
     def check_data(self, record: Mapping[str, Any]) -> None:
-        """Raise a DataRootError if a run that goes on would do so with other data."""
+        """Raise a DataRootError if a resumed run would continue with other data."""
         begun = json.loads(self.data.read_text()) if self.data.is_file() else record
         if begun.get("fingerprint") != record.get("fingerprint"):
             raise DataRootError(
-                f"the data is not what {self.path} was begun with (fingerprints differ, see "
-                "data.json); begin a new run"
+                f"the data is not that with which {self.path} was begun (the fingerprints differ, "
+                "see data.json); start a new run"
             )
 
     def log_resume(self, overrides: Sequence[str], environment: Mapping[str, Any]) -> None:
-        """Append what a resumption changed and ran on to ``resumptions.jsonl``."""
+        """Append the overrides and the environment of a resumption to ``resumptions.jsonl``."""
         record = {
             "time_s": round(time.time(), 3),
             "overrides": [redact(text) for text in overrides],
@@ -121,10 +124,10 @@ class RunFolder:
             file.write(json.dumps(finite(redact_tree(record))) + "\n")
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
-        """Write the command line's overrides as a YAML list, secrets hidden."""
+        """Write the overrides of the command line as a YAML list, with secrets hidden."""
         text = yaml.safe_dump([redact(override) for override in overrides], width=1000)
         replace_text(self.path / "overrides.yaml", text)
 
     def write_json(self, name: str, record: Mapping[str, Any]) -> None:
-        """Write a JSON object, secrets hidden, NaN as null."""
+        """Write a JSON object, with secrets hidden and NaN as null."""
         write_json(self.path / name, redact_tree(record))
