@@ -36,6 +36,7 @@ TRAIN_GROUPS = {
     "callbacks",
     "logger",
     "experiment",
+    "debug",
 }
 OTHER_GROUPS = {
     "paths",

@@ -24,6 +24,7 @@ from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
+from outtake.data.overfit import FirstSamples
 from outtake.evaluation.metrics import METRICS
 from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
@@ -35,10 +36,12 @@ def build_data(cfg: DictConfig) -> DataModule:
     loaders = {
         each.name: getattr(data, each.name)
         for each in fields(data)
-        if each.name not in ("name", "root", "source")
+        if each.name not in ("name", "root", "source", "overfit_samples")
     }
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
     source = instantiate(data.source)
+    if data.overfit_samples:
+        source = FirstSamples(source, data.overfit_samples)
     return DataModule(source, list((steps or {}).values()), seed=int(cfg.seed), **loaders)
 
 

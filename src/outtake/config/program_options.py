@@ -36,7 +36,10 @@ class PathOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """A data set and its loaders: every key but the first three is one of the data module's."""
+    """A data set and its loaders: the keys below ``source`` are arguments of the data module.
+
+    With ``overfit_samples`` the first training samples take the place of every split.
+    """
 
     name: str
     root: str | None
@@ -52,6 +55,7 @@ class DataOptions:
         tuple[int, int] | None, Number(1), Form("[height,width] in pixels, as [160,224], or null")
     ]
     samples_per_epoch: Annotated[int | None, Number(1)]
+    overfit_samples: Annotated[int | None, Number(1)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
