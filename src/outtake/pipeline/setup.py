@@ -32,8 +32,7 @@ from outtake.pipeline.job import Job
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
-from outtake.video.read.input_digest import sha256_of_input
-from outtake.video.read.inputs import VideoInput, expand_inputs
+from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_input
 from outtake.video.write.encoding_plan import EncodingRequest
 
 # What decides about the frames of an output, beside files that are in the fingerprint by content.

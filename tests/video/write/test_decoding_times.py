@@ -15,8 +15,7 @@ from outtake.core.types import TimedFrame
 from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe_with_start
-from outtake.video.read.safe_open import PresentationTimes
-from outtake.video.read.timestamps import TimestampTracker
+from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
 
 LEVELS = [min(10 + 10 * index, 240) for index in range(24)]
 ORDERS = {

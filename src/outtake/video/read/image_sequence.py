@@ -20,8 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
-from outtake.video.read.input_digest import sha256_of_images
-from outtake.video.read.inputs import VideoInput, expand_inputs
+from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo
 from outtake.video.read.safety_limits import SafetyLimits
 

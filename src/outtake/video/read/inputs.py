@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from outtake.core.errors import VideoError
+from outtake.core.files import sha256_of_file
 from outtake.video.read.open_media import suggest_nearby
 from outtake.video.read.stream_address import STREAM_PROTOCOLS, is_camera, is_url, redact_address
 
@@ -149,3 +151,25 @@ def natural_sort_key(path: Path) -> list[list[tuple[int, int, str]]]:
         ]
         for name in path.parts
     ]
+
+
+def sha256_of_input(path: Path) -> str:
+    """Return the SHA-256 of a file's content.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
+    try:
+        return sha256_of_file(path)
+    except OSError as error:
+        raise VideoError(f"cannot read {path}: {error.strerror}") from error
+
+
+def sha256_of_images(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over the names and the content of files, in their order.
+
+    Raises:
+        VideoError: A file cannot be read.
+    """
+    lines = (f"{sha256_of_input(path)} {path.name}" for path in paths)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -12,8 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
-from outtake.video.read.safe_open import open_video_file
-from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.safety_limits import FILE_FORMATS, SafetyLimits
 from outtake.video.read.stream_address import (
     ffmpeg_reason,
     is_camera,
@@ -43,6 +42,25 @@ def open_container(source: Path | str, limits: SafetyLimits | None = None) -> In
     if isinstance(source, str) and is_url(source):
         return open_stream(source, limits)
     return _open_file(Path(source), limits)
+
+
+def open_video_file(path: Path, **options: str) -> InputContainer:
+    """Open a file that holds its pictures itself; what it names is not followed.
+
+    Args:
+        path: the file.
+        options: more of FFmpeg's.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: it cannot be read.
+    """
+    container: InputContainer = av.open(
+        f"file:{path}",  # or a colon in a name would be taken for a protocol
+        "r",
+        metadata_errors="ignore",
+        options={"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS, **options},
+    )
+    return container
 
 
 def suggest_nearby(path: Path) -> str:

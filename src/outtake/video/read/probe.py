@@ -17,7 +17,6 @@ from outtake.video.colour import ColourTags
 from outtake.video.orientation import Orientation
 from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
-from outtake.video.read.safe_open import PresentationTimes
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import (
     ffmpeg_reason,
@@ -26,6 +25,7 @@ from outtake.video.read.stream_address import (
     redact_address,
     timeout_error,
 )
+from outtake.video.read.timestamps import PresentationTimes
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,17 +18,15 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
+from outtake.video.colour import to_rgb, to_rgb16
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
-from outtake.video.read.convert import to_timed_frame
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
-from outtake.video.read.input_digest import sha256_of_input, sha256_of_text
+from outtake.video.read.inputs import sha256_of_input
 from outtake.video.read.open_media import find_video_stream, open_container
 from outtake.video.read.probe import VideoInfo, check_header, probe_with_start
-from outtake.video.read.safe_open import PresentationTimes
 from outtake.video.read.safety_limits import SafetyLimits
-from outtake.video.read.seek import SEEK_MIN_START_S, seek_to_key_frame_before
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
-from outtake.video.read.timestamps import TimestampTracker
+from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
 
 # One packet is one shown frame in these, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
@@ -34,6 +34,11 @@ _FRAME_PER_PACKET = {
     "h264", "hevc", "av1", "mjpeg", "prores", "ffv1", "dnxhd", "png", "huffyuv", "ffvhuff",
     "utvideo", "rawvideo", "v210", "qtrle", "mpeg1video", "mpeg2video",
 }  # fmt: skip
+
+# A start after this is reached by seeking, to a key frame some time before it: what is not whole
+# right after a key frame (open groups of pictures, refresh in stripes) is whole by then.
+_SEEK_MIN_START_S = 20
+_SEEK_MARGIN_S = 5
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +97,7 @@ class VideoReader:
             self._containers.pop().close()
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        if (self._selection.start_s or 0) > SEEK_MIN_START_S:
+        if (self._selection.start_s or 0) > _SEEK_MIN_START_S:
             part = self._read_frames(seek=True)
             try:
                 first = next(part, None)
@@ -110,7 +115,7 @@ class VideoReader:
         min_time_s: Fraction | None = None
         if seek:
             min_time_s = self._first_s + (self._selection.start_s or 0)
-            skipped_packets = seek_to_key_frame_before(container, stream, min_time_s)
+            skipped_packets = _seek_to_key_frame_before(container, stream, min_time_s)
             if skipped_packets is None:
                 return
             expected = max(expected - skipped_packets, 0)
@@ -172,7 +177,8 @@ class VideoReader:
     def digest(self) -> str:
         """Return what identifies the input: SHA-256 of the file, or of a stream's address."""
         if self.info.address:
-            return sha256_of_text(f"{self.info.address} {self._whole_info.duration_s}")
+            text = f"{self.info.address} {self._whole_info.duration_s}"
+            return hashlib.sha256(text.encode()).hexdigest()
         return sha256_of_input(self.path)
 
     def _decode_frames(
@@ -237,3 +243,37 @@ def _file_state(path: Path) -> tuple[int, int] | None:
         return None
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
+
+
+def _seek_to_key_frame_before(
+    container: InputContainer, stream: VideoStream, time_s: Fraction
+) -> int | None:
+    """Go to a key frame well before a time, in a container that has an index.
+
+    Returns:
+        How many packets of an MP4 file lie before it; None where it cannot be reached.
+    """
+    if not {"mov", "matroska"} & {*container.format.name.split(",")} or not stream.time_base:
+        return None
+    target = int((time_s - _SEEK_MARGIN_S) / stream.time_base)
+    with suppress(av.FFmpegError):
+        container.seek(target, stream=stream)
+        packet = next(container.demux(stream), None)
+        if packet and packet.is_keyframe and packet.pts is not None and packet.pts <= target:
+            container.seek(target, stream=stream)
+            places = (i for i, entry in enumerate(stream.index_entries) if entry.pos == packet.pos)
+            return next(places, 0) if "mov" in container.format.name else 0
+    return None
+
+
+def to_timed_frame(
+    frame: av.VideoFrame, pts: int, info: VideoInfo, *, high_bit_depth: bool
+) -> TimedFrame:
+    """Return a frame as RGB, turned as it is to be shown, and with 16 bits too if asked for."""
+    turn, colour = info.orientation, info.colour
+    return TimedFrame(
+        turn.apply(to_rgb(frame, colour)),
+        pts,
+        info.time_base,
+        turn.apply(to_rgb16(frame, colour)) if high_bit_depth else None,
+    )

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 from outtake.core.errors import ConfigError, VideoError
 
+# A playlist, or a list of files to join, makes FFmpeg open what it names: other files, or the
+# network. So a file may only be of a format that holds its pictures itself; sound alone is among
+# them for the sake of a clear message.
+FILE_FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,gif,apng,asf,ogg,mxf,nut,ivf,h264,hevc,obu,m4v,mpegvideo,"
+    "mjpeg,dv,rm,yuv4mpegpipe,mp3,wav,flac,aac"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SafetyLimits:

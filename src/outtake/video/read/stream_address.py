@@ -11,8 +11,7 @@ import av
 from av.container import InputContainer
 
 from outtake.core.errors import VideoError
-from outtake.video.read.safe_open import FILE_FORMATS
-from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.safety_limits import FILE_FORMATS, SafetyLimits
 
 _STREAM_CONTAINERS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
 

@@ -14,10 +14,10 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.read.convert import to_timed_frame
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.open_media import find_video_stream
 from outtake.video.read.probe import VideoInfo, check_header, describe_video
+from outtake.video.read.reader import to_timed_frame
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, redact_address, timeout_error
 from outtake.video.read.timestamps import TimestampTracker

@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
-from outtake.video.read.probe import VideoInfo
-from outtake.video.read.safe_open import PresentationTimes
+
+if TYPE_CHECKING:
+    from outtake.video.read.probe import VideoInfo
 
 # A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
 _MAX_LAST_DURATION = 2.5
 _GAP_FACTOR = 1.9
 # No codec shows a frame later than this many after the one that was decoded next.
 _MAX_REORDER = 32
+
+# Containers in which a frame has one time, that of its decoding, and codecs for which FFmpeg can
+# not tell from it when a frame is shown. PyAV has it make that up, from the packet that follows.
+_DTS_ONLY_CONTAINERS = {"avi", "asf"}
+_REORDERING_CODECS = {"h264", "hevc", "vvc"}
+
+
+class PresentationTimes:
+    """When each frame is shown.
+
+    That is the frame's own time, but in AVI and ASF with a codec that moves frames about: there
+    the packets have the times of decoding, and the frame that is shown as the n-th has the time
+    of the n-th packet.
+
+    Args:
+        container: what is read,
+        stream: and the track of it.
+
+    Attributes:
+        by_decoding_order: whether frames have no time of their own.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        name = stream.codec_context.codec.canonical_name if stream.codec_context else ""
+        self.by_decoding_order = (
+            container.format.name in _DTS_ONLY_CONTAINERS and name in _REORDERING_CODECS
+        )
+        self._waiting: deque[tuple[int | None, int | None]] = deque()
+        self._begun = False
+
+    def add_packet(self, packet: av.Packet[VideoStream]) -> int | None:
+        """Note a packet that is going to be decoded; return its time, in units of its own."""
+        time: int | None = packet.dts if self.by_decoding_order else packet.pts
+        if self.by_decoding_order and packet.size:
+            self._waiting.append((packet.pts, time))
+        return time
+
+    def time_of_frame(self, frame: av.VideoFrame) -> int | None:
+        """Return when the frame that came out next is shown; None where nobody knows."""
+        pts: int | None = frame.pts
+        if not self.by_decoding_order:
+            return pts
+        if not self._begun:
+            self._begun = True
+            # What lies before it could not be decoded: a cut inside a group of pictures.
+            while pts is not None and self._waiting and (self._waiting[0][0] or 0) < pts:
+                self._waiting.popleft()
+        return self._waiting.popleft()[1] if self._waiting else None
 
 
 class TimestampTracker:
