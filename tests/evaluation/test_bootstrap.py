@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from outtake.evaluation.bootstrap import Bootstrap
-from outtake.evaluation.confusion_matrix import tp_true_pred_counts
-from outtake.evaluation.metrics import score_counts, scores
+from outtake.evaluation.metrics import score_counts, scores, tp_true_pred_counts
 from tests.evaluation.test_confusion_matrix import count_each, label_maps
 
 

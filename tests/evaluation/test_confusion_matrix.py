@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.evaluation.confusion_matrix import (
-    ConfusionMatrix,
-    per_image_confusion,
-    tp_true_pred_counts,
-)
+from outtake.evaluation.confusion_matrix import ConfusionMatrix, per_image_confusion
+from outtake.evaluation.metrics import tp_true_pred_counts
 
 
 def label_maps(rng: np.random.Generator, images: int, classes: int) -> tuple[np.ndarray, ...]:

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from outtake.evaluation.bootstrap import Bootstrap
-from outtake.evaluation.confusion_matrix import ConfusionMatrix, tp_true_pred_counts
+from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.evaluator import Evaluator
 from outtake.evaluation.metrics import (
     METRICS,
@@ -21,6 +21,7 @@ from outtake.evaluation.metrics import (
     score_counts,
     scores,
     to_log_dict,
+    tp_true_pred_counts,
 )
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores

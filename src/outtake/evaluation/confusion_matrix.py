@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-Counts = NDArray[np.int64]
+from outtake.evaluation.metrics import Counts
 
 
 class ConfusionMatrix(MulticlassConfusionMatrix):
@@ -56,18 +55,3 @@ def per_image_confusion(
     rest = images * classes * classes
     cells = torch.where(truth.flatten() == ignore_index, rest, cells)
     return torch.bincount(cells, minlength=rest + 1)[:rest].view(images, classes, classes)
-
-
-def tp_true_pred_counts(confusion: Counts) -> Counts:
-    """Return true positives, true pixels and predicted pixels of confusion matrices.
-
-    Every score follows from these three, so that resampling need not keep whole matrices.
-
-    Args:
-        confusion: int64 (..., classes, classes).
-
-    Returns:
-        int64 (..., 3, classes).
-    """
-    diagonal = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return np.stack([diagonal, confusion.sum(-1), confusion.sum(-2)], axis=-2)

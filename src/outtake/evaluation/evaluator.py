@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame, LabelMap
 from outtake.evaluation.boundary import count_boundary
 from outtake.evaluation.calibration_error import confidence_histogram, predicted_confidence
-from outtake.evaluation.confusion_matrix import (
-    Counts,
-    per_image_confusion,
-    tp_true_pred_counts,
-)
-from outtake.evaluation.metrics import score_counts
+from outtake.evaluation.confusion_matrix import per_image_confusion
+from outtake.evaluation.metrics import Counts, score_counts, tp_true_pred_counts
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.evaluation.confusion_matrix import Counts, tp_true_pred_counts
-
+Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
@@ -57,6 +56,21 @@ class Metric:
     compute: Callable[[PixelCounts], Floats]
     per_class: bool = False
     headline: bool = True
+
+
+def tp_true_pred_counts(confusion: Counts) -> Counts:
+    """Return true positives, true pixels and predicted pixels of confusion matrices.
+
+    Every score follows from these three, so that resampling need not keep whole matrices.
+
+    Args:
+        confusion: int64 (..., classes, classes).
+
+    Returns:
+        int64 (..., 3, classes).
+    """
+    diagonal = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.stack([diagonal, confusion.sum(-1), confusion.sum(-2)], axis=-2)
 
 
 def ratio(above: Floats | Counts, below: Floats | Counts) -> Floats:

@@ -17,8 +17,8 @@ from torchmetrics import Metric
 from outtake.core.errors import ConfigError, NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
-from outtake.evaluation.confusion_matrix import ConfusionMatrix, Counts
-from outtake.evaluation.metrics import scores, to_log_dict
+from outtake.evaluation.confusion_matrix import ConfusionMatrix
+from outtake.evaluation.metrics import Counts, scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.training import collectives
 

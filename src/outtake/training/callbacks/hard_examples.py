@@ -10,8 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from outtake.core.types import Batch
 from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import draw_contact_sheet
-from outtake.evaluation.confusion_matrix import per_image_confusion, tp_true_pred_counts
-from outtake.evaluation.metrics import score_counts
+from outtake.evaluation.confusion_matrix import per_image_confusion
+from outtake.evaluation.metrics import score_counts, tp_true_pred_counts
 from outtake.training.collectives import all_gather
 from outtake.training.media import Picture, log_media
 from outtake.training.sample_view import SampleView, sample_view
