@@ -59,8 +59,8 @@ def best_ms(call: Callable[[], object], runs: int = RUNS) -> tuple[float, float]
 def label_all(backend: Backend, source: CamVid, short_side: int | None) -> list[LabelMap]:
     """Return labels of every validation frame, at its own size."""
     found = []
-    for pair in source.samples("val"):
-        image = source.read_image(pair)
+    for sample in source.samples("val"):
+        image = source.read_image(sample)
         labels, _ = backend(resize_short_side(image, short_side)[None], image.shape[:2])
         found.append(labels[0])
     return found
@@ -70,8 +70,8 @@ def miou(labels: Iterable[LabelMap], source: CamVid) -> float:
     """Return the mIoU on the validation split."""
     space = source.labels
     matrix = ConfusionMatrix(len(space.names), space.ignore_index)
-    for pair, found in zip(source.samples("val"), labels, strict=True):
-        truth = torch.from_numpy(source.read_mask(pair).astype(np.int64))
+    for sample, found in zip(source.samples("val"), labels, strict=True):
+        truth = torch.from_numpy(source.read_mask(sample).astype(np.int64))
         matrix.update(torch.from_numpy(found.astype(np.int64)), truth)
     return float(scores(matrix.counts(), space.names)["miou"])
 

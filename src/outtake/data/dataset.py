@@ -82,8 +82,8 @@ class SegmentationDataset(Dataset[SampleTensors]):
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
         """Read a sample and resize it, without augmentation."""
-        pair = self._samples[index]
-        image, mask = self._source.read_image(pair), self._source.read_mask(pair)
+        sample = self._samples[index]
+        image, mask = self._source.read_image(sample), self._source.read_mask(sample)
         image = resize_short_side(image, self._short_side)
         if self._augmentation is not None:
             mask = resize_short_side(mask, self._short_side, "nearest")

@@ -248,9 +248,11 @@ def _group_by_split(path: Path, rows: list[dict[str, str]]) -> dict[str, list[Sa
             f"{len(missing)} files of the table {path} do not exist: {summarize_names(missing)}; "
             "paths are relative to the table's folder"
         )
-    for split, pairs in splits.items():
-        pairs.sort(key=lambda pair: pair.id)
-        repeated = [name for name, count in Counter(pair.id for pair in pairs).items() if count > 1]
+    for split, samples in splits.items():
+        samples.sort(key=lambda sample: sample.id)
+        repeated = [
+            name for name, count in Counter(sample.id for sample in samples).items() if count > 1
+        ]
         if repeated:
             raise PairingError(
                 f"images of the split {split} in the table {path} come more than once: "

@@ -78,7 +78,7 @@ class Folder:
         self._convert_to = channels
         first_samples = self._stored_samples("train")
         self.channels: int = read_image(first_samples[0].image, channels).shape[2]
-        self._decoder = self._find_decoder(classes, [pair.mask for pair in first_samples])
+        self._decoder = self._find_decoder(classes, [sample.mask for sample in first_samples])
         self.labels = self._decoder.labels
 
     def samples(self, split: str) -> list[Sample]:
@@ -186,8 +186,8 @@ def _split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample]
     """Divide samples into train and val; those with the smallest hashes of their ids are val."""
     if len(samples) < 2:
         raise DataRootError("data.source.val_fraction needs at least two training images")
-    ranked = sorted(samples, key=lambda pair: hashlib.sha256(pair.id.encode()).digest())
+    ranked = sorted(samples, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())
     count = min(max(round(len(samples) * fraction), 1), len(samples) - 1)
-    chosen = {pair.id for pair in ranked[:count]}
-    train = [pair for pair in samples if pair.id not in chosen]
-    return train, [pair for pair in samples if pair.id in chosen]
+    chosen = {sample.id for sample in ranked[:count]}
+    train = [sample for sample in samples if sample.id not in chosen]
+    return train, [sample for sample in samples if sample.id in chosen]

@@ -129,7 +129,9 @@ class Scenes:
             frame = self.clip(split, index, t + 1).frame(t)
             return frame.image, frame.labels
 
-        return self._sample_cache.get(locator, render, lambda pair: pair[0].nbytes + pair[1].nbytes)
+        return self._sample_cache.get(
+            locator, render, lambda arrays: arrays[0].nbytes + arrays[1].nbytes
+        )
 
     def _get_scene(self, split: str, index: int) -> Scene:
         def paint() -> Scene:

@@ -69,29 +69,29 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
         DataRootError: An image has other channels than the source.
         UnreadableImageError: A file cannot be decoded.
     """
-    pairs = source.samples(split)
-    if not pairs:
+    samples = source.samples(split)
+    if not samples:
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
-    samples = map_threads(
-        lambda pair: _verify_sample(source, pair),
-        pairs,
+    verified = map_threads(
+        lambda sample: _verify_sample(source, sample),
+        samples,
         threads=threads or default_threads(),
         title=f"Verifying {source.name} {split}",
     )
-    counts = np.stack([sample.pixels for sample in samples]).sum(axis=0, dtype=np.int64)
+    counts = np.stack([facts.pixels for facts in verified]).sum(axis=0, dtype=np.int64)
     classes = len(source.labels.names)
     if not counts[:classes].any():
         raise LabelValueError(
             f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
             "only the ignored value"
         )
-    files = {pair.id: sample.files for pair, sample in zip(pairs, samples, strict=True)}
+    files = {sample.id: facts.files for sample, facts in zip(samples, verified, strict=True)}
     return SplitReport(
         split=split,
         labels=source.labels,
         channels=source.channels,
-        samples=tuple(pairs),
-        sizes={pair.id: sample.size for pair, sample in zip(pairs, samples, strict=True)},
+        samples=tuple(samples),
+        sizes={sample.id: facts.size for sample, facts in zip(samples, verified, strict=True)},
         class_pixels=counts[:classes],
         ignored_pixels=int(counts[source.labels.ignore_index]),
         files=files,

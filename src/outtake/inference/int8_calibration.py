@@ -28,9 +28,9 @@ def iter_training_images(
     Raises:
         OuttakeError: The data is missing or cannot be read.
     """
-    pairs = source.samples("train")
-    for index in np.unique(np.linspace(0, len(pairs) - 1, count).round().astype(int)):
-        yield source.read_image(pairs[index])
+    samples = source.samples("train")
+    for index in np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)):
+        yield source.read_image(samples[index])
 
 
 class Int8Calibration:

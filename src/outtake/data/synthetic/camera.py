@@ -16,13 +16,13 @@ _ONE = 1 << 16  # fixed point: 2^-16 of a pixel
 
 @dataclass(frozen=True)
 class CameraView:
-    """Where one frame looks. Positions are fixed point, 2^-16 of a backdrop pixel.
+    """The view of one frame. Positions are fixed point, 2^-16 of a backdrop pixel.
 
     Attributes:
-        along: How far one frame pixel goes in x (and y), times 2^15.
-        across: How far one frame pixel down goes in -x (and right in y), times 2^15.
-        centre_x: Backdrop position of the frame's centre, not reduced by the period.
-        centre_y: Likewise.
+        along: The step in x of one frame pixel to the right, and in y of one down, times 2^15.
+        across: The step in y of one frame pixel to the right, and in -x of one down, times 2^15.
+        centre_x: The column of the frame's centre in the backdrop, not reduced by the period.
+        centre_y: The row of the frame's centre in the backdrop.
     """
 
     along: int
@@ -70,11 +70,11 @@ class Camera:
 
     def view_at(self, t: int) -> CameraView:
         """Return the view of frame ``t``."""
-        stage = self._layout
-        hand = 0.0035 * stage.unit_px
+        layout = self._layout
+        hand = 0.0035 * layout.unit_px
         x = self._start + self._pan * t
         x += hand * (self._wave(0, 37.0, t) + 0.35 * self._wave(1, 11.0, t))
-        y = stage.backdrop_height / 2
+        y = layout.backdrop_height / 2
         y += hand * (self._wave(2, 43.0, t) + 0.3 * self._wave(3, 13.0, t))
         middle, swing = (ZOOM_MAX + ZOOM_MIN) / 2, (ZOOM_MAX - ZOOM_MIN) / 2
         scale = 1.0 / (middle + swing * self._wave(4, 150.0, t))
@@ -88,12 +88,12 @@ class Camera:
 
 
 class Backdrop:
-    """A backdrop made ready to be seen through any view.
+    """A backdrop that is packed to be rendered through any view.
 
     Args:
         image: The backdrop, uint8 (h, period, 3).
-        labels: Its classes, uint8 (h, period).
-        layout: The sizes.
+        labels: The classes of its pixels, uint8 (h, period).
+        layout: The sizes of the scene.
     """
 
     def __init__(self, image: Frame, labels: LabelMap, layout: SceneLayout) -> None:
@@ -109,11 +109,11 @@ class Backdrop:
 
     @property
     def bytes_held(self) -> int:
-        """How much memory it takes."""
+        """The memory that it takes."""
         return self._packed.nbytes + self._labels.nbytes
 
     def render(self, view: CameraView) -> tuple[Frame, LabelMap]:
-        """Return the frame (bilinear) and its classes (nearest) through a view."""
+        """Return the frame (bilinear) and its classes (nearest) as a view shows them."""
         x, y = view.pixel_positions(self._layout)
         x -= _ONE // 2
         y -= _ONE // 2

@@ -1,4 +1,4 @@
-"""A clip: frames with their classes, their shadows and what is behind."""
+"""A clip: frames with their classes, their shadows and the background behind objects."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from outtake.data.synthetic.traffic import ObjectState, Traffic
 
 Box = tuple[slice, slice]
 
-# Lighter than this a shadow is not drawn at all: what is not marked as shadow is untouched.
+# A lighter shadow is not drawn at all: pixels that are not marked as shadow are untouched.
 _MIN_SHADOW = 24
 
 
 @dataclass(frozen=True)
 class SceneFrame:
-    """One frame and the truth about it.
+    """One frame and its ground truth.
 
     Attributes:
         image: The picture, uint8 (H, W, 3) RGB.
@@ -50,7 +50,7 @@ class SceneFrame:
 
 
 class Scene:
-    """A clip's backdrop, light, camera and traffic: all that does not depend on the frame."""
+    """The backdrop, light, camera and traffic of a clip: all that does not depend on the frame."""
 
     def __init__(self, layout: SceneLayout, key: int) -> None:
         self.layout = layout
@@ -61,10 +61,10 @@ class Scene:
 
 
 class SceneClip:
-    """Frames of one world, each computed on its own: any order gives the same bytes.
+    """The frames of one scene, each computed on its own: any order gives the same bytes.
 
     Attributes:
-        fps: Frames per second.
+        fps: The frames per second.
         labels: The classes.
     """
 
@@ -85,13 +85,13 @@ class SceneClip:
         """Render a frame.
 
         Args:
-            t: Which, from 0.
-            without: Names of object classes to leave out together with their shadows; what is
-                behind them shows, be it background or another object.
+            t: The number of the frame, from 0.
+            without: The object classes that are left out together with their shadows, so that the
+                background or another object behind them shows.
 
         Raises:
-            IndexError: No such frame.
-            UnknownClassError: A name that is no class of objects.
+            IndexError: There is no such frame.
+            UnknownClassError: A name is not a class of objects.
         """
         if not 0 <= t < self._frames:
             raise IndexError(f"frame {t} of a clip of {self._frames}")
@@ -137,26 +137,26 @@ def _draw_object(
     tint = np.array(scene.light.tint, np.float32) * 255.0
     under = image[at].astype(np.float32) * (1.0 - alpha)
     colour = np.minimum(under + sprite.colour * tint + 0.5, 255.0)
-    # Where nothing is, the sum is an integer plus a half: the cast gives back the same byte.
+    # Where the object is not, the sum is an integer plus a half: the cast returns the same byte.
     image[at] = colour.astype(np.uint8)
     labels[at][sprite.alpha >= 0.5] = obj.label
 
 
 def _render_shadows(objects: list[ObjectState], view: CameraView, scene: Scene) -> Frame:
-    stage, light = scene.layout, scene.light
-    shadow = np.zeros((stage.height, stage.width), np.uint8)
+    layout, light = scene.layout, scene.light
+    shadow = np.zeros((layout.height, layout.width), np.uint8)
     for one in objects:
         left, right, top = one.actor.extent
         at = _frame_window(
             one,
             view,
-            stage,
+            layout,
             (left - 0.1, right + light.shear * top),
             (-light.squash * top - 0.1, 0.12),
         )
         if at is None:
             continue
-        x, y = _object_coordinates(one, view, stage, at)
+        x, y = _object_coordinates(one, view, layout, at)
         height = (-y) * (1 / light.squash)
         softness = np.maximum(height, 0.0) * 0.07 + 0.03
         cast_here = Silhouette(x - light.shear * height, height, one.scale_px, softness)
@@ -170,7 +170,7 @@ def _render_shadows(objects: list[ObjectState], view: CameraView, scene: Scene) 
 
 
 def _contact_shadow(obj: ObjectState, x: Plane, y: Plane) -> Plane:
-    """The dark line right under an object that stands on the ground."""
+    """Return the dark line right under an object that stands on the ground."""
     if obj.label != CAR:
         return np.zeros(x.shape, np.float32)
     line = capsule(x, y, (-0.40, -0.005), (0.44, -0.005), 0.02)
@@ -185,7 +185,7 @@ def _frame_window(
     across: tuple[float, float],
     up: tuple[float, float],
 ) -> Box | None:
-    """Return the frame window that holds a box of the object's own units, None if it is out."""
+    """Return the frame window of a box in the object's units; None if it is out of the frame."""
     corners = [
         view.to_frame(obj.x + u * obj.scale_px, obj.y - v * obj.scale_px, layout)
         for u in across
@@ -202,7 +202,7 @@ def _frame_window(
 def _object_coordinates(
     obj: ObjectState, view: CameraView, layout: SceneLayout, at: Box
 ) -> tuple[Plane, Plane]:
-    """Return the object's own coordinates of the pixels in a window, float32."""
+    """Return the pixels of a window in the object's coordinates, float32."""
     rows, columns = at
     u = 2 * np.arange(columns.start, columns.stop, dtype=np.int64) + (1 - layout.width)
     v = 2 * np.arange(rows.start, rows.stop, dtype=np.int64)[:, None] + (1 - layout.height)

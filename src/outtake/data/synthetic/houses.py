@@ -61,7 +61,7 @@ class House:
         self._trim, self._roof = rng.choice(_TRIMS), rng.choice(_ROOFS)
 
     def paint(self) -> None:
-        """Paint it."""
+        """Paint the house."""
         at = self._painting.window(self._left, self._eaves, self._right, self._ground)
         self._painting.fill(
             at, self._wall(self._painting, at, self._colour, self._texture_key()), BUILDING

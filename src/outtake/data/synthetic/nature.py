@@ -53,8 +53,8 @@ def paint_plants(painting: Painting, rng: Rng) -> None:
 
 
 def _paint_lawn(painting: Painting, colour: Rgb) -> None:
-    stage = painting.layout
-    at = painting.window(0, stage.row(GRASS_TOP), stage.period_px, stage.row(PAVEMENT_TOP))
+    layout = painting.layout
+    at = painting.window(0, layout.row(GRASS_TOP), layout.period_px, layout.row(PAVEMENT_TOP))
     blades = painting.grain[at] - 0.5
     tone = 0.74 + 0.5 * painting.leafy[at] + 0.6 * blades
     painting.fill(at, shade(tone, colour), PLANT)

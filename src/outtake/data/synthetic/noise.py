@@ -1,4 +1,4 @@
-"""Value noise that repeats along x, so that a backdrop can be walked past for ever."""
+"""Value noise that repeats along x, so that a camera can pan along it without end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def value_noise(key: int, height: int, width: int, cell_px: float) -> Plane:
     """Return smooth noise in [0, 1), float32 (height, width), periodic along x.
 
     Args:
-        key: Which noise.
-        height: Rows.
-        width: Columns; the period.
+        key: The key of the noise.
+        height: The number of rows.
+        width: The number of columns, which is the period.
         cell_px: The size of one blob, in pixels.
     """
     rows = max(1, int(height / cell_px + 0.5))

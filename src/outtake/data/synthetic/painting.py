@@ -1,4 +1,4 @@
-"""A picture with its class for every pixel, painted back to front."""
+"""A picture with a class for every pixel, painted from back to front."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def blend(low: Rgb, high: Rgb, t: Plane) -> Colours:
 
 
 class Painting:
-    """The backdrop while it is made.
+    """The backdrop while it is painted.
 
     Attributes:
-        layout: The sizes.
+        layout: The sizes of the scene.
         rgb: float32 (h, period, 3), 0 to 1.
         labels: uint8 (h, period).
         soft: Noise of broad blobs, 0 to 1, shared by all textures.
         leafy: Noise of small blobs.
-        grain: Independent per pixel.
+        grain: Noise that is almost independent from pixel to pixel.
     """
 
     def __init__(self, layout: SceneLayout, key: int) -> None:
@@ -50,7 +50,7 @@ class Painting:
         self.grain = fractal_noise(key + 30, *size, max(1.0, 0.008 * unit), 2)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Slices:
-        """Return the slices of a rectangle given in pixels, cut to the painting."""
+        """Return the slices of a rectangle in pixels, cut to the painting."""
         height, width = self.labels.shape
         rows = slice(_clamp_index(top, height), _clamp_index(bottom, height))
         return rows, slice(_clamp_index(left, width), _clamp_index(right, width))
@@ -62,7 +62,7 @@ class Painting:
         return x, y
 
     def fill(self, at: Slices, colour: Colours | Rgb, label: int | None = None) -> None:
-        """Paint a window over."""
+        """Fill a window."""
         self.rgb[at] = colour
         if label is not None:
             self.labels[at] = label
@@ -70,14 +70,14 @@ class Painting:
     def composite(
         self, at: Slices, coverage: Plane, colour: Colours | Rgb, label: int | None = None
     ) -> None:
-        """Paint a window as far as ``coverage`` (0 to 1) says; half covered takes the label."""
+        """Blend a colour into a window by ``coverage``, 0 to 1; the label begins at one half."""
         below = self.rgb[at]
         below += coverage[..., None] * (np.asarray(colour, np.float32) - below)
         if label is not None:
             self.labels[at][coverage >= 0.5] = label
 
     def darken(self, at: Slices, factor: float) -> None:
-        """Multiply a window."""
+        """Multiply the colours of a window."""
         self.rgb[at] *= factor
 
     def to_image(self, tint: Rgb) -> Frame:
@@ -86,7 +86,7 @@ class Painting:
 
 
 def pixel_coverage(distance_px: Plane) -> Plane:
-    """Return how much of a pixel a shape covers, from the distance to it in pixels."""
+    """Return the share of a pixel that a shape covers, from the distance to it in pixels."""
     out: Plane = np.minimum(np.maximum(0.5 - distance_px, 0.0), 1.0)
     return out
 

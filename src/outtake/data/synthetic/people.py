@@ -1,4 +1,4 @@
-"""People who walk."""
+"""Walking people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TROUSERS = (rgb(46, 56, 92), rgb(84, 66, 58), rgb(56, 58, 66), rgb(120, 108, 92
 
 
 class Person:
-    """Somebody walking, one unit tall, sturdily built; ``facing`` is 1 or -1."""
+    """A walking person, one unit tall; ``facing`` is 1 or -1."""
 
     extent: Extent = (-0.26, 0.26, 1.06)
 

@@ -1,4 +1,4 @@
-"""Random numbers from an integer hash, and a sine that every machine rounds alike."""
+"""Random numbers from an integer hash, and a sine that is the same on every machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def hash_key(*parts: int | str) -> int:
 
 
 class Rng:
-    """A stream of draws that depends on its key alone."""
+    """A generator whose draws depend on its key alone."""
 
     def __init__(self, *parts: int | str) -> None:
         self.key = hash_key(*parts)
@@ -81,7 +81,7 @@ def noise_grid(key: int, rows: int, columns: int) -> Plane:
 
 
 def sine(turns: float) -> float:
-    """Return the sine of an angle in turns, to 1e-7, by additions and products alone."""
+    """Return the sine of an angle in turns, to 1e-7, from additions and products alone."""
     turns -= floor(turns)
     if turns > 0.75:
         turns -= 1.0

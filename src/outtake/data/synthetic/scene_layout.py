@@ -36,11 +36,11 @@ FRAMES_PER_SECOND = 24
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """Sizes in pixels that follow from the frame's.
+    """The sizes in pixels that follow from that of the frame.
 
     Attributes:
-        height: Of a frame.
-        width: Of a frame.
+        height: The height of a frame.
+        width: The width of a frame.
     """
 
     height: int
@@ -73,15 +73,15 @@ class SceneLayout:
 
 @dataclass(frozen=True)
 class Light:
-    """The time of day: it comes from the upper left behind the scene, shadows fall to the front.
+    """The light: it comes from the upper left behind the scene, and shadows fall to the front.
 
     Attributes:
-        zenith: Colour at the top of the sky, 0 to 1.
-        horizon: Colour at its bottom.
-        tint: What every surface is multiplied with.
-        shadow: How much of the light a shadow takes away, 0 to 1.
-        shear: How far a shadow runs to the right, per unit of height.
-        squash: How far it runs down the frame, per unit of height.
+        zenith: The colour at the top of the sky, 0 to 1.
+        horizon: The colour at the bottom of the sky, 0 to 1.
+        tint: The colour that every surface is multiplied with.
+        shadow: The share of the light that a shadow takes away, 0 to 1.
+        shear: The length of a shadow to the right, per unit of height.
+        squash: The length of a shadow down the frame, per unit of height.
     """
 
     zenith: Rgb
@@ -93,7 +93,7 @@ class Light:
 
     @classmethod
     def random(cls, rng: Rng) -> Light:
-        """Draw a time of day."""
+        """Draw one of the light presets, with its shadows."""
         zenith, horizon, tint = rng.choice(_LIGHT_PRESETS)
         return cls(
             rgb(*zenith),
@@ -106,7 +106,7 @@ class Light:
 
 
 def rgb(red: int, green: int, blue: int) -> Rgb:
-    """Scale a colour of 0 to 255 to 0 to 1."""
+    """Scale a colour from 0..255 to 0..1."""
     return red / 255, green / 255, blue / 255
 
 

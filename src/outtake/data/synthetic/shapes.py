@@ -20,7 +20,7 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 def disc(x: Plane, y: Plane, centre: Point, radius: float) -> Plane:
-    """Distance to a disc."""
+    """Return the distance to a disc."""
     dx, dy = x - centre[0], y - centre[1]
     dx = dx * dx
     dx = dx + dy * dy
@@ -29,7 +29,7 @@ def disc(x: Plane, y: Plane, centre: Point, radius: float) -> Plane:
 
 
 def ellipse(x: Plane, y: Plane, centre: Point, radii: Point) -> Plane:
-    """Distance to an ellipse; exact on the outline, approximate away from it."""
+    """Return the distance to an ellipse; exact on the outline, approximate away from it."""
     small = min(radii)
     dx, dy = (x - centre[0]) * (1 / radii[0]), (y - centre[1]) * (1 / radii[1])
     out: Plane = (np.sqrt(dx * dx + dy * dy) - 1.0) * small
@@ -37,7 +37,7 @@ def ellipse(x: Plane, y: Plane, centre: Point, radii: Point) -> Plane:
 
 
 def box(x: Plane, y: Plane, centre: Point, half: Point, radius: float = 0.0) -> Plane:
-    """Distance to an upright rectangle with rounded corners; ``half`` counts to the outline."""
+    """Return the distance to an upright box with round corners; ``half`` reaches the outline."""
     dx = np.abs(x - centre[0]) - (half[0] - radius)
     dy = np.abs(y - centre[1]) - (half[1] - radius)
     inside = np.minimum(np.maximum(dx, dy), _ZERO)
@@ -47,7 +47,7 @@ def box(x: Plane, y: Plane, centre: Point, half: Point, radius: float = 0.0) -> 
 
 
 def capsule(x: Plane, y: Plane, start: Point, end: Point, radius: float) -> Plane:
-    """Distance to a thick line with round ends."""
+    """Return the distance to a thick line with round ends."""
     along_x, along_y = end[0] - start[0], end[1] - start[1]
     square = along_x * along_x + along_y * along_y or 1.0
     dx, dy = x - start[0], y - start[1]
@@ -58,7 +58,7 @@ def capsule(x: Plane, y: Plane, start: Point, end: Point, radius: float) -> Plan
 
 
 def convex(x: Plane, y: Plane, corners: Sequence[Point], radius: float = 0.0) -> Plane:
-    """Distance to a convex polygon, corners in either order, with rounded corners."""
+    """Return the distance to a convex polygon, corners in either order, with rounded corners."""
     ahead = [*corners[1:], corners[0]]
     area = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(corners, ahead, strict=True))
     sign = 1.0 if area > 0 else -1.0

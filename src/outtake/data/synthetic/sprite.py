@@ -1,4 +1,4 @@
-"""What one object leaves on a frame: colours with coverage, or the silhouette of its shadow."""
+"""The picture of one object: colours with coverage, or the silhouette that casts its shadow."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from outtake.data.synthetic.scene_layout import Rgb
 
 
 class Sprite:
-    """Parts painted one over another, colours multiplied with their coverage.
+    """Parts that are painted over each other, with premultiplied colours.
 
     Args:
-        x: Position across the object, in its own units, float32 (h, w).
-        y: Height above its ground, likewise, positive upwards.
-        scale_px: Pixels per unit.
+        x: The position across the object, in its own units, float32 (h, w).
+        y: The height above its ground, in its own units, float32 (h, w), positive upwards.
+        scale_px: The number of pixels per unit.
 
     Attributes:
-        detailed: Whether details show; an actor may skip the work where they do not.
+        detailed: True if details show; an actor may skip them otherwise.
     """
 
     detailed = True
@@ -39,7 +39,7 @@ class Sprite:
         alpha += here * (1.0 - alpha)
 
     def add_detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
-        """Paint on what is there already; never beyond the outline."""
+        """Paint on the parts so far, never beyond their outline."""
         at, here = self._find_coverage(distance)
         self._composite(at, here * strength, self.alpha[at][..., None] * _crop_colour(colour, at))
 
@@ -57,7 +57,7 @@ class Sprite:
         return at, pixel_coverage(distance[at] * self.scale_px)
 
     def multiply_brightness(self, brightness: Plane) -> None:
-        """Multiply everything so far."""
+        """Multiply the colours so far."""
         self.colour *= brightness[..., None]
 
 
@@ -77,24 +77,27 @@ class Silhouette(Sprite):
         np.maximum(self.alpha, here, out=self.alpha)
 
     def add_detail(self, distance: Plane, colour: Colours | Rgb, strength: float = 1.0) -> None:
-        """Details cast no shadow of their own."""
+        """Do nothing: details cast no shadow of their own."""
 
     def multiply_brightness(self, brightness: Plane) -> None:
-        """A shadow has no shading."""
+        """Do nothing: a shadow has no shading."""
 
 
 def _crop_colour(colour: Colours | Rgb, at: Slices) -> Colours:
     return np.array(colour, np.float32) if isinstance(colour, tuple) else colour[at]
 
 
-Extent = tuple[float, float, float]  # left, right, top, in the actor's units; the ground is 0
+Extent = tuple[float, float, float]  # left, right and top in the actor's units; the ground is 0
 
 
 class Actor(Protocol):
-    """One object of a scene."""
+    """An object of a scene.
+
+    It paints itself in its own units: x to the right, y up from the ground on which it stands.
+    """
 
     extent: Extent
 
     def paint(self, sprite: Sprite, travelled: float) -> None:
-        """Paint it, ``travelled`` of its own units further along than at first."""
+        """Paint the object after it moved by ``travelled`` of its own units."""
         ...

@@ -39,44 +39,44 @@ _PAINT = rgb(238, 234, 222)
 
 def paint_ground(painting: Painting, rng: Rng) -> None:
     """Paint pavement, curb and road down to the bottom."""
-    stage = painting.layout
-    bottom, period = stage.backdrop_height, stage.period_px
-    at = painting.window(0, stage.row(PAVEMENT_TOP), period, stage.row(CURB_TOP))
+    layout = painting.layout
+    bottom, period = layout.backdrop_height, layout.period_px
+    at = painting.window(0, layout.row(PAVEMENT_TOP), period, layout.row(CURB_TOP))
     painting.fill(at, walls.slab_texture(painting, at, rng.choice(_SLABS), rng.key), PAVEMENT)
-    edge = painting.window(0, stage.row(PAVEMENT_TOP), period, stage.row(PAVEMENT_TOP) + 2)
+    edge = painting.window(0, layout.row(PAVEMENT_TOP), period, layout.row(PAVEMENT_TOP) + 2)
     painting.darken(edge, 0.7)
-    at = painting.window(0, stage.row(CURB_TOP), period, stage.row(ROAD_TOP))
+    at = painting.window(0, layout.row(CURB_TOP), period, layout.row(ROAD_TOP))
     painting.fill(at, shade(0.85 + 0.25 * painting.grain[at], _CURB), PAVEMENT)
     front = painting.window(
-        0, (stage.row(CURB_TOP) + stage.row(ROAD_TOP)) / 2, period, stage.row(ROAD_TOP)
+        0, (layout.row(CURB_TOP) + layout.row(ROAD_TOP)) / 2, period, layout.row(ROAD_TOP)
     )
     painting.darken(front, 0.72)
-    at = painting.window(0, stage.row(ROAD_TOP), period, bottom)
+    at = painting.window(0, layout.row(ROAD_TOP), period, bottom)
     painting.fill(at, walls.asphalt_texture(painting, at, rng.choice(_ASPHALTS)), ROAD)
     _paint_markings(painting)
     _paint_manholes(painting, rng)
 
 
 def _paint_markings(painting: Painting) -> None:
-    stage = painting.layout
-    unit, period = stage.unit_px, stage.period_px
+    layout = painting.layout
+    unit, period = layout.unit_px, layout.period_px
     dashes = max(1, int(period / (0.46 * unit) + 0.5))
-    pitch, top = period / dashes, stage.row(0.888)
+    pitch, top = period / dashes, layout.row(0.888)
     for index in range(dashes):
         left = pitch * (index + 0.2)
         at = painting.window(left, top, left + 0.5 * pitch, top + max(2.0, 0.019 * unit))
         worn = pixel_coverage(0.8 - 2.2 * painting.soft[at] - 0.6 * painting.grain[at])
         painting.composite(at, worn * 0.9, _PAINT)
-    gutter = painting.window(0, stage.row(ROAD_TOP), period, stage.row(ROAD_TOP) + 0.016 * unit)
+    gutter = painting.window(0, layout.row(ROAD_TOP), period, layout.row(ROAD_TOP) + 0.016 * unit)
     painting.darken(gutter, 0.78)
 
 
 def _paint_manholes(painting: Painting, rng: Rng) -> None:
-    stage = painting.layout
-    unit = stage.unit_px
-    for _ in range(max(1, int(stage.period_px / (1.3 * unit)))):
-        middle = rng.uniform(0.1 * unit, stage.period_px - 0.1 * unit)
-        row = stage.row(rng.choice((0.835, 0.955)))
+    layout = painting.layout
+    unit = layout.unit_px
+    for _ in range(max(1, int(layout.period_px / (1.3 * unit)))):
+        middle = rng.uniform(0.1 * unit, layout.period_px - 0.1 * unit)
+        row = layout.row(rng.choice((0.835, 0.955)))
         at = painting.window(
             middle - 0.08 * unit, row - 0.03 * unit, middle + 0.08 * unit, row + 0.03 * unit
         )

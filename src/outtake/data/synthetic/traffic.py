@@ -1,4 +1,4 @@
-"""Who is where: objects that cross the frame, leave it and come back as somebody else."""
+"""Traffic: objects that cross the frame, leave it and return as other objects."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ObjectState:
     """One object in one frame.
 
     Attributes:
-        label: Its class.
-        actor: What it looks like.
-        x: Backdrop column of its middle, in pixels, not reduced by the period.
-        y: Backdrop row of the ground that it stands on.
-        scale_px: Backdrop pixels per unit of the actor.
-        travelled: How far it went so far, in the actor's units.
+        label: The class.
+        actor: The object itself, which paints its looks.
+        x: The backdrop column of its middle in pixels, not reduced by the period.
+        y: The backdrop row of the ground on which it stands.
+        scale_px: The number of backdrop pixels per unit of the actor.
+        travelled: The distance that it has gone, in the actor's units.
     """
 
     label: int
@@ -37,15 +37,16 @@ class ObjectState:
 
 @dataclass(frozen=True)
 class Lane:
-    """A way along the backdrop on which objects of one class move at one speed.
+    """A lane along the backdrop, on which objects of one class move at one speed.
 
     Attributes:
         label: The class.
-        make: Makes an object from dice and the side that it faces.
-        size: Of one unit of the actor, in stage units.
-        speeds: Slowest and fastest, in stage units per frame.
-        rows: Where its objects touch the ground, in frame heights from the top.
-        count: How many share the lane, evenly spread.
+        make: The function that makes an object from a generator and the side that it faces.
+        size: The least and the largest size of the actor's unit, in units of the layout.
+        speeds: The slowest and the fastest speed, in units of the layout per frame.
+        rows: The highest and the lowest row where objects touch the ground, in frame heights from
+            the top.
+        count: The number of objects in the lane, which are evenly spread.
     """
 
     label: int
@@ -71,8 +72,8 @@ class Traffic:
     """The objects of one clip.
 
     Every object moves on a ring that is wider than the frame and follows the camera. Over the
-    backdrop it goes straight and steadily; where the ring closes, out of sight, it turns into
-    another object of its class.
+    backdrop it goes straight and steadily; where the ring closes, out of sight, it becomes another
+    object of its class.
     """
 
     def __init__(self, layout: SceneLayout, rng: Rng) -> None:
@@ -92,8 +93,8 @@ class Traffic:
         """Return the objects of frame ``t``, farthest first.
 
         Args:
-            t: The frame.
-            camera_x: Backdrop column of the frame's middle, not reduced by the period.
+            t: The number of the frame.
+            camera_x: The backdrop column of the frame's middle, not reduced by the period.
         """
         return sorted((slot.state_at(t, camera_x) for slot in self._tracks), key=lambda one: one.y)
 
@@ -116,19 +117,19 @@ class _ObjectTrack:
         x = self._start_px + self._speed_px * t
         lap = floor((x - camera_x) / self._ring_px + 0.5)
         actor, size, row = self._get_actor(lap)
-        stage = self._layout
+        layout = self._layout
         return ObjectState(
             label=self._lane.label,
             actor=actor,
             x=x - lap * self._ring_px,
-            y=stage.margin_px + row * stage.height,
-            scale_px=size * stage.unit_px,
-            travelled=abs(self._speed_px) * t / (size * stage.unit_px),
+            y=layout.margin_px + row * layout.height,
+            scale_px=size * layout.unit_px,
+            travelled=abs(self._speed_px) * t / (size * layout.unit_px),
         )
 
     def _get_actor(self, lap: int) -> tuple[Actor, float, float]:
         if lap not in self._actors:
-            dice = Rng(self._key, lap)
-            size, row = dice.uniform(*self._lane.size), dice.uniform(*self._lane.rows)
-            self._actors[lap] = self._lane.make(dice, self._facing), size, row
+            rng = Rng(self._key, lap)
+            size, row = rng.uniform(*self._lane.size), rng.uniform(*self._lane.rows)
+            self._actors[lap] = self._lane.make(rng, self._facing), size, row
         return self._actors[lap]

@@ -1,4 +1,4 @@
-"""Textures of what people build: walls, roofs, slabs, asphalt."""
+"""Textures of buildings and streets: walls, roofs, slabs, asphalt, glass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MORTAR: Rgb = (0.80, 0.76, 0.70)
 
 
 def brick_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colours:
-    """Courses of bricks, each in its own tone, with mortar between."""
+    """Return courses of bricks, each in its own tone, with mortar between."""
     height, width = _window_size(at)
     course = max(3, int(0.024 * painting.layout.unit_px + 0.5))
     length = max(7, int(0.062 * painting.layout.unit_px + 0.5))
@@ -30,14 +30,14 @@ def brick_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colo
 
 
 def plaster_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colours:
-    """A painted wall: smooth, a little stained; every house at another place of the noise."""
+    """Return a painted wall: smooth, and a little stained by the noise at its place."""
     del key
     tone = 0.90 + 0.16 * painting.soft[at] + 0.07 * (painting.grain[at] - 0.5)
     return shade(tone, colour)
 
 
 def plank_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colours:
-    """Weatherboard: planks that overhang one another."""
+    """Return weatherboard: planks that overhang one another."""
     height, width = _window_size(at)
     plank = max(4, int(0.036 * painting.layout.unit_px + 0.5))
     y = np.arange(height)[:, None]
@@ -50,7 +50,7 @@ def plank_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colo
 
 
 def roof_tile_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colours:
-    """Roof tiles: staggered rows, darker where one lies under the next."""
+    """Return roof tiles: staggered rows, darker where one lies under the next."""
     height, width = _window_size(at)
     course = max(4, int(0.030 * painting.layout.unit_px + 0.5))
     length = max(5, int(0.034 * painting.layout.unit_px + 0.5))
@@ -65,7 +65,7 @@ def roof_tile_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> 
 
 
 def slab_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colours:
-    """Paving in rows that grow towards the viewer."""
+    """Return paving in rows that grow towards the viewer."""
     height, width = _window_size(at)
     unit = painting.layout.unit_px
     line = np.zeros(height, np.int64)
@@ -89,13 +89,13 @@ def slab_texture(painting: Painting, at: Slices, colour: Rgb, key: int) -> Colou
 
 
 def asphalt_texture(painting: Painting, at: Slices, colour: Rgb) -> Colours:
-    """Tarmac: dark, grainy, with worn patches."""
+    """Return tarmac: dark, grainy, with worn patches."""
     tone = 0.72 + 0.40 * painting.soft[at] + 0.42 * (painting.grain[at] - 0.5)
     return shade(tone, colour)
 
 
 def glass_texture(at: Slices, reflection: float) -> Colours:
-    """A window pane with the sky across one corner."""
+    """Return a window pane with the sky across one corner."""
     height, width = _window_size(at)
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) * (1 / max(height, 1))
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) * (1 / max(width, 1))
