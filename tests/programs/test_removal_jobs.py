@@ -200,10 +200,10 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     blur = Blur.__call__
 
     def full(self, clip):
-        for frame in blur(self, clip):
-            if frame.pts * frame.time_base == Fraction(20, 25):
+        for filled in blur(self, clip):
+            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
                 raise ends("Unable to allocate 9 GiB")
-            yield frame
+            yield filled
 
     target = scene / "out.mp4"
     with monkeypatch.context() as patch, pytest.raises(OutOfMemoryError) as caught:
@@ -233,10 +233,10 @@ def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_
     blur = Blur.__call__
 
     def stopped(self, clip):
-        for frame in blur(self, clip):
-            if frame.pts * frame.time_base == Fraction(20, 25):
+        for filled in blur(self, clip):
+            if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
                 raise OutputError("the disk is full")
-            yield frame
+            yield filled
 
     monkeypatch.setattr(Blur, "__call__", stopped)
     options = [f"job.segment_frames={segment_frames}", f"job.resume={resume}", "remover=blur"]
