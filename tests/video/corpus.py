@@ -430,11 +430,11 @@ BROKEN: dict[str, Kind] = {
         error="changes its size from 64x48",
     ),
     "no times at first": Kind("a.mkv", partial(_recut, shift=-2048), error="jumps back in time"),
-    "2**31 frames": Kind("a.mp4", write_false_length, error=r"limits\.max_frames"),
+    "2**31 frames": Kind("a.mp4", write_false_length, error=r"read\.limits\.max_frames"),
     "16000 x 16000": Kind(
         "a.mkv",
         partial(write_huge_header, side=16000),
-        error=r"limits\.max_pixels",
+        error=r"read\.limits\.max_pixels",
     ),
     "60000 x 60000": Kind(
         "a.mkv",

@@ -40,13 +40,13 @@ Frame16: TypeAlias = NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
-    """What a video says about its colours.
+    """The colour tags of a video.
 
     Attributes:
         matrix: YUV matrix coefficients.
-        primaries: colour primaries.
-        transfer: transfer characteristics.
-        full_range: whether black and white are 0 and 255, not 16 and 235.
+        primaries: Colour primaries.
+        transfer: Transfer characteristics.
+        full_range: Whether black and white are 0 and 255 instead of 16 and 235.
     """
 
     matrix: int = UNSPECIFIED
@@ -119,9 +119,10 @@ def from_rgb(image: Frame | Frame16, pix_fmt: str, tags: ColourTags) -> av.Video
     """Convert RGB to a frame of the encoder's pixel format, tagged.
 
     Args:
-        image: uint8, or uint16 with full scale 65535; (H, W, 3), or (H, W, 4) with straight alpha.
-        pix_fmt: FFmpeg's name; alpha is dropped where it has none.
-        tags: of the picture that is made.
+        image: The picture, uint8, or uint16 with full scale 65535; (H, W, 3), or (H, W, 4) with
+            straight alpha.
+        pix_fmt: FFmpeg's name of the pixel format; alpha is dropped if it has none.
+        tags: The colour tags of the result.
     """
     height, width, channels = image.shape
     layout = "rgba" if channels == 4 else "rgb"

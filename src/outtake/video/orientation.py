@@ -18,9 +18,9 @@ class Orientation:
     The picture is transposed first, then mirrored.
 
     Attributes:
-        transpose: rows become columns.
-        mirror_x: left and right change places.
-        mirror_y: top and bottom change places.
+        transpose: Whether rows become columns.
+        mirror_x: Whether left and right are swapped.
+        mirror_y: Whether top and bottom are swapped.
     """
 
     transpose: bool = False

@@ -194,7 +194,7 @@ def test_an_image_too_large_is_refused_by_its_header(tmp_path):
     data[16:24] = (60000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     path.write_bytes(data)
-    with pytest.raises(VideoError, match=r"limits\.max_pixels=67108864"):
+    with pytest.raises(VideoError, match=r"read\.limits\.max_pixels=67108864"):
         open_clip(path)
 
 

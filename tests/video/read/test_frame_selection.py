@@ -121,7 +121,8 @@ def test_an_empty_part_says_how_long_the_clip_is(video, folder):
     for start in (2.5, 10):
         with pytest.raises(VideoError, match=rf"start={start}: .*a\.mp4 .* it is 2\.000 s long"):
             list(open_clip(video, start=start))
-    with pytest.raises(VideoError, match=r"start=0\.05, end=0\.06: .*has no frame there; it is 2"):
+    empty = r"read\.start=0\.05, read\.end=0\.06: .*has no frame there; it is 2"
+    with pytest.raises(VideoError, match=empty):
         list(open_clip(video, start=0.05, end=0.06))
     with pytest.raises(VideoError, match=r"frames has no frame there; it is 0\.480 s long"):
         list(open_clip(folder, start=0.5))
@@ -133,7 +134,7 @@ def test_an_empty_part_says_how_long_the_clip_is(video, folder):
         ({"start": "soon"}, r"start=soon: give seconds .* or hh:mm:ss"),
         ({"start": "00:61:00"}, "start=00:61:00: give seconds"),
         ({"end": -1}, "end=-1: give seconds"),
-        ({"start": 5, "end": 4}, "end=4: must be after start=5"),
+        ({"start": 5, "end": 4}, "end=4: must be after read.start=5"),
         ({"every": 0}, "every=0: must be a whole number, 1 or more"),
         ({"every": 1.5}, "every=1.5: must be a whole number"),
     ],
@@ -151,17 +152,17 @@ def test_times_are_read_as_people_write_them():
 
 
 def test_limits_name_the_key_to_raise(video, folder):
-    with pytest.raises(VideoError, match=r"frames of 64x48, .* limits\.max_pixels=3000;"):
+    with pytest.raises(VideoError, match=r"frames of 64x48, .* read\.limits\.max_pixels=3000;"):
         open_clip(video, limits=SafetyLimits(max_pixels=3000))
-    with pytest.raises(VideoError, match=r"limits\.max_pixels=3000"):
+    with pytest.raises(VideoError, match=r"read\.limits\.max_pixels=3000"):
         open_clip(folder, limits=SafetyLimits(max_pixels=3000))
     for source in (video, folder):
-        with pytest.raises(VideoError, match=r"frames, and limits\.max_frames=9; raise that"):
+        with pytest.raises(VideoError, match=r"frames, and read\.limits\.max_frames=9; raise that"):
             open_clip(source, limits=SafetyLimits(max_frames=9))
-        with pytest.raises(VideoError, match=r"limits\.max_duration_s=0\.3; raise that"):
+        with pytest.raises(VideoError, match=r"read\.limits\.max_duration_s=0\.3; raise that"):
             open_clip(source, limits=SafetyLimits(max_duration_s=0.3))
         assert len(times(open_clip(source, end=0.2, limits=SafetyLimits(max_frames=9)))) == 5
-    with pytest.raises(ConfigError, match=r"limits\.max_frames=0: must be above 0 or null"):
+    with pytest.raises(ConfigError, match=r"read\.limits\.max_frames=0: must be above 0 or null"):
         SafetyLimits(max_frames=0)
 
 
@@ -169,7 +170,7 @@ def test_a_header_without_a_count_is_limited_while_reading(tmp_path):
     path = tmp_path / "a.mkv"
     GOOD["h264 live mkv"].make(path)
     clip = open_clip(path, limits=SafetyLimits(max_frames=5))
-    with pytest.raises(VideoError, match=r"has 6 frames, and limits\.max_frames=5"):
+    with pytest.raises(VideoError, match=r"has 6 frames, and read\.limits\.max_frames=5"):
         list(clip)
 
 

@@ -1,4 +1,4 @@
-"""Whether the end of a file was the end of the film."""
+"""Check, at the end of a file, that nothing of the video is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONSTANT_RATE_CONTAINERS = ("mpegts", "mpeg")
 log = logging.getLogger(__name__)
 
 
-# Longer than muxers can count is no duration.
+# More than muxers can count is not a duration.
 _MAX_TICKS = 2**31 - 1
 
 
@@ -29,13 +29,13 @@ def last_frame_duration(
     """Return, at the end of the file, how long its last frame is shown.
 
     Args:
-        container: what was read,
-        stream: the track of it,
-        clock: and the times of its frames.
-        first_s: time of the first frame, in the clip's own time.
+        container: The container that was read.
+        stream: Its video track.
+        clock: The times of its frames.
+        first_s: The time of the first frame, in the clip's own time.
 
     Returns:
-        In units of the track's time base; None where the container does not say it.
+        The duration in units of the track's time base; None if the container does not say it.
     """
     duration = clock.last_frame_duration
     if "mov" in container.format.name and not clock.is_last_decoded:
@@ -53,17 +53,17 @@ def check_not_truncated(
     expected: int,
     last_frame_duration: int | None = None,
 ) -> None:
-    """Find out, at the end of the file, whether that was all.
+    """Check, at the end of the file, that all frames came.
 
     Args:
-        container: what was read,
-        stream: the track of it,
-        clock: and the times of its frames.
-        expected: how many packets an index names.
-        last_frame_duration: as :func:`last_frame_duration` returned it.
+        container: The container that was read.
+        stream: Its video track.
+        clock: The times of its frames.
+        expected: The number of packets that an index names.
+        last_frame_duration: The duration that :func:`last_frame_duration` returned.
 
     Raises:
-        VideoError: it was not.
+        VideoError: Frames are missing.
     """
     if clock.packets < expected:
         raise VideoError(

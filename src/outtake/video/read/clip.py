@@ -1,4 +1,4 @@
-"""Whatever can be read as a sequence of frames."""
+"""Clips: everything that can be read as a sequence of frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Clip(Protocol):
     """A source of frames: enter it, iterate, leave it.
 
     Attributes:
-        info: what the clip is, known before the first frame is read.
+        info: The description of the clip, known before the first frame is read.
     """
 
     info: VideoInfo
@@ -38,7 +38,7 @@ class Clip(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Release it."""
+        """Close the clip."""
         ...
 
     def __iter__(self) -> Iterator[TimedFrame]:
@@ -46,7 +46,7 @@ class Clip(Protocol):
         ...
 
     def digest(self) -> str:
-        """Return what identifies the input's bytes; empty for a live one, which is never again."""
+        """Return what identifies the input's bytes; empty for a live clip."""
         ...
 
 
@@ -64,20 +64,22 @@ def open_clip(
     """Return a video file, images, a stream or a camera as a sequence of frames.
 
     Args:
-        source: anything that :func:`outtake.video.read.inputs.expand_inputs` takes and that is one
+        source: Anything that :func:`outtake.video.read.inputs.expand_inputs` takes and that is one
             clip.
-        fps: of images.
-        start: frames before this are left out: seconds, or ``hh:mm:ss.fff``, counted from the
+        fps: The frame rate of images.
+        start: The time of the first frame to read: seconds, or ``hh:mm:ss.fff``, counted from the
             first frame.
-        end: frames at this time and later are left out.
-        every: each how many frames of what is left one is taken.
-        skip: how many of the selected frames are done already; they are decoded and not given out.
-        limits: what the source may ask for.
-        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
+        end: The first time that is left out, in the same form.
+        every: One frame of this many is taken.
+        skip: The number of selected frames that are done already; they are decoded and not yielded.
+        limits: Bounds on what the source may ask for.
+        high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
+            more than 8.
 
     Raises:
-        VideoError: it does not exist, cannot be read as a clip, or the selection is empty.
-        ConfigError: a selection that cannot be.
+        VideoError: The source does not exist or cannot be read as a clip, or the selection is
+            empty.
+        ConfigError: The selection is invalid.
     """
     selection = FrameSelection.from_config(start, end, every, skip)
     limits = limits or SafetyLimits()

@@ -1,9 +1,9 @@
-"""Where the parts of a file say that it ends, for containers of simple build.
+"""Find where a file of a simple container must end by its own structure.
 
-Each function gets an open file and its size and returns the byte at which the file ought to end:
-``size`` when all is there or nothing can be known, more when something is missing. It raises
-:class:`Broken` where one part does not follow on the other: FFmpeg would look for the next one
-that it knows, and say nothing of what lies between.
+Each function takes an open file and its size, and returns the byte at which the file must end:
+``size`` if all is there or nothing can be known, more if something is missing. It raises
+:class:`BrokenStructureError` where one part does not follow on another: FFmpeg would look for the
+next part that it knows, without a word about what lies between.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _IVF_HEADER_BYTES, _IVF_FRAME_BYTES = 32, 12
 
 
 class BrokenStructureError(Exception):
-    """The parts of a file stop to follow on one another.
+    """The parts of a file do not follow on one another.
 
     Attributes:
-        position: the byte.
+        position: The byte at which they stop doing so.
     """
 
     def __init__(self, position: int) -> None:
@@ -76,7 +76,7 @@ def find_gif_end(file: BinaryIO, size: int) -> int:
 
 
 def _gif_palette_bytes(flags: bytes) -> int:
-    """Return the bytes of the table of colours that a descriptor announces."""
+    """Return the size in bytes of the colour table that a descriptor announces."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
@@ -138,7 +138,7 @@ def find_riff_end(file: BinaryIO, size: int) -> int:
 
 
 def _check_riff_chunks(file: BinaryIO, position: int, end: int) -> None:
-    """Raise where the chunks between two bytes do not follow on one another."""
+    """Raise an error where the chunks between two bytes do not follow on one another."""
     while position + 8 <= end:
         file.seek(position)
         header = file.read(12)

@@ -1,4 +1,4 @@
-"""Which frames of a clip are taken: from, to, and each how many."""
+"""Which frames of a clip are taken: from a time, to a time, and one of how many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outtake.video.read.safety_limits import SafetyLimits
 
 _TIME_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
-# A header may be off by a little, so only what lies clearly behind the end is refused unread.
+# A header may be off by a little, so only a start clearly after the end is refused unread.
 _HEADER_TOLERANCE_S = 1
 
 
@@ -23,11 +23,11 @@ class FrameSelection:
     """A part of a clip.
 
     Attributes:
-        start_s: frames before this are left out; counted from the first frame's time. None for
+        start_s: Frames before this time are left out; it counts from the first frame. None for
             the clip's beginning.
-        end_s: frames at this time and later are left out; None for the clip's end.
-        every: each how many frames of that part one is taken, beginning with the first.
-        skip: how many of the frames so selected are decoded and not given out: they are done.
+        end_s: Frames at this time and later are left out; None for the clip's end.
+        every: One frame of this many is taken, beginning with the first of the part.
+        skip: The number of selected frames that are done already: they are decoded and not yielded.
     """
 
     start_s: Fraction | None = None
@@ -46,7 +46,7 @@ class FrameSelection:
         """Read a selection as the config gives it: seconds, or ``hh:mm:ss.fff``.
 
         Raises:
-            ConfigError: a value that is no time or no count, or an end that is not after the start.
+            ConfigError: A value is not a time or a count, or the end is not after the start.
         """
         start_s, end_s = _parse_time("start", start), _parse_time("end", end)
         if end_s is not None and end_s <= (start_s or 0):
@@ -57,15 +57,15 @@ class FrameSelection:
         return cls(start_s, end_s, every, skip)
 
     def apply_to(self, info: VideoInfo, first_s: Fraction, limits: SafetyLimits) -> VideoInfo:
-        """Return what a clip is when only this part of it is read.
+        """Return the description of a clip of which only this part is read.
 
         Args:
-            info: the whole clip.
-            first_s: time of its first frame, in its own time.
-            limits: what the part must keep to.
+            info: The whole clip.
+            first_s: The time of its first frame, in its own time.
+            limits: Bounds that the part must keep to.
 
         Raises:
-            VideoError: the selection lies behind the end, or is too long.
+            VideoError: The selection lies after the end, or is too long.
         """
         whole_s = info.duration_s
         start_s = self.start_s or Fraction(0)
@@ -104,13 +104,13 @@ class FrameSelection:
 
 
 class FrameFilter:
-    """Walks along a clip and says which frames the selection takes.
+    """Decides, frame by frame along a clip, which frames the selection takes.
 
     Args:
-        selection: what is asked for.
-        first_s: time of the clip's first frame, in its own time.
-        limits: on how much may be selected.
-        info: the whole clip.
+        selection: The selection.
+        first_s: The time of the clip's first frame, in its own time.
+        limits: Bounds on how much may be selected.
+        info: The whole clip.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class FrameFilter:
         self._selected = 0
 
     def is_past_end(self, time_s: Fraction) -> bool:
-        """Return whether a frame lies behind the selection, and so all that follow."""
+        """Return whether a frame, and so all that follow, lies after the selection."""
         return self._end_s is not None and time_s >= self._end_s
 
     def accepts(self, time_s: Fraction) -> bool:
-        """Count a frame that is not past, and return whether it is to be given out.
+        """Count a frame that is not past the end, and return whether it is to be yielded.
 
         Raises:
-            VideoError: the clip is longer than its header said, and than is allowed.
+            VideoError: The clip is longer than its header said and than is allowed.
         """
         if self._selection.start_s is not None and time_s < self._start_s:
             return False
@@ -146,10 +146,10 @@ class FrameFilter:
         return self._selected > self._selection.skip
 
     def check_not_empty(self, length_s: float) -> None:
-        """Complain if nothing was selected of a clip of this length.
+        """Raise an error if nothing was selected of a clip of this length.
 
         Raises:
-            VideoError: the selection is empty.
+            VideoError: The selection is empty.
         """
         if not self._selected:
             raise self._selection.empty_error(self._info, max(length_s, self._info.duration_s or 0))

@@ -33,19 +33,20 @@ class ImageSequence:
     """Images as an iterable of frames: those of a folder in natural order (2 before 10), or a list.
 
     Args:
-        path: the folder; with ``files`` only a name for the clip.
-        fps: at which they are shown.
-        files: the images, in the order of showing.
-        selection: which are given out; all by default. Frame n is at the time n / ``fps``.
-        limits: what an image may ask for.
-        high_bit_depth: give 16 bits per component beside the 8, where the first image has 16.
+        path: The folder; with ``files`` only a name for the clip.
+        fps: The rate at which they are shown.
+        files: The images, in the order of showing.
+        selection: The images that are yielded; all by default. Frame n is at the time n / ``fps``.
+        limits: Bounds on what an image may ask for.
+        high_bit_depth: Whether frames have 16 bits per component beside the 8, if the first image
+            has 16.
 
     Attributes:
-        info: what the selected part of the clip is.
+        info: The description of the selected part.
 
     Raises:
-        VideoError: no image in the folder, one that cannot be read or is too large, sizes that
-            differ, or a selection without an image.
+        VideoError: The folder has no image, an image cannot be read or is too large, sizes
+            differ, or the selection is empty.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
 
 
 def _check_image_header(file: Path, limits: SafetyLimits) -> None:
-    """Refuse what its header says cannot be read, before a pixel is decoded."""
+    """Refuse an image that by its header cannot be read, before a pixel is decoded."""
     if file.suffix.lower() in (".tif", ".tiff"):
         _check_tiff_header(file, limits)
         return

@@ -31,10 +31,10 @@ class VideoInput:
     """One clip that can be opened.
 
     Attributes:
-        path: of the file, or of the folder in which the images lie; for a stream or a camera its
-            address without a password. It serves for names and messages.
-        images: the images in the order of showing; empty for a video.
-        address: of a stream or a camera, with everything that it takes to open it.
+        path: The file, or the folder in which the images lie; for a stream or a camera its
+            address without a password. It is used for names and messages.
+        images: The images in the order of showing; empty for a video.
+        address: The full address of a stream or a camera, with everything needed to open it.
     """
 
     path: Path
@@ -51,14 +51,14 @@ class VideoInput:
 def expand_inputs(value: str | Path | Sequence[str | Path], key: str = "input") -> list[VideoInput]:
     """Return the clips that a file, folder, glob, list, camera or address stands for.
 
-    Images, by a glob or a list, are one clip; videos are one each.
+    The images of a glob or a list are one clip; each video is a clip.
 
     Args:
-        value: what was given.
-        key: its name on the command line, for messages.
+        value: The value of the option.
+        key: The name of the option, for messages.
 
     Raises:
-        VideoError: nothing is there, or images and videos are mixed.
+        VideoError: Nothing is there, or images and videos are mixed.
     """
     several = not isinstance(value, str | Path)
     values = [*value] if isinstance(value, Sequence) and several else [value]

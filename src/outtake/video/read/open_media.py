@@ -1,4 +1,4 @@
-"""Opening what is read: files that are whole, and that can open nothing else."""
+"""Open media: only complete files, which cannot make FFmpeg open anything else."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def open_container(source: Path | str, limits: SafetyLimits | None = None) -> In
     """Open a complete video file, or a stream or camera by its address.
 
     Args:
-        source: a path, or an address as ``rtsp://HOST/PATH`` or ``camera:0``.
-        limits: on frame size, and how long to wait.
+        source: A path, or an address such as ``rtsp://HOST/PATH`` or ``camera:0``.
+        limits: Bounds on the frame size and on the waiting time.
 
     Raises:
-        VideoError: missing, not a video, or truncated; a stream that does not answer.
+        VideoError: The file is missing, not a video or truncated, or the stream does not answer.
     """
     limits = limits or SafetyLimits()
     if isinstance(source, str) and is_camera(source):
@@ -48,11 +48,11 @@ def open_video_file(path: Path, **options: str) -> InputContainer:
     """Open a file that holds its pictures itself; what it names is not followed.
 
     Args:
-        path: the file.
-        options: more of FFmpeg's.
+        path: The file.
+        options: Further options of FFmpeg.
 
     Raises:
-        av.FFmpegError, OSError, ValueError: it cannot be read.
+        av.FFmpegError, OSError, ValueError: The file cannot be read.
     """
     container: InputContainer = av.open(
         f"file:{path}",  # or a colon in a name would be taken for a protocol
@@ -64,7 +64,7 @@ def open_video_file(path: Path, **options: str) -> InputContainer:
 
 
 def suggest_nearby(path: Path) -> str:
-    """Name what is there instead, so that a typing error is found at a glance."""
+    """Return a hint that names what is there instead, so that a typing error is seen at once."""
     parent = path.parent
     if not parent.is_dir():
         return f"; there is no folder {parent} either"
@@ -77,7 +77,7 @@ def find_video_stream(container: InputContainer, path: Path | str) -> VideoStrea
     """Return the video track; cover art does not count.
 
     Raises:
-        VideoError: there is none.
+        VideoError: There is no video track.
     """
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
@@ -109,7 +109,7 @@ def _open_file(path: Path, limits: SafetyLimits) -> InputContainer:
 
 @lru_cache(maxsize=64)
 def _check_not_truncated(path: Path, size: int, modified_ns: int) -> None:
-    """Refuse a file that is not whole; it takes a while, so each state is looked at once."""
+    """Refuse an incomplete file; each state of a file is checked once, because it takes a while."""
     lost = missing_bytes(path)
     if not size:
         raise VideoError(f"{path} is empty (0 bytes)")

@@ -33,29 +33,29 @@ class VideoInfo:
     """A video, or a folder of images, as it is shown.
 
     Attributes:
-        path: the file or folder.
-        width: in pixels, after the turn that ``rotation`` asks for.
-        height: likewise.
-        rotation: clockwise degrees by which the stored picture is turned for showing.
-        fps: average frames per second.
-        time_base: seconds per unit of a frame's pts.
-        frames: how many the container promises, an estimate where it keeps no count; None unknown.
-        frames_counted: whether ``frames`` is the container's own count, and no estimate.
-        duration_s: None unknown.
+        path: The file or folder.
+        width: The width in pixels, after the turn that ``rotation`` asks for.
+        height: The height in pixels, after that turn.
+        rotation: Clockwise degrees by which the stored picture is turned for showing.
+        fps: Average frames per second.
+        time_base: Seconds per unit of a frame's pts.
+        frames: The number of frames that the container promises, or an estimate; None if unknown.
+        frames_counted: Whether ``frames`` is the container's own count instead of an estimate.
+        duration_s: The duration in seconds; None if unknown.
         codec: FFmpeg's name, ``images`` for a folder.
         pix_fmt: FFmpeg's name of the stored pixel format.
-        bit_depth: bits per component as stored; frames are always read with 8.
-        has_audio: whether there is an audio track.
-        sample_aspect_ratio: width of a pixel over its height, after the turn.
-        colour: colour tags.
-        orientation: the turn that the reader applies.
-        metadata: title, creation time and the like.
-        start_s: where the selected part of the clip begins, in the source's time; None at its
+        bit_depth: Bits per component, as stored.
+        has_audio: Whether there is an audio track.
+        sample_aspect_ratio: Width of a pixel over its height, after the turn.
+        colour: Colour tags.
+        orientation: The turn that the reader applies.
+        metadata: Title, creation time and the like.
+        start_s: The beginning of the selected part, in the source's time; None for the
             first frame.
-        end_s: where it ends, in the source's time (the first moment that is left out); None at
-            its end.
-        live: a webcam or a stream: it has no end that is known, and cannot be opened twice.
-        address: of a stream, with everything that it takes to open it again; ``path`` is then its
+        end_s: The end of that part, in the source's time (the first moment left out); None for
+            the end of the source.
+        live: Whether it is a camera or a stream without a known end, which cannot be opened twice.
+        address: The address of a stream, with everything needed to open it again; ``path`` is its
             name without a password.
     """
 
@@ -83,11 +83,11 @@ class VideoInfo:
 
 
 def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:
-    """Describe a video file; its first frame is decoded, because only that knows the truth.
+    """Describe a video file; its first frame is decoded, because headers may be wrong.
 
     Raises:
-        VideoError: missing, not a video, no video track, empty, truncated, or frames that are too
-            large.
+        VideoError: The file is missing, not a video, without a video track, empty or truncated, or
+            its frames are too large.
     """
     return probe_with_start(source, limits)[0]
 
@@ -95,7 +95,7 @@ def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:
 def probe_with_start(
     source: str | Path, limits: SafetyLimits | None = None
 ) -> tuple[VideoInfo, Fraction]:
-    """Return what :func:`probe` does, and the time of the first frame in seconds."""
+    """Return what :func:`probe` returns, and the time of the first frame in seconds."""
     limits = limits or SafetyLimits()
     with open_container(source, limits) as container:
         stream = find_video_stream(container, source)
@@ -147,7 +147,7 @@ def describe_video(
 
 
 def is_live(container: InputContainer, source: str | Path) -> bool:
-    """Return whether a source is a camera, or a stream that names no end."""
+    """Return whether a source is a camera, or a stream without a known end."""
     if not isinstance(source, str) or not (is_url(source) or is_camera(source)):
         return False
     return not container.duration and not any(s.duration for s in container.streams.video)
@@ -160,7 +160,7 @@ def _read_orientation(frame: av.VideoFrame) -> Orientation:
 
 
 def track_duration_s(stream: VideoStream) -> float | None:
-    """Return how long the track itself is said to be; Matroska keeps that in a tag, if at all."""
+    """Return the stated duration of the track itself; Matroska keeps it in a tag, if at all."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))

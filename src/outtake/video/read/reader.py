@@ -1,4 +1,4 @@
-"""Frames out of a video file, one at a time."""
+"""Read the frames of a video file, one at a time."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
 from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
 
-# One packet is one shown frame in these, so a packet without its frame is a lost frame. Others
+# In these codecs a packet is one shown frame, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
 _FRAME_PER_PACKET = {
     "h264", "hevc", "av1", "mjpeg", "prores", "ffv1", "dnxhd", "png", "huffyuv", "ffvhuff",
     "utvideo", "rawvideo", "v210", "qtrle", "mpeg1video", "mpeg2video",
 }  # fmt: skip
 
-# A start after this is reached by seeking, to a key frame some time before it: what is not whole
-# right after a key frame (open groups of pictures, refresh in stripes) is whole by then.
+# A start after this is reached by seeking to a key frame some time before it: what is incomplete
+# right after a key frame (open groups of pictures, refresh in stripes) is complete by then.
 _SEEK_MIN_START_S = 20
 _SEEK_MARGIN_S = 5
 
@@ -50,18 +50,19 @@ class VideoReader:
     file; each iteration starts at the first frame.
 
     Args:
-        source: the file, or the address of a stream that has an end.
-        selection: which frames are given out; all by default.
-        limits: what the file may ask for.
-        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
+        source: The file, or the address of a stream that has an end.
+        selection: The frames that are yielded; all by default.
+        limits: Bounds on what the file may ask for.
+        high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
+            more than 8.
 
     Attributes:
-        info: what the selected part of the video is.
+        info: The description of the selected part.
 
     Raises:
-        VideoError: on entering, what :func:`outtake.video.read.probe.probe` raises; in an
-            iteration, damage in the middle, a size that changes, or a selection without a frame.
-            The frames before it were good.
+        VideoError: On entering, as :func:`outtake.video.read.probe.probe`; in an
+            iteration, for damage in the middle, a size that changes, or an empty selection.
+            The frames yielded before it are good.
     """
 
     def __init__(
@@ -238,7 +239,7 @@ class VideoReader:
 
 
 def _file_state(path: Path) -> tuple[int, int] | None:
-    """Return what changes when somebody writes to a file."""
+    """Return the size and time of a file, which change when somebody writes to it."""
     if not path.is_file():
         return None
     stat = path.stat()
@@ -251,7 +252,7 @@ def _seek_to_key_frame_before(
     """Go to a key frame well before a time, in a container that has an index.
 
     Returns:
-        How many packets of an MP4 file lie before it; None where it cannot be reached.
+        The number of packets of an MP4 file before it; None if it cannot be reached.
     """
     if not {"mov", "matroska"} & {*container.format.name.split(",")} or not stream.time_base:
         return None
@@ -269,7 +270,7 @@ def _seek_to_key_frame_before(
 def to_timed_frame(
     frame: av.VideoFrame, pts: int, info: VideoInfo, *, high_bit_depth: bool
 ) -> TimedFrame:
-    """Return a frame as RGB, turned as it is to be shown, and with 16 bits too if asked for."""
+    """Return a frame as RGB, turned for showing, and with 16 bits too if asked for."""
     turn, colour = info.orientation, info.colour
     return TimedFrame(
         turn.apply(to_rgb(frame, colour)),

@@ -1,4 +1,4 @@
-"""How much a clip may ask for before it is taken for a mistake or an attack."""
+"""Bounds on what a clip may ask for, and the file formats that are opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from outtake.core.errors import ConfigError, VideoError
 
-# A playlist, or a list of files to join, makes FFmpeg open what it names: other files, or the
+# A playlist or a list of files to join makes FFmpeg open what it names: other files, or the
 # network. So a file may only be of a format that holds its pictures itself; sound alone is among
 # them for the sake of a clear message.
 FILE_FORMATS = (
@@ -20,14 +20,14 @@ class SafetyLimits:
     """Bounds on what is read; a few bytes of header can ask for any amount of memory or time.
 
     Attributes:
-        max_pixels: width times height of a frame.
-        max_frames: of the selected part; None for any number.
-        max_duration_s: of the selected part; None for any length. Neither this nor ``max_frames``
-            bounds a live stream.
-        timeout_s: how long a stream or camera may say nothing, when it is opened and afterwards.
+        max_pixels: The largest width times height of a frame.
+        max_frames: The largest number of frames of the selected part; None for any number.
+        max_duration_s: The longest duration of that part; None for any. Neither this nor
+            ``max_frames`` bounds a live stream.
+        timeout_s: The longest silence of a stream or camera, when it is opened and afterwards.
 
     Raises:
-        ConfigError: a bound that is not above 0.
+        ConfigError: A bound is not above 0.
     """
 
     max_pixels: int = 8192 * 8192
@@ -50,7 +50,7 @@ class SafetyLimits:
         """Refuse frames that are too large, before memory is taken for one.
 
         Raises:
-            VideoError: more pixels than allowed.
+            VideoError: More pixels than allowed.
         """
         if width * height > self.max_pixels:
             raise VideoError(
@@ -62,7 +62,7 @@ class SafetyLimits:
         """Refuse a clip that is too long.
 
         Raises:
-            VideoError: more frames or seconds than allowed.
+            VideoError: More frames or seconds than allowed.
         """
         if frames is not None and self.max_frames is not None and frames > self.max_frames:
             raise VideoError(

@@ -15,7 +15,7 @@ from outtake.video.read.safety_limits import FILE_FORMATS, SafetyLimits
 
 _STREAM_CONTAINERS = FILE_FORMATS + ",live_flv,mpjpeg,hls,rtsp,rtp"
 
-# scheme -> the protocols that it may lead to; never a file
+# The protocols that each scheme may lead to, never a file.
 _HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
 STREAM_PROTOCOLS = {
     "http": _HTTP_PROTOCOLS,
@@ -31,7 +31,7 @@ CAMERA_PREFIX = "camera:"
 
 
 def is_url(text: str) -> bool:
-    """Return whether a text is an address of the net, and no path."""
+    """Return whether a text is a network address instead of a path."""
     return "://" in text and not text.startswith(("/", "."))
 
 
@@ -41,7 +41,7 @@ def is_camera(text: str) -> bool:
 
 
 def redact_address(source: Path | str) -> str:
-    """Return a source as messages and reports name it: without a password or a token."""
+    """Return a source without its password or token, for messages and reports."""
     if not isinstance(source, str) or not is_url(source):
         return str(source)
     parts = urlsplit(source)
@@ -49,10 +49,10 @@ def redact_address(source: Path | str) -> str:
 
 
 def open_stream(url: str, limits: SafetyLimits) -> InputContainer:
-    """Open an address of the net.
+    """Open a network address.
 
     Raises:
-        VideoError: an unknown scheme, nobody there, no answer in time, or not a video.
+        VideoError: The scheme is unknown, nobody answers in time, or it is not a video.
     """
     scheme = urlsplit(url).scheme.lower()
     if scheme not in STREAM_PROTOCOLS:
@@ -73,7 +73,7 @@ def open_camera(source: str, limits: SafetyLimits) -> InputContainer:
     """Open a camera by its number or device.
 
     Raises:
-        VideoError: it is not there, or does not answer in time.
+        VideoError: The camera is not there, or does not answer in time.
     """
     name = source.removeprefix(CAMERA_PREFIX)
     if sys.platform == "win32":
@@ -114,7 +114,7 @@ def _open_with_timeout(
 
 
 def timeout_error(source: Path | str, limits: SafetyLimits) -> VideoError:
-    """Return the error for a stream that says nothing."""
+    """Return the error for a stream that sends nothing."""
     return VideoError(
         f"{redact_address(source)} gave nothing for {limits.timeout_s:g} s; see whether it runs, "
         "or raise read.limits.timeout_s"
@@ -122,6 +122,6 @@ def timeout_error(source: Path | str, limits: SafetyLimits) -> VideoError:
 
 
 def ffmpeg_reason(error: Exception) -> str:
-    """Return what FFmpeg says, without the address."""
+    """Return FFmpeg's reason for an error, without the address."""
     detail = getattr(error, "log", None)
     return detail[2].strip() if detail else getattr(error, "strerror", "") or str(error)

@@ -1,4 +1,4 @@
-"""Frames out of a stream or a camera, as they come."""
+"""Read the frames of a stream or a camera as they come."""
 
 from __future__ import annotations
 
@@ -28,22 +28,24 @@ log = logging.getLogger(__name__)
 class StreamReader:
     """A stream or camera as an iterable of frames; it can be read once.
 
-    Whoever joins a stream finds a group of pictures half over, and a packet may be lost on the
-    way: such frames are left out and counted, in one line at the end. It ends where the stream
-    does, or the selection.
+    A reader that joins a stream finds a group of pictures half over, and a packet may be lost on
+    the
+    way: such frames are left out, and one line at the end says how many. It ends where the stream
+    or the selection ends.
 
     Args:
-        address: for messages.
-        container: the open stream; it is closed on leaving.
-        selection: which frames are given out; ``start`` and ``end`` count from the first one.
-        limits: frame size, and how long to wait for a frame.
-        high_bit_depth: give 16 bits per component beside the 8, where the source has more than 8.
+        address: The address, for messages.
+        container: The open stream; it is closed on leaving.
+        selection: The frames that are yielded; ``start`` and ``end`` count from the first one.
+        limits: Bounds on the frame size and on the waiting time for a frame.
+        high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
+            more than 8.
 
     Attributes:
-        info: what the stream is; its first frame is waited for.
+        info: The description of the stream, known once its first frame has come.
 
     Raises:
-        VideoError: no picture in time, a size that changes, or a time that jumps back.
+        VideoError: No picture comes in time, the size changes, or time jumps back.
     """
 
     def __init__(
@@ -112,11 +114,11 @@ class StreamReader:
         frame_filter.check_not_empty(clock.length_s)
 
     def digest(self) -> str:
-        """Return nothing: what was live is never again."""
+        """Return an empty text: a live stream cannot be read again."""
         return ""
 
     def _decode_frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
-        """Yield what can be decoded; sound without a picture counts as silence."""
+        """Yield the frames that can be decoded; sound without a picture counts as silence."""
         heard_s = time.monotonic()
         packets = self._container.demux()
         while True:

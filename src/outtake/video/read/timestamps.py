@@ -1,4 +1,4 @@
-"""The time of each frame, and the frames that never came."""
+"""Track the time of each frame, and find frames that are missing."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from outtake.core.errors import VideoError
 if TYPE_CHECKING:
     from outtake.video.read.probe import VideoInfo
 
-# A last picture may be held for long, so a gap at the end proves nothing; it is worth a warning.
+# A last picture may be shown for long, so a gap at the end proves nothing but is worth a warning.
 _MAX_LAST_DURATION = 2.5
 _GAP_FACTOR = 1.9
 # No codec shows a frame later than this many after the one that was decoded next.
 _MAX_REORDER = 32
 
-# Containers in which a frame has one time, that of its decoding, and codecs for which FFmpeg can
-# not tell from it when a frame is shown. PyAV has it make that up, from the packet that follows.
+# Containers that store only the time of decoding, and codecs for which FFmpeg can
+# not tell from it when a frame is shown. PyAV lets it guess that from the packet that follows.
 _DTS_ONLY_CONTAINERS = {"avi", "asf"}
 _REORDERING_CODECS = {"h264", "hevc", "vvc"}
 
 
 class PresentationTimes:
-    """When each frame is shown.
+    """The time at which each frame is shown.
 
-    That is the frame's own time, but in AVI and ASF with a codec that moves frames about: there
+    That is the frame's own time, except in AVI and ASF with a codec that reorders frames: there
     the packets have the times of decoding, and the frame that is shown as the n-th has the time
     of the n-th packet.
 
     Args:
-        container: what is read,
-        stream: and the track of it.
+        container: The container that is read.
+        stream: Its video track.
 
     Attributes:
-        by_decoding_order: whether frames have no time of their own.
+        by_decoding_order: Whether frames have no time of their own.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -51,14 +51,14 @@ class PresentationTimes:
         self._begun = False
 
     def add_packet(self, packet: av.Packet[VideoStream]) -> int | None:
-        """Note a packet that is going to be decoded; return its time, in units of its own."""
+        """Note a packet before it is decoded; return its time in its own units."""
         time: int | None = packet.dts if self.by_decoding_order else packet.pts
         if self.by_decoding_order and packet.size:
             self._waiting.append((packet.pts, time))
         return time
 
     def time_of_frame(self, frame: av.VideoFrame) -> int | None:
-        """Return when the frame that came out next is shown; None where nobody knows."""
+        """Return when the next decoded frame is shown; None if that is unknown."""
         pts: int | None = frame.pts
         if not self.by_decoding_order:
             return pts
@@ -71,23 +71,23 @@ class PresentationTimes:
 
 
 class TimestampTracker:
-    """Gives the frames of a clip their time, and notices those that were lost.
+    """Gives the frames of a clip their times, and notices frames that were lost.
 
     Args:
-        info: the whole clip.
-        first_s: time of its first frame, in its own time.
-        times: of its frames; by default each has its own.
+        info: The whole clip.
+        first_s: The time of its first frame, in its own time.
+        times: The times of its frames; by default each frame has its own.
 
     Attributes:
-        path: of the clip, for messages.
-        time_base: seconds per unit of a time.
-        frames: that came so far.
-        packets: that were read so far.
-        warned_of_damage: whether a damaged packet was mentioned.
-        frame_step: time from frame to frame, on average.
-        last_frame_duration: how long the last frame is to be shown, as it says itself; None where
-            it does not.
-        gap_s: after which moment, counted from the first frame, as much as a frame is missing,
+        path: The path of the clip, for messages.
+        time_base: Seconds per unit of a time.
+        frames: The number of frames that came so far.
+        packets: The number of packets that were read so far.
+        warned_of_damage: Whether there was a warning of a damaged packet.
+        frame_step: The average time from frame to frame.
+        last_frame_duration: The duration that the last frame states for itself; None if
+            it states none.
+        gap_s: The time, counted from the first frame, after which at least one frame is missing
             if all frames last equally long; repeated fields (1.5 times as long) do not count.
     """
 
@@ -119,7 +119,7 @@ class TimestampTracker:
 
     @property
     def is_last_decoded(self) -> bool:
-        """Whether the frame that was shown last was also read last."""
+        """Whether the frame shown last was also decoded last."""
         return self._last_stored_pts is not None and self._last_stored_pts == self._last_packet_pts
 
     @property
@@ -128,21 +128,21 @@ class TimestampTracker:
 
     @property
     def time_s(self) -> float:
-        """When the frame after the last good one was to be shown, about."""
+        """The approximate time in seconds of the frame after the last good one."""
         return float((0 if self._last is None else self._last + self.frame_step) * self.time_base)
 
     @property
     def end_s(self) -> float:
-        """When the last frame starts, counted from the clip's first."""
+        """The time in seconds at which the last frame starts, counted from the clip's first."""
         return 0.0 if self._last is None else float(self._last * self.time_base - self._first_s)
 
     @property
     def length_s(self) -> float:
-        """When the last frame ends, about, counted from the clip's first."""
+        """The approximate time in seconds at which the last frame ends, counted from the first."""
         return self.end_s + float(self.frame_step * self.time_base)
 
     def expect_frame(self, packet: av.Packet[VideoStream]) -> None:
-        """A packet was read; a frame has to follow."""
+        """Note a packet that must give a frame."""
         if packet.pts is not None:
             self._expected.add(packet.pts)
 
@@ -150,7 +150,7 @@ class TimestampTracker:
         """Return a frame's time: its own, unless it has none or repeats the last one's.
 
         Raises:
-            VideoError: it jumps back.
+            VideoError: Time jumps back.
         """
         pts: int | None = frame.pts if self._times is None else self._times.time_of_frame(frame)
         if pts is None:  # a bare stream has no times: the frame rate is all there is
@@ -181,7 +181,7 @@ class TimestampTracker:
         self._narrowest = min(self._narrowest or gap, gap)
 
     def add_packet(self, packet: av.Packet[VideoStream]) -> None:
-        """Note a packet that is going to be decoded."""
+        """Note a packet before it is decoded."""
         self._last_packet_pts = packet.pts
 
     def duration_until(self, time_s: Fraction) -> int:
@@ -189,11 +189,11 @@ class TimestampTracker:
         return int(time_s / self.time_base) - (self._last or 0)
 
     def is_truncated(self, promised_s: float, last_frame_duration: int | None = None) -> bool:
-        """Return whether the last frame would have to be held for longer than can be.
+        """Return whether the clip ends so early that its last frame cannot fill the rest.
 
         Args:
-            promised_s: how long the clip is said to be.
-            last_frame_duration: for how long the last frame is said to be shown, if that is said.
+            promised_s: The stated duration of the clip.
+            last_frame_duration: The stated duration of the last frame, if any.
         """
         longest = max(
             _MAX_LAST_DURATION * self._widest, (last_frame_duration or 0) + self.frame_step
@@ -203,16 +203,16 @@ class TimestampTracker:
         return promised_s - self.end_s > longest * self.time_base
 
     def check_complete(self, before: int | None = None) -> None:
-        """Complain about frames that were in the file and did not come out.
+        """Raise an error if frames that are in the file did not come out of the decoder.
 
         What lies before the first frame that can be decoded (a cut inside a group of pictures)
         is not shown by any player and does not count.
 
         Args:
-            before: look only at what was to be shown before this time; all by default.
+            before: The time before which frames are checked; all of them by default.
 
         Raises:
-            VideoError: there are some, or not one frame came.
+            VideoError: There are such frames, or no frame came.
         """
         if self._first is None:
             raise VideoError(f"{self.path} holds no frame")

@@ -1,8 +1,8 @@
-"""Tell a truncated file by its structure.
+"""Detect truncated and damaged files by the structure of their containers.
 
 FFmpeg's demuxers read a truncated Matroska, AVI, fragmented or "faststart" MP4 file to its end
 and report nothing, and a duration cannot be compared exactly where the frame rate varies. The
-containers themselves say how long they are, so that is what is compared.
+containers themselves state their length in bytes, so that is compared.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from outtake.video.read.container_parsers import (
 _EBML_MAGIC = b"\x1a\x45\xdf\xa3"
 _EBML_SEGMENT = 0x18538067
 _EBML_CLUSTER = 0x1F43B675
-# What stands in a segment and in a cluster (RFC 9559).
+# The elements of a segment and of a cluster (RFC 9559).
 _EBML_KNOWN_IDS = {
     0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
     _EBML_CLUSTER, 0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854, 0xEC, 0xBF,
@@ -45,9 +45,9 @@ _MP4_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp
 
 
 def missing_bytes(path: Path) -> int:
-    """Return how many bytes a container promises beyond the end of its file, 0 when complete.
+    """Return how many bytes a container promises beyond the end of its file; 0 if complete.
 
-    Understands MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 8794), AVI (RIFF), MPEG
+    This understands MP4 and MOV (ISO/IEC 14496-12), Matroska and WebM (RFC 8794), AVI (RIFF), MPEG
     transport streams, Flash video, ASF, Ogg, GIF and IVF; any other file counts as complete.
     """
     size = path.stat().st_size
@@ -60,11 +60,11 @@ def missing_bytes(path: Path) -> int:
 
 
 def find_broken_byte(path: Path) -> int | None:
-    """Return the byte at which the parts of a file stop to follow on one another.
+    """Return the byte at which the parts of a file stop following on one another.
 
     FFmpeg skips what it cannot parse up to the next part that it knows, or to the end, and says
-    nothing. Understands Matroska and WebM, AVI, MPEG transport streams, Flash video, Ogg and GIF.
-    None for a file in order, and for any other container.
+    nothing. This understands Matroska and WebM, AVI, MPEG transport streams, Flash video, Ogg and
+    GIF. It is None for an intact file and for any other container.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

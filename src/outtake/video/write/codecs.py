@@ -1,4 +1,4 @@
-"""Which codecs there are, and how each is driven."""
+"""The codecs, and how the encoder of each is driven."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class QualityScale:
     """A codec's scale of constant quality: lower is better.
 
     Attributes:
-        default: where the config names none; visually near lossless.
-        worst: the worst that the codec takes.
-        option: the encoder's name for it.
+        default: The value if the config names none; visually near lossless.
+        worst: The worst value that the codec takes.
+        option: The encoder's name for it.
     """
 
     default: int
@@ -40,16 +40,16 @@ class Codec:
     Attributes:
         encoder: FFmpeg's encoder.
         containers: FFmpeg's names of the containers that hold it and play.
-        formats: bits per component -> pixel format without alpha.
-        alpha_formats: bits per component -> pixel format with alpha; empty: it has none.
-        alpha_containers: the containers in which its alpha survives.
-        odd_size_formats: bits per component -> pixel format of full colour resolution (4:4:4) that
-            an odd width or height needs, empty: it cannot have one; None: any size is stored in
-            ``formats``.
-        quality: None where there is no such scale.
-        options: encoder options.
-        preset: the encoder's option for speed, and its values in the order of ``PRESETS``.
-        gpu: whether it needs an NVIDIA GPU.
+        formats: The pixel format without alpha, by bits per component.
+        alpha_formats: The pixel format with alpha, by bits per component; empty for none.
+        alpha_containers: The containers in which its alpha survives.
+        odd_size_formats: The pixel format of full colour resolution (4:4:4), by bits per
+            component, that an odd width or height needs; empty if odd sizes are impossible; None
+            if ``formats`` store any size.
+        quality: The scale of constant quality; None if there is none.
+        options: Encoder options.
+        preset: The encoder's option for speed, and its values in the order of ``PRESETS``.
+        gpu: Whether it needs an NVIDIA GPU.
     """
 
     encoder: str
@@ -64,7 +64,7 @@ class Codec:
     gpu: bool = False
 
     def available_formats(self, *, alpha: bool) -> dict[int, str]:
-        """Return bits -> pixel format for those that this build of the encoder takes."""
+        """Return the pixel formats by bits, only those that this build of the encoder takes."""
         available = encoder_pix_fmts(self.encoder) or frozenset()
         formats = self.alpha_formats if alpha else self.formats
         return {bits: name for bits, name in formats.items() if name in available}
@@ -74,8 +74,8 @@ _YUV420 = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
 _YUV444 = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
 _COMMON_CONTAINERS = ("mp4", "mov", "matroska")
 _OPEN_CONTAINERS = ("webm", "matroska", "mp4")
-# NVENC takes ten bits as the upper ones of sixteen. In these formats the lower ones are empty:
-# what yuv444p16le has there would be cut off, not rounded.
+# NVENC takes ten bits as the upper ones of sixteen. In these formats the lower bits are empty:
+# those of yuv444p16le would be cut off, not rounded.
 _NVENC_420 = {8: "yuv420p", 10: "p010le"}
 _NVENC_444 = {8: "yuv444p", 10: "yuv444p10msble"}
 _NVENC_OPTIONS = {"rc": "vbr", "b": "0"}
@@ -101,7 +101,7 @@ def _nvenc_codec(
     )
 
 
-# name in the config -> encoders for it, the preferred one first
+# The encoders for each name in the config, the preferred one first.
 CODECS: dict[str, tuple[Codec, ...]] = {
     "h264": (
         Codec(
@@ -120,7 +120,8 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             _YUV420,
             odd_size_formats=_YUV444,
             quality=QualityScale(20, 51),
-            # The number of frame threads changes what is written; fixed, all machines agree.
+            # The number of frame threads changes what is written; with a fixed number, all
+            # machines agree.
             options={"x265-params": "log-level=error:frame-threads=2"},
             preset=("preset", PRESETS),
         ),
@@ -183,14 +184,14 @@ CODECS: dict[str, tuple[Codec, ...]] = {
     ),
     "h264_nvenc": (_nvenc_codec("h264", _COMMON_CONTAINERS, {8: "yuv420p"}, {8: "yuv444p"}, 19),),
     "hevc_nvenc": (_nvenc_codec("hevc", _COMMON_CONTAINERS, _NVENC_420, _NVENC_444, 21),),
-    # It lists 4:4:4 like the others, and refuses to open with it.
+    # It lists 4:4:4 like the others but refuses to open with it.
     "av1_nvenc": (_nvenc_codec("av1", _OPEN_CONTAINERS, _NVENC_420, {}, 24, 63),),
 }
 
 
 @cache
 def encoder_pix_fmts(encoder: str) -> frozenset[str] | None:
-    """Return the pixel formats that an encoder takes; None where this build does not have it."""
+    """Return the pixel formats that an encoder takes; None if this build does not have it."""
     try:
         formats = av.Codec(encoder, "w").video_formats
     except av.codec.codec.UnknownCodecError:

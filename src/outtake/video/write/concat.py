@@ -1,4 +1,4 @@
-"""Segments into one file, by copying packets: nothing is encoded again."""
+"""Concatenate segments into one file by copying packets: nothing is encoded again."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _DRY_RUN_SIZE_PX = 256
 
 @dataclass(frozen=True, slots=True)
 class SegmentMuxer:
-    """What the joined file is to be.
+    """Muxes the segments of an output into one file.
 
     Attributes:
-        path: of the output, for its suffix and for messages.
-        info: the source.
-        encoding: of the segments.
-        audio: copy the audio.
+        path: The path of the output, for its suffix and for messages.
+        info: The source.
+        encoding: The encoding of the segments.
+        audio: Whether the audio is copied.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class SegmentMuxer:
         """Find out, before any work, whether the encoder opens and the tracks fit.
 
         Raises:
-            OutputError: they do not.
+            OutputError: They do not.
         """
         size = _DRY_RUN_SIZE_PX
         try:
@@ -74,22 +74,22 @@ class SegmentMuxer:
     def join(
         self, segments: Sequence[tuple[Path, SegmentRecord]], target: Path, *, end: bool
     ) -> tuple[int, float]:
-        """Write the frames of the pieces and what is beside the picture.
+        """Write the frames of the segments and the tracks beside the picture.
 
-        Frames get the times of their records. A packet's decoding time is the time of the frame
-        that is so many earlier as packets are reordered at most; so decoding times rise over
+        Frames get the times of their records. The decoding time of a packet is the time of the
+        frame that lies earlier by the largest reordering of packets; so decoding times rise over
         the whole file, and are never after the time of showing.
 
         Args:
-            segments: segment files in order.
-            target: the file to be made.
-            end: whether audio goes on after the last frame, as in the source.
+            segments: The segment files in order, with their records.
+            target: The file to write.
+            end: Whether the audio continues after the last frame, as in the source.
 
         Returns:
-            How many frames were written, and how long they last in seconds.
+            The number of frames written, and their duration in seconds.
 
         Raises:
-            OutputError: the file cannot be written, or the pieces do not fit together.
+            OutputError: The file cannot be written, or the segments do not fit together.
         """
         container = self.encoding.container
         try:
@@ -149,7 +149,7 @@ class SegmentMuxer:
     def _add_video_stream(
         self, output: OutputContainer, segments: Sequence[tuple[Path, SegmentRecord]]
     ) -> tuple[VideoStream, Iterator[Packet[VideoStream]]]:
-        """Add the picture track, and return it with the packets of all pieces."""
+        """Add the video track, and return it with the packets of all segments."""
         with av.open(os.fspath(segments[0][0])) as first:
             template = first.streams.video[0]
             header = template.codec_context.extradata
@@ -179,7 +179,7 @@ class SegmentMuxer:
 
 
 class _PacketTimes:
-    """Gives the packets of all pieces, in the order of storing, their real times."""
+    """Gives the packets of all segments, in the order of storing, their real times."""
 
     def __init__(self, info: VideoInfo, records: Sequence[SegmentRecord]) -> None:
         self._time_base = info.time_base
@@ -188,7 +188,7 @@ class _PacketTimes:
         self._end = self._pts[-1] + (records[-1].last_frame_duration or self._frame_step)
         if any(a >= b for a, b in pairwise(self._pts)):
             raise ValueError("segments overlap in time")
-        # Of a part of a clip, and of what has no beginning, the first frame is at 0.
+        # The first frame of a part of a clip, and of a live clip, is at 0.
         self._origin = self._pts[0] if info.start_s is not None or info.live else 0
         self._reorder = max(record.reorder for record in records)
         self._first_dts_step = self._choose_first_dts_step()
@@ -201,12 +201,12 @@ class _PacketTimes:
 
     @property
     def origin_s(self) -> Fraction:
-        """The source's moment that is 0 in the target."""
+        """The time of the source that is 0 in the target."""
         return self._origin * self._time_base
 
     @property
     def end_s(self) -> float:
-        """When the last frame ends, in the target's time."""
+        """The time in seconds at which the last frame ends in the target."""
         return float((self._end - self._origin) * self._time_base)
 
     def assign(self, packet: Packet[VideoStream]) -> None:
@@ -223,9 +223,9 @@ class _PacketTimes:
         self.frames += 1
 
     def _packet_duration(self, rank: int) -> int:
-        """Return a packet's duration; the file's length ends with those of the last ones.
+        """Return the duration of a packet; those of the last packets decide the length of the file.
 
-        That is the one that is shown last, and the one that is stored last: MP4 has durations of
+        They are the packet shown last and the packet stored last: MP4 has durations of
         decoding, which add up to the length of the track.
         """
         if rank == len(self._pts) - 1:
@@ -243,10 +243,10 @@ class _PacketTimes:
     def _choose_first_dts_step(self) -> int:
         """Return the time between packets that are decoded before the first frame is shown.
 
-        FFmpeg's muxer for MP4 takes for the first frame that one of the packets decoded at 0 or
-        before that is shown soonest after it was decoded. Where that could be another one, all
-        frames would be early by the difference: so the others are decoded after 0; where there is
-        no time left for that, so shortly after the first that none of them is shown sooner, if
+        FFmpeg's muxer for MP4 takes as the first frame the one, of the packets decoded at 0 or
+        before, that is shown soonest after its decoding. If that could be another frame, all
+        frames would be early by the difference. So the others are decoded after 0. If there is
+        no time for that, they are decoded so shortly after the first that none is shown sooner, if
         the time base is fine enough.
         """
         first, between = self._pts[0] - self._origin, self._reorder - 1
@@ -259,7 +259,8 @@ class _PacketTimes:
 
 def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
     if container in ("mp4", "mov"):
-        # When a track begins is stored in units of the movie's scale, milliseconds by default.
+        # The beginning of a track is stored in units of the movie's timescale, milliseconds by
+        # default.
         return {"movflags": "+faststart", "movie_timescale": str(movie_timescale(info))}
     # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
     return {"avoid_negative_ts": "disabled"}

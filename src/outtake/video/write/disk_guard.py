@@ -1,4 +1,4 @@
-"""A watch on the size of an output while it grows."""
+"""Watch the size of an output and the free disk space while it grows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class SizeGuard:
     """Warns once of an output much larger than its source, and of a disk that is too small.
 
     Args:
-        info: the source.
-        target: the output.
-        max_ratio: how many times the source's bytes per second are too many.
-        min_bytes: an output up to this size is never too large.
+        info: The source.
+        target: The output.
+        max_ratio: The multiple of the source's bytes per second above which there is a warning.
+        min_bytes: The size up to which an output is never too large.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class SizeGuard:
         self._warned_disk = False
 
     def add_segment(self, frames: int, size: int, used_bytes: int) -> None:
-        """Take note of a segment.
+        """Add a segment to the estimate.
 
         Args:
-            frames: in the segment.
-            size: of the segment in bytes.
-            used_bytes: of all segments that are on the disk.
+            frames: The number of frames in the segment.
+            size: The size of the segment in bytes.
+            used_bytes: The size of all segments on the disk in bytes.
 
         Raises:
-            OutputError: by this estimate not even half of what is missing fits on the disk.
+            OutputError: By the estimate, not even half of what is missing fits on the disk.
         """
         self._frames += frames
         self._bytes += size

@@ -1,4 +1,4 @@
-"""How a target is encoded: chosen from its suffix, the config and the source, before any work."""
+"""Choose how a target is encoded, from its suffix, the config and the source."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The size at which a Matroska or WebM picture is shown, written into a finished file.
+"""Write the size at which a Matroska or WebM picture is shown into a finished file.
 
-Pixels that are not square are told by that size alone where the codec itself has no word for them
+Only that size says that pixels are not square if the codec itself cannot say so
 (VP9, AV1, FFV1, ProRes), and the muxer leaves it out. The elements are those of RFC 9559. The
-muxer keeps an empty element before them, out of which the room is taken: nothing after the track
+muxer leaves an empty element before them, whose room is used: nothing after the track
 list moves.
 """
 
@@ -32,7 +32,7 @@ class _Element:
 
 
 def display_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Return the size at which pixels of an aspect are shown: exact wherever that is possible."""
+    """Return the size at which pixels of an aspect are shown, exact if possible."""
     if (width * aspect.numerator) % aspect.denominator == 0:
         return int(width * aspect), height
     exact = width * aspect.numerator, height * aspect.denominator
@@ -40,10 +40,10 @@ def display_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
 
 
 def set_display_size(path: Path, width: int, height: int) -> bool:
-    """Say in a finished file at which size its picture is shown.
+    """Store in a finished file the size at which its picture is shown.
 
     Returns:
-        False where the file has no room for that; then it is as it was.
+        False if the file has no room for that and stays as it was.
     """
     with path.open("r+b") as file:
         head = file.read(_HEAD_BYTES)
@@ -73,7 +73,7 @@ def set_display_size(path: Path, width: int, height: int) -> bool:
 
 
 def _parse_elements(data: bytes, start: int, end: int) -> Iterator[_Element]:
-    """Yield the elements that begin between two places; sizes of one that is open reach the end."""
+    """Yield the elements that begin between two bytes; one of unknown size reaches to the end."""
     while start < end - 1 and data[start]:
         id_length = 9 - data[start].bit_length()
         place = start + id_length
@@ -102,7 +102,7 @@ def _encode_element(ident: int, content: bytes) -> bytes:
 
 
 def _encode_with_checksum(ident: int, children: list[tuple[int, bytes]]) -> bytes:
-    """Return an element; where its first child is a checksum, with a new one."""
+    """Return an element, with a new checksum if its first child is one."""
     content = b"".join(data for child, data in children if child != _CRC)
     if any(child == _CRC for child, _ in children):
         content = _encode_element(_CRC, zlib.crc32(content).to_bytes(4, "little")) + content
@@ -126,7 +126,7 @@ def _tracks_with_display_size(head: bytes, tracks: _Element, width: int, height:
 
 
 def _video_with_display_size(head: bytes, video: _Element, width: int, height: int) -> bytes:
-    """Return a picture's settings with the size, which is in pixels without a unit."""
+    """Return the settings of a picture with the size, which is a pure number of pixels."""
     replaced = (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)
     kept = [
         head[part.start : part.end]
@@ -143,7 +143,7 @@ def _video_with_display_size(head: bytes, video: _Element, width: int, height: i
 def _shift_seek_positions(
     head: bytes, seek_head: _Element, moved: tuple[int, int], by: int
 ) -> bytes:
-    """Return the list of places, with those of what moved."""
+    """Return the list of positions, updated for the elements that moved."""
     seeks = []
     for seek in _parse_elements(head, seek_head.data, seek_head.end):
         content = bytearray(head[seek.start : seek.end])

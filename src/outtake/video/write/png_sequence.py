@@ -19,11 +19,11 @@ _IMAGE_NAME = re.compile(r"\d{5,}\.png")
 
 
 class PngSegmentEncoder:
-    """A folder of images, numbered from 0, as a piece of an output.
+    """Writes a segment as a folder of images, numbered from 0.
 
     Args:
-        path: the folder; it is made.
-        high_bit_depth: write 16 bits per component where the frame has them.
+        path: The folder, which is made.
+        high_bit_depth: Whether 16 bits per component are written, if the frame has them.
     """
 
     reorder = 0
@@ -42,7 +42,7 @@ class PngSegmentEncoder:
         self._written += 1
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: every image is written at once."""
 
 
 def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
@@ -55,7 +55,7 @@ def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
 
 
 def link_sequence(folders: Iterable[Path], target: Path) -> None:
-    """Number the images of several folders through, in a new folder, without copying data."""
+    """Link the images of several folders into a new one, numbered consecutively."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     number = 0
@@ -73,7 +73,7 @@ def check_png_folder(path: Path, *, overwrite: bool) -> None:
     """Refuse a target folder whose content would be lost.
 
     Raises:
-        OutputError: it is a file, or holds anything but an earlier sequence that may be replaced.
+        OutputError: It is a file, or holds anything but an earlier sequence that may be replaced.
     """
     if not path.exists():
         return

@@ -66,12 +66,12 @@ class SegmentRecord:
 class SegmentStore:
     """The folder in which an output grows.
 
-    One process at a time has it, from :meth:`start` to :meth:`release` or :meth:`remove`; copies
-    that were pickled write into it beside that one.
+    One process at a time owns it, from :meth:`open` to :meth:`release` or :meth:`remove`; copies
+    that were pickled may write into it too.
 
     Args:
-        path: the folder, ``<target>.part``.
-        suffix: of segments: that of a file, or empty for folders.
+        path: The folder, ``<target>.part``.
+        suffix: The suffix of segment files; empty if segments are folders.
     """
 
     def __init__(self, path: Path, suffix: str) -> None:
@@ -87,15 +87,15 @@ class SegmentStore:
         """Make the folder ready for a job, and keep other processes from it.
 
         Args:
-            job: what decides about the frames; segments of another job are deleted.
-            resume: whether to keep segments of the same job.
-            keep_target: the target is there and may be replaced only by the job that made it.
+            job: Everything that decides about the frames; segments of another job are deleted.
+            resume: Whether segments of the same job are kept.
+            keep_target: Whether the target exists and only the job that made it may replace it.
 
         Returns:
             The whole segments that are there.
 
         Raises:
-            OutputError: the folder is another process's, holds something else, or cannot be
+            OutputError: The folder belongs to another process, holds something else, or cannot be
                 written.
         """
         record = {"format": _FORMAT, "job": json.loads(json.dumps(finite(job), default=str))}
@@ -138,11 +138,11 @@ class SegmentStore:
             raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
 
     def release(self) -> None:
-        """Let other processes have the folder; once is enough, twice does no harm."""
+        """Let other processes own the folder; calling it twice does no harm."""
         self._lock.release()
 
     def _check_is_ours(self) -> None:
-        """Refuse to touch what no job of ours made."""
+        """Refuse to touch a folder that no job of Outtake made."""
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is where segments go, but is a file; move it away")
         if not self.path.is_dir() or (self.path / _MANIFEST_FILE).exists():
@@ -192,15 +192,15 @@ class SegmentStore:
             return None
 
     def whole_path(self, index: int) -> Path:
-        """Return where a whole segment lies."""
+        """Return the path of a whole segment."""
         return self.path / f"{index:05d}{self.suffix}"
 
     def tail_path(self, index: int) -> Path:
-        """Return where the beginning of a segment lies that was not finished."""
+        """Return the path of the tail that an interruption left of a segment."""
         return self.path / f"{index:05d}.tail{self.suffix}"
 
     def data_path(self, record: SegmentRecord) -> Path:
-        """Return where the frames of a record lie."""
+        """Return the path of the frames of a record."""
         return self.whole_path(record.index) if record.whole else self.tail_path(record.index)
 
     def find_record(self, index: int, *, whole: bool = True) -> SegmentRecord | None:
@@ -212,13 +212,13 @@ class SegmentStore:
         return self.path / (f"{index:05d}.json" if whole else f"{index:05d}.tail.json")
 
     def has_whole_segment(self) -> bool:
-        """Whether any whole segment is there."""
+        """Return whether any whole segment is there."""
         files = self.path.glob("*.json")
         records = (self._read_record(file) for file in files if file.name != _MANIFEST_FILE)
         return any(record is not None and record.whole for record in records)
 
     def add(self, written: Path, record: SegmentRecord) -> None:
-        """Give what was made its place, then say that it is there."""
+        """Move a written segment into its place, then write its record."""
         place = self.data_path(record)
         delete_path(place)
         written.rename(place)
@@ -229,7 +229,7 @@ class SegmentStore:
             self.delete_tail(record.index)
 
     def delete_tail(self, index: int) -> None:
-        """Delete the unfinished beginning of a segment."""
+        """Delete the tail that an interruption left of a segment."""
         self._record_path(index, False).unlink(missing_ok=True)
         delete_path(self.tail_path(index))
 
@@ -238,30 +238,30 @@ class SegmentStore:
         self._segment_bytes[record.index] = record.bytes
 
     def used_bytes(self) -> int:
-        """Return the size of the whole segments that were found or are this process's own."""
+        """Return the bytes of the whole segments that this process found or wrote."""
         return self._used_bytes
 
     def save_partial_name(self, name: str) -> None:
-        """Note the file name of the playable part, which this job or an earlier one made."""
+        """Save the file name of the playable part, which this job or an earlier one made."""
         replace_text(self.path / _PARTIAL_NAME_FILE, name + "\n")
 
     def partial_name(self) -> str | None:
-        """Return the noted name of the playable part."""
+        """Return the saved name of the playable part."""
         try:
             return (self.path / _PARTIAL_NAME_FILE).read_text().strip() or None
         except (OSError, ValueError):
             return None
 
     def mark_finalizing(self) -> None:
-        """Say that the target is about to appear: after a kill, this job may replace it."""
+        """Mark that the target is about to appear: after a kill, this job may replace it."""
         replace_text(self.path / _FINALIZING_FILE, _BEGUN + "\n")
 
     def is_finalizing(self) -> bool:
-        """Whether the target may be there, and be this job's."""
+        """Return whether the target may exist already and belong to this job."""
         return (self.path / _FINALIZING_FILE).exists()
 
     def mark_finalized(self, others: Iterable[SegmentStore]) -> None:
-        """Say that the target is complete, and that the folders of ``others`` can go with this."""
+        """Mark that the target is complete and the folders of ``others`` can be deleted too."""
         lines = [_DONE, *(os.path.relpath(other.path, self.path) for other in others)]
         replace_text(self.path / _FINALIZING_FILE, "\n".join(lines) + "\n")
 
@@ -269,7 +269,7 @@ class SegmentStore:
         """Delete what is left of a job whose target is complete.
 
         Raises:
-            OutputError: another process is at it.
+            OutputError: Another process is using it.
         """
         try:
             lines = (self.path / _FINALIZING_FILE).read_text().splitlines()
@@ -288,9 +288,9 @@ class SegmentStore:
         return self.path.is_dir() and all(_is_lock_file(entry) for entry in self.path.iterdir())
 
     def _clear(self, *, all_of_it: bool = True) -> None:
-        """Delete what is in the folder but the lock, what says whose it is at the end.
+        """Delete what is in the folder except the lock; the files that say whose it is go last.
 
-        A job that starts afresh still has to delete the playable part that the last one left.
+        A job that starts again must still delete the playable part that the last one left.
         """
         last = [self.path / _MANIFEST_FILE, self.path / _FINALIZING_FILE]
         kept = {_LOCK_FILE} if all_of_it else {_LOCK_FILE, _PARTIAL_NAME_FILE}
@@ -303,7 +303,7 @@ class SegmentStore:
         self._used_bytes = 0
 
     def remove(self) -> None:
-        """Delete the folder with all that is in it, and let go of it."""
+        """Delete the folder with everything in it, and release it."""
         if self.path.is_dir():
             self._clear()
             delete_path(self.path / _LOCK_FILE)

@@ -31,23 +31,23 @@ _MAX_TICKS = 10_000_000
 
 
 class TrackCopier:
-    """Audio, subtitles, chapters and metadata of a video, handed on bit for bit.
+    """Copies audio, subtitles, chapters and metadata of a video bit for bit.
 
-    It opens the source a second time and reads ahead of nothing: packets are taken when the
-    picture has come to their time, so memory stays small whatever the length.
+    It opens the source a second time and does not read ahead: packets are taken when the
+    picture has reached their time, so memory stays small whatever the length.
 
     Args:
-        info: the source.
-        target: an open container; its header must not be written yet.
-        suffix: of the target, for messages.
-        audio: copy the audio, or leave it out.
-        origin_s: the moment of the source that is 0 in the target; what begins before it, in a
-            source of which only a part is used, stays behind.
-        quiet: do not say again which tracks stay behind.
+        info: The source.
+        target: An open container whose header is not written yet.
+        suffix: The suffix of the target, for messages.
+        audio: Whether the audio is copied.
+        origin_s: The time of the source that is 0 in the target. If only a part of a source is
+            used, what begins before it is left out.
+        quiet: Whether tracks that are left out go without a warning.
 
     Raises:
-        OutputError: the target's container cannot hold the source's audio.
-        VideoError: the source cannot be read.
+        OutputError: The target's container cannot hold the source's audio.
+        VideoError: The source cannot be read.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class TrackCopier:
         self._copies[stream.index] = copy
 
     def _selected_chapters(self, info: VideoInfo) -> list[Any]:
-        """Return the chapters in the target's time, without those outside of it."""
+        """Return the chapters in the target's time, without those outside it."""
         found = []
         for chapter in self._source.chapters():
             base = chapter["time_base"] or Fraction(1, 1000)
@@ -141,7 +141,7 @@ class TrackCopier:
             raise VideoError(f"{self._path} is damaged: {error}") from error
 
     def _shift_times(self, packet: Packet[Stream]) -> bool:
-        """Move a packet into the target's time; False if it has no place there."""
+        """Shift a packet to the target's time; return False if it lies outside the target."""
         if packet.dts is None:  # nothing is reordered in audio and subtitles
             packet.dts = packet.pts
         if not self._origin_s:
@@ -174,21 +174,21 @@ class TrackCopier:
             self._target.mux(packet)
 
     def close(self) -> None:
-        """Release the source."""
+        """Close the source."""
         self._source.close()
 
 
 def has_tracks(info: VideoInfo) -> bool:
-    """Whether there may be something to copy beside the picture: not of a live source or images."""
+    """Return whether there may be tracks to copy: not of a live source or of images."""
     if info.live or info.codec == "images":
         return False
     return info.address is not None or info.path.is_file()
 
 
 def movie_timescale(info: VideoInfo) -> int:
-    """Return ticks per second that hold the times of every track of a source exactly.
+    """Return the ticks per second that hold the times of every track of a source exactly.
 
-    Of the picture alone where that would be too many for a container to count.
+    If those are too many for a container to count, they hold the times of the picture only.
     """
     picture = max(info.time_base.denominator, 1000)
     if not has_tracks(info):

@@ -1,4 +1,4 @@
-"""Pictures into packets."""
+"""Encode pictures into packets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _AVX2 = 11  # CV_CPU_AVX2
 
 
 class VideoTrackEncoder:
-    """A picture track of an open container, and the encoder that fills it.
+    """A video track of an open container, and the encoder that fills it.
 
     Args:
-        container: where the track is added; its header must not be written yet.
-        encoding: codec and options.
-        info: of the source: rate, time base, pixel aspect and colours.
-        width: of the frames.
-        height: likewise.
+        container: The container to which the track is added; its header is not written yet.
+        encoding: The codec and its options.
+        info: The source: rate, time base, pixel aspect and colours.
+        width: The width of the frames in pixels.
+        height: The height of the frames in pixels.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class VideoTrackEncoder:
         return self.stream.encode(encoded)
 
     def flush(self) -> list[Packet[VideoStream]]:
-        """Return what the encoder still holds back."""
+        """Return the packets that the encoder still holds back."""
         return self.stream.encode(None)
 
 
 def nominal_frame_rate(info: VideoInfo) -> Fraction:
-    """Return frames per second as containers keep them; the times of frames are what counts."""
+    """Return frames per second as containers store them; players go by the times of frames."""
     return info.fps.limit_denominator(1001) or Fraction(1, 1001)
 
 
 def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
-    """Give a track the source's pixel aspect and colours."""
+    """Set the source's pixel aspect and colours on a track."""
     colour, context = info.colour.for_yuv(), stream.codec_context
     context.sample_aspect_ratio = info.sample_aspect_ratio
     context.color_primaries = colour.primaries
@@ -106,7 +106,7 @@ def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None
 
 
 def explain_encoder_error(error: Exception, encoding: Encoding) -> OutputError | None:
-    """Return what an encoder's failure to open means to the user, where that is known."""
+    """Return what an encoder's failure to open means for the user, if that is known."""
     if encoding.codec.gpu and "avcodec_open2" in str(error):
         plain = {"h264_nvenc": "h264", "hevc_nvenc": "h265", "av1_nvenc": "av1"}[encoding.name]
         return OutputError(
