@@ -14,6 +14,9 @@ from benchmarks.pages.compare_runs import write_run
 from outtake.config.compose import compose as compose_config
 from outtake.programs.compare import compare_runs
 from outtake.programs.evaluate import evaluate
+from outtake.sweeps.result import write_report
+from outtake.sweeps.search_space import parse_space
+from tests.sweeps.one_line_trials import drive, make_sweep
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -257,6 +260,28 @@ def test_the_report_of_an_evaluation(
     seen.sort("recall", "#classes")
     shown = [float(t) for t in seen.column("recall", "#classes") if t != "\N{EN DASH}"]
     assert shown == sorted(shown, reverse=True) and len(shown) > 2
+    assert seen.errors == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
+    page.close()
+
+
+def test_the_page_of_a_sweep(browser: playwright.Browser, tmp_path: Path) -> None:
+    space = parse_space({"x": {"low": 0.0, "high": 1.0}, EVIL: {"key": "e", "choices": [EVIL, 1]}})
+    sweep = make_sweep(tmp_path, parameters=space, n_trials=5)
+    write_report(tmp_path / "report.html", sweep, drive(sweep))
+    seen = opened(browser, tmp_path / "report.html")
+    page = seen.page
+    headings = page.locator("h2").all_inner_texts()
+    assert headings[0] == "Validations" and headings[-1] == "Trials"
+    assert page.locator(".plot .main-svg").count() >= 3
+    shown = [float(text) for text in seen.column("miou", "#trials")]
+    assert shown == sorted(shown, reverse=True) and len(shown) == 5
+    assert page.locator("#trials tr.best").count() == 1
+    seen.sort("x", "#trials")
+    points = [float(text) for text in seen.column("x", "#trials")]
+    assert points == sorted(points, reverse=True)
+    assert EVIL in page.locator("#trials").inner_text(), "names and choices are text"
+    assert page.locator("img[src=x], [onerror], main script, main a, svg a").count() == 0
     assert seen.errors == []
     assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
     page.close()
