@@ -143,6 +143,13 @@ def resolve_config(node: DictConfig | Mapping[str, Any] | None) -> Any:
         raise ConfigError(explain_config_error(error)) from error
 
 
+def unresolved_config(cfg: DictConfig) -> dict[str, Any]:
+    """Return a config as plain containers, in which interpolations stay as they are written."""
+    tree = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
+
+
 def explain_config_error(error: OmegaConfBaseException) -> str:
     """Return the first line of OmegaConf's message, with what to do about a missing value."""
     first = str(error).splitlines()[0]

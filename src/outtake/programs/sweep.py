@@ -12,11 +12,12 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from outtake.config.compose import CONF_DIR, program_command
 from outtake.config.experiment_file import parse_overrides
+from outtake.config.instantiate import unresolved_config
 from outtake.config.program_options import SweepOptions, read_options
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError, OutputError, Terminated
@@ -90,8 +91,10 @@ def run_sweep(
 def _drive(sweep: SweepConfig, cfg: DictConfig) -> None:
     study = SweepStudy(sweep)
     try:
-        record: Any = OmegaConf.to_container(cfg, resolve=False)
-        record |= {"fixed": list(sweep.fixed), "storage": hide_storage_address(str(cfg.storage))}
+        record = unresolved_config(cfg) | {
+            "fixed": list(sweep.fixed),
+            "storage": hide_storage_address(str(cfg.storage)),
+        }
         text = yaml.safe_dump(redact_tree(record), sort_keys=False)
         replace_text(sweep.folder / "sweep.yaml", text)
         best = study.best_trials()

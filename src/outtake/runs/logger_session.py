@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from outtake.config.instantiate import instantiate, resolve_config
+from outtake.config.instantiate import instantiate, resolve_config, unresolved_config
 from outtake.core.redact import redact_tree
 from outtake.core.trees import flatten
 from outtake.runs.dashboards.protocol import Dashboard, FlatConfig
@@ -28,10 +27,14 @@ _FINISH_TIMEOUT_S = 30.0
 _INTERRUPTED_TIMEOUT_S = 5.0
 
 
-def make_loggers(cfg: DictConfig, folder: RunFolder) -> list[Logger]:
+def make_loggers(cfg: Any, folder: RunFolder) -> list[Logger]:
     """Make ``metrics.jsonl`` and the dashboards that the config names; nothing is written yet.
 
     A dashboard that is not installed costs one line.
+
+    Args:
+        cfg: The composed config.
+        folder: The run folder.
 
     Raises:
         ConfigError: A dashboard does not have an option, or cannot work with it.
@@ -64,9 +67,7 @@ def _make_dashboard_logger(
 
 
 @contextmanager
-def dashboard_session(
-    loggers: Sequence[Logger], cfg: DictConfig, folder: RunFolder
-) -> Iterator[None]:
+def dashboard_session(loggers: Sequence[Logger], cfg: Any, folder: RunFolder) -> Iterator[None]:
     """Give the dashboards the config before a fit, and end them after it, whatever they do."""
     dashboards = [logger for logger in loggers if isinstance(logger, DashboardLogger)]
     config = flat_config(cfg)
@@ -92,9 +93,9 @@ def dashboard_session(
             dashboard.join(limit_s - (time.monotonic() - start_s))
 
 
-def flat_config(cfg: DictConfig) -> FlatConfig:
+def flat_config(cfg: Any) -> FlatConfig:
     """Return a config with keys such as ``optimizer.lr``, unresolved and with secrets hidden."""
-    plain = redact_tree(OmegaConf.to_container(cfg, resolve=False))
+    plain = redact_tree(unresolved_config(cfg))
     return {
         key: json.dumps(value, default=str) if isinstance(value, Mapping | list) else value
         for key, value in flatten(plain).items()
