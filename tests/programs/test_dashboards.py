@@ -41,11 +41,11 @@ LOGGED |= {"train/loss_cross_entropy", "train/loss_dice", "lr-AdamW", "val/miou"
 def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
     """Return the tiny run with the pictures of the default callbacks."""
     shown = {
-        "images": "throughput.ValidationImages",
+        "images": "validation_images.ValidationImages",
         "worst": "hard_examples.HardExamples",
-        "tables": "data_tables.ValidationTables",
-        "augmented": "data_tables.AugmentedSamples",
-        "frequencies": "data_tables.ClassFrequencies",
+        "tables": "confusion_matrix.ValidationTables",
+        "augmented": "data_pictures.AugmentedSamples",
+        "frequencies": "data_pictures.ClassFrequencies",
         "gradient_norm": "system_metrics.GradientNorm",
         "memory": "system_metrics.MemoryUsage",
     }
