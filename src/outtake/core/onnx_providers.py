@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 from outtake.core.errors import DeviceError
 
@@ -13,20 +13,13 @@ PROVIDERS = {
 }
 
 
-class OnnxSession(Protocol):
-    """The part of an ``onnxruntime.InferenceSession`` that is needed here."""
-
-    def get_providers(self) -> list[str]:
-        """Return its providers, the preferred one first."""
-
-
-def check_provider(session: OnnxSession, provider: str, asked: str) -> None:
+def check_provider(session: Any, provider: str, asked: str) -> None:
     """Check that a session runs on the provider that was asked for.
 
     If the libraries of CUDA are missing, ONNX Runtime takes the CPU and says so in its log only.
 
     Args:
-        session: The open session.
+        session: The open ``onnxruntime.InferenceSession``.
         provider: The provider, such as ``CUDAExecutionProvider``.
         asked: The option that named it, as the user would write it.
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from outtake.core.errors import DataRootError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
-from outtake.data.discover_pairs import check_root, check_split, pair_folders
+from outtake.data.discover_pairs import check_root, pair_folders
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.mask_encoding import MaskDecoder
-from outtake.data.source import SPLITS, Sample
+from outtake.data.source import SPLITS, Sample, check_split
 
 CLASSES = {
     "sky": (128, 128, 128),
@@ -47,14 +47,7 @@ class CamVid:
         self._decoder = MaskDecoder(self.labels, ids={**ids, UNLABELLED: self.labels.ignore_index})
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the frames of a split, in the order of their names.
-
-        Raises:
-            ConfigError: There is no such split.
-            DataRootError: The split's folders are not there.
-            PairingError: An image has no mask, or a mask no image.
-            EmptySplitError: The folders are empty.
-        """
+        """Return the frames of a split, in the order of their names."""
         check_split(split)
         images, masks = self.root / split, self.root / f"{split}annot"
         for folder in (images, masks):

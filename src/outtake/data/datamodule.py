@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
+from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
@@ -69,13 +70,12 @@ class DataModule(pl.LightningDataModule):
         samples_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
-        _check_positive("batch_size", batch_size)
-        _check_positive("eval_batch_size", eval_batch_size)
-        _check_positive("samples_per_epoch", samples_per_epoch)
-        _check_positive("short_side", short_side)
-        _check_positive("eval_short_side", eval_short_side)
-        if workers < 0:
-            raise ConfigError(f"data.workers is {workers}: give 0 or more")
+        check_number("data.batch_size", batch_size, 1, whole=True)
+        check_number("data.eval_batch_size", eval_batch_size, 1, whole=True)
+        check_number("data.samples_per_epoch", samples_per_epoch, 1, whole=True, optional=True)
+        check_number("data.short_side", short_side, 1, whole=True, optional=True)
+        check_number("data.eval_short_side", eval_short_side, 1, whole=True, optional=True)
+        check_number("data.workers", workers, 0, whole=True)
         self.source = source
         self.reports: dict[str, SplitReport] = {}
         self._augmentation = Augmentation(steps, crop, source.labels.ignore_index, seed)
@@ -251,8 +251,3 @@ def _prepare_rank_worker(number: int) -> None:
     # What ends a run of several processes may go to every process of the machine: the ranks finish
     # the step, for which they need their workers. These end with their rank, however it goes.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _check_positive(option: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ConfigError(f"data.{option} is {value}: give 1 or more")

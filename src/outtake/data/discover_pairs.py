@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from os.path import splitext
 from pathlib import Path
 
-from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, PairingError
+from outtake.core.errors import DataRootError, EmptySplitError, PairingError
 from outtake.data.image_files import IMAGE_SUFFIXES, LOSSY_SUFFIXES
 from outtake.data.source import SPLITS, Sample
 
@@ -28,12 +28,6 @@ def check_root(root: str | Path) -> Path:
             "or the variable OUTTAKE_DATA to the folder that holds it"
         )
     return path
-
-
-def check_split(split: str) -> None:
-    """Raise ConfigError unless ``split`` is one of train, val and test."""
-    if split not in SPLITS:
-        raise ConfigError(f"unknown split {split!r}; the splits are: {', '.join(SPLITS)}")
 
 
 def pair_folders(

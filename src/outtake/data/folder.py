@@ -16,7 +16,6 @@ from outtake.data.class_file import (
 )
 from outtake.data.discover_pairs import (
     check_root,
-    check_split,
     describe_layouts,
     find_split_folders,
     pair_folders,
@@ -25,7 +24,7 @@ from outtake.data.discover_pairs import (
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.infer_classes import infer_decoder
 from outtake.data.mask_encoding import MaskDecoder
-from outtake.data.source import SPLITS, Sample
+from outtake.data.source import SPLITS, Sample, check_split
 
 CLASSES_FILE = "classes.yaml"
 
@@ -82,14 +81,7 @@ class Folder:
         self.labels = self._decoder.labels
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the samples of a split, in the order of their ids.
-
-        Raises:
-            ConfigError: There is no such split.
-            DataRootError: The data set has no such split.
-            PairingError: An image has no mask, or a mask no image.
-            EmptySplitError: The split holds nothing.
-        """
+        """Return the samples of a split, in the order of their ids."""
         check_split(split)
         if split == "test" or self._has_split("val"):
             return self._stored_samples(split)

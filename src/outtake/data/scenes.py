@@ -6,10 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
+from outtake.core.errors import DataRootError, EmptySplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
-from outtake.data.source import SPLITS, Sample
+from outtake.core.validate import check_number
+from outtake.data.source import Sample, check_split
 from outtake.data.synthetic.clip import Scene, SceneClip
 from outtake.data.synthetic.rng import hash_key
 from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, SceneLayout
@@ -58,15 +59,15 @@ class Scenes:
         frames_per_clip: int = 8,
         frame_step: int = 12,
     ) -> None:
-        _check_range("seed", seed, 0, (1 << 63) - 1)
-        _check_range("height", height, *_SIDE_LIMITS)
-        _check_range("width", width, *_SIDE_LIMITS)
-        _check_range("frames_per_clip", frames_per_clip, 1, 1 << 20)
-        _check_range("frame_step", frame_step, 1, 1 << 20)
+        check_number("data.source.seed", seed, 0, (1 << 63) - 1, whole=True)
+        check_number("data.source.height", height, *_SIDE_LIMITS, whole=True)
+        check_number("data.source.width", width, *_SIDE_LIMITS, whole=True)
+        check_number("data.source.frames_per_clip", frames_per_clip, 1, 1 << 20, whole=True)
+        check_number("data.source.frame_step", frame_step, 1, 1 << 20, whole=True)
         self._clips = dict(_DEFAULT_CLIPS)
         for split, count in (clips or {}).items():
-            _check_split(split)
-            _check_range(f"clips.{split}", count, 0, 1 << 20)
+            check_split(split)
+            check_number(f"data.source.clips.{split}", count, 0, 1 << 20, whole=True)
             self._clips[split] = count
         self._seed = seed
         self._layout = SceneLayout(height, width)
@@ -75,13 +76,8 @@ class Scenes:
         self._sample_cache = ByteCache[str, tuple[Frame, LabelMap]](_SAMPLE_CACHE_BYTES)
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the samples of a split, with ids like ``train/0007/00012`` (clip, frame).
-
-        Raises:
-            ConfigError: There is no such split.
-            EmptySplitError: The split has no clip by its configuration.
-        """
-        _check_split(split)
+        """Return the samples of a split, with ids like ``train/0007/00012`` (clip, frame)."""
+        check_split(split)
         names = [
             f"{split}/{clip:04d}/{frame * self._frame_step:05d}"
             for clip in range(self._clips[split])
@@ -118,9 +114,9 @@ class Scenes:
         Raises:
             ConfigError: A value is out of its range.
         """
-        _check_split(split)
-        _check_range("index", index, 0, 1 << 31)
-        _check_range("frames", frames, 1, 1 << 20)
+        check_split(split)
+        check_number("index", index, 0, 1 << 31, whole=True)
+        check_number("frames", frames, 1, 1 << 20, whole=True)
         return SceneClip(self._get_scene(split, index), frames)
 
     def _render_sample(self, locator: str) -> tuple[Frame, LabelMap]:
@@ -138,18 +134,6 @@ class Scenes:
             return Scene(self._layout, hash_key("scenes", self._seed, split, index))
 
         return self._scene_cache.get((split, index), paint, lambda world: world.backdrop.bytes_held)
-
-
-def _check_range(key: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(
-            f"data=scenes: {key} is {value!r}; it must be an integer from {low} to {high}"
-        )
-
-
-def _check_split(split: str) -> None:
-    if split not in SPLITS:
-        raise ConfigError(f"data=scenes has no split {split!r}; allowed: {', '.join(SPLITS)}")
 
 
 def _parse_locator(locator: str) -> tuple[str, int, int]:

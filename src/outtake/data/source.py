@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 
@@ -72,3 +73,9 @@ class SegmentationSource(Protocol):
         They are hashed for the fingerprint, and show whether two splits share an image.
         """
         ...
+
+
+def check_split(split: str) -> None:
+    """Raise ConfigError unless ``split`` is one of train, val and test."""
+    if split not in SPLITS:
+        raise ConfigError(f"unknown split {split!r}; the splits are: {', '.join(SPLITS)}")

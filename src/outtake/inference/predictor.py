@@ -15,6 +15,7 @@ from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame, TimedFrame
+from outtake.core.validate import check_number
 from outtake.data.resize import resize_short_side
 from outtake.inference.protocol import Backend, Confidences, Images, LabelMaps
 
@@ -53,8 +54,7 @@ class Predictor:
         channels: int = 3,
         batch_size: int = 1,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"network.batch_size={batch_size}: must be at least 1")
+        check_number("network.batch_size", batch_size, 1, whole=True)
         if channels not in (1, 3):
             raise ConfigError(
                 f"the checkpoint takes {channels} channels, and a video has 3 (or 1: grey)"
