@@ -175,7 +175,7 @@ def test_steps_that_change_the_size_need_a_crop(folder):
     [("batch_size", 0), ("eval_batch_size", -1), ("workers", -1), ("short_side", 0)],
 )
 def test_impossible_options_are_named(folder, option, value):
-    with pytest.raises(ConfigError, match=f"data.{option} is {value}"):
+    with pytest.raises(ConfigError, match=f"data.{option}={value}: must be"):
         module(folder(), **{option: value})
 
 
