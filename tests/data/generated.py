@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from outtake.data.folder import Folder
+
 SIZE = (24, 32)
 
 
@@ -29,3 +31,17 @@ def save(path: Path, array) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path)
     return path
+
+
+def make_folder(root, masks, classes=None):
+    """One training sample for each mask; return its source."""
+    for number, mask in enumerate(masks):
+        save(root / f"train/images/{number}.png", picture(number, mask.shape[:2]))
+        save(root / f"train/masks/{number}.png", mask)
+    if classes is not None:
+        (root / "classes.yaml").write_text(classes)
+    return Folder(str(root))
+
+
+def labels_of(source, number=0):
+    return source.read_mask(source.samples("train")[number])

@@ -1,83 +1,17 @@
 import numpy as np
 import pytest
-from PIL import Image
 
-from outtake.core.errors import ConfigError, LabelValueError
+from outtake.core.errors import ConfigError
 from outtake.data.folder import Folder
-from tests.data.generated import label_map, picture, save
+from tests.data.generated import label_map, labels_of, make_folder
 
 COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 255]], np.uint8)
-
-
-def make(root, masks, classes=None):
-    """One training sample for each mask; return its source."""
-    for number, mask in enumerate(masks):
-        save(root / f"train/images/{number}.png", picture(number, mask.shape[:2]))
-        save(root / f"train/masks/{number}.png", mask)
-    if classes is not None:
-        (root / "classes.yaml").write_text(classes)
-    return Folder(str(root))
-
-
-def labels_of(source, number=0):
-    return source.read_mask(source.samples("train")[number])
-
-
-def test_ids_are_discovered(tmp_path):
-    source = make(tmp_path, [label_map(0, classes=4)])
-    assert source.labels.names == ("class_0", "class_1", "class_2", "class_3")
-    assert np.array_equal(labels_of(source), label_map(0, classes=4))
-
-
-def test_255_beside_ids_is_unlabelled(tmp_path):
-    mask = label_map(0, classes=3)
-    mask[:3] = 255
-    source = make(tmp_path, [mask])
-    assert len(source.labels.names) == 3
-    assert np.array_equal(labels_of(source), mask)
-
-
-def test_only_0_and_255_is_background_and_foreground(tmp_path):
-    mask = label_map(0, classes=2)
-    source = make(tmp_path, [np.zeros_like(mask), mask * 255])
-    assert source.labels.names == ("background", "foreground")
-    assert np.array_equal(labels_of(source, 1), mask)
-
-
-def test_one_bit_masks_are_two_classes(tmp_path):
-    mask = label_map(0, classes=2)
-    source = make(tmp_path, [mask.astype(bool)])
-    assert np.array_equal(labels_of(source), mask)
-
-
-def test_palette_masks_are_their_indices(tmp_path):
-    mask = label_map(0)
-    source = make(tmp_path, [mask])
-    picture_of_mask = Image.fromarray(mask)
-    picture_of_mask.putpalette([9, 8, 7, 200, 100, 0, 1, 2, 3])
-    picture_of_mask.save(tmp_path / "train/masks/0.png")
-    assert np.array_equal(labels_of(source), mask)
-    assert np.array_equal(labels_of(Folder(str(tmp_path))), mask)
-
-
-def test_colours_are_discovered_in_the_order_of_their_values(tmp_path):
-    mask = label_map(0)
-    source = make(tmp_path, [COLOURS[mask]])
-    assert source.labels.colours == ((0, 0, 0), (0, 128, 255), (255, 0, 0))
-    assert np.array_equal(labels_of(source), np.array([0, 2, 1])[mask])
-
-
-@pytest.mark.parametrize("scale", [1, 255])
-def test_gray_masks_stored_as_rgb_are_read_as_gray(tmp_path, scale):
-    mask = label_map(0, classes=2)
-    source = make(tmp_path, [np.stack([mask * scale] * 3, 2)])
-    assert np.array_equal(labels_of(source), mask)
 
 
 def test_names_and_colours_from_the_yaml(tmp_path):
     yaml = "names: [ground, roof, pool]\ncolours: [[0, 0, 0], [255, 0, 0], [0, 128, 255]]\n"
     mask = label_map(0)
-    source = make(tmp_path, [COLOURS[mask], mask], yaml)
+    source = make_folder(tmp_path, [COLOURS[mask], mask], yaml)
     assert source.labels.names == ("ground", "roof", "pool")
     assert source.labels.colours[2] == (0, 128, 255)
     assert np.array_equal(labels_of(source, 0), mask)
@@ -86,28 +20,28 @@ def test_names_and_colours_from_the_yaml(tmp_path):
 
 def test_colors_may_be_spelled_so(tmp_path):
     yaml = "names: [a, b, c]\ncolors: [[0, 0, 0], [255, 0, 0], [0, 128, 255]]\n"
-    assert make(tmp_path, [label_map(0)], yaml).labels.colours[1] == (255, 0, 0)
+    assert make_folder(tmp_path, [label_map(0)], yaml).labels.colours[1] == (255, 0, 0)
 
 
 def test_an_ignored_colour(tmp_path):
     yaml = "names: [roof, pool]\ncolours: [[255, 0, 0], [0, 128, 255]]\nignore: [0, 0, 0]\n"
     mask = label_map(0)
-    source = make(tmp_path, [COLOURS[mask]], yaml)
+    source = make_folder(tmp_path, [COLOURS[mask]], yaml)
     assert np.array_equal(labels_of(source), np.array([255, 0, 1])[mask])
 
 
 def test_names_are_the_ids_without_the_ignored_one(tmp_path):
     mask = label_map(0, classes=4)
-    last = make(tmp_path / "last", [mask], "names: [a, b, c]\nignore: 3\n")
+    last = make_folder(tmp_path / "last", [mask], "names: [a, b, c]\nignore: 3\n")
     assert np.array_equal(labels_of(last), np.array([0, 1, 2, 255])[mask])
-    first = make(tmp_path / "first", [mask], "names: [a, b, c]\nignore: 0\n")
+    first = make_folder(tmp_path / "first", [mask], "names: [a, b, c]\nignore: 0\n")
     assert np.array_equal(labels_of(first), np.array([255, 0, 1, 2])[mask])
 
 
 def test_names_by_number(tmp_path):
     mask = label_map(0)
     yaml = "names: {7: road, 300: car, 0: void}\n"
-    source = make(tmp_path, [np.array([0, 7, 300], np.uint16)[mask]], yaml)
+    source = make_folder(tmp_path, [np.array([0, 7, 300], np.uint16)[mask]], yaml)
     assert source.labels.names == ("void", "road", "car")
     assert np.array_equal(labels_of(source), mask)
 
@@ -115,16 +49,16 @@ def test_names_by_number(tmp_path):
 def test_two_names_read_0_255_masks_and_0_1_masks(tmp_path):
     mask = label_map(0, classes=2)
     yaml = "names: [background, cat]\n"
-    binary = make(tmp_path / "binary", [mask * 255], yaml)
+    binary = make_folder(tmp_path / "binary", [mask * 255], yaml)
     assert np.array_equal(labels_of(binary), mask)
     ids = mask.copy()
     ids[:2] = 255
-    numbered = make(tmp_path / "ids", [ids], yaml)
+    numbered = make_folder(tmp_path / "ids", [ids], yaml)
     assert np.array_equal(labels_of(numbered), ids)
 
 
 def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
-    make(tmp_path, [label_map(0)])
+    make_folder(tmp_path, [label_map(0)])
     assert Folder(str(tmp_path), classes=["x", "y", "z"]).labels.names == ("x", "y", "z")
     (tmp_path / "mine.yaml").write_text("names: [k, l, m]")
     assert Folder(str(tmp_path), classes="mine.yaml").labels.names == ("k", "l", "m")
@@ -158,64 +92,24 @@ def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
 )
 def test_a_wrong_classes_file(tmp_path, yaml, message):
     with pytest.raises(ConfigError, match=message):
-        make(tmp_path, [label_map(0)], yaml)
+        make_folder(tmp_path, [label_map(0)], yaml)
 
 
 def test_quoted_words_and_whole_numbers_are_names(tmp_path):
     yaml = "names: [\"yes\", 'no', 3]\n"
-    assert make(tmp_path, [label_map(0)], yaml).labels.names == ("yes", "no", "3")
+    assert make_folder(tmp_path, [label_map(0)], yaml).labels.names == ("yes", "no", "3")
     assert Folder(str(tmp_path), classes=["yes", "no", 3]).labels.names == ("yes", "no", "3")
 
 
 @pytest.mark.parametrize(("name", "word"), [(True, "true"), (None, "null"), (1.5, "1.5")])
 def test_an_option_that_is_no_name(tmp_path, name, word):
-    make(tmp_path, [label_map(0)])
+    make_folder(tmp_path, [label_map(0)])
     message = rf"data\.source\.classes: the class name {word} \(2 of 3\) .*in quotes, as in"
     with pytest.raises(ConfigError, match=message):
         Folder(str(tmp_path), classes=["x", name, "z"])
 
 
 def test_a_missing_classes_file(tmp_path):
-    make(tmp_path, [label_map(0)])
+    make_folder(tmp_path, [label_map(0)])
     with pytest.raises(ConfigError, match=r"cannot read the classes file .*other.yaml"):
         Folder(str(tmp_path), classes="other.yaml")
-
-
-def test_a_value_that_is_no_class_is_named_with_its_count_and_file(tmp_path):
-    mask = label_map(0)
-    mask[0, :5] = 9
-    mask[1, :2] = 77
-    source = make(tmp_path, [mask], "names: [a, b, c]")
-    message = r"5 pixels of the mask .*0.png have the value 9, .*1 other values.*0, 1, 2, 255"
-    with pytest.raises(LabelValueError, match=message):
-        labels_of(source)
-
-
-def test_a_colour_that_is_no_class_is_named(tmp_path):
-    yaml = "names: [a, b, c]\ncolours: [[0, 0, 0], [255, 0, 0], [0, 128, 255]]\n"
-    mask = COLOURS[label_map(0)]
-    mask[0, :4] = (1, 2, 3)
-    source = make(tmp_path, [mask], yaml)
-    with pytest.raises(LabelValueError, match=r"4 pixels .*colour \[1, 2, 3\].*\[255, 0, 0\]"):
-        labels_of(source)
-
-
-def test_colours_without_colours_in_the_yaml(tmp_path):
-    source = make(tmp_path, [COLOURS[label_map(0)]], "names: [a, b, c]")
-    with pytest.raises(LabelValueError, match="in colours, and the classes have none"):
-        labels_of(source)
-
-
-@pytest.mark.parametrize(
-    ("masks", "message"),
-    [
-        ([np.zeros((8, 8), np.uint8)], "only one class"),
-        ([np.full((8, 8), 255, np.uint8)], "only one class"),
-        ([np.repeat(np.array([[0, 40, 90, 200]], np.uint8), 4, 0)], r"0, 40, 90, 200; name them"),
-        ([COLOURS[label_map(0)], label_map(0)], "two kinds"),
-        ([np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)], "colours, which"),
-    ],
-)
-def test_what_can_not_be_discovered_says_how_to_declare_it(tmp_path, masks, message):
-    with pytest.raises(LabelValueError, match=message):
-        make(tmp_path, masks)
