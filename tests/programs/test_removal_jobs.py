@@ -396,7 +396,7 @@ def test_masks_that_are_not_there_name_their_key(scene, masks, message):
         ("blur", "strength=abc", "strength=abc: must be above 0 and at most 1"),
         ("pixelate", "block=[1]", r"block=\[1\]: must be above 0"),
         ("overlay", "opacity=red", r"opacity=red: must be in 0\.\.1"),
-        ("alpha", "soft_edge=wide", "soft_edge=wide: must be at least 0 and below 1"),
+        ("alpha", "soft_edge=wide", "soft_edge=wide: must be a number, at least 0 and at most 1"),
         ("replace", "path=5", "path=5: must name a file"),
     ],
 )  # fmt: skip

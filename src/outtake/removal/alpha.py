@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import inner_ramp
 from outtake.core.types import Frame, Mask
-from outtake.core.validate import is_number
+from outtake.core.validate import check_number
 from outtake.removal.per_frame import contiguous_copy
 from outtake.removal.protocol import Remover
 
@@ -33,7 +32,8 @@ class Alpha(Remover):
     channels = 4
 
     def __init__(self, soft_edge: float = 0.0) -> None:
-        self._soft_edge = check_soft_edge(soft_edge)
+        check_number("remover.soft_edge", soft_edge, 0, 1)
+        self._soft_edge = soft_edge
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame as uint8 (H, W, 4) RGBA; 16-bit colours stay as they are too."""
@@ -60,14 +60,3 @@ def blend_inside_mask(image: Frame, background: Frame, mask: Mask, soft_edge: fl
     share = inner_ramp(mask, width_px)[mask][:, None]
     result[mask] = np.rint(share * background[mask] + (1 - share) * image[mask])
     return result
-
-
-def check_soft_edge(soft_edge: float) -> float:
-    """Return the width of a soft edge.
-
-    Raises:
-        ConfigError: It is not a fraction of the height.
-    """
-    if not is_number(soft_edge) or not 0 <= soft_edge < 1:
-        raise ConfigError(f"remover.soft_edge={soft_edge}: must be at least 0 and below 1")
-    return soft_edge

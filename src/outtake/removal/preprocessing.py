@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
+from outtake.core.validate import check_number
 from outtake.removal.per_frame import contiguous_copy
 
 Floats = NDArray[np.float32]
 T = TypeVar("T", np.uint8, np.float32)
 _GREY = 128
-_LEAST_MARGIN_PX = 16
+_MIN_MARGIN_PX = 16
+_MAX_SIDE_PX = 8192
 
 
 class PreprocessingOptions(TypedDict, total=False):
@@ -69,16 +71,14 @@ class Preprocessing:
                 raise ConfigError(f"remover.{name}={list(pair)}: must be two different numbers")
         if self.channel_order not in ("rgb", "bgr"):
             raise ConfigError(f"remover.channel_order={self.channel_order}: must be rgb or bgr")
-        sizes: dict[str, Sequence[int]] = {
-            "multiple_of": [self.multiple_of],
-            "max_side_px": [8 if self.max_side_px is None else self.max_side_px],
-            "size": [1, 1] if self.size is None else self._fixed_size(),
-        }
-        for name, values in sizes.items():
-            if len(values) != 1 + (name == "size") or not all(1 <= n <= 8192 for n in values):
-                raise ConfigError(f"remover.{name}={getattr(self, name)}: must be in 1..8192")
-        if not 0 <= self.margin <= 2:
-            raise ConfigError(f"remover.margin={self.margin}: must be in 0..2")
+        check_number("remover.multiple_of", self.multiple_of, 1, _MAX_SIDE_PX, whole=True)
+        if self.max_side_px is not None:
+            check_number("remover.max_side_px", self.max_side_px, 1, _MAX_SIDE_PX, whole=True)
+        if self.size is not None and len(self._fixed_size()) != 2:
+            raise ConfigError(f"remover.size={self.size}: must be one side or [height, width]")
+        for side in self._fixed_size():
+            check_number("remover.size", side, 1, _MAX_SIDE_PX, whole=True)
+        check_number("remover.margin", self.margin, 0, 2)
 
     def fill(
         self, image: Frame, mask: Mask, run_network: Callable[[Floats, Floats], Floats]
@@ -94,7 +94,7 @@ class Preprocessing:
         if mask.all():
             filled[:] = _GREY
             return filled
-        margin_px = max(_LEAST_MARGIN_PX, round(self.margin * image.shape[0]))
+        margin_px = max(_MIN_MARGIN_PX, round(self.margin * image.shape[0]))
         for crop, own in split_regions(mask, margin_px):
             fill = self._fill_crop(image[crop], mask[crop], run_network)
             filled[crop][own] = fill[own]

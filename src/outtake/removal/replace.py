@@ -9,7 +9,8 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
 from outtake.core.types import Frame
-from outtake.removal.alpha import blend_inside_mask, check_soft_edge
+from outtake.core.validate import check_number
+from outtake.removal.alpha import blend_inside_mask
 from outtake.removal.background_media import open_background, resize_cover
 from outtake.removal.per_frame import copy_unchanged
 from outtake.removal.protocol import Remover
@@ -36,7 +37,8 @@ class Replace(Remover):
             raise ConfigError(f"remover.path={path}: must name a file")
         self._path = Path(path).expanduser()
         self._loop = loop
-        self._soft_edge = check_soft_edge(soft_edge)
+        check_number("remover.soft_edge", soft_edge, 0, 1)
+        self._soft_edge = soft_edge
         open_background(self._path, loop).close()  # refuses a wrong file before any work
 
     def files(self) -> tuple[Path, ...]:

@@ -28,10 +28,6 @@ class SideBySide(Remover):
         remover: The remover of the right side.
         divider_px: The width of the white line in between; an even one keeps the width even.
 
-    Attributes:
-        remover: The remover of the right side.
-        divider_px: The width of the line.
-
     Raises:
         ConfigError: The width is not a whole number from 0 on.
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
-from outtake.core.validate import is_number
+from outtake.core.validate import check_number
 from outtake.drawing import label_pictures
 from outtake.removal.per_frame import copy_unchanged
 from outtake.removal.protocol import Remover
@@ -29,8 +29,7 @@ class Overlay(Remover):
     keeps_outside = False
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
-        if not is_number(opacity) or not 0 <= opacity <= 1:
-            raise ConfigError(f"remover.opacity={opacity}: must be in 0..1")
+        check_number("remover.opacity", opacity, 0, 1)
         self._opacity = opacity
         self._legend = legend
 
