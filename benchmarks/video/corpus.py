@@ -1,15 +1,16 @@
-"""What becomes of damaged files: the corpus of the tests, mutated.
+"""Read and write damaged files: the corpus of the tests, mutated.
 
 Every kind of file in ``tests/video/corpus.py`` is damaged in many ways: noise, flipped bits in
 headers, extreme numbers, truncation, blocks swapped, zeroed or cut out. Each result is read and
-written again in a process of its own with a time limit of 30 s and 4 GB of memory. Numbers decide
-about the damage, so a run can be repeated, and a single case with ``--first N --mutations 1``.
+written again in a process of its own with a time limit of 30 s and 4 GB of memory. The
+number of a mutation decides about the damage, so a run can be repeated, and a single case too, with
+``--first N --mutations 1``.
 
     python -m benchmarks.video.corpus --mutations 500
 
-A mutation may be harmless: then the copy has every frame. Or it is refused in one line, or there
-is a warning; where neither is so and frames are missing, the table says "silent short output".
-Changed pixels that the codec itself takes for good ("some changed") cannot be told by anyone.
+A mutation may be harmless: then the copy has every frame. Or it is refused in one line, or there is
+a warning. If neither is true and frames are missing, the table says "silent short output". Changed
+pixels that the codec itself accepts ("some changed") cannot be detected.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def run(worker: Worker, number: int, folder: Path) -> tuple[str, str, str, Outco
 
 
 def verdict(outcome: Outcome, whole: Outcome) -> str:
-    """Say in a word or two what an outcome is worth, beside that of the intact file."""
+    """Return the verdict on an outcome, compared with that of the intact file."""
     if outcome.end != "written":
         return outcome.end
     if outcome.frames < whole.frames:

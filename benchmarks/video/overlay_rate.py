@@ -1,4 +1,4 @@
-"""How much of the network's own speed is left when a whole video goes through it.
+"""Measure how much of the network's own speed is left when a whole video goes through it.
 
 Runs the network alone, then the overlay of a 960x540 video from file to file with the same backend,
 in turn, and prints the ratio of the rates:
@@ -30,8 +30,8 @@ from outtake.inference.protocol import Network
 from outtake.inference.tta import Labeller
 from outtake.programs.infer_video import infer_video
 
-LEAST_GFLOP = 15
-ASKED = 0.90
+MIN_GFLOP = 15
+TARGET_RATIO = 0.90
 BATCH = 4  # as in conf/infer_video.yaml
 
 
@@ -61,7 +61,9 @@ def main() -> None:
     parser.add_argument("--short-side", type=int, default=360)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("overrides", nargs="*", help="of train.py: another model")
+    parser.add_argument(
+        "overrides", nargs="*", help="overrides of train.py that choose another model"
+    )
     options = parser.parse_args()
     model = options.overrides or ["model=fcn8s", "backbone=resnet34"]
     size = short_side_size(*VIDEO, options.short_side)
@@ -74,8 +76,8 @@ def main() -> None:
         )
         work = gflop(trained, size)
         print(f"{' '.join(model)} at {size[1]}x{size[0]}: {work:.1f} GFLOP per frame")
-        if work < LEAST_GFLOP:
-            raise SystemExit(f"the network is too small: at least {LEAST_GFLOP} GFLOP are asked")
+        if work < MIN_GFLOP:
+            raise SystemExit(f"the network is too small: it needs at least {MIN_GFLOP} GFLOP")
         backend = open_backend(
             options.backend,
             trained,
@@ -84,14 +86,14 @@ def main() -> None:
         )
         network = backend.network if isinstance(backend, Labeller) else None
         assert network is not None, "on a GPU the forward pass is timed with its labels"
-        asked = [f"checkpoint={checkpoint}", f"input={folder / 'in.mp4'}", f"output={target}"]
-        asked += [f"backend={options.backend}", f"network.precision={options.precision}"]
-        asked += ["remover=overlay", "overwrite=true", "job.resume=false"]
+        overrides = [f"checkpoint={checkpoint}", f"input={folder / 'in.mp4'}", f"output={target}"]
+        overrides += [f"backend={options.backend}", f"network.precision={options.precision}"]
+        overrides += ["remover=overlay", "overwrite=true", "job.resume=false"]
         ratios = []
         for turn in range(options.rounds):
             before = best_rate(network, size)
             cpu = time.process_time()
-            infer_video(compose("infer_video", asked))
+            infer_video(compose("infer_video", overrides))
             cpu = time.process_time() - cpu
             report = json.loads(target.with_suffix(".report.json").read_text())
             after = best_rate(network, size)
@@ -109,7 +111,7 @@ def main() -> None:
                 f"busy ms/frame: {stages}",
                 flush=True,
             )
-        print(f"median ratio {np.median(ratios):.3f} (asked: {ASKED})")
+        print(f"median ratio {np.median(ratios):.3f} (goal: {TARGET_RATIO})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From decoding to the encoded file: how many frames per second, and where the time goes.
+"""Measure frames per second from decoding to the encoded file, and the time of each stage.
 
     python -m benchmarks.video.rate checkpoint=runs/camvid
 
@@ -25,7 +25,9 @@ CLASSES = "remove=[car,pedestrian,bicyclist]"
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3, help="how often the drive is played")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="number of times the drive is played"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("overrides", nargs="+", help="KEY=VALUE for infer_video.py")
     options = parser.parse_args()
@@ -35,8 +37,8 @@ def main() -> None:
         target = folder / "clean.mp4"
         rates = []
         for turn in range(options.rounds):
-            asked = [f"input={video}", f"output={target}", "overwrite=true", CLASSES]
-            infer_video(compose("infer_video", [*asked, *options.overrides]))
+            overrides = [f"input={video}", f"output={target}", "overwrite=true", CLASSES]
+            infer_video(compose("infer_video", [*overrides, *options.overrides]))
             report = json.loads(target.with_suffix(".report.json").read_text())
             rates.append(report["frames_per_second"])
             frames = report["frames"]

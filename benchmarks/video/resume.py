@@ -1,9 +1,9 @@
-"""Kill a removal at random moments, go on each time, and compare with an uninterrupted one.
+"""Kill a removal at random moments, resume it each time, and compare with an uninterrupted one.
 
     python -m benchmarks.video.resume --kills 30
 
-Each job is killed (SIGKILL) after a random time until as many kills as asked for have hit; the
-frames of every output that came out in the end must equal those of the uninterrupted run.
+Each job is killed (SIGKILL) after a random time until there were as many kills as requested. The
+frames of every finished output must equal those of the uninterrupted run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--segment-frames", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    dice = random.Random(options.seed)
+    rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         video, masks = scene_with_masks(folder, options.frames, *SIZE)
@@ -64,7 +64,7 @@ def main() -> None:
             while True:
                 run = subprocess.Popen(command(video, masks, target, options.segment_frames))
                 # Not before the program has started, and past its end now and then.
-                wait_s = dice.uniform(0.2, 1.1) * took_s if kills < options.kills else None
+                wait_s = rng.uniform(0.2, 1.1) * took_s if kills < options.kills else None
                 try:
                     code = run.wait(wait_s)
                 except subprocess.TimeoutExpired:

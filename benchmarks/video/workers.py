@@ -1,9 +1,9 @@
-"""Two workers on one machine against one process: the same frames, and how long each takes.
+"""Compare two workers on one machine with one process: the same frames, and the time of each.
 
     python -m benchmarks.video.workers --frames 240
 
-Removes from a rendered clip with true masks, one way after the other. Starting Ray is part
-of the time.
+Removes objects from a rendered clip with true masks, first in one way, then in the other. Starting
+Ray is part of the time.
 """
 
 from __future__ import annotations

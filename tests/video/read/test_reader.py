@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import VideoError
-from outtake.video.orientation import Orientation
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe
-from outtake.video.read.truncation import missing_bytes
-from outtake.video.write.video_writer import open_writer
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
 
@@ -38,13 +35,6 @@ def test_a_clip_can_be_read_twice(make_video):
     with open_clip(make_video("clip.mp4", frames=5)) as clip:
         first, second = list(clip), list(clip)
     assert all(np.array_equal(a.image, b.image) for a, b in zip(first, second, strict=True))
-
-
-def test_probe_describes_the_video(make_video):
-    info = probe(make_video("clip.mp4", audio="aac", size=(98, 62)))
-    assert (info.width, info.height, info.frames, info.has_audio) == (98, 62, 30, True)
-    assert (info.codec, info.pix_fmt, info.bit_depth, info.rotation) == ("h264", "yuv420p", 8, 0)
-    assert abs(info.fps - 25) < 1
 
 
 @pytest.mark.parametrize(
@@ -90,56 +80,6 @@ def test_a_rotated_video_is_read_upright(make_video, pictures, degrees, turns):
     assert info.rotation == (-degrees) % 360
 
 
-def test_a_mirrored_display_matrix_is_applied():
-    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    matrix = np.array([-1, 0, 0, 0, 1, 0, 0, 0, 0], "<i4") * 65536
-    orientation = Orientation.from_display_matrix(matrix.tobytes())
-    assert np.array_equal(orientation.apply(picture), picture[:, ::-1])
-
-
-def test_a_folder_of_images_is_a_clip_in_natural_order(tmp_path):
-    for index in (10, 9, 1):
-        cv2.imwrite(str(tmp_path / f"f{index}.png"), np.full((4, 6, 3), (0, 0, index), np.uint8))
-    with open_clip(tmp_path, fps=12.5) as clip:
-        frames = list(clip)
-        assert (clip.info.width, clip.info.height, clip.info.frames) == (6, 4, 3)
-    assert [tuple(frame.image[0, 0]) for frame in frames] == [(1, 0, 0), (9, 0, 0), (10, 0, 0)]
-    assert [frame.pts * frame.time_base for frame in frames] == [
-        0,
-        Fraction(2, 25),
-        Fraction(4, 25),
-    ]
-
-
-def test_an_image_an_hour_is_a_clip_too(tmp_path):
-    (tmp_path / "in").mkdir()
-    for index in range(3):
-        cv2.imwrite(str(tmp_path / "in" / f"{index}.png"), np.zeros((16, 16, 3), np.uint8))
-    with (
-        open_clip(tmp_path / "in", fps=1 / 3600) as clip,
-        open_writer(tmp_path / "out.mkv", clip.info) as writer,
-    ):
-        for frame in clip:
-            writer.write(frame)
-    with open_clip(tmp_path / "out.mkv") as clip:
-        assert [round(frame.pts * frame.time_base) for frame in clip] == [0, 3600, 7200]
-
-
-def test_images_of_different_sizes_are_no_clip(tmp_path):
-    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((4, 6, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / "2.png"), np.zeros((4, 7, 3), np.uint8))
-    with pytest.raises(VideoError, match=r"2\.png is 7x4, but 1\.png is 6x4"):
-        read(tmp_path)
-
-
-def test_a_damaged_image_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(VideoError, match="holds no image"):
-        read(tmp_path)
-    (tmp_path / "1.png").write_bytes(b"not a picture")
-    with pytest.raises(VideoError, match=r"cannot read image .*1\.png"):
-        read(tmp_path)
-
-
 def test_a_missing_video_names_what_is_there(tmp_path):
     (tmp_path / "holiday.mp4").touch()
     with pytest.raises(VideoError, match=r"no such video: .*holidays\.mp4; .* holds holiday\.mp4"):
@@ -168,41 +108,6 @@ def test_audio_alone_is_no_video(tmp_path):
         output.mux(stream.encode(None))
     with pytest.raises(VideoError, match=r"has no video track; it holds audio"):
         read(tmp_path / "song.mp4")
-
-
-CONTAINERS = {
-    "late index": ("clip.mp4", "libx264", "aac", {}),
-    "early index": ("clip.mp4", "libx264", "aac", {"movflags": "faststart"}),
-    "fragments": ("clip.mp4", "libx264", "aac", {"movflags": "frag_keyframe+empty_moov"}),
-    "matroska": ("clip.mkv", "ffv1", "libopus", {}),
-    "webm": ("clip.webm", "libvpx-vp9", "libopus", {}),
-    "avi": ("clip.avi", "mpeg4", "libmp3lame", {}),
-    "transport stream": ("clip.ts", "libx264", "aac", {}),
-}
-
-
-@pytest.mark.parametrize("kind", CONTAINERS)
-def test_a_truncated_file_is_never_read_short_in_silence(make_video, kind):
-    name, codec, audio, container = CONTAINERS[kind]
-    path = make_video(name, codec, audio=audio, container=container)
-    data = path.read_bytes()
-    assert missing_bytes(path) == 0
-    assert len(read(path)) == 30
-    for share in (0.02, 0.3, 0.5, 0.8, 0.95, 0.999):
-        path.write_bytes(data[: int(len(data) * share) // 188 * 188 + 5])
-        with pytest.raises(VideoError):
-            read(path)
-    path.write_bytes(data[:-1])
-    with pytest.raises(VideoError):
-        read(path)
-
-
-def test_a_file_filled_up_with_zeros_is_not_read_short(make_video):
-    path = make_video("clip.mp4", container={"movflags": "faststart"})
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
-    with pytest.raises(VideoError, match=r"has no readable frame|damaged"):
-        read(path)
 
 
 def test_damage_in_the_middle_is_told_with_its_time(make_video):
@@ -242,20 +147,6 @@ def test_recordings_joined_end_to_end_are_told(make_video, tmp_path):
     (tmp_path / "joined.ts").write_bytes(part + part)
     with pytest.raises(VideoError, match=r"jumps back in time|damaged"):
         read(tmp_path / "joined.ts")
-
-
-def test_a_matroska_file_with_a_gap_is_damaged(make_video):
-    path = make_video("clip.webm", "libvpx-vp9", frames=75)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3 : -300] = bytes(len(data) - len(data) // 3 - 300)
-    path.write_bytes(data)
-    with pytest.raises(VideoError, match=r"is damaged at byte \d+ of \d+"):
-        read(path)
-
-
-def test_a_live_recording_without_lengths_is_read(make_video):
-    path = make_video("clip.mkv", "ffv1", frames=10, container={"live": "1"})
-    assert len(read(path)) == 10
 
 
 def test_a_file_that_says_it_is_longer_is_mentioned(make_video, caplog):

@@ -10,10 +10,8 @@ import pytest
 from outtake.core.errors import OutputError, VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.read.clip import open_clip
-from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
-from outtake.video.write.output_checks import check_target
 from outtake.video.write.video_writer import open_writer
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
@@ -222,31 +220,6 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_file(make_video, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
 
 
-def test_targets_that_can_not_be_are_refused(make_video, tmp_path):
-    source = make_video("in.mp4", frames=2)
-    (tmp_path / "there.mp4").touch()
-    (tmp_path / "folder.mp4").mkdir()
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "diary.txt").touch()
-    wrong = {
-        "in.mp4": "is the input",
-        "out.xyz": r"unknown suffix '\.xyz'; use \.mp4",
-        "there.mp4": "exists; set overwrite=true",
-        "folder.mp4": "is a folder",
-        "there.mp4/out.mp4": "is a file",
-        "notes": r"holds other files \(diary\.txt\)",
-    }
-    for name, message in wrong.items():
-        with pytest.raises(OutputError, match=message):
-            check_target(tmp_path / name, source)
-    with pytest.raises(OutputError, match=r"codec=h264 does not go into out\.webm; use av1, vp9"):
-        check_target(tmp_path / "out.webm", source, EncodingRequest(codec="h264"))
-    with pytest.raises(OutputError, match=r"codec=divx: unknown; use auto, h264"):
-        check_target(tmp_path / "out.mp4", source, EncodingRequest(codec="divx"))
-    with pytest.raises(OutputError, match="holds other files"):
-        check_target(tmp_path / "notes", source, overwrite=True)
-
-
 def test_an_earlier_output_is_replaced_only_when_asked(make_video, tmp_path):
     source = make_video("in.mp4", frames=3)
     for name in ("out.mp4", "frames"):
@@ -255,50 +228,3 @@ def test_an_earlier_output_is_replaced_only_when_asked(make_video, tmp_path):
             copy(source, tmp_path / name)
         copy(source, tmp_path / name, overwrite=True)
         assert len(read(tmp_path / name)) == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "reads", "message"),
-    [
-        ("m.mkv", {"masks": "m.mkv"}, r"is masks=.*m\.mkv; name another file"),
-        ("sub/../m.mkv", ["m.mkv"], r"is a file that is read \(.*m\.mkv\); name another file"),
-        ("masks", {"masks": "masks/00000.png"}, r"is masks=.*00000\.png"),
-        ("o.mp4", {"masks": "o.mp4.part"}, r"write over .*o\.mp4\.part, where masks=.* lies"),
-        ("o.mp4", {"input": "o.mp4.part/00000.mkv"}, r"write over .*o\.mp4\.part, where input="),
-        (
-            "o.mp4",
-            {"remover.net": "o.report.json"},
-            r"write over .*report\.json, where remover\.net",
-        ),
-    ],
-)
-def test_no_output_is_written_over_what_is_read(make_video, tmp_path, name, reads, message):
-    source = make_video("in.mp4", frames=2)
-    (tmp_path / "sub").mkdir()
-    if isinstance(reads, dict):
-        given = {key: tmp_path / path for key, path in reads.items()}
-    else:
-        given = [tmp_path / path for path in reads]
-    with pytest.raises(OutputError, match=message):
-        check_target(tmp_path / name, source, overwrite=True, input_paths=given)
-    check_target(tmp_path / "other.mp4", source, input_paths=given)
-
-
-def test_no_image_of_a_list_is_written_over(tmp_path):
-    images = (tmp_path / "a" / "1.png", tmp_path / "b" / "00000.png")
-    source = VideoInput(tmp_path / "a", images)
-    for name in ("a", "b"):
-        with pytest.raises(OutputError, match="is the input; name another file"):
-            check_target(tmp_path / name, source, overwrite=True)
-    # A run's own folder, or the one that the images lie in, is a good place for a video.
-    check_target(tmp_path / "a" / "out.mp4", source, input_paths={"checkpoint": tmp_path / "a"})
-
-
-def test_a_link_to_the_input_is_the_input(make_video, tmp_path):
-    source = make_video("in.mp4", frames=2)
-    (tmp_path / "link.mp4").symlink_to(source)
-    with pytest.raises(OutputError, match="is the input"):
-        check_target(tmp_path / "link.mp4", source, overwrite=True)
-    with pytest.raises(OutputError, match="is masks="):
-        check_target(source, tmp_path / "x.mp4", overwrite=True,
-                     input_paths={"masks": tmp_path / "link.mp4"})  # fmt: skip

@@ -1,0 +1,49 @@
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from outtake.core.types import TimedFrame
+from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
+from outtake.video.write.video_encoder import VideoTrackEncoder
+from outtake.video.write.video_writer import open_writer
+from tests.video.moving_scene import BASE, describe, shallow, write
+
+
+def test_what_segments_hold_does_not_depend_on_the_number_of_cores(tmp_path):
+    with av.open(str(tmp_path / "x.mkv"), "w") as container:
+        info = describe(tmp_path)
+        track = VideoTrackEncoder(
+            container, choose_encoding(Path("o.mkv"), EncodingRequest()), info, 96, 64
+        )
+        assert track.stream.codec_context.thread_count == 4
+        for packet in track.encode(shallow()[0], 0) + track.flush():
+            container.mux(packet)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("h264", ".mp4"), ("h265", ".mp4"), ("vp9", ".webm")])
+def test_the_same_frames_give_the_same_bytes(name, suffix, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
+    wide = noise.repeat(6, 0).repeat(6, 1)
+    clip = [TimedFrame(wide[:48, 3 * i : 3 * i + 64].copy(), 512 * i, BASE) for i in range(8)]
+    info = describe(tmp_path, width=64, height=48)
+    found = set()
+    for number in range(20 if name == "h264" else 4):
+        path = write(tmp_path / f"{number}{suffix}", info, clip, codec=name)
+        with av.open(str(path)) as container:
+            found.add(b"".join(bytes(packet) for packet in container.demux(video=0)))
+    assert len(found) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_av1_does_not_make_the_process_real_time(tmp_path: Path) -> None:
+    info = describe(tmp_path)
+    with open_writer(tmp_path / "out.mkv", info, EncodingRequest(codec="av1")) as writer:
+        for frame in shallow():
+            writer.write(frame)
+        threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+        assert len(threads) > 3, "the encoder runs"
+        policies = {os.sched_getscheduler(thread) for thread in threads}
+    assert policies == {os.SCHED_OTHER}, "root may have other threads wait for ever"
