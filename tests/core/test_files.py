@@ -62,7 +62,7 @@ def test_a_signal_stays_one_even_if_a_library_turns_it_into_an_error(
 
 def test_a_place_below_a_file_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="can not write"):
+    with pytest.raises(OutputError, match="cannot write"):
         replace_text(tmp_path / "file" / "a.txt", "x")
     with pytest.raises(OutputError, match="is a file"):
         check_folder(tmp_path / "file" / "a")

@@ -39,7 +39,7 @@ def log_of(folder: Path, text: str) -> Path:
             TrialStatus.LOST,
         ),
         (69, "CUDA out of memory, said the process that was first", TrialStatus.OUT_OF_MEMORY),
-        (2, "error: can not write x: No space left on device; what was there", TrialStatus.LOST),
+        (2, "error: cannot write x: No space left on device; what was there", TrialStatus.LOST),
         (1, "OSError: [Errno 5] Input/output error", TrialStatus.LOST),
         (2, "error: the loss became nan at epoch 0, step 3", TrialStatus.DIVERGED),
         (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to", TrialStatus.OUT_OF_MEMORY),

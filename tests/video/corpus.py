@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av.stream import Disposition
 
-from outtake.core.cpu import scheduled_as_before
+from outtake.core.cpu import restore_scheduling
 
 FRAMES = 12
 SIZE = (64, 48)
@@ -70,7 +70,7 @@ def draw_pictures(
     return [np.array(texture[i : i + height, 2 * i : 2 * i + width]) for i in range(count)]
 
 
-@scheduled_as_before()
+@restore_scheduling()
 def encode_clip(
     path: Path,
     codec: str = "libx264",

@@ -1,4 +1,4 @@
-"""Which processors this process may use, and how urgently."""
+"""The processors of this process, and the scheduling of its threads."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _THREADS = Path("/proc/self/task")
 
 
 def usable_processors() -> int:
-    """Return how many processors the scheduler lets this process run on, at least 1."""
+    """Return the number of processors on which this process may run, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 @contextmanager
-def scheduled_as_before() -> Iterator[None]:
-    """Let no thread of this process stay real-time (``SCHED_FIFO``) that becomes so inside.
+def restore_scheduling() -> Iterator[None]:
+    """Return threads that become real-time (``SCHED_FIFO``) inside to ordinary scheduling.
 
-    Nothing else on the machine gets a processor from such a thread as long as it works.
+    Nothing else on the machine gets the processor of a real-time thread as long as it works.
     """
     if not hasattr(os, "sched_getscheduler") or not _THREADS.is_dir():
         yield

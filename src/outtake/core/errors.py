@@ -1,8 +1,8 @@
-"""Every error that a user can cause, one class each.
+"""The errors that a user can cause, one class each.
 
 A message is one line: what is wrong, where (file, key, value), what is allowed, what to do.
-The entry points print it without a traceback and exit with code 2; with a code of its own where a
-sweep has to tell a bad choice of options (a result) from a broken machine (a reason to try again).
+The programs print it without a traceback and exit with code 2, or with a code of its own where a
+sweep must tell a bad choice of options (a result) from a broken machine (a reason to try again).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OuttakeError(Exception):
 
 
 class ConfigError(OuttakeError):
-    """A config option, value or combination that does not exist or can not work."""
+    """A config option, value or combination that does not exist or cannot work."""
 
 
 class ForbiddenTargetError(ConfigError):
@@ -41,11 +41,11 @@ class SizeMismatchError(OuttakeError):
 
 
 class LabelValueError(OuttakeError):
-    """A mask holds a value or colour that is no class."""
+    """A mask holds a value or colour that is not a class."""
 
 
 class UnreadableImageError(OuttakeError):
-    """An image or mask file that can not be decoded."""
+    """An image or mask file that cannot be decoded."""
 
 
 class EmptySplitError(OuttakeError):
@@ -65,7 +65,7 @@ class CheckpointError(OuttakeError):
 
 
 class WeightsError(OuttakeError):
-    """Pretrained encoder weights that are not here, do not fit or do not exist."""
+    """Pretrained encoder weights that are missing, do not fit or do not exist."""
 
 
 class VideoError(OuttakeError):
@@ -73,19 +73,19 @@ class VideoError(OuttakeError):
 
 
 class OutputError(OuttakeError):
-    """A place that can not be written, or that already holds something."""
+    """A place that cannot be written, or that already holds something."""
 
 
 class DeviceError(OuttakeError):
-    """A device that was asked for and is not there."""
+    """A device that this machine does not have."""
 
 
 class NonFiniteLossError(OuttakeError):
     """The loss, a gradient or a weight became NaN or infinite.
 
     Attributes:
-        facts: plain containers for the run folder: what, the epoch, the step, and under
-            ``split`` and ``samples`` the batch that it happened on.
+        facts: Plain containers for the run folder: the value, the epoch, the step, and the batch
+            under ``split`` and ``samples``.
     """
 
     exit_code = 65
@@ -108,4 +108,4 @@ class RankLostError(OuttakeError):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: everything ends in order, as at Ctrl-C, and the exit code says which it was."""
+    """SIGTERM: everything ends in order, as at Ctrl-C, with an exit code of its own."""

@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a file, or on a folder in which something grows."""
+"""Locks that let one process at a time into a file or a folder."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _holders: weakref.WeakValueDictionary[str, FolderLock] = weakref.WeakValueDictio
 
 
 class FolderLock:
-    """Keeps other processes from a folder, by ``lockf`` on a file in it.
+    """Keeps other processes out of a folder, by ``lockf`` on a file in it.
 
-    The system gives the lock back when the process ends, however it ends; what it has forked, such
-    as a loader's workers, does not hold it. Nor does a copy made by pickling: workers write where
-    their driver has the lock. Within a process the last to take it has it. Where the system or the
-    file system knows no such locks, nothing is locked.
+    The system releases the lock when the process ends, however it ends. Forked processes, such as
+    the workers of a loader, do not hold it, nor does a pickled copy: workers write where their
+    driver has the lock. Within a process the last object that takes the lock has it. If the system
+    or the file system does not have such locks, nothing is locked.
 
     Args:
-        path: the file that is locked; its folder is the one that is kept.
+        path: The file that is locked, in the folder that is kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,11 +42,11 @@ class FolderLock:
         return {"path": self.path, "_close": None}
 
     def take(self) -> None:
-        """Make the folder if need be, and lock it.
+        """Lock the folder; make it if it is missing.
 
         Raises:
-            BlockingIOError: another process has it.
-            OSError: the folder can not be written.
+            BlockingIOError: Another process has the lock.
+            OSError: The folder cannot be written.
         """
         self.release()
         earlier = _holders.get(os.path.realpath(self.path))
@@ -59,7 +59,7 @@ class FolderLock:
         raise BlockingIOError(f"{self.path} comes and goes")
 
     def _lock(self) -> bool:
-        """Lock the file; False if it was deleted meanwhile, so that nobody else would see it."""
+        """Lock the file; return False if it was deleted meanwhile, and nobody else would see it."""
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
@@ -80,27 +80,27 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back, if it is held; the file stays."""
+        """Release the lock if it is held; the file stays."""
         if self._close is not None:
             self._close()
             self._close = None
 
 
 def wait_for(handle: int) -> None:
-    """Lock an open file until it is closed, after all others who have it open and locked."""
+    """Wait for others to release an open file, then lock it until it is closed."""
     if sys.platform != "win32":
-        with _where_there_are_locks():
+        with _ignore_unsupported_locks():
             fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def _lock_for_process(handle: int) -> None:
     if sys.platform != "win32":
-        with _where_there_are_locks():
+        with _ignore_unsupported_locks():
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
-def _where_there_are_locks() -> Iterator[None]:
+def _ignore_unsupported_locks() -> Iterator[None]:
     try:
         yield
     except BlockingIOError:

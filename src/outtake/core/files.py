@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Write a file whole or not at all; SHA-256 of files."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PART_SUFFIX = ".part"
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write beside ``path``, flush to the disk, then take its place in one step.
+    """Write next to ``path``, flush to the disk, then replace ``path`` in one step.
 
     Args:
-        path: the target; its folder is made if need be.
-        write: fills the open file.
+        path: The file; its folder is made if it is missing.
+        write: The function that fills the open file.
 
     Raises:
-        OutputError: the disk is full or the place can not be written; what was there stays,
-            unless the message says that only the last flush failed.
+        OutputError: The disk is full or the place cannot be written. An earlier file stays, unless
+            the message says that only the last flush failed.
     """
     part = path.with_name(path.name + PART_SUFFIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part) as file:
+        with _open_exclusive(part) as file:
             try:
                 write(file)
                 file.flush()
@@ -46,22 +46,22 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             raise type(interrupt)(*interrupt.args) from error
         if isinstance(error, OSError | RuntimeError):
             reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"can not write {path}: {reason}; what was there stays") from error
+            raise OutputError(f"cannot write {path}: {reason}; what was there stays") from error
         raise
     try:
         fsync_path(path.parent)
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(
-            f"wrote {path}, but its folder can not be flushed to the disk: {reason}; "
+            f"wrote {path}, but its folder cannot be flushed to the disk: {reason}; "
             "it may be lost in a power cut"
         ) from error
 
 
-def _alone(part: Path) -> IO[bytes]:
-    """Open an empty file for writing that nobody else is filling: another writer is waited for.
+def _open_exclusive(part: Path) -> IO[bytes]:
+    """Open an empty file for writing that no other process is filling; wait for another writer.
 
-    Its name is always the same, so that what a killed process leaves behind is used up.
+    Its name is always the same, so that a file that a killed process left behind is used again.
     """
     while True:
         file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "wb")
@@ -110,7 +110,7 @@ def finite(node: Any) -> Any:
 
 
 def check_folder(path: Path) -> None:
-    """Raise an OutputError, before any work, if files could not be written in a folder.
+    """Raise an OutputError, before any work, if files cannot be written in a folder.
 
     The folder itself is not made.
     """
@@ -118,13 +118,13 @@ def check_folder(path: Path) -> None:
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
-        raise OutputError(f"can not write {path}: {folder} is a file")
+        raise OutputError(f"cannot write {path}: {folder} is a file")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"can not write {path}: no permission in {folder}")
+        raise OutputError(f"cannot write {path}: no permission in {folder}")
 
 
 def fsync_path(path: Path) -> None:
-    """Make a file, or the renames in a folder, survive a power cut, where the system allows it."""
+    """Flush a file, or the renames in a folder, to the disk, where the system allows it."""
     if path.is_dir() and os.name != "posix":
         return
     handle = os.open(path, os.O_RDONLY)

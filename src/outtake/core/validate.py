@@ -1,4 +1,4 @@
-"""Numbers that users give, checked where they enter."""
+"""Check numbers that a user gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outtake.core.errors import ConfigError
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite number; true and false are none."""
+    """Return True if a value is a finite number; true and false are not."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -23,18 +23,18 @@ def check_number(
     whole: bool = False,
     optional: bool = False,
 ) -> None:
-    """Let nothing pass but a finite number from ``least`` to ``most``.
+    """Raise a ConfigError unless a value is a finite number from ``least`` to ``most``.
 
     Args:
-        key: its name on the command line, for the message.
-        value: what was given; true and false are no numbers.
-        least: the lowest that is allowed.
-        most: the highest, None for no bound.
-        whole: only an int is allowed.
-        optional: None is allowed too.
+        key: The name of the value on the command line, for the message.
+        value: The value; true and false are not numbers.
+        least: The lowest value that is allowed.
+        most: The highest value that is allowed; None is no bound.
+        whole: Allow an int only.
+        optional: Allow None too.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: The value is something else.
     """
     if value is None and optional:
         return

@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from outtake.core.cpu import scheduled_as_before
+from outtake.core.cpu import restore_scheduling
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import FULL_RANGE, LIMITED_RANGE, from_rgb
@@ -74,7 +74,7 @@ class VideoTrackEncoder:
         tag_video_stream(stream, info, self.pix_fmt)
         if encoding.codec.encoder == "libsvtav1":
             # Opened by root it makes its threads, and the one that opens it, real-time.
-            with scheduled_as_before():
+            with restore_scheduling():
                 context.open()
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
