@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint format constraints clean
+.PHONY: help install demo test quick lint format constraints clean
 
 help:
 	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
 	@echo "make test         run the test suite"
+	@echo "make quick        the tests of the parts, under a minute: for the minutes between"
 	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
 	@echo "make format       let ruff rewrite what it can"
 	@echo "make constraints  resolve the dependencies anew and write constraints.txt"
@@ -27,6 +28,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
 		--no-loadscope-reorder
+
+# What computes and what reads; what trains, encodes or starts programs is in make test.
+QUICK := core config data drawing evaluation masking motion training/losses
+
+quick: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 -m "not slow" \
+		--ignore=tests/config/test_conf.py \
+		tests/test_layers.py $(addprefix tests/,$(QUICK))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
