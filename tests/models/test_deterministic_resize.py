@@ -17,9 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from outtake.config.build import build_net
+from outtake.config.build import build_loss, build_net
 from outtake.config.compose import compose
-from outtake.config.instantiate import instantiate
 from outtake.core.labels import LabelSpace
 from outtake.models.deterministic_resize import MatrixResizing, _axis_matrix, deterministic_resizing
 from outtake.models.normalisation import Normalize
@@ -102,9 +101,11 @@ def test_every_network_trains_deterministically_on_cuda(model: str, size: tuple[
         assert not {name for name in operations(logits) if name.startswith("UnsafeIndex")}
 
 
-@pytest.mark.parametrize("loss", options("loss"))
-def test_every_loss_does_too(loss: str) -> None:
-    criterion = instantiate(compose("train", [f"loss={loss}"]).loss, ignore_index=255)
+# The losses of libraries look at values, which a fake tensor does not have.
+@pytest.mark.parametrize("loss", ["cross_entropy", "cross_entropy_dice"])
+def test_own_losses_do_too(loss: str) -> None:
+    node = compose("train", [f"loss={loss}"]).loss
+    criterion = build_loss(node, LabelSpace.from_names(list("abcde")))
     with FakeTensorMode(), torch.device("cuda"):
         logits = torch.zeros(2, 5, 16, 16, requires_grad=True)
         assert not refused(criterion(logits, torch.zeros(2, 16, 16, dtype=torch.long)))

@@ -20,7 +20,7 @@ from typing import Any
 
 import hydra.errors
 import hydra.utils
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.core.errors import ConfigError, ForbiddenTargetError, OuttakeError
@@ -141,6 +141,16 @@ def resolve_config(node: DictConfig | Mapping[str, Any] | None) -> Any:
         return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(explain_config_error(error)) from error
+
+
+def readable_config(cfg: DictConfig) -> dict[str, Any]:
+    """Resolve a config for readers; only what depends on this machine's paths stays a reference."""
+    copy = cfg.copy()
+    with open_dict(copy):
+        for key in cfg.get("paths") or {}:
+            copy.paths[key] = f"\\${{paths.{key}}}"  # escaped: it resolves to ${paths.KEY}
+    tree: dict[str, Any] = OmegaConf.to_container(copy, resolve=True)  # type: ignore[assignment]
+    return tree
 
 
 def unresolved_config(cfg: DictConfig) -> dict[str, Any]:

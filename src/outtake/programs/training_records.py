@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
 
+from outtake.config.instantiate import readable_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
+from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
 from outtake.programs.trainer_setup import OBJECTIVE
@@ -50,7 +53,8 @@ def write_run_records(
     # After a resumption too: the next one goes on from what this one changed.
     saved_cfg = cfg.copy()
     saved_cfg.resume = None
-    folder.write_config(to_redacted_yaml(saved_cfg))
+    readable = yaml.safe_dump(redact_tree(readable_config(saved_cfg)), sort_keys=False)
+    folder.write_config(to_redacted_yaml(saved_cfg), readable)
 
 
 def summarize_run(

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from outtake.config.instantiate import instantiate, resolve_config, unresolved_config
+from outtake.config.instantiate import instantiate, readable_config, resolve_config
 from outtake.core.redact import redact_tree
 from outtake.core.trees import flatten
 from outtake.runs.dashboards.protocol import Dashboard, FlatConfig
@@ -94,8 +94,8 @@ def dashboard_session(loggers: Sequence[Logger], cfg: Any, folder: RunFolder) ->
 
 
 def flat_config(cfg: Any) -> FlatConfig:
-    """Return a config with keys such as ``optimizer.lr``, unresolved and with secrets hidden."""
-    plain = redact_tree(unresolved_config(cfg))
+    """Return a config flat, as ``optimizer.lr``: resolved but for paths, secrets hidden."""
+    plain = redact_tree(readable_config(cfg))
     return {
         key: json.dumps(value, default=str) if isinstance(value, Mapping | list) else value
         for key, value in flatten(plain).items()

@@ -100,8 +100,14 @@ class RunFolder:
         """Delete ``summary.json``, which a run that continues makes untrue."""
         (self.path / "summary.json").unlink(missing_ok=True)
 
-    def write_config(self, text: str) -> None:
-        """Write ``config.yaml``, in which secrets are hidden already."""
+    def write_config(self, text: str, resolved: str) -> None:
+        """Write the config, in which secrets are hidden already.
+
+        Args:
+            text: The config as composed, for ``config.yaml``: another machine resolves it.
+            resolved: The config with its values, for ``config_resolved.yaml``, which people read.
+        """
+        replace_text(self.path / "config_resolved.yaml", resolved)
         replace_text(self.path / "config.yaml", text)
 
     def check_data(self, record: Mapping[str, Any]) -> None:

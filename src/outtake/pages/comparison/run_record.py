@@ -117,17 +117,19 @@ def _classify_state(run: RunRecord) -> str:
 
 
 def _read_settings(run: RunRecord) -> dict[str, Any]:
-    text = read_text_file(run.path, "config.yaml", run.problems)
+    resolved = (run.path / "config_resolved.yaml").is_file()
+    name = "config_resolved.yaml" if resolved else "config.yaml"
+    text = read_text_file(run.path, name, run.problems)
     if text is None:
         return {}
     try:
         _check_nesting(text)
         plain = yaml.load(text, Loader=_Loader)
         if not isinstance(plain, Mapping):
-            raise ValueError("config.yaml is no mapping")
+            raise ValueError(f"{name} is no mapping")
         return _hide_secrets(flatten_settings(plain))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        run.problems.append(f"config.yaml cannot be read ({first_line(error)})")
+        run.problems.append(f"{name} cannot be read ({first_line(error)})")
         return {}
 
 

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_MOST_BYTES = {"config.yaml": 1_000_000, "metrics.jsonl": 500_000_000}
+_MOST_BYTES = {
+    "config.yaml": 1_000_000,
+    "config_resolved.yaml": 1_000_000,
+    "metrics.jsonl": 500_000_000,
+}
 _OTHER_FILES_BYTES = 50_000_000
 
 
