@@ -1,1 +1,1 @@
-"""The speed of networks."""
+"""Benchmarks of the speed of networks."""

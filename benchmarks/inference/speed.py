@@ -5,7 +5,7 @@
 "network" is the forward pass alone on one 16:9 frame, "labels" also brings its logits to labels at
 960x540; both in milliseconds of wall clock and of processor time, the best of some runs. Agreement
 and mIoU are those of all 101 validation frames at their own size. bfloat16 in OpenVINO and float16
-need hardware that not every machine has: a line says what was left out, and why.
+need hardware that not every machine has: a line says which were left out, and why.
 """
 
 from __future__ import annotations

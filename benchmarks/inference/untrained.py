@@ -22,11 +22,11 @@ CHANNELS = 3
 
 
 def untrained_checkpoint(path: Path, overrides: Sequence[str]) -> TrainedModel:
-    """Write a checkpoint of what ``train.py`` would begin with, and load it as if trained.
+    """Write a checkpoint of the untrained network of ``train.py``, and load it.
 
     Args:
-        path: the ``.ckpt`` file.
-        overrides: of ``conf/train.yaml``.
+        path: The ``.ckpt`` file.
+        overrides: The overrides of ``conf/train.yaml``.
     """
     seed_everything(0, verbose=False)
     # The classes of CamVid; none of its files is read.
