@@ -23,7 +23,7 @@ from pathlib import Path
 
 # Many short runs beside each other in time: more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The runs are forked; a process that has asked CUDA itself can not hand it on.
+# The runs are forked; a process that has initialised CUDA cannot pass it on.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 
 from benchmarks.reliability import checkpoints as checkpoints

@@ -118,7 +118,7 @@ def _two_saves(run: Path) -> None:
 
 
 def _judge(run: Path, tally: Counter[str], fault: str) -> None:
-    """Save a third time under a fault; what loads then has to be one of the saved, whole."""
+    """Save a third time under a fault; what loads then must be one of those saved, whole."""
     failed = False
     try:
         _save(run, 3)

@@ -41,7 +41,7 @@ class _Call:
 
 
 def malicious(folder: Path, run: Path) -> Counter[str]:
-    """Feed every input; none may leave a canary, and each has to be refused by one of our errors.
+    """Feed every input; none may leave a canary, and each must be refused by one of our errors.
 
     Args:
         folder: where they are written.

@@ -88,7 +88,7 @@ def options(data: Path, workers: int = 0, epochs: int = 2) -> list[str]:
 
 
 def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
-    """Train in a run folder: go on if it can be gone on from, else from the start."""
+    """Train in a run folder: resume if there is a checkpoint, else begin."""
     if (run / "checkpoints" / "last.ckpt").is_file():
         return train(compose("train", [f"resume={run}"]), overrides=[f"resume={run}"])
     if run.exists():  # ended before anything was saved
@@ -98,7 +98,7 @@ def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
 
 def start(work: Callable[[], object], log: Path) -> int:
     """Run something in a forked process that exits as a program of ours would; return its pid."""
-    gc.collect()  # a loader that waits to be collected can not be in the other process
+    gc.collect()  # a loader that waits to be collected cannot be in the other process
     pid = os.fork()
     if pid:
         return pid
@@ -128,7 +128,7 @@ def _exit_code(work: Callable[[], object]) -> int:
 
 
 def wait(pid: int, timeout_s: float | None = 120.0) -> int | None:
-    """Return the exit code of a process (minus the signal that killed it), None if it goes on."""
+    """Return the exit code of a process (minus its fatal signal), None while it still runs."""
     until_s = time.monotonic() + (timeout_s or 0.0)
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)

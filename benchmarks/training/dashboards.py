@@ -96,7 +96,7 @@ def measure(kind: str, overrides: Sequence[str], folder: Path) -> tuple[float, f
 
 
 def measured(kind: str, overrides: Sequence[str], folder: Path) -> tuple[float, float, float, int]:
-    """Do :func:`measure` in a process of its own: clients keep what they were first told."""
+    """Do :func:`measure` in its own process, because clients keep their first settings."""
     with silent_server() as address:
         changed = {"WANDB_BASE_URL": address, "WANDB_API_KEY": 40 * "a"}
         environment = os.environ | (changed if kind == "hanging" else {"WANDB_MODE": "offline"})

@@ -144,16 +144,16 @@ def resumption(folder: Path, small: bool) -> Facts:
     for strategy in ("ddp",) if small else ("ddp", "fsdp"):
         given = [*options(data, 3, dropout=True, ema=strategy == "ddp"), *several(strategy)]
         whole = finish(given, folder / f"{strategy}-whole", 2)
-        for told in (1,) if small else (0, 1):
-            run = folder / f"{strategy}-told-{told}"
-            end = _signalled(told, signal.SIGTERM, at=11)
+        for receiver in (1,) if small else (0, 1):
+            run = folder / f"{strategy}-receiver-{receiver}"
+            end = _signalled(receiver, signal.SIGTERM, at=11)
             codes = Ranks(given, run, 2, inside=end).codes()
             step = read_checkpoint(run / "checkpoints/last.ckpt")["global_step"]
             again = [f"resume={run}"]
             finish(again, run, 2)
             # The dashboards' place and the like are not of the training.
             where = parted(final_state(whole), final_state(run))
-            facts[f"{strategy}, told {told}"] = {
+            facts[f"{strategy}, receiver {receiver}"] = {
                 "exit codes": codes,
                 "stopped at step": step,
                 "parts at": where,
@@ -178,7 +178,7 @@ def resumption(folder: Path, small: bool) -> Facts:
     return facts
 
 
-def _signalled(told: int, number: int, at: int) -> Callable[[int], None]:
+def _signalled(receiver: int, number: int, at: int) -> Callable[[int], None]:
     """Let a rank send itself a signal in one of its training steps."""
 
     def inside(rank: int) -> None:
@@ -187,7 +187,7 @@ def _signalled(told: int, number: int, at: int) -> Callable[[int], None]:
 
         def step(task: SegmentationTask, *arguments: Any) -> Any:
             steps.append(0)
-            if rank == told and len(steps) == at:
+            if rank == receiver and len(steps) == at:
                 os.kill(os.getpid(), number)
             return former(task, *arguments)
 
@@ -245,7 +245,7 @@ def failures(folder: Path, small: bool) -> Facts:
 
 
 def slurm(folder: Path, small: bool) -> Facts:
-    """SIGUSR1 in a job of two machines: saved, requeued once, gone on with by the same command."""
+    """SIGUSR1 in a job of two machines: saved, requeued once, resumed by the same command."""
     data = write_data(folder / "data", 23, 5, unlabelled=True)
     tool, said = folder / "bin" / "scontrol", folder / "requeued"
     tool.parent.mkdir()

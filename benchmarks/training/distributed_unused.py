@@ -43,7 +43,7 @@ class Now(nn.Module):
 
 
 def unreached(folder: Path, small: bool) -> Facts:
-    """Train, go on to the same bits, agree with one process; what is used at times is named."""
+    """Train, resume with the same bits, agree with one process; weights used at times are named."""
     data = write_data(folder / "data", 8, 2)
     facts: Facts = {}
     for name, (net, count, drops) in NETWORKS.items():

@@ -85,7 +85,7 @@ def test_what_a_network_gives_is_looked_at_without_a_trace() -> None:
         check_network_output(net, 3, 4, (24, 40))
     with pytest.raises(ConfigError, match=r"Conv2d gives \(1, 5, 12, 20\)"):
         check_network_output(nn.Conv2d(3, 5, 1, stride=2), 3, 5, (24, 40))
-    check_network_output(Partly(size=100), 3, 5, (24, 40))  # can not be tried
+    check_network_output(Partly(size=100), 3, 5, (24, 40))  # cannot be probed
 
 
 def test_a_network_that_gives_more_than_logits_is_named() -> None:

@@ -96,7 +96,7 @@ def test_train_py_starts_its_processes_itself(
     assert [r["epoch"] for r in runs.records(tmp_path / "two") if "val/miou" in r] == [0]
 
 
-# A program whose processes do what they are told, in place of a training.
+# A program whose processes end as WAY says, in place of a training.
 PROGRAM = """
 import os, signal, sys, time
 rank, way, place = os.environ.get("RANK"), os.environ.get("WAY"), sys.argv[1]

@@ -29,7 +29,7 @@ class Past(nn.Module):
 def test_only_what_is_called_is_divided_by_itself() -> None:
     net = Past(stride=1)
     assert shardable_modules(net, 3) == {net, net.block, net.listed[0]}
-    net = Past(stride=2)  # can not be tried: what could be called
+    net = Past(stride=2)  # cannot be probed: all that could be called
     assert shardable_modules(net, 3) == {net, net.block, net.past, net.listed[0]}
 
 
