@@ -120,22 +120,14 @@ class VideoReader:
             if skipped_packets is None:
                 return
             expected = max(expected - skipped_packets, 0)
-        times = PresentationTimes(container, stream)
-        clock = TimestampTracker(self._whole_info, self._first_s, times)
+        clock = TimestampTracker(
+            self._whole_info, self._first_s, PresentationTimes(container, stream)
+        )
         frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
         pending: TimedFrame | None = None  # until it is known whether it is the last
         end: int | None = None
         try:
-            for frame in self._decode_frames(container, stream, clock, times):
-                if min_time_s is not None and (frame.pts or 0) * clock.time_base < min_time_s:
-                    continue  # it may lack what it refers to
-                self._check_frame_size(frame, clock)
-                if frame.interlaced_frame and not clock.frames:
-                    log.warning(
-                        "%s is interlaced, and is written as it is; for clean masks deinterlace it "
-                        "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
-                    )  # fmt: skip
-                pts = clock.add_frame(frame)
+            for frame, pts in self._decode_timed(container, stream, clock, min_time_s):
                 if frame_filter.is_past_end(pts * clock.time_base):
                     clock.check_complete(before=pts)
                     end = pts
@@ -158,6 +150,25 @@ class VideoReader:
         if pending is not None:
             yield self._with_duration(pending, end)
         frame_filter.check_not_empty(clock.length_s)
+
+    def _decode_timed(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: TimestampTracker,
+        min_time_s: Fraction | None,
+    ) -> Iterator[tuple[av.VideoFrame, int]]:
+        """Yield decoded frames from a time on, each with its own time."""
+        for frame in self._decode_frames(container, stream, clock):
+            if min_time_s is not None and (frame.pts or 0) * clock.time_base < min_time_s:
+                continue  # it may lack what it refers to
+            self._check_frame_size(frame, clock)
+            if frame.interlaced_frame and not clock.frames:
+                log.warning(
+                    "%s is interlaced, and is written as it is; for clean masks deinterlace it "
+                    "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
+                )  # fmt: skip
+            yield frame, clock.add_frame(frame)
 
     def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
         """Return the last frame of the selection, shown until ``end`` if that is known."""
@@ -183,11 +194,7 @@ class VideoReader:
         return sha256_of_input(self.path)
 
     def _decode_frames(
-        self,
-        container: InputContainer,
-        stream: VideoStream,
-        clock: TimestampTracker,
-        times: PresentationTimes,
+        self, container: InputContainer, stream: VideoStream, clock: TimestampTracker
     ) -> Iterator[av.VideoFrame]:
         packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
         try:
@@ -196,17 +203,15 @@ class VideoReader:
                     clock.packets += 1
                 if packet.size:
                     if packet.is_corrupt and not clock.warned_of_damage:
-                        clock.warned_of_damage = (
-                            True  # joined transport streams have it without any damage
-                        )
+                        # Once, because joined transport streams have it without any damage.
+                        clock.warned_of_damage = True
                         log.warning(
                             "%s: a packet at about %.3f s is marked as damaged",
                             self.path, clock.time_s,
                         )  # fmt: skip
                     if packet_checked and not packet.is_discard:
                         clock.expect_frame(packet)
-                    clock.add_packet(packet)
-                times.add_packet(packet)
+                clock.add_packet(packet)
                 yield from packet.decode()
         except av.ExitError as error:
             raise timeout_error(self._source, self._limits) from error

@@ -50,12 +50,10 @@ class PresentationTimes:
         self._waiting: deque[tuple[int | None, int | None]] = deque()
         self._begun = False
 
-    def add_packet(self, packet: av.Packet[VideoStream]) -> int | None:
-        """Note a packet before it is decoded; return its time in its own units."""
-        time: int | None = packet.dts if self.by_decoding_order else packet.pts
+    def add_packet(self, packet: av.Packet[VideoStream]) -> None:
+        """Note a packet before it is decoded."""
         if self.by_decoding_order and packet.size:
-            self._waiting.append((packet.pts, time))
-        return time
+            self._waiting.append((packet.pts, packet.dts))
 
     def time_of_frame(self, frame: av.VideoFrame) -> int | None:
         """Return when the next decoded frame is shown; None if that is unknown."""
@@ -182,7 +180,10 @@ class TimestampTracker:
 
     def add_packet(self, packet: av.Packet[VideoStream]) -> None:
         """Note a packet before it is decoded."""
-        self._last_packet_pts = packet.pts
+        if packet.size:
+            self._last_packet_pts = packet.pts
+        if self._times is not None:
+            self._times.add_packet(packet)
 
     def duration_until(self, time_s: Fraction) -> int:
         """Return the time from when the last frame starts to a moment in the clip's own time."""
