@@ -144,7 +144,7 @@ def test_sigterm_stays_the_callers(labelled, fake_ray):
     before = signal.getsignal(signal.SIGTERM)
     run(labelled, "backend=torch", "device=cpu")
     assert signal.getsignal(signal.SIGTERM) is before
-    assert all("sigterm_as_interrupt" in handler.__qualname__ for handler in seen) and seen
+    assert all("raise_on_signal" in handler.__qualname__ for handler in seen) and seen
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from outtake.pipeline.stage_threads import StageThreads, defer_signals
+from outtake.core.signals import defer_signals
+from outtake.pipeline.stage_threads import StageThreads
 
 
 def test_items_come_in_order_through_any_number_of_threads():

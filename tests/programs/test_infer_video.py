@@ -23,6 +23,8 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline import setup
+from outtake.pipeline.job import WriteOptions
+from outtake.pipeline.remove_from_video import remove_from_video
 from outtake.programs import infer_video as app
 from outtake.removal.inpaint import Inpaint
 from outtake.video.read.clip import open_clip
@@ -232,9 +234,9 @@ def test_an_old_output_survives_an_error(trained, video, tmp_path):
     with pytest.raises(OutputError, match="overwrite=true"):
         run(f"input={video}", f"output={target}", "remove=[ball]")
     with pytest.raises(ConfigError, match="did not give one frame for each"):
-        app.remove_from_video(
+        remove_from_video(
             trained, video, target, remover=LosesOne(), policy=MaskPolicy([1]),
-            write_options={"overwrite": True},
+            write_options=WriteOptions(overwrite=True),
         )  # fmt: skip
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["in.mp4", "out.mp4", "out.mp4.part", "out.partial.mp4"]
@@ -281,7 +283,8 @@ import os, signal, sys, time
 from types import SimpleNamespace
 sys.path.insert(0, {str(ROOT)!r})
 from tests.programs.test_infer_video import SPACE, SeesRed
-from outtake.programs import command_line as cli, infer_video as app
+from outtake.pipeline.remove_from_video import remove_from_video
+from outtake.programs import command_line as cli
 from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
@@ -294,7 +297,7 @@ class Interrupted(Inpaint):
                 time.sleep(1)  # so that some of them are encoded
                 os.kill(os.getpid(), signal.{sent})
             yield frame
-cli.run_program(lambda: app.remove_from_video(
+cli.run_program(lambda: remove_from_video(
     trained, {str(video)!r}, {str(tmp_path / "out.mp4")!r},
     remover=Interrupted(), policy=MaskPolicy([1]),
 ))

@@ -143,8 +143,6 @@ def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
 
 def test_another_config_starts_afresh(scene):
     target = scene / "out.mp4"
-    output = app.open_clip  # the input that the segments below belong to is read as ever
-    assert output is open_clip
     folder = scene / "out.mp4.part"
     cut = scene / "cut.mkv"
     cut.write_bytes((scene / "in.mkv").read_bytes())
@@ -212,7 +210,7 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
     said = str(caught.value)
     assert said.startswith("out of memory (Unable to allocate 9 GiB): ") and "\n" not in said
     assert all(key in said for key in ("max_memory_mb", "batch_size", "short_side", "window"))
-    assert "are kept in" in said and said.endswith("goes on after the first 16")
+    assert "are kept in" in said and said.endswith("resumes after the first 16")
     assert caught.value.exit_code == 66 and 16 <= len(frames(scene / "out.partial.mp4")) < 21
     run(scene, f"output={target}", "remover=blur")
     assert same(whole, target)
@@ -221,9 +219,9 @@ def test_full_memory_says_what_is_kept_and_how_to_go_on(scene, monkeypatch, ends
 @pytest.mark.parametrize(
     ("segment_frames", "resume", "said"),
     [
-        (8, "true", r"[0-9.]+ s\) are kept in .*; the same command goes on after the first 16"),
-        (20, "true", r"20 frames \(0.8 s\) are kept in .*; the same command goes on from there"),
-        (50, "true", "kept in .*; no segment is complete, so the same command begins at the first "
+        (8, "true", r"[0-9.]+ s\) are kept in .*; the same command resumes after the first 16"),
+        (20, "true", r"20 frames \(0.8 s\) are kept in .*; the same command resumes there"),
+        (50, "true", "kept in .*; no segment is complete, so the same command starts at the first "
          "frame"),
         (8, "false", r"are kept in [^;]*"),
     ],

@@ -126,7 +126,7 @@ def test_the_same_call_again_makes_nothing_anew(clips, capsys):
     capsys.readouterr()
     asked = ["encode.codec=h264", "encode.preset=veryfast"]
     assert clean_all(clips, *asked) == made, "what auto stands for"
-    assert capsys.readouterr().out.count("is there already") == 2
+    assert capsys.readouterr().out.count("exists already") == 2
     assert [path.stat().st_mtime_ns for path in made] == before
 
 
@@ -155,7 +155,7 @@ def test_of_several_clips_none_stays_as_it_was_without_a_word(clips, override, h
 @pytest.mark.parametrize(
     ("left", "said"),
     [
-        ({"job_sha256": "0" * 64}, "made by an earlier version, whose report does not say how"),
+        ({"job_sha256": "0" * 64}, "made by another version, whose report does not say how"),
         ({}, "and no report beside it says how it was made"),
         ([], "and no report beside it says how it was made"),
     ],

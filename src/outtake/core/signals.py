@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -96,3 +96,8 @@ def raise_on_signal(number: int, error: Callable[[], BaseException]) -> Iterator
 def ignore_signals(*numbers: int) -> None:
     """Ignore signals in this process for good, as worker processes do that others end."""
     set_handlers(dict.fromkeys(numbers, signal.SIG_IGN))
+
+
+def ignore_sigint() -> AbstractContextManager[bool]:
+    """Ignore Ctrl-C in the block, which must come to its end and is short."""
+    return handle_signals({signal.SIGINT: signal.SIG_IGN})

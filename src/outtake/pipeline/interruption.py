@@ -1,16 +1,16 @@
-"""How a removal ends before its time: what is kept, and what is said about it."""
+"""How a removal ends before its time: what is kept, and what the user is told about it."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from outtake.core.errors import ConfigError, OutOfMemoryError, Terminated, VideoError
 from outtake.core.oom import is_out_of_memory
+from outtake.core.signals import handle_signals, ignore_sigint, raise_on_signal
 from outtake.pipeline.job import Job
-from outtake.pipeline.stage_threads import ignore_sigint
 from outtake.video.write.output import Output, PartialOutput
 
 _MAX_REASON_CHARACTERS = 120
@@ -19,35 +19,35 @@ _MAX_REASON_CHARACTERS = 120
 def salvage_outputs(
     job: Job, outputs: list[Output], error: BaseException | None = None
 ) -> list[str]:
-    """Keep what can be played and what can be continued; return what to say about it.
+    """Keep what can be played and what can be resumed, and return messages that say so.
 
     Args:
-        job: what was done.
-        outputs: where it went.
-        error: what ended it. The same command does not get past an input that is damaged, or
-            past masks that do not fit.
+        job: The job.
+        outputs: Its outputs.
+        error: What ended it. Repeating the command does not help with an input that is damaged,
+            or with masks that do not fit.
     """
     with ignore_sigint():
-        salvaged: PartialOutput | None = outputs[0].salvage()
-    if salvaged is None:
+        partial: PartialOutput | None = outputs[0].salvage()
+    if partial is None:
         for output in outputs:
             if not output.has_segments():
                 output.discard()
         return []
-    messages = [f"{salvaged.frames} frames ({salvaged.seconds:.1f} s) are kept in {salvaged.path}"]
-    resumes = job.write_options.get("resume") and not outputs[0].info.live
-    if not resumes or isinstance(error, VideoError | ConfigError):
+    messages = [f"{partial.frames} frames ({partial.seconds:.1f} s) are kept in {partial.path}"]
+    can_resume = job.write_options.resume and not outputs[0].info.live
+    if not can_resume or isinstance(error, VideoError | ConfigError):
         return messages
     done = job.count_finished_frames(outputs)
     if not done:
-        return [*messages, "no segment is complete, so the same command begins at the first frame"]
-    there = "from there" if done == salvaged.frames else f"after the first {done}"
-    return [*messages, f"the same command goes on {there}"]
+        return [*messages, "no segment is complete, so the same command starts at the first frame"]
+    where = "there" if done == partial.frames else f"after the first {done}"
+    return [*messages, f"the same command resumes {where}"]
 
 
 @contextmanager
 def explain_oom() -> Iterator[None]:
-    """Let full memory be one line. Where the network does not fit, that is said by itself."""
+    """Turn full memory into one line. The network that labels explains its own."""
     try:
         yield
     except Exception as error:
@@ -55,38 +55,21 @@ def explain_oom() -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
         raise OutOfMemoryError(
-            f"out of memory ({reason or type(error).__name__}): set a smaller max_memory_mb (what "
-            "clean_plate looks at), or batch_size, short_side or window (the network that labels); "
-            "one that removes takes less with remover.max_side_px, or remover.device=cpu"
+            f"out of memory ({reason or type(error).__name__}): set a smaller job.max_memory_mb "
+            "(frames of clean_plate), or network.batch_size, network.short_side or network.window "
+            "(the network that labels); a network that removes takes less with "
+            "remover.max_side_px, or remover.device=cpu"
         ) from error
 
 
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, as a scheduler sends it, end a job as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def sigterm_as_interrupt() -> AbstractContextManager[None]:
+    """Let SIGTERM, as a scheduler sends it, end a job like Ctrl-C."""
+    return raise_on_signal(signal.SIGTERM, Terminated)
 
 
 @contextmanager
 def stop_live_on_ctrl_c(live: bool) -> Iterator[threading.Event]:
-    """A webcam has no end: there Ctrl-C means that it is enough."""
+    """Yield an event that Ctrl-C sets, if the clip is live: a camera has no end of its own."""
     stop_event = threading.Event()
-    if not live or threading.current_thread() is not threading.main_thread():
+    with handle_signals({signal.SIGINT: lambda *_: stop_event.set()} if live else {}):
         yield stop_event
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: stop_event.set())
-    try:
-        yield stop_event
-    finally:
-        signal.signal(signal.SIGINT, before)

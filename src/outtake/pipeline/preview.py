@@ -1,11 +1,10 @@
-"""A first look at a removal: a few seconds of it, small, and a contact sheet."""
+"""A preview of a removal: its first seconds at a small size, and a contact sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,8 +15,8 @@ from outtake.core.frames import FilledFrame, FrameSink
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.pipeline.job import Job
-from outtake.pipeline.run import run_removal
-from outtake.pipeline.stage_threads import StageThreads
+from outtake.pipeline.run import TruncateOnError, run_clip
+from outtake.pipeline.segments import SegmentPlan
 from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
@@ -26,7 +25,7 @@ from outtake.video.write.video_writer import open_writer
 
 SHORT_SIDE = 270
 SECONDS = 10
-# However many frames a second a clip has, a preview is short.
+# However many frames per second a clip has, a preview is short.
 MAX_FRAMES = 300
 
 
@@ -35,54 +34,50 @@ def write_preview(job: Job) -> tuple[Path, Path]:
 
     Returns:
         The video and the contact sheet, ``<stem>.preview.mp4`` and ``<stem>.preview.png`` beside
-        the output; both are replaced if they are there.
+        the output; both are replaced if they exist.
 
     Raises:
-        OuttakeError: the clip can not be read, or the preview not be written.
+        OuttakeError: The clip cannot be read, or the preview cannot be written.
     """
     video, sheet = preview_paths(job.target)
-    with ExitStack() as files, StageThreads() as stages:
-        clip = files.enter_context(open_clip(job.source, **job.read_options))
+    with open_clip(job.source, **job.read_options) as clip:
         info = preview_info(clip.info)
         frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
-        masked = job.masked_frames(
-            shrink_frames(islice(clip, frames), info),
-            files,
-            stages,
-            shrink=lambda c: shrink_frames(c, info),
-            cut_short=lambda: True,
-        )
         sink = _PreviewSink(video, info)
-        run_removal(
-            masked, job.remover, lambda _: sink, stages, segment_frames=frames,
-            size=(info.height, info.width), stop_segment=1,
-        )  # fmt: skip
+        run_clip(
+            job,
+            clip,
+            lambda _: sink,
+            SegmentPlan(frames, (info.height, info.width), stop_segment=1),
+            transform=lambda frames: shrink_frames(frames, info),
+            truncation=TruncateOnError(max_frames=frames),
+        )
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
     return video, sheet
 
 
 def preview_paths(target: Path) -> tuple[Path, Path]:
-    """Return where the preview of an output lies: its video and its contact sheet."""
+    """Return the paths of an output's preview: its video and its contact sheet."""
     video = target.with_name(f"{target.stem}.preview.mp4")
     return video, video.with_suffix(".png")
 
 
 def preview_info(info: VideoInfo) -> VideoInfo:
-    """Return the description of a clip at preview size, 8 bits and of even sides."""
+    """Return the description of a clip at preview size, with 8 bits and even sides."""
     short_side = min(SHORT_SIDE, info.height, info.width)
     height, width = short_side_size(info.height, info.width, short_side)
     return replace(info, width=max(2, width // 2 * 2), height=max(2, height // 2 * 2), bit_depth=8)
 
 
 def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[TimedFrame]:
-    """Yield frames at the size that ``info`` says."""
+    """Yield frames at the size of ``info``."""
     for frame in clip:
         image = np.ascontiguousarray(resize(frame.image, (info.height, info.width)))
         yield TimedFrame(image, frame.pts, frame.time_base)
 
 
 class _PreviewSink:
-    """Writes the preview's video, and gathers its contact sheet."""
+    """Writes the video of a preview, and collects its contact sheet."""
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
         self.sheet = ContactSheet()
@@ -98,7 +93,7 @@ class _PreviewSink:
         return self
 
     def write(self, filled: FilledFrame) -> None:
-        """Take in a frame."""
+        """Take the next frame."""
         image = np.ascontiguousarray(composite_on_checkerboard(filled.frame.image))
         self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
         self.sheet.add(filled.source, filled.frame, filled.statistics)

@@ -10,9 +10,7 @@ import logging
 import os
 import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,9 +20,11 @@ import torch
 
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError, DeviceError, OuttakeError
+from outtake.core.signals import keep_handlers
 from outtake.core.trees import map_leaves
 from outtake.pipeline.job import Job
 from outtake.pipeline.ray_resources import uses_cuda, worker_config, worker_resources
+from outtake.pipeline.run import run_missing_segments
 from outtake.pipeline.setup import build_job, build_parts, build_remover
 from outtake.removal.protocol import Remover
 from outtake.video.read.inputs import VideoInput
@@ -44,7 +44,6 @@ def run_on_ray(
     config: InferVideoConfig,
     job: Job,
     outputs: list[Output],
-    workers: int,
     on_frame: Callable[[], object],
 ) -> tuple[int, dict[str, float]]:
     """Make every segment of a job that is not there yet.
@@ -53,7 +52,6 @@ def run_on_ray(
         config: the config; each worker builds the job from it.
         job: the job.
         outputs: where its segments go.
-        workers: how many ranges are made at once.
         on_frame: called for each frame when its segment is there.
 
     Returns:
@@ -64,7 +62,7 @@ def run_on_ray(
         DeviceError: the job uses CUDA, and the cluster has no GPU.
         OuttakeError: what a worker met; or segments that are missing in the end.
     """
-    info = outputs[0].info
+    info, workers = outputs[0].info, config.job.workers
     if info.live or not info.frames:
         raise ConfigError(f"{info.path}: its length is unknown; use job.workers=0")
     segments = -(-info.frames // job.segment_frames)
@@ -146,7 +144,9 @@ def run_range(
                 f"the job was started; set its device to {remover_device}"
             )
         job = build_job(config, build_parts(config, remover), *paths)
-        produced, busy_s = job.run(outputs, first_segment=first_segment, stop_segment=stop_segment)
+        produced, busy_s = run_missing_segments(
+            job, outputs, first_segment=first_segment, stop_segment=stop_segment
+        )
     finally:
         package.removeHandler(said)
     end = stop_segment if produced.total_segments is None else produced.total_segments
@@ -175,7 +175,7 @@ def split_segments(segments: int, parts: int) -> list[tuple[int, int | None]]:
 
 def _start_ray(address: str | None, workers: int) -> Any:
     try:
-        with _keep_sigterm_handler():
+        with keep_handlers(signal.SIGTERM):
             import ray
     except ImportError as error:
         raise ConfigError(
@@ -189,7 +189,8 @@ def _start_ray(address: str | None, workers: int) -> Any:
     else:
         _check_reachable(address)
     try:
-        with _keep_sigterm_handler():
+        # Ray would end the process with 15, and keep nothing.
+        with keep_handlers(signal.SIGTERM):
             ray.init(
                 address=address or "local",
                 log_to_driver=False,
@@ -201,17 +202,6 @@ def _start_ray(address: str | None, workers: int) -> Any:
         reason = " ".join(str(error).split())
         raise ConfigError(f"job.ray_address={address}: {reason}") from error
     return ray
-
-
-@contextmanager
-def _keep_sigterm_handler() -> Iterator[None]:
-    """Put back what is done at SIGTERM: Ray would end the process with 15, and keep nothing."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if before is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
 
 
 def _check_reachable(address: str) -> None:

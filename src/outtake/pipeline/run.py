@@ -1,123 +1,236 @@
-"""From masked frames to finished segments."""
+"""One assembly for every run: frames, labels or masks, remover, sink, each stage in its thread."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
 
-from outtake.core.errors import ConfigError
-from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
-from outtake.pipeline.segments import Segments
-from outtake.pipeline.stage_threads import StageThreads
-from outtake.removal.protocol import Remover
+from outtake.core.errors import OuttakeError
+from outtake.core.files import write_json
+from outtake.core.frames import FilledFrame, FillStatistics, FrameSink, MaskedFrame
+from outtake.core.signals import defer_signals
+from outtake.core.types import TimedFrame
+from outtake.masking.mask_clip import pair_masks
+from outtake.pipeline.job import CompletedSegments, Job, statistics_path
+from outtake.pipeline.segments import (
+    RunResult,
+    SegmentPlan,
+    common_stride,
+    first_frame_to_decode,
+    run_segments,
+)
+from outtake.pipeline.stage_threads import StageThreads, limit_library_threads
+from outtake.removal.provenance import provenance_frame
+from outtake.removal.report import RemovalReport
+from outtake.video.read.clip import Clip, open_clip
+from outtake.video.write.output import Output
+
+# How many frames decoding and masks may be ahead of the slowest stage.
+_QUEUED_FRAMES = 4
+
+Transform = Callable[[Iterable[TimedFrame]], Iterable[TimedFrame]]
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run made.
-
-    Attributes:
-        segments: indices of the segments made now, ascending.
-        frames: how many frames they hold.
-        total_segments: number of segments of the whole clip, if its end was reached.
-    """
-
-    segments: tuple[int, ...]
-    frames: int
-    total_segments: int | None
-
-
-def run_removal(
-    clip: Iterable[MaskedFrame],
-    remover: Remover,
-    open_sink: Callable[[int], FrameSink[FilledFrame]],
-    stages: StageThreads,
-    *,
-    segment_frames: int,
-    size: tuple[int, int],
-    high_bit_depth: bool = False,
-    start_frame: int = 0,
-    first_segment: int = 0,
-    stop_segment: int | None = None,
-    completed: Container[int] = (),
-    check_input: Callable[[], None] = lambda: None,
-) -> RunResult:
-    """Run a remover over a clip, segment by segment.
+class TruncateOnError:
+    """Ends a clip where it breaks off, so that the frames before that are still processed.
 
     Args:
-        clip: masked frames, consecutive from ``start_frame``.
-        remover: takes things out.
-        open_sink: opens a place for the segment with an index.
-        stages: the threads that the clip runs in; the remover gets one too.
-        segment_frames: of a segment, in frames.
-        size: height and width of the frames.
-        high_bit_depth: whether they have deep pictures.
-        start_frame: number of the clip's first frame.
-        first_segment: the first segment that is made.
-        stop_segment: the first that is not; None for all.
-        completed: segments that are there already.
-        check_input: called when the clip has ended; may raise. A segment that the end cut short,
-            or its context, does not count then.
+        stop_event: The clip ends when it is set.
+        max_frames: The clip ends after as many frames; None for no limit.
+    """
+
+    def __init__(
+        self, stop_event: threading.Event | None = None, max_frames: int | None = None
+    ) -> None:
+        self._error: OuttakeError | None = None
+        self._stop_event = stop_event
+        self._max_frames = max_frames
+        self._stopped = False
+
+    def read(self, clip: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+        """Yield the frames before the damage."""
+        try:
+            for count, frame in enumerate(clip, 1):
+                yield frame
+                if count == self._max_frames or (self._stop_event and self._stop_event.is_set()):
+                    self._stopped = True
+                    return
+        except OuttakeError as error:
+            self._error = error
+
+    def ended_early(self) -> bool:
+        """Return whether the clip was ended before its end; then masks may go on."""
+        return self._stopped or self._error is not None
+
+    def raise_error(self) -> None:
+        """Raise the error that ended the clip, if one did."""
+        if self._error is not None:
+            raise self._error
+
+
+def run_clip(
+    job: Job,
+    clip: Iterable[TimedFrame],
+    open_sink: Callable[[int], FrameSink[FilledFrame]],
+    plan: SegmentPlan,
+    *,
+    transform: Transform = iter,
+    truncation: TruncateOnError | None = None,
+) -> tuple[RunResult, dict[str, float]]:
+    """Run frames through everything that a job consists of.
+
+    Args:
+        job: The job.
+        clip: The frames from ``plan.start_frame`` on.
+        open_sink: Opens a sink for the segment with an index.
+        plan: The segments that are made.
+        transform: Applied to the clip and to the clip of masks, if there is one.
+        truncation: Where the clip ends; by default at its end or at damage.
+
+    Returns:
+        What was made, and the seconds that each stage worked.
+    """
+    truncation = truncation or TruncateOnError()
+    # Threads end before the files that they read are closed.
+    with ExitStack() as files, StageThreads() as stages:
+        frames = stages.run("decode", transform(truncation.read(clip)), max_queued=_QUEUED_FRAMES)
+        if job.masks is None:
+            masked = _mask_by_labels(job, frames, stages)
+        else:
+            masks = files.enter_context(
+                open_clip(job.masks, skip=plan.start_frame, **job.mask_read_options())
+            )
+            masked = pair_masks(
+                frames,
+                transform(masks),
+                first_number=plan.start_frame,
+                ended_early=truncation.ended_early,
+            )
+        masked = stages.run("mask", masked, max_queued=_QUEUED_FRAMES)
+        result = run_segments(masked, job.remover, open_sink, stages, plan, truncation.raise_error)
+        return result, dict(stages.busy_s)
+
+
+def _mask_by_labels(
+    job: Job, frames: Iterator[TimedFrame], stages: StageThreads
+) -> Iterator[MaskedFrame]:
+    assert job.labeller is not None and job.policy is not None  # where there are no masks
+    labelled = stages.run("predict", job.labeller(frames), max_queued=_QUEUED_FRAMES)
+    return job.policy(labelled)
+
+
+def run_missing_segments(
+    job: Job,
+    outputs: list[Output],
+    *,
+    first_segment: int = 0,
+    stop_segment: int | None = None,
+    on_frame: Callable[[], object] = lambda: None,
+    clip: Clip | None = None,
+    stop_event: threading.Event | None = None,
+) -> tuple[RunResult, dict[str, float]]:
+    """Make the segments of a job that do not exist yet.
+
+    Args:
+        job: The job.
+        outputs: The outputs, as :meth:`outtake.pipeline.job.Job.open_outputs` returns them.
+        first_segment: The index of the first segment.
+        stop_segment: The index of the first segment that is not made; None for all to the end.
+        on_frame: Called after each frame.
+        clip: The source, if it is open already and cannot be opened twice.
+        stop_event: When it is set, the clip is taken to end there.
+
+    Returns:
+        What was made, and the seconds that each stage worked.
 
     Raises:
-        ConfigError: the remover did not give one frame for each.
+        OuttakeError: The clip cannot be read to its end, or the output cannot be written; the
+            segments made so far stay.
     """
-    context = remover.context(*size, high_bit_depth)
-    segments = Segments(
-        clip, segment_frames, context, start_frame=start_frame, first_segment=first_segment
+    limit_library_threads()
+    completed = CompletedSegments(outputs)
+    while first_segment != stop_segment and first_segment in completed:
+        first_segment += 1
+    if first_segment == stop_segment:
+        return RunResult((), 0, None), {}
+    info, high_bit_depth = outputs[0].info, outputs[0].high_bit_depth
+    plan = SegmentPlan(
+        job.segment_frames,
+        (info.height, info.width),
+        high_bit_depth,
+        first_segment=first_segment,
+        stop_segment=stop_segment,
+        completed=completed,
     )
-    made_segments: list[int] = []
-    frames, end = 0, first_segment
-    for index, items in segments:
-        if index == stop_segment:
-            return RunResult(tuple(made_segments), frames, None)
-        end = index + 1
-        if index in completed:
-            continue
-        with open_sink(index) as target:
-            for entry in _fill_segment(items, remover, stages):
-                with stages.measure("encode"):
-                    target.write(entry)
-                frames += 1
-            if segments.reached_end:
-                check_input()
-        made_segments.append(index)
-    check_input()
-    return RunResult(tuple(made_segments), frames, end)
+    plan = replace(plan, start_frame=_start_frame(job, plan))
+    with ExitStack() as files:
+        frames = clip or files.enter_context(
+            open_clip(
+                job.source,
+                skip=plan.start_frame,
+                high_bit_depth=high_bit_depth,
+                **job.read_options,
+            )
+        )
+        return run_clip(
+            job,
+            frames,
+            lambda index: _SegmentWriter(outputs, index, on_frame),
+            plan,
+            truncation=TruncateOnError(stop_event),
+        )
 
 
-def _fill_segment(
-    items: Iterator[MaskedFrame], remover: Remover, stages: StageThreads
-) -> Iterator[FilledFrame]:
-    """Yield the output frames of a segment.
-
-    Raises:
-        ConfigError: The remover does not yield one frame for each.
-    """
-    given = 0
-
-    def count_given() -> Iterator[MaskedFrame]:
-        nonlocal given
-        for item in items:
-            given += 1
-            yield item
-
-    def filled_frames() -> Iterator[FilledFrame]:
-        filled_count = 0
-        for filled in remover(count_given()):
-            filled_count += 1
-            if filled_count > given:
-                raise _frame_count_error(remover)
-            if filled.source.is_output:
-                yield filled
-        if filled_count < given:
-            raise _frame_count_error(remover)
-
-    return stages.run("remove", filled_frames(), max_queued=2)
-
-
-def _frame_count_error(remover: Remover) -> ConfigError:
-    return ConfigError(
-        f"remover {type(remover).__name__} did not give one frame for each; every frame that "
-        "goes in has to come out"
+def _start_frame(job: Job, plan: SegmentPlan) -> int:
+    return first_frame_to_decode(
+        plan.first_segment,
+        plan.segment_frames,
+        job.remover.context(*plan.frame_size, plan.high_bit_depth),
+        mask_context=0 if job.policy is None else job.policy.context_frames,
+        label_stride=common_stride(1 if job.labeller is None else job.labeller.stride),
     )
+
+
+class _SegmentWriter:
+    """Writes the frames of one segment, and their statistics beside them."""
+
+    def __init__(self, outputs: list[Output], index: int, on_frame: Callable[[], object]) -> None:
+        self._outputs = outputs
+        self._index = index
+        self._on_frame = on_frame
+        self._files = ExitStack()
+        self._report = RemovalReport()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as files:
+            self._writers = [
+                files.enter_context(output.open_segment(self._index)) for output in self._outputs
+            ]
+            self._files = files.pop_all()
+        return self
+
+    def write(self, filled: FilledFrame) -> None:
+        """Write a frame, and where its fill comes from if a second output is for that."""
+        self._writers[0].write(filled.frame)
+        for writer in self._writers[1:]:
+            writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
+        time_s = float(filled.frame.pts * filled.frame.time_base)
+        self._report.add(time_s, float(filled.source.mask.mean()), filled.statistics)
+        self._on_frame()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._files.__exit__(kind, error, trace)
+            return
+        path = statistics_path(self._outputs[0].segment_folder, self._index)
+        with defer_signals(), self._files:
+            write_json(path, self._report.segment_record())

@@ -1,35 +1,39 @@
-"""A clip in segments, each with the context that makes it independent of the others."""
+"""What a segment of a clip is, and how a remover is run over a clip segment by segment.
+
+Segment ``i`` of length ``n`` holds the frames ``i * n`` to ``(i + 1) * n - 1``. It is processed with
+a fixed context around it and with nothing else, so that it has the same result in one run through
+the clip, in a resumed run and on another machine.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from outtake.core.frames import MaskedFrame
-from outtake.removal.protocol import Context
+from outtake.core.errors import ConfigError
+from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
+from outtake.pipeline.stage_threads import StageThreads
+from outtake.removal.protocol import Context, Remover
 
 
 class Segments:
     """Cuts a clip into segments of equal length, the last one shorter.
 
-    A segment is given as its own frames (``wanted``) between those of its context (not wanted):
-    keyframes first, then the frames right before, its own, and the frames right after. What is
-    made of it depends on nothing else, so it comes out the same in one run through the clip, in a
-    resumed one and on another machine.
-
-    At most the context and the frames being looked at are held.
+    A segment comes as its own frames (``is_output``) between its context frames: keyframes first,
+    then the frames right before, its own, and the frames right after. At most the context and the
+    frames in use are held.
 
     Attributes:
-        reached_end: whether the clip's end was met, so that what was given last was all there is.
+        reached_end: Whether the end of the clip was reached.
 
     Args:
-        clip: masked frames, consecutive from ``start_frame``.
-        segment_frames: of a segment, in frames.
-        context: what is given along with each.
-        start_frame: number of the clip's first frame.
-        first_segment: index of the first segment that is made.
+        clip: Masked frames, consecutive from ``start_frame``.
+        segment_frames: The length of a segment, in frames.
+        context: The frames that come along with each segment.
+        start_frame: The number of the first frame of ``clip``.
+        first_segment: The index of the first segment.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class Segments:
         self.reached_end = False
 
     def __iter__(self) -> Iterator[tuple[int, Iterator[MaskedFrame]]]:
-        """Yield each segment's index and frames; they may be left unread."""
+        """Yield the index and the frames of each segment; the frames may be left unread."""
         index = self._first_segment
         while self._read_to(index * self._segment_frames, index):
             yield index, self._frames_with_context(index)
@@ -68,9 +72,9 @@ class Segments:
             yield replace(item, is_output=number < stop)
 
     def _read_to(self, number: int, segment: int) -> bool:
-        """Read on up to a frame; tell whether it is there.
+        """Read up to a frame and return whether it exists.
 
-        Of the frames before it, only the context of ``segment`` stays.
+        Of the frames before it, only the context of ``segment`` is kept.
         """
         while self._next_number <= number:
             item = next(self._clip, None)
@@ -89,7 +93,7 @@ class Segments:
         return bool(self._buffer) and _frame_number(self._buffer[-1]) >= number
 
     def _reduce_to_context(self, item: MaskedFrame) -> MaskedFrame:
-        """Return what is kept of a frame that was given, and will not be wanted again."""
+        """Return what is kept of a frame that can only be context from now on."""
         if self._context.needs_image16 or item.frame.image16 is None:
             return item
         return replace(item, frame=replace(item.frame, image16=None))
@@ -104,14 +108,14 @@ class Segments:
 def first_frame_to_decode(
     segment: int, segment_frames: int, context: Context, *, mask_context: int, label_stride: int
 ) -> int:
-    """Return the frame at which reading has to begin so that a segment comes out as ever.
+    """Return the frame at which decoding must begin so that a segment has the same result.
 
     Args:
-        segment: its index.
-        segment_frames: of a segment, in frames.
-        context: of the remover.
-        mask_context: frames that the mask of a frame depends on, before it.
-        label_stride: the frames that the network takes together start at multiples of this.
+        segment: The index of the segment.
+        segment_frames: The length of a segment, in frames.
+        context: The context of the remover.
+        mask_context: The number of frames before a frame that its mask depends on.
+        label_stride: The frames that the network takes together start at multiples of this.
     """
     reach = max(context.before, context.keyframe_reach)
     begin = max(segment * segment_frames - reach - mask_context, 0)
@@ -124,5 +128,125 @@ def common_stride(*strides: int) -> int:
 
 
 def _frame_number(item: MaskedFrame) -> int:
-    assert item.number is not None  # given in _reach
+    assert item.number is not None  # given in _read_to
     return item.number
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPlan:
+    """Which segments of a clip are made.
+
+    Attributes:
+        segment_frames: The length of a segment, in frames.
+        frame_size: The height and width of the frames.
+        high_bit_depth: Whether the frames have 16-bit pictures.
+        start_frame: The number of the first frame that is decoded.
+        first_segment: The index of the first segment.
+        stop_segment: The index of the first segment that is not made; None for all.
+        completed: The segments that exist already.
+    """
+
+    segment_frames: int
+    frame_size: tuple[int, int]
+    high_bit_depth: bool = False
+    start_frame: int = 0
+    first_segment: int = 0
+    stop_segment: int | None = None
+    completed: Container[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run made.
+
+    Attributes:
+        segments: The indices of the segments that were made now, ascending.
+        frames: The number of frames in them.
+        total_segments: The number of segments of the whole clip, if its end was reached.
+    """
+
+    segments: tuple[int, ...]
+    frames: int
+    total_segments: int | None
+
+
+def run_segments(
+    clip: Iterable[MaskedFrame],
+    remover: Remover,
+    open_sink: Callable[[int], FrameSink[FilledFrame]],
+    stages: StageThreads,
+    plan: SegmentPlan,
+    check_input: Callable[[], None] = lambda: None,
+) -> RunResult:
+    """Run a remover over a clip, segment by segment.
+
+    Args:
+        clip: Masked frames, consecutive from ``plan.start_frame``.
+        remover: The remover.
+        open_sink: Opens a sink for the segment with an index.
+        stages: The threads in which the clip runs; the remover gets one too.
+        plan: The segments.
+        check_input: Called when the clip has ended; may raise. A segment that was cut short by the
+            end, or whose context was, does not count then.
+
+    Raises:
+        ConfigError: The remover does not yield one frame for each.
+    """
+    segments = Segments(
+        clip,
+        plan.segment_frames,
+        remover.context(*plan.frame_size, plan.high_bit_depth),
+        start_frame=plan.start_frame,
+        first_segment=plan.first_segment,
+    )
+    made_segments: list[int] = []
+    frames, end = 0, plan.first_segment
+    for index, items in segments:
+        if index == plan.stop_segment:
+            return RunResult(tuple(made_segments), frames, None)
+        end = index + 1
+        if index in plan.completed:
+            continue
+        with open_sink(index) as sink:
+            for filled in _fill_segment(items, remover, stages):
+                with stages.measure("encode"):
+                    sink.write(filled)
+                frames += 1
+            if segments.reached_end:
+                check_input()
+        made_segments.append(index)
+    check_input()
+    return RunResult(tuple(made_segments), frames, end)
+
+
+def _fill_segment(
+    items: Iterator[MaskedFrame], remover: Remover, stages: StageThreads
+) -> Iterator[FilledFrame]:
+    """Yield the output frames of a segment."""
+    given = 0
+
+    def count_given() -> Iterator[MaskedFrame]:
+        nonlocal given
+        for item in items:
+            given += 1
+            yield item
+
+    def filled_frames() -> Iterator[FilledFrame]:
+        filled_count = 0
+        for filled in remover(count_given()):
+            filled_count += 1
+            if filled_count > given:
+                raise _frame_count_error(remover)
+            if filled.source.is_output:
+                yield filled
+        if filled_count < given:
+            raise _frame_count_error(remover)
+
+    return stages.run("remove", filled_frames(), max_queued=2)
+
+
+def _frame_count_error(remover: Remover) -> ConfigError:
+    return ConfigError(
+        f"remover {type(remover).__name__} did not give one frame for each; every frame that "
+        "goes in must come out"
+    )

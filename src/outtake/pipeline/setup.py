@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from outtake import __version__
-from outtake.config.infer_video_schema import EncodeOptions, InferVideoConfig
+from outtake.config.infer_video_schema import EncodeOptions, InferVideoConfig, MaskOptions
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
@@ -28,7 +28,7 @@ from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.inference.predictor import Predictor
 from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.job import Job
+from outtake.pipeline.job import Job, WriteOptions
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
@@ -53,10 +53,10 @@ class PipelineParts:
     """What every clip of a call shares.
 
     Attributes:
-        remover: takes things out.
-        labeller: labels frames; None where masks are given.
-        policy: makes masks of labels; likewise.
-        trained: the checkpoint; likewise.
+        remover: The remover.
+        labeller: Labels the frames; None where masks are given.
+        policy: Makes masks of labels; None where masks are given.
+        trained: The checkpoint; None where masks are given.
     """
 
     remover: Remover
@@ -86,7 +86,7 @@ def build_parts(
         remover,
         class_names(config.remove),
         class_names(config.keep_only),
-        config.mask.policy_options(),
+        config.mask,
     )
     if config.network.short_side is not None:
         trained = replace(trained, short_side=config.network.short_side)
@@ -145,7 +145,7 @@ def build_labeller(
 
 
 def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
-    """Yield images of the data that a checkpoint was trained on."""
+    """Yield images of the data set on which a checkpoint was trained."""
     return iter_training_images(instantiate(trained.config.data.source))
 
 
@@ -154,25 +154,22 @@ def build_policy(
     remover: Remover,
     remove: Sequence[str],
     keep_only: Sequence[str],
-    mask_options: Mapping[str, Any] | None = None,
+    options: MaskOptions,
 ) -> MaskPolicy:
     """Return the mask policy for class names.
 
     Raises:
-        UnknownClassError: a name that is no class.
-        ConfigError: no class for a remover that needs one, or an option that can not work.
+        UnknownClassError: A name is not a class.
+        ConfigError: There is no class for a remover that needs one, or an option cannot work.
     """
     if remover.needs_mask and not remove and not keep_only:
         raise ConfigError(
             "nothing to remove: set remove=[CLASS,...] or keep_only=[CLASS,...]; "
             f"the classes are: {', '.join(labels.names)}"
         )
-    try:
-        return MaskPolicy.from_names(
-            labels, remove=remove, keep_only=keep_only, **(mask_options or {})
-        )
-    except TypeError as error:
-        raise ConfigError(f"mask: {error}") from error
+    return MaskPolicy.from_names(
+        labels, remove=remove, keep_only=keep_only, **options.policy_options()
+    )
 
 
 def build_job(
@@ -188,13 +185,13 @@ def build_job(
         policy=parts.policy,
         masks=config.masks,
         read_options=vars(config.read),
-        write_options={
-            "encoding": build_encoding_request(encode, parts.remover),
-            "audio": encode.audio == "copy",
-            "overwrite": config.overwrite,
-            "input_paths": input_paths(config, parts.remover),
-            "resume": config.job.resume,
-        },
+        write_options=WriteOptions(
+            encoding=build_encoding_request(encode, parts.remover),
+            audio=encode.audio == "copy",
+            overwrite=config.overwrite,
+            resume=config.job.resume,
+            input_paths=input_paths(config, parts.remover),
+        ),
         segment_frames=config.job.segment_frames,
         provenance_video=encode.provenance_video,
         fingerprint=fingerprint(config, parts),

@@ -1,10 +1,9 @@
-"""Stages that overlap: each in a thread of its own, with a bounded queue behind it."""
+"""Stages that overlap: each runs in a thread of its own, with a bounded queue behind it."""
 
 from __future__ import annotations
 
 import logging
 import queue
-import signal
 import sys
 import threading
 from collections import defaultdict
@@ -17,58 +16,27 @@ from typing import Generic, Self, TypeVar
 
 import cv2
 
+from outtake.core.signals import ignore_sigint
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# How often a thread that waits looks whether it is to stop.
+# How often a waiting thread checks whether it must stop.
 _POLL_INTERVAL_S = 0.1
 _JOIN_TIMEOUT_S = 60.0
-# Python lets a thread run for 5 ms before it looks whether another wants to; a stage that comes
-# back from OpenCV to call it again would wait as long.
+# Python lets a thread run for 5 ms before it checks whether another one wants to run; a stage that
+# returns from OpenCV and calls it again would wait as long.
 _SWITCH_INTERVAL_S = 1e-4
 
 
 def limit_library_threads() -> None:
-    """Prepare this process for stages that run side by side.
+    """Prepare this process for stages that run in parallel.
 
-    OpenCV's own threads cost more than they bring where stages overlap already.
+    OpenCV's own threads cost more than they gain where stages overlap already.
     """
     cv2.setNumThreads(1)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-
-
-@contextmanager
-def ignore_sigint() -> Iterator[None]:
-    """Let Ctrl-C wait: what is done inside must come to its end, and takes a moment only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def defer_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM take effect after what is done inside, which must not be torn."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: received.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +57,7 @@ class StageThreads:
     end inside; leaving stops every thread.
 
     Attributes:
-        busy_s: seconds that each stage worked, without its waiting for others.
+        busy_s: The seconds that each stage worked, without waiting for others.
     """
 
     def __init__(self) -> None:
@@ -123,9 +91,9 @@ class StageThreads:
         The thread starts with the first item asked for. An exception in it is raised here.
 
         Args:
-            name: under which its time is counted; several may share one.
-            items: consumed in the thread.
-            max_queued: how many items wait at most.
+            name: The name under which its time is counted; several stages may share one.
+            items: The items, consumed in the thread.
+            max_queued: The number of items that wait at most.
         """
         output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage] = queue.Queue(max(max_queued, 1))
         thread = threading.Thread(
@@ -146,11 +114,11 @@ class StageThreads:
                     raise entry.error
                 return
             yield entry.value
-            del entry  # a frame that was handed on must not be held until the next one comes
+            del entry  # a frame that was passed on must not be held until the next one comes
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Count what is done inside as work of ``name``, in whichever thread it is done."""
+        """Count the time of the block as work of the stage ``name``, in any thread."""
         own = threading.get_ident()
         begin, waited_s = perf_counter(), self._waited_s[own]
         try:
@@ -175,7 +143,7 @@ class StageThreads:
         except BaseException as error:
             end = _EndOfStage(error)
         finally:
-            with suppress(Exception):  # closing what is abandoned can not help any more
+            with suppress(Exception):  # nothing depends on what is abandoned
                 close = getattr(source, "close", None)
                 if close is not None:
                     close()
@@ -184,7 +152,7 @@ class StageThreads:
     def _get(
         self, output_queue: queue.Queue[_QueuedItem[T] | _EndOfStage]
     ) -> _QueuedItem[T] | _EndOfStage:
-        # Whoever is to fill the queue may have been stopped: nobody waits for ever.
+        # The thread that fills the queue may have been stopped: do not wait for ever.
         while True:
             try:
                 return output_queue.get(timeout=_POLL_INTERVAL_S)

@@ -24,8 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from outtake.config.compose import compose
-from outtake.config.instantiate import instantiate
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.instantiate import resolve_config
 from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.schema import parse
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
@@ -40,10 +42,10 @@ from outtake.drawing.label_pictures import (
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.setup import build_policy
+from outtake.pipeline.remove_from_video import build_predictor, remove_from_video
+from outtake.pipeline.setup import build_policy, build_remover
 from outtake.programs.command_line import run_program
 from outtake.programs.evaluate import evaluate
-from outtake.programs.infer_video import remove_from_video
 from outtake.programs.train import train
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
@@ -135,9 +137,16 @@ def clean_video(
         "infer_video",
         [f"checkpoint={folder}", f"input={before}", f"output={after}", *REMOVAL_OVERRIDES],
     )
-    remover = instantiate(removal_cfg.remover)
-    policy = build_policy(trained.labels, remover, [REMOVED_CLASS], [], dict(removal_cfg.mask))
-    report = remove_from_video(trained, before, after, remover=remover, policy=policy, batch_size=4)
+    config = parse(InferVideoConfig, resolve_config(removal_cfg))
+    remover = build_remover(config)
+    report = remove_from_video(
+        trained,
+        before,
+        after,
+        remover=remover,
+        policy=build_policy(trained.labels, remover, [REMOVED_CLASS], [], config.mask),
+        labeller=build_predictor(trained, batch_size=4),
+    )
     psnr_hole, psnr_before = score_and_write_side_by_side(
         clip, before, after, folder / "side_by_side.mp4"
     )

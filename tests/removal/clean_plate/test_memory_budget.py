@@ -14,7 +14,7 @@ import pytest
 from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.pipeline.run import run_removal
+from outtake.pipeline.segments import SegmentPlan, run_segments
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.remover import CleanPlate
@@ -60,10 +60,9 @@ class Digests(list[int]):
 def run(megabytes: int, *, deep: bool = False, labelled: bool = False) -> Digests:
     sink = Digests()
     with StageThreads() as stages:
-        run_removal(
-            clip(deep, labelled), CleanPlate(max_memory_mb=megabytes), lambda _: sink, stages,
-            segment_frames=SEGMENT, size=(HEIGHT, WIDTH), high_bit_depth=deep,
-        )  # fmt: skip
+        plan = SegmentPlan(SEGMENT, (HEIGHT, WIDTH), high_bit_depth=deep)
+        remover = CleanPlate(max_memory_mb=megabytes)
+        run_segments(clip(deep, labelled), remover, lambda _: sink, stages, plan)
     return sink
 
 

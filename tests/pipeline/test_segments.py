@@ -8,8 +8,14 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.pipeline.run import RunResult, run_removal
-from outtake.pipeline.segments import Segments, common_stride, first_frame_to_decode
+from outtake.pipeline.segments import (
+    RunResult,
+    SegmentPlan,
+    Segments,
+    common_stride,
+    first_frame_to_decode,
+    run_segments,
+)
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.protocol import Context, Remover
 
@@ -161,9 +167,8 @@ def run(frames: int, **options) -> tuple[Shelf, RunResult]:
     shelf = Shelf()
     start = options.get("start_frame", 0)
     with StageThreads() as stages:
-        made = run_removal(
-            clip(frames, start), Looking(), shelf, stages, segment_frames=4, size=SIZE, **options
-        )
+        plan = SegmentPlan(4, SIZE, **options)
+        made = run_segments(clip(frames, start), Looking(), shelf, stages, plan)
     return shelf, made
 
 
@@ -196,9 +201,7 @@ def test_damage_keeps_only_what_it_touches_from_counting(frames, whole):
 
     shelf = Shelf()
     with StageThreads() as stages, pytest.raises(OSError, match="damaged"):
-        run_removal(
-            clip(frames), Looking(), shelf, stages, segment_frames=4, size=SIZE, check_input=check
-        )
+        run_segments(clip(frames), Looking(), shelf, stages, SegmentPlan(4, SIZE), check)
     # Two frames after a segment belong to its context.
     assert sorted(shelf.kept) == whole
 
@@ -209,4 +212,4 @@ def test_a_remover_that_miscounts_is_named(extra):
         StageThreads() as stages,
         pytest.raises(ConfigError, match="Looking did not give one frame"),
     ):
-        run_removal(clip(6), Looking(extra), Shelf(), stages, segment_frames=4, size=SIZE)
+        run_segments(clip(6), Looking(extra), Shelf(), stages, SegmentPlan(4, SIZE))
