@@ -1,8 +1,8 @@
 """What a segment of a clip is, and how a remover is run over a clip segment by segment.
 
-Segment ``i`` of length ``n`` holds the frames ``i * n`` to ``(i + 1) * n - 1``. It is processed with
-a fixed context around it and with nothing else, so that it has the same result in one run through
-the clip, in a resumed run and on another machine.
+Segment ``i`` of length ``n`` holds the frames ``i * n`` to ``(i + 1) * n - 1``. It is processed
+with a fixed context around it and with nothing else, so that it has the same result in one run
+through the clip, in a resumed run and on another machine.
 """
 
 from __future__ import annotations
