@@ -134,7 +134,7 @@ def test_an_empty_part_says_how_long_the_clip_is(video, folder):
         ({"every": 1.5}, "every=1.5: must be a whole number"),
     ],
 )
-def test_a_part_that_can_not_be_is_one_line(options, line):
+def test_a_part_that_cannot_be_is_one_line(options, line):
     with pytest.raises(ConfigError, match=line):
         FrameSelection.from_config(**options)
 
@@ -146,7 +146,7 @@ def test_times_are_read_as_people_write_them():
     ).start_s == Fraction(1, 10)
 
 
-def test_a_file_that_is_still_written_is_told(tmp_path):
+def test_a_file_that_is_still_written_is_reported(tmp_path):
     path = tmp_path / "a.mkv"
     GOOD["h264 live mkv"].make(path)
     with open_clip(path) as clip:

@@ -110,7 +110,7 @@ def test_audio_alone_is_no_video(tmp_path):
         read(tmp_path / "song.mp4")
 
 
-def test_damage_in_the_middle_is_told_with_its_time(make_video):
+def test_damage_in_the_middle_is_reported_with_its_time(make_video):
     path = make_video("clip.mp4", frames=30, container={"movflags": "faststart"})
     data = bytearray(path.read_bytes())
     data[-1500:] = np.random.default_rng(0).bytes(1500)
@@ -119,7 +119,7 @@ def test_damage_in_the_middle_is_told_with_its_time(make_video):
         read(path)
 
 
-def test_a_size_that_changes_is_told(make_video, tmp_path):
+def test_a_size_that_changes_is_reported(make_video, tmp_path):
     joined = tmp_path / "joined.mkv"
     with av.open(str(joined), "w") as output:
         stream, pts = None, 0
@@ -142,7 +142,7 @@ def test_a_size_that_changes_is_told(make_video, tmp_path):
         read(joined)
 
 
-def test_recordings_joined_end_to_end_are_told(make_video, tmp_path):
+def test_recordings_joined_end_to_end_are_reported(make_video, tmp_path):
     part = make_video("part.ts", frames=10).read_bytes()
     (tmp_path / "joined.ts").write_bytes(part + part)
     with pytest.raises(VideoError, match=r"jumps back in time|damaged"):

@@ -182,7 +182,7 @@ def test_an_address_without_anything_is_one_line_without_the_password():
         open_clip("gopher://127.0.0.1/film")
 
 
-def test_an_address_can_not_lead_to_a_file(tmp_path):
+def test_an_address_cannot_lead_to_a_file(tmp_path):
     encode_clip(tmp_path / "a.ts")
     playlist = (
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{tmp_path}/a.ts\n#EXT-X-ENDLIST"

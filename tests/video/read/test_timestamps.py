@@ -75,7 +75,7 @@ def test_a_part_is_counted_from_the_first_frame(tmp_path, suffix):
     assert np.allclose(levels(frames), LEVELS[5:15], atol=3)
 
 
-def test_what_can_not_be_decoded_at_the_beginning_moves_nothing(tmp_path):
+def test_what_cannot_be_decoded_at_the_beginning_moves_nothing(tmp_path):
     """The first key frame is gone, and with it all that refer to it."""
     path = greys(tmp_path / "cut.avi", {"bf": "0", "x264-params": "keyint=8:scenecut=0"}, skip=3)
     frames = read(path)
@@ -96,7 +96,7 @@ def cut_out(path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize(("order", "number"), [("one", 2), ("pyramid", 3), ("pyramid", 23)])
-def test_a_lost_frame_is_told(tmp_path, order, number):
+def test_a_lost_frame_is_reported(tmp_path, order, number):
     path = greys(tmp_path / "clip.avi", ORDERS[order])
     cut_out(path, number)
     with pytest.raises(VideoError, match="damaged"):
@@ -153,7 +153,7 @@ def test_a_frame_that_the_decoder_left_out_is_counted(made_clock):
             clock.check_complete(before)
 
 
-def test_times_that_start_again_are_still_told(made_clock):
+def test_times_that_start_again_are_still_reported(made_clock):
     times, clock = made_clock()
     for dts in (0, 1, 2, 3, 0, 1):
         fed(times, clock, dts)

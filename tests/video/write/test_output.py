@@ -74,7 +74,7 @@ def test_foreign_files_where_segments_go_are_not_touched(make_video, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip"])
-def test_a_playable_part_takes_nobody_elses_name(make_video, tmp_path, name):
+def test_a_playable_part_takes_no_name_of_another(make_video, tmp_path, name):
     source = make_video("clip.partial.mp4", audio="aac")
     info, frames, before = probe(source), read_frames(source), source.read_bytes()
     taken = tmp_path / f"clip.partial{Path(name).suffix}"
@@ -95,7 +95,7 @@ def test_a_playable_part_takes_nobody_elses_name(make_video, tmp_path, name):
 
 
 @pytest.mark.parametrize("changed", [{"fingerprint": {"other": 1}}, {"resume": False}])
-def test_the_playable_part_of_a_job_goes_with_the_next_that_starts_afresh(
+def test_the_playable_part_of_a_job_goes_with_the_next_that_starts_again(
     make_video, tmp_path, changed
 ):
     source, target = make_video("in.mp4"), tmp_path / "o.mp4"
@@ -188,7 +188,7 @@ def test_an_output_is_held_until_it_is_let_go(make_video, tmp_path):
     assert not is_locked(part)
 
 
-def test_without_locks_on_a_file_system_work_goes_on(make_video, tmp_path, monkeypatch):
+def test_without_locks_on_a_file_system_work_continues(make_video, tmp_path, monkeypatch):
     def unknown(*args: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
@@ -221,7 +221,7 @@ def killed_at(operation: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         yield done
 
 
-def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_path, monkeypatch):
+def test_after_a_kill_two_outputs_are_both_there_or_both_resume(make_video, tmp_path, monkeypatch):
     source = make_video("in.mp4", size=(48, 32))
     info, frames = probe(source), read_frames(source)
     targets = ("o.mp4", "o.provenance.mp4")
@@ -263,7 +263,7 @@ def test_after_a_kill_two_outputs_are_both_there_or_both_go_on(make_video, tmp_p
     assert outcomes == sorted(outcomes, reverse=True) and len(set(outcomes)) == 2
 
 
-def test_where_one_output_can_not_be_finished_none_appears(make_video, tmp_path):
+def test_where_one_output_cannot_be_finished_none_appears(make_video, tmp_path):
     source = make_video("in.mp4")
     info, frames = probe(source), read_frames(source)
     outputs = [open_output(tmp_path / name, info) for name in ("a.mp4", "b.mp4")]

@@ -6,7 +6,7 @@ from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.output_checks import check_target
 
 
-def test_targets_that_can_not_be_are_refused(make_video, tmp_path):
+def test_targets_that_cannot_be_are_refused(make_video, tmp_path):
     source = make_video("in.mp4", frames=2)
     (tmp_path / "there.mp4").touch()
     (tmp_path / "folder.mp4").mkdir()

@@ -20,7 +20,7 @@ from tests.video.segmenting import (
 )
 
 
-def test_another_job_starts_afresh_and_says_why(make_video, tmp_path, caplog):
+def test_another_job_starts_again_and_says_why(make_video, tmp_path, caplog):
     source = make_video("in.mp4")
     info, frames = probe(source), read_frames(source)
     target = tmp_path / "o.mp4"
@@ -32,9 +32,9 @@ def test_another_job_starts_afresh_and_says_why(make_video, tmp_path, caplog):
         write_segments(open_output(target, info, fingerprint=JOB), frames, [0])
         caplog.clear()
         with caplog.at_level("INFO"):
-            afresh = open_output(target, info, resume=True, **options)
-        assert afresh.complete_segments == ()
-        assert f"starts afresh, because {reason} changed" in caplog.text
+            again = open_output(target, info, resume=True, **options)
+        assert again.complete_segments == ()
+        assert f"starts again, because {reason} changed" in caplog.text
         assert file_names(tmp_path / "o.mp4.part") == ["lock", "manifest.json"]
     write_segments(open_output(target, info, fingerprint=JOB), frames, [0])
     assert open_output(target, info, resume=False, fingerprint=JOB).complete_segments == ()

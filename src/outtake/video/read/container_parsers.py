@@ -45,8 +45,8 @@ def find_flv_end(file: BinaryIO, size: int) -> int:
             return position + _FLV_TAG_BYTES
         length = _FLV_TAG_BYTES + int.from_bytes(head[1:4], "big")
         file.seek(position + length)
-        told = file.read(4)
-        if len(told) == 4 and int.from_bytes(told, "big") not in (length, 0):
+        stated = file.read(4)
+        if len(stated) == 4 and int.from_bytes(stated, "big") not in (length, 0):
             raise BrokenStructureError(position)
         position += length + 4
     return position

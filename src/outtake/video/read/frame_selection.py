@@ -132,7 +132,7 @@ class FrameFilter:
         """Count a frame that is not past the end, and return whether it is to be yielded.
 
         Raises:
-            VideoError: The clip is longer than its header said and than is allowed.
+            VideoError: The clip is longer than its header states and than is allowed.
         """
         if self._selection.start_s is not None and time_s < self._start_s:
             return False

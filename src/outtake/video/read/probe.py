@@ -185,7 +185,7 @@ def _decode_first_frame(
     except av.ExitError as error:
         raise timeout_error(name, limits) from error
     except (av.FFmpegError, ValueError, EOFError) as error:
-        # FFmpeg forgets a size that it was told not to take.
+        # FFmpeg forgets a size that it must not accept.
         large = f"; or its frames exceed read.limits.max_pixels={limits.max_pixels}"
         why = ffmpeg_reason(error) + (large if not stream.width else "")
         raise VideoError(f"{name} has no readable frame ({why})") from error

@@ -164,7 +164,7 @@ class SegmentStore:
         if found == record:
             return True
         changed = _first_difference(found, record)
-        log.info("%s: starts afresh, because %s changed", self.path.name, changed)
+        log.info("%s: starts again, because %s changed", self.path.name, changed)
         return False
 
     def _find_whole_segments(self) -> dict[int, SegmentRecord]:
