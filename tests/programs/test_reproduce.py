@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, ForbiddenTargetError
+from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError
 from outtake.programs.reproduce import list_environment_differences, reproduce
 from outtake.programs.train import train
 
@@ -122,3 +122,15 @@ def test_deterministic_algorithms_are_no_difference(
     torch.use_deterministic_algorithms(False)
     said = capsys.readouterr().out
     assert "identical: every record" in said and "flag deterministic" not in said
+
+
+@pytest.mark.parametrize("option", ["reproduce", "resume"])
+def test_a_run_of_another_version_is_refused_in_one_line(
+    tiny_run: Path, tmp_path: Path, option: str
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "old"))
+    environment = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps(environment | {"format": 1}))
+    program = reproduce if option == "reproduce" else train
+    with pytest.raises(CheckpointError, match=r"old was written by another version .*format 1"):
+        program(compose("train", [f"{option}={run}"]), overrides=[f"{option}={run}"])

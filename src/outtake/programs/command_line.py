@@ -1,4 +1,4 @@
-"""What every root script shares: an error of the user is one line and exit code 2."""
+"""What every program shares: an error of the user is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_program(main: Callable[[], Any]) -> None:
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
         exit_with_error(error)
     except BrokenPipeError:
-        # The reader went away, as in --help | head; nobody is left to tell.
+        # The reader has gone, as in --help | head.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
         by_system = isinstance(interrupt, Terminated)
@@ -58,14 +58,14 @@ def run_program(main: Callable[[], Any]) -> None:
         )
         print("; ".join([what, *map(str, interrupt.args)]), file=sys.stderr)
         if any(each.name.startswith("outtake-") for each in threading.enumerate()):
-            # A stage that would not stop: the interpreter can not end around it in order.
+            # A stage does not stop: the interpreter cannot end in order around it.
             sys.stdout.flush()
             os._exit(code)
         sys.exit(code)
 
 
 def _set_up_logging() -> None:
-    """Let what the package has to say reach the user, in a line each."""
+    """Print each log record of the package as one line."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     package = logging.getLogger("outtake")
@@ -76,10 +76,10 @@ def _set_up_logging() -> None:
 
 @contextmanager
 def print_user_errors() -> Iterator[None]:
-    """Around the body of a ``@hydra.main`` function: end a single run at a user's error.
+    """End a single run at a user's error, inside a ``@hydra.main`` function.
 
-    Hydra would print a line of its own about the job first. In a multirun it shall, since that
-    line names the job, and the other jobs go on. Secrets in Hydra's record of it are hidden.
+    Hydra would print a line of its own about the job first. In a multirun it does, since that line
+    names the job, and the other jobs continue. Secrets in Hydra's record of it are hidden.
     """
     try:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -104,7 +104,7 @@ def hydra_run_dir(hydra: HydraConf) -> Iterator[Path | None]:
     """Yield the run folder that Hydra's own options name; None if they name none.
 
     That is the folder of a job in a multirun, else ``hydra.run.dir``. Hydra has made it before it
-    calls anything; it is taken away again if nothing was put there.
+    calls anything; it is deleted again if it stayed empty.
     """
     named = hydra.mode == RunMode.MULTIRUN or Path(hydra.run.dir) != Path()
     folder = Path(hydra.runtime.output_dir) if named else None
@@ -120,13 +120,13 @@ def exit_with_error(error: BaseException) -> NoReturn:
     """Print one line and exit."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
-    # In one piece: other processes of the run may say the same at the same time.
+    # In one piece: other processes of the run may print the same at the same time.
     sys.stderr.write(f"error: {explain_error(error)}\n")
     sys.exit(getattr(error, "exit_code", USER_ERROR_EXIT_CODE))
 
 
 def explain_error(error: BaseException) -> str:
-    """Return one line: the innermost message that says something to a user."""
+    """Return one line: the innermost message that a user can act on."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OuttakeError):

@@ -75,11 +75,11 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     """Export to ONNX for images of (height, width), any number of them, and compare the two.
 
     Returns:
-        The model: ``images`` uint8 (B, h, w, C) to ``logits`` float32 (B, h, w, classes); and what
-        the comparison found.
+        The model, from ``images`` uint8 (B, h, w, C) to ``logits`` float32 (B, h, w, classes), and
+        a sentence about the comparison.
 
     Raises:
-        ConfigError: the network can not be exported, or its logits are others than torch's.
+        ConfigError: The network cannot be exported, or its logits differ from torch's.
     """
     import_optional("onnx", extra="onnx", required_by="onnx=")
     shape = (*size, trained.channels)
@@ -99,8 +99,7 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     if not difference <= _MAX_LOGIT_DIFFERENCE:
         raise ConfigError(
             f"onnx={list(size)}: ONNX Runtime's logits differ from torch's by {difference:.1e} of "
-            f"the "
-            f"largest, more than {_MAX_LOGIT_DIFFERENCE:g}; export without onnx"
+            f"the largest, more than {_MAX_LOGIT_DIFFERENCE:g}; export without onnx"
         )
     return (
         model,

@@ -42,14 +42,14 @@ def make_trainer(
     last = LastCheckpoint(
         folder.checkpoints / LAST_CHECKPOINT, cfg.get("checkpoint_every_n_steps"), requeue_signals()
     )
-    # Only where there is something left to do: Lightning does not call it otherwise.
+    # Lightning calls it only where something is left to do.
     start_marker = LambdaCallback(
         on_train_start=lambda trainer, _: _mark_training_started(trainer, folder)
     )
     is_distributed = world.world_size > 1
     seeds = [SeedEachRank(int(cfg.seed))] if is_distributed else []
     layers = [SyncBatchNormPlugin(on_gpu=world.uses_gpu)] if is_distributed else []
-    # The first and the last have to be; each says why.
+    # The throughput must come first and the NaN guard last; each class says why.
     safeguards = [throughput or Throughput(), ConfusionMatrixWriter(folder.confusion), NanGuard()]
     if cfg.trainer.get("profiler"):
         logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # its summary

@@ -50,7 +50,7 @@ def write_run_records(
         folder.write_overrides(list(overrides))
         folder.write_json("environment.json", describe_environment())
         folder.write_json("data.json", record)
-    # After a resumption too: the next one goes on from what this one changed.
+    # After a resumption too: the next one starts from what this one changed.
     saved_cfg = cfg.copy()
     saved_cfg.resume = None
     readable = yaml.safe_dump(redact_tree(readable_config(saved_cfg)), sort_keys=False)
@@ -91,9 +91,9 @@ def find_best_record(metrics: Path) -> dict[str, Any]:
 
 
 def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:
-    # Weights that are divided among the ranks can not be used by one alone.
-    divided = any(isinstance(weight, DTensor) for weight in task.parameters())
-    return load_trained(folder.path, task.device).task if divided else task
+    # Weights that are divided among the ranks cannot be used by one alone.
+    is_sharded = any(isinstance(weight, DTensor) for weight in task.parameters())
+    return load_trained(folder.path, task.device).task if is_sharded else task
 
 
 def _time_forward(trainer: Trainer, data: DataModule, task: SegmentationTask) -> dict[str, Any]:
