@@ -158,7 +158,10 @@ def test_a_batch_that_does_not_fit_is_one_line_with_what_to_set(full):
         next(predictor(clip(5)))
     said = str(caught.value)
     assert "2 frames of 60x40 at a time, which the network sees at 30x20" in said
-    assert all(key in said for key in ("on cpu", "batch_size (now 2)", "short_side", "window="))
+    assert all(
+        key in said
+        for key in ("on cpu", "network.batch_size (now 2)", "network.short_side", "network.window=")
+    )
     assert caught.value.exit_code == 66
 
 

@@ -59,8 +59,9 @@ def explain_backend_oom(
         other = "" if device == "cpu" else ", or device=cpu"
         raise OutOfMemoryError(
             f"out of memory on {device}: {frames} frames of {label_width}x{label_height} at a "
-            f"time, which the network sees at {width}x{height}; set a smaller batch_size (now "
-            f"{frames}) or short_side, window=SIDE to see large frames in parts{other}"
+            f"time, which the network sees at {width}x{height}; set a smaller "
+            f"network.batch_size (now {frames}) or network.short_side, or network.window=SIDE to "
+            f"see large frames in parts{other}"
         ) from error
 
 
