@@ -1,6 +1,6 @@
-"""What the workers of a cluster run on: a GPU each, if the job uses one, as they see it there.
+"""The CPUs and GPUs of Ray workers: a GPU each, if the job uses one.
 
-What a job runs on is decided once, here, so that every worker makes the frames that this process
+The device of a job is decided once, here, so that every worker makes the frames that this process
 would make, whatever its own machine has.
 """
 
@@ -38,7 +38,7 @@ def worker_config(config: InferVideoConfig, remover_device: str | None) -> Infer
     if not _network_uses_cuda(config):
         device = "cpu"
     elif resolve_device(device).type == "cuda":
-        device = "cuda"  # whichever it is here, there it is the only one
+        device = "cuda"  # a worker sees only its own
     remover = _name_device(config.remover, remover_device)
     return replace(config, device=device, remover=remover)
 
@@ -46,16 +46,16 @@ def worker_config(config: InferVideoConfig, remover_device: str | None) -> Infer
 def worker_resources(
     machines: Sequence[Mapping[str, float]], workers: int, *, cuda: bool
 ) -> dict[str, float]:
-    """Return what to ask Ray for, for each worker, so that as many as can run at once.
+    """Return the resources of each worker, so that as many as possible run at once.
 
     Args:
-        machines: what each machine of the cluster has, by Ray's names (``CPU``, ``GPU``).
-        workers: how many are to run at once.
-        cuda: whether the job uses CUDA.
+        machines: The resources of each machine, by Ray's names (``CPU``, ``GPU``).
+        workers: The number of workers that should run at once.
+        cuda: Whether the job uses CUDA.
 
     Raises:
-        DeviceError: it does, and no machine has a GPU: Ray would wait for one for ever.
-        ConfigError: no machine that would do has a processor to give away.
+        DeviceError: The job uses CUDA and no machine has a GPU: Ray would wait for ever.
+        ConfigError: No suitable machine offers a CPU.
     """
     if cuda:
         machines = [machine for machine in machines if machine.get("GPU", 0) >= 1]
@@ -76,7 +76,7 @@ def worker_resources(
             workers,
             at_once,
         )
-    # A task is never spread over two machines: what all have together does not count.
+    # A task is never spread over two machines: the sum over machines does not count.
     for cpus in range(max((cpus for cpus, _ in capacity), default=0), 0, -1):
         if sum(min(there // cpus, most) for there, most in capacity) >= at_once:
             return {"num_cpus": cpus, "num_gpus": 1 if cuda else 0}

@@ -1,7 +1,7 @@
 """One long clip over many processes, GPUs and machines, through Ray.
 
-A worker makes a range of segments with their context, so that its frames are those that one process
-would make. Workers write into the folder beside the target: machines have to share it.
+A worker makes a range of segments with their context, so that its frames equal those of a single
+process. Workers write into the folder beside the target: machines must share it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from outtake.video.write.output import Output
 
 log = logging.getLogger(__name__)
 
-# Ranges of a clip for each worker: more balance better, and each begins with its context.
+# Ranges of a clip per worker: more are balanced better, but each begins with its context.
 _RANGES_PER_WORKER = 2
 _POLL_INTERVAL_S = 0.5
 _MAX_RETRIES = 3
@@ -46,21 +46,21 @@ def run_on_ray(
     outputs: list[Output],
     on_frame: Callable[[], object],
 ) -> tuple[int, dict[str, float]]:
-    """Make every segment of a job that is not there yet.
+    """Make every segment of a job that does not exist yet.
 
     Args:
-        config: the config; each worker builds the job from it.
-        job: the job.
-        outputs: where its segments go.
-        on_frame: called for each frame when its segment is there.
+        config: The config; each worker builds the job from it.
+        job: The job.
+        outputs: Its outputs.
+        on_frame: Called for each frame when its segment exists.
 
     Returns:
         The number of segments, and the seconds that each stage worked, over all workers.
 
     Raises:
         ConfigError: Ray is not installed, or the clip's length is unknown.
-        DeviceError: the job uses CUDA, and the cluster has no GPU.
-        OuttakeError: what a worker met; or segments that are missing in the end.
+        DeviceError: The job uses CUDA, and the cluster has no GPU.
+        OuttakeError: A worker failed, or segments are missing in the end.
     """
     info, workers = outputs[0].info, config.job.workers
     if info.live or not info.frames:
@@ -90,7 +90,7 @@ def run_on_ray(
                 try:
                     made = _get_result(ray, one)
                 except OuttakeError as error:
-                    # What the other workers are at is finished; it is kept for the next call.
+                    # The other workers finish their ranges, which are kept for the next call.
                     failure = failure or error
                     continue
                 end = max(end, made.end_segment)
@@ -114,9 +114,9 @@ class RangeResult:
     """What a worker made.
 
     Attributes:
-        end_segment: one more than the last segment that is there in its range; 0 if there is none.
-        busy_s: seconds that each stage worked.
-        warnings: what there was to say.
+        end_segment: One more than the last segment that exists in the range; 0 if none does.
+        busy_s: The seconds that each stage worked.
+        warnings: The warnings of the worker.
     """
 
     end_segment: int
@@ -132,7 +132,7 @@ def run_range(
     first_segment: int,
     stop_segment: int | None,
 ) -> RangeResult:
-    """Make the segments from ``first_segment`` up to ``stop_segment`` in a process of its own."""
+    """Make the segments from ``first_segment`` up to ``stop_segment`` in a worker process."""
     said = WarningBuffer()
     package = logging.getLogger("outtake")
     package.addHandler(said)
@@ -150,24 +150,24 @@ def run_range(
     finally:
         package.removeHandler(said)
     end = stop_segment if produced.total_segments is None else produced.total_segments
-    assert end is not None  # without a stop it goes on to the clip's end
+    assert end is not None  # without a stop it reaches the end of the clip
     return RangeResult(end if end > first_segment else 0, busy_s, said.lines)
 
 
 class WarningBuffer(logging.Handler):
-    """Keeps warnings, for the process that the user looks at."""
+    """Collects warnings for the process whose output the user sees."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Collect the message."""
         self.lines.append(record.getMessage())
 
 
 def split_segments(segments: int, parts: int) -> list[tuple[int, int | None]]:
-    """Return ranges of nearly equal length; the last is open, for lengths are estimates."""
+    """Return ranges of nearly equal length; the last is open, because lengths are estimates."""
     parts = max(1, min(parts, segments))
     bounds = [segments * part // parts for part in range(parts + 1)]
     return [(first, stop if stop < segments else None) for first, stop in pairwise(bounds)]
@@ -181,7 +181,7 @@ def _start_ray(address: str | None, workers: int) -> Any:
         raise ConfigError(
             f"job.workers={workers} needs Ray: pip install 'outtake[ray]', or use job.workers=0"
         ) from error
-    # Networks shall add up in the same order everywhere: with as many threads as here.
+    # Networks must add in the same order everywhere: with as many threads as here.
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     local: dict[str, Any] = {}
     if address is None:
@@ -205,7 +205,7 @@ def _start_ray(address: str | None, workers: int) -> Any:
 
 
 def _check_reachable(address: str) -> None:
-    # Ray itself tries for minutes.
+    # Ray itself retries for minutes.
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if not port.isdigit():
         return
@@ -218,7 +218,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _node_resources(ray: Any) -> list[dict[str, float]]:
-    """Return what each machine of the cluster has."""
+    """Return the resources of each machine of the cluster."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
