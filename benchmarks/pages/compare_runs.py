@@ -1,4 +1,4 @@
-"""Run folders as ``train.py`` leaves them, made up, to measure and test ``compare.py`` with."""
+"""Make up run folders as ``train.py`` leaves them, to measure and to test ``compare.py``."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def write_run(
     """Write one run folder.
 
     Args:
-        folder: of the run.
-        seed: of the run, and of its noise.
-        lr: a setting.
-        backbone: a setting.
-        records: training records in ``metrics.jsonl``.
-        validations: validation records among them.
-        quality: the mIoU that it nears.
-        forward_ms: in ``summary.json``; None leaves it out.
-        picture_px: width of one of the three parts of the validation picture; 0 for none.
-        finished: with ``summary.json``.
+        folder: The run folder, which must not exist.
+        seed: The seed of the run and of its noise.
+        lr: The learning rate, a setting.
+        backbone: The encoder, a setting.
+        records: The number of training records in ``metrics.jsonl``.
+        validations: The number of validation records among them.
+        quality: The mIoU that the run approaches.
+        forward_ms: The forward time in ``summary.json``; None leaves it out.
+        picture_px: The width of one of the three parts of the validation picture; 0 for none.
+        finished: Whether there is a ``summary.json``.
     """
-    dice = np.random.default_rng([seed, round(lr * 1e6), len(backbone)])
+    rng = np.random.default_rng([seed, round(lr * 1e6), len(backbone)])
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings(folder.name, seed, lr, backbone)))
     (folder / "overrides.yaml").write_text(yaml.safe_dump([f"optimizer.lr={lr}", f"seed={seed}"]))
     _write(folder / "environment.json", {"hardware": {"cpu": "a processor"}})
     _write(folder / "data.json", {"fingerprint": "f" * 64, "splits": {}})
-    best = _write_metrics(folder / "metrics.jsonl", dice, lr, records, validations, quality)
+    best = _write_metrics(folder / "metrics.jsonl", rng, lr, records, validations, quality)
     if finished:
         summary: dict[str, Any] = {"best": best, "epochs": validations, "steps": records}
         summary |= {"wall_time_s": 1800.0 + seed, "samples_per_second": 11.5 - seed / 10}
@@ -61,7 +61,7 @@ def write_run(
     if picture_px:
         (folder / "images").mkdir()
         target = folder / "images" / f"val_epoch_{int(best['epoch']):04d}.png"
-        cv2.imwrite(str(target), picture(dice, picture_px), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        cv2.imwrite(str(target), picture(rng, picture_px), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     return folder
 
 
@@ -79,8 +79,8 @@ def settings(name: str, seed: int, lr: float, backbone: str) -> dict[str, Any]:
     }
 
 
-def picture(dice: np.random.Generator, width_px: int, rows: int = 4) -> np.ndarray:
-    """Return BGR rows of image, truth and prediction; only the prediction depends on the dice."""
+def picture(rng: np.random.Generator, width_px: int, rows: int = 4) -> np.ndarray:
+    """Return BGR rows of image, truth and prediction; only the prediction depends on the rng."""
     height = width_px * 3 // 4
     same = np.random.default_rng(5)
     drawn = []
@@ -89,26 +89,26 @@ def picture(dice: np.random.Generator, width_px: int, rows: int = 4) -> np.ndarr
         image = cv2.resize(small, (width_px, height), interpolation=cv2.INTER_CUBIC)
         image = cv2.add(image, same.integers(0, 12, image.shape, np.uint8))
         truth = cv2.resize(small // 64 * 64, (width_px, height), interpolation=cv2.INTER_NEAREST)
-        at = tuple(int(v) for v in dice.integers(0, height, 2))
+        at = tuple(int(v) for v in rng.integers(0, height, 2))
         guess = cv2.circle(truth.copy(), at, height // 4, (60, 60, 200), cv2.FILLED)
         drawn.append(np.concatenate([image, truth, cv2.addWeighted(image, 0.5, guess, 0.5, 0)], 1))
     return np.concatenate(drawn)
 
 
 def _write_metrics(
-    path: Path, dice: np.random.Generator, lr: float, records: int, validations: int, goal: float
+    path: Path, rng: np.random.Generator, lr: float, records: int, validations: int, goal: float
 ) -> dict[str, float]:
     best: dict[str, float] = {}
     every = max(records // max(validations, 1), 1)
     lines = []
     for step in range(1, records + 1):
         share = step / records
-        loss = 2.2 * np.exp(-4 * share) + 0.25 + dice.normal(0, 0.06)
+        loss = 2.2 * np.exp(-4 * share) + 0.25 + rng.normal(0, 0.06)
         epoch = (step - 1) // every
         record = {"step": step * 10, "epoch": epoch, "time_s": 1e9 + step}
         lines.append(record | {"train/loss": float(loss), "lr-AdamW": lr * (1 - share)})
         if validations and step % every == 0:
-            miou = goal * (1 - np.exp(-5 * share)) + dice.normal(0, 0.006)
+            miou = goal * (1 - np.exp(-5 * share)) + rng.normal(0, 0.006)
             scored = {"val/miou": float(miou), "val/loss": float(loss + 0.1)}
             scored["val/pixel_accuracy"] = float(min(miou + 0.25, 1))
             for index, name in enumerate(CLASSES):

@@ -87,7 +87,7 @@ def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict
 
 def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]:
     """Kill the driver again and again; see what ran twice."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     line = command(runs, "kills", trials, "sleep_s=0.2 report=false", "n_jobs=2")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     starts = runs / "sweeps" / "kills" / "trials" / "starts.txt"
@@ -97,9 +97,9 @@ def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]
             line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         # Now and then before the program has opened its storage, else while trials are at work.
-        wait_s = dice.uniform(0.0, 1.5)
+        wait_s = rng.uniform(0.0, 1.5)
         until_s = time.monotonic() + LIMIT_S
-        early = dice.random() < 0.2
+        early = rng.random() < 0.2
         while not early and driver.poll() is None and count_lines(starts) == before:
             assert time.monotonic() < until_s, "no trial began"
             time.sleep(0.02)

@@ -1,7 +1,6 @@
-"""A trial that takes no time and may go wrong: what the proofs of sweep.py run instead of train.py.
+"""A trial that takes no time and may fail: the proofs of sweep.py run it instead of train.py.
 
-It takes overrides as train.py does, and speaks the protocol of
-``outtake.sweeps.trial``, without torch:
+It takes overrides as train.py does, and reports through ``outtake.sweeps.trial``, without torch:
 
     x=0.3 y=0.7        the score is best, 1, at x=0.3, y=0.7
     epochs=20          validations; the score is reached along a noisy curve, faster where y is high
@@ -50,8 +49,8 @@ def main() -> None:
     assert report is not None, "sweep.py starts this"
     with (Path(os.environ["OUTTAKE_RUNS"]) / "starts.txt").open("a") as file:
         file.write(f"{given['name']} {given['x']} {given['y']}\n")
-    dice = random.Random(f"{given.get('seed', 0)} {given['name']}")
-    kind = dice.choice(("raise", "kill", "nan")) if dice.random() < float(given["crash"]) else ""
+    rng = random.Random(f"{given.get('seed', 0)} {given['name']}")
+    kind = rng.choice(("raise", "kill", "nan")) if rng.random() < float(given["crash"]) else ""
     x, y, epochs = float(given["x"]), float(given["y"]), int(given["epochs"])
     value = 0.0
     for epoch in range(epochs):

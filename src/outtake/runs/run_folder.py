@@ -71,9 +71,8 @@ class RunFolder:
                 f"cannot write run folder {self.path}: {error.strerror}; set paths.runs=PATH"
             ) from error
         if not resume:
-            self._check_not_taken(
-                restart_empty
-            )  # whoever had the lock until now may have left a run
+            # Whoever had the lock until now may have left a run.
+            self._check_not_taken(restart_empty)
         if restart_empty and not resume:
             # What was logged before anything was saved will be done, and logged, again.
             self.metrics.unlink(missing_ok=True)
