@@ -71,13 +71,13 @@ SHEET_POSITIONS = (0.12, 0.38, 0.62, 0.88)
 
 @dataclass(frozen=True)
 class DemoRemovalScores:
-    """What cleaning the video gave.
+    """The scores of the cleaned video.
 
     Attributes:
-        psnr_hole: dB, mean over frames, where the removed objects hide the background, against
-            that background; see :func:`find_hole`.
-        psnr_before: dB, the same for the untouched video.
-        frames_per_second: decode to encoded file.
+        psnr_hole: The PSNR in dB, as mean over frames, between the cleaned video and the true
+            background where the removed objects hide it; see :func:`find_hole`.
+        psnr_before: The same for the untouched video, in dB.
+        frames_per_second: The speed from decoding to the encoded file.
     """
 
     psnr_hole: float
@@ -89,9 +89,9 @@ def demo(folder: Path, overrides: Sequence[str] = (), frames: int = VIDEO_FRAMES
     """Run the demo and return what its table shows.
 
     Args:
-        folder: the run folder; a former demo in it is replaced.
-        overrides: for ``conf/train.yaml``, after ``experiment=demo``.
-        frames: length of the video.
+        folder: The run folder; a former demo in it is replaced.
+        overrides: Overrides of ``conf/train.yaml``, after ``experiment=demo``.
+        frames: The length of the video.
     """
     began_s = time.perf_counter()
     console = Console()
@@ -190,8 +190,8 @@ def score_and_write_side_by_side(
 def find_hole(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
     """Return where a removed object truly is, a little grown, and the background behind it.
 
-    What the object hides of other moving things and of their shadows is left out: nobody can know
-    where they were while they were hidden.
+    Where the object hides other moving things or their shadows, the background is left out: their
+    place cannot be known while they are hidden.
     """
     policy = MaskPolicy.from_names(clip.labels, remove=[REMOVED_CLASS])
     without = clip.frame(index, without=(REMOVED_CLASS,))
