@@ -150,6 +150,8 @@ def readable_config(cfg: DictConfig) -> dict[str, Any]:
         for key in cfg.get("paths") or {}:
             copy.paths[key] = f"\\${{paths.{key}}}"  # escaped: it resolves to ${paths.KEY}
     tree: dict[str, Any] = OmegaConf.to_container(copy, resolve=True)  # type: ignore[assignment]
+    if "paths" in cfg:
+        tree["paths"] = unresolved_config(cfg)["paths"]
     return tree
 
 

@@ -73,5 +73,5 @@ def _validation_samples(trainer: Trainer) -> int:
     loaders: Any = trainer.val_dataloaders
     loader = loaders[0] if isinstance(loaders, list) else loaders
     # Those of all ranks, where batches are shared.
-    batches = getattr(loader.batch_sampler, "all", loader.batch_sampler)
+    batches = getattr(loader.batch_sampler, "all_batches", loader.batch_sampler)
     return sum(len(batch) for batch in batches)
