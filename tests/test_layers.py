@@ -42,7 +42,7 @@ ORDER = (
     "programs",
 )
 PLACE = {name: place for place, name in enumerate(ORDER)}
-HYDRA_ALLOWED = {"config", "programs", "pipeline", "training"}
+HYDRA_ALLOWED = {"config", "programs"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
