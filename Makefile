@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
 	@echo "make test         run the test suite"
-	@echo "make quick        the tests of the parts, under a minute: for the minutes between"
+	@echo "make quick        the tests of the parts: for the minutes between"
 	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
 	@echo "make format       let ruff rewrite what it can"
 	@echo "make constraints  resolve the dependencies anew and write constraints.txt"
