@@ -56,9 +56,10 @@ class FillStatistics:
 
     Attributes:
         observed: The share of the hole that other frames show, 0 to 1.
-        propagated: The share that was moved along from the previous frame, where it had been
-            synthesised, or observed in frames that are out of reach now.
-        synthesised: The share that was synthesised for this frame.
+        propagated: The share that was moved along from the previous frame, and had been observed
+            in frames that are out of reach now.
+        synthesised: The share that no frame showed: it was synthesised for this frame, or for an
+            earlier one from which it was moved along.
         ring_residual: The error of the best reference around the hole, in grey levels, averaged
             over the regions of the hole by their size; None without a usable reference.
         flicker: The mean absolute difference of the fill to the previous frame's fill, moved along

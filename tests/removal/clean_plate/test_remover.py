@@ -11,6 +11,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED, MaskedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
+from outtake.removal.report import RemovalReport
 from tests.removal.clean_plate.clips import (
     HEIGHT,
     WIDTH,
@@ -75,19 +76,39 @@ def test_nothing_is_taken_across_a_cut():
     assert results[0].statistics.synthesised == results[8].statistics.synthesised == 1
 
 
-def test_what_was_never_observed_is_synthesised_once_and_propagated():
+def test_what_was_never_observed_is_synthesised_once_and_stays_so():
     world = texture(7)
     truths = [view(world, 60 + t) for t in range(10)]
     # The hole moves with the background: nothing behind it ever shows.
     masks = [disc(90 - t) for t in range(10)]
     results = remove(CleanPlate(stability=0), truths, masks)
-    first, *others = (one.statistics for one in results)
-    assert first.synthesised > 0.8
-    assert all(one.propagated > 0.8 and one.synthesised < 0.1 for one in others)
+    assert all(one.statistics.synthesised > 0.8 for one in results)
     start, end = (
         results[t].frame.image[masks[t] & disc(90 - t, radius=9)].mean(axis=0) for t in (0, 9)
     )
     assert np.abs(start - end).max() < 4
+
+
+def test_what_is_never_seen_behind_a_fixed_box_is_said_to_be_synthesised():
+    truths = [view(texture(1), 100)] * 60
+    box = np.zeros((HEIGHT, WIDTH), bool)
+    box[30:60, 50:90] = True
+    report = RemovalReport()
+    for one in remove(CleanPlate(), truths, [box] * 60):
+        report.add(one.frame.pts / 25, float(box.mean()), one.statistics)
+    record = report.record()
+    assert record["fill"]["synthesised"] >= 0.99
+    assert record["warnings"][0].startswith("100% of what was removed")
+
+
+def test_what_was_observed_stays_so_when_it_is_out_of_reach():
+    truths = [view(texture(1), 100)] * 14
+    # It walks up and stays. Two frames later, no frame within reach shows what is behind it.
+    masks = [disc(min(30 + 12 * t, 90)) for t in range(14)]
+    # Frame 0 would be a keyframe.
+    items = (hide(truths[0], mask, number) for number, mask in enumerate(masks, 1))
+    *_, last = CleanPlate(reach_frames=2)(items)
+    assert last.statistics.propagated > 0.95 and last.statistics.synthesised < 0.02
 
 
 def test_statistics_add_up():
@@ -119,7 +140,7 @@ def test_the_origin_of_every_pixel_is_reported():
         assert share[SYNTHESISED] == pytest.approx(statistics.synthesised)
         assert np.mean(origin[moving[t]] == OBSERVED) > 0.9
     assert np.mean(found[0].origin[with_it[0]] == SYNTHESISED) > 0.8
-    assert np.mean(found[8].origin[with_it[8]] == PROPAGATED) > 0.8
+    assert np.mean(found[8].origin[with_it[8]] == SYNTHESISED) > 0.8
     assert found[0].flicker is None and 0 <= found[5].flicker < 4
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.frames import SYNTHESISED
 from outtake.core.types import Frame
 from outtake.motion.warp import Points, as_remap_grid
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
@@ -29,17 +30,28 @@ class PreviousFill:
         frame: The previous frame before it was filled.
         image: The filled image, uint8 (H, W, 3).
         drift: The error in grey levels that propagation may have accumulated, float32 (H, W).
+        origin: Where each of its pixels comes from, as in :class:`FillStatistics`, uint8 (H, W).
     """
 
     frame: BufferedFrame
     image: Frame
     drift: Floats
+    origin: NDArray[np.uint8]
 
     def drift_at(self, points: Points) -> Floats:
         """Return the drift at positions (k, 2), float32 (k, 1)."""
         grid, count = as_remap_grid(points)
         found = cv2.remap(self.drift, grid, None, cv2.INTER_NEAREST)
         return np.asarray(found.reshape(-1)[:count, None], np.float32)
+
+    def synthesised_at(self, points: Points) -> NDArray[np.bool_]:
+        """Return True for positions (n, 2) whose pixel was synthesised, bool (n,).
+
+        What was synthesised once stays so, however often it is moved along.
+        """
+        grid, count = as_remap_grid(points)
+        found = cv2.remap(self.origin, grid, None, cv2.INTER_NEAREST)
+        return np.asarray(found.reshape(-1)[:count] == SYNTHESISED)
 
 
 def blend_previous(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED
 from outtake.core.types import Frame
-from outtake.motion.warp import Points, project_with_jacobians
+from outtake.motion.homography import Homography
+from outtake.motion.warp import Points, project_points, project_with_jacobians
 from outtake.removal.clean_plate.alignment import AlignmentResult
 from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
@@ -31,8 +32,10 @@ class RegionFill:
         hole: True for the pixels to be filled, bool (k, n).
         colours: The colours, float32 (k, n, 3).
         filled: True for pixels with a colour, in the hole and at its rim, bool (k, n).
-        propagated: True for pixels taken over from the previous frame, bool (k, n).
-        synthesised: True for pixels that are mostly a smooth surface, bool (k, n).
+        propagated: True for pixels taken over from the previous frame that had been observed
+            before, bool (k, n).
+        synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
+            frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
         residual: The ring residual of the best reference in grey levels; infinite without one.
         previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
@@ -147,8 +150,20 @@ class RegionFill:
             taken = missing & visible[:, None] & (drift <= max_drift)
             self.colours[taken] = adapted[taken]
             self.drift = np.where(taken, drift, self.drift)
-            self.propagated = taken
             self.filled |= taken
+            invented = self._was_synthesised(taken, previous, alignment.homographies[index])
+            self.synthesised = self.synthesised | invented
+            self.propagated = taken & ~invented
+
+    def _was_synthesised(
+        self, taken: NDArray[np.bool_], previous: PreviousFill, homography: Homography
+    ) -> NDArray[np.bool_]:
+        """Return which of the pixels taken from the previous frame were synthesised there."""
+        invented = np.zeros(taken.shape, bool)
+        rows = np.flatnonzero(taken.any(axis=1))
+        points = self.region.tiles.pixel_positions(rows)[taken[rows]]
+        invented[taken] = previous.synthesised_at(project_points(homography, points))
+        return invented
 
     def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
         """Write the colours, their drift and their origin into arrays as large as the frame.

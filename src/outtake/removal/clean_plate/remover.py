@@ -143,7 +143,7 @@ class CleanPlate(Remover):
         drift = np.zeros(centre.mask.shape, np.float32)
         origin = np.zeros(centre.mask.shape, np.uint8)
         if not fills:
-            return PreviousFill(centre, image, drift), FillStatistics(origin=origin)
+            return PreviousFill(centre, image, drift, origin), FillStatistics(origin=origin)
         for fill in fills:
             fill.propagate(previous, self._stability, self._max_drift)
             fill.write_to(image, drift, origin)
@@ -162,7 +162,7 @@ class CleanPlate(Remover):
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             origin=origin,
         )
-        return PreviousFill(centre, image, drift), statistics
+        return PreviousFill(centre, image, drift, origin), statistics
 
 
 def _mean_residual(fills: list[RegionFill]) -> float | None:
