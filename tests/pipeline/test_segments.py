@@ -7,7 +7,7 @@ import pytest
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
-from outtake.core.types import TimedFrame
+from outtake.core.types import StoredPicture, TimedFrame
 from outtake.pipeline.segments import (
     RunResult,
     SegmentPlan,
@@ -213,3 +213,40 @@ def test_a_remover_that_miscounts_is_named(extra):
         pytest.raises(ConfigError, match="Looking did not give one frame"),
     ):
         run_segments(clip(6), Looking(extra), Shelf(), stages, SegmentPlan(4, SIZE))
+
+
+def test_planes_of_the_source_go_round_the_remover():
+    """A remover holds many frames; their planes would double what it holds."""
+    given, seen, written = [], [], []
+
+    def with_planes():
+        for item in clip(10):
+            given.append(
+                StoredPicture("yuv444p", (item.frame.image[..., 0],) * 3, item.frame.image)
+            )
+            yield replace(item, frame=replace(item.frame, stored=given[-1]))
+
+    class Watching(Looking):
+        def __call__(self, clip):
+            for filled in super().__call__(clip):
+                seen.append(filled.source.frame.stored)
+                yield filled
+
+    class Sink(Shelf):
+        def __call__(self, index):
+            sink = super().__call__(index)
+            sink.write = lambda filled: written.append(filled.frame.stored)
+            sink.frames = []
+            return sink
+
+    with StageThreads() as stages:
+        run_segments(with_planes(), Watching(), Sink(), stages, SegmentPlan(4, SIZE))
+    assert seen == [None] * 20  # 10 frames and 10 of context
+    assert len(written) == 10 and all(a is b for a, b in zip(written, given, strict=True))
+    context = [
+        item.frame.stored
+        for _, items in Segments(with_planes(), 4, Context(3, 0))
+        for item in items
+        if not item.is_output
+    ]
+    assert context == [None] * 6

@@ -38,6 +38,24 @@ class Batch(TypedDict):
     index: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPicture:
+    """A decoded picture as its source stores it, beside the RGB that was made of it.
+
+    Attributes:
+        pix_fmt: FFmpeg's name of the pixel format, YUV in planes, without alpha.
+        planes: Luma and the two planes of chroma, uint8 or uint16, each of its own (h, w).
+        image: The RGB picture made of them, uint8 (H, W, 3): where a later picture equals it,
+            the planes hold what that picture stands for.
+        image16: The same with 16 bits; None where the frame has none.
+    """
+
+    pix_fmt: str
+    planes: tuple[NDArray[np.uint8] | NDArray[np.uint16], ...]
+    image: Frame
+    image16: NDArray[np.uint16] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TimedFrame:
     """One decoded frame.
@@ -52,6 +70,8 @@ class TimedFrame:
         last_frame_duration: How long the last frame of a clip is shown, in units of
             ``time_base``; None where that is unknown, and for all other frames, which are shown
             until the next.
+        stored: The picture as the source stores it, from which the writer copies what did not
+            change; None where there is no such picture.
     """
 
     image: Frame
@@ -59,3 +79,4 @@ class TimedFrame:
     time_base: Fraction
     image16: NDArray[np.uint16] | None = None
     last_frame_duration: int | None = None
+    stored: StoredPicture | None = None

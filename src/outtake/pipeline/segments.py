@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
+from outtake.core.types import StoredPicture
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.protocol import Context, Remover
 
@@ -94,9 +95,10 @@ class Segments:
 
     def _reduce_to_context(self, item: MaskedFrame) -> MaskedFrame:
         """Return what is kept of a frame that can only be context from now on."""
-        if self._context.needs_image16 or item.frame.image16 is None:
+        image16 = item.frame.image16 if self._context.needs_image16 else None
+        if image16 is item.frame.image16 and item.frame.stored is None:
             return item
-        return replace(item, frame=replace(item.frame, image16=None))
+        return replace(item, frame=replace(item.frame, image16=image16, stored=None))
 
     def _is_context(self, number: int, start: int) -> bool:
         context = self._context
@@ -222,14 +224,19 @@ def run_segments(
 def _fill_segment(
     items: Iterator[MaskedFrame], remover: Remover, stages: StageThreads
 ) -> Iterator[FilledFrame]:
-    """Yield the output frames of a segment."""
+    """Yield the output frames of a segment.
+
+    The source's planes go round the remover, which would keep those of all frames that it holds.
+    """
     given = 0
+    stored: deque[StoredPicture | None] = deque()
 
     def count_given() -> Iterator[MaskedFrame]:
         nonlocal given
         for item in items:
             given += 1
-            yield item
+            stored.append(item.frame.stored if item.is_output else None)
+            yield _without_stored_picture(item)
 
     def filled_frames() -> Iterator[FilledFrame]:
         filled_count = 0
@@ -237,12 +244,19 @@ def _fill_segment(
             filled_count += 1
             if filled_count > given:
                 raise _frame_count_error(remover)
+            picture = stored.popleft()
             if filled.source.is_output:
-                yield filled
+                yield replace(filled, frame=replace(filled.frame, stored=picture))
         if filled_count < given:
             raise _frame_count_error(remover)
 
     return stages.run("remove", filled_frames(), max_queued=2)
+
+
+def _without_stored_picture(item: MaskedFrame) -> MaskedFrame:
+    if item.frame.stored is None:
+        return item
+    return replace(item, frame=replace(item.frame, stored=None))
 
 
 def _frame_count_error(remover: Remover) -> ConfigError:

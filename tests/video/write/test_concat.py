@@ -62,16 +62,16 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
 ):
     source = make_video("in.mp4", "mpeg4", pts=STARTS[start])
     info, frames = probe(source), read_frames(source)
-    convert, calls = video_encoder.from_rgb, []
+    convert, calls = video_encoder.make_encoder_frame, []
 
-    def forced(*given):
-        made = convert(*given)
+    def forced(*given, **options):
+        made = convert(*given, **options)
         if len(calls) in ahead:  # what is no B-frame is stored before those that are shown earlier
             made.pict_type = PictureType.P
         calls.append(0)
         return made
 
-    monkeypatch.setattr(video_encoder, "from_rgb", forced)
+    monkeypatch.setattr(video_encoder, "make_encoder_frame", forced)
     output = open_output(tmp_path / "out.mov", info, EncodingRequest(codec=codec, preset="medium"))
     write_segments(output, frames)
     output.finish(3)

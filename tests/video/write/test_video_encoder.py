@@ -5,11 +5,14 @@ import av
 import numpy as np
 import pytest
 
+from outtake.core.frames import replace_image
 from outtake.core.types import TimedFrame
+from outtake.video.colour import plane_arrays
+from outtake.video.read.clip import open_clip
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.video_encoder import VideoTrackEncoder
 from outtake.video.write.video_writer import open_writer
-from tests.video.moving_scene import BASE, describe, shallow, write
+from tests.video.moving_scene import BASE, decode, describe, shallow, write
 
 
 def test_what_segments_hold_does_not_depend_on_the_number_of_cores(tmp_path):
@@ -47,3 +50,24 @@ def test_av1_does_not_make_the_process_real_time(tmp_path: Path) -> None:
         assert len(threads) > 3, "the encoder runs"
         policies = {os.sched_getscheduler(thread) for thread in threads}
     assert policies == {os.SCHED_OTHER}, "root may have other threads wait for ever"
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p"])
+def test_planes_outside_the_hole_are_those_of_the_source(make_video, tmp_path, pix_fmt):
+    source = make_video("in.mkv", "mjpeg" if "j" in pix_fmt else "ffv1", pix_fmt=pix_fmt, frames=4)
+    clip = open_clip(source)
+    with (
+        clip,
+        open_writer(tmp_path / "out.mp4", clip.info, EncodingRequest(crf=0)) as writer,
+    ):
+        for frame in clip:
+            image = frame.image.copy()
+            image[11:30, 20:45] = 0
+            writer.write(replace_image(frame, image))
+    for before, after in zip(decode(source), decode(tmp_path / "out.mp4"), strict=True):
+        for one, two in zip(plane_arrays(before), plane_arrays(after), strict=True):
+            size = 2 if one.shape[1] < 96 else 1
+            hole = np.zeros(one.shape, bool)
+            hole[11 // size : -(-30 // size), 20 // size : -(-45 // size)] = True
+            assert np.array_equal(one[~hole], two[~hole])
+            assert not np.array_equal(one, two)

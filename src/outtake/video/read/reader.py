@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import to_rgb, to_rgb16
+from outtake.video.orientation import Orientation
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import sha256_of_input
@@ -27,6 +28,7 @@ from outtake.video.read.probe import VideoInfo, check_header, probe_with_start
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
 from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
+from outtake.video.stored_picture import keep_stored_picture
 
 # In these codecs a packet is one shown frame, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
@@ -277,9 +279,7 @@ def to_timed_frame(
 ) -> TimedFrame:
     """Return a frame as RGB, turned for showing, and with 16 bits too if asked for."""
     turn, colour = info.orientation, info.colour
-    return TimedFrame(
-        turn.apply(to_rgb(frame, colour)),
-        pts,
-        info.time_base,
-        turn.apply(to_rgb16(frame, colour)) if high_bit_depth else None,
-    )
+    image = turn.apply(to_rgb(frame, colour))
+    image16 = turn.apply(to_rgb16(frame, colour)) if high_bit_depth else None
+    stored = keep_stored_picture(frame, image, image16) if turn == Orientation() else None
+    return TimedFrame(image, pts, info.time_base, image16, stored=stored)

@@ -93,7 +93,11 @@ class SegmentMuxer:
         """
         container = self.encoding.container
         try:
-            times = _PacketTimes(self.info, [record for _, record in segments])
+            times = _PacketTimes(
+                self.info,
+                [record for _, record in segments],
+                durations_of_decoding=container in ("mp4", "mov"),
+            )
             options = _muxer_options(container, self.info)
             with av.open(
                 os.fspath(target), "w", format=container, container_options=options
@@ -181,7 +185,10 @@ class SegmentMuxer:
 class _PacketTimes:
     """Gives the packets of all segments, in the order of storing, their real times."""
 
-    def __init__(self, info: VideoInfo, records: Sequence[SegmentRecord]) -> None:
+    def __init__(
+        self, info: VideoInfo, records: Sequence[SegmentRecord], *, durations_of_decoding: bool
+    ) -> None:
+        self._durations_of_decoding = durations_of_decoding
         self._time_base = info.time_base
         self._frame_step = max(round(1 / info.fps / info.time_base), 1)
         self._pts = [pts for record in records for pts in record.pts]
@@ -228,14 +235,16 @@ class _PacketTimes:
         They are the packet shown last and the packet stored last: MP4 has durations of
         decoding, which add up to the length of the track.
         """
-        if rank == len(self._pts) - 1:
+        last = len(self._pts) - 1
+        if rank == last and not (self.frames == last and self._durations_of_decoding):
             return self._end - self._pts[rank]
-        if self.frames < len(self._pts) - 1:
+        if self.frames < last:
             return self._frame_step
         decoded = (
             self._decoding_time(self.frames - self._reorder) + self._reorder * self._first_dts_step
         )
-        return min(max(self._end - decoded, 1), self._end - self._pts[rank])
+        until_end = max(self._end - decoded, 1)
+        return until_end if rank == last else min(until_end, self._end - self._pts[rank])
 
     def _decoding_time(self, rank: int) -> int:
         return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._first_dts_step

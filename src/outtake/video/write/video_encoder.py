@@ -14,8 +14,9 @@ from av.video.stream import VideoStream
 from outtake.core.cpu import restore_scheduling
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
-from outtake.video.colour import FULL_RANGE, LIMITED_RANGE, from_rgb
+from outtake.video.colour import FULL_RANGE, LIMITED_RANGE
 from outtake.video.read.probe import VideoInfo
+from outtake.video.stored_picture import make_encoder_frame
 from outtake.video.write.encoding_plan import Encoding
 
 # x264 writes other bits with another number of threads. Fixed, every machine and every start of
@@ -50,8 +51,9 @@ class VideoTrackEncoder:
     ) -> None:
         if encoding.codec.encoder == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # it greets every job with twenty lines
-        self.colour = info.colour.for_yuv()
+        self.colour = info.colour.for_yuv(width, height)
         self.pix_fmt = encoding.pix_fmt(width, height)
+        self._copy_unchanged = self.colour == info.colour
         self._high_bit_depth = encoding.bit_depth > 8
         self._time_base = info.time_base
         options = dict(encoding.options)
@@ -79,8 +81,13 @@ class VideoTrackEncoder:
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
         """Encode a frame at a time in units of the source's time base."""
-        image16 = frame.image16 if self._high_bit_depth and frame.image16 is not None else None
-        encoded = from_rgb(frame.image if image16 is None else image16, self.pix_fmt, self.colour)
+        encoded = make_encoder_frame(
+            frame,
+            self.pix_fmt,
+            self.colour,
+            high_bit_depth=self._high_bit_depth,
+            copy=self._copy_unchanged,
+        )
         encoded.pts, encoded.time_base = pts, self._time_base
         return self.stream.encode(encoded)
 
@@ -96,7 +103,8 @@ def nominal_frame_rate(info: VideoInfo) -> Fraction:
 
 def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
     """Set the source's pixel aspect and colours on a track."""
-    colour, context = info.colour.for_yuv(), stream.codec_context
+    context = stream.codec_context
+    colour = info.colour.for_yuv(context.width, context.height)
     context.sample_aspect_ratio = info.sample_aspect_ratio
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer

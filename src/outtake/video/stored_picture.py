@@ -1,0 +1,131 @@
+"""The picture outside what was removed, copied from the source's own planes.
+
+Where a pixel of the RGB picture is what was decoded, the encoder gets the luma of the source, and
+its chroma where that holds for every pixel of a chroma sample. So what was not touched does not
+pass through RGB at all, and values that no RGB stands for (super-white) are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import Frame, StoredPicture, TimedFrame
+from outtake.video.colour import (
+    PLANAR_YUV,
+    ColourTags,
+    Frame16,
+    from_rgb,
+    new_frame,
+    plane_arrays,
+)
+
+Pixel = TypeVar("Pixel", np.uint8, np.uint16)
+
+# Boxes that are converted begin and end at multiples of this, as swscale's own steps do.
+_GRID_PX = 16
+
+
+def keep_stored_picture(
+    frame: av.VideoFrame, image: Frame, image16: Frame16 | None
+) -> StoredPicture | None:
+    """Return a decoded frame's planes, without a copy; None if it is not YUV in planes.
+
+    Args:
+        frame: The decoded frame, which is to be shown as it is stored, not turned.
+        image: The RGB made of it, uint8 (H, W, 3).
+        image16: The same with 16 bits, if there is one.
+    """
+    pix_fmt = frame.format.name.replace("yuvj", "yuv").replace("yuva", "yuv")
+    if not PLANAR_YUV.fullmatch(pix_fmt) or any(plane.line_size <= 0 for plane in frame.planes):
+        return None
+    return StoredPicture(pix_fmt, plane_arrays(frame)[:3], image, image16)
+
+
+def make_encoder_frame(
+    frame: TimedFrame, pix_fmt: str, tags: ColourTags, *, high_bit_depth: bool, copy: bool
+) -> av.VideoFrame:
+    """Return a frame for the encoder.
+
+    Args:
+        frame: The picture.
+        pix_fmt: FFmpeg's name of the encoder's pixel format.
+        tags: The colour tags of the result.
+        high_bit_depth: Whether the picture with 16 bits is used, if there is one.
+        copy: Whether the source has the same tags, so that its planes are copied where the
+            picture did not change, if pixel format and size are the same too.
+    """
+    deep = frame.image16 if high_bit_depth else None
+    image = frame.image if deep is None else deep
+    stored = frame.stored
+    if not copy or stored is None or stored.pix_fmt != pix_fmt:
+        return from_rgb(image, pix_fmt, tags)
+    if deep is not None and stored.image16 is not None and deep.shape == stored.image16.shape:
+        return _copy_unchanged(deep, stored.image16, stored, tags)
+    if deep is None and frame.image.shape == stored.image.shape:
+        return _copy_unchanged(frame.image, stored.image, stored, tags)
+    return from_rgb(image, pix_fmt, tags)
+
+
+def _copy_unchanged(
+    image: NDArray[Pixel], original: NDArray[Pixel], stored: StoredPicture, tags: ColourTags
+) -> av.VideoFrame:
+    """Return a frame of the source's planes, with what changed converted from RGB."""
+    height, width = image.shape[:2]
+    frame = new_frame(width, height, stored.pix_fmt, tags)
+    targets = plane_arrays(frame)
+    for before, after in zip(stored.planes, targets, strict=True):
+        after[:] = before
+    found = None if image is original else _find_changes(image, original)
+    if found is None:
+        return frame
+    (top, left), changed = found
+    rows, columns = changed.shape
+    made = from_rgb(image[top : top + rows, left : left + columns], stored.pix_fmt, tags)
+    for part, after in zip(plane_arrays(made), targets, strict=True):
+        down, across = -(-height // after.shape[0]), -(-width // after.shape[1])
+        rows, columns = part.shape
+        into = after[top // down :, left // across :][:rows, :columns]
+        cv2.copyTo(part, _any_in_blocks(changed, down, across), into)
+    return frame
+
+
+def _find_changes(
+    image: NDArray[Pixel], original: NDArray[Pixel]
+) -> tuple[tuple[int, int], NDArray[np.uint8]] | None:
+    """Return where two pictures differ: a corner (y, x), and uint8 (h, w), 0 for no difference.
+
+    The box begins and ends on the grid; None if the pictures are equal.
+    """
+    height, width = image.shape[:2]
+    differs = (image.reshape(height, -1) != original.reshape(height, -1)).any(axis=1)
+    rows = np.flatnonzero(differs)
+    if not rows.size:
+        return None
+    top, bottom = _round_outwards(int(rows[0]), int(rows[-1]) + 1, height)
+    zero = (0.0, 0.0, 0.0)
+    same = cv2.inRange(cv2.absdiff(image[top:bottom], original[top:bottom]), zero, zero)
+    changed = np.asarray(cv2.bitwise_not(same), np.uint8)
+    x, _, columns, _ = cv2.boundingRect(changed)
+    left, right = _round_outwards(x, x + columns, width)
+    return (top, left), np.ascontiguousarray(changed[:, left:right])
+
+
+def _round_outwards(begin: int, end: int, size: int) -> tuple[int, int]:
+    return begin // _GRID_PX * _GRID_PX, min(-(-end // _GRID_PX) * _GRID_PX, size)
+
+
+def _any_in_blocks(changed: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint8]:
+    """Return whether any pixel of each block is not 0; blocks at the end may be cut."""
+    height, width = changed.shape
+    if height % down or width % across:
+        changed = np.pad(changed, ((0, -height % down), (0, -width % across)))
+    if down == 2:
+        changed = cv2.bitwise_or(changed[::2], changed[1::2])
+    if across == 2:  # two neighbours are read as one number
+        changed = (changed.view(np.uint16) != 0).view(np.uint8)
+    return changed
