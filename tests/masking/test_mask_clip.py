@@ -38,7 +38,7 @@ def test_masks_that_were_exported_come_back_exactly(tmp_path, name):
     masks = some_masks()
     info = VideoInfo(tmp_path, 64, 48, RATE, 1 / RATE, 5, 0.2)
     codec = "ffv1" if "." in name else "auto"
-    with open_writer(tmp_path / name, info, EncodingRequest(codec=codec), audio=False) as writer:
+    with open_writer(tmp_path / name, info, EncodingRequest(codec=codec), audio="none") as writer:
         for picture in drawn(masks):
             writer.write(picture)
     with open_clip(tmp_path / name) as clip:

@@ -167,7 +167,7 @@ def test_images_go_in_and_out(trained, video, tmp_path):
         (
             ["remove=[ball]", "encode.audio=louder"],
             ConfigError,
-            "encode.audio=louder: must be copy or drop",
+            "encode.audio=louder: must be auto, copy, aac, opus, flac, mp3, ac3 or none",
         ),
         (["remove=[ball]", "network.batch_size=0"], ConfigError, "network.batch_size=0"),
         (

@@ -136,7 +136,7 @@ def test_the_same_call_again_makes_nothing_anew(clips, capsys):
         ("encode.crf=40", "made with crf="),
         ("encode.codec=h265", "made with .*codec=libx264"),
         ("encode.preset=slow", "made with preset=veryfast"),
-        ("encode.audio=drop", "made with audio=copy"),
+        ("encode.audio=none", "made with audio=auto"),
         ("remover.colour=[9,9,9]", "made of another input, or with another config"),
     ],
 )
@@ -149,7 +149,7 @@ def test_of_several_clips_none_stays_as_it_was_without_a_word(clips, override, h
     assert re.search(f"one.mp4 exists, {how}.*; set overwrite=true to replace it", caplog.text)
     assert made[0].read_bytes() == before and made[1].is_file()
     clean_all(clips, override, "overwrite=true")
-    assert made[0].read_bytes() != before or override == "encode.audio=drop"
+    assert made[0].read_bytes() != before or override == "encode.audio=none"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from outtake.config.schema import Form, Node, NotEmpty, Number
 from outtake.core.errors import ConfigError
 from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.write.audio_encoder import AudioChoice
 
 Fraction = Annotated[float, Number(0, below=1)]
 Names = str | list[str] | None
@@ -80,7 +81,7 @@ class EncodeOptions:
     codec: str
     crf: Annotated[int | None, Number(0)]
     preset: str
-    audio: Literal["copy", "drop"]
+    audio: AudioChoice
     provenance_video: bool
 
 

@@ -19,6 +19,7 @@ from outtake.removal.report import RemovalReport, read_report
 from outtake.video.read.clip import Clip, open_clip
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.output import Output, open_output
 from outtake.video.write.output_checks import InputPaths
@@ -36,14 +37,14 @@ class WriteOptions:
 
     Attributes:
         encoding: What is asked of the encoding.
-        audio: Whether audio is copied.
+        audio: What becomes of the sound.
         overwrite: Whether an earlier output is replaced.
         resume: Whether the segments of an interrupted job are used.
         input_paths: What the job reads beside the source.
     """
 
     encoding: EncodingRequest = field(default_factory=EncodingRequest)
-    audio: bool = True
+    audio: AudioChoice = "auto"
     overwrite: bool = False
     resume: bool = False
     input_paths: InputPaths = ()
@@ -100,8 +101,7 @@ class Job:
             return {"codec": "png"}
         request = replace(self._encoding, bit_depth=info.bit_depth)
         record = choose_encoding(self.target, request).fingerprint()
-        audio = "copy" if self.write_options.audio else "drop"
-        return {**record.pop("options"), **record, "audio": audio}
+        return {**record.pop("options"), **record, "audio": self.write_options.audio}
 
     @property
     def _encoding(self) -> EncodingRequest:
@@ -144,7 +144,7 @@ class Job:
         if not self.provenance_video:
             return [main]
         request = EncodingRequest(preset=self._encoding.preset)
-        options = replace(options, encoding=request, audio=False)
+        options = replace(options, encoding=request, audio="none")
         try:
             second = open_output(self.provenance_path, info, fingerprint=depends, **vars(options))
         except BaseException:

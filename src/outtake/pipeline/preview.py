@@ -88,7 +88,7 @@ class _PreviewSink:
 
     def __enter__(self) -> Self:
         self._writer = self._files.enter_context(
-            open_writer(self._path, self._info, overwrite=True, audio=False)
+            open_writer(self._path, self._info, overwrite=True, audio="none")
         )
         return self
 

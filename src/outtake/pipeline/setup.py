@@ -187,7 +187,7 @@ def build_job(
         read_options=vars(config.read),
         write_options=WriteOptions(
             encoding=build_encoding_request(encode, parts.remover),
-            audio=encode.audio == "copy",
+            audio=encode.audio,
             overwrite=config.overwrite,
             resume=config.job.resume,
             input_paths=input_paths(config, parts.remover),

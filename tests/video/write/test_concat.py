@@ -71,8 +71,8 @@ def test_whichever_frames_an_encoder_stores_first_all_keep_their_times(
         calls.append(0)
         return made
 
-    monkeypatch.setattr(video_encoder, "make_encoder_frame", forced)
     output = open_output(tmp_path / "out.mov", info, EncodingRequest(codec=codec, preset="medium"))
+    monkeypatch.setattr(video_encoder, "make_encoder_frame", forced)
     write_segments(output, frames)
     output.finish(3)
     with av.open(str(tmp_path / "out.mov")) as container:

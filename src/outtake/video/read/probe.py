@@ -80,6 +80,7 @@ class VideoInfo:
     live: bool = False
     frames_counted: bool = False
     address: str | None = field(default=None, repr=False)
+    origin_s: Fraction = Fraction(0)
 
 
 def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:

@@ -13,17 +13,25 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from outtake.core.errors import OutputError
+from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
 from outtake.video.write.segment_encoder import FRAME_STEP_MS
 from outtake.video.write.segment_store import SegmentRecord
-from outtake.video.write.track_copy import TrackCopier, has_tracks, movie_timescale
+from outtake.video.write.track_copy import (
+    TrackCopier,
+    TrackPlan,
+    has_tracks,
+    movie_timescale,
+    muxer_options,
+)
 from outtake.video.write.video_encoder import (
     VideoTrackEncoder,
     explain_encoder_error,
@@ -34,7 +42,7 @@ from outtake.video.write.video_encoder import (
 log = logging.getLogger(__name__)
 
 # Large enough for every encoder, NVENC included.
-_DRY_RUN_SIZE_PX = 256
+_REHEARSAL_SIZE_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +53,34 @@ class SegmentMuxer:
         path: The path of the output, for its suffix and for messages.
         info: The source.
         encoding: The encoding of the segments.
-        audio: Whether the audio is copied.
+        plans: The tracks beside the picture.
     """
 
     path: Path
     info: VideoInfo
     encoding: Encoding
-    audio: bool
+    plans: tuple[TrackPlan, ...] = ()
 
-    def dry_run(self) -> None:
-        """Find out, before any work, whether the encoder opens and the tracks fit.
+    def rehearse(self) -> None:
+        """Write a file in memory before any work: a frame, packets of each sound, the trailer.
 
         Raises:
-            OutputError: They do not.
+            OutputError: The encoder does not open, or the tracks do not fit together.
         """
-        size = _DRY_RUN_SIZE_PX
+        size, container = _REHEARSAL_SIZE_PX, self.encoding.container
+        picture = np.full((size, size, 4 if self.encoding.alpha else 3), 128, np.uint8)
+        options = muxer_options(container)
         try:
-            with av.open(io.BytesIO(), "w", format=self.encoding.container) as target:
-                VideoTrackEncoder(target, self.encoding, self.info, size, size)
-                tracks = self._open_track_copier(target, Fraction(0), quiet=False)
+            with av.open(io.BytesIO(), "w", format=container, container_options=options) as target:
+                track = VideoTrackEncoder(target, self.encoding, self.info, size, size)
+                tracks = self._open_track_copier(target)
                 target.start_encoding()
+                frame = TimedFrame(picture, 0, self.info.time_base)
+                for packet in [*track.encode(frame, 0), *track.flush()]:
+                    packet.dts = packet.pts  # that of x265 is left to chance after one frame
+                    target.mux(packet)
                 if tracks:
+                    tracks.copy_beginning(1)
                     tracks.close()
         except (av.FFmpegError, OSError, ValueError) as error:
             known = explain_encoder_error(error, self.encoding)
@@ -103,7 +118,7 @@ class SegmentMuxer:
                 os.fspath(target), "w", format=container, container_options=options
             ) as output:
                 stream, packets = self._add_video_stream(output, segments)
-                tracks = self._open_track_copier(output, times.origin_s, quiet=True)
+                tracks = self._open_track_copier(output, times.origin_s)
                 try:
                     output.start_encoding()
                     for packet in packets:
@@ -114,6 +129,7 @@ class SegmentMuxer:
                         output.mux(packet)
                     if tracks:
                         tracks.copy_until(self._end_s(times, end=end))
+                        tracks.finish()
                 finally:
                     if tracks:
                         tracks.close()
@@ -141,14 +157,11 @@ class SegmentMuxer:
         return max(float(Fraction(self.info.end_s) - times.origin_s), times.end_s)
 
     def _open_track_copier(
-        self, target: OutputContainer, origin_s: Fraction, *, quiet: bool
+        self, target: OutputContainer, origin_s: Fraction = Fraction(0)
     ) -> TrackCopier | None:
         if not has_tracks(self.info):
             return None
-        suffix = self.path.suffix.lower()
-        return TrackCopier(
-            self.info, target, suffix=suffix, audio=self.audio, origin_s=origin_s, quiet=quiet
-        )
+        return TrackCopier(self.info, target, self.plans, origin_s=origin_s)
 
     def _add_video_stream(
         self, output: OutputContainer, segments: Sequence[tuple[Path, SegmentRecord]]
@@ -271,5 +284,4 @@ def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
         # The beginning of a track is stored in units of the movie's timescale, milliseconds by
         # default.
         return {"movflags": "+faststart", "movie_timescale": str(movie_timescale(info))}
-    # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
-    return {"avoid_negative_ts": "disabled"}
+    return muxer_options(container)

@@ -18,6 +18,7 @@ from typing import Any
 from outtake.core.errors import OutputError
 from outtake.core.files import fsync_path
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.concat import SegmentMuxer
 from outtake.video.write.disk_guard import SizeGuard
 from outtake.video.write.encoding_plan import EncodingRequest
@@ -32,6 +33,7 @@ from outtake.video.write.output_checks import (
 from outtake.video.write.png_sequence import link_sequence
 from outtake.video.write.segment_encoder import SegmentWriter
 from outtake.video.write.segment_store import SegmentRecord, SegmentStore, delete_path
+from outtake.video.write.track_plan import plan_tracks
 
 log = logging.getLogger(__name__)
 
@@ -279,7 +281,7 @@ def open_output(
     info: VideoInfo,
     encoding: EncodingRequest | None = None,
     *,
-    audio: bool = True,
+    audio: AudioChoice = "auto",
     overwrite: bool = False,
     resume: bool = False,
     fingerprint: Mapping[str, Any] | None = None,
@@ -295,7 +297,7 @@ def open_output(
         info: The source: time base, rate, bit depth, colours and the file whose audio is copied.
         encoding: How the frames are to be stored; the default for None. Its bit depth is that of
             the source.
-        audio: Whether the audio is copied.
+        audio: What becomes of the sound: see :func:`plan_tracks`.
         overwrite: Whether an earlier output is replaced.
         resume: Whether the segments of an interrupted job with the same fingerprint are used.
         fingerprint: Everything that decides about the frames: config, input, checkpoint.
@@ -303,7 +305,7 @@ def open_output(
 
     Raises:
         OutputError: See :func:`check_target`; or another process writes to the target, the encoder
-            does not open, or the container cannot hold the audio.
+            does not open, or the container does not take the sound.
     """
     target = Path(path)
     request = replace(encoding or EncodingRequest(), bit_depth=info.bit_depth)
@@ -314,8 +316,9 @@ def open_output(
     muxer = None
     if chosen:
         chosen.warn_of_losses(info)
-        muxer = SegmentMuxer(target, info, chosen, audio)
-        muxer.dry_run()
+        plans = plan_tracks(info, chosen.container, target.suffix.lower(), audio)
+        muxer = SegmentMuxer(target, info, chosen, plans)
+        muxer.rehearse()
         job["encoding"] = chosen.fingerprint()
     store = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
     keep = target.exists() and not overwrite

@@ -1,21 +1,25 @@
-"""The tracks beside the picture, copied packet by packet."""
+"""The tracks beside the picture, taken along packet by packet."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from outtake.core.errors import OutputError, VideoError
-from outtake.video.read.probe import VideoInfo, find_video_stream, open_container
+from outtake.core.errors import VideoError
+from outtake.video.read.probe import VideoInfo, open_container
+from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder, set_missing_layout
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +34,53 @@ _SEEK_MARGIN_S = 10
 _MAX_TICKS = 10_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class TrackPlan:
+    """How one track beside the picture is kept.
+
+    Attributes:
+        index: The number of the track in the source.
+        codec: The codec that its sound is encoded as, a key of
+            :data:`outtake.video.write.audio_encoder.AUDIO_CODECS`; None if it is copied.
+    """
+
+    index: int
+    codec: str | None = None
+
+
+class CopiedTrack:
+    """A track whose packets go into the target bit for bit.
+
+    Args:
+        source: The track that is read.
+        target: The container, whose header is not written yet.
+
+    Attributes:
+        stream: The new track.
+
+    Raises:
+        av.FFmpegError, ValueError: The container does not take the track.
+    """
+
+    def __init__(self, source: Stream, target: OutputContainer) -> None:
+        if source.codec_context is None:
+            raise ValueError("FFmpeg does not know this codec")
+        self.stream = target.add_stream_from_template(source, opaque=True)
+        if isinstance(self.stream, AudioStream):
+            set_missing_layout(self.stream.codec_context)
+
+    def convert(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
+        """Return the packet as one of the new track."""
+        packet.stream = self.stream
+        return [packet]
+
+    def flush(self) -> list[Packet[Stream]]:
+        """Return nothing: no packet is held back."""
+        return []
+
+
 class TrackCopier:
-    """Copies audio, subtitles, chapters and metadata of a video bit for bit.
+    """Takes sound, subtitles, chapters and metadata of a video along.
 
     It opens the source a second time and does not read ahead: packets are taken when the
     picture has reached their time, so memory stays small whatever the length.
@@ -39,14 +88,12 @@ class TrackCopier:
     Args:
         info: The source.
         target: An open container whose header is not written yet.
-        suffix: The suffix of the target, for messages.
-        audio: Whether the audio is copied.
-        origin_s: The time of the source that is 0 in the target. If only a part of a source is
+        plans: The tracks, as :func:`outtake.video.write.track_plan.plan_tracks` returns them.
+        origin_s: The time of the clip that is 0 in the target. If only a part of a source is
             used, what begins before it is left out.
-        quiet: Whether tracks that are left out go without a warning.
 
     Raises:
-        OutputError: The target's container cannot hold the source's audio.
+        av.FFmpegError, ValueError: The container does not take a track.
         VideoError: The source cannot be read.
     """
 
@@ -54,26 +101,22 @@ class TrackCopier:
         self,
         info: VideoInfo,
         target: OutputContainer,
+        plans: Sequence[TrackPlan],
         *,
-        suffix: str,
-        audio: bool,
         origin_s: Fraction = Fraction(0),
-        quiet: bool = False,
     ) -> None:
         self._path = info.path
         self._target = target
-        self._suffix = suffix
-        self._origin_s = origin_s
+        self._origin_s = info.origin_s + origin_s
         self._is_part = info.start_s is not None
-        self._level = logging.DEBUG if quiet else logging.WARNING
-        self._copies: dict[int, Stream] = {}
+        self._tracks: dict[int, CopiedTrack | AudioTrackEncoder] = {}
+        self._last_dts: dict[int, int] = {}
+        self._refused: Counter[int] = Counter()
         self._next: Packet[Stream] | None = None
         self._source: InputContainer = open_container(info.address or info.path)
-        picture = find_video_stream(self._source, info.path)
         try:
-            for stream in self._source.streams:
-                if stream.index != picture.index and (audio or stream.type != "audio"):
-                    self._add_track(stream)
+            for plan in plans:
+                self._add_track(plan)
         except BaseException:
             self._source.close()
             raise
@@ -84,31 +127,17 @@ class TrackCopier:
                 target.set_chapters(chapters)
         self._packets = self._demux()
 
-    def _add_track(self, stream: Stream) -> None:
-        kind = stream.type
-        if kind not in ("audio", "subtitle"):
-            log.log(self._level, "%s: its %s track is not copied", self._path.name, kind)
-            return
-        context = stream.codec_context
-        name = context.codec.canonical_name if context else "unknown"
-        try:
-            if context is None:
-                raise ValueError("FFmpeg does not know this codec")
-            copy = self._target.add_stream_from_template(stream, opaque=True)
-        except (ValueError, av.FFmpegError) as error:
-            if kind == "audio":
-                raise OutputError(
-                    f"a {self._suffix} file cannot hold the {name} audio of {self._path.name}; "
-                    "write .mkv, or set encode.audio=drop"
-                ) from error
-            log.log(
-                self._level, "%s: a %s file cannot hold its %s subtitles",
-                self._path.name, self._suffix, name,
-            )  # fmt: skip
-            return
-        copy.metadata.update(drop_stale_tags(stream.metadata))
-        copy.disposition = stream.disposition
-        self._copies[stream.index] = copy
+    def _add_track(self, plan: TrackPlan) -> None:
+        source = self._source.streams[plan.index]
+        track: CopiedTrack | AudioTrackEncoder
+        if plan.codec is None:
+            track = CopiedTrack(source, self._target)
+        else:
+            assert isinstance(source, AudioStream)
+            track = AudioTrackEncoder(source, self._target, AUDIO_CODECS[plan.codec])
+        track.stream.metadata.update(drop_stale_tags(source.metadata))
+        track.stream.disposition = source.disposition
+        self._tracks[plan.index] = track
 
     def _selected_chapters(self, info: VideoInfo) -> list[Any]:
         """Return the chapters in the target's time, without those outside it."""
@@ -118,45 +147,48 @@ class TrackCopier:
             shift = round(self._origin_s / base)
             start, end = max(chapter["start"] - shift, 0), chapter["end"] - shift
             if info.end_s is not None:
-                end = min(end, int((Fraction(info.end_s) - self._origin_s) / base))
+                end_s = Fraction(info.end_s) + info.origin_s - self._origin_s
+                end = min(end, int(end_s / base))
             if start < end or not (self._is_part or info.end_s is not None):
                 found.append({**chapter, "start": start, "end": end})
         return found
 
     def _demux(self) -> Iterator[Packet[Stream]]:
-        if not self._copies:
+        if not self._tracks:
             return
         for stream in self._source.streams:
-            if stream.index not in self._copies and stream.type != "attachment":
+            if stream.index not in self._tracks and stream.type != "attachment":
                 stream.discard = Discard.all
-        streams = [self._source.streams[index] for index in self._copies]
+        streams = [self._source.streams[index] for index in self._tracks]
         if self._origin_s > 2 * _SEEK_MARGIN_S and self._is_part:
             with suppress(av.FFmpegError):  # then it is read from the start
                 self._source.seek(int((self._origin_s - _SEEK_MARGIN_S) * av.time_base))
+        end: dict[int, int] = {}  # of the packets so far, for those without a time
         try:
             for packet in self._source.demux(streams):
-                if packet.size and self._shift_times(packet):
+                if not packet.size:
+                    continue
+                _complete_times(packet, end.get(packet.stream_index))
+                end[packet.stream_index] = (packet.dts or 0) + (packet.duration or 0)
+                if self._shift_times(packet):
                     yield packet
         except av.FFmpegError as error:
             raise VideoError(f"{self._path} is damaged: {error}") from error
 
     def _shift_times(self, packet: Packet[Stream]) -> bool:
         """Shift a packet to the target's time; return False if it lies outside the target."""
-        if packet.dts is None:  # nothing is reordered in audio and subtitles
-            packet.dts = packet.pts
         if not self._origin_s:
             return True
-        assert packet.time_base is not None
+        assert packet.time_base and packet.pts is not None and packet.dts is not None
         shift = round(self._origin_s / packet.time_base)
-        start = (packet.dts if packet.pts is None else packet.pts) or 0
-        if start < shift:
-            end = start + (packet.duration or 0)
+        if packet.pts < shift and self._is_part:
+            end = packet.pts + (packet.duration or 0)
             if packet.stream.type != "subtitle" or end <= shift:
                 return False
             packet.pts, packet.duration = shift, end - shift  # its text is still to be read
             packet.dts = shift
-        packet.pts = None if packet.pts is None else packet.pts - shift
-        packet.dts = None if packet.dts is None else packet.dts - shift
+        packet.pts -= shift
+        packet.dts -= shift
         return True
 
     def copy_until(self, time_s: float) -> None:
@@ -170,12 +202,71 @@ class TrackCopier:
                 self._next = packet
                 return
             self._next = None
-            packet.stream = self._copies[packet.stream_index]
+            index = packet.stream_index
+            for made in self._tracks[index].convert(packet):
+                self._mux(index, made)
+
+    def copy_beginning(self, packets: int) -> None:
+        """Copy the first packets, and end the tracks there; any error of a muxer is raised.
+
+        Args:
+            packets: The number for each sound track; subtitles may be far between.
+        """
+        missing = Counter({
+            index: packets
+            for index, track in self._tracks.items()
+            if isinstance(track.stream, AudioStream)
+        })  # fmt: skip
+        while missing.total() and (packet := next(self._packets, None)):
+            index = packet.stream_index
+            self._target.mux(self._tracks[index].convert(packet))
+            missing[index] = max(missing[index] - 1, 0)
+        for track in self._tracks.values():
+            self._target.mux(track.flush())
+
+    def _mux(self, index: int, packet: Packet[Any]) -> None:
+        """Write a packet, unless the muxer cannot: a later one may fit again."""
+        assert packet.time_base and packet.dts is not None
+        base = self._tracks[index].stream.time_base
+        dts = round(packet.dts * packet.time_base / base) if base else packet.dts
+        last = self._last_dts.get(index)
+        if last is not None and dts < last:
+            self._refused[index] += 1
+            return
+        self._last_dts[index] = dts
+        try:
             self._target.mux(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError):
+            self._refused[index] += 1
+
+    def finish(self) -> None:
+        """Write what encoders hold back, and log which packets did not get into the target."""
+        for index, track in self._tracks.items():
+            for made in track.flush():
+                self._mux(index, made)
+            lost = self._refused[index]
+            if isinstance(track, AudioTrackEncoder):
+                lost += track.undecodable
+            if lost:
+                log.warning(
+                    "%s: %d packets of track %d are damaged or go back in time, and are left out",
+                    self._path.name, lost, index,
+                )  # fmt: skip
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+def _complete_times(packet: Packet[Stream], end: int | None) -> None:
+    """Give a packet that lacks a time the other one, or that at which the last packet ended."""
+    known = [time for time in (packet.pts, packet.dts, end, 0) if time is not None]
+    if packet.dts is None:  # nothing is reordered in audio and subtitles
+        packet.dts = known[0]
+    if packet.pts is None:
+        packet.pts = packet.dts
+    elif packet.pts < packet.dts:  # no muxer takes that
+        packet.dts = packet.pts
 
 
 def has_tracks(info: VideoInfo) -> bool:
@@ -197,6 +288,12 @@ def movie_timescale(info: VideoInfo) -> int:
         bases = [stream.time_base for stream in source.streams if stream.type == "audio"]
     ticks = math.lcm(picture, *(base.denominator for base in bases if base))
     return ticks if ticks <= _MAX_TICKS else picture
+
+
+def muxer_options(container: str) -> dict[str, str]:
+    """Return the options of a muxer that keep the times of sound as they are."""
+    # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
+    return {"avoid_negative_ts": "disabled"} if container in ("matroska", "webm") else {}
 
 
 def drop_stale_tags(metadata: dict[str, str]) -> dict[str, str]:

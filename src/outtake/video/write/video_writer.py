@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.output import open_output
 from outtake.video.write.segment_encoder import SegmentWriter
@@ -18,7 +19,7 @@ def open_writer(
     info: VideoInfo,
     encoding: EncodingRequest | None = None,
     *,
-    audio: bool = True,
+    audio: AudioChoice = "auto",
     overwrite: bool = False,
 ) -> Iterator[SegmentWriter]:
     """Write all frames of a video, or of a folder of PNG images if the path has no suffix.
