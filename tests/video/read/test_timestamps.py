@@ -1,8 +1,9 @@
-"""AVI and ASF keep one time for a frame, that of decoding: when it is shown has to be told."""
+"""Where a file keeps one time for a frame, that of decoding, when it is shown has to be told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
-from outtake.video.read.probe import probe_with_start
+from outtake.video.read.probe import probe, probe_with_start
 from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
+from tests.video.corpus import remux_tracks
 
 LEVELS = [min(10 + 10 * index, 240) for index in range(24)]
 ORDERS = {
@@ -113,7 +115,7 @@ def fed(times: PresentationTimes, clock: TimestampTracker, dts: int) -> None:
 def ticked(clock: TimestampTracker, pts: int) -> int:
     frame = av.VideoFrame(64, 48)
     frame.pts = pts
-    return clock.add_frame(frame)
+    return clock.add_frame(frame, clock.time_of_frame(frame))
 
 
 @pytest.fixture
@@ -161,6 +163,41 @@ def test_times_that_start_again_are_still_reported(made_clock):
         ticked(clock, pts)
     with pytest.raises(VideoError, match="jumps back in time"):
         ticked(clock, 1)
+
+
+def test_messages_count_from_the_first_frame(made_clock):
+    _, clock = made_clock()
+    late = TimestampTracker(replace(probe(clock.path), origin_s=Fraction(50)), Fraction(50))
+    for pts in (1250, 1251, 1252):
+        late.add_frame(av.VideoFrame(64, 48), pts)
+    assert late.time_s == pytest.approx(0.12)
+    with pytest.raises(VideoError, match=r"jumps back in time, from 0\.120 to -48\.000 s"):
+        late.add_frame(av.VideoFrame(64, 48), 50)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".flv"])
+@pytest.mark.parametrize("order", ["one", "pyramid", "default"])
+def test_frames_that_have_only_times_of_decoding_are_shown_in_their_order(tmp_path, suffix, order):
+    """As in MP4 made of AVI by copying: what is shown later seemed to jump back in time."""
+    source = greys(tmp_path / "source.mp4", ORDERS[order])
+    path = tmp_path / f"clip{suffix}"
+    remux_tracks(source, path, Fraction(2, 25), decoding_times=True)
+    frames = read(path)
+    assert np.allclose(np.diff(times_s(frames)), 1 / 25, atol=0.0011)
+    assert np.allclose(levels(frames), LEVELS, atol=3)
+
+
+@pytest.mark.parametrize("shift", [-0.04, -0.2, -0.52])
+def test_frames_before_zero_in_matroska_come_before_the_others(tmp_path, shift):
+    source = greys(tmp_path / "source.mp4", ORDERS["pyramid"])
+    path = tmp_path / "clip.mkv"
+    remux_tracks(source, path, shift)
+    frames = read(path)
+    assert np.allclose(times_s(frames), np.arange(24) / 25, atol=0.0011)
+    assert np.allclose(levels(frames), LEVELS, atol=3)
+    assert float(probe(path).origin_s) == pytest.approx(shift)
+    part = read(path, start=0.2)
+    assert np.allclose(levels(part), LEVELS[5:], atol=3)
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".asf"])

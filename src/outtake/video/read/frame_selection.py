@@ -61,7 +61,7 @@ class FrameSelection:
 
         Args:
             info: The whole clip.
-            first_s: The time of its first frame, in its own time.
+            first_s: The time of its first frame.
             limits: Bounds that the part must keep to.
 
         Raises:
@@ -108,7 +108,7 @@ class FrameFilter:
 
     Args:
         selection: The selection.
-        first_s: The time of the clip's first frame, in its own time.
+        first_s: The time of the clip's first frame, by the same clock as those of the frames.
         limits: Bounds on how much may be selected.
         info: The whole clip.
     """

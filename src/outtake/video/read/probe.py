@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from outtake.video.read.stream_address import (
     timeout_error,
 )
 from outtake.video.read.timestamps import PresentationTimes
+
+_BROADCAST_CONTAINERS = ("mpegts", "mpeg")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,13 @@ class VideoInfo:
         colour: Colour tags.
         orientation: The turn that the reader applies.
         metadata: Title, creation time and the like.
-        start_s: The beginning of the selected part, in the source's time; None for the
-            first frame.
-        end_s: The end of that part, in the source's time (the first moment left out); None for
-            the end of the source.
+        start_s: The beginning of the selected part; None for the first frame.
+        end_s: The end of that part (the first moment left out); None for the end of the source.
         live: Whether it is a camera or a stream without a known end, which cannot be opened twice.
         address: The address of a stream, with everything needed to open it again; ``path`` is its
             name without a password.
+        origin_s: What the source's own clock shows at the clip's 0, a multiple of ``time_base``.
+            The times of frames, ``start_s`` and ``end_s`` count from there.
     """
 
     path: Path
@@ -96,14 +99,33 @@ def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:
 def probe_with_start(
     source: str | Path, limits: SafetyLimits | None = None
 ) -> tuple[VideoInfo, Fraction]:
-    """Return what :func:`probe` returns, and the time of the first frame in seconds."""
+    """Return what :func:`probe` returns, and when the first frame is by the source's clock."""
     limits = limits or SafetyLimits()
     with open_container(source, limits) as container:
         stream = find_video_stream(container, source)
         check_header(source, stream, limits)
         frame, pts = _decode_first_frame(container, stream, redact_address(source), limits)
         info = describe_video(source, container, stream, frame)
-        return info, pts * info.time_base
+        first_s = pts * info.time_base
+        return replace(info, origin_s=_find_origin_s(container, stream, first_s)), first_s
+
+
+def _find_origin_s(container: InputContainer, picture: VideoStream, first_s: Fraction) -> Fraction:
+    """Return the clip's 0 by the source's clock: what lies before it is in no track.
+
+    Where 0 has a meaning, sound before it is the encoder's delay, and no player plays it. The
+    clocks of broadcasts begin anywhere.
+    """
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in (picture, *container.streams.audio)
+        if stream.start_time is not None and stream.time_base
+    ]
+    earliest = min([first_s, *starts])
+    if container.format.name not in _BROADCAST_CONTAINERS:
+        earliest = min(first_s, max(earliest, Fraction(0)))
+    unit = picture.time_base or Fraction(1, 90000)
+    return math.floor(earliest / unit) * unit
 
 
 def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
@@ -165,11 +187,16 @@ def track_duration_s(stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-    return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) if tag else None
+    if tag is None:
+        return None
+    end_s = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    return end_s - float(max(stream.start_time or 0, 0) * (stream.time_base or 0))
 
 
 def _video_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     whole_s = container.duration / av.time_base if container.duration else None
+    if whole_s and "matroska" in container.format.name:  # it is the end, counted from 0
+        whole_s -= max(container.start_time or 0, 0) / av.time_base
     return track_duration_s(stream) or whole_s
 
 
@@ -179,7 +206,7 @@ def _decode_first_frame(
     """Return the first frame and its time."""
     times = PresentationTimes(container, stream)
     try:
-        for packet in container.demux(stream):
+        for packet in times.read_ahead(container.demux(stream)):
             times.add_packet(packet)
             for frame in packet.decode():
                 return frame, times.time_of_frame(frame) or 0

@@ -80,8 +80,9 @@ class VideoReader:
         self._limits = limits or SafetyLimits()
         self._whole_info, self._first_s = probe_with_start(source, self._limits)
         self.path = self._whole_info.path
+        self._origin = int(self._whole_info.origin_s / self._whole_info.time_base)
         self.info: VideoInfo = self._selection.apply_to(
-            self._whole_info, self._first_s, self._limits
+            self._whole_info, self._first_s - self._whole_info.origin_s, self._limits
         )
         self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         self._initial_state = _file_state(self.path)
@@ -122,14 +123,14 @@ class VideoReader:
             if skipped_packets is None:
                 return
             expected = max(expected - skipped_packets, 0)
-        clock = TimestampTracker(
-            self._whole_info, self._first_s, PresentationTimes(container, stream)
-        )
+        times = PresentationTimes(container, stream)
+        clock = TimestampTracker(self._whole_info, self._first_s, times)
         frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
         pending: TimedFrame | None = None  # until it is known whether it is the last
         end: int | None = None
         try:
-            for frame, pts in self._decode_timed(container, stream, clock, min_time_s):
+            packets = times.read_ahead(container.demux(stream))
+            for frame, pts in self._decode_timed(packets, stream, clock, min_time_s):
                 if frame_filter.is_past_end(pts * clock.time_base):
                     clock.check_complete(before=pts)
                     end = pts
@@ -138,7 +139,7 @@ class VideoReader:
                     if pending is not None:
                         yield pending
                     pending = to_timed_frame(
-                        frame, pts, self.info, high_bit_depth=self._high_bit_depth
+                        frame, pts - self._origin, self.info, high_bit_depth=self._high_bit_depth
                     )
             else:
                 self._check_unchanged(clock)
@@ -150,19 +151,20 @@ class VideoReader:
                 yield pending
             raise
         if pending is not None:
-            yield self._with_duration(pending, end)
+            yield self._with_duration(pending, None if end is None else end - self._origin)
         frame_filter.check_not_empty(clock.length_s)
 
     def _decode_timed(
         self,
-        container: InputContainer,
+        packets: Iterator[av.Packet[VideoStream]],
         stream: VideoStream,
         clock: TimestampTracker,
         min_time_s: Fraction | None,
     ) -> Iterator[tuple[av.VideoFrame, int]]:
         """Yield decoded frames from a time on, each with its own time."""
-        for frame in self._decode_frames(container, stream, clock):
-            if min_time_s is not None and (frame.pts or 0) * clock.time_base < min_time_s:
+        for frame in self._decode_frames(packets, stream, clock):
+            own_pts = clock.time_of_frame(frame)
+            if min_time_s is not None and (own_pts or 0) * clock.time_base < min_time_s:
                 continue  # it may lack what it refers to
             self._check_frame_size(frame, clock)
             if frame.interlaced_frame and not clock.frames:
@@ -170,14 +172,15 @@ class VideoReader:
                     "%s is interlaced, and is written as it is; for clean masks deinterlace it "
                     "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
                 )  # fmt: skip
-            yield frame, clock.add_frame(frame)
+            yield frame, clock.add_frame(frame, own_pts)
 
     def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
-        """Return the last frame of the selection, shown until ``end`` if that is known."""
+        """Return the last frame of the selection, shown until ``end`` in clip time if known."""
         if end is None:
             return frame
         if self._selection.end_s is not None:
-            end = min(end, int((self._first_s + self._selection.end_s) / self.info.time_base))
+            end_s = self._first_s - self.info.origin_s + self._selection.end_s
+            end = min(end, int(end_s / self.info.time_base))
         return replace(frame, last_frame_duration=max(end - frame.pts, 1))
 
     def _open_video(self) -> tuple[InputContainer, VideoStream]:
@@ -196,11 +199,14 @@ class VideoReader:
         return sha256_of_input(self.path)
 
     def _decode_frames(
-        self, container: InputContainer, stream: VideoStream, clock: TimestampTracker
+        self,
+        packets: Iterator[av.Packet[VideoStream]],
+        stream: VideoStream,
+        clock: TimestampTracker,
     ) -> Iterator[av.VideoFrame]:
         packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
         try:
-            for packet in container.demux(stream):
+            for packet in packets:
                 if packet.size or packet.dts is not None:  # an empty one shows the last frame again
                     clock.packets += 1
                 if packet.size:

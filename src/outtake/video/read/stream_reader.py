@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
@@ -71,10 +73,12 @@ class StreamReader:
             if first is None:
                 raise VideoError(f"{redact_address(address)} holds no frame")
             self._first: av.VideoFrame | None = first
-            self._whole_info = describe_video(address, container, stream, first)
-            self._first_s = (first.pts or 0) * self._whole_info.time_base
+            info = describe_video(address, container, stream, first)
+            self._origin = first.pts or 0
+            self._first_s = self._origin * info.time_base
+            self._whole_info = replace(info, origin_s=self._first_s)
             self.info: VideoInfo = self._selection.apply_to(
-                self._whole_info, self._first_s, self._limits
+                self._whole_info, Fraction(0), self._limits
             )
         except BaseException:
             container.close()
@@ -103,11 +107,13 @@ class StreamReader:
         frame: av.VideoFrame | None = first
         while frame is not None:
             self._check_frame_size(frame, clock)
-            pts = clock.add_frame(frame)
+            pts = clock.add_frame(frame, frame.pts)
             if frame_filter.is_past_end(pts * clock.time_base):
                 break
             if frame_filter.accepts(pts * clock.time_base):
-                yield to_timed_frame(frame, pts, self.info, high_bit_depth=self._high_bit_depth)
+                yield to_timed_frame(
+                    frame, pts - self._origin, self.info, high_bit_depth=self._high_bit_depth
+                )
             frame = next(self._frames, None)
         if self._lost_packets:
             log.warning("%s: %d damaged packets were left out", self.info.path, self._lost_packets)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # A last picture may be shown for long, so a gap at the end proves nothing but is worth a warning.
 _MAX_LAST_DURATION = 2.5
 _GAP_FACTOR = 1.9
+# Enough packets to see whether a codec that reorders frames says so in its times.
+_READ_AHEAD_PACKETS = 64
 # No codec shows a frame later than this many after the one that was decoded next.
 _MAX_REORDER = 32
 
@@ -25,14 +29,17 @@ _MAX_REORDER = 32
 # not tell from it when a frame is shown. PyAV lets it guess that from the packet that follows.
 _DTS_ONLY_CONTAINERS = {"avi", "asf"}
 _REORDERING_CODECS = {"h264", "hevc", "vvc"}
+# Containers into which such packets are copied, and then lack the times of showing.
+_REMUXED_CONTAINERS = {"mov", "matroska", "flv"}
 
 
 class PresentationTimes:
     """The time at which each frame is shown.
 
-    That is the frame's own time, except in AVI and ASF with a codec that reorders frames: there
-    the packets have the times of decoding, and the frame that is shown as the n-th has the time
-    of the n-th packet.
+    That is the frame's own time, except where the packets have the times of decoding although the
+    codec reorders frames: always in AVI and ASF, and in other files whose muxer knew no other.
+    There the frame that is shown as the n-th has the time of the n-th packet. Matroska has no times
+    before 0: frames there have those that precede the first known one.
 
     Args:
         container: The container that is read.
@@ -47,17 +54,64 @@ class PresentationTimes:
         self.by_decoding_order = (
             container.format.name in _DTS_ONLY_CONTAINERS and name in _REORDERING_CODECS
         )
+        self._uses_dts = self.by_decoding_order
+        formats = {*container.format.name.split(",")}
+        self._is_matroska = "matroska" in formats
+        self._may_be_unordered = (
+            bool(formats & _REMUXED_CONTAINERS)
+            and name in _REORDERING_CODECS
+            and bool(stream.codec_context.has_b_frames)
+        )
         self._waiting: deque[tuple[int | None, int | None]] = deque()
+        self._before_zero: deque[int] = deque()
         self._begun = False
+
+    def read_ahead(
+        self, packets: Iterator[av.Packet[VideoStream]]
+    ) -> Iterator[av.Packet[VideoStream]]:
+        """Yield all packets, after a look at the first ones to see what their times mean."""
+        head: list[av.Packet[VideoStream]] = []
+        failure: Exception | None = None
+        ended = False
+        try:
+            while self._is_doubtful(head) and not ended:
+                packet = next(packets, None)
+                ended = packet is None
+                head += [] if packet is None else [packet]
+        except Exception as error:  # what was read before the damage is good
+            failure = error
+        known = [packet.pts for packet in head if packet.pts is not None]
+        missing = sum(packet.pts is None for packet in head if packet.size)
+        if missing and self._is_matroska and len(known) > 1:
+            step = max((max(known) - min(known)) // (len(known) - 1), 1)
+            self._before_zero.extend(min(known) - step * n for n in range(missing, 0, -1))
+        elif self._may_be_unordered and _is_rising(known) and not missing:
+            self.by_decoding_order = True
+        yield from head
+        if failure:
+            raise failure
+        if not ended:
+            yield from packets
+
+    def _is_doubtful(self, head: list[av.Packet[VideoStream]]) -> bool:
+        """Return whether more packets are needed to know what the times of these mean."""
+        if self.by_decoding_order or len(head) >= _READ_AHEAD_PACKETS:
+            return False
+        if self._is_matroska and any(packet.pts is None for packet in head):
+            return True
+        known = [packet.pts for packet in head if packet.pts is not None]
+        return (self._may_be_unordered or (self._is_matroska and not head)) and _is_rising(known)
 
     def add_packet(self, packet: av.Packet[VideoStream]) -> None:
         """Note a packet before it is decoded."""
         if self.by_decoding_order and packet.size:
-            self._waiting.append((packet.pts, packet.dts))
+            self._waiting.append((packet.pts, packet.dts if self._uses_dts else packet.pts))
 
     def time_of_frame(self, frame: av.VideoFrame) -> int | None:
         """Return when the next decoded frame is shown; None if that is unknown."""
         pts: int | None = frame.pts
+        if pts is None and self._before_zero:
+            return self._before_zero.popleft()
         if not self.by_decoding_order:
             return pts
         if not self._begun:
@@ -68,12 +122,16 @@ class PresentationTimes:
         return self._waiting.popleft()[1] if self._waiting else None
 
 
+def _is_rising(times: list[int]) -> bool:
+    return all(a < b for a, b in pairwise(times))
+
+
 class TimestampTracker:
     """Gives the frames of a clip their times, and notices frames that were lost.
 
     Args:
         info: The whole clip.
-        first_s: The time of its first frame, in its own time.
+        first_s: The time of its first frame, by the source's clock, as all times here.
         times: The times of its frames; by default each frame has its own.
 
     Attributes:
@@ -126,8 +184,8 @@ class TimestampTracker:
 
     @property
     def time_s(self) -> float:
-        """The approximate time in seconds of the frame after the last good one."""
-        return float((0 if self._last is None else self._last + self.frame_step) * self.time_base)
+        """About when the frame after the last good one is shown, counted from the first."""
+        return 0.0 if self._last is None else self.length_s
 
     @property
     def end_s(self) -> float:
@@ -144,13 +202,20 @@ class TimestampTracker:
         if packet.pts is not None:
             self._expected.add(packet.pts)
 
-    def add_frame(self, frame: av.VideoFrame) -> int:
+    def time_of_frame(self, frame: av.VideoFrame) -> int | None:
+        """Return when the next decoded frame is shown; None if that is unknown."""
+        return frame.pts if self._times is None else self._times.time_of_frame(frame)
+
+    def add_frame(self, frame: av.VideoFrame, pts: int | None) -> int:
         """Return a frame's time: its own, unless it has none or repeats the last one's.
+
+        Args:
+            frame: The next decoded frame.
+            pts: What :meth:`time_of_frame` returned for it.
 
         Raises:
             VideoError: Time jumps back.
         """
-        pts: int | None = frame.pts if self._times is None else self._times.time_of_frame(frame)
         if pts is None:  # a bare stream has no times: the frame rate is all there is
             pts = 0 if self._last is None else self._last + self.frame_step
         self._expected.discard(pts if frame.pts is None else frame.pts)
@@ -158,8 +223,8 @@ class TimestampTracker:
             if self._last - pts > self.frame_step:
                 raise VideoError(
                     f"{self.path} jumps back in time, from {self.time_s:.3f} to "
-                    f"{float(pts * self.time_base):.3f} s, as joined recordings do; "
-                    "split it there, or repair it with 'ffmpeg -i IN OUT'"
+                    f"{float(pts * self.time_base - self._first_s):.3f} s, as joined recordings "
+                    "do; split it there, or repair it with 'ffmpeg -i IN OUT'"
                 )
             pts = self._last + 1
         if self._first is None:
@@ -225,5 +290,5 @@ class TimestampTracker:
         if lost:
             raise VideoError(
                 f"{self.path} is damaged: {len(lost)} frames could not be decoded, the first at "
-                f"{float(min(lost) * self.time_base):.3f} s"
+                f"{float(min(lost) * self.time_base - self._first_s):.3f} s"
             )
