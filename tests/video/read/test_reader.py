@@ -31,6 +31,25 @@ def test_every_frame_comes_with_its_own_time(make_video, pictures):
         assert psnr(frame.image, picture) > 25
 
 
+def test_an_empty_packet_shows_the_last_frame_on(tmp_path):
+    """Ogg and NUT say so; a decoder would take it for the end, and refuse what follows."""
+    path = tmp_path / "held.nut"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in (0, 1, 3, 4):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 50 * index, np.uint8))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+            if index == 1:
+                empty = av.Packet()
+                empty.stream, empty.pts, empty.dts, empty.time_base = stream, 2, 2, Fraction(1, 25)
+                out.mux(empty)
+        out.mux(stream.encode(None))
+    frames = read(path)
+    assert [frame.pts * frame.time_base * 25 for frame in frames] == [0, 1, 3, 4]
+
+
 def test_a_clip_can_be_read_twice(make_video):
     with open_clip(make_video("clip.mp4", frames=5)) as clip:
         first, second = list(clip), list(clip)

@@ -39,6 +39,31 @@ def test_a_truncated_file_is_never_read_short_in_silence(make_video, kind):
         read(path)
 
 
+@pytest.mark.parametrize("kind", ["late index", "early index"])
+@pytest.mark.parametrize(
+    "rest", [b"\x2e\xe8\xb2\x11\x90r\xff\x07" + bytes(range(99)), b"\x11\x90\x2e"]
+)
+def test_what_an_older_longer_file_left_behind_an_mp4_gets_a_line(make_video, caplog, kind, rest):
+    """An application that rewrites a file in place leaves the old end: no box, or one of 787 MB."""
+    name, codec, audio, container = CONTAINERS[kind]
+    path = make_video(name, codec, audio=audio, container=container)
+    data = path.read_bytes()
+    path.write_bytes(data + rest)
+    assert len(read(path)) == 30
+    assert f"the last {len(rest)} bytes are no part of the film" in caplog.text
+    path.write_bytes(data[: len(data) - 200] + rest)
+    with pytest.raises(VideoError):
+        read(path)
+
+
+def test_rubbish_behind_fragments_may_be_a_fragment(make_video):
+    name, codec, audio, container = CONTAINERS["fragments"]
+    path = make_video(name, codec, audio=audio, container=container)
+    path.write_bytes(path.read_bytes() + b"\x2e\xe8\xb2\x11moof" + bytes(99))
+    with pytest.raises(VideoError, match="is truncated"):
+        read(path)
+
+
 def test_a_file_filled_up_with_zeros_is_not_read_short(make_video):
     path = make_video("clip.mp4", container={"movflags": "faststart"})
     data = path.read_bytes()

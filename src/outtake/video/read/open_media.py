@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from outtake.video.read.stream_address import (
     open_stream,
     redact_address,
 )
-from outtake.video.read.truncation import find_broken_byte, missing_bytes
+from outtake.video.read.truncation import find_broken_byte, find_mp4_rubbish, missing_bytes
+
+log = logging.getLogger(__name__)
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"[playlist]")
 
@@ -113,7 +116,13 @@ def _check_not_truncated(path: Path, size: int, modified_ns: int) -> None:
     lost = missing_bytes(path)
     if not size:
         raise VideoError(f"{path} is empty (0 bytes)")
-    if lost:
+    rubbish = _find_rubbish(path, size) if lost else None
+    if rubbish is not None and rubbish < size:
+        log.warning(
+            "%s: the last %d bytes are no part of the film, whose index is complete without them",
+            path, size - rubbish,
+        )  # fmt: skip
+    elif lost and rubbish is None:
         raise VideoError(
             f"{path} is truncated: {lost} of {size + lost} bytes are missing at its end; "
             "copy or record it again, or repair it with 'ffmpeg -i IN -c copy OUT'"
@@ -124,6 +133,26 @@ def _check_not_truncated(path: Path, size: int, modified_ns: int) -> None:
             f"{path} is damaged at byte {broken} of {size}; copy it again, or save what can "
             "be read with 'ffmpeg -i IN OUT'"
         )
+
+
+def _find_rubbish(path: Path, size: int) -> int | None:
+    """Return the byte from which an MP4 file holds rubbish; None if anything may be missing.
+
+    Every packet that its index names must lie inside the file.
+    """
+    rubbish = find_mp4_rubbish(path)
+    if rubbish is None:
+        return None
+    try:
+        with open_video_file(path) as container:
+            ends = [
+                entry.pos + entry.size
+                for stream in container.streams
+                for entry in stream.index_entries
+            ]
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+    return max(rubbish, *ends) if ends and max(ends) <= size else None
 
 
 def _unreadable_error(path: Path, error: Exception) -> VideoError:

@@ -128,6 +128,15 @@ def _find_origin_s(container: InputContainer, picture: VideoStream, first_s: Fra
     return math.floor(earliest / unit) * unit
 
 
+def decode_packet(packet: av.Packet[VideoStream]) -> list[av.VideoFrame]:
+    """Return the frames of a packet.
+
+    An empty one that has a time says that the last frame is shown on, in Ogg and NUT; a decoder
+    takes it for the end.
+    """
+    return [] if not packet.size and packet.dts is not None else packet.decode()
+
+
 def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
     """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
     limits.check_size(redact_address(source), stream.width, stream.height)
@@ -208,7 +217,7 @@ def _decode_first_frame(
     try:
         for packet in times.read_ahead(container.demux(stream)):
             times.add_packet(packet)
-            for frame in packet.decode():
+            for frame in decode_packet(packet):
                 return frame, times.time_of_frame(frame) or 0
     except av.ExitError as error:
         raise timeout_error(name, limits) from error

@@ -59,6 +59,29 @@ def missing_bytes(path: Path) -> int:
     return max(end - size, 0)
 
 
+def find_mp4_rubbish(path: Path) -> int | None:
+    """Return the byte behind the last box of an MP4 file, if what follows may be no box at all.
+
+    An application that rewrites a shorter file over a longer one leaves the old end behind it. It
+    is None where the index itself is cut off, and for a film in fragments, whose index is not in
+    one place.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if _choose_parser(file.read(2 * _TS_PACKET_BYTES)) is not _find_mp4_end:
+            return None
+        position, kinds = 0, set()
+        while position < size:
+            file.seek(position)
+            header = file.read(16)
+            kinds.add(header[4:8])
+            end = position + _mp4_box_bytes(header, size - position)
+            if end > size:
+                break
+            position = end
+    return None if kinds & {b"moof"} or header[4:8] == b"moov" else position
+
+
 def find_broken_byte(path: Path) -> int | None:
     """Return the byte at which the parts of a file stop following on one another.
 
@@ -131,16 +154,19 @@ def _find_mp4_end(file: BinaryIO, size: int) -> int:
     position = 0
     while position < size:
         file.seek(position)
-        header = file.read(16)
-        if len(header) < 8:
-            return position + 8
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length < 8:  # 0: to the end of the file; 1-7: not a box, the demuxer is to judge
-            return size
-        position += length
+        position += _mp4_box_bytes(file.read(16), size - position)
     return position
+
+
+def _mp4_box_bytes(header: bytes, rest: int) -> int:
+    """Return the length of a box by its first 16 bytes; ``rest`` is what there is to the end."""
+    if len(header) < 8:
+        return 8
+    length = int.from_bytes(header[:4], "big")
+    if length == 1:
+        length = int.from_bytes(header[8:16], "big")
+    # 0: to the end of the file; 1-7: not a box, the demuxer is to judge
+    return rest if length < 8 else length
 
 
 def _find_ebml_end(file: BinaryIO, size: int) -> int:

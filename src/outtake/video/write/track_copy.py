@@ -249,8 +249,8 @@ class TrackCopier:
                 lost += track.undecodable
             if lost:
                 log.warning(
-                    "%s: %d packets of track %d are damaged or go back in time, and are left out",
-                    self._path.name, lost, index,
+                    "%s: packets of track %d that are damaged or go back in time, and are left "
+                    "out: %d", self._path.name, index, lost,
                 )  # fmt: skip
 
     def close(self) -> None:
