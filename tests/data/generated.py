@@ -33,6 +33,13 @@ def save(path: Path, array) -> Path:
     return path
 
 
+def fill(images, masks, names="abc", ending="", extension="png"):
+    """Pairs of these names in two folders."""
+    for seed, name in enumerate(names):
+        save(images / f"{name}.{extension}", picture(seed))
+        save(masks / f"{name}{ending}.png", label_map(seed))
+
+
 def make_folder(root, masks, classes=None):
     """One training sample for each mask; return its source."""
     for number, mask in enumerate(masks):

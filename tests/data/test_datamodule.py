@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
-from outtake.data.verification import DataWarning
+from outtake.data.source import DataWarning
 from tests.data.generated import picture, save
 
 

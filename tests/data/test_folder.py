@@ -2,13 +2,7 @@ import pytest
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.folder import Folder
-from tests.data.generated import label_map, picture, save
-
-
-def fill(images, masks, names="abc", ending="", extension="png"):
-    for seed, name in enumerate(names):
-        save(images / f"{name}.{extension}", picture(seed))
-        save(masks / f"{name}{ending}.png", label_map(seed))
+from tests.data.generated import fill, picture, save
 
 
 def test_without_val_the_message_names_the_option(tmp_path):

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -9,8 +10,15 @@ from outtake.core.errors import (
     SizeMismatchError,
     UnreadableImageError,
 )
+from outtake.core.labels import LabelSpace
 from outtake.data.folder import Folder
-from outtake.data.verification import DataWarning, verify_split, warn_duplicates
+from outtake.data.source import DataWarning
+from outtake.data.verification import (
+    describe_class_shares,
+    verify_split,
+    warn_class_shares,
+    warn_duplicates,
+)
 from tests.data.generated import label_map, picture, save
 
 
@@ -104,3 +112,27 @@ def test_no_warning_where_all_images_differ(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_duplicates([verify_split(source, split) for split in ("train", "val")])
+
+
+LABELS = LabelSpace.from_names(("sky", "road", "car"))
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "line"),
+    [
+        ([50, 50, 0], [50, 40, 10], "without a pixel in train are in val.*: car"),
+        ([50, 50, 0], [50, 50, 0], "without a pixel in train or val: car"),
+        ([990, 5, 5], [50, 40, 10], "sky has 99.0% of the labelled pixels in train"),
+    ],
+)
+def test_how_classes_are_spread_is_told(train, val, line):
+    pixels = {"train": np.array(train), "val": np.array(val)}
+    (found,) = describe_class_shares(pixels, LABELS)
+    assert re.search(line, found)
+
+
+def test_no_line_where_classes_are_spread_well(folder):
+    source = Folder(str(folder()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_class_shares({split: verify_split(source, split) for split in ("train", "val")})

@@ -7,9 +7,10 @@ from pathlib import Path
 from outtake.core.errors import DataRootError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
-from outtake.data.discover_pairs import check_root, pair_folders
+from outtake.data.folder_layouts import check_root
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.mask_encoding import MaskDecoder
+from outtake.data.pair_files import pair_folders
 from outtake.data.source import SPLITS, Sample, check_split
 
 CLASSES = {

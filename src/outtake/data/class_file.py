@@ -17,9 +17,10 @@ from outtake.data.infer_classes import (
     BINARY_VALUES,
     CORRECTION_ADVICE,
     UNLABELLED_VALUE,
-    read_distinct_values,
+    read_mask_values,
 )
 from outtake.data.mask_encoding import MaskDecoder, rgb_to_int
+from outtake.data.soft_edges import SoftEdges, ValueCounts, find_soft_edges
 
 KEYS = ("names", "colours", "ignore")
 # As many masks, spread over the split, decide whether two classes are stored as 0 and 255.
@@ -143,12 +144,15 @@ def _parse_colour(value: Any) -> Colour:
     return int(value[0]), int(value[1]), int(value[2])
 
 
-def decoder_from_class_file(classes: ClassList, masks: Sequence[str]) -> MaskDecoder:
+def decoder_from_class_file(
+    classes: ClassList, masks: Sequence[str], soft_edges: SoftEdges = "error"
+) -> MaskDecoder:
     """Return the decoder of masks whose classes a file declares.
 
     Args:
         classes: The contents of the file.
         masks: The training masks; some are read where two classes may be stored as 0 and 255.
+        soft_edges: What becomes of values that are no class, see :class:`MaskDecoder`.
     """
     labels = LabelSpace.from_names(classes.names, classes.colours)
     ignored_id = classes.ignore if isinstance(classes.ignore, int) else None
@@ -162,7 +166,7 @@ def decoder_from_class_file(classes: ClassList, masks: Sequence[str]) -> MaskDec
         if isinstance(classes.ignore, tuple):
             colours[rgb_to_int(classes.ignore)] = labels.ignore_index
         colours.update({rgb_to_int(rgb): label for label, rgb in enumerate(classes.colours)})
-    return MaskDecoder(labels, ids, colours, CORRECTION_ADVICE)
+    return MaskDecoder(labels, ids, colours, CORRECTION_ADVICE, soft_edges)
 
 
 def _infer_stored_ids(
@@ -176,10 +180,13 @@ def _infer_stored_ids(
 
 def _looks_binary(masks: Sequence[str], ignored: int | None) -> bool:
     allowed = BINARY_VALUES | ({ignored} if ignored is not None else set())
-    seen: set[int] = set()
+    counts = []
     for path in masks[:: max(1, len(masks) // _BINARY_PROBE_MASKS)]:
-        values = read_distinct_values(path)
-        if values.is_coloured or not values.values <= allowed:
+        values = read_mask_values(path)
+        if values.is_coloured:
             return False
-        seen |= values.values
-    return 255 in seen and ignored != 255
+        counts.append(values.counts)
+    total = ValueCounts.sum(counts)
+    soft = find_soft_edges(total)
+    seen = set(total.pixels if soft is None else soft.areas)
+    return seen <= allowed and 255 in seen and ignored != 255

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +20,8 @@ from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
 from outtake.data.samplers import DistributedBatchSampler, EpochSampler, SameSizeBatchSampler
-from outtake.data.source import SegmentationSource
-from outtake.data.verification import DataWarning, SplitReport, verify_split, warn_duplicates
+from outtake.data.source import SegmentationSource, warn_of_data
+from outtake.data.verification import SplitReport, verify_split, warn_class_shares, warn_duplicates
 
 MIB = 2**20
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
@@ -90,6 +89,7 @@ class DataModule(pl.LightningDataModule):
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
         self._start: tuple[int, int] | None = None
+        self._classes_checked = False
 
     @property
     def labels(self) -> LabelSpace:
@@ -106,6 +106,9 @@ class DataModule(pl.LightningDataModule):
         for split in _STAGE_SPLITS.get(stage or "fit", ()):
             self.report(split)
             self._get_dataset(split, training=split == "train")
+        if stage in (None, "fit") and not self._classes_checked:
+            warn_class_shares({name: self.report(name) for name in ("train", "val")})
+            self._classes_checked = True
 
     def start_at(self, epoch: int, batches: int) -> None:
         """Let the first training loader begin in this epoch, after this many of its batches."""
@@ -213,12 +216,10 @@ class DataModule(pl.LightningDataModule):
     def _cache_dataset(self, dataset: SegmentationDataset, split: str) -> None:
         needed = dataset.cache_bytes(self._image_sizes(split))
         if needed > self._cache_free_bytes:
-            warnings.warn(
+            warn_of_data(
                 f"the split {split!r} needs {needed // MIB} MiB of memory and the cache has "
                 f"{self._cache_free_bytes // MIB} left: it is read from disk each time; raise "
-                "data.cache_limit_mib, lower data.short_side, or set data.cache=false",
-                DataWarning,
-                stacklevel=2,
+                "data.cache_limit_mib, lower data.short_side, or set data.cache=false"
             )
             return
         # OpenCV's thread pool does not survive the fork of a worker, so none is made before.

@@ -1,30 +1,45 @@
-"""Your own images and masks: one folder per split, or a csv."""
+"""Your own images and masks: in folders of many layouts, in two folders of any name, or a csv."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
+from outtake.core.validate import check_number
 from outtake.data.class_file import (
     ClassList,
     check_class_names,
     decoder_from_class_file,
     read_class_file,
 )
-from outtake.data.discover_pairs import (
+from outtake.data.csv_table import read_csv
+from outtake.data.folder_layouts import (
+    SplitFolders,
     check_root,
     describe_layouts,
+    find_named_folders,
     find_split_folders,
-    pair_folders,
-    read_csv,
 )
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.infer_classes import infer_decoder
 from outtake.data.mask_encoding import MaskDecoder
-from outtake.data.source import SPLITS, Sample, check_split
+from outtake.data.pair_files import (
+    MISSING_MASKS,
+    FilePairs,
+    MissingMasks,
+    complete_pairs,
+    match_files,
+)
+from outtake.data.sample_range import find_range, read_range_option
+from outtake.data.soft_edges import SOFT_EDGES, SoftEdges
+from outtake.data.source import SPLITS, Sample, check_split, warn_of_data
 
 CLASSES_FILE = "classes.yaml"
 
@@ -33,15 +48,25 @@ class Folder:
     """Images with masks in folders or listed in a csv; ``docs/data.md`` shows the layouts.
 
     Args:
-        root: The folder of the data set.
+        root: The folder of the data set; None where ``images`` and ``masks`` are given.
+        images: The folder of images, which may have a subfolder for each split; None looks for it.
+        masks: The folder of masks, likewise.
         classes: A yaml with ``names`` and optionally ``colours`` and ``ignore``, or the names
             themselves. None reads ``classes.yaml`` in ``root``, and without it finds the
             classes in the training masks.
         csv: A table with the columns ``split, image, mask``; its paths are relative to it.
         val_fraction: The part (0 to 1) of ``train`` that becomes ``val`` where there is no ``val``,
             chosen by a hash of the ids.
-        image_suffix: The ending of image names, which mask names do not have.
-        mask_suffix: The ending of mask names, which image names do not have, such as ``_mask``.
+        image_suffix: The ending of image names, which mask names do not have; None finds it.
+        mask_suffix: The ending of mask names, which image names do not have, such as ``_mask``;
+            None finds it.
+        missing_masks: What becomes of an image without a mask: ``error``; ``skip``; all of it is
+            ``background`` (the class of that name, or the first); all of it is ``unlabelled``.
+        soft_edges: What becomes of masks that were resized or smoothed: ``error``; the class
+            ``nearest`` to each pixel of a rim; rims are ``unlabelled``; ``keep`` every value.
+        threshold: Where given, mask values of at least this are the second class, others the
+            first; any format may then be a mask.
+        range: ``auto``, or the sample values that become black and white.
         channels: 1 or 3 converts every image; None takes what the first image has.
 
     Raises:
@@ -53,12 +78,18 @@ class Folder:
 
     def __init__(
         self,
-        root: str,
+        root: str | None = None,
+        images: str | None = None,
+        masks: str | None = None,
         classes: str | Sequence[str] | None = None,
         csv: str | None = None,
         val_fraction: float | None = None,
-        image_suffix: str = "",
-        mask_suffix: str = "",
+        image_suffix: str | None = None,
+        mask_suffix: str | None = None,
+        missing_masks: MissingMasks = "error",
+        soft_edges: SoftEdges = "error",
+        threshold: int | None = None,
+        range: str | Sequence[float] = "auto",
         channels: int | None = None,
     ) -> None:
         if val_fraction is not None and not 0 < val_fraction < 1:
@@ -69,16 +100,31 @@ class Folder:
             raise ConfigError(
                 f"data.source.channels is {channels}: give 1 (grayscale), 3 (RGB) or null"
             )
-        self.root = check_root(root)
+        _check_choice("missing_masks", missing_masks, MISSING_MASKS)
+        _check_choice("soft_edges", soft_edges, SOFT_EDGES)
+        check_number("data.source.threshold", threshold, 1, whole=True, optional=True)
+        given_range = read_range_option(range)
+        self.root, self._named_folders = _find_root(root, images, masks)
         self.name = self.root.resolve().name or "folder"
         self._suffixes = (image_suffix, mask_suffix)
         self._val_fraction = val_fraction
-        self._table = None if csv is None else read_csv(_resolve_path(csv, self.root))
+        self._missing_masks = missing_masks
+        self._lossy_masks = threshold is not None or soft_edges in ("nearest", "unlabelled")
+        self._table = (
+            None
+            if csv is None
+            else read_csv(_resolve_path(csv, self.root), lossy_masks=self._lossy_masks)
+        )
         self._convert_to = channels
         first_samples = self._stored_samples("train")
-        self.channels: int = read_image(first_samples[0].image, channels).shape[2]
-        self._decoder = self._find_decoder(classes, [sample.mask for sample in first_samples])
-        self.labels = self._decoder.labels
+        self._limits = find_range([sample.image for sample in first_samples], given_range)
+        self.channels: int = self._read_as_stored(first_samples[0]).shape[2]
+        drawn = [sample.mask for sample in first_samples if sample.mask]
+        decoder = self._find_decoder(classes, drawn, soft_edges, threshold)
+        self._decoder = replace(decoder, threshold=threshold)
+        self.labels = decoder.labels
+        if missing_masks == "background":
+            self._say_what_is_background()
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, in the order of their ids."""
@@ -97,7 +143,7 @@ class Folder:
             UnreadableImageError: The file cannot be decoded.
             DataRootError: The image has other channels than the first training image.
         """
-        image = read_image(sample.image, self._convert_to)
+        image = self._read_as_stored(sample)
         if image.shape[2] != self.channels:
             raise DataRootError(
                 f"the image {sample.image} has {image.shape[2]} channels, the first one had "
@@ -108,51 +154,105 @@ class Folder:
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
+        if sample.mask:
+            return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
+        size = self._read_as_stored(sample).shape[:2]
+        return np.full(size, self._label_without_mask(), np.uint8)
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's and the mask's file."""
-        return Path(sample.image).read_bytes(), Path(sample.mask).read_bytes()
+        image = Path(sample.image).read_bytes()
+        if not sample.mask:
+            return image, f"no mask: {self._missing_masks}".encode()
+        return image, Path(sample.mask).read_bytes()
 
-    def _find_decoder(self, classes: str | Sequence[str] | None, masks: list[str]) -> MaskDecoder:
-        if classes is None:
-            usual = self.root / CLASSES_FILE
-            if not usual.is_file():
-                return infer_decoder(masks)
-            return decoder_from_class_file(read_class_file(usual), masks)
-        if isinstance(classes, str):
-            return decoder_from_class_file(
-                read_class_file(_resolve_path(classes, self.root)), masks
+    def match_split(self, split: str) -> FilePairs | None:
+        """Return which files of a split belong together, without judging what has no partner.
+
+        None where the split does not exist, is part of ``train``, or comes out of a table.
+        """
+        folders = None if self._table is not None else self._find_folders(split)
+        if folders is None:
+            return None
+        return match_files(folders.images, folders.masks, *self._suffixes, folders.names())
+
+    def _read_as_stored(self, sample: Sample) -> Frame:
+        return read_image(sample.image, self._convert_to, self._limits)
+
+    def _label_without_mask(self) -> int:
+        if self._missing_masks == "unlabelled":
+            return self.labels.ignore_index
+        names = [name.casefold() for name in self.labels.names]
+        return names.index("background") if "background" in names else 0
+
+    def _say_what_is_background(self) -> None:
+        if "background" not in map(str.casefold, self.labels.names):
+            warn_of_data(
+                f"data.source.missing_masks=background: no class is named so; images without a "
+                f"mask become the first one, {self.labels.names[0]!r}"
             )
+
+    def _find_decoder(
+        self,
+        classes: str | Sequence[str] | None,
+        masks: list[str],
+        soft_edges: SoftEdges,
+        threshold: int | None,
+    ) -> MaskDecoder:
+        usual = self.root / CLASSES_FILE
+        if classes is None and usual.is_file():
+            classes = str(usual)
+        if classes is None:
+            if threshold is not None:
+                labels = LabelSpace.from_names(("background", "foreground"))
+                return MaskDecoder(labels, {})
+            return infer_decoder(masks, soft_edges)
+        if isinstance(classes, str):
+            listed = read_class_file(_resolve_path(classes, self.root))
+            return self._decode_by_list(listed, masks, soft_edges, threshold)
         try:
             names = check_class_names(classes)
         except ValueError as error:
             raise ConfigError(
                 f"data.source.classes: {error}, as in 'data.source.classes=[background,\"no\"]'"
             ) from error
-        return decoder_from_class_file(ClassList(names), masks)
+        return self._decode_by_list(ClassList(names), masks, soft_edges, threshold)
+
+    @staticmethod
+    def _decode_by_list(
+        classes: ClassList, masks: list[str], soft_edges: SoftEdges, threshold: int | None
+    ) -> MaskDecoder:
+        if threshold is not None and len(classes.names) != 2:
+            raise ConfigError(
+                f"data.source.threshold={threshold} makes two classes, and there are "
+                f"{len(classes.names)} names; set threshold=null, or name two"
+            )
+        return decoder_from_class_file(classes, [] if threshold else masks, soft_edges)
+
+    def _find_folders(self, split: str) -> SplitFolders | None:
+        if self._named_folders is not None:
+            return find_named_folders(*self._named_folders, split)
+        return find_split_folders(self.root, split)
 
     def _has_split(self, split: str) -> bool:
-        if self._table is not None:
-            return split in self._table
-        return find_split_folders(self.root, split) is not None
+        return split in self._table if self._table is not None else bool(self._find_folders(split))
 
     def _stored_samples(self, split: str) -> list[Sample]:
         if not self._has_split(split):
             raise self._missing_split_error(split)
         if self._table is not None:
             return self._table[split]
-        folders = find_split_folders(self.root, split)
-        assert folders is not None  # _has(split) said so
-        image_suffix, mask_suffix = self._suffixes
-        return pair_folders(*folders, image_suffix=image_suffix, mask_suffix=mask_suffix)
+        pairs = self.match_split(split)
+        assert pairs is not None  # _has_split said so
+        return complete_pairs(pairs, self._missing_masks, lossy_masks=self._lossy_masks)
 
     def _missing_split_error(self, split: str) -> DataRootError:
         there = [name for name in SPLITS if self._has_split(name)]
         if not there:
             return DataRootError(
                 f"no images with masks in {self.root}, which holds: {_list_contents(self.root)}; "
-                f"the layouts are: {describe_layouts()}; or give data.source.csv=PATH"
+                f"the layouts are: {describe_layouts()}; or name any two folders with "
+                "data.source.images=PATH data.source.masks=PATH, or give data.source.csv=PATH"
             )
         advice = (
             "set data.source.val_fraction=0.2 to take a fifth of train for it, or add it"
@@ -162,6 +262,33 @@ class Folder:
         return DataRootError(
             f"no split {split!r} in {self.root}, which has: {', '.join(there)}; {advice}"
         )
+
+
+def _check_choice(key: str, value: object, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"data.source.{key}={value}: must be {', '.join(allowed)}")
+
+
+def _find_root(
+    root: str | None, images: str | None, masks: str | None
+) -> tuple[Path, tuple[Path, Path] | None]:
+    if (images is None) != (masks is None):
+        raise ConfigError(
+            "data.source.images and data.source.masks go together: give both folders, or neither"
+        )
+    if images is None or masks is None:
+        if root is None:
+            raise ConfigError(
+                "data.root has no value: set data.root=PATH, or data.source.images=PATH "
+                "data.source.masks=PATH"
+            )
+        return check_root(root), None
+    base = Path() if root is None else check_root(root)
+    folders = _resolve_path(images, base), _resolve_path(masks, base)
+    for folder, key in zip(folders, ("images", "masks"), strict=True):
+        if not folder.is_dir():
+            raise DataRootError(f"data.source.{key}={folder}: no such folder; give its path")
+    return (folders[0].parent if root is None else base), folders
 
 
 def _resolve_path(path: str, root: Path) -> Path:
@@ -178,7 +305,10 @@ def _split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample]
     """Divide samples into train and val; those with the smallest hashes of their ids are val."""
     if len(samples) < 2:
         raise DataRootError("data.source.val_fraction needs at least two training images")
-    ranked = sorted(samples, key=lambda sample: hashlib.sha256(sample.id.encode()).digest())
+    ranked = sorted(
+        samples,
+        key=lambda sample: hashlib.sha256(sample.id.encode(errors="surrogateescape")).digest(),
+    )
     count = min(max(round(len(samples) * fraction), 1), len(samples) - 1)
     chosen = {sample.id for sample in ranked[:count]}
     train = [sample for sample in samples if sample.id not in chosen]

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from outtake.core.errors import LabelValueError
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.data.image_files import read_raw_mask
-from outtake.data.mask_encoding import MaskDecoder, is_gray, rgb_image_to_int
+from outtake.data.mask_encoding import (
+    SOFT_EDGES_ADVICE,
+    MaskDecoder,
+    format_value,
+    is_gray,
+    rgb_image_to_int,
+)
+from outtake.data.soft_edges import (
+    SoftEdges,
+    SoftMask,
+    ValueCounts,
+    count_values,
+    find_soft_edges,
+)
+from outtake.data.source import warn_of_data
 
 UNLABELLED_VALUE = 255
 BINARY_VALUES = frozenset({0, 255})
@@ -23,17 +34,22 @@ CORRECTION_ADVICE = (
 _MAX_COLOURS = 255
 
 
-def infer_decoder(masks: Sequence[str]) -> MaskDecoder:
+def infer_decoder(masks: Sequence[str], soft_edges: SoftEdges = "error") -> MaskDecoder:
     """Return a decoder for the classes that the values of the training masks imply.
 
     Only 0 and 255: ``background`` and ``foreground``. Other numbers: ``class_0`` to
     ``class_n``, 255 being unlabelled. Colours: one class each, in the order of their RGB values.
 
+    Args:
+        masks: The training masks.
+        soft_edges: What becomes of masks with soft edges; ``keep`` does not look for them.
+
     Raises:
-        LabelValueError: The values do not look like labels, or there are fewer than two classes.
+        LabelValueError: The values do not look like labels, there are fewer than two classes, or
+            edges are soft and ``soft_edges`` is ``error``.
     """
     found = map_threads(
-        read_distinct_values, masks, threads=default_threads(), title="Finding classes in masks"
+        read_mask_values, masks, threads=default_threads(), title="Finding classes in masks"
     )
     coloured = [index for index, item in enumerate(found) if item.is_coloured]
     single = [index for index, item in enumerate(found) if not item.is_rgb]
@@ -42,14 +58,44 @@ def infer_decoder(masks: Sequence[str]) -> MaskDecoder:
             f"masks are of two kinds: {masks[coloured[0]]} is in colours and "
             f"{masks[single[0]]} is not; save them alike, or describe both in classes.yaml"
         )
-    values: set[int] = set().union(*(item.values for item in found))
+    counts = ValueCounts.sum(item.in_colours if coloured else item.counts for item in found)
+    values = set(counts.pixels)
+    soft = None if soft_edges == "keep" else find_soft_edges(counts)
+    if soft is not None:
+        softest = max(range(len(masks)), key=lambda index: len(found[index].counts.pixels))
+        if soft_edges == "error":
+            raise soft_edges_error(soft, masks[softest], bool(coloured))
+        warn_of_data(
+            f"masks have soft edges: {soft.rims} values in {soft.share:.2%} of the pixels lie "
+            f"between {_list_values(soft.areas, bool(coloured))} and are "
+            + ("given to the nearer one" if soft_edges == "nearest" else "unlabelled")
+        )
+        values = set(soft.areas)
     if coloured:
-        values = {code for item in found for code in item.colours}
-        return _decoder_for_colours(sorted(values), masks[coloured[0]])
-    if values == BINARY_VALUES:
+        decoder = _decoder_for_colours(sorted(values), masks[coloured[0]])
+    elif values == BINARY_VALUES:
         labels = LabelSpace.from_names(("background", "foreground"))
-        return MaskDecoder(labels, {0: 0, 255: 1}, {}, CORRECTION_ADVICE)
-    return _decoder_for_ids(values - {UNLABELLED_VALUE}, masks[0])
+        decoder = MaskDecoder(labels, {0: 0, 255: 1}, {}, CORRECTION_ADVICE)
+    else:
+        decoder = _decoder_for_ids(values - {UNLABELLED_VALUE}, masks[0])
+    return replace(decoder, soft_edges=soft_edges)
+
+
+def soft_edges_error(soft: SoftMask, example: str, colours: bool) -> LabelValueError:
+    """Return the error for masks with soft edges, with what to do about them."""
+    binary = set(soft.areas) == BINARY_VALUES
+    return LabelValueError(
+        f"the masks (as {example}) have soft edges, as after resizing or smoothing: "
+        f"{soft.rims} values in {soft.share:.2%} of the pixels lie in thin rims between "
+        f"{_list_values(soft.areas, colours)}; {SOFT_EDGES_ADVICE}"
+        + ("; or data.source.threshold=128 for black and white" if binary else "")
+    )
+
+
+def _list_values(values: Sequence[int], colours: bool) -> str:
+    return ", ".join(format_value(value, colours) for value in values[:12]) + (
+        " ..." if len(values) > 12 else ""
+    )
 
 
 def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
@@ -86,28 +132,46 @@ def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
 
 
 @dataclass(frozen=True)
-class DistinctValues:
-    """The distinct numbers (or, of an RGB mask, colours) in one mask."""
+class MaskValues:
+    """The values in one mask.
 
-    values: frozenset[int]
+    Attributes:
+        counts: Its numbers; of a coloured mask, its colours as 0xRRGGBB.
+        is_rgb: Whether it is stored as RGB.
+        is_coloured: Whether its three channels differ.
+    """
+
+    counts: ValueCounts
     is_rgb: bool = False
     is_coloured: bool = False
-    colours: frozenset[int] = frozenset()
+
+    @property
+    def in_colours(self) -> ValueCounts:
+        """The counts with grays as colours."""
+        if self.is_coloured:
+            return self.counts
+        parts = (self.counts.pixels, self.counts.flat, self.counts.between)
+        return ValueCounts(
+            *(Counter({0x010101 * value: n for value, n in part.items()}) for part in parts)
+        )
 
 
-def read_distinct_values(path: str) -> DistinctValues:
-    """Return the distinct values of a mask file."""
+def read_mask_values(path: str) -> MaskValues:
+    """Return the values of a mask file.
+
+    Raises:
+        LabelValueError: It is a photograph.
+        UnreadableImageError: It cannot be decoded.
+    """
     raw = read_raw_mask(path)
     if raw.ndim == 2:
-        return DistinctValues(_unique_values(raw))
-    codes = _unique_values(rgb_image_to_int(raw))
-    if len(codes) >= _MAX_COLOURS and not is_gray(raw):
+        return MaskValues(count_values(raw, raw))
+    if is_gray(raw):
+        return MaskValues(count_values(raw[..., 0], raw[..., 0]), is_rgb=True)
+    counts = count_values(raw, rgb_image_to_int(raw))
+    if len(counts.pixels) >= _MAX_COLOURS and find_soft_edges(counts) is None:
         raise LabelValueError(
-            f"the mask {path} holds {len(codes)} colours, which cannot all be classes; "
+            f"the mask {path} holds {len(counts.pixels)} colours, which cannot all be classes; "
             "masks must not be smoothed or photographs; list the classes in classes.yaml"
         )
-    return DistinctValues(_unique_values(raw[..., 0]), True, not is_gray(raw), codes)
-
-
-def _unique_values(values: NDArray[Any]) -> frozenset[int]:
-    return frozenset(np.unique(values).tolist())
+    return MaskValues(counts, True, True)

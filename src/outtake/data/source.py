@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,15 @@ from outtake.core.types import Frame, LabelMap
 SPLITS = ("train", "val", "test")
 
 
+class DataWarning(UserWarning):
+    """A flaw of the data, or what was left out or chosen for the user; it stops nothing."""
+
+
+def warn_of_data(text: str) -> None:
+    """Give a :class:`DataWarning`; the same text once."""
+    warnings.warn(text, DataWarning, stacklevel=2)
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One labelled image.
@@ -19,7 +29,8 @@ class Sample:
     Attributes:
         id: A name that is unique within its split and the same on every machine.
         image: The path of the image's file, or a name that the source understands.
-        mask: The path of the mask's file, or a name that the source understands.
+        mask: The path of the mask's file, or a name that the source understands; empty where the
+            source makes the mask of an image that has none.
     """
 
     id: str

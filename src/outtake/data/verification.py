@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +13,9 @@ from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError,
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.data.fingerprint import split_fingerprint
-from outtake.data.source import Sample, SegmentationSource
+from outtake.data.source import Sample, SegmentationSource, warn_of_data
 
-
-class DataWarning(UserWarning):
-    """A flaw of the data that stops nothing, but that a user should know."""
+_NEARLY_ALL = 0.98  # of the labelled pixels
 
 
 @dataclass(frozen=True)
@@ -109,12 +106,52 @@ def warn_duplicates(reports: Sequence[SplitReport]) -> None:
             ]
             if duplicates:
                 first, second = duplicates[0]
-                warnings.warn(
+                warn_of_data(
                     f"{len(duplicates)} images are in both {earlier.split} and {later.split}, "
-                    f"such as {first!r} and {second!r}: scores on {later.split} will be too good",
-                    DataWarning,
-                    stacklevel=2,
+                    f"such as {first!r} and {second!r}: scores on {later.split} will be too good"
                 )
+
+
+def warn_class_shares(reports: Mapping[str, SplitReport]) -> None:
+    """Warn of classes that train lacks, that are in another split alone, or that fill nearly all.
+
+    Args:
+        reports: The verified splits, by name.
+    """
+    for line in describe_class_shares({name: each.class_pixels for name, each in reports.items()},
+                                      next(iter(reports.values())).labels):  # fmt: skip
+        warn_of_data(line)
+
+
+def describe_class_shares(pixels: Mapping[str, NDArray[np.int64]], labels: LabelSpace) -> list[str]:
+    """Return one line for each flaw of how the classes are spread.
+
+    Args:
+        pixels: The pixels of each class, (classes,), by split.
+        labels: The classes.
+    """
+    if "train" not in pixels:
+        return []
+    lines, train = [], pixels["train"]
+    names = np.array(labels.names)
+    for split, counts in pixels.items():
+        if split != "train" and (only := names[(counts > 0) & (train == 0)]).size:
+            lines.append(
+                f"classes without a pixel in train are in {split}, where nothing can find them: "
+                f"{', '.join(only)}"
+            )
+    nowhere = np.logical_and.reduce([counts == 0 for counts in pixels.values()])
+    if nowhere.any():
+        where = " or ".join(pixels)
+        lines.append(f"classes without a pixel in {where}: {', '.join(names[nowhere])}")
+    shares = train / max(int(train.sum()), 1)
+    if shares.max() >= _NEARLY_ALL:
+        lines.append(
+            f"{names[shares.argmax()]} has {shares.max():.1%} of the labelled pixels in train: a "
+            "network that finds nothing else scores well on accuracy; look at the IoU of the "
+            "others, or weight the classes in the loss"
+        )
+    return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,160 @@
+"""Decode image files to the samples that they store, of any depth, type and channel count."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from outtake.core.errors import UnreadableImageError
+
+for _plugin in ("pillow_heif", "pi_heif"):  # either teaches Pillow HEIC, where it is installed
+    with suppress(ImportError):
+        importlib.import_module(_plugin).register_heif_opener()
+        break
+Image.init()
+
+_PLAIN_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
+_PILLOW_SUFFIXES = {".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"}
+IMAGE_SUFFIXES = frozenset(
+    _PLAIN_SUFFIXES | (_PILLOW_SUFFIXES & Image.registered_extensions().keys())
+)
+LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".heic", ".heif", ".avif"})
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+
+# TIFF 6.0, sections 8, 18 and 19
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 277, 338, 339
+_MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+Array = NDArray[Any]
+
+
+def unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
+    """Return the error for a file that cannot be decoded."""
+    return UnreadableImageError(
+        f"cannot read {path}: {reason}; replace the file, or remove it together with its partner"
+    )
+
+
+def decode_file(path: Path, *, palette_indices: bool) -> Array:
+    """Return the samples of a file in the byte order of this machine, (H, W) or (H, W, C).
+
+    The orientation that its EXIF data tell is applied. Of a TIFF with several images the first
+    series is read.
+
+    Args:
+        path: The file.
+        palette_indices: Keep the indices of a palette; otherwise it becomes RGB.
+
+    Raises:
+        UnreadableImageError: The file is missing, truncated, or of a kind that is not supported.
+    """
+    array = _decode_npy(path) if path.suffix.lower() == ".npy" else _decode(path, palette_indices)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def is_lossy(path: Path) -> bool:
+    """Return whether a file's format changes values: JPEG, HEIC, AVIF, and lossy WebP."""
+    if path.suffix.lower() != ".webp":
+        return path.suffix.lower() in LOSSY_SUFFIXES
+    with suppress(OSError), path.open("rb") as file:
+        # RIFF....WEBP, then VP8 (lossy), VP8L (lossless) or VP8X (either of them later).
+        head = file.read(4096)
+        return b"VP8L" not in head and head[8:12] == b"WEBP"
+    return False
+
+
+def _decode_npy(path: Path) -> Array:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable_error(path, error) from error
+    if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:
+        raise unreadable_error(path, "it does not hold one array (height, width[, channels])")
+    return array
+
+
+def _decode(path: Path, palette_indices: bool) -> Array:
+    tiff = path.suffix.lower() in TIFF_SUFFIXES
+    try:
+        with Image.open(path) as picture:
+            if not tiff or _is_plain_tiff(picture):
+                return _decode_pillow(picture, path, palette_indices)
+    except FileNotFoundError as error:
+        raise unreadable_error(path, "no such file") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if not tiff:
+            raise unreadable_error(path, error) from error
+    return _decode_tifffile(path)
+
+
+def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> Array:
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":  # a phone's second picture is a preview
+        raise unreadable_error(path, f"it holds {frames} pictures, not one")
+    if _is_deep_colour_png(path):
+        return _decode_deep_png(path)
+    turned = ImageOps.exif_transpose(picture)
+    if palette_indices:
+        return np.array(turned)
+    if turned.mode in _MODES_TO_RGB:
+        turned = turned.convert("RGB")
+    elif turned.mode == "1":
+        turned = turned.convert("L")
+    return np.array(turned)
+
+
+def _is_deep_colour_png(path: Path) -> bool:
+    """Return whether a PNG has 16 bits and colours, of which Pillow keeps the high byte only."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    return head[:8] == _PNG_SIGNATURE and head[24] == 16 and head[25] in (2, 6)
+
+
+def _decode_deep_png(path: Path) -> Array:
+    array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.ndim != 3:
+        raise unreadable_error(path, "the PNG of 16 bits is damaged")
+    code = cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return np.asarray(cv2.cvtColor(array, code))
+
+
+def _is_plain_tiff(picture: Image.Image) -> bool:
+    # Pillow opens some files of many channels as their first band, several images as their
+    # first, keeps one byte of deep colours, and divides the channels by an alpha that they
+    # were multiplied with.
+    tags = getattr(picture, "tag_v2", {})
+    samples = tags.get(_SAMPLES_PER_PIXEL, 1)
+    bands = len(picture.getbands())
+    one_image = getattr(picture, "n_frames", 1) == 1
+    multiplied = tags.get(_EXTRA_SAMPLES) == (1,)
+    deep = bands > 1 and max(tags.get(_BITS_PER_SAMPLE, (8,))) > 8
+    wide = picture.mode == "I" and 1 in tags.get(_SAMPLE_FORMAT, (1,))  # uint32, shown as int32
+    known = one_image and samples in (1, 3, 4) and samples == bands
+    return known and not (multiplied or deep or wide)
+
+
+def _decode_tifffile(path: Path) -> Array:
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            axes, array = series.axes, series.asarray()
+    # tifffile raises whatever its decoders raise on damaged input.
+    except Exception as error:
+        raise unreadable_error(path, error) from error
+    counts = Counter(axes)
+    if counts["Y"] != 1 or counts["X"] != 1 or len(axes) not in (2, 3):
+        raise unreadable_error(path, f"axes {axes} are not height, width and channels")
+    if axes == "YX":
+        return np.asarray(array)
+    channel_axis = next(position for position, axis in enumerate(axes) if axis not in "YX")
+    return np.moveaxis(np.asarray(array), channel_axis, -1)

@@ -1,0 +1,63 @@
+import csv
+
+import pytest
+
+from outtake.core.errors import DataRootError, EmptySplitError, PairingError
+from outtake.data.folder import Folder
+from tests.data.generated import fill
+
+
+def write_csv(path, rows, header=("split", "image", "mask")):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def test_a_csv_lists_samples_relative_to_itself(tmp_path):
+    fill(tmp_path / "pictures", tmp_path / "drawings")
+    rows = [
+        (split, f"pictures/{name}.png", f"drawings/{name}.png")
+        for split, name in [("train", "b"), ("train", "a"), ("valid", "c")]
+    ]
+    table = write_csv(tmp_path / "list.csv", rows)
+    source = Folder(str(tmp_path), csv="list.csv")
+    assert [pair.id for pair in source.samples("train")] == ["pictures/a", "pictures/b"]
+    assert [pair.id for pair in source.samples("val")] == ["pictures/c"]
+    assert len(Folder(str(tmp_path), csv=str(table)).samples("train")) == 2
+
+
+def test_a_csv_without_splits_is_divided(tmp_path):
+    fill(tmp_path / "i", tmp_path / "m", "abcd")
+    rows = [(f"i/{name}.png", f"m/{name}.png") for name in "abcd"]
+    write_csv(tmp_path / "list.csv", rows, ("image", "mask"))
+    source = Folder(str(tmp_path), csv="list.csv", val_fraction=0.25)
+    assert (len(source.samples("train")), len(source.samples("val"))) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "error", "message"),
+    [
+        (("split", "image"), [("train", "i/a.png")], DataRootError, "needs split, image, mask"),
+        (("split", "image", "mask"), [], EmptySplitError, "no rows"),
+        (("split", "image", "mask"), [("dev", "i/a.png", "m/a.png")], DataRootError, "'dev'"),
+        (("split", "image", "mask"), [("train", "i/x.png", "m/a.png")], PairingError, r"line 2"),
+        (
+            ("split", "image", "mask"),
+            [("train", "i/a.png", "m/a.png")] * 2,
+            PairingError,
+            "more than once: i/a",
+        ),
+        (("split", "image", "mask"), [("train", "", "m/a.png")], PairingError, "line 2"),
+    ],
+)
+def test_a_wrong_csv(tmp_path, header, rows, error, message):
+    fill(tmp_path / "i", tmp_path / "m")
+    write_csv(tmp_path / "list.csv", rows, header)
+    with pytest.raises(error, match=message):
+        Folder(str(tmp_path), csv="list.csv")
+
+
+def test_a_missing_csv(tmp_path):
+    with pytest.raises(DataRootError, match=r"list.csv.*data.source.csv"):
+        Folder(str(tmp_path), csv="list.csv")
