@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -22,12 +23,33 @@ class LabelledFrame:
         labels: The class ids, uint8 (H, W).
         label_space: What the ids mean.
         confidence: The probability of the label, float (H, W) in 0..1; None if unknown.
+        uncertain_share: How unsure the network is of the classes that are removed, 0 for sure: the
+            sum of min(p, 1 - p) over the picture, by the area where p is above one half, p being
+            their probability; None if unknown or if there is no such area.
     """
 
     frame: TimedFrame
     labels: LabelMap
     label_space: LabelSpace
     confidence: NDArray[np.floating] | None = None
+    uncertain_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskStatistics:
+    """What a mask looks like.
+
+    Attributes:
+        uncertain_share: As in :class:`LabelledFrame`.
+        jump: The share of this mask and the one before that lies in one of them alone, 0 to 1,
+            beyond what motion explains; None without a mask before, or if both are empty.
+        contents: What the mask was made of: the number of sampled pixels of each class, by name,
+            or of each value of the mask's picture.
+    """
+
+    uncertain_share: float | None = None
+    jump: float | None = None
+    contents: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +63,7 @@ class MaskedFrame:
         number: The number of the frame in the clip, from 0; None where frames are consecutive.
         is_output: Whether the result of this frame is used. Another frame is context: it must
             still come out, in its place, but its picture does not matter then.
+        statistics: What the mask looks like; None if it was not measured.
     """
 
     frame: TimedFrame
@@ -48,6 +71,7 @@ class MaskedFrame:
     labelled: LabelledFrame | None = None
     number: int | None = None
     is_output: bool = True
+    statistics: MaskStatistics | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +88,12 @@ class FillStatistics:
             over the regions of the hole by their size; None without a usable reference.
         flicker: The mean absolute difference of the fill to the previous frame's fill, moved along
             with the camera, in grey levels; None where there is nothing to compare with.
+        sample_spread: How far the samples of a pixel that were taken from several frames disagree:
+            their mean absolute deviation from their median, in grey levels, averaged over the
+            observed pixels; None if no pixel has two samples.
+        disputed: The share of those pixels at which it is more than noise explains, 0 to 1.
+        rim_step: How much harder the edge of the fill is than the picture beside it, in grey
+            levels; None if unknown.
         origin: One of the constants below for each pixel, uint8 (H, W); None if unknown.
     """
 
@@ -72,6 +102,9 @@ class FillStatistics:
     synthesised: float = 0.0
     ring_residual: float | None = None
     flicker: float | None = None
+    sample_spread: float | None = None
+    disputed: float | None = None
+    rim_step: float | None = None
     origin: NDArray[np.uint8] | None = None
 
 

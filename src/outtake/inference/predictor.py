@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -17,9 +17,15 @@ from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame, TimedFrame
 from outtake.core.validate import check_number
 from outtake.data.resize import resize_short_side
-from outtake.inference.protocol import Backend, Confidences, Images, LabelMaps
+from outtake.inference.protocol import (
+    Backend,
+    Confidences,
+    Images,
+    LabelMaps,
+    UncertaintyBackend,
+)
 
-LabelResult = tuple[LabelMaps, Confidences | None]
+LabelResult = tuple[LabelMaps, Confidences | None, list[float | None]]
 
 _MAX_IN_FLIGHT = 2
 
@@ -34,6 +40,8 @@ class Predictor:
             None leaves them as they are.
         channels: The number of channels that the network takes: 3, or 1 for grey.
         batch_size: The number of frames in a batch; as many frames are held in memory.
+        uncertain_ids: The classes whose uncertain share is measured, if the backend can: those
+            that are removed.
 
     Attributes:
         stride: The number of frames that are labelled together. An incomplete batch is filled up
@@ -53,6 +61,7 @@ class Predictor:
         short_side: int | None = None,
         channels: int = 3,
         batch_size: int = 1,
+        uncertain_ids: Sequence[int] = (),
     ) -> None:
         check_number("network.batch_size", batch_size, 1, whole=True)
         if channels not in (1, 3):
@@ -63,6 +72,7 @@ class Predictor:
         self._labels = labels
         self._short_side = short_side
         self._channels = channels
+        self._uncertain_ids = tuple(uncertain_ids)
         self.stride = batch_size
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
@@ -78,7 +88,7 @@ class Predictor:
                 height, width = batch[0].image.shape[:2]
                 prepared = [self._prepare(frame.image) for frame in batch]
                 images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
-                found = pool.submit(self._backend, images, (height, width))
+                found = pool.submit(self._label, images, (height, width))
                 waiting.append((batch, images, found))
                 if len(waiting) == _MAX_IN_FLIGHT:
                     yield from self._collect_labels(*waiting.popleft())
@@ -87,15 +97,20 @@ class Predictor:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _label(self, images: Images, size: tuple[int, int]) -> LabelResult:
+        if self._uncertain_ids and isinstance(self._backend, UncertaintyBackend):
+            return self._backend.label_with_uncertainty(images, size, self._uncertain_ids)
+        return *self._backend(images, size), [None] * len(images)
+
     def _collect_labels(
         self, batch: list[TimedFrame], images: Images, found: Future[LabelResult]
     ) -> Iterator[LabelledFrame]:
         seen = (images.shape[1], images.shape[2])
         with explain_backend_oom(self._backend, len(images), seen, batch[0].image.shape[:2]):
-            labels, confidence = found.result()
+            labels, confidence, uncertain = found.result()
         for index, frame in enumerate(batch):
             sure = None if confidence is None else confidence[index]
-            yield LabelledFrame(frame, labels[index], self._labels, sure)
+            yield LabelledFrame(frame, labels[index], self._labels, sure, uncertain[index])
 
     def _prepare(self, image: Frame) -> Frame:
         if self._short_side is not None:

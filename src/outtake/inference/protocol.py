@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,22 @@ class Backend(Protocol):
         Returns:
             Class ids, uint8 (B, H, W), and the probability of each, float32 (B, H, W) in 0..1, or
             None from a backend that was opened without ``confidence``.
+        """
+        ...
+
+
+@runtime_checkable
+class UncertaintyBackend(Protocol):
+    """A backend that also knows how unsure its network is of some classes."""
+
+    def label_with_uncertainty(
+        self, images: Images, size: tuple[int, int], ids: Sequence[int]
+    ) -> tuple[LabelMaps, Confidences | None, list[float | None]]:
+        """Label a batch as :class:`Backend` does.
+
+        Returns:
+            Class ids and probabilities, and the uncertain share of the classes ``ids`` in each
+            image; see :func:`outtake.inference.uncertainty.uncertain_share`.
         """
         ...
 

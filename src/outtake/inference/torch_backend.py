@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import torch
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits
+from outtake.inference.uncertainty import uncertain_shares
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -131,10 +133,20 @@ class TorchBackend:
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
         with self._run_lock, torch.inference_mode():
+            return self._label(self.network.predict(images, size, flip=self._flip))
+
+    def label_with_uncertainty(
+        self, images: Images, size: tuple[int, int], ids: Sequence[int]
+    ) -> tuple[LabelMaps, Confidences | None, list[float | None]]:
+        """Label a batch; see :class:`outtake.inference.protocol.UncertaintyBackend`."""
+        with self._run_lock, torch.inference_mode():
             logits = self.network.predict(images, size, flip=self._flip)
-            best, labels = logits.max(dim=1)
-            found = labels.to(torch.uint8).cpu().numpy()
-            if not self._confidence:
-                return found, None
-            probability = torch.exp(best.float() - torch.logsumexp(logits.float(), dim=1))
-            return found, probability.cpu().numpy()
+            return *self._label(logits), uncertain_shares(logits, ids)
+
+    def _label(self, logits: torch.Tensor) -> tuple[LabelMaps, Confidences | None]:
+        best, labels = logits.max(dim=1)
+        found = labels.to(torch.uint8).cpu().numpy()
+        if not self._confidence:
+            return found, None
+        probability = torch.exp(best.float() - torch.logsumexp(logits.float(), dim=1))
+        return found, probability.cpu().numpy()

@@ -14,6 +14,7 @@ from outtake.core.errors import ConfigError
 from outtake.data.resize import resize
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
 from outtake.inference.sliding_window import check_window, run_sliding_window
+from outtake.inference.uncertainty import uncertain_share
 from outtake.inference.upsample_argmax import upsample_argmax
 
 
@@ -60,10 +61,22 @@ class Labeller:
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
+        return self._label(self._run_alone(images), size)
+
+    def label_with_uncertainty(
+        self, images: Images, size: tuple[int, int], ids: Sequence[int]
+    ) -> tuple[LabelMaps, Confidences | None, list[float | None]]:
+        """Label a batch; see :class:`outtake.inference.protocol.UncertaintyBackend`."""
+        batch = self._run_alone(images)
+        return *self._label(batch, size), [uncertain_share(logits, ids) for logits in batch]
+
+    def _run_alone(self, images: Images) -> Logits:
+        with self._run_lock:
+            return self.logits(images)
+
+    def _label(self, batch: Logits, size: tuple[int, int]) -> tuple[LabelMaps, Confidences | None]:
         labels: list[NDArray[np.uint8]] = []
         probabilities: list[NDArray[np.float32]] = []
-        with self._run_lock:
-            batch = self.logits(images)
         for logits in batch:
             found, probability = upsample_argmax(logits, size, confidence=self._confidence)
             labels.append(found)

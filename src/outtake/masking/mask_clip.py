@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError, VideoError
-from outtake.core.frames import MaskedFrame
+from outtake.core.frames import MaskedFrame, MaskStatistics
 from outtake.core.types import Frame, TimedFrame
 from outtake.masking.class_selection import BinaryMask
+from outtake.masking.mask_statistics import count_values
 from outtake.masking.morphology import dilate_mask
 
 # White on black survives a lossy codec.
@@ -70,7 +71,8 @@ def _pair(
                 f"but the frame is {width}x{height}; masks must have the clip's size"
             )
         mask = dilate_mask(_threshold_brightness(picture.image), round(dilate * height))
-        yield MaskedFrame(frame, mask.view(np.bool_))
+        statistics = MaskStatistics(contents=count_values(picture.image))
+        yield MaskedFrame(frame, mask.view(np.bool_), statistics=statistics)
     if not ended_early() and next(mask_frames, None) is not None:
         raise VideoError(
             f"the clip ends with frame {number} (counted from 0), but masks continue; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -68,14 +68,16 @@ def remove_from_video(
     Raises:
         OuttakeError: See :func:`run_job`.
     """
-    labeller = labeller or build_predictor(trained)
+    labeller = labeller or build_predictor(trained, uncertain_ids=policy.ids)
     options = write_options or WriteOptions()
     job = Job(source, Path(target), remover, labeller, policy, write_options=options)
     parts = PipelineParts(remover, labeller, policy, trained)
     return run_job(job, entries=report_entries(parts, None))
 
 
-def build_predictor(trained: TrainedModel, batch_size: int = 1) -> Predictor:
+def build_predictor(
+    trained: TrainedModel, batch_size: int = 1, uncertain_ids: Sequence[int] = ()
+) -> Predictor:
     """Return what labels frames with a checkpoint's own network, on the device that it is on."""
     return Predictor(
         TorchBackend(trained.task),
@@ -83,6 +85,7 @@ def build_predictor(trained: TrainedModel, batch_size: int = 1) -> Predictor:
         short_side=trained.short_side,
         channels=trained.channels,
         batch_size=batch_size,
+        uncertain_ids=uncertain_ids,
     )
 
 

@@ -15,6 +15,7 @@ from outtake.core.frames import FilledFrame, FillStatistics, FrameSink, MaskedFr
 from outtake.core.signals import defer_signals
 from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import pair_masks
+from outtake.masking.mask_statistics import CONTEXT_FRAMES, measure_masks
 from outtake.pipeline.job import CompletedSegments, Job, statistics_path
 from outtake.pipeline.segments import (
     RunResult,
@@ -110,7 +111,7 @@ def run_clip(
                 first_number=plan.start_frame,
                 ended_early=truncation.ended_early,
             )
-        masked = stages.run("mask", masked, max_queued=_QUEUED_FRAMES)
+        masked = stages.run("mask", measure_masks(masked), max_queued=_QUEUED_FRAMES)
         result = run_segments(masked, job.remover, open_sink, stages, plan, truncation.raise_error)
         return result, dict(stages.busy_s)
 
@@ -190,7 +191,7 @@ def _start_frame(job: Job, plan: SegmentPlan) -> int:
         plan.first_segment,
         plan.segment_frames,
         job.remover.context(*plan.frame_size, plan.high_bit_depth),
-        mask_context=0 if job.policy is None else job.policy.context_frames,
+        mask_context=CONTEXT_FRAMES + (0 if job.policy is None else job.policy.context_frames),
         label_stride=common_stride(1 if job.labeller is None else job.labeller.stride),
     )
 
@@ -219,7 +220,8 @@ class _SegmentWriter:
         for writer in self._writers[1:]:
             writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
         time_s = float(filled.frame.pts * filled.frame.time_base)
-        self._report.add(time_s, float(filled.source.mask.mean()), filled.statistics)
+        mask = filled.source.mask
+        self._report.add(time_s, float(mask.mean()), filled.statistics, filled.source.statistics)
         self._on_frame()
 
     def __exit__(

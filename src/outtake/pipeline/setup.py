@@ -140,6 +140,7 @@ def build_labeller(
         short_side=trained.short_side,
         channels=trained.channels,
         batch_size=network.batch_size,
+        uncertain_ids=policy.ids,
     )
     return LabelPropagator(predictor, network.every) if network.every > 1 else predictor
 

@@ -139,13 +139,14 @@ def clean_video(
     )
     config = parse(InferVideoConfig, resolve_config(removal_cfg))
     remover = build_remover(config)
+    policy = build_policy(trained.labels, remover, [REMOVED_CLASS], [], config.mask)
     report = remove_from_video(
         trained,
         before,
         after,
         remover=remover,
-        policy=build_policy(trained.labels, remover, [REMOVED_CLASS], [], config.mask),
-        labeller=build_predictor(trained, batch_size=4),
+        policy=policy,
+        labeller=build_predictor(trained, batch_size=4, uncertain_ids=policy.ids),
     )
     psnr_hole, psnr_before = score_and_write_side_by_side(
         clip, before, after, folder / "side_by_side.mp4"

@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
-from outtake.core.frames import FillStatistics
+from outtake.core.frames import FillStatistics, MaskStatistics
+from outtake.removal.report_warnings import Column, list_warnings
 
-Column = list[float | None]
-
-SYNTHESISED_WARNING_SHARE = 0.2
 _SHARES = ("observed", "propagated", "synthesised")
-_FILL = (*_SHARES, "ring_residual", "flicker")
-_COLUMNS = ("time_s", "hole_share", *_FILL)
+_FILL = (*_SHARES, "ring_residual", "flicker", "sample_spread", "disputed", "rim_step")
+# The columns of masks, and their names in the statistics of a mask.
+_MASK = {"uncertain_share": "uncertain_share", "mask_jump": "jump"}
+_COLUMNS = ("time_s", "hole_share", *_FILL, *_MASK)
+# Of what masks were made of, the report lists so many classes or values.
+_LISTED_CONTENTS = 12
 
 
 class RemovalReport:
     """Collects the statistics of a removal, frame by frame.
 
     Each segment of a clip has one; their records are merged in order.
+
+    Args:
+        needs_mask: Whether the remover has nothing to do without a mask.
+        from_network: Whether the masks were made of a network's labels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, needs_mask: bool = True, from_network: bool = True) -> None:
+        self._needs_mask = needs_mask
+        self._from_network = from_network
         self._columns: dict[str, Column] = {name: [] for name in _COLUMNS}
+        self._contents: Counter[str] = Counter()
 
     @classmethod
-    def from_segments(cls, segments: Iterable[Mapping[str, Sequence[float | None]]]) -> Self:
-        """Return the report of a whole clip from :meth:`segment_record` of each part, in order."""
-        report = cls()
+    def from_segments(cls, segments: Iterable[Mapping[str, Any]], **options: bool) -> Self:
+        """Return the report of a whole clip.
+
+        Args:
+            segments: :meth:`segment_record` of each part, in order.
+            options: The arguments of the constructor.
+        """
+        report = cls(**options)
         for segment in segments:
             for name, column in report._columns.items():
-                column.extend(segment[name])
+                column.extend(segment["per_frame"][name])
+            report._contents.update(segment["contents"])
         return report
 
     @property
@@ -43,7 +59,11 @@ class RemovalReport:
         return len(self._columns["time_s"])
 
     def add(
-        self, time_s: float, hole_share: float, statistics: FillStatistics | None = None
+        self,
+        time_s: float,
+        hole_share: float,
+        statistics: FillStatistics | None = None,
+        mask: MaskStatistics | None = None,
     ) -> None:
         """Add a frame.
 
@@ -51,27 +71,30 @@ class RemovalReport:
             time_s: The time at which it is shown, in seconds.
             hole_share: The share of it that is removed, 0 to 1.
             statistics: Where the fill comes from, if the remover knows. Its picture is not kept.
+            mask: What the mask looks like, if it was measured.
         """
         row: dict[str, float | None] = {"time_s": time_s, "hole_share": hole_share}
         row |= {name: None if statistics is None else getattr(statistics, name) for name in _FILL}
+        row |= {name: None if mask is None else getattr(mask, own) for name, own in _MASK.items()}
         for name, value in row.items():
             self._columns[name].append(None if value is None else round(float(value), 6))
+        if mask is not None:
+            self._contents.update(mask.contents)
 
-    def segment_record(self) -> dict[str, Column]:
+    def segment_record(self) -> dict[str, Any]:
         """Return the numbers of every frame, for a file beside the segment."""
-        return {name: list(column) for name, column in self._columns.items()}
+        columns = {name: list(column) for name, column in self._columns.items()}
+        return {"per_frame": columns, "contents": dict(self._contents)}
 
     def warnings(self) -> list[str]:
         """Return what a user should know, each in one line."""
-        fill = self._mean_fill()
-        if fill.get("synthesised", 0.0) <= SYNTHESISED_WARNING_SHARE:
-            return []
-        worst = max(range(self.frames), key=lambda index: self._synthesised_area(index))
-        return [
-            f"{fill['synthesised']:.0%} of what was removed was observed in no other frame and is "
-            f"synthesised, most at {self._columns['time_s'][worst]:.2f} s; "
-            "encode.provenance_video=true shows where"
-        ]
+        return list_warnings(
+            self._columns,
+            self._means(_FILL).get("synthesised", 0.0),
+            self._content_shares(),
+            needs_mask=self._needs_mask,
+            from_network=self._from_network,
+        )
 
     def record(self, **entries: Any) -> dict[str, Any]:
         """Return the report as plain containers.
@@ -82,8 +105,13 @@ class RemovalReport:
             entries: Further entries, which come first.
         """
         holes = self._hole_shares()
-        fill = self._mean_fill()
-        known = [name for name in _FILL if any(v is not None for v in self._columns[name])]
+        fill, mask = self._means(_FILL), self._means(_MASK)
+        contents = self._content_shares()
+        if contents:
+            mask["contents"] = dict(list(contents.items())[:_LISTED_CONTENTS])
+        known = [
+            name for name in (*_FILL, *_MASK) if any(v is not None for v in self._columns[name])
+        ]
         return {
             **entries,
             "frames": self.frames,
@@ -92,6 +120,7 @@ class RemovalReport:
                 "max": max(holes, default=0.0),
                 "frames_without": holes.count(0.0),
             },
+            **({"mask": mask} if mask else {}),
             **({"fill": fill} if fill else {}),
             "warnings": self.warnings(),
             "per_frame": {name: self._columns[name] for name in ("time_s", "hole_share", *known)},
@@ -100,9 +129,14 @@ class RemovalReport:
     def _hole_shares(self) -> list[float]:
         return [value or 0.0 for value in self._columns["hole_share"]]
 
-    def _mean_fill(self) -> dict[str, float]:
-        """Return the mean of each column over what was removed, where any frame has a value."""
-        means = {name: self._mean_over_holes(self._columns[name]) for name in _FILL}
+    def _content_shares(self) -> dict[str, float]:
+        """Return the share of the pictures of what masks were made of, the largest first."""
+        total = max(self._contents.total(), 1)
+        return {name: round(count / total, 6) for name, count in self._contents.most_common()}
+
+    def _means(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the mean of columns over what was removed, where any frame has a value."""
+        means = {name: self._mean_over_holes(self._columns[name]) for name in names}
         return {name: mean for name, mean in means.items() if mean is not None}
 
     def _mean_over_holes(self, column: Column) -> float | None:
@@ -114,9 +148,6 @@ class RemovalReport:
         if not pairs:
             return None
         return round(sum(value * hole for value, hole in pairs) / sum(hole for _, hole in pairs), 6)
-
-    def _synthesised_area(self, index: int) -> float:
-        return (self._columns["synthesised"][index] or 0.0) * self._hole_shares()[index]
 
 
 def report_path(output: Path) -> Path:

@@ -60,3 +60,14 @@ def psnr(truths: Sequence[Frame], results: Sequence[Frame], masks: Sequence[Mask
         error = np.square(truth[mask].astype(float) - result[mask]).mean()
         values.append(10 * np.log10(255**2 / max(error, 1e-3)))
     return float(np.mean(values))
+
+
+def two_layers(number: int) -> Frame:
+    """A sign that passes before a wall, at three times its speed: two layers at two depths."""
+    wall, sign = texture(3), texture(5, 40, 30)
+    sign[8:32:6] = 250
+    picture = view(wall, 30 + number)
+    left = 140 - 5 * number
+    part = picture[28:68, max(left, 0) : max(left + 30, 0)]
+    part[:] = sign[:, max(-left, 0) : max(-left, 0) + part.shape[1]]
+    return picture

@@ -21,6 +21,7 @@ from tests.removal.clean_plate.clips import (
     psnr,
     remove,
     texture,
+    two_layers,
     view,
 )
 
@@ -93,12 +94,34 @@ def test_what_is_never_seen_behind_a_fixed_box_is_said_to_be_synthesised():
     truths = [view(texture(1), 100)] * 60
     box = np.zeros((HEIGHT, WIDTH), bool)
     box[30:60, 50:90] = True
-    report = RemovalReport()
-    for one in remove(CleanPlate(), truths, [box] * 60):
-        report.add(one.frame.pts / 25, float(box.mean()), one.statistics)
-    record = report.record()
+    record = report_on(truths, [box] * 60).record()
     assert record["fill"]["synthesised"] >= 0.99
     assert record["warnings"][0].startswith("100% of what was removed")
+
+
+def report_on(truths: list[np.ndarray], masks: list[np.ndarray]) -> RemovalReport:
+    report = RemovalReport()
+    for number, one in enumerate(remove(CleanPlate(), truths, masks)):
+        report.add(number / 25, float(one.source.mask.mean()), one.statistics)
+    return report
+
+
+def test_a_box_before_two_layers_is_said_to_be_doubtful():
+    box = np.zeros((HEIGHT, WIDTH), bool)
+    box[20:76, 40:100] = True
+    record = report_on([two_layers(t) for t in range(30)], [box] * 30).record()
+    assert record["fill"]["ring_residual"] < 4
+    assert any(line.startswith("other frames disagree in") for line in record["warnings"])
+    assert record["fill"]["disputed"] > 0.1 and record["fill"]["sample_spread"] > 3
+
+
+def test_a_removal_that_went_well_has_no_warning():
+    world = texture(2)
+    truths = [view(world, 60 + 3.3 * t) for t in range(26)]
+    record = report_on(truths, [disc(30 + 4 * t) for t in range(26)]).record()
+    assert record["warnings"] == []
+    assert record["fill"]["sample_spread"] < 2 and record["fill"]["disputed"] < 0.02
+    assert abs(record["fill"]["rim_step"]) < 0.5
 
 
 def test_what_was_observed_stays_so_when_it_is_out_of_reach():

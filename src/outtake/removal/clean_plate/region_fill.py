@@ -37,6 +37,8 @@ class RegionFill:
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
+        spread: How far the samples of a pixel disagree, in grey levels, float32 (k, n); NaN where
+            there were not two.
         residual: The ring residual of the best reference in grey levels; infinite without one.
         previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
             shows, bool (k,); None if unknown.
@@ -52,6 +54,7 @@ class RegionFill:
         self.propagated: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
+        self.spread: Floats = np.full(self.hole.shape, np.nan, np.float32)
         self.residual = float("inf")
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
         # By frame number: an alignment, and the index of the frame in it.
@@ -84,17 +87,18 @@ class RegionFill:
         lacking = self._needed & ~self.filled
         rows = np.flatnonzero(lacking.any(axis=1))
         tiles = self.region.tiles.subset(rows)
-        colours, known = collect_samples(
+        colours, known, spread = collect_samples(
             tiles, lacking[rows], alignment, order, references, reference_filter
         )
         if len(rows) == len(lacking) and not self.filled.any():
-            self.colours, self.filled = colours, known
+            self.colours, self.filled, self.spread = colours, known, spread
             self.drift[known] = best
             return
         found, columns = np.nonzero(known)
         self.colours[rows[found], columns] = colours[found, columns]
         self.filled[rows[found], columns] = True
         self.drift[rows[found], columns] = best
+        self.spread[rows[found], columns] = spread[found, columns]
 
     def correct_seam(self, reach_px: float) -> None:
         """Shift the colours towards the frame at the rim, as far as the rim was predicted."""
@@ -182,6 +186,11 @@ class RegionFill:
             box = np.zeros(self.region.hole.shape, target.dtype)
             self.region.tiles.scatter(values, box)
             np.copyto(target[inside], box[part], where=own)
+
+    def observed_spread(self) -> Floats:
+        """Return the spread at the pixels of the hole that have two samples, float32 (n,)."""
+        spread = self.spread[self.hole & self.filled]
+        return spread[np.isfinite(spread)]
 
     def flicker_sum(self) -> tuple[float, int]:
         """Return the sum of absolute differences to the previous fill, and the pixel count."""

@@ -91,7 +91,7 @@ def collect_samples(
     order: NDArray[np.intp],
     references: Sequence[Reference],
     reference_filter: ReferenceFilter,
-) -> tuple[Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """Return the median of the best samples for the tiles of a region.
 
     Args:
@@ -103,10 +103,12 @@ def collect_samples(
         reference_filter: The limits for good samples.
 
     Returns:
-        The colours, float32 (k, n, 3), and True for needed pixels that are known, bool (k, n).
+        The colours, float32 (k, n, 3), True for needed pixels that are known, bool (k, n), and the
+        mean absolute deviation of the samples from their median in grey levels, float32 (k, n),
+        NaN where there are not two.
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
-    colours, known = sampler.sample_tiles()
+    colours, known, spread = sampler.sample_tiles()
     known &= needed
     missing = needed & ~known
     uncovered = np.flatnonzero(missing.any(axis=1))
@@ -115,7 +117,8 @@ def collect_samples(
         rows, columns = np.nonzero(found)
         colours[uncovered[rows], columns] = sampled[rows, columns]
         known[uncovered[rows], columns] = True
-    return colours, known
+        spread[uncovered[rows], columns] = np.nan
+    return colours, known, spread
 
 
 class _TileSampler:
@@ -155,21 +158,22 @@ class _TileSampler:
             partly[row, some] = corners.any(axis=1)
         return whole, partly
 
-    def sample_tiles(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return colours, float32 (k, n, 3), and where they are known, bool (k, n)."""
+    def sample_tiles(self) -> tuple[Floats, NDArray[np.bool_], Floats]:
+        """Return colours, where they are known, and the spread; see ``collect_samples``."""
         shape = (len(self._is_mixed), self._tiles.side**2)
         colours, known = np.empty((*shape, 3), np.float32), np.empty(shape, bool)
+        spread = np.empty(shape, np.float32)
         for mixed in (False, True):
             group = np.flatnonzero(self._is_mixed == mixed)
             for begin in range(0, len(group), _TILES_AT_ONCE):
                 some = group[begin : begin + _TILES_AT_ONCE]
-                colours[some], known[some] = self._median(some, mixed)
-        return colours, known
+                colours[some], known[some], spread[some] = self._median(some, mixed)
+        return colours, known, spread
 
     def _median(
         self, tile_indices: NDArray[np.intp], mixed: bool
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the median of the selected references for some tiles.
+    ) -> tuple[Floats, NDArray[np.bool_], Floats]:
+        """Return the median of the selected references for some tiles, and the spread around it.
 
         If the tiles are mixed, it is decided for each pixel which samples are good enough.
         """
@@ -197,7 +201,8 @@ class _TileSampler:
             counts = np.count_nonzero(samples[..., 0] != _NO_SAMPLE, axis=0)
         else:
             counts = np.repeat(slots[-1, :, None] + 1, shape[2], axis=1)
-        return masked_median(samples, counts, mixed), counts > 0
+        median = masked_median(samples, counts, mixed)
+        return median, counts > 0, mean_deviation(samples, median, counts)
 
     def sample_pixels(
         self, tile_indices: NDArray[np.intp], missing: Mask
@@ -278,6 +283,29 @@ def masked_median(
         total += samples[above[:, 0], rows]
     total *= np.float32(0.5 / _STEPS_PER_GREY)
     return total
+
+
+def mean_deviation(
+    samples: NDArray[np.int16], median: Floats, counts: NDArray[np.integer]
+) -> Floats:
+    """Return how far samples deviate from their median on average, in grey levels.
+
+    Args:
+        samples: The samples, as :func:`masked_median` takes and leaves them.
+        median: Their median, float32 (k, n, 3).
+        counts: The number of samples, (k, n).
+
+    Returns:
+        The mean absolute deviation of the green channel, because colours change together, float32
+        (k, n); NaN where there are fewer than two samples.
+    """
+    middle = np.rint(median[..., 1] * _STEPS_PER_GREY).astype(np.int16)
+    total = np.zeros(middle.shape, np.int32)
+    for layer in samples[..., 1]:
+        # Where there is no sample, the difference may overflow, and does not count.
+        total += np.where(layer == _NO_SAMPLE, np.int16(0), np.abs(layer - middle))
+    spread = total / (np.float32(_STEPS_PER_GREY) * np.maximum(counts, 1))
+    return np.where(counts >= 2, spread, np.float32(np.nan)).astype(np.float32)
 
 
 def greedy_cover(

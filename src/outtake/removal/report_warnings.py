@@ -1,0 +1,174 @@
+"""What a user should know about a removal, each in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = list[float | None]
+Floats = NDArray[np.float64]
+
+SYNTHESISED_SHARE = 0.2
+# Of the clips of benchmarks.removal with what is truly behind the holes (26 frames, worst second):
+# 0.00 to 0.02 on the tennis clips, tripod, pans, zoom and cuts (32 to 43 dB), 0.04 and 0.07 with
+# five layers or a dolly (26 to 32 dB), 0.26 to 0.40 on the drives of CamVid (21 and 24 dB), and
+# 0.12 to 0.26 where two layers pass behind a box and a sign is doubled (16 dB).
+DISPUTED_SHARE = 0.1
+# On the same clips: -0.4 to 1.0 where the hole has more than 28 dB, 2.1 at the doubled sign, 2.7
+# and 2.8 on the drives; -0.6 to 0.2 where the truth is in the hole.
+RIM_STEP_GREY = 1.8
+# The network of `make demo` on a street that it has not seen: 0.17 for cars, 0.39 for people (worst
+# second). Out of its depth, on a filmed street and on tennis: 6.5 and 9.8; a network of three
+# epochs of CamVid: 5.5 to 31.
+UNCERTAIN_SHARE = 0.8
+# True masks: 0.03 of the tennis clip, 0.13 and 0.09 of CamVid's cars and pedestrians at 15 frames
+# per second. The tennis masks with a tenth of them missing: 0.23.
+MASK_JUMP_SHARE = 0.15
+NEARLY_ALL = 0.9
+
+# By column: the limit, and what is said where the figure is higher.
+_HIGH_FIGURES = {
+    "disputed": (
+        DISPUTED_SHARE,
+        "other frames disagree in {mean:.0%} of what was observed, most at {times}: something "
+        "there moves by itself or lies at another depth, and the fill may be doubled or blurred",
+    ),
+    "rim_step": (
+        RIM_STEP_GREY,
+        "the edge of the fill is harder than the picture beside it by {mean:.1f} grey levels, most "
+        "at {times}: it may be visible there",
+    ),
+    "uncertain_share": (
+        UNCERTAIN_SHARE,
+        "the network is unsure: its doubts add up to {mean:.1f} times the area of the masks, most "
+        "at {times}; masks may be wrong there: {advice}",
+    ),
+    "mask_jump": (
+        MASK_JUMP_SHARE,
+        "masks jump: {mean:.0%} of them appears or vanishes from one frame to the next, most at "
+        "{times}; masks may be wrong there: {advice}",
+    ),
+}
+_NETWORK_ADVICE = "label two of these frames and train with them"
+_MASKS_ADVICE = "look at them"
+
+# A figure is high where its mean over so long a time is: single frames, such as those at a cut,
+# say little.
+_WINDOW_S, _MIN_WINDOW_FRAMES = 1.0, 8
+# Moments whose holes are smaller than this share of the mean hole are not looked at.
+_MIN_HOLE_RATIO = 0.2
+_NAMED_MOMENTS = 2
+_NAMED_CONTENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time at which a figure is high.
+
+    Attributes:
+        time_s: The time of the worst frame, in seconds.
+        mean: The mean of the figure around it, in which frames count by the size of their holes.
+    """
+
+    time_s: float
+    mean: float
+
+
+def list_warnings(
+    columns: Mapping[str, Column],
+    synthesised: float,
+    contents: Mapping[str, float],
+    *,
+    needs_mask: bool,
+    from_network: bool,
+) -> list[str]:
+    """Return the warnings of a removal.
+
+    Args:
+        columns: The figures of every frame, by name.
+        synthesised: The share of all that was removed that was synthesised.
+        contents: The share of the pictures of each class or value that masks were made of.
+        needs_mask: Whether the remover has nothing to do without a mask.
+        from_network: Whether the masks were made of a network's labels.
+    """
+    lines = _warn_of_mask_area(columns["hole_share"], contents, from_network) if needs_mask else []
+    if synthesised > SYNTHESISED_SHARE:
+        worst = int(np.nanargmax(_floats(columns["synthesised"]) * _floats(columns["hole_share"])))
+        lines.append(
+            f"{synthesised:.0%} of what was removed was observed in no other frame and is "
+            f"synthesised, most at {columns['time_s'][worst]:.2f} s; "
+            "encode.provenance_video=true shows where"
+        )
+    advice = _NETWORK_ADVICE if from_network else _MASKS_ADVICE
+    for name, (limit, line) in _HIGH_FIGURES.items():
+        moments = find_high_moments(columns[name], columns["time_s"], columns["hole_share"], limit)
+        if moments:
+            times = " and ".join(f"{one.time_s:.2f} s" for one in moments)
+            lines.append(line.format(mean=moments[0].mean, times=times, advice=advice))
+    return lines
+
+
+def _warn_of_mask_area(
+    holes: Column, contents: Mapping[str, float], from_network: bool
+) -> list[str]:
+    shares = _floats(holes)
+    if not len(shares) or (shares.max() > 0 and shares.min() <= NEARLY_ALL):
+        return []
+    made_of = "the labels are" if from_network else "the pictures of the masks hold the values"
+    most = sorted(contents.items(), key=lambda pair: -pair[1])[:_NAMED_CONTENTS]
+    named = ", ".join(f"{name} ({share:.1%})" for name, share in most)
+    said = f"; {made_of} {named}" if named else ""
+    if not shares.max():
+        return [f"nothing was removed: the masks of all {len(shares)} frames are empty{said}"]
+    return [
+        f"more than {NEARLY_ALL:.0%} of the picture was removed in every frame, {shares.mean():.1%}"
+        f" on average{said}"
+    ]
+
+
+def find_high_moments(values: Column, times_s: Column, holes: Column, limit: float) -> list[Moment]:
+    """Return the moments around which the mean of a figure exceeds a limit, the worst first.
+
+    Args:
+        values: The figure of each frame.
+        times_s: The time of each frame, ascending, in seconds.
+        holes: The share of each frame that is removed.
+        limit: The limit.
+
+    Returns:
+        At most two moments, which are a second apart.
+    """
+    known = _floats(values)
+    weights = np.where(np.isfinite(known), np.nan_to_num(_floats(holes)), 0.0)
+    if not weights.any():
+        return []
+    times = _floats(times_s)
+    begins = np.arange(len(times))
+    ends = np.maximum(np.searchsorted(times, times + _WINDOW_S), begins + _MIN_WINDOW_FRAMES)
+    # The last windows end with the clip, and begin where they are as long as others.
+    whole = (ends <= len(times)) | (begins == 0)
+    begins, ends = begins[whole], np.minimum(ends[whole], len(times))
+    worth = np.nan_to_num(known) * weights
+    sums, sizes = (_window_sums(one, begins, ends) for one in (worth, weights))
+    least = _MIN_HOLE_RATIO * weights.mean() * (ends - begins)
+    means = np.where((sizes > 0) & (sizes >= least), sums / np.maximum(sizes, 1e-12), 0.0)
+    found: list[Moment] = []
+    while len(found) < _NAMED_MOMENTS and (means > limit).any():
+        best = int(means.argmax())
+        frame = int(begins[best] + worth[begins[best] : ends[best]].argmax())
+        found.append(Moment(float(times[frame]), float(means[best])))
+        near = (ends > begins[best]) & (begins < ends[best])
+        means = np.where(near, 0.0, means)
+    return found
+
+
+def _window_sums(values: Floats, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> Floats:
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    return np.asarray(total[ends] - total[begins])
+
+
+def _floats(column: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in column], np.float64)

@@ -1,0 +1,86 @@
+"""The figures of a report do not depend on how a clip was cut into segments and made."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outtake.core.frames import LabelledFrame
+from outtake.core.labels import LabelSpace
+from outtake.masking.policy import MaskPolicy
+from outtake.pipeline.job import Job, WriteOptions
+from outtake.pipeline.run import run_missing_segments
+from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.effects import Solid
+from outtake.video.read.clip import open_clip
+from outtake.video.write.encoding_plan import EncodingRequest
+from tests.pipeline.square import FRAMES, HEIGHT, WIDTH, write_scene
+
+
+class UnsureLabels:
+    """A network whose square jumps about, and which is less sure of it from frame to frame."""
+
+    stride = 1
+
+    def __call__(self, clip):
+        for frame in clip:
+            number = int(frame.pts * frame.time_base * 25 + 0.5)
+            labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+            left = 20 if number % 3 else 24
+            labels[14:30, left : left + 20] = 1
+            space = LabelSpace.from_names(("ground", "square"))
+            yield LabelledFrame(frame, labels, space, uncertain_share=number / 100)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Path:
+    return write_scene(tmp_path_factory.mktemp("scene"))
+
+
+def record_of(job: Job, ranges) -> dict:
+    """Return the merged report of a job whose ranges of segments are made one after the other."""
+    with open_clip(job.source) as clip:
+        outputs = job.open_outputs(clip)
+        try:
+            for first, stop in ranges:
+                run_missing_segments(job, outputs, first_segment=first, stop_segment=stop)
+            return job.merge_report(outputs, -(-FRAMES // job.segment_frames)).record()
+        finally:
+            for output in outputs:
+                output.release()
+
+
+def jobs(scene: Path, folder: Path):
+    options = WriteOptions(encoding=EncodingRequest(codec="ffv1"))
+    network = Job(
+        scene / "in.mkv",
+        folder / "network.mkv",
+        CleanPlate(reach_frames=2),
+        UnsureLabels(),
+        MaskPolicy([1], vote=0),
+        write_options=options,
+        segment_frames=3,
+    )
+    given = replace(
+        network, target=folder / "given.mkv", remover=Solid(), masks=scene / "masks.mkv",
+        labeller=None, policy=None,
+    )  # fmt: skip
+    return {"network": network, "given": given}
+
+
+@pytest.mark.parametrize("kind", ["network", "given"])
+def test_segments_made_alone_and_in_any_order_have_the_figures_of_one_run(scene, tmp_path, kind):
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole = record_of(jobs(scene, tmp_path / "whole")[kind], [(0, None)])
+    parts = record_of(jobs(scene, tmp_path / "parts")[kind], [(2, None), (0, 1), (1, 2)])
+    assert whole == parts
+    known = [value is not None for value in whole["per_frame"]["mask_jump"]]
+    assert known == [False] + [True] * (FRAMES - 1)
+    if kind == "network":
+        assert whole["per_frame"]["uncertain_share"] == [n / 100 for n in range(FRAMES)]
+        assert set(whole["mask"]["contents"]) == {"ground", "square"}
+    else:
+        assert "uncertain_share" not in whole["mask"]
+        assert set(whole["mask"]["contents"]) == {"0", "255"}
