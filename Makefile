@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test quick lint format constraints clean
+.PHONY: help install demo test test-full quick lint format constraints clean
 
 help:
 	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
-	@echo "make test         run the test suite"
+	@echo "make test         run the test suite (about 8 minutes)"
+	@echo "make test-full    run it with all cases of the longer proofs"
 	@echo "make quick        the tests of the parts: for the minutes between"
 	@echo "make lint         ruff, mypy --strict and the file checks of pre-commit"
 	@echo "make format       let ruff rewrite what it can"
@@ -25,15 +26,19 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python -m outtake.programs.demo
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
+
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
-		--no-loadscope-reorder
+	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "not full"
+
+test-full: $(STAMP)
+	$(PYTEST) --dist loadfile --no-loadscope-reorder
 
 # What computes and what reads; what trains, encodes or starts programs is in make test.
 QUICK := core config data drawing evaluation masking motion training/losses
 
 quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 -m "not slow" \
+	$(PYTEST) -m "not slow and not full" \
 		--ignore=tests/config/test_conf.py \
 		tests/test_layers.py $(addprefix tests/,$(QUICK))
 

@@ -20,6 +20,7 @@ from outtake.models.fcn import FCN
 from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
+from tests.tiers import keep_few
 
 # Groups whose options are tried below, and those that are only text or places.
 TRAIN_GROUPS = {
@@ -170,7 +171,9 @@ def test_every_trainer_and_callback_set_is_built(group: str, tmp_path: Path) -> 
         assert trainer.max_epochs == cfg.trainer.max_epochs
 
 
-@every("logger")
+@pytest.mark.parametrize(
+    "option", keep_few(options("logger"), [name for name in options("logger") if name != "all"])
+)
 def test_every_logger_set_is_built_and_logs(option: str, tmp_path: Path) -> None:
     cfg = compose("train", [f"logger={option}", f"paths.runs={tmp_path}"])
     loggers = make_loggers(cfg, RunFolder(tmp_path / "run"))

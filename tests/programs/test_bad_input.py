@@ -21,6 +21,7 @@ from outtake.programs.infer_video import infer_video
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.small_run import SMALL
+from tests.tiers import keep_few
 
 QUICK = ("data=folder", "data.workers=0", *SMALL[8:])
 
@@ -243,7 +244,9 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize(
+    "kind", keep_few(PROGRAMS, ("unknown key", "no checkpoint", "no video", "unwritable"))
+)
 def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Path) -> None:
     command, said = PROGRAMS[kind]
     done = program(*command, cwd=tmp_path)

@@ -77,7 +77,7 @@ def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
     [
         ("optimzer.lr=1", "did you mean optimizer.lr?"),
         ("lr=1", "did you mean optimizer.lr?"),
-        ("+data.batchsize=2", "did you mean data.batch_size?"),
+        pytest.param("+data.batchsize=2", "did you mean data.batch_size?", marks=pytest.mark.full),
         ("+sheduler=null", "did you mean scheduler?"),
         ("modle=unet", "did you mean model?"),
         ("model=unnet", "did you mean unet?"),

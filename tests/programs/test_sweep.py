@@ -390,7 +390,10 @@ def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
     [
         ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"],
         ["hydra/launcher=submitit_local"],
-        ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
+        pytest.param(
+            ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
+            marks=pytest.mark.full,
+        ),
     ],
     ids=["joblib", "submitit", "ray"],
 )

@@ -13,6 +13,7 @@ from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import ConfigError
 from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
+from tests.tiers import keep_few
 
 MODELS = sorted(path.stem for path in (CONF_DIR / "model").glob("*.yaml") if path.stem != "custom")
 # Those of which it is known; the others are compared with a step of training alone.
@@ -24,8 +25,10 @@ COUNTS = {
 }
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "efficientnet-b0"])
-@pytest.mark.parametrize("model", MODELS)
+PAIRS = [(model, backbone) for model in MODELS for backbone in ("resnet18", "efficientnet-b0")]
+
+
+@pytest.mark.parametrize(("model", "backbone"), keep_few(PAIRS, COUNTS))
 def test_what_a_step_of_training_does_not_reach_is_found(model: str, backbone: str) -> None:
     net = build_net(compose("train", [f"backbone={backbone}", f"model={model}"]).model, 3, 3)
     before, drawn = copy.deepcopy(net.state_dict()), random_state()

@@ -37,6 +37,7 @@ from outtake.training.checkpoint_files import (
     save_checkpoint,
 )
 from outtake.training.task import SegmentationTask
+from tests.tiers import keep_few
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,9 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", keep_few(PLACES, ("inside an epoch", "in a validation while gradients accumulate"))
+)
 def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     runs: ModuleType,
     pairs: Path,
@@ -132,7 +135,7 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("place", LIMITS)
+@pytest.mark.parametrize("place", keep_few(LIMITS, ("at a validation inside an epoch",)))
 def test_a_run_ended_by_a_limit_of_steps_goes_on_bit_for_bit(
     runs: ModuleType,
     pairs: Path,
