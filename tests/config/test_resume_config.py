@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
-from outtake.config.resume_config import check_same_run
+from outtake.config.resume_config import check_epoch_kept, check_same_run, load_resumed_config
 from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.format_version import FORMAT_VERSION
+from outtake.training.checkpoint_files import save_checkpoint
 
 
 def begin(folder: Path, *overrides: str, version: int = FORMAT_VERSION) -> None:
@@ -18,14 +20,52 @@ def begin(folder: Path, *overrides: str, version: int = FORMAT_VERSION) -> None:
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(compose("train", list(overrides))))
 
 
-def test_resume_auto_takes_the_same_network_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("model.dropout=0", "model.dropout was 0.1 when the run was begun and cannot become 0"),
+        ("model.fc_kernel=5", "model.fc_kernel"),
+        ("+model.foo=1", "model.foo was null"),
+        ("model=fcn16s", "model.stride"),
+        ("normalize.mean=[0,0,0]", "normalize.mean"),
+        ("seed=1", "seed was 0"),
+        ("optimizer=sgd", "optimizer._target_"),
+        ("scheduler=one_cycle", "scheduler._target_"),
+        ("scheduler=null", "scheduler._target_"),
+    ],
+)
+def test_what_a_checkpoint_belongs_to_cannot_change(
+    tmp_path: Path, change: str, named: str
+) -> None:
     begin(tmp_path, "model=fcn8s")
-    check_same_run(compose("train", ["model=fcn8s", "trainer.max_epochs=9"]), tmp_path)
-    for other in ("model.dropout=0", "model.fc_kernel=5", "+model.foo=1", "model=fcn16s"):
-        with pytest.raises(ConfigError, match="model is not what"):
-            check_same_run(compose("train", [other]), tmp_path)
-    with pytest.raises(ConfigError, match="optimizer is not what"):
-        check_same_run(compose("train", ["optimizer=sgd"]), tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        check_same_run(compose("train", [change]), tmp_path)
+    if "." in change:
+        with pytest.raises(ConfigError, match=re.escape(named)):
+            load_resumed_config(compose("train", [change]), tmp_path, [change])
+
+
+def test_all_else_can_change(tmp_path: Path) -> None:
+    begin(tmp_path, "model=fcn8s")
+    changes = ["model=fcn8s", "trainer.max_epochs=9", "optimizer.lr=0.1", "scheduler.power=1"]
+    check_same_run(compose("train", changes), tmp_path)
+    assert load_resumed_config(compose("train", changes), tmp_path, changes[1:]).optimizer.lr == 0.1
+
+
+@pytest.mark.parametrize("batches", [0, 3])
+def test_the_batches_of_an_epoch_stay_those_that_it_was_begun_with(
+    tmp_path: Path, batches: int
+) -> None:
+    begin(tmp_path, "data.batch_size=8")
+    checkpoint = tmp_path / "last.ckpt"
+    save_checkpoint({"resume": {"batches": batches}}, checkpoint)
+    check_epoch_kept(compose("train", ["data.batch_size=8"]), tmp_path, checkpoint)
+    smaller = compose("train", ["data.batch_size=4"])
+    if not batches:
+        check_epoch_kept(smaller, tmp_path, checkpoint)
+    else:
+        with pytest.raises(ConfigError, match=r"data.batch_size=4: .* after 3 batches.*size=8"):
+            check_epoch_kept(smaller, tmp_path, checkpoint)
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:

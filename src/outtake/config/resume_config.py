@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.config.compose import CONF_DIR
+from outtake.config.instantiate import resolve_config
 from outtake.config.load_trained import read_untrusted_config, to_unresolved_dict
+from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.format_version import check_format_version
+from outtake.core.trees import flatten
+from outtake.training.checkpoint_files import read_checkpoint
+from outtake.training.resume import RESUME_KEY
 
 # What this machine and this command decide, and no saved config.
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
+# What the checkpoint of a run belongs to: the network, its input, and the state of all draws.
+_KEPT_KEYS = ("model", "normalize", "seed")
+_KEPT_CLASSES = ("optimizer", "scheduler")
+# What a batch of an epoch is.
+_EPOCH_KEYS = ("data.batch_size", "data.samples_per_epoch", "trainer.accumulate_grad_batches")
 
 
 def read_run_config(
@@ -49,29 +60,71 @@ def read_run_config(
 
 
 def check_same_run(cfg: DictConfig, folder: Path) -> None:
-    """Raise a ConfigError if a command would resume a run that was begun with another network.
+    """Raise a ConfigError if a command would resume a run that it did not begin.
 
-    The command is the whole one that began the run, so it may change all else.
+    The command is the whole one that began the run: what a resumed run can change may differ.
     """
     saved = read_run_config(folder, f"resume=auto in {folder}")
-    for key in ("model", "normalize", "optimizer"):
-        before, now = to_unresolved_dict(saved.get(key)), to_unresolved_dict(cfg.get(key))
-        # As text: 1 and true are not the same.
-        if yaml.safe_dump(before) != yaml.safe_dump(now):
+    saved.paths = cfg.paths
+    _check_kept(saved, cfg, f"resume=auto in {folder}")
+
+
+def _check_kept(saved: DictConfig, cfg: DictConfig, option: str) -> None:
+    """Raise a ConfigError that names the first key that cannot change any more."""
+    before, now = _kept_settings(saved), _kept_settings(cfg)
+    for key in [*now, *before]:
+        if repr(before.get(key)) != repr(now.get(key)):  # 1 and true are not the same
             raise ConfigError(
-                f"resume=auto: {key} is not what {folder} was begun with (see its config.yaml); "
-                "give the same command, or another name=NAME"
+                f"{option}: {key} was {show_value(before.get(key))} when the run was begun and "
+                f"cannot become {show_value(now.get(key))}: the weights and states of its "
+                "checkpoint belong to it; leave it as it was, or begin another run"
             )
+
+
+def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
+    tree = {key: resolve_config(cfg.get(key)) for key in _KEPT_KEYS}
+    for key in _KEPT_CLASSES:
+        tree[key] = {"_target_": (resolve_config(cfg.get(key)) or {}).get("_target_")}
+    return flatten(tree)
+
+
+def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path) -> None:
+    """Raise a ConfigError if the rest of an epoch would not be what the run had begun.
+
+    Between two epochs these keys may change.
+
+    Args:
+        cfg: The config of the resumed run.
+        folder: Its folder, in which the config from before still lies.
+        checkpoint: The checkpoint from which it resumes.
+    """
+    saved = read_run_config(folder, f"resume={folder}")
+    changed = [
+        key
+        for key in _EPOCH_KEYS
+        if OmegaConf.select(saved, key, default=None) != OmegaConf.select(cfg, key, default=None)
+    ]
+    batches = read_checkpoint(checkpoint).get(RESUME_KEY, {}).get("batches", 0) if changed else 0
+    if batches:
+        key = changed[0]
+        before, now = (show_value(OmegaConf.select(each, key)) for each in (saved, cfg))
+        raise ConfigError(
+            f"{key}={now}: the run was ended inside an epoch, after {batches} batches, and the "
+            f"rest of it needs {key}={before}; resume with that until an epoch has ended, or "
+            "begin another run"
+        )
 
 
 def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the config that a run was begun with, and what the command line changes in it.
 
     Raises:
-        ConfigError: The run's config is missing, or the command line chooses a whole group.
+        ConfigError: The run's config is missing, or the command line chooses a whole group, or a
+            key that can have no effect any more.
     """
     saved = read_run_config(folder, f"resume={folder}")
     saved.paths, saved.resume = cfg.paths, cfg.resume
+    begun = saved.copy()
     if any(override.partition("=")[0] == "name" for override in overrides):
         raise ConfigError(
             f"name={cfg.name}: resume={folder} continues in that folder; leave name out, or copy "
@@ -80,6 +133,7 @@ def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str])
     apply_overrides(
         saved, cfg, overrides, skipped_keys=("paths", "resume"), config_owner="a resumed run"
     )
+    _check_kept(begun, saved, f"resume={folder}")
     return saved
 
 

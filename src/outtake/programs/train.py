@@ -14,7 +14,11 @@ from outtake.config.compose import is_hydra_program
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.load_trained import make_checkpoint_record
 from outtake.config.program_options import TrainOptions
-from outtake.config.resume_config import check_same_run, load_resumed_config
+from outtake.config.resume_config import (
+    check_epoch_kept,
+    check_same_run,
+    load_resumed_config,
+)
 from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
@@ -103,10 +107,13 @@ def _train_in_process(
     if trainer.is_global_zero:
         check_folder(folder.path)
         folder.create(resume=resume, restart_empty=cfg.resume == RESUME_AUTO)
-        write_run_records(folder, cfg, data, overrides, resume=resume)
     try:
+        last = latest_valid(_resume_checkpoints(folder)) if resume else None
+        if last is not None:
+            check_epoch_kept(cfg, folder.path, last)
+        if trainer.is_global_zero:
+            write_run_records(folder, cfg, data, overrides, resume=resume)
         with dashboard_session(loggers, cfg, folder):
-            last = latest_valid(_resume_checkpoints(folder)) if resume else None
             with translate_training_errors(trainer, folder, data):
                 trainer.fit(task, datamodule=data, ckpt_path=last)
             return _conclude(trainer, folder, data, task, throughput)

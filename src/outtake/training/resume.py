@@ -19,7 +19,9 @@ from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
 from outtake.training.loop_state import LoopPosition
+from outtake.training.optimizer_options import apply_changed_options, optimizer_options
 from outtake.training.random_state import random_state, restore_random_state
+from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_callbacks
 
 RESUME_KEY = "resume"
@@ -27,6 +29,12 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PATH_KEYS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 log = logging.getLogger(__name__)
+
+
+def hangup_signals() -> tuple[signal.Signals, ...]:
+    """Return the signal that the end of a terminal sends; none where ``nohup`` has it ignored."""
+    ends_process = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    return (signal.SIGHUP,) if ends_process else ()
 
 
 class StopRequested(SystemExit):
@@ -49,9 +57,9 @@ class LastCheckpoint(Callback):
     place in the order of the samples, the running means of epoch-wide metrics and the place of the
     loggers.
 
-    SIGTERM and the first Ctrl-C end the fit after the running step, with a checkpoint of it; a
-    second Ctrl-C ends it at once. This callback must be the first one: what the others do at the
-    beginning of a step belongs to that step.
+    SIGTERM, the end of the terminal (SIGHUP) and the first Ctrl-C end the fit after the running
+    step, with a checkpoint of it; a second Ctrl-C ends it at once. This callback must be the first
+    one: what the others do at the beginning of a step belongs to that step.
 
     Args:
         path: The path of ``last.ckpt``.
@@ -65,11 +73,12 @@ class LastCheckpoint(Callback):
     ) -> None:
         self._path = path
         self._every_n_steps = every_n_steps
-        self.signals = (*STOP_SIGNALS, *signals)
+        self.signals = (*STOP_SIGNALS, *hangup_signals(), *signals)
         self._saved_position: LoopPosition | None = None
         self._position_to_save: LoopPosition | None = None
         self._saved_step = 0
         self._to_restore: dict[str, Any] | None = None
+        self._saved_options: list[dict[str, Any]] | None = None
         self._resumes_mid_epoch = False
         self._random_state_before_validation: dict[str, Any] | None = None
         self._stopped_mid_epoch: tuple[LoopPosition, dict[str, Any]] | None = None
@@ -92,7 +101,7 @@ class LastCheckpoint(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, DataModule):
             data.start_at(epochs, batches)
-        self._to_restore = loaded
+        self._to_restore, self._saved_options = loaded, loaded["optimizers"]
         self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))
         for logger in trainer.loggers:
             state = loaded["loggers"].get(type(logger).__name__)
@@ -100,8 +109,14 @@ class LastCheckpoint(Callback):
                 logger.load_state_dict(state)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over from Lightning, which restores its handlers at the end."""
+        """Let changed options of a resumed run take effect; take the signals over from Lightning.
+
+        Lightning puts its handlers back at the end.
+        """
         self._saved_step = trainer.global_step
+        if self._saved_options is not None and isinstance(pl_module, SegmentationTask):
+            options, self._saved_options = self._saved_options, None
+            apply_changed_options(trainer, options, pl_module.make_planned_schedule)
         self.install_signal_handlers()
 
     def install_signal_handlers(self) -> None:
@@ -123,7 +138,7 @@ class LastCheckpoint(Callback):
         self._restore(trainer)
         if self._resumes_mid_epoch:
             loop_state.skip_metric_reset(trainer)
-            self._resumes_mid_epoch = False
+        self._resumes_mid_epoch = False
         self._random_state_before_validation = None
         position = loop_state.between_batches(trainer)
         if position is None or not position.batches:
@@ -208,6 +223,7 @@ class LastCheckpoint(Callback):
             "sums": loop_state.running_means(trainer) if position.batches else {},
             "watched": loop_state.callback_metrics(trainer),
             "logged_steps": loop_state.logger_step(trainer),
+            "optimizers": optimizer_options(trainer),
             "loggers": {
                 type(logger).__name__: logger.state_dict()
                 for logger in trainer.loggers

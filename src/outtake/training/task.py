@@ -203,11 +203,20 @@ class SegmentationTask(LightningModule):
         """Make the optimizer, and the schedule that is stepped with it."""
         assert self._optimizer_factory is not None, "this task was built to predict, not to train"
         optimizer = self._optimizer_factory(p for p in self.parameters() if p.requires_grad)
-        if self._scheduler_factory is None:
+        schedule = self._make_schedule(optimizer)
+        if schedule is None:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self._scheduler_factory(optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def make_planned_schedule(self) -> LRScheduler | None:
+        """Return the schedule of this fit at step 0, of an optimizer without weights of the net."""
+        assert self._optimizer_factory is not None, "this task was built to predict, not to train"
+        return self._make_schedule(self._optimizer_factory([nn.Parameter(torch.zeros(1))]))
+
+    def _make_schedule(self, optimizer: Optimizer) -> LRScheduler | None:
+        if self._scheduler_factory is None:
+            return None
+        return self._scheduler_factory(optimizer, int(self.trainer.estimated_stepping_batches))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let a resumed run keep a schedule of its own length, which may be new."""
