@@ -43,3 +43,21 @@ def test_plain_containers_bring_it_back():
 def test_classes_that_cannot_be_are_refused(names, colours):
     with pytest.raises(ConfigError):
         LabelSpace.from_names(names, colours)
+
+
+def test_classes_with_names_differ_by_their_names_alone():
+    space = LabelSpace.from_names(("a", "b"))
+    assert space.difference(LabelSpace.from_names(("a", "b"), [(1, 1, 1), (2, 2, 2)])) is None
+    assert "a, b there, a, c here" in str(space.difference(LabelSpace.from_names(("a", "c"))))
+
+
+def test_made_up_names_are_what_they_stand_for():
+    names, red, blue = ("class_0", "class_1"), [(0, 0, 0), (255, 0, 0)], [(0, 0, 0), (0, 0, 255)]
+    by_colour = LabelSpace.from_names(names, red, known_by="colour")
+    said = by_colour.difference(LabelSpace.from_names(names, blue, known_by="colour"))
+    assert said == "class_1 has the colour [255, 0, 0] there and [0, 0, 255] here"
+    by_value = LabelSpace.from_names(names, red, known_by="value")
+    assert by_colour.difference(by_value) and by_value.difference(by_colour)
+    for same in (by_colour, LabelSpace.from_names(names, red)):
+        assert by_colour.difference(same) is None
+    assert LabelSpace.from_dict(by_colour.to_dict()) == by_colour

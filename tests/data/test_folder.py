@@ -1,6 +1,7 @@
 import pytest
 
 from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.labels import LabelSpace
 from outtake.data.folder import Folder
 from tests.data.generated import fill, picture, save
 
@@ -41,6 +42,19 @@ def test_an_unknown_split_lists_the_splits(folder):
 def test_a_missing_test_split_says_what_is_there(folder):
     with pytest.raises(DataRootError, match=r"no split 'test'.*has: train, val; add it as"):
         Folder(str(folder())).samples("test")
+
+
+def test_a_folder_with_a_test_split_alone_can_be_scored(tmp_path):
+    fill(tmp_path / "test/images", tmp_path / "test/masks")
+    with pytest.raises(DataRootError, match=r"no split 'train'.*has: test"):
+        Folder(str(tmp_path))
+    trained = LabelSpace.from_names([f"class_{n}" for n in range(3)], known_by="value")
+    source = Folder(str(tmp_path), trained_labels=trained.to_dict())
+    assert len(source.samples("test")) == 3 and source.channels == 3
+    with pytest.raises(
+        DataRootError, match=r"no split 'val'.*has: test; score another.*split=test"
+    ):
+        source.samples("val")
 
 
 def test_other_channels_than_the_first_image(tmp_path):

@@ -4,7 +4,7 @@ from PIL import Image
 
 from outtake.core.errors import LabelValueError
 from outtake.data.folder import Folder
-from tests.data.generated import label_map, labels_of, make_folder
+from tests.data.generated import label_map, labels_of, make_folder, picture, save
 
 COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 255]], np.uint8)
 
@@ -73,3 +73,41 @@ def test_gray_masks_stored_as_rgb_are_read_as_gray(tmp_path, scale):
 def test_what_cannot_be_discovered_says_how_to_declare_it(tmp_path, masks, message):
     with pytest.raises(LabelValueError, match=message):
         make_folder(tmp_path, masks)
+
+
+def test_masks_that_a_network_is_scored_on_have_the_classes_that_it_was_trained_on(tmp_path):
+    mask = label_map(0)
+    trained = make_folder(tmp_path / "one", [COLOURS[mask]]).labels
+    assert trained.known_by == "colour"
+    # A class less: the others must not take its place.
+    make_folder(tmp_path / "two", [COLOURS[np.minimum(mask, 1)]])
+    source = Folder(str(tmp_path / "two"), trained_labels=trained.to_dict())
+    assert source.labels == trained
+    assert np.array_equal(labels_of(source), np.array([0, 2])[np.minimum(mask, 1)])
+
+
+def test_colours_that_mean_something_else_are_not_scored(tmp_path):
+    mask = label_map(0)
+    trained = make_folder(tmp_path / "one", [COLOURS[mask]]).labels
+    make_folder(tmp_path / "two", [COLOURS[mask][..., ::-1].copy()])
+    source = Folder(str(tmp_path / "two"), trained_labels=trained.to_dict())
+    with pytest.raises(LabelValueError, match=r"colour \[.*\], which is no class"):
+        labels_of(source)
+    assert trained.difference(Folder(str(tmp_path / "two")).labels)
+
+
+def test_values_keep_their_meaning_where_one_is_missing(tmp_path):
+    trained = make_folder(tmp_path / "one", [label_map(0, classes=4)]).labels
+    assert trained.known_by == "value"
+    mask = label_map(0, classes=2)
+    make_folder(tmp_path / "two", [mask])
+    source = Folder(str(tmp_path / "two"), trained_labels=trained.to_dict())
+    assert source.labels == trained and np.array_equal(labels_of(source), mask)
+
+
+def test_an_empty_mask_of_background_and_foreground_can_be_scored(tmp_path):
+    trained = make_folder(tmp_path / "one", [label_map(0, classes=2) * 255]).labels
+    save(tmp_path / "two/test/images/0.png", picture(0))
+    save(tmp_path / "two/test/masks/0.png", np.zeros((24, 32), np.uint8))
+    source = Folder(str(tmp_path / "two"), trained_labels=trained.to_dict())
+    assert not source.read_mask(source.samples("test")[0]).any()

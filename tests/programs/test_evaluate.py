@@ -95,6 +95,21 @@ def test_data_of_other_classes_is_refused(small_run: Path, camvid_root: Path) ->
         run(f"checkpoint={small_run}", "data=camvid", f"data.root={camvid_root}", "device=cpu")
 
 
+def test_a_folder_with_a_test_split_alone_is_scored(
+    tiny_run: Path, pairs: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(pairs / "val", data / "test")
+    shutil.copy(pairs / "classes.yaml", data)
+    given = (f"checkpoint={tiny_run}", "data=folder", f"data.root={data}", "report=false")
+    assert run(*given, "split=test", f"output={tmp_path / 'out'}")["images"] == 4
+    with pytest.raises(DataRootError, match=r"no split 'val'.*split=test"):
+        run(*given)
+    (data / "classes.yaml").unlink()
+    with pytest.raises(LabelSpaceError, match="ground, thing there, class_0, class_1 here"):
+        run(*given, "split=test")
+
+
 def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Path) -> None:
     common = (f"checkpoint={small_run}", "device=cpu")
     plain = run(*common, "report=false", f"output={tmp_path / 'plain'}")

@@ -30,8 +30,14 @@ from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
 
 
-def build_data(cfg: DictConfig) -> DataModule:
-    """Build the data source, its augmentation and its loaders from ``data`` and ``augment``."""
+def build_data(cfg: DictConfig, trained_labels: LabelSpace | None = None) -> DataModule:
+    """Build the data source, its augmentation and its loaders from ``data`` and ``augment``.
+
+    Args:
+        cfg: The config.
+        trained_labels: The classes of the network that is to be scored on the data, for sources
+            whose masks alone do not tell them.
+    """
     data = parse(DataOptions, resolve_config(cfg.data), "data")
     loaders = {
         each.name: getattr(data, each.name)
@@ -39,7 +45,9 @@ def build_data(cfg: DictConfig) -> DataModule:
         if each.name not in ("name", "root", "source", "overfit_samples")
     }
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
-    source = instantiate(data.source)
+    # As plain containers: Hydra would make a config of a dataclass.
+    known = {} if trained_labels is None else {"trained_labels": trained_labels.to_dict()}
+    source = instantiate_with_available(data.source, "data.source", known)
     if data.overfit_samples:
         source = FirstSamples(source, data.overfit_samples)
     return DataModule(source, list((steps or {}).values()), seed=int(cfg.seed), **loaders)

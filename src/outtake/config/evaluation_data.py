@@ -34,11 +34,12 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
         if cfg.get("workers") is not None:
             data_cfg.data.workers = cfg.workers
         data_cfg.augment = {"steps": {}}
-    data = build_data(data_cfg)
-    if data.labels.names != trained.labels.names:
+    data = build_data(data_cfg, trained.labels)
+    difference = trained.labels.difference(data.labels)
+    if difference is not None:
         raise LabelSpaceError(
-            f"{trained.path} was trained on the classes {', '.join(trained.labels.names)}, the "
-            f"data has {', '.join(data.labels.names)}; name data with the same classes"
+            f"{trained.path} was trained on other classes than the data has: {difference}; name "
+            "data with the same classes"
         )
     if data.channels != trained.channels:
         raise LabelSpaceError(

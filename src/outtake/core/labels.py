@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError, UnknownClassError
 
 Colour = tuple[int, int, int]
+KnownBy = Literal["name", "value", "colour"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class LabelSpace:
         names: The class names; the position is the id.
         colours: One RGB triple (0-255) per class.
         ignore_index: The id that is neither trained on nor scored.
+        known_by: What tells a class: its ``name``; or, where the names were made up from the
+            masks of a data set, the ``value`` or the ``colour`` that stands for it there.
 
     Raises:
         ConfigError: There are fewer than two classes or more than a label map can hold, a name
@@ -32,6 +35,7 @@ class LabelSpace:
     names: tuple[str, ...]
     colours: tuple[Colour, ...]
     ignore_index: int = 255
+    known_by: KnownBy = "name"
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= self.ignore_index:
@@ -48,11 +52,15 @@ class LabelSpace:
 
     @classmethod
     def from_names(
-        cls, names: Sequence[str], colours: Sequence[Sequence[int]] | None = None
+        cls,
+        names: Sequence[str],
+        colours: Sequence[Sequence[int]] | None = None,
+        known_by: KnownBy = "name",
     ) -> LabelSpace:
         """Return a label space; without colours, a fixed palette of distinct ones is used."""
         rgb = distinct_colours(len(names)) if colours is None else colours
-        return cls(tuple(names), tuple((int(r), int(g), int(b)) for r, g, b in rgb))
+        triples = tuple((int(r), int(g), int(b)) for r, g, b in rgb)
+        return cls(tuple(names), triples, known_by=known_by)
 
     def ids(self, names: Iterable[str]) -> tuple[int, ...]:
         """Return the ids of class names.
@@ -71,6 +79,26 @@ class LabelSpace:
             f"unknown class {name!r}{hint}; the classes are: {', '.join(self.names)}"
         )
 
+    def difference(self, other: LabelSpace) -> str | None:
+        """Return how the classes of another space ("here") are not these ("there"), or None.
+
+        Colours are for the eye where classes have names, and tell classes where names are made up.
+        """
+        if self.names != other.names:
+            return f"{', '.join(self.names)} there, {', '.join(other.names)} here"
+        ways = {self.known_by, other.known_by}
+        if "colour" not in ways:
+            return None
+        if "value" in ways:
+            return (
+                f"{self.names[0]} is told by the {self.known_by} of pixels in masks there and by "
+                f"their {other.known_by} here"
+            )
+        for name, own, others in zip(self.names, self.colours, other.colours, strict=True):
+            if own != others:
+                return f"{name} has the colour {list(own)} there and {list(others)} here"
+        return None
+
     def palette(self) -> NDArray[np.uint8]:
         """Return RGB colours as uint8 (256, 3), indexed by label; ignore and unused are black."""
         table = np.zeros((256, 3), np.uint8)
@@ -83,13 +111,22 @@ class LabelSpace:
             "names": list(self.names),
             "colours": [list(colour) for colour in self.colours],
             "ignore_index": self.ignore_index,
+            "known_by": self.known_by,
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> LabelSpace:
-        """Return the label space of a :meth:`to_dict`."""
+        """Return the label space of a :meth:`to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none.
+        """
         colours = tuple((int(r), int(g), int(b)) for r, g, b in plain["colours"])
-        return cls(tuple(map(str, plain["names"])), colours, int(plain["ignore_index"]))
+        known_by = plain["known_by"]
+        if known_by not in get_args(KnownBy):
+            raise ValueError(f"classes cannot be known by {known_by}")
+        names, ignore_index = tuple(map(str, plain["names"])), int(plain["ignore_index"])
+        return cls(names, colours, ignore_index, known_by)
 
 
 def distinct_colours(count: int) -> list[Colour]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from outtake.data.folder_layouts import (
     find_split_folders,
 )
 from outtake.data.image_files import read_image, read_raw_mask
-from outtake.data.infer_classes import infer_decoder
+from outtake.data.infer_classes import BINARY_NAMES, decoder_for_trained, infer_decoder
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import (
     MISSING_MASKS,
@@ -68,6 +69,9 @@ class Folder:
             first; any format may then be a mask.
         range: ``auto``, or the sample values that become black and white.
         channels: 1 or 3 converts every image; None takes what the first image has.
+        trained_labels: The classes of the network that is scored on the data, as
+            :meth:`outtake.core.labels.LabelSpace.to_dict` gives them: what no file names is one of
+            these, and a ``train`` is not needed.
 
     Raises:
         DataRootError: There is no such folder, it has no known layout, or the csv is not as above.
@@ -91,6 +95,7 @@ class Folder:
         threshold: int | None = None,
         range: str | Sequence[float] = "auto",
         channels: int | None = None,
+        trained_labels: Mapping[str, Any] | None = None,
     ) -> None:
         if val_fraction is not None and not 0 < val_fraction < 1:
             raise ConfigError(
@@ -116,11 +121,12 @@ class Folder:
             else read_csv(_resolve_path(csv, self.root), lossy_masks=self._lossy_masks)
         )
         self._convert_to = channels
-        first_samples = self._stored_samples("train")
+        first_samples = self._stored_samples(self._first_split(trained_labels is not None))
         self._limits = find_range([sample.image for sample in first_samples], given_range)
         self.channels: int = self._read_as_stored(first_samples[0]).shape[2]
         drawn = [sample.mask for sample in first_samples if sample.mask]
-        decoder = self._find_decoder(classes, drawn, soft_edges, threshold)
+        known = None if trained_labels is None else LabelSpace.from_dict(trained_labels)
+        decoder = self._find_decoder(classes, drawn, soft_edges, threshold, known)
         self._decoder = replace(decoder, threshold=threshold)
         self.labels = decoder.labels
         if missing_masks == "background":
@@ -166,6 +172,10 @@ class Folder:
             return image, f"no mask: {self._missing_masks}".encode()
         return image, Path(sample.mask).read_bytes()
 
+    def _first_split(self, any_will_do: bool) -> str:
+        there = (split for split in SPLITS if self._has_split(split))
+        return next(there, "train") if any_will_do else "train"
+
     def match_split(self, split: str) -> FilePairs | None:
         """Return which files of a split belong together, without judging what has no partner.
 
@@ -198,14 +208,16 @@ class Folder:
         masks: list[str],
         soft_edges: SoftEdges,
         threshold: int | None,
+        trained_labels: LabelSpace | None,
     ) -> MaskDecoder:
         usual = self.root / CLASSES_FILE
         if classes is None and usual.is_file():
             classes = str(usual)
         if classes is None:
             if threshold is not None:
-                labels = LabelSpace.from_names(("background", "foreground"))
-                return MaskDecoder(labels, {})
+                return MaskDecoder(LabelSpace.from_names(BINARY_NAMES), {})
+            if trained_labels is not None:
+                return decoder_for_trained(trained_labels, masks, soft_edges)
             return infer_decoder(masks, soft_edges)
         if isinstance(classes, str):
             listed = read_class_file(_resolve_path(classes, self.root))
@@ -254,11 +266,12 @@ class Folder:
                 f"the layouts are: {describe_layouts()}; or name any two folders with "
                 "data.source.images=PATH data.source.masks=PATH, or give data.source.csv=PATH"
             )
-        advice = (
-            "set data.source.val_fraction=0.2 to take a fifth of train for it, or add it"
-            if split == "val"
-            else f"add it as {describe_layouts(split)}"
-        )
+        if split == "val" and "train" in there:
+            advice = "set data.source.val_fraction=0.2 to take a fifth of train for it, or add it"
+        elif split == "val":
+            advice = f"score another, as split={there[0]}, or add it as {describe_layouts(split)}"
+        else:
+            advice = f"add it as {describe_layouts(split)}"
         return DataRootError(
             f"no split {split!r} in {self.root}, which has: {', '.join(there)}; {advice}"
         )

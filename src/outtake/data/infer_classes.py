@@ -16,6 +16,7 @@ from outtake.data.mask_encoding import (
     format_value,
     is_gray,
     rgb_image_to_int,
+    rgb_to_int,
 )
 from outtake.data.soft_edges import (
     SoftEdges,
@@ -27,9 +28,14 @@ from outtake.data.soft_edges import (
 from outtake.data.source import warn_of_data
 
 UNLABELLED_VALUE = 255
-BINARY_VALUES = frozenset({0, 255})
+BINARY_IDS = {0: 0, 255: 1}
+BINARY_VALUES = frozenset(BINARY_IDS)
+BINARY_NAMES = ("background", "foreground")
 CORRECTION_ADVICE = (
     "correct the mask, or name the value in the classes' yaml (as a class or as `ignore`)"
+)
+_TRAINED_ADVICE = (
+    "the network was trained on masks with these; name what others stand for in classes.yaml"
 )
 _MAX_COLOURS = 255
 
@@ -74,8 +80,8 @@ def infer_decoder(masks: Sequence[str], soft_edges: SoftEdges = "error") -> Mask
     if coloured:
         decoder = _decoder_for_colours(sorted(values), masks[coloured[0]])
     elif values == BINARY_VALUES:
-        labels = LabelSpace.from_names(("background", "foreground"))
-        decoder = MaskDecoder(labels, {0: 0, 255: 1}, {}, CORRECTION_ADVICE)
+        labels = LabelSpace.from_names(BINARY_NAMES)
+        decoder = MaskDecoder(labels, BINARY_IDS, {}, CORRECTION_ADVICE)
     else:
         decoder = _decoder_for_ids(values - {UNLABELLED_VALUE}, masks[0])
     return replace(decoder, soft_edges=soft_edges)
@@ -98,6 +104,36 @@ def _list_values(values: Sequence[int], colours: bool) -> str:
     )
 
 
+def decoder_for_trained(
+    labels: LabelSpace, masks: Sequence[str], soft_edges: SoftEdges = "error"
+) -> MaskDecoder:
+    """Return the decoder of masks on which a network is scored, where no file names their classes.
+
+    Classes that training found in masks by values or colours are these here too, however few of
+    them there are.
+
+    Args:
+        labels: The classes of the network.
+        masks: The masks of one split.
+        soft_edges: See :func:`infer_decoder`.
+
+    Raises:
+        LabelValueError: As for :func:`infer_decoder`, where the network's classes have names.
+    """
+    ids: dict[int, int] = {}
+    colours: dict[int, int] = {}
+    if labels.known_by == "colour":
+        colours = {rgb_to_int(colour): number for number, colour in enumerate(labels.colours)}
+    elif labels.known_by == "value":
+        ids = {number: number for number in range(len(labels.names))}
+        ids[UNLABELLED_VALUE] = labels.ignore_index
+    elif labels.names == BINARY_NAMES:
+        ids = BINARY_IDS
+    else:
+        return infer_decoder(masks, soft_edges)
+    return MaskDecoder(labels, ids, colours, _TRAINED_ADVICE, soft_edges=soft_edges)
+
+
 def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
     listed = ", ".join(map(str, sorted(values)[:12])) + (" ..." if len(values) > 12 else "")
     count = max(values, default=0) + 1
@@ -111,7 +147,7 @@ def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
             f"the training masks (as {example}) hold {len(values)} values that are not 0, 1, "
             f"2 ...: {listed}; name them in classes.yaml as `names: {{VALUE: NAME, ...}}`"
         )
-    labels = LabelSpace.from_names([f"class_{number}" for number in range(count)])
+    labels = LabelSpace.from_names([f"class_{number}" for number in range(count)], known_by="value")
     ids = {number: number for number in range(count)}
     return MaskDecoder(
         labels, {**ids, UNLABELLED_VALUE: labels.ignore_index}, {}, CORRECTION_ADVICE
@@ -125,7 +161,9 @@ def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
             f"{_MAX_COLOURS - 1}; masks must not be smoothed; list the classes in classes.yaml"
         )
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes]
-    labels = LabelSpace.from_names([f"class_{number}" for number in range(len(codes))], colours)
+    labels = LabelSpace.from_names(
+        [f"class_{number}" for number in range(len(codes))], colours, known_by="colour"
+    )
     return MaskDecoder(
         labels, {}, {code: label for label, code in enumerate(codes)}, CORRECTION_ADVICE
     )
