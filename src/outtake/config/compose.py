@@ -9,6 +9,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from outtake.config.group_overrides import settle_group_overrides
+
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 # Inside an installed package, or beside ``src/`` in a checkout, where it is edited.
 CONF_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[3] / "conf"
@@ -23,7 +25,7 @@ def program_command(name: str) -> str:
 def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Return ``conf/<name>.yaml`` composed with command-line style overrides."""
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return hydra.compose(name, overrides=list(overrides))
+        return hydra.compose(name, overrides=settle_group_overrides(overrides, CONF_DIR))
 
 
 def is_hydra_program() -> bool:
