@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
 from outtake.core.files import replace_text
+from outtake.core.override_text import quote_override
 from outtake.core.redact import redact, redact_tree
 
 
@@ -30,7 +31,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
         except HydraException as error:
             raise ConfigError(
                 f"{text}: cannot be read as KEY=VALUE or GROUP=OPTION; quote what has spaces or "
-                "commas"
+                f"commas, as in {quote_override(text)}"
             ) from error
         if override.is_delete():
             raise ConfigError(

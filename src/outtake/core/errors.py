@@ -17,7 +17,9 @@ class OuttakeError(Exception):
     exit_code = 2
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())
+        # Names and commands keep their spaces.
+        lines = (line.strip() for line in super().__str__().splitlines())
+        return " ".join(line for line in lines if line)
 
 
 class ConfigError(OuttakeError):

@@ -108,7 +108,7 @@ def check_class_names(
             raise ValueError(
                 f"the class name {word} ({place + 1} of {len(names)}) is read as a "
                 f"{_YAML_TYPE_NAMES.get(type(name), type(name).__name__)}, not as text; "
-                "put it in quotes"
+                f"put it in quotes, as {json.dumps(str(word))}"
             )
     return tuple(str(name) for name in names)
 

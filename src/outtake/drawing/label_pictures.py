@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from outtake.core.files import replace_file
+from outtake.core.printable_text import to_drawable
 from outtake.core.types import Frame, LabelMap
 from outtake.drawing.fit_picture import fit_picture
 
@@ -242,7 +243,7 @@ def truncate_text(text: str, scale: float, width_px: int) -> str:
 
 def measure_text(text: str, scale: float) -> tuple[int, int]:
     """Return the width and height in pixels of a text that :func:`draw_text` draws."""
-    (width, height), _ = cv2.getTextSize(text, _FONT, scale, _thickness(scale))
+    (width, height), _ = cv2.getTextSize(to_drawable(text), _FONT, scale, _thickness(scale))
     return int(width), int(height)
 
 
@@ -250,7 +251,8 @@ def draw_text(
     image: NDArray[Any], text: str, at: tuple[int, int], scale: float, colour: tuple[int, int, int]
 ) -> None:
     """Write a text into a picture; ``at`` is the left end of its baseline, (x, y)."""
-    cv2.putText(image, text, at, _FONT, scale, colour, _thickness(scale), cv2.LINE_AA)
+    drawn, width = to_drawable(text), _thickness(scale)
+    cv2.putText(image, drawn, at, _FONT, scale, colour, width, cv2.LINE_AA)
 
 
 def _thickness(scale: float) -> int:

@@ -22,9 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake.config.compose import CONF_DIR
+from outtake.config.group_overrides import settle_group_overrides
 from outtake.config.schema import nearest_key
 from outtake.core.errors import OuttakeError, Terminated
+from outtake.core.override_text import quote_override
 from outtake.core.trees import flatten
+from outtake.programs.output_streams import install_lasting_streams
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
 USER_ERROR_EXIT_CODE = 2
@@ -41,14 +44,13 @@ def run_program(main: Callable[[], Any]) -> None:
     """
     # Hydra would print its own errors over many lines and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    install_lasting_streams()
     _set_up_logging()
     try:
+        sys.argv[1:] = settle_group_overrides(sys.argv[1:], CONF_DIR)
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
         exit_with_error(error)
-    except BrokenPipeError:
-        # The reader has gone, as in --help | head.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
         by_system = isinstance(interrupt, Terminated)
         what, code = (
@@ -136,7 +138,7 @@ def explain_error(error: BaseException) -> str:
     if override is not None:
         return (
             f"{override}: cannot be read as KEY=VALUE or GROUP=OPTION; brackets must be closed, "
-            "and a value with spaces or commas quoted"
+            f"and a text with spaces, commas or brackets quoted, as in {quote_override(override)}"
         )
     text = " ".join(str(error).split())
     choices = re.search(
@@ -152,11 +154,16 @@ def explain_error(error: BaseException) -> str:
     unknown = re.match(r"Could not override '([^']+)'\.", text)
     if unknown:
         near = nearest_key(unknown[1], _known_keys(error))
+        if near == unknown[1]:
+            return f"{near}: this program has no such group; --help lists what it has"
         advice = f"did you mean {near}?" if near else "--cfg job shows all keys."
         return (
             f"{unknown[1]}: no such config key; {advice} (A new key is added "
             f"with +{unknown[1]}=VALUE.)"
         )
+    absent = re.match(r"Could not delete '([^']+)'\. No match in the defaults list", text)
+    if absent:
+        return f"{absent[1]}: this program has no such group; --help lists what it has"
     missing = re.match(r"Missing mandatory value: (\S+)", text)
     if missing:
         return f"{missing[1]} has no value: set it on the command line, as in {missing[1]}=VALUE"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder, replace_text
+from outtake.core.printable_text import to_printable
 from outtake.pages.comparison.find_runs import find_runs
 from outtake.pages.comparison.page_data import page_data
 from outtake.pages.comparison.run_record import RunRecord, read_run
@@ -63,7 +64,7 @@ def _nothing_to_compare(runs: Sequence[RunRecord]) -> str:
 
 
 def _describe_problems(run: RunRecord) -> str:
-    return _printable(f"{run.name} ({run.state}: {'; '.join(run.problems)})")
+    return to_printable(f"{run.name} ({run.state}: {'; '.join(run.problems)})")
 
 
 def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
@@ -76,11 +77,6 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
         f"{finished} finished and {unfinished} unfinished runs in {output} "
         f"({output.stat().st_size / 1e6:.1f} MB)"
     )
-
-
-def _printable(text: str) -> str:
-    # The name of a folder may hold characters that control a terminal, or that it cannot write.
-    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def main() -> None:

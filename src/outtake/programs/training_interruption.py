@@ -24,6 +24,7 @@ from outtake.core.errors import (
     RankLostError,
 )
 from outtake.core.oom import is_out_of_memory
+from outtake.core.override_text import format_override
 from outtake.core.signals import handle_signals, keep_handlers
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
@@ -147,7 +148,8 @@ def is_peer_failure(error: BaseException) -> bool:
 def resume_hint(folder: RunFolder) -> str:
     """Return the command that resumes a run, if it has saved a checkpoint."""
     if (folder.checkpoints / LAST_CHECKPOINT).is_file():
-        return f"resume with: {program_command('train')} resume={folder.path}"
+        command = f"{program_command('train')} {format_override('resume', folder.path)}"
+        return f"resume with: {command}"
     return f"nothing was saved yet, {folder.path} can be deleted"
 
 

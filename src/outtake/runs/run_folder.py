@@ -13,6 +13,7 @@ import yaml
 from outtake.core.errors import DataRootError, OutputError
 from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
+from outtake.core.override_text import format_override
 from outtake.core.redact import redact, redact_tree
 
 
@@ -92,7 +93,7 @@ class RunFolder:
         if begun and not restart_empty:
             raise OutputError(
                 f"{self.path} already holds a run; choose another name=..., or resume it with "
-                f"resume={self.path}"
+                f"{format_override('resume', self.path)}"
             )
 
     def discard_summary(self) -> None:

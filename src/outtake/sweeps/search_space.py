@@ -15,6 +15,7 @@ from optuna.distributions import (
 )
 
 from outtake.core.errors import ConfigError
+from outtake.core.override_text import quote_text
 
 _PARAMETER_KEYS = {"key", "low", "high", "log", "step", "choices"}
 _UNQUOTED = re.compile(r"[A-Za-z0-9_./:@%+-]+")
@@ -135,6 +136,4 @@ def format_override_value(value: Any) -> str:
     text = str(value)
     if _UNQUOTED.fullmatch(text) or _STRUCTURED.fullmatch(text):
         return text
-    # Hydra unescapes only backslashes before a quote.
-    text = re.sub(r"(\\+)(?='|$)", r"\1\1", text)
-    return "'" + text.replace("'", "\\'") + "'"
+    return quote_text(text)

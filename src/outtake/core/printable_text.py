@@ -1,0 +1,28 @@
+"""Text of any origin made safe to print and to draw: names of files may hold any bytes."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNKNOWN = "?"
+
+
+def to_printable(text: str) -> str:
+    """Replace what a terminal would obey or cannot show by question marks.
+
+    These are control characters and bytes of a file's name that are no text.
+    """
+    return "".join(each if each.isprintable() else _UNKNOWN for each in text)
+
+
+def to_drawable(text: str) -> str:
+    """Return a text in the characters that OpenCV's fonts have, printable ASCII.
+
+    Letters lose their accents; what has no plain letter becomes a question mark. OpenCV itself
+    ends the process at bytes that are no text.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    parts = unicodedata.normalize("NFKD", to_printable(text))
+    bare = (each for each in parts if not unicodedata.combining(each))
+    return "".join(each if each.isascii() else _UNKNOWN for each in bare)
