@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,10 @@ def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
         ("names: [a, b]\nignore: black", "a colour is"),
         ("names: [a, a]", "must differ"),
         ("names: [a]", "2 to 255 classes"),
-        ("names: [sky, no, b]", r"wrong: the class name no \(2 of 3\) .* truth value.*in quotes$"),
+        (
+            "names: [sky, no, b]",
+            r"wrong: the class name no \(2 of 3\) .* truth value.*in quotes, as \"no\"$",
+        ),
         ("names: [Yes, b]", r"class name Yes \(1 of 2\)"),
         ("names: {7: road, 0: off}", r"class name off \(1 of 2\)"),
         ("names: [a, null]", r"class name null \(2 of 2\) is read as a missing value"),
@@ -104,8 +109,9 @@ def test_quoted_words_and_whole_numbers_are_names(tmp_path):
 @pytest.mark.parametrize(("name", "word"), [(True, "true"), (None, "null"), (1.5, "1.5")])
 def test_an_option_that_is_no_name(tmp_path, name, word):
     make_folder(tmp_path, [label_map(0)])
-    message = rf"data\.source\.classes: the class name {word} \(2 of 3\) .*in quotes, as in"
-    with pytest.raises(ConfigError, match=message):
+    message = rf"data\.source\.classes: the class name {word} \(2 of 3\) .*in quotes, as "
+    quoted = re.escape(f"""'data.source.classes=[x,"{word}",z]'""")
+    with pytest.raises(ConfigError, match=f"{message}.*{quoted}$"):
         Folder(str(tmp_path), classes=["x", name, "z"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.labels import LabelSpace
+from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 from outtake.data.class_file import (
@@ -226,7 +228,7 @@ class Folder:
             names = check_class_names(classes)
         except ValueError as error:
             raise ConfigError(
-                f"data.source.classes: {error}, as in 'data.source.classes=[background,\"no\"]'"
+                f"data.source.classes: {error}: {_quote_class_names(classes)}"
             ) from error
         return self._decode_by_list(ClassList(names), masks, soft_edges, threshold)
 
@@ -302,6 +304,14 @@ def _find_root(
         if not folder.is_dir():
             raise DataRootError(f"data.source.{key}={folder}: no such folder; give its path")
     return (folders[0].parent if root is None else base), folders
+
+
+def _quote_class_names(names: Sequence[Any]) -> str:
+    words = [
+        quote_text(name) if isinstance(name, str) else f'"{json.dumps(name, default=str)}"'
+        for name in names
+    ]
+    return quote_for_shell(f"data.source.classes=[{','.join(words)}]")
 
 
 def _resolve_path(path: str, root: Path) -> Path:
