@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter, masked_median
+from outtake.removal.clean_plate.sample_selection import (
+    ReferenceFilter,
+    masked_median,
+    mean_deviation,
+)
 
 
 def test_the_masked_median_is_numpys_median():
@@ -33,3 +38,18 @@ def test_a_reference_that_shows_a_tile_in_part_is_selected_in_addition():
     assert selected[:, 0].tolist() == [True, True, True]
     enough = ReferenceFilter(max_samples=1).select_for_tiles(whole, partly, scores)
     assert enough[:, 0].tolist() == [False, True, False]
+
+
+def test_samples_that_disagree_have_a_spread_in_grey_levels():
+    # Three samples of 10, 12 and 20 grey levels; two of 50 and 54; one.
+    values = np.full((3, 3, 4, 3), 32767, np.int16)
+    values[:, 0] = 32 * np.array([20, 10, 12])[:, None, None]
+    values[:2, 1] = 32 * np.array([50, 54])[:, None, None]
+    values[0, 2] = 32 * 99
+    counts = np.repeat([[3], [2], [1]], 4, axis=1)
+    median = masked_median(values, counts, False)
+    spread = mean_deviation(values, median, counts)
+    known = np.isfinite(spread)
+    assert known[0].any() and known[1].any() and not known[2].any()
+    assert spread[0][known[0]] == pytest.approx((8 + 2 + 0) / 3)
+    assert spread[1][known[1]] == pytest.approx(2)

@@ -38,7 +38,7 @@ class RegionFill:
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
         spread: How far the samples of a pixel disagree, in grey levels, float32 (k, n); NaN where
-            there were not two.
+            there were not two, or nobody looked.
         residual: The ring residual of the best reference in grey levels; infinite without one.
         previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
             shows, bool (k,); None if unknown.
@@ -188,7 +188,7 @@ class RegionFill:
             np.copyto(target[inside], box[part], where=own)
 
     def observed_spread(self) -> Floats:
-        """Return the spread at the pixels of the hole that have two samples, float32 (n,)."""
+        """Return the spread at the pixels of the hole where it is known, float32 (n,)."""
         spread = self.spread[self.hole & self.filled]
         return spread[np.isfinite(spread)]
 

@@ -29,6 +29,8 @@ _STEPS_PER_GREY = 32
 _NO_SAMPLE = np.int16(32767)
 # Additional samples of tiles that references show in part.
 _EXTRA_SAMPLES = 4
+# Every third pixel says how far samples disagree; it is a mean over the hole.
+_SPREAD_STEP = 3
 # Tiles that no reference shows completely are sampled pixel by pixel, this often at most.
 _MAX_PIXEL_SAMPLES = 5
 # The number of tiles sampled at a time: their samples stay in the cache of the processor.
@@ -105,7 +107,7 @@ def collect_samples(
     Returns:
         The colours, float32 (k, n, 3), True for needed pixels that are known, bool (k, n), and the
         mean absolute deviation of the samples from their median in grey levels, float32 (k, n),
-        NaN where there are not two.
+        NaN where it is unknown.
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
     colours, known, spread = sampler.sample_tiles()
@@ -297,15 +299,19 @@ def mean_deviation(
 
     Returns:
         The mean absolute deviation of the green channel, because colours change together, float32
-        (k, n); NaN where there are fewer than two samples.
+        (k, n); NaN where there are fewer than two samples, and at two of three pixels.
     """
-    middle = np.rint(median[..., 1] * _STEPS_PER_GREY).astype(np.int16)
+    some = (slice(None), slice(None, None, _SPREAD_STEP))
+    counts = counts[some]
+    middle = np.rint(median[(*some, 1)] * _STEPS_PER_GREY).astype(np.int16)
     total = np.zeros(middle.shape, np.int32)
-    for layer in samples[..., 1]:
+    for layer in samples[(slice(None), *some, 1)]:
         # Where there is no sample, the difference may overflow, and does not count.
         total += np.where(layer == _NO_SAMPLE, np.int16(0), np.abs(layer - middle))
-    spread = total / (np.float32(_STEPS_PER_GREY) * np.maximum(counts, 1))
-    return np.where(counts >= 2, spread, np.float32(np.nan)).astype(np.float32)
+    spread = np.full(median.shape[:2], np.nan, np.float32)
+    deviation = total / (np.float32(_STEPS_PER_GREY) * np.maximum(counts, 1))
+    spread[some] = np.where(counts >= 2, deviation, np.float32(np.nan))
+    return spread
 
 
 def greedy_cover(
