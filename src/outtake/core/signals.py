@@ -93,11 +93,6 @@ def raise_on_signal(number: int, error: Callable[[], BaseException]) -> Iterator
         yield
 
 
-def ignore_signals(*numbers: int) -> None:
-    """Ignore signals in this process for good, as worker processes do that others end."""
-    set_handlers(dict.fromkeys(numbers, signal.SIG_IGN))
-
-
 def ignore_sigint() -> AbstractContextManager[bool]:
     """Ignore Ctrl-C in the block, which must come to its end and is short."""
     return handle_signals({signal.SIGINT: signal.SIG_IGN})
