@@ -6,9 +6,12 @@ import pytest
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import TimedFrame
+from outtake.masking.build_mask_source import ClipFacts, build_mask_source
+from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_clip import pair_masks
+from outtake.masking.mask_source import MaskOfFrame
+from outtake.masking.mask_values import MaskValueOptions
 from outtake.removal.views import MaskRemover
-from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
@@ -24,8 +27,12 @@ def frames(count: int, height: int = 48, width: int = 64) -> list[TimedFrame]:
 
 
 def drawn(masks: list[np.ndarray]) -> list[TimedFrame]:
-    given = [MaskedFrame(frame, mask) for frame, mask in zip(frames(9), masks, strict=False)]
-    return [filled.frame for filled in MaskRemover()(given)]
+    masked = [MaskedFrame(frame, mask) for frame, mask in zip(frames(9), masks, strict=False)]
+    return [filled.frame for filled in MaskRemover()(masked)]
+
+
+def given(masks: list[np.ndarray]) -> list[MaskOfFrame]:
+    return [MaskOfFrame(mask.view(np.uint8)) for mask in masks]
 
 
 def some_masks(count: int = 5) -> list[np.ndarray]:
@@ -41,53 +48,50 @@ def test_masks_that_were_exported_come_back_exactly(tmp_path, name):
     with open_writer(tmp_path / name, info, EncodingRequest(codec=codec), audio="none") as writer:
         for picture in drawn(masks):
             writer.write(picture)
-    with open_clip(tmp_path / name) as clip:
-        back = list(pair_masks(frames(5), clip))
+    found = build_mask_source(
+        find_mask_files(tmp_path / name), MaskValueOptions(), clip=ClipFacts((48, 64), 5, True)
+    )
+    back = list(pair_masks(frames(5), found.source.open()))
     assert [item.frame.pts for item in back] == list(range(5))
     for item, mask in zip(back, masks, strict=True):
         assert item.mask.dtype == bool and np.array_equal(item.mask, mask)
         assert item.labelled is None
 
 
-def test_bright_pixels_of_any_colour_are_the_mask():
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[0, 0] = (255, 0, 0)
-    picture[0, 1] = 127
-    picture[0, 2] = 128
-    (item,) = pair_masks(frames(1), [TimedFrame(picture, 0, RATE)])
-    assert item.mask[0, :3].tolist() == [True, False, True] and item.mask.sum() == 2
-
-
 def test_a_mask_is_dilated_only_if_asked():
     mask = np.zeros((48, 64), bool)
     mask[20, 30] = True
-    assert next(pair_masks(frames(1), drawn([mask]))).mask.sum() == 1
-    (dilated,) = pair_masks(frames(1), drawn([mask]), dilate=2 / 48)
+    assert next(pair_masks(frames(1), given([mask]))).mask.sum() == 1
+    (dilated,) = pair_masks(frames(1), given([mask]), grow=2 / 48)
     assert dilated.mask[18:23, 30].all() and not dilated.mask[17, 30]
 
 
 def test_too_few_or_too_many_masks_are_an_error_that_names_the_frame():
-    few = pair_masks(frames(5), drawn(some_masks(3)))
+    few = pair_masks(frames(5), given(some_masks(3)))
     assert len([next(few) for _ in range(3)]) == 3
     with pytest.raises(VideoError, match="masks end before frame 3 "):
         next(few)
     with pytest.raises(VideoError, match=r"the clip ends with frame 2 .* masks continue"):
-        list(pair_masks(frames(3), drawn(some_masks(5))))
+        list(pair_masks(frames(3), given(some_masks(5))))
     with pytest.raises(VideoError, match="before frame 103 "):
-        list(pair_masks(frames(5), drawn(some_masks(3)), first_number=100))
+        list(pair_masks(frames(5), given(some_masks(3)), first_number=100))
 
     with pytest.raises(VideoError, match=r"the clip ends with frame 99 "):
-        list(pair_masks([], drawn(some_masks(1)), first_number=100))
+        list(pair_masks([], given(some_masks(1)), first_number=100))
 
 
 def test_a_clip_that_was_cut_short_may_leave_masks_over():
-    cut = pair_masks(frames(3), drawn(some_masks(5)), ended_early=lambda: True)
+    cut = pair_masks(frames(3), given(some_masks(5)), may_continue=lambda: True)
     assert len(list(cut)) == 3
 
 
-def test_another_size_is_an_error_that_names_the_frame():
-    odd = [*drawn(some_masks(2)), TimedFrame(np.zeros((24, 32, 3), np.uint8), 2, RATE)]
-    with pytest.raises(ConfigError, match="mask of frame 2 is 32x24, but the frame is 64x48"):
+def test_another_size_is_scaled_and_another_shape_an_error_that_names_the_frame():
+    small = np.zeros((24, 32), np.uint8)
+    small[6:12, 8:16] = 1
+    (item,) = pair_masks(frames(1), [MaskOfFrame(small)])
+    assert item.mask[12:24, 16:32].all() and abs(int(item.mask.sum()) - 12 * 16) < 30
+    odd = [*given(some_masks(2)), MaskOfFrame(np.zeros((24, 40), np.uint8))]
+    with pytest.raises(ConfigError, match="mask of frame 2 is 40x24, but the frame is 64x48"):
         list(pair_masks(frames(3), odd))
-    with pytest.raises(ConfigError, match=r"mask.dilate=1"):
-        pair_masks([], [], dilate=1)
+    with pytest.raises(ConfigError, match=r"masks.grow=1"):
+        pair_masks([], [], grow=1)

@@ -7,7 +7,8 @@ from outtake.core.frames import LabelledFrame, MaskedFrame
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import pair_masks
-from outtake.masking.mask_statistics import mask_jump, measure_masks, reduce_mask
+from outtake.masking.mask_source import MaskOfFrame
+from outtake.masking.mask_statistics import count_values, mask_jump, measure_masks, reduce_mask
 
 SIZE = (180, 320)
 
@@ -74,9 +75,9 @@ def test_it_counts_the_classes_that_the_network_saw():
 
 
 def test_it_counts_the_values_of_masks_that_are_given():
-    picture = np.zeros((*SIZE, 3), np.uint8)
-    picture[:90, :, 1] = 1
-    mask = TimedFrame(picture, 0, Fraction(1, 25))
+    picture = np.zeros(SIZE, np.uint8)
+    picture[:90] = 1
+    mask = MaskOfFrame(picture, count_values(picture))
     (found,) = measure_masks(pair_masks([frame()], [mask]))
     assert set(found.statistics.contents) == {"0", "1"}
     assert found.statistics.contents["0"] == pytest.approx(found.statistics.contents["1"], rel=0.05)

@@ -156,7 +156,7 @@ def test_sigterm_stays_the_callers(labelled, fake_ray):
         (["backend=onnxruntime", "backend.provider=cpu"], False, "cpu"),
         (["backend=onnxruntime", "backend.provider=tensorrt"], True, "cuda"),
         (["backend=onnxruntime", "device=cuda:1"], True, "cuda"),
-        (["masks=x"], False, "cpu"),
+        (["masks.path=x"], False, "cpu"),
     ],
 )
 def test_a_gpu_is_asked_for_only_if_the_network_uses_one(gpus_here, overrides, uses, device):
@@ -175,15 +175,15 @@ class OnDevice(Solid):
 
 @pytest.mark.parametrize("device", ["cuda", "cpu", None])
 def test_a_remover_of_ones_own_may_use_a_gpu_too(device):
-    assert uses_cuda(config("masks=x"), OnDevice(device)) is (device == "cuda")
+    assert uses_cuda(config("masks.path=x"), OnDevice(device)) is (device == "cuda")
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_a_worker_gets_the_device_that_auto_is_here(device):
     inside = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, device: auto}"
     for job, *keys in (
-        (config("masks=x", "remover=torchscript", "remover.path=x"),),
-        (config("masks=x", inside), "filler"),
+        (config("masks.path=x", "remover=torchscript", "remover.path=x"),),
+        (config("masks.path=x", inside), "filler"),
     ):
         found = worker_config(job, device).remover
         for key in keys:

@@ -8,6 +8,9 @@ import pytest
 
 from outtake.core.frames import LabelledFrame
 from outtake.core.labels import LabelSpace
+from outtake.masking.build_mask_source import build_mask_source
+from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
@@ -62,8 +65,9 @@ def jobs(scene: Path, folder: Path):
         write_options=options,
         segment_frames=3,
     )
+    masks = build_mask_source(find_mask_files(scene / "masks.mkv"), MaskValueOptions()).source
     given = replace(
-        network, target=folder / "given.mkv", remover=Solid(), masks=scene / "masks.mkv",
+        network, target=folder / "given.mkv", remover=Solid(), masks=masks,
         labeller=None, policy=None,
     )  # fmt: skip
     return {"network": network, "given": given}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -249,7 +248,7 @@ def test_nothing_is_promised_where_repeating_does_not_help(scene):
         for frame in frames(scene / "masks.mkv")[:30]:
             writer.write(frame)
     with pytest.raises(VideoError, match="masks end before frame 30") as caught:
-        run(scene, f"masks={short}", f"output={scene / 'out.mp4'}", "remover=blur")
+        run(scene, f"masks={short}", f"output={scene / 'out.mp4'}", "remover=blur", "read.end=100")
     assert "are kept in" in str(caught.value) and "same command" not in str(caught.value)
 
 
@@ -343,10 +342,12 @@ def test_two_workers_make_the_frames_of_one_process(scene):
         ("network.scales=2", "network.scales=2: must be a list"),
         ("output=null", "output=null: must be a file"),
         ("input=[]", r"^input=\[\]: must be a file, a folder"),
-        ("masks=[]", r"^masks=\[\]: must be a file, a folder"),
-        ("masks=''", "^masks=: must be a file, a folder"),
-        ("masks=true", "^masks=true: must be a file, a folder"),
-        ("masks=[a.mkv,null]", r"^masks=\[a\.mkv,null\]: must be a file, a folder"),
+        ("masks=[]", r"^masks\.path=\[\]: must be a file, a folder"),
+        ("masks=''", r"^masks\.path=: must be a file, a folder"),
+        ("masks=true", r"^masks\.path=true: must be a file, a folder"),
+        ("masks=[a.mkv,null]", r"^masks\.path=\[a\.mkv,null\]: must be a file, a folder"),
+        ("regions=[{box:[1,2]}]", r"^regions\[0\]\.box=\[1, 2\]: must be \[x,y"),
+        ("regions=3", "^regions=3: must be a list of"),
         ("+codec=ffv1", r"codec: no such config key; did you mean encode\.codec\?"),
         ("job.max_memory_mb=0", "job.max_memory_mb=0"),
     ],
@@ -399,25 +400,25 @@ def test_masks_go_with_the_part_that_they_were_made_of(scene):
             writer.write(frame)
     drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"
     assert len(frames(run(scene, drawn, target, "read.start=0.4"))) == len(part)
-    with pytest.raises(VideoError, match="masks end before frame 30"):
+    with pytest.raises(ConfigError, match=r"part\.mkv has 30 masks, and in\.mkv 40 frames; give"):
         run(scene, drawn, f"output={scene / 'other.mkv'}")
+    assert not list(scene.glob("other*"))
 
 
 @pytest.mark.parametrize(
-    ("name", "masks", "options", "said"),
+    ("name", "masks", "options", "error"),
     [
-        ("in.mp4", 39, [], "in.mp4 says that it has 40 frames, and masks 39 masks; each frame"),
+        ("in.mp4", 39, [], ConfigError),
         ("in.mp4", 40, [], None),
-        ("in.mkv", 38, [], None),
-        ("in.mkv", 10, [], "in.mkv says that it has about 40 frames, and masks 10 masks; each"),
+        ("in.mkv", 38, [], ConfigError),
         ("in.mp4", 38, ["read.start=0.05"], None),
-        ("in.mp4", 10, ["read.start=0.05"], "in.mp4 says that it has about 39 frames, and masks 1"),
+        ("in.mp4", 30, ["read.start=0.05"], VideoError),
         ("in.mp4", 20, ["read.every=2"], None),
-        ("in.mp4", 21, ["read.every=2"], "in.mp4 says that it has 20 frames, and masks 21 masks"),
+        ("in.mp4", 21, ["read.every=2"], ConfigError),
     ],
-)  # fmt: skip
-def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name, masks, options,
-                                                             said):  # fmt: skip
+)
+def test_a_number_of_masks_that_can_not_fit_is_refused_before_work(scene, name, masks, options,
+                                                                   error):  # fmt: skip
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
     with open_writer(scene / "in.mp4", info) as writer:
         for frame in frames(scene / "in.mkv"):
@@ -425,12 +426,39 @@ def test_a_wrong_number_of_masks_is_said_where_it_is_certain(scene, caplog, name
                                  time_base=Fraction(1, 12800)))  # fmt: skip
     (scene / "masks").mkdir()
     for index in range(masks):
-        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.eye(HEIGHT, WIDTH) * 255)
     places = [f"input={scene / name}", f"masks={scene / 'masks'}", f"output={scene / 'out.mp4'}"]
-    with contextlib.suppress(VideoError):
+    if error is None:
         run(scene, *places, "remover=solid", *options)
-    warned = [line for line in caplog.messages if "each frame needs one" in line]
-    assert len(warned) == (said is not None) and all(said in line for line in warned)
+        return
+    with pytest.raises(error, match="masks"):
+        run(scene, *places, "remover=solid", *options)
+    assert bool(list(scene.glob("out*"))) is (error is VideoError)
+
+
+def test_one_picture_is_the_mask_of_every_frame_and_ignored_keys_have_a_line(scene, caplog):
+    still = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
+    still[:20, :20] = 1
+    cv2.imwrite(str(scene / "still.png"), still)
+    given = [f"masks={scene / 'still.png'}", "mask.dilate=0.3", "remover=solid"]
+    with caplog.at_level("INFO", "outtake"):
+        made = run(scene, *given, f"output={scene / 'out.mkv'}", "encode.codec=ffv1")
+    first, last = (frames(made)[n].image for n in (0, -1))
+    assert not first[:10, :10].any() and not last[:10, :10].any() and last[12:, 12:].any()
+    said = " ".join(caplog.messages)
+    for line in ("values 0, 1: all but 0 is removed", "the mask of every frame", "is reduced to",
+                 "mask.dilate=0.3 not used beside masks="):  # fmt: skip
+        assert line in said, said
+
+
+def test_regions_need_neither_checkpoint_nor_masks(scene):
+    region = "regions=[{box:[0,0,8,8],from:0.4,to:0.8}]"
+    given = ["masks=null", region, "remover=solid", "encode.codec=ffv1"]
+    made = frames(run(scene, *given, f"output={scene / 'out.mkv'}"))
+    shown = [not frame.image[:8, :8].any() for frame in made]
+    assert shown == [10 <= n < 20 for n in range(FRAMES)]
+    with pytest.raises(ConfigError, match=r"regions\[0\]\.box=\[900,0,8,8\]: holds no pixel"):
+        run(scene, "masks=null", "regions=[{box:[900,0,8,8]}]", f"output={scene / 'no.mkv'}")
 
 
 def test_a_file_that_the_remover_shows_is_part_of_the_job(scene):

@@ -85,7 +85,7 @@ def test_a_folder_in_which_single_masks_lie_is_never_replaced(scene):
 )
 def test_memory_is_part_of_a_job_only_where_it_is_used(scene, remover, same):
     def facts(size: int) -> dict[str, object]:
-        places = [f"input={scene / 'in.mkv'}", "output=x", f"masks={scene / 'masks.mkv'}"]
+        places = [f"input={scene / 'in.mkv'}", "output=x", f"masks.path={scene / 'masks.mkv'}"]
         cfg = compose("infer_video", [*places, remover, f"job.max_memory_mb={size}"])
         config = parse(InferVideoConfig, resolve_config(cfg))
         return fingerprint(config, PipelineParts(build_remover(config)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -26,6 +28,12 @@ def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Return ``conf/<name>.yaml`` composed with command-line style overrides."""
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return hydra.compose(name, overrides=settle_group_overrides(overrides, CONF_DIR))
+
+
+def default_values(name: str) -> dict[str, Any]:
+    """Return the values of ``conf/<name>.yaml`` itself, without what its groups add."""
+    values = yaml.safe_load((CONF_DIR / f"{name}.yaml").read_text(encoding="utf-8"))
+    return {str(key): value for key, value in values.items()}
 
 
 def is_hydra_program() -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from outtake.config.schema import Form, Node, NotEmpty, Number
+from outtake.config.schema import Check, Form, Node, NotEmpty, Number, show_value
 from outtake.core.errors import ConfigError
+from outtake.masking.regions import Region
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.audio_encoder import AudioChoice
 
@@ -54,6 +55,32 @@ class NetworkOptions:
         Form("a side or [HEIGHT,WIDTH] in pixels, each at least 32, or null"),
     ]
     overlap: Fraction
+
+
+def _check_regions(key: str, values: Any) -> None:
+    for index, each in enumerate(values):
+        Region.from_config(each, f"{key}[{index}]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskFileOptions:
+    """Masks of the user's own: where they are, and what their values mean."""
+
+    path: Files | None
+    channel: Literal["auto", "luma", "alpha", "red"]
+    invert: bool
+    threshold: Annotated[float | None, Number(0, below=1)]
+    ids: Annotated[list[int | str] | None, NotEmpty()]
+    grow: Fraction
+    first: Annotated[int | None, Number(0)]
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        if self.ids is not None and self.threshold is not None:
+            raise ConfigError(
+                f"masks.ids={self.ids} and masks.threshold={self.threshold}: ids are exact; "
+                "leave masks.threshold=null"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +132,10 @@ class InferVideoConfig:
     output: Annotated[str, Form("a file, or a folder for several inputs")]
     remove: Names
     keep_only: Names
-    masks: Files | None
+    masks: MaskFileOptions
+    regions: Annotated[
+        list[Node], Form("a list of {box:[x,y,width,height]}"), Check(_check_regions)
+    ]
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
     preview: bool
     overwrite: bool
@@ -120,16 +150,31 @@ class InferVideoConfig:
     def __post_init__(self) -> None:
         """Check what two keys say together."""
         mask = self.mask
-        if self.masks is None and mask.feather > mask.dilate:
+        if not self.without_network and mask.feather > mask.dilate:
             raise ConfigError(
                 f"mask.feather={mask.feather}: wider than mask.dilate={mask.dilate}, so the edge "
                 "of what is removed would show; set it lower, or mask.dilate higher"
             )
-        if self.masks is not None:
-            for key in ("remove", "keep_only"):
-                if getattr(self, key):
-                    raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
-        elif self.checkpoint is None:
+        for key in ("remove", "keep_only"):
+            if getattr(self, key) and self.masks.path is not None:
+                raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
+            if getattr(self, key) and self.checkpoint is None:
+                raise ConfigError(
+                    f"{key}={show_value(getattr(self, key))} needs a network that knows such a "
+                    "class: set checkpoint=RUN_FOLDER_OR_CKPT"
+                )
+        if self.masks.path is None and self.checkpoint is None and not self.regions:
             raise ConfigError(
-                "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP"
+                "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP or "
+                "regions=[{box:[x,y,width,height]}]"
             )
+
+    @property
+    def without_network(self) -> bool:
+        """Whether masks or regions say all that is removed."""
+        named = self.remove or self.keep_only
+        return (
+            self.masks.path is not None
+            or self.checkpoint is None
+            or bool(self.regions and not named)
+        )

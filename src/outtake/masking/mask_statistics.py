@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.frames import LabelledFrame, MaskedFrame, MaskStatistics
-from outtake.core.types import Frame, Mask
+from outtake.core.types import Mask
 
 # Masks depend on so many frames before them when they are measured, beside what they are made of.
 CONTEXT_FRAMES = 1
@@ -22,6 +23,7 @@ _BLOCK_SHARE = 64
 _TOLERANCE = 0.035
 # Counting every fourth pixel along x and y is exact enough to say what a picture holds.
 _COUNT_STEP = 4
+_LISTED_VALUES = 256
 
 
 def measure_masks(clip: Iterable[MaskedFrame]) -> Iterator[MaskedFrame]:
@@ -108,10 +110,15 @@ def count_classes(labelled: LabelledFrame) -> dict[str, int]:
     return {**found, **({"unlabelled": unlabelled} if unlabelled else {})}
 
 
-def count_values(picture: Frame) -> dict[str, int]:
-    """Return how many of some evenly spaced pixels have each value, the brightest channel's."""
-    spaced = picture[::_COUNT_STEP, ::_COUNT_STEP].max(axis=2)
-    return {str(value): count for value, count in enumerate(_histogram(spaced, 1)) if count}
+def count_values(values: NDArray[Any]) -> dict[str, int]:
+    """Return how many of some evenly spaced pixels have each value, of the most frequent ones.
+
+    Args:
+        values: (H, W), of any type.
+    """
+    found, counts = np.unique(values[::_COUNT_STEP, ::_COUNT_STEP], return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:_LISTED_VALUES]
+    return {f"{found[place]:g}": int(counts[place]) for place in sorted(most)}
 
 
 def _histogram(values: NDArray[np.uint8], step: int = _COUNT_STEP) -> list[int]:

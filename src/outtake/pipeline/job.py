@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any
 
 from outtake.core.errors import OutputError
 from outtake.masking.label_propagation import ClipLabeller
+from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
+from outtake.masking.regions import Region
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, read_report
 from outtake.video.read.clip import Clip, open_clip
@@ -23,12 +24,6 @@ from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.output import Output, open_output
 from outtake.video.write.output_checks import InputPaths
-
-log = logging.getLogger(__name__)
-
-# The error of an estimated number of frames that needs no warning: as a share, and in seconds.
-_ESTIMATE_ERROR_SHARE = 0.25
-_ESTIMATE_ERROR_S = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,9 @@ class Job:
         remover: The remover.
         labeller: Labels the frames; None where masks are given.
         policy: Makes masks of labels; None where masks are given.
-        masks: A clip of masks instead, as ``open_clip`` takes it.
+        masks: Masks instead; None where frames are labelled.
+        grow: The fraction of the height by which these masks are dilated.
+        regions: Boxes that are removed too.
         read_options: Arguments of ``open_clip`` by name.
         write_options: How the output is written.
         segment_frames: The length of a segment, in frames.
@@ -73,7 +70,9 @@ class Job:
     remover: Remover
     labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
-    masks: str | Path | Sequence[str] | None = None
+    masks: MaskSource | None = None
+    grow: float = 0.0
+    regions: tuple[Region, ...] = ()
     read_options: Mapping[str, Any] = field(default_factory=dict)
     write_options: WriteOptions = field(default_factory=WriteOptions)
     segment_frames: int = 500
@@ -110,16 +109,8 @@ class Job:
     def _fingerprint_with_inputs(self, clip: Clip) -> dict[str, Any]:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
         if self.masks is not None:
-            with open_clip(self.masks, **self.mask_read_options()) as masks:
-                found["masks"] = masks.digest()
+            found["masks"] = self.masks.digest()
         return found
-
-    def mask_read_options(self) -> dict[str, Any]:
-        """Return how the clip of masks is read: it has one for each frame that was selected."""
-        kept = {
-            key: self.read_options[key] for key in ("fps", "limits") if key in self.read_options
-        }
-        return {**kept, "high_bit_depth": False}
 
     def open_outputs(self, clip: Clip) -> list[Output]:
         """Open the output, and that of the provenance video if there is one.
@@ -138,8 +129,6 @@ class Job:
             resume=self.write_options.resume and not info.live,
         )
         depends = self._fingerprint_with_inputs(clip) if options.resume else {}
-        if self.masks is not None:
-            self._warn_if_lengths_differ(info)
         main = open_output(self.target, info, fingerprint=depends, **vars(options))
         if not self.provenance_video:
             return [main]
@@ -154,25 +143,6 @@ class Job:
                 main.discard()
             raise
         return [main, second]
-
-    def _warn_if_lengths_differ(self, info: VideoInfo) -> None:
-        assert self.masks is not None
-        with open_clip(self.masks, **self.mask_read_options()) as clip:
-            masks = clip.info
-        if not info.frames or not masks.frames:
-            return
-        # An estimate is off where frames last differently, or the sound is longer.
-        tolerance = max(_ESTIMATE_ERROR_SHARE * info.frames, _ESTIMATE_ERROR_S * float(info.fps))
-        if info.frames_counted and masks.frames_counted:
-            tolerance = 0.0
-        if abs(info.frames - masks.frames) > tolerance:
-            frames, mask_frames = (
-                f"{'' if each.frames_counted else 'about '}{each.frames}" for each in (info, masks)
-            )
-            log.warning(
-                "%s says that it has %s frames, and %s %s masks; each frame needs one",
-                info.path.name, frames, masks.path.name, mask_frames,
-            )  # fmt: skip
 
     def count_finished_frames(self, outputs: list[Output]) -> int:
         """Return how many frames exist already, in segments from the beginning on."""

@@ -14,6 +14,7 @@ import numpy as np
 from outtake.core.frames import FilledFrame, FrameSink
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
+from outtake.masking.regions import scale_region
 from outtake.pipeline.job import Job
 from outtake.pipeline.run import TruncateOnError, run_clip
 from outtake.pipeline.segments import SegmentPlan
@@ -42,6 +43,8 @@ def write_preview(job: Job) -> tuple[Path, Path]:
     video, sheet = preview_paths(job.target)
     with open_clip(job.source, **job.read_options) as clip:
         info = preview_info(clip.info)
+        size = clip.info.height, clip.info.width
+        job = replace(job, regions=tuple(scale_region(each, size) for each in job.regions))
         frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
         sink = _PreviewSink(video, info)
         run_clip(
@@ -50,6 +53,7 @@ def write_preview(job: Job) -> tuple[Path, Path]:
             lambda _: sink,
             SegmentPlan(frames, (info.height, info.width), stop_segment=1),
             transform=lambda frames: shrink_frames(frames, info),
+            first_s=info.first_s,
             truncation=TruncateOnError(max_frames=frames),
         )
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")

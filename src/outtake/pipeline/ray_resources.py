@@ -90,7 +90,7 @@ def worker_resources(
 
 
 def _network_uses_cuda(config: InferVideoConfig) -> bool:
-    if config.masks is not None:
+    if config.without_network:
         return False  # there is no network
     backend = resolve_backend(config.backend["name"], config.device, config.network.precision)
     if backend == "openvino":

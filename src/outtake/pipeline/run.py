@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
+
+import numpy as np
 
 from outtake.core.errors import OuttakeError
 from outtake.core.files import write_json
@@ -16,6 +19,7 @@ from outtake.core.signals import defer_signals
 from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import pair_masks
 from outtake.masking.mask_statistics import CONTEXT_FRAMES, measure_masks
+from outtake.masking.regions import add_regions
 from outtake.pipeline.job import CompletedSegments, Job, statistics_path
 from outtake.pipeline.segments import (
     RunResult,
@@ -80,6 +84,7 @@ def run_clip(
     plan: SegmentPlan,
     *,
     transform: Transform = iter,
+    first_s: Fraction = Fraction(0),
     truncation: TruncateOnError | None = None,
 ) -> tuple[RunResult, dict[str, float]]:
     """Run frames through everything that a job consists of.
@@ -89,7 +94,8 @@ def run_clip(
         clip: The frames from ``plan.start_frame`` on.
         open_sink: Opens a sink for the segment with an index.
         plan: The segments that are made.
-        transform: Applied to the clip and to the clip of masks, if there is one.
+        transform: Applied to the clip; masks follow its size.
+        first_s: The time of the clip's first frame, in the clip's own time.
         truncation: Where the clip ends; by default at its end or at damage.
 
     Returns:
@@ -99,27 +105,39 @@ def run_clip(
     # Threads end before the files that they read are closed.
     with ExitStack() as files, StageThreads() as stages:
         frames = stages.run("decode", transform(truncation.read(clip)), max_queued=_QUEUED_FRAMES)
-        if job.masks is None:
-            masked = _mask_by_labels(job, frames, stages)
-        else:
-            masks = files.enter_context(
-                open_clip(job.masks, skip=plan.start_frame, **job.mask_read_options())
-            )
+        if job.masks is not None:
+            masks = job.masks.open(plan.start_frame)
+            files.callback(_close_iterator, masks)
+            one_for_each = job.masks.one_for_each
             masked = pair_masks(
                 frames,
-                transform(masks),
+                masks,
+                grow=job.grow,
                 first_number=plan.start_frame,
-                ended_early=truncation.ended_early,
+                may_continue=lambda: not one_for_each or truncation.ended_early(),
             )
+        elif job.labeller is not None:
+            masked = _mask_by_labels(job, frames, stages)
+        else:
+            masked = (
+                MaskedFrame(each, np.zeros(each.image.shape[:2], np.bool_)) for each in frames
+            )
+        if job.regions:
+            masked = add_regions(masked, job.regions, first_s)
         masked = stages.run("mask", measure_masks(masked), max_queued=_QUEUED_FRAMES)
         result = run_segments(masked, job.remover, open_sink, stages, plan, truncation.raise_error)
         return result, dict(stages.busy_s)
 
 
+def _close_iterator(items: Generator[object, None, None]) -> None:
+    with suppress(ValueError):  # a thread that did not end in time is still in it
+        items.close()
+
+
 def _mask_by_labels(
     job: Job, frames: Iterator[TimedFrame], stages: StageThreads
 ) -> Iterator[MaskedFrame]:
-    assert job.labeller is not None and job.policy is not None  # where there are no masks
+    assert job.labeller is not None and job.policy is not None
     labelled = stages.run("predict", job.labeller(frames), max_queued=_QUEUED_FRAMES)
     return job.policy(labelled)
 
@@ -182,6 +200,7 @@ def run_missing_segments(
             frames,
             lambda index: _SegmentWriter(outputs, index, on_frame),
             plan,
+            first_s=info.first_s,
             truncation=TruncateOnError(stop_event),
         )
 

@@ -20,19 +20,22 @@ from outtake.config.infer_video_schema import EncodeOptions, InferVideoConfig, M
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
-from outtake.core.errors import ConfigError, VideoError
+from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.inference.predictor import Predictor
+from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
+from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.job import Job, WriteOptions
+from outtake.pipeline.mask_setup import find_masks, read_regions
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
-from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_input
+from outtake.video.read.inputs import VideoInput, sha256_of_input
 from outtake.video.write.encoding_plan import EncodingRequest
 
 # What decides about the frames of an output, beside files that are in the fingerprint by content.
@@ -78,7 +81,7 @@ def build_parts(
     Raises:
         OuttakeError: An option cannot work, or the checkpoint cannot be loaded.
     """
-    if config.checkpoint is None or config.masks is not None:
+    if config.without_network or config.checkpoint is None:
         return PipelineParts(remover)
     trained = load_trained(config.checkpoint, resolve_device(config.device))
     policy = build_policy(
@@ -174,9 +177,24 @@ def build_policy(
 
 
 def build_job(
-    config: InferVideoConfig, parts: PipelineParts, source: VideoInput, target: Path
+    config: InferVideoConfig,
+    parts: PipelineParts,
+    source: VideoInput,
+    target: Path,
+    masks: MaskSource | None = None,
 ) -> Job:
-    """Return the job for one clip of a call."""
+    """Return the job for one clip of a call.
+
+    Args:
+        config: The config.
+        parts: What every clip of the call shares.
+        source: The clip.
+        target: The output.
+        masks: The masks, as :func:`outtake.pipeline.mask_setup.find_masks` found them; None to find
+            them here, if there are any.
+    """
+    if masks is None and config.masks.path is not None:
+        masks = find_masks(config, source).source
     encode = config.encode
     return Job(
         source=source,
@@ -184,7 +202,9 @@ def build_job(
         remover=parts.remover,
         labeller=parts.labeller,
         policy=parts.policy,
-        masks=config.masks,
+        masks=masks,
+        grow=config.masks.grow,
+        regions=read_regions(config),
         read_options=vars(config.read),
         write_options=WriteOptions(
             encoding=build_encoding_request(encode, parts.remover),
@@ -209,6 +229,8 @@ def fingerprint(config: InferVideoConfig, parts: PipelineParts) -> dict[str, Any
     values = asdict(config)
     found: dict[str, Any] = {
         "config": {key: values[key] for key in FINGERPRINT_KEYS},
+        "masks": {key: value for key, value in values["masks"].items() if key != "path"},
+        "regions": values["regions"],
         "provenance_video": config.encode.provenance_video,
         "remover_files": [sha256_of_input(path) for path in parts.remover.files()],
         "versions": library_versions(),
@@ -232,17 +254,8 @@ def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Pa
     found = {"remover.path": [*remover.files()]}
     if config.checkpoint is not None:
         found["checkpoint"] = [Path(config.checkpoint).expanduser()]
-    if config.masks is not None:
-        # A list and a glob stand for files, and for the folder in which they lie.
-        sources = expand_inputs(config.masks, "masks")
-        if len(sources) > 1:
-            clips = ", ".join(source.path.name for source in sources[:3])
-            raise VideoError(
-                f"masks={config.masks}: are {len(sources)} clips ({clips}); name one video, one "
-                "folder of images, or images"
-            )
-        files = [source for source in sources if not source.address]
-        found["masks"] = [path for source in files for path in (source.path, *source.images)]
+    if config.masks.path is not None:
+        found["masks"] = find_mask_files(config.masks.path).paths()
     return found
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from outtake.config.compose import default_values
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
-from outtake.config.schema import parse
+from outtake.config.schema import parse, show_value
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
+from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
+from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
 from outtake.pipeline.preview import preview_paths, write_preview
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
 from outtake.pipeline.remove_from_video import (
@@ -52,24 +55,25 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             What exists of an interrupted clip is kept, and the message says where. Of several
             clips, one that fails does not keep the others from being made.
     """
-    config = parse(InferVideoConfig, resolve_config(cfg))
+    config = read_config(cfg)
     remover = build_remover(config)
     if config.job.workers:
         config = make_paths_absolute(config, remover)
     sources = expand_inputs(config.input)
     targets = output_paths(config.output, sources, default_suffix(config.encode.codec, remover))
     several = len(sources) > 1
-    if several and config.masks is not None:
+    if several and config.masks.path is not None:
         raise ConfigError("masks= goes with one input; run the others one by one")
-    sizes = [
+    warn_of_ignored_keys(config)
+    checked = [
         check_job(config, remover, source, target, several_inputs=several)
         for source, target in zip(sources, targets, strict=True)
     ]
     with explain_oom():
-        parts = build_parts(config, remover, sizes[0])
+        parts = build_parts(config, remover, checked[0].size)
     failed: list[tuple[Path, OuttakeError]] = []
-    for source, target in zip(sources, targets, strict=True):
-        job = build_job(config, parts, source, target)
+    for source, target, found in zip(sources, targets, checked, strict=True):
+        job = build_job(config, parts, source, target, found.masks)
         try:
             if several and not config.preview and is_already_done(job):
                 print(f"{target} exists already")
@@ -97,6 +101,49 @@ def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
     print(format_summary(record, job.target))
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """What is known of a job before its work.
+
+    Attributes:
+        size: The height and width of the frames; None for a stream, which may be opened only once.
+        masks: The masks; None where there are none.
+    """
+
+    size: tuple[int, int] | None
+    masks: MaskSource | None = None
+
+
+def read_config(cfg: DictConfig) -> InferVideoConfig:
+    """Check the config and return it; ``masks: PATH`` is taken for ``masks: {path: PATH}``.
+
+    Raises:
+        ConfigError: A key or a value is not allowed.
+    """
+    values = resolve_config(cfg)
+    if not isinstance(values["masks"], Mapping):
+        values["masks"] = {**default_values("infer_video")["masks"], "path": values["masks"]}
+    return parse(InferVideoConfig, values)
+
+
+def warn_of_ignored_keys(config: InferVideoConfig) -> None:
+    """Say which keys have no effect, because masks or regions say all that is removed."""
+    if not config.without_network:
+        return
+    usual = default_values("infer_video")["mask"]
+    ignored = [
+        f"mask.{key}={show_value(value)}"
+        for key, value in asdict(config.mask).items()
+        if key != "feather" and value != usual[key]
+    ]
+    if config.checkpoint is not None:
+        ignored.insert(0, f"checkpoint={config.checkpoint}")
+    if ignored:
+        given = "masks=" if config.masks.path is not None else "regions="
+        grow = "; masks.grow enlarges masks" if any("dilate" in key for key in ignored) else ""
+        log.warning("%s not used beside %s: no network runs%s", ", ".join(ignored), given, grow)
+
+
 def check_job(
     config: InferVideoConfig,
     remover: Remover,
@@ -104,16 +151,15 @@ def check_job(
     target: Path,
     *,
     several_inputs: bool,
-) -> tuple[int, int] | None:
-    """Find a bad input or output before the checkpoint is loaded.
-
-    Returns:
-        The height and width of the frames; None for a stream, which may be opened only once.
-    """
-    bit_depth, size = 8, None
+) -> CheckedJob:
+    """Find a bad input, bad masks or a bad output before the checkpoint is loaded."""
+    bit_depth, size, info = 8, None, None
     if not source.address and not several_inputs:
         with open_clip(source, **vars(config.read)) as clip:
-            bit_depth, size = clip.info.bit_depth, (clip.info.height, clip.info.width)
+            info = clip.info
+        bit_depth, size = info.bit_depth, (info.height, info.width)
+        for index, region in enumerate(read_regions(config)):
+            region.check_size(*size, f"regions[{index}]")
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
         "overwrite": config.overwrite or config.preview or several_inputs,
@@ -134,7 +180,11 @@ def check_job(
         check_report(target, overwrite=config.overwrite)
     if config.encode.provenance_video:
         check_target(sibling_path(target, "provenance"), source, **checks)
-    return size
+    if config.masks.path is None:
+        return CheckedJob(size)
+    masks = find_masks(config, source, info)
+    log_found(masks)
+    return CheckedJob(size, masks.source)
 
 
 def output_paths(output: str, sources: Sequence[VideoInput], suffix: str = ".mp4") -> list[Path]:

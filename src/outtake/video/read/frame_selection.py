@@ -48,7 +48,7 @@ class FrameSelection:
         Raises:
             ConfigError: A value is not a time or a count, or the end is not after the start.
         """
-        start_s, end_s = _parse_time("start", start), _parse_time("end", end)
+        start_s, end_s = parse_time("read.start", start), parse_time("read.end", end)
         if end_s is not None and end_s <= (start_s or 0):
             raise ConfigError(f"read.end={end}: must be after read.start={start or 0}")
         for key, count, least in (("every", every, 1), ("skip", skip, 0)):
@@ -86,6 +86,7 @@ class FrameSelection:
             frames=frames,
             frames_counted=info.frames_counted and self.start_s is None and self.end_s is None,
             duration_s=part_s,
+            first_s=first_s,
             start_s=None if self.start_s is None else float(first_s + self.start_s),
             end_s=None if self.end_s is None else float(first_s + self.end_s),
         )
@@ -155,7 +156,12 @@ class FrameFilter:
             raise self._selection.empty_error(self._info, max(length_s, self._info.duration_s or 0))
 
 
-def _parse_time(key: str, value: str | float | None) -> Fraction | None:
+def parse_time(key: str, value: str | float | None) -> Fraction | None:
+    """Read a time as the config gives it: seconds, or ``hh:mm:ss.fff``; None stays None.
+
+    Raises:
+        ConfigError: The value is not a time.
+    """
     if value is None:
         return None
     match = _TIME_PATTERN.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
@@ -164,6 +170,6 @@ def _parse_time(key: str, value: str | float | None) -> Fraction | None:
         or (match[2] and Fraction(match[3]) >= 60)
         or (match[1] and int(match[2]) > 59)
     ):
-        raise ConfigError(f"read.{key}={value}: give seconds (12.5) or hh:mm:ss.fff (00:01:12.5)")
+        raise ConfigError(f"{key}={value}: give seconds (12.5) or hh:mm:ss.fff (00:01:12.5)")
     hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds

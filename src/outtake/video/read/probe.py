@@ -53,6 +53,7 @@ class VideoInfo:
         colour: Colour tags.
         orientation: The turn that the reader applies.
         metadata: Title, creation time and the like.
+        first_s: The time of the whole clip's first frame.
         start_s: The beginning of the selected part; None for the first frame.
         end_s: The end of that part (the first moment left out); None for the end of the source.
         live: Whether it is a camera or a stream without a known end, which cannot be opened twice.
@@ -78,6 +79,7 @@ class VideoInfo:
     colour: ColourTags = field(default_factory=ColourTags)
     orientation: Orientation = field(default_factory=Orientation)
     metadata: dict[str, str] = field(default_factory=dict)
+    first_s: Fraction = Fraction(0)
     start_s: float | None = None
     end_s: float | None = None
     live: bool = False

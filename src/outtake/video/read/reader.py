@@ -32,7 +32,7 @@ from outtake.video.stored_picture import keep_stored_picture
 
 # In these codecs a packet is one shown frame, so a packet without its frame is a lost frame. Others
 # have hidden packets (VP8), or packets that repeat a frame (MPEG-4 in AVI).
-_FRAME_PER_PACKET = {
+FRAME_PER_PACKET = {
     "h264", "hevc", "av1", "mjpeg", "prores", "ffv1", "dnxhd", "png", "huffyuv", "ffvhuff",
     "utvideo", "rawvideo", "v210", "qtrle", "mpeg1video", "mpeg2video",
 }  # fmt: skip
@@ -204,7 +204,7 @@ class VideoReader:
         stream: VideoStream,
         clock: TimestampTracker,
     ) -> Iterator[av.VideoFrame]:
-        packet_checked = stream.codec_context.codec.canonical_name in _FRAME_PER_PACKET
+        packet_checked = stream.codec_context.codec.canonical_name in FRAME_PER_PACKET
         try:
             for packet in packets:
                 if packet.size or packet.dts is not None:  # an empty one shows the last frame again

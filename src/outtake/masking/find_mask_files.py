@@ -1,0 +1,91 @@
+"""What a ``masks`` value stands for: pictures, a video, or annotations."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from outtake.core.errors import VideoError
+from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
+from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
+from outtake.video.read.inputs import VideoInput, expand_inputs, natural_sort_key
+
+Kind = Literal["pictures", "video", "annotations"]
+_VIDEO_PICTURE_SUFFIXES = (".gif",)  # of which a file is a clip
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFiles:
+    """The files of masks.
+
+    Attributes:
+        kind: What they are.
+        files: Pictures or annotations, in natural order; empty for a video.
+        video: The video; None for anything else.
+        name: How they were named, for messages.
+    """
+
+    kind: Kind
+    files: tuple[Path, ...] = ()
+    video: VideoInput | None = None
+    name: str = ""
+
+    def paths(self) -> list[Path]:
+        """Return what is read, and the folder in which it lies."""
+        if self.video is not None:
+            return [] if self.video.address else [self.video.path]
+        return [*{file.parent: None for file in self.files}, *self.files]
+
+
+def find_mask_files(value: str | Path | Sequence[str | Path]) -> MaskFiles:
+    """Return the masks that a file, folder, glob, list or address stands for.
+
+    Annotations beside pictures of the same names are the masks: those pictures are the frames.
+
+    Raises:
+        VideoError: Nothing is there, or several clips are.
+    """
+    entries = [value] if isinstance(value, str | Path) else [*value]
+    name = Path(str(entries[0])).name if len(entries) == 1 else f"{len(entries)} files"
+    found = [file for entry in entries for file in _list_files(Path(entry).expanduser())]
+    for kind, suffixes in (
+        ("annotations", ANNOTATION_SUFFIXES),
+        ("pictures", MASK_PICTURE_SUFFIXES),
+    ):
+        files = [file for file in found if file.suffix.lower() in suffixes]
+        if len(files) == 1 and files[0].suffix.lower() in _VIDEO_PICTURE_SUFFIXES:
+            break
+        if files and (kind == "annotations" or len(files) == len(found)):
+            return MaskFiles(kind, tuple(sorted(files, key=natural_sort_key)), name=name)  # type: ignore[arg-type]
+    clips = expand_inputs(value, "masks")
+    if len(clips) > 1:
+        names = ", ".join(clip.path.name for clip in clips[:3])
+        raise VideoError(
+            f"masks={value}: are {len(clips)} clips ({names}); name one video, one folder of "
+            "images, or images"
+        )
+    return MaskFiles("video", video=clips[0], name=clips[0].path.name)
+
+
+def _list_files(path: Path) -> list[Path]:
+    """Return the masks of a file, a folder or a glob; nothing where none is known."""
+    if path.is_dir():
+        listed = [entry for entry in path.glob("[!.]*") if entry.is_file()]
+        folders = [entry for entry in path.glob("[!.]*") if entry.is_dir()]
+        if not listed and len(folders) == 1:
+            return _list_files(folders[0])  # a tool's folder for the one clip
+    elif path.is_file():
+        listed = [path]
+    else:
+        listed = [Path(each) for each in glob.glob(str(path), recursive=True)]
+    known = MASK_PICTURE_SUFFIXES + ANNOTATION_SUFFIXES
+    files = [entry for entry in listed if entry.suffix.lower() in known]
+    annotated = {entry.stem for entry in files if entry.suffix.lower() in ANNOTATION_SUFFIXES}
+    pictures = [entry for entry in files if entry.suffix.lower() in MASK_PICTURE_SUFFIXES]
+    if annotated and any(picture.stem not in annotated for picture in pictures):
+        # A list of classes or a read-me beside the masks; a whole set in one file comes alone.
+        return pictures if len(annotated) < len(pictures) else files
+    return files

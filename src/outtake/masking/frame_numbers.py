@@ -1,0 +1,125 @@
+"""Which frame each mask belongs to: one after the other, or by the numbers in their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from outtake.core.errors import ConfigError
+
+_LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameNumbers:
+    """The frames of masks.
+
+    Attributes:
+        frames: The frame of each mask, counted from 0; None for one mask for each frame.
+        message: What was found, for the user; None where there is nothing to say.
+    """
+
+    frames: tuple[int, ...] | None = None
+    message: str | None = None
+
+
+def number_in_name(name: str) -> int | None:
+    """Return the last number in a file's name without its suffix; None if there is none."""
+    found = _LAST_NUMBER.search(PurePath(name).stem)
+    return int(found[1]) if found else None
+
+
+def number_masks(
+    names: Sequence[str],
+    frame_count: int | None,
+    *,
+    exact: bool,
+    first: int | None = None,
+    frame_names: Sequence[str] = (),
+    where: object = "masks",
+) -> FrameNumbers:
+    """Find out which frame each mask belongs to.
+
+    Args:
+        names: The masks, in natural order.
+        frame_count: How many frames there are; None if unknown.
+        exact: Whether ``frame_count`` is not merely an estimate.
+        first: The number that the mask of the first frame has in its name; None if not said.
+        frame_names: The names of the frames, where these are images.
+        where: The place of the masks, for messages.
+
+    Raises:
+        ConfigError: The masks cannot be those of the frames.
+    """
+    numbers = [number_in_name(name) for name in names]
+    known = [number for number in numbers if number is not None]
+    distinct = len(set(known)) == len(names)
+    if first is not None and not distinct:
+        raise ConfigError(
+            f"masks.first={first}: the masks in {where} need numbers in their names, each once, "
+            f"unlike {_culprit(names, numbers)}"
+        )
+    if first is None and frame_count == len(names):
+        return FrameNumbers()
+    if first is None and distinct and frame_names:
+        of_frames = [number_in_name(name) for name in frame_names]
+        if set(known) < set(of_frames) and len(set(of_frames)) == len(frame_names):
+            found = tuple(of_frames.index(number) for number in known)
+            return FrameNumbers(found, _say_missing(names, found, frame_count, exact, where))
+    gaps = distinct and max(known) - min(known) >= len(names)
+    if first is None and not gaps:
+        if exact and frame_count is not None:
+            raise ConfigError(_explain_count(names, frame_count, distinct, where))
+        return FrameNumbers()
+    base = first if first is not None else _guess_first(known, frame_count)
+    frames = tuple(number - base for number in known)
+    for name, frame in zip(names, frames, strict=True):
+        if frame < 0 or (exact and frame_count is not None and frame >= frame_count):
+            raise ConfigError(
+                f"{where}: {name} would be the mask of frame {frame}, and the clip has "
+                f"{frame_count} frames, from 0; masks.first=NUMBER says which number the mask of "
+                "the first frame has"
+            )
+    return FrameNumbers(frames, _say_missing(names, frames, frame_count, exact, where))
+
+
+def _guess_first(known: Sequence[int], frame_count: int | None) -> int:
+    """Return 1 for numbers that count from 1 to the end, else 0."""
+    return int(min(known) > 0 and max(known) == frame_count)
+
+
+def _culprit(names: Sequence[str], numbers: Sequence[int | None]) -> str:
+    return next(
+        name
+        for name, number in zip(names, numbers, strict=True)
+        if number is None or numbers.count(number) > 1
+    )
+
+
+def _say_missing(
+    names: Sequence[str],
+    frames: Sequence[int],
+    frame_count: int | None,
+    exact: bool,
+    where: object,
+) -> str:
+    missing = None if frame_count is None else frame_count - len(frames)
+    count = "an unknown number of" if missing is None else f"{'' if exact else 'about '}{missing}"
+    return (
+        f"{where} has {len(names)} masks by the numbers in their names ({names[0]} is frame "
+        f"{frames[0]}, counted from 0); {count} frames have none, and nothing is removed there"
+    )
+
+
+def _explain_count(names: Sequence[str], frame_count: int, distinct: bool, where: object) -> str:
+    text = f"{where} has {len(names)} masks, and the clip {frame_count} frames; give one for each"
+    if len(names) > frame_count:
+        return f"{text}, or select their part with read.start and read.end"
+    if distinct:
+        text += (
+            f", or masks.first={number_in_name(names[0])} if the names are frame numbers and "
+            "the other frames have no mask"
+        )
+    return text

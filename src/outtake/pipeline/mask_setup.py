@@ -1,0 +1,131 @@
+"""From the config to the masks and regions of a clip, checked against the clip."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.core.errors import ConfigError
+from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
+from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_source import VideoMasks
+from outtake.masking.mask_values import MaskValueOptions
+from outtake.masking.regions import Region
+from outtake.video.read.clip import open_clip
+from outtake.video.read.count_frames import count_frames
+from outtake.video.read.inputs import VideoInput
+from outtake.video.read.probe import VideoInfo
+
+# The error of an estimated number of frames that needs no warning: as a share, and in seconds.
+_ESTIMATE_ERROR_SHARE = 0.25
+_ESTIMATE_ERROR_S = 1
+
+log = logging.getLogger(__name__)
+
+
+def find_masks(
+    config: InferVideoConfig, source: VideoInput, info: VideoInfo | None = None
+) -> FoundMasks:
+    """Find the masks of a clip and check that they can be its masks.
+
+    Args:
+        config: The config; its ``masks.path`` is set.
+        source: The clip.
+        info: The description of its selected part; None to open it, unless it is a stream.
+
+    Raises:
+        OuttakeError: The masks cannot be read, or cannot be those of the clip.
+    """
+    options = config.masks
+    assert options.path is not None
+    if info is None and not source.address:
+        with open_clip(source, **vars(config.read)) as clip:
+            info = clip.info
+    files = find_mask_files(options.path)
+    found = build_mask_source(
+        files,
+        MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
+        clip=ClipFacts() if info is None else _clip_facts(config, source, info, len(files.files)),
+        first=options.first,
+        limits=config.read.limits,
+    )
+    if info is not None and isinstance(found.source, VideoMasks):
+        doubt = _check_video_length(config, source, info, found.source)
+        found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
+    return found
+
+
+def log_found(found: FoundMasks) -> None:
+    """Say what was decided about masks, and what looks wrong."""
+    for line in found.notes:
+        log.info("%s", line)
+    for line in found.warnings:
+        log.warning("%s", line)
+
+
+def _clip_facts(
+    config: InferVideoConfig, source: VideoInput, info: VideoInfo, mask_files: int
+) -> ClipFacts:
+    frames, exact = info.frames, info.frames_counted
+    if mask_files > 1 and mask_files != frames:
+        counted = _count_selected(config, source, info)
+        exact = counted is not None
+        frames = counted if exact else frames
+    names = tuple(image.name for image in source.images) if exact else ()
+    return ClipFacts(
+        (info.height, info.width), frames, exact, names if frames == len(names) else ()
+    )
+
+
+def _count_selected(config: InferVideoConfig, source: VideoInput, info: VideoInfo) -> int | None:
+    """Count the frames of the selected part; None if that needs decoding."""
+    if source.images:
+        return info.frames if info.frames_counted else None
+    if source.address or config.read.start is not None or config.read.end is not None:
+        return None
+    counted = count_frames(source.path, config.read.limits)
+    return None if counted is None else -(-counted // config.read.every)
+
+
+def _check_video_length(
+    config: InferVideoConfig, source: VideoInput, info: VideoInfo, masks: VideoMasks
+) -> str | None:
+    """Compare the lengths of a clip and of a video of masks; return what is doubtful about them.
+
+    Raises:
+        ConfigError: They differ for certain.
+    """
+    with open_clip(masks.video, limits=config.read.limits) as clip:
+        mask_info = clip.info
+    if not info.frames or not mask_info.frames:
+        return None
+    if info.frames == mask_info.frames and info.frames_counted and mask_info.frames_counted:
+        return None
+    frames = _count_selected(config, source, info)
+    mask_frames = (
+        None if masks.video.address else count_frames(masks.video.path, config.read.limits)
+    )
+    if frames is not None and mask_frames is not None:
+        if frames == mask_frames:
+            return None
+        raise ConfigError(
+            f"{masks.name} has {mask_frames} masks, and {info.path.name} {frames} frames; give one "
+            "for each, or select their part with read.start and read.end"
+        )
+    # An estimate is off where frames last differently, or the sound is longer.
+    tolerance = max(_ESTIMATE_ERROR_SHARE * info.frames, _ESTIMATE_ERROR_S * float(info.fps))
+    if abs(info.frames - mask_info.frames) <= tolerance:
+        return None
+    return (
+        f"{info.path.name} says that it has about {info.frames} frames, and {masks.name} "
+        f"{mask_info.frames} masks; each frame needs one"
+    )
+
+
+def read_regions(config: InferVideoConfig) -> tuple[Region, ...]:
+    """Return the regions of the config."""
+    return tuple(
+        Region.from_config(values, f"regions[{index}]")
+        for index, values in enumerate(config.regions)
+    )

@@ -1,0 +1,82 @@
+"""Read a video together with its alpha, which the reader of clips leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from outtake.core.errors import VideoError
+from outtake.core.types import Frame
+from outtake.video.read.open_media import find_video_stream, open_container
+from outtake.video.read.probe import check_header, probe
+from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.read.stream_address import ffmpeg_reason
+
+# FFmpeg's own decoders of these drop alpha, which WebM keeps beside the picture and says so.
+_DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def has_alpha(path: Path, limits: SafetyLimits) -> bool:
+    """Return whether a video file has alpha.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
+    with open_container(path, limits) as container:
+        stream = find_video_stream(container, path)
+        if _separate_decoder(stream):
+            return True
+        pix_fmt = probe(path, limits).pix_fmt
+        return any(part.is_alpha for part in av.VideoFormat(pix_fmt, 16, 16).components)
+
+
+def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Frame, None, None]:
+    """Yield the frames of a video with alpha, uint8 (H, W, 4), turned for showing.
+
+    Args:
+        path: The file.
+        limits: Bounds on what it may ask for.
+        skip: How many frames are left out.
+
+    Raises:
+        VideoError: The file cannot be read to its end.
+    """
+    info = probe(path, limits)
+    with open_container(path, limits) as container:
+        stream = find_video_stream(container, path)
+        check_header(path, stream, limits)
+        number = 0
+        try:
+            for frame in _decode(container, stream):
+                if frame.is_corrupt:
+                    raise VideoError(f"{path} is damaged at frame {number}")
+                if number >= skip:
+                    yield info.orientation.apply(frame.to_ndarray(format="rgba"))
+                number += 1
+        except (av.FFmpegError, EOFError) as error:
+            raise VideoError(
+                f"{path} is damaged after {number} frames ({ffmpeg_reason(error)})"
+            ) from error
+
+
+def _separate_decoder(stream: VideoStream) -> str | None:
+    name = _DECODERS_WITH_ALPHA.get(stream.codec_context.codec.canonical_name)
+    said = {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode")
+    return name if said == "1" and name in av.codecs_available else None
+
+
+def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    name = _separate_decoder(stream)
+    if name is None:
+        stream.thread_type = "AUTO"
+        yield from container.decode(stream)
+        return
+    decoder = av.CodecContext.create(name, "r")
+    for packet in container.demux(stream):
+        if packet.size:
+            yield from decoder.decode(packet)
+    yield from decoder.decode(None)

@@ -1,0 +1,61 @@
+import json
+
+import numpy as np
+import pytest
+
+from outtake.core.errors import VideoError
+from outtake.masking.annotation_files import read_annotations
+from outtake.masking.annotation_shapes import AnnotatedFrame, Shape, box_ring, decode_coco_counts
+from tests.masking.mask_formats import coco_string
+
+
+def test_compressed_counts_are_those_of_the_reference():
+    assert decode_coco_counts("1112") == [1, 1, 1, 3]  # the fourth is a difference
+    for counts in ([0, 5, 3], [1, 1, 1, 3], [40, 3, 7, 900, 12000, 2, 1]):
+        assert decode_coco_counts(coco_string(counts)) == counts
+    for broken in ("P", "\x00"):
+        with pytest.raises(ValueError, match="run lengths"):
+            decode_coco_counts(broken)
+
+
+def test_classes_are_chosen_by_number_or_name():
+    shapes = (Shape("car", 1, (box_ring(1, 1, 3, 3),)), Shape("man", 2, (box_ring(6, 6, 8, 8),)))
+    frame = AnnotatedFrame("0", (10, 10), shapes)
+    whole = frame.draw((10, 10))
+    for ids in ([1], ["car"]):
+        chosen = frame.draw((10, 10), ids)
+        assert chosen[1:3, 1:3].all() and not chosen[5:, 5:].any() and whole[6:8, 6:8].all()
+
+
+def test_a_bitmap_beyond_the_picture_is_cut():
+    shape = Shape(bitmap=np.ones((4, 4), np.uint8), left=-2, top=8)
+    mask = AnnotatedFrame("0", (10, 10), (shape,)).draw((10, 10))
+    assert mask[8:, :2].all() and mask.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", "{", "cannot be read as annotations"),
+        ("a.json", "[]", "no images with annotations, and no shapes"),
+        ("a.json", '{"shapes": []}', "'imageHeight' is missing"),
+        ("a.xml", "<annotations/>", "no image and no track"),
+        ("a.xml", "<!DOCTYPE x><a/>", "declares entities"),
+        ("a.txt", "0 nothing", "could not convert"),
+        (
+            "a.json",
+            json.dumps(
+                {
+                    "shapes": [{"label": "a", "points": [[1, 2]], "shape_type": "point"}],
+                    "imageHeight": 4,
+                    "imageWidth": 4,
+                }
+            ),
+            "a point has no area",
+        ),
+    ],
+)
+def test_what_can_not_be_read_says_why(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(VideoError, match=rf"{name}: .*{said}"):
+        read_annotations([tmp_path / name])

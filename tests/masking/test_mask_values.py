@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError
+from outtake.masking.mask_picture import MaskPicture
+from outtake.masking.mask_values import MaskValueOptions, explain_doubt, find_meaning
+
+
+def removed(values, options=None, **picture):
+    shown = MaskPicture(np.asarray(values), **picture)
+    meaning = find_meaning([shown], options or MaskValueOptions())
+    return meaning.to_mask(shown, "m").tolist()
+
+
+def ramp(dtype, high):
+    return np.linspace(0, high, 64).astype(dtype).reshape(8, 8)
+
+
+def test_few_values_are_ids_and_many_are_a_matte():
+    assert removed(np.array([[0, 1, 2]], np.uint8)) == [[0, 1, 1]]
+    assert removed(np.array([[0, 38, 75]], np.uint8)) == [[0, 1, 1]]
+    assert np.sum(removed(ramp(np.uint8, 255))) == 32
+
+
+def test_values_of_a_lossy_picture_are_never_ids():
+    assert removed(np.array([[0, 2, 127, 128]], np.uint8), lossy=True) == [[0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high"), [(np.uint16, 65535), (np.uint16, 255), (np.float32, 1), (np.float32, 255)]
+)
+def test_half_is_half_of_white_whatever_the_type(dtype, high):
+    assert np.sum(removed(ramp(dtype, high))) == 32
+
+
+def test_alpha_counts_only_where_it_tells_something():
+    values = np.array([[0, 255]], np.uint8)
+    assert removed(values, alpha=np.array([[255, 0]], np.uint8)) == [[1, 0]]
+    assert removed(values, alpha=np.array([[255, 255]], np.uint8)) == [[0, 1]]
+    luma = MaskValueOptions(channel="luma")
+    assert removed(values, luma, alpha=np.array([[255, 0]], np.uint8)) == [[0, 1]]
+    with pytest.raises(ConfigError, match=r"masks\.channel: .* no alpha; masks\.channel=luma"):
+        removed(values, MaskValueOptions(channel="alpha"))
+
+
+def test_ids_are_exact_and_need_numbers():
+    values = np.array([[0, 1, 2, 3]], np.uint8)
+    assert removed(values, MaskValueOptions(ids=[1, 3])) == [[0, 1, 0, 1]]
+    assert removed(values, MaskValueOptions(ids=[1, 3], invert=True)) == [[1, 0, 1, 0]]
+    with pytest.raises(ConfigError, match=r"masks\.ids=\[1\]: .* masks\.channel=red"):
+        removed(np.full((2, 2, 3), [1, 2, 3], np.uint8), MaskValueOptions(ids=[1]))
+    with pytest.raises(ConfigError, match=r"masks\.threshold=0\.2: .* masks\.ids"):
+        removed(values, MaskValueOptions(threshold=0.2), indexed=True)
+
+
+def test_a_threshold_that_was_given_wins():
+    assert removed(np.array([[0, 60, 200]], np.uint8), MaskValueOptions(threshold=0.5)) == [
+        [0, 0, 1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "said"),
+    [
+        (np.full((4, 4), 255, np.uint8), {}, "100% of the picture is marked .* masks.invert=true"),
+        (ramp(np.uint8, 90), {}, "nothing in the picture exceeds 0.5 .*0.353.* masks.threshold"),
+        (np.zeros((4, 4), np.uint8), {}, "nothing is marked in the picture"),
+        (np.eye(4, dtype=np.uint8), {"ids": [2]}, r"nothing in the picture has one of masks\.ids"),
+        (np.eye(4, dtype=np.uint8), {}, None),
+    ],
+)
+def test_what_looks_wrong_has_a_line(values, options, said):
+    import re
+
+    given, shown = MaskValueOptions(**options), [MaskPicture(values)]
+    line = explain_doubt(shown, find_meaning(shown, given), given)
+    assert line is None if said is None else re.search(said, line)
