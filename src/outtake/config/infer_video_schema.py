@@ -36,6 +36,7 @@ class ReadOptions:
     end: float | str | None
     every: Annotated[int, Number(1, unit="frames")]
     fps: Annotated[float, Number(above=0, unit="frames per second")]
+    deinterlace: Literal["bwdif"] | None
     limits: ReadLimits
 
 
@@ -107,7 +108,11 @@ class EncodeOptions:
 
     codec: str
     crf: Annotated[int | None, Number(0)]
+    bitrate: str | int | None
     preset: str
+    chroma: Literal["auto", 420, 422, 444]
+    profile: str | None
+    level: str | float | None
     audio: AudioChoice
     provenance_video: bool
 

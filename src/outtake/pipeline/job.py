@@ -98,8 +98,7 @@ class Job:
         """
         if not self.target.suffix:
             return {"codec": "png"}
-        request = replace(self._encoding, bit_depth=info.bit_depth)
-        record = choose_encoding(self.target, request).fingerprint()
+        record = choose_encoding(self.target, self._encoding.for_source(info)).fingerprint()
         return {**record.pop("options"), **record, "audio": self.write_options.audio}
 
     @property
@@ -135,7 +134,8 @@ class Job:
         request = EncodingRequest(preset=self._encoding.preset)
         options = replace(options, encoding=request, audio="none")
         try:
-            second = open_output(self.provenance_path, info, fingerprint=depends, **vars(options))
+            view = info.of_view()
+            second = open_output(self.provenance_path, view, fingerprint=depends, **vars(options))
         except BaseException:
             if main.has_segments():
                 main.release()

@@ -70,7 +70,8 @@ def preview_info(info: VideoInfo) -> VideoInfo:
     """Return the description of a clip at preview size, with 8 bits and even sides."""
     short_side = min(SHORT_SIDE, info.height, info.width)
     height, width = short_side_size(info.height, info.width, short_side)
-    return replace(info, width=max(2, width // 2 * 2), height=max(2, height // 2 * 2), bit_depth=8)
+    width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
+    return replace(info.of_view(), width=width, height=height, bit_depth=8)
 
 
 def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[TimedFrame]:

@@ -221,7 +221,16 @@ def build_job(
 
 def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingRequest:
     """Return how the frames of a remover are to be stored."""
-    return EncodingRequest(encode.codec, encode.crf, encode.preset, remover.channels)
+    return EncodingRequest(
+        encode.codec,
+        encode.crf,
+        encode.preset,
+        remover.channels,
+        chroma=str(encode.chroma),
+        bitrate=encode.bitrate,
+        profile=encode.profile,
+        level=encode.level,
+    )
 
 
 def fingerprint(config: InferVideoConfig, parts: PipelineParts) -> dict[str, Any]:

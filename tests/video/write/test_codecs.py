@@ -10,6 +10,7 @@ from outtake.video.colour import ColourTags, from_rgb, to_rgb, to_rgb16
 from outtake.video.read.probe import probe
 from outtake.video.write.codecs import CODECS, encoder_pix_fmts
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
+from outtake.video.write.losses import warn_of_losses
 from outtake.video.write.output import open_output
 from tests.video.moving_scene import (
     BASE,
@@ -63,7 +64,7 @@ def test_nvenc_is_given_full_colour_for_an_odd_size(tmp_path, caplog, name):
         assert stored.name in takes
         assert [(part.width, part.bits) for part in stored.components] == [(97, bits)] * 3
         assert chosen.pix_fmt(96, 64) == chosen.codec.formats[bits]
-        chosen.warn_of_losses(describe(tmp_path, width=97, height=63))
+        warn_of_losses(chosen, describe(tmp_path, width=97, height=63))
         assert f"storing full colour ({stored.name})" in caplog.text
 
 

@@ -11,6 +11,7 @@ import pytest
 from av.video.frame import PictureType
 
 from outtake.core.types import TimedFrame
+from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe
 from outtake.video.write import video_encoder
 from outtake.video.write.encoding_plan import EncodingRequest
@@ -207,3 +208,22 @@ def test_a_live_source_has_nothing_to_copy_and_begins_at_zero(make_video, tmp_pa
     written = read_frames(tmp_path / "o.mp4")
     assert not probe(tmp_path / "o.mp4").has_audio
     assert [frame.pts for frame in written] == [pts - VARIABLE_PTS[0] for pts in VARIABLE_PTS]
+
+
+@pytest.mark.parametrize("name", ["o.mov", "o.mp4", "o.mkv"])
+@pytest.mark.parametrize("start", [None, 0.4])
+def test_the_timecode_is_that_of_the_first_frame(make_video, tmp_path, caplog, name, start):
+    def setup(output, stream):
+        stream.metadata["timecode"] = "10:20:30:20"
+
+    source = make_video("in.mov", setup=setup)
+    clip = open_clip(source, start=start)
+    with clip, open_writer(tmp_path / name, clip.info) as writer:
+        for frame in clip:
+            writer.write(frame)
+    expected = "10:20:30:20" if start is None else "10:20:31:05"
+    assert clip.info.timecode == probe(tmp_path / name).timecode == expected
+    with av.open(str(tmp_path / name)) as made:
+        tracks = [stream for stream in made.streams if stream.type == "data"]
+        assert len(tracks) == (0 if name == "o.mkv" else 1)
+    assert not caplog.records, "the timecode track is said to be left out"

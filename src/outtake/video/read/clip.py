@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
@@ -60,6 +60,7 @@ def open_clip(
     skip: int = 0,
     limits: SafetyLimits | None = None,
     high_bit_depth: bool = True,
+    deinterlace: Literal["bwdif"] | None = None,
 ) -> Clip:
     """Return a video file, images, a stream or a camera as a sequence of frames.
 
@@ -75,6 +76,8 @@ def open_clip(
         limits: Bounds on what the source may ask for.
         high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
             more than 8.
+        deinterlace: ``bwdif`` makes one progressive frame of each interlaced one; None keeps the
+            fields.
 
     Raises:
         VideoError: The source does not exist or cannot be read as a clip, or the selection is
@@ -102,10 +105,15 @@ def open_clip(
                 selection=selection,
                 limits=limits,
                 high_bit_depth=high_bit_depth,
+                deinterlace=deinterlace is not None,
             )
         container.close()
     return VideoReader(
-        clip.address or clip.path, selection=selection, limits=limits, high_bit_depth=high_bit_depth
+        clip.address or clip.path,
+        selection=selection,
+        limits=limits,
+        high_bit_depth=high_bit_depth,
+        deinterlace=deinterlace is not None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Self
 from outtake.core.errors import ConfigError, VideoError
 from outtake.video.read.probe import VideoInfo
 from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.timecode import advance_timecode
 
 _TIME_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
@@ -80,6 +81,9 @@ class FrameSelection:
             frames = -(-frames // self.every)
         if not info.live:
             limits.check_length(info.path, frames, part_s)
+        timecode = info.timecode and advance_timecode(
+            info.timecode, math.ceil(start_s * info.fps), info.fps, self.every
+        )
         return replace(
             info,
             fps=info.fps / self.every,
@@ -89,6 +93,7 @@ class FrameSelection:
             first_s=first_s,
             start_s=None if self.start_s is None else float(first_s + self.start_s),
             end_s=None if self.end_s is None else float(first_s + self.end_s),
+            timecode=timecode,
         )
 
     def empty_error(self, info: VideoInfo, length_s: float) -> VideoError:

@@ -15,6 +15,8 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.video.colour import ColourTags
+from outtake.video.hdr10 import Hdr10Metadata
+from outtake.video.interlacing import FieldOrder, read_field_order
 from outtake.video.orientation import Orientation
 from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
@@ -29,6 +31,13 @@ from outtake.video.read.stream_address import (
 from outtake.video.read.timestamps import PresentationTimes
 
 _BROADCAST_CONTAINERS = ("mpegts", "mpeg")
+_UNKEPT = {
+    SideDataType.A53_CC: "closed captions in the picture",
+    SideDataType.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    SideDataType.DOVI_METADATA: "Dolby Vision metadata",
+    SideDataType.STEREO3D: "the note that it is stereo 3D",
+    SideDataType.SPHERICAL: "the note that it is a 360 degree picture",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,10 @@ class VideoInfo:
         start_s: The beginning of the selected part; None for the first frame.
         end_s: The end of that part (the first moment left out); None for the end of the source.
         live: Whether it is a camera or a stream without a known end, which cannot be opened twice.
+        field_order: Which field comes first, if the clip is interlaced.
+        timecode: The timecode of the first frame of the selected part, if there is one.
+        hdr10: Mastering display and light levels, if there are any.
+        unkept: What the first frame carries beside the picture that no output keeps, by name.
         address: The address of a stream, with everything needed to open it again; ``path`` is its
             name without a password.
         origin_s: What the source's own clock shows at the clip's 0, a multiple of ``time_base``.
@@ -84,8 +97,41 @@ class VideoInfo:
     end_s: float | None = None
     live: bool = False
     frames_counted: bool = False
+    field_order: FieldOrder | None = None
+    timecode: str | None = None
+    hdr10: Hdr10Metadata | None = None
+    unkept: tuple[str, ...] = ()
     address: str | None = field(default=None, repr=False)
     origin_s: Fraction = Fraction(0)
+
+    def of_view(self) -> VideoInfo:
+        """Return the description of a picture about the clip, such as a preview: RGB of its own."""
+        return replace(self, pix_fmt="rgb24", field_order=None, hdr10=None, unkept=())
+
+    @property
+    def chroma(self) -> str:
+        """The chroma that is stored: ``420``, ``422``, ``444`` and so on, ``rgb`` or ``grey``."""
+        return chroma_of(self.pix_fmt)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the stored picture has alpha; that of a palette only says what was left out."""
+        parts = av.VideoFormat(self.pix_fmt, 16, 16).components
+        return any(part.is_alpha for part in parts) and self.codec != "gif"
+
+
+def chroma_of(pix_fmt: str) -> str:
+    """Return the chroma of a pixel format: ``420``, ``422``, ..., ``rgb`` or ``grey``."""
+    known = av.VideoFormat(pix_fmt, 16, 16)
+    parts = [part for part in known.components if not part.is_alpha]
+    if known.is_rgb or known.has_palette:
+        return "rgb"
+    if len(parts) < 2:
+        return "grey"
+    size = (parts[1].width, parts[1].height)
+    return {(16, 16): "444", (8, 16): "422", (8, 8): "420", (16, 8): "440", (4, 16): "411"}.get(
+        size, "410"
+    )
 
 
 def probe(source: str | Path, limits: SafetyLimits | None = None) -> VideoInfo:
@@ -175,6 +221,10 @@ def describe_video(
         colour=ColourTags.from_frame(frame),
         orientation=orientation,
         metadata=dict(container.metadata),
+        field_order=read_field_order(frame),
+        timecode=_find_timecode(container, stream),
+        hdr10=Hdr10Metadata.from_frame(frame),
+        unkept=tuple(name for kind, name in _UNKEPT.items() if kind in frame.side_data),
         live=is_live(container, source),
         address=source if isinstance(source, str) and is_url(source) else None,
     )
@@ -185,6 +235,16 @@ def is_live(container: InputContainer, source: str | Path) -> bool:
     if not isinstance(source, str) or not (is_url(source) or is_camera(source)):
         return False
     return not container.duration and not any(s.duration for s in container.streams.video)
+
+
+def _find_timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    """Return the timecode of the picture, of a timecode track, or of the whole file."""
+    data = [other.metadata for other in container.streams if other.type == "data"]
+    for metadata in (stream.metadata, *data, container.metadata):
+        for key, value in metadata.items():
+            if key.lower() == "timecode":
+                return value
+    return None
 
 
 def _read_orientation(frame: av.VideoFrame) -> Orientation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import to_rgb, to_rgb16
+from outtake.video.interlacing import make_progressive
 from outtake.video.orientation import Orientation
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
@@ -57,6 +59,7 @@ class VideoReader:
         limits: Bounds on what the file may ask for.
         high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
             more than 8.
+        deinterlace: Whether interlaced frames become progressive.
 
     Attributes:
         info: The description of the selected part.
@@ -74,11 +77,15 @@ class VideoReader:
         selection: FrameSelection | None = None,
         limits: SafetyLimits | None = None,
         high_bit_depth: bool = True,
+        deinterlace: bool = False,
     ) -> None:
         self._source = source
+        self._deinterlace = deinterlace
+        self._warned_of_fields = False
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
-        self._whole_info, self._first_s = probe_with_start(source, self._limits)
+        whole_info, self._first_s = probe_with_start(source, self._limits)
+        self._whole_info = replace(whole_info, field_order=None) if deinterlace else whole_info
         self.path = self._whole_info.path
         self._origin = int(self._whole_info.origin_s / self._whole_info.time_base)
         self.info: VideoInfo = self._selection.apply_to(
@@ -162,17 +169,44 @@ class VideoReader:
         min_time_s: Fraction | None,
     ) -> Iterator[tuple[av.VideoFrame, int]]:
         """Yield decoded frames from a time on, each with its own time."""
+        times: deque[int | None] = deque()
+        frames = self._checked_frames(packets, stream, clock, min_time_s, times)
+        for frame in make_progressive(frames) if self._deinterlace else frames:
+            yield frame, clock.add_frame(frame, times.popleft())
+
+    def _checked_frames(
+        self,
+        packets: Iterator[av.Packet[VideoStream]],
+        stream: VideoStream,
+        clock: TimestampTracker,
+        min_time_s: Fraction | None,
+        times: deque[int | None],
+    ) -> Iterator[av.VideoFrame]:
+        """Yield decoded frames from a time on, and add the time of each to ``times``."""
         for frame in self._decode_frames(packets, stream, clock):
             own_pts = clock.time_of_frame(frame)
             if min_time_s is not None and (own_pts or 0) * clock.time_base < min_time_s:
                 continue  # it may lack what it refers to
             self._check_frame_size(frame, clock)
-            if frame.interlaced_frame and not clock.frames:
-                log.warning(
-                    "%s is interlaced, and is written as it is; for clean masks deinterlace it "
-                    "first, with 'ffmpeg -i IN -vf bwdif OUT'", self.path,
-                )  # fmt: skip
-            yield frame, clock.add_frame(frame, own_pts)
+            times.append(own_pts)
+            if frame.interlaced_frame and not self._deinterlace:
+                self._warn_of_fields(clock)
+            yield frame
+
+    def _warn_of_fields(self, clock: TimestampTracker) -> None:
+        if self._warned_of_fields:
+            return
+        self._warned_of_fields = True
+        if self.info.field_order:
+            log.warning(
+                "%s is interlaced and stays so; read.deinterlace=bwdif makes whole pictures, and "
+                "cleaner masks", self.path,
+            )  # fmt: skip
+        else:
+            log.warning(
+                "%s is interlaced in parts, at first at about %.3f s, and is written without its "
+                "fields; read.deinterlace=bwdif makes whole pictures", self.path, clock.time_s,
+            )  # fmt: skip
 
     def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
         """Return the last frame of the selection, shown until ``end`` in clip time if known."""

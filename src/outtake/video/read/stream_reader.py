@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
+from outtake.video.interlacing import make_progressive
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.open_media import find_video_stream
 from outtake.video.read.probe import VideoInfo, check_header, describe_video
@@ -42,6 +43,7 @@ class StreamReader:
         limits: Bounds on the frame size and on the waiting time for a frame.
         high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
             more than 8.
+        deinterlace: Whether interlaced frames become progressive.
 
     Attributes:
         info: The description of the stream, known once its first frame has come.
@@ -58,6 +60,7 @@ class StreamReader:
         selection: FrameSelection | None = None,
         limits: SafetyLimits | None = None,
         high_bit_depth: bool = True,
+        deinterlace: bool = False,
     ) -> None:
         self._address = address
         self._container = container
@@ -69,6 +72,8 @@ class StreamReader:
             check_header(address, stream, self._limits)
             stream.thread_type = "SLICE"  # frame threads would hold frames back
             self._frames = self._decode_frames(stream)
+            if deinterlace:
+                self._frames = make_progressive(self._frames)
             first = next(self._frames, None)
             if first is None:
                 raise VideoError(f"{redact_address(address)} holds no frame")

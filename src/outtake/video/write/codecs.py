@@ -40,7 +40,9 @@ class Codec:
     Attributes:
         encoder: FFmpeg's encoder.
         containers: FFmpeg's names of the containers that hold it and play.
-        formats: The pixel format without alpha, by bits per component.
+        formats: The pixel format without alpha, by bits per component, at its usual chroma.
+        chroma: The chroma of ``formats``: ``420``, ``422``, ``444`` or ``rgb``.
+        finer: Pixel formats of other chroma that it takes, by chroma and bits per component.
         alpha_formats: The pixel format with alpha, by bits per component; empty for none.
         alpha_containers: The containers in which its alpha survives.
         odd_size_formats: The pixel format of full colour resolution (4:4:4), by bits per
@@ -50,11 +52,17 @@ class Codec:
         options: Encoder options.
         preset: The encoder's option for speed, and its values in the order of ``PRESETS``.
         gpu: Whether it needs an NVIDIA GPU.
+        keeps_fields: Whether it can say that a picture consists of two fields.
+        hdr10: The option that takes HDR10's metadata; empty for none.
+        profiles: The profiles that may be chosen.
+        level: The option that takes a level, as ``option`` or ``option/key``; empty for none.
     """
 
     encoder: str
     containers: tuple[str, ...]
     formats: dict[int, str]
+    chroma: str = "420"
+    finer: dict[str, dict[int, str]] = field(default_factory=dict)
     alpha_formats: dict[int, str] = field(default_factory=dict)
     alpha_containers: tuple[str, ...] = ()
     odd_size_formats: dict[int, str] | None = None
@@ -62,16 +70,31 @@ class Codec:
     options: dict[str, str] = field(default_factory=dict)
     preset: tuple[str, tuple[str, ...]] | None = None
     gpu: bool = False
+    keeps_fields: bool = False
+    hdr10: str = ""
+    profiles: tuple[str, ...] = ()
+    level: str = ""
 
-    def available_formats(self, *, alpha: bool) -> dict[int, str]:
-        """Return the pixel formats by bits, only those that this build of the encoder takes."""
+    def available_formats(self, *, alpha: bool, chroma: str = "") -> dict[int, str]:
+        """Return the pixel formats by bits, only those that this build of the encoder takes.
+
+        Args:
+            alpha: Whether they have alpha; then chroma does not matter.
+            chroma: Their chroma; by default the usual one.
+        """
         available = encoder_pix_fmts(self.encoder) or frozenset()
-        formats = self.alpha_formats if alpha else self.formats
+        formats = {self.chroma: self.formats, **self.finer}.get(chroma or self.chroma, {})
+        formats = self.alpha_formats if alpha else formats
         return {bits: name for bits, name in formats.items() if name in available}
 
 
-_YUV420 = {8: "yuv420p", 10: "yuv420p10le", 12: "yuv420p12le"}
-_YUV444 = {8: "yuv444p", 10: "yuv444p10le", 12: "yuv444p12le"}
+def _yuv(chroma: str, *bits: int) -> dict[int, str]:
+    return {each: f"yuv{chroma}p" + (f"{each}le" if each > 8 else "") for each in bits}
+
+
+_YUV420 = _yuv("420", 8, 10, 12)
+_YUV444 = _yuv("444", 8, 10, 12)
+_FINER = {chroma: _yuv(chroma, 8, 10, 12) for chroma in ("422", "444")}
 _COMMON_CONTAINERS = ("mp4", "mov", "matroska")
 _OPEN_CONTAINERS = ("webm", "matroska", "mp4")
 # NVENC takes ten bits as the upper ones of sixteen. In these formats the lower bits are empty:
@@ -93,6 +116,7 @@ def _nvenc_codec(
         f"{name}_nvenc",
         containers,
         formats,
+        finer={"444": odd} if odd else {},
         odd_size_formats=odd,
         quality=QualityScale(default, highest, "cq"),
         options=_NVENC_OPTIONS,
@@ -108,6 +132,11 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libx264",
             _COMMON_CONTAINERS,
             {8: "yuv420p"},  # more bits are possible, and no browser or phone plays them
+            finer={"422": _yuv("422", 8, 10), "444": _yuv("444", 8, 10)},
+            keeps_fields=True,
+            hdr10="x264-params",
+            profiles=("baseline", "main", "high", "high422", "high444"),
+            level="level",
             odd_size_formats={8: "yuv444p"},
             quality=QualityScale(18, 51),
             preset=("preset", PRESETS),
@@ -118,6 +147,19 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libx265",
             _COMMON_CONTAINERS,
             _YUV420,
+            finer=_FINER,
+            hdr10="x265-params",
+            profiles=(
+                "main",
+                "main10",
+                "main12",
+                "main422-10",
+                "main422-12",
+                "main444-8",
+                "main444-10",
+                "main444-12",
+            ),
+            level="x265-params/level-idc",
             odd_size_formats=_YUV444,
             quality=QualityScale(20, 51),
             # The number of frame threads changes what is written; with a fixed number, all
@@ -131,6 +173,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libsvtav1",
             _OPEN_CONTAINERS,
             _YUV420,
+            hdr10="svtav1-params",
             quality=QualityScale(24, 63),
             preset=("preset", _SVT_PRESETS),
         ),
@@ -138,6 +181,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libaom-av1",
             _OPEN_CONTAINERS,
             _YUV420,
+            finer=_FINER,
             quality=QualityScale(24, 63),
             options={"b": "0", "row-mt": "1"},
             preset=("cpu-used", _AOM_SPEEDS),
@@ -148,6 +192,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "libvpx-vp9",
             _OPEN_CONTAINERS,
             _YUV420,
+            finer=_FINER,
             alpha_formats={8: "yuva420p"},
             alpha_containers=("webm", "matroska"),
             quality=QualityScale(24, 63),
@@ -160,6 +205,10 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "prores_ks",
             ("mov", "matroska"),
             {10: "yuv422p10le"},
+            chroma="422",
+            finer={"444": {10: "yuv444p10le"}},
+            profiles=("proxy", "lt", "standard", "hq", "4444", "4444xq"),
+            keeps_fields=True,
             alpha_formats={10: "yuva444p10le"},
             alpha_containers=("mov", "matroska"),
             options={"vendor": "apl0"},
@@ -170,6 +219,9 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             "ffv1",
             ("matroska",),
             {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 14: "gbrp14le", 16: "gbrp16le"},
+            chroma="rgb",
+            finer={chroma: _yuv(chroma, 8, 10, 12, 16) for chroma in ("420", "422", "444")},
+            keeps_fields=True,
             alpha_formats={
                 8: "bgra",
                 10: "gbrap10le",

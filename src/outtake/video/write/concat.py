@@ -180,6 +180,8 @@ class SegmentMuxer:
             context.codec_tag = "hvc1"  # Apple's players know no other
         if self.encoding.alpha:
             stream.metadata["alpha_mode"] = "1"
+        if self.info.timecode:
+            stream.metadata["timecode"] = self.info.timecode  # of which MOV makes a track
         return stream, chain.from_iterable(self._read_packets(file, header) for file, _ in segments)
 
     def _read_packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import av
 
 from outtake.core.errors import OutputError
+from outtake.video.hdr10 import Hdr10Metadata
+from outtake.video.interlacing import FieldOrder
 from outtake.video.read.probe import VideoInfo
-from outtake.video.write.codecs import CODECS, PRESETS, Codec, encoder_pix_fmts
-
-log = logging.getLogger(__name__)
+from outtake.video.write.codecs import CODECS, Codec, encoder_pix_fmts
+from outtake.video.write.encoder_options import RateRequest, encoder_options
 
 # FFmpeg's name of the container, by suffix.
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".m4v": "mp4", ".mkv": "matroska", ".webm": "webm"}
@@ -36,6 +37,14 @@ class EncodingRequest:
         preset: Speed against size, by x264's names.
         channels: The channels of the frames: 3, or 4 with straight alpha.
         bit_depth: The bits per component of the source.
+        chroma: ``auto``, ``420``, ``422`` or ``444``.
+        bitrate: Bits per second instead of a constant quality, such as ``8M``.
+        profile: The encoder's profile; None for its own choice.
+        level: The level, such as ``4.1``; None for the encoder's own choice.
+        source_codec: FFmpeg's name of the source's codec, if there is one.
+        source_chroma: The chroma of the source, if that is known.
+        field_order: Which field comes first, if the frames are interlaced.
+        hdr10: Mastering display and light levels of the source.
     """
 
     codec: str = "auto"
@@ -43,6 +52,25 @@ class EncodingRequest:
     preset: str = "veryfast"
     channels: int = 3
     bit_depth: int = 8
+    chroma: str = "auto"
+    bitrate: str | int | None = None
+    profile: str | None = None
+    level: str | float | None = None
+    source_codec: str = ""
+    source_chroma: str = ""
+    field_order: FieldOrder | None = None
+    hdr10: Hdr10Metadata | None = None
+
+    def for_source(self, info: VideoInfo) -> Self:
+        """Return the request for the frames of a source."""
+        return replace(
+            self,
+            bit_depth=info.bit_depth,
+            source_codec=info.codec,
+            source_chroma=info.chroma,
+            field_order=info.field_order,
+            hdr10=info.hdr10,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +84,9 @@ class Encoding:
         bit_depth: Bits per component, as stored.
         alpha: Whether transparency is stored.
         options: Encoder options.
+        chroma: The chroma that is stored: ``420``, ``422``, ``444`` or ``rgb``.
+        field_order: Which field comes first, if the frames are stored as two fields.
+        limits: The profile and the level that were asked for, by the key of the config.
     """
 
     name: str
@@ -64,6 +95,9 @@ class Encoding:
     bit_depth: int
     alpha: bool
     options: dict[str, str]
+    chroma: str = "420"
+    field_order: FieldOrder | None = None
+    limits: Mapping[str, object] = field(default_factory=dict)
 
     def pix_fmt(self, width: int, height: int) -> str:
         """Return FFmpeg's name of the pixel format for a size.
@@ -71,8 +105,11 @@ class Encoding:
         Raises:
             OutputError: The codec cannot store this odd size.
         """
-        if self.codec.odd_size_formats is None or not (width % 2 or height % 2):
-            return self.codec.available_formats(alpha=self.alpha)[self.bit_depth]
+        usual = self.codec.available_formats(alpha=self.alpha, chroma=self.chroma)[self.bit_depth]
+        if self.codec.odd_size_formats is None or self.chroma == "444":
+            return usual
+        if not (width % 2 or (height % 2 and self.chroma == "420")):
+            return usual
         if self.bit_depth not in self.codec.odd_size_formats:
             raise OutputError(
                 f"encode.codec={self.name} cannot store the odd size {width}x{height}; use "
@@ -86,25 +123,11 @@ class Encoding:
             "codec": self.codec.encoder,
             "bits": self.bit_depth,
             "alpha": self.alpha,
+            "chroma": self.chroma,
+            "fields": self.field_order,
             "options": self.options,
             "library": list(av.library_versions["libavcodec"]),
         }
-
-    def warn_of_losses(self, info: VideoInfo) -> None:
-        """Log one warning for each thing that the source has and the target will not keep."""
-        name = info.path.name
-        if info.bit_depth > self.bit_depth:
-            log.warning(
-                "%s: %d bits become %d; encode.codec=%s keeps more",
-                name, info.bit_depth, self.bit_depth, _codecs_with_more_bits(self),
-            )  # fmt: skip
-        stored = self.pix_fmt(info.width, info.height)
-        if stored != self.pix_fmt(2, 2):
-            log.warning(
-                "%s: the odd size %dx%d is kept by storing full colour (%s), which browsers and "
-                "some devices do not play",
-                name, info.width, info.height, stored,
-            )  # fmt: skip
 
 
 def container_format(path: Path) -> str:
@@ -125,44 +148,64 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
     """Return the encoding for a target, whose suffix names the container.
 
     ``auto`` is H.264 (VP9 in WebM); for a source of more than 8 bits, H.265 with 10 (AV1 in WebM,
-    if VP9 is built for 8 only); with alpha, ProRes 4444, VP9 or FFV1 by the suffix.
+    if VP9 is built for 8 only); with alpha, ProRes 4444, VP9 or FFV1 by the suffix; ProRes stays
+    ProRes in MOV.
 
     Raises:
         OutputError: An unknown codec, quality or preset; a codec that the container does not hold,
-            that has no alpha, or whose encoder is not in this build.
+            that has no alpha, not this chroma or no fields, or whose encoder is not in this build.
     """
     container, alpha = container_format(path), request.channels == 4
     automatic = request.codec == "auto"
     bits = min(request.bit_depth, _MAX_AUTO_BITS) if automatic else request.bit_depth
-    name = _choose_codec(path, container, alpha, bits) if automatic else request.codec
+    name = _choose_codec(path, container, request, bits) if automatic else request.codec
     if name not in CODECS:
         raise OutputError(f"encode.codec={name}: unknown; use auto, {', '.join(CODECS)}")
-    codec = _available_encoder(name)
+    chroma = _choose_chroma(name, request)
+    codec = _available_encoder(name, chroma)
     if container not in codec.containers:
-        fit = [
-            other
-            for other, (entry, *_) in CODECS.items()
-            if container in entry.containers and not entry.gpu
-        ]
+        fit = _codec_names(lambda entry: container in entry.containers)
         raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
     if alpha and container not in codec.alpha_containers:
         raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
-    options = dict(codec.options) | _quality_options(name, codec, request.crf)
-    options |= _preset_options(codec, request.preset)
-    if name == "prores":
-        options |= {"profile": "4444", "alpha_bits": "16"} if alpha else {"profile": "hq"}
-    if name == "vp9" and alpha:
-        options["auto-alt-ref"] = "0"  # hidden frames would have no alpha of their own
-    stored_bits = _choose_bit_depth(codec, alpha=alpha, requested_bits=bits)
-    return Encoding(name, codec, container, stored_bits, alpha, options)
+    if request.field_order and not codec.keeps_fields:
+        fit = _codec_names(lambda each: each.keeps_fields and container in each.containers)
+        other = f"use encode.codec={'|'.join(fit)}, or " if fit else "set "
+        raise OutputError(
+            f"the clip is interlaced, and encode.codec={name} does not store fields; {other}"
+            "read.deinterlace=bwdif"
+        )
+    rate = RateRequest(request.crf, request.bitrate, request.preset, request.profile, request.level)
+    options = encoder_options(name, codec, rate, alpha=alpha, chroma=chroma)
+    if request.hdr10 and codec.hdr10:
+        described = request.hdr10.encoder_options(codec.hdr10)
+        options[codec.hdr10] = ":".join(filter(None, (options.get(codec.hdr10), described)))
+    if request.field_order:
+        options["flags"] = "+ildct+ilme" if codec.encoder == "libx264" else "+ildct"
+    stored_bits = _choose_bit_depth(codec, alpha=alpha, chroma=chroma, requested_bits=bits)
+    return Encoding(
+        name,
+        codec,
+        container,
+        stored_bits,
+        alpha,
+        options,
+        chroma,
+        request.field_order,
+        {"profile": request.profile, "level": request.level},
+    )
 
 
-def _choose_codec(path: Path, container: str, alpha: bool, bits: int) -> str:
-    if alpha:
+def _choose_codec(path: Path, container: str, request: EncodingRequest, bits: int) -> str:
+    if request.channels == 4:
         if container not in _ALPHA_CODECS:
             raise OutputError(f"output {path}: {container} has no alpha; {_ALPHA_TARGETS}")
         return _ALPHA_CODECS[container]
+    if request.source_codec == "prores" and container == "mov":
+        return "prores"
     names = ("vp9", "av1") if container == "webm" else ("h264", "h265")
+    if request.field_order and container != "webm":
+        return "h264" if bits <= 8 or container != "mov" else "prores"
     for name in names:
         codec = next((entry for entry in CODECS[name] if encoder_pix_fmts(entry.encoder)), None)
         if codec and max(codec.available_formats(alpha=False), default=0) >= bits:
@@ -170,52 +213,48 @@ def _choose_codec(path: Path, container: str, alpha: bool, bits: int) -> str:
     return names[0]
 
 
-def _available_encoder(name: str) -> Codec:
+def _choose_chroma(name: str, request: EncodingRequest) -> str:
+    """Return the chroma that is stored; ``auto`` is what plays, or what a lossless codec is given.
+
+    Raises:
+        OutputError: The codec does not have the chroma that is asked for.
+    """
+    first = CODECS[name][0]
+    if request.channels == 4:
+        return first.chroma
+    if request.chroma == "auto":
+        lossless_or_studio = name in ("ffv1", "prores")
+        return (
+            request.source_chroma
+            if lossless_or_studio and request.source_chroma in first.finer
+            else first.chroma
+        )
+    if any(codec.available_formats(alpha=False, chroma=request.chroma) for codec in CODECS[name]):
+        return request.chroma
+    fit = _codec_names(lambda each: each.available_formats(alpha=False, chroma=request.chroma))
+    raise OutputError(
+        f"encode.chroma={request.chroma}: encode.codec={name} does not have it; use "
+        f"encode.codec={'|'.join(fit)}"
+    )
+
+
+def _codec_names(accepts: Callable[[Codec], object]) -> list[str]:
+    """Return the names of the codecs, without those of a GPU, of which an encoder is accepted."""
+    return [
+        name
+        for name, entries in CODECS.items()
+        if any(accepts(entry) and not entry.gpu for entry in entries)
+    ]
+
+
+def _available_encoder(name: str, chroma: str) -> Codec:
     for codec in CODECS[name]:
-        if codec.available_formats(alpha=False):
+        if codec.available_formats(alpha=False, chroma=chroma):
             return codec
     tried = ", ".join(codec.encoder for codec in CODECS[name])
     raise OutputError(f"encode.codec={name}: this build of PyAV has no encoder for it ({tried})")
 
 
-def _quality_options(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
-    if codec.quality is None:
-        if crf is not None:
-            raise OutputError(
-                f"encode.crf={crf}: encode.codec={name} has no constant quality; leave "
-                "encode.crf=null"
-            )
-        return {}
-    value = codec.quality.default if crf is None else crf
-    if not 0 <= value <= codec.quality.worst:
-        raise OutputError(
-            f"encode.crf={value}: encode.codec={name} takes 0 (best) to {codec.quality.worst} "
-            "(worst), "
-            f"or null for {codec.quality.default}"
-        )
-    return {codec.quality.option: str(value)}
-
-
-def _preset_options(codec: Codec, preset: str) -> dict[str, str]:
-    if preset not in PRESETS:
-        raise OutputError(f"encode.preset={preset}: unknown; use {', '.join(PRESETS)}")
-    if codec.preset is None:
-        return {}
-    option, values = codec.preset
-    return {option: values[PRESETS.index(preset)]}
-
-
-def _choose_bit_depth(codec: Codec, *, alpha: bool, requested_bits: int) -> int:
-    available = sorted(codec.available_formats(alpha=alpha))
+def _choose_bit_depth(codec: Codec, *, alpha: bool, chroma: str, requested_bits: int) -> int:
+    available = sorted(codec.available_formats(alpha=alpha, chroma=chroma))
     return next((bits for bits in available if bits >= requested_bits), available[-1])
-
-
-def _codecs_with_more_bits(encoding: Encoding) -> str:
-    found = [
-        name
-        for name, (codec, *_) in CODECS.items()
-        if encoding.container in codec.containers
-        and not codec.gpu
-        and max(codec.available_formats(alpha=encoding.alpha), default=0) > encoding.bit_depth
-    ]
-    return "|".join(found) or "ffv1 in .mkv"

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.concat import SegmentMuxer
 from outtake.video.write.disk_guard import SizeGuard
 from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.losses import warn_of_losses
 from outtake.video.write.output_checks import (
     InputPaths,
     check_target,
@@ -308,14 +309,14 @@ def open_output(
             does not open, or the container does not take the sound.
     """
     target = Path(path)
-    request = replace(encoding or EncodingRequest(), bit_depth=info.bit_depth)
+    request = (encoding or EncodingRequest()).for_source(info)
     chosen = check_target(
         target, info.path, request, overwrite=overwrite, resume=resume, input_paths=input_paths
     )
     job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": request.channels}
     muxer = None
+    warn_of_losses(chosen, info)
     if chosen:
-        chosen.warn_of_losses(info)
         plans = plan_tracks(info, chosen.container, target.suffix.lower(), audio)
         muxer = SegmentMuxer(target, info, chosen, plans)
         muxer.rehearse()

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # What describes the old file or its encoder, and would be wrong in the new one.
 _STALE_TAGS = {
     "major_brand", "minor_version", "compatible_brands", "encoder", "rotate", "duration",
-    "vendor_id",
+    "vendor_id", "timecode",
 }  # fmt: skip
 
 # Seeking is by pictures; the audio and subtitles of that moment lie around it.

@@ -61,9 +61,14 @@ def plan_tracks(
         tracks = [
             _Track(stream.index, str(stream.type), _codec_name(stream), stream.index in empty)
             for stream in streams
+            if not _is_timecode(stream)  # which goes with the picture
         ]
     plans = (_plan_track(info, track, container, suffix, audio) for track in tracks)
     return tuple(plan for plan in plans if plan is not None)
+
+
+def _is_timecode(stream: Stream) -> bool:
+    return stream.type == "data" and "timecode" in stream.metadata
 
 
 def _codec_name(stream: Stream) -> str:

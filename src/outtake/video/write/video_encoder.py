@@ -15,6 +15,7 @@ from outtake.core.cpu import restore_scheduling
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import FULL_RANGE, LIMITED_RANGE
+from outtake.video.interlacing import CONTAINER_FIELD_ORDER, FieldMarker
 from outtake.video.read.probe import VideoInfo
 from outtake.video.stored_picture import make_encoder_frame
 from outtake.video.write.encoding_plan import Encoding
@@ -26,7 +27,7 @@ _X264_THREADS_LARGE = 8
 _LARGE_FRAME_PX = 1920 * 1088
 # Its AVX-512 code for macroblock-tree rate control reads memory that nothing has written, for some
 # widths: what it writes is left to chance. With AVX2 it is as fast, and all machines agree.
-_X264_DETERMINISTIC = {"x264-params": "asm=avx2"}
+_X264_DETERMINISTIC = "asm=avx2"
 _AVX2 = 11  # CV_CPU_AVX2
 
 
@@ -58,7 +59,8 @@ class VideoTrackEncoder:
         self._time_base = info.time_base
         options = dict(encoding.options)
         if encoding.codec.encoder == "libx264" and cv2.checkHardwareSupport(_AVX2):
-            options |= _X264_DETERMINISTIC
+            given = options.get("x264-params")
+            options["x264-params"] = ":".join(filter(None, (_X264_DETERMINISTIC, given)))
         stream = container.add_stream(
             encoding.codec.encoder, rate=nominal_frame_rate(info), options=options
         )
@@ -73,6 +75,7 @@ class VideoTrackEncoder:
             context.thread_count = _X264_THREADS_LARGE if large else _X264_THREADS
         if encoding.alpha:
             stream.metadata["alpha_mode"] = "1"
+        self._fields = FieldMarker(encoding.field_order) if encoding.field_order else None
         tag_video_stream(stream, info, self.pix_fmt)
         if encoding.codec.encoder == "libsvtav1":
             # Opened by root it makes its threads, and the one that opens it, real-time.
@@ -89,7 +92,7 @@ class VideoTrackEncoder:
             copy=self._copy_unchanged,
         )
         encoded.pts, encoded.time_base = pts, self._time_base
-        return self.stream.encode(encoded)
+        return self.stream.encode(self._fields.mark(encoded) if self._fields else encoded)
 
     def flush(self) -> list[Packet[VideoStream]]:
         """Return the packets that the encoder still holds back."""
@@ -102,12 +105,14 @@ def nominal_frame_rate(info: VideoInfo) -> Fraction:
 
 
 def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
-    """Set the source's pixel aspect and colours on a track."""
+    """Set the source's pixel aspect, colours and order of fields on a track."""
     context = stream.codec_context
     colour = info.colour.for_yuv(context.width, context.height)
     context.sample_aspect_ratio = info.sample_aspect_ratio
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
+    if info.field_order:
+        context.field_order = CONTAINER_FIELD_ORDER[info.field_order]
     if not av.VideoFormat(pix_fmt).is_rgb:
         context.colorspace = colour.matrix
         context.color_range = FULL_RANGE if colour.full_range else LIMITED_RANGE
@@ -121,5 +126,11 @@ def explain_encoder_error(error: Exception, encoding: Encoding) -> OutputError |
             f"encode.codec={encoding.name} cannot be opened here: it needs an NVIDIA GPU with "
             "NVENC and "
             f"its driver; use encode.codec={plain}"
+        )
+    chosen = [f"encode.{key}={value}" for key, value in encoding.limits.items() if value]
+    if chosen and isinstance(error, ValueError | av.FFmpegError):
+        return OutputError(
+            f"encode.codec={encoding.name} does not open with {' and '.join(chosen)} for "
+            f"{encoding.pix_fmt(2, 2)}; leave them null"
         )
     return None

@@ -1,0 +1,105 @@
+"""Interlaced pictures: two fields, taken one after the other, in the lines of one frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Literal
+
+import av
+from av.filter import Graph
+
+from outtake.core.errors import VideoError
+
+FieldOrder = Literal["tff", "bff"]  # the top or the bottom field is the first; FFmpeg's names
+
+# FFmpeg's numbers of what a container says about its fields.
+CONTAINER_FIELD_ORDER: dict[FieldOrder, int] = {"tff": 2, "bff": 3}
+
+
+def read_field_order(frame: av.VideoFrame) -> FieldOrder | None:
+    """Return which field of a frame comes first; None if it is not marked as interlaced."""
+    if not frame.interlaced_frame:
+        return None
+    chosen = _open_graph(frame, "select", r"eq(interlace_type\,TOPFIRST)")
+    chosen.vpush(frame)
+    try:
+        chosen.vpull()
+    except (av.BlockingIOError, av.EOFError):
+        return "bff"
+    return "tff"
+
+
+class FieldMarker:
+    """Marks frames as interlaced, which an encoder then stores as two fields.
+
+    Args:
+        order: The field that comes first.
+    """
+
+    def __init__(self, order: FieldOrder) -> None:
+        self._order = order
+        self._graph: Graph | None = None
+
+    def mark(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return a frame, marked; its pixels are shared."""
+        if self._graph is None:
+            self._graph = _open_graph(frame, "setfield", self._order)
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+
+def make_progressive(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Make one progressive frame of each interlaced one, by FFmpeg's bwdif.
+
+    Each frame keeps its own time. What is not marked as interlaced stays as it is.
+
+    Args:
+        frames: Decoded frames of one size, in the order of showing.
+    """
+    graph: Graph | None = None
+    waiting: deque[av.VideoFrame] = deque()
+    try:
+        for frame in frames:
+            if graph is None:
+                graph = _open_graph(frame, "bwdif", "mode=send_frame:deint=interlaced")
+            waiting.append(frame)
+            graph.vpush(frame)
+            yield from _pull_frames(graph, waiting)
+    except VideoError:  # what came before the damage is good
+        if graph is not None:
+            yield from _flush(graph, waiting)
+        raise
+    if graph is not None:
+        yield from _flush(graph, waiting)
+
+
+def _flush(graph: Graph, waiting: deque[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    graph.vpush(None)
+    yield from _pull_frames(graph, waiting)
+
+
+def _pull_frames(graph: Graph, waiting: deque[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Yield what has come out of a filter that gives one frame for each, with its own time."""
+    while True:
+        try:
+            made = graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+        source = waiting.popleft()
+        made.pts, made.time_base, made.duration = source.pts, source.time_base, source.duration
+        yield made
+
+
+def _open_graph(frame: av.VideoFrame, name: str, arguments: str) -> Graph:
+    """Return a graph of one filter for frames like this one."""
+    graph = Graph()
+    begin = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or Fraction(1, 90000),
+    )
+    graph.link_nodes(begin, graph.add(name, arguments), graph.add("buffersink")).configure()
+    return graph

@@ -1,0 +1,114 @@
+"""What a source has and an output will not keep: one line for each thing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.codecs import CODECS, Codec
+from outtake.video.write.encoding_plan import Encoding
+
+log = logging.getLogger(__name__)
+
+_FINENESS = {"420": 0, "422": 1, "440": 1, "444": 2}
+_SPOKEN = {"420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4"}
+
+
+def warn_of_losses(encoding: Encoding | None, info: VideoInfo) -> None:
+    """Log one warning for each thing that the source has and the target will not keep.
+
+    Args:
+        encoding: How the frames are stored; None for a folder of images.
+        info: The source.
+    """
+    for loss in find_losses(encoding, info):
+        log.warning("%s: %s", info.path.name, loss)
+
+
+def find_losses(encoding: Encoding | None, info: VideoInfo) -> list[str]:
+    """Return what the target will not keep, each with what would keep it."""
+    found = [f"not kept: {', '.join(info.unkept)}"] if info.unkept else []
+    if encoding is None:
+        return found + _losses_of_images(info)
+    return [
+        *_bit_loss(encoding, info),
+        *_chroma_loss(encoding, info),
+        *_odd_size_loss(encoding, info),
+        *_alpha_loss(encoding, info),
+        *_hdr10_loss(encoding, info),
+        *found,
+    ]
+
+
+def _losses_of_images(info: VideoInfo) -> list[str]:
+    losses = {
+        "its timecode is not kept in images": info.timecode,
+        "its HDR10 metadata is not kept in images": info.hdr10,
+        "its alpha is not kept": info.has_alpha,
+        "it is interlaced, and images do not say so; read.deinterlace=bwdif makes whole pictures": (
+            info.field_order
+        ),
+    }
+    return [text for text, there in losses.items() if there]
+
+
+def _bit_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    if info.bit_depth <= encoding.bit_depth:
+        return []
+    names = _codecs_that(
+        encoding,
+        lambda codec: (
+            max(codec.available_formats(alpha=encoding.alpha), default=0) > encoding.bit_depth
+        ),
+    )
+    better = names or "ffv1 in .mkv"
+    return [f"{info.bit_depth} bits become {encoding.bit_depth}; encode.codec={better} keeps more"]
+
+
+def _chroma_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    before, after = info.chroma, encoding.chroma
+    if encoding.alpha or _FINENESS.get(before, 0) <= _FINENESS.get(after, 2):
+        return []
+    finer = "444" if before in ("440", "444") else before
+    if encoding.codec.available_formats(alpha=False, chroma=finer):
+        better = f"encode.chroma={finer}"
+    else:
+        names = _codecs_that(
+            encoding, lambda codec: codec.available_formats(alpha=False, chroma=finer)
+        )
+        better = f"encode.codec={names} with encode.chroma={finer}"
+    return [f"its chroma of {_SPOKEN[before]} becomes {_SPOKEN[after]}; {better} keeps it"]
+
+
+def _odd_size_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    stored = encoding.pix_fmt(info.width, info.height)
+    if stored == encoding.pix_fmt(2, 2):
+        return []
+    return [
+        f"the odd size {info.width}x{info.height} is kept by storing full colour ({stored}), which "
+        "browsers and some devices do not play"
+    ]
+
+
+def _alpha_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    if not info.has_alpha or encoding.alpha:
+        return []
+    return ["its alpha is not kept, only the colours beneath it"]
+
+
+def _hdr10_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    if info.hdr10 is None or encoding.codec.hdr10:
+        return []
+    names = _codecs_that(encoding, lambda codec: codec.hdr10)
+    keeps = f"; encode.codec={names} keeps them" if names else ""
+    return [f"its HDR10 mastering display and light levels are not kept{keeps}"]
+
+
+def _codecs_that(encoding: Encoding, accepts: Callable[[Codec], object]) -> str:
+    """Return the names of the codecs that go into the same container and are accepted."""
+    return "|".join(
+        name
+        for name, (codec, *_) in CODECS.items()
+        if encoding.container in codec.containers and not codec.gpu and accepts(codec)
+    )

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from outtake.video.hdr10 import Hdr10Metadata
+from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
+from outtake.video.write.losses import find_losses
+from tests.video.moving_scene import describe
+
+HDR = Hdr10Metadata(light_levels=(1000, 400))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "request_", "expected"),
+    [
+        ({"pix_fmt": "yuv420p"}, "o.mp4", {}, []),
+        (
+            {"pix_fmt": "yuv422p"},
+            "o.mp4",
+            {},
+            ["its chroma of 4:2:2 becomes 4:2:0; encode.chroma=422 keeps it"],
+        ),
+        ({"pix_fmt": "yuv422p"}, "o.mp4", {"chroma": "422"}, []),
+        ({"pix_fmt": "yuv444p"}, "o.mkv", {"codec": "ffv1"}, []),
+        (
+            {"pix_fmt": "yuv444p10le", "bit_depth": 10},
+            "o.webm",
+            {"codec": "av1"},
+            ["its chroma of 4:4:4 becomes 4:2:0; encode.codec=vp9 with encode.chroma=444 keeps it"],
+        ),
+        (
+            {"pix_fmt": "yuva444p10le", "bit_depth": 10},
+            "o.mov",
+            {"codec": "prores"},
+            ["its alpha is not kept, only the colours beneath it"],
+        ),
+        ({"pix_fmt": "bgra", "codec": "gif"}, "o.mp4", {}, []),
+        ({"pix_fmt": "rgb24"}, "o.mp4", {}, []),
+        ({"hdr10": HDR, "bit_depth": 10}, "o.mp4", {}, []),
+        (
+            {"hdr10": HDR},
+            "o.webm",
+            {},
+            [
+                "its HDR10 mastering display and light levels are not kept; encode.codec=av1 "
+                "keeps them"
+            ],
+        ),
+        (
+            {"unkept": ("closed captions in the picture", "Dolby Vision metadata")},
+            "o.mp4",
+            {},
+            ["not kept: closed captions in the picture, Dolby Vision metadata"],
+        ),
+    ],
+)
+def test_every_loss_has_its_line(tmp_path, source, target, request_, expected):
+    info = describe(tmp_path, **source)
+    request = EncodingRequest(**request_).for_source(info)
+    assert find_losses(choose_encoding(Path(target), request), info) == expected
+
+
+def test_images_keep_neither_timecode_nor_fields_nor_alpha(tmp_path):
+    info = describe(
+        tmp_path, pix_fmt="yuva420p", timecode="10:00:00:00", hdr10=HDR, field_order="tff"
+    )
+    assert len(find_losses(None, info)) == 4
+    assert find_losses(None, describe(tmp_path)) == []
