@@ -115,16 +115,18 @@ class AudioTrackEncoder:
 
     def convert(self, packet: Packet[Stream]) -> list[Packet[AudioStream]]:
         """Return the packets that a packet of the source makes; times are those of the source."""
+        return [made for frame in self._decode(packet) for made in self._encode(frame)]
+
+    def _decode(self, packet: Packet[Stream] | None) -> list[AudioFrame]:
         try:
-            frames = self._source.decode(packet)
-        except av.error.InvalidDataError:
-            self.undecodable += 1
+            return self._source.decode(packet)
+        except av.FFmpegError:  # each decoder has its own for damage
+            self.undecodable += packet is not None
             return []
-        return [made for frame in frames for made in self._encode(frame)]
 
     def flush(self) -> list[Packet[AudioStream]]:
         """Return what decoder and encoder still hold back."""
-        made = [made for frame in self._source.decode(None) for made in self._encode(frame)]
+        made = [made for frame in self._decode(None) for made in self._encode(frame)]
         made += self._drain_resampler()
         return [*made, *self.stream.encode(None)]
 

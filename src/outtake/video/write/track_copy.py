@@ -110,7 +110,8 @@ class TrackCopier:
         self._origin_s = info.origin_s + origin_s
         self._is_part = info.start_s is not None
         self._tracks: dict[int, CopiedTrack | AudioTrackEncoder] = {}
-        self._last_dts: dict[int, int] = {}
+        self._last_times: dict[int, tuple[int, int]] = {}  # decoding and end, in the target's unit
+        self._moved: Counter[int] = Counter()
         self._refused: Counter[int] = Counter()
         self._next: Packet[Stream] | None = None
         self._source: InputContainer = open_container(info.address or info.path)
@@ -225,33 +226,40 @@ class TrackCopier:
             self._target.mux(track.flush())
 
     def _mux(self, index: int, packet: Packet[Any]) -> None:
-        """Write a packet, unless the muxer cannot: a later one may fit again."""
+        """Write a packet; sound whose time goes back follows the packet before it."""
         assert packet.time_base and packet.dts is not None
-        base = self._tracks[index].stream.time_base
-        dts = round(packet.dts * packet.time_base / base) if base else packet.dts
-        last = self._last_dts.get(index)
-        if last is not None and dts < last:
-            self._refused[index] += 1
-            return
-        self._last_dts[index] = dts
+        stream = self._tracks[index].stream
+        base = stream.time_base or packet.time_base
+        dts = round(packet.dts * packet.time_base / base)
+        duration = round((packet.duration or 0) * packet.time_base / base)
+        last, end = self._last_times.get(index, (dts - 1, dts))
+        if dts <= last and stream.type == "audio":
+            self._moved[index] += 1
+            dts = end
+            packet.time_base, packet.duration = base, duration
+            packet.pts = packet.dts = dts
+        self._last_times[index] = dts, dts + max(duration, 1)
         try:
             self._target.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError):
             self._refused[index] += 1
 
     def finish(self) -> None:
-        """Write what encoders hold back, and log which packets did not get into the target."""
+        """Write what encoders hold back, and log which packets are not as they were."""
         for index, track in self._tracks.items():
             for made in track.flush():
                 self._mux(index, made)
             lost = self._refused[index]
             if isinstance(track, AudioTrackEncoder):
                 lost += track.undecodable
-            if lost:
-                log.warning(
-                    "%s: packets of track %d that are damaged or go back in time, and are left "
-                    "out: %d", self._path.name, index, lost,
-                )  # fmt: skip
+            for count, what in (
+                (lost, "are damaged, and are left out"),
+                (self._moved[index], "go back in time, and follow the one before"),
+            ):
+                if count:
+                    log.warning(
+                        "%s: track %d: packets that %s: %d", self._path.name, index, what, count
+                    )
 
     def close(self) -> None:
         """Close the source."""

@@ -1,0 +1,49 @@
+"""Sound whose packets are not in order is kept as far as it can be, and gets a line."""
+
+import av
+import numpy as np
+import pytest
+
+from benchmarks.video.sound_matrix import write_clip
+from outtake.video.read.probe import probe
+from outtake.video.write.track_copy import TrackCopier, TrackPlan, muxer_options
+from tests.video.segmenting import read_packets
+
+
+def copy_sound(source, target, plan):
+    container = "matroska" if target.suffix == ".mkv" else "mp4"
+    options = muxer_options(container)
+    with av.open(str(target), "w", format=container, container_options=options) as out:
+        tracks = TrackCopier(probe(source), out, [plan])
+        out.start_encoding()
+        tracks.copy_until(float("inf"))
+        tracks.finish()
+        tracks.close()
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_sound_that_goes_back_in_time_is_kept_in_its_order(tmp_path, caplog, name):
+    path = tmp_path / "clip.ts"
+    write_clip(path, "ac3")
+    path.write_bytes(path.read_bytes() * 2)
+    before = read_packets(path)
+    assert [time for time, _ in before] != sorted(time for time, _ in before), "not what was made"
+    copy_sound(path, tmp_path / name, TrackPlan(1))
+    after = read_packets(tmp_path / name)
+    assert [data for _, data in after] == [data for _, data in before]
+    assert np.allclose(np.diff([time for time, _ in after]), 0.032, atol=0.0011)
+    moved = len(before) // 2
+    assert f"track 1: packets that go back in time, and follow the one before: {moved}" in (
+        caplog.text
+    )
+
+
+def test_sound_that_cannot_be_decoded_gets_a_line(tmp_path, caplog):
+    path = tmp_path / "clip.avi"
+    write_clip(path, "ac3")
+    data = path.read_bytes()
+    _, third = read_packets(path)[2]
+    path.write_bytes(data.replace(third, bytes(len(third))))
+    copy_sound(path, tmp_path / "out.mp4", TrackPlan(1, "aac"))
+    assert "track 1: packets that are damaged, and are left out: 1" in caplog.text
+    assert read_packets(tmp_path / "out.mp4")
