@@ -9,6 +9,7 @@ from typing import Literal, Protocol, Self
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
+from outtake.video.read.animated_image import AnimatedImage, is_animated
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.image_sequence import ImageSequence
 from outtake.video.read.inputs import VideoInput, expand_inputs
@@ -87,6 +88,8 @@ def open_clip(
     selection = FrameSelection.from_config(start, end, every, skip)
     limits = limits or SafetyLimits()
     clip = source if isinstance(source, VideoInput) else _expand_single_input(source)
+    if len(clip.images) == 1 and is_animated(clip.images[0]):
+        return AnimatedImage(clip.images[0], selection=selection, limits=limits)
     if clip.images:
         return ImageSequence(
             clip.path,

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
+from outtake.video.read.animated_image import is_animated
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo
@@ -76,12 +77,13 @@ class ImageSequence:
             frames=len(self.files),
             frames_counted=True,
             duration_s=float(len(self.files) / rate),
-            pix_fmt="rgb48le" if first.dtype == np.uint16 else "rgb24",
+            pix_fmt=_pix_fmt(self.files[0], first),
             bit_depth=16 if first.dtype == np.uint16 else 8,
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
         self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         self._warned = False
+        self._warned_of_more = False
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +111,12 @@ class ImageSequence:
         return sha256_of_images(self.files)
 
     def _to_timed_frame(self, file: Path, index: int) -> TimedFrame:
+        if not self._warned_of_more and len(self.files) > 1 and is_animated(file):
+            self._warned_of_more = True
+            log.warning(
+                "%s is animated, and only its first picture is read, as one of %d images; name it "
+                "alone to read all", file, len(self.files),
+            )  # fmt: skip
         rgb = _read_image(file, self._limits)
         if rgb.shape[:2] != (self.info.height, self.info.width):
             raise VideoError(
@@ -129,6 +137,20 @@ class ImageSequence:
         image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
         image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
         return TimedFrame(image, index, self.info.time_base, image16)
+
+
+def _pix_fmt(file: Path, image: RgbImage) -> str:
+    """Return FFmpeg's name for what an image stores; its alpha, which is not read, included."""
+    if file.suffix.lower() in (".tif", ".tiff"):
+        with tifffile.TiffFile(file) as tiff:
+            has_alpha = getattr(tiff.pages.first, "samplesperpixel", 3) in (2, 4)
+    else:
+        with Image.open(file) as header:
+            has_alpha = bool(header.has_transparency_data)
+    deep = image.dtype == np.uint16
+    if has_alpha:
+        return "rgba64le" if deep else "rgba"
+    return "rgb48le" if deep else "rgb24"
 
 
 def _to_frame_rate(fps: float) -> Fraction:
