@@ -1,8 +1,16 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
+from outtake.video.read.clip import open_clip
+from outtake.video.read.inputs import VideoInput
+from outtake.video.write.output_checks import check_target
+from outtake.video.write.png_sequence import sequence_names
+from outtake.video.write.video_writer import open_writer
 from tests.video.moving_scene import BASE, describe, scene, shallow, write
 
 
@@ -24,3 +32,49 @@ def test_png_images_keep_alpha_and_depth(tmp_path, depth):
         stored = cv2.imread(str(tmp_path / "frames" / f"{number:05d}.png"), cv2.IMREAD_UNCHANGED)
         order = cv2.COLOR_BGRA2RGBA if depth == 8 else cv2.COLOR_BGR2RGB
         assert np.array_equal(cv2.cvtColor(stored, order), image)
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(1001, 1007):
+        cv2.imwrite(
+            str(folder / f"shot_{number}.jpg"), np.full((16, 24, 3), number % 255, np.uint8)
+        )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [({}, range(1001, 1007)), ({"start": 0.08, "every": 2}, (1003, 1005))],
+    ids=["whole", "part"],
+)
+def test_images_keep_the_names_of_those_of_the_source(numbered, tmp_path, part, expected):
+    clip = open_clip(numbered, **part)
+    for overwrite in (False, True):
+        with clip, open_writer(tmp_path / "out", clip.info, overwrite=overwrite) as writer:
+            for frame in clip:
+                writer.write(frame)
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == [f"shot_{number}.png" for number in expected]
+    first = cv2.imread(str(tmp_path / "out" / names[0]))
+    assert abs(int(first.mean()) - expected[0] % 255) <= 2
+
+
+def test_images_of_one_name_are_numbered(tmp_path):
+    assert sequence_names((Path("a/1.png"), Path("b/1.png"))) == ()
+    assert sequence_names((Path("a/1.png"), Path("b/2.tif"))) == ("1.png", "2.png")
+
+
+def test_other_files_beside_an_earlier_sequence_are_not_replaced(numbered, tmp_path):
+    images = VideoInput(numbered, tuple(numbered.iterdir()))
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "shot_1001.png").touch()
+    check_target(target, images, overwrite=True)
+    with pytest.raises(OutputError, match="already holds 1 images"):
+        check_target(target, images)
+    (target / "shot_1.png").touch()
+    with pytest.raises(OutputError, match=r"holds other files \(shot_1\.png\)"):
+        check_target(target, images, overwrite=True)

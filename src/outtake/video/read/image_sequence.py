@@ -79,6 +79,7 @@ class ImageSequence:
             duration_s=float(len(self.files) / rate),
             pix_fmt=_pix_fmt(self.files[0], first),
             bit_depth=16 if first.dtype == np.uint16 else 8,
+            images=tuple(self.files),
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
         self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8

@@ -69,6 +69,7 @@ class VideoInfo:
         field_order: Which field comes first, if the clip is interlaced.
         timecode: The timecode of the first frame of the selected part, if there is one.
         hdr10: Mastering display and light levels, if there are any.
+        images: The images of a sequence, in the order of showing; the n-th is at the time n.
         unkept: What the first frame carries beside the picture that no output keeps, by name.
         address: The address of a stream, with everything needed to open it again; ``path`` is its
             name without a password.
@@ -100,6 +101,7 @@ class VideoInfo:
     field_order: FieldOrder | None = None
     timecode: str | None = None
     hdr10: Hdr10Metadata | None = None
+    images: tuple[Path, ...] = field(default=(), repr=False)
     unkept: tuple[str, ...] = ()
     address: str | None = field(default=None, repr=False)
     origin_s: Fraction = Fraction(0)

@@ -17,6 +17,7 @@ from typing import Any
 
 from outtake.core.errors import OutputError
 from outtake.core.files import fsync_path
+from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.concat import SegmentMuxer
@@ -31,7 +32,7 @@ from outtake.video.write.output_checks import (
     unused_partial_path,
     would_overwrite,
 )
-from outtake.video.write.png_sequence import link_sequence
+from outtake.video.write.png_sequence import link_sequence, sequence_names
 from outtake.video.write.segment_encoder import SegmentWriter
 from outtake.video.write.segment_store import SegmentRecord, SegmentStore, delete_path
 from outtake.video.write.track_plan import plan_tracks
@@ -217,7 +218,8 @@ class Output:
             if self._muxer:
                 made = self._muxer.join(pieces, self._joined_path, end=end)
             else:
-                link_sequence([file for file, _ in pieces], self._joined_path)
+                numbered = [(file, record.pts) for file, record in pieces]
+                link_sequence(numbered, self._joined_path, sequence_names(self.info.images))
                 made = _frames_and_seconds(records, self.info)
             fsync_path(self._joined_path)
         return made
@@ -310,8 +312,9 @@ def open_output(
     """
     target = Path(path)
     request = (encoding or EncodingRequest()).for_source(info)
+    source = VideoInput(info.path, info.images) if info.images else info.path
     chosen = check_target(
-        target, info.path, request, overwrite=overwrite, resume=resume, input_paths=input_paths
+        target, source, request, overwrite=overwrite, resume=resume, input_paths=input_paths
     )
     job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": request.channels}
     muxer = None

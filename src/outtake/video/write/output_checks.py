@@ -11,7 +11,7 @@ from outtake.core.errors import OutputError
 from outtake.core.files import check_folder
 from outtake.video.read.inputs import VideoInput
 from outtake.video.write.encoding_plan import Encoding, EncodingRequest, choose_encoding
-from outtake.video.write.png_sequence import check_png_folder
+from outtake.video.write.png_sequence import check_png_folder, sequence_names
 from outtake.video.write.segment_store import SegmentStore
 
 # Files that a job reads: by the config key that names one or several, or without keys.
@@ -54,7 +54,8 @@ def check_target(
     overwrite = overwrite or (resume and store.is_finalizing())
     chosen = None
     if not target.suffix:
-        check_png_folder(target, overwrite=overwrite)
+        images = video_input.images if isinstance(video_input, VideoInput) else ()
+        check_png_folder(target, overwrite=overwrite, names=sequence_names(images))
     else:
         chosen = choose_encoding(target, encoding or EncodingRequest())
         if target.is_dir():

@@ -1,11 +1,11 @@
-"""A sequence of PNG images, ``00000.png``, ``00001.png``, ..., in a folder."""
+"""A sequence of PNG images in a folder: under the names of the source's images, or numbered."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -54,23 +54,46 @@ def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return data.tobytes()
 
 
-def link_sequence(folders: Iterable[Path], target: Path) -> None:
-    """Link the images of several folders into a new one, numbered consecutively."""
+def sequence_names(images: Sequence[Path]) -> tuple[str, ...]:
+    """Return the name of the PNG that is made of each image; empty if they need numbers.
+
+    That is so where there are no images, and where two of them have the same name.
+    """
+    names = tuple(f"{path.stem}.png" for path in images)
+    return names if len(set(names)) == len(names) else ()
+
+
+def link_sequence(
+    segments: Iterable[tuple[Path, Sequence[int]]], target: Path, names: Sequence[str] = ()
+) -> None:
+    """Link the images of several folders into a new one.
+
+    Args:
+        segments: Each folder, with the number of each of its images in the source.
+        target: The new folder.
+        names: The name of each image by that number; by default they are numbered consecutively.
+    """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    number = 0
-    for folder in folders:
-        for file in sorted(folder.iterdir(), key=lambda entry: int(entry.stem)):
-            place = target / f"{number:05d}.png"
+    written = 0
+    for folder, numbers in segments:
+        files = sorted(folder.iterdir(), key=lambda entry: int(entry.stem))
+        for file, number in zip(files, numbers, strict=True):
+            place = target / (names[number] if names else f"{written:05d}.png")
             try:
                 os.link(file, place)
             except OSError:  # a file system without links
                 shutil.copyfile(file, place)
-            number += 1
+            written += 1
 
 
-def check_png_folder(path: Path, *, overwrite: bool) -> None:
+def check_png_folder(path: Path, *, overwrite: bool, names: Sequence[str] = ()) -> None:
     """Refuse a target folder whose content would be lost.
+
+    Args:
+        path: The folder.
+        overwrite: Whether an earlier sequence may be replaced.
+        names: The names of the images that are written, if they are not numbers.
 
     Raises:
         OutputError: It is a file, or holds anything but an earlier sequence that may be replaced.
@@ -79,13 +102,14 @@ def check_png_folder(path: Path, *, overwrite: bool) -> None:
         return
     if not path.is_dir():
         raise OutputError(f"output {path} is a file; name a folder, or a video with its suffix")
-    names = sorted(entry.name for entry in path.iterdir())
-    foreign = [name for name in names if not _IMAGE_NAME.fullmatch(name)]
+    own = frozenset(names)
+    found = sorted(entry.name for entry in path.iterdir())
+    foreign = [name for name in found if name not in own and not _IMAGE_NAME.fullmatch(name)]
     if foreign:
         raise OutputError(
             f"output {path} holds other files ({foreign[0]}); name a new or empty folder"
         )
-    if names and not overwrite:
+    if found and not overwrite:
         raise OutputError(
-            f"output {path} already holds {len(names)} images; set overwrite=true to replace them"
+            f"output {path} already holds {len(found)} images; set overwrite=true to replace them"
         )
