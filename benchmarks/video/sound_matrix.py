@@ -6,7 +6,6 @@ sound into every kind of output, and writes the table of ``docs/sound.md``.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import av
 import numpy as np
 
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.matroska_wma import name_wma_tracks
 from outtake.video.write.track_copy import TrackCopier, muxer_options
 from outtake.video.write.track_plan import plan_tracks
 
@@ -146,15 +146,17 @@ def take_sound(path: Path, sound: str, target: str) -> Outcome:
     info = VideoInfo(path, 32, 32, Fraction(25), Fraction(1, 25), codec="mpeg4")
     container = TARGETS[target]
     plans = plan_tracks(info, container, target, "auto")
-    output = io.BytesIO()
-    with av.open(output, "w", format=container, container_options=muxer_options(container)) as out:
+    output = path.with_name(f"{path.stem}-sound{target}")
+    options = muxer_options(container)
+    with av.open(str(output), "w", format=container, container_options=options) as out:
         tracks = TrackCopier(info, out, plans)
         out.start_encoding()
         tracks.copy_until(float("inf"))
         tracks.finish()
         tracks.close()
-    output.seek(0)
-    with av.open(str(path)) as source, av.open(output) as made:
+    if container == "matroska":
+        name_wma_tracks(output)
+    with av.open(str(path)) as source, av.open(str(output)) as made:
         codec = made.streams.audio[0].codec_context.codec.canonical_name
         (before_s, before), (after_s, after) = read_sound(source), read_sound(made)
     copied = all(plan.codec is None for plan in plans)

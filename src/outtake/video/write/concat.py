@@ -23,6 +23,7 @@ from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
+from outtake.video.write.matroska_wma import name_wma_tracks
 from outtake.video.write.segment_encoder import FRAME_STEP_MS
 from outtake.video.write.segment_store import SegmentRecord
 from outtake.video.write.track_copy import (
@@ -133,6 +134,8 @@ class SegmentMuxer:
                 finally:
                     if tracks:
                         tracks.close()
+            if container == "matroska":
+                name_wma_tracks(target)
             self._store_pixel_aspect(target, segments[0][1])
         except (av.FFmpegError, OSError, ValueError) as error:
             with suppress(OSError):

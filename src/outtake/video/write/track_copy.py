@@ -20,6 +20,7 @@ from av.stream import Discard, Stream
 from outtake.core.errors import VideoError
 from outtake.video.read.probe import VideoInfo, open_container
 from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder, set_missing_layout
+from outtake.video.write.matroska_wma import add_wma_track, is_wma
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class CopiedTrack:
     """A track whose packets go into the target bit for bit.
 
     Args:
+        info: The source.
         source: The track that is read.
         target: The container, whose header is not written yet.
 
@@ -62,10 +64,15 @@ class CopiedTrack:
         av.FFmpegError, ValueError: The container does not take the track.
     """
 
-    def __init__(self, source: Stream, target: OutputContainer) -> None:
+    def __init__(self, info: VideoInfo, source: Stream, target: OutputContainer) -> None:
         if source.codec_context is None:
             raise ValueError("FFmpeg does not know this codec")
-        self.stream = target.add_stream_from_template(source, opaque=True)
+        self.stream: Stream
+        if is_wma(source) and target.format.name == "matroska":
+            packet_bytes = _first_packet_bytes(info, source.index)
+            self.stream = add_wma_track(target, source, packet_bytes)
+        else:
+            self.stream = target.add_stream_from_template(source, opaque=True)
         if isinstance(self.stream, AudioStream):
             set_missing_layout(self.stream.codec_context)
 
@@ -117,7 +124,7 @@ class TrackCopier:
         self._source: InputContainer = open_container(info.address or info.path)
         try:
             for plan in plans:
-                self._add_track(plan)
+                self._add_track(info, plan)
         except BaseException:
             self._source.close()
             raise
@@ -128,11 +135,11 @@ class TrackCopier:
                 target.set_chapters(chapters)
         self._packets = self._demux()
 
-    def _add_track(self, plan: TrackPlan) -> None:
+    def _add_track(self, info: VideoInfo, plan: TrackPlan) -> None:
         source = self._source.streams[plan.index]
         track: CopiedTrack | AudioTrackEncoder
         if plan.codec is None:
-            track = CopiedTrack(source, self._target)
+            track = CopiedTrack(info, source, self._target)
         else:
             assert isinstance(source, AudioStream)
             track = AudioTrackEncoder(source, self._target, AUDIO_CODECS[plan.codec])
@@ -264,6 +271,12 @@ class TrackCopier:
     def close(self) -> None:
         """Close the source."""
         self._source.close()
+
+
+def _first_packet_bytes(info: VideoInfo, index: int) -> int:
+    with open_container(info.address or info.path) as source:
+        packets = source.demux(source.streams[index])
+        return next((packet.size for packet in packets if packet.size), 0)
 
 
 def _complete_times(packet: Packet[Stream], end: int | None) -> None:
