@@ -68,6 +68,7 @@ def test_a_clip_shorter_than_a_second_is_looked_at_as_a_whole():
     [
         ({"disputed": 0.3}, {}, "disagree in 30% of what was observed, most at"),
         ({"rim_step": 9.0}, {}, "the edge of the fill is harder"),
+        ({"rim_moves_with_hole": 0.3}, {}, "masks are too small: 30% of what lies at their rim"),
         ({}, {"uncertain_share": 0.9}, "its doubts add up to 0.9 times the area of the masks"),
         ({}, {"jump": 0.6}, "60% of them appears or vanishes from one frame to the next"),
     ],

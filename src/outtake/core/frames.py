@@ -94,6 +94,8 @@ class FillStatistics:
         disputed: The share of those pixels at which it is more than noise explains, 0 to 1.
         rim_step: How much harder the edge of the fill is than the picture beside it, in grey
             levels; None if unknown.
+        rim_moves_with_hole: The share of the rim around the hole that moves with it instead of with
+            the background, because the mask is too small, 0 to 1; None if it cannot be told.
         origin: One of the constants below for each pixel, uint8 (H, W); None if unknown.
     """
 
@@ -105,6 +107,7 @@ class FillStatistics:
     sample_spread: float | None = None
     disputed: float | None = None
     rim_step: float | None = None
+    rim_moves_with_hole: float | None = None
     origin: NDArray[np.uint8] | None = None
 
 

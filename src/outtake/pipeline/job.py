@@ -156,7 +156,7 @@ class Job:
         return RemovalReport.from_segments(
             (json.loads(path.read_text()) for path in paths),
             needs_mask=self.remover.needs_mask,
-            from_network=self.masks is None,
+            from_network=self.labeller is not None,
         )
 
 

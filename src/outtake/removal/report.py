@@ -14,7 +14,15 @@ from outtake.core.frames import FillStatistics, MaskStatistics
 from outtake.removal.report_warnings import Column, list_warnings
 
 _SHARES = ("observed", "propagated", "synthesised")
-_FILL = (*_SHARES, "ring_residual", "flicker", "sample_spread", "disputed", "rim_step")
+_FILL = (
+    *_SHARES,
+    "ring_residual",
+    "flicker",
+    "sample_spread",
+    "disputed",
+    "rim_step",
+    "rim_moves_with_hole",
+)
 # The columns of masks, and their names in the statistics of a mask.
 _MASK = {"uncertain_share": "uncertain_share", "mask_jump": "jump"}
 _COLUMNS = ("time_s", "hole_share", *_FILL, *_MASK)

@@ -124,6 +124,25 @@ def test_a_removal_that_went_well_has_no_warning():
     assert abs(record["fill"]["rim_step"]) < 0.5
 
 
+@pytest.mark.parametrize(
+    ("top", "said"), [(24, False), (45, True)], ids=["covered", "its head sticks out"]
+)
+def test_what_sticks_out_of_a_mask_is_said_to_move_with_it(top, said):
+    world, thing = texture(2), view(texture(4), 30)
+    thing[..., 0] //= 4
+    truths, masks = [], []
+    for t in range(20):
+        truth, mask = view(world, 60 + t), np.zeros((HEIGHT, WIDTH), bool)
+        x = 20 + 4 * t
+        truth[30:70, x : x + 16] = thing[30:70, 20:36]
+        mask[top:76, x - 6 : x + 22] = True
+        truths.append(truth)
+        masks.append(mask)
+    record = report_on(truths, masks).record()
+    assert (record["fill"]["rim_moves_with_hole"] > 0.05) == said
+    assert any("masks are too small" in line for line in record["warnings"]) == said
+
+
 def test_what_was_observed_stays_so_when_it_is_out_of_reach():
     truths = [view(texture(1), 100)] * 14
     # It walks up and stays. Two frames later, no frame within reach shows what is behind it.

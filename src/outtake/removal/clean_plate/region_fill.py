@@ -13,9 +13,10 @@ from outtake.core.types import Frame
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points, project_points, project_with_jacobians
 from outtake.removal.clean_plate.alignment import AlignmentResult
-from outtake.removal.clean_plate.frame_buffer import Reference
+from outtake.removal.clean_plate.frame_buffer import BufferedFrame, Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.propagate import PreviousFill, blend_previous, seam_correction
+from outtake.removal.clean_plate.rim_motion import count_moving_with_hole
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter, collect_samples
 from outtake.removal.clean_plate.tiles import sample_tiles, tiles_inside
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
@@ -56,6 +57,7 @@ class RegionFill:
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
         self.spread: Floats = np.full(self.hole.shape, np.nan, np.float32)
         self.residual = float("inf")
+        self._rim_errors: tuple[Points, Floats] | None = None
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
         # By frame number: an alignment, and the index of the frame in it.
         self._alignments: dict[int, tuple[AlignmentResult, int]] = {}
@@ -109,6 +111,7 @@ class RegionFill:
         truth = self.region.tiles.subset(rows).gather(self.region.image)[rim[rows]]
         points = self.region.tiles.pixel_positions(rows)[rim[rows]]
         errors = truth - self.colours[rows][rim[rows]]
+        self._rim_errors = points, errors
         if self._blend_uncertain(points, truth, errors):
             errors = truth - self.colours[rows][rim[rows]]
         which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
@@ -191,6 +194,20 @@ class RegionFill:
         """Return the spread at the pixels of the hole where it is known, float32 (n,)."""
         spread = self.spread[self.hole & self.filled]
         return spread[np.isfinite(spread)]
+
+    def count_rim_motion(
+        self, frame: BufferedFrame, previous: PreviousFill | None
+    ) -> tuple[int, int]:
+        """Count the pixels at the rim that move with the hole; see ``count_moving_with_hole``."""
+        if previous is None or self._rim_errors is None:
+            return 0, 0
+        alignment = self._alignments.get(previous.frame.number)
+        if alignment is None:
+            return 0, 0
+        homography = alignment[0].homographies[alignment[1]]
+        return count_moving_with_hole(
+            self.region, *self._rim_errors, frame, previous.frame, homography
+        )
 
     def flicker_sum(self) -> tuple[float, int]:
         """Return the sum of absolute differences to the previous fill, and the pixel count."""

@@ -153,6 +153,7 @@ class CleanPlate(Remover):
             fill.write_to(image, drift, origin)
         flicker = [fill.flicker_sum() for fill in fills]
         compared = sum(count for _, count in flicker)
+        rim = np.sum([fill.count_rim_motion(centre, previous) for fill in fills], axis=0).tolist()
         spread = np.concatenate([fill.observed_spread() for fill in fills])
         unknown: Mask = centre.mask & (origin == UNTOUCHED)
         if unknown.any():
@@ -167,6 +168,7 @@ class CleanPlate(Remover):
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             sample_spread=float(spread.mean()) if len(spread) else None,
             disputed=float(np.mean(spread > _DISPUTED_GREY)) if len(spread) else None,
+            rim_moves_with_hole=rim[0] / rim[1] if rim[1] else None,
             rim_step=measure_rim_step(image, centre.mask),
             origin=origin,
         )

@@ -1,0 +1,119 @@
+"""Whether what lies at the rim of a hole moves with the hole: then the mask is too small.
+
+A remainder of the removed thing outside of its mask contradicts what other frames show of the
+background, and the previous frame shows it at the same place relative to the hole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.types import Mask
+from outtake.motion.homography import Homography
+from outtake.motion.warp import Points, project_points
+from outtake.removal.clean_plate.frame_buffer import BufferedFrame
+from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
+
+# A pixel that the background predicts worse belongs to something else...
+_NOT_BACKGROUND_GREY = 15.0
+# ...and to what is removed if the previous frame, moved with the hole, predicts it so much better.
+_BETTER_RATIO = 0.4
+# Where hole and background move alike, nothing can be said.
+_MIN_RELATIVE_PX = 2.0
+# The shift of the hole's centroid is off by as much, because masks tremble.
+_SEARCH_PX = 4
+# How far a hole moves from frame to frame at most, as a fraction of the height.
+_REACH = 0.05
+_MAX_POINTS = 200
+
+
+def count_moving_with_hole(
+    region: HoleRegion,
+    points: Points,
+    errors: Floats,
+    frame: BufferedFrame,
+    previous: BufferedFrame,
+    to_previous: Homography,
+) -> tuple[int, int]:
+    """Count the pixels at the rim of a hole region that move with it.
+
+    Args:
+        region: The region.
+        points: Pixels at its rim, integer positions (m, 2).
+        errors: Their colours minus those that other frames predict, float32 (m, 3).
+        frame: The frame.
+        previous: The frame before it.
+        to_previous: The homography from the frame to the previous one, of the background.
+
+    Returns:
+        The number of pixels that move with the hole, and of all that were looked at; (0, 0) if
+        some are not of the background, and the hole does not move against it.
+    """
+    step = max(1, -(-len(points) // _MAX_POINTS))
+    points, wrong = points[::step].astype(np.intp), np.abs(errors[::step]).mean(axis=1)
+    foreign = wrong > _NOT_BACKGROUND_GREY
+    if not foreign.any():
+        return 0, len(points)
+    shift = _hole_shift(region, frame.mask, previous.mask)
+    background = project_points(to_previous, region.centre[None])[0] - region.centre
+    if shift is None or float(np.abs(background - shift).max()) < _MIN_RELATIVE_PX:
+        return 0, 0
+    moved = _error_moved_with_hole(points[foreign], np.rint(shift).astype(np.intp), frame, previous)
+    return int(np.count_nonzero(moved < _BETTER_RATIO * wrong[foreign])), len(points)
+
+
+def _hole_shift(region: HoleRegion, mask: Mask, previous: Mask) -> Points | None:
+    """Return where the hole was in the previous frame, in pixels from here, float32 (2,)."""
+    height, width = mask.shape
+    reach = round(_REACH * height)
+    left, top, columns, rows = region.tiles.box
+    window = (
+        slice(max(0, top - reach), min(height, top + rows + reach)),
+        slice(max(0, left - reach), min(width, left + columns + reach)),
+    )
+    here, there = (_centroid(one[window]) for one in (mask, previous))
+    return None if here is None or there is None else there - here
+
+
+def _centroid(mask: Mask) -> Points | None:
+    columns, rows = (np.asarray(mask.sum(axis=axis), np.float64) for axis in (0, 1))
+    total = columns.sum()
+    if not total:
+        return None
+    x, y = (np.arange(len(sums)) @ sums / total for sums in (columns, rows))
+    return np.array([x, y], np.float32)
+
+
+def _error_moved_with_hole(
+    points: NDArray[np.intp], shift: NDArray[np.intp], frame: BufferedFrame, previous: BufferedFrame
+) -> Floats:
+    """Return how badly the previous frame predicts pixels (n, 2), moved by the best shift, (n,).
+
+    Pixels that lie in its mask, or outside of it, are not predicted: infinity.
+    """
+    truth = frame.image[points[:, 1], points[:, 0]].astype(np.int16)
+    best, best_errors = shift, np.full(len(points), np.inf, np.float32)
+    least = np.inf
+    for around in (range(-_SEARCH_PX, _SEARCH_PX + 1, 2), range(-1, 2)):
+        for tried in [best + np.array((dx, dy)) for dy in around for dx in around]:
+            errors = _prediction_errors(points + tried, truth, previous)
+            known = np.isfinite(errors)
+            # Few pixels agree by chance.
+            if 2 * np.count_nonzero(known) < len(points):
+                continue
+            mean = float(errors[known].mean())
+            if mean < least:
+                least, best, best_errors = mean, tried, errors
+    return best_errors
+
+
+def _prediction_errors(
+    points: NDArray[np.intp], truth: NDArray[np.int16], previous: BufferedFrame
+) -> Floats:
+    height, width = previous.mask.shape
+    x, y = points.T
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    errors = np.abs(previous.image[y, x] - truth).mean(axis=1, dtype=np.float32)
+    return np.where(inside & ~previous.mask[y, x], errors, np.float32(np.inf))
