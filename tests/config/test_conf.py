@@ -44,6 +44,7 @@ OTHER_GROUPS = {
     "hydra",
     "remover",
     "backend",
+    "shared",
     "sweep",
 }  # sweep: tests/programs/test_sweep.py
 

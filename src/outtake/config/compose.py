@@ -31,7 +31,19 @@ def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def default_values(name: str) -> dict[str, Any]:
-    """Return the values of ``conf/<name>.yaml`` itself, without what its groups add."""
+    """Return the values of ``conf/<name>.yaml`` with those of ``conf/shared`` that it takes.
+
+    What its groups add is left out.
+    """
+    values = _read_yaml(name)
+    for entry in values.get("defaults", []):
+        file, _, key = str(entry).partition("@")
+        if file.startswith("shared/"):
+            values[key] = {**_read_yaml(file), **values.get(key, {})}
+    return values
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
     values = yaml.safe_load((CONF_DIR / f"{name}.yaml").read_text(encoding="utf-8"))
     return {str(key): value for key, value in values.items()}
 

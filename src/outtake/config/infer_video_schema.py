@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from outtake.config.schema import Check, Form, Node, NotEmpty, Number, show_value
+from outtake.config.schema import Form, Node, Number, show_value
+from outtake.config.shared_schema import (
+    Files,
+    MaskFileOptions,
+    MaskOptions,
+    Names,
+    NetworkOptions,
+    Regions,
+)
 from outtake.core.errors import ConfigError
-from outtake.masking.regions import Region
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.audio_encoder import AudioChoice
-
-Fraction = Annotated[float, Number(0, below=1)]
-Names = str | list[str] | None
-Files = Annotated[
-    str | list[str], NotEmpty(), Form("a file, a folder or an address, or a list of files")
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,65 +42,25 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions:
-    """How the network labels the frames."""
+class ClipNetworkOptions(NetworkOptions):
+    """How the network labels the frames of a clip."""
 
-    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"]
-    short_side: Annotated[int | None, Number(1, unit="pixels")]
-    batch_size: Annotated[int, Number(1, unit="frames")]
     every: Annotated[int, Number(1, 64, unit="frames")]
-    flip: bool
-    scales: Annotated[list[float], NotEmpty(), Number(0.1, 10)]
-    window: Annotated[
-        int | tuple[int, int] | None,
-        Number(32),
-        Form("a side or [HEIGHT,WIDTH] in pixels, each at least 32, or null"),
-    ]
-    overlap: Fraction
-
-
-def _check_regions(key: str, values: Any) -> None:
-    for index, each in enumerate(values):
-        Region.from_config(each, f"{key}[{index}]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskFileOptions:
-    """Masks of the user's own: where they are, and what their values mean."""
+class ClipMaskOptions(MaskOptions):
+    """How the labels of a clip become masks."""
 
-    path: Files | None
-    channel: Literal["auto", "luma", "alpha", "red"]
-    invert: bool
-    threshold: Annotated[float | None, Number(0, below=1)]
-    ids: Annotated[list[int | str] | None, NotEmpty()]
-    grow: Fraction
-    first: Annotated[int | None, Number(0)]
-
-    def __post_init__(self) -> None:
-        """Check what two keys say together."""
-        if self.ids is not None and self.threshold is not None:
-            raise ConfigError(
-                f"masks.ids={self.ids} and masks.threshold={self.threshold}: ids are exact; "
-                "leave masks.threshold=null"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskOptions:
-    """How labels become masks, and how soft their rim is."""
-
-    threshold: Annotated[float | dict[str, float], Number(0, below=1)]
-    low: Annotated[float | None, Number(0, below=1)]
     vote: Annotated[int, Number(0, unit="frames")]
-    min_area: Fraction
-    fill_holes: bool
     shadows: bool
-    dilate: Fraction
-    feather: Annotated[float, Number(0, 0.1)]
 
-    def policy_options(self) -> dict[str, Any]:
-        """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
-        return {name: value for name, value in vars(self).items() if name != "feather"}
+
+@dataclass(frozen=True, kw_only=True)
+class ClipMaskFileOptions(MaskFileOptions):
+    """Masks of the user's own for a clip."""
+
+    first: Annotated[int | None, Number(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +98,14 @@ class InferVideoConfig:
     output: Annotated[str, Form("a file, or a folder for several inputs")]
     remove: Names
     keep_only: Names
-    masks: MaskFileOptions
-    regions: Annotated[
-        list[Node], Form("a list of {box:[x,y,width,height]}"), Check(_check_regions)
-    ]
+    masks: ClipMaskFileOptions
+    regions: Regions
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
     preview: bool
     overwrite: bool
     read: ReadOptions
-    network: NetworkOptions
-    mask: MaskOptions
+    network: ClipNetworkOptions
+    mask: ClipMaskOptions
     remover: Node
     backend: Node
     encode: EncodeOptions

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from outtake import __version__
-from outtake.config.infer_video_schema import EncodeOptions, InferVideoConfig, MaskOptions
+from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.device import resolve_device
@@ -158,7 +158,7 @@ def build_policy(
     remover: Remover,
     remove: Sequence[str],
     keep_only: Sequence[str],
-    options: MaskOptions,
+    options: ClipMaskOptions,
 ) -> MaskPolicy:
     """Return the mask policy for class names.
 

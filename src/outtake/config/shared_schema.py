@@ -1,0 +1,77 @@
+"""What ``conf/shared`` may say: the options that pictures and videos have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from outtake.config.schema import Check, Form, Node, NotEmpty, Number
+from outtake.core.errors import ConfigError
+from outtake.masking.regions import Region
+
+Fraction = Annotated[float, Number(0, below=1)]
+Names = str | list[str] | None
+Files = Annotated[
+    str | list[str], NotEmpty(), Form("a file, a folder or an address, or a list of files")
+]
+
+
+def _check_regions(key: str, values: Any) -> None:
+    for index, each in enumerate(values):
+        Region.from_config(each, f"{key}[{index}]")
+
+
+Regions = Annotated[list[Node], Form("a list of {box:[x,y,width,height]}"), Check(_check_regions)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """How the network labels pictures."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"]
+    short_side: Annotated[int | None, Number(1, unit="pixels")]
+    batch_size: Annotated[int, Number(1, unit="pictures")]
+    flip: bool
+    scales: Annotated[list[float], NotEmpty(), Number(0.1, 10)]
+    window: Annotated[
+        int | tuple[int, int] | None,
+        Number(32),
+        Form("a side or [HEIGHT,WIDTH] in pixels, each at least 32, or null"),
+    ]
+    overlap: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskFileOptions:
+    """Masks of the user's own: where they are, and what their values mean."""
+
+    path: Files | None
+    channel: Literal["auto", "luma", "alpha", "red"]
+    invert: bool
+    threshold: Annotated[float | None, Number(0, below=1)]
+    ids: Annotated[list[int | str] | None, NotEmpty()]
+    grow: Fraction
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        if self.ids is not None and self.threshold is not None:
+            raise ConfigError(
+                f"masks.ids={self.ids} and masks.threshold={self.threshold}: ids are exact; "
+                "leave masks.threshold=null"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    """How labels become masks, and how soft their rim is."""
+
+    threshold: Annotated[float | dict[str, float], Number(0, below=1)]
+    low: Annotated[float | None, Number(0, below=1)]
+    min_area: Fraction
+    fill_holes: bool
+    dilate: Fraction
+    feather: Annotated[float, Number(0, 0.1)]
+
+    def policy_options(self) -> dict[str, Any]:
+        """Return the options of :class:`outtake.masking.policy.MaskPolicy`, by name."""
+        return {name: value for name, value in vars(self).items() if name != "feather"}
