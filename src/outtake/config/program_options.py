@@ -1,4 +1,4 @@
-"""What ``conf/train.yaml``, ``evaluate.yaml``, ``export.yaml`` and ``sweep.yaml`` may say."""
+"""What ``conf/train.yaml`` and those of the other programs may say; video has its own module."""
 
 from __future__ import annotations
 
@@ -127,6 +127,34 @@ class EvaluateOptions:
     bootstrap: BootstrapOptions
     paths: PathOptions
     data: Node | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """One run of ``verify.py``."""
+
+    seed: Seed
+    paths: PathOptions
+    data: DataOptions
+    output: Path
+    report: bool
+    examples: Annotated[int, Number(0, unit="pictures of each kind of defect")]
+    fail_on: Literal["error", "warning", "never"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewOptions:
+    """One run of ``preview.py``."""
+
+    seed: Seed
+    paths: PathOptions
+    data: DataOptions
+    augment: Node | None = None
+    split: Literal["train", "val", "test"]
+    samples: Positive
+    variants: Annotated[int, Number(0, 12, unit="augmented pictures of each sample")]
+    width: Annotated[int, Number(32, 2000, unit="pixels")]
+    output: Path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,11 @@ class DataModule(pl.LightningDataModule):
         crop: The (height, width) of training samples; None takes whole images.
         samples_per_epoch: The length of an epoch; None is every sample once.
 
+    Attributes:
+        source: The data set.
+        augmentation: The augmentation of training samples.
+        reports: The reports of the splits that were verified, by name.
+
     The trainer must be made with ``use_distributed_sampler=False``: samples are divided among
     processes here.
     """
@@ -77,7 +82,7 @@ class DataModule(pl.LightningDataModule):
         check_number("data.workers", workers, 0, whole=True)
         self.source = source
         self.reports: dict[str, SplitReport] = {}
-        self._augmentation = Augmentation(steps, crop, source.labels.ignore_index, seed)
+        self.augmentation = Augmentation(steps, crop, source.labels.ignore_index, seed)
         self._seed = seed
         self._batch_size = batch_size
         self._eval_batch_size = eval_batch_size
@@ -171,7 +176,7 @@ class DataModule(pl.LightningDataModule):
 
     def train_image_size(self) -> tuple[int, int]:
         """Return (height, width) at which training shows its first image to a network."""
-        crop = self._augmentation.crop
+        crop = self.augmentation.crop
         return crop or short_side_size(*self._image_sizes("train")[0], self._short_side)
 
     def eval_image_size(self, split: str) -> tuple[int, int]:
@@ -202,12 +207,12 @@ class DataModule(pl.LightningDataModule):
             self.source,
             report.samples,
             short_side=self._short_side if training else self._eval_short_side,
-            augmentation=self._augmentation if training else None,
+            augmentation=self.augmentation if training else None,
         )
         if training:
-            if self._augmentation.crop is None and self._batch_size > 1:
+            if self.augmentation.crop is None and self._batch_size > 1:
                 check_equal_sizes(self._image_sizes(split), self._short_side)
-            self._augmentation.check(*dataset.load(0))
+            self.augmentation.check(*dataset.load(0))
         if self._cache:
             self._cache_dataset(dataset, split)
         self._datasets[split, training] = dataset

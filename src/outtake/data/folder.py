@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.errors import (
+    ConfigError,
+    DataRootError,
+    EmptySplitError,
+    LabelValueError,
+    UnreadableImageError,
+)
 from outtake.core.labels import LabelSpace
 from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.core.types import Frame, LabelMap
@@ -23,12 +28,15 @@ from outtake.data.class_file import (
     read_class_file,
 )
 from outtake.data.csv_table import read_csv
+from outtake.data.decode_files import decode_file
 from outtake.data.folder_layouts import (
     SplitFolders,
-    check_root,
     describe_layouts,
     find_named_folders,
+    find_root,
     find_split_folders,
+    list_contents,
+    resolve_path,
 )
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.infer_classes import BINARY_NAMES, decoder_for_trained, infer_decoder
@@ -42,7 +50,7 @@ from outtake.data.pair_files import (
 )
 from outtake.data.sample_range import find_range, read_range_option
 from outtake.data.soft_edges import SOFT_EDGES, SoftEdges
-from outtake.data.source import SPLITS, Sample, check_split, warn_of_data
+from outtake.data.source import SPLITS, Sample, check_split, split_by_hash, warn_of_data
 
 CLASSES_FILE = "classes.yaml"
 
@@ -74,6 +82,8 @@ class Folder:
         trained_labels: The classes of the network that is scored on the data, as
             :meth:`outtake.core.labels.LabelSpace.to_dict` gives them: what no file names is one of
             these, and a ``train`` is not needed.
+        strict: False leaves what is wrong with single files to whoever reads them: files without
+            a partner are left out, and ``class_error`` says why classes cannot be found.
 
     Raises:
         DataRootError: There is no such folder, it has no known layout, or the csv is not as above.
@@ -98,6 +108,7 @@ class Folder:
         range: str | Sequence[float] = "auto",
         channels: int | None = None,
         trained_labels: Mapping[str, Any] | None = None,
+        strict: bool = True,
     ) -> None:
         if val_fraction is not None and not 0 < val_fraction < 1:
             raise ConfigError(
@@ -111,24 +122,36 @@ class Folder:
         _check_choice("soft_edges", soft_edges, SOFT_EDGES)
         check_number("data.source.threshold", threshold, 1, whole=True, optional=True)
         given_range = read_range_option(range)
-        self.root, self._named_folders = _find_root(root, images, masks)
+        self.root, self._named_folders = find_root(root, images, masks)
         self.name = self.root.resolve().name or "folder"
         self._suffixes = (image_suffix, mask_suffix)
         self._val_fraction = val_fraction
-        self._missing_masks = missing_masks
-        self._lossy_masks = threshold is not None or soft_edges in ("nearest", "unlabelled")
+        self.missing_masks = missing_masks
+        self._strict = strict
+        self.class_error: LabelValueError | None = None
+        self.lossy_masks = threshold is not None or soft_edges in ("nearest", "unlabelled")
         self._table = (
             None
             if csv is None
-            else read_csv(_resolve_path(csv, self.root), lossy_masks=self._lossy_masks)
+            else read_csv(resolve_path(csv, self.root), lossy_masks=self.lossy_masks)
         )
         self._convert_to = channels
         first_samples = self._stored_samples(self._first_split(trained_labels is not None))
+        if not strict:
+            first_samples = [each for each in first_samples if _can_be_read(each)]
+            if not first_samples:
+                raise EmptySplitError(f"no image with a mask of {self.root} can be read")
         self._limits = find_range([sample.image for sample in first_samples], given_range)
         self.channels: int = self._read_as_stored(first_samples[0]).shape[2]
         drawn = [sample.mask for sample in first_samples if sample.mask]
         known = None if trained_labels is None else LabelSpace.from_dict(trained_labels)
-        decoder = self._find_decoder(classes, drawn, soft_edges, threshold, known)
+        try:
+            decoder = self._find_decoder(classes, drawn, soft_edges, threshold, known)
+        except LabelValueError as error:
+            if strict:
+                raise
+            self.class_error = error
+            decoder = MaskDecoder(LabelSpace.from_names(("?", "??")), {}, soft_edges="unlabelled")
         self._decoder = replace(decoder, threshold=threshold)
         self.labels = decoder.labels
         if missing_masks == "background":
@@ -141,7 +164,7 @@ class Folder:
             return self._stored_samples(split)
         if self._val_fraction is None:
             return self._stored_samples(split)
-        train, val = _split_by_hash(self._stored_samples("train"), self._val_fraction)
+        train, val = split_by_hash(self._stored_samples("train"), self._val_fraction)
         return train if split == "train" else val
 
     def read_image(self, sample: Sample) -> Frame:
@@ -171,7 +194,7 @@ class Folder:
         """Return the bytes of the image's and the mask's file."""
         image = Path(sample.image).read_bytes()
         if not sample.mask:
-            return image, f"no mask: {self._missing_masks}".encode()
+            return image, f"no mask: {self.missing_masks}".encode()
         return image, Path(sample.mask).read_bytes()
 
     def _first_split(self, any_will_do: bool) -> str:
@@ -192,7 +215,7 @@ class Folder:
         return read_image(sample.image, self._convert_to, self._limits)
 
     def _label_without_mask(self) -> int:
-        if self._missing_masks == "unlabelled":
+        if self.missing_masks == "unlabelled":
             return self.labels.ignore_index
         names = [name.casefold() for name in self.labels.names]
         return names.index("background") if "background" in names else 0
@@ -220,9 +243,9 @@ class Folder:
                 return MaskDecoder(LabelSpace.from_names(BINARY_NAMES), {})
             if trained_labels is not None:
                 return decoder_for_trained(trained_labels, masks, soft_edges)
-            return infer_decoder(masks, soft_edges)
+            return infer_decoder(masks, soft_edges, skip_outliers=not self._strict)
         if isinstance(classes, str):
-            listed = read_class_file(_resolve_path(classes, self.root))
+            listed = read_class_file(resolve_path(classes, self.root))
             return self._decode_by_list(listed, masks, soft_edges, threshold)
         try:
             names = check_class_names(classes)
@@ -258,13 +281,18 @@ class Folder:
             return self._table[split]
         pairs = self.match_split(split)
         assert pairs is not None  # _has_split said so
-        return complete_pairs(pairs, self._missing_masks, lossy_masks=self._lossy_masks)
+        if not self._strict:
+            made = pairs.unmasked if self.missing_masks in ("background", "unlabelled") else {}
+            found = [Sample(name, str(image), "") for name, image in made.items()]
+            found += [Sample(name, str(i), str(m)) for name, (i, m) in pairs.matched.items()]
+            return sorted(found, key=lambda sample: sample.id)
+        return complete_pairs(pairs, self.missing_masks, lossy_masks=self.lossy_masks)
 
     def _missing_split_error(self, split: str) -> DataRootError:
         there = [name for name in SPLITS if self._has_split(name)]
         if not there:
             return DataRootError(
-                f"no images with masks in {self.root}, which holds: {_list_contents(self.root)}; "
+                f"no images with masks in {self.root}, which holds: {list_contents(self.root)}; "
                 f"the layouts are: {describe_layouts()}; or name any two folders with "
                 "data.source.images=PATH data.source.masks=PATH, or give data.source.csv=PATH"
             )
@@ -279,31 +307,18 @@ class Folder:
         )
 
 
+def _can_be_read(sample: Sample) -> bool:
+    try:
+        decode_file(Path(sample.image), palette_indices=False)
+        read_raw_mask(sample.mask)
+    except UnreadableImageError:
+        return False
+    return True
+
+
 def _check_choice(key: str, value: object, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise ConfigError(f"data.source.{key}={value}: must be {', '.join(allowed)}")
-
-
-def _find_root(
-    root: str | None, images: str | None, masks: str | None
-) -> tuple[Path, tuple[Path, Path] | None]:
-    if (images is None) != (masks is None):
-        raise ConfigError(
-            "data.source.images and data.source.masks go together: give both folders, or neither"
-        )
-    if images is None or masks is None:
-        if root is None:
-            raise ConfigError(
-                "data.root has no value: set data.root=PATH, or data.source.images=PATH "
-                "data.source.masks=PATH"
-            )
-        return check_root(root), None
-    base = Path() if root is None else check_root(root)
-    folders = _resolve_path(images, base), _resolve_path(masks, base)
-    for folder, key in zip(folders, ("images", "masks"), strict=True):
-        if not folder.is_dir():
-            raise DataRootError(f"data.source.{key}={folder}: no such folder; give its path")
-    return (folders[0].parent if root is None else base), folders
 
 
 def _quote_class_names(names: Sequence[Any]) -> str:
@@ -312,27 +327,3 @@ def _quote_class_names(names: Sequence[Any]) -> str:
         for name in names
     ]
     return quote_for_shell(f"data.source.classes=[{','.join(words)}]")
-
-
-def _resolve_path(path: str, root: Path) -> Path:
-    given = Path(path).expanduser()
-    return given if given.exists() or given.is_absolute() else root / given
-
-
-def _list_contents(root: Path) -> str:
-    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-    return ", ".join(names[:8]) + (" ..." if len(names) > 8 else "") if names else "nothing"
-
-
-def _split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
-    """Divide samples into train and val; those with the smallest hashes of their ids are val."""
-    if len(samples) < 2:
-        raise DataRootError("data.source.val_fraction needs at least two training images")
-    ranked = sorted(
-        samples,
-        key=lambda sample: hashlib.sha256(sample.id.encode(errors="surrogateescape")).digest(),
-    )
-    count = min(max(round(len(samples) * fraction), 1), len(samples) - 1)
-    chosen = {sample.id for sample in ranked[:count]}
-    train = [sample for sample in samples if sample.id not in chosen]
-    return train, [sample for sample in samples if sample.id in chosen]

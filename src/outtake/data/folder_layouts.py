@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from outtake.core.errors import DataRootError
+from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.list_pictures import contains_pictures
 
 SPLIT_NAMES = {
@@ -69,6 +69,46 @@ def check_root(root: str | Path) -> Path:
             "or the variable OUTTAKE_DATA to the folder that holds it"
         )
     return path
+
+
+def find_root(
+    root: str | None, images: str | None, masks: str | None
+) -> tuple[Path, tuple[Path, Path] | None]:
+    """Return the root of a folder of data, and the two folders that were named, if any.
+
+    Raises:
+        ConfigError: Too little was named.
+        DataRootError: A folder is not there.
+    """
+    if (images is None) != (masks is None):
+        raise ConfigError(
+            "data.source.images and data.source.masks go together: give both folders, or neither"
+        )
+    if images is None or masks is None:
+        if root is None:
+            raise ConfigError(
+                "data.root has no value: set data.root=PATH, or data.source.images=PATH "
+                "data.source.masks=PATH"
+            )
+        return check_root(root), None
+    base = Path() if root is None else check_root(root)
+    folders = resolve_path(images, base), resolve_path(masks, base)
+    for folder, key in zip(folders, ("images", "masks"), strict=True):
+        if not folder.is_dir():
+            raise DataRootError(f"data.source.{key}={folder}: no such folder; give its path")
+    return (folders[0].parent if root is None else base), folders
+
+
+def resolve_path(path: str, root: Path) -> Path:
+    """Return a path as it is given if it exists, or below the root."""
+    given = Path(path).expanduser()
+    return given if given.exists() or given.is_absolute() else root / given
+
+
+def list_contents(root: Path) -> str:
+    """Return the first names in a folder."""
+    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+    return ", ".join(names[:8]) + (" ..." if len(names) > 8 else "") if names else "nothing"
 
 
 def find_split_folders(root: Path, split: str) -> SplitFolders | None:

@@ -38,9 +38,12 @@ _TRAINED_ADVICE = (
     "the network was trained on masks with these; name what others stand for in classes.yaml"
 )
 _MAX_COLOURS = 255
+_RARE_SHARE = 0.1  # of the masks
 
 
-def infer_decoder(masks: Sequence[str], soft_edges: SoftEdges = "error") -> MaskDecoder:
+def infer_decoder(
+    masks: Sequence[str], soft_edges: SoftEdges = "error", *, skip_outliers: bool = False
+) -> MaskDecoder:
     """Return a decoder for the classes that the values of the training masks imply.
 
     Only 0 and 255: ``background`` and ``foreground``. Other numbers: ``class_0`` to
@@ -49,14 +52,18 @@ def infer_decoder(masks: Sequence[str], soft_edges: SoftEdges = "error") -> Mask
     Args:
         masks: The training masks.
         soft_edges: What becomes of masks with soft edges; ``keep`` does not look for them.
+        skip_outliers: Leave out the few masks that are unlike all others, and values that only
+            they have, for whoever lists those by name.
 
     Raises:
         LabelValueError: The values do not look like labels, there are fewer than two classes, or
             edges are soft and ``soft_edges`` is ``error``.
     """
-    found = map_threads(
-        read_mask_values, masks, threads=default_threads(), title="Finding classes in masks"
-    )
+    read = _read_or_skip if skip_outliers else read_mask_values
+    read_values = map_threads(read, masks, threads=default_threads(), title="Finding classes")
+    if skip_outliers:
+        masks, read_values = _drop_outliers(masks, read_values)
+    found = [item for item in read_values if item is not None]
     coloured = [index for index, item in enumerate(found) if item.is_coloured]
     single = [index for index, item in enumerate(found) if not item.is_rgb]
     if coloured and single:
@@ -85,6 +92,31 @@ def infer_decoder(masks: Sequence[str], soft_edges: SoftEdges = "error") -> Mask
     else:
         decoder = _decoder_for_ids(values - {UNLABELLED_VALUE}, masks[0])
     return replace(decoder, soft_edges=soft_edges)
+
+
+def _read_or_skip(path: str) -> MaskValues | None:
+    try:
+        return read_mask_values(path)
+    except LabelValueError:
+        return None
+
+
+def _drop_outliers(
+    masks: Sequence[str], found: Sequence[MaskValues | None]
+) -> tuple[list[str], list[MaskValues | None]]:
+    """Keep the masks of the more frequent kind whose values others have too, or nearly all."""
+    known = [(path, item) for path, item in zip(masks, found, strict=True) if item is not None]
+    coloured = 2 * sum(item.is_coloured for _, item in known) > len(known)
+    known = [pair for pair in known if pair[1].is_coloured == coloured or pair[1].is_rgb]
+    if not coloured:
+        known = [pair for pair in known if not pair[1].is_coloured]
+    holders = Counter(value for _, item in known for value in item.counts.pixels)
+    limit = max(1.0, len(known) * _RARE_SHARE)
+    rare = {value for value, count in holders.items() if count <= limit}
+    usual = [pair for pair in known if not rare & pair[1].counts.pixels.keys()]
+    if 2 * len(usual) > len(known):
+        known = usual
+    return [path for path, _ in known], [item for _, item in known]
 
 
 def soft_edges_error(soft: SoftMask, example: str, colours: bool) -> LabelValueError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from typing import Protocol
 
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 
@@ -90,3 +91,21 @@ def check_split(split: str) -> None:
     """Raise ConfigError unless ``split`` is one of train, val and test."""
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; the splits are: {', '.join(SPLITS)}")
+
+
+def split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
+    """Divide samples into train and val; those with the smallest hashes of their ids are val.
+
+    Raises:
+        DataRootError: There are fewer than two samples.
+    """
+    if len(samples) < 2:
+        raise DataRootError("data.source.val_fraction needs at least two training images")
+    ranked = sorted(
+        samples,
+        key=lambda sample: hashlib.sha256(sample.id.encode(errors="surrogateescape")).digest(),
+    )
+    count = min(max(round(len(samples) * fraction), 1), len(samples) - 1)
+    chosen = {sample.id for sample in ranked[:count]}
+    train = [sample for sample in samples if sample.id not in chosen]
+    return train, [sample for sample in samples if sample.id in chosen]

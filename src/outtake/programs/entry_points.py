@@ -27,6 +27,7 @@ from outtake.programs.command_line import (
 )
 
 _CONF = str(CONF_DIR)
+DEFECTS_EXIT_CODE = 1
 _TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
 
 
@@ -81,6 +82,23 @@ def _export(cfg: DictConfig) -> None:
         export(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="verify")
+def _verify(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.verify import verify
+
+        if not verify(cfg):
+            sys.exit(DEFECTS_EXIT_CODE)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="preview")
+def _preview(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.preview import preview
+
+        preview(cfg)
+
+
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
     run_program(_train)
@@ -117,7 +135,19 @@ def run_export() -> None:
     run_program(_export)
 
 
+def run_verify() -> None:
+    """List all defects of a data set: ``outtake verify data=folder data.root=PATH``."""
+    run_program(_verify)
+
+
+def run_preview() -> None:
+    """Draw samples of a data set: ``outtake preview data=folder data.root=PATH``."""
+    run_program(_preview)
+
+
 PROGRAMS: dict[str, Callable[[], None]] = {
+    "verify": run_verify,
+    "preview": run_preview,
     "train": run_train,
     "evaluate": run_evaluate,
     "infer-video": run_infer_video,

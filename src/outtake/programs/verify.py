@@ -1,0 +1,83 @@
+"""Verify: a data set goes in, the list of all its defects comes out."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import hydra.utils
+from omegaconf import DictConfig
+
+from outtake.config.instantiate import check_targets, instantiate
+from outtake.config.program_options import VerifyOptions, read_options
+from outtake.core.errors import ConfigError, DataRootError, OuttakeError
+from outtake.core.files import check_folder, replace_text, write_json
+from outtake.data.defects import KINDS, Defect
+from outtake.data.inspection import Inspection, count_by_kind, inspect_source
+from outtake.data.source import DataWarning, SegmentationSource
+from outtake.pages.verification import defects_record, render_verification
+from outtake.programs.library_warnings import quiet_libraries
+
+
+def verify(cfg: DictConfig) -> bool:
+    """Inspect a data set as ``conf/verify.yaml`` says.
+
+    Writes ``defects.json``, and beside it ``report.html`` unless ``report`` is false.
+
+    Returns:
+        Whether the data set passes: no defect of the severity of ``fail_on``.
+
+    Raises:
+        OuttakeError: There is no such data set, or the output cannot be written.
+    """
+    quiet_libraries()
+    options = read_options(VerifyOptions, cfg)
+    check_folder(options.output)
+    with warnings.catch_warnings():
+        # What these say is in the list.
+        warnings.simplefilter("ignore", DataWarning)
+        source, inspection = _inspect(options.data.name, dict(options.data.source))
+    write_json(options.output / "defects.json", defects_record(inspection))
+    if options.report:
+        page = render_verification(inspection, source, options.examples)
+        replace_text(options.output / "report.html", page)
+    print("\n".join(describe_defects(inspection)))
+    print(f"written to {options.output}")
+    errors, others = inspection.count("error"), inspection.count("warning")
+    return not {"error": errors, "warning": errors + others, "never": 0}[options.fail_on]
+
+
+def _inspect(name: str, node: dict[str, Any]) -> tuple[SegmentationSource | None, Inspection]:
+    try:
+        source = _open_source(node)
+    except (ConfigError, DataRootError):
+        raise  # there is nothing to inspect
+    except OuttakeError as error:
+        defect = Defect("no_data", "", name, str(error))
+        return None, Inspection(name, None, [], [defect])
+    return source, inspect_source(source)
+
+
+def _open_source(node: dict[str, Any]) -> SegmentationSource:
+    """Build a source; one that can leave defects to its reader is told to."""
+    check_targets(node, "data.source")
+    takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
+    source: SegmentationSource = instantiate(
+        node | ({"strict": False} if "strict" in takes else {})
+    )
+    return source
+
+
+def describe_defects(inspection: Inspection) -> list[str]:
+    """Return one line for each kind of defect, with its first file and what mends it."""
+    counts = count_by_kind(inspection.defects)
+    lines = []
+    for kind, count in counts.items():
+        first = next(each for each in inspection.defects if each.kind == kind)
+        about = KINDS[kind]
+        where = first.where if count == 1 else f"{first.where} and {count - 1} more"
+        lines.append(f"{about.severity}: {about.title}: {where}; what mends it: {about.mend}")
+    totals = f"{inspection.count('error')} errors, {inspection.count('warning')} warnings"
+    summary = totals if counts else "no defect"
+    return [*lines, f"{inspection.name}: {len(inspection.facts)} samples, {summary}"]

@@ -1,0 +1,59 @@
+"""What ``outtake verify`` and ``outtake preview`` leave, and the exit code that CI asks for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from outtake.config.compose import compose
+from outtake.core.errors import DataRootError, OutputError
+from outtake.programs.preview import preview
+from outtake.programs.verify import verify
+from tests.data.generated import label_map, picture, save
+
+
+def given(root, *more):
+    return [f"data.root={root}", *more]
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for offset, (split, count) in enumerate((("train", 3), ("val", 2))):
+        for number in range(count):
+            seed = 100 * offset + number
+            save(tmp_path / "set" / split / "images" / f"{split}{number:02}.png", picture(seed))
+            save(tmp_path / "set" / split / "masks" / f"{split}{number:02}.png", label_map(seed))
+    return tmp_path / "set"
+
+
+def test_a_clean_set_passes_and_a_broken_one_does_not(pairs, tmp_path, capsys):
+    output = tmp_path / "found"
+    assert verify(compose("verify", given(pairs, f"output={output}")))
+    assert "no defect" in capsys.readouterr().out
+    save(pairs / "val/masks/val01.png", label_map(0, (20, 30)))
+    assert not verify(compose("verify", given(pairs, f"output={output}")))
+    assert verify(compose("verify", given(pairs, f"output={output}", "fail_on=never")))
+    record = json.loads((output / "defects.json").read_text())
+    assert record["kinds"] == {"size": 1} and (output / "report.html").is_file()
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.startswith("error: image and mask of different sizes: ") and "val01.png" in line
+
+
+def test_a_data_set_that_cannot_be_opened_is_one_line(tmp_path):
+    with pytest.raises(DataRootError, match="no such data root"):
+        verify(compose("verify", given(tmp_path / "nowhere", f"output={tmp_path / 'found'}")))
+    assert not (tmp_path / "found").exists()
+
+
+def test_a_preview_has_a_row_for_each_sample(pairs, tmp_path):
+    sizes = []
+    for samples, variants in ((1, 0), (2, 0), (2, 2)):
+        output = tmp_path / f"{samples}{variants}.png"
+        more = (f"samples={samples}", f"variants={variants}", f"output={output}", "width=100")
+        preview(compose("preview", given(pairs, *more)))
+        sizes.append(Image.open(output).size)
+    assert sizes[1][1] > sizes[0][1] and sizes[2][0] - sizes[1][0] == 2 * (100 + 10)
+    with pytest.raises(OutputError, match=r"ends in .png"):
+        preview(compose("preview", given(pairs, "output=sheet.jpg")))

@@ -1,0 +1,7 @@
+"""List all defects of a data set: ``python verify.py data=folder data.root=PATH``."""
+
+from outtake.programs.entry_points import run_verify
+
+# Tab completion looks for the words @hydra.main in a script.
+if __name__ == "__main__":
+    run_verify()
