@@ -59,6 +59,12 @@ def script(folder: Path, *overrides: str) -> list[str]:
     return [sys.executable, str(ROOT / "infer_video.py"), *asked(folder, *overrides)]
 
 
+def figures(output: Path) -> dict:
+    """Return what the report of an output says about its frames."""
+    report = json.loads((output.parent / f"{output.stem}.report.json").read_text())
+    return {key: report[key] for key in ("hole_share", "mask", "fill", "per_frame", "warnings")}
+
+
 def same(first: Path, second: Path) -> bool:
     pairs = zip(frames(first), frames(second), strict=True)
     return all(a.pts == b.pts and np.array_equal(a.image, b.image) for a, b in pairs)
@@ -136,6 +142,7 @@ def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
         assert report["frames"] == FRAMES
         assert report["frames_made_now"] <= FRAMES - 8
     assert same(whole, target)
+    assert figures(whole) == figures(target)
     assert not (scene / "killed.mp4.part").exists()
 
 
@@ -324,6 +331,7 @@ def test_two_workers_make_the_frames_of_one_process(scene):
     )  # fmt: skip
     assert job.returncode == 0, job.stderr[-2000:]
     assert same(whole, scene / "two.mkv")
+    assert figures(whole) == figures(scene / "two.mkv")
 
 
 @pytest.mark.parametrize(
