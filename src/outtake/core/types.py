@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +43,16 @@ class StoredPicture:
     """A decoded picture as its source stores it, beside the RGB that was made of it.
 
     Attributes:
-        pix_fmt: FFmpeg's name of the pixel format, YUV in planes, without alpha.
-        planes: Luma and the two planes of chroma, uint8 or uint16, each of its own (h, w).
+        pix_fmt: FFmpeg's name of the pixel format, in planes, without alpha.
+        planes: Luma and the two planes of chroma, uint8 or uint16, each of its own (h, w); or
+            green, blue and red as linear light, float16 or float32.
         image: The RGB picture made of them, uint8 (H, W, 3): where a later picture equals it,
             the planes hold what that picture stands for.
         image16: The same with 16 bits; None where the frame has none.
     """
 
     pix_fmt: str
-    planes: tuple[NDArray[np.uint8] | NDArray[np.uint16], ...]
+    planes: tuple[NDArray[Any], ...]
     image: Frame
     image16: NDArray[np.uint16] | None = None
 

@@ -22,6 +22,7 @@ from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
+from outtake.video.write.image_folder import choose_image_codec
 from outtake.video.write.output import Output, open_output
 from outtake.video.write.output_checks import InputPaths
 
@@ -97,7 +98,7 @@ class Job:
             OutputError: A codec, quality or preset is not possible.
         """
         if not self.target.suffix:
-            return {"codec": "png"}
+            return {"codec": choose_image_codec(self.target, self._encoding.codec, info.images)}
         record = choose_encoding(self.target, self._encoding.for_source(info)).fingerprint()
         return {**record.pop("options"), **record, "audio": self.write_options.audio}
 
@@ -131,7 +132,8 @@ class Job:
         main = open_output(self.target, info, fingerprint=depends, **vars(options))
         if not self.provenance_video:
             return [main]
-        request = EncodingRequest(preset=self._encoding.preset)
+        codec = "auto" if self.target.suffix else "png"
+        request = EncodingRequest(codec, preset=self._encoding.preset)
         options = replace(options, encoding=request, audio="none")
         try:
             view = info.of_view()

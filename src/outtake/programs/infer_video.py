@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +153,11 @@ def check_job(
     several_inputs: bool,
 ) -> CheckedJob:
     """Find a bad input, bad masks or a bad output before the checkpoint is loaded."""
-    bit_depth, size, info = 8, None, None
+    size, info = None, None
     if not source.address and not several_inputs:
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
-        bit_depth, size = info.bit_depth, (info.height, info.width)
+        size = (info.height, info.width)
         for index, region in enumerate(read_regions(config)):
             region.check_size(*size, f"regions[{index}]")
     checks: dict[str, Any] = {
@@ -166,13 +166,8 @@ def check_job(
         "resume": config.job.resume,
         "input_paths": input_paths(config, remover),
     }
-    encoding = replace(build_encoding_request(config.encode, remover), bit_depth=bit_depth)
-    check_target(target, source, encoding, **checks)
-    if not target.suffix and config.encode.codec != "auto":
-        raise OutputError(
-            f"encode.codec={config.encode.codec} does not go into {target}, a folder of PNG "
-            "images; name a video, or leave encode.codec=auto"
-        )
+    encoding = build_encoding_request(config.encode, remover)
+    check_target(target, source, encoding if info is None else encoding.for_source(info), **checks)
     if config.preview:
         for path in preview_paths(target):
             check_not_an_input(path, source, checks["input_paths"])

@@ -64,5 +64,13 @@ def test_images_keep_neither_timecode_nor_fields_nor_alpha(tmp_path):
     info = describe(
         tmp_path, pix_fmt="yuva420p", timecode="10:00:00:00", hdr10=HDR, field_order="tff"
     )
-    assert len(find_losses(None, info)) == 4
-    assert find_losses(None, describe(tmp_path)) == []
+    assert len(find_losses("png", info)) == 4
+    assert find_losses("png", describe(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "lines"), [("1.exr", "exr", 1), ("1.exr", "png", 2), ("1.dpx", "dpx", 1)]
+)
+def test_what_film_files_say_beside_the_picture_has_its_line(tmp_path, name, codec, lines):
+    info = describe(tmp_path, pix_fmt="gbrpf16le", images=(tmp_path / name,))
+    assert len(find_losses(codec, info)) == lines

@@ -11,8 +11,8 @@ import pytest
 from outtake.core.errors import OutputError, VideoError
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.image_folder import ImageSegmentEncoder
 from outtake.video.write.output import open_output
-from outtake.video.write.png_sequence import PngSegmentEncoder
 from tests.video.segmenting import (
     CODECS,
     JOB,
@@ -114,7 +114,7 @@ def test_what_was_made_before_an_interruption_is_playable(make_video, tmp_path, 
     assert file_names(tmp_path) == sorted(["in.mp4", name])  # the part went with the whole
 
 
-def test_a_part_of_a_png_sequence_is_kept(make_video, tmp_path):
+def test_a_part_of_a_image_folder_is_kept(make_video, tmp_path):
     source = make_video("in.mp4")
     frames = read_frames(source)
     output = open_output(tmp_path / "frames", probe(source))
@@ -163,6 +163,6 @@ def test_a_full_disk_while_writing_images_is_one_line(make_video, tmp_path, monk
 
     source = make_video("in.mp4")
     output = open_output(tmp_path / "frames", probe(source))
-    monkeypatch.setattr(PngSegmentEncoder, "encode", full)
+    monkeypatch.setattr(ImageSegmentEncoder, "encode", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write_segments(output, read_frames(source), [0])

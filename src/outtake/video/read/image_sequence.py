@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.read.animated_image import is_animated
+from outtake.video.read.film_image import FILM_SUFFIXES, FilmImage, read_film_image
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo
@@ -66,7 +67,8 @@ class ImageSequence:
         self.files = [*files] if files is not None else [*_folder_input(self.path).images]
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
-        first = _read_image(self.files[0], self._limits)
+        film = _read_film_image(self.files[0], self._limits)
+        first: RgbImage = film.image16 if film else _read_image(self.files[0], self._limits)
         height, width = first.shape[:2]
         self._whole_info = VideoInfo(
             path=self.path,
@@ -77,8 +79,8 @@ class ImageSequence:
             frames=len(self.files),
             frames_counted=True,
             duration_s=float(len(self.files) / rate),
-            pix_fmt=_pix_fmt(self.files[0], first),
-            bit_depth=16 if first.dtype == np.uint16 else 8,
+            pix_fmt=film.pix_fmt if film else _pix_fmt(self.files[0], first),
+            bit_depth=film.bit_depth if film else 16 if first.dtype == np.uint16 else 8,
             images=tuple(self.files),
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
@@ -118,7 +120,8 @@ class ImageSequence:
                 "%s is animated, and only its first picture is read, as one of %d images; name it "
                 "alone to read all", file, len(self.files),
             )  # fmt: skip
-        rgb = _read_image(file, self._limits)
+        film = _read_film_image(file, self._limits)
+        rgb = film.image16 if film else _read_image(file, self._limits)
         if rgb.shape[:2] != (self.info.height, self.info.width):
             raise VideoError(
                 f"{file} is {rgb.shape[1]}x{rgb.shape[0]}, but {self.files[0].name} is "
@@ -132,12 +135,14 @@ class ImageSequence:
                 self.info.time_base,
                 image * np.uint16(257) if self._high_bit_depth else None,
             )
-        if self.info.bit_depth == 8 and not self._warned:
+        if self.info.bit_depth == 8 and film is None and not self._warned:
             self._warned = True
             log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
         image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
         image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
-        return TimedFrame(image, index, self.info.time_base, image16)
+        stored = film.stored if film and image16 is not None else None
+        image = film.image if film else image
+        return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
 
 
 def _pix_fmt(file: Path, image: RgbImage) -> str:
@@ -152,6 +157,10 @@ def _pix_fmt(file: Path, image: RgbImage) -> str:
     if has_alpha:
         return "rgba64le" if deep else "rgba"
     return "rgb48le" if deep else "rgb24"
+
+
+def _read_film_image(file: Path, limits: SafetyLimits) -> FilmImage | None:
+    return read_film_image(file, limits) if file.suffix.lower() in FILM_SUFFIXES else None
 
 
 def _to_frame_rate(fps: float) -> Fraction:

@@ -15,21 +15,22 @@ _FINENESS = {"420": 0, "422": 1, "440": 1, "444": 2}
 _SPOKEN = {"420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4"}
 
 
-def warn_of_losses(encoding: Encoding | None, info: VideoInfo) -> None:
+def warn_of_losses(encoding: Encoding | str, info: VideoInfo) -> None:
     """Log one warning for each thing that the source has and the target will not keep.
 
     Args:
-        encoding: How the frames are stored; None for a folder of images.
+        encoding: How the frames are stored; of a folder of images their codec.
         info: The source.
     """
     for loss in find_losses(encoding, info):
         log.warning("%s: %s", info.path.name, loss)
 
 
-def find_losses(encoding: Encoding | None, info: VideoInfo) -> list[str]:
+def find_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:
     """Return what the target will not keep, each with what would keep it."""
     found = [f"not kept: {', '.join(info.unkept)}"] if info.unkept else []
-    if encoding is None:
+    found += _film_losses(encoding, info)
+    if isinstance(encoding, str):
         return found + _losses_of_images(info)
     return [
         *_bit_loss(encoding, info),
@@ -51,6 +52,18 @@ def _losses_of_images(info: VideoInfo) -> list[str]:
         ),
     }
     return [text for text, there in losses.items() if there]
+
+
+def _film_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:
+    kind = info.images[0].suffix.lower() if info.images else ""
+    if kind == ".dpx":
+        return ["what the headers of its DPX files say of film and camera is not kept"]
+    if kind != ".exr":
+        return []
+    header = ["the headers of its EXR files and channels beside the picture are not kept"]
+    if encoding == "exr":
+        return header
+    return [*header, "light above white is cut off; a folder of EXR images keeps it"]
 
 
 def _bit_loss(encoding: Encoding, info: VideoInfo) -> list[str]:

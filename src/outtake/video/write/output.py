@@ -23,6 +23,7 @@ from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.concat import SegmentMuxer
 from outtake.video.write.disk_guard import SizeGuard
 from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.image_folder import choose_image_codec, link_sequence, sequence_names
 from outtake.video.write.losses import warn_of_losses
 from outtake.video.write.output_checks import (
     InputPaths,
@@ -32,7 +33,6 @@ from outtake.video.write.output_checks import (
     unused_partial_path,
     would_overwrite,
 )
-from outtake.video.write.png_sequence import link_sequence, sequence_names
 from outtake.video.write.segment_encoder import SegmentWriter
 from outtake.video.write.segment_store import SegmentRecord, SegmentStore, delete_path
 from outtake.video.write.track_plan import plan_tracks
@@ -78,6 +78,7 @@ class Output:
         store: SegmentStore,
         records: Mapping[int, SegmentRecord],
         input_paths: Sequence[Path] = (),
+        image_codec: str = "",
     ) -> None:
         self.path = path
         self.info = info
@@ -85,7 +86,7 @@ class Output:
         self._frames = {index: len(record.pts) for index, record in records.items()}
         self._input_paths = (info.path, *input_paths)
         self._channels = channels
-        self._muxer = muxer
+        self._muxer, self._image_codec = muxer, image_codec
         self._store = store
         self._size_guard = SizeGuard(info, path)
 
@@ -124,7 +125,7 @@ class Output:
             index,
             self.path,
             self.info,
-            encoding=self._muxer.encoding if self._muxer else None,
+            encoding=self._muxer.encoding if self._muxer else self._image_codec,
             channels=self._channels,
             on_done=self._on_segment_written,
         )
@@ -219,7 +220,8 @@ class Output:
                 made = self._muxer.join(pieces, self._joined_path, end=end)
             else:
                 numbered = [(file, record.pts) for file, record in pieces]
-                link_sequence(numbered, self._joined_path, sequence_names(self.info.images))
+                names = sequence_names(self.info.images, self._image_codec)
+                link_sequence(numbered, self._joined_path, names)
                 made = _frames_and_seconds(records, self.info)
             fsync_path(self._joined_path)
         return made
@@ -318,12 +320,13 @@ def open_output(
     )
     job: dict[str, Any] = {"fingerprint": dict(fingerprint or {}), "channels": request.channels}
     muxer = None
-    warn_of_losses(chosen, info)
+    image_codec = "" if chosen else choose_image_codec(target, request.codec, info.images)
+    warn_of_losses(chosen or image_codec, info)
     if chosen:
         plans = plan_tracks(info, chosen.container, target.suffix.lower(), audio)
         muxer = SegmentMuxer(target, info, chosen, plans)
         muxer.rehearse()
-        job["encoding"] = chosen.fingerprint()
+    job["encoding"] = chosen.fingerprint() if chosen else image_codec
     store = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
     keep = target.exists() and not overwrite
     return Output(
@@ -334,6 +337,7 @@ def open_output(
         store=store,
         records=store.open(job, resume=resume, keep_target=keep),
         input_paths=list_input_paths(input_paths),
+        image_codec=image_codec,
     )
 
 

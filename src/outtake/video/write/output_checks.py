@@ -11,7 +11,11 @@ from outtake.core.errors import OutputError
 from outtake.core.files import check_folder
 from outtake.video.read.inputs import VideoInput
 from outtake.video.write.encoding_plan import Encoding, EncodingRequest, choose_encoding
-from outtake.video.write.png_sequence import check_png_folder, sequence_names
+from outtake.video.write.image_folder import (
+    check_image_folder,
+    choose_image_codec,
+    sequence_names,
+)
 from outtake.video.write.segment_store import SegmentStore
 
 # Files that a job reads: by the config key that names one or several, or without keys.
@@ -55,7 +59,8 @@ def check_target(
     chosen = None
     if not target.suffix:
         images = video_input.images if isinstance(video_input, VideoInput) else ()
-        check_png_folder(target, overwrite=overwrite, names=sequence_names(images))
+        codec = choose_image_codec(target, (encoding or EncodingRequest()).codec, images)
+        check_image_folder(target, overwrite=overwrite, names=sequence_names(images, codec))
     else:
         chosen = choose_encoding(target, encoding or EncodingRequest())
         if target.is_dir():

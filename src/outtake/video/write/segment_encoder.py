@@ -20,7 +20,7 @@ from outtake.core.files import fsync_path
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import Encoding
-from outtake.video.write.png_sequence import PngSegmentEncoder
+from outtake.video.write.image_folder import ImageSegmentEncoder
 from outtake.video.write.segment_store import (
     SegmentRecord,
     SegmentStore,
@@ -107,7 +107,7 @@ class SegmentWriter:
         index: The number of the segment.
         target: The path of the output, for messages.
         info: The source.
-        encoding: The encoding of a video; None for PNG images.
+        encoding: The encoding of a video; of images, ``png``, ``exr`` or ``dpx``.
         channels: The number of channels of the frames.
         on_done: Called with the record of a segment that came out whole.
 
@@ -126,7 +126,7 @@ class SegmentWriter:
         target: Path,
         info: VideoInfo,
         *,
-        encoding: Encoding | None,
+        encoding: Encoding | str,
         channels: int,
         on_done: Callable[[SegmentRecord], None],
     ) -> None:
@@ -141,7 +141,7 @@ class SegmentWriter:
         self._pts: list[int] = []
         self._last_frame_duration: int | None = None
         self._size = (0, 0)
-        self._encoder: VideoSegmentEncoder | PngSegmentEncoder | None = None
+        self._encoder: VideoSegmentEncoder | ImageSegmentEncoder | None = None
         unique = f"{index:05d}.tmp-{uuid.uuid4().hex[:8]}{store.suffix}"
         self._path = store.path / unique
 
@@ -175,9 +175,10 @@ class SegmentWriter:
         self._last_frame_duration = max(round(duration * scale), 1) if duration else None
         self.frames += 1
 
-    def _open_encoder(self, width: int, height: int) -> VideoSegmentEncoder | PngSegmentEncoder:
-        if self._encoding is None:
-            return PngSegmentEncoder(self._path, high_bit_depth=self._info.bit_depth > 8)
+    def _open_encoder(self, width: int, height: int) -> VideoSegmentEncoder | ImageSegmentEncoder:
+        if isinstance(self._encoding, str):
+            bits = self._info.bit_depth
+            return ImageSegmentEncoder(self._path, codec=self._encoding, bit_depth=bits)
         return VideoSegmentEncoder(self._path, self._encoding, self._info, width, height)
 
     @contextmanager

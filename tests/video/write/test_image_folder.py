@@ -8,8 +8,8 @@ from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
+from outtake.video.write.image_folder import sequence_names
 from outtake.video.write.output_checks import check_target
-from outtake.video.write.png_sequence import sequence_names
 from outtake.video.write.video_writer import open_writer
 from tests.video.moving_scene import BASE, describe, scene, shallow, write
 

@@ -1,4 +1,4 @@
-"""A sequence of PNG images in a folder: under the names of the source's images, or numbered."""
+"""A sequence of images in a folder: under the names of the source's images, or numbered."""
 
 from __future__ import annotations
 
@@ -14,32 +14,44 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
+from outtake.video.write.film_image import encode_dpx, encode_exr
 
-_IMAGE_NAME = re.compile(r"\d{5,}\.png")
+IMAGE_CODECS = ("png", "exr", "dpx")
+_IMAGE_NAME = re.compile(rf"\d{{5,}}\.(?:{'|'.join(IMAGE_CODECS)})")
 
 
-class PngSegmentEncoder:
+class ImageSegmentEncoder:
     """Writes a segment as a folder of images, numbered from 0.
 
     Args:
         path: The folder, which is made.
-        high_bit_depth: Whether 16 bits per component are written, if the frame has them.
+        codec: ``png``, ``exr`` or ``dpx``.
+        bit_depth: Bits per component of the source: of more than 8, PNG has 16 if the frame has
+            them, and DPX as many.
     """
 
     reorder = 0
 
-    def __init__(self, path: Path, *, high_bit_depth: bool) -> None:
+    def __init__(self, path: Path, *, codec: str = "png", bit_depth: int = 8) -> None:
         self.path = path
-        self._high_bit_depth = high_bit_depth
+        self._codec = codec
+        self._bit_depth = bit_depth
         self._written = 0
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
 
     def encode(self, frame: TimedFrame, pts: int) -> None:
         """Write a frame; its time is not kept."""
-        image = frame.image16 if self._high_bit_depth and frame.image16 is not None else frame.image
-        (self.path / f"{self._written:05d}.png").write_bytes(encode_png(image))
+        (self.path / f"{self._written:05d}.{self._codec}").write_bytes(self._encode_image(frame))
         self._written += 1
+
+    def _encode_image(self, frame: TimedFrame) -> bytes:
+        if self._codec == "exr":
+            return encode_exr(frame)
+        if self._codec == "dpx":
+            return encode_dpx(frame, self._bit_depth)
+        deep = frame.image16 if self._bit_depth > 8 else None
+        return encode_png(frame.image if deep is None else deep)
 
     def close(self) -> None:
         """Do nothing: every image is written at once."""
@@ -54,12 +66,34 @@ def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return data.tobytes()
 
 
-def sequence_names(images: Sequence[Path]) -> tuple[str, ...]:
-    """Return the name of the PNG that is made of each image; empty if they need numbers.
+def choose_image_codec(target: Path, codec: str, images: Sequence[Path] = ()) -> str:
+    """Return how the images of a folder are stored: EXR and DPX stay so, all others become PNG.
+
+    Args:
+        target: The folder, for messages.
+        codec: ``auto`` or one of ``IMAGE_CODECS``.
+        images: The images of the source, if it has some.
+
+    Raises:
+        OutputError: Another codec.
+    """
+    if codec == "auto":
+        own = images[0].suffix.lower()[1:] if images else ""
+        return own if own in IMAGE_CODECS else "png"
+    if codec not in IMAGE_CODECS:
+        raise OutputError(
+            f"encode.codec={codec} does not go into {target}, a folder of images; name a video, or "
+            f"use encode.codec=auto, {', '.join(IMAGE_CODECS)}"
+        )
+    return codec
+
+
+def sequence_names(images: Sequence[Path], codec: str = "png") -> tuple[str, ...]:
+    """Return the name of what is made of each image; empty if they need numbers.
 
     That is so where there are no images, and where two of them have the same name.
     """
-    names = tuple(f"{path.stem}.png" for path in images)
+    names = tuple(f"{path.stem}.{codec}" for path in images)
     return names if len(set(names)) == len(names) else ()
 
 
@@ -79,7 +113,7 @@ def link_sequence(
     for folder, numbers in segments:
         files = sorted(folder.iterdir(), key=lambda entry: int(entry.stem))
         for file, number in zip(files, numbers, strict=True):
-            place = target / (names[number] if names else f"{written:05d}.png")
+            place = target / (names[number] if names else f"{written:05d}{file.suffix}")
             try:
                 os.link(file, place)
             except OSError:  # a file system without links
@@ -87,7 +121,7 @@ def link_sequence(
             written += 1
 
 
-def check_png_folder(path: Path, *, overwrite: bool, names: Sequence[str] = ()) -> None:
+def check_image_folder(path: Path, *, overwrite: bool, names: Sequence[str] = ()) -> None:
     """Refuse a target folder whose content would be lost.
 
     Args:
