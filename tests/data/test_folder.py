@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from outtake.core.errors import ConfigError, DataRootError
@@ -71,3 +73,9 @@ def test_other_channels_than_the_first_image(tmp_path):
 def test_channels_are_one_three_or_found(folder):
     with pytest.raises(ConfigError, match="channels is 2"):
         Folder(str(folder()), channels=2)
+
+
+def test_names_that_are_no_text_are_divided_like_others(tmp_path):
+    fill(tmp_path / "images", tmp_path / "masks", [os.fsdecode(b"caf\xe9"), "b", "c"])
+    source = Folder(str(tmp_path), val_fraction=0.4)
+    assert len(source.samples("val")) == 1 and len(source.samples("train")) == 2

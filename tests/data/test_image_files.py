@@ -4,6 +4,7 @@ import tifffile
 from PIL import Image
 
 from outtake.core.errors import UnreadableImageError
+from outtake.data import decode_files
 from outtake.data.image_files import read_image, read_raw_mask
 from tests.data.generated import picture
 
@@ -132,3 +133,12 @@ def test_masks_keep_indices_bits_and_large_ids(tmp_path):
     rgba = picture(0, channels=4)
     Image.fromarray(rgba).save(tmp_path / "rgba.png")
     assert np.array_equal(read_raw_mask(tmp_path / "rgba.png"), rgba[..., :3])
+
+
+def test_a_picture_is_read_whatever_its_size_if_memory_has_room(tmp_path, monkeypatch):
+    path = tmp_path / "field.png"
+    Image.new("1", (13_500, 13_500)).save(path)
+    assert read_raw_mask(path).shape == (13_500, 13_500)
+    monkeypatch.setattr(decode_files, "free_memory_bytes", lambda: 500_000_000)
+    with pytest.raises(UnreadableImageError, match=r"field.png: 13500 x 13500 take 0.5 GB.*tiles"):
+        read_raw_mask(path)

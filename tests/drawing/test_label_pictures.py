@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,3 +109,10 @@ def test_a_key_stands_in_the_lower_left_corner(size):
         corner = image[size[0] * 3 // 4 :, : size[1] // 2]
         assert (corner == (250, 0, 0)).all(-1).any() and (corner == (0, 250, 0)).all(-1).any()
         assert (image[: size[0] * 3 // 4] == 100).all()
+
+
+def test_names_of_every_kind_are_drawn():
+    names = [os.fsdecode(b"caf\xe9 \xff.png"), "日本", "a\nb", "plain"]
+    rows = [[colourise(LABELS, SPACE.palette())]] * 4
+    sheet = draw_contact_sheet(rows, names[:1], row_titles=names, title=names[0])
+    assert sheet.ndim == 3

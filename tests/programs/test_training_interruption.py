@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from types import ModuleType
@@ -11,10 +12,16 @@ import pytest
 import torch
 
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, NonFiniteLossError, OutOfMemoryError
+from outtake.core.errors import (
+    ConfigError,
+    NonFiniteLossError,
+    OutOfMemoryError,
+    SharedMemoryError,
+)
 from outtake.programs.command_line import explain_error
 from outtake.programs.train import train
-from outtake.programs.training_interruption import exit_on_sigterm
+from outtake.programs.training_interruption import exit_on_sigterm, resume_hint
+from outtake.runs.run_folder import RunFolder
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -106,3 +113,24 @@ def test_one_image_is_too_few_for_a_network_that_normalises_one_pixel(
     with pytest.raises(ConfigError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
     assert "set data.batch_size to 2 or more" in explain_error(caught.value)
+
+
+def test_the_command_that_resumes_can_be_pasted(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "my run = [1] #é")
+    folder.create()
+    assert "nothing was saved yet" in resume_hint(folder)
+    (folder.checkpoints / "last.ckpt").touch()
+    folder.unlock()
+    word = shlex.split(resume_hint(folder))[-1]
+    assert compose("train", [word]).resume == str(folder.path)
+
+
+def test_full_shared_memory_is_one_line_and_nothing_is_lost(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def full(self: SegmentationTask, batch: object, index: int) -> torch.Tensor:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error.")
+
+    monkeypatch.setattr(SegmentationTask, "validation_step", full)
+    with pytest.raises(SharedMemoryError, match=r"set data.workers=0.*resume with: .*resume="):
+        train(compose("train", runs.options(pairs)), tmp_path / "run")

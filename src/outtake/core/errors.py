@@ -103,6 +103,10 @@ class OutOfMemoryError(OuttakeError):
     exit_code = 66
 
 
+class SharedMemoryError(OuttakeError):
+    """The processes of a data loader have no memory in common."""
+
+
 class RankLostError(OuttakeError):
     """Another process of the same run has died or does not answer."""
 

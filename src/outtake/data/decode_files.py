@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from outtake.core.errors import UnreadableImageError
+from outtake.core.memory import free_memory_bytes
 
 for _plugin in ("pillow_heif", "pi_heif"):  # either teaches Pillow HEIC, where it is installed
     with suppress(ImportError):
         importlib.import_module(_plugin).register_heif_opener()
         break
 Image.init()
+# Pillow refuses what has 180 million pixels; here what memory has no room for is refused.
+Image.MAX_IMAGE_PIXELS = None
+_CHECKED_FROM_BYTES = 100_000_000
+_COPIES = 3  # as decoded, turned and converted
 
 _PLAIN_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
 _PILLOW_SUFFIXES = {".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"}
@@ -87,14 +92,29 @@ def _decode(path: Path, palette_indices: bool) -> Array:
     tiff = path.suffix.lower() in TIFF_SUFFIXES
     try:
         with Image.open(path) as picture:
+            samples = picture.width * picture.height * len(picture.getbands())
+            _check_memory(path, picture.size, samples * (4 if picture.mode in "IF" else 1))
             if not tiff or _is_plain_tiff(picture):
                 return _decode_pillow(picture, path, palette_indices)
     except FileNotFoundError as error:
         raise unreadable_error(path, "no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         if not tiff:
             raise unreadable_error(path, error) from error
     return _decode_tifffile(path)
+
+
+def _check_memory(path: Path, shape: tuple[int, ...], size_bytes: int) -> None:
+    """Refuse an image of which the machine cannot hold the pixels, however small its file is."""
+    if size_bytes < _CHECKED_FROM_BYTES:
+        return
+    free = free_memory_bytes()
+    if free is not None and _COPIES * size_bytes > free:
+        raise unreadable_error(
+            path,
+            f"{' x '.join(map(str, shape))} take {_COPIES * size_bytes / 1e9:.1f} GB of memory to "
+            f"decode, and {free / 1e9:.1f} GB are free; cut it into tiles",
+        )
 
 
 def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> Array:
@@ -147,7 +167,10 @@ def _decode_tifffile(path: Path) -> Array:
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
+            _check_memory(path, tuple(series.shape), series.size * series.dtype.itemsize)
             axes, array = series.axes, series.asarray()
+    except UnreadableImageError:
+        raise
     # tifffile raises whatever its decoders raise on damaged input.
     except Exception as error:
         raise unreadable_error(path, error) from error

@@ -122,6 +122,9 @@ def exit_with_error(error: BaseException) -> NoReturn:
     """Print one line and exit."""
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
+    else:
+        # Objects of libraries that were left half made complain when they are deleted.
+        sys.unraisablehook = lambda unraisable: None
     # In one piece: other processes of the run may print the same at the same time.
     sys.stderr.write(f"error: {explain_error(error)}\n")
     sys.exit(getattr(error, "exit_code", USER_ERROR_EXIT_CODE))

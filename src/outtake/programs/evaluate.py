@@ -15,6 +15,7 @@ from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.config.program_options import EvaluateOptions, read_options
 from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, replace_text, write_json
+from outtake.core.memory import explain_shared_memory
 from outtake.core.redact import redact_tree
 from outtake.data.dataset import SampleTensors
 from outtake.evaluation.bootstrap import Bootstrap
@@ -88,9 +89,15 @@ def _evaluate(
     *,
     with_details: bool,
 ) -> EvaluationResult:
-    return evaluate_split(
-        trained.task, trained.labels, loader, device, flip=options.flip, with_details=with_details
-    )
+    with explain_shared_memory("workers"):
+        return evaluate_split(
+            trained.task,
+            trained.labels,
+            loader,
+            device,
+            flip=options.flip,
+            with_details=with_details,
+        )
 
 
 def make_metrics_record(

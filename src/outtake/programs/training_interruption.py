@@ -22,7 +22,9 @@ from outtake.core.errors import (
     OutOfMemoryError,
     OuttakeError,
     RankLostError,
+    SharedMemoryError,
 )
+from outtake.core.memory import lacks_shared_memory, shared_memory_error
 from outtake.core.oom import is_out_of_memory
 from outtake.core.override_text import format_override
 from outtake.core.signals import handle_signals, keep_handlers
@@ -99,7 +101,7 @@ def translate_training_errors(
             if is_requeue_signal(number):
                 requeue_job(number, former[number])
             raise ending from None
-        except (ValueError, RuntimeError, MemoryError) as error:
+        except (ValueError, RuntimeError, MemoryError, OSError) as error:
             translated = _translate(error, trainer, folder, last)
             if translated is None:
                 raise
@@ -122,6 +124,8 @@ def _translate(
     if last.requested_signal is not None and isinstance(error, RuntimeError):
         # The signal went to the whole process group and ended the workers of the data loader.
         return exit_for_signal(last.requested_signal, folder)
+    if lacks_shared_memory(error):
+        return SharedMemoryError(f"{shared_memory_error('data.workers')}; {resume_hint(folder)}")
     if is_out_of_memory(error):
         return _out_of_memory_error(trainer)
     if (refused := _NO_DETERMINISTIC_KERNEL.search(str(error))) is not None:

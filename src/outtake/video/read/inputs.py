@@ -172,4 +172,4 @@ def sha256_of_images(paths: Iterable[Path]) -> str:
         VideoError: A file cannot be read.
     """
     lines = (f"{sha256_of_input(path)} {path.name}" for path in paths)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
