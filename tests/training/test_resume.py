@@ -475,5 +475,5 @@ def test_resume_auto_begins_and_resumes_with_the_same_command(
     more = [*given, "name=again", "trainer.max_epochs=2"]
     train(compose("train", more), overrides=more)
     assert [record["epoch"] for record in runs.records(run) if "val/miou" in record] == [0, 1]
-    with pytest.raises(ConfigError, match="optimizer._target_ was"):
+    with pytest.raises(ConfigError, match=r"optimizer\._target_ was"):
         train(compose("train", [*more, "optimizer=sgd"]))
