@@ -17,7 +17,7 @@ from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe, probe_with_start
 from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
-from tests.video.corpus import remux_tracks
+from tests.video.corpus import encode_clip, remux_tracks
 
 LEVELS = [min(10 + 10 * index, 240) for index in range(24)]
 ORDERS = {
@@ -185,6 +185,16 @@ def test_frames_that_have_only_times_of_decoding_are_shown_in_their_order(tmp_pa
     frames = read(path)
     assert np.allclose(np.diff(times_s(frames)), 1 / 25, atol=0.0011)
     assert np.allclose(levels(frames), LEVELS, atol=3)
+
+
+def test_frames_before_zero_are_as_far_apart_as_those_after(tmp_path):
+    """The first packets that are looked at end in the middle of a reordered group."""
+    source, path = tmp_path / "source.mp4", tmp_path / "clip.mkv"
+    steps = [512 * index for index in range(90)]
+    options = {"bf": "4", "x264-params": "b-adapt=0:scenecut=0:b-pyramid=none"}
+    encode_clip(source, frames=90, pts=steps, options=options)
+    remux_tracks(source, path, -0.4)
+    assert np.allclose(times_s(read(path)), np.arange(90) / 25, atol=0.0011)
 
 
 @pytest.mark.parametrize("shift", [-0.04, -0.2, -0.52])

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 import av
@@ -82,8 +83,9 @@ class PresentationTimes:
             failure = error
         known = [packet.pts for packet in head if packet.pts is not None]
         missing = sum(packet.pts is None for packet in head if packet.size)
-        if missing and self._is_matroska and len(known) > 1:
-            step = max((max(known) - min(known)) // (len(known) - 1), 1)
+        dated = any(packet.pts is None and packet.dts is not None for packet in head)
+        if missing and not dated and self._is_matroska and len(known) > 1:
+            step = max(median_low(b - a for a, b in pairwise(sorted(known))), 1)
             self._before_zero.extend(min(known) - step * n for n in range(missing, 0, -1))
         elif self._may_be_unordered and _is_rising(known) and not missing:
             self.by_decoding_order = True
