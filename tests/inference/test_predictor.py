@@ -12,6 +12,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.inference.predictor import Predictor
 from outtake.inference.torch_backend import TorchBackend
+from outtake.inference.tta import Labeller
 
 SPACE = LabelSpace.from_names(("dark", "bright"))
 
@@ -29,6 +30,8 @@ class Threshold(nn.Module):
         assert images.dtype == torch.uint8
         score = (images.float().mean(1, keepdim=True) - 127.5) / 16
         logits = torch.cat([-score, score], 1)
+        if size is None:
+            return logits
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
@@ -80,6 +83,25 @@ def test_labels_do_not_depend_on_what_shares_a_batch():
             same = whole[one.frame.pts]
             assert np.array_equal(one.labels, same.labels)
             assert np.array_equal(one.confidence, same.confidence)
+
+
+@pytest.mark.parametrize("own_resolution", [False, True], ids=["device", "network"])
+def test_frames_say_how_unsure_the_network_is_of_the_removed_classes(own_resolution):
+    frames = clip(3)
+    # The last frame is grey: the network cannot tell.
+    frames[2].image[:] = 130
+    backend = TorchBackend(Threshold(), "cpu")
+    if own_resolution:
+        backend = Labeller(backend.network)
+    found = list(Predictor(backend, SPACE, batch_size=2, uncertain_ids=(1,))(frames))
+    sure, alike, unsure = (one.uncertain_share for one in found)
+    assert sure == pytest.approx(0, abs=1e-3) and alike == pytest.approx(0, abs=1e-3)
+    assert unsure == pytest.approx(0.42, abs=0.01)
+    plain = list(Predictor(backend, SPACE, batch_size=2)(frames))
+    assert all(one.uncertain_share is None for one in plain)
+    assert all(
+        np.array_equal(one.labels, other.labels) for one, other in zip(found, plain, strict=True)
+    )
 
 
 def test_a_grey_network_gets_grey_pictures():
