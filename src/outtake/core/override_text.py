@@ -14,7 +14,8 @@ def quote_text(text: str) -> str:
     """Return a text as it is written after ``KEY=``, so that Hydra reads just this text."""
     if text.isascii() and _PLAIN_TEXT.fullmatch(text):
         return text
-    text = text.replace("${", "\\${")
+    # A backslash before it would be read as one of the escape.
+    text = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
     # Hydra unescapes only backslashes before a quote.
     text = re.sub(r'(\\+)(?="|$)', r"\1\1", text)
     return '"' + text.replace('"', '\\"') + '"'

@@ -21,8 +21,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from outtake.config.compose import CONF_DIR
+from outtake.config.compose import CONF_DIR, default_values
 from outtake.config.group_overrides import settle_group_overrides
+from outtake.config.plain_arguments import ArgumentRules, spell_out
 from outtake.config.schema import nearest_key
 from outtake.core.errors import OuttakeError, Terminated
 from outtake.core.override_text import quote_override
@@ -35,19 +36,30 @@ INTERRUPTED_EXIT_CODE = 130
 TERMINATED_EXIT_CODE = 143
 
 
-def run_program(main: Callable[[], Any]) -> None:
+def argument_rules(name: str, **rules: Any) -> ArgumentRules:
+    """Return what the program with the config ``conf/<name>.yaml`` takes on its command line."""
+    groups = tuple(path.name for path in CONF_DIR.iterdir() if path.is_dir())
+    return ArgumentRules(default_values(name), groups=groups, **rules)
+
+
+def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> None:
     """Run a ``@hydra.main`` function as a program.
 
     Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130,
     SIGTERM with 143.
     With ``OUTTAKE_DEBUG=1`` the traceback comes first.
+
+    Args:
+        main: The function.
+        rules: How its arguments are written for Hydra; None for a program that reads its own.
     """
     # Hydra would print its own errors over many lines and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     install_lasting_streams()
     _set_up_logging()
     try:
-        sys.argv[1:] = settle_group_overrides(sys.argv[1:], CONF_DIR)
+        if rules is not None:
+            sys.argv[1:] = settle_group_overrides(spell_out(sys.argv[1:], rules), CONF_DIR)
         main()
     except (OuttakeError, HydraException, OmegaConfBaseException) as error:
         exit_with_error(error)

@@ -20,6 +20,7 @@ from outtake.config.compose import CONF_DIR
 from outtake.config.schema import explain_unknown_key
 from outtake.core.errors import ConfigError
 from outtake.programs.command_line import (
+    argument_rules,
     exit_with_error,
     hydra_run_dir,
     print_user_errors,
@@ -28,6 +29,11 @@ from outtake.programs.command_line import (
 
 _CONF = str(CONF_DIR)
 DEFECTS_EXIT_CODE = 1
+# Keys of a data set that name files and folders.
+_TRAIN_PATHS = (
+    "data.root", "data.source.root", "data.source.images", "data.source.masks",
+    "data.source.classes", "data.source.csv", "resume", "reproduce", "paths.data", "paths.runs",
+)  # fmt: skip
 _TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
 
 
@@ -58,6 +64,10 @@ def _evaluate(cfg: DictConfig) -> None:
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="infer_video")
 def _infer_video(cfg: DictConfig) -> None:
     with print_user_errors():
+        from outtake.programs.removal_inputs import check_inputs
+
+        # What is missing is said before seconds of imports.
+        check_inputs(cfg)
         from outtake.programs.infer_video import infer_video
 
         infer_video(cfg)
@@ -101,17 +111,25 @@ def _preview(cfg: DictConfig) -> None:
 
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
-    run_program(_train)
+    run_program(_train, argument_rules("train", paths=_TRAIN_PATHS))
 
 
 def run_evaluate() -> None:
     """Score a checkpoint: ``outtake evaluate checkpoint=runs/NAME split=val``."""
-    run_program(_evaluate)
+    paths = ("checkpoint", "baseline", "output", *_TRAIN_PATHS)
+    run_program(_evaluate, argument_rules("evaluate", paths=paths))
 
 
 def run_infer_video() -> None:
-    """Remove objects from a video: ``outtake infer-video checkpoint=runs/NAME input=...``."""
-    run_program(_infer_video)
+    """Take objects out of a video: ``outtake infer-video IN OUT checkpoint=RUN remove=car``."""
+    rules = argument_rules(
+        "infer_video",
+        places=("input", "output"),
+        paths=("input", "output", "masks.path", "checkpoint", "remover.path"),
+        lists=("masks.ids",),
+        short={"masks": "masks.path"},
+    )
+    run_program(_infer_video, rules)
 
 
 def run_sweep() -> None:
@@ -120,7 +138,7 @@ def run_sweep() -> None:
         separator = sys.argv.index("--")
         _TRIAL_OVERRIDES[:] = sys.argv[separator + 1 :]
         del sys.argv[separator:]
-    run_program(_sweep)
+    run_program(_sweep, argument_rules("sweep"))
 
 
 def run_compare() -> None:
@@ -132,17 +150,17 @@ def run_compare() -> None:
 
 def run_export() -> None:
     """Write a trained network as one zip: ``outtake export checkpoint=runs/NAME``."""
-    run_program(_export)
+    run_program(_export, argument_rules("export", paths=("checkpoint", "output")))
 
 
 def run_verify() -> None:
     """List all defects of a data set: ``outtake verify data=folder data.root=PATH``."""
-    run_program(_verify)
+    run_program(_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
 
 
 def run_preview() -> None:
     """Draw samples of a data set: ``outtake preview data=folder data.root=PATH``."""
-    run_program(_preview)
+    run_program(_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
 
 
 PROGRAMS: dict[str, Callable[[], None]] = {

@@ -12,8 +12,7 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import default_values
 from outtake.config.infer_video_schema import InferVideoConfig
-from outtake.config.instantiate import resolve_config
-from outtake.config.schema import parse, show_value
+from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
@@ -35,6 +34,8 @@ from outtake.pipeline.setup import (
     build_remover,
     input_paths,
 )
+from outtake.programs.removal_inputs import read_config
+from outtake.programs.standard_streams import standard_streams
 from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path
 from outtake.video.read.clip import open_clip
@@ -55,7 +56,11 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             What exists of an interrupted clip is kept, and the message says where. Of several
             clips, one that fails does not keep the others from being made.
     """
-    config = read_config(cfg)
+    with standard_streams(read_config(cfg)) as config:
+        return _remove(config)
+
+
+def _remove(config: InferVideoConfig) -> list[Path]:
     remover = build_remover(config)
     if config.job.workers:
         config = make_paths_absolute(config, remover)
@@ -112,18 +117,6 @@ class CheckedJob:
 
     size: tuple[int, int] | None
     masks: MaskSource | None = None
-
-
-def read_config(cfg: DictConfig) -> InferVideoConfig:
-    """Check the config and return it; ``masks: PATH`` is taken for ``masks: {path: PATH}``.
-
-    Raises:
-        ConfigError: A key or a value is not allowed.
-    """
-    values = resolve_config(cfg)
-    if not isinstance(values["masks"], Mapping):
-        values["masks"] = {**default_values("infer_video")["masks"], "path": values["masks"]}
-    return parse(InferVideoConfig, values)
 
 
 def warn_of_ignored_keys(config: InferVideoConfig) -> None:

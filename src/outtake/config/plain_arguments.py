@@ -1,0 +1,208 @@
+"""Arguments as people type them, written so that Hydra's grammar reads them as they are meant.
+
+Its grammar has meanings of its own for spaces, brackets, commas, quotes, ``=``, ``#``, ``~`` and
+letters beyond ASCII. A path may hold any of these.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from outtake.core.errors import ConfigError
+from outtake.core.override_text import quote_text
+from outtake.core.trees import flatten
+
+_KEY = re.compile(r"(\+\+|\+|~)?[A-Za-z_][\w./@-]*")
+# Flags of Hydra itself that take the next word.
+_FLAGS_WITH_VALUE = {
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
+    "--config-dir", "-cd", "--info", "-i", "--experimental-rerun",
+}  # fmt: skip
+_MULTIRUN_FLAGS = {"-m", "--multirun"}
+_FLAGS = _FLAGS_WITH_VALUE | _MULTIRUN_FLAGS | {
+    "--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--shell-completion",
+    "-sc",
+}  # fmt: skip
+# What begins a list, a mapping or a quoted word was written for Hydra.
+_WRITTEN_FOR_HYDRA = ("[", "{", '"', "'")
+_NULL = "null"
+
+
+@dataclass(frozen=True)
+class ArgumentRules:
+    """What a program takes.
+
+    Attributes:
+        values: Its config as nested mappings of the usual values; they tell which keys are lists
+            and which are switches.
+        places: The keys that the first and the last plain words fill; empty for none.
+        paths: The keys whose values name files: taken literally unless written for Hydra.
+        lists: The keys that take a list, beside those whose usual value is one.
+        short: Keys that stand for others.
+        groups: The groups of options, each of which is a key too.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    short: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+
+    def is_list(self, key: str) -> bool:
+        """Return whether a key takes a list."""
+        return key in self.lists or isinstance(self._flat().get(key), list)
+
+    def is_switch(self, key: str) -> bool:
+        """Return whether a key is true or false."""
+        return isinstance(self._flat().get(key), bool)
+
+    def knows(self, key: str) -> bool:
+        """Return whether there is such a key, or a group of keys."""
+        names = [*self._flat(), *self.paths, *self.lists, *self.short, *self.groups]
+        return any(name == key or name.startswith(f"{key}.") for name in names)
+
+    def _flat(self) -> dict[str, Any]:
+        return flatten(self.values)
+
+
+def spell_out(arguments: Sequence[str], rules: ArgumentRules) -> list[str]:
+    """Return arguments as Hydra reads them.
+
+    ``--key value`` and ``--key=value`` become ``key=value``; plain words fill the places of the
+    program; what Hydra's grammar cannot read, or would read as something else than a path, is
+    quoted; ``remove=car,person`` becomes a list where the key takes one, except in a multirun.
+
+    Args:
+        arguments: What stands on the command line after the program's name.
+        rules: What the program takes.
+
+    Raises:
+        ConfigError: There are plain words without a place, or an option without its value.
+    """
+    multirun = any(each in _MULTIRUN_FLAGS for each in arguments)
+    flags, given, words = [], [], []
+    for key, value in _split(arguments, rules):
+        if key is None:
+            flags.append(value)
+        elif not key:
+            words.append(value)
+        else:
+            given.append(spell_out_override(key, value, rules, multirun=multirun))
+    return [*flags, *_fill_places(words, rules), *given]
+
+
+def _split(arguments: Sequence[str], rules: ArgumentRules) -> Iterator[tuple[str | None, str]]:
+    """Yield keys and values; None before a flag of Hydra, an empty key before a plain word."""
+    rest = iter(arguments)
+    for argument in rest:
+        name = argument.partition("=")[0]
+        if name in _FLAGS:
+            yield None, argument
+            if argument in _FLAGS_WITH_VALUE:
+                yield from ((None, value) for value in [next(rest, None)] if value is not None)
+        elif argument.startswith("--") and _KEY.fullmatch(name[2:].replace("-", "_")):
+            key = name[2:].replace("-", "_")
+            if "=" in argument:
+                yield key, argument.partition("=")[2]
+            elif rules.is_switch(key):
+                yield key, "true"
+            else:
+                value = next(rest, None)
+                if value is None:
+                    raise ConfigError(f"{argument}: a value must follow, as in {argument} VALUE")
+                yield key, value
+        elif _is_override(argument, rules):
+            key, _, value = argument.partition("=")
+            yield (key, value) if "=" in argument else (None, argument)
+        else:
+            yield "", argument
+
+
+def _is_override(argument: str, rules: ArgumentRules) -> bool:
+    """Return whether an argument is ``KEY=VALUE``, and not a file whose name has such a form."""
+    key, equals, _ = argument.partition("=")
+    if not rules.places:
+        return bool(equals) or not argument.startswith("-")
+    if not equals:
+        return argument.startswith("~") and "/" not in argument and not os.path.exists(argument)
+    if not _KEY.fullmatch(key):
+        return False
+    return rules.knows(key.lstrip("+~")) or not os.path.exists(os.path.expanduser(argument))
+
+
+def _fill_places(words: Sequence[str], rules: ArgumentRules) -> list[str]:
+    if not words:
+        return []
+    if not rules.places:
+        return list(words)  # Hydra says what is wrong with them
+    first, *others = rules.places
+    if len(words) == 1 or not others:
+        placed = [(first, words)]
+    else:
+        placed = [(first, words[:-1]), (others[0], words[-1:])]
+    return [
+        f"{key}={quote_text(each[0])}"
+        if len(each) == 1
+        else f"{key}=[{','.join(map(quote_text, each))}]"
+        for key, each in placed
+    ]
+
+
+def spell_out_override(
+    key: str, value: str, rules: ArgumentRules, *, multirun: bool = False
+) -> str:
+    """Return ``KEY=VALUE`` as Hydra reads it.
+
+    Args:
+        key: The key, perhaps with ``+`` before it.
+        value: What the user has typed.
+        rules: What the program takes.
+        multirun: Whether commas separate the values of several runs.
+    """
+    name = key.lstrip("+~")
+    key = key.replace(name, rules.short.get(name, name)) if name else key
+    name = key.lstrip("+~")
+    for_hydra = value.startswith(_WRITTEN_FOR_HYDRA)
+    if name in rules.paths:
+        return f"{key}={_spell_out_path(key, value, multirun=multirun)}"
+    if not multirun and not for_hydra and "," in value and rules.is_list(name):
+        words = [each.strip() for each in value.split(",")]
+        return f"{key}=[{','.join(_quote_if_needed(key, each) for each in words)}]"
+    if not multirun and not for_hydra and rules.is_list(name) and value not in ("", _NULL):
+        return f"{key}=[{_quote_if_needed(key, value)}]"
+    return f"{key}={value}" if for_hydra else f"{key}={_quote_if_needed(key, value)}"
+
+
+def _spell_out_path(key: str, value: str, *, multirun: bool) -> str:
+    """Return a path literally, unless it was written for Hydra: a list, quoted, with references."""
+    if value in ("", _NULL):
+        return value
+    if os.path.exists(os.path.expanduser(value)):
+        return quote_text(value)
+    parts = value.split(",")
+    if multirun and len(parts) > 1:
+        return ",".join(_spell_out_path(key, part, multirun=False) for part in parts)
+    if len(parts) > 1 and all(os.path.exists(os.path.expanduser(part)) for part in parts):
+        return f"[{','.join(map(quote_text, parts))}]"
+    for_hydra = value.startswith(_WRITTEN_FOR_HYDRA) or "${" in value
+    return value if for_hydra and _is_readable(key, value) else quote_text(value)
+
+
+def _quote_if_needed(key: str, value: str) -> str:
+    return value if _is_readable(key, value) else quote_text(value)
+
+
+def _is_readable(key: str, value: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(f"{key}={value}")
+    except HydraException:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""``input=-`` and ``output=-``: a clip on standard input, and a result on standard output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.core.errors import OutputError, VideoError
+
+STANDARD = "-"
+_BLOCK_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
+    """Yield a config with files in the place of ``-``.
+
+    Standard input is stored first, because a clip is read more than once; its sound is kept so, and
+    a file that can only be read from its end works. What is made for standard output is a Matroska
+    file, copied there when all of it is done; whatever else is printed goes to standard error.
+
+    Raises:
+        VideoError: There is nothing on standard input.
+        OutputError: Standard output is a terminal, or nobody reads it to its end.
+    """
+    if STANDARD not in (config.input, config.output):
+        yield config
+        return
+    with ExitStack() as files:
+        folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="outtake-")))
+        if config.output == STANDARD:
+            _refuse_terminal()
+            target = files.enter_context(_take_standard_output())
+        if config.input == STANDARD:
+            config = replace(config, input=str(_store_standard_input(folder)))
+        if config.output != STANDARD:
+            yield config
+            return
+        made = folder / "output.mkv"
+        yield replace(config, output=str(made))
+        with made.open("rb") as file:
+            _copy(file, target)
+        log.info("the report is not kept: a stream has no file beside it")
+
+
+def _refuse_terminal() -> None:
+    if os.isatty(1):
+        raise OutputError(
+            "output=-: standard output is a terminal; send it to a file or a program, as in "
+            "output=- > out.mkv"
+        )
+
+
+@contextmanager
+def _take_standard_output() -> Iterator[BinaryIO]:
+    """Yield standard output; whatever else prints to it prints to standard error meanwhile."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(os.dup(own), "wb") as target:
+            yield target
+    finally:
+        sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)
+
+
+def _store_standard_input(folder: Path) -> Path:
+    path = folder / "input"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, _BLOCK_BYTES)
+    size = path.stat().st_size
+    if not size:
+        raise VideoError("input=-: standard input is empty; send a clip there, as in < in.mp4")
+    log.info("standard input: %.1f MB are stored in %s until the end", size / 1e6, folder)
+    return path
+
+
+def _copy(file: BinaryIO, target: BinaryIO) -> None:
+    try:
+        shutil.copyfileobj(file, target, _BLOCK_BYTES)
+        target.flush()
+    except OSError as error:
+        raise OutputError(
+            f"output=-: standard output cannot be written to its end ({error.strerror})"
+        ) from error

@@ -1,0 +1,94 @@
+"""What people type is what the programs read, whatever characters file names hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outtake.config.compose import compose
+from outtake.config.plain_arguments import ArgumentRules, spell_out
+from outtake.core.errors import ConfigError
+
+NASTY = [
+    "clip (1).mp4", "[1]", "[1].mp4", "a,b.mp4", "it's.mp4", 'the "end".mp4', "a=b.mp4", "50%.mp4",
+    "~/x.mp4", "{x}.mp4", "a#b.mp4", "a&b;c.mp4", "007", "1e3", "2024", "true", "on", "ü é.mp4",
+    "a:b.mp4", "${x}.mp4", "\\${x}.mp4", "back\\slash.mp4", "end\\", "\\'", "x!.mp4", "<a>.mp4",
+    " lead", "trail ", "two\nlines", "f(x)", "-", "frames/[0-9]*.png", "rtsp://u:p@h/s?x=1&y=[2]",
+    "x" * 250, "é" * 125,
+]  # fmt: skip
+RULES = ArgumentRules(
+    {"remove": [], "overwrite": False, "read": {"start": None}, "name": "x"},
+    places=("input", "output"),
+    paths=("input", "output", "masks.path"),
+    lists=("masks.ids",),
+    short={"masks": "masks.path"},
+    groups=("remover",),
+)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [["{}", "{}"], ["--input", "{}", "--output", "{}"], ["input={}", "output={}"],
+     ["--input={}", "--output={}"]],
+)  # fmt: skip
+def test_names_of_every_kind_arrive_as_they_are(form: list[str]) -> None:
+    for name in NASTY:
+        if "/" not in name and name != "-":
+            Path(name).touch()  # else a list or a setting may be meant
+        cfg = compose("infer_video", spell_out([word.format(name) for word in form], RULES))
+        assert (cfg.input, cfg.output) == (name, name), form
+        cfg = compose("infer_video", spell_out([f"masks={name}", "masks.grow=0.1"], RULES))
+        assert cfg.masks.path == name and cfg.masks.grow == 0.1
+
+
+def test_plain_words_before_the_last_are_all_inputs() -> None:
+    cfg = compose("infer_video", spell_out(["a (1).mp4", "b,c.mp4", "out"], RULES))
+    assert cfg.input == ["a (1).mp4", "b,c.mp4"] and cfg.output == "out"
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        (["remove=car,person"], ["remove=[car,person]"]),
+        (["--remove", "traffic light (red),car"], ['remove=["traffic light (red)",car]']),
+        (["remove=[car,person]"], ["remove=[car,person]"]),
+        (["remove=[]", "remove=null"], ["remove=[]", "remove=null"]),
+        (["masks.ids=1,3"], ["masks.ids=[1,3]"]),
+        (["--overwrite", "in.mp4"], ["input=in.mp4", "overwrite=true"]),
+        (["--read.start", "0:03"], ["read.start=0:03"]),
+        (["name=what is (this)"], ['name="what is (this)"']),
+        (["remover=blur", "-m", "remove=car,person"], ["-m", "remover=blur", "remove=car,person"]),
+        (["--cfg", "job", "a.mp4"], ["--cfg", "job", "input=a.mp4"]),
+        (["input=[a.mp4,'b c.mp4']"], ["input=[a.mp4,'b c.mp4']"]),
+        (["output=${oc.env:HOME}/x.mp4"], ["output=${oc.env:HOME}/x.mp4"]),
+        (["inptu=a.mp4"], ["inptu=a.mp4"]),
+        (["~read.start", "+new=1"], ["~read.start", "+new=1"]),
+    ],
+)
+def test_what_is_no_path_keeps_its_meaning(typed: list[str], read: list[str]) -> None:
+    assert spell_out(typed, RULES) == read
+
+
+def test_a_list_of_files_that_exist_needs_no_brackets() -> None:
+    for name in ("a.mp4", "b (2).mp4"):
+        Path(name).touch()
+    assert spell_out(["input=a.mp4,b (2).mp4"], RULES) == ['input=["a.mp4","b (2).mp4"]'.replace(
+        '"a.mp4"', "a.mp4")]  # fmt: skip
+
+
+def test_an_option_without_its_value_says_so() -> None:
+    with pytest.raises(ConfigError, match="--output: a value must follow, as in --output VALUE"):
+        spell_out(["--output"], RULES)
+
+
+def test_programs_without_places_quote_paths_too() -> None:
+    rules = ArgumentRules({"name": None}, paths=("data.root",))
+    assert spell_out(["data=folder", "data.root=~/my data (1)"], rules) == [
+        "data=folder", 'data.root="~/my data (1)"',
+    ]  # fmt: skip

@@ -1,0 +1,98 @@
+"""A clip may come from standard input and go to standard output; what is missing is said soon."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outtake.config.compose import CONF_DIR
+from outtake.core.errors import OutputError, VideoError
+from outtake.programs import standard_streams as streams
+from tests.pipeline.square import HEIGHT, WIDTH, frames, write_scene
+
+ROOT = CONF_DIR.parent
+
+
+@dataclass(frozen=True)
+class Places:
+    """The part of a config that names files."""
+
+    input: str
+    output: str
+
+
+def send(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_standard_input_is_stored_and_deleted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(monkeypatch, b"a clip")
+    with streams.standard_streams(Places("-", "out.mp4")) as config:  # type: ignore[arg-type]
+        stored = Path(config.input)  # type: ignore[arg-type]
+        assert stored.read_bytes() == b"a clip" and config.output == "out.mp4"
+    assert not stored.parent.exists()
+    send(monkeypatch, b"")
+    with (
+        pytest.raises(VideoError, match="input=-: standard input is empty"),
+        streams.standard_streams(Places("-", "x")),  # type: ignore[arg-type]
+    ):
+        pass
+
+
+def test_standard_output_has_the_result_and_nothing_else(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    with streams.standard_streams(Places("in.mp4", "-")) as config:  # type: ignore[arg-type]
+        os.write(1, b"written to")
+        assert config.output.endswith(".mkv")
+        Path(config.output).write_bytes(b"result")
+    out, err = capfdbinary.readouterr()
+    assert out == b"result" and b"written to" in err
+
+
+def test_a_terminal_gets_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.isatty", lambda number: True)
+    with (
+        pytest.raises(OutputError, match="output=-: standard output is a terminal"),
+        streams.standard_streams(Places("in.mp4", "-")),  # type: ignore[arg-type]
+    ):
+        pass
+
+
+def test_what_is_missing_is_said_before_a_network_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from outtake.programs.entry_points import run_infer_video\n"
+        "sys.argv = ['x', 'not (here).mp4', 'out.mp4', 'masks=m']\n"
+        "try: run_infer_video()\n"
+        "finally: print(sorted({'torch', 'torchvision', 'pytorch_lightning'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 2 and done.stdout == "[]\n"
+    assert done.stderr.startswith("error: no such video: not (here).mp4") and not list(
+        tmp_path.iterdir()
+    )
+
+
+@pytest.mark.slow
+def test_a_pipe_and_a_folder_with_a_nasty_name(tmp_path: Path) -> None:
+    write_scene(tmp_path, 6)
+    (tmp_path / "masks.mkv").rename(tmp_path / "it's, [1] (50%) = ü.mkv")
+    command = [sys.executable, ROOT / "infer_video.py", "-", "-", "masks=it's, [1] (50%) = ü.mkv",
+               "remover=solid", "encode.codec=ffv1"]  # fmt: skip
+    with (tmp_path / "in.mkv").open("rb") as clip:
+        done = subprocess.run(command, stdin=clip, capture_output=True, cwd=tmp_path, timeout=200)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "out.mkv").write_bytes(done.stdout)
+    made = frames(tmp_path / "out.mkv")
+    assert len(made) == 6 and made[0].image.shape == (HEIGHT, WIDTH, 3)
+    assert (np.ptp(made[0].image.reshape(-1, 3), axis=0) > 0).all()
+    assert b"report is not kept" in done.stderr
