@@ -2,7 +2,7 @@ import pytest
 
 from outtake.core.frames import FillStatistics, MaskStatistics
 from outtake.removal.report import RemovalReport
-from outtake.removal.report_warnings import find_high_moments
+from outtake.removal.report_warnings import HighFigure, find_high_figure
 
 RATE = 25
 
@@ -33,34 +33,37 @@ def test_a_good_removal_says_nothing():
 
 
 @pytest.mark.parametrize("values", [[0.0] * 50, [None] * 50, []])
-def test_a_figure_that_is_low_or_unknown_has_no_high_moment(values):
-    assert find_high_moments(*columns(values), 0.5) == []
+def test_a_figure_that_is_low_or_unknown_is_not_high(values):
+    assert find_high_figure(*columns(values), 0.5) is None
 
 
-def test_a_single_frame_is_no_high_moment_but_a_second_is():
+def test_a_single_frame_is_not_enough_but_a_second_is():
     values = [0.0] * 100
     values[40] = 1.0
-    assert find_high_moments(*columns(values), 0.3) == []
+    assert find_high_figure(*columns(values), 0.3) is None
     values[40:65] = [1.0] * 25
-    (found,) = find_high_moments(*columns(values), 0.3)
-    assert 40 / RATE <= found.time_s < 65 / RATE and found.mean == pytest.approx(1)
+    assert find_high_figure(*columns(values), 0.3).mean == pytest.approx(1)
 
 
-def test_two_moments_are_named_the_worst_first_and_they_do_not_overlap():
+def test_two_frames_are_named_the_worst_first_and_apart():
     values = [0.0] * 200
-    values[20:50], values[120:150] = [0.6] * 30, [0.9] * 30
-    first, second = find_high_moments(*columns(values), 0.5)
-    assert 120 <= first.time_s * RATE < 150 and 20 <= second.time_s * RATE < 50
+    values[20:50], values[120:150] = [0.6] * 30, [0.7] * 30
+    values[140], values[142], values[30] = 0.99, 0.98, 0.9
+    # One that stands alone is not named, however high it is.
+    values[80] = 1.0
+    found = find_high_figure(*columns(values), 0.5)
+    assert found.times_s == (140 / RATE, 30 / RATE)
+    assert found.mean == pytest.approx((28 * 0.7 + 0.99 + 0.98) / 30, abs=0.02)
 
 
 def test_frames_count_by_the_size_of_their_holes():
     values, holes = [1.0] * 30 + [0.0] * 60, [0.001] * 30 + [0.3] * 60
-    assert find_high_moments(*columns(values, holes), 0.5) == []
+    assert find_high_figure(*columns(values, holes), 0.5) is None
 
 
 def test_a_clip_shorter_than_a_second_is_looked_at_as_a_whole():
-    (found,) = find_high_moments(*columns([0.2, 0.9, 0.7]), 0.5)
-    assert found.mean == pytest.approx(0.6) and found.time_s == pytest.approx(1 / RATE)
+    found = find_high_figure(*columns([0.2, 0.9, 0.7]), 0.5)
+    assert found == HighFigure(pytest.approx(0.6), (1 / RATE,))
 
 
 @pytest.mark.parametrize(

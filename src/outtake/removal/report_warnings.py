@@ -72,21 +72,22 @@ _MASKS_GROWTH = "set masks.grow"
 _WINDOW_S, _MIN_WINDOW_FRAMES = 1.0, 8
 # Moments whose holes are smaller than this share of the mean hole are not looked at.
 _MIN_HOLE_RATIO = 0.2
-_NAMED_MOMENTS = 2
+# Frames that are named are so far apart: one beside another tells nothing new.
+_NAMED_FRAMES, _APART_S, _APART_FRAMES = 2, 0.4, 4
 _NAMED_CONTENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A time at which a figure is high.
+class HighFigure:
+    """A figure that is high for some time.
 
     Attributes:
-        time_s: The time of the worst frame, in seconds.
-        mean: The mean of the figure around it, in which frames count by the size of their holes.
+        mean: Its mean at the worst time, in which frames count by the size of their holes.
+        times_s: The times of the worst frames, one or two, in seconds.
     """
 
-    time_s: float
     mean: float
+    times_s: tuple[float, ...]
 
 
 def list_warnings(
@@ -117,12 +118,10 @@ def list_warnings(
     advice = _NETWORK_ADVICE if from_network else _MASKS_ADVICE
     growth = _NETWORK_GROWTH if from_network else _MASKS_GROWTH
     for name, (limit, line) in _HIGH_FIGURES.items():
-        moments = find_high_moments(columns[name], columns["time_s"], columns["hole_share"], limit)
-        if moments:
-            times = " and ".join(f"{one.time_s:.2f} s" for one in moments)
-            lines.append(
-                line.format(mean=moments[0].mean, times=times, advice=advice, growth=growth)
-            )
+        high = find_high_figure(columns[name], columns["time_s"], columns["hole_share"], limit)
+        if high is not None:
+            times = " and ".join(f"{time_s:.2f} s" for time_s in high.times_s)
+            lines.append(line.format(mean=high.mean, times=times, advice=advice, growth=growth))
     return lines
 
 
@@ -144,40 +143,52 @@ def _warn_of_mask_area(
     ]
 
 
-def find_high_moments(values: Column, times_s: Column, holes: Column, limit: float) -> list[Moment]:
-    """Return the moments around which the mean of a figure exceeds a limit, the worst first.
+def find_high_figure(
+    values: Column, times_s: Column, holes: Column, limit: float
+) -> HighFigure | None:
+    """Return how high a figure is, and where, if its mean over any second exceeds a limit.
 
     Args:
         values: The figure of each frame.
         times_s: The time of each frame, ascending, in seconds.
         holes: The share of each frame that is removed.
         limit: The limit.
-
-    Returns:
-        At most two moments, which are a second apart.
     """
     known = _floats(values)
     weights = np.where(np.isfinite(known), np.nan_to_num(_floats(holes)), 0.0)
     if not weights.any():
-        return []
-    times = _floats(times_s)
+        return None
+    known, times = np.nan_to_num(known), _floats(times_s)
+    begins, ends = _windows(times)
+    sums, sizes = (_window_sums(one, begins, ends) for one in (known * weights, weights))
+    least = _MIN_HOLE_RATIO * weights.mean() * (ends - begins)
+    means = np.where((sizes > 0) & (sizes >= least), sums / np.maximum(sizes, 1e-12), 0.0)
+    if not (means > limit).any():
+        return None
+    worth = np.where((known > limit) & (weights > 0), known * weights, 0.0)
+    worth[~_frames_of(begins[means > limit], ends[means > limit], len(worth))] = 0.0
+    found: list[int] = []
+    while len(found) < _NAMED_FRAMES and worth.any():
+        found.append(int(worth.argmax()))
+        near = np.abs(times - times[found[-1]]) < _APART_S
+        near[max(0, found[-1] - _APART_FRAMES) : found[-1] + _APART_FRAMES + 1] = True
+        worth[near] = 0.0
+    return HighFigure(float(means.max()), tuple(float(times[index]) for index in found))
+
+
+def _windows(times: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first frames of windows of a second, and the frames behind their last ones."""
     begins = np.arange(len(times))
     ends = np.maximum(np.searchsorted(times, times + _WINDOW_S), begins + _MIN_WINDOW_FRAMES)
     # The last windows end with the clip, and begin where they are as long as others.
     whole = (ends <= len(times)) | (begins == 0)
-    begins, ends = begins[whole], np.minimum(ends[whole], len(times))
-    worth = np.nan_to_num(known) * weights
-    sums, sizes = (_window_sums(one, begins, ends) for one in (worth, weights))
-    least = _MIN_HOLE_RATIO * weights.mean() * (ends - begins)
-    means = np.where((sizes > 0) & (sizes >= least), sums / np.maximum(sizes, 1e-12), 0.0)
-    found: list[Moment] = []
-    while len(found) < _NAMED_MOMENTS and (means > limit).any():
-        best = int(means.argmax())
-        frame = int(begins[best] + worth[begins[best] : ends[best]].argmax())
-        found.append(Moment(float(times[frame]), float(means[best])))
-        near = (ends > begins[best]) & (begins < ends[best])
-        means = np.where(near, 0.0, means)
-    return found
+    return begins[whole], np.minimum(ends[whole], len(times))
+
+
+def _frames_of(begins: NDArray[np.intp], ends: NDArray[np.intp], frames: int) -> NDArray[np.bool_]:
+    """Return which frames lie in any of some windows, bool (frames,)."""
+    changes = np.bincount(begins, minlength=frames + 1) - np.bincount(ends, minlength=frames + 1)
+    return np.asarray(np.cumsum(changes)[:frames] > 0)
 
 
 def _window_sums(values: Floats, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> Floats:
