@@ -42,6 +42,7 @@ SOUNDS = {
     "vorbis": ("vorbis", "stereo"),
     "opus": ("libopus", "stereo"),
     "flac": ("flac", "stereo"),
+    "alac": ("alac", "stereo"),
     "adpcm_ima_wav": ("adpcm_ima_wav", "stereo"),
     "adpcm_ms": ("adpcm_ms", "stereo"),
     "wmav2": ("wmav2", "stereo"),

@@ -59,6 +59,19 @@ def test_every_clock_begins_at_zero(tmp_path, caplog, name, target):
     assert np.allclose(sound - shown[0], before, atol=0.0021), "sound and picture moved apart"
 
 
+def test_a_program_stream_begins_at_zero(tmp_path):
+    """FFmpeg's muxer begins it at about 0.5 s, as most discs do."""
+    path = tmp_path / "disc.vob"
+    encode_clip(
+        path, "mpeg2video", form="vob", audio=["ac3"], time_base=Fraction(1, 25), pix_fmt="yuv420p"
+    )
+    with av.open(str(path)) as container:
+        assert container.start_time / av.time_base > 0.4
+    with open_clip(path) as clip:
+        times = [float(frame.pts * frame.time_base) for frame in clip]
+    assert 0 <= times[0] < 0.04 and np.allclose(np.diff(times), 1 / 25)
+
+
 def test_a_picture_that_begins_after_the_sound_still_does(tmp_path):
     """Only what lies before every track is cut off."""
     source, path = tmp_path / "source.mp4", tmp_path / "late.mkv"

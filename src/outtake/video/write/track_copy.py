@@ -240,6 +240,9 @@ class TrackCopier:
         dts = round(packet.dts * packet.time_base / base)
         duration = round((packet.duration or 0) * packet.time_base / base)
         last, end = self._last_times.get(index, (dts - 1, dts))
+        if not duration and dts > last and index in self._last_times and stream.type == "audio":
+            duration = dts - last  # MP4 would cut off the last packet if it lasted no time
+            packet.duration = round(duration * base / packet.time_base)
         if dts <= last and stream.type == "audio":
             self._moved[index] += 1
             dts = end
