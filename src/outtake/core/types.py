@@ -49,12 +49,15 @@ class StoredPicture:
         image: The RGB picture made of them, uint8 (H, W, 3): where a later picture equals it,
             the planes hold what that picture stands for.
         image16: The same with 16 bits; None where the frame has none.
+        alpha: The transparency that the source stores, uint8 or uint16 (H, W) with all bits set for
+            opaque, or float as an EXR has it; None without any. Nothing that is removed changes it.
     """
 
     pix_fmt: str
     planes: tuple[NDArray[Any], ...]
     image: Frame
     image16: NDArray[np.uint16] | None = None
+    alpha: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,12 +99,18 @@ class Job:
         """
         if not self.target.suffix:
             return {"codec": choose_image_codec(self.target, self._encoding.codec, info.images)}
-        record = choose_encoding(self.target, self._encoding.for_source(info)).fingerprint()
+        record = choose_encoding(
+            self.target, self._encoding.for_source(self._shown(info))
+        ).fingerprint()
         return {**record.pop("options"), **record, "audio": self.write_options.audio}
 
     @property
     def _encoding(self) -> EncodingRequest:
         return replace(self.write_options.encoding, channels=self.remover.channels)
+
+    def _shown(self, info: VideoInfo) -> VideoInfo:
+        """Return the description of the pictures: those about a clip have none of its alpha."""
+        return info if self.remover.keeps_outside else replace(info, has_alpha=False)
 
     def _fingerprint_with_inputs(self, clip: Clip) -> dict[str, Any]:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
@@ -129,7 +135,7 @@ class Job:
             resume=self.write_options.resume and not info.live,
         )
         depends = self._fingerprint_with_inputs(clip) if options.resume else {}
-        main = open_output(self.target, info, fingerprint=depends, **vars(options))
+        main = open_output(self.target, self._shown(info), fingerprint=depends, **vars(options))
         if not self.provenance_video:
             return [main]
         codec = "auto" if self.target.suffix else "png"

@@ -7,7 +7,7 @@ pass through RGB at all, and values that no RGB stands for (super-white) are kep
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import cv2
@@ -31,19 +31,42 @@ _GRID_PX = 16
 
 
 def keep_stored_picture(
-    frame: av.VideoFrame, image: Frame, image16: Frame16 | None
+    frame: av.VideoFrame, image: Frame, image16: Frame16 | None, *, has_alpha: bool = False
 ) -> StoredPicture | None:
-    """Return a decoded frame's planes, without a copy; None if it is not YUV in planes.
+    """Return a decoded frame's planes, without a copy; None if there is nothing to keep.
+
+    That is where it is not YUV in planes and its alpha is not wanted.
 
     Args:
         frame: The decoded frame, which is to be shown as it is stored, not turned.
         image: The RGB made of it, uint8 (H, W, 3).
         image16: The same with 16 bits, if there is one.
+        has_alpha: Whether its alpha is kept too.
     """
     pix_fmt = frame.format.name.replace("yuvj", "yuv").replace("yuva", "yuv")
-    if not PLANAR_YUV.fullmatch(pix_fmt) or any(plane.line_size <= 0 for plane in frame.planes):
-        return None
-    return StoredPicture(pix_fmt, plane_arrays(frame)[:3], image, image16)
+    alpha = _read_alpha(frame, image16 is not None) if has_alpha else None
+    planar = PLANAR_YUV.fullmatch(pix_fmt) and all(plane.line_size > 0 for plane in frame.planes)
+    if planar:
+        return StoredPicture(pix_fmt, plane_arrays(frame)[:3], image, image16, alpha)
+    return None if alpha is None else StoredPicture("", (), image, image16, alpha)
+
+
+def _read_alpha(frame: av.VideoFrame, deep: bool) -> NDArray[Any]:
+    pixels = frame.to_ndarray(format="rgba64le" if deep else "rgba", threads=1)
+    return np.ascontiguousarray(pixels[..., 3])
+
+
+def add_stored_alpha(image: Frame | Frame16, stored: StoredPicture | None) -> Any:
+    """Return a picture of 3 channels with the alpha of its source, if that has some."""
+    if stored is None or stored.alpha is None or image.shape[2] != 3:
+        return image
+    alpha = stored.alpha
+    if alpha.shape != image.shape[:2] or alpha.dtype.kind != "u":
+        return image
+    if alpha.dtype != image.dtype:
+        deep = image.dtype == np.uint16
+        alpha = alpha * np.uint16(257) if deep else (alpha >> 8).astype(np.uint8)
+    return np.dstack([image, alpha])
 
 
 def make_encoder_frame(
@@ -63,6 +86,8 @@ def make_encoder_frame(
     image = frame.image if deep is None else deep
     stored = frame.stored
     if not copy or stored is None or stored.pix_fmt != pix_fmt:
+        if any(part.is_alpha for part in av.VideoFormat(pix_fmt).components):
+            image = add_stored_alpha(image, stored)
         return from_rgb(image, pix_fmt, tags)
     if deep is not None and stored.image16 is not None and deep.shape == stored.image16.shape:
         return _copy_unchanged(deep, stored.image16, stored, tags)

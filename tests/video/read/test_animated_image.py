@@ -52,11 +52,6 @@ def test_a_part_is_selected_by_time(animation):
 def test_alpha_is_known(tmp_path):
     assert open_clip(draw(tmp_path / "a.png", 4)).info.has_alpha
     assert not open_clip(draw(tmp_path / "b.png")).info.has_alpha
-    for mode, alpha in (("RGBA", True), ("RGB", False)):
-        Image.new(mode, (8, 8)).save(tmp_path / f"{mode}.tif")
-        Image.new(mode, (8, 8)).save(tmp_path / f"{mode}.png")
-        for suffix in ("tif", "png"):
-            assert open_clip(tmp_path / f"{mode}.{suffix}").info.has_alpha == alpha
 
 
 def test_one_of_several_images_is_said_to_be_animated(tmp_path, caplog):

@@ -29,10 +29,19 @@ HDR = Hdr10Metadata(light_levels=(1000, 400))
             ["its chroma of 4:4:4 becomes 4:2:0; encode.codec=vp9 with encode.chroma=444 keeps it"],
         ),
         (
-            {"pix_fmt": "yuva444p10le", "bit_depth": 10},
+            {"pix_fmt": "yuva420p", "has_alpha": True},
+            "o.mp4",
+            {},
+            [
+                "its alpha is not kept, only the colours beneath it; .mov (ProRes 4444), .webm "
+                "(VP9), .mkv (FFV1) or images keep it"
+            ],
+        ),
+        (
+            {"pix_fmt": "yuva444p10le", "bit_depth": 10, "has_alpha": True},
             "o.mov",
             {"codec": "prores"},
-            ["its alpha is not kept, only the colours beneath it"],
+            [],
         ),
         ({"pix_fmt": "bgra", "codec": "gif"}, "o.mp4", {}, []),
         ({"pix_fmt": "rgb24"}, "o.mp4", {}, []),
@@ -60,11 +69,9 @@ def test_every_loss_has_its_line(tmp_path, source, target, request_, expected):
     assert find_losses(choose_encoding(Path(target), request), info) == expected
 
 
-def test_images_keep_neither_timecode_nor_fields_nor_alpha(tmp_path):
-    info = describe(
-        tmp_path, pix_fmt="yuva420p", timecode="10:00:00:00", hdr10=HDR, field_order="tff"
-    )
-    assert len(find_losses("png", info)) == 4
+def test_images_keep_neither_timecode_nor_fields(tmp_path):
+    info = describe(tmp_path, timecode="10:00:00:00", hdr10=HDR, field_order="tff")
+    assert len(find_losses("png", info)) == 3
     assert find_losses("png", describe(tmp_path)) == []
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from outtake.core.errors import VideoError
-from outtake.core.types import Frame, TimedFrame
+from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import sha256_of_input
 from outtake.video.read.probe import VideoInfo
@@ -69,6 +69,7 @@ class AnimatedImage:
             frames_counted=True,
             duration_s=self._times[-1] / 1000,
             pix_fmt="rgba" if has_alpha else "rgb24",
+            has_alpha=has_alpha,
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
 
@@ -93,9 +94,9 @@ class AnimatedImage:
                 if frame_filter.is_past_end(time_s):
                     break
                 if frame_filter.accepts(time_s):
-                    rgb = _read_frame(image, self._first + number, self.path)
+                    rgb, stored = _read_frame(image, self._first + number, self.path)
                     last = until - pts if until == self._times[-1] else None
-                    yield TimedFrame(rgb, pts, _TIME_BASE, last_frame_duration=last)
+                    yield TimedFrame(rgb, pts, _TIME_BASE, last_frame_duration=last, stored=stored)
         frame_filter.check_not_empty(self._times[-1] / 1000)
 
     def digest(self) -> str:
@@ -137,10 +138,14 @@ def _duration_ms(image: Image.Image, number: int, path: Path) -> int:
     return round(image.info.get("duration") or 0) or _UNSTATED_MS
 
 
-def _read_frame(image: Image.Image, number: int, path: Path) -> Frame:
-    """Return a picture as RGB, uint8 (H, W, 3)."""
+def _read_frame(image: Image.Image, number: int, path: Path) -> tuple[Frame, StoredPicture | None]:
+    """Return a picture as RGB, uint8 (H, W, 3), and its alpha if it has some."""
     _seek(image, number, path)
-    return np.asarray(image.convert("RGB"))
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB")), None
+    pixels = np.asarray(image.convert("RGBA"))
+    rgb = np.ascontiguousarray(pixels[..., :3])
+    return rgb, StoredPicture("", (), rgb, alpha=np.ascontiguousarray(pixels[..., 3]))
 
 
 def _seek(image: Image.Image, number: int, path: Path) -> None:

@@ -15,6 +15,7 @@ from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture
 from outtake.video.colour import ColourTags, to_rgb16
 from outtake.video.linear_light import encode_srgb
+from outtake.video.read.probe import is_transparent
 from outtake.video.read.safety_limits import SafetyLimits
 
 FILM_SUFFIXES = (".exr", ".dpx")
@@ -29,7 +30,8 @@ class FilmImage:
         bit_depth: Bits per component; 16 for an EXR of either precision.
         image: The picture as it is seen, uint8 (H, W, 3).
         image16: The same with 16 bits.
-        stored: The linear light of an EXR; None for DPX, which is kept exactly by 16 bits.
+        stored: The linear light of an EXR, and alpha; None for a DPX without alpha, which is kept
+            exactly by 16 bits.
     """
 
     pix_fmt: str
@@ -50,13 +52,18 @@ def read_film_image(file: Path, limits: SafetyLimits) -> FilmImage:
     if file.suffix.lower() == ".dpx":
         image16 = to_rgb16(frame, ColourTags(full_range=True))
         bits = max(part.bits for part in frame.format.components)
-        return FilmImage(name, bits, _to_8_bits(image16), image16)
+        image, alpha = _to_8_bits(image16), None
+        if is_transparent(frame):
+            alpha = np.ascontiguousarray(frame.to_ndarray(format="rgba64le")[..., 3])
+        stored = None if alpha is None else StoredPicture("", (), image, image16, alpha)
+        return FilmImage(name, bits, image, image16, stored)
     planes = _light_planes(frame, file)
     image16 = np.dstack([encode_srgb(plane) for plane in planes])
     image = _to_8_bits(image16)
     kind = "gbrpf16le" if planes[0].dtype == np.float16 else "gbrpf32le"
     red, green, blue = planes
-    stored = StoredPicture(kind, (green, blue, red), image, image16)
+    alpha = _plane(frame.planes[3], planes[0].dtype)[:, : frame.width] if "gbrap" in name else None
+    stored = StoredPicture(kind, (green, blue, red), image, image16, alpha)
     return FilmImage(name, 16, image, image16, stored)
 
 

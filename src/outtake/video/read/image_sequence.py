@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from outtake.core.errors import VideoError
-from outtake.core.types import TimedFrame
+from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.read.animated_image import is_animated
 from outtake.video.read.film_image import FILM_SUFFIXES, FilmImage, read_film_image
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
@@ -79,8 +79,9 @@ class ImageSequence:
             frames=len(self.files),
             frames_counted=True,
             duration_s=float(len(self.files) / rate),
-            pix_fmt=film.pix_fmt if film else _pix_fmt(self.files[0], first),
+            pix_fmt=film.pix_fmt if film else "rgb48le" if first.dtype == np.uint16 else "rgb24",
             bit_depth=film.bit_depth if film else 16 if first.dtype == np.uint16 else 8,
+            has_alpha=_has_alpha(self.files[0], film),
             images=tuple(self.files),
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
@@ -129,34 +130,41 @@ class ImageSequence:
             )
         if rgb.dtype != np.uint16:
             image = np.asarray(rgb, np.uint8)
-            return TimedFrame(
-                image,
-                index,
-                self.info.time_base,
-                image * np.uint16(257) if self._high_bit_depth else None,
-            )
+            image16 = image * np.uint16(257) if self._high_bit_depth else None
+            stored = self._stored_alpha(file, image, image16)
+            return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
         if self.info.bit_depth == 8 and film is None and not self._warned:
             self._warned = True
             log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
         image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
         image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
-        stored = film.stored if film and image16 is not None else None
+        stored = film.stored if film else self._stored_alpha(file, image, image16)
         image = film.image if film else image
         return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
 
+    def _stored_alpha(
+        self, file: Path, image: Frame, image16: NDArray[np.uint16] | None
+    ) -> StoredPicture | None:
+        alpha = _read_alpha(file) if self.info.has_alpha else None
+        return None if alpha is None else StoredPicture("", (), image, image16, alpha)
 
-def _pix_fmt(file: Path, image: RgbImage) -> str:
-    """Return FFmpeg's name for what an image stores; its alpha, which is not read, included."""
-    if file.suffix.lower() in (".tif", ".tiff"):
-        with tifffile.TiffFile(file) as tiff:
-            has_alpha = getattr(tiff.pages.first, "samplesperpixel", 3) in (2, 4)
-    else:
-        with Image.open(file) as header:
-            has_alpha = bool(header.has_transparency_data)
-    deep = image.dtype == np.uint16
-    if has_alpha:
-        return "rgba64le" if deep else "rgba"
-    return "rgb48le" if deep else "rgb24"
+
+def _has_alpha(file: Path, film: FilmImage | None) -> bool:
+    """Return whether an image is transparent anywhere."""
+    if film:
+        return film.stored is not None and film.stored.alpha is not None
+    alpha = _read_alpha(file)
+    return alpha is not None and bool((alpha != np.iinfo(alpha.dtype).max).any())
+
+
+def _read_alpha(file: Path) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
+    """Return the alpha of an image that was read before, (H, W); None without any."""
+    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
+        return None
+    if image.dtype not in (np.uint8, np.uint16):
+        return None
+    return np.ascontiguousarray(image[..., 3])
 
 
 def _read_film_image(file: Path, limits: SafetyLimits) -> FilmImage | None:

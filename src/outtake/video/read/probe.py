@@ -69,6 +69,7 @@ class VideoInfo:
         field_order: Which field comes first, if the clip is interlaced.
         timecode: The timecode of the first frame of the selected part, if there is one.
         hdr10: Mastering display and light levels, if there are any.
+        has_alpha: Whether the first frame is transparent anywhere, in what is stored.
         images: The images of a sequence, in the order of showing; the n-th is at the time n.
         unkept: What the first frame carries beside the picture that no output keeps, by name.
         address: The address of a stream, with everything needed to open it again; ``path`` is its
@@ -101,6 +102,7 @@ class VideoInfo:
     field_order: FieldOrder | None = None
     timecode: str | None = None
     hdr10: Hdr10Metadata | None = None
+    has_alpha: bool = False
     images: tuple[Path, ...] = field(default=(), repr=False)
     unkept: tuple[str, ...] = ()
     address: str | None = field(default=None, repr=False)
@@ -108,18 +110,14 @@ class VideoInfo:
 
     def of_view(self) -> VideoInfo:
         """Return the description of a picture about the clip, such as a preview: RGB of its own."""
-        return replace(self, pix_fmt="rgb24", field_order=None, hdr10=None, unkept=())
+        return replace(
+            self, pix_fmt="rgb24", field_order=None, hdr10=None, has_alpha=False, unkept=()
+        )
 
     @property
     def chroma(self) -> str:
         """The chroma that is stored: ``420``, ``422``, ``444`` and so on, ``rgb`` or ``grey``."""
         return chroma_of(self.pix_fmt)
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the stored picture has alpha; that of a palette only says what was left out."""
-        parts = av.VideoFormat(self.pix_fmt, 16, 16).components
-        return any(part.is_alpha for part in parts) and self.codec != "gif"
 
 
 def chroma_of(pix_fmt: str) -> str:
@@ -226,6 +224,7 @@ def describe_video(
         field_order=read_field_order(frame),
         timecode=_find_timecode(container, stream),
         hdr10=Hdr10Metadata.from_frame(frame),
+        has_alpha=is_transparent(frame) and stream.codec_context.codec.canonical_name != "gif",
         unkept=tuple(name for kind, name in _UNKEPT.items() if kind in frame.side_data),
         live=is_live(container, source),
         address=source if isinstance(source, str) and is_url(source) else None,
@@ -237,6 +236,13 @@ def is_live(container: InputContainer, source: str | Path) -> bool:
     if not isinstance(source, str) or not (is_url(source) or is_camera(source)):
         return False
     return not container.duration and not any(s.duration for s in container.streams.video)
+
+
+def is_transparent(frame: av.VideoFrame) -> bool:
+    """Return whether a frame has alpha that is not opaque everywhere."""
+    if not any(part.is_alpha for part in frame.format.components):
+        return False
+    return bool((frame.to_ndarray(format="rgba")[..., 3] != 255).any())
 
 
 def _find_timecode(container: InputContainer, stream: VideoStream) -> str | None:

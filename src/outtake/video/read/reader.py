@@ -321,5 +321,7 @@ def to_timed_frame(
     turn, colour = info.orientation, info.colour
     image = turn.apply(to_rgb(frame, colour))
     image16 = turn.apply(to_rgb16(frame, colour)) if high_bit_depth else None
-    stored = keep_stored_picture(frame, image, image16) if turn == Orientation() else None
+    stored = None
+    if turn == Orientation():
+        stored = keep_stored_picture(frame, image, image16, has_alpha=info.has_alpha)
     return TimedFrame(image, pts, info.time_base, image16, stored=stored)

@@ -45,6 +45,7 @@ class EncodingRequest:
         source_chroma: The chroma of the source, if that is known.
         field_order: Which field comes first, if the frames are interlaced.
         hdr10: Mastering display and light levels of the source.
+        source_alpha: Whether the source has alpha, which is kept where there is a place for it.
     """
 
     codec: str = "auto"
@@ -60,6 +61,7 @@ class EncodingRequest:
     source_chroma: str = ""
     field_order: FieldOrder | None = None
     hdr10: Hdr10Metadata | None = None
+    source_alpha: bool = False
 
     def for_source(self, info: VideoInfo) -> Self:
         """Return the request for the frames of a source."""
@@ -70,6 +72,8 @@ class EncodingRequest:
             source_chroma=info.chroma,
             field_order=info.field_order,
             hdr10=info.hdr10,
+            # That of an EXR is multiplied into its colours.
+            source_alpha=info.has_alpha and not info.pix_fmt.startswith("gbrapf"),
         )
 
 
@@ -155,13 +159,18 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         OutputError: An unknown codec, quality or preset; a codec that the container does not hold,
             that has no alpha, not this chroma or no fields, or whose encoder is not in this build.
     """
-    container, alpha = container_format(path), request.channels == 4
+    container = container_format(path)
     automatic = request.codec == "auto"
     bits = min(request.bit_depth, _MAX_AUTO_BITS) if automatic else request.bit_depth
     name = _choose_codec(path, container, request, bits) if automatic else request.codec
     if name not in CODECS:
         raise OutputError(f"encode.codec={name}: unknown; use auto, {', '.join(CODECS)}")
-    chroma = _choose_chroma(name, request)
+    alpha = request.channels == 4 or (
+        request.source_alpha
+        and request.chroma == "auto"
+        and any(container in entry.alpha_containers for entry in CODECS[name])
+    )
+    chroma = CODECS[name][0].chroma if alpha else _choose_chroma(name, request)
     codec = _available_encoder(name, chroma)
     if container not in codec.containers:
         fit = _codec_names(lambda entry: container in entry.containers)
@@ -201,6 +210,8 @@ def _choose_codec(path: Path, container: str, request: EncodingRequest, bits: in
         if container not in _ALPHA_CODECS:
             raise OutputError(f"output {path}: {container} has no alpha; {_ALPHA_TARGETS}")
         return _ALPHA_CODECS[container]
+    if request.source_alpha and container in _ALPHA_CODECS:
+        return _ALPHA_CODECS[container]
     if request.source_codec == "prores" and container == "mov":
         return "prores"
     names = ("vp9", "av1") if container == "webm" else ("h264", "h265")
@@ -220,8 +231,6 @@ def _choose_chroma(name: str, request: EncodingRequest) -> str:
         OutputError: The codec does not have the chroma that is asked for.
     """
     first = CODECS[name][0]
-    if request.channels == 4:
-        return first.chroma
     if request.chroma == "auto":
         lossless_or_studio = name in ("ffv1", "prores")
         return (

@@ -13,6 +13,7 @@ from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import ColourTags, from_rgb
 from outtake.video.linear_light import decode_srgb
+from outtake.video.stored_picture import add_stored_alpha
 
 _FULL = np.uint16(257)
 
@@ -37,7 +38,10 @@ def encode_exr(frame: TimedFrame) -> bytes:
         ]
     if channels == 4:
         planes.append(np.asarray(image16[..., 3] / 65535, np.float32))
-    picture = av.VideoFrame(width, height, "gbrapf32le" if channels == 4 else "gbrpf32le")
+    elif stored is not None and stored.alpha is not None:
+        full = np.iinfo(stored.alpha.dtype).max if stored.alpha.dtype.kind == "u" else 1
+        planes.append(np.asarray(stored.alpha / np.float32(full), np.float32))
+    picture = av.VideoFrame(width, height, "gbrapf32le" if len(planes) == 4 else "gbrpf32le")
     for source, target in zip(planes, picture.planes, strict=True):
         _float_view(target)[:, :width] = source
     precision = "float" if full_precision else "half"
@@ -51,7 +55,7 @@ def encode_dpx(frame: TimedFrame, bit_depth: int) -> bytes:
         frame: The frame.
         bit_depth: Bits per component: 10, 12 or 16 are stored, the next that is enough.
     """
-    image16 = _deep(frame)
+    image16 = add_stored_alpha(_deep(frame), frame.stored)
     name = "gbrp10le" if bit_depth <= 10 else "gbrp12le" if bit_depth <= 12 else "rgb48le"
     if image16.shape[2] == 4:
         name = "rgba64le"

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
+from outtake.video.stored_picture import add_stored_alpha
 from outtake.video.write.film_image import encode_dpx, encode_exr
 
 IMAGE_CODECS = ("png", "exr", "dpx")
@@ -28,14 +30,18 @@ class ImageSegmentEncoder:
         codec: ``png``, ``exr`` or ``dpx``.
         bit_depth: Bits per component of the source: of more than 8, PNG has 16 if the frame has
             them, and DPX as many.
+        keeps_alpha: Whether the alpha of the source is written.
     """
 
     reorder = 0
 
-    def __init__(self, path: Path, *, codec: str = "png", bit_depth: int = 8) -> None:
+    def __init__(
+        self, path: Path, *, codec: str = "png", bit_depth: int = 8, keeps_alpha: bool = False
+    ) -> None:
         self.path = path
         self._codec = codec
         self._bit_depth = bit_depth
+        self._keeps_alpha = keeps_alpha
         self._written = 0
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
@@ -46,12 +52,14 @@ class ImageSegmentEncoder:
         self._written += 1
 
     def _encode_image(self, frame: TimedFrame) -> bytes:
+        if frame.stored is not None and not self._keeps_alpha:
+            frame = replace(frame, stored=replace(frame.stored, alpha=None))
         if self._codec == "exr":
             return encode_exr(frame)
         if self._codec == "dpx":
             return encode_dpx(frame, self._bit_depth)
         deep = frame.image16 if self._bit_depth > 8 else None
-        return encode_png(frame.image if deep is None else deep)
+        return encode_png(add_stored_alpha(frame.image if deep is None else deep, frame.stored))
 
     def close(self) -> None:
         """Do nothing: every image is written at once."""

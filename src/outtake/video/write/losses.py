@@ -46,7 +46,6 @@ def _losses_of_images(info: VideoInfo) -> list[str]:
     losses = {
         "its timecode is not kept in images": info.timecode,
         "its HDR10 metadata is not kept in images": info.hdr10,
-        "its alpha is not kept": info.has_alpha,
         "it is interlaced, and images do not say so; read.deinterlace=bwdif makes whole pictures": (
             info.field_order
         ),
@@ -107,7 +106,8 @@ def _odd_size_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
 def _alpha_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
     if not info.has_alpha or encoding.alpha:
         return []
-    return ["its alpha is not kept, only the colours beneath it"]
+    place = " .mov (ProRes 4444), .webm (VP9), .mkv (FFV1) or images keep it"
+    return ["its alpha is not kept, only the colours beneath it;" + place]
 
 
 def _hdr10_loss(encoding: Encoding, info: VideoInfo) -> list[str]:

@@ -177,8 +177,12 @@ class SegmentWriter:
 
     def _open_encoder(self, width: int, height: int) -> VideoSegmentEncoder | ImageSegmentEncoder:
         if isinstance(self._encoding, str):
-            bits = self._info.bit_depth
-            return ImageSegmentEncoder(self._path, codec=self._encoding, bit_depth=bits)
+            return ImageSegmentEncoder(
+                self._path,
+                codec=self._encoding,
+                bit_depth=self._info.bit_depth,
+                keeps_alpha=self._info.has_alpha,
+            )
         return VideoSegmentEncoder(self._path, self._encoding, self._info, width, height)
 
     @contextmanager

@@ -1,0 +1,94 @@
+"""The alpha of a source is kept where the target has a place for it."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from outtake.core.frames import replace_image
+from outtake.video.read.clip import open_clip
+from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
+from outtake.video.write.video_writer import open_writer
+from tests.video.moving_scene import decode
+
+RAMP = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
+
+
+@pytest.fixture(params=["qtrle", "ffv1", "png", "deep png"])
+def source(request, tmp_path) -> Path:
+    pixels = np.dstack([np.full((64, 96, 3), 90, np.uint8), RAMP])
+    if "png" in request.param:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        stored = pixels * np.uint16(257) if request.param == "deep png" else pixels
+        for number in range(2):
+            cv2.imwrite(str(folder / f"{number}.png"), stored)
+        return folder
+    name, pix_fmt = {"qtrle": ("in.mov", "argb"), "ffv1": ("in.mkv", "yuva420p")}[request.param]
+    with av.open(str(tmp_path / name), "w") as output:
+        stream = output.add_stream(request.param, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
+        for number in range(2):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
+            frame.pts = number
+            output.mux(stream.encode(frame.reformat(format=pix_fmt)))
+        output.mux(stream.encode(None))
+    return tmp_path / name
+
+
+def truth(source: Path) -> np.ndarray:
+    """The alpha as it is read, which is the ramp but for rounding."""
+    alpha = next(iter(open_clip(source))).stored.alpha.astype(int)
+    alpha = alpha // 257 if alpha.max() > 255 else alpha
+    assert np.abs(alpha - RAMP).max() <= 2
+    return alpha
+
+
+def clean(source: Path, target: Path) -> None:
+    clip = open_clip(source)
+    with clip, open_writer(target, clip.info) as writer:
+        for frame in clip:
+            image = frame.image.copy()
+            image[10:20, 10:20] = 200
+            writer.write(replace_image(frame, image))
+
+
+@pytest.mark.parametrize(
+    ("name", "decoder", "tolerance"),
+    [("out.mov", None, 2), ("out.mkv", None, 1), ("out.webm", "libvpx-vp9", 4)],
+)
+def test_a_video_with_room_for_alpha_keeps_it(source, tmp_path, name, decoder, tolerance):
+    clean(source, tmp_path / name)
+    pixels = decode(tmp_path / name, decoder)[0].to_ndarray(format="rgba").astype(int)
+    assert np.abs(pixels[..., 3] - truth(source)).mean() <= tolerance
+    assert abs(pixels[12:18, 12:18, :3].mean() - 200) < 6
+    assert abs(pixels[40:, :, :3].mean() - 90) < 6
+
+
+def test_images_keep_it(source, tmp_path):
+    clean(source, tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        scale = 257 if stored.dtype == np.uint16 else 1
+        assert np.array_equal(stored[..., 3], truth(source) * scale)
+
+
+def test_where_there_is_no_room_a_line_says_so(source, tmp_path, caplog):
+    clean(source, tmp_path / "out.mp4")
+    assert caplog.text.count("its alpha is not kept, only the colours beneath it") == 1
+    assert len(decode(tmp_path / "out.mp4")) == 2
+
+
+def test_alpha_that_is_opaque_everywhere_does_not_count(tmp_path):
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "0.png"), np.full((64, 96, 4), 255, np.uint8))
+    assert not open_clip(tmp_path / "in").info.has_alpha
+
+
+def test_a_codec_or_chroma_that_is_named_wins():
+    request = EncodingRequest("h264", source_alpha=True)
+    assert choose_encoding(Path("o.mov"), request).name == "h264"
+    request = EncodingRequest("ffv1", chroma="420", source_alpha=True)
+    assert not choose_encoding(Path("o.mkv"), request).alpha
