@@ -18,6 +18,7 @@ ORDER = (
     "drawing",
     "data.synthetic",
     "data",
+    "data.sources",
     "models",
     "motion",
     "video",

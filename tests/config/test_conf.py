@@ -20,6 +20,7 @@ from outtake.models.fcn import FCN
 from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
+from tests.data.sources.trees import TREES, make_tree
 from tests.tiers import keep_few
 
 # Groups whose options are tried below, and those that are only text or places.
@@ -119,6 +120,8 @@ def test_every_data_option_reads_a_sample(option: str, tmp_path: Path, request) 
         extra = [f"data.root={request.getfixturevalue('camvid_root')}"]
     if option == "folder":
         write_pairs(tmp_path)
+    if option in TREES:
+        extra = [f"data.root={make_tree(option, tmp_path)}"]
     cfg = compose("train", [f"data={option}", "data.workers=0", "data.cache=false", *extra])
     data = build_data(cfg)
     data.setup("fit")

@@ -7,11 +7,14 @@ import pickle
 import numpy as np
 import pytest
 
+from outtake.config.compose import compose
+from outtake.config.instantiate import instantiate
 from outtake.core.errors import ConfigError
 from outtake.data.camvid import CamVid
 from outtake.data.folder import Folder
 from outtake.data.scenes import Scenes
 from tests.data.generated import label_map, picture, save
+from tests.data.sources.trees import TREES, make_tree
 
 
 def make_camvid(root):
@@ -44,7 +47,19 @@ def make_scenes(_):
     return Scenes(height=64, width=96, clips={"train": 2, "val": 1}, frames_per_clip=2)
 
 
-@pytest.fixture(params=[make_camvid, make_folder, make_grey_table, make_scenes])
+def make_public(option):
+    def make(root):
+        overrides = [f"data={option}", f"data.root={make_tree(option, root)}"]
+        return instantiate(compose("verify", overrides).data.source)
+
+    make.__name__ = f"make_{option}"
+    return make
+
+
+PUBLIC = [make_public(option) for option in TREES]
+
+
+@pytest.fixture(params=[make_camvid, make_folder, make_grey_table, make_scenes, *PUBLIC])
 def source(request, tmp_path):
     return request.param(tmp_path)
 

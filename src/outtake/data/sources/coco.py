@@ -1,0 +1,210 @@
+"""COCO (Lin et al., 2014): objects in a JSON file, and COCO-Stuff (Caesar et al., 2018)."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.data.folder_layouts import SPLIT_NAMES
+from outtake.data.source import Sample
+from outtake.data.sources.paired_source import FoldersSource, decode_ids
+from outtake.data.sources.polygon_source import (
+    DrawnObject,
+    PolygonSource,
+    corners_of,
+    read_json_file,
+)
+from outtake.data.sources.run_length import decode_coco_runs
+
+_YEARS = ("2017", "2014", "")
+# Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.
+_FILES = (
+    "{0}/_annotations.coco.json",
+    "annotations/instances_{0}{1}.json",
+    "annotations/instances_{0}{1}_default.json",
+    "annotations/{0}{1}.json",
+    "{0}{1}.json",
+    "annotations/instances_default.json",
+    "annotations.json",
+)
+_IMAGES = ("{0}", "{0}{1}", "images/{0}{1}", "images/{0}", "images", "")
+
+THINGS = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "", "stop sign", "parking meter", "bench", "bird", "cat",
+    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "", "backpack",
+    "umbrella", "", "", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+    "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana",
+    "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    "chair", "couch", "potted plant", "bed", "", "dining table", "", "", "toilet", "", "tv",
+    "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "", "book", "clock", "vase", "scissors", "teddy bear", "hair drier",
+    "toothbrush", "",
+)  # fmt: skip
+STUFF = (
+    "banner", "blanket", "branch", "bridge", "building-other", "bush", "cabinet", "cage",
+    "cardboard", "carpet", "ceiling-other", "ceiling-tile", "cloth", "clothes", "clouds",
+    "counter", "cupboard", "curtain", "desk-stuff", "dirt", "door-stuff", "fence", "floor-marble",
+    "floor-other", "floor-stone", "floor-tile", "floor-wood", "flower", "fog", "food-other",
+    "fruit", "furniture-other", "grass", "gravel", "ground-other", "hill", "house", "leaves",
+    "light", "mat", "metal", "mirror-stuff", "moss", "mountain", "mud", "napkin", "net", "paper",
+    "pavement", "pillow", "plant-other", "plastic", "platform", "playingfield", "railing",
+    "railroad", "river", "road", "rock", "roof", "rug", "salad", "sand", "sea", "shelf",
+    "sky-other", "skyscraper", "snow", "solid-other", "stairs", "stone", "straw",
+    "structural-other", "table", "tent", "textile-other", "towel", "tree", "vegetable",
+    "wall-brick", "wall-concrete", "wall-other", "wall-panel", "wall-stone", "wall-tile",
+    "wall-wood", "water-other", "waterdrops", "window-blind", "window-other", "wood",
+)  # fmt: skip
+
+
+class CocoStuff(FoldersSource):
+    """COCO-Stuff 164k: 80 things and 91 kinds of stuff.
+
+    Layout: ``root/images/{train,val}2017/NAME.jpg`` with
+    ``root/annotations/{train,val}2017/NAME.png`` (or ``root/{train,val}2017`` with
+    ``root/stuffthingmaps/{train,val}2017``). A mask holds COCO's category less one; 255 is
+    unlabelled.
+
+    Raises:
+        DataRootError: ``root`` is not a folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        stored = dict(enumerate((*THINGS, *STUFF)))
+        ids = [number for number, name in stored.items() if name]
+        decoder = decode_ids([stored[number] for number in ids], ids)
+        inside = (Path(root).expanduser() / "images").is_dir()
+        images, masks = ("images/", "annotations/") if inside else ("", "stuffthingmaps/")
+        folders = {
+            split: (f"{images}{split}2017", f"{masks}{split}2017") for split in ("train", "val")
+        }
+        super().__init__("coco_stuff", root, decoder, folders)
+
+
+class CocoJson(PolygonSource):
+    """Objects of a COCO file as classes: the release itself, Roboflow, CVAT or any tool.
+
+    Layout: ``root/annotations/instances_{train,val}2017.json`` with ``root/{train,val}2017`` or
+    ``root/images/{train,val}2017``; ``root/{train,valid}/_annotations.coco.json`` beside its
+    images; or one ``root/annotations.json`` or ``root/annotations/instances_default.json`` with
+    ``root/images``. Larger objects are drawn first; crowds are unlabelled.
+
+    Args:
+        root: The folder.
+        val_fraction: The part of ``train`` that becomes ``val`` where there is none.
+
+    Raises:
+        DataRootError: ``root`` is not a folder, or holds no such file.
+        UnreadableImageError: The file is not of this format.
+    """
+
+    def __init__(self, root: str, val_fraction: float | None = 0.2) -> None:
+        self._content: dict[str, dict[str, Any]] = {}
+        self._objects: dict[str, dict[int, list[dict[str, Any]]]] = {}
+        super().__init__("coco", root, val_fraction)
+
+    def class_names(self) -> Sequence[str]:
+        """Return the names of the categories, in the order of their ids."""
+        content = self._load("train")
+        if content is None:
+            raise DataRootError(
+                f"no annotations of COCO in {self.root}; it needs one of "
+                f"{', '.join(name.format('train', '2017') for name in _FILES)}"
+            )
+        used = {each["category_id"] for each in content["annotations"]}
+        # Roboflow's first category is the name of all of them, and no object has it.
+        ordered = sorted(content["categories"], key=lambda each: int(each["id"]))
+        return [str(e["name"]) for e in ordered if e["id"] in used or int(e["id"]) != 0]
+
+    def stored_samples(self, split: str) -> list[Sample] | None:
+        """Return the images of a split's file that have an annotation or are listed without."""
+        content = self._load(split)
+        if content is None:
+            return None
+        folder = self._find_images(split, content)
+        return [
+            Sample(
+                Path(str(each["file_name"])).with_suffix("").as_posix(),
+                str(folder / str(each["file_name"])),
+                f"{self._path(split)}#{each['id']}",
+            )
+            for each in content["images"]
+        ]
+
+    def read_objects(self, sample: Sample, size: tuple[int, int]) -> Sequence[DrawnObject]:
+        """Return what is drawn on an image."""
+        names = self._names_of(sample)
+        found = sorted(self._records(sample), key=lambda each: -float(each.get("area") or 0))
+        return [_read_object(each, names, sample.mask) for each in found]
+
+    def record_of(self, sample: Sample) -> bytes:
+        """Return the annotations of an image."""
+        return json.dumps(self._records(sample), sort_keys=True).encode()
+
+    def _records(self, sample: Sample) -> list[dict[str, Any]]:
+        path, _, number = sample.mask.rpartition("#")
+        return self._objects[path].get(int(number), [])
+
+    def _names_of(self, sample: Sample) -> dict[int, str]:
+        content = self._content[sample.mask.rpartition("#")[0]]
+        return {each["id"]: str(each["name"]) for each in content["categories"]}
+
+    def _path(self, split: str) -> Path | None:
+        for name in SPLIT_NAMES[split]:
+            for year in _YEARS:
+                for pattern in _FILES:
+                    if split != "train" and "{0}" not in pattern:
+                        continue
+                    if (path := self.root / pattern.format(name, year)).is_file():
+                        return path
+        return None
+
+    def _load(self, split: str) -> dict[str, Any] | None:
+        path = self._path(split)
+        if path is None:
+            return None
+        if str(path) not in self._content:
+            content = read_json_file(path)
+            keys = {"images", "annotations", "categories"}
+            if not isinstance(content, dict) or not keys <= content.keys():
+                raise UnreadableImageError(
+                    f"{path} is not a file of COCO: it needs {', '.join(sorted(keys))}"
+                )
+            self._content[str(path)] = content
+            grouped: dict[int, list[dict[str, Any]]] = defaultdict(list)
+            for each in content["annotations"]:
+                grouped[int(each["image_id"])].append(each)
+            self._objects[str(path)] = dict(grouped)
+        return self._content[str(path)]
+
+    def _find_images(self, split: str, content: dict[str, Any]) -> Path:
+        first = str(content["images"][0]["file_name"]) if content["images"] else ""
+        for name in SPLIT_NAMES[split]:
+            for year in _YEARS:
+                for pattern in _IMAGES:
+                    folder = self.root / pattern.format(name, year)
+                    if first and (folder / first).is_file():
+                        return folder
+        raise DataRootError(
+            f"the image {first!r} that {self._path(split)} lists is in none of "
+            f"{', '.join(name.format(split, '2017') or '.' for name in _IMAGES)} below {self.root}"
+        )
+
+
+def _read_object(record: dict[str, Any], names: dict[int, str], path: str) -> DrawnObject:
+    name, shape = names.get(record["category_id"], "?"), record.get("segmentation")
+    ignored = bool(record.get("iscrowd"))
+    if isinstance(shape, dict):
+        try:
+            return DrawnObject(name, mask=decode_coco_runs(shape), ignored=ignored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableImageError(
+                f"cannot read {path}: a run-length mask is damaged ({error}); correct it"
+            ) from error
+    outlines = tuple(corners_of(each, path) for each in shape or ())
+    return DrawnObject(name, outlines, ignored=ignored)

@@ -1,0 +1,113 @@
+"""Each public data set on a tree of its official layout: names, splits and what is ignored."""
+
+import numpy as np
+import pytest
+
+from outtake.config.compose import CONF_DIR, compose
+from outtake.config.instantiate import instantiate
+from outtake.core.errors import ConfigError, DataRootError, PairingError
+from outtake.data.sources.pascal_voc import PascalVOC
+from tests.data.generated import label_map
+from tests.data.sources.trees import POLYGONS, TRAIN, TREES, VAL, make_tree, sbd, stored
+
+IGNORED = 255
+# The number of classes, and the class of each value that the tree stores, in its order.
+WANTED = {
+    "cityscapes": (19, [IGNORED, "road", "car", "bicycle"]),
+    "kitti": (19, [IGNORED, "road", "car", "bicycle"]),
+    "kitti_road": (2, ["background", "road", IGNORED]),
+    "pascal_voc": (21, ["background", "person", "tvmonitor", IGNORED]),
+    "pascal_context": (60, ["background", "bicycle", "wood"]),
+    "ade20k": (150, [IGNORED, "wall", "flag"]),
+    "coco_stuff": (171, ["person", "fire hydrant", "stop sign", "wood", IGNORED]),
+    "camvid32": (31, [IGNORED, "animal", "wall"]),
+    "oxford_pet": (2, ["background", "pet", IGNORED]),
+    "polyps": (2, ["background", "polyp"]),
+    "sift_flow": (33, [IGNORED, "awning", "window"]),
+}
+
+
+def build(option, root, *more):
+    overrides = [f"data={option}", f"data.root={root}", *more]
+    return instantiate(compose("verify", overrides).data.source)
+
+
+def test_every_option_has_a_tree():
+    options = {path.stem for path in (CONF_DIR / "data").glob("*.yaml")}
+    assert TREES.keys() == options - {"camvid", "folder", "scenes"}
+
+
+@pytest.mark.parametrize("option", WANTED)
+def test_names_and_ids_are_those_of_the_data_set(option, tmp_path):
+    source = build(option, make_tree(option, tmp_path))
+    classes, meaning = WANTED[option]
+    assert len(source.labels.names) == classes and source.channels == 3
+    wanted = [IGNORED if each == IGNORED else source.labels.names.index(each) for each in meaning]
+    for sample in source.samples("train"):
+        number = int("".join(filter(str.isdigit, sample.id.split("_")[-1])) or 0)
+        number = int(sample.id.split("_")[-2]) if option in ("cityscapes", "kitti") else number
+        found = source.read_mask(sample)
+        expected = np.array(wanted, np.uint8)[label_map(number, classes=len(wanted))]
+        assert (found == expected).mean() > (0.95 if option == "polyps" else 0.999)
+
+
+@pytest.mark.parametrize("option", TREES)
+def test_splits_do_not_overlap(option, tmp_path):
+    source = build(option, make_tree(option, tmp_path))
+    train, val = ({each.id for each in source.samples(split)} for split in ("train", "val"))
+    assert train and val and not train & val
+    if option not in ("kitti", "kitti_road", "polyps", "oxford_pet", "sift_flow"):
+        assert (len(train), len(val)) == (TRAIN, VAL)
+
+
+@pytest.mark.parametrize("option", ["cityscapes", "oxford_pet", "camvid32", "sift_flow"])
+def test_the_official_test_split_is_there(option, tmp_path):
+    source = build(option, make_tree(option, tmp_path))
+    test = {each.id for each in source.samples("test")}
+    assert test and not test & {each.id for each in source.samples("train")}
+
+
+@pytest.mark.parametrize("option", ["ade20k", "pascal_voc", "coco_stuff"])
+def test_a_split_without_public_masks_is_one_line(option, tmp_path):
+    with pytest.raises(DataRootError, match="has no split 'test' with masks"):
+        build(option, make_tree(option, tmp_path)).samples("test")
+
+
+@pytest.mark.parametrize("option", [name for name in TREES if name not in POLYGONS])
+def test_an_empty_root_is_one_line_that_names_what_is_missing(option, tmp_path):
+    with pytest.raises(DataRootError, match=r"missing|cannot read the list"):
+        build(option, tmp_path).samples("train")
+
+
+def test_a_class_more_by_choice(tmp_path):
+    pets = build("oxford_pet", make_tree("oxford_pet", tmp_path / "p"), "data.source.border=true")
+    assert pets.labels.names == ("background", "pet", "border")
+    context = make_tree("pascal_context", tmp_path / "c")
+    source = build("pascal_context", context, "data.source.background=false")
+    assert len(source.labels.names) == 59
+    assert (source.read_mask(source.samples("train")[0]) == IGNORED).any()
+
+
+def test_seg11valid_leaves_out_what_sbd_trains_on(tmp_path):
+    make_tree("pascal_voc", tmp_path)  # train 0 to 4, val 5 to 7
+    sbd(tmp_path / "sbd", train=(0, 5, 20), val=(6, 21))
+    source = PascalVOC(str(tmp_path), str(tmp_path / "sbd"))
+    assert [each.id[-2:] for each in source.samples("train")] == ["00", "05", "20"]
+    assert [each.id[-2:] for each in source.samples("val")] == ["06", "07"]
+    sample = source.samples("train")[2]
+    assert np.array_equal(source.read_mask(sample), stored(20, [0, 3, 20]))
+
+
+def test_trainaug_is_all_but_val(tmp_path):
+    make_tree("pascal_voc", tmp_path)
+    sbd(tmp_path / "sbd", train=(0, 5, 20), val=(6, 21))
+    source = PascalVOC(str(tmp_path), str(tmp_path / "sbd"), "trainaug")
+    train = [each.id[-2:] for each in source.samples("train")]
+    assert train == ["00", "01", "02", "03", "04", "20", "21"]
+    assert [each.id[-2:] for each in source.samples("val")] == ["05", "06", "07"]
+    assert source.samples("train")[0].mask.endswith(".png")  # VOC's own is the finer one
+    (tmp_path / "sbd/cls/2007_000020.mat").unlink()
+    with pytest.raises(PairingError, match="1 images that SBD lists"):
+        source.samples("train")
+    with pytest.raises(ConfigError, match="seg11valid or trainaug"):
+        PascalVOC(str(tmp_path), rule="all")
