@@ -11,6 +11,8 @@ from outtake.core.types import Frame, Mask
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 # Pixels on each side of the edge, which have two steps of their own.
 _PIXELS = 3
+# So many places along the edge are enough for a mean.
+_MAX_PLACES = 1500
 
 
 def measure_rim_step(image: Frame, mask: Mask) -> float | None:
@@ -36,6 +38,7 @@ def measure_rim_step(image: Frame, mask: Mask) -> float | None:
     inside = np.zeros_like(edge)
     inside[_PIXELS:-_PIXELS, _PIXELS:-_PIXELS] = edge[_PIXELS:-_PIXELS, _PIXELS:-_PIXELS]
     places = np.flatnonzero(inside)
+    places = places[:: max(1, -(-len(places) // _MAX_PLACES))]
     levels = _add_border(cv2.extractChannel(image[crop], 1), 0).reshape(-1)
     masked = hole.reshape(-1)
     total, count = 0, 0

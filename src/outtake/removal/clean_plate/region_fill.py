@@ -17,7 +17,11 @@ from outtake.removal.clean_plate.frame_buffer import BufferedFrame, Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.propagate import PreviousFill, blend_previous, seam_correction
 from outtake.removal.clean_plate.rim_motion import count_moving_with_hole
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter, collect_samples
+from outtake.removal.clean_plate.sample_selection import (
+    SPREAD_STEP,
+    ReferenceFilter,
+    collect_samples,
+)
 from outtake.removal.clean_plate.tiles import sample_tiles, tiles_inside
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 
@@ -38,8 +42,8 @@ class RegionFill:
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
-        spread: How far the samples of a pixel disagree, in grey levels, float32 (k, n); NaN where
-            there were not two, or nobody looked.
+        spread: How far the samples of every ``SPREAD_STEP``-th pixel disagree, in grey levels,
+            float32 (k, m); NaN where there were not two.
         residual: The ring residual of the best reference in grey levels; infinite without one.
         previous: The colours of the previous frame, float32 (k, n, 3), and the tiles that it
             shows, bool (k,); None if unknown.
@@ -55,7 +59,7 @@ class RegionFill:
         self.propagated: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
-        self.spread: Floats = np.full(self.hole.shape, np.nan, np.float32)
+        self.spread: Floats = np.full(self.hole[:, ::SPREAD_STEP].shape, np.nan, np.float32)
         self.residual = float("inf")
         self._rim_errors: tuple[Points, Floats] | None = None
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
@@ -100,7 +104,7 @@ class RegionFill:
         self.colours[rows[found], columns] = colours[found, columns]
         self.filled[rows[found], columns] = True
         self.drift[rows[found], columns] = best
-        self.spread[rows[found], columns] = spread[found, columns]
+        self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
 
     def correct_seam(self, reach_px: float) -> None:
         """Shift the colours towards the frame at the rim, as far as the rim was predicted."""
@@ -192,7 +196,7 @@ class RegionFill:
 
     def observed_spread(self) -> Floats:
         """Return the spread at the pixels of the hole where it is known, float32 (n,)."""
-        spread = self.spread[self.hole & self.filled]
+        spread = self.spread[self.hole[:, ::SPREAD_STEP] & self.filled[:, ::SPREAD_STEP]]
         return spread[np.isfinite(spread)]
 
     def count_rim_motion(

@@ -29,8 +29,8 @@ _STEPS_PER_GREY = 32
 _NO_SAMPLE = np.int16(32767)
 # Additional samples of tiles that references show in part.
 _EXTRA_SAMPLES = 4
-# Every third pixel says how far samples disagree; it is a mean over the hole.
-_SPREAD_STEP = 3
+# How far samples disagree is looked at for the first of so many pixels of a tile.
+SPREAD_STEP = 5
 # Tiles that no reference shows completely are sampled pixel by pixel, this often at most.
 _MAX_PIXEL_SAMPLES = 5
 # The number of tiles sampled at a time: their samples stay in the cache of the processor.
@@ -106,8 +106,8 @@ def collect_samples(
 
     Returns:
         The colours, float32 (k, n, 3), True for needed pixels that are known, bool (k, n), and the
-        mean absolute deviation of the samples from their median in grey levels, float32 (k, n),
-        NaN where it is unknown.
+        mean absolute deviation of the samples from their median at every ``SPREAD_STEP``-th pixel,
+        in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where there are not two.
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
     colours, known, spread = sampler.sample_tiles()
@@ -119,7 +119,8 @@ def collect_samples(
         rows, columns = np.nonzero(found)
         colours[uncovered[rows], columns] = sampled[rows, columns]
         known[uncovered[rows], columns] = True
-        spread[uncovered[rows], columns] = np.nan
+        at = columns % SPREAD_STEP == 0
+        spread[uncovered[rows[at]], columns[at] // SPREAD_STEP] = np.nan
     return colours, known, spread
 
 
@@ -164,7 +165,7 @@ class _TileSampler:
         """Return colours, where they are known, and the spread; see ``collect_samples``."""
         shape = (len(self._is_mixed), self._tiles.side**2)
         colours, known = np.empty((*shape, 3), np.float32), np.empty(shape, bool)
-        spread = np.empty(shape, np.float32)
+        spread = np.empty((shape[0], -(-shape[1] // SPREAD_STEP)), np.float32)
         for mixed in (False, True):
             group = np.flatnonzero(self._is_mixed == mixed)
             for begin in range(0, len(group), _TILES_AT_ONCE):
@@ -298,20 +299,17 @@ def mean_deviation(
         counts: The number of samples, (k, n).
 
     Returns:
-        The mean absolute deviation of the green channel, because colours change together, float32
-        (k, n); NaN where there are fewer than two samples, and at two of three pixels.
+        The mean absolute deviation of the green channel, because colours change together, at every
+        ``SPREAD_STEP``-th pixel, float32 (k, m); NaN where there are fewer than two samples.
     """
-    some = (slice(None), slice(None, None, _SPREAD_STEP))
-    counts = counts[some]
-    middle = np.rint(median[(*some, 1)] * _STEPS_PER_GREY).astype(np.int16)
+    counts = counts[:, ::SPREAD_STEP]
+    middle = np.rint(median[:, ::SPREAD_STEP, 1] * _STEPS_PER_GREY).astype(np.int16)
     total = np.zeros(middle.shape, np.int32)
-    for layer in samples[(slice(None), *some, 1)]:
+    for layer in samples[:, :, ::SPREAD_STEP, 1]:
         # Where there is no sample, the difference may overflow, and does not count.
         total += np.where(layer == _NO_SAMPLE, np.int16(0), np.abs(layer - middle))
-    spread = np.full(median.shape[:2], np.nan, np.float32)
-    deviation = total / (np.float32(_STEPS_PER_GREY) * np.maximum(counts, 1))
-    spread[some] = np.where(counts >= 2, deviation, np.float32(np.nan))
-    return spread
+    spread = total / (np.float32(_STEPS_PER_GREY) * np.maximum(counts, 1))
+    return np.where(counts >= 2, spread, np.nan).astype(np.float32)
 
 
 def greedy_cover(
