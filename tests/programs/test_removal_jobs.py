@@ -286,7 +286,7 @@ def test_several_videos_go_into_one_folder(scene):
                 f"masks={scene / 'masks.mkv'}",
             ],
         )  # fmt: skip
-    with pytest.raises(ConfigError, match="masks= goes with one input"):
+    with pytest.raises(ConfigError, match=r"masks= goes with one input; .* jobs=LIST\.yaml"):
         app.infer_video(cfg)
     sources = app.expand_inputs([str(scene / "in.mkv"), str(scene / "two.mkv")])
     assert app.output_paths(str(scene / "clean"), sources) == [
@@ -457,6 +457,36 @@ def test_one_picture_is_the_mask_of_every_frame_and_ignored_keys_have_a_line(sce
     for line in ("values 0, 1: all but 0 is removed", "the mask of every frame", "is reduced to",
                  "mask.dilate=0.3 not used beside masks="):  # fmt: skip
         assert line in said, said
+
+
+def test_a_list_of_jobs_is_checked_as_a_whole_and_each_has_its_masks(scene, capsys):
+    given = scene / "list.yaml"
+    entries = [
+        {"input": str(scene / "in.mkv"), "output": str(scene / name), "masks": str(scene / masks),
+         "read.end": 0.4} for name, masks in (("a.mkv", "still.png"), ("b.mkv", "gone"))
+    ]  # fmt: skip
+    cv2.imwrite(str(scene / "still.png"), np.eye(HEIGHT, WIDTH))
+    options = [f"jobs={given}", "remover=solid"]
+
+    def run_list() -> list[Path]:
+        given.write_text(json.dumps(entries))
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return app.infer_video(compose("infer_video", overrides=options))
+
+    with pytest.raises(VideoError, match=r"masks=.*gone: no such video"):
+        run_list()
+    assert not (scene / "a.mkv").exists()
+    entries[1] |= {"masks": None, "regions": [{"box": [0, 0, 8, 8]}]}
+    made = run_list()
+    assert [path.name for path in made] == ["a.mkv", "b.mkv"] and len(frames(made[1])) == 10
+    run_list()
+    assert capsys.readouterr().out.count("exists already") == 2
+    entries[1]["output"] = entries[0]["output"]
+    with pytest.raises(OutputError, match=r"two jobs have the output .*a\.mkv"):
+        run_list()
+    del entries[1]["output"]
+    with pytest.raises(ConfigError, match=r"list\.yaml: job 2: output=null: must be a file"):
+        run_list()
 
 
 def test_regions_need_neither_checkpoint_nor_masks(scene):

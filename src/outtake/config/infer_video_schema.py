@@ -96,6 +96,7 @@ class InferVideoConfig:
     checkpoint: str | None
     input: Files
     output: Annotated[str, Form("a file, or a folder for several inputs")]
+    jobs: str | None
     remove: Names
     keep_only: Names
     masks: ClipMaskFileOptions

@@ -22,7 +22,7 @@ _BLOCK_SHARE = 64
 # of the height.
 _TOLERANCE = 0.035
 # Counting every fourth pixel along x and y is exact enough to say what a picture holds.
-_COUNT_STEP = 4
+COUNT_STEP = 4
 _LISTED_VALUES = 256
 
 
@@ -110,17 +110,18 @@ def count_classes(labelled: LabelledFrame) -> dict[str, int]:
     return {**found, **({"unlabelled": unlabelled} if unlabelled else {})}
 
 
-def count_values(values: NDArray[Any]) -> dict[str, int]:
+def count_values(values: NDArray[Any], step: int = COUNT_STEP) -> dict[str, int]:
     """Return how many of some evenly spaced pixels have each value, of the most frequent ones.
 
     Args:
         values: (H, W), of any type.
+        step: One pixel of this many is counted along x and along y.
     """
-    found, counts = np.unique(values[::_COUNT_STEP, ::_COUNT_STEP], return_counts=True)
+    found, counts = np.unique(values[::step, ::step], return_counts=True)
     most = np.argsort(-counts, kind="stable")[:_LISTED_VALUES]
     return {f"{found[place]:g}": int(counts[place]) for place in sorted(most)}
 
 
-def _histogram(values: NDArray[np.uint8], step: int = _COUNT_STEP) -> list[int]:
+def _histogram(values: NDArray[np.uint8], step: int = COUNT_STEP) -> list[int]:
     counts: list[int] = np.bincount(values[::step, ::step].ravel(), minlength=256).tolist()
     return counts

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.masking.class_selection import BinaryMask
 from outtake.masking.mask_picture import MaskPicture, Values
-from outtake.masking.mask_statistics import count_values
+from outtake.masking.mask_statistics import COUNT_STEP, count_values
 
 Channel = Literal["auto", "luma", "alpha", "red"]
 Plane = Literal["alpha", "value", "index", "brightness", "red", "colour"]
@@ -97,7 +97,9 @@ class MaskMeaning:
     def count_contents(self, picture: MaskPicture, name: object) -> dict[str, int]:
         """Return how many of some pixels have each value of what is looked at."""
         plane: Plane = "brightness" if self.plane == "colour" else self.plane
-        return count_values(_plane_of(picture, plane, name))
+        values, alpha = picture.values[::COUNT_STEP, ::COUNT_STEP], picture.alpha
+        alpha = None if alpha is None else alpha[::COUNT_STEP, ::COUNT_STEP]
+        return count_values(_plane_of(MaskPicture(values, alpha), plane, name), step=1)
 
     def describe(self) -> str:
         """Say what is removed."""

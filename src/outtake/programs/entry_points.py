@@ -125,7 +125,7 @@ def run_infer_video() -> None:
     rules = argument_rules(
         "infer_video",
         places=("input", "output"),
-        paths=("input", "output", "masks.path", "checkpoint", "remover.path"),
+        paths=("input", "output", "masks.path", "checkpoint", "remover.path", "jobs"),
         lists=("masks.ids",),
         short={"masks": "masks.path"},
     )

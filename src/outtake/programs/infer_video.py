@@ -34,8 +34,8 @@ from outtake.pipeline.setup import (
     build_remover,
     input_paths,
 )
-from outtake.programs.removal_inputs import read_config
-from outtake.programs.standard_streams import standard_streams
+from outtake.programs.removal_inputs import read_configs
+from outtake.programs.standard_streams import STANDARD, standard_streams
 from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path
 from outtake.video.read.clip import open_clip
@@ -56,11 +56,51 @@ def infer_video(cfg: DictConfig) -> list[Path]:
             What exists of an interrupted clip is kept, and the message says where. Of several
             clips, one that fails does not keep the others from being made.
     """
-    with standard_streams(read_config(cfg)) as config:
-        return _remove(config)
+    configs = read_configs(cfg)
+    if len(configs) == 1:
+        with standard_streams(configs[0]) as config:
+            return _remove(_check(config))
+    checked = [_check(config, of_list=True) for config in configs]
+    targets = [target for clips in checked for target in clips.targets]
+    double = next((target for target in targets if targets.count(target) > 1), None)
+    if double is not None:
+        raise OutputError(f"two jobs have the output {double}; name another for one of them")
+    failed: list[tuple[Path, OuttakeError]] = []
+    for clips in checked:
+        try:
+            _remove(clips)
+        except OuttakeError as error:
+            log.error("error: %s", error)
+            failed.append((clips.targets[0], error))
+    _raise_failed(failed, len(checked))
+    return targets
 
 
-def _remove(config: InferVideoConfig) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class CheckedClips:
+    """The clips of a config, before any work.
+
+    Attributes:
+        config: The config.
+        remover: The remover.
+        sources: The clips.
+        targets: The output of each.
+        jobs: What is known of each.
+        of_list: Whether the config is one of several.
+    """
+
+    config: InferVideoConfig
+    remover: Remover
+    sources: Sequence[VideoInput]
+    targets: Sequence[Path]
+    jobs: Sequence[CheckedJob]
+    of_list: bool = False
+
+
+def _check(config: InferVideoConfig, *, of_list: bool = False) -> CheckedClips:
+    """Find what is wrong with the clips of a config before any work."""
+    if of_list and STANDARD in (config.input, config.output):
+        raise ConfigError("jobs=: standard input and output (-) go with one job")
     remover = build_remover(config)
     if config.job.workers:
         config = make_paths_absolute(config, remover)
@@ -68,19 +108,31 @@ def _remove(config: InferVideoConfig) -> list[Path]:
     targets = output_paths(config.output, sources, default_suffix(config.encode.codec, remover))
     several = len(sources) > 1
     if several and config.masks.path is not None:
-        raise ConfigError("masks= goes with one input; run the others one by one")
+        raise ConfigError(
+            "masks= goes with one input; run the others one by one, or give jobs=LIST.yaml, in "
+            "which each input has its masks"
+        )
     warn_of_ignored_keys(config)
-    checked = [
-        check_job(config, remover, source, target, several_inputs=several)
+    jobs = [
+        check_job(
+            config, remover, source, target,
+            several_inputs=several, may_be_done=several or of_list,
+        )
         for source, target in zip(sources, targets, strict=True)
-    ]
+    ]  # fmt: skip
+    return CheckedClips(config, remover, sources, targets, jobs, of_list)
+
+
+def _remove(clips: CheckedClips) -> list[Path]:
+    config, targets = clips.config, clips.targets
+    several = len(targets) > 1
     with explain_oom():
-        parts = build_parts(config, remover, checked[0].size)
+        parts = build_parts(config, clips.remover, clips.jobs[0].size)
     failed: list[tuple[Path, OuttakeError]] = []
-    for source, target, found in zip(sources, targets, checked, strict=True):
+    for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         job = build_job(config, parts, source, target, found.masks)
         try:
-            if several and not config.preview and is_already_done(job):
+            if (several or clips.of_list) and not config.preview and is_already_done(job):
                 print(f"{target} exists already")
             else:
                 _make(job, config, parts)
@@ -89,10 +141,14 @@ def _remove(config: InferVideoConfig) -> list[Path]:
                 raise
             log.error("error: %s", error)
             failed.append((target, error))
+    _raise_failed(failed, len(targets))
+    return [*targets]
+
+
+def _raise_failed(failed: Sequence[tuple[Path, OuttakeError]], count: int) -> None:
     if failed:
         names = ", ".join(target.name for target, _ in failed)
-        raise type(failed[0][1])(f"{len(failed)} of {len(targets)} were not made: {names}")
-    return targets
+        raise type(failed[0][1])(f"{len(failed)} of {count} were not made: {names}")
 
 
 def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
@@ -144,8 +200,19 @@ def check_job(
     target: Path,
     *,
     several_inputs: bool,
+    may_be_done: bool = False,
 ) -> CheckedJob:
-    """Find a bad input, bad masks or a bad output before the checkpoint is loaded."""
+    """Find a bad input, bad masks or a bad output before the checkpoint is loaded.
+
+    Args:
+        config: The config.
+        remover: The remover.
+        source: The clip.
+        target: The output.
+        several_inputs: Whether the clip is one of several, each of which is opened when its turn
+            comes.
+        may_be_done: Whether an output that exists may be this job's own.
+    """
     size, info = None, None
     if not source.address and not several_inputs:
         with open_clip(source, **vars(config.read)) as clip:
@@ -155,7 +222,7 @@ def check_job(
             region.check_size(*size, f"regions[{index}]")
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
-        "overwrite": config.overwrite or config.preview or several_inputs,
+        "overwrite": config.overwrite or config.preview or may_be_done,
         "resume": config.job.resume,
         "input_paths": input_paths(config, remover),
     }
@@ -164,7 +231,7 @@ def check_job(
     if config.preview:
         for path in preview_paths(target):
             check_not_an_input(path, source, checks["input_paths"])
-    elif not several_inputs:
+    elif not may_be_done:
         check_report(target, overwrite=config.overwrite)
     if config.encode.provenance_video:
         check_target(sibling_path(target, "provenance"), source, **checks)

@@ -4,30 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+import yaml
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from outtake.config.compose import default_values
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
 from outtake.config.schema import parse
-from outtake.core.errors import CheckpointError
+from outtake.core.errors import CheckpointError, ConfigError
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.programs.standard_streams import STANDARD
 from outtake.video.read.inputs import expand_inputs
 from outtake.video.read.open_media import suggest_nearby
 
 
-def read_config(cfg: DictConfig) -> InferVideoConfig:
-    """Check the config and return it; ``masks: PATH`` is taken for ``masks: {path: PATH}``.
+def read_configs(cfg: DictConfig) -> list[InferVideoConfig]:
+    """Check the config and return it; for a list of jobs, return one for each.
+
+    ``masks: PATH`` is taken for ``masks: {path: PATH}``.
 
     Raises:
-        ConfigError: A key or a value is not allowed.
+        ConfigError: A key or a value is not allowed, or the list cannot be read.
     """
-    values = resolve_config(cfg)
+    if cfg.jobs is None:
+        return [_parse(resolve_config(cfg))]
+    with open_dict(cfg):
+        shared = cfg.copy()
+        # Each job names its own.
+        for key in ("input", "output"):
+            if OmegaConf.is_missing(shared, key):
+                shared[key] = None
+    values = {**resolve_config(shared), "jobs": None}
+    configs = []
+    for index, entry in enumerate(_read_list(str(cfg.jobs))):
+        try:
+            configs.append(_parse(_merge(values, entry)))
+        except ConfigError as error:
+            raise ConfigError(f"{cfg.jobs}: job {index + 1}: {error}") from error
+    return configs
+
+
+def _parse(values: dict[str, Any]) -> InferVideoConfig:
     if not isinstance(values["masks"], Mapping):
         values["masks"] = {**default_values("infer_video")["masks"], "path": values["masks"]}
     return parse(InferVideoConfig, values)
+
+
+def _read_list(name: str) -> list[Mapping[str, Any]]:
+    path = Path(name).expanduser()
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"jobs={name}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"jobs={name}: is no yaml: {' '.join(str(error).split())}") from error
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(
+            f"jobs={name}: must be a list, each of its entries as '- {{input: IN, output: OUT, "
+            "masks: MASKS}'"
+        )
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f"jobs={name}: {entry} must be keys and values, such as input: IN")
+    return entries
+
+
+def _merge(values: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values in which those of an entry replace others, inside groups too."""
+    merged = dict(values)
+    for key, value in entry.items():
+        group, _, rest = str(key).partition(".")
+        value = {rest: value} if rest else value
+        old = merged.get(group)
+        if group == "masks" and not isinstance(value, Mapping):
+            value = {"path": value}
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[group] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def check_inputs(cfg: DictConfig) -> None:
@@ -36,12 +91,12 @@ def check_inputs(cfg: DictConfig) -> None:
     Raises:
         OuttakeError: A value is not allowed, or a file is not there.
     """
-    config = read_config(cfg)
-    if config.input != STANDARD:
-        expand_inputs(config.input)
-    if config.masks.path is not None:
-        find_mask_files(config.masks.path)
-    if config.checkpoint is not None and not config.without_network:
-        path = Path(config.checkpoint).expanduser()
-        if not path.exists():
-            raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
+    for config in read_configs(cfg):
+        if config.input != STANDARD:
+            expand_inputs(config.input)
+        if config.masks.path is not None:
+            find_mask_files(config.masks.path)
+        if config.checkpoint is not None and not config.without_network:
+            path = Path(config.checkpoint).expanduser()
+            if not path.exists():
+                raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
