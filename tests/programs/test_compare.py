@@ -14,7 +14,7 @@ import pytest
 from benchmarks.pages.compare_runs import CLASSES, DEVICE, write_run
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError, OutputError
-from outtake.programs.compare import compare_runs
+from outtake.programs.compare import compare_runs, main
 
 EVIL = "<script>alert(1)<!--"
 SMALL_RUN = {"records": 40, "validations": 10, "picture_px": 60}
@@ -201,3 +201,36 @@ def test_the_program_writes_the_page_and_exits_with_2_on_a_mistake(
     nothing = program(str(runs / "void"), "--output", "nothing.html")
     assert nothing.returncode == 2 and len(nothing.stderr.splitlines()) == 1
     assert not nothing.stdout and not (tmp_path / "nothing.html").exists()
+
+
+def call_compare(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_tables_go_to_standard_output_or_to_files(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = ["--where", "optimizer.lr=0.001", "--where", "seed=0"]
+    assert call_compare(monkeypatch, runs, *chosen, "--csv", "-", "--json", "all.json") == 0
+    names = [record["name"] for record in json.loads((tmp_path / "all.json").read_text())]
+    assert names == ["a0", "fast"]
+    assert [line.partition(",")[0] for line in capsys.readouterr().out.splitlines()[1:]] == names
+    assert [path.name for path in tmp_path.iterdir()] == ["all.json"], "and no page"
+    with pytest.raises(ConfigError, match="none of 8 runs is as asked for"):
+        call_compare(monkeypatch, runs, "--tag", "nobody's")
+
+
+def test_the_exit_code_says_whether_two_runs_differ(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call_compare(monkeypatch, "--diff", runs / "a0", runs / "fast") == 1
+    assert "setting model.encoder_name: resnet18, mobilenet_v2" in capsys.readouterr().out
+    assert call_compare(monkeypatch, "--diff", runs / "a0", runs / "a0") == 0
+    with pytest.raises(ConfigError, match="holds 8 runs"):
+        call_compare(monkeypatch, "--diff", runs / "a0", runs)

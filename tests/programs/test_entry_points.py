@@ -47,7 +47,7 @@ def test_every_program_has_a_script_in_the_root() -> None:
     for name in PROGRAMS:
         text = (ROOT / f"{name.replace('-', '_')}.py").read_text()
         assert f"run_{name.replace('-', '_')}()" in text
-        assert name == "compare" or "@hydra.main" in text, "tab completion looks for it"
+        assert name in ("compare", "tag") or "@hydra.main" in text, "tab completion looks for it"
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(tmp_path:
 def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
     canary = "c4n4ry-5up3r-s3cret"
     monkeypatch.setenv("MY_SERVICE_TOKEN", canary)
-    overrides = [*SMALL, "logger=default", "trainer.max_epochs=1", f"+note={canary}"]
+    overrides = [*SMALL, "logger=default", "trainer.max_epochs=1", f"note={canary}"]
     overrides += ["callbacks=default", f"+service.api_key={canary}-too"]
     overrides += [f"+service.passwords=[{canary}-1,{canary}-2]"]
     run = tmp_path / "run"

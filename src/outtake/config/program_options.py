@@ -81,6 +81,10 @@ class TrainOptions:
     checkpoint_every_n_steps: Annotated[int | None, Number(1)]
     resume: str | None
     reproduce: str | None
+    tags: Annotated[list[str], Form("a list of words, as [baseline,long]")]
+    group: str | None
+    note: str | None
+    hide: bool
     paths: PathOptions
     model: Node
     normalize: Node

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
-from outtake.core.files import check_folder, replace_text
+from outtake.core.files import check_folder, finite, replace_text
 from outtake.core.printable_text import to_printable
 from outtake.pages.comparison.find_runs import find_runs
 from outtake.pages.comparison.page_data import page_data
 from outtake.pages.comparison.run_record import RunRecord, read_run
+from outtake.pages.comparison.run_table import (
+    RunFilter,
+    describe_difference,
+    parse_conditions,
+    run_records,
+    to_csv,
+)
 from outtake.pages.html_page import render_page
 
 DEFAULT_OUTPUT = Path("compare.html")
+STANDARD_OUTPUT = "-"
+DIFFERENT_EXIT_CODE = 1
+SHOWN_RUNS, ALL_RUNS = RunFilter(), RunFilter(hidden=True)
 _MAX_NAMED = 3
 
 
-def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
+def compare_runs(
+    paths: Sequence[Path], output: Path = DEFAULT_OUTPUT, chosen: RunFilter = SHOWN_RUNS
+) -> Path:
     """Write one self-contained page that compares the runs in some folders.
 
     Args:
         paths: Run folders, or folders that hold some.
         output: The page; an existing one is replaced.
+        chosen: Which of the runs are compared.
 
     Returns:
         The path of the page.
@@ -37,6 +52,20 @@ def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
     if output.is_dir():
         raise ConfigError(f"--output {output} is a folder; give the name of an .html file")
     check_folder(output.parent)
+    runs = read_runs(paths, chosen)
+    title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
+    replace_text(output, render_page(title, "comparison", page_data(runs, title)))
+    _print_summary(runs, output)
+    return output
+
+
+def read_runs(paths: Sequence[Path], chosen: RunFilter = SHOWN_RUNS) -> list[RunRecord]:
+    """Read the runs in some folders.
+
+    Raises:
+        ConfigError: A path does not exist, none is a folder, no run is left, or none has logged
+            anything.
+    """
     paths = [place.expanduser() for place in paths]
     absent = [str(place) for place in paths if not place.exists()]
     found = find_runs(paths)
@@ -44,14 +73,57 @@ def compare_runs(paths: Sequence[Path], output: Path = DEFAULT_OUTPUT) -> Path:
         named = ", ".join((absent or [str(place) for place in paths])[:_MAX_NAMED])
         raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
     with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda pair: read_run(*pair), found))
+        read = list(pool.map(lambda pair: read_run(*pair), found))
+    runs = [run for run in read if chosen.accepts(run)]
+    if not runs:
+        hidden = sum(run.notes.hide for run in read)
+        raise ConfigError(
+            f"none of {len(read)} runs is as asked for ({hidden} are hidden; --all takes them)"
+        )
     if not any(run.is_drawable for run in runs):
         # An earlier page may exist, and is worth more than an empty one.
         raise ConfigError(_nothing_to_compare(runs))
-    title = f"{len(runs)} run{'' if len(runs) == 1 else 's'} compared"
-    replace_text(output, render_page(title, "comparison", page_data(runs, title)))
-    _print_summary(runs, output)
-    return output
+    return runs
+
+
+def write_tables(runs: Sequence[RunRecord], csv: Path | None, json_file: Path | None) -> None:
+    """Write runs as CSV, as JSON, or both; ``-`` is standard output.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    tables = ((csv, to_csv), (json_file, _to_json))
+    for target, make in tables:
+        if target is None:
+            continue
+        text = make(runs)
+        if str(target) == STANDARD_OUTPUT:
+            print(text, end="")
+        else:
+            check_folder(target.expanduser().parent)
+            replace_text(target.expanduser(), text)
+
+
+def _to_json(runs: Sequence[RunRecord]) -> str:
+    return json.dumps(finite(run_records(runs)), indent=2, allow_nan=False) + "\n"
+
+
+def print_difference(paths: Sequence[Path]) -> bool:
+    """Print in what two runs differ, and return whether they do.
+
+    Raises:
+        ConfigError: One of them is no run.
+    """
+    pair = [read_runs([path], ALL_RUNS) for path in paths]
+    for path, runs in zip(paths, pair, strict=True):
+        if len(runs) != 1:
+            raise ConfigError(f"--diff: {path} holds {len(runs)} runs; give two run folders")
+    lines = describe_difference(*(run for runs in pair for run in runs))
+    for line in lines:
+        print(to_printable(line))
+    if not lines:
+        print("no difference in settings, data and scores")
+    return bool(lines)
 
 
 def _nothing_to_compare(runs: Sequence[RunRecord]) -> str:
@@ -83,12 +155,39 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
         prog="python compare.py",
-        description="Compare run folders of train.py on one self-contained HTML page: "
-        "python compare.py runs/*",
+        description="Compare run folders of train.py on one self-contained HTML page, or as a "
+        "table: python compare.py runs/*",
     )
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders, or folders holding some")
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders, or folders holding some")
+    parser.add_argument("--output", type=Path, help=f"the page ({DEFAULT_OUTPUT})")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="a table instead; - prints it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all values; - prints them")
     parser.add_argument(
-        "--output", type=Path, default=DEFAULT_OUTPUT, help=f"the page ({DEFAULT_OUTPUT})"
+        "--diff",
+        nargs=2,
+        type=Path,
+        metavar=("RUN", "OTHER"),
+        help="print in what two runs differ; the exit code is 1 if they do",
     )
-    arguments = parser.parse_args()
-    compare_runs(arguments.runs, arguments.output)
+    parser.add_argument("--tag", action="append", default=[], help="only runs with this tag")
+    parser.add_argument("--group", help="only runs of this group")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only runs with this setting, as optimizer.lr=0.01",
+    )
+    parser.add_argument("--all", action="store_true", help="runs that are hidden too")
+    given = parser.parse_args()
+    if given.diff is not None:
+        if given.runs or given.csv or given.json:
+            raise ConfigError("--diff RUN OTHER stands alone")
+        sys.exit(DIFFERENT_EXIT_CODE if print_difference(given.diff) else 0)
+    if not given.runs:
+        raise ConfigError("no run folder is named, as in runs/*")
+    chosen = RunFilter(tuple(given.tag), given.group, parse_conditions(given.where), given.all)
+    if given.csv or given.json:
+        write_tables(read_runs(given.runs, chosen), given.csv, given.json)
+    if given.output or not (given.csv or given.json):
+        compare_runs(given.runs, given.output or DEFAULT_OUTPUT, chosen)

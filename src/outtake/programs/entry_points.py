@@ -148,6 +148,13 @@ def run_compare() -> None:
     run_program(compare)
 
 
+def run_tag() -> None:
+    """Note something on runs: ``outtake tag runs/NAME --add baseline --note TEXT``."""
+    from outtake.programs.tag import main as tag
+
+    run_program(tag)
+
+
 def run_export() -> None:
     """Write a trained network as one zip: ``outtake export checkpoint=runs/NAME``."""
     run_program(_export, argument_rules("export", paths=("checkpoint", "output")))
@@ -171,6 +178,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "infer-video": run_infer_video,
     "sweep": run_sweep,
     "compare": run_compare,
+    "tag": run_tag,
     "export": run_export,
 }
 
@@ -212,7 +220,7 @@ def _complete() -> None:
     elif len(words) < 3:
         typed = words[1] if len(words) > 1 else ""
         print("\n".join(name for name in PROGRAMS if name.startswith(typed)))
-    elif words[1] in PROGRAMS and words[1] != "compare":
+    elif words[1] in PROGRAMS and words[1] not in ("compare", "tag"):
         # Hydra's plugin takes one word for the program.
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))

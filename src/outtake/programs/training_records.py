@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.distributed.tensor import DTensor
 
-from outtake.config.instantiate import readable_config
+from outtake.config.instantiate import readable_config, resolve_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
 from outtake.core.redact import redact_tree
+from outtake.core.run_notes import NOTE_KEYS, RunNotes
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
 from outtake.programs.trainer_setup import OBJECTIVE
@@ -50,11 +51,23 @@ def write_run_records(
         folder.write_overrides(list(overrides))
         folder.write_json("environment.json", describe_environment())
         folder.write_json("data.json", record)
+    _write_notes(folder, cfg, overrides, resume=resume)
     # After a resumption too: the next one starts from what this one changed.
     saved_cfg = cfg.copy()
     saved_cfg.resume = None
     readable = yaml.safe_dump(redact_tree(readable_config(saved_cfg)), sort_keys=False)
     folder.write_config(to_redacted_yaml(saved_cfg), readable)
+
+
+def _write_notes(
+    folder: RunFolder, cfg: DictConfig, overrides: Sequence[str], *, resume: bool
+) -> None:
+    """Write the notes of the config; of a resumed run those that the command line changes."""
+    noted = resolve_config(OmegaConf.masked_copy(cfg, list(NOTE_KEYS)))
+    if resume:
+        changed = {override.partition("=")[0].lstrip("+") for override in overrides}
+        noted = folder.read_notes().to_dict() | {k: v for k, v in noted.items() if k in changed}
+    folder.write_notes(RunNotes.from_dict(noted))
 
 
 def summarize_run(

@@ -15,6 +15,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
 from outtake.core.override_text import format_override
 from outtake.core.redact import redact, redact_tree
+from outtake.core.run_notes import NOTES_FILE, RunNotes
 
 
 class RunFolder:
@@ -95,6 +96,18 @@ class RunFolder:
                 f"{self.path} already holds a run; choose another name=..., or resume it with "
                 f"{format_override('resume', self.path)}"
             )
+
+    def read_notes(self) -> RunNotes:
+        """Return what is noted on the run; nothing where the file is missing or no JSON object."""
+        try:
+            plain = json.loads((self.path / NOTES_FILE).read_bytes())
+        except (OSError, ValueError):
+            return RunNotes()
+        return RunNotes.from_dict(plain) if isinstance(plain, Mapping) else RunNotes()
+
+    def write_notes(self, notes: RunNotes) -> None:
+        """Write what is noted on the run, secrets hidden."""
+        self.write_json(NOTES_FILE, notes.to_dict())
 
     def discard_summary(self) -> None:
         """Delete ``summary.json``, which a run that continues makes untrue."""

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from outtake.core.run_notes import NOTE_KEYS
 from outtake.core.trees import flatten
 
 MAX_SETTINGS = 5_000
 # What names a run or a place does not change what the run does.
-_IDENTITY_KEYS = ("name", "seed", "resume", "paths", "hydra", "logger", "experiment")
+_IDENTITY_KEYS = ("name", "seed", "resume", "paths", "hydra", "logger", "experiment", *NOTE_KEYS)
 _MAX_LIST_DEPTH, _MAX_LIST_ITEMS = 8, 200
 _MAX_CHARS = 300
 # A reference to another key. What asks the environment stays as it is written.

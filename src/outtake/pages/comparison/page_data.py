@@ -20,6 +20,7 @@ from outtake.pages.comparison.untrusted_files import as_finite_number, as_mappin
 
 MAX_SETTINGS_SHOWN = 60
 _MAX_EVALUATIONS = 6
+_NOTES_SHOWN = ("tags", "group", "note")
 _OBJECTIVE_METRIC = next(m for m in split_metrics() if f"val/{m.key}" == OBJECTIVE)
 
 
@@ -32,8 +33,9 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
         if run.problems
     ]
     keys = differing_keys([run.settings for run in shown]) if shown else []
+    keys = [*_noted_keys(shown), *keys]
     pictures, scenes = example_images(shown)
-    rows = [_run_row(run, keys[:MAX_SETTINGS_SHOWN]) for run in shown]
+    rows = [run_row(run, keys[:MAX_SETTINGS_SHOWN]) for run in shown]
     groups = group_by_seed([run.settings for run in shown], [run.data for run in shown])
     grouped = [group_row(members, rows, keys[:MAX_SETTINGS_SHOWN]) for members in groups]
     return {
@@ -62,14 +64,23 @@ def _other_metrics() -> list[Metric]:
     return [m for m in split_metrics() if m.headline and m is not _OBJECTIVE_METRIC]
 
 
-def _run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
+def _noted_keys(runs: Sequence[RunRecord]) -> list[str]:
+    return [key for key in _NOTES_SHOWN if any(getattr(run.notes, key) for run in runs)]
+
+
+def run_row(run: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
+    """Return the scores and the settings of a run under some keys."""
     forward = _forward_time(run)
+    notes = {key: str(getattr(run.notes, key)) for key in ("group", "note")}
+    notes["tags"] = ", ".join(run.notes.tags)
     return {
         "name": run.name,
         "state": run.state,
         "values": _run_values(run, forward["ms"]),
         "iou": _class_iou(run),
-        "settings": {key: resolve_setting(run.settings, key) for key in keys},
+        "settings": {
+            key: notes[key] if key in notes else resolve_setting(run.settings, key) for key in keys
+        },
         "device": forward["device"],
     }
 
@@ -80,7 +91,11 @@ def group_row(
     """Return the row of runs that differ by their seed alone: means and sample deviations."""
     first = rows[members[0]]
     member_rows = [rows[index] for index in members]
-    words = [f"{key.rpartition('.')[2]}={first['settings'][key]}" for key in keys if key != "seed"]
+    words = [
+        f"{key.rpartition('.')[2]}={first['settings'][key]}"
+        for key in keys
+        if key not in ("seed", *_NOTES_SHOWN)
+    ]
     label = f"{', '.join(words[:3]) or first['name']} ({len(member_rows)} runs)"
     seeds = ", ".join(str(row["settings"].get("seed")) for row in member_rows)
     values, spread = _mean_and_spread([row["values"] for row in member_rows])

@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from outtake.core.redact import HIDDEN, SECRET_NAME, redact
+from outtake.core.run_notes import NOTES_FILE, RunNotes
 from outtake.pages.comparison.config_differences import flatten_settings
 from outtake.pages.comparison.untrusted_files import (
     as_finite_number,
@@ -61,6 +62,7 @@ class RunRecord:
         best: The record with the best objective.
         summary: The content of ``summary.json``, or empty.
         evaluations: Every ``evaluation/**/metrics.json``, the newest last.
+        notes: What people noted on it.
         data: The fingerprint of the data, empty if unknown.
         picture: The picture of the best validation, or else of the last one.
     """
@@ -74,6 +76,7 @@ class RunRecord:
     best: dict[str, float] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    notes: RunNotes = field(default_factory=RunNotes)
     data: str = ""
     picture: Path | None = None
 
@@ -89,6 +92,8 @@ def read_run(path: Path, name: str) -> RunRecord:
     try:
         run.settings = _read_settings(run)
         run.summary = read_json_object(path, "summary.json", run.problems) or {}
+        notes = read_json_object(path, NOTES_FILE, run.problems) or {}
+        run.notes = RunNotes.from_dict(notes)
         data = read_json_object(path, "data.json", run.problems) or {}
         run.data = str(data.get("fingerprint") or "")
         _read_metrics(run)

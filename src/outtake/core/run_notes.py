@@ -1,0 +1,48 @@
+"""What people note on a run: tags, a remark, a group, and whether lists leave it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOTES_FILE = "notes.json"
+NOTE_KEYS = ("tags", "group", "note", "hide")
+_MAX_TAGS, _MAX_CHARS = 50, 2_000
+
+
+@dataclass(frozen=True)
+class RunNotes:
+    """The notes of a run; nothing that a run does depends on them.
+
+    Attributes:
+        tags: Words by which runs are found, each once.
+        group: The name of the group that the run belongs to, or empty.
+        note: A remark, or empty.
+        hide: Whether lists and comparisons leave the run out.
+    """
+
+    tags: tuple[str, ...] = ()
+    group: str = ""
+    note: str = ""
+    hide: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers for JSON."""
+        return {"tags": list(self.tags), "group": self.group, "note": self.note, "hide": self.hide}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> RunNotes:
+        """Return the notes of a mapping, which is not trusted: what is none of them is dropped."""
+        tags = plain.get("tags")
+        words = tags if isinstance(tags, Sequence) and not isinstance(tags, str) else ()
+        return cls(
+            tuple(dict.fromkeys(map(_shorten, words[:_MAX_TAGS]))),
+            _shorten(plain.get("group")),
+            _shorten(plain.get("note")),
+            plain.get("hide") is True,
+        )
+
+
+def _shorten(value: object) -> str:
+    return "" if value is None else str(value)[:_MAX_CHARS]

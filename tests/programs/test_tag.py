@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError
+from outtake.core.run_notes import RunNotes
+from outtake.programs.tag import main, tag_runs
+from outtake.programs.training_records import _write_notes
+from outtake.runs.run_folder import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "runs" / "a")
+    folder.create()
+    (folder.path / "config.yaml").touch()
+    folder.unlock()
+    return folder
+
+
+def test_notes_of_a_config_are_those_of_the_run(run: RunFolder) -> None:
+    begun = compose("train", ["tags=[long,baseline]", "note=two words", "group=ablation"])
+    _write_notes(run, begun, [], resume=False)
+    assert run.read_notes() == RunNotes(("long", "baseline"), "ablation", "two words")
+
+
+def test_a_resumed_run_keeps_what_was_noted_since(run: RunFolder) -> None:
+    run.write_notes(RunNotes(("good",), note="later"))
+    changes = ["note=again"]
+    _write_notes(run, compose("train", ["tags=[old]", *changes]), changes, resume=True)
+    assert run.read_notes() == RunNotes(("good",), note="again")
+
+
+def test_tags_are_added_and_taken_away(run: RunFolder, monkeypatch, capsys) -> None:
+    command = ["tag.py", str(run.path), "--add", "good", "best", "--note", "a remark", "--hide"]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    assert "tags good, best; hidden; note: a remark" in capsys.readouterr().out
+    tag_runs([run.path.parent], remove=["good"], hide=False)
+    assert run.read_notes() == RunNotes(("best",), note="a remark")
+    assert tag_runs([run.path]) == [("a", run.read_notes())]
+
+
+def test_what_is_no_run_is_refused_before_anything_changes(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for absent in (tmp_path / "absent", tmp_path / "empty"):
+        with pytest.raises(ConfigError, match="no such run"):
+            tag_runs([run.path, absent], add=["x"])
+    assert run.read_notes() == RunNotes()
+
+
+def test_notes_of_somebody_else_are_not_trusted(run: RunFolder) -> None:
+    for text in ("[", "[1]", '{"tags": "word", "hide": "yes", "note": null}'):
+        (run.path / "notes.json").write_text(text)
+        assert run.read_notes() == RunNotes()
+    (run.path / "notes.json").write_text(json.dumps({"tags": ["a", 3, "a"] * 100, "note": 5}))
+    assert run.read_notes() == RunNotes(("a", "3"), note="5")
