@@ -70,6 +70,7 @@ class EncodeOptions:
     codec: str
     crf: Annotated[int | None, Number(0)]
     bitrate: str | int | None
+    passes: Annotated[int, Number(1, 2)]
     preset: str
     chroma: Literal["auto", 420, 422, 444]
     profile: str | None

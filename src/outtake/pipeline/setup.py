@@ -228,6 +228,7 @@ def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingR
         remover.channels,
         chroma=str(encode.chroma),
         bitrate=encode.bitrate,
+        passes=encode.passes,
         profile=encode.profile,
         level=encode.level,
     )

@@ -54,6 +54,7 @@ class Codec:
         gpu: Whether it needs an NVIDIA GPU.
         keeps_fields: Whether it can say that a picture consists of two fields.
         hdr10: The option that takes HDR10's metadata; empty for none.
+        two_passes: Whether it can encode twice for the sake of a bitrate.
         profiles: The profiles that may be chosen.
         level: The option that takes a level, as ``option`` or ``option/key``; empty for none.
     """
@@ -72,6 +73,7 @@ class Codec:
     gpu: bool = False
     keeps_fields: bool = False
     hdr10: str = ""
+    two_passes: bool = False
     profiles: tuple[str, ...] = ()
     level: str = ""
 
@@ -135,6 +137,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             finer={"422": _yuv("422", 8, 10), "444": _yuv("444", 8, 10)},
             keeps_fields=True,
             hdr10="x264-params",
+            two_passes=True,
             profiles=("baseline", "main", "high", "high422", "high444"),
             level="level",
             odd_size_formats={8: "yuv444p"},
@@ -149,6 +152,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             _YUV420,
             finer=_FINER,
             hdr10="x265-params",
+            two_passes=True,
             profiles=(
                 "main",
                 "main10",

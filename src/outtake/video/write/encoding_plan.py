@@ -39,6 +39,7 @@ class EncodingRequest:
         bit_depth: The bits per component of the source.
         chroma: ``auto``, ``420``, ``422`` or ``444``.
         bitrate: Bits per second instead of a constant quality, such as ``8M``.
+        passes: How often each segment is encoded: 1, or 2 to spend ``bitrate`` where it is needed.
         profile: The encoder's profile; None for its own choice.
         level: The level, such as ``4.1``; None for the encoder's own choice.
         source_codec: FFmpeg's name of the source's codec, if there is one.
@@ -55,6 +56,7 @@ class EncodingRequest:
     bit_depth: int = 8
     chroma: str = "auto"
     bitrate: str | int | None = None
+    passes: int = 1
     profile: str | None = None
     level: str | float | None = None
     source_codec: str = ""
@@ -90,6 +92,7 @@ class Encoding:
         options: Encoder options.
         chroma: The chroma that is stored: ``420``, ``422``, ``444`` or ``rgb``.
         field_order: Which field comes first, if the frames are stored as two fields.
+        passes: How often each segment is encoded.
         limits: The profile and the level that were asked for, by the key of the config.
     """
 
@@ -101,6 +104,7 @@ class Encoding:
     options: dict[str, str]
     chroma: str = "420"
     field_order: FieldOrder | None = None
+    passes: int = 1
     limits: Mapping[str, object] = field(default_factory=dict)
 
     def pix_fmt(self, width: int, height: int) -> str:
@@ -129,6 +133,7 @@ class Encoding:
             "alpha": self.alpha,
             "chroma": self.chroma,
             "fields": self.field_order,
+            "passes": self.passes,
             "options": self.options,
             "library": list(av.library_versions["libavcodec"]),
         }
@@ -185,6 +190,8 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
             "read.deinterlace=bwdif"
         )
     rate = RateRequest(request.crf, request.bitrate, request.preset, request.profile, request.level)
+    if request.passes > 1:
+        _check_two_passes(name, codec, request)
     options = encoder_options(name, codec, rate, alpha=alpha, chroma=chroma)
     if request.hdr10 and codec.hdr10:
         described = request.hdr10.encoder_options(codec.hdr10)
@@ -201,8 +208,23 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         options,
         chroma,
         request.field_order,
+        request.passes,
         {"profile": request.profile, "level": request.level},
     )
+
+
+def _check_two_passes(name: str, codec: Codec, request: EncodingRequest) -> None:
+    if request.bitrate is None:
+        raise OutputError(
+            f"encode.passes={request.passes}: a constant quality needs one pass; set "
+            "encode.bitrate, or encode.passes=1"
+        )
+    if not codec.two_passes:
+        fit = "|".join(_codec_names(lambda each: each.two_passes))
+        raise OutputError(
+            f"encode.passes={request.passes}: encode.codec={name} has one pass; use "
+            f"encode.codec={fit}, or encode.passes=1"
+        )
 
 
 def _choose_codec(path: Path, container: str, request: EncodingRequest, bits: int) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import av
 from av.packet import Packet
@@ -27,6 +27,7 @@ from outtake.video.write.segment_store import (
     delete_path,
     size_and_crc32,
 )
+from outtake.video.write.two_pass_encoder import TwoPassEncoder
 from outtake.video.write.video_encoder import VideoTrackEncoder, explain_encoder_error
 
 # Frame n of a segment file is stored at n * 40 ms, because Matroska counts in milliseconds; the
@@ -68,8 +69,12 @@ class VideoSegmentEncoder:
 
     def encode(self, frame: TimedFrame, pts: int) -> None:
         """Encode a frame; ``pts`` counts from the first one in the source's time base."""
+        self.encode_made(self._track.make_frame(frame, pts), pts)
+
+    def encode_made(self, made: av.VideoFrame, pts: int) -> None:
+        """Encode a frame that has the encoder's pixel format already."""
         self._display_ranks[pts] = len(self._display_ranks)
-        self._mux(self._track.encode(frame, pts))
+        self._mux(self._track.encode_made(made, pts))
 
     def close(self) -> None:
         """Encode to the end and close the file, even if the end cannot be written."""
@@ -94,6 +99,9 @@ class VideoSegmentEncoder:
             packet.duration = FRAME_STEP_MS
             self._file.mux(packet)
             self._packets += 1
+
+
+SegmentEncoder: TypeAlias = VideoSegmentEncoder | TwoPassEncoder | ImageSegmentEncoder
 
 
 class SegmentWriter:
@@ -141,7 +149,7 @@ class SegmentWriter:
         self._pts: list[int] = []
         self._last_frame_duration: int | None = None
         self._size = (0, 0)
-        self._encoder: VideoSegmentEncoder | ImageSegmentEncoder | None = None
+        self._encoder: SegmentEncoder | None = None
         unique = f"{index:05d}.tmp-{uuid.uuid4().hex[:8]}{store.suffix}"
         self._path = store.path / unique
 
@@ -175,7 +183,7 @@ class SegmentWriter:
         self._last_frame_duration = max(round(duration * scale), 1) if duration else None
         self.frames += 1
 
-    def _open_encoder(self, width: int, height: int) -> VideoSegmentEncoder | ImageSegmentEncoder:
+    def _open_encoder(self, width: int, height: int) -> SegmentEncoder:
         if isinstance(self._encoding, str):
             return ImageSegmentEncoder(
                 self._path,
@@ -183,7 +191,13 @@ class SegmentWriter:
                 bit_depth=self._info.bit_depth,
                 keeps_alpha=self._info.has_alpha,
             )
-        return VideoSegmentEncoder(self._path, self._encoding, self._info, width, height)
+
+        def open_encoder(encoding: Encoding) -> VideoSegmentEncoder:
+            return VideoSegmentEncoder(self._path, encoding, self._info, width, height)
+
+        if self._encoding.passes == 1:
+            return open_encoder(self._encoding)
+        return TwoPassEncoder(self._path, self._encoding, self._info, (width, height), open_encoder)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:

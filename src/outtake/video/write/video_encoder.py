@@ -84,6 +84,10 @@ class VideoTrackEncoder:
 
     def encode(self, frame: TimedFrame, pts: int) -> list[Packet[VideoStream]]:
         """Encode a frame at a time in units of the source's time base."""
+        return self.encode_made(self.make_frame(frame, pts))
+
+    def make_frame(self, frame: TimedFrame, pts: int) -> av.VideoFrame:
+        """Return a frame as the encoder takes it."""
         encoded = make_encoder_frame(
             frame,
             self.pix_fmt,
@@ -92,7 +96,13 @@ class VideoTrackEncoder:
             copy=self._copy_unchanged,
         )
         encoded.pts, encoded.time_base = pts, self._time_base
-        return self.stream.encode(self._fields.mark(encoded) if self._fields else encoded)
+        return encoded
+
+    def encode_made(self, made: av.VideoFrame, pts: int | None = None) -> list[Packet[VideoStream]]:
+        """Encode a frame that :meth:`make_frame` made, perhaps at another time."""
+        if pts is not None:
+            made.pts, made.time_base = pts, self._time_base
+        return self.stream.encode(self._fields.mark(made) if self._fields else made)
 
     def flush(self) -> list[Packet[VideoStream]]:
         """Return the packets that the encoder still holds back."""
