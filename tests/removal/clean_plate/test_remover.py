@@ -91,10 +91,10 @@ def test_what_was_never_observed_is_synthesised_once_and_stays_so():
 
 
 def test_what_is_never_seen_behind_a_fixed_box_is_said_to_be_synthesised():
-    truths = [view(texture(1), 100)] * 60
+    truths = [view(texture(1), 100)] * 30
     box = np.zeros((HEIGHT, WIDTH), bool)
     box[30:60, 50:90] = True
-    record = report_on(truths, [box] * 60).record()
+    record = report_on(truths, [box] * 30).record()
     assert record["fill"]["synthesised"] >= 0.99
     assert record["warnings"][0].startswith("100% of what was removed")
 
