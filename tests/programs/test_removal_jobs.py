@@ -267,6 +267,15 @@ def test_a_preview_is_small_and_leaves_the_output_alone(scene):
     assert (scene / "out.preview.png").stat().st_size < 400_000
 
 
+def test_a_preview_says_what_the_report_would_warn_of(scene, caplog):
+    folder = scene / "black"
+    folder.mkdir()
+    for number in range(FRAMES):
+        cv2.imwrite(str(folder / f"{number:03d}.png"), np.zeros((HEIGHT, WIDTH), np.uint8))
+    run(scene, f"masks={folder}", f"output={scene / 'out.mp4'}", "preview=true")
+    assert f"nothing was removed: the masks of all {FRAMES} frames are empty" in caplog.text
+
+
 def test_a_provenance_video_has_a_frame_for_each(scene):
     target = run(scene, f"output={scene / 'out.mp4'}", "encode.provenance_video=true")
     shown = frames(scene / "out.provenance.mp4")

@@ -161,11 +161,15 @@ class Job:
         """Return the report of the whole clip from the statistics of its segments."""
         folder = outputs[0].segment_folder
         paths = (statistics_path(folder, index) for index in range(total_segments))
-        return RemovalReport.from_segments(
-            (json.loads(path.read_text()) for path in paths),
-            needs_mask=self.remover.needs_mask,
-            from_network=self.labeller is not None,
-        )
+        parts = (json.loads(path.read_text()) for path in paths)
+        return RemovalReport.from_segments(parts, **self.report_options())
+
+    def report_options(self) -> dict[str, bool]:
+        """Return the arguments of a :class:`RemovalReport` of this job."""
+        return {
+            "needs_mask": self.remover.needs_mask,
+            "from_network": self.labeller is not None,
+        }
 
 
 class CompletedSegments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,10 +20,13 @@ from outtake.pipeline.job import Job
 from outtake.pipeline.run import TruncateOnError, run_clip
 from outtake.pipeline.segments import SegmentPlan
 from outtake.removal.contact_sheet import ContactSheet
+from outtake.removal.report import RemovalReport
 from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer
+
+log = logging.getLogger(__name__)
 
 SHORT_SIDE = 270
 SECONDS = 10
@@ -32,6 +36,8 @@ MAX_FRAMES = 300
 
 def write_preview(job: Job) -> tuple[Path, Path]:
     """Run a job on the first seconds of its clip at a reduced size.
+
+    What a report would warn of is logged.
 
     Returns:
         The video and the contact sheet, ``<stem>.preview.mp4`` and ``<stem>.preview.png`` beside
@@ -46,7 +52,7 @@ def write_preview(job: Job) -> tuple[Path, Path]:
         size = clip.info.height, clip.info.width
         job = replace(job, regions=tuple(scale_region(each, size) for each in job.regions))
         frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
-        sink = _PreviewSink(video, info)
+        sink = _PreviewSink(video, info, RemovalReport(**job.report_options()))
         run_clip(
             job,
             clip,
@@ -57,6 +63,8 @@ def write_preview(job: Job) -> tuple[Path, Path]:
             truncation=TruncateOnError(max_frames=frames),
         )
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
+    for warning in sink.report.warnings():
+        log.warning("%s: %s", video.name, warning)
     return video, sheet
 
 
@@ -84,8 +92,9 @@ def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[Timed
 class _PreviewSink:
     """Writes the video of a preview, and collects its contact sheet."""
 
-    def __init__(self, path: Path, info: VideoInfo) -> None:
+    def __init__(self, path: Path, info: VideoInfo, report: RemovalReport) -> None:
         self.sheet = ContactSheet()
+        self.report = report
         self._path = path
         self._info = info
         self._files = ExitStack()
@@ -102,6 +111,7 @@ class _PreviewSink:
         image = np.ascontiguousarray(composite_on_checkerboard(filled.frame.image))
         self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
         self.sheet.add(filled.source, filled.frame, filled.statistics)
+        self.report.add_filled(filled)
 
     def __exit__(
         self,

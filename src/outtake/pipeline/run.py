@@ -238,9 +238,7 @@ class _SegmentWriter:
         self._writers[0].write(filled.frame)
         for writer in self._writers[1:]:
             writer.write(provenance_frame(filled.frame, filled.statistics or FillStatistics()))
-        time_s = float(filled.frame.pts * filled.frame.time_base)
-        mask = filled.source.mask
-        self._report.add(time_s, float(mask.mean()), filled.statistics, filled.source.statistics)
+        self._report.add_filled(filled)
         self._on_frame()
 
     def __exit__(

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
-from outtake.core.frames import FillStatistics, MaskStatistics
+from outtake.core.frames import FilledFrame, FillStatistics, MaskStatistics
 from outtake.removal.report_warnings import Column, list_warnings
 
 _SHARES = ("observed", "propagated", "synthesised")
@@ -88,6 +88,12 @@ class RemovalReport:
             self._columns[name].append(None if value is None else round(float(value), 6))
         if mask is not None:
             self._contents.update(mask.contents)
+
+    def add_filled(self, filled: FilledFrame) -> None:
+        """Add a frame as a remover leaves it."""
+        time_s = float(filled.frame.pts * filled.frame.time_base)
+        source = filled.source
+        self.add(time_s, float(source.mask.mean()), filled.statistics, source.statistics)
 
     def segment_record(self) -> dict[str, Any]:
         """Return the numbers of every frame, for a file beside the segment."""
