@@ -68,6 +68,8 @@ def test_plain_words_before_the_last_are_all_inputs() -> None:
         (["input=[a.mp4,'b c.mp4']"], ["input=[a.mp4,'b c.mp4']"]),
         (["output=${oc.env:HOME}/x.mp4"], ["output=${oc.env:HOME}/x.mp4"]),
         (["inptu=a.mp4"], ["inptu=a.mp4"]),
+        (["lr=0.5"], ["lr=0.5"]),
+        (["a.mp4", "take=2.mp4"], ["input=a.mp4", 'output="take=2.mp4"']),
         (["~read.start", "+new=1"], ["~read.start", "+new=1"]),
     ],
 )

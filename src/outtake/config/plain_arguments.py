@@ -6,6 +6,7 @@ letters beyond ASCII. A path may hold any of these.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from outtake.core.override_text import quote_text
 from outtake.core.trees import flatten
 
 _KEY = re.compile(r"(\+\+|\+|~)?[A-Za-z_][\w./@-]*")
+_FILE_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
 # Flags of Hydra itself that take the next word.
 _FLAGS_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
@@ -65,9 +67,15 @@ class ArgumentRules:
         return isinstance(self._flat().get(key), bool)
 
     def knows(self, key: str) -> bool:
-        """Return whether there is such a key, or a group of keys."""
-        names = [*self._flat(), *self.paths, *self.lists, *self.short, *self.groups]
-        return any(name == key or name.startswith(f"{key}.") for name in names)
+        """Return whether there is such a key, or a group of keys, or a key of one of the groups."""
+        top = key.partition(".")[0]
+        return top in self.groups or any(
+            name == key or name.startswith(f"{key}.") for name in self.names()
+        )
+
+    def names(self) -> list[str]:
+        """Return the keys that are known."""
+        return [*self._flat(), *self.paths, *self.lists, *self.short, *self.groups]
 
     def _flat(self) -> dict[str, Any]:
         return flatten(self.values)
@@ -135,7 +143,12 @@ def _is_override(argument: str, rules: ArgumentRules) -> bool:
         return argument.startswith("~") and "/" not in argument and not os.path.exists(argument)
     if not _KEY.fullmatch(key):
         return False
-    return rules.knows(key.lstrip("+~")) or not os.path.exists(os.path.expanduser(argument))
+    if rules.knows(key.lstrip("+~")):
+        return True
+    misspelt = bool(difflib.get_close_matches(key, rules.names()))
+    return not os.path.exists(os.path.expanduser(argument)) and (
+        misspelt or not _FILE_ENDING.search(argument)
+    )
 
 
 def _fill_places(words: Sequence[str], rules: ArgumentRules) -> list[str]:

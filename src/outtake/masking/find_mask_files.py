@@ -11,10 +11,11 @@ from typing import Literal
 from outtake.core.errors import VideoError
 from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
+from outtake.video.read.animated_image import is_animated
 from outtake.video.read.inputs import VideoInput, expand_inputs, natural_sort_key
 
 Kind = Literal["pictures", "video", "annotations"]
-_VIDEO_PICTURE_SUFFIXES = (".gif",)  # of which a file is a clip
+_CLASS_LISTS = ("classes.txt", "labels.txt")  # beside the text files of YOLO
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def find_mask_files(value: str | Path | Sequence[str | Path]) -> MaskFiles:
         ("pictures", MASK_PICTURE_SUFFIXES),
     ):
         files = [file for file in found if file.suffix.lower() in suffixes]
-        if len(files) == 1 and files[0].suffix.lower() in _VIDEO_PICTURE_SUFFIXES:
+        if len(files) == 1 and _is_clip(files[0]):
             break
         if files and (kind == "annotations" or len(files) == len(found)):
             return MaskFiles(kind, tuple(sorted(files, key=natural_sort_key)), name=name)  # type: ignore[arg-type]
@@ -68,6 +69,12 @@ def find_mask_files(value: str | Path | Sequence[str | Path]) -> MaskFiles:
             "images, or images"
         )
     return MaskFiles("video", video=clips[0], name=clips[0].path.name)
+
+
+def _is_clip(file: Path) -> bool:
+    """Return whether a picture is a clip by itself."""
+    suffix = file.suffix.lower()
+    return suffix == ".gif" or (suffix in (".png", ".webp") and is_animated(file))
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -82,7 +89,11 @@ def _list_files(path: Path) -> list[Path]:
     else:
         listed = [Path(each) for each in glob.glob(str(path), recursive=True)]
     known = MASK_PICTURE_SUFFIXES + ANNOTATION_SUFFIXES
-    files = [entry for entry in listed if entry.suffix.lower() in known]
+    files = [
+        entry
+        for entry in listed
+        if entry.suffix.lower() in known and entry.name.lower() not in _CLASS_LISTS
+    ]
     annotated = {entry.stem for entry in files if entry.suffix.lower() in ANNOTATION_SUFFIXES}
     pictures = [entry for entry in files if entry.suffix.lower() in MASK_PICTURE_SUFFIXES]
     if annotated and any(picture.stem not in annotated for picture in pictures):

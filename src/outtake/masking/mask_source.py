@@ -177,12 +177,15 @@ def open_mask_video(
     video: VideoInput, limits: SafetyLimits, skip: int = 0
 ) -> Iterator[Iterator[MaskPicture]]:
     """Open a video of masks as pictures, with alpha if it has that."""
-    if not video.address and has_alpha(video.path, limits):
+    if not video.address and not video.images and has_alpha(video.path, limits):
         with closing(read_rgba(video.path, limits, skip)) as frames:
             yield (video_picture(image) for image in frames)
         return
     with open_clip(video, skip=skip, limits=limits, high_bit_depth=False) as clip:
-        yield (video_picture(frame.image) for frame in clip)
+        yield (
+            MaskPicture(frame.image, frame.stored.alpha if frame.stored else None, lossy=True)
+            for frame in clip
+        )
 
 
 def video_picture(image: BinaryMask) -> MaskPicture:

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.core.errors import VideoError
+from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_source import open_mask_video
+from outtake.video.read.safety_limits import SafetyLimits
+
+
+def lay(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".json", ".txt", ".xml"):
+            path.write_text("")
+        else:
+            Image.fromarray(np.eye(4, dtype=np.uint8)).save(path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "used"),
+    [
+        (["10.png", "2.png", "1.png"], "pictures", ["1.png", "2.png", "10.png"]),
+        (["clip/1.png", "clip/2.png"], "pictures", ["1.png", "2.png"]),
+        (["1.jpg", "2.jpg", "1.json", "2.json"], "annotations", ["1.json", "2.json"]),
+        (["1.png", "2.png", "readme.txt"], "pictures", ["1.png", "2.png"]),
+        (["1.txt", "2.txt", "classes.txt"], "annotations", ["1.txt", "2.txt"]),
+    ],
+)
+def test_a_folder_is_searched_as_tools_leave_it(tmp_path, names, kind, used):
+    found = find_mask_files(lay(tmp_path / "masks", *names))
+    assert found.kind == kind and [file.name for file in found.files] == used
+
+
+def test_a_glob_a_list_and_one_picture_are_pictures(tmp_path):
+    folder = lay(tmp_path, "m1.png", "m2.png")
+    assert len(find_mask_files(f"{folder}/m*.png").files) == 2
+    assert len(find_mask_files([str(folder / "m1.png"), str(folder / "m2.png")]).files) == 2
+    assert find_mask_files(folder / "m1.png").paths() == [folder, folder / "m1.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif"])
+def test_an_animated_picture_is_read_whole(tmp_path, suffix):
+    frames = [Image.fromarray(np.full((8, 8), 255 * (n % 2), np.uint8)) for n in range(3)]
+    path = tmp_path / f"m{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+    found = find_mask_files(path)
+    assert found.kind == "video" and found.video is not None
+    with open_mask_video(found.video, SafetyLimits()) as pictures:
+        assert [int(picture.values.max() > 127) for picture in pictures] == [0, 1, 0]
+
+
+def test_an_animated_picture_keeps_its_alpha(tmp_path):
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:4, :, 3] = 255
+    frames = [Image.fromarray(np.roll(pixels, n, axis=0)) for n in range(3)]
+    frames[0].save(tmp_path / "m.png", save_all=True, append_images=frames[1:], duration=40)
+    found = find_mask_files(tmp_path / "m.png")
+    assert found.video is not None
+    with open_mask_video(found.video, SafetyLimits()) as pictures:
+        alphas = [picture.alpha for picture in pictures]
+    assert all(alpha is not None and (alpha > 0).sum() == 32 for alpha in alphas)
+
+
+def test_what_is_not_there_names_its_key(tmp_path):
+    with pytest.raises(VideoError, match=r"masks=.*nothere: no such video"):
+        find_mask_files(tmp_path / "nothere")
