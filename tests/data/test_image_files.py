@@ -142,3 +142,19 @@ def test_a_picture_is_read_whatever_its_size_if_memory_has_room(tmp_path, monkey
     monkeypatch.setattr(decode_files, "free_memory_bytes", lambda: 500_000_000)
     with pytest.raises(UnreadableImageError, match=r"field.png: 13500 x 13500 take 0.5 GB.*tiles"):
         read_raw_mask(path)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64]
+)
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_masks_of_every_type_keep_their_numbers(tmp_path, dtype, byteorder):
+    ids = np.arange(12).reshape(3, 4) * 20
+    tifffile.imwrite(tmp_path / "a.tif", ids.astype(dtype), byteorder=byteorder)
+    assert np.array_equal(read_raw_mask(tmp_path / "a.tif"), ids)
+
+
+def test_masks_hold_whole_numbers(tmp_path):
+    np.save(tmp_path / "a.npy", np.full((4, 4), 0.5))
+    with pytest.raises(UnreadableImageError, match="whole numbers"):
+        read_raw_mask(tmp_path / "a.npy")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import pytest
 from PIL import Image
 
 from outtake.config.compose import compose
 from outtake.core.errors import DataRootError, OutputError
+from outtake.data.source import DataWarning
+from outtake.programs.command_line import run_program
 from outtake.programs.preview import preview
 from outtake.programs.verify import verify
 from tests.data.generated import label_map, picture, save
@@ -57,3 +60,12 @@ def test_a_preview_has_a_row_for_each_sample(pairs, tmp_path):
     assert sizes[1][1] > sizes[0][1] and sizes[2][0] - sizes[1][0] == 2 * (100 + 10)
     with pytest.raises(OutputError, match=r"ends in .png"):
         preview(compose("preview", given(pairs, "output=sheet.jpg")))
+
+
+def test_a_warning_for_the_user_is_one_line_without_the_place_in_the_source(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    run_program(lambda: None)
+    own = warnings.formatwarning(DataWarning("three files\n are left out"), DataWarning, "a.py", 7)
+    assert own == "warning: three files are left out\n"
+    other = warnings.formatwarning(UserWarning("deprecated"), UserWarning, "a.py", 7)
+    assert other == "a.py:7: UserWarning: deprecated\n"

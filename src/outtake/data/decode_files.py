@@ -12,27 +12,39 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from outtake.core.errors import UnreadableImageError
 from outtake.core.memory import free_memory_bytes
 
-for _plugin in ("pillow_heif", "pi_heif"):  # either teaches Pillow HEIC, where it is installed
-    with suppress(ImportError):
-        importlib.import_module(_plugin).register_heif_opener()
-        break
-Image.init()
 # Pillow refuses what has 180 million pixels; here what memory has no room for is refused.
 Image.MAX_IMAGE_PIXELS = None
 _CHECKED_FROM_BYTES = 100_000_000
 _COPIES = 3  # as decoded, turned and converted
 
-_PLAIN_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
-_PILLOW_SUFFIXES = {".avif", ".heic", ".heif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"}
+_SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".npy",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
+}  # fmt: skip
+_OPTIONAL_CODECS = {".webp": "webp", ".avif": "avif", ".jp2": "jpg_2000"}
+_HEIC_SUFFIXES = {".heic", ".heif"}
+
+
+def _register_heic() -> bool:
+    """Teach Pillow HEIC by either of two packages, where one is installed."""
+    for package in ("pillow_heif", "pi_heif"):
+        with suppress(ImportError):
+            importlib.import_module(package).register_heif_opener()
+            return True
+    return False
+
+
 IMAGE_SUFFIXES = frozenset(
-    _PLAIN_SUFFIXES | (_PILLOW_SUFFIXES & Image.registered_extensions().keys())
+    _SUFFIXES
+    | {suffix for suffix, codec in _OPTIONAL_CODECS.items() if features.check(codec)}
+    | (_HEIC_SUFFIXES if _register_heic() else set())
 )
-LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".heic", ".heif", ".avif"})
+LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".avif", *_HEIC_SUFFIXES})
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 # TIFF 6.0, sections 8, 18 and 19

@@ -89,7 +89,9 @@ KINDS: dict[str, DefectKind] = {
     ),
     # values
     "classes": _error("classes cannot be told from the masks", "list them in classes.yaml"),
-    "illegal_id": _error("number that is no class", "correct it, or name it in classes.yaml"),
+    "illegal_id": _error(
+        "number or name that is no class", "correct it, or name it in classes.yaml"
+    ),
     "illegal_colour": _error("colour that is no class", "correct it, or list it in classes.yaml"),
     "colours_for_ids": _error(
         "mask in colours where numbers are expected", "list `colours:` in classes.yaml"

@@ -158,7 +158,10 @@ def _kind_of_unreadable(path: str, error: Exception, what: str) -> str:
 
 def _explain_values(path: str, error: LabelValueError) -> tuple[str, str, str]:
     """Return the kind, the place and the text of a mask whose values are no classes."""
-    raw = read_raw_mask(path)
+    try:
+        raw = read_raw_mask(path)
+    except UnreadableImageError:  # not a picture: outlines, or a file of another kind
+        return "illegal_id", path, str(error)
     if raw.ndim == 3 and not is_gray(raw):
         codes = rgb_image_to_int(raw)
         counts = count_values(raw, codes)

@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -86,6 +87,20 @@ def _set_up_logging() -> None:
     package.handlers = [handler]
     package.setLevel(logging.INFO)
     package.propagate = False
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return one line for a warning of Outtake, which is for the user; others name their place."""
+    if category.__module__.startswith("outtake."):
+        return f"warning: {' '.join(str(message).split())}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
 @contextmanager

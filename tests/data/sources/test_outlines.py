@@ -8,6 +8,7 @@ import pytest
 from outtake.config.compose import compose
 from outtake.config.instantiate import instantiate
 from outtake.core.errors import DataRootError, LabelValueError, UnreadableImageError
+from outtake.data.inspection import inspect_source
 from outtake.data.sources.coco import CocoJson
 from outtake.data.sources.cvat import Cvat
 from outtake.data.sources.labelme import LabelMe
@@ -178,3 +179,10 @@ def test_boxes_and_masks_of_cvat(tmp_path):
     source = Cvat(str(tmp_path), val_fraction=None)
     mask = source.read_mask(source.samples("train")[0])
     assert (mask == 1).sum() == 36 and mask[5, 10:13].tolist() == [0, 2, 2]
+
+
+def test_an_object_of_no_class_is_a_defect_like_any_other(tmp_path):
+    make_tree("labelme", tmp_path)
+    found = inspect_source(LabelMe(str(tmp_path), classes=["cat"])).defects
+    assert [each.kind for each in found] == ["illegal_id"] * 8
+    assert "'dog', which is no class" in found[0].text
