@@ -58,7 +58,18 @@ def test_one_of_several_images_is_said_to_be_animated(tmp_path, caplog):
     draw(tmp_path / "1.png")
     Image.new("RGB", (64, 48)).save(tmp_path / "2.png")
     assert len(list(open_clip(tmp_path))) == 2
-    assert caplog.text.count("1.png is animated, and only its first picture is read") == 1
+    assert caplog.text.count("1.png holds several pictures, and the first is read; name") == 1
+
+
+def test_pages_of_a_tiff_that_are_not_read_have_their_line(tmp_path, caplog):
+    page = Image.new("RGB", (64, 48))
+    page.save(tmp_path / "1.tif", save_all=True, append_images=[page, page])
+    page.save(tmp_path / "2.tif")
+    assert len(list(open_clip(tmp_path))) == 2
+    assert caplog.text.count("1.tif holds several pictures, and the first is read; store") == 1
+    caplog.clear()
+    list(open_clip(tmp_path / "2.tif"))
+    assert not caplog.records
 
 
 def test_damage_is_one_line(tmp_path):

@@ -115,12 +115,7 @@ class ImageSequence:
         return sha256_of_images(self.files)
 
     def _to_timed_frame(self, file: Path, index: int) -> TimedFrame:
-        if not self._warned_of_more and len(self.files) > 1 and is_animated(file):
-            self._warned_of_more = True
-            log.warning(
-                "%s is animated, and only its first picture is read, as one of %d images; name it "
-                "alone to read all", file, len(self.files),
-            )  # fmt: skip
+        self._warn_of_more(file)
         film = _read_film_image(file, self._limits)
         rgb = film.image16 if film else _read_image(file, self._limits)
         if rgb.shape[:2] != (self.info.height, self.info.width):
@@ -142,11 +137,31 @@ class ImageSequence:
         image = film.image if film else image
         return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
 
+    def _warn_of_more(self, file: Path) -> None:
+        """Say once that an image holds pictures that are not read."""
+        if self._warned_of_more:
+            return
+        pages = file.suffix.lower() in (".tif", ".tiff") and _has_more_pages(file)
+        if pages or (len(self.files) > 1 and is_animated(file)):
+            self._warned_of_more = True
+            remedy = "store each as a file" if pages else "name the file alone to read all"
+            log.warning("%s holds several pictures, and the first is read; %s", file, remedy)
+
     def _stored_alpha(
         self, file: Path, image: Frame, image16: NDArray[np.uint16] | None
     ) -> StoredPicture | None:
         alpha = _read_alpha(file) if self.info.has_alpha else None
         return None if alpha is None else StoredPicture("", (), image, image16, alpha)
+
+
+def _has_more_pages(file: Path) -> bool:
+    """Return whether a TIFF has a second picture of the size of the first, no mere preview."""
+    with tifffile.TiffFile(file) as tiff:
+        try:
+            first, second = tiff.pages[0], tiff.pages[1]
+        except IndexError:
+            return False
+        return first.shape[:2] == second.shape[:2]
 
 
 def _has_alpha(file: Path, film: FilmImage | None) -> bool:
