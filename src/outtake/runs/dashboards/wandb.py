@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +36,9 @@ class WandbDashboard:
         mode: ``online``, ``offline``, ``disabled``, or ``auto``: online when ``WANDB_API_KEY`` is
             set.
         log_model: ``best`` makes the best checkpoint an artifact, ``none`` does not.
+        tags: Tags of the run.
+        group: The group of the run.
+        notes: A remark on the run.
     """
 
     packages = "wandb"
@@ -45,6 +50,9 @@ class WandbDashboard:
         entity: str | None = None,
         mode: str = "auto",
         log_model: str = "best",
+        tags: Sequence[str] = (),
+        group: str | None = None,
+        notes: str | None = None,
     ) -> None:
         check_choice("logger.wandb.mode", mode, ("auto", "online", "offline", "disabled"))
         check_choice("logger.wandb.log_model", log_model, ("best", "none"))
@@ -53,6 +61,7 @@ class WandbDashboard:
         self._entity = entity
         self._mode = mode
         self._log_model = log_model
+        self._noted = {"tags": list(tags), "group": group, "notes": notes}
         self._wandb: Any = None
 
     def load(self) -> None:
@@ -68,6 +77,8 @@ class WandbDashboard:
             mode = os.environ.get("WANDB_MODE") or (
                 "online" if os.environ.get("WANDB_API_KEY") else "offline"
             )
+        for folder in find_temporary_folders():
+            folder.mkdir(exist_ok=True)  # removed at the end of an earlier run of this process
         if _STAGING_IS_OURS:
             os.environ[_STAGING] = str(self._run_dir.absolute() / "wandb" / "data")
         # What wandb would gather by itself: argv, the git remote and console output may hold
@@ -93,6 +104,7 @@ class WandbDashboard:
             dir=str(self._run_dir),
             mode=mode,
             settings=settings,
+            **self._noted,
             # The next job of a multirun, or a run beside this one, is another run.
             reinit="create_new",
         )
@@ -155,5 +167,20 @@ class WandbDashboard:
         self._run.log_artifact(artifact, aliases=["best"])
 
     def finish(self, status: str) -> None:
-        """Write, and online upload, what is left."""
-        self._run.finish(exit_code=0 if status == "finished" else 1)
+        """Write, and online upload, what is left; leave no temporary folder behind."""
+        try:
+            self._run.finish(exit_code=0 if status == "finished" else 1)
+        finally:
+            for folder in find_temporary_folders():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_temporary_folders() -> list[Path]:
+    """Return wandb's folders in the temporary folder of the machine.
+
+    It makes them when it is imported and removes them only when the interpreter ends in order.
+    """
+    media = getattr(sys.modules.get("wandb.sdk.data_types._private"), "MEDIA_TMP", None)
+    artifacts = getattr(sys.modules.get("wandb.sdk.artifacts.artifact"), "Artifact", None)
+    found = (media, getattr(artifacts, "_TMP_DIR", None))
+    return [Path(str(each.name)) for each in found if each is not None]
