@@ -40,6 +40,7 @@ ORDER = (
     "runs",
     "sweeps",
     "pipeline",
+    "pictures",
     "programs",
 )
 PLACE = {name: place for place, name in enumerate(ORDER)}

@@ -69,7 +69,16 @@ def test_conda_installs_the_same_project_extras_and_pins() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["train.py", "evaluate.py", "infer_video.py", "sweep.py", "compare.py", "export.py"]
+    "script",
+    [
+        "train.py",
+        "evaluate.py",
+        "infer_video.py",
+        "predict.py",
+        "sweep.py",
+        "compare.py",
+        "export.py",
+    ],
 )
 def test_help_is_quick_and_says_how_to_use_it(script: str) -> None:
     began = os.times()

@@ -34,7 +34,7 @@ from outtake.core.types import Frame, LabelMap, Mask, TimedFrame
 from outtake.data.camvid import CamVid
 from outtake.data.scenes import Scenes
 from outtake.evaluation.metrics import scores
-from outtake.inference.predictor import Predictor
+from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import LabelPropagator
 from outtake.masking.policy import MaskPolicy
@@ -62,7 +62,7 @@ def predict_labels(checkpoint: str, frames: Sequence[TimedFrame]) -> list[Labell
     """Return the labels that a checkpoint gives to each frame."""
     trained = load_trained(checkpoint, resolve_device("cpu"))
     backend = TorchBackend(trained.task, "cpu")
-    predictor = Predictor(
+    predictor = ClipPredictor(
         backend, trained.labels, short_side=trained.short_side, channels=trained.channels
     )
     return list(predictor(frames))

@@ -52,14 +52,14 @@ _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 277,
 _MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+UNREADABLE_ADVICE = "; replace the file, or remove it together with its partner"
+
 Array = NDArray[Any]
 
 
 def unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
     """Return the error for a file that cannot be decoded."""
-    return UnreadableImageError(
-        f"cannot read {path}: {reason}; replace the file, or remove it together with its partner"
-    )
+    return UnreadableImageError(f"cannot read {path}: {reason}{UNREADABLE_ADVICE}")
 
 
 def decode_file(path: Path, *, palette_indices: bool) -> Array:

@@ -35,7 +35,7 @@ def read_image(
     array = decode_file(Path(path), palette_indices=False)
     image = scale_samples(array[..., None] if array.ndim == 2 else array, limits, path)
     return np.ascontiguousarray(
-        image if channels is None else _convert_channels(image, channels, path)
+        image if channels is None else convert_channels(image, channels, path)
     )
 
 
@@ -70,7 +70,12 @@ def read_raw_mask(path: str | Path) -> Array:
     return array
 
 
-def _convert_channels(image: Frame, channels: int, path: str | Path) -> Frame:
+def convert_channels(image: Frame, channels: int, path: str | Path) -> Frame:
+    """Return a picture (H, W, C) with 1 or 3 channels, without alpha, or with those it has.
+
+    Raises:
+        UnreadableImageError: Its channels cannot be converted; ``path`` is named.
+    """
     present = image.shape[2]
     if present == channels:
         return image

@@ -59,7 +59,7 @@ class LabelPropagator:
     batch.
 
     Args:
-        labeller: Labels the key frames, such as a ``Predictor``.
+        labeller: Labels the key frames, such as a ``ClipPredictor``.
         key_frame_interval: The distance between key frames; 1 labels every frame.
 
     Attributes:

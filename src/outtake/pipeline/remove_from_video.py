@@ -13,7 +13,7 @@ from outtake.core.errors import OuttakeError
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
 from outtake.core.signals import ignore_sigint
-from outtake.inference.predictor import Predictor
+from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.policy import MaskPolicy
@@ -77,9 +77,9 @@ def remove_from_video(
 
 def build_predictor(
     trained: TrainedModel, batch_size: int = 1, uncertain_ids: Sequence[int] = ()
-) -> Predictor:
+) -> ClipPredictor:
     """Return what labels frames with a checkpoint's own network, on the device that it is on."""
-    return Predictor(
+    return ClipPredictor(
         TorchBackend(trained.task),
         trained.labels,
         short_side=trained.short_side,

@@ -23,9 +23,9 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
+from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
-from outtake.inference.predictor import Predictor
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
 from outtake.masking.mask_source import MaskSource
@@ -137,7 +137,7 @@ def build_labeller(
         frame_size=frame_size,
         **config.backend,
     )
-    predictor = Predictor(
+    predictor = ClipPredictor(
         backend,
         trained.labels,
         short_side=trained.short_side,

@@ -39,7 +39,7 @@ from outtake.drawing.label_pictures import (
     overlay_labels,
     save_png,
 )
-from outtake.inference.predictor import Predictor
+from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.remove_from_video import build_predictor, remove_from_video
@@ -215,7 +215,9 @@ def draw_sheet(trained: TrainedModel, clip: SceneClip, before: Path, after: Path
             for index, (old, new) in enumerate(zip(original_clip, cleaned_clip, strict=True))
             if index in chosen
         ]
-    predictor = Predictor(TorchBackend(trained.task), trained.labels, short_side=trained.short_side)
+    predictor = ClipPredictor(
+        TorchBackend(trained.task), trained.labels, short_side=trained.short_side
+    )
     palette = trained.labels.palette()
     rows = []
     for (index, _, new), predicted in zip(

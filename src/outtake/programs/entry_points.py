@@ -73,6 +73,17 @@ def _infer_video(cfg: DictConfig) -> None:
         infer_video(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="predict")
+def _predict(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.predict_inputs import check_inputs
+
+        check_inputs(cfg)
+        from outtake.programs.predict import predict
+
+        predict(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
 def _sweep(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -132,6 +143,18 @@ def run_infer_video() -> None:
     run_program(_infer_video, rules)
 
 
+def run_predict() -> None:
+    """Label pictures, or take objects out: ``outtake predict PHOTOS OUT checkpoint=RUN``."""
+    rules = argument_rules(
+        "predict",
+        places=("input", "output"),
+        paths=("input", "output", "masks.path", "checkpoint", "remover.path"),
+        lists=("masks.ids", "outputs"),
+        short={"masks": "masks.path"},
+    )
+    run_program(_predict, rules)
+
+
 def run_sweep() -> None:
     """Search settings: ``outtake sweep sweep=optimizer n_trials=40 -- data=camvid``."""
     if "--" in sys.argv:
@@ -176,6 +199,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "train": run_train,
     "evaluate": run_evaluate,
     "infer-video": run_infer_video,
+    "predict": run_predict,
     "sweep": run_sweep,
     "compare": run_compare,
     "tag": run_tag,

@@ -30,7 +30,7 @@ LabelResult = tuple[LabelMaps, Confidences | None, list[float | None]]
 _MAX_IN_FLIGHT = 2
 
 
-class Predictor:
+class ClipPredictor:
     """Labels the frames of a clip in batches, at the frames' own size.
 
     Args:

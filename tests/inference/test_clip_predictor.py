@@ -10,7 +10,7 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError, OutOfMemoryError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
-from outtake.inference.predictor import Predictor
+from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.inference.tta import Labeller
 
@@ -47,7 +47,7 @@ def clip(count: int, height: int = 40, width: int = 60) -> list[TimedFrame]:
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 def test_every_frame_comes_out_with_its_labels(batch_size):
     frames = clip(7)
-    predictor = Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=batch_size)
+    predictor = ClipPredictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=batch_size)
     out = list(predictor(iter(frames)))
     assert [item.frame for item in out] == frames
     for item in out:
@@ -58,7 +58,7 @@ def test_every_frame_comes_out_with_its_labels(batch_size):
 
 def test_the_network_sees_the_short_side_of_training_and_labels_have_the_frames_size():
     task = Threshold()
-    predictor = Predictor(TorchBackend(task, "cpu"), SPACE, short_side=20, batch_size=2)
+    predictor = ClipPredictor(TorchBackend(task, "cpu"), SPACE, short_side=20, batch_size=2)
     labels = [item.labels for item in predictor(clip(3))]
     assert task.batches == [(2, 3, 20, 30)] * 2  # a last, smaller batch is filled up
     assert [label.shape for label in labels] == [(40, 60)] * 3
@@ -75,7 +75,7 @@ def test_labels_do_not_depend_on_what_shares_a_batch():
     noise = np.random.default_rng(0).integers(0, 256, (10, 40, 60, 3), np.uint8)
     frames = [TimedFrame(image, at, Fraction(1, 9)) for at, image in enumerate(noise)]
     backend = TorchBackend(Random(), "cpu", confidence=True)
-    predictor = Predictor(backend, SPACE, batch_size=4)
+    predictor = ClipPredictor(backend, SPACE, batch_size=4)
     assert predictor.stride == 4
     whole = list(predictor(frames))
     for part in (frames[4:], frames[8:9], frames[:6]):
@@ -93,11 +93,11 @@ def test_frames_say_how_unsure_the_network_is_of_the_removed_classes(own_resolut
     backend = TorchBackend(Threshold(), "cpu")
     if own_resolution:
         backend = Labeller(backend.network)
-    found = list(Predictor(backend, SPACE, batch_size=2, uncertain_ids=(1,))(frames))
+    found = list(ClipPredictor(backend, SPACE, batch_size=2, uncertain_ids=(1,))(frames))
     sure, alike, unsure = (one.uncertain_share for one in found)
     assert sure == pytest.approx(0, abs=1e-3) and alike == pytest.approx(0, abs=1e-3)
     assert unsure == pytest.approx(0.42, abs=0.01)
-    plain = list(Predictor(backend, SPACE, batch_size=2)(frames))
+    plain = list(ClipPredictor(backend, SPACE, batch_size=2)(frames))
     assert all(one.uncertain_share is None for one in plain)
     assert all(
         np.array_equal(one.labels, other.labels) for one, other in zip(found, plain, strict=True)
@@ -106,10 +106,10 @@ def test_frames_say_how_unsure_the_network_is_of_the_removed_classes(own_resolut
 
 def test_a_grey_network_gets_grey_pictures():
     task = Threshold()
-    list(Predictor(TorchBackend(task, "cpu"), SPACE, channels=1)(clip(1)))
+    list(ClipPredictor(TorchBackend(task, "cpu"), SPACE, channels=1)(clip(1)))
     assert task.batches == [(1, 1, 40, 60)]
     with pytest.raises(ConfigError, match="takes 4 channels"):
-        Predictor(TorchBackend(task, "cpu"), SPACE, channels=4)
+        ClipPredictor(TorchBackend(task, "cpu"), SPACE, channels=4)
 
 
 def test_batches_are_taken_as_they_are_needed():
@@ -121,10 +121,10 @@ def test_batches_are_taken_as_they_are_needed():
             pulled += 1
             yield frame
 
-    next(Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=4)(frames()))
+    next(ClipPredictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=4)(frames()))
     assert pulled == 8  # while the first batch is being finished, the second is with the network
     with pytest.raises(ConfigError, match="batch_size=0"):
-        Predictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=0)
+        ClipPredictor(TorchBackend(Threshold(), "cpu"), SPACE, batch_size=0)
 
 
 def test_confidence_is_the_softmax_of_the_label():
@@ -175,7 +175,7 @@ def test_a_batch_that_does_not_fit_is_one_line_with_what_to_set(full):
         def predict(self, images, size=None, *, flip=False):
             raise full
 
-    predictor = Predictor(TorchBackend(Full(), "cpu"), SPACE, short_side=20, batch_size=2)
+    predictor = ClipPredictor(TorchBackend(Full(), "cpu"), SPACE, short_side=20, batch_size=2)
     with pytest.raises(OutOfMemoryError) as caught:
         next(predictor(clip(5)))
     said = str(caught.value)
@@ -193,4 +193,4 @@ def test_other_errors_of_a_network_are_not_taken_for_full_memory():
             raise RuntimeError("sizes of tensors must match")
 
     with pytest.raises(RuntimeError, match="must match"):
-        next(Predictor(TorchBackend(Broken(), "cpu"), SPACE)(clip(1)))
+        next(ClipPredictor(TorchBackend(Broken(), "cpu"), SPACE)(clip(1)))

@@ -1,0 +1,1 @@
+"""Single pictures: labels, what is made of them, and objects taken out."""

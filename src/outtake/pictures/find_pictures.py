@@ -1,0 +1,176 @@
+"""Which pictures a list of files, folders and globs stands for, and the names of what is made."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from outtake.core.errors import ConfigError, DataRootError, OutputError
+from outtake.data.decode_files import IMAGE_SUFFIXES
+from outtake.data.list_pictures import list_pictures
+from outtake.video.read.inputs import VIDEO_SUFFIXES, natural_sort_key
+
+_GLOB_CHARACTERS = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture and its place under the folder that was named.
+
+    Attributes:
+        path: The file.
+        relative: Its path under that folder, with its suffix.
+        name: The path of what is made of it under each output folder, without suffix.
+    """
+
+    path: Path
+    relative: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPictures:
+    """The pictures of a request, and what is to be said about them.
+
+    Attributes:
+        files: The pictures, in natural order.
+        notes: What was left out or named otherwise, one line each.
+    """
+
+    files: tuple[PictureFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_pictures(value: str | Sequence[str], output: Path) -> FoundPictures:
+    """Return the pictures that files, folders and globs stand for.
+
+    Args:
+        value: One or several of these. Of a folder the pictures in its subfolders are taken too,
+            and keep their place; of a glob, their place under its fixed part.
+        output: The folder for what is made; what lies in it is no picture of the request.
+
+    Raises:
+        DataRootError: A file, folder or glob is not there, or holds no picture.
+        ConfigError: A video is among them.
+        OutputError: Two pictures would become one, or the output is the folder of the pictures.
+    """
+    entries = [value] if isinstance(value, str) else list(value)
+    placed: dict[Path, Path] = {}
+    notes: list[str] = []
+    for entry in entries:
+        for path, relative in _expand(entry, notes):
+            if _lies_in(path, output):
+                continue
+            placed.setdefault(path, relative)
+    if not placed:
+        raise DataRootError(f"input={value}: all pictures lie in output={output}; name others")
+    if any(_same_place(Path(entry).expanduser(), output) for entry in entries):
+        raise OutputError(f"output={output} is the folder of the pictures; name another folder")
+    _refuse_same_place(placed)
+    ordered = sorted(placed.items(), key=lambda item: natural_sort_key(item[1]))
+    shared = Counter(relative.with_suffix("") for _, relative in ordered)
+    files = []
+    for path, relative in ordered:
+        alone = shared[relative.with_suffix("")] == 1
+        files.append(
+            PictureFile(
+                path, relative, (relative.with_suffix("") if alone else relative).as_posix()
+            )
+        )
+    doubles = [file for file in files if file.name == file.relative.as_posix() and file.path.suffix]
+    if doubles:
+        notes.append(
+            f"{len(doubles)} pictures differ in their suffix alone (as {doubles[0].relative}): "
+            f"what is made of them keeps it in its name, as {doubles[0].name}.png"
+        )
+    return FoundPictures(tuple(files), tuple(notes))
+
+
+def _expand(entry: str, notes: list[str]) -> list[tuple[Path, Path]]:
+    """Return the pictures of one entry, each with its relative path."""
+    path = Path(entry).expanduser()
+    if path.is_dir():
+        return _expand_folder(path, notes)
+    if path.is_file():
+        _refuse_video(path)
+        return [(path, Path(path.name))]
+    if not _GLOB_CHARACTERS.search(entry):
+        raise DataRootError(f"input={entry}: no such picture or folder")
+    matches = [Path(found) for found in glob.glob(str(path), recursive=True)]
+    base = _fixed_part(path)
+    found: list[tuple[Path, Path]] = []
+    others = 0
+    for match in matches:
+        if match.is_dir():
+            continue
+        if match.suffix.lower() in IMAGE_SUFFIXES:
+            found.append((match, match.relative_to(base)))
+        else:
+            others += 1
+    if not found:
+        found = [
+            (each, base_path / relative)
+            for match in matches
+            if match.is_dir()
+            for base_path in [match.relative_to(base)]
+            for each, relative in _expand_folder(match, notes)
+        ]
+    if not found:
+        there = f"{len(matches)} files match, none of them a picture" if matches else "no match"
+        raise DataRootError(f"input={entry}: {there}; check the folder and the suffix")
+    if others:
+        notes.append(f"{entry}: {others} files are no pictures and are left out")
+    return found
+
+
+def _expand_folder(folder: Path, notes: list[str]) -> list[tuple[Path, Path]]:
+    listed = list_pictures(folder)
+    if passed_over := listed.describe_passed_over():
+        notes.append(passed_over)
+    # Files of the same name with another suffix are pictures of their own here.
+    paths = [*listed.pictures.values(), *(other for _, _, other in listed.repeated)]
+    if not paths:
+        videos = sum(each.suffix.lower() in VIDEO_SUFFIXES for each in folder.iterdir())
+        hint = f"; for its {videos} videos there is infer-video" if videos else ""
+        raise DataRootError(
+            f"{folder} holds no picture ({', '.join(sorted(IMAGE_SUFFIXES))}){hint}"
+        )
+    return [(path, path.relative_to(folder)) for path in paths]
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder above the first part of a glob that has a wildcard."""
+    fixed = Path()
+    for part in pattern.parts[:-1]:
+        if _GLOB_CHARACTERS.search(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def _refuse_video(path: Path) -> None:
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ConfigError(f"input={path}: is a video; infer-video takes objects out of videos")
+
+
+def _refuse_same_place(placed: dict[Path, Path]) -> None:
+    first: dict[Path, Path] = {}
+    for path, relative in placed.items():
+        other = first.setdefault(relative, path)
+        if other is not path:
+            raise OutputError(
+                f"{other} and {path} would both become {relative}; give them in runs of their own"
+            )
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.absolute().is_relative_to(folder.absolute())
+
+
+def _same_place(path: Path, output: Path) -> bool:
+    return path.is_dir() and output.exists() and os.path.samefile(path, output)

@@ -1,0 +1,222 @@
+"""Pictures in, files out: read ahead, label those of one size together, write, keep a record."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from outtake.core.errors import UnreadableImageError
+from outtake.core.types import Frame
+from outtake.data.decode_files import UNREADABLE_ADVICE
+from outtake.data.sample_range import SampleRange
+from outtake.pictures.find_pictures import PictureFile
+from outtake.pictures.prediction_record import (
+    PictureRecord,
+    PredictionRecord,
+    class_shares,
+    source_identity,
+)
+from outtake.pictures.predictor import Prediction, Predictor
+from outtake.pictures.read_picture import Picture, read_picture
+from outtake.pictures.remove_from_picture import PictureRemoval
+from outtake.pictures.write_predictions import SUFFIXES, Output, output_path, write_label_outputs
+from outtake.pipeline.stage_threads import StageThreads
+
+# Pictures that wait for others of their size, and are labelled together, have so many pixels.
+_MAX_WAITING_PIXELS = 1 << 24
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """What is made of pictures.
+
+    Attributes:
+        folder: The output folder.
+        wanted: What is written of each.
+        predictor: Labels them; None where no labels are needed.
+        limits: The samples that the network sees as 0 and 255; None for 8 bits or the high byte.
+        removal: What is taken out of them; None for nothing.
+        min_area: See :func:`outtake.pictures.polygons.find_polygons`.
+        simplify_px: See there.
+    """
+
+    folder: Path
+    wanted: tuple[Output, ...]
+    predictor: Predictor | None = None
+    limits: SampleRange | None = None
+    removal: PictureRemoval | None = None
+    min_area: float = 0.0
+    simplify_px: float = 0.0
+
+    def identity(self, file: PictureFile) -> tuple[int, ...]:
+        """Return sizes and times of change of all that is made into this picture's files."""
+        masks = None if self.removal is None else self.removal.masks
+        mask = None if masks is None else masks.paths.get(file.name)
+        return source_identity(file.path, *([mask] if mask else []))
+
+
+@dataclass(frozen=True)
+class _ReadPicture:
+    """A picture that was read, or the reason why not."""
+
+    file: PictureFile
+    picture: Picture | None = None
+    seen: Frame | None = None
+    reason: str = ""
+
+
+@dataclass
+class TaskResult:
+    """What became of pictures.
+
+    Attributes:
+        made: How many were made.
+        skipped: Those that could not be, each with the reason.
+    """
+
+    made: int = 0
+    skipped: list[tuple[PictureFile, str]] = field(default_factory=list)
+
+
+def predict_pictures(
+    files: Sequence[PictureFile],
+    task: PictureTask,
+    record: PredictionRecord,
+    on_picture: Callable[[], object] = lambda: None,
+) -> TaskResult:
+    """Make everything of every picture; one that cannot be read is skipped with a line.
+
+    Args:
+        files: The pictures.
+        task: What is made of them.
+        record: Takes each picture as soon as its files are in their place.
+        on_picture: Called after each picture, made or not.
+
+    Raises:
+        OuttakeError: A file cannot be written, or a picture does not fit into memory.
+    """
+    result = TaskResult()
+    with StageThreads() as stages:
+        reader = stages.run("read", (_read(file, task) for file in files))
+        for batch in _group_by_size(reader, task.predictor.batch_size if task.predictor else 1):
+            predictions = _label(batch, task)
+            for item, prediction in zip(batch, predictions, strict=True):
+                try:
+                    if item.picture is None:
+                        raise UnreadableImageError(item.reason)
+                    record.add(_make(item.file, item.picture, prediction, task))
+                    result.made += 1
+                except UnreadableImageError as error:
+                    reason = str(error).removesuffix(UNREADABLE_ADVICE)
+                    log.warning("skipped %s: %s", item.file.relative, reason)
+                    result.skipped.append((item.file, reason))
+                on_picture()
+    return result
+
+
+def _read(file: PictureFile, task: PictureTask) -> _ReadPicture:
+    try:
+        picture = read_picture(file.path)
+        seen = None
+        if task.predictor is not None:
+            seen = picture.for_network(task.predictor.trained.channels, task.limits)
+    except UnreadableImageError as error:
+        return _ReadPicture(file, reason=str(error))
+    return _ReadPicture(file, picture, seen)
+
+
+def _group_by_size(items: Iterable[_ReadPicture], batch_size: int) -> Iterator[list[_ReadPicture]]:
+    """Yield batches of pictures of one size; what was not read comes alone."""
+    waiting: dict[tuple[int, int], list[_ReadPicture]] = defaultdict(list)
+    pixels = 0
+    for item in items:
+        if item.picture is None:
+            yield [item]
+            continue
+        height, width = item.picture.size
+        group = waiting[height, width]
+        group.append(item)
+        pixels += height * width
+        if len(group) == batch_size:
+            pixels -= len(group) * height * width
+            yield waiting.pop((height, width))
+        while pixels > _MAX_WAITING_PIXELS:
+            size = max(waiting, key=lambda each: len(waiting[each]) * each[0] * each[1])
+            pixels -= len(waiting[size]) * size[0] * size[1]
+            yield waiting.pop(size)
+    yield from waiting.values()
+
+
+def _label(batch: Sequence[_ReadPicture], task: PictureTask) -> list[Prediction | None]:
+    seen = [item.seen for item in batch if item.seen is not None]
+    if task.predictor is None or not seen:
+        return [None] * len(batch)
+    found = task.predictor(np.stack(seen))
+    sure = [None] * len(seen) if found.confidence is None else found.confidence
+    return [
+        Prediction(labels, confidence, found.label_space)
+        for labels, confidence in zip(found.labels, sure, strict=True)
+    ]
+
+
+def _make(
+    file: PictureFile, picture: Picture, prediction: Prediction | None, task: PictureTask
+) -> PictureRecord:
+    """Write everything of one picture and return its line of the record."""
+    identity = task.identity(file)
+    height, width = picture.size
+    paths: list[Path] = []
+    removed, shares, notes = None, None, tuple[str, ...]()
+    if "removed" in task.wanted and task.removal is not None:
+        plan = task.removal.plan(picture)
+        suffix = plan.suffix if file.name != file.relative.as_posix() else ""
+        target = task.folder / "removed" / f"{file.name}{suffix}"
+        if suffix == "" and plan.suffix != file.path.suffix:
+            target = target.with_name(target.name + plan.suffix)
+        removed = task.removal.write(target, file, picture, prediction)
+        paths.append(target)
+        notes = plan.notes
+    if prediction is not None:
+        shares = class_shares(prediction.labels, prediction.label_space.names)
+        labelled = tuple(output for output in task.wanted if output in SUFFIXES)
+        write_label_outputs(
+            task.folder, file, _picture_to_show(picture, task.limits), prediction.labels,
+            prediction.label_space, labelled,
+            min_area=task.min_area, simplify_px=task.simplify_px,
+        )  # fmt: skip
+        paths += [output_path(task.folder, output, file) for output in labelled]
+    names = tuple(path.relative_to(task.folder).as_posix() for path in paths)
+    return PictureRecord(
+        file.relative.as_posix(), identity, width, height, names, shares, removed, notes
+    )
+
+
+def _picture_to_show(picture: Picture, limits: SampleRange | None) -> Frame:
+    """Return a picture for people, uint8 (H, W, 3); of many channels the first three."""
+    if picture.image is not None and (limits is None or picture.samples.dtype == np.uint8):
+        return picture.image
+    seen = picture.for_network(picture.samples.shape[2], limits)
+    return np.ascontiguousarray(seen[..., :3] if seen.shape[2] >= 3 else seen[..., [0, 0, 0]])
+
+
+def describe_notes(entries: Iterable[PictureRecord]) -> list[str]:
+    """Return one line for each thing that was stored otherwise than in the sources."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for entry in entries:
+        for note in entry.notes:
+            counts[note] += 1
+            examples.setdefault(note, entry.picture)
+    return [
+        f"{examples[note]}: {note}"
+        if count == 1
+        else f"{count} pictures, as {examples[note]}: {note}"
+        for note, count in counts.items()
+    ]

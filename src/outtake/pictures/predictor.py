@@ -1,0 +1,172 @@
+"""Label pictures that are arrays: the network of a checkpoint as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.core.device import resolve_device
+from outtake.core.errors import ConfigError
+from outtake.core.labels import LabelSpace
+from outtake.core.oom import explain_backend_oom
+from outtake.core.validate import check_number
+from outtake.data.resize import resize_short_side
+from outtake.inference.open_backend import open_backend
+from outtake.inference.protocol import Backend, Confidences, Images
+from outtake.pipeline.setup import calibration_images
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a network sees in one picture, or in each of a batch.
+
+    Attributes:
+        labels: Class ids, uint8 (H, W), or (B, H, W) of a batch.
+        confidence: The probability of each label, float32 of the same shape, 0 to 1; None from a
+            predictor without ``confidence``.
+        label_space: What the ids mean.
+    """
+
+    labels: NDArray[np.uint8]
+    confidence: NDArray[np.float32] | None
+    label_space: LabelSpace
+
+
+class Predictor:
+    """Labels pictures at their own size.
+
+        predictor = Predictor.from_checkpoint("runs/NAME")
+        prediction = predictor(picture)  # uint8 (H, W, 3), RGB
+        car = prediction.labels == prediction.label_space.names.index("car")
+
+    Args:
+        trained: The checkpoint; its ``short_side`` is the size that the network sees.
+        backend: The backend that runs its network.
+        batch_size: The number of pictures of one size for the network at a time.
+
+    Raises:
+        ConfigError: The batch is below 1.
+    """
+
+    def __init__(self, trained: TrainedModel, backend: Backend, batch_size: int = 4) -> None:
+        check_number("network.batch_size", batch_size, 1, whole=True)
+        self.trained = trained
+        self.batch_size = batch_size
+        self._backend = backend
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        run_or_file: str | Path,
+        *,
+        device: str = "auto",
+        backend: Mapping[str, Any] | None = None,
+        precision: str = "auto",
+        short_side: int | None = None,
+        batch_size: int = 4,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        window: int | Sequence[int] | None = None,
+        overlap: float = 0.25,
+        confidence: bool = True,
+    ) -> Self:
+        """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
+
+        Args:
+            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
+            backend: ``name`` and options of the backend, as in ``conf/backend``; None is ``auto``.
+            precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``.
+            short_side: The shorter side to which pictures are resized for the network; None is
+                that of training.
+            batch_size: The number of pictures for the network at a time.
+            flip: Average with the mirrored picture.
+            scales: Average over these factors of the size.
+            window: Cover large pictures with windows of this size in pixels.
+            overlap: The share of a window that its neighbour covers too.
+            confidence: Compute the probability of each label too.
+
+        Raises:
+            OuttakeError: The checkpoint cannot be loaded, or an option cannot work.
+        """
+        trained = load_trained(run_or_file, resolve_device(device))
+        if short_side is not None:
+            trained = replace(trained, short_side=short_side)
+        opened = open_backend(
+            trained=trained,
+            device=device,
+            precision=precision,
+            confidence=confidence,
+            flip=flip,
+            scales=scales,
+            window=window,
+            overlap=overlap,
+            calibration=lambda: calibration_images(trained),
+            **(backend or {"name": "auto"}),
+        )
+        return cls(trained, opened, batch_size)
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes."""
+        return self.trained.labels
+
+    def __call__(self, pictures: Images) -> Prediction:
+        """Label one picture, or a batch of pictures of one size.
+
+        Args:
+            pictures: uint8 (H, W, C) or (B, H, W, C) with as many channels as the network takes,
+                RGB where these are 3. RGB is made grey for a network of 1 channel.
+
+        Raises:
+            ConfigError: The array is of another type or shape.
+            OutOfMemoryError: It does not fit into memory.
+        """
+        batch = self._check(pictures)
+        size = (batch.shape[1], batch.shape[2])
+        prepared = [self._prepare(picture) for picture in batch]
+        labels, confidences = [], []
+        for start in range(0, len(prepared), self.batch_size):
+            seen = np.stack(prepared[start : start + self.batch_size])
+            with explain_backend_oom(self._backend, len(seen), seen.shape[1:3], size):
+                found, confidence = self._backend(seen, size)
+            labels.append(found)
+            confidences.append(confidence)
+        sure = _join(confidences)
+        joined = np.concatenate(labels)
+        if pictures.ndim == 3:
+            return Prediction(joined[0], None if sure is None else sure[0], self.label_space)
+        return Prediction(joined, sure, self.label_space)
+
+    def _check(self, pictures: Images) -> Images:
+        """Return a batch of pictures, or say what is wrong with an array."""
+        if not isinstance(pictures, np.ndarray) or pictures.dtype != np.uint8:
+            what = getattr(pictures, "dtype", type(pictures).__name__)
+            raise ConfigError(f"pictures are arrays of uint8, not {what}; scale them to 0 to 255")
+        channels = self.trained.channels
+        allowed = {channels, 3} if channels == 1 else {channels}
+        if pictures.ndim not in (3, 4) or pictures.shape[-1] not in allowed or not pictures.size:
+            raise ConfigError(
+                f"an array of shape {pictures.shape} is no picture for this network: give "
+                f"(H, W, {channels}), or (B, H, W, {channels}) with at least one"
+            )
+        return pictures if pictures.ndim == 4 else pictures[None]
+
+    def _prepare(self, picture: Images) -> Images:
+        if self.trained.short_side is not None:
+            picture = resize_short_side(picture, self.trained.short_side)
+        if self.trained.channels == 1 and picture.shape[2] == 3:
+            picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))[..., None]
+        return picture
+
+
+def _join(confidences: Sequence[Confidences | None]) -> Confidences | None:
+    found = [each for each in confidences if each is not None]
+    return np.concatenate(found) if found else None

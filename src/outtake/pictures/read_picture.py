@@ -1,0 +1,151 @@
+"""Read a picture with all that is needed to write it again: depth, alpha, profile, EXIF data."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, JpegImagePlugin
+
+from outtake.core.types import Frame
+from outtake.data.decode_files import decode_file, is_lossy
+from outtake.data.image_files import convert_channels
+from outtake.data.sample_range import SampleRange, scale_samples
+
+_ORIENTATION = 274  # EXIF 2.3, table 4
+# What a TIFF says of its content; its other tags say how it is stored. EXIF 2.3, tables 3 and 4.
+_DESCRIPTIVE_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
+_RGB_MODES = ("RGB", "RGBA", "L", "LA", "I;16", "I;16B", "1", "I")
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How a picture is stored in its file.
+
+    Attributes:
+        name: Pillow's name of the format; None for a file that Pillow does not open.
+        mode: Pillow's mode, such as RGB, P or CMYK.
+        lossy: Whether the format changes values.
+        exif: EXIF data without the orientation, which is applied; empty for none.
+        icc: The colour profile; None for none, or for one of colours that are not RGB or grey.
+        transparent: Whether a colour, of a palette or not, stands for nothing.
+        options: What Pillow needs to store it in the same quality.
+    """
+
+    name: str | None
+    mode: str
+    lossy: bool = False
+    exif: bytes = b""
+    icc: bytes | None = None
+    transparent: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, turned as its EXIF orientation says.
+
+    Attributes:
+        path: The file.
+        samples: The samples as stored, (H, W, C) of any type.
+        image: uint8 (H, W, 3), RGB; None where there are neither 1 to 4 channels nor 8 or 16 bits.
+        image16: The same with 16 bits; None where the file has none.
+        alpha: uint8 or uint16 (H, W); None without.
+        grey: Whether the file has no colours.
+        format: How it is stored.
+    """
+
+    path: Path
+    samples: NDArray[Any]
+    image: Frame | None
+    image16: NDArray[np.uint16] | None
+    alpha: NDArray[Any] | None
+    grey: bool
+    format: FileFormat
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.samples.shape[0], self.samples.shape[1]
+
+    def for_network(self, channels: int, limits: SampleRange | None) -> Frame:
+        """Return what a network of so many channels sees, uint8 (H, W, C).
+
+        Args:
+            channels: The channels.
+            limits: The values that become 0 and 255; None keeps 8 bits, and the high byte of 16.
+
+        Raises:
+            UnreadableImageError: The channels or the samples are others.
+        """
+        scaled = scale_samples(self.samples, limits, self.path)
+        return np.ascontiguousarray(convert_channels(scaled, channels, self.path))
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture.
+
+    Raises:
+        UnreadableImageError: The file is missing, damaged, or of a kind that is not supported.
+    """
+    array = decode_file(path, palette_indices=False)
+    samples = array[..., None] if array.ndim == 2 else array
+    channels = samples.shape[2]
+    has_alpha = channels in (2, 4)
+    image = image16 = alpha = None
+    if channels <= 4 and samples.dtype in (np.uint8, np.uint16, np.bool_):
+        colours = samples[..., :-1] if has_alpha else samples
+        alpha = samples[..., -1] if has_alpha else None
+        rgb = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
+        image = np.ascontiguousarray(scale_samples(rgb, None, path))
+        image16 = np.ascontiguousarray(rgb) if samples.dtype == np.uint16 else None
+    grey = channels <= 2
+    return Picture(path, samples, image, image16, alpha, grey, read_format(path))
+
+
+def read_format(path: Path) -> FileFormat:
+    """Return how a picture is stored; it is decoded elsewhere."""
+    with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return _read_header(path)
+    return FileFormat(None, "")
+
+
+def _read_header(path: Path) -> FileFormat:
+    with Image.open(path) as opened:
+        exif = opened.getexif()
+        exif.pop(_ORIENTATION, None)
+        if opened.format == "TIFF":
+            for tag in set(exif) - _DESCRIPTIVE_TAGS:
+                del exif[tag]
+        known = opened.mode in _RGB_MODES
+        return FileFormat(
+            "JPEG" if opened.format == "MPO" else opened.format,
+            opened.mode,
+            is_lossy(path),
+            exif.tobytes() if len(exif) else b"",
+            opened.info.get("icc_profile") if known else None,
+            "transparency" in opened.info or opened.mode == "PA",
+            _quality_options(opened, path),
+        )
+
+
+def _quality_options(opened: ImageFile.ImageFile, path: Path) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if isinstance(opened, JpegImagePlugin.JpegImageFile):
+        options["qtables"] = opened.quantization
+        sampling = JpegImagePlugin.get_sampling(opened)
+        options |= {"subsampling": sampling} if sampling >= 0 else {}
+        options["progressive"] = bool(opened.info.get("progressive"))
+    elif opened.format == "TIFF" and opened.info.get("compression"):
+        options["compression"] = opened.info["compression"]
+    elif opened.format == "WEBP":
+        options |= {"quality": 95} if is_lossy(path) else {"lossless": True, "exact": True}
+    elif opened.format == "AVIF":
+        options["quality"] = 95
+    if "dpi" in opened.info:
+        options["dpi"] = opened.info["dpi"]
+    return options

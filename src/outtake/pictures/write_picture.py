@@ -1,0 +1,183 @@
+"""Write a changed picture in the format of the file that it came from."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from outtake.core.errors import OutputError
+from outtake.core.files import replace_file
+from outtake.pictures.read_picture import FileFormat, Picture
+
+_WITH_ALPHA = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "TGA"})
+_WITH_PROFILE = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
+_WITH_EXIF = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
+_PNG_HEADER_BYTES = 33  # signature and IHDR
+_EXIF_PREFIX = b"Exif\0\0"
+_NPY = ".npy"
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePlan:
+    """How a changed picture is stored.
+
+    Attributes:
+        suffix: Of the file.
+        format: Pillow's name of the format; ``NPY`` for an array.
+        notes: What is stored otherwise than in the source.
+    """
+
+    suffix: str
+    format: str
+    notes: tuple[str, ...]
+
+
+def plan_storage(picture: Picture, channels: int) -> StoragePlan:
+    """Decide how a changed picture is stored: as its source, or as PNG where that cannot be.
+
+    Args:
+        picture: The source.
+        channels: The channels that a remover gives: 3, or 4 with alpha.
+    """
+    suffix, own = picture.path.suffix, picture.format
+    if suffix.lower() == _NPY:
+        return StoragePlan(suffix, "NPY", ())
+    alpha = picture.alpha is not None or channels == 4
+    reason = _reason_for_png(own, alpha=alpha, deep=picture.image16 is not None)
+    name = "PNG" if reason or own.name is None else own.name
+    notes = [f"written as PNG: {reason}"] if reason else []
+    if own.mode in ("P", "PA"):
+        notes.append("its palette becomes RGB")
+    elif own.mode in ("CMYK", "YCbCr", "LAB", "HSV") and own.name != "JPEG":
+        notes.append(f"its {own.mode} colours become RGB")
+    elif own.mode == "CMYK":
+        notes.append("its CMYK colours become RGB, without their colour profile")
+    if own.transparent and picture.alpha is None:
+        notes.append("what is transparent in it becomes opaque")
+    if own.icc and name not in _WITH_PROFILE:
+        notes.append(f"its colour profile is dropped: {name} has none")
+    deep_tiff = name == "TIFF" and picture.image16 is not None
+    if own.exif and (name not in _WITH_EXIF or deep_tiff):
+        notes.append(f"its EXIF data are dropped: they are not written to {name} here")
+    return StoragePlan(".png" if reason else suffix, name, tuple(notes))
+
+
+def _reason_for_png(own: FileFormat, *, alpha: bool, deep: bool) -> str | None:
+    if own.name is None:
+        return "its own format can only be read"
+    if own.name == "GIF":
+        return "GIF has 256 colours"
+    if own.name not in Image.SAVE:
+        return f"{own.name} can only be read"
+    if alpha and own.name not in _WITH_ALPHA:
+        return f"{own.name} has no alpha"
+    if deep and own.name not in ("PNG", "TIFF"):
+        return f"{own.name} is written with 8 bits only"
+    return None
+
+
+def write_picture(
+    target: Path,
+    plan: StoragePlan,
+    picture: Picture,
+    image: NDArray[np.uint8],
+    image16: NDArray[np.uint16] | None,
+) -> None:
+    """Write a changed picture, whole or not at all.
+
+    Args:
+        target: The file, with the suffix of the plan.
+        plan: How it is stored.
+        picture: The source, whose alpha, profile and EXIF data are kept.
+        image: uint8 (H, W, 3), or (H, W, 4) with an alpha that takes the place of the source's.
+        image16: The same with 16 bits; None for 8 bits.
+
+    Raises:
+        OutputError: It cannot be written; an earlier file stays.
+    """
+    array: NDArray[Any] = image if image16 is None else image16
+    array = _restore_channels(array, picture)
+    try:
+        data = _encode(array, plan.format, picture.format)
+    except (OSError, ValueError, KeyError, cv2.error) as error:
+        raise OutputError(f"cannot write {target} as {plan.format}: {error}") from error
+    replace_file(target, lambda file: file.write(data))
+
+
+def _restore_channels(array: NDArray[Any], picture: Picture) -> NDArray[Any]:
+    """Give a picture the channels of its source: grey where nothing got a colour, and alpha."""
+    alpha = array[..., 3:] if array.shape[2] == 4 else None
+    if alpha is None and picture.alpha is not None and picture.alpha.shape == array.shape[:2]:
+        alpha = picture.alpha[..., None].astype(array.dtype)
+    colours = array[..., :3]
+    if picture.grey and (colours == colours[..., :1]).all():
+        colours = colours[..., :1]
+    return colours if alpha is None else np.concatenate([colours, alpha], axis=2)
+
+
+def _encode(array: NDArray[Any], name: str, own: FileFormat) -> bytes:
+    plain = array[..., 0] if array.shape[2] == 1 else array
+    if name == "NPY":
+        packed = BytesIO()
+        np.save(packed, plain, allow_pickle=False)
+        return packed.getvalue()
+    if array.dtype == np.uint16:
+        return _encode_deep_tiff(plain, own) if name == "TIFF" else _encode_deep_png(array, own)
+    options = dict(own.options) if name == own.name else {}
+    if "qtables" in options and array.shape[2] == 1:
+        options.pop("subsampling", None)
+    if own.icc and name in _WITH_PROFILE:
+        options["icc_profile"] = own.icc
+    if own.exif and name in _WITH_EXIF:
+        options["exif"] = own.exif
+    packed = BytesIO()
+    Image.fromarray(np.ascontiguousarray(plain)).save(packed, name, **options)
+    return packed.getvalue()
+
+
+def _encode_deep_png(array: NDArray[np.uint16], own: FileFormat) -> bytes:
+    """Encode 16 bits, which Pillow writes for grey alone."""
+    if array.shape[2] == 2:
+        array = np.concatenate([np.repeat(array[..., :1], 3, axis=2), array[..., 1:]], axis=2)
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[2]]
+    made, data = cv2.imencode(".png", np.ascontiguousarray(array[..., order]))
+    if not made:
+        raise ValueError("the picture cannot be encoded")
+    png = data.tobytes()
+    chunks = b""
+    if own.icc:
+        chunks += _chunk(b"iCCP", b"profile\0\0" + zlib.compress(own.icc))
+    if own.exif:
+        chunks += _chunk(b"eXIf", own.exif.removeprefix(_EXIF_PREFIX))
+    return png[:_PNG_HEADER_BYTES] + chunks + png[_PNG_HEADER_BYTES:]
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk as the PNG specification, third edition, section 5.3 lays it out."""
+    check = zlib.crc32(kind + content)
+    return len(content).to_bytes(4, "big") + kind + content + check.to_bytes(4, "big")
+
+
+def _encode_deep_tiff(array: NDArray[np.uint16], own: FileFormat) -> bytes:
+    channels = 1 if array.ndim == 2 else array.shape[2]
+    packed = BytesIO()
+    tifffile.imwrite(
+        packed,
+        np.ascontiguousarray(array),
+        photometric="minisblack" if channels < 3 else "rgb",
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        planarconfig="contig" if channels > 1 else None,
+        compression="zlib",
+        iccprofile=own.icc,
+        metadata=None,
+    )
+    return packed.getvalue()

@@ -1,0 +1,110 @@
+"""What is written of the labels of one picture: ids, colours, an overlay, polygons."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from outtake.core.files import replace_file, write_json
+from outtake.core.labels import LabelSpace
+from outtake.core.types import Frame, LabelMap
+from outtake.drawing.label_pictures import colourise, draw_colour_key, overlay_labels, save_png
+from outtake.pictures.find_pictures import PictureFile
+from outtake.pictures.polygons import find_polygons, to_labelme
+
+Output = Literal["labels", "colours", "overlay", "polygons", "shares", "removed"]
+
+# The folders of what is written for each picture, and its suffix.
+SUFFIXES: dict[Output, str] = {
+    "labels": ".png",
+    "colours": ".png",
+    "overlay": ".png",
+    "polygons": ".json",
+}
+_MAX_KEY_ENTRIES = 12
+_KEY_LINE_PX, _MAX_KEY_SHARE = 17, 0.6  # of small pictures: a line, and the height for all
+_GREY = (160, 160, 160)
+
+
+def output_path(folder: Path, output: Output, file: PictureFile) -> Path:
+    """Return where an output of a picture goes: ``FOLDER/labels/sub/NAME.png``."""
+    return folder / output / f"{file.name}{SUFFIXES[output]}"
+
+
+def save_label_map(path: Path, labels: LabelMap, label_space: LabelSpace) -> None:
+    """Write class ids as PNG, whole or not at all; its palette shows the colours of the classes.
+
+    Args:
+        path: The file.
+        labels: uint8 (H, W).
+        label_space: The classes.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    picture.putpalette(label_space.palette().tobytes())
+    packed = BytesIO()
+    picture.save(packed, "PNG", bits=8)
+    replace_file(path, lambda file: file.write(packed.getvalue()))
+
+
+def draw_overlay(image: Frame, labels: LabelMap, label_space: LabelSpace) -> Frame:
+    """Tint a picture, uint8 (H, W, 3), in the colours of its classes; the largest are named."""
+    tinted = overlay_labels(image, labels, label_space.palette())
+    counts = np.bincount(labels.ravel(), minlength=256)[: len(label_space.names)]
+    present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
+    room = int(_MAX_KEY_SHARE * labels.shape[0] / _KEY_LINE_PX)
+    most = min(_MAX_KEY_ENTRIES, max(room, 1))
+    shown = present if len(present) <= most else present[: most - 1]
+    entries = [(label_space.names[index], label_space.colours[index]) for index in shown]
+    if len(shown) < len(present):
+        entries.append((f"and {len(present) - len(shown)} more", _GREY))
+    draw_colour_key(tinted, entries)
+    return tinted
+
+
+def write_label_outputs(
+    folder: Path,
+    file: PictureFile,
+    image: Frame,
+    labels: LabelMap,
+    label_space: LabelSpace,
+    outputs: tuple[Output, ...],
+    *,
+    min_area: float = 0.0,
+    simplify_px: float = 0.0,
+) -> None:
+    """Write what was asked for of the labels of a picture, each file whole or not at all.
+
+    Args:
+        folder: The folder; each output has a subfolder.
+        file: The picture.
+        image: Its pixels, uint8 (H, W, 3).
+        labels: uint8 (H, W).
+        label_space: What the labels mean.
+        outputs: What is written; others than those of :data:`SUFFIXES` are left out.
+        min_area: See :func:`outtake.pictures.polygons.find_polygons`.
+        simplify_px: See there.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    for output in outputs:
+        if output not in SUFFIXES:
+            continue
+        path = output_path(folder, output, file)
+        if output == "labels":
+            save_label_map(path, labels, label_space)
+        elif output == "colours":
+            save_png(path, colourise(labels, label_space.palette()))
+        elif output == "overlay":
+            save_png(path, draw_overlay(image, labels, label_space))
+        else:
+            polygons = find_polygons(
+                labels, label_space.names, min_area=min_area, simplify_px=simplify_px
+            )
+            seen_from = os.path.relpath(file.path, path.parent)
+            write_json(path, to_labelme(polygons, (labels.shape[0], labels.shape[1]), seen_from))

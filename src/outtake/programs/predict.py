@@ -1,0 +1,225 @@
+"""Predict: pictures go in; labels, overlays and pictures without what was removed come out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from outtake.config.instantiate import instantiate
+from outtake.config.load_trained import TrainedModel
+from outtake.config.predict_schema import PredictConfig, made_with
+from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
+from outtake.core.files import check_folder, sha256_of_file
+from outtake.core.progress import progress_bar
+from outtake.data.decode_files import IMAGE_SUFFIXES
+from outtake.data.sample_range import SampleRange, read_range_option
+from outtake.masking.mask_values import MaskValueOptions
+from outtake.masking.policy import MaskPolicy
+from outtake.masking.regions import Region
+from outtake.pictures.find_pictures import PictureFile, find_pictures
+from outtake.pictures.picture_masks import PictureMasks, find_picture_masks
+from outtake.pictures.predict_pictures import (
+    PictureTask,
+    TaskResult,
+    describe_notes,
+    predict_pictures,
+)
+from outtake.pictures.prediction_record import RECORD_NAME, PredictionRecord, write_shares
+from outtake.pictures.predictor import Predictor
+from outtake.pictures.remove_from_picture import PictureRemoval
+from outtake.pictures.write_predictions import SUFFIXES, output_path
+from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
+from outtake.pipeline.setup import add_feather, class_names
+from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.predict_inputs import read_config
+from outtake.removal.protocol import Remover
+
+_LARGE_SHARE = 0.9
+
+log = logging.getLogger(__name__)
+
+
+def predict(cfg: DictConfig) -> Path:
+    """Label pictures, or take objects out of them, as ``conf/predict.yaml`` says.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        OuttakeError: The request cannot work, which is found before any work; or not one picture
+            could be read.
+    """
+    quiet_libraries()
+    config = read_config(cfg)
+    folder = Path(config.output).expanduser()
+    _check_output(config, folder)
+    found = find_pictures(config.input, folder)
+    _log_lines(found.notes)
+    remover = _build_remover(config) if config.removes else None
+    masks = _find_masks(config, found.files)
+    files = [file for file in found.files if masks is None or file.name in masks.paths]
+    predictor, policy = None, None
+    with explain_oom():
+        if config.needs_labels:
+            predictor, policy = _load(config, remover)
+        _refuse_existing(config, folder, files)
+        record = PredictionRecord(
+            folder, _fingerprint(config, predictor, remover), overwrite=config.overwrite
+        )
+        task = PictureTask(
+            folder,
+            config.wanted,
+            predictor,
+            None if predictor is None else _sample_range(predictor.trained),
+            None if remover is None else PictureRemoval(remover, policy, masks, _regions(config)),
+            config.polygons.min_area,
+            config.polygons.simplify_px,
+        )
+        result = _run(files, task, record)
+    _finish(files, task, record, result)
+    return folder
+
+
+def _check_output(config: PredictConfig, folder: Path) -> None:
+    if folder.suffix.lower() in IMAGE_SUFFIXES and not folder.is_dir():
+        raise OutputError(
+            f"output={config.output}: name a folder, in which pictures keep their names"
+        )
+    check_folder(folder)
+
+
+def _refuse_existing(config: PredictConfig, folder: Path, files: Sequence[PictureFile]) -> None:
+    """Refuse to replace files that no earlier call has made."""
+    if config.overwrite or (folder / RECORD_NAME).exists():
+        return
+    for file in files:
+        targets = [output_path(folder, each, file) for each in config.wanted if each in SUFFIXES]
+        if "removed" in config.wanted:
+            targets.append(folder / "removed" / file.relative)
+        for target in targets:
+            if target.exists():
+                raise OutputError(
+                    f"{target} exists, and {folder} has no {RECORD_NAME} that says how it was "
+                    "made; name another output, or set overwrite=true"
+                )
+
+
+def _build_remover(config: PredictConfig) -> Remover:
+    remover: Remover = instantiate(config.remover)
+    return add_feather(remover, config.mask.feather) if config.mask.feather else remover
+
+
+def _find_masks(config: PredictConfig, files: Sequence[PictureFile]) -> PictureMasks | None:
+    options = config.masks
+    if options.path is None:
+        return None
+    said = MaskValueOptions(options.channel, options.invert, options.threshold, options.ids)
+    found = find_picture_masks(options.path, files, said, options.grow)
+    _log_lines(found.notes)
+    for line in found.warnings:
+        log.warning("%s", line)
+    return found
+
+
+def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, MaskPolicy | None]:
+    assert config.checkpoint is not None
+    thresholds = config.mask.threshold
+    asked = thresholds.values() if isinstance(thresholds, Mapping) else [thresholds]
+    predictor = Predictor.from_checkpoint(
+        config.checkpoint,
+        device=config.device,
+        backend=config.backend,
+        confidence=config.by_labels and any(asked),
+        **vars(config.network),
+    )
+    if remover is None or not config.by_labels:
+        return predictor, None
+    policy = MaskPolicy.from_names(
+        predictor.label_space,
+        remove=class_names(config.remove),
+        keep_only=class_names(config.keep_only),
+        vote=0,
+        **config.mask.policy_options(),
+    )
+    return predictor, policy
+
+
+def _regions(config: PredictConfig) -> list[Region]:
+    for index, each in enumerate(config.regions):
+        if {"from", "to"} & set(each):
+            raise ConfigError(f"regions[{index}]: a picture has no time; leave from and to out")
+    return [Region.from_config(each, f"regions[{i}]") for i, each in enumerate(config.regions)]
+
+
+def _sample_range(trained: TrainedModel) -> SampleRange | None:
+    """Return the range of samples that the training data were given, if they were."""
+    option = trained.config.data.source.get("range", "auto")
+    return read_range_option(option if isinstance(option, str) else list(option))
+
+
+def _fingerprint(
+    config: PredictConfig, predictor: Predictor | None, remover: Remover | None
+) -> dict[str, Any]:
+    found = made_with(asdict(config))
+    if predictor is not None:
+        found["checkpoint_sha256"] = predictor.trained.sha256
+    if remover is not None:
+        found["remover_files"] = [sha256_of_file(path) for path in remover.files()]
+    return found
+
+
+def _run(files: Sequence[PictureFile], task: PictureTask, record: PredictionRecord) -> TaskResult:
+    def is_done(file: PictureFile) -> bool:
+        return record.is_done(file, task.wanted, task.identity(file))
+
+    pending = [file for file in files if not is_done(file)]
+    done = len(files) - len(pending)
+    if done:
+        print(f"{done} of {len(files)} pictures are finished already")
+    try:
+        with sigterm_as_interrupt(), progress_bar("Pictures", len(files), done=done) as bar:
+            advance = bar.advance
+            return predict_pictures(
+                pending, task, record, on_picture=lambda: advance(bar.task_ids[0])
+            )
+    except KeyboardInterrupt as interrupt:
+        done = sum(map(is_done, files))
+        raise type(interrupt)(
+            f"{done} of {len(files)} pictures are finished; the same command makes the others"
+        ) from interrupt
+
+
+def _finish(
+    files: Sequence[PictureFile], task: PictureTask, record: PredictionRecord, result: TaskResult
+) -> None:
+    """Write what is about all pictures, and say what became of them.
+
+    Raises:
+        UnreadableImageError: There is not one picture.
+    """
+    names = [file.relative.as_posix() for file in files]
+    entries = [record.entries[name] for name in names if name in record.entries]
+    if not entries or (len(result.skipped) == len(files) and not result.made):
+        _, reason = result.skipped[0]
+        raise UnreadableImageError(f"none of {len(files)} pictures could be made: {reason}")
+    if "shares" in task.wanted and task.predictor is not None:
+        write_shares(task.folder, task.predictor.label_space.names, entries)
+    for line in describe_notes(entries):
+        log.warning("%s", line)
+    removed = [entry.removed for entry in entries if entry.removed is not None]
+    if "removed" in task.wanted and removed and not any(removed):
+        log.warning("nothing was removed from any picture: no mask has a pixel")
+    elif removed and min(removed) > _LARGE_SHARE:
+        log.warning("more than %.0f%% of every picture was removed", 100 * _LARGE_SHARE)
+    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
+    print(f"{len(entries)} pictures{skipped}; written to {task.folder}")
+
+
+def _log_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        log.info("%s", line)

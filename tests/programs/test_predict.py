@@ -1,0 +1,206 @@
+"""predict.py: pictures of any kind in, labels, shares and pictures without objects out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError, OutputError, UnknownClassError, UnreadableImageError
+from outtake.pictures import predict_pictures
+from outtake.programs.predict import predict
+
+REGION = "regions=[{box:[0,0,5,5]}]"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Pictures of several sizes and kinds, one of them broken."""
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    random = np.random.default_rng(1)
+    noise = random.integers(0, 256, (48, 64, 4), np.uint8)
+    Image.fromarray(noise[..., :3]).save(folder / "a.png")
+    Image.fromarray(noise).save(folder / "sub" / "alpha.png")
+    turned = Image.Exif()
+    turned[274] = 6
+    Image.fromarray(noise[:40, :, :3]).save(folder / "b.jpg", exif=turned)
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(folder / "sub" / "deep.png")
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:200])
+    return folder
+
+
+def run(folder: Path, out: Path, *overrides: str) -> Path:
+    return predict(compose("predict", [f"input={folder}", f"output={out}", *overrides]))
+
+
+def network(run_folder: Path) -> tuple[str, ...]:
+    return (f"checkpoint={run_folder}", "backend=torch", "device=cpu")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_everything_is_written_and_a_broken_picture_has_a_line(
+    photos: Path, tmp_path: Path, small_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    logging.getLogger("outtake").propagate = True
+    outputs = "outputs=[labels,colours,overlay,polygons,shares]"
+    run(photos, out, *network(small_run), outputs)
+    assert [line for line in caplog.messages if "skipped" in line and "broken.png" in line]
+    assert not any("partner" in line for line in caplog.messages)
+    names = ["a", "b", "sub/alpha", "sub/deep"]
+    expected = [
+        f"{kind}/{name}{'.json' if kind == 'polygons' else '.png'}"
+        for kind in ("colours", "labels", "overlay", "polygons")
+        for name in names
+    ]
+    expected += ["predictions.jsonl", "shares.csv", "shares.json"]
+    assert files(out) == sorted(expected)
+    with Image.open(out / "labels" / "b.png") as labels:
+        assert labels.mode == "P" and labels.size == (40, 64), "turned as EXIF says"
+        ids = np.asarray(labels)
+        palette = np.array(labels.getpalette()).reshape(-1, 3)
+    with Image.open(out / "colours" / "b.png") as colours:
+        assert (np.asarray(colours) == palette[ids]).all()
+    record = json.loads((out / "shares.json").read_text())
+    rows = list(csv.DictReader((out / "shares.csv").open()))
+    assert [row["picture"] for row in rows] == ["a.png", "b.jpg", "sub/alpha.png", "sub/deep.png"]
+    for index, name in enumerate(record["classes"]):
+        share = record["pictures"]["b.jpg"]["shares"][name]
+        assert share == pytest.approx((ids == index).mean())
+        assert float(rows[1][name]) == pytest.approx(share, abs=1e-6)
+    shapes = json.loads((out / "polygons" / "b.json").read_text())
+    assert (shapes["imageWidth"], shapes["imageHeight"]) == (40, 64) and shapes["shapes"]
+    assert (out / "polygons" / shapes["imagePath"]).resolve() == photos / "b.jpg"
+
+
+def test_objects_are_removed_by_masks_and_regions_without_a_network(
+    photos: Path, tmp_path: Path
+) -> None:
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    (masks / "sub").mkdir(parents=True)
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:20, 10:30] = 255
+    for name in ("a", "sub/alpha", "sub/deep"):
+        Image.fromarray(mask).save(masks / f"{name}.png")
+    run(photos, out, f"masks={masks}", "remover=solid", "regions=[{box:[0,0,4,4]}]")
+    assert files(out) == [
+        "predictions.jsonl", "removed/a.png", "removed/sub/alpha.png", "removed/sub/deep.png",
+    ]  # fmt: skip
+    hole = mask > 0
+    hole[:4, :4] = True
+    for name in ("a", "sub/alpha", "sub/deep"):
+        before = np.asarray(Image.open(photos / f"{name}.png"))
+        after = np.asarray(Image.open(out / "removed" / f"{name}.png"))
+        assert after.dtype == before.dtype and (after[~hole] == before[~hole]).all()
+        colours = after[hole][:, :3] if after.ndim == 3 else after[hole]
+        assert not colours.any()
+    alpha = np.asarray(Image.open(out / "removed" / "sub" / "alpha.png"))[..., 3]
+    assert (alpha == np.asarray(Image.open(photos / "sub" / "alpha.png"))[..., 3]).all()
+
+
+def test_classes_are_removed_as_in_a_video(photos: Path, tmp_path: Path, small_run: Path) -> None:
+    out = tmp_path / "out"
+    options = ("remover=mask", "mask.dilate=0", "mask.min_area=0", "mask.fill_holes=false")
+    chosen = "outputs=[labels,removed]"
+    run(photos, out, *network(small_run), "keep_only=[road]", chosen, *options)
+    labels = np.asarray(Image.open(out / "labels" / "a.png"))
+    mask = np.asarray(Image.open(out / "removed" / "a.png").convert("L"))
+    road = json.loads((out / "predictions.jsonl").read_text().splitlines()[1])["shares"]
+    assert ((mask > 0) == (labels != list(road).index("road"))).all()
+
+
+def test_an_interrupted_run_makes_the_rest_and_another_request_is_refused(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out, options = tmp_path / "out", (REGION, "remover=solid")
+    make = predict_pictures._make
+    made: list[str] = []
+
+    def interrupted(file, *others):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(file.name)
+        return make(file, *others)
+
+    monkeypatch.setattr(predict_pictures, "_make", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="2 of 5 pictures are finished"):
+        run(photos, out, *options)
+    assert not list(out.rglob("*.part"))
+    before = {path: path.stat().st_mtime_ns for path in (out / "removed").rglob("*.*")}
+    monkeypatch.setattr(predict_pictures, "_make", make)
+    with (out / "predictions.jsonl").open("a") as record:
+        record.write('{"picture": "cut o')
+    run(photos, out, *options)
+    assert "2 of 5 pictures are finished already" in capsys.readouterr().out
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert len(files(out / "removed")) == 4
+    with pytest.raises(OutputError, match=r"made with regions=.*overwrite=true"):
+        run(photos, out, "regions=[{box:[0,0,9,9]}]", "remover=solid")
+    run(photos, out, "regions=[{box:[0,0,9,9]}]", "remover=solid", "overwrite=true")
+    (photos / "a.png").write_bytes((photos / "sub" / "alpha.png").read_bytes())
+    run(photos, out, "regions=[{box:[0,0,9,9]}]", "remover=solid")
+    assert Image.open(out / "removed" / "a.png").mode == "RGBA", "made again of the new picture"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kind", "said"),
+    [
+        ([], ConfigError, "checkpoint has no value"),
+        (["remove=[car]"], ConfigError, "checkpoint has no value"),
+        (["checkpoint=x", "outputs=[removed]"], ConfigError, "nothing is to be removed"),
+        (["checkpoint=x", "remove=[car]", "outputs=[labels]"], ConfigError, "add removed"),
+        (["checkpoint=x", "outputs=[label]"], ConfigError, "outputs"),
+        (["regions=[{box:[0,0,5,5],from:1}]"], ConfigError, "a picture has no time"),
+        (
+            ["regions=[{box:[0,0,5,5]}]", "outputs=[removed,shares]"],
+            ConfigError,
+            "needs the labels",
+        ),
+        ([REGION, "output=x.png"], OutputError, "name a folder"),
+        (["masks={masks}"], ConfigError, "no mask has the name of a picture"),
+    ],
+)
+def test_a_request_that_cannot_work_leaves_nothing(
+    overrides: list[str], kind: type[Exception], said: str, photos: Path, tmp_path: Path
+) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("x", "y"):
+        Image.new("L", (64, 48)).save(masks / f"{name}.png")
+    with pytest.raises(kind, match=said):
+        run(
+            photos,
+            tmp_path / "out",
+            *(each.format(masks=masks) if "masks=" in each else each for each in overrides),
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_class_and_files_of_others_are_refused_before_work(
+    photos: Path, tmp_path: Path, small_run: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UnknownClassError, match="cat"):
+        run(photos, out, *network(small_run), "remove=[cat]")
+    assert not out.exists()
+    (out / "removed").mkdir(parents=True)
+    (out / "removed" / "a.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="overwrite=true"):
+        run(photos, out, REGION)
+    assert (out / "removed" / "a.png").read_bytes() == b"mine"
+
+
+def test_only_unreadable_pictures_are_an_error(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImageError, match="none of 1 pictures"):
+        run(photos / "broken.png", tmp_path / "out", REGION)
