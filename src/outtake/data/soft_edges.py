@@ -77,9 +77,8 @@ def count_values(samples: Array, codes: Array) -> ValueCounts:
     planes = samples if samples.dtype == np.uint8 else samples.astype(np.float32)
     planes = np.ascontiguousarray(planes)
     flat = _all_planes(cv2.erode(planes, _NEIGHBOURS) == cv2.dilate(planes, _NEIGHBOURS))
-    counts = ValueCounts(flat=_count(codes[flat]))
-    edge = ~flat
-    counts.pixels = counts.flat + _count(codes[edge])
+    edge, pixels = ~flat, _count(codes)
+    counts = ValueCounts(pixels, pixels - _count(codes[edge]))
     if len(counts.pixels) > 2:
         low, high = cv2.erode(planes, _SURROUNDINGS), cv2.dilate(planes, _SURROUNDINGS)
         inside = (low < planes) & (planes < high)

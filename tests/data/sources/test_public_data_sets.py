@@ -23,6 +23,7 @@ WANTED = {
     "camvid32": (31, [IGNORED, "animal", "wall"]),
     "oxford_pet": (2, ["background", "pet", IGNORED]),
     "polyps": (2, ["background", "polyp"]),
+    "nyu_depth": (40, [IGNORED, "wall", "other prop"]),
     "sift_flow": (33, [IGNORED, "awning", "window"]),
 }
 
@@ -56,11 +57,13 @@ def test_splits_do_not_overlap(option, tmp_path):
     source = build(option, make_tree(option, tmp_path))
     train, val = ({each.id for each in source.samples(split)} for split in ("train", "val"))
     assert train and val and not train & val
-    if option not in ("kitti", "kitti_road", "polyps", "oxford_pet", "sift_flow"):
+    if option not in ("kitti", "kitti_road", "polyps", "oxford_pet", "sift_flow", "nyu_depth"):
         assert (len(train), len(val)) == (TRAIN, VAL)
 
 
-@pytest.mark.parametrize("option", ["cityscapes", "oxford_pet", "camvid32", "sift_flow"])
+@pytest.mark.parametrize(
+    "option", ["cityscapes", "oxford_pet", "camvid32", "sift_flow", "nyu_depth"]
+)
 def test_the_official_test_split_is_there(option, tmp_path):
     source = build(option, make_tree(option, tmp_path))
     test = {each.id for each in source.samples("test")}

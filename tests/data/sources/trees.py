@@ -150,6 +150,12 @@ def sift_flow(root):
     lines(root / "TestSet1.txt", [f"{folder}\\coast_n{number}.jpg" for number in (0, 1)])
 
 
+def nyu_depth(root):
+    for split, number in each(("train", "test")):
+        save(root / f"{split}/rgb/{number:04}.png", picture(number))
+        save(root / f"{split}/labels_40/{number:04}.png", stored(number, [0, 1, 40]))
+
+
 def coco(root):
     for split in ("train", "val"):
         images, annotations = [], []
@@ -211,7 +217,7 @@ TREES = {
     make.__name__: make
     for make in (
         cityscapes, kitti, kitti_road, pascal_voc, pascal_context, ade20k, coco_stuff, camvid32,
-        oxford_pet, polyps, sift_flow, coco, labelme, yolo, cvat,
+        oxford_pet, polyps, sift_flow, nyu_depth, coco, labelme, yolo, cvat,
     )
 }  # fmt: skip
 POLYGONS = ("coco", "labelme", "yolo", "cvat")
