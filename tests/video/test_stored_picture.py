@@ -41,8 +41,9 @@ def test_outside_the_mask_the_encoder_gets_the_planes_of_the_source(pix_fmt, ful
     tags = replace(LIMITED, full_range=full_range)
     source, frame = decoded(pix_fmt, tags, size)
     mask = np.zeros(size, bool)
-    mask[17:40, 33:96] = True
-    mask[20:30, 40:60] = False  # a window in the mask
+    mask[34:42, 33:96] = True
+    mask[36:40, 40:60] = False  # a window in the mask
+    mask[0, 3] = mask[-1, 0] = True  # and something far above and below
     filled = frame.image.copy()
     filled[mask] ^= 0x55
     made = encode(replace_image(frame, filled), pix_fmt, tags)

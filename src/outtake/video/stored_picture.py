@@ -7,6 +7,7 @@ pass through RGB at all, and values that no RGB stands for (super-white) are kep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import av
@@ -105,39 +106,37 @@ def _copy_unchanged(
     targets = plane_arrays(frame)
     for before, after in zip(stored.planes, targets, strict=True):
         after[:] = before
-    found = None if image is original else _find_changes(image, original)
-    if found is None:
-        return frame
-    (top, left), changed = found
-    rows, columns = changed.shape
-    made = from_rgb(image[top : top + rows, left : left + columns], stored.pix_fmt, tags)
-    for part, after in zip(plane_arrays(made), targets, strict=True):
-        down, across = -(-height // after.shape[0]), -(-width // after.shape[1])
-        rows, columns = part.shape
-        into = after[top // down :, left // across :][:rows, :columns]
-        cv2.copyTo(part, _any_in_blocks(changed, down, across), into)
+    for (top, left), changed in () if image is original else _find_changes(image, original):
+        rows, columns = changed.shape
+        made = from_rgb(image[top : top + rows, left : left + columns], stored.pix_fmt, tags)
+        for part, after in zip(plane_arrays(made), targets, strict=True):
+            down, across = -(-height // after.shape[0]), -(-width // after.shape[1])
+            rows, columns = part.shape
+            into = after[top // down :, left // across :][:rows, :columns]
+            cv2.copyTo(part, _any_in_blocks(changed, down, across), into)
     return frame
 
 
 def _find_changes(
     image: NDArray[Pixel], original: NDArray[Pixel]
-) -> tuple[tuple[int, int], NDArray[np.uint8]] | None:
-    """Return where two pictures differ: a corner (y, x), and uint8 (h, w), 0 for no difference.
+) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8]]]:
+    """Yield where two pictures differ, in boxes one above the other that lie on the grid.
 
-    The box begins and ends on the grid; None if the pictures are equal.
+    Each is its corner (y, x), and uint8 (h, w), 0 for no difference.
     """
     height, width = image.shape[:2]
     differs = (image.reshape(height, -1) != original.reshape(height, -1)).any(axis=1)
     rows = np.flatnonzero(differs)
     if not rows.size:
-        return None
-    top, bottom = _round_outwards(int(rows[0]), int(rows[-1]) + 1, height)
-    zero = (0.0, 0.0, 0.0)
-    same = cv2.inRange(cv2.absdiff(image[top:bottom], original[top:bottom]), zero, zero)
-    changed = np.asarray(cv2.bitwise_not(same), np.uint8)
-    x, _, columns, _ = cv2.boundingRect(changed)
-    left, right = _round_outwards(x, x + columns, width)
-    return (top, left), np.ascontiguousarray(changed[:, left:right])
+        return
+    for band in np.split(rows, np.flatnonzero(np.diff(rows) > 2 * _GRID_PX) + 1):
+        top, bottom = _round_outwards(int(band[0]), int(band[-1]) + 1, height)
+        zero = (0.0, 0.0, 0.0)
+        same = cv2.inRange(cv2.absdiff(image[top:bottom], original[top:bottom]), zero, zero)
+        changed = np.asarray(cv2.bitwise_not(same), np.uint8)
+        x, _, columns, _ = cv2.boundingRect(changed)
+        left, right = _round_outwards(x, x + columns, width)
+        yield (top, left), np.ascontiguousarray(changed[:, left:right])
 
 
 def _round_outwards(begin: int, end: int, size: int) -> tuple[int, int]:
