@@ -7,14 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
-from outtake.config.compose import compose
-from outtake.config.instantiate import instantiate
 from outtake.core.errors import ConfigError
 from outtake.data.camvid import CamVid
 from outtake.data.folder import Folder
 from outtake.data.scenes import Scenes
 from tests.data.generated import label_map, picture, save
-from tests.data.sources.trees import TREES, make_tree
+from tests.data.sources.trees import TREES, make_tree, open_source
 
 
 def make_camvid(root):
@@ -49,8 +47,7 @@ def make_scenes(_):
 
 def make_public(option):
     def make(root):
-        overrides = [f"data={option}", f"data.root={make_tree(option, root)}"]
-        return instantiate(compose("verify", overrides).data.source)
+        return open_source(option, make_tree(option, root))
 
     make.__name__ = f"make_{option}"
     return make

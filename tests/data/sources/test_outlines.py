@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from outtake.config.compose import compose
-from outtake.config.instantiate import instantiate
 from outtake.core.errors import DataRootError, LabelValueError, UnreadableImageError
 from outtake.data.inspection import inspect_source
 from outtake.data.sources.coco import CocoJson
@@ -15,16 +13,12 @@ from outtake.data.sources.labelme import LabelMe
 from outtake.data.sources.run_length import decode_coco_runs, decode_rows
 from outtake.data.sources.yolo import Yolo
 from tests.data.generated import SIZE, picture, save
-from tests.data.sources.trees import POLYGONS, lines, make_tree
-
-
-def build(option, root):
-    return instantiate(compose("verify", [f"data={option}", f"data.root={root}"]).data.source)
+from tests.data.sources.trees import POLYGONS, lines, make_tree, open_source
 
 
 @pytest.mark.parametrize("option", POLYGONS)
 def test_the_last_object_lies_on_top_of_the_background(option, tmp_path):
-    source = build(option, make_tree(option, tmp_path))
+    source = open_source(option, make_tree(option, tmp_path))
     assert source.labels.names == ("background", "cat", "dog")
     mask = source.read_mask(source.samples("train")[0])
     assert mask.shape == SIZE
@@ -39,7 +33,7 @@ def test_the_last_object_lies_on_top_of_the_background(option, tmp_path):
 @pytest.mark.parametrize("option", POLYGONS)
 def test_a_root_without_annotations_is_one_line(option, tmp_path):
     with pytest.raises(DataRootError, match=str(tmp_path)):
-        build(option, tmp_path)
+        open_source(option, tmp_path)
 
 
 @pytest.mark.parametrize("option", ["coco", "labelme", "yolo", "cvat"])
@@ -58,7 +52,7 @@ def test_without_val_a_part_of_train_is_chosen(option, tmp_path):
                 path.unlink()
             if (root / folder).is_dir():
                 (root / folder).rmdir()
-    source = build(option, root)
+    source = open_source(option, root)
     train, val = ({each.id for each in source.samples(split)} for split in ("train", "val"))
     assert len(train) >= 4 and len(val) >= 1 and not train & val
 

@@ -3,12 +3,20 @@
 import numpy as np
 import pytest
 
-from outtake.config.compose import CONF_DIR, compose
-from outtake.config.instantiate import instantiate
+from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError, DataRootError, PairingError
 from outtake.data.sources.pascal_voc import PascalVOC
 from tests.data.generated import label_map
-from tests.data.sources.trees import POLYGONS, TRAIN, TREES, VAL, make_tree, sbd, stored
+from tests.data.sources.trees import (
+    POLYGONS,
+    TRAIN,
+    TREES,
+    VAL,
+    make_tree,
+    open_source,
+    sbd,
+    stored,
+)
 
 IGNORED = 255
 # The number of classes, and the class of each value that the tree stores, in its order.
@@ -28,11 +36,6 @@ WANTED = {
 }
 
 
-def build(option, root, *more):
-    overrides = [f"data={option}", f"data.root={root}", *more]
-    return instantiate(compose("verify", overrides).data.source)
-
-
 def test_every_option_has_a_tree():
     options = {path.stem for path in (CONF_DIR / "data").glob("*.yaml")}
     assert TREES.keys() == options - {"camvid", "folder", "scenes"}
@@ -40,7 +43,7 @@ def test_every_option_has_a_tree():
 
 @pytest.mark.parametrize("option", WANTED)
 def test_names_and_ids_are_those_of_the_data_set(option, tmp_path):
-    source = build(option, make_tree(option, tmp_path))
+    source = open_source(option, make_tree(option, tmp_path))
     classes, meaning = WANTED[option]
     assert len(source.labels.names) == classes and source.channels == 3
     wanted = [IGNORED if each == IGNORED else source.labels.names.index(each) for each in meaning]
@@ -54,7 +57,7 @@ def test_names_and_ids_are_those_of_the_data_set(option, tmp_path):
 
 @pytest.mark.parametrize("option", TREES)
 def test_splits_do_not_overlap(option, tmp_path):
-    source = build(option, make_tree(option, tmp_path))
+    source = open_source(option, make_tree(option, tmp_path))
     train, val = ({each.id for each in source.samples(split)} for split in ("train", "val"))
     assert train and val and not train & val
     if option not in ("kitti", "kitti_road", "polyps", "oxford_pet", "sift_flow", "nyu_depth"):
@@ -65,7 +68,7 @@ def test_splits_do_not_overlap(option, tmp_path):
     "option", ["cityscapes", "oxford_pet", "camvid32", "sift_flow", "nyu_depth"]
 )
 def test_the_official_test_split_is_there(option, tmp_path):
-    source = build(option, make_tree(option, tmp_path))
+    source = open_source(option, make_tree(option, tmp_path))
     test = {each.id for each in source.samples("test")}
     assert test and not test & {each.id for each in source.samples("train")}
 
@@ -73,20 +76,20 @@ def test_the_official_test_split_is_there(option, tmp_path):
 @pytest.mark.parametrize("option", ["ade20k", "pascal_voc", "coco_stuff"])
 def test_a_split_without_public_masks_is_one_line(option, tmp_path):
     with pytest.raises(DataRootError, match="has no split 'test' with masks"):
-        build(option, make_tree(option, tmp_path)).samples("test")
+        open_source(option, make_tree(option, tmp_path)).samples("test")
 
 
 @pytest.mark.parametrize("option", [name for name in TREES if name not in POLYGONS])
 def test_an_empty_root_is_one_line_that_names_what_is_missing(option, tmp_path):
     with pytest.raises(DataRootError, match=r"missing|cannot read the list"):
-        build(option, tmp_path).samples("train")
+        open_source(option, tmp_path).samples("train")
 
 
 def test_a_class_more_by_choice(tmp_path):
-    pets = build("oxford_pet", make_tree("oxford_pet", tmp_path / "p"), "data.source.border=true")
+    pets = open_source("oxford_pet", make_tree("oxford_pet", tmp_path / "p"), border=True)
     assert pets.labels.names == ("background", "pet", "border")
     context = make_tree("pascal_context", tmp_path / "c")
-    source = build("pascal_context", context, "data.source.background=false")
+    source = open_source("pascal_context", context, background=False)
     assert len(source.labels.names) == 59
     assert (source.read_mask(source.samples("train")[0]) == IGNORED).any()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import yaml
 from PIL import Image
 from scipy.io import savemat
 
+from outtake.config.compose import CONF_DIR
 from tests.data.generated import SIZE, label_map, picture, save
 
 TRAIN, VAL = 5, 3
@@ -228,3 +231,10 @@ def make_tree(option: str, root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     TREES[option](root)
     return root
+
+
+def open_source(option: str, root: Path, **options):
+    """Build the source that ``conf/data/OPTION.yaml`` describes, without composing all the rest."""
+    node = yaml.safe_load((CONF_DIR / "data" / f"{option}.yaml").read_text())["source"]
+    module, _, name = node.pop("_target_").rpartition(".")
+    return getattr(import_module(module), name)(**node | {"root": str(root)} | options)
