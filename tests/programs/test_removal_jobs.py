@@ -498,6 +498,24 @@ def test_a_list_of_jobs_is_checked_as_a_whole_and_each_has_its_masks(scene, caps
         run_list()
 
 
+@pytest.mark.parametrize("kind", ["video", "pictures"])
+def test_masks_of_the_whole_clip_go_with_any_part_of_it(scene, kind):
+    masks = scene / "masks.mkv"
+    if kind == "pictures":
+        masks = scene / "masks"
+        masks.mkdir()
+        for number, frame in enumerate(frames(scene / "masks.mkv")):
+            moved = np.roll(frame.image, number - 20, axis=1)
+            cv2.imwrite(str(masks / f"{number}.png"), moved)
+    given = [f"masks={masks}", "remover=mask", "encode.codec=ffv1", "job.segment_frames=3"]
+    whole = frames(run(scene, *given, f"output={scene / 'whole.mkv'}"))
+    options = ["read.start=0.4", "read.end=1.2", "read.every=2"]
+    part = frames(run(scene, *given, f"output={scene / 'part.mkv'}", *options))
+    assert len(part) == 10
+    for number, frame in enumerate(part):
+        assert np.array_equal(frame.image, whole[10 + 2 * number].image)
+
+
 def test_regions_need_neither_checkpoint_nor_masks(scene):
     region = "regions=[{box:[0,0,8,8],from:0.4,to:0.8}]"
     given = ["masks=null", region, "remover=solid", "encode.codec=ffv1"]

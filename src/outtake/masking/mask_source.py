@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -147,6 +148,7 @@ class VideoMasks:
         size: Height and width of its frames.
         meaning: What its values mean.
         limits: Bounds on what it may ask for.
+        part: Which of its frames are used; None for all.
     """
 
     name: str
@@ -154,12 +156,15 @@ class VideoMasks:
     size: tuple[int, int]
     meaning: MaskMeaning
     limits: SafetyLimits
+    part: range | None = None
     one_for_each = True
 
     def open(self, skip: int = 0) -> Generator[MaskOfFrame, None, None]:
         """Yield the masks from the frame with this number on."""
-        with open_mask_video(self.video, self.limits, skip) as pictures:
-            for picture in pictures:
+        used = self.part or range(sys.maxsize)
+        first = used.start + skip * used.step
+        with open_mask_video(self.video, self.limits, first) as pictures:
+            for picture in islice(pictures, 0, max(used.stop - first, 0), used.step):
                 yield _of_picture(picture, self.meaning, self.name)
 
     def digest(self) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError
@@ -13,7 +16,8 @@ from outtake.masking.mask_source import VideoMasks
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.regions import Region
 from outtake.video.read.clip import open_clip
-from outtake.video.read.count_frames import count_frames
+from outtake.video.read.count_frames import count_frames, frame_times
+from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
 
@@ -43,6 +47,11 @@ def find_masks(
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
     files = find_mask_files(options.path)
+    part, whole = None, None
+    if info is not None and files.kind != "annotations":
+        part, whole = _find_part(config, source)
+    if part is not None and len(files.files) == whole and len(part) < whole:
+        files = replace(files, files=files.files[part.start : part.stop : part.step])
     found = build_mask_source(
         files,
         MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
@@ -51,9 +60,40 @@ def find_masks(
         limits=config.read.limits,
     )
     if info is not None and isinstance(found.source, VideoMasks):
+        if part is not None and len(part) < (whole or 0) == _count_masks(config, found.source):
+            return replace(found, source=replace(found.source, part=part))
         doubt = _check_video_length(config, source, info, found.source)
         found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
     return found
+
+
+def _find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
+    """Return which frames of a clip are selected, and how many it has; masks may be of all.
+
+    The range is None where all frames are selected, or where it is not known without decoding.
+    """
+    read = config.read
+    if source.address or (read.start is None and read.end is None and read.every == 1):
+        return None, 0
+    selection = FrameSelection.from_config(read.start, read.end, read.every)
+    if source.images:
+        times: Sequence[Fraction] | None = [
+            Fraction(index) / Fraction(read.fps) for index in range(len(source.images))
+        ]
+    else:
+        times = frame_times(source.path, read.limits)
+    if times is None:
+        return None, 0
+    first = bisect_left(times, selection.start_s or 0)
+    stop = len(times) if selection.end_s is None else bisect_left(times, selection.end_s)
+    return range(first, stop, read.every), len(times)
+
+
+def _count_masks(config: InferVideoConfig, masks: VideoMasks) -> int | None:
+    video = masks.video
+    if video.images:
+        return len(video.images)
+    return None if video.address else count_frames(video.path, config.read.limits)
 
 
 def log_found(found: FoundMasks) -> None:
@@ -103,9 +143,7 @@ def _check_video_length(
     if info.frames == mask_info.frames and info.frames_counted and mask_info.frames_counted:
         return None
     frames = _count_selected(config, source, info)
-    mask_frames = (
-        None if masks.video.address else count_frames(masks.video.path, config.read.limits)
-    )
+    mask_frames = _count_masks(config, masks)
     if frames is not None and mask_frames is not None:
         if frames == mask_frames:
             return None

@@ -1,7 +1,8 @@
-"""Count the frames of a video file without decoding them."""
+"""Count the frames of a video file, and find their times, without decoding them."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,13 +20,38 @@ def count_frames(path: Path, limits: SafetyLimits | None = None) -> int | None:
     Raises:
         VideoError: The file cannot be read.
     """
+    packets = _read_packets(path, limits)
+    return None if packets is None else len(packets)
+
+
+def frame_times(path: Path, limits: SafetyLimits | None = None) -> list[Fraction] | None:
+    """Return when each frame is shown, in seconds from the first, in order.
+
+    None where packets are not frames, or say only when they are decoded.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
+    packets = _read_packets(path, limits)
+    if packets is None or None in packets:
+        return None
+    times = sorted(time for time in packets if time is not None)
+    return [time - times[0] for time in times]
+
+
+def _read_packets(path: Path, limits: SafetyLimits | None) -> list[Fraction | None] | None:
+    """Return the time of each packet that is a frame; None for a codec whose packets are not."""
     with open_container(path, limits) as container:
         stream = find_video_stream(container, path)
         if stream.codec_context.codec.canonical_name not in FRAME_PER_PACKET:
             return None
+        base = stream.time_base or Fraction(1)
         try:
-            packets = container.demux(stream)
-            return sum(bool(packet.size) and not packet.is_discard for packet in packets)
+            return [
+                None if packet.pts is None else packet.pts * base
+                for packet in container.demux(stream)
+                if packet.size and not packet.is_discard
+            ]
         except av.FFmpegError as error:
             raise VideoError(
                 f"{path} cannot be read to its end ({ffmpeg_reason(error)})"
