@@ -44,7 +44,8 @@ def test_no_temporary_folder_is_left_and_the_next_run_has_them(
     )
     monkeypatch.setenv("WANDB_DATA_DIR", "")
     run = tmp_path / "run"
-    dashboard = WandbDashboard(run, tags=["long"], group="ablation", notes="a remark")
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "c4n4ry-s3cret")
+    dashboard = WandbDashboard(run, tags=["long"], group="ablation", notes="by c4n4ry-s3cret")
     for _ in range(2):
         dashboard._wandb = stand_in = StandIn()
         dashboard.start()
@@ -54,4 +55,4 @@ def test_no_temporary_folder_is_left_and_the_next_run_has_them(
             dashboard.finish("finished")
         assert not media.exists() and not artifacts.exists()
     assert stand_in.given["tags"] == ["long"] and stand_in.given["group"] == "ablation"
-    assert stand_in.given["notes"] == "a remark"
+    assert stand_in.given["notes"] == "by <redacted>"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from outtake.core.redact import redact_tree
 from outtake.runs.dashboards.protocol import (
     FlatConfig,
     ScalarRecord,
@@ -61,7 +62,7 @@ class WandbDashboard:
         self._entity = entity
         self._mode = mode
         self._log_model = log_model
-        self._noted = {"tags": list(tags), "group": group, "notes": notes}
+        self._noted = redact_tree({"tags": list(tags), "group": group, "notes": notes})
         self._wandb: Any = None
 
     def load(self) -> None:
