@@ -204,3 +204,16 @@ def test_an_unknown_class_and_files_of_others_are_refused_before_work(
 def test_only_unreadable_pictures_are_an_error(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match="none of 1 pictures"):
         run(photos / "broken.png", tmp_path / "out", REGION)
+
+
+def test_a_picture_that_broke_since_counts_no_more_and_ignored_keys_have_a_line(
+    photos: Path, tmp_path: Path, small_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    run(photos, out, *network(small_run), "outputs=[shares]")
+    (photos / "a.png").write_bytes((photos / "broken.png").read_bytes())
+    run(photos, out, *network(small_run), "outputs=[shares]")
+    assert "\na.png" not in (out / "shares.csv").read_text()
+    logging.getLogger("outtake").propagate = True
+    run(photos, tmp_path / "other", REGION, "checkpoint=RUN", "mask.dilate=0.1", "remover=solid")
+    assert "checkpoint=RUN, mask.dilate=0.1 not used: no labels say what is removed" in caplog.text

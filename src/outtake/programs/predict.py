@@ -10,9 +10,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from outtake.config.compose import default_values
 from outtake.config.instantiate import instantiate
 from outtake.config.load_trained import TrainedModel
 from outtake.config.predict_schema import PredictConfig, made_with
+from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
@@ -60,6 +62,7 @@ def predict(cfg: DictConfig) -> Path:
     _check_output(config, folder)
     found = find_pictures(config.input, folder)
     _log_lines(found.notes)
+    _warn_of_ignored_keys(config)
     remover = _build_remover(config) if config.removes else None
     masks = _find_masks(config, found.files)
     files = [file for file in found.files if masks is None or file.name in masks.paths]
@@ -83,6 +86,21 @@ def predict(cfg: DictConfig) -> Path:
         result = _run(files, task, record)
     _finish(files, task, record, result)
     return folder
+
+
+def _warn_of_ignored_keys(config: PredictConfig) -> None:
+    """Say which keys have no effect, because masks or regions say all that is removed."""
+    usual = default_values("predict")["mask"]
+    feathers = {"feather"} if config.removes else set[str]()
+    ignored = [
+        f"mask.{key}={show_value(value)}"
+        for key, value in asdict(config.mask).items()
+        if not config.by_labels and key not in feathers and value != usual[key]
+    ]
+    if config.checkpoint is not None and not config.needs_labels:
+        ignored.insert(0, f"checkpoint={config.checkpoint}")
+    if ignored:
+        log.warning("%s not used: no labels say what is removed", ", ".join(ignored))
 
 
 def _check_output(config: PredictConfig, folder: Path) -> None:
@@ -202,9 +220,11 @@ def _finish(
     Raises:
         UnreadableImageError: There is not one picture.
     """
-    names = [file.relative.as_posix() for file in files]
-    entries = [record.entries[name] for name in names if name in record.entries]
-    if not entries or (len(result.skipped) == len(files) and not result.made):
+    skipped = {file.relative for file, _ in result.skipped}
+    entries = [
+        record.entries[file.relative.as_posix()] for file in files if file.relative not in skipped
+    ]
+    if not entries:
         _, reason = result.skipped[0]
         raise UnreadableImageError(f"none of {len(files)} pictures could be made: {reason}")
     if "shares" in task.wanted and task.predictor is not None:
@@ -216,8 +236,8 @@ def _finish(
         log.warning("nothing was removed from any picture: no mask has a pixel")
     elif removed and min(removed) > _LARGE_SHARE:
         log.warning("more than %.0f%% of every picture was removed", 100 * _LARGE_SHARE)
-    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
-    print(f"{len(entries)} pictures{skipped}; written to {task.folder}")
+    count = f"{len(entries)} picture{'s' if len(entries) != 1 else ''}"
+    print(f"{count}{f', {len(skipped)} skipped' if skipped else ''}; written to {task.folder}")
 
 
 def _log_lines(lines: Sequence[str]) -> None:
