@@ -36,17 +36,21 @@ def test_a_clean_set_passes_and_a_broken_one_does_not(pairs, tmp_path, capsys):
     assert verify(compose("verify", given(pairs, f"output={output}")))
     assert "no defect" in capsys.readouterr().out
     save(pairs / "val/masks/val01.png", label_map(0, (20, 30)))
+    (pairs / "val/images/notes.psd").write_text("8BPS")
     assert not verify(compose("verify", given(pairs, f"output={output}")))
     assert verify(compose("verify", given(pairs, f"output={output}", "fail_on=never")))
     record = json.loads((output / "defects.json").read_text())
-    assert record["kinds"] == {"size": 1} and (output / "report.html").is_file()
-    line = capsys.readouterr().out.splitlines()[0]
+    assert record["kinds"] == {"size": 1, "left_out": 1} and (output / "report.html").is_file()
+    line, other = capsys.readouterr().out.splitlines()[:2]
+    assert other.startswith("warning: files that are left out: left out in") and "psd" in other
     assert line.startswith("error: image and mask of different sizes: ") and "val01.png" in line
 
 
 def test_a_data_set_that_cannot_be_opened_is_one_line(tmp_path):
     with pytest.raises(DataRootError, match="no such data root"):
         verify(compose("verify", given(tmp_path / "nowhere", f"output={tmp_path / 'found'}")))
+    with pytest.raises(DataRootError, match="needs the folder"):
+        verify(compose("verify", ["data=cityscapes", *given(tmp_path, f"output={tmp_path}/found")]))
     assert not (tmp_path / "found").exists()
 
 

@@ -19,6 +19,8 @@ from outtake.data.source import DataWarning, SegmentationSource
 from outtake.pages.verification import defects_record, render_verification
 from outtake.programs.library_warnings import quiet_libraries
 
+_NAMED_BY_FILE = {"missing_mask", "orphan_mask", "absent_image", "repeated_name"}
+
 
 def verify(cfg: DictConfig) -> bool:
     """Inspect a data set as ``conf/verify.yaml`` says.
@@ -38,6 +40,9 @@ def verify(cfg: DictConfig) -> bool:
         # What these say is in the list.
         warnings.simplefilter("ignore", DataWarning)
         source, inspection = _inspect(options.data.name, dict(options.data.source))
+    unopened = [each for each in inspection.defects if each.kind == "no_data"]
+    if unopened and not inspection.facts:
+        raise DataRootError(unopened[0].text)
     write_json(options.output / "defects.json", defects_record(inspection))
     if options.report:
         page = render_verification(inspection, source, options.examples)
@@ -77,6 +82,8 @@ def describe_defects(inspection: Inspection) -> list[str]:
         first = next(each for each in inspection.defects if each.kind == kind)
         about = KINDS[kind]
         where = first.where if count == 1 else f"{first.where} and {count - 1} more"
+        if not first.sample and kind not in _NAMED_BY_FILE:
+            where = first.text  # it is about a split or all of the data
         lines.append(f"{about.severity}: {about.title}: {where}; what mends it: {about.mend}")
     totals = f"{inspection.count('error')} errors, {inspection.count('warning')} warnings"
     summary = totals if counts else "no defect"
