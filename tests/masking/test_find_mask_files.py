@@ -66,6 +66,14 @@ def test_an_animated_picture_keeps_its_alpha(tmp_path):
     assert all(alpha is not None and (alpha > 0).sum() == 32 for alpha in alphas)
 
 
+def test_folders_of_several_clips_are_named(tmp_path):
+    folder = lay(tmp_path / "masks", "bear/1.png", "camel/1.png")
+    with pytest.raises(
+        VideoError, match=r"masks=.*: holds 2 folders \(bear, camel\) and no masks; name"
+    ):
+        find_mask_files(folder)
+
+
 def test_what_is_not_there_names_its_key(tmp_path):
     with pytest.raises(VideoError, match=r"masks=.*nothere: no such video"):
         find_mask_files(tmp_path / "nothere")

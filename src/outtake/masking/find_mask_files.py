@@ -84,6 +84,12 @@ def _list_files(path: Path) -> list[Path]:
         folders = [entry for entry in path.glob("[!.]*") if entry.is_dir()]
         if not listed and len(folders) == 1:
             return _list_files(folders[0])  # a tool's folder for the one clip
+        if not listed and folders:
+            names = ", ".join(sorted(folder.name for folder in folders)[:3])
+            raise VideoError(
+                f"masks={path}: holds {len(folders)} folders ({names}) and no masks; name that of "
+                "this clip, or have your tool write all objects into one mask for each frame"
+            )
     elif path.is_file():
         listed = [path]
     else:
