@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from typing import Any
 
-import hydra.utils
 from omegaconf import DictConfig
 
-from outtake.config.instantiate import check_targets, instantiate
+from outtake.config.instantiate import accepted_arguments, check_targets, instantiate
 from outtake.config.program_options import VerifyOptions, read_options
 from outtake.core.errors import ConfigError, DataRootError, OuttakeError
 from outtake.core.files import check_folder, replace_text, write_json
@@ -67,7 +65,7 @@ def _inspect(name: str, node: dict[str, Any]) -> tuple[SegmentationSource | None
 def _open_source(node: dict[str, Any]) -> SegmentationSource:
     """Build a source; one that can leave defects to its reader is told to."""
     check_targets(node, "data.source")
-    takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters
+    takes, _ = accepted_arguments(node["_target_"])
     source: SegmentationSource = instantiate(
         node | ({"strict": False} if "strict" in takes else {})
     )
