@@ -5,17 +5,7 @@ import pytest
 
 from outtake.core.errors import VideoError
 from outtake.masking.annotation_files import read_annotations
-from outtake.masking.annotation_shapes import AnnotatedFrame, Shape, box_ring, decode_coco_counts
-from tests.masking.mask_formats import coco_string
-
-
-def test_compressed_counts_are_those_of_the_reference():
-    assert decode_coco_counts("1112") == [1, 1, 1, 3]  # the fourth is a difference
-    for counts in ([0, 5, 3], [1, 1, 1, 3], [40, 3, 7, 900, 12000, 2, 1]):
-        assert decode_coco_counts(coco_string(counts)) == counts
-    for broken in ("P", "\x00"):
-        with pytest.raises(ValueError, match="run lengths"):
-            decode_coco_counts(broken)
+from outtake.masking.annotation_shapes import AnnotatedFrame, Shape, box_ring
 
 
 def test_classes_are_chosen_by_number_or_name():

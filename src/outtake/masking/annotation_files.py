@@ -15,14 +15,13 @@ import numpy as np
 from PIL import Image
 
 from outtake.core.errors import VideoError
+from outtake.core.run_lengths import decode_coco_runs, runs_to_mask
 from outtake.masking.annotation_shapes import (
     AnnotatedFrame,
     Points,
     Shape,
     box_ring,
-    decode_coco_counts,
     ellipse_ring,
-    runs_to_mask,
 )
 
 ANNOTATION_SUFFIXES = (".json", ".xml", ".txt")
@@ -116,10 +115,7 @@ def _category_names(tree: Mapping[str, Any]) -> dict[Any, str]:
 
 def _coco_shape(found: Any, box: Any, label: str, number: int | None) -> Shape:
     if isinstance(found, Mapping):
-        height, width = map(int, found["size"])
-        counts = found["counts"]
-        runs = decode_coco_counts(counts) if isinstance(counts, str) else counts
-        return Shape(label, number, bitmap=runs_to_mask(runs, height, width, by_columns=True))
+        return Shape(label, number, bitmap=decode_coco_runs(found).view(np.uint8))
     if found:
         return Shape(label, number, tuple(_points(ring) for ring in found))
     if box is None:
@@ -196,7 +192,7 @@ def _cvat_shape(each: ElementTree.Element, label: str) -> Shape | None:
     if each.tag == "mask":
         counts = [int(count) for count in given["rle"].split(",")]
         height, width = int(given["height"]), int(given["width"])
-        bitmap = runs_to_mask(counts, height, width, by_columns=False)
+        bitmap = runs_to_mask(counts, height, width, by_columns=False).view(np.uint8)
         return Shape(label, bitmap=bitmap, left=int(given["left"]), top=int(given["top"]))
     if each.tag in ("points", "polyline", "skeleton", "cuboid"):
         raise ValueError(f"a {each.tag} has no area; use polygons, boxes, ellipses or masks")

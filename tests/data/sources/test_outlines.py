@@ -10,10 +10,10 @@ from outtake.data.inspection import inspect_source
 from outtake.data.sources.coco import CocoJson
 from outtake.data.sources.cvat import Cvat
 from outtake.data.sources.labelme import LabelMe
-from outtake.data.sources.run_length import decode_coco_runs, decode_rows
 from outtake.data.sources.yolo import Yolo
 from tests.data.generated import SIZE, picture, save
 from tests.data.sources.trees import POLYGONS, lines, make_tree, open_source
+from tests.masking.mask_formats import coco_string
 
 
 @pytest.mark.parametrize("option", POLYGONS)
@@ -78,39 +78,13 @@ MASK[1:3, 2:5] = True
 def test_run_lengths_of_coco_are_columns(tmp_path, counts):
     """The packed form is what pycocotools.mask.encode gives for the same mask."""
     if isinstance(counts, str):
-        counts = pack([9, 2, 2, 2, 2, 2, 1])
+        counts = coco_string([9, 2, 2, 2, 2, 2, 1])
     source, mask = coco_file(tmp_path, {"size": [4, 5], "counts": counts})
     assert source.labels.names == ("background", "cat")
     assert np.array_equal(mask == 1, MASK)
 
 
-def pack(runs):
-    """pycocotools' ``rleToString``, as its documentation describes it."""
-    text = ""
-    for place, run in enumerate(runs):
-        value = run - (runs[place - 2] if place > 2 else 0)
-        while True:
-            bits = value & 0x1F
-            value >>= 5
-            more = value != -1 if bits & 0x10 else value != 0
-            text += chr((bits | 0x20 if more else bits) + 48)
-            if not more:
-                break
-    return text
-
-
-def test_long_runs_are_packed_in_several_characters():
-    rng = np.random.default_rng(0)
-    runs = rng.integers(1, 3000, 41).tolist()
-    size = [1, sum(runs)]
-    plain = decode_coco_runs({"size": size, "counts": runs})
-    assert np.array_equal(decode_coco_runs({"size": size, "counts": pack(runs)}), plain)
-    assert plain.sum() == sum(runs[1::2])
-
-
 def test_runs_that_do_not_fill_the_picture_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="3 pixels for a picture of 20"):
-        decode_rows([1, 2], 4, 5)
     with pytest.raises(UnreadableImageError, match="run-length mask is damaged"):
         coco_file(tmp_path, {"size": [4, 5], "counts": [3]})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.core.run_lengths import decode_coco_runs
 from outtake.data.folder_layouts import SPLIT_NAMES
 from outtake.data.source import Sample
 from outtake.data.sources.paired_source import FoldersSource, decode_ids
@@ -18,7 +19,6 @@ from outtake.data.sources.polygon_source import (
     corners_of,
     read_json_file,
 )
-from outtake.data.sources.run_length import decode_coco_runs
 
 _YEARS = ("2017", "2014", "")
 # Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.core.run_lengths import runs_to_mask
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
     IGNORED_NAMES,
@@ -16,7 +17,6 @@ from outtake.data.sources.polygon_source import (
     PolygonSource,
     corners_of,
 )
-from outtake.data.sources.run_length import decode_rows
 
 _DEFAULT_SUBSETS = {"default", ""}
 
@@ -129,6 +129,7 @@ def _read_shape(shape: ElementTree.Element, path: str, size: tuple[int, int]) ->
         top, left = int(number("top")), int(number("left"))
         runs = [int(run) for run in str(shape.get("rle")).split(",")]
         whole = np.zeros(size, np.bool_)
-        whole[top : top + height, left : left + width] = decode_rows(runs, height, width)
+        part = runs_to_mask(runs, height, width, by_columns=False)
+        whole[top : top + height, left : left + width] = part
         return DrawnObject(name, mask=whole)
     return None  # points, lines and tags have no area
