@@ -217,3 +217,25 @@ def test_a_picture_that_broke_since_counts_no_more_and_ignored_keys_have_a_line(
     logging.getLogger("outtake").propagate = True
     run(photos, tmp_path / "other", REGION, "checkpoint=RUN", "mask.dilate=0.1", "remover=solid")
     assert "checkpoint=RUN, mask.dilate=0.1 not used: no labels say what is removed" in caplog.text
+
+
+def test_samples_of_any_depth_are_seen_and_what_was_chosen_is_said(
+    tmp_path: Path, small_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    light = np.random.default_rng(2).integers(0, 256, (32, 32), np.uint8)
+    light[0, 0] = 255
+    Image.fromarray(light).save(folder / "plain.png")
+    Image.fromarray((light * (4095 / 255)).round().astype(np.uint16)).save(folder / "deep.png")
+    Image.fromarray((light / 255).astype(np.float32)).save(folder / "float.tif")
+    logging.getLogger("outtake").propagate = True
+    run(folder, tmp_path / "out", *network(small_run), "outputs=[labels]")
+    plain, deep, real = (
+        np.asarray(Image.open(tmp_path / "out" / "labels" / f"{name}.png"))
+        for name in ("plain", "deep", "float")
+    )
+    assert (plain == deep).mean() > 0.98 and (plain == real).mean() > 0.98
+    assert "deep.png: samples of uint16: the network sees 0 as black and 4095" in caplog.text
+    with pytest.raises(ConfigError, match=r"range=.*give auto"):
+        run(folder, tmp_path / "other", *network(small_run), "range=[5,1]")

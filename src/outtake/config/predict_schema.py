@@ -51,6 +51,7 @@ class PredictConfig:
     keep_only: Names
     masks: MaskFileOptions
     regions: Regions
+    range: Annotated[Literal["auto"] | list[float], Form("auto, or [low,high]")]
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
     overwrite: bool
     network: NetworkOptions
@@ -127,7 +128,7 @@ class PredictConfig:
 def made_with(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a config, as plain containers, on which the files depend."""
     kept = (
-        "remove", "keep_only", "masks", "regions", "device", "network", "mask", "polygons",
+        "remove", "keep_only", "masks", "regions", "range", "device", "network", "mask", "polygons",
         "remover", "backend",
     )  # fmt: skip
     return {key: values[key] for key in kept}

@@ -40,8 +40,10 @@ class SampleRange:
     of_all: bool = False
 
 
-def read_range_option(option: str | Sequence[float]) -> SampleRange | None:
-    """Return the range that ``data.source.range`` names; None for ``auto``.
+def read_range_option(
+    option: str | Sequence[float], key: str = "data.source.range"
+) -> SampleRange | None:
+    """Return the range that a key of the config names; None for ``auto``.
 
     Raises:
         ConfigError: It is neither ``auto`` nor two rising numbers.
@@ -51,8 +53,8 @@ def read_range_option(option: str | Sequence[float]) -> SampleRange | None:
     pair = [] if isinstance(option, str) else list(option)
     if len(pair) != 2 or not all(map(is_number, pair)) or not pair[0] < pair[1]:
         raise ConfigError(
-            f"data.source.range={option}: give auto, or the two values that become black and "
-            "white, as in data.source.range=[0,4095]"
+            f"{key}={option}: give auto, or the two values that become black and "
+            f"white, as in {key}=[0,4095]"
         )
     return SampleRange(float(pair[0]), float(pair[1]), of_all=True)
 
@@ -109,6 +111,16 @@ def find_range(images: Sequence[str], given: SampleRange | None) -> SampleRange 
         )
     _warn_of_loss(found, limits or SampleRange(0, 65535), what)
     return limits
+
+
+def find_picture_range(samples: Array) -> SampleRange | None:
+    """Return the range for one picture, by its depth; None for 8 bits, and for 16 that are used."""
+    if samples.dtype in (np.uint8, np.bool_):
+        return None
+    finite = samples[np.isfinite(samples)] if samples.dtype.kind == "f" else samples
+    if samples.dtype.kind not in "uif" or not finite.size:
+        return None
+    return _choose_range(samples.dtype, float(finite.min()), float(finite.max()))
 
 
 def _probe(path: str) -> tuple[float, float, NDArray[np.float64]]:

@@ -41,7 +41,7 @@ class PictureTask:
         folder: The output folder.
         wanted: What is written of each.
         predictor: Labels them; None where no labels are needed.
-        limits: The samples that the network sees as 0 and 255; None for 8 bits or the high byte.
+        limits: The samples that the network sees as 0 and 255; None finds them by the depth.
         removal: What is taken out of them; None for nothing.
         min_area: See :func:`outtake.pictures.polygons.find_polygons`.
         simplify_px: See there.
@@ -184,6 +184,7 @@ def _make(
         paths.append(target)
         notes = plan.notes
     if prediction is not None:
+        notes += _describe_range(picture, task.limits)
         shares = class_shares(prediction.labels, prediction.label_space.names)
         labelled = tuple(output for output in task.wanted if output in SUFFIXES)
         write_label_outputs(
@@ -198,9 +199,19 @@ def _make(
     )
 
 
+def _describe_range(picture: Picture, limits: SampleRange | None) -> tuple[str, ...]:
+    chosen = picture.find_range(None) if limits is None else None
+    if chosen is None:
+        return ()
+    return (
+        f"samples of {picture.samples.dtype}: the network sees {chosen.low:g} as black and "
+        f"{chosen.high:g} as white; set range=[low,high] to choose other values",
+    )
+
+
 def _picture_to_show(picture: Picture, limits: SampleRange | None) -> Frame:
     """Return a picture for people, uint8 (H, W, 3); of many channels the first three."""
-    if picture.image is not None and (limits is None or picture.samples.dtype == np.uint8):
+    if picture.image is not None and picture.find_range(limits) is None:
         return picture.image
     seen = picture.for_network(picture.samples.shape[2], limits)
     return np.ascontiguousarray(seen[..., :3] if seen.shape[2] >= 3 else seen[..., [0, 0, 0]])

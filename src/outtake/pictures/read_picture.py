@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, JpegImagePlugin
 from outtake.core.types import Frame
 from outtake.data.decode_files import decode_file, is_lossy
 from outtake.data.image_files import convert_channels
-from outtake.data.sample_range import SampleRange, scale_samples
+from outtake.data.sample_range import SampleRange, find_picture_range, scale_samples
 
 _ORIENTATION = 274  # EXIF 2.3, table 4
 # What a TIFF says of its content; its other tags say how it is stored. EXIF 2.3, tables 3 and 4.
@@ -72,17 +72,21 @@ class Picture:
         """Height and width."""
         return self.samples.shape[0], self.samples.shape[1]
 
+    def find_range(self, limits: SampleRange | None) -> SampleRange | None:
+        """Return the values that the network sees as 0 and 255: those given, or by the depth."""
+        return find_picture_range(self.samples) if limits is None else limits
+
     def for_network(self, channels: int, limits: SampleRange | None) -> Frame:
         """Return what a network of so many channels sees, uint8 (H, W, C).
 
         Args:
             channels: The channels.
-            limits: The values that become 0 and 255; None keeps 8 bits, and the high byte of 16.
+            limits: The values that become 0 and 255; None: see :meth:`find_range`.
 
         Raises:
             UnreadableImageError: The channels or the samples are others.
         """
-        scaled = scale_samples(self.samples, limits, self.path)
+        scaled = scale_samples(self.samples, self.find_range(limits), self.path)
         return np.ascontiguousarray(convert_channels(scaled, channels, self.path))
 
 

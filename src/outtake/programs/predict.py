@@ -78,7 +78,7 @@ def predict(cfg: DictConfig) -> Path:
             folder,
             config.wanted,
             predictor,
-            None if predictor is None else _sample_range(predictor.trained),
+            None if predictor is None else _sample_range(config, predictor.trained),
             None if remover is None else PictureRemoval(remover, policy, masks, _regions(config)),
             config.polygons.min_area,
             config.polygons.simplify_px,
@@ -174,10 +174,12 @@ def _regions(config: PredictConfig) -> list[Region]:
     return [Region.from_config(each, f"regions[{i}]") for i, each in enumerate(config.regions)]
 
 
-def _sample_range(trained: TrainedModel) -> SampleRange | None:
-    """Return the range of samples that the training data were given, if they were."""
-    option = trained.config.data.source.get("range", "auto")
-    return read_range_option(option if isinstance(option, str) else list(option))
+def _sample_range(config: PredictConfig, trained: TrainedModel) -> SampleRange | None:
+    """Return the range of samples that is named here, or else was named for the training data."""
+    option = config.range
+    if option == "auto":
+        option = trained.config.data.source.get("range", "auto")
+    return read_range_option(option if isinstance(option, str) else list(option), "range")
 
 
 def _fingerprint(
