@@ -38,7 +38,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
      ["--input={}", "--output={}"]],
 )  # fmt: skip
 def test_names_of_every_kind_arrive_as_they_are(form: list[str]) -> None:
-    for name in NASTY:
+    names = NASTY if form[0] == "{}" else NASTY[::6]  # all go through one function
+    for name in names:
         if "/" not in name and name != "-":
             Path(name).touch()  # else a list or a setting may be meant
         cfg = compose("infer_video", spell_out([word.format(name) for word in form], RULES))
@@ -87,6 +88,14 @@ def test_a_list_of_files_that_exist_needs_no_brackets() -> None:
 def test_an_option_without_its_value_says_so() -> None:
     with pytest.raises(ConfigError, match="--output: a value must follow, as in --output VALUE"):
         spell_out(["--output"], RULES)
+
+
+def test_a_number_for_a_data_set_of_ones_own_stays_a_number() -> None:
+    rules = ArgumentRules(paths=("data.root", "data.source.images"))
+    typed = ["data.source.images=4", "data.root=007"]
+    assert spell_out(typed, rules) == ["data.source.images=4", 'data.root="007"']
+    Path("4").mkdir()
+    assert spell_out(typed[:1], rules) == ['data.source.images="4"']
 
 
 def test_programs_without_places_quote_paths_too() -> None:

@@ -9,7 +9,7 @@ from outtake.core.types import TimedFrame
 from outtake.masking.build_mask_source import ClipFacts, build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_clip import pair_masks
-from outtake.masking.mask_source import MaskOfFrame
+from outtake.masking.mask_source import MaskOfFrame, ShiftedMasks
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.removal.views import MaskRemover
 from outtake.video.read.probe import VideoInfo
@@ -95,3 +95,23 @@ def test_another_size_is_scaled_and_another_shape_an_error_that_names_the_frame(
         list(pair_masks(frames(3), odd))
     with pytest.raises(ConfigError, match=r"masks.grow=1"):
         pair_masks([], [], grow=1)
+
+
+@pytest.mark.parametrize("offset", [2, -2])
+@pytest.mark.parametrize("skip", [0, 1, 4])
+def test_masks_may_begin_before_or_after_the_clip(tmp_path, offset, skip):
+    masks = some_masks(4)
+    for number, mask in enumerate(masks):
+        np.save(tmp_path / f"{number}.npy", mask)
+    found = build_mask_source(
+        find_mask_files(tmp_path), MaskValueOptions(), clip=ClipFacts((48, 64))
+    )
+    shifted = ShiftedMasks(found.source, offset)
+    paired = pair_masks(
+        frames(7)[skip:], shifted.open(skip), may_continue=lambda: not shifted.one_for_each
+    )
+    back = [item.mask for item in paired]
+    assert len(back) == 7 - skip
+    for frame, mask in enumerate(back, skip):
+        of_frame = 0 <= frame - offset < 4
+        assert np.array_equal(mask, masks[frame - offset]) if of_frame else not mask.any()

@@ -61,6 +61,16 @@ class ClipMaskFileOptions(MaskFileOptions):
     """Masks of the user's own for a clip."""
 
     first: Annotated[int | None, Number(0)]
+    offset: Annotated[int, Number(unit="frames")]
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        super().__post_init__()
+        if self.first is not None and self.offset:
+            raise ConfigError(
+                f"masks.first={self.first} and masks.offset={self.offset}: numbers in names say "
+                "which frame a mask is of; leave masks.offset=0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,6 +200,8 @@ def _spell_out_path(key: str, value: str, *, multirun: bool) -> str:
         return value
     if os.path.exists(os.path.expanduser(value)):
         return quote_text(value)
+    if value.isdigit() and ".source." in key:
+        return value  # a data set of one's own may mean a number by that name
     parts = value.split(",")
     if multirun and len(parts) > 1:
         return ",".join(_spell_out_path(key, part, multirun=False) for part in parts)

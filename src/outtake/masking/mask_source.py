@@ -173,6 +173,43 @@ class VideoMasks:
             return clip.digest()
 
 
+@dataclass(frozen=True)
+class ShiftedMasks:
+    """Masks of which the first is not that of the first frame.
+
+    Attributes:
+        masks: The masks.
+        offset: The frame, from 0, that the first of them is of; if it is negative, so many of them
+            are of frames before the first. Frames without a mask have an empty one.
+    """
+
+    masks: MaskSource
+    offset: int
+    one_for_each = False
+
+    @property
+    def name(self) -> str:
+        """What they are called in messages."""
+        return self.masks.name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Their height and width."""
+        return self.masks.size
+
+    def open(self, skip: int = 0) -> Generator[MaskOfFrame, None, None]:
+        """Yield the masks from the frame with this number on."""
+        nothing = MaskOfFrame(np.zeros(self.size, np.uint8))
+        yield from repeat(nothing, max(self.offset - skip, 0))
+        with closing(self.masks.open(max(skip - self.offset, 0))) as masks:
+            yield from masks
+        yield from repeat(nothing)
+
+    def digest(self) -> str:
+        """Return what identifies the masks; the offset is an option of the job."""
+        return self.masks.digest()
+
+
 def _of_picture(picture: MaskPicture, meaning: MaskMeaning, name: object) -> MaskOfFrame:
     return MaskOfFrame(meaning.to_mask(picture, name), meaning.count_contents(picture, name))
 

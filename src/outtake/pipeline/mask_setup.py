@@ -11,8 +11,8 @@ from fractions import Fraction
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError
 from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
-from outtake.masking.find_mask_files import find_mask_files
-from outtake.masking.mask_source import VideoMasks
+from outtake.masking.find_mask_files import MaskFiles, find_mask_files
+from outtake.masking.mask_source import ShiftedMasks, VideoMasks
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.regions import Region
 from outtake.video.read.clip import open_clip
@@ -47,6 +47,8 @@ def find_masks(
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
     files = find_mask_files(options.path)
+    if options.offset:
+        return _find_shifted_masks(config, files, info)
     part, whole = None, None
     if info is not None and files.kind != "annotations":
         part, whole = _find_part(config, source)
@@ -65,6 +67,26 @@ def find_masks(
         doubt = _check_video_length(config, source, info, found.source)
         found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
     return found
+
+
+def _find_shifted_masks(
+    config: InferVideoConfig, files: MaskFiles, info: VideoInfo | None
+) -> FoundMasks:
+    """Find masks that begin before or after the clip; their number need not be that of frames."""
+    options = config.masks
+    found = build_mask_source(
+        files,
+        MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
+        clip=ClipFacts(None if info is None else (info.height, info.width)),
+        limits=config.read.limits,
+    )
+    if options.offset > 0:
+        where = f"the first mask is of frame {options.offset}, counted from 0"
+    else:
+        where = f"the first {-options.offset} masks are of frames before the clip"
+    note = f"masks.offset={options.offset}: {where}; in frames without a mask nothing is removed"
+    source = ShiftedMasks(found.source, options.offset)
+    return replace(found, source=source, notes=(*found.notes, note))
 
 
 def _find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
