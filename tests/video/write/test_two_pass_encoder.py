@@ -1,6 +1,7 @@
 import tempfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -53,6 +54,17 @@ def test_fields_and_colours_go_through_both_passes(tmp_path):
     path = write(tmp_path / "o.mov", info, quiet_then_noise(8), bitrate="400k", passes=2)
     found = probe(path)
     assert found.field_order == "bff" and found.frames == 8
+
+
+def test_the_header_is_that_of_every_segment_whatever_it_holds(tmp_path):
+    headers = set()
+    for start in (0, 25):
+        path = tmp_path / f"{start}.mkv"
+        frames = quiet_then_noise()[start : start + 8]
+        write(path, describe(tmp_path), frames, codec="h264", bitrate="200k", passes=2)
+        with av.open(str(path)) as container:
+            headers.add(container.streams.video[0].codec_context.extradata)
+    assert len(headers) == 1, "segments are joined under one header"
 
 
 @pytest.mark.parametrize(

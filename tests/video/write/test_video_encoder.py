@@ -52,6 +52,14 @@ def test_av1_does_not_make_the_process_real_time(tmp_path: Path) -> None:
     assert policies == {os.SCHED_OTHER}, "root may have other threads wait for ever"
 
 
+@pytest.mark.parametrize("size", [(97, 63), (63, 64), (15, 11)])
+def test_ffv1_takes_any_odd_size_of_subsampled_chroma(tmp_path, size):
+    frames = shallow(*size)
+    info = describe(tmp_path, width=size[0], height=size[1])
+    path = write(tmp_path / "o.mkv", info, frames, codec="ffv1", chroma="420")
+    assert [(frame.width, frame.height) for frame in decode(path)] == [size] * len(frames)
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuvj420p"])
 def test_planes_outside_the_hole_are_those_of_the_source(make_video, tmp_path, pix_fmt):
     source = make_video("in.mkv", "mjpeg" if "j" in pix_fmt else "ffv1", pix_fmt=pix_fmt, frames=4)

@@ -142,6 +142,9 @@ def encoding_of_pass(encoding: Encoding, number: int, statistics: Path) -> Encod
         inner = f"pass={number}:stats={statistics}"
         options["x265-params"] = ":".join(filter(None, (options.get("x265-params"), inner)))
     else:
+        # Or the second pass fits the track's header, which all segments share, to each of them.
+        given = options.get("x264-params")
+        options["x264-params"] = ":".join(filter(None, (given, "stitchable=1")))
         options["flags"] = f"{options.get('flags', '')}+pass{number}"
         options["stats"] = str(statistics)
     return replace(encoding, options=options)

@@ -61,6 +61,8 @@ class VideoTrackEncoder:
         if encoding.codec.encoder == "libx264" and cv2.checkHardwareSupport(_AVX2):
             given = options.get("x264-params")
             options["x264-params"] = ":".join(filter(None, (_X264_DETERMINISTIC, given)))
+        if encoding.codec.encoder == "ffv1" and width % 2 + height % 2:
+            options.pop("slices")  # four do not fit each odd size of 4:2:0; it finds a number
         stream = container.add_stream(
             encoding.codec.encoder, rate=nominal_frame_rate(info), options=options
         )
