@@ -28,3 +28,8 @@ def test_runs_that_are_not_as_long_as_the_mask_are_refused():
     for runs in ([1, 2], [-1, 21], [[20]]):
         with pytest.raises(ValueError, match="do not add up to 5x4"):
             runs_to_mask(runs, 4, 5, by_columns=True)
+
+
+def test_a_few_characters_do_not_ask_for_all_memory():
+    with pytest.raises(ValueError, match="60000x60000 is larger than"):
+        runs_to_mask([0, 3_600_000_000], 60_000, 60_000, by_columns=True)

@@ -31,7 +31,10 @@ def test_a_bitmap_beyond_the_picture_is_cut():
         ("a.json", '{"shapes": []}', "'imageHeight' is missing"),
         ("a.xml", "<annotations/>", "no image and no track"),
         ("a.xml", "<!DOCTYPE x><a/>", "declares entities"),
+        ("a.json", "[" * 100_000, "nested too deep"),
         ("a.txt", "0 nothing", "could not convert"),
+        ("a.txt", "0 0.1 0.1 9e99 0.1 0.5 0.5", "nowhere near the picture"),
+        ("a.txt", "0 nan 0.5 0.2 0.2", "nowhere near the picture"),
         (
             "a.json",
             json.dumps(

@@ -9,6 +9,8 @@ import numpy as np
 
 from outtake.core.types import Mask
 
+_MAX_PIXELS = 1 << 28  # 16384 x 16384; a few characters can ask for any number
+
 
 def decode_coco_runs(record: Mapping[str, Any]) -> Mask:
     """Return the mask of COCO's ``{"size": [height, width], "counts": ...}``, bool (H, W).
@@ -34,8 +36,10 @@ def runs_to_mask(counts: Sequence[int], height: int, width: int, *, by_columns: 
         by_columns: Whether the runs go down the columns (COCO), else along the rows (CVAT).
 
     Raises:
-        ValueError: The runs are not as long as the mask.
+        ValueError: The runs are not as long as the mask, or it is larger than any picture.
     """
+    if height * width > _MAX_PIXELS:
+        raise ValueError(f"a mask of {width}x{height} is larger than {_MAX_PIXELS} pixels")
     runs = np.asarray(counts, np.int64)
     if runs.ndim != 1 or (runs < 0).any() or runs.sum() != height * width:
         raise ValueError(f"run lengths do not add up to {width}x{height}")

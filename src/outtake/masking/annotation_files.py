@@ -49,6 +49,8 @@ def _read_file(file: Path) -> list[AnnotatedFrame]:
         return list(_read_json(file, json.loads(text)))
     except OSError as error:
         raise VideoError(f"cannot read {file}: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise VideoError(f"{file}: cannot be read as annotations (nested too deep)") from error
     except (ValueError, KeyError, TypeError, IndexError, ElementTree.ParseError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
         raise VideoError(

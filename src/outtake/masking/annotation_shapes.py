@@ -15,6 +15,8 @@ Points = NDArray[np.float64]
 _ELLIPSE_STEPS = 72
 # Vertices are drawn to 1/16 of a pixel.
 _SHIFT = 4
+# No vertex lies farther out, in pixels or in fractions of a picture: OpenCV counts in 32 bits.
+_FARTHEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Shape:
     bitmap: BinaryMask | None = None
     left: int = 0
     top: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse vertices that cannot be drawn.
+
+        Raises:
+            ValueError: A vertex is no number, or too far out.
+        """
+        for ring in self.rings:
+            if not (np.abs(ring) <= _FARTHEST).all():
+                raise ValueError("a point that lies nowhere near the picture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,8 @@ class AnnotatedFrame:
 def _draw_shape(mask: BinaryMask, shape: Shape, scale: Points) -> None:
     for ring in shape.rings:
         # A pixel covers x to x + 1; OpenCV draws through the middle of pixels.
-        corners = np.round((ring * scale - 0.5) * (1 << _SHIFT)).astype(np.int32)
+        corners = np.clip(ring * scale, -_FARTHEST, _FARTHEST)
+        corners = np.round((corners - 0.5) * (1 << _SHIFT)).astype(np.int32)
         if len(corners) > 2:
             cv2.fillPoly(mask, [corners], 1, shift=_SHIFT)
     if shape.bitmap is not None:

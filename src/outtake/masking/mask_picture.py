@@ -14,7 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from outtake.core.errors import VideoError
+from outtake.core.errors import OuttakeError, VideoError
 from outtake.video.read.safety_limits import SafetyLimits
 
 Values = NDArray[Any]
@@ -171,10 +171,15 @@ def _plain_type(values: Values) -> Values:
 def _read_deep(file: Path, limits: SafetyLimits) -> Values:
     """Decode colours of 16 bits, and TIFF files that Pillow does not know."""
     if file.suffix.lower() in _TIFF_SUFFIXES:
-        with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages.first
-            limits.check_size(file, page.imagewidth, page.imagelength)
-            values = page.asarray()
+        try:
+            with tifffile.TiffFile(file) as tiff:
+                page = tiff.pages.first
+                limits.check_size(file, page.imagewidth, page.imagelength)
+                values = page.asarray()
+        except (OSError, OuttakeError):
+            raise
+        except Exception as error:  # a damaged tag may surface as anything
+            raise ValueError(f"not a TIFF file ({error})") from error
         if values.ndim == 3 and values.shape[0] in (2, 3, 4) and values.shape[2] > 4:
             values = np.moveaxis(values, 0, -1)  # colours in planes of their own
         return values

@@ -181,7 +181,7 @@ def read_json_file(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnreadableImageError(f"cannot read {path}: {error}; restore the file") from error
 
 
