@@ -124,3 +124,36 @@ def test_orientation_of_masks_is_applied_too(tmp_path):
     sample = source.samples("train")[0]
     assert source.read_image(sample).shape == (32, 24, 3)
     assert np.array_equal(source.read_mask(sample), np.rot90(label_map(1), -1))
+
+
+def test_scored_data_keep_the_range_of_training(tmp_path):
+    """Dim images alone would be taken for 8 bits in 16, and come out sixteen times as bright."""
+    trained = SampleRange(0, 4095).to_dict()
+    dim = (RAMP * 200).astype(np.uint16)
+    with pytest.warns(DataWarning, match="0 becomes black and 4095 white, as in training"):
+        source = make(tmp_path, dim, trained_range=trained)
+    assert first_image(source).max() == round(200 * 255 / 4095)
+    assert source.sample_range == SampleRange(0, 4095)
+
+
+def test_sixteen_bits_of_training_keep_the_high_byte_of_dim_images(tmp_path):
+    (tmp_path / "bright").mkdir()
+    bright = make(tmp_path / "bright", (RAMP * 65000).astype(np.uint16))
+    dim = (RAMP * 3000).astype(np.uint16)
+    scored = make(tmp_path, dim, trained_range=bright.sample_range.to_dict())
+    assert np.array_equal(first_image(scored), dim >> 8)
+
+
+def test_a_range_that_is_not_the_one_of_training_is_told(tmp_path):
+    trained = SampleRange(0, 4095).to_dict()
+    with pytest.warns(DataWarning, match="0 becomes black and 1 white; the network was trained"):
+        assert first_image(make(tmp_path, RAMP.astype(np.float32), trained_range=trained)).max()
+    with pytest.warns(DataWarning, match=r"data.source.range says; the network .* 4095 white"):
+        make(tmp_path, (RAMP * 900).astype(np.uint16), trained_range=trained, range=[0, 1023])
+
+
+@pytest.mark.parametrize("limits", [(1, 1), (2, 1), (0, float("inf")), (float("nan"), 1)])
+def test_a_range_out_of_a_file_is_checked(limits):
+    plain = SampleRange(0, 1).to_dict() | {"low": limits[0], "high": limits[1]}
+    with pytest.raises(ValueError, match="cannot range"):
+        SampleRange.from_dict(plain)

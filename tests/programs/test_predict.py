@@ -5,16 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from outtake.config.compose import compose
+from outtake.config.evaluation_data import build_eval_data
+from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, OutputError, UnknownClassError, UnreadableImageError
+from outtake.data.sample_range import SampleRange
+from outtake.data.source import DataWarning
 from outtake.pictures import predict_pictures
+from outtake.pictures.read_picture import read_picture
 from outtake.programs.predict import predict
+from outtake.programs.train import train
 
 REGION = "regions=[{box:[0,0,5,5]}]"
 
@@ -239,3 +247,47 @@ def test_samples_of_any_depth_are_seen_and_what_was_chosen_is_said(
     assert "deep.png: samples of uint16: the network sees 0 as black and 4095" in caplog.text
     with pytest.raises(ConfigError, match=r"range=.*give auto"):
         run(folder, tmp_path / "other", *network(small_run), "range=[5,1]")
+
+
+@pytest.fixture(scope="module")
+def deep_run(runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a second on pictures of 12 bits, beside its data."""
+    place = tmp_path_factory.mktemp("deep")
+    data = runs.write_data(place / "data")
+    for number, path in enumerate(sorted(data.glob("*/images/*.png"))):
+        grey = np.random.default_rng(number).integers(0, 4096, (64, 64)).astype(np.uint16)
+        with Image.open(path) as opened:
+            grey = grey[: opened.height, : opened.width]
+        Image.fromarray(grey).save(path)
+    overrides = [*runs.options(data), "data.source.channels=3"]
+    train(compose("train", overrides), place / "run", overrides)
+    return place
+
+
+def test_the_range_of_training_goes_with_the_checkpoint(
+    deep_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Dim pictures alone would be stretched to another depth than the network was trained on."""
+    trained = load_trained(deep_run / "run")
+    assert trained.sample_range == SampleRange(0, 4095)
+    scored = shutil.copytree(deep_run / "data", tmp_path / "scored")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, path in enumerate(sorted(scored.glob("*/images/*.png"))):
+        dim = np.asarray(Image.open(path)) // 20
+        Image.fromarray(dim.astype(np.uint16)).save(path)
+        shutil.copy(path, photos / f"{number}.png")
+    for named in (
+        [f"+data.root={scored}"],
+        ["data=folder", f"data.root={scored}", "data.source.channels=3"],
+    ):
+        cfg = compose("evaluate", ["checkpoint=x", "workers=0", *named])
+        with pytest.warns(DataWarning, match="4095 white, as in training"):
+            assert build_eval_data(trained, cfg).sample_range == trained.sample_range
+    logging.getLogger("outtake").propagate = True
+    run(photos, tmp_path / "out", *network(deep_run / "run"), "outputs=[labels]")
+    assert "sees 0 as black and 4095 as white, as in training" in caplog.text
+    picture = read_picture(photos / "0.png")
+    seen = picture.for_network(trained.channels, trained.sample_range)
+    assert seen.max() <= round(4095 // 20 * 255 / 4095)
+    run(photos, tmp_path / "own", *network(deep_run / "run"), "outputs=[labels]", "range=[0,255]")

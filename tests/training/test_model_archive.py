@@ -16,6 +16,7 @@ RECORD = {
     "labels": {"names": ["a", "b"], "colours": [[0, 0, 0], [1, 1, 1]], "ignore_index": 255},
     "channels": 3,
     "short_side": None,
+    "sample_range": {"low": 0, "high": 4095, "of_all": False, "of_floats": False},
 }
 
 

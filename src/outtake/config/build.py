@@ -25,18 +25,24 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
 from outtake.data.overfit import FirstSamples
+from outtake.data.sample_range import SampleRange
 from outtake.evaluation.metrics import METRICS
 from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
 
 
-def build_data(cfg: DictConfig, trained_labels: LabelSpace | None = None) -> DataModule:
+def build_data(
+    cfg: DictConfig,
+    trained_labels: LabelSpace | None = None,
+    trained_range: SampleRange | None = None,
+) -> DataModule:
     """Build the data source, its augmentation and its loaders from ``data`` and ``augment``.
 
     Args:
         cfg: The config.
         trained_labels: The classes of the network that is to be scored on the data, for sources
             whose masks alone do not tell them.
+        trained_range: The range of samples that this network was trained with; None for none.
     """
     data = parse(DataOptions, resolve_config(cfg.data), "data")
     loaders = {
@@ -46,7 +52,8 @@ def build_data(cfg: DictConfig, trained_labels: LabelSpace | None = None) -> Dat
     }
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
     # As plain containers: Hydra would make a config of a dataclass.
-    known = {} if trained_labels is None else {"trained_labels": trained_labels.to_dict()}
+    facts = {"trained_labels": trained_labels, "trained_range": trained_range}
+    known = {name: fact.to_dict() for name, fact in facts.items() if fact is not None}
     source = instantiate_with_available(data.source, "data.source", known)
     if data.overfit_samples:
         source = FirstSamples(source, data.overfit_samples)

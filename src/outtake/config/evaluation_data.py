@@ -34,7 +34,7 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
         if cfg.get("workers") is not None:
             data_cfg.data.workers = cfg.workers
         data_cfg.augment = {"steps": {}}
-    data = build_data(data_cfg, trained.labels)
+    data = build_data(data_cfg, trained.labels, trained.sample_range)
     difference = trained.labels.difference(data.labels)
     if difference is not None:
         raise LabelSpaceError(

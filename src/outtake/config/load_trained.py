@@ -22,6 +22,7 @@ from outtake.core.format_version import FORMAT_VERSION, check_format_version
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
 from outtake.core.trees import walk_leaves
+from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
     PREVIOUS_CHECKPOINT,
@@ -53,6 +54,8 @@ class TrainedModel:
         short_side: The length in pixels of the shorter side of the images that the network sees;
             None for images as they are.
         channels: The number of channels of the images.
+        sample_range: The values of the training images' samples that became 0 and 255; None for
+            samples of 8 bits.
     """
 
     task: SegmentationTask
@@ -64,6 +67,7 @@ class TrainedModel:
     epoch: int
     short_side: int | None
     channels: int
+    sample_range: SampleRange | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -77,7 +81,9 @@ def find_run_folder(checkpoint: Path) -> Path:
     return folder.parent if folder.name == "checkpoints" else folder
 
 
-def make_checkpoint_record(cfg: DictConfig, labels: LabelSpace, channels: int) -> dict[str, Any]:
+def make_checkpoint_record(
+    cfg: DictConfig, labels: LabelSpace, channels: int, sample_range: SampleRange | None = None
+) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
     Raises:
@@ -104,6 +110,7 @@ def make_checkpoint_record(cfg: DictConfig, labels: LabelSpace, channels: int) -
         "labels": labels.to_dict(),
         "channels": channels,
         "short_side": data.get("eval_short_side") or data.get("short_side"),
+        "sample_range": None if sample_range is None else sample_range.to_dict(),
     }
 
 
@@ -179,6 +186,8 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     try:
         channels = int(record["channels"])
         short_side = None if record.get("short_side") is None else int(record["short_side"])
+        found_range = record.get("sample_range")
+        sample_range = None if found_range is None else SampleRange.from_dict(found_range)
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
             build_net(cfg.model, len(labels.names), channels),
@@ -207,6 +216,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         epoch=epoch,
         short_side=short_side,
         channels=channels,
+        sample_range=sample_range,
     )
 
 

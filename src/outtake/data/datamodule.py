@@ -19,6 +19,7 @@ from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
+from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.samplers import DistributedBatchSampler, EpochSampler, SameSizeBatchSampler
 from outtake.data.source import SegmentationSource, warn_of_data
 from outtake.data.verification import SplitReport, verify_split, warn_class_shares, warn_duplicates
@@ -105,6 +106,11 @@ class DataModule(pl.LightningDataModule):
     def channels(self) -> int:
         """Channels of every image."""
         return self.source.channels
+
+    @property
+    def sample_range(self) -> SampleRange | None:
+        """The range of samples that becomes 8 bits; None where the source has none."""
+        return get_sample_range(self.source)
 
     def setup(self, stage: str | None = None) -> None:
         """Verify the splits that a stage needs, each only once."""

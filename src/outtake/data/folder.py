@@ -48,7 +48,7 @@ from outtake.data.pair_files import (
     complete_pairs,
     match_files,
 )
-from outtake.data.sample_range import find_range, read_range_option
+from outtake.data.sample_range import SampleRange, find_range, read_range_option
 from outtake.data.soft_edges import SOFT_EDGES, SoftEdges
 from outtake.data.source import SPLITS, Sample, check_split, split_by_hash, warn_of_data
 
@@ -82,6 +82,8 @@ class Folder:
         trained_labels: The classes of the network that is scored on the data, as
             :meth:`outtake.core.labels.LabelSpace.to_dict` gives them: what no file names is one of
             these, and a ``train`` is not needed.
+        trained_range: The range of samples that it was trained with, as
+            :meth:`outtake.data.sample_range.SampleRange.to_dict` gives it; ``auto`` keeps it.
         strict: False leaves what is wrong with single files to whoever reads them: files without
             a partner are left out, and ``class_error`` says why classes cannot be found.
 
@@ -108,6 +110,7 @@ class Folder:
         range: str | Sequence[float] = "auto",
         channels: int | None = None,
         trained_labels: Mapping[str, Any] | None = None,
+        trained_range: Mapping[str, Any] | None = None,
         strict: bool = True,
     ) -> None:
         if val_fraction is not None and not 0 < val_fraction < 1:
@@ -141,7 +144,11 @@ class Folder:
             first_samples = [each for each in first_samples if _can_be_read(each)]
             if not first_samples:
                 raise EmptySplitError(f"no image with a mask of {self.root} can be read")
-        self._limits = find_range([sample.image for sample in first_samples], given_range)
+        self.sample_range = find_range(
+            [sample.image for sample in first_samples],
+            given_range,
+            None if trained_range is None else SampleRange.from_dict(trained_range),
+        )
         self.channels: int = self._read_as_stored(first_samples[0]).shape[2]
         drawn = [sample.mask for sample in first_samples if sample.mask]
         known = None if trained_labels is None else LabelSpace.from_dict(trained_labels)
@@ -212,7 +219,7 @@ class Folder:
         return match_files(folders.images, folders.masks, *self._suffixes, folders.names())
 
     def _read_as_stored(self, sample: Sample) -> Frame:
-        return read_image(sample.image, self._convert_to, self._limits)
+        return read_image(sample.image, self._convert_to, self.sample_range)
 
     def _label_without_mask(self) -> int:
         if self.missing_masks == "unlabelled":

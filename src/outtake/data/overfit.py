@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from outtake.core.types import Frame, LabelMap
+from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
 
 
@@ -20,6 +21,7 @@ class FirstSamples:
         self.name = f"{source.name}, {count} images"
         self.labels = source.labels
         self.channels = source.channels
+        self.sample_range = get_sample_range(source)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the first training samples, whatever the split."""

@@ -46,6 +46,9 @@ class SegmentationSource(Protocol):
         name: The name in runs and reports.
         labels: The classes.
         channels: The number of channels of every image.
+
+    A source that brings samples to 8 bits also has ``sample_range``, a
+    :class:`outtake.data.sample_range.SampleRange` or None; it goes into the checkpoint.
     """
 
     name: str

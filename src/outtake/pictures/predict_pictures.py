@@ -41,7 +41,8 @@ class PictureTask:
         folder: The output folder.
         wanted: What is written of each.
         predictor: Labels them; None where no labels are needed.
-        limits: The samples that the network sees as 0 and 255; None finds them by the depth.
+        limits: The samples that the network sees as 0 and 255, if the user named them; None takes
+            those of training, or else finds them by the depth.
         removal: What is taken out of them; None for nothing.
         min_area: See :func:`outtake.pictures.polygons.find_polygons`.
         simplify_px: See there.
@@ -54,6 +55,13 @@ class PictureTask:
     removal: PictureRemoval | None = None
     min_area: float = 0.0
     simplify_px: float = 0.0
+
+    @property
+    def known_range(self) -> SampleRange | None:
+        """The samples that the network sees as 0 and 255, where pictures do not tell them."""
+        if self.limits is None and self.predictor is not None:
+            return self.predictor.trained.sample_range
+        return self.limits
 
     def identity(self, file: PictureFile) -> tuple[int, ...]:
         """Return sizes and times of change of all that is made into this picture's files."""
@@ -126,7 +134,7 @@ def _read(file: PictureFile, task: PictureTask) -> _ReadPicture:
         picture = read_picture(file.path)
         seen = None
         if task.predictor is not None:
-            seen = picture.for_network(task.predictor.trained.channels, task.limits)
+            seen = picture.for_network(task.predictor.trained.channels, task.known_range)
     except UnreadableImageError as error:
         return _ReadPicture(file, reason=str(error))
     return _ReadPicture(file, picture, seen)
@@ -184,11 +192,11 @@ def _make(
         paths.append(target)
         notes = plan.notes
     if prediction is not None:
-        notes += _describe_range(picture, task.limits)
+        notes += _describe_range(picture, task)
         shares = class_shares(prediction.labels, prediction.label_space.names)
         labelled = tuple(output for output in task.wanted if output in SUFFIXES)
         write_label_outputs(
-            task.folder, file, _picture_to_show(picture, task.limits), prediction.labels,
+            task.folder, file, _picture_to_show(picture, task.known_range), prediction.labels,
             prediction.label_space, labelled,
             min_area=task.min_area, simplify_px=task.simplify_px,
         )  # fmt: skip
@@ -199,14 +207,18 @@ def _make(
     )
 
 
-def _describe_range(picture: Picture, limits: SampleRange | None) -> tuple[str, ...]:
-    chosen = picture.find_range(None) if limits is None else None
-    if chosen is None:
+def _describe_range(picture: Picture, task: PictureTask) -> tuple[str, ...]:
+    """Return what the network sees as black and white, where the user did not name it."""
+    chosen, by_depth = picture.find_range(task.known_range), picture.find_range(None)
+    if task.limits is not None or (chosen is None and by_depth is None):
         return ()
-    return (
-        f"samples of {picture.samples.dtype}: the network sees {chosen.low:g} as black and "
-        f"{chosen.high:g} as white; set range=[low,high] to choose other values",
-    )
+    what = f"samples of {picture.samples.dtype}: "
+    if chosen is None:
+        what += "their high byte is what the network sees, as in training"
+    else:
+        what += f"the network sees {chosen.low:g} as black and {chosen.high:g} as white"
+        what += ", as in training" if chosen is task.known_range else ""
+    return (f"{what}; set range=[low,high] to choose other values",)
 
 
 def _picture_to_show(picture: Picture, limits: SampleRange | None) -> Frame:

@@ -73,8 +73,14 @@ class Picture:
         return self.samples.shape[0], self.samples.shape[1]
 
     def find_range(self, limits: SampleRange | None) -> SampleRange | None:
-        """Return the values that the network sees as 0 and 255: those given, or by the depth."""
-        return find_picture_range(self.samples) if limits is None else limits
+        """Return the values that the network sees as 0 and 255.
+
+        Those given, where they can be those of these samples; else they are chosen by the depth.
+        None for 8 bits, and for 16 that keep their high byte.
+        """
+        if limits is None or not limits.fits(self.samples.dtype):
+            return find_picture_range(self.samples)
+        return None if limits.high_byte else limits
 
     def for_network(self, channels: int, limits: SampleRange | None) -> Frame:
         """Return what a network of so many channels sees, uint8 (H, W, C).

@@ -12,14 +12,13 @@ from omegaconf import DictConfig
 
 from outtake.config.compose import default_values
 from outtake.config.instantiate import instantiate
-from outtake.config.load_trained import TrainedModel
 from outtake.config.predict_schema import PredictConfig, made_with
 from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
 from outtake.data.decode_files import IMAGE_SUFFIXES
-from outtake.data.sample_range import SampleRange, read_range_option
+from outtake.data.sample_range import read_range_option
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region
@@ -58,6 +57,7 @@ def predict(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     config = read_config(cfg)
+    limits = read_range_option(config.range, "range")
     folder = Path(config.output).expanduser()
     _check_output(config, folder)
     found = find_pictures(config.input, folder)
@@ -78,7 +78,7 @@ def predict(cfg: DictConfig) -> Path:
             folder,
             config.wanted,
             predictor,
-            None if predictor is None else _sample_range(config, predictor.trained),
+            limits,
             None if remover is None else PictureRemoval(remover, policy, masks, _regions(config)),
             config.polygons.min_area,
             config.polygons.simplify_px,
@@ -172,14 +172,6 @@ def _regions(config: PredictConfig) -> list[Region]:
         if {"from", "to"} & set(each):
             raise ConfigError(f"regions[{index}]: a picture has no time; leave from and to out")
     return [Region.from_config(each, f"regions[{i}]") for i, each in enumerate(config.regions)]
-
-
-def _sample_range(config: PredictConfig, trained: TrainedModel) -> SampleRange | None:
-    """Return the range of samples that is named here, or else was named for the training data."""
-    option = config.range
-    if option == "auto":
-        option = trained.config.data.source.get("range", "auto")
-    return read_range_option(option if isinstance(option, str) else list(option), "range")
 
 
 def _fingerprint(

@@ -128,7 +128,7 @@ def _build_task(cfg: DictConfig, data: DataModule) -> SegmentationTask:
         data.labels,
         data.channels,
         frequencies=data.class_frequencies("train"),
-        record=make_checkpoint_record(cfg, data.labels, data.channels),
+        record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range),
     )
     if not type(task.net).__module__.startswith("outtake."):
         classes = len(data.labels.names)

@@ -60,6 +60,7 @@ def write_archive(
         "version": record["version"],
         "channels": record["channels"],
         "short_side": record["short_side"],
+        "sample_range": record.get("sample_range"),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -107,6 +108,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "labels": json.loads(members[LABELS_FILE]),
                 "channels": manifest["channels"],
                 "short_side": manifest["short_side"],
+                "sample_range": manifest.get("sample_range"),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),
