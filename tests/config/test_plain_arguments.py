@@ -42,9 +42,9 @@ def test_names_of_every_kind_arrive_as_they_are(form: list[str]) -> None:
     for name in names:
         if "/" not in name and name != "-":
             Path(name).touch()  # else a list or a setting may be meant
-        cfg = compose("infer_video", spell_out([word.format(name) for word in form], RULES))
+        typed = [*(word.format(name) for word in form), f"masks={name}", "masks.grow=0.1"]
+        cfg = compose("infer_video", spell_out(typed, RULES))
         assert (cfg.input, cfg.output) == (name, name), form
-        cfg = compose("infer_video", spell_out([f"masks={name}", "masks.grow=0.1"], RULES))
         assert cfg.masks.path == name and cfg.masks.grow == 0.1
 
 

@@ -135,6 +135,7 @@ def test_masks_keep_indices_bits_and_large_ids(tmp_path):
     assert np.array_equal(read_raw_mask(tmp_path / "rgba.png"), rgba[..., :3])
 
 
+@pytest.mark.slow
 def test_a_picture_is_read_whatever_its_size_if_memory_has_room(tmp_path, monkeypatch):
     path = tmp_path / "field.png"
     Image.new("1", (13_500, 13_500)).save(path)
