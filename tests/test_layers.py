@@ -25,6 +25,7 @@ ORDER = (
     "video.read",
     "video.write",
     "masking",
+    "labelled_video",
     "removal",
     "removal.clean_plate",
     "evaluation",

@@ -21,6 +21,7 @@ from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 from tests.data.sources.trees import TREES, make_tree
+from tests.labelled_video.clips import lay_masks, write_clip
 from tests.tiers import keep_few
 
 # Groups whose options are tried below, and those that are only text or places.
@@ -120,6 +121,10 @@ def test_every_data_option_reads_a_sample(option: str, tmp_path: Path, request) 
         extra = [f"data.root={request.getfixturevalue('camvid_root')}"]
     if option == "folder":
         write_pairs(tmp_path)
+    if option == "clip":
+        write_clip(tmp_path / "clip.mkv")
+        lay_masks(tmp_path / "masks")
+        extra = [f"data.root={tmp_path}", "data.source.video=clip.mkv", "data.source.masks=masks"]
     if option in TREES:
         extra = [f"data.root={make_tree(option, tmp_path)}"]
     cfg = compose("train", [f"data={option}", "data.workers=0", "data.cache=false", *extra])

@@ -11,8 +11,10 @@ from outtake.core.errors import ConfigError
 from outtake.data.camvid import CamVid
 from outtake.data.folder import Folder
 from outtake.data.scenes import Scenes
+from outtake.labelled_video.video_with_masks import VideoWithMasks
 from tests.data.generated import label_map, picture, save
 from tests.data.sources.trees import TREES, make_tree, open_source
+from tests.labelled_video.clips import lay_masks, write_clip
 
 
 def make_camvid(root):
@@ -45,6 +47,11 @@ def make_scenes(_):
     return Scenes(height=64, width=96, clips={"train": 2, "val": 1}, frames_per_clip=2)
 
 
+def make_video(root):
+    write_clip(root / "clip.mkv")
+    return VideoWithMasks(str(root / "clip.mkv"), str(lay_masks(root / "masks")))
+
+
 def make_public(option):
     def make(root):
         return open_source(option, make_tree(option, root))
@@ -56,7 +63,9 @@ def make_public(option):
 PUBLIC = [make_public(option) for option in TREES]
 
 
-@pytest.fixture(params=[make_camvid, make_folder, make_grey_table, make_scenes, *PUBLIC])
+@pytest.fixture(
+    params=[make_camvid, make_folder, make_grey_table, make_scenes, make_video, *PUBLIC]
+)
 def source(request, tmp_path):
     return request.param(tmp_path)
 

@@ -29,6 +29,7 @@ from outtake.core.trees import walk_leaves
 ALLOW_TARGETS_VARIABLE = "OUTTAKE_ALLOW_TARGETS"
 ALLOWED_CLASS_PREFIXES = (
     "outtake.data.",
+    "outtake.labelled_video.",
     "outtake.models.",
     "outtake.removal.",
     "outtake.runs.dashboards.",

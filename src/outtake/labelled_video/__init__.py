@@ -1,0 +1,1 @@
+"""Videos with masks as data sets."""
