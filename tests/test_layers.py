@@ -37,6 +37,7 @@ ORDER = (
     "config",
     "pages",
     "pages.comparison",
+    "pages.live",
     "runs.dashboards",
     "runs",
     "sweeps",

@@ -6,10 +6,12 @@ import json
 import shlex
 import signal
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
 
 from outtake.config.compose import compose
 from outtake.core.errors import (
@@ -18,10 +20,12 @@ from outtake.core.errors import (
     OutOfMemoryError,
     SharedMemoryError,
 )
+from outtake.core.run_ending import ENDING_FILE
 from outtake.programs.command_line import explain_error
 from outtake.programs.train import train
-from outtake.programs.training_interruption import exit_on_sigterm, resume_hint
+from outtake.programs.training_interruption import exit_on_sigterm, record_ending, resume_hint
 from outtake.runs.run_folder import RunFolder
+from outtake.sweeps.trial_result import PrunedTrialError
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
 
@@ -53,9 +57,33 @@ def test_a_non_finite_loss_leaves_the_batch_in_the_run_folder(
     facts = json.loads((tmp_path / "run" / "non_finite.json").read_text())
     assert len(facts["samples"]) == len(facts["files"]) == 2 and facts["split"] == "training"
     assert all(file["id"] for file in facts["files"])
+    ended = json.loads((tmp_path / "run" / ENDING_FILE).read_text())
+    assert ended["state"] == "diverged" and "\n" not in ended["message"]
     for path in (tmp_path / "run").rglob("*.ckpt"):
         weights = read_checkpoint(path)["state_dict"]
         assert all(bool(torch.isfinite(w.float()).all()) for w in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (KeyboardInterrupt("resume it"), {"state": "stopped", "message": "resume it"}),
+        (SystemExit(143), {"state": "stopped", "message": ""}),
+        (PrunedTrialError("pruned"), {"state": "stopped", "message": "pruned"}),
+        (ValueError("a\nbug"), {"state": "failed", "message": "a bug"}),
+        (MemoryError(), {"state": "failed", "message": "MemoryError"}),
+    ],
+)
+def test_how_a_fit_ended_stands_in_the_run_folder_until_it_continues(
+    error: BaseException, ending: dict[str, str], tmp_path: Path
+) -> None:
+    folder, first = RunFolder(tmp_path), cast(Trainer, SimpleNamespace(is_global_zero=True))
+    with pytest.raises(type(error)), record_ending(first, folder):
+        raise error
+    assert json.loads((tmp_path / ENDING_FILE).read_text()) == ending
+    with record_ending(first, folder):
+        assert not (tmp_path / ENDING_FILE).exists()
+    assert not (tmp_path / ENDING_FILE).exists()
 
 
 def test_out_of_memory_names_the_batch_and_what_to_set(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from omegaconf import DictConfig
 
 from outtake.config.instantiate import resolve_config
-from outtake.config.schema import Form, Node, Number, OtherKeys, Schema, parse
+from outtake.config.schema import Form, Node, NotEmpty, Number, OtherKeys, Schema, parse
 from outtake.core.errors import ConfigError
 
 Seed = Annotated[int, Number(0, 2**32 - 1)]
@@ -159,6 +159,17 @@ class PreviewOptions:
     variants: Annotated[int, Number(0, 12, unit="augmented pictures of each sample")]
     width: Annotated[int, Number(32, 2000, unit="pixels")]
     output: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """One run of ``watch.py``."""
+
+    paths: PathOptions
+    runs: Annotated[str | list[str], NotEmpty(), Form("a folder, or a list of folders")]
+    port: Annotated[int, Number(0, 65_535)]
+    interval_s: Annotated[float, Number(0.2, 3600, unit="seconds")]
+    keys: Annotated[list[str], NotEmpty(), Form("a list of metrics, as in [train/loss,val/miou]")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import sys
 import weakref
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ class FolderLock:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "_close": None}
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object has the lock."""
+        return self._close is not None
 
     def take(self) -> None:
         """Lock the folder; make it if it is missing.
@@ -84,6 +90,32 @@ class FolderLock:
         if self._close is not None:
             self._close()
             self._close = None
+
+
+def is_locked(path: Path) -> bool | None:
+    """Return whether a process has the lock on a file, without touching it.
+
+    Returns:
+        None where it cannot be told: there is no such file, or the system does not answer.
+    """
+    own = _holders.get(os.path.realpath(path))
+    if own is not None and own.is_held:
+        return True  # closing another handle of the file would give it back
+    if sys.platform != "linux":
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        # struct flock: type, whence, start, length, process.
+        question = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        answer = fcntl.fcntl(handle, fcntl.F_GETLK, question)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return bool(struct.unpack("hhqqi", answer)[0] != fcntl.F_UNLCK)
 
 
 def wait_for(handle: int) -> None:

@@ -34,7 +34,7 @@ def render_page(title: str, script: str, data: Mapping[str, Any]) -> str:
     """
     code = read_asset("common.js") + read_asset(f"{script}.js")
     policy = (
-        f"default-src 'none'; script-src '{_csp_hash(code)}' '{_csp_hash(_plotly_source())}'; "
+        f"default-src 'none'; script-src '{_csp_hash(code)}' '{_csp_hash(plotly_source())}'; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     return render_template(
@@ -72,7 +72,8 @@ def escape_json(data: Mapping[str, Any]) -> str:
 
 
 @cache
-def _plotly_source() -> str:
+def plotly_source() -> str:
+    """Return the script of the chart library."""
     # The Python package carries only the whole library, no partial bundle: 4.7 MB as text.
     from plotly.offline import get_plotlyjs
 
@@ -83,7 +84,7 @@ def _plotly_source() -> str:
 @cache
 def _compressed_plotly() -> str:
     # Compressed it is less than half of that; browsers decompress it by themselves.
-    return base64.b64encode(gzip.compress(_plotly_source().encode(), 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(plotly_source().encode(), 6, mtime=0)).decode()
 
 
 def _csp_hash(script: str) -> str:

@@ -120,6 +120,14 @@ def _preview(cfg: DictConfig) -> None:
         preview(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="watch")
+def _watch(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.watch import watch
+
+        watch(cfg)
+
+
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
     run_program(_train, argument_rules("train", paths=_TRAIN_PATHS))
@@ -193,6 +201,12 @@ def run_preview() -> None:
     run_program(_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
 
 
+def run_watch() -> None:
+    """Show runs on a live page while they train: ``outtake watch runs``."""
+    rules = argument_rules("watch", places=("runs",), paths=("runs", "paths.runs"))
+    run_program(_watch, rules)
+
+
 PROGRAMS: dict[str, Callable[[], None]] = {
     "verify": run_verify,
     "preview": run_preview,
@@ -202,6 +216,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "predict": run_predict,
     "sweep": run_sweep,
     "compare": run_compare,
+    "watch": run_watch,
     "tag": run_tag,
     "export": run_export,
 }

@@ -28,6 +28,7 @@ from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval,
 from outtake.programs.training_interruption import (
     exit_for_signal,
     exit_on_sigterm,
+    record_ending,
     resume_hint,
     translate_training_errors,
 )
@@ -114,7 +115,7 @@ def _train_in_process(
         if trainer.is_global_zero:
             write_run_records(folder, cfg, data, overrides, resume=resume)
         with dashboard_session(loggers, cfg, folder):
-            with translate_training_errors(trainer, folder, data):
+            with record_ending(trainer, folder), translate_training_errors(trainer, folder, data):
                 trainer.fit(task, datamodule=data, ckpt_path=last)
             return _conclude(trainer, folder, data, task, throughput)
     finally:

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -27,10 +27,12 @@ from outtake.core.errors import (
 from outtake.core.memory import lacks_shared_memory, shared_memory_error
 from outtake.core.oom import is_out_of_memory
 from outtake.core.override_text import format_override
+from outtake.core.run_ending import RunEnding
 from outtake.core.signals import handle_signals, keep_handlers
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
 from outtake.runs.run_folder import RunFolder
+from outtake.sweeps.trial_result import PrunedTrialError
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.checkpoint_files import LAST_CHECKPOINT
 from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
@@ -65,6 +67,31 @@ def exit_on_sigterm() -> Iterator[None]:
             if not received:
                 raise
             raise SystemExit(128 + received[0]) from None
+
+
+@contextmanager
+def record_ending(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
+    """Leave in the run folder how a fit ended that did not reach its end."""
+    if not trainer.is_global_zero:
+        yield
+        return
+    folder.discard_ending()
+    try:
+        yield
+    except BaseException as error:
+        # The error itself matters more than a note of it that cannot be written.
+        with suppress(OSError, OuttakeError):
+            folder.write_ending(_describe_ending(error))
+        raise
+
+
+def _describe_ending(error: BaseException) -> RunEnding:
+    message = " ".join(str(error).split())
+    if isinstance(error, NonFiniteLossError):
+        return RunEnding("diverged", message)
+    if isinstance(error, KeyboardInterrupt | SystemExit | PrunedTrialError):
+        return RunEnding("stopped", "" if isinstance(error, SystemExit) else message)
+    return RunEnding("failed", message or type(error).__name__)
 
 
 @contextmanager

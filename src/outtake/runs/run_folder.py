@@ -15,6 +15,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
 from outtake.core.override_text import format_override
 from outtake.core.redact import redact, redact_tree
+from outtake.core.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 from outtake.core.run_notes import NOTES_FILE, RunNotes
 
 
@@ -41,7 +42,7 @@ class RunFolder:
         self.data = self.path / "data.json"
         self.images = self.path / "images"
         self.confusion = self.path / "confusion"
-        self._lock = FolderLock(self.path / ".lock")
+        self._lock = FolderLock(self.path / LOCK_FILE)
 
     def create(self, *, resume: bool = False, restart_empty: bool = False) -> None:
         """Make the folder, and keep other processes from training in it until :meth:`unlock`.
@@ -108,6 +109,14 @@ class RunFolder:
     def write_notes(self, notes: RunNotes) -> None:
         """Write what is noted on the run, secrets hidden."""
         self.write_json(NOTES_FILE, notes.to_dict())
+
+    def write_ending(self, ending: RunEnding) -> None:
+        """Write how a training ended before its end, secrets hidden."""
+        self.write_json(ENDING_FILE, ending.to_dict())
+
+    def discard_ending(self) -> None:
+        """Delete what an earlier training left of how it ended."""
+        (self.path / ENDING_FILE).unlink(missing_ok=True)
 
     def discard_summary(self) -> None:
         """Delete ``summary.json``, which a run that continues makes untrue."""

@@ -90,7 +90,7 @@ def read_run(path: Path, name: str) -> RunRecord:
     """Read a run folder; whatever is wrong with it is listed in ``problems``."""
     run = RunRecord(path, name)
     try:
-        run.settings = _read_settings(run)
+        run.settings = read_settings(path, run.problems)
         run.summary = read_json_object(path, "summary.json", run.problems) or {}
         notes = read_json_object(path, NOTES_FILE, run.problems) or {}
         run.notes = RunNotes.from_dict(notes)
@@ -121,10 +121,16 @@ def _classify_state(run: RunRecord) -> str:
     return "finished"
 
 
-def _read_settings(run: RunRecord) -> dict[str, Any]:
-    resolved = (run.path / "config_resolved.yaml").is_file()
+def read_settings(folder: Path, problems: list[str]) -> dict[str, Any]:
+    """Return the flat config of a run folder, secrets hidden; empty if it cannot be read.
+
+    Args:
+        folder: The run folder.
+        problems: Gets a line on why it cannot be read.
+    """
+    resolved = (folder / "config_resolved.yaml").is_file()
     name = "config_resolved.yaml" if resolved else "config.yaml"
-    text = read_text_file(run.path, name, run.problems)
+    text = read_text_file(folder, name, problems)
     if text is None:
         return {}
     try:
@@ -134,7 +140,7 @@ def _read_settings(run: RunRecord) -> dict[str, Any]:
             raise ValueError(f"{name} is no mapping")
         return _hide_secrets(flatten_settings(plain))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        run.problems.append(f"{name} cannot be read ({first_line(error)})")
+        problems.append(f"{name} cannot be read ({first_line(error)})")
         return {}
 
 
