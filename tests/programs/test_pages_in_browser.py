@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pages.compare_runs import write_run
+from outtake.config.compose import CONF_DIR
 from outtake.config.compose import compose as compose_config
 from outtake.programs.compare import compare_runs
 from outtake.programs.evaluate import evaluate
@@ -62,7 +66,7 @@ def browser() -> Iterator[playwright.Browser]:
         chromium.close()
 
 
-def opened(browser: playwright.Browser, path: Path) -> Opened:
+def opened(browser: playwright.Browser, place: Path | str) -> Opened:
     seen = Opened(browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light"))
     seen.page.set_default_timeout(20_000)
     seen.page.on("request", lambda request: seen.requests.append(request.url))
@@ -71,7 +75,7 @@ def opened(browser: playwright.Browser, path: Path) -> Opened:
         "console", lambda m: seen.errors.append(m.text) if m.type in ("error", "warning") else None
     )
     seen.page.on("dialog", lambda dialog: (seen.errors.append("dialog"), dialog.dismiss()))
-    seen.page.goto(path.as_uri())
+    seen.page.goto(place if isinstance(place, str) else place.as_uri())
     seen.page.wait_for_selector("html[data-ready=yes]")
     return seen
 
@@ -285,3 +289,35 @@ def test_the_page_of_a_sweep(browser: playwright.Browser, tmp_path: Path) -> Non
     assert seen.errors == []
     assert all(url.startswith(("file:", "data:", "blob:")) for url in seen.requests)
     page.close()
+
+
+def test_the_live_page_follows_runs_and_hostile_names_stay_text(
+    browser: playwright.Browser, tmp_path: Path
+) -> None:
+    small = {"records": 20, "validations": 4, "picture_px": 60, "finished": False}
+    evil = write_run(tmp_path / EVIL.replace("/", ""), **small)
+    command = [sys.executable, CONF_DIR.parent / "watch.py", str(tmp_path), "interval_s=0.2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            address = re.search(r"http\S+", server.stdout.readline())
+            assert address
+            seen = opened(browser, address[0])
+            assert seen.column("run") == [evil.name]
+            seen.page.wait_for_selector(".plot .scatterlayer .trace")
+            seen.page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 100")
+            write_run(tmp_path / "later", **small)
+            with (evil / "metrics.jsonl").open("a") as file:
+                file.write('{"step": 999, "epoch": 1, "val/miou": 0.77, "<b>x": 1}\n')
+            seen.page.wait_for_selector("#runs tbody tr:nth-child(2)")
+            seen.page.get_by_text("0.7700").first.wait_for()
+            assert sorted(seen.column("run")) == sorted([evil.name, "later"])
+            assert seen.page.url.endswith("/") and "token" not in seen.page.url
+            seen.page.reload()
+            seen.page.wait_for_selector("html[data-ready=yes]")
+        finally:
+            server.terminate()
+    origin = address[0].partition("?")[0]
+    assert seen.errors == []
+    assert all(url.startswith((origin, "data:", "blob:")) for url in seen.requests), seen.requests
+    seen.page.close()
