@@ -80,7 +80,7 @@ def test_what_can_not_work_is_one_line(clip, tmp_path):
         ({"masks": None}, ConfigError, "data=clip needs data.source.video=FILE"),
         ({"masks": str(tmp_path / "none")}, VideoError, "none: no such"),
         ({"video": str(tmp_path / "none.mp4")}, VideoError, r"data.source.video=.*no such"),
-        ({"masks": film, "classes": ["a", "b"]}, ConfigError, "keeps no exact values"),
+        ({"masks": film, "classes": ["a", "b"]}, ConfigError, "keeps no values of all classes"),
         ({"val_fraction": 1}, ConfigError, "more than 0 and less than 1"),
         ({"mask_options": {"channels": "red"}}, ConfigError, "channel, invert, threshold, ids"),
         ({"mask_options": {"threshold": 2}}, ConfigError, "mask_options.threshold"),

@@ -63,6 +63,11 @@ def images(folder: Path, make: Callable[[int], Image.Image | np.ndarray], suffix
         picture.save(folder / (name.format(frame) + suffix), **options)
 
 
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
 def palette(values: np.ndarray, colours: list[int]) -> Image.Image:
     image = Image.fromarray(values, "P")
     image.putpalette(colours)
@@ -223,6 +228,10 @@ ROWS = [
     Row("any", "palette PNG whose index 0 is white",
         lambda f: images(f, lambda n: palette((ids(n) == 0).astype(np.uint8),
                                               [255, 255, 255, 0, 0, 0]))),
+    Row("SAM 2 (`--per_obj_png_file`)", "a folder of palette PNG for each object",
+        lambda f: [images(folder(f / f"{each:03d}"),
+                          lambda n, each=each: palette((ids(n) == each).astype(np.uint8), DAVIS))
+                   for each in (1, 2)]),
     Row("SAM 2, label maps", "grey PNG, one value for each object", lambda f: images(f, ids)),
     Row("After Effects, Photoshop", "RGBA PNG, matte in alpha over black",
         lambda f: images(f, lambda n: with_alpha(n, 0))),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outtake.core.errors import VideoError
+from outtake.core.errors import ConfigError, VideoError
+from outtake.masking.build_mask_source import ClipFacts, build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_source import open_mask_video
+from outtake.masking.mask_values import MaskValueOptions
 from outtake.video.read.safety_limits import SafetyLimits
 
 
@@ -77,3 +79,62 @@ def test_folders_of_several_clips_are_named(tmp_path):
 def test_what_is_not_there_names_its_key(tmp_path):
     with pytest.raises(VideoError, match=r"masks=.*nothere: no such video"):
         find_mask_files(tmp_path / "nothere")
+
+
+def lay_objects(root: Path, **objects: dict[str, int]) -> Path:
+    """Write a folder for each object; each picture marks one column."""
+    for name, pictures in objects.items():
+        for file, column in pictures.items():
+            path = root / name.lstrip("_") / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            marked = np.zeros((4, 8), np.uint8)
+            marked[:, column] = 1
+            Image.fromarray(marked).save(path)
+    return root
+
+
+def columns(found, frames=2):
+    """Return which columns the masks of the first frames mark."""
+    masks = [each.mask for each, _ in zip(found.source.open(), range(frames), strict=False)]
+    return [np.flatnonzero(mask.any(axis=0)).tolist() for mask in masks]
+
+
+def build(place, ids=None, frames=2):
+    clip = ClipFacts((4, 8), frames, True)
+    return build_mask_source(find_mask_files(place, ids), MaskValueOptions(ids=ids), clip=clip)
+
+
+def test_folders_of_objects_are_united_and_chosen_by_number_or_name(tmp_path):
+    root = lay_objects(
+        tmp_path / "clip", _001={"0.png": 0, "1.png": 1}, _002={"0.png": 2}, _010={"1.png": 5}
+    )
+    found = build(tmp_path)  # a tool's folder for the one clip
+    assert columns(found) == [[0, 2], [1, 5]]
+    assert "union of 3 folders, one for each object (001, 002, 010)" in found.notes[0]
+    assert columns(build(root, [2, 10])) == [[2], [5]], "frames of other objects count"
+    assert columns(build(root, ["001"])) == [[0], [1]]
+    assert set(find_mask_files(root, [10]).paths()) == {root / "010", root / "010/1.png"}
+    with pytest.raises(ConfigError, match=r"none is 7; there are 001, 002, 010"):
+        find_mask_files(root, [7])
+
+
+def test_folders_of_other_names_are_objects_where_the_user_names_them(tmp_path):
+    root = lay_objects(tmp_path, car={"0.png": 0, "1.png": 1}, man={"0.png": 3, "1.png": 3})
+    with pytest.raises(VideoError, match=r"objects of it, as in masks.ids=\[car,man\]"):
+        find_mask_files(root)
+    assert columns(build(root, ["car", "man"])) == [[0, 3], [1, 3]]
+    one = build(root, ["man"])
+    assert columns(one) == [[3], [3]] and "the folder of one object (man)" in one.notes[0]
+
+
+def test_every_picture_of_an_object_identifies_the_masks(tmp_path):
+    root = lay_objects(tmp_path, obj_1={"0.png": 0, "1.png": 1}, obj_2={"0.png": 2, "1.png": 2})
+    before = build(root).source.digest()
+    lay_objects(root, obj_2={"1.png": 3})
+    assert build(root).source.digest() != before
+
+
+def test_numbered_folders_of_differently_named_pictures_are_no_objects(tmp_path):
+    root = lay_objects(tmp_path, _1={"a.png": 0}, _2={"b.png": 0})
+    with pytest.raises(VideoError, match="holds 2 folders"):
+        find_mask_files(root)

@@ -88,6 +88,7 @@ class VideoWithMasks:
             )
         check_number("data.source.every", every, 1, whole=True)
         check_number("data.source.limit_mib", limit_mib, 1, whole=True)
+        options = _read_mask_options(mask_options)
         self._folder = Path(root or ".").expanduser()
         self._video = _find_one_video(_place(video, self._folder))
         self.name = self._video.path.name
@@ -97,8 +98,8 @@ class VideoWithMasks:
         with open_clip(self._video, high_bit_depth=False) as clip:
             facts = _describe_clip(self._video, clip.info)
         found = build_mask_source(
-            find_mask_files(_place(masks, self._folder)),
-            _read_mask_options(mask_options),
+            find_mask_files(_place(masks, self._folder), options.ids),
+            options,
             clip=facts,
             first=first,
         )
@@ -241,10 +242,12 @@ class VideoWithMasks:
     def _find_decoder(self, classes: str | Sequence[str] | None) -> MaskDecoder | None:
         if classes is None:
             return None
-        if not isinstance(self._masks, PictureMasks) or self._masks.still:
+        masks = self._masks
+        if not isinstance(masks, PictureMasks) or masks.still or masks.objects:
             raise ConfigError(
-                f"data.source.classes: {self._masks.name} keeps no exact values for each frame; "
-                "give a folder of PNG masks, or leave classes out for background and foreground"
+                f"data.source.classes: {masks.name} keeps no values of all classes; "
+                "give a folder of label maps (PNG), or leave classes out for background and "
+                "foreground"
             )
         if isinstance(classes, str):
             listed = read_class_file(resolve_path(classes, self._folder))
@@ -253,7 +256,7 @@ class VideoWithMasks:
                 listed = ClassList(check_class_names(classes))
             except ValueError as error:
                 raise ConfigError(f"data.source.classes: {error}") from error
-        return decoder_from_class_file(listed, [str(file) for file in self._masks.files])
+        return decoder_from_class_file(listed, [str(file) for file in masks.files])
 
 
 def _place(value: str, root: Path) -> str:

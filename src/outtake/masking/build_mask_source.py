@@ -83,6 +83,8 @@ def build_mask_source(
         VideoError: They cannot be read.
     """
     clip, limits = clip or ClipFacts(), limits or SafetyLimits()
+    if files.objects:
+        options = replace(options, ids=None)  # they have said which folders count
     if files.kind == "annotations":
         found = _build_annotated(files, options, clip, first)
     elif any(isinstance(each, str) for each in options.ids or ()):
@@ -118,16 +120,28 @@ def _build_pictures(
             frame_names=clip.names,
             where=files.name,
         )
-    sample = _sample_pictures(files.files, limits)
-    meaning, notes, warnings = _decide(files.name, sample, options)
+    read, said = files.files, files.name
+    if files.objects:
+        layers = (each / file.name for file in files.files for each in files.objects)
+        read = tuple(layer for layer in layers if layer.is_file())
+        names = [each.name for each in files.objects]
+        union = f"the union of {len(names)} folders, one for each object"
+        said += f": {union if len(names) > 1 else 'the folder of one object'} ({_list_some(names)})"
+    sample = _sample_pictures(read, limits)
+    meaning, notes, warnings = _decide(said, sample, options)
     source = PictureMasks(
-        files.name, files.files, sample[0].size, meaning, limits, numbers.frames, still
-    )
+        files.name, files.files, sample[0].size, meaning, limits, numbers.frames, still,
+        files.objects,
+    )  # fmt: skip
     if still:
         notes.append(f"{files.name} is one picture, and the mask of every frame")
     if numbers.message:
         notes.append(numbers.message)
     return FoundMasks(source, tuple(notes), tuple(warnings))
+
+
+def _list_some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
 
 
 def _build_video(files: MaskFiles, options: MaskValueOptions, limits: SafetyLimits) -> FoundMasks:

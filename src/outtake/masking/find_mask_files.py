@@ -11,6 +11,7 @@ from typing import Literal
 from outtake.core.errors import VideoError
 from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
+from outtake.masking.object_folders import find_object_folders, list_object_masks
 from outtake.video.read.animated_image import is_animated
 from outtake.video.read.inputs import VideoInput, expand_inputs, natural_sort_key
 
@@ -27,30 +28,47 @@ class MaskFiles:
         files: Pictures or annotations, in natural order; empty for a video.
         video: The video; None for anything else.
         name: How they were named, for messages.
+        objects: The folders of the objects whose masks are united, where each object has its own;
+            ``files`` has one picture for each frame then, and the others have its name.
     """
 
     kind: Kind
     files: tuple[Path, ...] = ()
     video: VideoInput | None = None
     name: str = ""
+    objects: tuple[Path, ...] = ()
 
     def paths(self) -> list[Path]:
         """Return what is read, and the folder in which it lies."""
         if self.video is not None:
             return [] if self.video.address else [self.video.path]
+        if self.objects:
+            files = [each / file.name for each in self.objects for file in self.files]
+            return [*self.objects, *(file for file in files if file.is_file())]
         return [*{file.parent: None for file in self.files}, *self.files]
 
 
-def find_mask_files(value: str | Path | Sequence[str | Path]) -> MaskFiles:
+def find_mask_files(
+    value: str | Path | Sequence[str | Path], ids: Sequence[int | str] | None = None
+) -> MaskFiles:
     """Return the masks that a file, folder, glob, list or address stands for.
 
     Annotations beside pictures of the same names are the masks: those pictures are the frames.
 
+    Args:
+        value: What the user named.
+        ids: What is to be removed; where each object has a folder, these are their names.
+
     Raises:
         VideoError: Nothing is there, or several clips are.
+        ConfigError: No folder of an object has one of the ids.
     """
     entries = [value] if isinstance(value, str | Path) else [*value]
     name = Path(str(entries[0])).name if len(entries) == 1 else f"{len(entries)} files"
+    objects = find_object_folders(Path(entries[0]).expanduser(), ids) if len(entries) == 1 else None
+    if objects is not None:
+        pictures = list_object_masks(objects[0].parent)
+        return MaskFiles("pictures", pictures, name=name, objects=objects)
     found = [file for entry in entries for file in _list_files(Path(entry).expanduser())]
     for kind, suffixes in (
         ("annotations", ANNOTATION_SUFFIXES),
@@ -85,10 +103,11 @@ def _list_files(path: Path) -> list[Path]:
         if not listed and len(folders) == 1:
             return _list_files(folders[0])  # a tool's folder for the one clip
         if not listed and folders:
-            names = ", ".join(sorted(folder.name for folder in folders)[:3])
+            names = sorted(folder.name for folder in folders)[:3]
             raise VideoError(
-                f"masks={path}: holds {len(folders)} folders ({names}) and no masks; name that of "
-                "this clip, or have your tool write all objects into one mask for each frame"
+                f"masks={path}: holds {len(folders)} folders ({', '.join(names)}) and no "
+                "masks; name that of this clip, or take those that are objects of it, as in "
+                f"masks.ids=[{','.join(names)}]"
             )
     elif path.is_file():
         listed = [path]

@@ -18,6 +18,7 @@ from outtake.core.errors import ConfigError, VideoError
 from outtake.masking.annotation_shapes import AnnotatedFrame
 from outtake.masking.class_selection import BinaryMask
 from outtake.masking.mask_picture import MaskPicture, read_mask_picture
+from outtake.masking.mask_statistics import COUNT_STEP
 from outtake.masking.mask_values import MaskMeaning
 from outtake.video.read.alpha_video import has_alpha, read_rgba
 from outtake.video.read.clip import open_clip
@@ -96,6 +97,8 @@ class PictureMasks:
         limits: Bounds on what a picture may ask for.
         numbers: The frame of each picture; None for one after the other.
         still: Whether the only picture is the mask of every frame.
+        objects: Folders of objects with pictures of these names, whose union is the mask; empty
+            where a picture is all of a mask.
     """
 
     name: str
@@ -105,6 +108,7 @@ class PictureMasks:
     limits: SafetyLimits
     numbers: tuple[int, ...] | None = None
     still: bool = False
+    objects: tuple[Path, ...] = ()
 
     @property
     def one_for_each(self) -> bool:
@@ -125,9 +129,25 @@ class PictureMasks:
 
     def digest(self) -> str:
         """Return the SHA-256 over names and content."""
-        return sha256_of_images(self.files)
+        return sha256_of_images([layer for file in self.files for layer in self._layers(file)])
+
+    def _layers(self, file: Path) -> list[Path]:
+        """Return the pictures that make up a mask."""
+        if not self.objects:
+            return [file]
+        return [each / file.name for each in self.objects if (each / file.name).is_file()]
 
     def _read(self, file: Path) -> MaskOfFrame:
+        if not self.objects:
+            return self._read_picture(file)
+        union, contents = np.zeros(self.size, np.uint8), dict[str, int]()
+        for layer in self._layers(file):
+            mask = self._read_picture(layer).mask
+            contents[layer.parent.name] = int(mask[::COUNT_STEP, ::COUNT_STEP].sum())
+            union |= mask
+        return MaskOfFrame(union, contents)
+
+    def _read_picture(self, file: Path) -> MaskOfFrame:
         picture = read_mask_picture(file, self.limits)
         if picture.size != self.size:
             (height, width), (own_height, own_width) = self.size, picture.size

@@ -146,6 +146,8 @@ def _list_masks(value: str | Sequence[str]) -> dict[str, Path]:
             return listed
         raise VideoError(f"masks={value}: the folder holds no mask")
     found = find_mask_files(value)
+    if found.objects:
+        raise VideoError(f"masks={value}: has a folder for each object, as masks of videos do")
     if found.kind == "video":
         raise VideoError(f"masks={value}: is a video; the masks of pictures are pictures")
     return {path.stem: path for path in found.files}

@@ -46,7 +46,7 @@ def find_masks(
     if info is None and not source.address:
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
-    files = find_mask_files(options.path)
+    files = find_mask_files(options.path, options.ids)
     if options.offset:
         return _find_shifted_masks(config, files, info)
     part, whole = None, None

@@ -265,7 +265,7 @@ def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Pa
     if config.checkpoint is not None:
         found["checkpoint"] = [Path(config.checkpoint).expanduser()]
     if config.masks.path is not None:
-        found["masks"] = find_mask_files(config.masks.path).paths()
+        found["masks"] = find_mask_files(config.masks.path, config.masks.ids).paths()
     return found
 
 

@@ -95,7 +95,7 @@ def check_inputs(cfg: DictConfig) -> None:
         if config.input != STANDARD:
             expand_inputs(config.input)
         if config.masks.path is not None:
-            find_mask_files(config.masks.path)
+            find_mask_files(config.masks.path, config.masks.ids)
         if config.checkpoint is not None and not config.without_network:
             path = Path(config.checkpoint).expanduser()
             if not path.exists():
