@@ -78,7 +78,7 @@ def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
         ("optimzer.lr=1", "did you mean optimizer.lr?"),
         ("lr=1", "did you mean optimizer.lr?"),
         pytest.param("+data.batchsize=2", "did you mean data.batch_size?", marks=pytest.mark.full),
-        ("+sheduler=null", "did you mean scheduler?"),
+        pytest.param("+sheduler=null", "did you mean scheduler?", marks=pytest.mark.full),
         ("modle=unet", "did you mean model?"),
         ("model=unnet", "did you mean unet?"),
     ],
