@@ -55,3 +55,10 @@ def test_a_box_beside_the_picture_is_refused():
     region = Region.from_config({"box": [20, 0, 5, 5]}, "regions[0]")
     with pytest.raises(ConfigError, match=r"regions\[0\]\.box=\[20,0,5,5\]: holds no pixel"):
         region.check_size(10, 20, "regions[0]")
+
+
+def test_a_region_that_begins_after_the_end_is_said():
+    late = Region.from_config({"box": [0, 0, 2, 2], "from": "0:03"}, "regions[0]")
+    said = late.explain_lateness(2.0, "regions[0]")
+    assert said is not None and "begins at 3 s, and the clip ends at about 2 s" in said
+    assert late.explain_lateness(4.0, "regions[0]") is late.explain_lateness(None, "") is None

@@ -15,7 +15,7 @@ import torch
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OuttakeError
-from outtake.programs.command_line import explain_error
+from outtake.programs.command_line import explain_error, unset_empty_variables
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import infer_video
 from outtake.programs.train import train
@@ -211,6 +211,13 @@ def test_cuda_where_there_is_none(small_run: Path, tmp_path: Path) -> None:
     with pytest.raises(OuttakeError, match="cuda"):
         train(compose("train", [*SMALL, "trainer.accelerator=gpu"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTTAKE_DATA", "")
+    monkeypatch.setenv("OUTTAKE_RUNS", "elsewhere")
+    unset_empty_variables()
+    assert compose("train").paths == {"data": "data", "runs": "elsewhere"}
 
 
 def program(script: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,14 @@ CONF_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents
 
 
 def program_command(name: str) -> str:
-    """Return how a user starts a program: from a checkout, or as it is installed."""
+    """Return how a user starts a program: as this one was started, or as it is installed."""
     script = CONF_DIR.parent / f"{name}.py"
-    return f"python {script.name}" if script.is_file() else f"outtake {name.replace('_', '-')}"
+    by_command = os.path.basename(sys.argv[0]).partition(" ")[0] == "outtake"
+    return (
+        f"python {script.name}"
+        if script.is_file() and not by_command
+        else f"outtake {name.replace('_', '-')}"
+    )
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:

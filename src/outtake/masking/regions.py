@@ -90,6 +90,20 @@ class Region:
                 f"{key}.box=[{shown}]: holds no pixel of the clip, which is {width}x{height}"
             )
 
+    def explain_lateness(self, duration_s: float | None, key: str) -> str | None:
+        """Say that a region begins when the clip is over; None if it does not.
+
+        Args:
+            duration_s: How long the clip is by its header; None if unknown.
+            key: The region's place in the config.
+        """
+        if not duration_s or self.start_s is None or self.start_s < duration_s:
+            return None
+        return (
+            f"{key}.from: the region begins at {float(self.start_s):g} s, and the clip ends at "
+            f"about {duration_s:g} s: nothing is removed there"
+        )
+
     def is_shown(self, time_s: Fraction) -> bool:
         """Return whether the region is there at a time, counted from the clip's first frame."""
         return (self.start_s is None or time_s >= self.start_s) and (

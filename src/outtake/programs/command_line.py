@@ -56,6 +56,7 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
     """
     # Hydra would print its own errors over many lines and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    unset_empty_variables()
     install_lasting_streams()
     _set_up_logging()
     try:
@@ -77,6 +78,13 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
             sys.stdout.flush()
             os._exit(code)
         sys.exit(code)
+
+
+def unset_empty_variables() -> None:
+    """Treat a variable of Outtake's paths that is empty as one that is not set."""
+    for name in ("OUTTAKE_DATA", "OUTTAKE_RUNS"):
+        if os.environ.get(name) == "":
+            del os.environ[name]
 
 
 def _set_up_logging() -> None:

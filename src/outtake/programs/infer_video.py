@@ -220,6 +220,9 @@ def check_job(
         size = (info.height, info.width)
         for index, region in enumerate(read_regions(config)):
             region.check_size(*size, f"regions[{index}]")
+            late = region.explain_lateness(info.end_s or info.duration_s, f"regions[{index}]")
+            if late:
+                log.warning("%s", late)
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
         "overwrite": config.overwrite or config.preview or may_be_done,

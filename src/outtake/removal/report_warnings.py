@@ -44,7 +44,7 @@ _HIGH_FIGURES = {
     "rim_step": (
         RIM_STEP_GREY,
         "the edge of the fill is harder than the picture beside it by {mean:.1f} grey levels, most "
-        "at {times}: it may be visible there",
+        "at {times}: it may be visible there; if it is the rim of what was removed, {growth}",
     ),
     "rim_moves_with_hole": (
         RIM_MOVES_SHARE,
