@@ -105,7 +105,7 @@ def _decode(path: Path, palette_indices: bool) -> Array:
     try:
         with Image.open(path) as picture:
             samples = picture.width * picture.height * len(picture.getbands())
-            _check_memory(path, picture.size, samples * (4 if picture.mode in "IF" else 1))
+            check_memory(path, picture.size, samples * (4 if picture.mode in "IF" else 1))
             if not tiff or _is_plain_tiff(picture):
                 return _decode_pillow(picture, path, palette_indices)
     except FileNotFoundError as error:
@@ -116,8 +116,17 @@ def _decode(path: Path, palette_indices: bool) -> Array:
     return _decode_tifffile(path)
 
 
-def _check_memory(path: Path, shape: tuple[int, ...], size_bytes: int) -> None:
-    """Refuse an image of which the machine cannot hold the pixels, however small its file is."""
+def check_memory(path: Path, shape: tuple[int, ...], size_bytes: int) -> None:
+    """Refuse an image of which the machine cannot hold the pixels, however small its file is.
+
+    Args:
+        path: The file, for the message.
+        shape: Its sides, for the message.
+        size_bytes: What the pixels take once; room for three copies must be free.
+
+    Raises:
+        UnreadableImageError: There is less.
+    """
     if size_bytes < _CHECKED_FROM_BYTES:
         return
     free = free_memory_bytes()
@@ -179,7 +188,7 @@ def _decode_tifffile(path: Path) -> Array:
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
-            _check_memory(path, tuple(series.shape), series.size * series.dtype.itemsize)
+            check_memory(path, tuple(series.shape), series.size * series.dtype.itemsize)
             axes, array = series.axes, series.asarray()
     except UnreadableImageError:
         raise

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
 from outtake.core.types import Frame
-from outtake.data.decode_files import decode_file, is_lossy
+from outtake.data.decode_files import check_memory, decode_file, is_lossy
 from outtake.data.image_files import convert_channels
 from outtake.data.sample_range import SampleRange, find_picture_range, scale_samples
 
 _ORIENTATION = 274  # EXIF 2.3, table 4
 # What a TIFF says of its content; its other tags say how it is stored. EXIF 2.3, tables 3 and 4.
 _DESCRIPTIVE_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
+# A removal holds the picture as colours, mask, fill and distances at once.
+_BYTES_PER_PIXEL = 8
 _RGB_MODES = ("RGB", "RGBA", "L", "LA", "I;16", "I;16B", "1", "I")
 
 
@@ -104,7 +106,8 @@ def read_picture(path: Path) -> Picture:
     """
     array = decode_file(path, palette_indices=False)
     samples = array[..., None] if array.ndim == 2 else array
-    channels = samples.shape[2]
+    height, width, channels = samples.shape
+    check_memory(path, (width, height), height * width * _BYTES_PER_PIXEL)
     has_alpha = channels in (2, 4)
     image = image16 = alpha = None
     if channels <= 4 and samples.dtype in (np.uint8, np.uint16, np.bool_):
