@@ -119,3 +119,8 @@ def test_a_missing_classes_file(tmp_path):
     make_folder(tmp_path, [label_map(0)])
     with pytest.raises(ConfigError, match=r"cannot read the classes file .*other.yaml"):
         Folder(str(tmp_path), classes="other.yaml")
+
+
+def test_a_yaml_nested_without_end_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match=r"classes\.yaml"):
+        make_folder(tmp_path, [label_map(0)], "names: " + "[" * 5000)

@@ -234,7 +234,7 @@ def _read_checkpoint_record(
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise CheckpointError(f"{path}: its config is not YAML") from error
     return cfg, model_config, labels
 

@@ -53,7 +53,14 @@ def read_run_config(
         raise
     except FileNotFoundError as error:
         raise ConfigError(f"{option}: {error.filename} is missing") from error
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        yaml.YAMLError,
+    ) as error:
         raise ConfigError(f"{option}: its records cannot be read: {error}") from error
     except OmegaConfBaseException as error:
         raise ConfigError(f"{option}: its config.yaml cannot be read: {error}") from error

@@ -74,7 +74,7 @@ def read_class_file(path: Path) -> ClassList:
         content = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot read the classes file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"the classes file {path} is not yaml: {error}") from error
     if not isinstance(content, Mapping) or not content.get("names"):
         raise ConfigError(f"the classes file {path} needs `names: [first, second, ...]`")

@@ -58,7 +58,7 @@ def _read_list(name: str) -> list[Mapping[str, Any]]:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"jobs={name}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"jobs={name}: is no yaml: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list) or not entries:
         raise ConfigError(

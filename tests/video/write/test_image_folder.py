@@ -8,7 +8,9 @@ from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
+from outtake.video.read.probe import probe
 from outtake.video.write.image_folder import sequence_names
+from outtake.video.write.output import open_output
 from outtake.video.write.output_checks import check_target
 from outtake.video.write.video_writer import open_writer
 from tests.video.moving_scene import BASE, describe, scene, shallow, write
@@ -78,3 +80,10 @@ def test_other_files_beside_an_earlier_sequence_are_not_replaced(numbered, tmp_p
     (target / "shot_1.png").touch()
     with pytest.raises(OutputError, match=r"holds other files \(shot_1\.png\)"):
         check_target(target, images, overwrite=True)
+
+
+@pytest.mark.parametrize(("audio", "said"), [("auto", True), ("copy", True), ("none", False)])
+def test_sound_that_images_cannot_hold_has_its_line(make_video, tmp_path, caplog, audio, said):
+    info = probe(make_video("in.mp4", audio="aac", frames=5))
+    open_output(tmp_path / "out", info, audio=audio)
+    assert ("its sound is not kept in images" in caplog.text) is said

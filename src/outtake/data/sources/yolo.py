@@ -48,7 +48,7 @@ class Yolo(PolygonSource):
             names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
             names = [names[key] for key in sorted(names)] if isinstance(names, Mapping) else names
             self._names = tuple(str(name) for name in names)
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
             raise DataRootError(f"{path} has no list or map `names`: {error}") from error
         return self._names
 

@@ -326,6 +326,11 @@ def open_output(
         plans = plan_tracks(info, chosen.container, target.suffix.lower(), audio)
         muxer = SegmentMuxer(target, info, chosen, plans)
         muxer.rehearse()
+    elif info.has_audio and audio != "none":
+        log.warning(
+            "%s: its sound is not kept in images; an output such as NAME.mkv keeps it, and "
+            "encode.audio=none says that it is not needed", info.path.name,
+        )  # fmt: skip
     job["encoding"] = chosen.fingerprint() if chosen else image_codec
     store = SegmentStore(segment_folder_of(target), ".mkv" if target.suffix else "")
     keep = target.exists() and not overwrite
