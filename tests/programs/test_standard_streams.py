@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.config.compose import CONF_DIR
-from outtake.core.errors import OutputError, VideoError
+from outtake.config.compose import CONF_DIR, compose
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.instantiate import resolve_config
+from outtake.config.schema import parse
+from outtake.core.errors import ConfigError, OutputError, VideoError
 from outtake.programs import standard_streams as streams
 from tests.pipeline.square import HEIGHT, WIDTH, frames, write_scene
 
@@ -64,6 +67,13 @@ def test_a_terminal_gets_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
         streams.standard_streams(Places("in.mp4", "-")),  # type: ignore[arg-type]
     ):
         pass
+
+
+@pytest.mark.parametrize("key", ["preview", "encode.provenance_video"])
+def test_a_second_output_needs_files(key: str) -> None:
+    given = ["input=in.mp4", "output='-'", "masks.path=m.mkv", f"{key}=true"]
+    with pytest.raises(ConfigError, match=f"{key}=true: standard output holds one video"):
+        parse(InferVideoConfig, resolve_config(compose("infer_video", given)))
 
 
 def test_what_is_missing_is_said_before_a_network_is_imported(tmp_path: Path) -> None:

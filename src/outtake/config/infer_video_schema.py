@@ -125,6 +125,12 @@ class InferVideoConfig:
 
     def __post_init__(self) -> None:
         """Check what two keys say together."""
+        more = {"preview": self.preview, "encode.provenance_video": self.encode.provenance_video}
+        for key in [key for key, asked in more.items() if asked and self.output == "-"]:
+            raise ConfigError(
+                f"{key}=true: standard output holds one video and no files beside it; name a "
+                "file instead of output=-"
+            )
         mask = self.mask
         if not self.without_network and mask.feather > mask.dilate:
             raise ConfigError(
