@@ -389,7 +389,7 @@ def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
     "launcher",
     [
         ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"],
-        ["hydra/launcher=submitit_local"],
+        pytest.param(["hydra/launcher=submitit_local"], marks=pytest.mark.full),
         pytest.param(
             ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
             marks=pytest.mark.full,

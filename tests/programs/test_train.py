@@ -186,6 +186,7 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
     assert not leaks
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, CONF_DIR.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
@@ -208,7 +209,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> No
     assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == done + 1
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_multirun_gives_one_run_for_each_combination(tmp_path: Path) -> None:
     command = [sys.executable, CONF_DIR.parent / "train.py", "-m", *SMALL]
     command += ["trainer.max_epochs=1", "model=fcn8s,fcn32s", "backbone=resnet18,mobilenet_v2"]
