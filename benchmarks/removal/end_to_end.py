@@ -17,7 +17,7 @@ from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.types import Frame
 from outtake.data.scenes import Scenes
-from outtake.data.synthetic.clip import SceneFrame
+from outtake.data.synthetic.rendered_clip import SceneFrame
 from outtake.programs.infer_video import infer_video
 from outtake.video.read.clip import open_clip
 

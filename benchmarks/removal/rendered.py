@@ -12,7 +12,7 @@ from benchmarks.removal.shots import SIZE, Shot, Shots, draw_walker
 from benchmarks.removal.world import Pose, Street, make_masonry
 from outtake.core.types import Frame, Mask
 from outtake.data.synthetic.camera import Camera, CameraView
-from outtake.data.synthetic.clip import Scene, SceneClip
+from outtake.data.synthetic.rendered_clip import Scene, SceneClip
 from outtake.data.synthetic.rng import Rng, hash_key
 from outtake.data.synthetic.scene_layout import SceneLayout
 

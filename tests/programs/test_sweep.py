@@ -36,7 +36,7 @@ from outtake.sweeps.sweep_config import SweepConfig
 from outtake.sweeps.trial import TrialEnv
 from outtake.sweeps.trial_process import is_alive
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, read_result
-from outtake.training.distributed.environment import check_multirun_devices
+from outtake.training.distributed.launch_environment import check_multirun_devices
 from tests.small_run import SMALL
 
 ROOT = CONF_DIR.parent

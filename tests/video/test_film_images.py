@@ -13,8 +13,8 @@ from outtake.core.types import TimedFrame
 from outtake.video.colour import ColourTags, from_rgb
 from outtake.video.linear_light import decode_srgb, encode_srgb
 from outtake.video.read.clip import open_clip
+from outtake.video.write.encode_film_image import _encode, encode_dpx, encode_exr
 from outtake.video.write.encoding_plan import EncodingRequest
-from outtake.video.write.film_image import _encode, encode_dpx, encode_exr
 from outtake.video.write.image_folder import choose_image_codec
 from outtake.video.write.video_writer import open_writer
 

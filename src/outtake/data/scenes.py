@@ -11,7 +11,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 from outtake.data.source import Sample, check_split
-from outtake.data.synthetic.clip import Scene, SceneClip
+from outtake.data.synthetic.rendered_clip import Scene, SceneClip
 from outtake.data.synthetic.rng import hash_key
 from outtake.data.synthetic.scene_layout import LABELS, OBJECTS, SceneLayout
 

@@ -44,7 +44,7 @@ class UncertaintyBackend(Protocol):
 
         Returns:
             Class ids and probabilities, and the uncertain share of the classes ``ids`` in each
-            image; see :func:`outtake.inference.uncertainty.uncertain_share`.
+            image; see :func:`outtake.inference.uncertain_share.uncertain_share`.
         """
         ...
 

@@ -12,7 +12,7 @@ import torch
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits
-from outtake.inference.uncertainty import uncertain_shares
+from outtake.inference.uncertain_share import uncertain_shares
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -14,7 +14,7 @@ from outtake.core.errors import ConfigError
 from outtake.data.resize import resize
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
 from outtake.inference.sliding_window import check_window, run_sliding_window
-from outtake.inference.uncertainty import uncertain_share
+from outtake.inference.uncertain_share import uncertain_share
 from outtake.inference.upsample_argmax import upsample_argmax
 
 

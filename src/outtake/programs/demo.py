@@ -32,7 +32,7 @@ from outtake.core.errors import OutputError
 from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
 from outtake.data.scenes import Scenes
-from outtake.data.synthetic.clip import SceneClip
+from outtake.data.synthetic.rendered_clip import SceneClip
 from outtake.drawing.label_pictures import (
     draw_contact_sheet,
     join_side_by_side,

@@ -43,7 +43,7 @@ def _train(cfg: DictConfig) -> float:
         from outtake.config.instantiate import resolve_config
         from outtake.programs.reproduce import reproduce
         from outtake.programs.train import train
-        from outtake.training.distributed.environment import check_multirun_devices
+        from outtake.training.distributed.launch_environment import check_multirun_devices
 
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:

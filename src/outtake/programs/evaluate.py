@@ -27,7 +27,7 @@ from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.runs.environment import device_name
-from outtake.training.distributed.environment import require_single_process
+from outtake.training.distributed.launch_environment import require_single_process
 from outtake.training.forward_time import measure_forward
 
 

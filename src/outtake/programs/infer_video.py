@@ -18,8 +18,8 @@ from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
 from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
-from outtake.pipeline.preview import preview_paths, write_preview
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
+from outtake.pipeline.removal_preview import preview_paths, write_preview
 from outtake.pipeline.remove_from_video import (
     JobRunner,
     report_entries,

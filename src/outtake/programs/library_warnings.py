@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 
-from outtake.training.distributed.environment import global_rank
+from outtake.training.distributed.launch_environment import global_rank
 
 
 def quiet_libraries() -> None:

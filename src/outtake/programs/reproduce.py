@@ -17,7 +17,7 @@ from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
 from outtake.runs.metrics_diff import first_mismatch, read_records
 from outtake.runs.run_folder import RunFolder
-from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
+from outtake.training.distributed.launch_environment import LAUNCHED_RANKS, global_rank
 
 
 def reproduce(

@@ -41,7 +41,11 @@ from outtake.training import collectives
 from outtake.training.callbacks.early_stopping import check_monitored
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.checkpoint_files import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT, latest_valid
-from outtake.training.distributed.environment import LAUNCHED_RANKS, DistributedEnv, check_devices
+from outtake.training.distributed.launch_environment import (
+    LAUNCHED_RANKS,
+    DistributedEnv,
+    check_devices,
+)
 from outtake.training.distributed.launcher import (
     RUN_DIR_VARIABLE,
     RankStoppedBySignal,

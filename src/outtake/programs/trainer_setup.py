@@ -17,7 +17,7 @@ from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.checkpoint_files import LAST_CHECKPOINT, AtomicCheckpointIO
-from outtake.training.distributed.environment import cluster_environment, detect_env
+from outtake.training.distributed.launch_environment import cluster_environment, detect_env
 from outtake.training.distributed.requeue import requeue_signals
 from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
 from outtake.training.random_state import SeedEachRank

@@ -35,7 +35,7 @@ from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_result import PrunedTrialError
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.checkpoint_files import LAST_CHECKPOINT
-from outtake.training.distributed.environment import LAUNCHED_RANKS, global_rank
+from outtake.training.distributed.launch_environment import LAUNCHED_RANKS, global_rank
 from outtake.training.distributed.requeue import is_requeue_signal, requeue_job
 from outtake.training.resume import LastCheckpoint, StopRequested
 from outtake.training.trainer_info import find_callbacks

@@ -24,7 +24,7 @@ from typing import IO
 
 from outtake.core.errors import RankLostError
 from outtake.core.signals import handle_signals
-from outtake.training.distributed.environment import LAUNCHED_RANKS
+from outtake.training.distributed.launch_environment import LAUNCHED_RANKS
 
 RUN_DIR_VARIABLE = "OUTTAKE_RUN_DIR"
 _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)

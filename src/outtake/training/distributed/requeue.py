@@ -14,7 +14,7 @@ import subprocess
 import sys
 from typing import Any
 
-from outtake.training.distributed.environment import global_rank
+from outtake.training.distributed.launch_environment import global_rank
 
 _REQUEUE_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 _TIMEOUT_S = 60.0

@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.read.animated_image import is_animated
-from outtake.video.read.film_image import FILM_SUFFIXES, FilmImage, read_film_image
+from outtake.video.read.decode_film_image import FILM_SUFFIXES, FilmImage, read_film_image
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo

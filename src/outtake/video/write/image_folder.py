@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.stored_picture import add_stored_alpha
-from outtake.video.write.film_image import encode_dpx, encode_exr
+from outtake.video.write.encode_film_image import encode_dpx, encode_exr
 
 IMAGE_CODECS = ("png", "exr", "dpx")
 _IMAGE_NAME = re.compile(rf"\d{{5,}}\.(?:{'|'.join(IMAGE_CODECS)})")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from outtake.pipeline.preview import preview_info
+from outtake.pipeline.removal_preview import preview_info
 from outtake.video.read.probe import VideoInfo
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.inference.uncertainty import sampling_step, uncertain_share, uncertain_shares
+from outtake.inference.uncertain_share import sampling_step, uncertain_share, uncertain_shares
 
 
 def logits_of(probability: np.ndarray) -> np.ndarray:

@@ -20,12 +20,12 @@ from outtake.programs.train import train
 from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.ddp import DDP
-from outtake.training.distributed.environment import (
+from outtake.training.distributed.fsdp import FSDP
+from outtake.training.distributed.launch_environment import (
     check_devices,
     check_multirun_devices,
     global_rank,
 )
-from outtake.training.distributed.fsdp import FSDP
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "x",
