@@ -97,7 +97,7 @@ def measure(trained: TrainedModel, source: CamVid, kinds: Iterable[tuple[str, st
         except OuttakeError as error:
             print(f"| {name} | {precision} | left out: {error} | | | | |")
             continue
-        network = backend.network  # type: ignore[attr-defined]  # a Labeller, on the CPU
+        network = backend.network  # a Labeller, on the CPU
         forward = best_ms(lambda run=network: run(frame))
         both = best_ms(lambda run=backend: run(frame, FRAME))
         found = label_all(backend, source, trained.short_side)

@@ -39,7 +39,7 @@ def test_labels_and_confidence_are_those_of_the_backend(small_run: Path) -> None
 def test_what_is_no_picture_is_refused_in_one_line(small_run: Path) -> None:
     predictor = Predictor.from_checkpoint(small_run, device="cpu", backend=TORCH)
     with pytest.raises(ConfigError, match="not float64"):
-        predictor(pictures(1) / 255)  # type: ignore[arg-type]
+        predictor(pictures(1) / 255)
     for shape in ((40, 56), (40, 56, 4), (0, 40, 56, 3)):
         with pytest.raises(ConfigError, match="is no picture for this network"):
             predictor(np.zeros(shape, np.uint8))
@@ -59,4 +59,4 @@ def test_the_example_of_the_guide_runs(
     Image.fromarray(pictures(1)[0]).save("photo.jpg")
     names: dict[str, object] = {}
     exec(code, names)
-    assert 0 <= float(names["share"]) <= 1  # type: ignore[arg-type]
+    assert 0 <= float(names["share"]) <= 1

@@ -414,7 +414,7 @@ def test_a_run_that_is_killed_keeps_every_step_but_one_at_most(
             ended(self, *args, **kwargs)
             os.write(report, b".")  # a step is over; its record is written right after this
 
-        Throughput.on_train_batch_end = noted  # type: ignore[method-assign]
+        Throughput.on_train_batch_end = noted
         train(compose("train", overrides), tmp_path / "run")
 
     pid = runs.start(work, tmp_path / "log")

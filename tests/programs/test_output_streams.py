@@ -15,7 +15,7 @@ def test_a_reader_that_has_gone_ends_nothing() -> None:
         for _ in range(3):
             assert stream.write("epoch 1\n") == 8
             stream.flush()
-        print("epoch 2", file=stream, flush=True)  # type: ignore[arg-type]
+        print("epoch 2", file=stream, flush=True)
         assert stream.fileno() == pipe.fileno()
     assert said.getvalue().count("\n") == 1
     assert "Broken pipe" in said.getvalue() and "goes on without it" in said.getvalue()

@@ -37,14 +37,14 @@ def send(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 def test_standard_input_is_stored_and_deleted_again(monkeypatch: pytest.MonkeyPatch) -> None:
     send(monkeypatch, b"a clip")
-    with streams.standard_streams(Places("-", "out.mp4")) as config:  # type: ignore[arg-type]
-        stored = Path(config.input)  # type: ignore[arg-type]
+    with streams.standard_streams(Places("-", "out.mp4")) as config:
+        stored = Path(config.input)
         assert stored.read_bytes() == b"a clip" and config.output == "out.mp4"
     assert not stored.parent.exists()
     send(monkeypatch, b"")
     with (
         pytest.raises(VideoError, match="input=-: standard input is empty"),
-        streams.standard_streams(Places("-", "x")),  # type: ignore[arg-type]
+        streams.standard_streams(Places("-", "x")),
     ):
         pass
 
@@ -52,7 +52,7 @@ def test_standard_input_is_stored_and_deleted_again(monkeypatch: pytest.MonkeyPa
 def test_standard_output_has_the_result_and_nothing_else(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    with streams.standard_streams(Places("in.mp4", "-")) as config:  # type: ignore[arg-type]
+    with streams.standard_streams(Places("in.mp4", "-")) as config:
         os.write(1, b"written to")
         assert config.output.endswith(".mkv")
         Path(config.output).write_bytes(b"result")
@@ -64,7 +64,7 @@ def test_a_terminal_gets_no_video(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.isatty", lambda number: True)
     with (
         pytest.raises(OutputError, match="output=-: standard output is a terminal"),
-        streams.standard_streams(Places("in.mp4", "-")),  # type: ignore[arg-type]
+        streams.standard_streams(Places("in.mp4", "-")),
     ):
         pass
 

@@ -284,7 +284,7 @@ def test_a_metric_that_a_callback_from_elsewhere_does_not_log_is_named(tmp_path:
 
     cfg = compose("train", ["callbacks=early_stopping", "callbacks.early_stopping.monitor=x"])
     trainer = make_trainer(cfg, RunFolder(tmp_path / "run"))
-    trainer.callbacks.append(Elsewhere())  # type: ignore[attr-defined]
+    trainer.callbacks.append(Elsewhere())
     task = Mock()
     check_monitored(trainer, task)  # it may log anything
     assert not task.validation_metric_names.called

@@ -93,7 +93,7 @@ def test_what_a_network_gives_is_looked_at_without_a_trace() -> None:
 
 def test_a_network_that_gives_more_than_logits_is_named() -> None:
     class Named(nn.Conv2d):
-        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:  # type: ignore[override]
+        def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
             return {"out": super().forward(images)}
 
     with pytest.raises(ConfigError, match="model: Named gives a dict for images"):

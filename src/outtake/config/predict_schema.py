@@ -90,7 +90,7 @@ class PredictConfig:
                 "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=FOLDER "
                 "or regions=[{box:[x,y,width,height]}] for a removal alone"
             )
-        extra = [name for name in self.wanted if name != "removed"]
+        extra = [name for name in self.output_names if name != "removed"]
         if extra:
             raise ConfigError(
                 f"outputs={show_value(self.outputs)}: {extra[0]} needs the labels of a network; "
@@ -113,7 +113,7 @@ class PredictConfig:
         return self.by_labels or self.masks.path is not None or bool(self.regions)
 
     @property
-    def wanted(self) -> tuple[OutputName, ...]:
+    def output_names(self) -> tuple[OutputName, ...]:
         """What is written."""
         if self.outputs != "auto":
             return tuple(dict.fromkeys(self.outputs))
@@ -122,7 +122,7 @@ class PredictConfig:
     @property
     def needs_labels(self) -> bool:
         """Whether the network must run."""
-        return self.by_labels or any(name != "removed" for name in self.wanted)
+        return self.by_labels or any(name != "removed" for name in self.output_names)
 
 
 def made_with(values: Mapping[str, Any]) -> dict[str, Any]:

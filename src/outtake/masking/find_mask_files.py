@@ -70,15 +70,16 @@ def find_mask_files(
         pictures = list_object_masks(objects[0].parent)
         return MaskFiles("pictures", pictures, name=name, objects=objects)
     found = [file for entry in entries for file in _list_files(Path(entry).expanduser())]
-    for kind, suffixes in (
+    known: tuple[tuple[Kind, tuple[str, ...]], ...] = (
         ("annotations", ANNOTATION_SUFFIXES),
         ("pictures", MASK_PICTURE_SUFFIXES),
-    ):
+    )
+    for kind, suffixes in known:
         files = [file for file in found if file.suffix.lower() in suffixes]
         if len(files) == 1 and _is_clip(files[0]):
             break
         if files and (kind == "annotations" or len(files) == len(found)):
-            return MaskFiles(kind, tuple(sorted(files, key=natural_sort_key)), name=name)  # type: ignore[arg-type]
+            return MaskFiles(kind, tuple(sorted(files, key=natural_sort_key)), name=name)
     clips = expand_inputs(value, "masks")
     if len(clips) > 1:
         names = ", ".join(clip.path.name for clip in clips[:3])

@@ -39,7 +39,7 @@ class PictureTask:
 
     Attributes:
         folder: The output folder.
-        wanted: What is written of each.
+        output_names: What is written of each.
         predictor: Labels them; None where no labels are needed.
         limits: The samples that the network sees as 0 and 255, if the user named them; None takes
             those of training, or else finds them by the depth.
@@ -49,7 +49,7 @@ class PictureTask:
     """
 
     folder: Path
-    wanted: tuple[Output, ...]
+    output_names: tuple[Output, ...]
     predictor: Predictor | None = None
     limits: SampleRange | None = None
     removal: PictureRemoval | None = None
@@ -182,7 +182,7 @@ def _make(
     height, width = picture.size
     paths: list[Path] = []
     removed, shares, notes = None, None, tuple[str, ...]()
-    if "removed" in task.wanted and task.removal is not None:
+    if "removed" in task.output_names and task.removal is not None:
         plan = task.removal.plan(picture)
         suffix = plan.suffix if file.name != file.relative.as_posix() else ""
         target = task.folder / "removed" / f"{file.name}{suffix}"
@@ -194,7 +194,7 @@ def _make(
     if prediction is not None:
         notes += _describe_range(picture, task)
         shares = class_shares(prediction.labels, prediction.label_space.names)
-        labelled = tuple(output for output in task.wanted if output in SUFFIXES)
+        labelled = tuple(output for output in task.output_names if output in SUFFIXES)
         write_label_outputs(
             task.folder, file, _picture_to_show(picture, task.known_range), prediction.labels,
             prediction.label_space, labelled,

@@ -23,13 +23,14 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.image_folder import choose_image_codec
-from outtake.video.write.output import Output, open_output
+from outtake.video.write.open_output import open_output
+from outtake.video.write.output import Output
 from outtake.video.write.output_checks import InputPaths
 
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How an output is written; the arguments of :func:`outtake.video.write.output.open_output`.
+    """How an output is written; the arguments of ``open_output``.
 
     Attributes:
         encoding: What is asked of the encoding.
@@ -100,7 +101,7 @@ class Job:
         if not self.target.suffix:
             return {"codec": choose_image_codec(self.target, self._encoding.codec, info.images)}
         record = choose_encoding(
-            self.target, self._encoding.for_source(self._shown(info))
+            self.target, self._encoding.for_source(self._describe_pictures(info))
         ).fingerprint()
         return {**record.pop("options"), **record, "audio": self.write_options.audio}
 
@@ -108,7 +109,7 @@ class Job:
     def _encoding(self) -> EncodingRequest:
         return replace(self.write_options.encoding, channels=self.remover.channels)
 
-    def _shown(self, info: VideoInfo) -> VideoInfo:
+    def _describe_pictures(self, info: VideoInfo) -> VideoInfo:
         """Return the description of the pictures: those about a clip have none of its alpha."""
         return info if self.remover.keeps_outside else replace(info, has_alpha=False)
 
@@ -135,7 +136,9 @@ class Job:
             resume=self.write_options.resume and not info.live,
         )
         depends = self._fingerprint_with_inputs(clip) if options.resume else {}
-        main = open_output(self.target, self._shown(info), fingerprint=depends, **vars(options))
+        main = open_output(
+            self.target, self._describe_pictures(info), fingerprint=depends, **vars(options)
+        )
         if not self.provenance_video:
             return [main]
         codec = "auto" if self.target.suffix else "png"

@@ -76,7 +76,7 @@ def predict(cfg: DictConfig) -> Path:
         )
         task = PictureTask(
             folder,
-            config.wanted,
+            config.output_names,
             predictor,
             limits,
             None if remover is None else PictureRemoval(remover, policy, masks, _regions(config)),
@@ -116,8 +116,10 @@ def _refuse_existing(config: PredictConfig, folder: Path, files: Sequence[Pictur
     if config.overwrite or (folder / RECORD_NAME).exists():
         return
     for file in files:
-        targets = [output_path(folder, each, file) for each in config.wanted if each in SUFFIXES]
-        if "removed" in config.wanted:
+        targets = [
+            output_path(folder, each, file) for each in config.output_names if each in SUFFIXES
+        ]
+        if "removed" in config.output_names:
             targets.append(folder / "removed" / file.relative)
         for target in targets:
             if target.exists():
@@ -187,7 +189,7 @@ def _fingerprint(
 
 def _run(files: Sequence[PictureFile], task: PictureTask, record: PredictionRecord) -> TaskResult:
     def is_done(file: PictureFile) -> bool:
-        return record.is_done(file, task.wanted, task.identity(file))
+        return record.is_done(file, task.output_names, task.identity(file))
 
     pending = [file for file in files if not is_done(file)]
     done = len(files) - len(pending)
@@ -221,12 +223,12 @@ def _finish(
     if not entries:
         _, reason = result.skipped[0]
         raise UnreadableImageError(f"none of {len(files)} pictures could be made: {reason}")
-    if "shares" in task.wanted and task.predictor is not None:
+    if "shares" in task.output_names and task.predictor is not None:
         write_shares(task.folder, task.predictor.label_space.names, entries)
     for line in describe_notes(entries):
         log.warning("%s", line)
     removed = [entry.removed for entry in entries if entry.removed is not None]
-    if "removed" in task.wanted and removed and not any(removed):
+    if "removed" in task.output_names and removed and not any(removed):
         log.warning("nothing was removed from any picture: no mask has a pixel")
     elif removed and min(removed) > _LARGE_SHARE:
         log.warning("more than %.0f%% of every picture was removed", 100 * _LARGE_SHARE)

@@ -80,8 +80,9 @@ def _merge(values: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any
         old = merged.get(group)
         if group == "masks" and not isinstance(value, Mapping):
             value = {"path": value}
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[group] = _merge(old, value) if both else value  # type: ignore[arg-type]
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = _merge(old, value)
+        merged[group] = value
     return merged
 
 

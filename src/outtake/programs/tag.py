@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
@@ -46,9 +45,7 @@ def tag_runs(
     absent += [name for folder, name in folders if not (folder.path / "config.yaml").is_file()]
     if absent:
         raise ConfigError(f"{absent[0]}: no such run; give run folders of train.py, as in runs/*")
-    changes = {"group": group, "note": note, "hide": hide}
-    given = {key: value for key, value in changes.items() if value is not None}
-    changed = bool(given or add or remove)
+    changed = bool(add or remove) or any(each is not None for each in (group, note, hide))
     for folder, _ in folders if changed else ():
         check_folder(folder.path)
     found = []
@@ -56,7 +53,12 @@ def tag_runs(
         notes = folder.read_notes()
         if changed:
             tags = [tag for tag in dict.fromkeys([*notes.tags, *add]) if tag not in remove]
-            notes = replace(notes, tags=tuple(tags), **given)  # type: ignore[arg-type]
+            notes = RunNotes(
+                tuple(tags),
+                notes.group if group is None else group,
+                notes.note if note is None else note,
+                notes.hide if hide is None else hide,
+            )
             folder.write_notes(notes)
         found.append((name, notes))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import secrets
 import signal
 import socket
@@ -35,7 +36,8 @@ def watch(cfg: DictConfig) -> None:
     folders = _check_folders([options.runs] if isinstance(options.runs, str) else options.runs)
     for package in ("starlette.applications", "uvicorn"):
         import_optional(package, extra="watch", required_by="watch.py")
-    _import_page()
+    # A second of imports, before the address is said.
+    importlib.import_module("outtake.pages.live.web_app")
     listener = _listen(options.port)
     with listener:
         port = int(listener.getsockname()[1])
@@ -70,10 +72,6 @@ def _listen(port: int) -> socket.socket:
             f"port={port}: cannot be used ({error.strerror}); choose another, or port=0 for any"
         ) from error
     return listener
-
-
-def _import_page() -> None:
-    import outtake.pages.live.web_app  # noqa: F401  a second of imports, before the address is said
 
 
 def _serve(

@@ -24,7 +24,7 @@ SMALL_RUN = {"records": 20, "validations": 5, "picture_px": 0}
 
 
 def write_noted(folder: Path, notes: RunNotes, **options: object) -> RunRecord:
-    write_run(folder, **SMALL_RUN, **options)  # type: ignore[arg-type]
+    write_run(folder, **SMALL_RUN, **options)
     RunFolder(folder).write_notes(notes)
     return read_run(folder, folder.name)
 

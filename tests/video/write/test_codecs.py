@@ -11,7 +11,7 @@ from outtake.video.read.probe import probe
 from outtake.video.write.codecs import CODECS, encoder_pix_fmts
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.losses import warn_of_losses
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from tests.video.moving_scene import (
     BASE,
     PTS,

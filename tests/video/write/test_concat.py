@@ -15,7 +15,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe
 from outtake.video.write import video_encoder
 from outtake.video.write.encoding_plan import EncodingRequest
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.video_writer import open_writer
 from tests.tiers import keep_few
 from tests.video.segmenting import (

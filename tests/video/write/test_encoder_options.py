@@ -7,7 +7,7 @@ from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
 from outtake.video.write.encoder_options import parse_bitrate
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from tests.video.moving_scene import describe, shallow, write
 
 

@@ -7,7 +7,7 @@ from outtake.core.errors import OutputError
 from outtake.video.write import codecs, encoding_plan
 from outtake.video.write.codecs import encoder_pix_fmts
 from outtake.video.write.encoding_plan import CONTAINERS, EncodingRequest, choose_encoding
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.output_checks import check_target
 from tests.video.moving_scene import (
     describe,

@@ -10,7 +10,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import probe
 from outtake.video.write.image_folder import sequence_names
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.output_checks import check_target
 from outtake.video.write.video_writer import open_writer
 from tests.video.moving_scene import BASE, describe, scene, shallow, write

@@ -15,7 +15,8 @@ import pytest
 
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
-from outtake.video.write.output import Output, finish_outputs, open_output
+from outtake.video.write.open_output import open_output
+from outtake.video.write.output import Output, finish_outputs
 from outtake.video.write.output_checks import check_target
 from tests.video.segmenting import JOB, file_names, read_frames, write_segments
 
@@ -133,7 +134,7 @@ def test_a_playable_part_that_is_read_now_stays(make_video, tmp_path):
 SECOND = """
 import sys
 from outtake.video.read.clip import open_clip
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 source, target = sys.argv[1:]
 with open_clip(source) as clip:
     output = open_output(target, clip.info, fingerprint={"a": 1})

@@ -12,7 +12,7 @@ from outtake.core.errors import OutputError, VideoError
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.image_folder import ImageSegmentEncoder
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from tests.video.segmenting import (
     CODECS,
     JOB,

@@ -8,7 +8,7 @@ import pytest
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.output_checks import check_target
 from outtake.video.write.segment_store import SegmentStore
 from tests.video.segmenting import (

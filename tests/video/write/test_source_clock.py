@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from outtake.video.read.clip import open_clip
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from tests.video.corpus import BFRAMES, encode_clip, remux_tracks
 from tests.video.segmenting import read_packets
 

@@ -21,7 +21,7 @@ from benchmarks.video.sound_matrix import (
 from outtake.core.errors import OutputError
 from outtake.video.read.probe import probe
 from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.track_copy import TrackCopier
 from outtake.video.write.track_plan import TrackPlan, plan_tracks
 

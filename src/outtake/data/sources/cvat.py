@@ -39,7 +39,6 @@ class Cvat(PolygonSource):
 
     def __init__(self, root: str, val_fraction: float | None = 0.2) -> None:
         self._images: dict[str, ElementTree.Element] = {}
-        self._labels: list[str] = []
         super().__init__("cvat", root, val_fraction)
 
     def class_names(self) -> Sequence[str]:

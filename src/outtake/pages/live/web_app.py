@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outtake.core.files import finite
 from outtake.drawing.fit_picture import fit_picture
@@ -159,13 +159,13 @@ class RequestGuard:
         return f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"
 
 
-def _with_headers(send: Send, cookie: str | None) -> Callable[..., Awaitable[None]]:
-    async def send_with_headers(message: dict[str, object]) -> None:
+def _with_headers(send: Send, cookie: str | None) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = list(message.get("headers", []))  # type: ignore[call-overload]
+            headers = list(message.get("headers", []))
             named = dict(_HEADERS) | ({"Set-Cookie": cookie} if cookie else {})
             headers += [(name.lower().encode(), value.encode()) for name, value in named.items()]
-            message = message | {"headers": headers}
+            message = {**message, "headers": headers}
         await send(message)
 
     return send_with_headers

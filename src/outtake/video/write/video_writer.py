@@ -9,7 +9,7 @@ from pathlib import Path
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.encoding_plan import EncodingRequest
-from outtake.video.write.output import open_output
+from outtake.video.write.open_output import open_output
 from outtake.video.write.segment_encoder import SegmentWriter
 
 
@@ -26,13 +26,13 @@ def open_writer(
 
     It is an output of one segment that is never resumed: an error deletes what was written, and
     the target stays as it was. The arguments are those of
-    :func:`outtake.video.write.output.open_output`.
+    :func:`outtake.video.write.open_output.open_output`.
 
     Yields:
         The sink that takes the frames.
 
     Raises:
-        OutputError: On entering, as :func:`outtake.video.write.output.open_output`; later, the
+        OutputError: On entering, as :func:`outtake.video.write.open_output.open_output`; later, the
             target cannot be written.
         VideoError: No frame was given.
     """
