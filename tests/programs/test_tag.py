@@ -8,10 +8,10 @@ import pytest
 
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
-from outtake.core.run_notes import RunNotes
 from outtake.programs.tag import main, tag_runs
 from outtake.programs.training_records import _write_notes
 from outtake.runs.run_folder import RunFolder
+from outtake.runs.run_notes import RunNotes
 
 
 @pytest.fixture

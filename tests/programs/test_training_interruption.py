@@ -20,10 +20,10 @@ from outtake.core.errors import (
     OutOfMemoryError,
     SharedMemoryError,
 )
-from outtake.core.run_ending import ENDING_FILE
 from outtake.programs.command_line import explain_error
 from outtake.programs.train import train
 from outtake.programs.training_interruption import exit_on_sigterm, record_ending, resume_hint
+from outtake.runs.run_ending import ENDING_FILE
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_result import PrunedTrialError
 from outtake.training.checkpoint_files import read_checkpoint

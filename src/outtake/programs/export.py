@@ -19,8 +19,8 @@ from outtake.core.redact import redact
 from outtake.inference.export_onnx import ExportGraph, export_onnx
 from outtake.inference.optional_imports import import_optional
 from outtake.pages.model_card import ModelCard, render_licence_note, render_model_card
+from outtake.programs.export_records import collect_records, read_json_record
 from outtake.programs.library_warnings import quiet_libraries
-from outtake.runs.export_records import collect_records, read_json_record
 from outtake.training.model_archive import write_archive
 
 _MAX_LOGIT_DIFFERENCE = 1e-3

@@ -9,9 +9,9 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder
 from outtake.core.printable_text import to_printable
-from outtake.core.run_notes import RunNotes
 from outtake.pages.comparison.find_runs import find_runs
 from outtake.runs.run_folder import RunFolder
+from outtake.runs.run_notes import RunNotes
 
 
 def tag_runs(

@@ -27,10 +27,10 @@ from outtake.core.errors import (
 from outtake.core.memory import lacks_shared_memory, shared_memory_error
 from outtake.core.oom import is_out_of_memory
 from outtake.core.override_text import format_override
-from outtake.core.run_ending import RunEnding
 from outtake.core.signals import handle_signals, keep_handlers
 from outtake.data.datamodule import DataModule
 from outtake.programs.command_line import TERMINATED_EXIT_CODE
+from outtake.runs.run_ending import RunEnding
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_result import PrunedTrialError
 from outtake.training.callbacks.nan_guard import NanGuard

@@ -17,12 +17,12 @@ from torch.distributed.tensor import DTensor
 from outtake.config.instantiate import readable_config, resolve_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
 from outtake.core.redact import redact_tree
-from outtake.core.run_notes import NOTE_KEYS, RunNotes
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
 from outtake.programs.trainer_setup import OBJECTIVE
 from outtake.runs.environment import describe_environment, device_name
 from outtake.runs.run_folder import RunFolder
+from outtake.runs.run_notes import NOTE_KEYS, RunNotes
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.checkpoint_files import LAST_CHECKPOINT
 from outtake.training.forward_time import measure_forward

@@ -15,8 +15,8 @@ from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
 from outtake.core.override_text import format_override
 from outtake.core.redact import redact, redact_tree
-from outtake.core.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
-from outtake.core.run_notes import NOTES_FILE, RunNotes
+from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
+from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 
 class RunFolder:

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.pages.compare_runs import write_run
 from outtake.core.errors import ConfigError
-from outtake.core.run_notes import RunNotes
 from outtake.pages.comparison.page_data import page_data
 from outtake.pages.comparison.run_record import RunRecord, read_run
 from outtake.pages.comparison.run_table import (
@@ -19,6 +18,7 @@ from outtake.pages.comparison.run_table import (
     to_csv,
 )
 from outtake.runs.run_folder import RunFolder
+from outtake.runs.run_notes import RunNotes
 
 SMALL_RUN = {"records": 20, "validations": 5, "picture_px": 0}
 

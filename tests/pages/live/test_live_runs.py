@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from outtake.core.file_lock import FolderLock
-from outtake.core.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 from outtake.pages.live.live_run import LiveRun, find_pictures
 from outtake.pages.live.live_runs import LiveRuns
+from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 
 KEYS = ["train/loss"]
 CONFIG = "trainer: {max_epochs: 4}\napi_key: sk-abcdefghijklmnopqrstuvwxyz0123456789\n"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outtake.core.run_notes import NOTE_KEYS
 from outtake.core.trees import flatten
+from outtake.runs.run_notes import NOTE_KEYS
 
 MAX_SETTINGS = 5_000
 # What names a run or a place does not change what the run does.

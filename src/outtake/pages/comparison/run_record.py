@@ -16,7 +16,6 @@ import yaml
 from numpy.typing import NDArray
 
 from outtake.core.redact import HIDDEN, SECRET_NAME, redact
-from outtake.core.run_notes import NOTES_FILE, RunNotes
 from outtake.pages.comparison.config_differences import flatten_settings
 from outtake.pages.comparison.untrusted_files import (
     as_finite_number,
@@ -25,6 +24,7 @@ from outtake.pages.comparison.untrusted_files import (
     read_json_object,
     read_text_file,
 )
+from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 OBJECTIVE = "val/miou"
 MAX_METRICS = 300

@@ -13,7 +13,6 @@ import numpy as np
 from outtake.core.file_lock import is_locked
 from outtake.core.printable_text import to_printable
 from outtake.core.redact import redact
-from outtake.core.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 from outtake.pages.comparison.curves import downsample
 from outtake.pages.comparison.run_record import OBJECTIVE, read_settings
 from outtake.pages.comparison.untrusted_files import (
@@ -22,6 +21,7 @@ from outtake.pages.comparison.untrusted_files import (
     read_json_object,
 )
 from outtake.pages.live.growing_log import GrowingLog
+from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 
 MAX_CURVE_POINTS = 400
 MAX_PICTURES = 4
