@@ -1,0 +1,154 @@
+"""A removal of what masks of one's own and regions mark, checked before any work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from outtake.core.errors import ConfigError, OutputError, VideoError
+from outtake.programs import infer_video as app
+from outtake.video.read.probe import VideoInfo
+from outtake.video.write.encoding_plan import EncodingRequest
+from outtake.video.write.video_writer import open_writer
+from tests.pipeline.square import HEIGHT, WIDTH, frames
+from tests.programs.removal_scene import FRAMES, ROOT, run
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ("{}/nothere", "masks=.*nothere: no such video: "),
+        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such video: "),
+        ("{}/*.xyz", r"masks=.*\.xyz: no clip: nothing matches"),
+        ("[{}/masks.mkv,{}/in.mkv]", r"masks=.*: are 2 clips \(masks\.mkv, in\.mkv\); name one"),
+        ("gopher://x", "masks=gopher://x: gopher://x: unknown kind of stream"),
+    ],
+)
+def test_masks_that_are_not_there_name_their_key(scene, masks, message):
+    with pytest.raises(VideoError, match=f"^{message}"):
+        run(scene, f"masks={masks.format(scene, scene)}", f"output={scene / 'out.mp4'}")
+    assert sorted(entry.name for entry in scene.iterdir()) == ["in.mkv", "masks.mkv"]
+
+
+def test_masks_go_with_the_part_that_they_were_made_of(scene):
+    part = frames(scene / "masks.mkv")[10:]
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "part.mkv", info, EncodingRequest(codec="ffv1")) as writer:
+        for frame in part:
+            writer.write(frame)
+    drawn, target = f"masks={scene / 'part.mkv'}", f"output={scene / 'out.mkv'}"
+    assert len(frames(run(scene, drawn, target, "read.start=0.4"))) == len(part)
+    with pytest.raises(ConfigError, match=r"part\.mkv has 30 masks, and in\.mkv 40 frames; give"):
+        run(scene, drawn, f"output={scene / 'other.mkv'}")
+    assert not list(scene.glob("other*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "options", "error"),
+    [
+        ("in.mp4", 39, [], ConfigError),
+        ("in.mp4", 40, [], None),
+        ("in.mkv", 38, [], ConfigError),
+        ("in.mp4", 38, ["read.start=0.05"], None),
+        ("in.mp4", 30, ["read.start=0.05"], VideoError),
+        ("in.mp4", 20, ["read.every=2"], None),
+        ("in.mp4", 21, ["read.every=2"], ConfigError),
+    ],
+)
+def test_a_number_of_masks_that_can_not_fit_is_refused_before_work(scene, name, masks, options,
+                                                                   error):  # fmt: skip
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
+    with open_writer(scene / "in.mp4", info) as writer:
+        for frame in frames(scene / "in.mkv"):
+            writer.write(replace(frame, pts=round(frame.pts * frame.time_base * 12800),
+                                 time_base=Fraction(1, 12800)))  # fmt: skip
+    (scene / "masks").mkdir()
+    for index in range(masks):
+        cv2.imwrite(str(scene / "masks" / f"{index}.png"), np.eye(HEIGHT, WIDTH) * 255)
+    places = [f"input={scene / name}", f"masks={scene / 'masks'}", f"output={scene / 'out.mp4'}"]
+    if error is None:
+        run(scene, *places, "remover=solid", *options)
+        return
+    with pytest.raises(error, match="masks"):
+        run(scene, *places, "remover=solid", *options)
+    assert bool(list(scene.glob("out*"))) is (error is VideoError)
+
+
+def test_one_picture_is_the_mask_of_every_frame_and_ignored_keys_have_a_line(scene, caplog):
+    still = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
+    still[:20, :20] = 1
+    cv2.imwrite(str(scene / "still.png"), still)
+    given = [f"masks={scene / 'still.png'}", "mask.dilate=0.3", "remover=solid"]
+    with caplog.at_level("INFO", "outtake"):
+        made = run(scene, *given, f"output={scene / 'out.mkv'}", "encode.codec=ffv1")
+    first, last = (frames(made)[n].image for n in (0, -1))
+    assert not first[:10, :10].any() and not last[:10, :10].any() and last[12:, 12:].any()
+    said = " ".join(caplog.messages)
+    for line in ("values 0, 1: all but 0 is removed", "the mask of every frame", "is reduced to",
+                 "mask.dilate=0.3 not used beside masks="):  # fmt: skip
+        assert line in said, said
+
+
+def test_a_list_of_jobs_is_checked_as_a_whole_and_each_has_its_masks(scene, capsys):
+    given = scene / "list.yaml"
+    entries = [
+        {"input": str(scene / "in.mkv"), "output": str(scene / name), "masks": str(scene / masks),
+         "read.end": 0.4} for name, masks in (("a.mkv", "still.png"), ("b.mkv", "gone"))
+    ]  # fmt: skip
+    cv2.imwrite(str(scene / "still.png"), np.eye(HEIGHT, WIDTH))
+    options = [f"jobs={given}", "remover=solid"]
+
+    def run_list() -> list[Path]:
+        given.write_text(json.dumps(entries))
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return app.infer_video(compose("infer_video", overrides=options))
+
+    with pytest.raises(VideoError, match=r"masks=.*gone: no such video"):
+        run_list()
+    assert not (scene / "a.mkv").exists()
+    entries[1] |= {"masks": None, "regions": [{"box": [0, 0, 8, 8]}]}
+    made = run_list()
+    assert [path.name for path in made] == ["a.mkv", "b.mkv"] and len(frames(made[1])) == 10
+    run_list()
+    assert capsys.readouterr().out.count("exists already") == 2
+    entries[1]["output"] = entries[0]["output"]
+    with pytest.raises(OutputError, match=r"two jobs have the output .*a\.mkv"):
+        run_list()
+    del entries[1]["output"]
+    with pytest.raises(ConfigError, match=r"list\.yaml: job 2: output=null: must be a file"):
+        run_list()
+
+
+@pytest.mark.parametrize("kind", ["video", "pictures"])
+def test_masks_of_the_whole_clip_go_with_any_part_of_it(scene, kind):
+    masks = scene / "masks.mkv"
+    if kind == "pictures":
+        masks = scene / "masks"
+        masks.mkdir()
+        for number, frame in enumerate(frames(scene / "masks.mkv")):
+            moved = np.roll(frame.image, number - 20, axis=1)
+            cv2.imwrite(str(masks / f"{number}.png"), moved)
+    given = [f"masks={masks}", "remover=mask", "encode.codec=ffv1", "job.segment_frames=3"]
+    whole = frames(run(scene, *given, f"output={scene / 'whole.mkv'}"))
+    options = ["read.start=0.4", "read.end=1.2", "read.every=2"]
+    part = frames(run(scene, *given, f"output={scene / 'part.mkv'}", *options))
+    assert len(part) == 10
+    for number, frame in enumerate(part):
+        assert np.array_equal(frame.image, whole[10 + 2 * number].image)
+
+
+def test_regions_need_neither_checkpoint_nor_masks(scene):
+    region = "regions=[{box:[0,0,8,8],from:0.4,to:0.8}]"
+    given = ["masks=null", region, "remover=solid", "encode.codec=ffv1"]
+    made = frames(run(scene, *given, f"output={scene / 'out.mkv'}"))
+    shown = [not frame.image[:8, :8].any() for frame in made]
+    assert shown == [10 <= n < 20 for n in range(FRAMES)]
+    with pytest.raises(ConfigError, match=r"regions\[0\]\.box=\[900,0,8,8\]: holds no pixel"):
+        run(scene, "masks=null", "regions=[{box:[900,0,8,8]}]", f"output={scene / 'no.mkv'}")
