@@ -11,7 +11,7 @@ from outtake.config.instantiate import accepted_arguments, check_targets, instan
 from outtake.config.program_options import VerifyOptions, read_options
 from outtake.core.errors import ConfigError, DataRootError, OuttakeError
 from outtake.core.files import check_folder, replace_text, write_json
-from outtake.data.defects import KINDS, Defect
+from outtake.data.defects import KINDS, SEVERITIES, Defect
 from outtake.data.inspection import Inspection, count_by_kind, inspect_source
 from outtake.data.source import DataWarning, SegmentationSource
 from outtake.pages.verification import defects_record, render_verification
@@ -83,6 +83,10 @@ def describe_defects(inspection: Inspection) -> list[str]:
         if not first.sample and kind not in _NAMED_BY_FILE:
             where = first.text  # it is about a split or all of the data
         lines.append(f"{about.severity}: {about.title}: {where}; what mends it: {about.mend}")
-    totals = f"{inspection.count('error')} errors, {inspection.count('warning')} warnings"
+    totals = ", ".join(_say_count(inspection.count(each), each) for each in SEVERITIES)
     summary = totals if counts else "no defect"
     return [*lines, f"{inspection.name}: {len(inspection.facts)} samples, {summary}"]
+
+
+def _say_count(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
