@@ -1,0 +1,1 @@
+"""How far one frame and one sample travel through the code."""
