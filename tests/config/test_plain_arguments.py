@@ -18,7 +18,7 @@ NASTY = [
     "x" * 250, "é" * 125,
 ]  # fmt: skip
 RULES = ArgumentRules(
-    {"remove": [], "overwrite": False, "read": {"start": None}, "name": "x"},
+    {"remove": [], "regions": [], "overwrite": False, "read": {"start": None}, "name": "x"},
     places=("input", "output"),
     paths=("input", "output", "masks.path"),
     lists=("masks.ids",),
@@ -72,6 +72,13 @@ def test_plain_words_before_the_last_are_all_inputs() -> None:
         (["lr=0.5"], ["lr=0.5"]),
         (["a.mp4", "take=2.mp4"], ["input=a.mp4", 'output="take=2.mp4"']),
         (["~read.start", "+new=1"], ["~read.start", "+new=1"]),
+        (["regions={box:[0,0,8,8]}"], ["regions=[{box:[0,0,8,8]}]"]),
+        (
+            ["regions={box:[1,1,8,8]},{box:[0,0,9%,8],to:3}"],
+            ["regions=[{box:[1,1,8,8]},{box:[0,0,9%,8],to:3}]"],
+        ),
+        (["masks={path:m,grow:0.1}"], ["masks={path:m,grow:0.1}"]),
+        (["masks=[m,n]"], ["masks.path=[m,n]"]),
     ],
 )
 def test_what_is_no_path_keeps_its_meaning(typed: list[str], read: list[str]) -> None:
@@ -83,6 +90,17 @@ def test_a_list_of_files_that_exist_needs_no_brackets() -> None:
         Path(name).touch()
     assert spell_out(["input=a.mp4,b (2).mp4"], RULES) == ['input=["a.mp4","b (2).mp4"]'.replace(
         '"a.mp4"', "a.mp4")]  # fmt: skip
+
+
+def test_a_word_behind_a_list_is_not_taken_for_the_output() -> None:
+    with pytest.raises(ConfigError, match=r"^person: stands alone behind remove=car; .* as in "
+                       "remove=car,person"):  # fmt: skip
+        spell_out(["in.mp4", "out.mp4", "--remove", "car", "person"], RULES)
+    assert spell_out(["in.mp4", "remove=car", "out"], RULES) == [
+        "input=in.mp4", "output=out", "remove=[car]",
+    ]  # fmt: skip
+    Path("b").touch()
+    assert spell_out(["a", "remove=car", "b", "out"], RULES)[0] == "input=[a,b]"
 
 
 def test_an_option_without_its_value_says_so() -> None:

@@ -102,6 +102,7 @@ def test_a_word_that_looks_like_a_number_stays_a_word() -> None:
         ("start", [1], "start=[1]: must be seconds or hh:mm:ss"),
         ("remover", "blur", "remover=blur: must be a group of keys"),
         ("mask", None, "mask=null: must be a group of keys"),
+        ("mask", "x", "mask=x: must be a group of keys (dilate, "),
         ("mask.dilat", 1, "mask.dilat: no such config key; did you mean mask.dilate?"),
         ("scale", [1], "scale: no such config key; did you mean scales?"),
         ("dilate", 1, "dilate: no such config key; did you mean mask.dilate?"),

@@ -77,8 +77,14 @@ def test_folders_of_several_clips_are_named(tmp_path):
 
 
 def test_what_is_not_there_names_its_key(tmp_path):
-    with pytest.raises(VideoError, match=r"masks=.*nothere: no such video"):
+    (tmp_path / "not_here").mkdir()
+    said = r"^masks=.*nothere: no such file or folder; .* holds not_here$"
+    with pytest.raises(VideoError, match=said):
         find_mask_files(tmp_path / "nothere")
+    with pytest.raises(VideoError, match=r"^masks=.*: is an empty folder; name that of the masks$"):
+        find_mask_files(tmp_path / "not_here")
+    with pytest.raises(VideoError, match=r"^masks=-: standard input takes the clip alone; name a"):
+        find_mask_files("-")
 
 
 def lay_objects(root: Path, **objects: dict[str, int]) -> Path:

@@ -65,3 +65,10 @@ def copy_of(path: Path, folder: Path) -> Path:
     target = folder / path.name
     target.write_bytes(path.read_bytes())
     return target
+
+
+def test_standard_streams_are_no_pictures(photos: Path) -> None:
+    with pytest.raises(DataRootError, match=r"^input=-: pictures are files"):
+        find_pictures("-", photos / "out")
+    with pytest.raises(OutputError, match=r"^output=-: pictures go into a folder"):
+        find_pictures(str(photos), Path("-"))

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
 
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OuttakeError
@@ -274,3 +277,28 @@ def test_jobs_of_a_multirun_fail_by_themselves_and_leave_no_secret(tmp_path: Pat
     assert "api_key" in record.read_text() and "canary-4711" not in record.read_text()
     refused = program("sweep.py", "-m", "sweep=optimizer", "n_trials=1,2", cwd=tmp_path)
     assert refused.returncode == 2 and "leave -m out" in refused.stderr
+
+
+def test_a_path_in_the_place_of_an_option_is_answered_with_what_would_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "net.onnx").touch()
+    there = {
+        ("train", "data='my photos'"): "data=folder 'data.root=my photos'",
+        ("train", f"data={tmp_path}"): f"data={tmp_path}: no such option; for what lies there say",
+        ("train", "data=../photos"): "data=../photos: no such option; allowed are ade20k",
+        ("infer_video", "remover=net.onnx"): "say remover=onnx remover.path=net.onnx",
+        ("infer_video", "mask=[a]"): "mask=[a]: must be a group of keys, set one by one",
+        ("infer_video", "remove={a:1}"): "remove={a:1}: is a mapping, and remove takes a list",
+    }
+    for (program, override), said in there.items():
+        with pytest.raises(HydraException) as caught:
+            compose_raw(program, override)
+        assert said in explain_error(caught.value)
+
+
+def compose_raw(program: str, override: str) -> None:
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        hydra_compose(program, overrides=[override])

@@ -24,8 +24,8 @@ from tests.programs.removal_scene import FRAMES, ROOT, run
 @pytest.mark.parametrize(
     ("masks", "message"),
     [
-        ("{}/nothere", "masks=.*nothere: no such video: "),
-        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such video: "),
+        ("{}/nothere", "masks=.*nothere: no such file or folder; "),
+        ("[{}/masks.mkv,{}/nothere]", "masks=.*nothere: no such file or folder; "),
         ("{}/*.xyz", r"masks=.*\.xyz: no clip: nothing matches"),
         ("[{}/masks.mkv,{}/in.mkv]", r"masks=.*: are 2 clips \(masks\.mkv, in\.mkv\); name one"),
         ("gopher://x", "masks=gopher://x: gopher://x: unknown kind of stream"),
@@ -110,7 +110,7 @@ def test_a_list_of_jobs_is_checked_as_a_whole_and_each_has_its_masks(scene, caps
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             return app.infer_video(compose("infer_video", overrides=options))
 
-    with pytest.raises(VideoError, match=r"masks=.*gone: no such video"):
+    with pytest.raises(VideoError, match=r"masks=.*gone: no such file or folder"):
         run_list()
     assert not (scene / "a.mkv").exists()
     entries[1] |= {"masks": None, "regions": [{"box": [0, 0, 8, 8]}]}

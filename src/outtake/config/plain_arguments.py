@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from outtake.core.errors import ConfigError
@@ -97,14 +98,33 @@ def spell_out(arguments: Sequence[str], rules: ArgumentRules) -> list[str]:
     """
     multirun = any(each in _MULTIRUN_FLAGS for each in arguments)
     flags, given, words = [], [], []
+    listed, strays = "", []  # a list just before, and the words that follow one
     for key, value in _split(arguments, rules):
         if key is None:
             flags.append(value)
         elif not key:
             words.append(value)
+            strays += [(listed, value)] if listed else []
         else:
             given.append(spell_out_override(key, value, rules, multirun=multirun))
+        listed = f"{key}={value}" if key and rules.is_list(key.lstrip("+~")) else ""
+    if len(words) > len(rules.places):
+        _refuse_strays(strays)
     return [*flags, *_fill_places(words, rules), *given]
+
+
+def _refuse_strays(strays: Sequence[tuple[str, str]]) -> None:
+    """Refuse a word behind a list, where more words than places are given, if it is no file.
+
+    Raises:
+        ConfigError: It was probably meant as a part of the list.
+    """
+    for listed, word in strays:
+        if not os.path.exists(os.path.expanduser(word)):
+            raise ConfigError(
+                f"{word}: stands alone behind {listed}; separate several by commas, as in "
+                f"{listed},{word}"
+            )
 
 
 def _split(arguments: Sequence[str], rules: ArgumentRules) -> Iterator[tuple[str | None, str]]:
@@ -181,8 +201,12 @@ def spell_out_override(
         multirun: Whether commas separate the values of several runs.
     """
     name = key.lstrip("+~")
+    if name in rules.short and _is_mapping(key, value):
+        return f"{key}={value}"  # its keys, one by one
     key = key.replace(name, rules.short.get(name, name)) if name else key
     name = key.lstrip("+~")
+    if rules.is_list(name) and value.startswith("{") and _is_readable(key, f"[{value}]"):
+        value = f"[{value}]"  # one or several mappings without the brackets
     for_hydra = value.startswith(_WRITTEN_FOR_HYDRA)
     if name in rules.paths:
         return f"{key}={_spell_out_path(key, value, multirun=multirun)}"
@@ -216,8 +240,19 @@ def _quote_if_needed(key: str, value: str) -> str:
 
 
 def _is_readable(key: str, value: str) -> bool:
-    try:
-        OverridesParser.create().parse_override(f"{key}={value}")
-    except HydraException:
+    return _read(key, value) is not None
+
+
+def _is_mapping(key: str, value: str) -> bool:
+    """Return whether Hydra reads a mapping, and not the name of a file."""
+    if not value.startswith("{") or os.path.exists(value):
         return False
-    return True
+    override = _read(key, value)
+    return override is not None and isinstance(override.value(), dict)
+
+
+def _read(key: str, value: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(f"{key}={value}")
+    except HydraException:
+        return None

@@ -131,6 +131,8 @@ def parse(schema: type[Schema], values: object, key: str = "") -> Schema:
             raise ConfigError(explain_unknown_key(name, known_keys(schema), key))
     for name, each in named.items():
         if name in values:
+            if _is_plain_for_group(kinds[name], values[name]):
+                raise ConfigError(_explain_group(name, values[name], kinds, key))
             found[name] = _convert(kinds[name], values[name], join_key(key, name))
         elif each.default is MISSING and each.default_factory is MISSING:
             place = join_key(key, name)
@@ -180,6 +182,22 @@ def show_value(value: object) -> str:
     items = f"[{','.join(map(show_value, value))}]" if isinstance(value, list | tuple) else value
     text = " ".join(str(items).split())
     return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[: _MAX_SHOWN_CHARS - 3]}..."
+
+
+def _is_plain_for_group(kind: Any, value: object) -> bool:
+    return is_dataclass(kind) and not isinstance(value, Mapping) and value is not None
+
+
+def _explain_group(name: str, value: object, kinds: Mapping[str, Any], parent: str) -> str:
+    """Say that a key is a group, what it holds, and which key of a like name takes a value."""
+    held = [each.name for each in fields(kinds[name])]
+    near = difflib.get_close_matches(name, [each for each in kinds if each != name], 1, _NEAR)
+    place = join_key(parent, name)
+    also = f"; or did you mean {join_key(parent, near[0])}={show_value(value)}?" if near else ""
+    return (
+        f"{place}={show_value(value)}: must be a group of keys ({', '.join(held)}), set one by "
+        f"one, as in {place}.{held[0]}=VALUE{also}"
+    )
 
 
 def _iter_keys(schema: Any, parent: str = "") -> Iterator[str]:

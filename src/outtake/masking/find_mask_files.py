@@ -13,7 +13,9 @@ from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
 from outtake.masking.object_folders import find_object_folders, list_object_masks
 from outtake.video.read.animated_image import is_animated
-from outtake.video.read.inputs import VideoInput, expand_inputs, natural_sort_key
+from outtake.video.read.inputs import VideoInput, expand_inputs, is_glob, natural_sort_key
+from outtake.video.read.open_media import suggest_nearby
+from outtake.video.read.stream_address import is_camera, is_url
 
 Kind = Literal["pictures", "video", "annotations"]
 _CLASS_LISTS = ("classes.txt", "labels.txt")  # beside the text files of YOLO
@@ -64,6 +66,8 @@ def find_mask_files(
         ConfigError: No folder of an object has one of the ids.
     """
     entries = [value] if isinstance(value, str | Path) else [*value]
+    for entry in entries:
+        _check_is_there(str(entry))
     name = Path(str(entries[0])).name if len(entries) == 1 else f"{len(entries)} files"
     objects = find_object_folders(Path(entries[0]).expanduser(), ids) if len(entries) == 1 else None
     if objects is not None:
@@ -90,6 +94,17 @@ def find_mask_files(
     return MaskFiles("video", video=clips[0], name=clips[0].path.name)
 
 
+def _check_is_there(entry: str) -> None:
+    """Refuse what is no place of masks, before it is looked at as a video."""
+    if entry == "-":
+        raise VideoError(
+            "masks=-: standard input takes the clip alone; name a file, a folder or a glob"
+        )
+    path = Path(entry).expanduser()
+    if not path.exists() and not is_camera(entry) and not is_url(entry) and not is_glob(entry):
+        raise VideoError(f"masks={entry}: no such file or folder{suggest_nearby(path)}")
+
+
 def _is_clip(file: Path) -> bool:
     """Return whether a picture is a clip by itself."""
     suffix = file.suffix.lower()
@@ -101,6 +116,8 @@ def _list_files(path: Path) -> list[Path]:
     if path.is_dir():
         listed = [entry for entry in path.glob("[!.]*") if entry.is_file()]
         folders = [entry for entry in path.glob("[!.]*") if entry.is_dir()]
+        if not listed and not folders:
+            raise VideoError(f"masks={path}: is an empty folder; name that of the masks")
         if not listed and len(folders) == 1:
             return _list_files(folders[0])  # a tool's folder for the one clip
         if not listed and folders:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from pathlib import Path
 from outtake.core.errors import ConfigError, DataRootError, OutputError
 from outtake.data.decode_files import IMAGE_SUFFIXES
 from outtake.data.list_pictures import list_pictures
-from outtake.video.read.inputs import VIDEO_SUFFIXES, natural_sort_key
+from outtake.video.read.inputs import VIDEO_SUFFIXES, is_glob, natural_sort_key
+from outtake.video.read.open_media import suggest_nearby
 
-_GLOB_CHARACTERS = re.compile(r"[*?\[]")
+_STANDARD = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,11 @@ def find_pictures(value: str | Sequence[str], output: Path) -> FoundPictures:
     Raises:
         DataRootError: A file, folder or glob is not there, or holds no picture.
         ConfigError: A video is among them.
-        OutputError: Two pictures would become one, or the output is the folder of the pictures.
+        OutputError: Two pictures would become one, or the output is the folder of the pictures, or
+            standard output.
     """
+    if str(output) == _STANDARD:
+        raise OutputError("output=-: pictures go into a folder; name one")
     entries = [value] if isinstance(value, str) else list(value)
     placed: dict[Path, Path] = {}
     notes: list[str] = []
@@ -99,8 +102,10 @@ def _expand(entry: str, notes: list[str]) -> list[tuple[Path, Path]]:
     if path.is_file():
         _refuse_video(path)
         return [(path, Path(path.name))]
-    if not _GLOB_CHARACTERS.search(entry):
-        raise DataRootError(f"input={entry}: no such picture or folder")
+    if entry == _STANDARD:
+        raise DataRootError("input=-: pictures are files; infer-video takes a clip that way")
+    if not is_glob(entry):
+        raise DataRootError(f"input={entry}: no such picture or folder{suggest_nearby(path)}")
     matches = [Path(found) for found in glob.glob(str(path), recursive=True)]
     base = _fixed_part(path)
     found: list[tuple[Path, Path]] = []
@@ -147,7 +152,7 @@ def _fixed_part(pattern: Path) -> Path:
     """Return the folder above the first part of a glob that has a wildcard."""
     fixed = Path()
     for part in pattern.parts[:-1]:
-        if _GLOB_CHARACTERS.search(part):
+        if is_glob(part):
             break
         fixed /= part
     return fixed

@@ -6,6 +6,7 @@ import difflib
 import logging
 import os
 import re
+import shlex
 import sys
 import threading
 import traceback
@@ -180,15 +181,14 @@ def explain_error(error: BaseException) -> str:
         )
     text = " ".join(str(error).split())
     choices = re.search(
-        r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': "
-        r"(.*?)(?: Config search.*)?$",
+        r"Could not find '([^']+)' Available options in '([^']+)': (.*?)(?: Config search.*)?$",
         text,
     )
     if choices:
-        group, option, allowed = choices.groups()
-        similar = difflib.get_close_matches(option, allowed.split(), 1)
-        advice = f"did you mean {similar[0]}? Allowed" if similar else "allowed"
-        return f"{group}={option}: no such option; {advice} are {', '.join(allowed.split())}"
+        return _explain_option(*choices.groups())
+    merged = re.match(r"Error merging override ([^=]+)=(.*)$", text)
+    if merged:
+        return _explain_container(*merged.groups())
     unknown = re.match(r"Could not override '([^']+)'\.", text)
     if unknown:
         near = nearest_key(unknown[1], _known_keys(error))
@@ -206,6 +206,28 @@ def explain_error(error: BaseException) -> str:
     if missing:
         return f"{missing[1]} has no value: set it on the command line, as in {missing[1]}=VALUE"
     return re.sub(r" ?(full_key|object_type|reference_type)[:=].*$", "", text)
+
+
+def _explain_option(asked: str, group: str, options: str) -> str:
+    """Say that a group has no such option, and what was probably meant."""
+    option, allowed = asked.removeprefix(f"{group}/"), options.split()
+    said = f"{group}={option}: no such option"
+    if os.path.exists(os.path.expanduser(option)):
+        name = {"data": "folder", "remover": Path(option).suffix[1:]}.get(group)
+        if name in allowed:
+            place = shlex.quote(f"{group}.{'root' if group == 'data' else 'path'}={option}")
+            return f"{said}; for what lies there say {group}={name} {place}"
+    similar = difflib.get_close_matches(option, allowed, 1)
+    advice = f"did you mean {similar[0]}? Allowed" if similar else "allowed"
+    return f"{said}; {advice} are {', '.join(allowed)}"
+
+
+def _explain_container(key: str, value: str) -> str:
+    """Say that a key takes a list where a mapping was given, or a mapping for a list."""
+    name = key.lstrip("+")
+    if value.startswith("{"):
+        return f"{key}={value}: is a mapping, and {name} takes a list, as in {key}=[...]"
+    return f"{key}={value}: must be a group of keys, set one by one, as in {name}.KEY=VALUE"
 
 
 def _known_keys(error: BaseException) -> list[str]:

@@ -96,7 +96,7 @@ def _expand_text(text: str) -> list[VideoInput]:
     if is_url(text):
         return [_input_from_url(text)]
     path = Path(text).expanduser()
-    if path.exists() or not _GLOB_CHARACTERS.search(text):
+    if path.exists() or not is_glob(text):
         return [_input_from_path(path)]
     paths = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural_sort_key)
     known = [entry for entry in paths if entry.is_dir() or _is_media_file(entry)]
@@ -106,6 +106,11 @@ def _expand_text(text: str) -> list[VideoInput]:
     if len(known) < len(paths):
         log.info("%s: %d files are no videos or images", text, len(paths) - len(known))
     return [_input_from_path(entry) for entry in known]
+
+
+def is_glob(text: str) -> bool:
+    """Return whether a text has characters that stand for others, and may name several files."""
+    return _GLOB_CHARACTERS.search(text) is not None
 
 
 def _is_media_file(path: Path) -> bool:
