@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from outtake.core.errors import ConfigError, DataRootError, LabelValueError, PairingError
-from outtake.data.camvid import CLASSES, CamVid
+from outtake.core.errors import (
+    ConfigError,
+    DataRootError,
+    EmptySplitError,
+    LabelValueError,
+    PairingError,
+)
+from outtake.data.camvid import CLASSES, CamVid, drive_of
 from outtake.data.verification import verify_split
 from tests.data.generated import label_map, picture, save
 
@@ -43,6 +49,38 @@ def test_wrong_input_is_named(small_camvid):
     (small_camvid / "valannot/2.png").unlink()
     with pytest.raises(PairingError, match="1 of 3 images"):
         source.samples("val")
+
+
+@pytest.fixture
+def two_drives(tmp_path):
+    frames = {"train": ["0001TP_1", "0001TP_2", "0016E5_1"], "val": ["0016E5_2"]}
+    for split, names in frames.items():
+        for number, name in enumerate(names):
+            save(tmp_path / split / f"{name}.png", picture(number))
+            save(tmp_path / f"{split}annot" / f"{name}.png", label_map(number, classes=12))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("drives", "count"),
+    [(None, 3), (["0001TP"], 2), (["0016E5"], 1), ([16e5], 1), (["0001TP", "0016E5"], 3)],
+)
+def test_frames_of_some_drives(two_drives, drives, count):
+    """0016E5 without quotes is a number to YAML and to Hydra."""
+    samples = CamVid(two_drives, drives).samples("train")
+    assert len(samples) == count
+    assert drives is None or {drive_of(s.image) for s in samples} == (
+        {"0016E5"} if drives == [16e5] else set(drives)
+    )
+
+
+def test_unknown_drives_are_named(two_drives):
+    with pytest.raises(ConfigError, match=r"no 0006R0; .* are 0001TP, 0016E5"):
+        CamVid(two_drives, ["0006R0", "0001TP"])
+    with pytest.raises(ConfigError, match=r"none is named"):
+        CamVid(two_drives, [])
+    with pytest.raises(EmptySplitError, match=r"'val' has frames of 0016E5 only"):
+        CamVid(two_drives, ["0001TP"]).samples("val")
 
 
 def test_the_real_one(camvid_root):

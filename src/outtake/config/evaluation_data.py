@@ -24,8 +24,8 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
     with open_dict(data_cfg):
         data_cfg.paths = cfg.paths
         if cfg.get("data") is not None:
-            is_complete = "source" in cfg.data
-            # Without a source, +data.root=PATH only says where the checkpoint's own data is now.
+            is_complete = _names_a_data_set(cfg.data)
+            # Otherwise, +data.root=PATH only says where the checkpoint's own data is now.
             data_cfg.data = cfg.data if is_complete else OmegaConf.merge(data_cfg.data, cfg.data)
             if is_complete:
                 # The network keeps the resolution that it was validated at.
@@ -61,7 +61,7 @@ def make_baseline_loader(
     baseline_cfg, split = cfg.copy(), str(cfg.split)
     with open_dict(baseline_cfg):
         given = cfg.get("data")
-        whole = given is not None and "source" in given
+        whole = given is not None and _names_a_data_set(given)
         own = trained.config.data
         baseline_cfg.data = (
             given if whole else own if given is None else OmegaConf.merge(own, given)
@@ -73,6 +73,11 @@ def make_baseline_loader(
             "the data for both, as in data=folder data.root=PATH"
         )
     return other.eval_loader(split)
+
+
+def _names_a_data_set(data: DictConfig) -> bool:
+    """Return whether a data config is whole, and not a few keys of another."""
+    return "_target_" in (data.get("source") or {})
 
 
 def get_data_name(trained: TrainedModel, cfg: DictConfig) -> str:
