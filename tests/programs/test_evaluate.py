@@ -61,7 +61,9 @@ def test_mirrored_prediction_gives_mirrored_labels(small_run: Path) -> None:
 def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:
     record = run(f"checkpoint={small_run}", "+data.root=elsewhere", "device=cpu", "split=test")
     assert record["images"] == 4, "the scenes are rendered, so any root will do"
-    fewer = run(f"checkpoint={small_run}", "+data.source.frames_per_clip=3", "device=cpu", "split=test")
+    fewer = run(
+        f"checkpoint={small_run}", "+data.source.frames_per_clip=3", "device=cpu", "split=test"
+    )
     assert fewer["images"] == 3, "an option of the source is changed, the others stay"
 
 
