@@ -27,6 +27,7 @@ from torch import nn
 
 from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.group_overrides import list_options
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.training.losses.cross_entropy import CrossEntropy
 
@@ -123,9 +124,7 @@ def measure(make: Callable[[], Training], steps: int) -> dict[str, tuple[float, 
 
 def main() -> None:
     """Print the table."""
-    known = sorted(
-        path.stem for path in (CONF_DIR / "model").glob("*.yaml") if path.stem != "custom"
-    )
+    known = [option for option in list_options(CONF_DIR / "model") if option != "custom"]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, nargs=2, default=(352, 480), metavar=("H", "W"))

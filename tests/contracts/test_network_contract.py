@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 
+import hydra
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from torch.nn import functional as F
 
+from outtake.config.build import build_net
+from outtake.config.compose import CONF_DIR
+from outtake.config.group_overrides import list_options
 from outtake.models.fcn import FCN
 from outtake.models.smp import SmpNet
 from tests.tiers import keep_few
@@ -53,3 +58,27 @@ def test_every_smp_architecture_takes_any_size_and_channels(architecture, channe
     ).eval()
     with torch.inference_mode():
         assert net(torch.zeros(1, channels, 45, 71)).shape == (1, 4, 45, 71)
+
+
+# Those of other tests, and custom, which is none.
+SMP_OR_FCN = {*architectures(), "fcn8s", "fcn16s", "fcn32s", "custom"}
+PRESETS = [option for option in list_options(CONF_DIR / "model") if option not in SMP_OR_FCN]
+
+
+@pytest.mark.parametrize("option", PRESETS)
+def test_every_preset_learns_from_pictures_of_any_size_and_channels(option: str) -> None:
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        node = hydra.compose(f"model/{option}").model  # alone: ten times as fast
+    if node.get("fc_channels"):
+        node.fc_channels = 8  # 4096 in the paper
+    torch.manual_seed(0)
+    net = build_net(node, 4, 5).to(memory_format=torch.channels_last)
+    images, target = torch.randn(2, 5, 45, 71), torch.randint(0, 4, (2, 45, 71))
+    logits = net.train()(images)
+    assert logits.shape == (2, 4, 45, 71)
+    F.cross_entropy(logits, target).backward()
+    reached = {name: weight.grad for name, weight in net.named_parameters()}
+    assert [name for name, grad in reached.items() if grad is None] == []
+    assert all(grad is not None and grad.isfinite().all() for grad in reached.values())
+    with torch.inference_mode():
+        assert net.eval()(images[:1]).shape == (1, 4, 45, 71)

@@ -10,12 +10,13 @@ from torch import nn
 
 from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.group_overrides import list_options
 from outtake.core.errors import ConfigError
 from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
 from tests.tiers import keep_few
 
-MODELS = sorted(path.stem for path in (CONF_DIR / "model").glob("*.yaml") if path.stem != "custom")
+MODELS = [option for option in list_options(CONF_DIR / "model") if option != "custom"]
 # Those of which it is known; the others are compared with a step of training alone.
 COUNTS = {
     ("pspnet", "resnet18"): 30,

@@ -35,6 +35,16 @@ def _settle(word: str, conf_dir: Path) -> str:
     except HydraException:
         return word  # Hydra says what is wrong with it
     if isinstance(override.value(), bool | int | float) and not override.is_sweep_override():
-        options = sorted(path.stem for path in (conf_dir / group).glob("*.yaml"))
+        options = list_options(conf_dir / group)
         raise ConfigError(f"{word}: no such option; allowed are {', '.join(options)}")
     return word
+
+
+def list_options(folder: Path) -> list[str]:
+    """Return the options of a group, sorted, as ``unet`` and ``keras/vgg_unet``.
+
+    Args:
+        folder: The folder of the group. What lies in its folder ``base`` is only built upon.
+    """
+    files = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml"))
+    return sorted(file.as_posix() for file in files if file.parts[0] != "base")

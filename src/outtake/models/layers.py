@@ -64,3 +64,32 @@ def bilinear_kernel(factor: int) -> torch.Tensor:
 def make_upsample(kind: str, channels: int, factor: int) -> nn.Module:
     """Return the ``frozen`` or the ``learned`` module."""
     return FrozenUpsample(factor) if kind == "frozen" else LearnedUpsample(channels, factor)
+
+
+def make_conv_bn_relu(
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> nn.Sequential:
+    """Return a convolution without bias, batch normalisation and ReLU.
+
+    At stride 1 the size of the map stays; at stride 2 an even size is halved.
+    """
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=stride,
+            padding=dilation * (kernel // 2),
+            dilation=dilation,
+            groups=groups,
+            bias=False,
+        ),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
