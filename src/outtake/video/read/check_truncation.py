@@ -71,6 +71,11 @@ def check_not_truncated(
             "copy or record it again"
         )
     clock.check_complete()
+    if clock.time_table is not None and clock.packets == len(stream.index_entries):
+        fault = clock.time_table.find_fault(stream.duration, clock.time_base)
+        if fault is not None:
+            log.warning("%s: %s; its tables of times may be damaged", clock.path, fault)
+            return
     promised_s = track_duration_s(stream)
     if not promised_s and container.duration and len(container.streams) == 1:
         promised_s = container.duration / av.time_base

@@ -29,6 +29,7 @@ from outtake.video.read.open_media import find_video_stream, open_container
 from outtake.video.read.probe import VideoInfo, check_header, decode_packet, probe_with_start
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
+from outtake.video.read.time_table import TimeTable
 from outtake.video.read.timestamps import PresentationTimes, TimestampTracker
 from outtake.video.stored_picture import keep_stored_picture
 
@@ -131,7 +132,8 @@ class VideoReader:
                 return
             expected = max(expected - skipped_packets, 0)
         times = PresentationTimes(container, stream)
-        clock = TimestampTracker(self._whole_info, self._first_s, times)
+        table = TimeTable() if expected else None
+        clock = TimestampTracker(self._whole_info, self._first_s, times, table)
         frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
         pending: TimedFrame | None = None  # until it is known whether it is the last
         end: int | None = None
@@ -199,8 +201,8 @@ class VideoReader:
         self._warned_of_fields = True
         if self.info.field_order:
             log.warning(
-                "%s is interlaced and stays so; read.deinterlace=bwdif makes whole pictures, and "
-                "cleaner masks", self.path,
+                "%s is interlaced: each picture holds two fields, and only a video says so; "
+                "read.deinterlace=bwdif makes whole pictures, and cleaner masks", self.path,
             )  # fmt: skip
         else:
             log.warning(

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
+from outtake.video.read.time_table import TimeTable
 
 if TYPE_CHECKING:
     from outtake.video.read.probe import VideoInfo
@@ -135,6 +136,7 @@ class TimestampTracker:
         info: The whole clip.
         first_s: The time of its first frame, by the source's clock, as all times here.
         times: The times of its frames; by default each frame has its own.
+        time_table: Takes the times of its packets; None where these are not compared.
 
     Attributes:
         path: The path of the clip, for messages.
@@ -150,7 +152,11 @@ class TimestampTracker:
     """
 
     def __init__(
-        self, info: VideoInfo, first_s: Fraction, times: PresentationTimes | None = None
+        self,
+        info: VideoInfo,
+        first_s: Fraction,
+        times: PresentationTimes | None = None,
+        time_table: TimeTable | None = None,
     ) -> None:
         self._first_s = first_s
         self._times = times
@@ -169,6 +175,7 @@ class TimestampTracker:
         self._last_stored_pts: int | None = None
         self._last_packet_pts: int | None = None
         self.gap_s: float | None = None
+        self.time_table = time_table
 
     @property
     def last_pts(self) -> int:
@@ -249,6 +256,8 @@ class TimestampTracker:
         """Note a packet before it is decoded."""
         if packet.size:
             self._last_packet_pts = packet.pts
+        if self.time_table is not None:
+            self.time_table.add_packet(packet)
         if self._times is not None:
             self._times.add_packet(packet)
 
