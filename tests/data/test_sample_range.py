@@ -157,3 +157,22 @@ def test_a_range_out_of_a_file_is_checked(limits):
     plain = SampleRange(0, 1).to_dict() | {"low": limits[0], "high": limits[1]}
     with pytest.raises(ValueError, match="cannot range"):
         SampleRange.from_dict(plain)
+
+
+@pytest.mark.parametrize(
+    ("limits", "share"),
+    [
+        (SampleRange(0, 4095), (0, 1)),
+        (SampleRange(0, 65535, high_byte=True), (0, 1)),
+        (SampleRange(0, 1, of_floats=True), (0, 1)),
+        (SampleRange(16, 235, of_all=True), (16 / 255, 235 / 255)),
+        (SampleRange(819, 3276), (0.2, 0.8)),
+        (SampleRange(-1, 1, of_floats=True), None),
+        (SampleRange(0, 7000, of_floats=True), None),
+    ],
+)
+def test_a_range_is_a_share_of_its_depth(
+    limits: SampleRange, share: tuple[float, float] | None
+) -> None:
+    found = limits.share_of_depth()
+    assert found is None if share is None else found == pytest.approx(share)

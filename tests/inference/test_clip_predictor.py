@@ -10,6 +10,7 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError, OutOfMemoryError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
+from outtake.data.sample_range import SampleRange
 from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.inference.tta import Labeller
@@ -194,3 +195,26 @@ def test_other_errors_of_a_network_are_not_taken_for_full_memory():
 
     with pytest.raises(RuntimeError, match="must match"):
         next(ClipPredictor(TorchBackend(Broken(), "cpu"), SPACE)(clip(1)))
+
+
+def test_frames_are_scaled_to_what_the_network_saw_in_training():
+    seen = []
+
+    class Sees(Threshold):
+        def predict(self, images, size=None, *, flip=False):
+            seen.append(images[0, 0, 0].tolist())
+            return super().predict(images, size, flip=flip)
+
+    def values(frame, **options):
+        next(ClipPredictor(TorchBackend(Sees(), "cpu"), SPACE, **options)([frame]))
+        return seen.pop()
+
+    ten_bits = np.array([0, 100, 366, 750, 1023])
+    deep = np.repeat((ten_bits * 65535 // 1023).astype(np.uint16)[None, :, None], 3, 2)
+    image = (deep >> 8).astype(np.uint8)
+    frame = TimedFrame(image, 0, Fraction(1), deep)
+    assert values(frame) == values(frame, scale=(0.0, 1.0)) == image[0, :, 0].tolist()
+    stills = SampleRange(400, 3000).share_of_depth()  # of 12 bits
+    wanted = [0, 0, round((366 / 1023 * 4095 - 400) / 2600 * 255), 255, 255]
+    assert values(frame, scale=stills) == wanted
+    assert values(TimedFrame(image, 0, Fraction(1)), scale=stills) == pytest.approx(wanted, abs=1)

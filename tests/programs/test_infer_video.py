@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from outtake.core.errors import ConfigError, DeviceError, OutputError, UnknownClassError, VideoError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
+from outtake.data.sample_range import SampleRange
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline import setup
 from outtake.pipeline.job import WriteOptions
@@ -52,7 +53,13 @@ class SeesRed(nn.Module):
 @pytest.fixture
 def trained(monkeypatch) -> SimpleNamespace:
     found = SimpleNamespace(
-        task=SeesRed().eval(), labels=SPACE, short_side=None, channels=3, sha256="0" * 64, config={}
+        task=SeesRed().eval(),
+        labels=SPACE,
+        short_side=None,
+        channels=3,
+        sha256="0" * 64,
+        config={},
+        sample_range=None,
     )
     monkeypatch.setattr(setup, "load_trained", lambda place, device: found)
     return found
@@ -288,7 +295,8 @@ from outtake.programs import command_line as cli
 from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
-    task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}}
+    task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
+    sample_range=None,
 )
 class Interrupted(Inpaint):
     def __call__(self, clip):
@@ -309,3 +317,28 @@ cli.run_program(lambda: remove_from_video(
     assert re.search(rf"^{said}; \d frames \(0\.\d s\) are kept in .*$", done.stderr, re.MULTILINE)
     assert names(tmp_path) == ["in.mp4", "out.mp4.part", "out.partial.mp4"]
     assert 1 <= len(frames(tmp_path / "out.partial.mp4")) <= 9
+
+
+@pytest.mark.parametrize(
+    ("trained_range", "said"),
+    [
+        (SampleRange(0, 4095), "0 becomes black and 4095 white, all of their depth"),
+        (SampleRange(0, 2048), "of the frames, 0.0% and 50.0% of full scale"),
+        (SampleRange(-2, 2, of_floats=True), "which no video's depth compares with"),
+    ],
+)
+def test_the_range_of_training_is_that_of_the_frames(
+    trained, video, tmp_path, caplog, trained_range, said
+):
+    trained.sample_range = trained_range
+    seen = []
+    predict = trained.task.predict
+    trained.task.predict = lambda images, *rest, **options: (
+        seen.append(int(images.max())) or predict(images, *rest, **options)
+    )
+    with caplog.at_level("INFO", "outtake"):
+        run(f"input={video}", f"output={tmp_path / 'o'}", "remove=ball", "remover=solid",
+            "read.end=0.1")  # fmt: skip
+    assert caplog.text.count("of the training images") == 1 and said in caplog.text
+    brightest = max(seen)
+    assert brightest == 255 if "50.0%" in said else 200 < brightest < 240

@@ -65,6 +65,24 @@ class SampleRange:
             return "they keep their high byte"
         return f"{self.low:g} becomes black and {self.high:g} white"
 
+    def share_of_depth(self) -> tuple[float, float] | None:
+        """Return what becomes black and white as shares of the full scale of the samples' depth.
+
+        That is how a video, whose frames have a scale of their own, is brought to what the network
+        saw in training: ``[0,4095]`` is all of 12 bits, so all of 10 bits too. Floats up to 1 or
+        255 are of that scale.
+
+        Returns:
+            None where the samples have no full scale: other floats, and negative numbers.
+        """
+        if self.high_byte:
+            return 0.0, 1.0
+        scales = (1, 255) if self.of_floats else _DEPTHS
+        scale = next((scale for scale in scales if self.high <= scale), None)
+        if self.low < 0 or scale is None:
+            return None
+        return self.low / scale, self.high / scale
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for a checkpoint."""
         return asdict(self)

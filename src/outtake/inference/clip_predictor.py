@@ -28,6 +28,7 @@ from outtake.inference.protocol import (
 LabelResult = tuple[LabelMaps, Confidences | None, list[float | None]]
 
 _MAX_IN_FLIGHT = 2
+FULL_SCALE = (0.0, 1.0)
 
 
 class ClipPredictor:
@@ -42,6 +43,7 @@ class ClipPredictor:
         batch_size: The number of frames in a batch; as many frames are held in memory.
         uncertain_ids: The classes whose uncertain share is measured, if the backend can: those
             that are removed.
+        scale: The shares of a frame's full scale that the network sees as black and white.
 
     Attributes:
         stride: The number of frames that are labelled together. An incomplete batch is filled up
@@ -62,6 +64,7 @@ class ClipPredictor:
         channels: int = 3,
         batch_size: int = 1,
         uncertain_ids: Sequence[int] = (),
+        scale: tuple[float, float] = FULL_SCALE,
     ) -> None:
         check_number("network.batch_size", batch_size, 1, whole=True)
         if channels not in (1, 3):
@@ -73,6 +76,7 @@ class ClipPredictor:
         self._short_side = short_side
         self._channels = channels
         self._uncertain_ids = tuple(uncertain_ids)
+        self._scale = scale
         self.stride = batch_size
 
     def __call__(self, clip: Iterable[TimedFrame]) -> Iterator[LabelledFrame]:
@@ -86,7 +90,7 @@ class ClipPredictor:
         try:
             while batch := list(islice(frames, self.stride)):
                 height, width = batch[0].image.shape[:2]
-                prepared = [self._prepare(frame.image) for frame in batch]
+                prepared = [self._prepare(frame) for frame in batch]
                 images = np.stack(prepared + prepared[-1:] * (self.stride - len(batch)))
                 found = pool.submit(self._label, images, (height, width))
                 waiting.append((batch, images, found))
@@ -112,9 +116,21 @@ class ClipPredictor:
             sure = None if confidence is None else confidence[index]
             yield LabelledFrame(frame, labels[index], self._labels, sure, uncertain[index])
 
-    def _prepare(self, image: Frame) -> Frame:
+    def _prepare(self, frame: TimedFrame) -> Frame:
+        image = frame.image if self._scale == FULL_SCALE else _rescale(frame, *self._scale)
         if self._short_side is not None:
             image = resize_short_side(image, self._short_side)
         if self._channels == 1:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
         return image
+
+
+def _rescale(frame: TimedFrame, low: float, high: float) -> Frame:
+    """Return a frame, uint8 (H, W, 3), with 0 and 255 at shares of its full scale.
+
+    Taken from its 16 bits where it has them.
+    """
+    samples = frame.image if frame.image16 is None else frame.image16
+    shares = np.linspace(0, 1, np.iinfo(samples.dtype).max + 1)
+    table = ((shares - low) * (255 / (high - low))).clip(0, 255).round().astype(np.uint8)
+    return np.asarray(table[samples])

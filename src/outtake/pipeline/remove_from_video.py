@@ -25,7 +25,7 @@ from outtake.pipeline.interruption import (
 )
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
-from outtake.pipeline.setup import PipelineParts, library_versions
+from outtake.pipeline.setup import PipelineParts, find_scale, library_versions
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, check_report, write_report
 from outtake.video.read.clip import Clip, open_clip
@@ -86,6 +86,7 @@ def build_predictor(
         channels=trained.channels,
         batch_size=batch_size,
         uncertain_ids=uncertain_ids,
+        scale=find_scale(trained.sample_range),
     )
 
 

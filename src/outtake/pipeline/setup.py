@@ -1,7 +1,8 @@
-"""From the config of ``infer_video.py`` to a job that is ready to run."""
+"""From the config of ``outtake infer-video`` to a job that is ready to run."""
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -23,7 +24,8 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
-from outtake.inference.clip_predictor import ClipPredictor
+from outtake.data.sample_range import SampleRange
+from outtake.inference.clip_predictor import FULL_SCALE, ClipPredictor
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.masking.find_mask_files import find_mask_files
@@ -37,6 +39,8 @@ from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
 from outtake.video.read.inputs import VideoInput, sha256_of_input
 from outtake.video.write.encoding_plan import EncodingRequest
+
+log = logging.getLogger(__name__)
 
 # What decides about the frames of an output, beside files that are in the fingerprint by content.
 FINGERPRINT_KEYS = (
@@ -144,8 +148,33 @@ def build_labeller(
         channels=trained.channels,
         batch_size=network.batch_size,
         uncertain_ids=policy.ids,
+        scale=find_scale(trained.sample_range),
     )
     return LabelPropagator(predictor, network.every) if network.every > 1 else predictor
+
+
+def find_scale(trained: SampleRange | None) -> tuple[float, float]:
+    """Return the shares of a frame's full scale that the network sees as black and white.
+
+    They are those of the training images, of the depth of their samples; one line says so.
+
+    Args:
+        trained: The range of the training images; None for 8 bits.
+    """
+    if trained is None:
+        return FULL_SCALE
+    scale = trained.share_of_depth()
+    what = f"of the training images {trained.describe()}"
+    if scale is None:
+        log.warning("%s, which no video's depth compares with: its own black and white are "
+                    "seen as black and white", what)  # fmt: skip
+        return FULL_SCALE
+    if scale == FULL_SCALE:
+        log.info("%s, all of their depth; so it is of the frames", what)
+    else:
+        log.info("%s: of the frames, %.1f%% and %.1f%% of full scale", what,
+                 100 * scale[0], 100 * scale[1])  # fmt: skip
+    return scale
 
 
 def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
