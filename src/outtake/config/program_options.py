@@ -73,7 +73,7 @@ class TrainerOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """One run of ``train.py``. Keys that are none of these are the user's own, to refer to."""
+    """One run of ``outtake train``. Keys that are none of these are the user's own, to refer to."""
 
     name: str
     seed: Seed
@@ -118,7 +118,7 @@ class BootstrapOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """One run of ``evaluate.py``."""
+    """One run of ``outtake evaluate``."""
 
     checkpoint: str
     split: str
@@ -135,7 +135,7 @@ class EvaluateOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """One run of ``verify.py``."""
+    """One run of ``outtake verify``."""
 
     seed: Seed
     paths: PathOptions
@@ -148,7 +148,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
-    """One run of ``preview.py``."""
+    """One run of ``outtake preview``."""
 
     seed: Seed
     paths: PathOptions
@@ -163,18 +163,19 @@ class PreviewOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """One run of ``watch.py``."""
+    """One run of ``outtake watch``."""
 
     paths: PathOptions
     runs: Annotated[str | list[str], NotEmpty(), Form("a folder, or a list of folders")]
     port: Annotated[int, Number(0, 65_535)]
     interval_s: Annotated[float, Number(0.2, 3600, unit="seconds")]
+    hidden: bool
     keys: Annotated[list[str], NotEmpty(), Form("a list of metrics, as in [train/loss,val/miou]")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """One run of ``export.py``."""
+    """One run of ``outtake export``."""
 
     checkpoint: str
     output: Path | None
@@ -201,7 +202,7 @@ OptunaClass = Annotated[str | Node | None, Form("a name, or a group of kind and 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """One run of ``sweep.py``; the search space is checked where it is read."""
+    """One run of ``outtake sweep``; the search space is checked where it is read."""
 
     name: str | None
     n_trials: Positive

@@ -35,7 +35,7 @@ def watch(cfg: DictConfig) -> None:
     options = read_options(WatchOptions, cfg)
     folders = _check_folders([options.runs] if isinstance(options.runs, str) else options.runs)
     for package in ("starlette.applications", "uvicorn"):
-        import_optional(package, extra="watch", required_by="watch.py")
+        import_optional(package, extra="watch", required_by="outtake watch")
     # A second of imports, before the address is said.
     importlib.import_module("outtake.pages.live.web_app")
     listener = _listen(options.port)
@@ -82,7 +82,7 @@ def _serve(
     from outtake.pages.live.live_runs import LiveRuns
     from outtake.pages.live.web_app import make_app
 
-    runs = LiveRuns(folders, options.keys, options.interval_s / 2)
+    runs = LiveRuns(folders, options.keys, options.interval_s / 2, hidden=options.hidden)
     title = to_printable(", ".join(folder.resolve().name for folder in folders))
     app = make_app(runs, token, port, f"Runs in {title}", options.keys, options.interval_s)
     config = uvicorn.Config(

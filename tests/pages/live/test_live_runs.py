@@ -14,6 +14,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.pages.live.live_run import LiveRun, find_pictures
 from outtake.pages.live.live_runs import LiveRuns
 from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
+from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 KEYS = ["train/loss"]
 CONFIG = "trainer: {max_epochs: 4}\napi_key: sk-abcdefghijklmnopqrstuvwxyz0123456789\n"
@@ -147,3 +148,18 @@ def test_pictures_are_those_of_the_validation_inside_the_folder(tmp_path: Path) 
     assert (
         runs.picture(number, 1) is runs.picture(number + 1, 0) is runs.picture(number, -1) is None
     )
+
+
+def test_hidden_runs_are_shown_where_they_are_asked_for(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_run(tmp_path / name)
+    (tmp_path / "b" / NOTES_FILE).write_text(json.dumps(RunNotes(hide=True).to_dict()))
+
+    def names(runs: LiveRuns) -> list[str]:
+        return sorted(run["name"] for run in runs.newer_than(0)["runs"])
+
+    runs = LiveRuns([tmp_path], KEYS, 0)
+    assert names(runs) == ["a"]
+    assert names(LiveRuns([tmp_path], KEYS, 0, hidden=True)) == ["a", "b"]
+    (tmp_path / "b" / NOTES_FILE).write_text(json.dumps(RunNotes().to_dict()))
+    assert names(runs) == ["a", "b"]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from outtake.pages.comparison.find_runs import find_runs
-from outtake.pages.comparison.untrusted_files import first_line
+from outtake.pages.comparison.untrusted_files import as_mapping, first_line, read_json_object
 from outtake.pages.live.live_run import LiveRun
+from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 MAX_RUNS = 500
 
@@ -25,10 +26,19 @@ class LiveRuns:
         folders: Run folders, or folders that hold some or will.
         keys: The metrics whose curves are shown.
         interval_s: The shortest time between two looks at the folders, whoever asks.
+        hidden: Whether runs that are hidden by their notes are shown too.
     """
 
-    def __init__(self, folders: Sequence[Path], keys: Sequence[str], interval_s: float) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        keys: Sequence[str],
+        interval_s: float,
+        *,
+        hidden: bool = False,
+    ) -> None:
         self._folders, self._keys, self._interval_s = list(folders), list(keys), interval_s
+        self._hidden = hidden
         self._lock = threading.Lock()
         self._runs: dict[Path, tuple[int, LiveRun]] = {}
         self._versions: dict[int, int] = {}
@@ -85,7 +95,11 @@ class LiveRuns:
         self._looked_s = time.monotonic()
 
     def _find_runs(self) -> None:
-        found = [(path, name) for path, name in find_runs(self._folders) if _is_run(path)]
+        found = [
+            (path, name)
+            for path, name in find_runs(self._folders)
+            if _is_run(path) and (self._hidden or not _is_hidden(path))
+        ]
         self._left_out = max(len(found) - MAX_RUNS, 0)
         runs = {}
         for path, name in found[:MAX_RUNS]:
@@ -112,3 +126,7 @@ def _has_changed(run: LiveRun) -> bool:
 def _is_run(path: Path) -> bool:
     # A folder that holds no run stands for itself where runs are compared.
     return any((path / name).is_file() for name in ("config.yaml", "metrics.jsonl", "summary.json"))
+
+
+def _is_hidden(path: Path) -> bool:
+    return RunNotes.from_dict(as_mapping(read_json_object(path, NOTES_FILE, []))).hide
