@@ -46,9 +46,6 @@ def _losses_of_images(info: VideoInfo) -> list[str]:
     losses = {
         "its timecode is not kept in images": info.timecode,
         "its HDR10 metadata is not kept in images": info.hdr10,
-        "it is interlaced, and images do not say so; read.deinterlace=bwdif makes whole pictures": (
-            info.field_order
-        ),
     }
     return [text for text, there in losses.items() if there]
 
