@@ -116,3 +116,17 @@ def test_names_of_every_kind_are_drawn():
     rows = [[colourise(LABELS, SPACE.palette())]] * 4
     sheet = draw_contact_sheet(rows, names[:1], row_titles=names, title=names[0])
     assert sheet.ndim == 3
+
+
+def test_the_background_keeps_its_colours_in_an_overlay():
+    space = LabelSpace.from_names(("sky", "background", "car"))
+    assert space.background_id == 1
+    assert LabelSpace.from_names(("sky", "car")).background_id is None
+    frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 30)[:, None].repeat(120, 1)
+    tinted = overlay_labels(frame, labels, space.palette(), background=space.background_id)
+    everywhere = overlay_labels(frame, labels, space.palette())
+    assert np.array_equal(tinted[30:60], frame[30:60])
+    assert np.array_equal(tinted[:30], everywhere[:30]) and not np.array_equal(tinted, everywhere)
+    named = overlay_labels(frame, labels, space.palette(), legend=space.names, background=1)
+    assert (named != tinted).any()

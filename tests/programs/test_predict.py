@@ -291,3 +291,12 @@ def test_the_range_of_training_goes_with_the_checkpoint(
     seen = picture.for_network(trained.channels, trained.sample_range)
     assert seen.max() <= round(4095 // 20 * 255 / 4095)
     run(photos, tmp_path / "own", *network(deep_run / "run"), "outputs=[labels]", "range=[0,255]")
+
+
+@pytest.mark.parametrize(("remover", "lines"), [("clean_plate", 1), ("inpaint", 0)])
+def test_a_remover_that_looks_at_other_frames_has_a_line_for_pictures(
+    photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, remover: str, lines: int
+) -> None:
+    with caplog.at_level(logging.WARNING, "outtake"):
+        run(photos / "a.png", tmp_path / "out", REGION, f"remover={remover}")
+    assert caplog.text.count("all of the fill is made up from what lies around it") == lines

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError, UnknownClassError
 
 Colour = tuple[int, int, int]
+_BACKGROUND_NAMES = ("background", "_background_", "bg")
 KnownBy = Literal["name", "value", "colour"]
 
 
@@ -98,6 +99,12 @@ class LabelSpace:
             if own != others:
                 return f"{name} has the colour {list(own)} there and {list(others)} here"
         return None
+
+    @property
+    def background_id(self) -> int | None:
+        """The id of the class that stands for all that has none, told by its name."""
+        found = (i for i, name in enumerate(self.names) if name.casefold() in _BACKGROUND_NAMES)
+        return next(found, None)
 
     def palette(self) -> NDArray[np.uint8]:
         """Return RGB colours as uint8 (256, 3), indexed by label; ignore and unused are black."""

@@ -50,6 +50,7 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 # TIFF 6.0, sections 8, 18 and 19
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 277, 338, 339
 _MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
+_DEFLATE_RATIO = 1032  # of RFC 1951: a match of 258 bytes takes two bits at least
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 UNREADABLE_ADVICE = "; replace the file, or remove it together with its partner"
@@ -62,7 +63,7 @@ def unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
     return UnreadableImageError(f"cannot read {path}: {reason}{UNREADABLE_ADVICE}")
 
 
-def decode_file(path: Path, *, palette_indices: bool) -> Array:
+def decode_file(path: Path, *, palette_indices: bool, bytes_per_pixel: int = 0) -> Array:
     """Return the samples of a file in the byte order of this machine, (H, W) or (H, W, C).
 
     The orientation that its EXIF data tell is applied. Of a TIFF with several images the first
@@ -71,11 +72,17 @@ def decode_file(path: Path, *, palette_indices: bool) -> Array:
     Args:
         path: The file.
         palette_indices: Keep the indices of a palette; otherwise it becomes RGB.
+        bytes_per_pixel: What is made of each pixel afterwards, if that takes more than the samples:
+            the room for it is looked for before anything is decoded.
 
     Raises:
-        UnreadableImageError: The file is missing, truncated, or of a kind that is not supported.
+        UnreadableImageError: The file is missing, truncated, or of a kind that is not supported; or
+            there is no room for its pixels.
     """
-    array = _decode_npy(path) if path.suffix.lower() == ".npy" else _decode(path, palette_indices)
+    if path.suffix.lower() == ".npy":
+        array = _decode_npy(path)
+    else:
+        array = _decode(path, palette_indices, bytes_per_pixel)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -100,12 +107,14 @@ def _decode_npy(path: Path) -> Array:
     return array
 
 
-def _decode(path: Path, palette_indices: bool) -> Array:
+def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> Array:
     tiff = path.suffix.lower() in TIFF_SUFFIXES
     try:
         with Image.open(path) as picture:
-            samples = picture.width * picture.height * len(picture.getbands())
-            check_memory(path, picture.size, samples * (4 if picture.mode in "IF" else 1))
+            each = len(picture.getbands()) * (4 if picture.mode in "IF" else 1)
+            pixels = picture.width * picture.height
+            _refuse_empty_promise(picture, path)
+            check_memory(path, picture.size, pixels * max(each, bytes_per_pixel))
             if not tiff or _is_plain_tiff(picture):
                 return _decode_pillow(picture, path, palette_indices)
     except FileNotFoundError as error:
@@ -113,7 +122,25 @@ def _decode(path: Path, palette_indices: bool) -> Array:
     except (OSError, SyntaxError, ValueError) as error:
         if not tiff:
             raise unreadable_error(path, error) from error
-    return _decode_tifffile(path)
+    return _decode_tifffile(path, bytes_per_pixel)
+
+
+def _refuse_empty_promise(picture: Image.Image, path: Path) -> None:
+    """Refuse a PNG whose header promises more pixels than its bytes can hold.
+
+    Raises:
+        UnreadableImageError: No data of deflate, which all PNG are, can be so small.
+    """
+    if picture.format != "PNG":
+        return
+    size = path.stat().st_size
+    bits = 1 if picture.mode in ("1", "P", "L") else 8 * len(picture.getbands())
+    if picture.width * picture.height * bits > 8 * _DEFLATE_RATIO * size:
+        raise unreadable_error(
+            path,
+            f"its header promises {picture.width} x {picture.height} pixels, which no PNG of "
+            f"{size} bytes can hold",
+        )
 
 
 def check_memory(path: Path, shape: tuple[int, ...], size_bytes: int) -> None:
@@ -184,11 +211,14 @@ def _is_plain_tiff(picture: Image.Image) -> bool:
     return known and not (multiplied or deep or wide)
 
 
-def _decode_tifffile(path: Path) -> Array:
+def _decode_tifffile(path: Path, bytes_per_pixel: int) -> Array:
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
-            check_memory(path, tuple(series.shape), series.size * series.dtype.itemsize)
+            sides = dict(zip(series.axes, series.shape, strict=True))
+            pixels = sides.get("Y", 1) * sides.get("X", 1)
+            samples_bytes = series.size * series.dtype.itemsize
+            check_memory(path, tuple(series.shape), max(samples_bytes, pixels * bytes_per_pixel))
             axes, array = series.axes, series.asarray()
     except UnreadableImageError:
         raise

@@ -6,7 +6,7 @@ so no font file is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,6 +44,7 @@ def overlay_labels(
     palette: Palette,
     opacity: float = 0.5,
     legend: Sequence[str] | None = None,
+    background: int | None = None,
 ) -> Frame:
     """Tint a frame in the colours of its labels.
 
@@ -53,10 +54,13 @@ def overlay_labels(
         palette: uint8 (256, 3).
         opacity: The weight of the colours: 0 leaves the frame, 1 hides it.
         legend: The class names in the order of their ids, drawn in the lower left corner.
+        background: The class that is not tinted; None for none.
     """
     tinted = cv2.addWeighted(frame, 1 - opacity, colourise(labels, palette), opacity, 0)
+    if background is not None:
+        cv2.copyTo(frame, np.asarray(labels == background, np.uint8), tinted)
     if legend:
-        _draw_legend(tinted, legend, palette)
+        _draw_legend(tinted, {i: name for i, name in enumerate(legend) if i != background}, palette)
     return np.asarray(tinted, np.uint8)
 
 
@@ -200,12 +204,12 @@ def draw_colour_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, i
         x, y = (x + cell, y) if in_a_row else (x, y + line_px)
 
 
-def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
+def _draw_legend(image: Frame, names: Mapping[int, str], palette: Palette) -> None:
     height, width = image.shape[:2]
     scale = float(np.clip(height / 900, 0.34, 1.2))
     line_px = round(34 * scale)
     swatch_px = round(18 * scale)
-    widest_px = max(measure_text(name, scale)[0] for name in names)
+    widest_px = max(measure_text(name, scale)[0] for name in names.values())
     column_px = widest_px + swatch_px + 3 * swatch_px // 2
     per_column = max(min((height - line_px) // line_px, len(names)), 1)
     columns = -(-len(names) // per_column)
@@ -213,9 +217,9 @@ def _draw_legend(image: Frame, names: Sequence[str], palette: Palette) -> None:
     top, right = height - box_height, min(box_width, width)
     corner = image[max(top, 0) :, :right]
     corner[:] = corner // 3  # darkened, so that light and dark text backgrounds both work
-    for index, name in enumerate(names):
-        x = swatch_px // 2 + index // per_column * column_px
-        y = top + swatch_px // 2 + index % per_column * line_px
+    for place, (index, name) in enumerate(names.items()):
+        x = swatch_px // 2 + place // per_column * column_px
+        y = top + swatch_px // 2 + place % per_column * line_px
         colour = tuple(int(value) for value in palette[index])
         cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), colour, cv2.FILLED)
         cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), (235, 235, 235), 1)

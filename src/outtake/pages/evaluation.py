@@ -87,7 +87,9 @@ def _encode_pictures(example: Example, labels: LabelSpace) -> dict[str, str]:
     drawn = {
         "image": image,
         "truth": colourise(example.truth, palette),
-        "predicted": overlay_labels(image, example.predicted, palette),
+        "predicted": overlay_labels(
+            image, example.predicted, palette, background=labels.background_id
+        ),
         "errors": draw_errors(image, example, labels.ignore_index),
     }
     return {key: encode_data_uri(fit_picture(picture, WIDTH_PX)) for key, picture in drawn.items()}

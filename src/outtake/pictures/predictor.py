@@ -80,7 +80,7 @@ class Predictor:
         """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
 
         Args:
-            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
             backend: ``name`` and options of the backend, as in ``conf/backend``; None is ``auto``.
             precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
 from outtake.core.types import Frame
-from outtake.data.decode_files import check_memory, decode_file, is_lossy
+from outtake.data.decode_files import decode_file, is_lossy
 from outtake.data.image_files import convert_channels
 from outtake.data.sample_range import SampleRange, find_picture_range, scale_samples
 
@@ -104,10 +104,9 @@ def read_picture(path: Path) -> Picture:
     Raises:
         UnreadableImageError: The file is missing, damaged, or of a kind that is not supported.
     """
-    array = decode_file(path, palette_indices=False)
+    array = decode_file(path, palette_indices=False, bytes_per_pixel=_BYTES_PER_PIXEL)
     samples = array[..., None] if array.ndim == 2 else array
-    height, width, channels = samples.shape
-    check_memory(path, (width, height), height * width * _BYTES_PER_PIXEL)
+    channels = samples.shape[2]
     has_alpha = channels in (2, 4)
     image = image16 = alpha = None
     if channels <= 4 and samples.dtype in (np.uint8, np.uint16, np.bool_):

@@ -52,14 +52,23 @@ def save_label_map(path: Path, labels: LabelMap, label_space: LabelSpace) -> Non
 
 
 def draw_overlay(image: Frame, labels: LabelMap, label_space: LabelSpace) -> Frame:
-    """Tint a picture, uint8 (H, W, 3), in the colours of its classes; the largest are named."""
-    tinted = overlay_labels(image, labels, label_space.palette())
+    """Tint a picture, uint8 (H, W, 3), in the colours of its classes; the largest are named.
+
+    The background, if a class is named so, is not tinted.
+    """
+    background = label_space.background_id
+    tinted = overlay_labels(image, labels, label_space.palette(), background=background)
     counts = np.bincount(labels.ravel(), minlength=256)[: len(label_space.names)]
     present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
     room = int(_MAX_KEY_SHARE * labels.shape[0] / _KEY_LINE_PX)
     most = min(_MAX_KEY_ENTRIES, max(room, 1))
     shown = present if len(present) <= most else present[: most - 1]
-    entries = [(label_space.names[index], label_space.colours[index]) for index in shown]
+    entries = [
+        (f"{label_space.names[index]}, not tinted", _GREY)
+        if index == background
+        else (label_space.names[index], label_space.colours[index])
+        for index in shown
+    ]
     if len(shown) < len(present):
         entries.append((f"and {len(present) - len(shown)} more", _GREY))
     draw_colour_key(tinted, entries)

@@ -218,14 +218,17 @@ def draw_sheet(trained: TrainedModel, clip: SceneClip, before: Path, after: Path
     predictor = ClipPredictor(
         TorchBackend(trained.task), trained.labels, short_side=trained.short_side
     )
-    palette = trained.labels.palette()
+    space = trained.labels
     rows = []
     for (index, _, new), predicted in zip(
         pairs, predictor(old for _, old, _ in pairs), strict=True
     ):
         old = predicted.frame.image
         truth = clip.frame(index, without=(REMOVED_CLASS,)).image
-        rows.append([old, overlay_labels(old, predicted.labels, palette), new, truth])
+        seen = overlay_labels(
+            old, predicted.labels, space.palette(), background=space.background_id
+        )
+        rows.append([old, seen, new, truth])
     columns = ["before", "what the network sees", "after", "truth"]
     return draw_contact_sheet(rows, columns, title=f"Outtake: every {REMOVED_CLASS} taken out")
 

@@ -41,6 +41,7 @@ from outtake.programs.predict_inputs import read_config
 from outtake.removal.protocol import Remover
 
 _LARGE_SHARE = 0.9
+_ANY_SIZE = (480, 640)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ def predict(cfg: DictConfig) -> Path:
     _log_lines(found.notes)
     _warn_of_ignored_keys(config)
     remover = _build_remover(config) if config.removes else None
+    if remover is not None:
+        _say_what_is_missing(remover)
     masks = _find_masks(config, found.files)
     files = [file for file in found.files if masks is None or file.name in masks.paths]
     predictor, policy = None, None
@@ -101,6 +104,16 @@ def _warn_of_ignored_keys(config: PredictConfig) -> None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if ignored:
         log.warning("%s not used: no labels say what is removed", ", ".join(ignored))
+
+
+def _say_what_is_missing(remover: Remover) -> None:
+    """Say that a remover which looks at other frames of a clip has none to look at."""
+    context = remover.context(*_ANY_SIZE)
+    if context.before or context.after or context.keyframe_reach:
+        log.warning(
+            "the remover looks for what is hidden in other frames of a clip, and a picture has "
+            "none: all of the fill is made up from what lies around it"
+        )
 
 
 def _check_output(config: PredictConfig, folder: Path) -> None:

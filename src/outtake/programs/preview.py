@@ -95,7 +95,9 @@ def draw_preview(
         for epoch in range(variants):
             drawn = training[epoch, index]
             changed = _to_rgb(drawn["image"].numpy().transpose(1, 2, 0))
-            row.append(overlay_labels(changed, _to_labels(drawn["mask"].numpy()), palette))
+            labels = _to_labels(drawn["mask"].numpy())
+            background = source.labels.background_id
+            row.append(overlay_labels(changed, labels, palette, background=background))
         rows.append(row)
     sheet = draw_contact_sheet(
         rows,

@@ -48,6 +48,7 @@ class Overlay(Remover):
                 space.palette(),
                 self._opacity,
                 legend=space.names if self._legend else None,
+                background=space.background_id,
             )
             yield FilledFrame(item, replace_image(item.frame, tinted))
 

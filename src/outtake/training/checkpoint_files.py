@@ -112,7 +112,7 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is not a plain checkpoint: truncated, or holding objects that are never "
-            "loaded; use one that train.py wrote"
+            "loaded; use one that outtake train wrote"
         ) from error
     except CheckpointError:
         raise
@@ -188,11 +188,11 @@ def _check_archive(path: Path) -> None:
     # torch reads its archives without comparing the sums that it wrote into them.
     if not zipfile.is_zipfile(path):
         raise CheckpointError(
-            f"{path} is not a checkpoint: truncated, or not written by train.py; use another"
+            f"{path} is not a checkpoint: truncated, or not written by outtake train; use another"
         )
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise CheckpointError(f"{path}: compressed, as no checkpoint of train.py is")
+            raise CheckpointError(f"{path}: compressed, as no checkpoint of outtake train is")
         damaged = archive.testzip()
     if damaged is not None:
         raise CheckpointError(f"{path} is truncated or altered (in {damaged}); use another")

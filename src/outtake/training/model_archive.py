@@ -85,7 +85,7 @@ def read_archive(path: Path) -> dict[str, Any]:
         CheckpointError: The file is missing, damaged, altered, or not of :func:`write_archive`.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; give a .zip of export.py")
+        raise CheckpointError(f"{path}: no such file; give a .zip of outtake export")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
@@ -118,7 +118,7 @@ def read_archive(path: Path) -> dict[str, Any]:
     # A damaged archive, JSON or header may raise nearly anything on the way.
     except Exception as error:
         raise CheckpointError(
-            f"{path} cannot be read: damaged, or not written by export.py "
+            f"{path} cannot be read: damaged, or not written by outtake export "
             f"({type(error).__name__}: {error})"
         ) from error
 
@@ -135,14 +135,16 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         if outside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise CheckpointError(
                 f"{path}: its member {entry.filename!r} leads out of a folder, as in no file of "
-                "export.py"
+                "outtake export"
             )
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     entry = archive.getinfo(name)
     if name == WEIGHTS_FILE and entry.compress_type != zipfile.ZIP_STORED:
-        raise CheckpointError(f"{archive.filename}: {name} is packed, which export.py never does")
+        raise CheckpointError(
+            f"{archive.filename}: {name} is packed, which outtake export never does"
+        )
     with archive.open(entry) as member:
         # The size that comes out counts, not the one that the entry states.
         content = member.read(limit + 1)

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from pytorch_lightning import Trainer
 
+from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch, Frame, LabelMap
 from outtake.data.datamodule import DataModule
-from outtake.drawing.label_pictures import Palette, colourise, overlay_labels
+from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.training.media import Overlay
 
 
@@ -31,9 +32,10 @@ class SampleView:
     truth: LabelMap
     prediction: LabelMap
 
-    def columns(self, palette: Palette) -> Sequence[Frame]:
+    def columns(self, labels: LabelSpace) -> Sequence[Frame]:
         """Return three pictures: the image, the truth, the prediction over the image."""
-        painted = overlay_labels(self.image, self.prediction, palette)
+        palette, background = labels.palette(), labels.background_id
+        painted = overlay_labels(self.image, self.prediction, palette, background=background)
         return [self.image, colourise(self.truth, palette), painted]
 
     def to_overlay(self) -> Overlay:

@@ -41,7 +41,13 @@ class AugmentedSamples(Callback):
             picture = to_rgb(image)
             cells += [
                 picture,
-                overlay_labels(picture, mask.cpu().numpy().astype(np.uint8), palette, 0.6),
+                overlay_labels(
+                    picture,
+                    mask.cpu().numpy().astype(np.uint8),
+                    palette,
+                    0.6,
+                    background=pl_module.labels.background_id,
+                ),
             ]
         across = 4 if len(cells) > 2 else 2
         sheet = draw_contact_sheet(

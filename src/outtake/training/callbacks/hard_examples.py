@@ -73,9 +73,9 @@ class HardExamples(Callback):
         if not worst:
             return
         assert isinstance(pl_module, SegmentationTask)
-        palette = pl_module.labels.palette()
+        labels = pl_module.labels
         sheet = draw_contact_sheet(
-            [each.columns(palette) for _, each in worst],
+            [each.columns(labels) for _, each in worst],
             ["image", "truth", "prediction"],
             row_titles=[f"{score:.3f}  {_shorten_name(each.name)}" for score, each in worst],
             title=f"Lowest mIoU of an image, {validation_title(trainer)}",

@@ -55,9 +55,9 @@ class ValidationImages(Callback):
         if not by_index:
             return
         assert isinstance(pl_module, SegmentationTask)
-        palette = pl_module.labels.palette()
+        labels = pl_module.labels
         shown = [by_index[index] for index in sorted(by_index)]
-        rows = [np.concatenate(each.columns(palette), 1) for each in shown]
+        rows = [np.concatenate(each.columns(labels), 1) for each in shown]
         width = min(row.shape[1] for row in rows)
         picture = Picture(
             "val/images",
