@@ -1,4 +1,4 @@
-"""Turn a command line into an experiment file, which ``train.py experiment=NAME`` reads."""
+"""Turn a command line into an experiment file, which ``outtake train experiment=NAME`` reads."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
 
 
 def render_experiment(overrides: Sequence[str], comment: str) -> str:
-    """Return an experiment file that has the effect of overrides of ``train.py``.
+    """Return an experiment file that has the effect of overrides of ``outtake train``.
 
     Args:
         overrides: A command line; the last of equal keys counts, as it does there.

@@ -102,7 +102,7 @@ class JobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class InferVideoConfig:
-    """The whole config of ``infer_video.py``."""
+    """The whole config of ``outtake infer-video``."""
 
     checkpoint: str | None
     input: Files

@@ -148,12 +148,12 @@ def find_checkpoint(run_or_file: str | Path) -> Path:
     if any(candidate.is_file() for candidate in last_checkpoints):
         return latest_valid(last_checkpoints)
     raise CheckpointError(
-        f"{path} holds no checkpoints/best.ckpt; give a run folder of train.py or a .ckpt file"
+        f"{path} holds no checkpoints/best.ckpt; give a run folder of outtake train or a .ckpt file"
     )
 
 
 def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or the zip that ``export.py`` made of one, as plain data.
+    """Read a checkpoint, or the zip that ``outtake export`` made of one, as plain data.
 
     Raises:
         CheckpointError: The file is missing, truncated, altered or not one of Outtake's.
@@ -168,7 +168,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     the file is read as tensors and plain containers only.
 
     Args:
-        run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``export.py``.
+        run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``.
         device: The device on which the task is placed.
 
     Raises:
@@ -180,7 +180,9 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     checkpoint = read_checkpoint_or_archive(path)
     record = checkpoint.get("outtake")
     if not isinstance(record, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{path} was not written by train.py: it has no record of its task")
+        raise CheckpointError(
+            f"{path} was not written by outtake train: it has no record of its task"
+        )
     check_format_version(path, record.get("format"))
     cfg, model_config, labels = _read_checkpoint_record(path, record)
     try:

@@ -37,7 +37,7 @@ class PictureJobOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """The whole config of ``predict.py``."""
+    """The whole config of ``outtake predict``."""
 
     checkpoint: str | None
     input: Annotated[str | list[str], NotEmpty(), Form("a picture, a folder, a glob, or a list")]

@@ -52,7 +52,7 @@ class VideoWithMasks:
         classes: The names, or a yaml of them, whose numbers are values or palette indices of masks
             that are pictures. None makes what video removal would remove ``foreground``.
         mask_options: ``channel``, ``invert``, ``threshold`` and ``ids``, as ``masks.*`` of
-            ``infer_video.py`` say what is foreground.
+            ``outtake infer-video`` say what is foreground.
         first: The number that the mask of the first frame has in its name; None finds it.
         val_fraction: The part (0 to 1) of the labelled frames that is ``val``.
         every: One labelled frame of this many is used.

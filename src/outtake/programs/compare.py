@@ -71,7 +71,9 @@ def read_runs(paths: Sequence[Path], chosen: RunFilter = SHOWN_RUNS) -> list[Run
     found = find_runs(paths)
     if absent or not found:
         named = ", ".join((absent or [str(place) for place in paths])[:_MAX_NAMED])
-        raise ConfigError(f"{named}: no such folder; give run folders of train.py, as in runs/*")
+        raise ConfigError(
+            f"{named}: no such folder; give run folders of outtake train, as in runs/*"
+        )
     with ThreadPoolExecutor(2) as pool:
         read = list(pool.map(lambda pair: read_run(*pair), found))
     runs = [run for run in read if chosen.accepts(run)]
@@ -130,7 +132,7 @@ def _nothing_to_compare(runs: Sequence[RunRecord]) -> str:
     named = ", ".join(map(_describe_problems, runs[:_MAX_NAMED]))
     more = f" and {len(runs) - _MAX_NAMED} more" if len(runs) > _MAX_NAMED else ""
     return (
-        f"nothing to compare: {named}{more}; give run folders of train.py that have logged "
+        f"nothing to compare: {named}{more}; give run folders of outtake train that have logged "
         "something, as in runs/*"
     )
 
@@ -154,9 +156,9 @@ def _print_summary(runs: Sequence[RunRecord], output: Path) -> None:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python compare.py",
-        description="Compare run folders of train.py on one self-contained HTML page, or as a "
-        "table: python compare.py runs/*",
+        prog="outtake compare",
+        description="Compare run folders of outtake train on one self-contained HTML page, or as a "
+        "table: outtake compare runs/*",
     )
     parser.add_argument("runs", nargs="*", type=Path, help="run folders, or folders holding some")
     parser.add_argument("--output", type=Path, help=f"the page ({DEFAULT_OUTPUT})")

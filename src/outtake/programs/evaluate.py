@@ -43,7 +43,7 @@ def evaluate(cfg: DictConfig) -> Path:
         OuttakeError: There is no such checkpoint, data or device, or the classes do not agree.
     """
     quiet_libraries()
-    require_single_process("evaluate.py")
+    require_single_process("outtake evaluate")
     options = read_options(EvaluateOptions, cfg)
     split, device = options.split, resolve_device(options.device)
     bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)

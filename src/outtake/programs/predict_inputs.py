@@ -1,4 +1,4 @@
-"""What predict.py reads, looked for before anything that takes seconds to import."""
+"""What outtake predict reads, looked for before anything that takes seconds to import."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def find_run_folder(run_or_summary: str) -> RunFolder:
         if not needed.is_file():
             raise ConfigError(
                 f"reproduce={run_or_summary}: {needed} is missing; give a run folder of "
-                "train.py or its summary.json"
+                "outtake train or its summary.json"
             )
     return run
 

@@ -41,7 +41,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("optuna", "psutil"):
         raise
-    raise ConfigError(f"sweep.py needs {error.name}: pip install 'outtake[sweep]'") from error
+    raise ConfigError(f"outtake sweep needs {error.name}: pip install 'outtake[sweep]'") from error
 
 
 def run_sweep(
@@ -56,7 +56,7 @@ def run_sweep(
         cfg: The composed config.
         sweep_option: The option of ``conf/sweep/``, which names the sweep unless ``name`` is given.
         arguments: The command line, which resumes the sweep after an interruption.
-        trial_overrides: Overrides of ``train.py`` for every trial, besides those of ``fixed``.
+        trial_overrides: Overrides of ``outtake train`` for every trial, besides those of ``fixed``.
 
     Returns:
         The sweep's folder.
@@ -186,7 +186,7 @@ def check_overrides(sweep: SweepConfig) -> None:
     """Compose the config of a trial for every choice and every end of a range.
 
     Raises:
-        HydraException: ``train.py`` does not have a key or an option.
+        HydraException: ``outtake train`` does not have a key or an option.
     """
     first = {p.name: p.representative_values()[0] for p in sweep.parameters}
     tried: list[dict[str, Any]] = [first]

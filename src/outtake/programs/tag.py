@@ -44,7 +44,9 @@ def tag_runs(
     absent = [str(path) for path in paths if not path.expanduser().is_dir()]
     absent += [name for folder, name in folders if not (folder.path / "config.yaml").is_file()]
     if absent:
-        raise ConfigError(f"{absent[0]}: no such run; give run folders of train.py, as in runs/*")
+        raise ConfigError(
+            f"{absent[0]}: no such run; give run folders of outtake train, as in runs/*"
+        )
     changed = bool(add or remove) or any(each is not None for each in (group, note, hide))
     for folder, _ in folders if changed else ():
         check_folder(folder.path)
@@ -67,9 +69,9 @@ def tag_runs(
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python tag.py",
+        prog="outtake tag",
         description="Note something on runs, or show what is noted: "
-        "python tag.py runs/a runs/b --add baseline --group ablation --note 'lr too high'",
+        "outtake tag runs/a runs/b --add baseline --group ablation --note 'lr too high'",
     )
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, or folders holding some")
     parser.add_argument("--add", nargs="+", default=[], metavar="TAG", help="tags to add")

@@ -77,7 +77,7 @@ def train(
     quiet_libraries()
     if cfg.get("reproduce"):
         raise ConfigError(
-            "reproduce= is for train.py, or reproduce() of outtake.programs.reproduce"
+            "reproduce= is for outtake train, or reproduce() of outtake.programs.reproduce"
         )
     own = os.environ.get(RUN_DIR_VARIABLE) or run_dir or Path(cfg.paths.runs) / str(cfg.name)
     own_folder = Path(own).expanduser()
@@ -165,8 +165,8 @@ def _conclude(
 def _launch_ranks(env: DistributedEnv, folder: RunFolder) -> float:
     if not is_hydra_program():
         raise ConfigError(
-            f"trainer.devices={env.devices}: a call of train() is one process; run train.py, or "
-            "start the processes by torchrun or srun"
+            f"trainer.devices={env.devices}: a call of train() is one process; run outtake train, "
+            "or start the processes by torchrun or srun"
         )
     trial_reporter()  # the processes end with this one, and this one with the sweep that began it
     try:
@@ -204,7 +204,7 @@ def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: boo
     if automatic:
         return None
     raise CheckpointError(
-        f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of train.py"
+        f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of outtake train"
     )
 
 

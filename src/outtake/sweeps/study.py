@@ -85,7 +85,7 @@ class SweepStudy:
         kind = self._sweep.sampler.get("kind")
         if kind in _UNSUPPORTED_SAMPLERS:
             raise ConfigError(
-                f"sampler.kind={kind}: search a grid by python train.py -m KEY=A,B,C instead"
+                f"sampler.kind={kind}: search a grid by outtake train -m KEY=A,B,C instead"
             )
         self._make_sampler(0)
 

@@ -16,7 +16,7 @@ const COLUMNS = [
   { key: "minutes", label: "minutes", digits: 1, title: "wall time of training" },
   { key: "rate", label: "samples/s", digits: 1, title: "of training" },
   ...DATA.evaluations.map((name) => ({
-    key: `evaluation ${name}`, label: `${DATA.objective_title} ${name}`, digits: 4, title: `evaluate.py on ${name}`,
+    key: `evaluation ${name}`, label: `${DATA.objective_title} ${name}`, digits: 4, title: `outtake evaluate on ${name}`,
   })),
 ].map((column) => ({ ...column, kind: "number" }));
 // What does not scatter with the seed.
