@@ -113,7 +113,7 @@ def test_what_a_network_drops_out_is_in_its_config_with_its_default(option: str)
     dropped = {name: each for name, each in parameters.items() if "dropout" in name}
     assert dropped.keys() <= node.keys()
     if target.__module__.startswith("outtake."):
-        of_data = {"classes", "in_channels"}
+        of_data = {"classes", "in_channels", "pixel_scale"}
         assert parameters.keys() - of_data <= node.keys(), "every option is in the yaml"
     if "/" not in option:  # those of image-segmentation-keras drop what that library drops
         assert {n: node[n] for n in dropped} == {n: each.default for n, each in dropped.items()}

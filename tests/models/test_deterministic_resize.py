@@ -25,6 +25,7 @@ from outtake.models.normalisation import Normalize
 from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
 from tests.config.test_conf import options
+from tests.small_run import narrow
 from tests.tiers import keep_few
 
 # Of the list in torch.use_deterministic_algorithms, as nodes of a gradient's graph.
@@ -93,7 +94,7 @@ CASES = [(model, size) for model in MODELS for size in SIZES]
     ("model", "size"), keep_few(CASES, [case for case in CASES if case[1] == SIZES[0]])
 )
 def test_every_network_trains_deterministically_on_cuda(model: str, size: tuple[int, int]) -> None:
-    net = build_net(compose("train", [f"model={model}"]).model, 5, 3)
+    net = build_net(compose("train", [f"model={model}", *narrow(model)]).model, 5, 3)
     state = [*net.named_parameters(), *net.named_buffers()]
     with FakeTensorMode(), torch.device("cuda"):
         there = {

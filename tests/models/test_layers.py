@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from torch.nn import functional as F
 
 from outtake.models.fcn import FCN
-from outtake.models.layers import FrozenUpsample, LearnedUpsample, pad_to_stride
+from outtake.models.layers import (
+    BilinearTransposedConvolution,
+    FrozenUpsample,
+    LearnedUpsample,
+    bilinear_kernel,
+    pad_to_stride,
+)
 
 
 def test_learned_upsampling_starts_as_the_frozen_one() -> None:
@@ -29,3 +37,14 @@ def test_padding_repeats_the_edge_up_to_a_multiple() -> None:
     assert torch.equal(padded[..., 7, :], image[..., 4, :])
     assert pad_to_stride(image, 4, min_side=16).shape == (1, 2, 16, 16)
     assert pad_to_stride(padded, 8) is padded
+
+
+@pytest.mark.parametrize(("stride", "kernel"), [(2, 4), (8, 16), (16, 32), (32, 64), (32, 63)])
+def test_the_papers_upsampling_is_a_transposed_convolution(stride: int, kernel: int) -> None:
+    x = torch.rand(2, 3, 5, 4)
+    ramp = 1 - (torch.arange(kernel) - (kernel - 1) / 2).abs() / stride
+    weight = (ramp[:, None] * ramp).expand(3, 1, kernel, kernel)
+    expected = F.conv_transpose2d(x, weight, stride=stride, groups=3)
+    found = BilinearTransposedConvolution(stride, kernel)(x)
+    assert found.shape == expected.shape and torch.allclose(found, expected, atol=1e-5)
+    assert kernel % 2 or torch.equal(weight[0, 0], bilinear_kernel(stride))

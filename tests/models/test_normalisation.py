@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from outtake.models.normalisation import Normalize
+from outtake.core.errors import ConfigError
+from outtake.models.normalisation import CaffeNormalize, Normalize
 
 
 def test_normalisation_maps_the_mean_to_zero_for_any_channel_count() -> None:
@@ -10,3 +12,25 @@ def test_normalisation_maps_the_mean_to_zero_for_any_channel_count() -> None:
     assert normalize(torch.full((1, 5, 2, 2), 127, dtype=torch.uint8)).abs().max() < 0.01
     rgb = Normalize(3)(torch.zeros(1, 3, 1, 1, dtype=torch.uint8)).flatten()
     assert torch.allclose(rgb[0], torch.tensor(-0.485 / 0.229))
+
+
+def test_networks_of_caffe_see_blue_first_in_0_to_255_minus_the_mean() -> None:
+    red = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
+    red[:, 0] = 255
+    seen = CaffeNormalize(3)(red).flatten()
+    assert torch.allclose(seen, torch.tensor([-104.00699, -116.66877, 255 - 122.67892]))
+    depth = CaffeNormalize(4)(torch.full((1, 4, 1, 1), 255, dtype=torch.uint8))
+    assert torch.equal(depth.flatten(), torch.full((4,), 127.5)), "other channels keep their order"
+    with pytest.raises(ConfigError, match="have 3 channels"):
+        CaffeNormalize(3, mean=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("normalise", [Normalize(3), CaffeNormalize(3), Normalize(5)])
+def test_the_pixel_scale_is_what_the_network_sees(normalise) -> None:
+    scale = normalise.pixel_scale
+    channels = len(scale.mean)
+    image = torch.randint(0, 256, (1, channels, 4, 4), dtype=torch.uint8)
+    order = [scale.colour(channel) for channel in range(3)] if channels == 3 else range(channels)
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (scale.mean, scale.std))
+    expected = (image[:, list(order)].float() - mean) / std
+    assert torch.allclose(normalise(image), expected, atol=1e-4)

@@ -14,6 +14,7 @@ from outtake.config.group_overrides import list_options
 from outtake.core.errors import ConfigError
 from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
+from tests.small_run import narrow
 from tests.tiers import keep_few
 
 MODELS = [option for option in list_options(CONF_DIR / "model") if option != "custom"]
@@ -31,7 +32,8 @@ PAIRS = [(model, backbone) for model in MODELS for backbone in ("resnet18", "eff
 
 @pytest.mark.parametrize(("model", "backbone"), keep_few(PAIRS, COUNTS))
 def test_what_a_step_of_training_does_not_reach_is_found(model: str, backbone: str) -> None:
-    net = build_net(compose("train", [f"backbone={backbone}", f"model={model}"]).model, 3, 3)
+    overrides = [f"backbone={backbone}", f"model={model}", *narrow(model)]
+    net = build_net(compose("train", overrides).model, 3, 3)
     before, drawn = copy.deepcopy(net.state_dict()), random_state()
     trial = probe(net, 3)
     assert trial is not None

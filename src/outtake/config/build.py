@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -72,9 +72,10 @@ def build_task(
     optimizer = instantiate(cfg.optimizer)
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
     _check_optimizer_and_schedule(optimizer, scheduler)
+    normalise = build_normalisation(cfg.normalize, channels)
     return SegmentationTask(
-        build_net(cfg.model, len(labels.names), channels),
-        build_normalisation(cfg.normalize, channels),
+        build_net(cfg.model, len(labels.names), channels, normalise),
+        normalise,
         labels,
         build_loss(cfg.loss, labels, frequencies),
         optimizer,
@@ -98,8 +99,21 @@ def _check_optimizer_and_schedule(optimizer: Any, scheduler: Any) -> None:
         raise ConfigError(f"scheduler: {error}") from error
 
 
-def build_net(node: DictConfig | Mapping[str, Any], classes: int, channels: int) -> torch.nn.Module:
-    """Build the network; what it has to fit is passed where its constructor takes it."""
+def build_net(
+    node: DictConfig | Mapping[str, Any],
+    classes: int,
+    channels: int,
+    normalise: torch.nn.Module | None = None,
+) -> torch.nn.Module:
+    """Build the network; what it has to fit is passed where its constructor takes it.
+
+    Args:
+        node: A mapping with ``_target_``.
+        classes: The number of classes.
+        channels: The number of channels of the images.
+        normalise: What makes its pixel values, for a network that converts the weights which it
+            begins from; None where it begins from none.
+    """
     tree = resolve_config(node)
     check_targets(tree, "model")
     names, takes_any = accepted_arguments(tree["_target_"])
@@ -108,6 +122,9 @@ def build_net(node: DictConfig | Mapping[str, Any], classes: int, channels: int)
         "num_classes": classes,
         "in_channels": channels,
     }
+    pixel_scale = getattr(normalise, "pixel_scale", None)
+    if pixel_scale is not None:
+        available["pixel_scale"] = asdict(pixel_scale)
     if "encoder_weights" not in tree:
         available["encoder_weights"] = None  # a library's own default may call out
     if "encoder_name" not in names and not takes_any:

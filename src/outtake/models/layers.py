@@ -40,6 +40,35 @@ class FrozenUpsample(nn.Module):
         )
 
 
+class BilinearTransposedConvolution(nn.Module):
+    """The frozen transposed convolution of the FCN paper: bilinear, fading to zero at the border.
+
+    A map that is padded by a row of zeros and interpolated has the same values, and needs neither
+    weights nor the sum over a large kernel.
+
+    Args:
+        stride: The factor by which maps grow.
+        kernel: The size of the kernel: ``2 * stride``, or one less, whose centre is on a pixel.
+    """
+
+    def __init__(self, stride: int, kernel: int) -> None:
+        super().__init__()
+        assert kernel in (2 * stride, 2 * stride - 1), "these kernels are bilinear"
+        self.stride = stride
+        self.kernel = kernel
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, stride * (H - 1) + kernel, stride * (W - 1) + kernel)."""
+        stride, padded = self.stride, F.pad(x, (1, 1, 1, 1))
+        on_pixels = self.kernel % 2 == 1
+        sides = [
+            stride * (side - 1) + 1 if on_pixels else stride * side for side in padded.shape[-2:]
+        ]
+        grown = F.interpolate(padded, size=sides, mode="bilinear", align_corners=on_pixels)
+        margin = 1 if on_pixels else stride // 2
+        return grown[..., margin:-margin, margin:-margin]
+
+
 class LearnedUpsample(nn.ConvTranspose2d):
     """A transposed convolution that starts as bilinear interpolation (Long et al. 2015, 3.3)."""
 

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from outtake.core.errors import ConfigError
+
 # Deng et al., ImageNet: the statistics that the encoders of torchvision, timm and smp expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Of the networks that were trained with Caffe, blue first.
+CAFFE_MEAN_BGR = (104.00699, 116.66877, 122.67892)
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """The values that a network sees: channel c is (pixel - mean[c]) / std[c].
+
+    Attributes:
+        mean: The mean of each channel, in 0 to 255.
+        std: What the difference is divided by, in 0 to 255.
+        bgr: Whether blue is the first of three channels, and red the last.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bgr: bool = False
+
+    def colour(self, channel: int) -> int:
+        """Return the place of a channel in RGB; channels beyond three repeat that order."""
+        return 2 - channel % 3 if self.bgr else channel % 3
+
+
+IMAGENET_PIXELS = PixelScale(
+    tuple(255 * mean for mean in IMAGENET_MEAN), tuple(255 * std for std in IMAGENET_STD)
+)
+CAFFE_PIXELS = PixelScale(CAFFE_MEAN_BGR, (1.0, 1.0, 1.0), bgr=True)
 
 
 class Normalize(nn.Module):
@@ -41,3 +71,49 @@ class Normalize(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, H, W) in 0 to 255 to float32 of the same shape."""
         return (image.float() / 255.0 - self.mean) / self.std
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """The values that the network sees."""
+        mean, std = (tuple((255 * each).flatten().tolist()) for each in (self.mean, self.std))
+        return PixelScale(mean, std)
+
+
+class CaffeNormalize(nn.Module):
+    """Subtracts the mean of each channel, in 0 to 255, and puts blue first.
+
+    So the networks saw images that were trained with Caffe: VGG-16 of its authors, CaffeNet, and
+    the fully convolutional networks made of them.
+
+    Args:
+        channels: The number of channels of the images. Other than three keep their order.
+        mean: The mean of each channel, in the order that the network sees; None for that of
+            ImageNet, blue first, and 127.5 where there are not three channels.
+
+    Raises:
+        ConfigError: The means are not as many as the channels.
+    """
+
+    mean: torch.Tensor
+
+    def __init__(self, channels: int = 3, mean: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.bgr = channels == 3
+        mean = mean or (CAFFE_MEAN_BGR if self.bgr else (127.5,) * channels)
+        if len(mean) != channels:
+            raise ConfigError(
+                f"normalize.mean={list(mean)}: the images have {channels} channels; give a mean "
+                "for each, or null"
+            )
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map uint8 (B, C, H, W) in 0 to 255, RGB, to float32 of the same shape."""
+        ordered = image.flip(1) if self.bgr else image
+        return ordered.float() - self.mean
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """The values that the network sees."""
+        mean = tuple(self.mean.flatten().tolist())
+        return PixelScale(mean, (1.0,) * len(mean), self.bgr)

@@ -1,0 +1,229 @@
+"""Load the file of a trained classifier into the fully convolutional network made of it.
+
+A file is known by the names in it: torchvision's number the layers (``features.0.weight``), those
+that were converted from Caffe have its names (``conv1_1.weight``). A fully connected layer becomes
+a convolution of the map that it had seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from outtake.core.errors import ConfigError, WeightsError
+from outtake.models.encoder import read_weights
+from outtake.models.normalisation import CAFFE_PIXELS, IMAGENET_PIXELS, PixelScale
+
+_AUTO = "auto"
+# Inception networks of torchvision were trained with TensorFlow, on values of -1 to 1.
+_PIXELS = {
+    "torchvision": IMAGENET_PIXELS,
+    "caffe": CAFFE_PIXELS,
+    "inception": PixelScale((127.5,) * 3, (127.5,) * 3),
+}
+_WORDS = {
+    "torchvision": "RGB with ImageNet's mean and deviation",
+    "caffe": "BGR in 0 to 255 minus the mean",
+    "inception": "RGB in -1 to 1",
+}
+_PREFIXES = ("", "module.", "model.", "net.")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a kind of file names the layers.
+
+    Attributes:
+        title: The kind, for messages.
+        names: The names of the layers in the file by their names in the network; empty where all
+            are the same.
+        first: The name of the first convolution in the file, by which the layout is known.
+        pixels: What values the first filters were learnt on: torchvision, caffe or inception.
+    """
+
+    title: str
+    names: Mapping[str, str]
+    first: str
+    pixels: str
+
+
+def _number(names: tuple[str, ...], numbers: tuple[int, ...], head: tuple[int, int]) -> Layout:
+    layers = {name: f"features.{number}" for name, number in zip(names, numbers, strict=True)}
+    layers |= {"fc6": f"classifier.{head[0]}", "fc7": f"classifier.{head[1]}"}
+    return Layout("torchvision", layers, "features.0", "torchvision")
+
+
+def _same(names: tuple[str, ...]) -> Layout:
+    layers = {name: name for name in (*names, "fc6", "fc7")}
+    return Layout("Caffe", layers, names[0], "caffe")
+
+
+_VGG16 = tuple(
+    f"conv{b}_{n}" for b, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1)
+)
+_ALEXNET = tuple(f"conv{number}" for number in range(1, 6))
+VGG16_LAYOUTS = (
+    _number(_VGG16, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), (0, 3)),
+    _same(_VGG16),
+)
+ALEXNET_LAYOUTS = (_number(_ALEXNET, (0, 3, 6, 8, 10), (1, 4)), _same(_ALEXNET))
+GOOGLENET_LAYOUTS = (Layout("torchvision", {}, "conv1.conv", "inception"),)
+
+
+def load_classifier(
+    net: nn.Module,
+    weights: str | None,
+    layouts: tuple[Layout, ...],
+    weights_pixels: str = _AUTO,
+    pixel_scale: Mapping[str, Any] | None = None,
+) -> None:
+    """Load a classifier's file into a network, in place; score layers stay as they are.
+
+    The first filters are converted from the values that they were learnt on to those that the
+    network sees, exactly but for the border, which is padded with another grey.
+
+    Args:
+        net: The network.
+        weights: The path of the file; None does nothing.
+        layouts: The layouts that the file may have.
+        weights_pixels: ``auto``, or the values that the first filters were learnt on:
+            ``torchvision`` (RGB, ImageNet's mean and deviation), ``caffe`` (BGR in 0 to 255 minus
+            the mean) or ``inception`` (RGB in -1 to 1). ``auto`` goes by the layout, which is
+            wrong for weights of Caffe under the names of torchvision.
+        pixel_scale: The fields of the :class:`PixelScale` of the network; None converts nothing.
+
+    Raises:
+        ConfigError: ``weights_pixels`` is none of these.
+        WeightsError: The file is missing, has another layout, or does not fit.
+    """
+    if weights_pixels not in (_AUTO, *_PIXELS):
+        allowed = ", ".join((_AUTO, *_PIXELS))
+        raise ConfigError(f"model.weights_pixels={weights_pixels}: allowed are {allowed}")
+    if weights is None:
+        return
+    if weights == "imagenet":
+        raise WeightsError(
+            "model.encoder_weights=imagenet: this network takes a file, because fc6 and fc7 are "
+            "needed too; give the path of torchvision's or of one converted from Caffe"
+        )
+    path = Path(weights).expanduser()
+    state = _strip_prefix(read_weights(path), layouts)
+    layout = next((each for each in layouts if f"{each.first}.weight" in state), None)
+    if layout is None:
+        known = " or ".join(f"{each.first}.weight ({each.title})" for each in layouts)
+        raise WeightsError(f"{path}: no such classifier; it holds no {known}")
+    pixels = layout.pixels if weights_pixels == _AUTO else weights_pixels
+    taken = _rename(net, state, layout)
+    if pixel_scale is not None:
+        _convert_first(net, taken, layout, _PIXELS[pixels], PixelScale(**pixel_scale))
+    _check_fit(net, taken, path)
+    net.load_state_dict(taken, strict=False)
+    log.info(
+        f"{path}: {layout.title}'s layout, its first filters read as those for {_WORDS[pixels]}"
+        + (" (model.weights_pixels says otherwise)" if weights_pixels == _AUTO else "")
+    )
+
+
+def _strip_prefix(
+    state: dict[str, torch.Tensor], layouts: tuple[Layout, ...]
+) -> dict[str, torch.Tensor]:
+    firsts = [f"{layout.first}.weight" for layout in layouts]
+    for prefix in _PREFIXES:
+        if any(prefix + first in state for first in firsts):
+            return {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _rename(
+    net: nn.Module, state: Mapping[str, torch.Tensor], layout: Layout
+) -> dict[str, torch.Tensor]:
+    """Return the tensors of the network that the file holds, by the network's names."""
+    taken = {}
+    for key, own in net.state_dict().items():
+        layer, _, kind = key.rpartition(".")
+        found = state.get(f"{layout.names.get(layer, '') if layout.names else layer}.{kind}")
+        if found is None:
+            continue
+        if found.dim() == 2 and own.dim() == 4 and found.numel() == own.numel():
+            found = found.reshape(own.shape)  # a fully connected layer
+        taken[key] = found
+    return taken
+
+
+def _convert_first(
+    net: nn.Module,
+    taken: dict[str, torch.Tensor],
+    layout: Layout,
+    given: PixelScale,
+    own: PixelScale,
+) -> None:
+    """Convert the first filters to the values that the network sees, in place."""
+    key = next(iter(layout.names)) if layout.names else layout.first
+    weight = taken[f"{key}.weight"]
+    if weight.dim() != 4 or weight.shape[1] != len(given.mean):
+        return  # which does not fit
+    filters, shift = convert_filters(weight, given, own)
+    taken[f"{key}.weight"] = filters
+    if f"{key}.bias" in taken:
+        taken[f"{key}.bias"] = taken[f"{key}.bias"] + shift
+    else:
+        # Without a bias, the batch normalisation after the convolution takes it.
+        norm = f"{key.rpartition('.')[0]}.bn.running_mean"
+        taken[norm] = taken[norm] - shift
+
+
+def convert_filters(
+    weight: torch.Tensor, given: PixelScale, own: PixelScale
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return filters for other pixel values that give the same response to the same image.
+
+    Args:
+        weight: Filters (out, 3, k, k) that were learnt on ``given``.
+        given: What these filters saw.
+        own: What the network sees. Where it does not have three channels, the filters are
+            repeated, so that the response to a grey image stays the same.
+
+    Returns:
+        The filters (out, channels, k, k), and what the bias (out,) must grow by.
+    """
+    channels = len(own.mean)
+    share = len(given.mean) / channels
+    places = {given.colour(channel): channel for channel in range(len(given.mean))}
+    filters, shift = [], torch.zeros(len(weight), dtype=weight.dtype)
+    for channel in range(channels):
+        place = places[own.colour(channel)]
+        filters.append(weight[:, place] * (share * own.std[channel] / given.std[place]))
+        difference = (own.mean[channel] - given.mean[place]) / given.std[place]
+        shift += share * difference * weight[:, place].sum((1, 2))
+    return torch.stack(filters, 1), shift
+
+
+def _check_fit(net: nn.Module, taken: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise a WeightsError unless the file has all of the network but its score layers."""
+    own = {
+        key: value
+        for key, value in net.state_dict().items()
+        if not key.startswith("score_") and not key.endswith("num_batches_tracked")
+    }
+    missing = [key for key in own if key not in taken]
+    wrong = [key for key, value in taken.items() if key in own and value.shape != own[key].shape]
+    if missing:
+        raise WeightsError(
+            f"{path} lacks {len(missing)} of {len(own)} tensors of {type(net).__name__}, the first "
+            f"is {missing[0]}; give a whole classifier, fully connected layers included"
+        )
+    if wrong:
+        shapes = f"{tuple(taken[wrong[0]].shape)}, not {tuple(own[wrong[0]].shape)}"
+        raise WeightsError(
+            f"{path} does not fit {type(net).__name__}: {len(wrong)} of {len(own)} tensors have "
+            f"another shape, the first is {wrong[0]} with {shapes}; model.width must be 1 (and "
+            "model.variant, where there is one, that of the file)"
+        )
