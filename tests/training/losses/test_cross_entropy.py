@@ -46,3 +46,28 @@ def test_an_unknown_weighting_lists_the_known() -> None:
     for frequencies in (None, np.array([0.5, 0.5])):
         with pytest.raises(ConfigError, match="log, median, inverse"):
             CrossEntropy(class_weights="sqrt", frequencies=frequencies)
+
+
+def test_the_papers_loss_is_the_sum_over_the_pixels_of_an_image() -> None:
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    target[0, :2] = 255
+    loss = CrossEntropy(reduction="sum")
+    expected = F.cross_entropy(logits, target, ignore_index=255, reduction="sum") / 2
+    assert torch.allclose(loss(logits, target), expected)
+    each = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(2)])
+    assert torch.allclose(each.mean(), expected), "whatever the batch size"
+    assert loss(logits, torch.full_like(target, 255)) == 0
+    with pytest.raises(ConfigError, match="loss.reduction=none: allowed are mean and sum"):
+        CrossEntropy(reduction="none")
+
+
+def test_the_sum_over_two_ranks_is_that_of_the_whole_batch(monkeypatch) -> None:
+    logits, target = torch.randn(3, 2, 4, 4), torch.randint(0, 2, (3, 4, 4))
+    whole = CrossEntropy(reduction="sum")(logits, target)
+    module = "outtake.training.losses.cross_entropy"
+    monkeypatch.setattr(f"{module}.world_size", lambda: 2)
+    monkeypatch.setattr(f"{module}.all_reduce_sum", lambda count: torch.tensor(3))
+    loss = CrossEntropy(reduction="sum")
+    parts = loss(logits[:1], target[:1]) + loss(logits[1:], target[1:])
+    assert torch.allclose(parts / 2, whole), "the mean over the ranks is taken of gradients"

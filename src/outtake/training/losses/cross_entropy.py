@@ -12,12 +12,16 @@ from outtake.core.errors import ConfigError
 from outtake.training.collectives import all_reduce_sum, world_size
 
 WEIGHTINGS = ("log", "median", "inverse")
+REDUCTIONS = ("mean", "sum")
 
 
 class CrossEntropy(nn.Module):
     """Cross entropy summed over the valid pixels, divided by ``max(valid, 1)``.
 
-    With several ranks, in training, ``valid`` is that of the global batch, and the sum is
+    With ``reduction="sum"`` it is divided by the number of images instead: the unnormalised loss of
+    Long et al. 2015, in which large images count for more, and whose rates are so low for it.
+
+    With several ranks, in training, the divisor is that of the global batch, and the sum is
     multiplied by the number of ranks, because the mean of their gradients is taken.
 
     A batch without one labelled pixel has loss 0 and gradient 0, not NaN. Class weights scale the
@@ -30,9 +34,10 @@ class CrossEntropy(nn.Module):
             ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
         frequencies: The share of each class in the training pixels, (classes,); sums to 1.
         label_smoothing: The smoothing of the labels, in 0 to 1.
+        reduction: ``mean`` over the valid pixels, or their ``sum`` in each image.
 
     Raises:
-        ConfigError: The weighting does not exist.
+        ConfigError: The weighting or the reduction does not exist.
     """
 
     weight: torch.Tensor | None
@@ -44,8 +49,12 @@ class CrossEntropy(nn.Module):
         class_weights: str | None = None,
         frequencies: NDArray[np.float64] | None = None,
         label_smoothing: float = 0.0,
+        reduction: str = "mean",
     ) -> None:
         super().__init__()
+        if reduction not in REDUCTIONS:
+            raise ConfigError(f"loss.reduction={reduction}: allowed are {' and '.join(REDUCTIONS)}")
+        self.reduction = reduction
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         weight = None
@@ -73,9 +82,10 @@ class CrossEntropy(nn.Module):
             reduction="none",  # the 2-D kernel that reduces is not deterministic on CUDA
         )
         valid = (target != self.ignore_index).sum()
+        count = valid if self.reduction == "mean" else valid.new_tensor(len(target))
         if self.training and world_size() > 1:
-            valid, loss = all_reduce_sum(valid), loss * world_size()
-        return loss.sum() / valid.clamp(min=1)
+            count, loss = all_reduce_sum(count), loss * world_size()
+        return loss.sum() / count.clamp(min=1)
 
 
 def class_weights_from_frequencies(
