@@ -58,7 +58,7 @@ def test_the_papers_loss_is_the_sum_over_the_pixels_of_an_image() -> None:
     each = torch.stack([loss(logits[i : i + 1], target[i : i + 1]) for i in range(2)])
     assert torch.allclose(each.mean(), expected), "whatever the batch size"
     assert loss(logits, torch.full_like(target, 255)) == 0
-    with pytest.raises(ConfigError, match="loss.reduction=none: allowed are mean and sum"):
+    with pytest.raises(ConfigError, match=r"loss\.reduction=none: allowed are mean and sum"):
         CrossEntropy(reduction="none")
 
 
