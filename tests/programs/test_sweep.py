@@ -385,15 +385,13 @@ def test_several_devices_in_a_multirun_are_refused(change: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     "launcher",
     [
         ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"],
-        pytest.param(["hydra/launcher=submitit_local"], marks=pytest.mark.full),
-        pytest.param(
-            ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
-            marks=pytest.mark.full,
-        ),
+        ["hydra/launcher=submitit_local"],
+        ["hydra/launcher=ray", "+hydra.launcher.ray.init.include_dashboard=false"],
     ],
     ids=["joblib", "submitit", "ray"],
 )
