@@ -79,6 +79,7 @@ class TrainOptions:
     seed: Seed
     channels_last: bool
     checkpoint_every_n_steps: Annotated[int | None, Number(1)]
+    init_from: str | None
     resume: str | None
     reproduce: str | None
     tags: Annotated[list[str], Form("a list of words, as [baseline,long]")]

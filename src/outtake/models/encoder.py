@@ -181,6 +181,12 @@ def _fit_tensor(
     if found.dim() == target.dim() == 4 and found.shape[0] == target.shape[0]:
         given, wanted = found.shape[1], target.shape[1]
         if found.shape[2:] == target.shape[2:] and given == 3:
-            repeated = found[:, [channel % given for channel in range(wanted)]]
-            return repeated * (given / wanted)
+            return adapt_channels(found, wanted)
     return None
+
+
+def adapt_channels(filters: torch.Tensor, channels: int) -> torch.Tensor:
+    """Repeat or cut filters (out, C, k, k) to other channels; the response to grey stays."""
+    given = filters.shape[1]
+    repeated = filters[:, [channel % given for channel in range(channels)]]
+    return repeated * (given / channels)

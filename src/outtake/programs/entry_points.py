@@ -32,7 +32,8 @@ DEFECTS_EXIT_CODE = 1
 # Keys of a data set that name files and folders.
 _TRAIN_PATHS = (
     "data.root", "data.source.root", "data.source.images", "data.source.masks",
-    "data.source.classes", "data.source.csv", "resume", "reproduce", "paths.data", "paths.runs",
+    "data.source.classes", "data.source.csv", "init_from", "resume", "reproduce",
+    "paths.data", "paths.runs",
 )  # fmt: skip
 _TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pytorch_lightning import Trainer, seed_everything
 
 from outtake.config.build import build_data, build_task
 from outtake.config.compose import is_hydra_program
+from outtake.config.init_from import find_initial_file, read_initial_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.load_trained import make_checkpoint_record
 from outtake.config.program_options import TrainOptions
@@ -51,10 +53,13 @@ from outtake.training.distributed.launcher import (
     RankStoppedBySignal,
     launch_ranks,
 )
+from outtake.training.initial_weights import load_into_task
 from outtake.training.probe_network import check_network_output
 from outtake.training.task import SegmentationTask
 
 RESUME_AUTO = "auto"
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -87,6 +92,8 @@ def train(
     tree = resolve_config(cfg)
     check_targets(tree)
     parse(TrainOptions, tree)
+    if cfg.get("init_from") and resumed is None:
+        find_initial_file(cfg.init_from)
     env = check_devices(tree)
     folder = RunFolder(resumed or own_folder)
     with exit_on_sigterm():
@@ -101,9 +108,12 @@ def _train_in_process(
     cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool
 ) -> float:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
+    begins_from = cfg.init_from if cfg.get("init_from") and not resume else None
+    initial = read_initial_weights(begins_from) if begins_from else None
     data = build_data(cfg)
     data.setup("fit")
     task = _build_task(cfg, data)
+    match = load_into_task(task, initial, data.channels) if initial is not None else None
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
@@ -118,6 +128,9 @@ def _train_in_process(
             check_epoch_kept(cfg, folder.path, last)
         if trainer.is_global_zero:
             write_run_records(folder, cfg, data, overrides, resume=resume)
+            if match is not None:
+                folder.write_json("init_from.json", match.to_dict())
+                log.info(f"{match.describe()}; all names: {folder.path / 'init_from.json'}")
         with dashboard_session(loggers, cfg, folder):
             with record_ending(trainer, folder), translate_training_errors(trainer, folder, data):
                 trainer.fit(task, datamodule=data, ckpt_path=last)

@@ -1,0 +1,86 @@
+"""The weights that ``init_from`` names: of a run, of a checkpoint, or of any file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from outtake.config.load_trained import find_checkpoint, read_checkpoint_or_archive
+from outtake.core.errors import CheckpointError
+from outtake.core.files import sha256_of_file
+from outtake.models.encoder import read_weights
+from outtake.training.initial_weights import InitialWeights
+
+_CHECKPOINT_SUFFIXES = (".ckpt", ".zip")
+_NET, _NORMALISATION = "net.", "normalize."
+
+
+def find_initial_file(init_from: str) -> Path:
+    """Return the file that ``init_from`` means.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    path = find_checkpoint(init_from)
+    if not path.is_file():
+        raise CheckpointError(
+            f"init_from={init_from}: no such file; give a run folder, a checkpoint or a file of "
+            "weights"
+        )
+    return path
+
+
+def read_initial_weights(init_from: str) -> InitialWeights:
+    """Read the weights, as tensors and plain containers only.
+
+    Args:
+        init_from: A run folder, a checkpoint, a ``.zip`` of ``export.py``, or a bare file of
+            weights (``.pth``, ``.safetensors``).
+
+    Raises:
+        CheckpointError: There is none, or the checkpoint is damaged.
+        WeightsError: A bare file cannot be read.
+    """
+    path = find_initial_file(init_from)
+    if path.suffix not in _CHECKPOINT_SUFFIXES:
+        return InitialWeights(path, sha256_of_file(path), read_weights(path))
+    checkpoint = read_checkpoint_or_archive(path)
+    state = _tensors(checkpoint.get("state_dict"))
+    if not state:
+        raise CheckpointError(f"init_from={path}: a checkpoint without weights")
+    record = checkpoint.get("outtake")
+    if not isinstance(record, Mapping):
+        return InitialWeights(path, sha256_of_file(path), state)
+    return InitialWeights(
+        path,
+        sha256_of_file(path),
+        _part(state, _NET),
+        channels=_channels(record),
+        classes=_classes(record),
+        normalisation=_part(state, _NORMALISATION),
+    )
+
+
+def _tensors(state: Any) -> dict[str, torch.Tensor]:
+    given = state.items() if isinstance(state, Mapping) else ()
+    return {str(key): value for key, value in given if isinstance(value, torch.Tensor)}
+
+
+def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
+
+
+def _channels(record: Mapping[str, Any]) -> int | None:
+    channels = record.get("channels")
+    return channels if isinstance(channels, int) else None
+
+
+def _classes(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    labels = record.get("labels")
+    names = labels.get("names") if isinstance(labels, Mapping) else None
+    return tuple(map(str, names)) if isinstance(names, list) else None

@@ -1,0 +1,191 @@
+"""Begin a network from the weights of another one: what fits is loaded, what does not is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from outtake.core.errors import CheckpointError
+from outtake.models.encoder import adapt_channels
+from outtake.training.task import SegmentationTask
+
+# What other programs put before the names of a network's weights.
+_PREFIXES = ("", "net.", "module.", "model.", "module.net.", "module.model.", "model.net.")
+_NAMES_SHOWN = 3
+_RGB_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights that a run may begin from.
+
+    Attributes:
+        path: Their file.
+        sha256: The digest of that file, in hex.
+        state: Tensors by name.
+        channels: The number of channels of the images that they were trained on, None where that
+            is not known.
+        classes: The names of their classes, None where these are not known.
+        normalisation: The state of their normalisation, None where that is not known.
+    """
+
+    path: Path
+    sha256: str
+    state: Mapping[str, torch.Tensor]
+    channels: int | None = None
+    classes: tuple[str, ...] | None = None
+    normalisation: Mapping[str, torch.Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class WeightMatch:
+    """Which tensors of a network were taken from others.
+
+    Attributes:
+        source: The weights.
+        taken: The names of those that fitted, adapted ones included.
+        adapted: The names of the filters that were adapted to another number of channels.
+        other_shape: The shapes, given and needed, of those that did not fit, by name.
+        missing: The names of those that the source lacks.
+        unused: The names in the source that the network does not have.
+        remarks: What else the user should know, a clause each.
+    """
+
+    source: InitialWeights
+    taken: list[str] = field(default_factory=list)
+    adapted: list[str] = field(default_factory=list)
+    other_shape: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain containers, for the run folder."""
+        return {
+            "checkpoint": str(self.source.path),
+            "sha256": self.source.sha256,
+            "taken": self.taken,
+            "adapted": self.adapted,
+            "other_shape": {
+                name: {"given": given, "needed": needed}
+                for name, (given, needed) in self.other_shape.items()
+            },
+            "missing": self.missing,
+            "unused": self.unused,
+            "remarks": self.remarks,
+        }
+
+    def describe(self) -> str:
+        """Return one line: counts and first names."""
+        anew = [*self.other_shape, *self.missing]
+        parts = [
+            f"{len(self.taken)} of {len(self.taken) + len(anew)} tensors taken",
+            *_list_names("adapted to other channels", self.adapted),
+            *_list_names("of another shape, begin anew", list(self.other_shape)),
+            *_list_names("not in it, begin anew", self.missing),
+            *_list_names("of it not used", self.unused),
+            *self.remarks,
+        ]
+        return f"init_from={self.source.path}: {'; '.join(parts)}"
+
+
+def load_initial_weights(
+    net: nn.Module, source: InitialWeights, channels: int, classes: Sequence[str] = ()
+) -> WeightMatch:
+    """Load what fits into a network, in place.
+
+    A tensor fits if its name and shape are the same. Filters for another number of channels are
+    adapted as those of encoder weights are.
+
+    Args:
+        net: The network.
+        source: The weights.
+        channels: The number of channels of the network's images.
+        classes: The names of the network's classes.
+
+    Raises:
+        CheckpointError: Nothing fits.
+    """
+    own = net.state_dict()
+    prefix = max(_PREFIXES, key=lambda each: sum(each + key in source.state for key in own))
+    match, fitted = WeightMatch(source), {}
+    given_channels = source.channels or _RGB_CHANNELS
+    for key, needed in own.items():
+        found = source.state.get(prefix + key)
+        if found is not None and found.shape == needed.shape:
+            fitted[key] = found
+        elif found is not None and _differ_in_channels(found, needed, given_channels, channels):
+            fitted[key] = adapt_channels(found, channels)
+            match.adapted.append(key)
+        elif not needed.is_floating_point():
+            continue  # counters, which older files lack and on which nothing depends
+        elif found is not None:
+            match.other_shape[key] = (list(found.shape), list(needed.shape))
+        else:
+            match.missing.append(key)
+    match.taken.extend(key for key in fitted if own[key].is_floating_point())
+    match.unused.extend(
+        key
+        for key in source.state
+        if key.removeprefix(prefix) not in own or not key.startswith(prefix)
+    )
+    if not match.taken:
+        raise _nothing_fits_error(match, own)
+    net.load_state_dict(fitted, strict=False)
+    same_count = source.classes is not None and len(source.classes) == len(classes)
+    if same_count and source.classes != tuple(classes):
+        match.remarks.append("its classes are others, in number as many: its scores were taken")
+    return match
+
+
+def load_into_task(task: SegmentationTask, source: InitialWeights, channels: int) -> WeightMatch:
+    """Load what fits into the network of a task, in place; remark on other pixel values.
+
+    Raises:
+        CheckpointError: Nothing fits.
+    """
+    match = load_initial_weights(task.net, source, channels, task.labels.names)
+    given, own = source.normalisation, task.normalize.state_dict()
+    if given is None:
+        return match
+    same = given.keys() == own.keys() and all(
+        given[key].shape == own[key].shape and torch.allclose(given[key], own[key]) for key in own
+    )
+    if not same:
+        match.remarks.append("it was trained with another normalize")
+    return match
+
+
+def _differ_in_channels(found: torch.Tensor, needed: torch.Tensor, given: int, own: int) -> bool:
+    """Return whether these are the first filters of two networks for other images."""
+    return (
+        found.dim() == needed.dim() == 4
+        and found.shape[0] == needed.shape[0]
+        and found.shape[2:] == needed.shape[2:]
+        and (found.shape[1], needed.shape[1]) == (given, own)
+    )
+
+
+def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> CheckpointError:
+    if match.other_shape:
+        name, (given, needed) = next(iter(match.other_shape.items()))
+        reason = f"{name} has the shape {given} there and {needed} here"
+    else:
+        there = next(iter(match.source.state), "nothing")
+        reason = f"it has names such as {there}, this network {next(iter(own), 'no weights')}"
+    return CheckpointError(
+        f"init_from={match.source.path}: nothing of it fits the network; {reason}; give weights of "
+        "the same architecture, or leave init_from out"
+    )
+
+
+def _list_names(what: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = " ..." if len(names) > _NAMES_SHOWN else ""
+    return [f"{len(names)} {what} ({', '.join(names[:_NAMES_SHOWN])}{more})"]

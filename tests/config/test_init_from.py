@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from outtake.config.init_from import read_initial_weights
+from outtake.core.errors import CheckpointError, WeightsError
+
+
+def test_a_run_and_its_checkpoint_give_the_weights_of_the_network(tiny_run: Path) -> None:
+    of_run = read_initial_weights(str(tiny_run))
+    of_file = read_initial_weights(str(tiny_run / "checkpoints" / "best.ckpt"))
+    assert of_run.path == of_file.path and of_run.sha256 == of_file.sha256
+    assert "0.weight" in of_run.state and of_run.channels == 3
+    assert of_run.classes == ("ground", "thing")
+    assert of_run.normalisation is not None and set(of_run.normalisation) == {"mean", "std"}
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors", "lightning.ckpt"])
+def test_a_bare_file_gives_its_tensors(name: str, tmp_path: Path) -> None:
+    state = {"a.weight": torch.ones(2)}
+    if name.endswith("safetensors"):
+        save_file(state, tmp_path / name)
+    else:
+        torch.save({"state_dict": state} if name.endswith("ckpt") else state, tmp_path / name)
+    weights = read_initial_weights(str(tmp_path / name))
+    assert torch.equal(weights.state["a.weight"], torch.ones(2)) and weights.classes is None
+
+
+def test_what_is_missing_or_damaged_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no such file; give a run folder"):
+        read_initial_weights(str(tmp_path / "none"))
+    with pytest.raises(CheckpointError, match=r"holds no checkpoints/best\.ckpt"):
+        read_initial_weights(str(tmp_path))
+    whole = (tiny_run / "checkpoints" / "best.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="truncated"):
+        read_initial_weights(str(tmp_path / "cut.ckpt"))
+    (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match="not a readable file"):
+        read_initial_weights(str(tmp_path / "cut.pth"))
