@@ -23,6 +23,7 @@ CODECS = [
     ("out.mp4", "av1"),
     ("out.mkv", "ffv1"),
     ("out.mov", "prores"),
+    ("out.mkv", "mpeg2"),
 ]
 
 

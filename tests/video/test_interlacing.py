@@ -86,7 +86,14 @@ def interlaced(request, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("o.mp4", "auto"), ("o.mov", "auto"), ("o.mov", "prores"), ("o.mkv", "ffv1")],
+    [
+        ("o.mp4", "auto"),
+        ("o.mov", "auto"),
+        ("o.mov", "prores"),
+        ("o.mkv", "ffv1"),
+        ("o.mkv", "mpeg2"),
+        ("o.mp4", "mpeg2"),
+    ],
 )
 def test_fields_are_kept(interlaced, tmp_path, name, codec, caplog):
     source, order = interlaced
@@ -110,3 +117,28 @@ def test_read_deinterlace_makes_whole_pictures(interlaced, tmp_path, caplog):
     assert [frame.pts for frame in frames] == [frame.pts for frame in open_clip(source)]
     assert not any(frame.interlaced_frame for frame in decode(tmp_path / "o.webm"))
     assert max(map(comb, decode(tmp_path / "o.webm"))) < min(map(comb, decode(source))) / 2
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mov"])
+def test_interlaced_mpeg2_stays_mpeg2_at_the_times_of_its_frames(interlaced, tmp_path, suffix):
+    _, order = interlaced
+    source = tmp_path / "in.ts"
+    with av.open(str(source), "w") as output:
+        stream = output.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv422p"
+        for number, frame in enumerate(combed(6, order)):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    target = tmp_path / f"o.{suffix}"
+    with open_clip(source) as clip, open_writer(target, clip.info) as writer:
+        frames = list(clip)
+        for frame in frames:
+            writer.write(frame)
+    made = probe(target)
+    assert (made.codec, made.field_order, made.chroma) == ("mpeg2video", order, "422")
+    written = decode(target)
+    assert [frame.pts * frame.time_base for frame in written] == [
+        pytest.approx(frame.pts * frame.time_base, abs=1e-3) for frame in frames
+    ]
+    assert max(map(comb, written)) > 0.9 * max(map(comb, decode(source)))

@@ -270,7 +270,7 @@ def default_suffix(codec: str, remover: Remover) -> str:
     """Return the suffix of an output that the user does not name."""
     if codec == "auto":
         return ".mov" if remover.channels == 4 else ".mp4"
-    return {"ffv1": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
+    return {"ffv1": ".mkv", "mpeg2": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
 
 
 def choose_runner(config: InferVideoConfig) -> JobRunner:

@@ -99,3 +99,19 @@ def test_options_that_do_not_go_are_named(tmp_path, options, message):
 
 def test_every_suffix_has_a_container():
     assert set(CONTAINERS.values()) == {"mp4", "mov", "matroska", "webm"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mpeg2video", "mpeg2"),
+        ("libx264", "h264"),
+        ("HEVC", "h265"),
+        ("H.264", "h264"),
+        ("av2", ""),
+    ],
+)
+def test_a_codec_by_another_name_is_answered_with_its_own(name, meant):
+    advice = f"did you mean {meant}\\? Allowed are" if meant else "use"
+    with pytest.raises(OutputError, match=f"unknown; {advice} auto, h264, "):
+        choose_encoding(Path("o.mkv"), EncodingRequest(name))

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,11 @@ def test_images_keep_no_timecode_and_the_reader_alone_speaks_of_fields(tmp_path)
 def test_what_film_files_say_beside_the_picture_has_its_line(tmp_path, name, codec, lines):
     info = describe(tmp_path, pix_fmt="gbrpf16le", images=(tmp_path / name,))
     assert len(find_losses(codec, info)) == lines
+
+
+@pytest.mark.parametrize(("fps", "line"), [(Fraction(25), False), (Fraction(47, 2), True)])
+def test_a_rate_that_a_codec_does_not_know_has_a_line(tmp_path, fps, line):
+    info = describe(tmp_path, fps=fps)
+    encoding = choose_encoding(tmp_path / "o.mkv", EncodingRequest("mpeg2").for_source(info))
+    said = "mpeg2 knows fixed rates alone and calls its 23.5 frames/s 23.976"
+    assert [each.startswith(said) for each in find_losses(encoding, info)] == [True] * line

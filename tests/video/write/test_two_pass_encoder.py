@@ -71,7 +71,14 @@ def test_the_header_is_that_of_every_segment_whatever_it_holds(tmp_path):
     ("asked", "line"),
     [
         ({"codec": "h264"}, "a constant quality needs one pass; set encode.bitrate"),
-        ({"codec": "vp9", "bitrate": "2M"}, "vp9 has one pass; use encode.codec=h264|h265"),
+        *(
+            (
+                {"codec": codec, "bitrate": "2M"},
+                f"the encoder of encode.codec={codec} cannot be told here what a first pass "
+                "learnt; use encode.codec=h264|h265",
+            )
+            for codec in ("vp9", "av1", "mpeg2")
+        ),
     ],
 )
 def test_two_passes_that_cannot_be_are_refused(asked, line):

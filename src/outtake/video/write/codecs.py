@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 
 import av
@@ -26,11 +27,17 @@ class QualityScale:
         default: The value if the config names none; visually near lossless.
         worst: The worst value that the codec takes.
         option: The encoder's name for it.
+        best: The best value.
+        unit: How much of the encoder's own scale one step is.
+        flags: Flags of the encoder that go with it.
     """
 
     default: int
     worst: int
     option: str = "crf"
+    best: int = 0
+    unit: int = 1
+    flags: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,9 @@ class Codec:
         options: Encoder options.
         preset: The encoder's option for speed, and its values in the order of ``PRESETS``.
         gpu: Whether it needs an NVIDIA GPU.
-        keeps_fields: Whether it can say that a picture consists of two fields.
+        field_flags: The flags of the encoder for pictures of two fields; empty if it cannot say
+            that a picture is one.
+        fixed_rates: Whether its encoder counts frames at one of some rates and knows no times.
         hdr10: The option that takes HDR10's metadata; empty for none.
         two_passes: Whether it can encode twice for the sake of a bitrate.
         profiles: The profiles that may be chosen.
@@ -71,7 +80,8 @@ class Codec:
     options: dict[str, str] = field(default_factory=dict)
     preset: tuple[str, tuple[str, ...]] | None = None
     gpu: bool = False
-    keeps_fields: bool = False
+    field_flags: str = ""
+    fixed_rates: bool = False
     hdr10: str = ""
     two_passes: bool = False
     profiles: tuple[str, ...] = ()
@@ -135,7 +145,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             _COMMON_CONTAINERS,
             {8: "yuv420p"},  # more bits are possible, and no browser or phone plays them
             finer={"422": _yuv("422", 8, 10), "444": _yuv("444", 8, 10)},
-            keeps_fields=True,
+            field_flags="+ildct+ilme",
             hdr10="x264-params",
             two_passes=True,
             profiles=("baseline", "main", "high", "high422", "high444"),
@@ -212,7 +222,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             chroma="422",
             finer={"444": {10: "yuv444p10le"}},
             profiles=("proxy", "lt", "standard", "hq", "4444", "4444xq"),
-            keeps_fields=True,
+            field_flags="+ildct",
             alpha_formats={10: "yuva444p10le"},
             alpha_containers=("mov", "matroska"),
             options={"vendor": "apl0"},
@@ -225,7 +235,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 14: "gbrp14le", 16: "gbrp16le"},
             chroma="rgb",
             finer={chroma: _yuv(chroma, 8, 10, 12, 16) for chroma in ("420", "422", "444")},
-            keeps_fields=True,
+            field_flags="+ildct",
             alpha_formats={
                 8: "bgra",
                 10: "gbrap10le",
@@ -236,6 +246,19 @@ CODECS: dict[str, tuple[Codec, ...]] = {
             alpha_containers=("matroska",),
             # The slices are part of the track's header, which all segments have in common.
             options={"slicecrc": "1", "slices": "4"},
+        ),
+    ),
+    "mpeg2": (
+        Codec(
+            "mpeg2video",
+            _COMMON_CONTAINERS,
+            {8: "yuv420p"},
+            finer={"422": {8: "yuv422p"}},
+            field_flags="+ildct+ilme",
+            fixed_rates=True,
+            # Its quantiser, in FFmpeg's units of a 118th.
+            quality=QualityScale(2, 31, "global_quality", best=1, unit=118, flags="+qscale"),
+            options={"g": "15", "bf": "2"},
         ),
     ),
     "h264_nvenc": (_nvenc_codec("h264", _COMMON_CONTAINERS, {8: "yuv420p"}, {8: "yuv444p"}, 19),),
@@ -253,3 +276,10 @@ def encoder_pix_fmts(encoder: str) -> frozenset[str] | None:
     except av.codec.codec.UnknownCodecError:
         return None
     return frozenset(pixel_format.name for pixel_format in formats or ())
+
+
+@cache
+def encoder_frame_rates(encoder: str) -> tuple[Fraction, ...]:
+    """Return the frame rates that an encoder knows, where it knows some alone."""
+    rates = av.Codec(encoder, "w").frame_rates or ()
+    return tuple(Fraction(rate.numerator, rate.denominator) for rate in rates)

@@ -100,13 +100,14 @@ def _quality_options(name: str, codec: Codec, crf: int | None) -> dict[str, str]
             )
         return {}
     value = codec.quality.default if crf is None else crf
-    if not 0 <= value <= codec.quality.worst:
+    scale = codec.quality
+    if not scale.best <= value <= scale.worst:
         raise OutputError(
-            f"encode.crf={value}: encode.codec={name} takes 0 (best) to {codec.quality.worst} "
-            "(worst), "
-            f"or null for {codec.quality.default}"
+            f"encode.crf={value}: encode.codec={name} takes {scale.best} (best) to {scale.worst} "
+            f"(worst), or null for {scale.default}"
         )
-    return {codec.quality.option: str(value)}
+    flags = {"flags": scale.flags} if scale.flags else {}
+    return {scale.option: str(value * scale.unit), **flags}
 
 
 def _preset_options(codec: Codec, preset: str) -> dict[str, str]:

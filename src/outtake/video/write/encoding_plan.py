@@ -23,6 +23,12 @@ _ALPHA_TARGETS = (
     "alpha goes into .mov (ProRes 4444), .webm (VP9), .mkv (FFV1), or a folder of PNG images "
     "(a name without a suffix)"
 )
+# What codecs are called elsewhere.
+_OTHER_NAMES = {"avc": "h264", "x264": "h264", "hevc": "h265", "x265": "h265"}
+# The containers in which interlaced MPEG-2 stays what it is; of MP4 nobody expects it.
+_STUDIO = ("matroska", "mov")
+# Codecs that are given the chroma of the source, because what plays is not what matters.
+_SOURCE_CHROMA = ("ffv1", "prores", "mpeg2")
 # Hardly any player takes more than 10 bits, so more are written only if the config names a codec.
 _MAX_AUTO_BITS = 10
 
@@ -158,7 +164,7 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
 
     ``auto`` is H.264 (VP9 in WebM); for a source of more than 8 bits, H.265 with 10 (AV1 in WebM,
     if VP9 is built for 8 only); with alpha, ProRes 4444, VP9 or FFV1 by the suffix; ProRes stays
-    ProRes in MOV.
+    ProRes in MOV, and interlaced MPEG-2 stays MPEG-2 in Matroska and MOV.
 
     Raises:
         OutputError: An unknown codec, quality or preset; a codec that the container does not hold,
@@ -169,7 +175,9 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
     bits = min(request.bit_depth, _MAX_AUTO_BITS) if automatic else request.bit_depth
     name = _choose_codec(path, container, request, bits) if automatic else request.codec
     if name not in CODECS:
-        raise OutputError(f"encode.codec={name}: unknown; use auto, {', '.join(CODECS)}")
+        meant = _find_meant(name)
+        advice = f"did you mean {meant}? Allowed are" if meant else "use"
+        raise OutputError(f"encode.codec={name}: unknown; {advice} auto, {', '.join(CODECS)}")
     alpha = request.channels == 4 or (
         request.source_alpha
         and request.chroma == "auto"
@@ -182,8 +190,8 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
     if alpha and container not in codec.alpha_containers:
         raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
-    if request.field_order and not codec.keeps_fields:
-        fit = _codec_names(lambda each: each.keeps_fields and container in each.containers)
+    if request.field_order and not codec.field_flags:
+        fit = _codec_names(lambda each: each.field_flags and container in each.containers)
         other = f"use encode.codec={'|'.join(fit)}, or " if fit else "set "
         raise OutputError(
             f"the clip is interlaced, and encode.codec={name} does not store fields; {other}"
@@ -197,7 +205,7 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         described = request.hdr10.encoder_options(codec.hdr10)
         options[codec.hdr10] = ":".join(filter(None, (options.get(codec.hdr10), described)))
     if request.field_order:
-        options["flags"] = "+ildct+ilme" if codec.encoder == "libx264" else "+ildct"
+        options["flags"] = options.get("flags", "") + codec.field_flags
     stored_bits = _choose_bit_depth(codec, alpha=alpha, chroma=chroma, requested_bits=bits)
     return Encoding(
         name,
@@ -213,6 +221,19 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
     )
 
 
+def _find_meant(name: str) -> str | None:
+    """Return the codec that is known by another name, such as that of its encoder."""
+    other = name.lower().replace(".", "").replace("-", "")
+    return _OTHER_NAMES.get(other) or next(
+        (
+            key
+            for key, codecs in CODECS.items()
+            if other in (key, *(each.encoder for each in codecs))
+        ),
+        None,
+    )
+
+
 def _check_two_passes(name: str, codec: Codec, request: EncodingRequest) -> None:
     if request.bitrate is None:
         raise OutputError(
@@ -222,8 +243,8 @@ def _check_two_passes(name: str, codec: Codec, request: EncodingRequest) -> None
     if not codec.two_passes:
         fit = "|".join(_codec_names(lambda each: each.two_passes))
         raise OutputError(
-            f"encode.passes={request.passes}: encode.codec={name} has one pass; use "
-            f"encode.codec={fit}, or encode.passes=1"
+            f"encode.passes={request.passes}: the encoder of encode.codec={name} cannot be told "
+            f"here what a first pass learnt; use encode.codec={fit}, or encode.passes=1"
         )
 
 
@@ -236,6 +257,8 @@ def _choose_codec(path: Path, container: str, request: EncodingRequest, bits: in
         return _ALPHA_CODECS[container]
     if request.source_codec == "prores" and container == "mov":
         return "prores"
+    if request.source_codec == "mpeg2video" and request.field_order and container in _STUDIO:
+        return "mpeg2"
     names = ("vp9", "av1") if container == "webm" else ("h264", "h265")
     if request.field_order and container != "webm":
         return "h264" if bits <= 8 or container != "mov" else "prores"
@@ -254,10 +277,9 @@ def _choose_chroma(name: str, request: EncodingRequest) -> str:
     """
     first = CODECS[name][0]
     if request.chroma == "auto":
-        lossless_or_studio = name in ("ffv1", "prores")
         return (
             request.source_chroma
-            if lossless_or_studio and request.source_chroma in first.finer
+            if name in _SOURCE_CHROMA and request.source_chroma in first.finer
             else first.chroma
         )
     if any(codec.available_formats(alpha=False, chroma=request.chroma) for codec in CODECS[name]):

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.codecs import CODECS, Codec
 from outtake.video.write.encoding_plan import Encoding
+from outtake.video.write.video_encoder import coded_frame_rate, nominal_frame_rate
 
 log = logging.getLogger(__name__)
 
+_SAME_RATE = 0.001
 _FINENESS = {"420": 0, "422": 1, "440": 1, "444": 2}
 _SPOKEN = {"420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4"}
 
@@ -38,6 +40,7 @@ def find_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:
         *_odd_size_loss(encoding, info),
         *_alpha_loss(encoding, info),
         *_hdr10_loss(encoding, info),
+        *_rate_loss(encoding, info),
         *found,
     ]
 
@@ -113,6 +116,16 @@ def _hdr10_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
     names = _codecs_that(encoding, lambda codec: codec.hdr10)
     keeps = f"; encode.codec={names} keeps them" if names else ""
     return [f"its HDR10 mastering display and light levels are not kept{keeps}"]
+
+
+def _rate_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
+    rate, coded = nominal_frame_rate(info), coded_frame_rate(encoding.codec, info)
+    if abs(coded / rate - 1) < _SAME_RATE:
+        return []
+    return [
+        f"{encoding.name} knows fixed rates alone and calls its {float(rate):.5g} frames/s "
+        f"{float(coded):.5g}; the container keeps the time of each frame"
+    ]
 
 
 def _codecs_that(encoding: Encoding, accepts: Callable[[Codec], object]) -> str:

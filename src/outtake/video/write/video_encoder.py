@@ -18,12 +18,14 @@ from outtake.video.colour import FULL_RANGE, LIMITED_RANGE
 from outtake.video.interlacing import CONTAINER_FIELD_ORDER, FieldMarker
 from outtake.video.read.probe import VideoInfo
 from outtake.video.stored_picture import make_encoder_frame
+from outtake.video.write.codecs import Codec, encoder_frame_rates
 from outtake.video.write.encoding_plan import Encoding
 
-# x264 writes other bits with another number of threads. Fixed, every machine and every start of
-# the same job agree; more would help only where encoding is not what takes the time.
+# x264 and FFmpeg's MPEG-2 write other bits with another number of threads. Fixed, every machine and
+# every start of the same job agree; more would help only where encoding is not what takes the time.
 _X264_THREADS = 4
 _X264_THREADS_LARGE = 8
+_FIXED_THREADS = ("libx264", "mpeg2video")
 _LARGE_FRAME_PX = 1920 * 1088
 # Its AVX-512 code for macroblock-tree rate control reads memory that nothing has written, for some
 # widths: what it writes is left to chance. With AVX2 it is as fast, and all machines agree.
@@ -63,16 +65,18 @@ class VideoTrackEncoder:
             options["x264-params"] = ":".join(filter(None, (_X264_DETERMINISTIC, given)))
         if encoding.codec.encoder == "ffv1" and width % 2 + height % 2:
             options.pop("slices")  # four do not fit each odd size of 4:2:0; it finds a number
-        stream = container.add_stream(
-            encoding.codec.encoder, rate=nominal_frame_rate(info), options=options
-        )
+        rate = coded_frame_rate(encoding.codec, info)
+        stream = container.add_stream(encoding.codec.encoder, rate=rate, options=options)
         assert isinstance(stream, VideoStream)
         self.stream = stream
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, self.pix_fmt
-        context.time_base = info.time_base
+        # The times of frames that the encoder counts; None where it is told them.
+        self._counted: list[int] | None = [] if encoding.codec.fixed_rates else None
+        self._encoder_time_base = 1 / rate if encoding.codec.fixed_rates else info.time_base
+        context.time_base = self._encoder_time_base
         context.thread_type = "AUTO"
-        if encoding.codec.encoder == "libx264":
+        if encoding.codec.encoder in _FIXED_THREADS:
             large = width * height > _LARGE_FRAME_PX
             context.thread_count = _X264_THREADS_LARGE if large else _X264_THREADS
         if encoding.alpha:
@@ -104,16 +108,36 @@ class VideoTrackEncoder:
         """Encode a frame that :meth:`make_frame` made, perhaps at another time."""
         if pts is not None:
             made.pts, made.time_base = pts, self._time_base
-        return self.stream.encode(self._fields.mark(made) if self._fields else made)
+        if self._counted is not None:
+            self._counted.append(made.pts or 0)
+            made.pts, made.time_base = len(self._counted) - 1, self._encoder_time_base
+        return self._with_times(
+            self.stream.encode(self._fields.mark(made) if self._fields else made)
+        )
 
     def flush(self) -> list[Packet[VideoStream]]:
         """Return the packets that the encoder still holds back."""
-        return self.stream.encode(None)
+        return self._with_times(self.stream.encode(None))
+
+    def _with_times(self, packets: list[Packet[VideoStream]]) -> list[Packet[VideoStream]]:
+        """Give packets of counted frames the times of these."""
+        for packet in packets if self._counted is not None else ():
+            assert self._counted is not None and packet.pts is not None
+            packet.pts = packet.dts = self._counted[packet.pts]
+            packet.time_base = self._time_base
+        return packets
 
 
 def nominal_frame_rate(info: VideoInfo) -> Fraction:
     """Return frames per second as containers store them; players go by the times of frames."""
     return info.fps.limit_denominator(1001) or Fraction(1, 1001)
+
+
+def coded_frame_rate(codec: Codec, info: VideoInfo) -> Fraction:
+    """Return the frame rate that the encoder is told: the nearest of those that it knows."""
+    rate = nominal_frame_rate(info)
+    known = encoder_frame_rates(codec.encoder) if codec.fixed_rates else ()
+    return min(known, key=lambda each: abs(each - rate), default=rate)
 
 
 def tag_video_stream(stream: VideoStream, info: VideoInfo, pix_fmt: str) -> None:
