@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from outtake.config.group_overrides import settle_group_overrides
+from outtake.config.schema import show_value
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "conf"
 # Inside an installed package, or beside ``src/`` in a checkout, where it is edited.
@@ -35,6 +36,14 @@ def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """Return ``conf/<name>.yaml`` composed with command-line style overrides."""
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return hydra.compose(name, overrides=settle_group_overrides(overrides, CONF_DIR))
+
+
+def list_changed(program: str, group: str, values: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a group that are not as ``conf/<program>.yaml`` has them, as KEY=VALUE."""
+    usual = default_values(program)[group]
+    return [
+        f"{group}.{key}={show_value(value)}" for key, value in values.items() if value != usual[key]
+    ]
 
 
 def default_values(name: str) -> dict[str, Any]:

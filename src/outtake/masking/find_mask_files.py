@@ -13,7 +13,7 @@ from outtake.masking.annotation_files import ANNOTATION_SUFFIXES
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES
 from outtake.masking.object_folders import find_object_folders, list_object_masks
 from outtake.video.read.animated_image import is_animated
-from outtake.video.read.inputs import VideoInput, expand_inputs, is_glob, natural_sort_key
+from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs, is_glob, natural_sort_key
 from outtake.video.read.open_media import suggest_nearby
 from outtake.video.read.stream_address import is_camera, is_url
 
@@ -96,7 +96,7 @@ def find_mask_files(
 
 def _check_is_there(entry: str) -> None:
     """Refuse what is no place of masks, before it is looked at as a video."""
-    if entry == "-":
+    if entry == STANDARD:
         raise VideoError(
             "masks=-: standard input takes the clip alone; name a file, a folder or a glob"
         )

@@ -12,10 +12,8 @@ from pathlib import Path
 from outtake.core.errors import ConfigError, DataRootError, OutputError
 from outtake.data.decode_files import IMAGE_SUFFIXES
 from outtake.data.list_pictures import list_pictures
-from outtake.video.read.inputs import VIDEO_SUFFIXES, is_glob, natural_sort_key
+from outtake.video.read.inputs import STANDARD, VIDEO_SUFFIXES, is_glob, natural_sort_key
 from outtake.video.read.open_media import suggest_nearby
-
-_STANDARD = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def find_pictures(value: str | Sequence[str], output: Path) -> FoundPictures:
         OutputError: Two pictures would become one, or the output is the folder of the pictures, or
             standard output.
     """
-    if str(output) == _STANDARD:
+    if str(output) == STANDARD:
         raise OutputError("output=-: pictures go into a folder; name one")
     entries = [value] if isinstance(value, str) else list(value)
     placed: dict[Path, Path] = {}
@@ -102,7 +100,7 @@ def _expand(entry: str, notes: list[str]) -> list[tuple[Path, Path]]:
     if path.is_file():
         _refuse_video(path)
         return [(path, Path(path.name))]
-    if entry == _STANDARD:
+    if entry == STANDARD:
         raise DataRootError("input=-: pictures are files; infer-video takes a clip that way")
     if not is_glob(entry):
         raise DataRootError(f"input={entry}: no such picture or folder{suggest_nearby(path)}")

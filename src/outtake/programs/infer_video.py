@@ -10,9 +10,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from outtake.config.compose import default_values
+from outtake.config.compose import list_changed
 from outtake.config.infer_video_schema import InferVideoConfig
-from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
@@ -35,11 +34,11 @@ from outtake.pipeline.setup import (
     input_paths,
 )
 from outtake.programs.removal_inputs import read_configs
-from outtake.programs.standard_streams import STANDARD, standard_streams
+from outtake.programs.standard_streams import standard_streams
 from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path
 from outtake.video.read.clip import open_clip
-from outtake.video.read.inputs import VideoInput, expand_inputs
+from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.write.output_checks import check_not_an_input, check_target
 
 log = logging.getLogger(__name__)
@@ -179,12 +178,8 @@ def warn_of_ignored_keys(config: InferVideoConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
     if not config.without_network:
         return
-    usual = default_values("infer_video")["mask"]
-    ignored = [
-        f"mask.{key}={show_value(value)}"
-        for key, value in asdict(config.mask).items()
-        if key != "feather" and value != usual[key]
-    ]
+    mask = {key: value for key, value in asdict(config.mask).items() if key != "feather"}
+    ignored = list_changed("infer_video", "mask", mask)
     if config.checkpoint is not None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if ignored:

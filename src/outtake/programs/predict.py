@@ -10,10 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from outtake.config.compose import default_values
+from outtake.config.compose import list_changed
 from outtake.config.instantiate import instantiate
 from outtake.config.predict_schema import PredictConfig, made_with
-from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
@@ -93,13 +92,10 @@ def predict(cfg: DictConfig) -> Path:
 
 def _warn_of_ignored_keys(config: PredictConfig) -> None:
     """Say which keys have no effect, because masks or regions say all that is removed."""
-    usual = default_values("predict")["mask"]
-    feathers = {"feather"} if config.removes else set[str]()
-    ignored = [
-        f"mask.{key}={show_value(value)}"
-        for key, value in asdict(config.mask).items()
-        if not config.by_labels and key not in feathers and value != usual[key]
-    ]
+    mask = {} if config.by_labels else asdict(config.mask)
+    if config.removes:
+        mask.pop("feather", None)
+    ignored = list_changed("predict", "mask", mask)
     if config.checkpoint is not None and not config.needs_labels:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if ignored:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from outtake.config.compose import default_values
 from outtake.config.instantiate import resolve_config
 from outtake.config.predict_schema import PredictConfig
 from outtake.config.schema import parse
-from outtake.core.errors import CheckpointError
 from outtake.pictures.find_pictures import find_pictures
-from outtake.video.read.open_media import suggest_nearby
+from outtake.programs.removal_inputs import check_checkpoint, expand_mask_path
 
 
 def read_config(cfg: DictConfig) -> PredictConfig:
@@ -22,10 +19,7 @@ def read_config(cfg: DictConfig) -> PredictConfig:
     Raises:
         ConfigError: A key or a value is not allowed.
     """
-    values = resolve_config(cfg)
-    if not isinstance(values["masks"], Mapping):
-        values["masks"] = {**default_values("predict")["masks"], "path": values["masks"]}
-    return parse(PredictConfig, values)
+    return parse(PredictConfig, expand_mask_path(resolve_config(cfg), "predict"))
 
 
 def check_inputs(cfg: DictConfig) -> None:
@@ -37,6 +31,4 @@ def check_inputs(cfg: DictConfig) -> None:
     config = read_config(cfg)
     find_pictures(config.input, Path(config.output).expanduser())
     if config.checkpoint is not None and config.needs_labels:
-        path = Path(config.checkpoint).expanduser()
-        if not path.exists():
-            raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
+        check_checkpoint(config.checkpoint)

@@ -15,8 +15,7 @@ from outtake.config.instantiate import resolve_config
 from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError
 from outtake.masking.find_mask_files import find_mask_files
-from outtake.programs.standard_streams import STANDARD
-from outtake.video.read.inputs import expand_inputs
+from outtake.video.read.inputs import STANDARD, expand_inputs
 from outtake.video.read.open_media import suggest_nearby
 
 
@@ -47,9 +46,26 @@ def read_configs(cfg: DictConfig) -> list[InferVideoConfig]:
 
 
 def _parse(values: dict[str, Any]) -> InferVideoConfig:
-    if not isinstance(values["masks"], Mapping):
-        values["masks"] = {**default_values("infer_video")["masks"], "path": values["masks"]}
-    return parse(InferVideoConfig, values)
+    return parse(InferVideoConfig, expand_mask_path(values, "infer_video"))
+
+
+def expand_mask_path(values: Mapping[str, Any], program: str) -> dict[str, Any]:
+    """Return values in which ``masks: PATH`` is ``masks: {path: PATH}`` with its usual keys."""
+    masks = values["masks"]
+    if not isinstance(masks, Mapping):
+        masks = {**default_values(program)["masks"], "path": masks}
+    return {**values, "masks": masks}
+
+
+def check_checkpoint(name: str) -> None:
+    """Find a checkpoint that is not there, before seconds of imports.
+
+    Raises:
+        CheckpointError: There is no such file or folder.
+    """
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
 
 
 def _read_list(name: str) -> list[Mapping[str, Any]]:
@@ -98,6 +114,4 @@ def check_inputs(cfg: DictConfig) -> None:
         if config.masks.path is not None:
             find_mask_files(config.masks.path, config.masks.ids)
         if config.checkpoint is not None and not config.without_network:
-            path = Path(config.checkpoint).expanduser()
-            if not path.exists():
-                raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
+            check_checkpoint(config.checkpoint)

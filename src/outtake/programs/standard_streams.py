@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import OutputError, VideoError
+from outtake.video.read.inputs import STANDARD
 
-STANDARD = "-"
 _BLOCK_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ def tag_runs(
         remove: Tags to take away.
         group: The name of their group; empty for none.
         note: The remark; empty for none.
-        hide: Whether comparisons leave them out.
+        hide: Whether comparisons and the live page leave them out.
 
     Returns:
         The name of each run with its notes as they are now.
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--group", help='the group of the runs; "" for none')
     parser.add_argument("--note", help='a remark; "" for none')
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--hide", action="store_true", default=None, help="compare leaves them out")
+    shown.add_argument("--hide", action="store_true", default=None, help="compare and watch leave them out")
     shown.add_argument("--show", action="store_false", dest="hide", help="it shows them again")
     given = parser.parse_intermixed_args()
     found = tag_runs(

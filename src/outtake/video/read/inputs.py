@@ -15,6 +15,7 @@ from outtake.core.files import sha256_of_file
 from outtake.video.read.open_media import suggest_nearby
 from outtake.video.read.stream_address import STREAM_PROTOCOLS, is_camera, is_url, redact_address
 
+STANDARD = "-"  # standard input or output, in the place of a file
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".exr", ".dpx")
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg",

@@ -185,18 +185,7 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
     )
     chroma = CODECS[name][0].chroma if alpha else _choose_chroma(name, request)
     codec = _available_encoder(name, chroma)
-    if container not in codec.containers:
-        fit = _codec_names(lambda entry: container in entry.containers)
-        raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
-    if alpha and container not in codec.alpha_containers:
-        raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
-    if request.field_order and not codec.field_flags:
-        fit = _codec_names(lambda each: each.field_flags and container in each.containers)
-        other = f"use encode.codec={'|'.join(fit)}, or " if fit else "set "
-        raise OutputError(
-            f"the clip is interlaced, and encode.codec={name} does not store fields; {other}"
-            "read.deinterlace=bwdif"
-        )
+    _check_container(path, name, codec, alpha=alpha, fields=request.field_order is not None)
     rate = RateRequest(request.crf, request.bitrate, request.preset, request.profile, request.level)
     if request.passes > 1:
         _check_two_passes(name, codec, request)
@@ -219,6 +208,23 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         request.passes,
         {"profile": request.profile, "level": request.level},
     )
+
+
+def _check_container(path: Path, name: str, codec: Codec, *, alpha: bool, fields: bool) -> None:
+    """Refuse a codec that does not go into the container with what is asked of it."""
+    container = container_format(path)
+    if container not in codec.containers:
+        fit = _codec_names(lambda entry: container in entry.containers)
+        raise OutputError(f"encode.codec={name} does not go into {path.name}; use {', '.join(fit)}")
+    if alpha and container not in codec.alpha_containers:
+        raise OutputError(f"encode.codec={name} has no alpha in {path.name}; {_ALPHA_TARGETS}")
+    if fields and not codec.field_flags:
+        fit = _codec_names(lambda each: each.field_flags and container in each.containers)
+        other = f"use encode.codec={'|'.join(fit)}, or " if fit else "set "
+        raise OutputError(
+            f"the clip is interlaced, and encode.codec={name} does not store fields; {other}"
+            "read.deinterlace=bwdif"
+        )
 
 
 def _find_meant(name: str) -> str | None:
