@@ -79,8 +79,10 @@ def main() -> None:
     parser.add_argument("--group", help='the group of the runs; "" for none')
     parser.add_argument("--note", help='a remark; "" for none')
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--hide", action="store_true", default=None, help="compare and watch leave them out")
-    shown.add_argument("--show", action="store_false", dest="hide", help="it shows them again")
+    shown.add_argument(
+        "--hide", action="store_true", default=None, help="compare and watch leave them out"
+    )
+    shown.add_argument("--show", action="store_false", dest="hide", help="they show them again")
     given = parser.parse_intermixed_args()
     found = tag_runs(
         given.runs,
