@@ -8,13 +8,15 @@ import hydra
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from torch.nn import functional as F
 
 from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR
 from outtake.config.group_overrides import list_options
 from outtake.models.fcn import FCN
 from outtake.models.smp import SmpNet
+from outtake.models.training_logits import all_logits, main_logits
+from outtake.training.losses.cross_entropy import CrossEntropy
+from outtake.training.losses.deep_supervision import DeepSupervision
 from tests.small_run import narrow
 from tests.tiers import keep_few
 
@@ -80,9 +82,10 @@ def test_every_preset_learns_from_pictures_of_any_size_and_channels(option: str)
     torch.manual_seed(0)
     net = build_net(node, 4, 5).to(memory_format=torch.channels_last)
     images, target = torch.randn(2, 5, 45, 71), torch.randint(0, 4, (2, 45, 71))
-    logits = net.train()(images)
-    assert logits.shape == (2, 4, 45, 71)
-    F.cross_entropy(logits, target).backward()
+    outputs = net.train()(images)
+    assert main_logits(outputs).shape == (2, 4, 45, 71)
+    assert {each.shape[2:] for each in all_logits(outputs)} == {(45, 71)}
+    DeepSupervision(CrossEntropy())(outputs, target).backward()
     reached = {name: weight.grad for name, weight in net.named_parameters()}
     assert [name for name, grad in reached.items() if grad is None] == []
     assert all(grad is not None and grad.isfinite().all() for grad in reached.values())

@@ -12,6 +12,7 @@ from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.core.errors import ConfigError
+from outtake.models.training_logits import main_logits
 from outtake.training.probe_network import check_network_output, probe
 from outtake.training.random_state import random_state
 from tests.small_run import narrow
@@ -42,7 +43,7 @@ def test_what_a_step_of_training_does_not_reach_is_found(model: str, backbone: s
     assert net.training and all(weight.grad is None for weight in net.parameters())
     assert torch.equal(random_state()["torch"], drawn["torch"])
 
-    net.train()(torch.rand(2, 3, 32, 64)).sum().backward()
+    main_logits(net.train()(torch.rand(2, 3, 32, 64))).sum().backward()
     assert found == [name for name, weight in net.named_parameters() if weight.grad is None]
     assert len(found) == COUNTS.get((model, backbone), len(found))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -27,8 +28,12 @@ from outtake.data.datamodule import DataModule
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
 from outtake.evaluation.metrics import METRICS
+from outtake.models.training_logits import training_heads
+from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
+
+log = logging.getLogger(__name__)
 
 
 def build_data(
@@ -73,17 +78,35 @@ def build_task(
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
     _check_optimizer_and_schedule(optimizer, scheduler)
     normalise = build_normalisation(cfg.normalize, channels)
+    net = build_net(cfg.model, len(labels.names), channels, normalise)
+    loss = build_loss(cfg.loss, labels, frequencies)
+    _check_heads(net, loss)
     return SegmentationTask(
-        build_net(cfg.model, len(labels.names), channels, normalise),
+        net,
         normalise,
         labels,
-        build_loss(cfg.loss, labels, frequencies),
+        loss,
         optimizer,
         scheduler,
         metrics=build_metrics(cfg.get("metrics"), labels),
         channels_last=bool(cfg.channels_last),
         checkpoint_record=record,
     )
+
+
+def _check_heads(net: torch.nn.Module, loss: torch.nn.Module) -> None:
+    heads = training_heads(net)
+    if isinstance(loss, DeepSupervision):
+        loss.check_heads(heads)
+        if not heads:
+            log.warning(
+                "loss=deep_supervision: this network has no further heads; same as loss.loss"
+            )
+    elif heads:
+        log.warning(
+            "the network's heads for training (%s) are not trained: loss=deep_supervision does it",
+            ", ".join(heads),
+        )
 
 
 def _check_optimizer_and_schedule(optimizer: Any, scheduler: Any) -> None:

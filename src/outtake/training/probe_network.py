@@ -12,6 +12,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from outtake.core.errors import ConfigError
 from outtake.models.deterministic_resize import deterministic_resizing
+from outtake.models.training_logits import all_logits, main_logits
 from outtake.training.random_state import keep_random_state
 
 PROBE_SIDE_PX = 32  # networks take any size; one pixel is left at stride 32
@@ -29,8 +31,8 @@ class ProbeResult:
     """What a probe of a network found.
 
     Attributes:
-        unused_parameters: The names of the weights, in their order, that no gradient of the logits
-            reaches in training or in evaluation.
+        unused_parameters: The names of the weights, in their order, that no gradient of the logits,
+            or of the heads that are trained, reaches in training or in evaluation.
         called_modules: The names of the modules that are called in training and in evaluation.
     """
 
@@ -38,12 +40,13 @@ class ProbeResult:
     called_modules: frozenset[str]
 
 
-def probe(net: nn.Module, channels: int) -> ProbeResult | None:
+def probe(net: nn.Module, channels: int, *, heads: bool = False) -> ProbeResult | None:
     """Run a copy of a network on empty images; it and the random generators stay as they are.
 
     Args:
         net: The network: normalised images (B, channels, h, w) to logits.
         channels: The number of channels of an image.
+        heads: Whether the heads that the network has for training alone are trained.
 
     Returns:
         What was found; None if the network fails on such images, as one that takes a single size.
@@ -52,9 +55,9 @@ def probe(net: nn.Module, channels: int) -> ProbeResult | None:
         with keep_random_state():
             copied = copy.deepcopy(net)
             with _record_calls(copied) as in_training:
-                _backward_on_zeros(copied, channels, training=True)
+                _backward_on_zeros(copied, channels, training=True, heads=heads)
             with _record_calls(copied) as in_evaluation:
-                _backward_on_zeros(copied, channels, training=False)
+                _backward_on_zeros(copied, channels, training=False, heads=heads)
     except Exception:
         return None
     return ProbeResult(
@@ -120,7 +123,7 @@ def _record_calls(net: nn.Module) -> Iterator[set[str]]:
             hook.remove()
 
 
-def _backward_on_zeros(net: nn.Module, channels: int, *, training: bool) -> None:
+def _backward_on_zeros(net: nn.Module, channels: int, *, training: bool, heads: bool) -> None:
     net.train(training)
     for layer in net.modules():
         # With their running statistics: a single pixel has none, and other processes are absent.
@@ -131,4 +134,7 @@ def _backward_on_zeros(net: nn.Module, channels: int, *, training: bool) -> None
         2, channels, PROBE_SIDE_PX, PROBE_SIDE_PX, dtype=weight.dtype, device=weight.device
     )
     with torch.enable_grad(), deterministic_resizing(images):
-        net(images).sum().backward()
+        outputs = net(images)
+        logits = all_logits(outputs) if heads else [main_logits(outputs)]
+        total: Any = torch.stack([each.sum() for each in logits]).sum()  # backward is untyped
+        total.backward()

@@ -20,6 +20,7 @@ from outtake.core.types import Batch
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.metrics import Counts, scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
+from outtake.models.training_logits import TrainingLogits, main_logits
 from outtake.training import collectives
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -30,7 +31,8 @@ class SegmentationTask(LightningModule):
     """A network with everything that its training and its use must agree on.
 
     Args:
-        net: Normalised images (B, C, h, w) to logits (B, classes, h, w), for any h and w.
+        net: Normalised images (B, C, h, w) to logits (B, classes, h, w), for any h and w; with
+            heads that only training needs, see :mod:`outtake.models.training_logits`.
         normalize: uint8 images to what ``net`` takes; its buffers travel with the weights.
         labels: The classes.
         loss: Logits and int64 labels to a scalar. A sum of several losses may keep those of its
@@ -73,12 +75,20 @@ class SegmentationTask(LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
+        return main_logits(self._run_net(images))
+
+    def _run_net(self, images: torch.Tensor) -> torch.Tensor | TrainingLogits:
         normalised = self.normalize(images).contiguous(memory_format=self.memory_format)
         # Half or double where the trainer's precision made the network so.
         weight = next((p for p in self.net.parameters() if p.is_floating_point()), normalised)
         with deterministic_resizing(normalised):
-            logits: torch.Tensor = self.net(normalised.to(weight.dtype))
-        return logits
+            outputs: torch.Tensor | TrainingLogits = self.net(normalised.to(weight.dtype))
+        return outputs
+
+    @property
+    def trains_heads(self) -> bool:
+        """Whether the loss trains the heads that a network may have for training alone."""
+        return bool(getattr(self.loss, "takes_training_logits", False))
 
     def predict(
         self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
@@ -102,7 +112,9 @@ class SegmentationTask(LightningModule):
         Raises:
             NonFiniteLossError: The loss is NaN or infinite; names the samples.
         """
-        own: torch.Tensor = self.loss(self(batch["image"]), batch["mask"])
+        outputs = self._run_net(batch["image"])
+        outputs = outputs if self.trains_heads else main_logits(outputs)
+        own: torch.Tensor = self.loss(outputs, batch["mask"])
         # The loss of a rank is its part of the global one, scaled so that the mean of all is that.
         loss, count = collectives.all_reduce_mean(own.detach(), len(batch["image"]), weighted=False)
         if not torch.isfinite(loss):

@@ -80,7 +80,7 @@ class DDP(DDPStrategy):
 
 def exclude_unused_parameters(task: SegmentationTask, channels: int) -> None:
     """Exchange no gradients of weights that the network never uses on images of some channels."""
-    trial = probe(task.net, channels)
+    trial = probe(task.net, channels, heads=task.trains_heads)
     # Only the weights on which all ranks agree.
     common = set.intersection(
         *map(set, collectives.all_gather(trial.unused_parameters if trial else []))
