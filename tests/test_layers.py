@@ -15,6 +15,7 @@ PACKAGE = ROOT / "src" / "outtake"
 # the sub-packages are listed.
 ORDER = (
     "core",
+    "annotations",
     "drawing",
     "data.synthetic",
     "data",

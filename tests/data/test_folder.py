@@ -5,6 +5,7 @@ import pytest
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.labels import LabelSpace
 from outtake.data.folder import Folder
+from outtake.data.source import DataChoice
 from tests.data.generated import fill, picture, save
 
 
@@ -22,6 +23,15 @@ def test_val_fraction_divides_the_same_way_everywhere(tmp_path):
     assert len(val) == 3
     assert sorted(train + val) == list("abcdefghij")
     assert [pair.id for pair in second.samples("val")] == val
+
+
+def test_a_val_that_is_made_up_has_its_line(tmp_path):
+    fill(tmp_path / "images", tmp_path / "masks", "abcdefghij")
+    source = Folder(str(tmp_path), val_fraction=0.3)
+    with pytest.warns(
+        DataChoice, match=r"has no val: 3 of its 10 .* \(data.source.val_fraction=0.3"
+    ):
+        source.samples("train")
 
 
 def test_val_fraction_leaves_a_split_that_is_there(folder):

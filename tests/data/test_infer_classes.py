@@ -1,9 +1,12 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from outtake.core.errors import LabelValueError
 from outtake.data.folder import Folder
+from outtake.data.source import DataChoice
 from tests.data.generated import label_map, labels_of, make_folder, picture, save
 
 COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 255]], np.uint8)
@@ -111,3 +114,19 @@ def test_an_empty_mask_of_background_and_foreground_can_be_scored(tmp_path):
     save(tmp_path / "two/test/masks/0.png", np.zeros((24, 32), np.uint8))
     source = Folder(str(tmp_path / "two"), trained_labels=trained.to_dict())
     assert not source.read_mask(source.samples("test")[0]).any()
+
+
+def test_names_that_are_made_up_have_a_line_with_what_names_them(tmp_path):
+    with pytest.warns(
+        DataChoice, match=r"values, 0 to 2, .*class_0 to class_2: data.source.classes"
+    ):
+        make_folder(tmp_path / "a", [label_map(0)])
+    colours = np.array([(255, 0, 0), (0, 0, 8)], np.uint8)
+    with pytest.warns(
+        DataChoice, match=r"colours, \[0, 0, 8\], \[255, 0, 0\], .*`colours:` in classes.yaml"
+    ):
+        make_folder(tmp_path / "b", [colours[label_map(0, classes=2)]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_folder(tmp_path / "c", [label_map(0, classes=2) * 255])
+        make_folder(tmp_path / "d", [label_map(0)], "names: [a, b, c]")

@@ -9,7 +9,7 @@ from outtake.core.errors import ConfigError, UnreadableImageError
 from outtake.data.folder import Folder
 from outtake.data.image_files import read_image
 from outtake.data.sample_range import SampleRange, read_range_option
-from outtake.data.source import DataWarning
+from outtake.data.source import DataChoice, DataWarning
 from tests.data.generated import label_map, save
 
 RAMP = np.linspace(0, 1, 24 * 32).reshape(24, 32)
@@ -58,6 +58,7 @@ def test_sixteen_bits_that_are_used_keep_the_high_byte_without_a_word(tmp_path):
     samples = (RAMP * 65000).astype(np.uint16)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DataChoice)
         image = first_image(make(tmp_path, samples))
     assert np.array_equal(image, samples >> 8)
 

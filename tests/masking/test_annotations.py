@@ -3,9 +3,12 @@ import json
 import numpy as np
 import pytest
 
+from outtake.annotations.shapes import Shape, box_ring
 from outtake.core.errors import VideoError
-from outtake.masking.annotation_files import read_annotations
-from outtake.masking.annotation_shapes import AnnotatedFrame, Shape, box_ring
+from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
+from outtake.masking.build_mask_source import build_mask_source
+from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.mask_values import MaskValueOptions
 
 
 def test_classes_are_chosen_by_number_or_name():
@@ -18,7 +21,7 @@ def test_classes_are_chosen_by_number_or_name():
 
 
 def test_a_bitmap_beyond_the_picture_is_cut():
-    shape = Shape(bitmap=np.ones((4, 4), np.uint8), left=-2, top=8)
+    shape = Shape(bitmap=np.ones((4, 4), bool), left=-2, top=8)
     mask = AnnotatedFrame("0", (10, 10), (shape,)).draw((10, 10))
     assert mask[8:, :2].all() and mask.sum() == 4
 
@@ -26,13 +29,13 @@ def test_a_bitmap_beyond_the_picture_is_cut():
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.json", "{", "cannot be read as annotations"),
+        ("a.json", "{", "Expecting property name .* read are COCO"),
         ("a.json", "[]", "no images with annotations, and no shapes"),
         ("a.json", '{"shapes": []}', "'imageHeight' is missing"),
         ("a.xml", "<annotations/>", "no image and no track"),
         ("a.xml", "<!DOCTYPE x><a/>", "declares entities"),
         ("a.json", "[" * 100_000, "nested too deep"),
-        ("a.txt", "0 nothing", "could not convert"),
+        ("a.txt", "0 nothing", "line 1: could not convert"),
         ("a.txt", "0 0.1 0.1 9e99 0.1 0.5 0.5", "nowhere near the picture"),
         ("a.txt", "0 nan 0.5 0.2 0.2", "nowhere near the picture"),
         (
@@ -52,3 +55,17 @@ def test_what_can_not_be_read_says_why(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(VideoError, match=rf"{name}: .*{said}"):
         read_annotations([tmp_path / name])
+
+
+def test_annotations_of_no_image_are_warned_of(tmp_path):
+    tree = {
+        "images": [{"id": 1, "file_name": "0.png", "height": 8, "width": 8}],
+        "annotations": [
+            {"id": 4, "image_id": 1, "category_id": 1, "bbox": [1, 1, 4, 4]},
+            {"id": 5, "image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4]},
+        ],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(tree))
+    found = build_mask_source(find_mask_files(tmp_path / "a.json"), MaskValueOptions())
+    (warning,) = found.warnings
+    assert warning.startswith("masks: a.json: 1 annotations are of images that it does not list")

@@ -13,6 +13,8 @@ from outtake.config.compose import compose
 from outtake.config.evaluation_data import build_eval_data, make_baseline_loader
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.data.folder import Folder
+from outtake.data.source import DataChoice
 from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.evaluation_loop import evaluate_split
@@ -112,6 +114,26 @@ def test_a_folder_with_a_test_split_alone_is_scored(
     (data / "classes.yaml").unlink()
     with pytest.raises(LabelSpaceError, match="ground, thing there, class_0, class_1 here"):
         run(*given, "split=test")
+
+
+def test_what_training_validated_on_is_not_its_train(
+    tiny_run: Path, pairs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(pairs / "train", tmp_path / "data/train")
+    shutil.copy(pairs / "classes.yaml", tmp_path / "data")
+    trained = load_trained(tiny_run)
+    trained.config.data.source.val_fraction = 0.5
+    root, count = str(tmp_path / "data"), len(list((pairs / "train/images").iterdir()))
+    given = ["checkpoint=x", "data=folder", f"data.root={root}"]
+    with pytest.warns(DataChoice, match=r"val_fraction=0.5, as in training"):
+        data = build_eval_data(trained, compose("evaluate", given))
+    own = Folder(root, val_fraction=0.5)
+    assert data.source.samples("train") == own.samples("train") != own.samples("val")
+    with pytest.warns(DataChoice, match=r"val_fraction=None, and 0.5 in training.*other parts"):
+        data = build_eval_data(
+            trained, compose("evaluate", [*given, "data.source.val_fraction=null"])
+        )
+    assert len(data.source.samples("train")) == count
 
 
 def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Path) -> None:

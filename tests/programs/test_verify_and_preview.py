@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from outtake.config.compose import compose
 from outtake.core.errors import DataRootError, OutputError
-from outtake.data.source import DataWarning
+from outtake.data.source import DataChoice, DataWarning
 from outtake.programs.command_line import run_program
 from outtake.programs.preview import preview
 from outtake.programs.verify import verify
@@ -44,6 +45,18 @@ def test_a_clean_set_passes_and_a_broken_one_does_not(pairs, tmp_path, capsys):
     line, other = capsys.readouterr().out.splitlines()[:2]
     assert other.startswith("warning: files that are left out: left out in") and "psd" in other
     assert line.startswith("error: image and mask of different sizes: ") and "val01.png" in line
+
+
+def test_a_set_without_val_has_one_that_is_made_up_or_one_line_of_advice(pairs, tmp_path, capsys):
+    shutil.rmtree(pairs / "val")
+    output = f"output={tmp_path / 'found'}"
+    with pytest.warns(DataChoice, match="set has no val: 1 of its 3 training images"):
+        verify(compose("verify", given(pairs, output)))
+    capsys.readouterr()
+    verify(compose("verify", given(pairs, output, "data.source.val_fraction=null")))
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "no val split" in each)
+    assert "which has: train; what mends it: data.source.val_fraction=0.2, or add" in line
+    assert line.count("val_fraction") == 1
 
 
 def test_a_data_set_that_cannot_be_opened_is_one_line(tmp_path):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch.utils.data import DataLoader
 
 from outtake.config.build import build_data
+from outtake.config.compose import CONF_DIR
 from outtake.config.load_trained import TrainedModel
 from outtake.core.errors import DataRootError, LabelSpaceError
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
+from outtake.data.source import DataChoice, warn_of_data
 
 
 def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
@@ -30,6 +34,7 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
             if is_complete:
                 # The network keeps the resolution that it was validated at.
                 data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
+                _divide_as_in_training(data_cfg.data, trained.config.data)
         data_cfg.data.cache = False
         if cfg.get("workers") is not None:
             data_cfg.data.workers = cfg.workers
@@ -47,6 +52,29 @@ def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
             f"{data.channels}"
         )
     return data
+
+
+def _divide_as_in_training(data: DictConfig, own: DictConfig) -> None:
+    """Cut ``val`` out of ``train`` where training did: what it validated on is not ``train``."""
+    key = "source.val_fraction"
+    given, trained = OmegaConf.select(data, key), OmegaConf.select(own, key)
+    if given == trained or data.source.get("_target_") != OmegaConf.select(own, "source._target_"):
+        return
+    if given == _usual_val_fraction(str(data.get("name"))):
+        data.source.val_fraction = trained
+        text = f"data.source.val_fraction={trained}, as in training"
+    else:
+        text = (
+            f"data.source.val_fraction={given}, and {trained} in training: of its images, train "
+            "and val are other parts here"
+        )
+    warn_of_data(text, DataChoice)
+
+
+def _usual_val_fraction(name: str) -> Any:
+    """Return what an option of ``data`` has where nobody says anything."""
+    path = CONF_DIR / "data" / f"{name}.yaml"
+    return yaml.safe_load(path.read_text())["source"].get("val_fraction") if path.is_file() else ...
 
 
 def make_baseline_loader(

@@ -34,6 +34,19 @@ class DataRootError(OuttakeError):
     """A data set's folder or list is missing or not laid out as expected."""
 
 
+class MissingSplitError(DataRootError):
+    """A data set has no split of a name.
+
+    Args:
+        what: Which, and which it has.
+        advice: What to do about it.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}; {advice}")
+        self.what = what
+
+
 class PairingError(OuttakeError):
     """An image without its mask, or a mask without its image."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
+from outtake.core.errors import ConfigError, EmptySplitError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.folder_layouts import check_root
@@ -64,9 +64,9 @@ class CamVid:
         for folder in (images, masks):
             if not folder.is_dir():
                 there = [name for name in SPLITS if (self.root / name).is_dir()]
-                raise DataRootError(
-                    f"CamVid's split {split!r} needs the folder {folder}, which is missing; "
-                    f"the splits in {self.root} are: {', '.join(there) or 'none'}"
+                raise MissingSplitError(
+                    f"CamVid's split {split!r} needs the folder {folder}, which is missing",
+                    f"the splits in {self.root} are: {', '.join(there) or 'none'}",
                 )
         return self._keep_drives(split, pair_folders(images, masks))
 

@@ -15,6 +15,7 @@ from outtake.core.errors import (
     DataRootError,
     EmptySplitError,
     LabelValueError,
+    MissingSplitError,
     UnreadableImageError,
 )
 from outtake.core.labels import LabelSpace
@@ -50,7 +51,7 @@ from outtake.data.pair_files import (
 )
 from outtake.data.sample_range import SampleRange, find_range, read_range_option
 from outtake.data.soft_edges import SOFT_EDGES, SoftEdges
-from outtake.data.source import SPLITS, Sample, check_split, split_by_hash, warn_of_data
+from outtake.data.source import SPLITS, Sample, check_split, cut_val, warn_of_data
 
 CLASSES_FILE = "classes.yaml"
 
@@ -67,7 +68,7 @@ class Folder:
             classes in the training masks.
         csv: A table with the columns ``split, image, mask``; its paths are relative to it.
         val_fraction: The part (0 to 1) of ``train`` that becomes ``val`` where there is no ``val``,
-            chosen by a hash of the ids.
+            chosen by a hash of the ids; None asks for one.
         image_suffix: The ending of image names, which mask names do not have; None finds it.
         mask_suffix: The ending of mask names, which image names do not have, such as ``_mask``;
             None finds it.
@@ -167,12 +168,12 @@ class Folder:
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, in the order of their ids."""
         check_split(split)
-        if split == "test" or self._has_split("val"):
+        cut = split != "test" and self._val_fraction is not None and self._has_split("train")
+        if not cut or self._has_split("val"):
             return self._stored_samples(split)
-        if self._val_fraction is None:
-            return self._stored_samples(split)
-        train, val = split_by_hash(self._stored_samples("train"), self._val_fraction)
-        return train if split == "train" else val
+        assert self._val_fraction is not None
+        train = self._stored_samples("train")
+        return cut_val(train, self._val_fraction, self.name)[split == "val"]
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, channels).
@@ -309,8 +310,8 @@ class Folder:
             advice = f"score another, as split={there[0]}, or add it as {describe_layouts(split)}"
         else:
             advice = f"add it as {describe_layouts(split)}"
-        return DataRootError(
-            f"no split {split!r} in {self.root}, which has: {', '.join(there)}; {advice}"
+        return MissingSplitError(
+            f"no split {split!r} in {self.root}, which has: {', '.join(there)}", advice
         )
 
 

@@ -25,7 +25,7 @@ from outtake.data.soft_edges import (
     count_values,
     find_soft_edges,
 )
-from outtake.data.source import warn_of_data
+from outtake.data.source import DataChoice, warn_of_data
 
 UNLABELLED_VALUE = 255
 BINARY_IDS = {0: 0, 255: 1}
@@ -48,6 +48,7 @@ def infer_decoder(
 
     Only 0 and 255: ``background`` and ``foreground``. Other numbers: ``class_0`` to
     ``class_n``, 255 being unlabelled. Colours: one class each, in the order of their RGB values.
+    One line says which names were made up.
 
     Args:
         masks: The training masks.
@@ -179,7 +180,13 @@ def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
             f"the training masks (as {example}) hold {len(values)} values that are not 0, 1, "
             f"2 ...: {listed}; name them in classes.yaml as `names: {{VALUE: NAME, ...}}`"
         )
-    labels = LabelSpace.from_names([f"class_{number}" for number in range(count)], known_by="value")
+    labels = LabelSpace.from_names(_made_up_names(count), known_by="value")
+    warn_of_data(
+        f"classes were found by their values, 0 to {count - 1}, and are called class_0 to "
+        f"class_{count - 1}: data.source.classes=[NAME,...] names them in this order, or `names:` "
+        "in classes.yaml",
+        DataChoice,
+    )
     ids = {number: number for number in range(count)}
     return MaskDecoder(
         labels, {**ids, UNLABELLED_VALUE: labels.ignore_index}, {}, CORRECTION_ADVICE
@@ -193,12 +200,20 @@ def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
             f"{_MAX_COLOURS - 1}; masks must not be smoothed; list the classes in classes.yaml"
         )
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes]
-    labels = LabelSpace.from_names(
-        [f"class_{number}" for number in range(len(codes))], colours, known_by="colour"
+    labels = LabelSpace.from_names(_made_up_names(len(codes)), colours, known_by="colour")
+    warn_of_data(
+        f"classes were found by their colours, {_list_values(codes, True)}, and are called class_0 "
+        f"to class_{len(codes) - 1} in this order: `names:` and `colours:` in classes.yaml name "
+        "them",
+        DataChoice,
     )
     return MaskDecoder(
         labels, {}, {code: label for label, code in enumerate(codes)}, CORRECTION_ADVICE
     )
+
+
+def _made_up_names(count: int) -> list[str]:
+    return [f"class_{number}" for number in range(count)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.errors import DataRootError, EmptySplitError, OuttakeError
+from outtake.core.errors import DataRootError, EmptySplitError, MissingSplitError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.data.defects import KINDS, Defect
@@ -79,6 +79,8 @@ def inspect_source(source: SegmentationSource, threads: int | None = None) -> In
         )  # fmt: skip
     defects += [defect for each in facts for defect in each.defects]
     defects += find_duplicates(facts)
+    flaws: Mapping[str, str] = getattr(source, "flaws", {})
+    defects += [Defect("left_out", "", where, line) for line, where in flaws.items()]
     labels = None if class_error is not None else source.labels
     if labels is not None:
         defects += _inspect_classes(facts, labels)
@@ -99,11 +101,11 @@ def _list_samples(source: SegmentationSource, split: str, defects: list[Defect])
         defects.append(Defect("empty_split", split, split, str(error)))
         return []
     except DataRootError as error:
-        if split == "val":
-            defects.append(Defect("no_val", split, split, str(error)))
-        elif split == "train":
+        if split == "val" and isinstance(error, MissingSplitError):
+            defects.append(Defect("no_val", split, split, error.what))
+        elif split != "test":  # which is optional
             defects.append(Defect("no_data", split, split, str(error)))
-        return []  # test is optional
+        return []
     except OuttakeError as error:
         defects.append(Defect("no_data", split, split, str(error)))
         return []

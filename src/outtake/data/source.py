@@ -18,9 +18,13 @@ class DataWarning(UserWarning):
     """A flaw of the data, or what was left out or chosen for the user; it stops nothing."""
 
 
-def warn_of_data(text: str) -> None:
+class DataChoice(DataWarning):
+    """What was made up for the user, as a ``val`` or names of classes."""
+
+
+def warn_of_data(text: str, category: type[DataWarning] = DataWarning) -> None:
     """Give a :class:`DataWarning`; the same text once."""
-    warnings.warn(text, DataWarning, stacklevel=2)
+    warnings.warn(text, category, stacklevel=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +116,21 @@ def split_by_hash(samples: list[Sample], fraction: float) -> tuple[list[Sample],
     chosen = {sample.id for sample in ranked[:count]}
     train = [sample for sample in samples if sample.id not in chosen]
     return train, [sample for sample in samples if sample.id in chosen]
+
+
+def cut_val(train: list[Sample], fraction: float, name: str) -> tuple[list[Sample], list[Sample]]:
+    """Divide the training samples of a data set that has no ``val``, and say so in one line.
+
+    Args:
+        train: All of them.
+        fraction: The part that becomes ``val``, see :func:`split_by_hash`.
+        name: The name of the data set.
+    """
+    kept, val = split_by_hash(train, fraction)
+    warn_of_data(
+        f"{name} has no val: {len(val)} of its {len(train)} training images, chosen by a hash of "
+        f"their names, are val (data.source.val_fraction={fraction:g}), and train is the others; "
+        "of videos, whole ones belong into a val of your own",
+        DataChoice,
+    )
+    return kept, val

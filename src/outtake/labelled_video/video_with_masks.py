@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.errors import ConfigError, DataRootError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.progress import progress_bar
 from outtake.core.types import Frame, LabelMap
@@ -26,7 +26,7 @@ from outtake.data.folder_layouts import resolve_path
 from outtake.data.image_files import read_raw_mask
 from outtake.data.infer_classes import BINARY_NAMES
 from outtake.data.mask_encoding import MaskDecoder
-from outtake.data.source import Sample, check_split, warn_of_data
+from outtake.data.source import DataChoice, Sample, check_split, warn_of_data
 from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_source import AnnotatedMasks, PictureMasks, resize_mask
@@ -122,9 +122,9 @@ class VideoWithMasks:
         """
         check_split(split)
         if split == "test":
-            raise DataRootError(
-                f"no split 'test' in {self.name}, which has: train, val; score another video with "
-                "data.source.video and data.source.masks"
+            raise MissingSplitError(
+                f"no split 'test' in {self.name}, which has: train, val",
+                "score another video with data.source.video and data.source.masks",
             )
         numbers = sorted(self._frames())
         if len(numbers) < 2:
@@ -133,6 +133,11 @@ class VideoWithMasks:
             )
         kept = min(max(round(len(numbers) * self._val_fraction), 1), len(numbers) - 1)
         chosen = numbers[:-kept] if split == "train" else numbers[-kept:]
+        warn_of_data(
+            f"{self.name} has no val: the last {kept} of its {len(numbers)} labelled frames are "
+            f"val (data.source.val_fraction={self._val_fraction:g}), and train is the others",
+            DataChoice,
+        )
         return [
             Sample(f"{n:06d}", f"{self.name} frame {n}", f"{self._masks.name} frame {n}")
             for n in chosen

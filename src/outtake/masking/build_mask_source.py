@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from outtake.core.errors import ConfigError, VideoError
-from outtake.masking.annotation_files import read_annotations
-from outtake.masking.annotation_shapes import AnnotatedFrame
+from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.masking.find_mask_files import MaskFiles
 from outtake.masking.frame_numbers import FrameNumbers, number_masks
 from outtake.masking.mask_picture import MaskPicture, read_mask_picture
@@ -165,7 +164,8 @@ def _build_annotated(
         raise ConfigError(
             f"masks.threshold={options.threshold}: {files.name} holds shapes, which have no values"
         )
-    frames = read_annotations(files.files)
+    read = read_annotations(files.files)
+    frames = read.frames
     if not frames:
         raise VideoError(f"{files.name} has no annotated frame")
     numbered, message = _number_annotations(frames, files.name, clip, first)
@@ -187,7 +187,9 @@ def _build_annotated(
         options.invert,
         still,
     )
-    warnings = [] if _any_shape(frames, options.ids) else [_explain_no_shape(frames, options.ids)]
+    warnings = [f"masks: {flaw}" for flaw in read.flaws]
+    if not _any_shape(frames, options.ids):
+        warnings.append(_explain_no_shape(frames, options.ids))
     return FoundMasks(source, (note, *([message] if message else ())), tuple(warnings))
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError, VideoError
-from outtake.masking.annotation_shapes import AnnotatedFrame
+from outtake.masking.annotation_files import AnnotatedFrame
 from outtake.masking.class_selection import BinaryMask
 from outtake.masking.mask_picture import MaskPicture, read_mask_picture
 from outtake.masking.mask_statistics import COUNT_STEP

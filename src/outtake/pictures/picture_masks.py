@@ -58,7 +58,7 @@ class PictureMasks:
         if path is None:
             raise ConfigError(f"{file.relative} has no mask")
         if path.suffix.lower() in ANNOTATION_SUFFIXES:
-            found = read_annotations([path])
+            found = read_annotations([path]).frames
             named = [each for each in found if Path(each.name).stem == file.path.stem] or found
             mask = named[0].draw(named[0].size or size, self.options.ids)
             mask = mask ^ np.uint8(1) if self.options.invert else mask
@@ -113,7 +113,7 @@ def find_picture_masks(
             f"{files[0].name}.png there"
         )
     without = [file for file in files if file.name not in paths]
-    warnings = []
+    warnings = [f"masks: {flaw}" for flaw in _flaws_of_annotations(paths.values())]
     if without:
         warnings.append(
             f"{len(without)} of {len(files)} pictures have no mask (as {without[0].relative}) "
@@ -126,6 +126,12 @@ def find_picture_masks(
         notes.append(f"masks: {meaning.describe()}")
         warnings += [f"masks: {doubt}"] if doubt else []
     return PictureMasks(paths, meaning, options, grow, tuple(notes), tuple(warnings))
+
+
+def _flaws_of_annotations(paths: Iterable[Path]) -> list[str]:
+    """Return what looks wrong in a file of annotations that is of several pictures."""
+    files = {path for path in paths if path.suffix.lower() in ANNOTATION_SUFFIXES}
+    return read_annotations([*files]).flaws if len(files) == 1 else []
 
 
 def _decide(pictures: Sequence[Path], options: MaskValueOptions) -> tuple[MaskMeaning, str | None]:

@@ -13,7 +13,7 @@ from outtake.core.errors import ConfigError, DataRootError, OuttakeError
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.data.defects import KINDS, SEVERITIES, Defect
 from outtake.data.inspection import Inspection, count_by_kind, inspect_source
-from outtake.data.source import DataWarning, SegmentationSource
+from outtake.data.source import DataChoice, DataWarning, SegmentationSource
 from outtake.pages.verification import defects_record, render_verification
 from outtake.programs.library_warnings import quiet_libraries
 
@@ -35,8 +35,9 @@ def verify(cfg: DictConfig) -> bool:
     options = read_options(VerifyOptions, cfg)
     check_folder(options.output)
     with warnings.catch_warnings():
-        # What these say is in the list.
+        # What these say is in the list, but for what was made up.
         warnings.simplefilter("ignore", DataWarning)
+        warnings.simplefilter("default", DataChoice)
         source, inspection = _inspect(options.data.name, dict(options.data.source))
     unopened = [each for each in inspection.defects if each.kind == "no_data"]
     if unopened and not inspection.facts:

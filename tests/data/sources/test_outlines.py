@@ -1,12 +1,19 @@
 """Formats of drawn outlines: the same objects give the same label map in all of them."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
-from outtake.core.errors import DataRootError, LabelValueError, UnreadableImageError
+from outtake.core.errors import (
+    DataRootError,
+    LabelValueError,
+    PairingError,
+    UnreadableImageError,
+)
 from outtake.data.inspection import inspect_source
+from outtake.data.source import DataWarning
 from outtake.data.sources.coco import CocoJson
 from outtake.data.sources.cvat import Cvat
 from outtake.data.sources.labelme import LabelMe
@@ -85,7 +92,9 @@ def test_run_lengths_of_coco_are_columns(tmp_path, counts):
 
 
 def test_runs_that_do_not_fill_the_picture_are_refused(tmp_path):
-    with pytest.raises(UnreadableImageError, match="run-length mask is damaged"):
+    with pytest.raises(
+        UnreadableImageError, match="run lengths do not add up to 5x4; correct the annotation"
+    ):
         coco_file(tmp_path, {"size": [4, 5], "counts": [3]})
 
 
@@ -116,7 +125,7 @@ def test_shapes_of_labelme(tmp_path):
 
 def test_a_shape_without_an_area_and_a_class_of_nobody_are_one_line(tmp_path):
     point = {"label": "a", "points": [[2, 3]], "shape_type": "point"}
-    with pytest.raises(UnreadableImageError, match="'point' has no area"):
+    with pytest.raises(UnreadableImageError, match="a point has no area"):
         labelme_file(tmp_path, point)
     square = {"label": "a", "points": [[2, 3], [8, 9]], "shape_type": "rectangle"}
     with pytest.raises(LabelValueError, match="'a', which is no class"):
@@ -127,7 +136,7 @@ def test_a_box_of_yolo_is_no_outline(tmp_path):
     root = make_tree("yolo", tmp_path)
     (root / "labels/train/0.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     source = Yolo(str(root))
-    with pytest.raises(UnreadableImageError, match=r"0.txt \(line 1\).*as a box has"):
+    with pytest.raises(UnreadableImageError, match=r"0.txt: line 1: .*as a box has"):
         source.read_mask(source.samples("train")[0])
     (root / "labels/train/0.txt").unlink()
     assert not source.read_mask(source.samples("train")[0]).any()
@@ -154,3 +163,97 @@ def test_an_object_of_no_class_is_a_defect_like_any_other(tmp_path):
     found = inspect_source(LabelMe(str(tmp_path), classes=["cat"])).defects
     assert [each.kind for each in found] == ["illegal_id"] * 8
     assert "'dog', which is no class" in found[0].text
+
+
+def said_of(open_it):
+    """What is said when a source is opened and its training samples are listed."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        source = open_it()
+        source.samples("train")
+    lines = {str(each.message) for each in caught if each.category is DataWarning}
+    left_out = {each.text for each in inspect_source(source).defects if each.kind == "left_out"}
+    assert lines == left_out, "verify lists what training says"
+    return lines
+
+
+def test_annotations_of_coco_that_are_of_no_image_or_only_boxes_are_named(tmp_path):
+    root = make_tree("coco", tmp_path)
+    path = root / "annotations/instances_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["image_id"] = 99
+    content["annotations"][3] |= {"segmentation": [], "bbox": [1, 1, 4, 4]}
+    path.write_text(json.dumps(content))
+    lines = said_of(lambda: CocoJson(str(root)))
+    assert any(
+        "1 annotations are of images that it does not list (the first: 0" in x for x in lines
+    )
+    assert any("1 annotations have a box at most and are left out: 11" in x for x in lines)
+    content["images"].append(content["images"][0])
+    path.write_text(json.dumps(content))
+    with pytest.raises(UnreadableImageError, match="1 ids are of several images"):
+        CocoJson(str(root))
+
+
+def test_a_text_file_of_yolo_without_its_picture_is_named(tmp_path):
+    root = make_tree("yolo", tmp_path)
+    (root / "images/train/0.png").unlink()
+    (root / "labels/train/1.txt").unlink()
+    lines = said_of(lambda: Yolo(str(root)))
+    assert any("1 text files are of no image and are left out: 0" in line for line in lines)
+    assert any("1 images have no text file and are background throughout: 1" in x for x in lines)
+
+
+def test_a_file_of_labelme_without_its_picture_is_named(tmp_path):
+    root = make_tree("labelme", tmp_path)
+    (root / "train/0.png").unlink()
+    (root / "train/1.json").unlink()
+    lines = said_of(lambda: LabelMe(str(root)))
+    assert any(
+        "1 JSON files have no image beside them and are left out: 0.json" in x for x in lines
+    )
+    assert any("1 images have no JSON file beside them and are left out: 1" in x for x in lines)
+
+
+def cvat_file(root, *images):
+    body = "".join(images)
+    (root / "annotations.xml").write_text(f"<annotations>{body}</annotations>")
+    return Cvat(str(root))
+
+
+def cvat_image(subset, label, more=""):
+    box = f'<box label="{label}" xtl="2" ytl="3" xbr="8" ybr="9"/>'
+    return f'<image name="0.png" subset="{subset}">{box}{more}</image>'
+
+
+def test_two_subsets_of_cvat_may_have_images_of_one_name(tmp_path):
+    for number, subset in enumerate(("Train", "Validation")):
+        save(tmp_path / f"images/{subset}/0.png", picture(number))
+    source = cvat_file(tmp_path, cvat_image("Train", "a"), cvat_image("Validation", "b"))
+    train, val = (source.samples(split)[0] for split in ("train", "val"))
+    assert set(np.unique(source.read_mask(train))) == {0, 1}
+    assert set(np.unique(source.read_mask(val))) == {0, 2}
+    assert not np.array_equal(source.read_image(train), source.read_image(val))
+    with pytest.raises(UnreadableImageError, match="1 images are listed twice"):
+        cvat_file(tmp_path, cvat_image("Train", "a"), cvat_image("Train", "a"))
+
+
+def test_what_cvat_has_that_is_no_area_is_named_and_entities_are_refused(tmp_path):
+    save(tmp_path / "images/Train/0.png", picture(0))
+    line = '<polyline label="a" points="1,1;5,5"/>'
+    lines = said_of(lambda: cvat_file(tmp_path, cvat_image("Train", "a", line)))
+    assert any("1 points and lines have no area" in each and "0.png" in each for each in lines)
+    bomb = '<!DOCTYPE a [<!ENTITY b "bb">]><annotations>&b;</annotations>'
+    (tmp_path / "annotations.xml").write_text(bomb)
+    with pytest.raises(UnreadableImageError, match="declares entities"):
+        Cvat(str(tmp_path))
+    (tmp_path / "annotations.xml").write_text("<annotations><track/></annotations>")
+    with pytest.raises(UnreadableImageError, match="CVAT for images"):
+        Cvat(str(tmp_path))
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    root = make_tree("labelme", tmp_path)
+    save(root / "train/0.bmp", picture(0))
+    with pytest.raises(PairingError, match="two images named '0'"):
+        LabelMe(str(root))

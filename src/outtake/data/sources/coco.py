@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from outtake.annotations.coco import CocoFile, CocoImage
+from outtake.annotations.parse_errors import name_parse_errors
+from outtake.annotations.shapes import Shape
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.core.run_lengths import decode_coco_runs
 from outtake.data.folder_layouts import SPLIT_NAMES
 from outtake.data.source import Sample
 from outtake.data.sources.paired_source import FoldersSource, decode_ids
-from outtake.data.sources.polygon_source import (
-    DrawnObject,
-    PolygonSource,
-    corners_of,
-    read_json_file,
-)
+from outtake.data.sources.polygon_source import PolygonSource, read_json_file
 
 _YEARS = ("2017", "2014", "")
 # Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.
@@ -96,16 +91,15 @@ class CocoJson(PolygonSource):
 
     Args:
         root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none.
+        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = 0.2) -> None:
-        self._content: dict[str, dict[str, Any]] = {}
-        self._objects: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    def __init__(self, root: str, val_fraction: float | None = None) -> None:
+        self._files: dict[str, CocoFile] = {}
         super().__init__("coco", root, val_fraction)
 
     def class_names(self) -> Sequence[str]:
@@ -116,10 +110,10 @@ class CocoJson(PolygonSource):
                 f"no annotations of COCO in {self.root}; it needs one of "
                 f"{', '.join(name.format('train', '2017') for name in _FILES)}"
             )
-        used = {each["category_id"] for each in content["annotations"]}
+        used = content.used_categories()
         # Roboflow's first category is the name of all of them, and no object has it.
-        ordered = sorted(content["categories"], key=lambda each: int(each["id"]))
-        return [str(e["name"]) for e in ordered if e["id"] in used or int(e["id"]) != 0]
+        ordered = sorted(content.names, key=int)
+        return [content.names[key] for key in ordered if key in used or int(key) != 0]
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split's file that have an annotation or are listed without."""
@@ -129,30 +123,26 @@ class CocoJson(PolygonSource):
         folder = self._find_images(split, content)
         return [
             Sample(
-                Path(str(each["file_name"])).with_suffix("").as_posix(),
-                str(folder / str(each["file_name"])),
-                f"{self._path(split)}#{each['id']}",
+                Path(each.name).with_suffix("").as_posix(),
+                str(folder / each.name),
+                f"{self._path(split)}#{each.key}",
             )
-            for each in content["images"]
+            for each in content.images.values()
         ]
 
-    def read_objects(self, sample: Sample, size: tuple[int, int]) -> Sequence[DrawnObject]:
+    def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
-        names = self._names_of(sample)
-        found = sorted(self._records(sample), key=lambda each: -float(each.get("area") or 0))
-        return [_read_object(each, names, sample.mask) for each in found]
+        content, image = self._find(sample)
+        return content.shapes(image, boxes=False)
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the annotations of an image."""
-        return json.dumps(self._records(sample), sort_keys=True).encode()
+        content, image = self._find(sample)
+        return json.dumps(content.records(image), sort_keys=True).encode()
 
-    def _records(self, sample: Sample) -> list[dict[str, Any]]:
-        path, _, number = sample.mask.rpartition("#")
-        return self._objects[path].get(int(number), [])
-
-    def _names_of(self, sample: Sample) -> dict[int, str]:
-        content = self._content[sample.mask.rpartition("#")[0]]
-        return {each["id"]: str(each["name"]) for each in content["categories"]}
+    def _find(self, sample: Sample) -> tuple[CocoFile, CocoImage]:
+        path, _, key = sample.mask.rpartition("#")
+        return self._files[path], self._files[path].images[key]
 
     def _path(self, split: str) -> Path | None:
         for name in SPLIT_NAMES[split]:
@@ -164,26 +154,28 @@ class CocoJson(PolygonSource):
                         return path
         return None
 
-    def _load(self, split: str) -> dict[str, Any] | None:
+    def _load(self, split: str) -> CocoFile | None:
         path = self._path(split)
         if path is None:
             return None
-        if str(path) not in self._content:
-            content = read_json_file(path)
+        if str(path) not in self._files:
+            tree = read_json_file(path)
             keys = {"images", "annotations", "categories"}
-            if not isinstance(content, dict) or not keys <= content.keys():
+            if not isinstance(tree, dict) or not keys <= tree.keys():
                 raise UnreadableImageError(
                     f"{path} is not a file of COCO: it needs {', '.join(sorted(keys))}"
                 )
-            self._content[str(path)] = content
-            grouped: dict[int, list[dict[str, Any]]] = defaultdict(list)
-            for each in content["annotations"]:
-                grouped[int(each["image_id"])].append(each)
-            self._objects[str(path)] = dict(grouped)
-        return self._content[str(path)]
+            with name_parse_errors(path, UnreadableImageError, "correct the file"):
+                content = CocoFile(tree)
+            for line in content.flaws:
+                self.say(f"{path}: {line}", path)
+            boxes = content.without_outline()
+            self.say_some(boxes, "annotations have a box at most and are left out", path)
+            self._files[str(path)] = content
+        return self._files[str(path)]
 
-    def _find_images(self, split: str, content: dict[str, Any]) -> Path:
-        first = str(content["images"][0]["file_name"]) if content["images"] else ""
+    def _find_images(self, split: str, content: CocoFile) -> Path:
+        first = next((each.name for each in content.images.values()), "")
         for name in SPLIT_NAMES[split]:
             for year in _YEARS:
                 for pattern in _IMAGES:
@@ -194,17 +186,3 @@ class CocoJson(PolygonSource):
             f"the image {first!r} that {self._path(split)} lists is in none of "
             f"{', '.join(name.format(split, '2017') or '.' for name in _IMAGES)} below {self.root}"
         )
-
-
-def _read_object(record: dict[str, Any], names: dict[int, str], path: str) -> DrawnObject:
-    name, shape = names.get(record["category_id"], "?"), record.get("segmentation")
-    ignored = bool(record.get("iscrowd"))
-    if isinstance(shape, dict):
-        try:
-            return DrawnObject(name, mask=decode_coco_runs(shape), ignored=ignored)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnreadableImageError(
-                f"cannot read {path}: a run-length mask is damaged ({error}); correct it"
-            ) from error
-    outlines = tuple(corners_of(each, path) for each in shape or ())
-    return DrawnObject(name, outlines, ignored=ignored)

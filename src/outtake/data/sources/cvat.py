@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
+from outtake.annotations.cvat import CvatImage, cvat_images
+from outtake.annotations.parse_errors import name_parse_errors
+from outtake.annotations.shapes import Shape
+from outtake.annotations.xml_tree import parse_xml
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.core.run_lengths import runs_to_mask
 from outtake.data.source import Sample
-from outtake.data.sources.polygon_source import (
-    IGNORED_NAMES,
-    DrawnObject,
-    PolygonSource,
-    corners_of,
-)
+from outtake.data.sources.polygon_source import IGNORED_NAMES, PolygonSource
 
 _DEFAULT_SUBSETS = {"default", ""}
 
@@ -30,15 +26,15 @@ class Cvat(PolygonSource):
 
     Args:
         root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none.
+        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = 0.2) -> None:
-        self._images: dict[str, ElementTree.Element] = {}
+    def __init__(self, root: str, val_fraction: float | None = None) -> None:
+        self._images: dict[str, CvatImage] = {}
         super().__init__("cvat", root, val_fraction)
 
     def class_names(self) -> Sequence[str]:
@@ -46,89 +42,63 @@ class Cvat(PolygonSource):
         path = self.root / "annotations.xml"
         if not path.is_file():
             raise DataRootError(f"{self.root} has no annotations.xml: export CVAT for images 1.1")
-        try:
-            tree = ElementTree.parse(path).getroot()
-        except ElementTree.ParseError as error:
-            raise UnreadableImageError(f"cannot read {path}: {error}; export it again") from error
-        self._images = {str(each.get("name")): each for each in tree.iter("image")}
+        with name_parse_errors(path, UnreadableImageError, "export it again"):
+            tree = parse_xml(path.read_bytes())
+            images = cvat_images(tree)
+            if not images:
+                raise ValueError("it has no images: export CVAT for images 1.1")
+            self._images = {f"{each.subset}/{each.name}": each for each in images}
+            if len(self._images) < len(images):
+                raise ValueError(f"{len(images) - len(self._images)} images are listed twice")
+        self._say_what_has_no_area(path)
         named = [
             str(each.findtext("name"))
             for each in tree.iter("label")
             if each.find("name") is not None
         ]
-        drawn = {str(e.get("label")) for image in self._images.values() for e in image}
+        drawn = {str(e.get("label")) for image in images for e in image.element}
         names = list(dict.fromkeys(named)) or sorted(drawn)
         return [name for name in names if name not in IGNORED_NAMES]
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split."""
-        subsets = {name: (each.get("subset") or "") for name, each in self._images.items()}
-        wanted = {"train": "train", "val": "val", "test": "test"}[split]
-        chosen = [
-            name
-            for name, subset in subsets.items()
-            if subset.lower().startswith(wanted)
-            or (split == "train" and subset.lower() in _DEFAULT_SUBSETS)
-        ]
+        chosen = {
+            key: each
+            for key, each in self._images.items()
+            if each.subset.lower().startswith(split)
+            or (split == "train" and each.subset.lower() in _DEFAULT_SUBSETS)
+        }
         if not chosen:
             return None
         return [
             Sample(
-                Path(name).with_suffix("").as_posix(),
-                str(self._find_image(name, subsets[name])),
-                f"{self.root / 'annotations.xml'}#{name}",
+                Path(each.name).with_suffix("").as_posix(),
+                str(self._find_image(each)),
+                f"{self.root / 'annotations.xml'}#{key}",
             )
-            for name in chosen
+            for key, each in chosen.items()
         ]
 
-    def read_objects(self, sample: Sample, size: tuple[int, int]) -> Sequence[DrawnObject]:
-        """Return what is drawn on an image."""
-        shapes = sorted(self._element(sample), key=lambda each: int(each.get("z_order") or 0))
-        try:
-            objects = [_read_shape(each, sample.mask, size) for each in shapes]
-        except (TypeError, ValueError) as error:
-            raise UnreadableImageError(
-                f"cannot read {sample.mask}: a shape is damaged ({error}); export it again"
-            ) from error
-        return [each for each in objects if each is not None]
+    def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
+        """Return what is drawn on an image; points and lines have no area."""
+        return self._image_of(sample).shapes()
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the part of the file that describes an image."""
-        return ElementTree.tostring(self._element(sample))
+        return ElementTree.tostring(self._image_of(sample).element)
 
-    def _element(self, sample: Sample) -> ElementTree.Element:
+    def _image_of(self, sample: Sample) -> CvatImage:
         return self._images[sample.mask.partition("#")[2]]
 
-    def _find_image(self, name: str, subset: str) -> Path:
+    def _find_image(self, image: CvatImage) -> Path:
         images = self.root / "images"
-        places = (images / name, images / subset / name, self.root / name)
+        within = images / image.subset / image.name
+        places = (within, images / image.name, self.root / image.name)
         return next((place for place in places if place.is_file()), places[0])
 
-
-def _read_shape(shape: ElementTree.Element, path: str, size: tuple[int, int]) -> DrawnObject | None:
-    name = str(shape.get("label"))
-
-    def number(key: str) -> float:
-        return float(str(shape.get(key)))
-
-    if shape.tag == "polygon":
-        points = [pair.split(",") for pair in str(shape.get("points")).split(";")]
-        return DrawnObject(name, (corners_of(points, path),))
-    if shape.tag == "box":
-        left, top, right, bottom = (number(key) for key in ("xtl", "ytl", "xbr", "ybr"))
-        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        return DrawnObject(name, (corners,))
-    if shape.tag == "ellipse":
-        angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-        x = number("cx") + number("rx") * np.cos(angles)
-        y = number("cy") + number("ry") * np.sin(angles)
-        return DrawnObject(name, (np.stack([x, y], 1),))
-    if shape.tag == "mask":
-        height, width = int(number("height")), int(number("width"))
-        top, left = int(number("top")), int(number("left"))
-        runs = [int(run) for run in str(shape.get("rle")).split(",")]
-        whole = np.zeros(size, np.bool_)
-        part = runs_to_mask(runs, height, width, by_columns=False)
-        whole[top : top + height, left : left + width] = part
-        return DrawnObject(name, mask=whole)
-    return None  # points, lines and tags have no area
+    def _say_what_has_no_area(self, path: Path) -> None:
+        found = {each.name: each.count_without_area() for each in self._images.values()}
+        if count := sum(found.values()):
+            first = next(name for name, number in found.items() if number)
+            text = "points and lines have no area and are not drawn"
+            self.say(f"{path}: {count} {text} (the first: in {first})", path)

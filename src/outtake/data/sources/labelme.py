@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
+from outtake.annotations.labelme import labelme_records, read_labelme_shape
+from outtake.annotations.parse_errors import name_parse_errors
+from outtake.annotations.shapes import Shape
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.list_pictures import list_pictures
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
+    BACKGROUND,
     IGNORED_NAMES,
-    DrawnObject,
     PolygonSource,
-    corners_of,
     find_split_folder,
     read_json_file,
-    say_images_without_record,
 )
 
-_BACKGROUND_NAMES = ("_background_", "background")
+_BACKGROUND_NAMES = ("_background_", BACKGROUND)
 
 
 class LabelMe(PolygonSource):
@@ -37,7 +33,7 @@ class LabelMe(PolygonSource):
         root: The folder.
         classes: The classes in their order; None takes those of the training files, in the order
             of the alphabet.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none.
+        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
@@ -47,7 +43,7 @@ class LabelMe(PolygonSource):
         self,
         root: str,
         classes: Sequence[str] | None = None,
-        val_fraction: float | None = 0.2,
+        val_fraction: float | None = None,
     ) -> None:
         self._classes = classes
         super().__init__("labelme", root, val_fraction)
@@ -62,9 +58,7 @@ class LabelMe(PolygonSource):
                 f"no images with a JSON file of LabelMe beside them in {self.root} or "
                 f"{self.root / 'train'}"
             )
-        found = {
-            str(shape.get("label")) for sample in samples for shape in _read_shapes(sample.mask)
-        }
+        found = {str(each.get("label")) for sample in samples for each in self._records(sample)}
         return sorted(found - IGNORED_NAMES - set(_BACKGROUND_NAMES))
 
     def stored_samples(self, split: str) -> list[Sample] | None:
@@ -74,62 +68,29 @@ class LabelMe(PolygonSource):
             if split != "train" or find_split_folder(self.root, "val") is not None:
                 return None
             folder = self.root
-        images = list_pictures(folder).pictures
+        images = self.list_images(folder)
         pairs = {name: (path, path.with_suffix(".json")) for name, path in images.items()}
         found = {name: pair for name, pair in pairs.items() if pair[1].is_file()}
-        say_images_without_record("LabelMe", len(pairs) - len(found), folder)
+        without = pairs.keys() - found.keys()
+        self.say_some(without, "images have no JSON file beside them and are left out", folder)
+        paired = {record for _, record in found.values()}
+        alone = [path.name for path in folder.rglob("[!.]*.json") if path not in paired]
+        self.say_some(alone, "JSON files have no image beside them and are left out", folder)
         return [Sample(name, str(image), str(record)) for name, (image, record) in found.items()]
 
-    def read_objects(self, sample: Sample, size: tuple[int, int]) -> Sequence[DrawnObject]:
+    def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
-        return [_read_shape(shape, sample.mask, size) for shape in _read_shapes(sample.mask)]
+        shapes = map(read_labelme_shape, self._records(sample))
+        return [
+            replace(each, label=BACKGROUND) if each.label in _BACKGROUND_NAMES else each
+            for each in shapes
+        ]
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the bytes of the JSON file."""
         return Path(sample.mask).read_bytes()
 
-
-def _read_shapes(path: str) -> list[dict[str, Any]]:
-    content = read_json_file(Path(path))
-    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise UnreadableImageError(f"{path} is not a file of LabelMe: it has no list `shapes`")
-    return list(content["shapes"])
-
-
-def _read_shape(shape: dict[str, Any], path: str, size: tuple[int, int]) -> DrawnObject:
-    name = str(shape.get("label"))
-    name = "background" if name in _BACKGROUND_NAMES else name
-    points = corners_of(shape.get("points", []), path)
-    kind = shape.get("shape_type") or "polygon"
-    if kind == "polygon":
-        return DrawnObject(name, (points,))
-    if kind == "rectangle" and len(points) == 2:
-        (left, top), (right, bottom) = points
-        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        return DrawnObject(name, (corners,))
-    if kind == "circle" and len(points) == 2:
-        centre, radius = points[0], float(np.hypot(*(points[1] - points[0])))
-        angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-        circle = centre + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
-        return DrawnObject(name, (circle,))
-    if kind == "mask" and len(points) == 2 and shape.get("mask"):
-        return DrawnObject(name, mask=_place_mask(str(shape["mask"]), points, size, path))
-    raise UnreadableImageError(
-        f"cannot read {path}: a shape of the kind {kind!r} has no area; draw a polygon, rectangle, "
-        "circle or mask, or remove it"
-    )
-
-
-def _place_mask(
-    packed: str, points: np.ndarray[Any, Any], size: tuple[int, int], path: str
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    try:
-        with Image.open(BytesIO(base64.b64decode(packed))) as picture:
-            part = np.array(picture) > 0
-    except (OSError, ValueError) as error:
-        raise UnreadableImageError(f"cannot read {path}: a mask is damaged; redraw it") from error
-    left, top = (int(value) for value in points[0])
-    whole = np.zeros(size, np.bool_)
-    room = whole[max(top, 0) : top + part.shape[0], max(left, 0) : left + part.shape[1]]
-    room[:] = part[max(-top, 0) :, max(-left, 0) :][: room.shape[0], : room.shape[1]]
-    return whole
+    @staticmethod
+    def _records(sample: Sample) -> Sequence[Mapping[str, Any]]:
+        with name_parse_errors(sample.mask, UnreadableImageError, "restore the file"):
+            return labelme_records(read_json_file(Path(sample.mask)))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from outtake.core.errors import DataRootError
+from outtake.core.errors import MissingSplitError
 from outtake.core.labels import Colour, LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
@@ -14,7 +14,7 @@ from outtake.data.folder_layouts import SplitFolders, check_root
 from outtake.data.image_files import read_image, read_raw_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import FilePairs, complete_pairs, match_files
-from outtake.data.source import Sample, check_split, split_by_hash
+from outtake.data.source import Sample, check_split, cut_val
 
 
 def decode_ids(
@@ -93,8 +93,7 @@ class PairedSource(ABC):
         check_split(split)
         if self._val_fraction is None or split == "test":
             return self._stored_samples(split)
-        train, val = split_by_hash(self._stored_samples("train"), self._val_fraction)
-        return train if split == "train" else val
+        return cut_val(self._stored_samples("train"), self._val_fraction, self.name)[split == "val"]
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3) RGB."""
@@ -117,18 +116,20 @@ class PairedSource(ABC):
         return match_files(folders.images, folders.masks, *self._suffixes, folders.names())
 
     def check_folders(self, folders: SplitFolders, split: str) -> None:
-        """Raise a DataRootError unless both folders are there."""
+        """Raise a MissingSplitError unless both folders are there."""
         for folder in (folders.images, folders.masks):
             if not folder.is_dir():
-                raise DataRootError(
-                    f"{self.name}'s split {split!r} needs the folder {folder}, which is missing; "
-                    "docs/data.md shows the layout; set data.root=PATH to its folder"
+                raise MissingSplitError(
+                    f"{self.name}'s split {split!r} needs the folder {folder}, which is missing",
+                    "docs/data.md shows the layout; set data.root=PATH to its folder",
                 )
 
     def _stored_samples(self, split: str) -> list[Sample]:
         pairs = self.match_split(split)
         if pairs is None:
-            raise DataRootError(f"{self.name} has no split {split!r} with masks")
+            raise MissingSplitError(
+                f"{self.name} has no split {split!r} with masks", "score another"
+            )
         return complete_pairs(pairs, lossy_masks=self.lossy_masks)
 
 

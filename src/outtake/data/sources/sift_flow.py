@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from outtake.core.errors import DataRootError, PairingError, UnreadableImageError
+from outtake.core.errors import MissingSplitError, PairingError, UnreadableImageError
 from outtake.core.types import LabelMap
 from outtake.data.folder_layouts import SplitFolders, read_name_list
 from outtake.data.list_pictures import list_pictures
@@ -55,7 +55,9 @@ class SiftFlow(PairedSource):
 
     def _stored_samples(self, split: str) -> list[Sample]:
         if split == "val":
-            raise DataRootError(f"{self.name} has no split {split!r}: set val_fraction=0.1")
+            raise MissingSplitError(
+                f"{self.name} has no split {split!r}", "set data.source.val_fraction=0.1"
+            )
         lines = read_name_list(self.root / "TestSet1.txt")
         tested = {Path(line.replace("\\", "/")).stem for line in lines}
         labels = self.root / "SemanticLabels" / COLLECTION

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.list_pictures import list_pictures
+from outtake.annotations.shapes import Shape
+from outtake.annotations.yolo import read_yolo
+from outtake.core.errors import DataRootError
 from outtake.data.source import Sample
-from outtake.data.sources.polygon_source import (
-    DrawnObject,
-    PolygonSource,
-    corners_of,
-    find_split_folder,
-)
+from outtake.data.sources.polygon_source import PolygonSource, find_split_folder
 
 _CLASS_FILES = ("data.yaml", "dataset.yaml", "coco.yaml")
 
@@ -29,13 +26,13 @@ class Yolo(PolygonSource):
 
     Args:
         root: The folder.
-        val_fraction: The part of ``train`` that becomes ``val`` where there is none.
+        val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
 
     Raises:
         DataRootError: ``root`` is not a folder, or has no names.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = 0.2) -> None:
+    def __init__(self, root: str, val_fraction: float | None = None) -> None:
         self._names: tuple[str, ...] = ()
         super().__init__("yolo", root, val_fraction)
 
@@ -65,33 +62,27 @@ class Yolo(PolygonSource):
             return None
         if not folder.is_dir() or not labels.is_dir():
             raise DataRootError(f"the images {folder} need the folder {labels} of text files")
-        found = list_pictures(folder).pictures
+        found = self.list_images(folder)
+        texts = {
+            path.relative_to(labels).with_suffix("").as_posix()
+            for path in labels.rglob("[!.]*.txt")
+        }
+        self.say_some(texts - found.keys(), "text files are of no image and are left out", labels)
+        empty = found.keys() - texts
+        self.say_some(empty, "images have no text file and are background throughout", folder)
         return [
             Sample(name, str(path), str(labels / f"{name}.txt")) for name, path in found.items()
         ]
 
-    def read_objects(self, sample: Sample, size: tuple[int, int]) -> Sequence[DrawnObject]:
+    def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
-        objects = []
-        for number, line in enumerate(self.record_of(sample).decode().splitlines(), start=1):
-            words = line.split()
-            if not words:
-                continue
-            where = f"{sample.mask} (line {number})"
-            if len(words) == 5 or len(words) < 7 or len(words) % 2 == 0:
-                raise UnreadableImageError(
-                    f"cannot read {where}: a class and at least three points are needed, this has "
-                    f"{len(words)} numbers" + (", as a box has" if len(words) == 5 else "")
+        shapes = read_yolo(self.record_of(sample).decode(), predicted=False)
+        for each in shapes:
+            if each.number not in range(len(self._names)):
+                raise ValueError(
+                    f"the class {each.number} is not one of the {len(self._names)} names"
                 )
-            label = int(words[0]) if words[0].isdigit() else -1
-            if not 0 <= label < len(self._names):
-                raise UnreadableImageError(
-                    f"cannot read {where}: the class {words[0]} is not one of the "
-                    f"{len(self._names)} names"
-                )
-            shares = corners_of(words[1:], where)
-            objects.append(DrawnObject(self._names[label], (shares * (size[1], size[0]),)))
-        return objects
+        return [replace(each.scaled(size), label=self._names[each.number or 0]) for each in shapes]
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the bytes of the text file; none where it is missing."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from outtake.core.run_lengths import decode_coco_counts, decode_coco_runs, runs_to_mask
+from outtake.annotations.run_lengths import decode_coco_counts, decode_coco_runs, runs_to_mask
 from tests.masking.mask_formats import coco_string
 
 

@@ -1,0 +1,1 @@
+"""What annotation tools store: objects as polygons, boxes, ellipses and run lengths, by name."""

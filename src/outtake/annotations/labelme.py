@@ -1,0 +1,50 @@
+"""LabelMe's JSON: the shapes of one picture."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from outtake.annotations.shapes import Shape, box_ring, ellipse_ring, to_ring
+
+
+def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
+    """Return the shapes as the file has them.
+
+    Raises:
+        ValueError: It is no file of LabelMe.
+    """
+    if not isinstance(tree, Mapping) or not isinstance(tree.get("shapes"), list):
+        raise ValueError("it is not a file of LabelMe, which has a list `shapes`")
+    return list(tree["shapes"])
+
+
+def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
+    """Return one shape.
+
+    Raises:
+        ValueError: It is damaged, or has no area.
+        KeyError: Something is missing.
+    """
+    label, kind = str(record["label"]), record.get("shape_type") or "polygon"
+    if kind not in ("polygon", "rectangle", "circle", "mask"):
+        raise ValueError(f"a {kind} has no area; use polygons, rectangles, circles or masks")
+    points = to_ring(record["points"])
+    if kind == "polygon":
+        return Shape(label, rings=(points,))
+    if len(points) < 2:
+        raise ValueError(f"a {kind} has two points")
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    if kind == "rectangle":
+        return Shape(label, rings=(box_ring(left, top, right, bottom),))
+    if kind == "circle":  # its centre, and a point on it
+        (x, y), radius = points[0], float(np.hypot(*(points[1] - points[0])))
+        return Shape(label, rings=(ellipse_ring(x, y, radius, radius),))
+    with Image.open(BytesIO(base64.b64decode(record["mask"]))) as image:
+        bitmap = np.asarray(image.convert("L")) > 0
+    return Shape(label, bitmap=bitmap, left=int(left), top=int(top))

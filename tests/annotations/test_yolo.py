@@ -1,0 +1,20 @@
+import pytest
+
+from outtake.annotations.yolo import read_yolo
+
+
+def test_boxes_and_confidences_are_those_of_predictions():
+    lines = "2 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.2 0.1 0.2 0.2 0.9\n"
+    box, ring = read_yolo(lines, predicted=True)
+    assert box.number == 2 and box.rings[0].min(0).tolist() == pytest.approx([0.4, 0.3])
+    assert ring.number == 1 and ring.rings[0].shape == (3, 2)
+    for place, line in enumerate(lines.splitlines(), start=1):
+        if line:
+            with pytest.raises(ValueError, match=f"line {place}: .*three points"):
+                read_yolo("\n" * (place - 1) + line, predicted=False)
+
+
+@pytest.mark.parametrize("line", ["cat 0 0 1 0 1 1", "-1 0 0 1 0 1 1", "0 0 0 1 0 1 nan"])
+def test_what_is_no_class_and_no_number_is_refused(line):
+    with pytest.raises(ValueError, match="line 1: "):
+        read_yolo(line, predicted=False)
