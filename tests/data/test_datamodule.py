@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torchvision.transforms import v2
 
-from outtake.core.errors import ConfigError, DataRootError
+from outtake.core.errors import ConfigError, DataRootError, UnknownClassError
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
 from outtake.data.source import DataWarning
@@ -276,3 +276,21 @@ def test_lightning_moves_the_epoch_on(folder, tmp_path, workers):
         trainer.fit(recorder, datamodule=module(root, workers=workers))
     assert [epoch for epoch, _ in recorder.seen] == [0, 0, 1, 1]
     assert same([batch for _, batch in recorder.seen], epochs(module(root).train_dataloader()))
+
+
+def test_a_focus_needs_a_crop_and_a_share(folder):
+    root = folder(train=3)
+    with pytest.raises(ConfigError, match=r"data\.focus=0\.5: .*data\.crop"):
+        module(root, crop=None, focus=0.5)
+    with pytest.raises(ConfigError, match=r"data\.focus_classes .*data\.focus=0"):
+        module(root, focus_classes=["a"])
+    with pytest.raises(UnknownClassError, match="'nothing'"):
+        module(root, focus=0.5, focus_classes=["nothing"])
+
+
+@pytest.mark.parametrize("option", [{"focus": 1.0}, {"rare_class_temperature": 0.1}])
+def test_what_is_drawn_by_class_does_not_depend_on_the_workers(folder, option):
+    root = folder(train=6)
+    alone, even = (epochs(module(root, **each).train_dataloader()) for each in (option, {}))
+    assert not same(alone, even)
+    assert same(alone, epochs(module(root, workers=1, **option).train_dataloader()))

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from outtake.data.samplers import (
@@ -8,6 +9,7 @@ from outtake.data.samplers import (
     EpochSampler,
     SameSizeBatchSampler,
     derive_seed,
+    rare_class_shares,
 )
 
 
@@ -125,3 +127,33 @@ def test_an_epoch_of_which_nothing_is_left_does_not_eat_the_next():
     sampler.set_epoch(4)
     sampler.set_epoch(5)
     assert list(sampler) == epoch(5)
+
+
+PIXELS = np.array([[90, 10, 0], [100, 0, 0], [100, 0, 0], [99, 0, 1], [0, 0, 0]])
+
+
+def test_samples_with_rare_classes_are_drawn_more_often():
+    shares = rare_class_shares(PIXELS, 0.01)
+    assert shares.sum() == pytest.approx(1)
+    assert shares[3] > 0.9, "the rarest class is in the fourth sample alone"
+    assert shares[4] == 0, "nothing in it can be learnt"
+    alike = rare_class_shares(PIXELS, 1e6)
+    assert alike == pytest.approx([1 / 12 + 1 / 3, 1 / 12, 1 / 12, 1 / 12 + 1 / 3, 0])
+    drawn = np.bincount(
+        [index for _, index in EpochSampler(5, seed=0, samples_per_epoch=5000, shares=alike)],
+        minlength=5,
+    )
+    assert drawn / 5000 == pytest.approx(alike, abs=0.02)
+
+
+def test_drawn_samples_never_share_an_augmentation_and_resume_where_they_stopped():
+    shares = rare_class_shares(PIXELS, 1.0)
+    sampler = EpochSampler(5, seed=0, samples_per_epoch=7, shares=shares)
+    seen = []
+    for epoch in range(4):
+        sampler.set_epoch(epoch)
+        seen += list(sampler)
+    assert len(set(seen)) == len(seen) == 28
+    again = EpochSampler(5, seed=0, samples_per_epoch=7, shares=shares)
+    again.start_at(2, 3)
+    assert list(again) == seen[17:21]

@@ -54,6 +54,9 @@ class DataOptions:
     crop: Annotated[
         tuple[int, int] | None, Number(1), Form("[height,width] in pixels, as [160,224], or null")
     ]
+    focus: Annotated[float, Number(0, 1)]
+    focus_classes: tuple[str, ...] | None
+    rare_class_temperature: Annotated[float | None, Number(1e-4)]
     samples_per_epoch: Annotated[int | None, Number(1)]
     overfit_samples: Annotated[int | None, Number(1)] = None
 

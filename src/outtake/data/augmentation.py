@@ -17,6 +17,7 @@ from torchvision.transforms import InterpolationMode
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
+from outtake.data.crop import RandomCrop
 from outtake.data.samplers import derive_seed
 
 AugmentationStep: TypeAlias = Any
@@ -34,28 +35,25 @@ class Augmentation:
 
     Args:
         steps: The transforms in the order in which they are applied.
-        crop: The (height, width) of the result. An image that is smaller is padded: with 0, and
-            its mask with ``ignore_index``. None keeps the whole image.
+        crop: Cuts out what the network sees, after all steps; None keeps the whole image.
         ignore_index: The label of pixels that are not trained on.
         seed: The seed of all draws.
 
     Raises:
-        ConfigError: A step has an argument that does not exist, or the crop is empty.
+        ConfigError: A step has an argument that does not exist.
     """
 
     def __init__(
         self,
         steps: Sequence[AugmentationStep],
-        crop: Sequence[int] | None,
+        crop: RandomCrop | None,
         ignore_index: int,
         seed: int,
     ) -> None:
-        if crop is not None and (len(crop) != 2 or min(crop) < 1):
-            raise ConfigError(f"data.crop is {list(crop)}: give [height, width] in pixels, or null")
         self._single_steps = list(_flatten_steps(steps))
         for step in self._single_steps:
             _prepare_step(step, ignore_index)
-        self.crop = None if crop is None else (int(crop[0]), int(crop[1]))
+        self.crop = crop
         self._ignore_index = ignore_index
         self._seed = seed
         self._groups = list(_group_steps(steps))
@@ -72,7 +70,7 @@ class Augmentation:
             index: The number of the sample.
 
         Returns:
-            uint8 (h, w, C) and uint8 (h, w), of the size ``crop`` where there is one.
+            uint8 (h, w, C) and uint8 (h, w), of the crop's size where there is one.
         """
         seed = derive_seed("augment", self._seed, epoch, index)
         draws, python_draws = np.random.default_rng(seed), random.Random(seed)
@@ -85,7 +83,7 @@ class Augmentation:
                 torch_seed = derive_seed("torchvision", self._seed, epoch, index, number)
                 image, mask = _apply_torchvision(group, image, mask, torch_seed)
         if self.crop is not None:
-            image, mask = self._random_crop(image, mask, self.crop, draws)
+            image, mask = self.crop(image, mask, draws)
         return image, mask
 
     def check(self, image: Frame, mask: LabelMap) -> None:
@@ -116,27 +114,6 @@ class Augmentation:
                     f"the augmentation step {_step_name(step)} changes the size of images, so that "
                     "they make no batch; set data.crop=[height,width]"
                 )
-
-    def _random_crop(
-        self, image: Frame, mask: LabelMap, crop: tuple[int, int], draws: np.random.Generator
-    ) -> tuple[Frame, LabelMap]:
-        size = (image.shape[0], image.shape[1])
-        # How far the crop's corner may move: into the image where that is larger than the
-        # crop, out of it where it is smaller.
-        slack = [have - want for have, want in zip(size, crop, strict=True)]
-        corner = [int(draws.integers(min(0, room), max(0, room) + 1)) for room in slack]
-        source, target = [], []
-        for first, have, want in zip(corner, size, crop, strict=True):
-            source.append(slice(max(0, first), min(have, first + want)))
-            target.append(slice(max(0, -first), min(want, have - first)))
-        cropped, cropped_mask = image[tuple(source)], mask[tuple(source)]
-        if cropped_mask.shape == crop:
-            return cropped, cropped_mask
-        padded = np.zeros((*crop, image.shape[2]), np.uint8)
-        padded_mask = np.full(crop, self._ignore_index, np.uint8)
-        padded[tuple(target)] = cropped
-        padded_mask[tuple(target)] = cropped_mask
-        return padded, padded_mask
 
 
 def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationStep]:

@@ -17,10 +17,16 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
+from outtake.data.crop import RandomCrop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
 from outtake.data.sample_range import SampleRange, get_sample_range
-from outtake.data.samplers import DistributedBatchSampler, EpochSampler, SameSizeBatchSampler
+from outtake.data.samplers import (
+    DistributedBatchSampler,
+    EpochSampler,
+    SameSizeBatchSampler,
+    rare_class_shares,
+)
 from outtake.data.source import SegmentationSource, warn_of_data
 from outtake.data.verification import SplitReport, verify_split, warn_class_shares, warn_duplicates
 
@@ -47,7 +53,11 @@ class DataModule(pl.LightningDataModule):
         short_side: The short side in pixels to which images are resized; None leaves them.
         eval_short_side: The same for evaluation; None is ``short_side``.
         crop: The (height, width) of training samples; None takes whole images.
-        samples_per_epoch: The length of an epoch; None is every sample once.
+        focus: The share of the crops around a pixel of a class, see :class:`RandomCrop`.
+        focus_classes: The names of these classes; None is all.
+        rare_class_temperature: Samples with rare classes are drawn more often, see
+            :func:`rare_class_shares`; None draws every sample equally often.
+        samples_per_epoch: The length of an epoch; None is as many as there are samples.
 
     Attributes:
         source: The data set.
@@ -72,18 +82,27 @@ class DataModule(pl.LightningDataModule):
         short_side: int | None = None,
         eval_short_side: int | None = None,
         crop: Sequence[int] | None = None,
+        focus: float = 0.0,
+        focus_classes: Sequence[str] | None = None,
+        rare_class_temperature: float | None = None,
         samples_per_epoch: int | None = None,
     ) -> None:
         super().__init__()
         check_number("data.batch_size", batch_size, 1, whole=True)
         check_number("data.eval_batch_size", eval_batch_size, 1, whole=True)
         check_number("data.samples_per_epoch", samples_per_epoch, 1, whole=True, optional=True)
+        check_number("data.rare_class_temperature", rare_class_temperature, 1e-4, optional=True)
         check_number("data.short_side", short_side, 1, whole=True, optional=True)
         check_number("data.eval_short_side", eval_short_side, 1, whole=True, optional=True)
         check_number("data.workers", workers, 0, whole=True)
         self.source = source
         self.reports: dict[str, SplitReport] = {}
-        self.augmentation = Augmentation(steps, crop, source.labels.ignore_index, seed)
+        self.augmentation = Augmentation(
+            steps,
+            self._make_crop(crop, focus, focus_classes),
+            source.labels.ignore_index,
+            seed,
+        )
         self._seed = seed
         self._batch_size = batch_size
         self._eval_batch_size = eval_batch_size
@@ -92,6 +111,7 @@ class DataModule(pl.LightningDataModule):
         self._cache_free_bytes = cache_limit_mib * MIB
         self._short_side = short_side
         self._eval_short_side = short_side if eval_short_side is None else eval_short_side
+        self._rare_class_temperature = rare_class_temperature
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
         self._start: tuple[int, int] | None = None
@@ -145,6 +165,7 @@ class DataModule(pl.LightningDataModule):
             len(dataset),
             seed=self._seed,
             samples_per_epoch=self._samples_per_epoch,
+            shares=self._sample_shares(),
         )
         smallest = min(self._batch_size, len(sampler))
         if smallest < self._world_size:
@@ -183,11 +204,40 @@ class DataModule(pl.LightningDataModule):
     def train_image_size(self) -> tuple[int, int]:
         """Return (height, width) at which training shows its first image to a network."""
         crop = self.augmentation.crop
-        return crop or short_side_size(*self._image_sizes("train")[0], self._short_side)
+        return (
+            crop.size if crop else short_side_size(*self._image_sizes("train")[0], self._short_side)
+        )
 
     def eval_image_size(self, split: str) -> tuple[int, int]:
         """Return (height, width) at which evaluation shows a split's first image to a network."""
         return short_side_size(*self._image_sizes(split)[0], self._eval_short_side)
+
+    def _sample_shares(self) -> NDArray[np.float64] | None:
+        if self._rare_class_temperature is None:
+            return None
+        return rare_class_shares(
+            self.report("train").sample_class_pixels, self._rare_class_temperature
+        )
+
+    def _make_crop(
+        self, size: Sequence[int] | None, focus: float, classes: Sequence[str] | None
+    ) -> RandomCrop | None:
+        check_number("data.focus", focus, 0, 1)
+        if classes is not None and not focus:
+            raise ConfigError(
+                "data.focus_classes is given, and data.focus=0 places no crop around them; set "
+                "data.focus=0.5, or leave both out"
+            )
+        if size is None:
+            if focus:
+                raise ConfigError(
+                    f"data.focus={focus}: whole images have no crop to place; set "
+                    "data.crop=[height,width], or data.focus=0"
+                )
+            return None
+        labels = self.labels
+        ids = None if classes is None else labels.ids(classes)
+        return RandomCrop(size, labels.ignore_index, focus=focus, classes=ids)
 
     def _make_loader(
         self, dataset: SegmentationDataset, **options: Any

@@ -18,20 +18,48 @@ def derive_seed(purpose: str, *numbers: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
 
 
+def rare_class_shares(
+    sample_class_pixels: NDArray[np.int64], temperature: float
+) -> NDArray[np.float64]:
+    """Return how often each sample is drawn where rare classes are to be seen more often.
+
+    A class is drawn first, with a probability that is the softmax of ``(1 - frequency) /
+    temperature``, then one of the samples that have it (Hoyer et al., "DAFormer", 2022, 3.2, who
+    use a temperature of 0.01).
+
+    Args:
+        sample_class_pixels: The number of pixels of each class in each sample, int64 (N, classes).
+        temperature: Small values prefer the rarest classes; large ones treat all classes alike.
+
+    Returns:
+        float64 (N,), sum 1. A sample without a labelled pixel has 0.
+    """
+    holds = sample_class_pixels > 0
+    there = holds.any(axis=0)
+    frequencies = sample_class_pixels.sum(axis=0) / sample_class_pixels.sum()
+    scores = np.where(there, (1 - frequencies) / temperature, -np.inf)
+    chances = np.exp(scores - scores.max())
+    chances /= chances.sum()
+    each = holds[:, there] / holds[:, there].sum(axis=0)
+    return np.asarray(each @ chances[there], np.float64)
+
+
 class EpochSampler(Sampler[tuple[int, int]]):
     """Shuffled samples; the order is a function of (seed, epoch) and of nothing else.
 
     All passes over the data are one endless sequence of shuffled passes, and an epoch is a piece of
     it. So an epoch may be longer or shorter than a pass, and all samples are still seen equally
-    often.
+    often. With ``shares``, a pass is as many independent draws instead.
 
     Iterating yields (pass, index): the pass travels to the workers with the index, so that their
-    augmentation can depend on it, and no (pass, index) ever occurs twice.
+    augmentation can depend on it, and no (pass, index) ever occurs twice. With ``shares``, where a
+    pass may hold a sample several times, the place in the sequence travels in its stead.
 
     Args:
         count: The number of samples.
         seed: The seed of the order.
         samples_per_epoch: The length of an epoch; None is one pass.
+        shares: How often each sample is drawn, float64 (count,), sum 1; None is equally often.
     """
 
     def __init__(
@@ -40,8 +68,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
         *,
         seed: int,
         samples_per_epoch: int | None = None,
+        shares: NDArray[np.float64] | None = None,
     ) -> None:
         self._count = count
+        self._shares = shares
         self._seed = seed
         self._per_epoch = samples_per_epoch or count
         self._start: tuple[int, int] | None = None
@@ -73,11 +103,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
             number, offset = divmod(first + position, self._count)
             if number != current:
                 current, order = number, self._shuffle(number)
-            yield number, int(order[offset])
+            yield number if self._shares is None else first + position, int(order[offset])
 
     def _shuffle(self, pass_number: int) -> NDArray[np.int64]:
         draws = np.random.default_rng(derive_seed("order", self._seed, pass_number))
-        return draws.permutation(self._count)
+        if self._shares is None:
+            return draws.permutation(self._count)
+        return draws.choice(self._count, self._count, p=self._shares)
 
 
 class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):

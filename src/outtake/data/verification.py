@@ -28,7 +28,7 @@ class SplitReport:
         channels: The number of channels of every image.
         samples: The samples in the order of the source.
         sizes: The (height, width) of each sample's image and mask, by id, in that order.
-        class_pixels: The number of pixels of each class, int64 (classes,).
+        sample_class_pixels: The number of pixels of each class in each sample, int64 (N, classes).
         ignored_pixels: The number of unlabelled pixels.
         files: The SHA-256 of each sample's image and mask, by id.
         fingerprint: One hash of all of it; it does not depend on where the files are or how old.
@@ -39,10 +39,15 @@ class SplitReport:
     channels: int
     samples: tuple[Sample, ...]
     sizes: Mapping[str, tuple[int, int]]
-    class_pixels: NDArray[np.int64]
+    sample_class_pixels: NDArray[np.int64]
     ignored_pixels: int
     files: Mapping[str, tuple[str, ...]]
     fingerprint: str
+
+    @property
+    def class_pixels(self) -> NDArray[np.int64]:
+        """The number of pixels of each class, int64 (classes,)."""
+        return np.asarray(self.sample_class_pixels.sum(axis=0))
 
     @property
     def class_frequencies(self) -> NDArray[np.float64]:
@@ -75,9 +80,8 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
         threads=threads or default_threads(),
         title=f"Verifying {source.name} {split}",
     )
-    counts = np.stack([facts.pixels for facts in verified]).sum(axis=0, dtype=np.int64)
-    classes = len(source.labels.names)
-    if not counts[:classes].any():
+    pixels = np.stack([facts.pixels for facts in verified])
+    if not pixels.any():
         raise LabelValueError(
             f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
             "only the ignored value"
@@ -89,8 +93,8 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
         channels=source.channels,
         samples=tuple(samples),
         sizes={sample.id: facts.size for sample, facts in zip(samples, verified, strict=True)},
-        class_pixels=counts[:classes],
-        ignored_pixels=int(counts[source.labels.ignore_index]),
+        sample_class_pixels=pixels,
+        ignored_pixels=sum(facts.ignored_pixels for facts in verified),
         files=files,
         fingerprint=split_fingerprint(files),
     )
@@ -158,6 +162,7 @@ def describe_class_shares(pixels: Mapping[str, NDArray[np.int64]], labels: Label
 class _SampleFacts:
     size: tuple[int, int]
     pixels: NDArray[np.int64]
+    ignored_pixels: int
     files: tuple[str, ...]
 
 
@@ -184,7 +189,10 @@ def _verify_sample(source: SegmentationSource, sample: Sample) -> _SampleFacts:
     pixels = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
     _check_labels(pixels, source.labels, sample)
     return _SampleFacts(
-        size, pixels, tuple(_hash_bytes(part) for part in source.sample_bytes(sample))
+        size,
+        pixels[: len(source.labels.names)].copy(),
+        int(pixels[source.labels.ignore_index]),
+        tuple(_hash_bytes(part) for part in source.sample_bytes(sample)),
     )
 
 
