@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/left_out"))
     parser.add_argument("--flip", action="store_true", help="score with the mirrored image too")
     arguments, overrides = parser.parse_known_args()
-    flip = [f"flip={str(arguments.flip).lower()}"]
+    flip = [f"network.flip={str(arguments.flip).lower()}"]
     rows = []
     for seed in arguments.seeds:
         for drive in arguments.drives:

@@ -33,8 +33,8 @@ from benchmarks.inference.untrained import gflop, untrained_checkpoint
 from outtake.config.compose import compose
 from outtake.config.load_trained import TrainedModel
 from outtake.core.types import Frame, TimedFrame
+from outtake.inference.labeller import Labeller
 from outtake.inference.open_backend import open_backend
-from outtake.inference.tta import Labeller
 from outtake.programs.infer_video import infer_video
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.video_writer import open_writer

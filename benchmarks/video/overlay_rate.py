@@ -25,9 +25,9 @@ from benchmarks.inference.untrained import gflop, untrained_checkpoint
 from benchmarks.video.keras_demo import VIDEO, make_video, moving_noise
 from outtake.config.compose import compose
 from outtake.data.resize import resize, short_side_size
+from outtake.inference.labeller import Labeller
 from outtake.inference.open_backend import open_backend
 from outtake.inference.protocol import Network
-from outtake.inference.tta import Labeller
 from outtake.programs.infer_video import infer_video
 
 MIN_GFLOP = 15

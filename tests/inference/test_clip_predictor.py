@@ -12,8 +12,8 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.data.sample_range import SampleRange
 from outtake.inference.clip_predictor import ClipPredictor
+from outtake.inference.labeller import Labeller
 from outtake.inference.torch_backend import TorchBackend
-from outtake.inference.tta import Labeller
 
 SPACE = LabelSpace.from_names(("dark", "bright"))
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.inference.tta import Labeller
+from outtake.inference.labeller import Labeller
+from outtake.inference.tta import AugmentedNetwork
 from tests.inference.networks import Pointwise, noise
 
 
@@ -18,16 +19,16 @@ def test_scales_and_mirroring_are_averaged():
 
     images = np.zeros((1, 40, 60, 3), np.uint8)
     images[:, :, :30] = 100
-    found = Labeller(Brightness(), scales=(0.5, 1, 1.5)).logits(images)
+    found = AugmentedNetwork(Brightness(), scales=(0.5, 1, 1.5))(images)
     assert found.shape == (1, 40, 60, 2) and np.allclose(found[..., 0], 40)
-    both = Labeller(Brightness(), flip=True).logits(images)
+    both = AugmentedNetwork(Brightness(), flip=True)(images)
     assert np.allclose(both[0, :, 0, 1], 50) and np.allclose(both[0, :, -1, 1], 0)
 
 
 def test_a_window_changes_nothing_for_a_network_without_a_field_of_view():
     images = noise(100, 150)
-    whole = Labeller(Pointwise()).logits(images)
-    assert np.allclose(Labeller(Pointwise(), window=64).logits(images), whole, atol=1e-3)
+    whole = AugmentedNetwork(Pointwise())(images)
+    assert np.allclose(AugmentedNetwork(Pointwise(), window=64)(images), whole, atol=1e-3)
 
 
 def test_labels_and_confidence_have_the_size_asked_for():
@@ -49,4 +50,4 @@ def test_labels_and_confidence_have_the_size_asked_for():
 )
 def test_what_cannot_work_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        Labeller(Pointwise(), **options)
+        AugmentedNetwork(Pointwise(), **options)

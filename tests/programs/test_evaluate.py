@@ -56,8 +56,39 @@ def test_mirrored_prediction_gives_mirrored_labels(small_run: Path) -> None:
         there = task.predict(images, flip=True)
         back = task.predict(images.flip(-1), flip=True).flip(-1)
     assert torch.allclose(there, back, atol=1e-4)
-    record = run(f"checkpoint={small_run}", "flip=true", "device=cpu", "split=test")
-    assert record["flip"] is True
+    record = run(f"checkpoint={small_run}", "network.flip=true", "device=cpu", "split=test")
+    assert record["network"]["flip"] is True
+
+
+def test_an_ensemble_is_scored_and_all_its_members_are_named(
+    small_run: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.ckpt"
+    checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
+    save_checkpoint(checkpoint | {"epoch": 9}, other)
+    options = (f"checkpoint=[{small_run},{other}]", "device=cpu", "split=test")
+    record = run(*options, "network.scales=[0.75,1.5]", f"output={tmp_path / 'out'}")
+    assert [each["epoch"] for each in record["members"]][1] == 9
+    assert [each["checkpoint"] for each in record["members"]][1] == str(other)
+    assert record["forward"]["networks"] == 2 and record["network"]["scales"] == [0.75, 1.5]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert str(other) in page and "0.75" in page
+    finer = run(*options, "network.short_side=96", "report=false", f"output={tmp_path / 'finer'}")
+    assert finer["forward"]["height"] == finer["network"]["short_side"] == 96
+
+
+def test_members_of_other_folds_are_not_scored_on_what_some_have_learned(
+    small_run: Path, tmp_path: Path
+) -> None:
+    paths = []
+    for fold in (0, 1):
+        checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
+        checkpoint["outtake"]["config"] += f"\nfolds: 2\nfold: {fold}\n"
+        paths.append(tmp_path / f"fold_{fold}.ckpt")
+        save_checkpoint(checkpoint, paths[-1])
+    named = f"checkpoint=[{paths[0]},{paths[1]}]"
+    with pytest.raises(ConfigError, match=r"split=val: the members .* different folds"):
+        run(named, "device=cpu")
 
 
 def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:
@@ -166,7 +197,7 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
     cfg = compose("evaluate", [f"checkpoint={small_run}", "workers=0"])
     loader = build_eval_data(trained, cfg).eval_loader("val")
     done = evaluate_split(
-        trained.task,
+        trained.task.predict,
         trained.labels,
         loader,
         torch.device("cpu"),

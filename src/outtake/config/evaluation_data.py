@@ -11,28 +11,36 @@ from torch.utils.data import DataLoader
 
 from outtake.config.build import build_data
 from outtake.config.compose import CONF_DIR
-from outtake.config.load_trained import TrainedModel
-from outtake.core.errors import DataRootError, LabelSpaceError
+from outtake.config.load_ensemble import Trained, members_of
+from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
 from outtake.data.source import DataChoice, warn_of_data
 
 
-def build_eval_data(trained: TrainedModel, cfg: DictConfig) -> DataModule:
+def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
     """Build the checkpoint's own data, or the data that the command line names.
+
+    Of an ensemble it is the first one's own data. Images have the size that the networks see, or
+    their own where the members of an ensemble see different ones.
 
     Raises:
         LabelSpaceError: The data's classes are not the checkpoint's.
+        ConfigError: Members of an ensemble have learned from what the others would be scored on.
     """
     data_cfg = trained.config.copy()
+    if cfg.get("data") is None or not _names_a_data_set(cfg.data):
+        _check_folds(trained, str(cfg.split))
     with open_dict(data_cfg):
         data_cfg.paths = cfg.paths
+        # The network keeps the resolution that it was validated at.
+        data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
         if cfg.get("data") is not None:
             is_complete = _names_a_data_set(cfg.data)
             # Otherwise, +data.root=PATH only says where the checkpoint's own data is now.
             data_cfg.data = cfg.data if is_complete else OmegaConf.merge(data_cfg.data, cfg.data)
             if is_complete:
-                # The network keeps the resolution that it was validated at.
+                data_cfg.folds = None
                 data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
                 _divide_as_in_training(data_cfg.data, trained.config.data)
         data_cfg.data.cache = False
@@ -78,7 +86,7 @@ def _usual_val_fraction(name: str) -> Any:
 
 
 def make_baseline_loader(
-    baseline: TrainedModel, trained: TrainedModel, cfg: DictConfig, data: DataModule
+    baseline: Trained, trained: Trained, cfg: DictConfig, data: DataModule
 ) -> DataLoader[SampleTensors]:
     """Return the same split for the baseline, at the resolution that it was validated at.
 
@@ -108,7 +116,22 @@ def _names_a_data_set(data: DictConfig) -> bool:
     return "_target_" in (data.get("source") or {})
 
 
-def get_data_name(trained: TrainedModel, cfg: DictConfig) -> str:
+def _check_folds(trained: Trained, split: str) -> None:
+    """Refuse to score an ensemble on images from which some of its members have learned."""
+    parts = {_held_out(member.config) for member in members_of(trained)}
+    if len(parts) > 1 and split != "test":
+        raise ConfigError(
+            f"split={split}: the members of this ensemble are of different folds, and each was "
+            f"trained on images that are {split} for another; score them on split=test, or on "
+            "data of its own, as in data=folder data.root=PATH"
+        )
+
+
+def _held_out(config: DictConfig) -> str:
+    return ", ".join(f"{key}={config.get(key)}" for key in ("folds", "fold", "fold_by"))
+
+
+def get_data_name(trained: Trained, cfg: DictConfig) -> str:
     """Return the name of the data that is scored."""
     named = (cfg.get("data") or {}).get("name") or trained.config.data.get("name") or "data"
     # It becomes a folder, and may come out of somebody's checkpoint.

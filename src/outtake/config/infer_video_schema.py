@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from outtake.config.schema import Form, Node, Number, show_value
 from outtake.config.shared_schema import (
+    Checkpoints,
     Files,
     MaskFileOptions,
     MaskOptions,
@@ -104,7 +105,7 @@ class JobOptions:
 class InferVideoConfig:
     """The whole config of ``outtake infer-video``."""
 
-    checkpoint: str | None
+    checkpoint: Checkpoints | None
     input: Files
     output: Annotated[str, Form("a file, or a folder for several inputs")]
     jobs: str | None

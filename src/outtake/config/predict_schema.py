@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from outtake.config.schema import Form, Node, NotEmpty, Number, show_value
 from outtake.config.shared_schema import (
+    Checkpoints,
     Fraction,
     MaskFileOptions,
     MaskOptions,
@@ -39,7 +40,7 @@ class PictureJobOptions:
 class PredictConfig:
     """The whole config of ``outtake predict``."""
 
-    checkpoint: str | None
+    checkpoint: Checkpoints | None
     input: Annotated[str | list[str], NotEmpty(), Form("a picture, a folder, a glob, or a list")]
     output: str
     outputs: Annotated[

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from outtake.config.instantiate import resolve_config
 from outtake.config.schema import Form, Node, NotEmpty, Number, OtherKeys, Schema, parse
+from outtake.config.shared_schema import AveragingOptions, Checkpoints
 from outtake.core.errors import ConfigError
 
 Seed = Annotated[int, Number(0, 2**32 - 1)]
@@ -124,10 +125,10 @@ class BootstrapOptions:
 class EvaluateOptions:
     """One run of ``outtake evaluate``."""
 
-    checkpoint: str
+    checkpoint: Checkpoints
     split: str
-    baseline: str | None
-    flip: bool
+    baseline: Checkpoints | None
+    network: AveragingOptions
     device: str
     workers: Annotated[int | None, Number(0, unit="processes")]
     output: Path | None
@@ -181,7 +182,7 @@ class WatchOptions:
 class ExportOptions:
     """One run of ``outtake export``."""
 
-    checkpoint: str
+    checkpoint: Checkpoints
     output: Path | None
     licence: str | None
     onnx: Annotated[

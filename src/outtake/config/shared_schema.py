@@ -24,13 +24,16 @@ def _check_regions(key: str, values: Any) -> None:
 Regions = Annotated[list[Node], Form("a list of {box:[x,y,width,height]}"), Check(_check_regions)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkOptions:
-    """How the network labels pictures."""
+Checkpoints = Annotated[
+    str | list[str], NotEmpty(), Form("a run folder or a .ckpt file, or a list of them")
+]
 
-    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"]
+
+@dataclass(frozen=True, kw_only=True)
+class AveragingOptions:
+    """What a network sees of a picture, and what is averaged: the same in scores and in use."""
+
     short_side: Annotated[int | None, Number(1, unit="pixels")]
-    batch_size: Annotated[int, Number(1, unit="pictures")]
     flip: bool
     scales: Annotated[list[float], NotEmpty(), Number(0.1, 10)]
     window: Annotated[
@@ -39,6 +42,18 @@ class NetworkOptions:
         Form("a side or [HEIGHT,WIDTH] in pixels, each at least 32, or null"),
     ]
     overlap: Fraction
+
+    def passes(self) -> dict[str, Any]:
+        """Return what is averaged over, as arguments of ``open_backend``."""
+        return {key: getattr(self, key) for key in ("flip", "scales", "window", "overlap")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(AveragingOptions):
+    """How the network labels pictures."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"]
+    batch_size: Annotated[int, Number(1, unit="pictures")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,5 +67,7 @@ def explain_backend_oom(
 
 def _backend_device(backend: object) -> str:
     """Return where a backend computes: ``cuda:0``, ONNX Runtime's ``cuda`` or ``tensorrt``."""
-    network = getattr(backend, "network", backend)
+    network = backend
+    while hasattr(network, "network"):  # what averages or labels is around what computes
+        network = network.network
     return str(getattr(network, "device", getattr(network, "provider", "cpu")))

@@ -16,12 +16,10 @@ from outtake.evaluation.evaluator import Evaluator
 
 
 class Predicts(Protocol):
-    """A task that gives logits at the labels' own resolution."""
+    """A function that gives logits at the labels' own resolution."""
 
-    def predict(
-        self, images: torch.Tensor, size: tuple[int, int] | None = None, *, flip: bool = False
-    ) -> torch.Tensor:
-        """Return logits (B, classes, H, W) for uint8 images."""
+    def __call__(self, images: torch.Tensor, size: tuple[int, int], /) -> torch.Tensor:
+        """Return logits (B, classes, H, W) for uint8 images (B, C, h, w)."""
         ...
 
 
@@ -48,23 +46,21 @@ class EvaluationResult:
 
 @torch.inference_mode()
 def evaluate_split(
-    task: Predicts,
+    predict: Predicts,
     labels: LabelSpace,
     loader: DataLoader[SampleTensors],
     device: torch.device,
     *,
-    flip: bool = False,
     with_details: bool = False,
     show_progress: bool = True,
 ) -> EvaluationResult:
     """Predict a split and count it at the labels' own resolution.
 
     Args:
-        task: The task that predicts.
+        predict: The network, or several.
         labels: Its classes.
         loader: The batches of the split.
-        device: The device of the task.
-        flip: Whether logits are the mean with those of the mirrored images.
+        device: The device of the network.
         with_details: Whether outlines and confidence are counted too, and examples are kept.
         show_progress: Whether a progress bar is shown.
     """
@@ -84,7 +80,7 @@ def evaluate_split(
         lap("load")
         mask = batch["mask"].to(device)
         size = (int(mask.shape[-2]), int(mask.shape[-1]))
-        logits = task.predict(batch["image"].to(device), size, flip=flip)
+        logits = predict(batch["image"].to(device), size)
         lap("network")
         evaluator.add(logits, mask, batch["image"], batch["index"])
         lap("count")

@@ -8,7 +8,7 @@ import logging
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.data.resize import short_side_size
+from outtake.inference.ensemble import EnsembleMember, NetworkEnsemble
 from outtake.inference.export_cache import ExportCache
 from outtake.inference.int8_calibration import Int8Calibration
+from outtake.inference.labeller import Labeller
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
 from outtake.inference.openvino_backend import PRECISIONS as OPENVINO_PRECISIONS
 from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.protocol import Backend, Network
 from outtake.inference.torch_backend import TorchBackend, TorchNetwork
-from outtake.inference.tta import Labeller
+from outtake.inference.tta import AugmentedNetwork, is_single_pass
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +58,26 @@ class TrainedTask(Protocol):
         """The number of channels of the images."""
 
 
+@runtime_checkable
+class TrainedTasks(Protocol):
+    """Several loaded checkpoints that label together."""
+
+    @property
+    def members(self) -> Sequence[TrainedTask]:
+        """The checkpoints."""
+
+    @property
+    def short_side(self) -> int | None:
+        """The shorter side that all of them see; None where they differ, or see images as such."""
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of the images."""
+
+
 def open_backend(
     name: str,
-    trained: TrainedTask,
+    trained: TrainedTask | TrainedTasks,
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -71,11 +90,11 @@ def open_backend(
     frame_size: tuple[int, int] | None = None,
     **options: Any,
 ) -> Backend:
-    """Return the backend that runs a trained task.
+    """Return the backend that runs a trained task, or several as an ensemble.
 
     Args:
         name: ``torch``, ``openvino``, ``onnxruntime`` or ``auto``; see :func:`resolve_backend`.
-        trained: The checkpoint.
+        trained: The checkpoint, or several, whose probabilities are averaged.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
         precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``; no backend has all
             of them.
@@ -101,28 +120,39 @@ def open_backend(
     if name == "auto":
         _log_choice(chosen, device)
     own = _select_options(name, chosen, options)
-    is_single_pass = window is None and tuple(scales) == (1.0,)
     backend: Backend
-    if chosen == "torch" and resolve_device(device).type == "cuda" and is_single_pass:
+    on_cuda = chosen == "torch" and resolve_device(device).type == "cuda"
+    if on_cuda and is_single_pass(scales, window) and not isinstance(trained, TrainedTasks):
         # Labels are made on the device of the logits, and nothing else is copied back.
         _refuse_int8(precision)
         backend = TorchBackend(
             trained.task, device, precision, confidence=confidence, flip=flip, **own
         )
     else:
-        backend = Labeller(
-            _FACTORIES[chosen](trained, device, precision, calibration, **own),
-            confidence=confidence,
-            flip=flip,
-            scales=scales,
-            window=window,
-            overlap=overlap,
-        )
+
+        def make_network(member: TrainedTask) -> Network:
+            network = _FACTORIES[chosen](member, device, precision, calibration, **own)
+            return AugmentedNetwork(
+                network, flip=flip, scales=scales, window=window, overlap=overlap
+            )
+
+        backend = Labeller(combine_networks(trained, make_network), confidence=confidence)
     if frame_size is not None:
         height, width = short_side_size(*frame_size, trained.short_side)
         with explain_backend_oom(backend, 1, (height, width), frame_size):
             backend(np.zeros((1, height, width, trained.channels), np.uint8), frame_size)
     return backend
+
+
+def combine_networks(
+    trained: TrainedTask | TrainedTasks, make_network: Callable[[TrainedTask], Network]
+) -> Network:
+    """Return the network of a checkpoint, or of several the one that averages them."""
+    if not isinstance(trained, TrainedTasks):
+        return make_network(trained)
+    return NetworkEnsemble(
+        [EnsembleMember(make_network(member), member.short_side) for member in trained.members]
+    )
 
 
 def resolve_backend(name: str, device: str = "auto", precision: str = "auto") -> str:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
 from outtake.data.resize import resize
-from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
+from outtake.inference.protocol import Images, Logits, Network
 from outtake.inference.sliding_window import check_window, run_sliding_window
-from outtake.inference.uncertain_share import uncertain_share
-from outtake.inference.upsample_argmax import upsample_argmax
 
 
-class Labeller:
-    """Makes a :class:`~outtake.inference.protocol.Backend` of a network.
+class AugmentedNetwork:
+    """A network whose logits are the mean over scales and mirroring, of windows or whole images.
 
     Args:
         network: The network, which runs at its own resolution.
-        confidence: Compute the probability of each label too.
         flip: Average with the mirrored images.
         scales: The factors by which images are resized; the network runs at each, and the logits
             are averaged.
@@ -40,52 +35,21 @@ class Labeller:
         self,
         network: Network,
         *,
-        confidence: bool = False,
         flip: bool = False,
         scales: Sequence[float] = (1.0,),
         window: int | Sequence[int] | None = None,
         overlap: float = 0.25,
     ) -> None:
         self.network = network
-        self._confidence = confidence
         self._flip = flip
         self._scales = check_scales(scales)
         self._window = check_window(window)
         if not 0 <= overlap < 1:
             raise ConfigError(f"network.overlap={overlap}: must be at least 0 and below 1")
         self._overlap = overlap
-        # Two runs of a network at once would only wait for each other.
-        self._run_lock = Lock()
 
-    def __call__(
-        self, images: Images, size: tuple[int, int]
-    ) -> tuple[LabelMaps, Confidences | None]:
-        """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
-        return self._label(self._run_alone(images), size)
-
-    def label_with_uncertainty(
-        self, images: Images, size: tuple[int, int], ids: Sequence[int]
-    ) -> tuple[LabelMaps, Confidences | None, list[float | None]]:
-        """Label a batch; see :class:`outtake.inference.protocol.UncertaintyBackend`."""
-        batch = self._run_alone(images)
-        return *self._label(batch, size), [uncertain_share(logits, ids) for logits in batch]
-
-    def _run_alone(self, images: Images) -> Logits:
-        with self._run_lock:
-            return self.logits(images)
-
-    def _label(self, batch: Logits, size: tuple[int, int]) -> tuple[LabelMaps, Confidences | None]:
-        labels: list[NDArray[np.uint8]] = []
-        probabilities: list[NDArray[np.float32]] = []
-        for logits in batch:
-            found, probability = upsample_argmax(logits, size, confidence=self._confidence)
-            labels.append(found)
-            if probability is not None:
-                probabilities.append(probability)
-        return np.stack(labels), np.stack(probabilities) if probabilities else None
-
-    def logits(self, images: Images) -> Logits:
-        """Return float32 (B, h, w, classes): the mean over scales and mirroring."""
+    def __call__(self, images: Images) -> Logits:
+        """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
         height, width = images.shape[1:3]
         total: Logits | None = None
         for scale in self._scales:
@@ -103,6 +67,11 @@ class Labeller:
         if self._window is None:
             return self.network(np.ascontiguousarray(images))
         return run_sliding_window(self.network, images, self._window, self._overlap)
+
+
+def is_single_pass(scales: Sequence[float], window: int | Sequence[int] | None) -> bool:
+    """Return whether a network sees each image whole and at one size."""
+    return window is None and tuple(scales) == (1.0,)
 
 
 def resize_logits(logits: Logits, size: tuple[int, int]) -> Logits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_ensemble import Trained, load_one_or_several, with_short_side
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -47,7 +47,8 @@ class Predictor:
         car = prediction.labels == prediction.label_space.names.index("car")
 
     Args:
-        trained: The checkpoint; its ``short_side`` is the size that the network sees.
+        trained: The checkpoint, or several that are averaged; its ``short_side`` is the size that
+            the network sees.
         backend: The backend that runs its network.
         batch_size: The number of pictures of one size for the network at a time.
 
@@ -55,7 +56,7 @@ class Predictor:
         ConfigError: The batch is below 1.
     """
 
-    def __init__(self, trained: TrainedModel, backend: Backend, batch_size: int = 4) -> None:
+    def __init__(self, trained: Trained, backend: Backend, batch_size: int = 4) -> None:
         check_number("network.batch_size", batch_size, 1, whole=True)
         self.trained = trained
         self.batch_size = batch_size
@@ -64,7 +65,7 @@ class Predictor:
     @classmethod
     def from_checkpoint(
         cls,
-        run_or_file: str | Path,
+        run_or_file: str | Path | Sequence[str],
         *,
         device: str = "auto",
         backend: Mapping[str, Any] | None = None,
@@ -80,7 +81,8 @@ class Predictor:
         """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
 
         Args:
-            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``.
+            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``; or a list
+                of these, whose probabilities are averaged.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
             backend: ``name`` and options of the backend, as in ``conf/backend``; None is ``auto``.
             precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``.
@@ -96,9 +98,9 @@ class Predictor:
         Raises:
             OuttakeError: The checkpoint cannot be loaded, or an option cannot work.
         """
-        trained = load_trained(run_or_file, resolve_device(device))
-        if short_side is not None:
-            trained = replace(trained, short_side=short_side)
+        named = str(run_or_file) if isinstance(run_or_file, Path) else run_or_file
+        trained = load_one_or_several(named, resolve_device(device))
+        trained = with_short_side(trained, short_side)
         opened = open_backend(
             trained=trained,
             device=device,

@@ -6,7 +6,7 @@ import logging
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,12 @@ import torch
 from outtake import __version__
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_ensemble import (
+    Trained,
+    checkpoint_paths,
+    load_one_or_several,
+    with_short_side,
+)
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -63,13 +68,13 @@ class PipelineParts:
         remover: The remover.
         labeller: Labels the frames; None where masks are given.
         policy: Makes masks of labels; None where masks are given.
-        trained: The checkpoint; None where masks are given.
+        trained: The checkpoint, or several that are averaged; None where masks are given.
     """
 
     remover: Remover
     labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
-    trained: TrainedModel | None = None
+    trained: Trained | None = None
 
 
 def build_parts(
@@ -87,7 +92,8 @@ def build_parts(
     """
     if config.without_network or config.checkpoint is None:
         return PipelineParts(remover)
-    trained = load_trained(config.checkpoint, resolve_device(config.device))
+    trained = load_one_or_several(config.checkpoint, resolve_device(config.device))
+    trained = with_short_side(trained, config.network.short_side)
     policy = build_policy(
         trained.labels,
         remover,
@@ -95,8 +101,6 @@ def build_parts(
         class_names(config.keep_only),
         config.mask,
     )
-    if config.network.short_side is not None:
-        trained = replace(trained, short_side=config.network.short_side)
     labeller = build_labeller(config, trained, policy, frame_size)
     return PipelineParts(remover, labeller, policy, trained)
 
@@ -122,7 +126,7 @@ def add_feather(remover: Remover, feather: float) -> Remover:
 
 def build_labeller(
     config: InferVideoConfig,
-    trained: TrainedModel,
+    trained: Trained,
     policy: MaskPolicy,
     frame_size: tuple[int, int] | None,
 ) -> ClipLabeller:
@@ -133,10 +137,7 @@ def build_labeller(
         device=config.device,
         precision=network.precision,
         confidence=policy.needs_confidence,
-        flip=network.flip,
-        scales=network.scales,
-        window=network.window,
-        overlap=network.overlap,
+        **network.passes(),
         calibration=lambda: calibration_images(trained),
         frame_size=frame_size,
         **config.backend,
@@ -177,8 +178,8 @@ def find_scale(trained: SampleRange | None) -> tuple[float, float]:
     return scale
 
 
-def calibration_images(trained: TrainedModel) -> Iterable[Frame]:
-    """Yield images of the data set on which a checkpoint was trained."""
+def calibration_images(trained: Trained) -> Iterable[Frame]:
+    """Yield images of the data set on which a checkpoint, or the first of several, was trained."""
     return iter_training_images(instantiate(trained.config.data.source))
 
 
@@ -292,7 +293,7 @@ def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Pa
     """
     found = {"remover.path": [*remover.files()]}
     if config.checkpoint is not None:
-        found["checkpoint"] = [Path(config.checkpoint).expanduser()]
+        found["checkpoint"] = checkpoint_paths(config.checkpoint)
     if config.masks.path is not None:
         found["masks"] = find_mask_files(config.masks.path, config.masks.ids).paths()
     return found

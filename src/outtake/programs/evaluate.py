@@ -11,18 +11,26 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from outtake.config.evaluation_data import build_eval_data, get_data_name, make_baseline_loader
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_ensemble import (
+    Trained,
+    describe_members,
+    load_one_or_several,
+    members_of,
+    with_short_side,
+)
 from outtake.config.program_options import EvaluateOptions, read_options
 from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.core.memory import explain_shared_memory
 from outtake.core.redact import redact_tree
 from outtake.data.dataset import SampleTensors
+from outtake.data.resize import short_side_size
 from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores, paired_difference
+from outtake.inference.predict_logits import open_predict_logits
 from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
 from outtake.programs.library_warnings import quiet_libraries
@@ -47,8 +55,8 @@ def evaluate(cfg: DictConfig) -> Path:
     options = read_options(EvaluateOptions, cfg)
     split, device = options.split, resolve_device(options.device)
     bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)
-    trained = load_trained(options.checkpoint, device)
-    baseline = load_trained(options.baseline, device) if options.baseline else None
+    trained = _load(options.checkpoint, options, device, "checkpoint")
+    baseline = _load(options.baseline, options, device, "baseline") if options.baseline else None
     data = build_eval_data(trained, cfg)
     loader = data.eval_loader(split)
     baseline_data = None if baseline is None else make_baseline_loader(baseline, trained, cfg, data)
@@ -57,16 +65,15 @@ def evaluate(cfg: DictConfig) -> Path:
     check_folder(target)
     evaluation = _evaluate(trained, loader, device, options, with_details=options.report)
     record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
-    record["flip"] = options.flip
-    record |= measure_forward(trained.task, data.eval_image_size(split), trained.channels, device)
-    record["forward"]["device"] = device_name(device)
+    record["network"] = options.network.passes() | {"short_side": trained.short_side}
+    record |= _measure_forward(trained, data.eval_image_size(split), device)
     classes, ids = trained.labels.names, [sample.id for sample in data.report(split).samples]
     if options.report:
         record |= detailed_scores(evaluation.evaluator, classes, ids, bootstrap)
     if baseline is not None and baseline_data is not None:
         other = _evaluate(baseline, baseline_data, device, options, with_details=False)
         record["paired"] = {
-            "baseline": str(baseline.path),
+            "baseline": describe_members(baseline)["checkpoint"],
             "baseline_sha256": baseline.sha256,
             **paired_difference(evaluation.evaluator, other.evaluator, classes, bootstrap),
         }
@@ -81,8 +88,28 @@ def evaluate(cfg: DictConfig) -> Path:
     return target / "metrics.json"
 
 
+def _load(
+    checkpoint: str | list[str], options: EvaluateOptions, device: torch.device, key: str
+) -> Trained:
+    return with_short_side(load_one_or_several(checkpoint, device, key), options.network.short_side)
+
+
+def _measure_forward(
+    trained: Trained, size: tuple[int, int], device: torch.device
+) -> dict[str, Any]:
+    """Return the time of one image through the network; of an ensemble, through all of them."""
+    found = [
+        measure_forward(
+            member.task, short_side_size(*size, member.short_side), member.channels, device
+        )
+        for member in members_of(trained)
+    ]
+    how = found[0]["forward"] | {"device": device_name(device), "networks": len(found)}
+    return {"forward_ms": sum(each["forward_ms"] for each in found), "forward": how}
+
+
 def _evaluate(
-    trained: TrainedModel,
+    trained: Trained,
     loader: DataLoader[SampleTensors],
     device: torch.device,
     options: EvaluateOptions,
@@ -91,23 +118,20 @@ def _evaluate(
 ) -> EvaluationResult:
     with explain_shared_memory("workers"):
         return evaluate_split(
-            trained.task,
+            open_predict_logits(trained, device, **options.network.passes()),
             trained.labels,
             loader,
             device,
-            flip=options.flip,
             with_details=with_details,
         )
 
 
 def make_metrics_record(
-    trained: TrainedModel, evaluation: EvaluationResult, data: str, split: str, fingerprint: str
+    trained: Trained, evaluation: EvaluationResult, data: str, split: str, fingerprint: str
 ) -> dict[str, Any]:
     """Return the record of ``metrics.json``."""
     return {
-        "checkpoint": str(trained.path),
-        "checkpoint_sha256": trained.sha256,
-        "epoch": trained.epoch,
+        **describe_members(trained),
         "data": data,
         "split": split,
         "data_fingerprint": fingerprint,
@@ -125,6 +149,8 @@ def make_metrics_record(
     }
 
 
-def _default_output_folder(trained: TrainedModel, name: str, split: str) -> Path:
+def _default_output_folder(trained: Trained, name: str, split: str) -> Path:
     which = "" if trained.path.stem == "best" else f"-{trained.path.stem}"
+    if len(members_of(trained)) > 1:
+        which = f"-ensemble-{trained.sha256[:8]}"
     return trained.run_folder / "evaluation" / f"{name}-{split}{which}"

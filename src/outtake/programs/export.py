@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from outtake.config.load_trained import TrainedModel, load_trained, read_checkpoint_or_archive
+from outtake.config.load_ensemble import load_one_or_several, require_one
+from outtake.config.load_trained import TrainedModel, read_checkpoint_or_archive
 from outtake.config.program_options import ExportOptions, read_options
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
@@ -33,12 +34,12 @@ def export(cfg: DictConfig) -> Path:
         The path of the zip.
 
     Raises:
-        OuttakeError: There is no such checkpoint, the zip cannot be written, a record of the run
-            is not JSON, or the network cannot be exported to ONNX.
+        OuttakeError: There is no such checkpoint, or several are named, the zip cannot be written,
+            a record of the run is not JSON, or the network cannot be exported to ONNX.
     """
     quiet_libraries()
     options = read_options(ExportOptions, cfg)
-    trained = load_trained(options.checkpoint)
+    trained = require_one(load_one_or_several(options.checkpoint), "outtake export")
     run = trained.run_folder
     output = options.output or run / f"{run.resolve().name}.zip"
     if output.suffix != ".zip":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,16 @@ def expand_mask_path(values: Mapping[str, Any], program: str) -> dict[str, Any]:
     return {**values, "masks": masks}
 
 
-def check_checkpoint(name: str) -> None:
-    """Find a checkpoint that is not there, before seconds of imports.
+def check_checkpoint(checkpoint: str | Sequence[str]) -> None:
+    """Find a checkpoint that is not there, of one or several, before seconds of imports.
 
     Raises:
         CheckpointError: There is no such file or folder.
     """
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
+    for name in [checkpoint] if isinstance(checkpoint, str) else checkpoint:
+        path = Path(name).expanduser()
+        if not path.exists():
+            raise CheckpointError(f"no such checkpoint: {path}{suggest_nearby(path)}")
 
 
 def _read_list(name: str) -> list[Mapping[str, Any]]:

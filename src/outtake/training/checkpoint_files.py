@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pickle
@@ -18,6 +19,7 @@ from outtake.core.errors import CheckpointError
 from outtake.core.files import PART_SUFFIX, replace_file, replace_text, sha256_of_file
 
 CHECKSUM_SUFFIX = ".sha256"
+FOLDS_FILE = "folds.json"  # of the folder that groups the runs of a k-fold training
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 
 # Checksums of the files that this process wrote last.
@@ -125,6 +127,30 @@ def read_checkpoint(path: Path, map_location: str = "cpu") -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(loaded).__name__}")
     return loaded
+
+
+def list_fold_folders(folder: Path) -> list[Path]:
+    """Return the run folders of a k-fold training; of anything else, what was given.
+
+    Raises:
+        CheckpointError: The training of the folds has not ended.
+    """
+    record = folder / FOLDS_FILE
+    if not record.is_file():
+        return [folder]
+    try:
+        content = json.loads(record.read_text())
+        count, done = int(content["folds"]), [str(run["run"]) for run in content["runs"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{record} cannot be read: {error}; name its runs one by one"
+        ) from error
+    if len(done) < count:
+        raise CheckpointError(
+            f"{folder}: {len(done)} of its {count} folds are trained; train the others by the same "
+            "command with resume=auto, or name the runs one by one"
+        )
+    return [folder / Path(name).name for name in done]
 
 
 def latest_valid(paths: Sequence[Path]) -> Path:

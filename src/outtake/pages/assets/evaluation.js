@@ -175,12 +175,25 @@ function stripsSection(title, strips) {
           make("figcaption", {}, caption)))))));
 }
 
+function members() {
+  const each = own(RECORD, "members") || [RECORD];
+  const names = each.map((one) => `${one.checkpoint} (epoch ${one.epoch}, SHA-256 ${String(one.checkpoint_sha256).slice(0, 12)})`);
+  return (each.length > 1 ? `Mean of the probabilities of ${each.length} networks: ` : "") + names.join(", ");
+}
+
+function passes() {
+  const network = own(RECORD, "network") || {};
+  const scales = network.scales || [1];
+  return (network.flip ? ", averaged with the mirrored image" : "")
+    + (scales.length > 1 || scales[0] !== 1 ? `, at the scales ${scales.join(", ")}` : "")
+    + (network.window ? `, in windows of ${[network.window].flat().join(" x ")} pixels` : "");
+}
+
 start((page) => {
   const boot = DETAIL.bootstrap, forward = own(RECORD, "forward") || {};
   const lead = [
-    `${RECORD.checkpoint} (epoch ${RECORD.epoch}, SHA-256 ${String(RECORD.checkpoint_sha256).slice(0, 12)}), `
-    + `${RECORD.images} images, ${RECORD.pixels.toLocaleString("en")} labelled pixels`
-    + (RECORD.flip ? ", averaged with the mirrored image" : "") + (forward.device ? `, on ${forward.device}` : "") + ".",
+    `${members()}, ${RECORD.images} images, ${RECORD.pixels.toLocaleString("en")} labelled pixels`
+    + passes() + (forward.device ? `, on ${forward.device}` : "") + ".",
   ];
   if (boot) {
     lead.push(`Below each score: ${100 * boot.level}% interval, bootstrap over images (${boot.resamples} draws, seed ${boot.seed}).`);
