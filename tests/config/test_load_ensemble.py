@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from outtake.config.compose import compose
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.instantiate import resolve_config
 from outtake.config.load_ensemble import describe_members, load_one_or_several, with_short_side
+from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, LabelSpaceError
+from outtake.core.types import TimedFrame
+from outtake.pipeline.remove_from_video import report_entries
+from outtake.pipeline.setup import build_parts, build_remover, input_paths
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 
 
@@ -62,3 +71,26 @@ def test_the_folder_of_a_training_of_folds_stands_for_its_runs(
         load_one_or_several(str(group))
     (group / "folds.json").write_text(json.dumps({"folds": 2, "runs": runs}))
     assert len(load_one_or_several(str(group)).members) == 2
+
+
+def test_the_report_of_a_video_names_all_members(small_run: Path, tmp_path: Path) -> None:
+    other = change(small_run, tmp_path / "other.ckpt", short_side=48)
+    config = parse(
+        InferVideoConfig,
+        resolve_config(
+            compose(
+                "infer_video",
+                [f"checkpoint=[{small_run},{other}]", "remove=[car]", "input=in.mp4",
+                 "output=out.mp4", "backend=torch", "device=cpu"],
+            )
+        ),
+    )  # fmt: skip
+    parts = build_parts(config, build_remover(config), (64, 96))
+    entries = report_entries(parts, None)
+    assert [each["checkpoint"] for each in entries["members"]][1] == str(other)
+    frames = [np.full((64, 96, 3), 90, np.uint8)]
+    timed = [TimedFrame(frame, n, Fraction(1, 25)) for n, frame in enumerate(frames)]
+    assert parts.labeller is not None
+    (labelled,) = parts.labeller(timed)
+    assert labelled.labels.shape == (64, 96)
+    assert input_paths(config, parts.remover)["checkpoint"] == [small_run, other]

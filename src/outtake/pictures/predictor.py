@@ -81,8 +81,8 @@ class Predictor:
         """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
 
         Args:
-            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``; or a list
-                of these, whose probabilities are averaged.
+            run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``; or a
+                list of these, whose probabilities are averaged.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<index>``.
             backend: ``name`` and options of the backend, as in ``conf/backend``; None is ``auto``.
             precision: ``auto``, ``float32``, ``bfloat16``, ``float16`` or ``int8``.
