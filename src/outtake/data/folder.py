@@ -114,17 +114,7 @@ class Folder:
         trained_range: Mapping[str, Any] | None = None,
         strict: bool = True,
     ) -> None:
-        if val_fraction is not None and not 0 < val_fraction < 1:
-            raise ConfigError(
-                f"data.source.val_fraction is {val_fraction}: give more than 0 and less than 1"
-            )
-        if channels not in (None, 1, 3):
-            raise ConfigError(
-                f"data.source.channels is {channels}: give 1 (grayscale), 3 (RGB) or null"
-            )
-        _check_choice("missing_masks", missing_masks, MISSING_MASKS)
-        _check_choice("soft_edges", soft_edges, SOFT_EDGES)
-        check_number("data.source.threshold", threshold, 1, whole=True, optional=True)
+        _check_options(val_fraction, channels, missing_masks, soft_edges, threshold)
         given_range = read_range_option(range)
         self.root, self._named_folders = find_root(root, images, masks)
         self.name = self.root.resolve().name or "folder"
@@ -322,6 +312,26 @@ def _can_be_read(sample: Sample) -> bool:
     except UnreadableImageError:
         return False
     return True
+
+
+def _check_options(
+    val_fraction: float | None,
+    channels: int | None,
+    missing_masks: str,
+    soft_edges: str,
+    threshold: int | None,
+) -> None:
+    if val_fraction is not None and not 0 < val_fraction < 1:
+        raise ConfigError(
+            f"data.source.val_fraction is {val_fraction}: give more than 0 and less than 1"
+        )
+    if channels not in (None, 1, 3):
+        raise ConfigError(
+            f"data.source.channels is {channels}: give 1 (grayscale), 3 (RGB) or null"
+        )
+    _check_choice("missing_masks", missing_masks, MISSING_MASKS)
+    _check_choice("soft_edges", soft_edges, SOFT_EDGES)
+    check_number("data.source.threshold", threshold, 1, whole=True, optional=True)
 
 
 def _check_choice(key: str, value: object, allowed: Sequence[str]) -> None:

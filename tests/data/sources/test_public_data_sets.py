@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outtake.config.compose import CONF_DIR
-from outtake.core.errors import ConfigError, DataRootError, PairingError
+from outtake.core.errors import ConfigError, DataRootError, PairingError, UnreadableImageError
 from outtake.data.sources.pascal_voc import PascalVOC
 from tests.data.generated import label_map
 from tests.data.sources.trees import (
@@ -13,6 +13,7 @@ from tests.data.sources.trees import (
     TREES,
     VAL,
     make_tree,
+    mat,
     open_source,
     sbd,
     stored,
@@ -102,6 +103,9 @@ def test_seg11valid_leaves_out_what_sbd_trains_on(tmp_path):
     assert [each.id[-2:] for each in source.samples("val")] == ["06", "07"]
     sample = source.samples("train")[2]
     assert np.array_equal(source.read_mask(sample), stored(20, [0, 3, 20]))
+    mat(tmp_path / "sbd/cls/2007_000020.mat", GTcls=1)
+    with pytest.raises(UnreadableImageError, match=r"000020.mat: .*restore the file"):
+        source.read_mask(sample)
 
 
 def test_trainaug_is_all_but_val(tmp_path):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError, DataRootError, UnreadableImageError
 from outtake.core.types import Frame, LabelMap
+from outtake.data.sources.matlab_file import read_matlab
 
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 _SPLIT_KEYS = {"train": "trainNdxs", "test": "testNdxs"}
@@ -37,13 +38,12 @@ class NyuFile:
         except ImportError as error:
             raise ConfigError(f"{path} is HDF5: pip install 'outtake[nyu]' reads it") from error
         self.path = path
-        splits = _read_mat(path.with_name("splits.mat"), *_SPLIT_KEYS.values())
         self._numbers = {
-            split: [int(each) for each in splits[key].ravel()] for split, key in _SPLIT_KEYS.items()
+            split: _read_beside(path, "splits.mat", key) for split, key in _SPLIT_KEYS.items()
         }
-        mapping = _read_mat(path.with_name("classMapping40.mat"), "mapClass")["mapClass"].ravel()
+        mapping = _read_beside(path, "classMapping40.mat", "mapClass")
         # Label 0 is unlabelled in both.
-        self._classes = np.concatenate([[0], mapping]).astype(np.uint8)
+        self._classes = np.array([0, *mapping], np.uint8)
 
     def numbers(self, split: str) -> list[int]:
         """Return the numbers of the images of ``train`` or ``test``, from 1 on."""
@@ -80,13 +80,7 @@ class NyuFile:
             ) from error
 
 
-def _read_mat(path: Path, *keys: str) -> dict[str, NDArray[Any]]:
-    from scipy.io import loadmat
-
-    if not path.is_file():
-        raise DataRootError(f"{path.parent / FILE_NAME} needs {path.name} beside it")
-    try:
-        content = loadmat(path)
-        return {key: np.asarray(content[key]) for key in keys}
-    except Exception as error:  # whatever scipy raises on damaged input
-        raise UnreadableImageError(f"cannot read {path}: {error}; restore the file") from error
+def _read_beside(path: Path, name: str, key: str) -> list[int]:
+    if not path.with_name(name).is_file():
+        raise DataRootError(f"{path} needs {name} beside it")
+    return [int(each) for each in read_matlab(path.with_name(name), key).ravel()]

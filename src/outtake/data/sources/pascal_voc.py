@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from outtake.core.errors import ConfigError, PairingError, UnreadableImageError
+from outtake.core.errors import ConfigError, PairingError
 from outtake.core.labels import Colour, distinct_colours
 from outtake.core.types import LabelMap
 from outtake.data.folder_layouts import SplitFolders, check_root, read_name_list
 from outtake.data.pair_files import summarize_names
 from outtake.data.source import Sample
+from outtake.data.sources.matlab_file import read_matlab
 from outtake.data.sources.paired_source import PairedSource, decode_ids
 
 NAMES = (
@@ -84,7 +85,8 @@ class PascalVOC(PairedSource):
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
         if not sample.mask.endswith(".mat"):
             return super().read_mask(sample)
-        return self._decoder.decode(_read_sbd_mask(sample.mask), sample.mask)
+        stored = read_matlab(sample.mask, "GTcls", "Segmentation")  # a file of SBD
+        return self._decoder.decode(stored.astype(np.uint8), sample.mask)
 
     def _stored_samples(self, split: str) -> list[Sample]:
         own = super()._stored_samples(split)
@@ -120,16 +122,6 @@ class PascalVOC(PairedSource):
                 "data.source.sbd=PATH names its folder"
             )
         return samples
-
-
-def _read_sbd_mask(path: str) -> LabelMap:
-    from scipy.io import loadmat  # SBD alone needs it
-
-    try:
-        record = loadmat(path)["GTcls"]
-        return np.asarray(record["Segmentation"][0, 0], np.uint8)
-    except Exception as error:  # whatever scipy raises on damaged input
-        raise UnreadableImageError(f"cannot read {path}: {error}; restore the file") from error
 
 
 class PascalContext(PairedSource):

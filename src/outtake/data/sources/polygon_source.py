@@ -149,6 +149,10 @@ class PolygonSource(ABC):
         if names:
             self.say(f"{where}: {len(names)} {what}: {summarize_names(names)}", where)
 
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
+        """Return the bytes of the image's file and of its record."""
+        return Path(sample.image).read_bytes(), self.record_of(sample)
+
     def _label_of(self, shape: Shape, known: Mapping[str, int], sample: Sample) -> int:
         if shape.crowd or shape.label in IGNORED_NAMES:
             return self.labels.ignore_index
@@ -158,10 +162,6 @@ class PolygonSource(ABC):
             f"{sample.mask} holds an object {shape.label or shape.number!r}, which is no class; "
             f"the classes are: {', '.join(self.labels.names)}"
         )
-
-    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return the bytes of the image's file and of its record."""
-        return Path(sample.image).read_bytes(), self.record_of(sample)
 
 
 def find_split_folder(parent: Path, split: str) -> Path | None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from outtake.core.errors import MissingSplitError, PairingError, UnreadableImageError
+from outtake.core.errors import MissingSplitError, PairingError
 from outtake.core.types import LabelMap
 from outtake.data.folder_layouts import SplitFolders, read_name_list
 from outtake.data.list_pictures import list_pictures
 from outtake.data.pair_files import summarize_names
 from outtake.data.source import Sample
+from outtake.data.sources.matlab_file import read_matlab
 from outtake.data.sources.paired_source import PairedSource, decode_ids
 
 NAMES = (
@@ -43,14 +44,7 @@ class SiftFlow(PairedSource):
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        from scipy.io import loadmat  # no other data set needs it but SBD
-
-        try:
-            stored = np.asarray(loadmat(sample.mask)["S"])
-        except Exception as error:  # whatever scipy raises on damaged input
-            raise UnreadableImageError(
-                f"cannot read {sample.mask}: {error}; restore the file"
-            ) from error
+        stored = read_matlab(sample.mask, "S")
         return self._decoder.decode(stored.astype(np.uint8), sample.mask)
 
     def _stored_samples(self, split: str) -> list[Sample]:
