@@ -82,6 +82,7 @@ class EncodeOptions:
     crf: Annotated[int | None, Number(0)]
     bitrate: str | int | None
     passes: Annotated[int, Number(1, 2)]
+    copy_unchanged: Literal["auto", "always", "never"]
     preset: str
     chroma: Literal["auto", 420, 422, 444]
     profile: str | None

@@ -179,6 +179,7 @@ def _run_and_report(
             remover=type(job.remover).__name__,
             **entries,
             **({"remover_notes": dict(job.remover.notes)} if job.remover.notes else {}),
+            copied_frames=outputs[0].copied_frames,
             seconds=round(seconds, 3),
             frames_made_now=made,
             frames_per_second=round(made / seconds, 3),
@@ -187,9 +188,24 @@ def _run_and_report(
         )
     )
     write_report(job.target, record)
+    _log_copied_frames(job, outputs[0], record["frames"])
     for warning in report.warnings():
         log.warning("%s: %s", job.target.name, warning)
     return record
+
+
+def _log_copied_frames(job: Job, output: Output, frames: int) -> None:
+    copied = output.copied_frames
+    if copied:
+        log.info(
+            "%s: %d of %d frames are the source's own packets, because nothing changed around "
+            "them; encode.copy_unchanged=never encodes all", job.target.name, copied, frames,
+        )  # fmt: skip
+    elif job.write_options.encoding.copy_unchanged == "always":
+        log.warning(
+            "%s: no frame is copied: something changed in every closed group of pictures",
+            job.target.name,
+        )
 
 
 def _finish(job: Job, outputs: list[Output], total_segments: int) -> RemovalReport:

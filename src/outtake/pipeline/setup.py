@@ -261,6 +261,7 @@ def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingR
         passes=encode.passes,
         profile=encode.profile,
         level=encode.level,
+        copy_unchanged=encode.copy_unchanged,
     )
 
 

@@ -29,6 +29,7 @@ Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 
 # Boxes that are converted begin and end at multiples of this, as swscale's own steps do.
 _GRID_PX = 16
+_COMPARED_ROWS = 64
 
 
 def keep_stored_picture(
@@ -95,6 +96,32 @@ def make_encoder_frame(
     if deep is None and frame.image.shape == stored.image.shape:
         return _copy_unchanged(frame.image, stored.image, stored, tags)
     return from_rgb(image, pix_fmt, tags)
+
+
+def is_unchanged(frame: TimedFrame, pix_fmt: str, *, high_bit_depth: bool) -> bool:
+    """Return whether a picture is what was decoded, sample for sample.
+
+    Args:
+        frame: The picture.
+        pix_fmt: FFmpeg's name of the encoder's pixel format; another than the source's changes it.
+        high_bit_depth: Whether the picture with 16 bits is used, if there is one.
+    """
+    stored = frame.stored
+    if stored is None or stored.pix_fmt != pix_fmt or stored.alpha is not None:
+        return False
+    if high_bit_depth and frame.image16 is not None:
+        return stored.image16 is not None and _is_same(frame.image16, stored.image16)
+    return _is_same(frame.image, stored.image)
+
+
+def _is_same(image: NDArray[Any], original: NDArray[Any]) -> bool:
+    """Return whether two pictures are equal, without a look at all of them where they are not."""
+    if image is original or image.shape != original.shape:
+        return image is original
+    return all(
+        np.array_equal(image[top : top + _COMPARED_ROWS], original[top : top + _COMPARED_ROWS])
+        for top in range(0, image.shape[0], _COMPARED_ROWS)
+    )
 
 
 def _copy_unchanged(

@@ -76,6 +76,7 @@ class VideoInfo:
             name without a password.
         origin_s: What the source's own clock shows at the clip's 0, a multiple of ``time_base``.
             The times of frames, ``start_s`` and ``end_s`` count from there.
+        deinterlaced: Whether interlaced frames are made progressive when they are read.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class VideoInfo:
     unkept: tuple[str, ...] = ()
     address: str | None = field(default=None, repr=False)
     origin_s: Fraction = Fraction(0)
+    deinterlaced: bool = False
 
     def of_view(self) -> VideoInfo:
         """Return the description of a picture about the clip, such as a preview: RGB of its own."""

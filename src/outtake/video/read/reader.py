@@ -86,7 +86,9 @@ class VideoReader:
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
         whole_info, self._first_s = probe_with_start(source, self._limits)
-        self._whole_info = replace(whole_info, field_order=None) if deinterlace else whole_info
+        if deinterlace:
+            whole_info = replace(whole_info, field_order=None, deinterlaced=True)
+        self._whole_info = whole_info
         self.path = self._whole_info.path
         self._origin = int(self._whole_info.origin_s / self._whole_info.time_base)
         self.info: VideoInfo = self._selection.apply_to(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -21,10 +21,17 @@ from av.video.stream import VideoStream
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.copy_packets import (
+    CopiedRun,
+    choose_copied_runs,
+    count_copied_frames,
+    merge_header,
+    merge_packets,
+)
+from outtake.video.write.copy_plan import CopyPlan
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
 from outtake.video.write.matroska_wma import name_wma_tracks
-from outtake.video.write.segment_encoder import FRAME_STEP_MS
 from outtake.video.write.segment_store import SegmentRecord
 from outtake.video.write.track_copy import (
     TrackCopier,
@@ -39,6 +46,7 @@ from outtake.video.write.video_encoder import (
     nominal_frame_rate,
     tag_video_stream,
 )
+from outtake.video.write.video_segment_encoder import FRAME_STEP_MS
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +63,14 @@ class SegmentMuxer:
         info: The source.
         encoding: The encoding of the segments.
         plans: The tracks beside the picture.
+        copy_plan: Which packets of the source may be copied; None for none.
     """
 
     path: Path
     info: VideoInfo
     encoding: Encoding
     plans: tuple[TrackPlan, ...] = ()
+    copy_plan: CopyPlan | None = None
 
     def rehearse(self) -> None:
         """Write a file in memory before any work: a frame, packets of each sound, the trailer.
@@ -109,25 +119,29 @@ class SegmentMuxer:
         """
         container = self.encoding.container
         try:
+            records = [record for _, record in segments]
+            copied = choose_copied_runs(self.copy_plan, records)
             times = _PacketTimes(
                 self.info,
-                [record for _, record in segments],
+                records,
+                reorder=max((each.run.reorder for each in copied), default=0),
                 durations_of_decoding=container in ("mp4", "mov"),
             )
             options = _muxer_options(container, self.info)
             with av.open(
                 os.fspath(target), "w", format=container, container_options=options
             ) as output:
-                stream, packets = self._add_video_stream(output, segments)
+                stream, packets = self._add_video_stream(output, segments, copied)
                 tracks = self._open_track_copier(output, times.origin_s)
                 try:
                     output.start_encoding()
-                    for packet in packets:
-                        times.assign(packet)
+                    for number, packet in packets:
+                        times.assign(packet, number)
                         packet.stream = stream
                         if tracks:
                             tracks.copy_until(times.time_s)
                         output.mux(packet)
+                    times.check_complete()
                     if tracks:
                         tracks.copy_until(self._end_s(times, end=end))
                         tracks.finish()
@@ -167,15 +181,22 @@ class SegmentMuxer:
         return TrackCopier(self.info, target, self.plans, origin_s=origin_s)
 
     def _add_video_stream(
-        self, output: OutputContainer, segments: Sequence[tuple[Path, SegmentRecord]]
-    ) -> tuple[VideoStream, Iterator[Packet[VideoStream]]]:
-        """Add the video track, and return it with the packets of all segments."""
+        self,
+        output: OutputContainer,
+        segments: Sequence[tuple[Path, SegmentRecord]],
+        copied: Sequence[CopiedRun],
+    ) -> tuple[VideoStream, Iterator[tuple[int, Packet[VideoStream]]]]:
+        """Add the video track, and return it with all packets and the numbers of their frames."""
         with av.open(os.fspath(segments[0][0])) as first:
             template = first.streams.video[0]
             header = template.codec_context.extradata
             stream = output.add_stream_from_template(template, opaque=True)
             pix_fmt = template.codec_context.pix_fmt or ""
         context = stream.codec_context
+        encoded = self._read_segments(segments, header)
+        if self.copy_plan and copied:
+            context.extradata = merge_header(self.copy_plan, self.encoding, header)
+            encoded = merge_packets(encoded, self.copy_plan, copied)
         stream.time_base = self.info.time_base
         context.framerate = nominal_frame_rate(self.info)
         tag_video_stream(stream, self.info, pix_fmt)
@@ -185,7 +206,21 @@ class SegmentMuxer:
             stream.metadata["alpha_mode"] = "1"
         if self.info.timecode:
             stream.metadata["timecode"] = self.info.timecode  # of which MOV makes a track
-        return stream, chain.from_iterable(self._read_packets(file, header) for file, _ in segments)
+        return stream, encoded
+
+    def _read_segments(
+        self, segments: Sequence[tuple[Path, SegmentRecord]], header: bytes | None
+    ) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        first = 0
+        for file, record in segments:
+            for packet in self._read_packets(file, header):
+                assert packet.pts is not None
+                yield first + packet.pts // FRAME_STEP_MS, packet
+            first += len(record.pts)
+
+    def count_copied_frames(self, records: Sequence[SegmentRecord]) -> int:
+        """Return the number of frames of these segments that are copied from the source."""
+        return count_copied_frames(choose_copied_runs(self.copy_plan, records))
 
     def _read_packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:
         with av.open(os.fspath(file)) as container:
@@ -204,7 +239,12 @@ class _PacketTimes:
     """Gives the packets of all segments, in the order of storing, their real times."""
 
     def __init__(
-        self, info: VideoInfo, records: Sequence[SegmentRecord], *, durations_of_decoding: bool
+        self,
+        info: VideoInfo,
+        records: Sequence[SegmentRecord],
+        *,
+        reorder: int,
+        durations_of_decoding: bool,
     ) -> None:
         self._durations_of_decoding = durations_of_decoding
         self._time_base = info.time_base
@@ -215,12 +255,8 @@ class _PacketTimes:
             raise ValueError("segments overlap in time")
         # The first frame of a part of a clip, and of a live clip, is at 0.
         self._origin = self._pts[0] if info.start_s is not None or info.live else 0
-        self._reorder = max(record.reorder for record in records)
+        self._reorder = max(reorder, *(record.reorder for record in records))
         self._first_dts_step = self._choose_first_dts_step()
-        self._segment_starts = [0]
-        for record in records:
-            self._segment_starts.append(self._segment_starts[-1] + len(record.pts))
-        self._segment = -1
         self.frames = 0
         self.time_s = 0.0
 
@@ -234,18 +270,19 @@ class _PacketTimes:
         """The time in seconds at which the last frame ends in the target."""
         return float((self._end - self._origin) * self._time_base)
 
-    def assign(self, packet: Packet[VideoStream]) -> None:
-        """Give the next packet its times."""
-        if self.frames == self._segment_starts[self._segment + 1]:
-            self._segment += 1
-        assert packet.pts is not None
-        rank = self._segment_starts[self._segment] + packet.pts // FRAME_STEP_MS
+    def assign(self, packet: Packet[VideoStream], rank: int) -> None:
+        """Give the next packet its times; ``rank`` is the number of its frame as shown."""
         packet.time_base = self._time_base
         packet.pts = self._pts[rank] - self._origin
         packet.dts = self._decoding_time(self.frames - self._reorder) - self._origin
         packet.duration = self._packet_duration(rank)
         self.time_s = float(packet.pts * self._time_base)
         self.frames += 1
+
+    def check_complete(self) -> None:
+        """Raise an error unless there was a packet for each frame."""
+        if self.frames != len(self._pts):
+            raise ValueError(f"there are {self.frames} packets for {len(self._pts)} frames")
 
     def _packet_duration(self, rank: int) -> int:
         """Return the duration of a packet; those of the last packets decide the length of the file.

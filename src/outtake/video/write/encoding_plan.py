@@ -53,6 +53,8 @@ class EncodingRequest:
         field_order: Which field comes first, if the frames are interlaced.
         hdr10: Mastering display and light levels of the source.
         source_alpha: Whether the source has alpha, which is kept where there is a place for it.
+        copy_unchanged: ``auto``, ``always`` or ``never``: whether packets of the source are copied
+            where nothing was changed; see :mod:`outtake.video.write.copy_plan`.
     """
 
     codec: str = "auto"
@@ -70,6 +72,7 @@ class EncodingRequest:
     field_order: FieldOrder | None = None
     hdr10: Hdr10Metadata | None = None
     source_alpha: bool = False
+    copy_unchanged: str = "never"
 
     def for_source(self, info: VideoInfo) -> Self:
         """Return the request for the frames of a source."""
@@ -100,6 +103,7 @@ class Encoding:
         field_order: Which field comes first, if the frames are stored as two fields.
         passes: How often each segment is encoded.
         limits: The profile and the level that were asked for, by the key of the config.
+        copy_unchanged: What was asked for.
     """
 
     name: str
@@ -112,6 +116,7 @@ class Encoding:
     field_order: FieldOrder | None = None
     passes: int = 1
     limits: Mapping[str, object] = field(default_factory=dict)
+    copy_unchanged: str = "never"
 
     def pix_fmt(self, width: int, height: int) -> str:
         """Return FFmpeg's name of the pixel format for a size.
@@ -140,6 +145,7 @@ class Encoding:
             "chroma": self.chroma,
             "fields": self.field_order,
             "passes": self.passes,
+            "copy_unchanged": self.copy_unchanged,
             "options": self.options,
             "library": list(av.library_versions["libavcodec"]),
         }
@@ -207,6 +213,7 @@ def choose_encoding(path: Path, request: EncodingRequest) -> Encoding:
         request.field_order,
         request.passes,
         {"profile": request.profile, "level": request.level},
+        request.copy_unchanged,
     )
 
 

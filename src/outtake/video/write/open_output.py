@@ -11,6 +11,7 @@ from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.audio_encoder import AudioChoice
 from outtake.video.write.concat import SegmentMuxer
+from outtake.video.write.copy_plan import plan_copying
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.image_folder import choose_image_codec
 from outtake.video.write.losses import warn_of_losses
@@ -70,7 +71,9 @@ def open_output(
     warn_of_losses(chosen or image_codec, info)
     if chosen:
         plans = plan_tracks(info, chosen.container, target.suffix.lower(), audio)
-        muxer = SegmentMuxer(target, info, chosen, plans)
+        copy_plan = plan_copying(request, chosen, info)
+        adapted = copy_plan.adapt_encoding(chosen) if copy_plan else chosen
+        muxer = SegmentMuxer(target, info, adapted, plans, copy_plan)
         muxer.rehearse()
     elif info.has_audio and audio != "none":
         log.warning(

@@ -56,6 +56,7 @@ class Output:
         path: The target.
         info: The source.
         complete_segments: Indices of the whole segments that an interrupted job left.
+        copied_frames: How many frames of the finished file are copied from the source's packets.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Output:
         self._muxer, self._image_codec = muxer, image_codec
         self._store = store
         self._size_guard = SizeGuard(info, path)
+        self.copied_frames = 0
 
     @property
     def segment_folder(self) -> Path:
@@ -118,10 +120,19 @@ class Output:
             encoding=self._muxer.encoding if self._muxer else self._image_codec,
             channels=self._channels,
             on_done=self._on_segment_written,
+            copy_plan=self._muxer.copy_plan if self._muxer else None,
         )
 
     def _on_segment_written(self, record: SegmentRecord) -> None:
-        self._size_guard.add_segment(len(record.pts), record.bytes, self._store.used_bytes())
+        size = record.bytes + self._estimate_copied_bytes(record)
+        self._size_guard.add_segment(len(record.pts), size, self._store.used_bytes())
+
+    def _estimate_copied_bytes(self, record: SegmentRecord) -> int:
+        """Return about what the packets take that are copied when the segments are joined."""
+        if self._muxer is None or self._muxer.copy_plan is None:
+            return 0
+        frames = sum(stop - first for first, stop in record.unchanged)
+        return round(frames * self._muxer.copy_plan.bytes_per_frame)
 
     def finish(self, segments: int) -> int:
         """Join segments 0 to ``segments - 1`` into the target, and delete them.
@@ -208,6 +219,7 @@ class Output:
         with self._translate_errors(self.path):
             if self._muxer:
                 made = self._muxer.join(pieces, self._joined_path, end=end)
+                self.copied_frames = self._muxer.count_copied_frames(records)
             else:
                 numbered = [(file, record.pts) for file, record in pieces]
                 names = sequence_names(self.info.images, self._image_codec)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import av
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from outtake.core.errors import OutputError, OuttakeError, VideoError
 from outtake.core.files import fsync_path
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.copy_plan import CopyPlan
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.image_folder import ImageSegmentEncoder
 from outtake.video.write.segment_store import (
@@ -28,80 +25,12 @@ from outtake.video.write.segment_store import (
     size_and_crc32,
 )
 from outtake.video.write.two_pass_encoder import TwoPassEncoder
-from outtake.video.write.video_encoder import VideoTrackEncoder, explain_encoder_error
+from outtake.video.write.unchanged_frames import UnchangedFrameFilter
+from outtake.video.write.video_segment_encoder import VideoSegmentEncoder
 
-# Frame n of a segment file is stored at n * 40 ms, because Matroska counts in milliseconds; the
-# record of the segment has the real times. Packets are read back in the order of storing.
-FRAME_STEP_MS = 40
-_MAX_REORDER = 256
-
-
-class VideoSegmentEncoder:
-    """Encodes frames into a Matroska file that holds nothing but the picture.
-
-    Attributes:
-        reorder: The largest number of frames by which a packet came after its turn.
-
-    Raises:
-        OutputError: The encoder cannot be opened, for a reason that is known.
-    """
-
-    def __init__(
-        self, path: Path, encoding: Encoding, info: VideoInfo, width: int, height: int
-    ) -> None:
-        self.reorder = 0
-        self._display_ranks: dict[int, int] = {}
-        self._packets = 0
-        self._file = av.open(
-            os.fspath(path),
-            "w",
-            format="matroska",
-            container_options={"avoid_negative_ts": "disabled"},
-        )
-        try:
-            self._track = VideoTrackEncoder(self._file, encoding, info, width, height)
-            self._file.start_encoding()
-        except BaseException as error:
-            self._file.close()
-            if isinstance(error, Exception) and (known := explain_encoder_error(error, encoding)):
-                raise known from error
-            raise
-
-    def encode(self, frame: TimedFrame, pts: int) -> None:
-        """Encode a frame; ``pts`` counts from the first one in the source's time base."""
-        self.encode_made(self._track.make_frame(frame, pts), pts)
-
-    def encode_made(self, made: av.VideoFrame, pts: int) -> None:
-        """Encode a frame that has the encoder's pixel format already."""
-        self._display_ranks[pts] = len(self._display_ranks)
-        self._mux(self._track.encode_made(made, pts))
-
-    def close(self) -> None:
-        """Encode to the end and close the file, even if the end cannot be written."""
-        try:
-            self._mux(self._track.flush())
-            if self._packets != len(self._display_ranks):
-                raise OutputError(
-                    f"the encoder gave {self._packets} packets for "
-                    f"{len(self._display_ranks)} frames"
-                )
-        finally:
-            self._file.close()
-
-    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        for packet in packets:
-            assert packet.pts is not None
-            rank = self._display_ranks[packet.pts]
-            self.reorder = max(self.reorder, self._packets - rank)
-            packet.time_base = Fraction(1, 1000)
-            packet.pts = rank * FRAME_STEP_MS
-            packet.dts = (self._packets - _MAX_REORDER) * FRAME_STEP_MS
-            packet.duration = FRAME_STEP_MS
-            self._file.mux(packet)
-            self._packets += 1
-
-
-SegmentEncoder: TypeAlias = VideoSegmentEncoder | TwoPassEncoder | ImageSegmentEncoder
+SegmentEncoder: TypeAlias = (
+    VideoSegmentEncoder | UnchangedFrameFilter | TwoPassEncoder | ImageSegmentEncoder
+)
 
 
 class SegmentWriter:
@@ -118,6 +47,7 @@ class SegmentWriter:
         encoding: The encoding of a video; of images, ``png``, ``exr`` or ``dpx``.
         channels: The number of channels of the frames.
         on_done: Called with the record of a segment that came out whole.
+        copy_plan: What may be copied of the source's packets; None for nothing.
 
     Attributes:
         frames: The number of frames written.
@@ -137,6 +67,7 @@ class SegmentWriter:
         encoding: Encoding | str,
         channels: int,
         on_done: Callable[[SegmentRecord], None],
+        copy_plan: CopyPlan | None = None,
     ) -> None:
         self.frames = 0
         self._store = store
@@ -146,6 +77,7 @@ class SegmentWriter:
         self._encoding = encoding
         self._channels = channels
         self._on_done = on_done
+        self._copy_plan = copy_plan
         self._pts: list[int] = []
         self._last_frame_duration: int | None = None
         self._size = (0, 0)
@@ -176,14 +108,14 @@ class SegmentWriter:
         with self._translate_errors():
             if self._encoder is None:
                 self._size = (width, height)
-                self._encoder = self._open_encoder(width, height)
+                self._encoder = self._open_encoder(width, height, pts)
             self._encoder.encode(frame, pts - (self._pts[0] if self._pts else pts))
         self._pts.append(pts)
         duration = frame.last_frame_duration
         self._last_frame_duration = max(round(duration * scale), 1) if duration else None
         self.frames += 1
 
-    def _open_encoder(self, width: int, height: int) -> SegmentEncoder:
+    def _open_encoder(self, width: int, height: int, first_pts: int) -> SegmentEncoder:
         if isinstance(self._encoding, str):
             return ImageSegmentEncoder(
                 self._path,
@@ -196,7 +128,9 @@ class SegmentWriter:
             return VideoSegmentEncoder(self._path, encoding, self._info, width, height)
 
         if self._encoding.passes == 1:
-            return open_encoder(self._encoding)
+            encoder = open_encoder(self._encoding)
+            plan = self._copy_plan
+            return UnchangedFrameFilter(encoder, plan, first_pts) if plan else encoder
         return TwoPassEncoder(self._path, self._encoding, self._info, (width, height), open_encoder)
 
     @contextmanager
@@ -240,6 +174,7 @@ class SegmentWriter:
         record = SegmentRecord(
             self._index, whole, *self._size, self._pts, self._encoder.reorder, size, crc,
             self._last_frame_duration,
+            self._encoder.unchanged if isinstance(self._encoder, UnchangedFrameFilter) else [],
         )  # fmt: skip
         self._store.add(self._path, record)
         return record

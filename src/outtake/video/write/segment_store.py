@@ -14,7 +14,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class SegmentRecord:
         crc32: The CRC-32 of its bytes.
         last_frame_duration: How long the clip's last frame is shown, in units of the source's time
             base; None if another frame follows, or the source does not say.
+        unchanged: The frames that came out as they were decoded, as ranges ``[first, stop]`` of
+            their numbers in the segment; noted only where packets of the source may be copied.
     """
 
     index: int
@@ -61,6 +63,7 @@ class SegmentRecord:
     bytes: int
     crc32: int
     last_frame_duration: int | None = None
+    unchanged: list[list[int]] = field(default_factory=list)
 
 
 class SegmentStore:

@@ -17,7 +17,7 @@ from outtake.core.types import TimedFrame
 from outtake.video.colour import FULL_RANGE, LIMITED_RANGE
 from outtake.video.interlacing import CONTAINER_FIELD_ORDER, FieldMarker
 from outtake.video.read.probe import VideoInfo
-from outtake.video.stored_picture import make_encoder_frame
+from outtake.video.stored_picture import is_unchanged, make_encoder_frame
 from outtake.video.write.codecs import Codec, encoder_frame_rates
 from outtake.video.write.encoding_plan import Encoding
 
@@ -103,6 +103,11 @@ class VideoTrackEncoder:
         )
         encoded.pts, encoded.time_base = pts, self._time_base
         return encoded
+
+    def is_unchanged(self, frame: TimedFrame) -> bool:
+        """Return whether :meth:`make_frame` gives the very samples that the source stores."""
+        deep = self._high_bit_depth
+        return self._copy_unchanged and is_unchanged(frame, self.pix_fmt, high_bit_depth=deep)
 
     def encode_made(self, made: av.VideoFrame, pts: int | None = None) -> list[Packet[VideoStream]]:
         """Encode a frame that :meth:`make_frame` made, perhaps at another time."""
