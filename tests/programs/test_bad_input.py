@@ -143,7 +143,7 @@ def spoiled(run: Path, tmp_path: Path, change: Callable[[dict], object]) -> Path
 
 
 CHECKPOINTS = {
-    "foreign": (lambda c: c.pop("outtake"), "not written by train.py"),
+    "foreign": (lambda c: c.pop("outtake"), "not written by outtake train"),
     "other classes": (
         lambda c: c["outtake"]["labels"].update(names=["a", "b"], colours=[[0, 0, 0], [1, 1, 1]]),
         "do not fit",

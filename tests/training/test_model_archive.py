@@ -71,5 +71,5 @@ def test_what_grows_when_it_is_read_is_refused_before_it_does(bundle: Path, tmp_
 
 
 def test_a_missing_bundle_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"export\.py"):
+    with pytest.raises(CheckpointError, match=r"a \.zip of outtake export"):
         read_archive(tmp_path / "absent.zip")

@@ -172,5 +172,5 @@ def test_a_multirun_may_have_several_processes_only_if_its_launcher_starts_them(
 
 def test_scoring_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, TORCHRUN)
-    with pytest.raises(ConfigError, match=r"evaluate\.py is one process, and torchrun"):
+    with pytest.raises(ConfigError, match="outtake evaluate is one process, and torchrun"):
         evaluate(compose("evaluate", ["checkpoint=x"]))
