@@ -33,6 +33,7 @@ ORDER = (
     "inference",
     "training",
     "training.losses",
+    "training.supervision",
     "training.callbacks",
     "training.distributed",
     "config",

@@ -35,6 +35,7 @@ TRAIN_GROUPS = {
     "data",
     "augment",
     "loss",
+    "supervision",
     "metrics",
     "optimizer",
     "scheduler",
@@ -66,6 +67,7 @@ def given(option: str, tmp_path: Path) -> list[str]:
     """What an option can not do without."""
     return {
         "folder": [f"data.root={tmp_path}"],
+        "distillation": [f"supervision.teacher={tmp_path}"],
     }.get(option, [])
 
 

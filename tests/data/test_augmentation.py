@@ -227,3 +227,10 @@ def test_a_torchvision_step_that_works_in_place_leaves_the_arguments():
         changed, changed_mask = augmentation(image, mask, 0, 0)
     assert np.array_equal(image, kept) and not np.array_equal(changed, kept)
     assert np.array_equal(changed_mask, mask)
+
+
+def test_a_step_that_keeps_functions_of_its_own_is_one_step():
+    jitter = A.ColorJitter(brightness=(0.4, 0.5), p=1.0)
+    image, mask = draw(Augmentation([jitter], None, 255, 0), 0, 0)
+    assert np.array_equal(mask, label_map(0, (40, 50)))
+    assert image.mean() < 0.7 * picture(0, (40, 50)).mean()

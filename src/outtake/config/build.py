@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from torchmetrics import Metric
 
+from outtake.config.build_unlabelled import build_unlabelled
 from outtake.config.instantiate import (
     accepted_arguments,
     check_targets,
@@ -27,6 +28,7 @@ from outtake.core.labels import LabelSpace
 from outtake.data.datamodule import DataModule
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
+from outtake.data.unlabelled import LabelledShare, read_share
 from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
 from outtake.training.losses.deep_supervision import DeepSupervision
@@ -34,6 +36,16 @@ from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
+# Keys of data that are no arguments of the data module.
+_NOT_OF_LOADERS = (
+    "name",
+    "root",
+    "source",
+    "overfit_samples",
+    "labelled_share",
+    "unlabelled",
+    "unlabelled_batch_size",
+)
 
 
 def build_data(
@@ -53,7 +65,7 @@ def build_data(
     loaders = {
         each.name: getattr(data, each.name)
         for each in fields(data)
-        if each.name not in ("name", "root", "source", "overfit_samples")
+        if each.name not in _NOT_OF_LOADERS
     }
     steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
     # As plain containers: Hydra would make a config of a dataclass.
@@ -62,7 +74,16 @@ def build_data(
     source = instantiate_with_available(data.source, "data.source", known)
     if data.overfit_samples:
         source = FirstSamples(source, data.overfit_samples)
-    return DataModule(source, list((steps or {}).values()), seed=int(cfg.seed), **loaders)
+    if data.labelled_share is not None:
+        source = LabelledShare(source, read_share(data.labelled_share))
+    unlabelled = build_unlabelled(cfg, data, source)
+    return DataModule(
+        source,
+        list((steps or {}).values()),
+        seed=int(cfg.seed),
+        unlabelled=unlabelled,
+        **loaders,
+    )
 
 
 def build_task(

@@ -60,6 +60,11 @@ class DataOptions:
     rare_class_temperature: Annotated[float | None, Number(1e-4)]
     samples_per_epoch: Annotated[int | None, Number(1)]
     overfit_samples: Annotated[int | None, Number(1)] = None
+    labelled_share: Annotated[
+        float | str | None, Form("a number or a fraction of train, as 0.125 or 1/8, or null")
+    ] = None
+    unlabelled: str | None = None
+    unlabelled_batch_size: Annotated[int | None, Number(1)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +101,7 @@ class TrainOptions:
     data: DataOptions
     augment: Node | None = None
     loss: Node
+    supervision: Node | None = None
     metrics: Mapping[str, Node | None] | None = None
     optimizer: Node
     scheduler: Node | None = None

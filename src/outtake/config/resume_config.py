@@ -27,7 +27,12 @@ _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 _KEPT_KEYS = ("model", "normalize", "seed", "init_from")
 _KEPT_CLASSES = ("optimizer", "scheduler")
 # What a batch of an epoch is.
-_EPOCH_KEYS = ("data.batch_size", "data.samples_per_epoch", "trainer.accumulate_grad_batches")
+_EPOCH_KEYS = (
+    "data.batch_size",
+    "data.samples_per_epoch",
+    "data.unlabelled_batch_size",
+    "trainer.accumulate_grad_batches",
+)
 
 
 def read_run_config(
@@ -92,7 +97,9 @@ def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
     tree = {key: resolve_config(cfg.get(key)) for key in _KEPT_KEYS}
     for key in _KEPT_CLASSES:
         tree[key] = {"_target_": (resolve_config(cfg.get(key)) or {}).get("_target_")}
-    return flatten(tree)
+    supervision = dict(resolve_config(cfg.get("supervision")) or {})
+    supervision.pop("teacher", None)  # its digest is compared, and it may have moved
+    return flatten(tree | {"supervision": supervision})
 
 
 def check_epoch_kept(cfg: DictConfig, folder: Path, checkpoint: Path) -> None:

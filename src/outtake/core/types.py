@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,32 @@ LabelMap: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.bool_]
 
 
+class UnlabelledBatch(TypedDict):
+    """The images without labels in a batch of training, each augmented once and then V times more.
+
+    ``image`` is uint8 (B, C, h, w), ``valid`` bool (B, h, w): where it is not padding. ``strong``,
+    where it is asked for, is uint8 (B, V, C, h, w): the same pixels in other colours. ``boxes`` is
+    int64 (B, V, 4), the top, left, height and width of a rectangle, which is empty in some.
+    """
+
+    image: torch.Tensor
+    valid: torch.Tensor
+    strong: NotRequired[torch.Tensor]
+    boxes: NotRequired[torch.Tensor]
+
+
 class Batch(TypedDict):
     """One batch of a data loader.
 
     In training ``mask`` has the size of ``image``; in evaluation it keeps the label's own
-    size, because that is where metrics are computed.
+    size, because that is where metrics are computed. ``unlabelled`` is there in training that was
+    given images without labels.
     """
 
     image: torch.Tensor
     mask: torch.Tensor
     index: torch.Tensor
+    unlabelled: NotRequired[UnlabelledBatch]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

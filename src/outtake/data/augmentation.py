@@ -86,14 +86,23 @@ class Augmentation:
             image, mask = self.crop(image, mask, draws)
         return image, mask
 
-    def check(self, image: Frame, mask: LabelMap) -> None:
-        """Apply every step to a sample, whatever its probability.
+    def with_seed(self, seed: int) -> Augmentation:
+        """Return the same augmentation with other draws."""
+        other = copy.copy(self)
+        other._seed = seed
+        return other
+
+    def check(self, image: Frame, mask: LabelMap, key: str = "augment.steps") -> None:
+        """Apply every step to a sample, whatever its probability; ``key`` names them in messages.
 
         Raises:
             ConfigError: A step cannot work on such images, or changes their size while there
                 is no crop to make them equal again.
         """
         channels = image.shape[2]
+        advice = f"remove it with ~{key}.NAME"
+        if key == "augment.steps":
+            advice += ", or choose augment=standard"
         for step in self._single_steps:
             try:
                 changed, changed_mask = _apply_always(step, image.copy(), mask.copy())
@@ -101,8 +110,8 @@ class Augmentation:
             except Exception as error:
                 raise ConfigError(
                     f"the augmentation step {_step_name(step)} cannot work on images of "
-                    f"{image.shape[1]}x{image.shape[0]} with {channels} channels: {error}; remove "
-                    "it with ~augment.steps.NAME, or choose augment=standard"
+                    f"{image.shape[1]}x{image.shape[0]} with {channels} channels: {error}; "
+                    f"{advice}"
                 ) from error
             if changed.dtype != np.uint8 or changed.ndim != 3 or changed.shape[2] != channels:
                 raise ConfigError(
@@ -118,7 +127,8 @@ class Augmentation:
 
 def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationStep]:
     for step in steps:
-        if hasattr(step, "transforms"):
+        # ColorJitter is one transform, though it keeps its functions under that name.
+        if hasattr(step, "transforms") and not isinstance(step, A.BasicTransform):
             yield from _flatten_steps(step.transforms)
         else:
             yield step

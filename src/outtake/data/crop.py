@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from outtake.core.errors import ConfigError
+from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 
@@ -90,3 +91,28 @@ class RandomCrop:
         padded[tuple(target)] = cropped
         padded_mask[tuple(target)] = cropped_mask
         return padded, padded_mask
+
+
+def make_crop(
+    size: Sequence[int] | None, focus: float, classes: Sequence[str] | None, labels: LabelSpace
+) -> RandomCrop | None:
+    """Return the crop of ``data.crop`` and its ``focus``, with classes by name; None for none.
+
+    Raises:
+        ConfigError: The keys do not go together, or a class does not exist.
+    """
+    check_number("data.focus", focus, 0, 1)
+    if classes is not None and not focus:
+        raise ConfigError(
+            "data.focus_classes is given, and data.focus=0 places no crop around them; set "
+            "data.focus=0.5, or leave both out"
+        )
+    if size is None:
+        if focus:
+            raise ConfigError(
+                f"data.focus={focus}: whole images have no crop to place; set "
+                "data.crop=[height,width], or data.focus=0"
+            )
+        return None
+    ids = None if classes is None else labels.ids(classes)
+    return RandomCrop(size, labels.ignore_index, focus=focus, classes=ids)

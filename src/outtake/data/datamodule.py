@@ -11,13 +11,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
-from outtake.data.crop import RandomCrop
+from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.resize import short_side_size
 from outtake.data.sample_range import SampleRange, get_sample_range
@@ -28,6 +28,13 @@ from outtake.data.samplers import (
     rare_class_shares,
 )
 from outtake.data.source import SegmentationSource, warn_of_data
+from outtake.data.unlabelled import UnlabelledReport, verify_unlabelled, warn_of_scored_images
+from outtake.data.unlabelled_dataset import (
+    MixedDataset,
+    UnlabelledDataset,
+    UnlabelledImages,
+    collate_mixed,
+)
 from outtake.data.verification import SplitReport, verify_split, warn_class_shares, warn_duplicates
 
 MIB = 2**20
@@ -58,11 +65,13 @@ class DataModule(pl.LightningDataModule):
         rare_class_temperature: Samples with rare classes are drawn more often, see
             :func:`rare_class_shares`; None draws every sample equally often.
         samples_per_epoch: The length of an epoch; None is as many as there are samples.
+        unlabelled: The images without labels that go with every training batch; None for none.
 
     Attributes:
         source: The data set.
         augmentation: The augmentation of training samples.
         reports: The reports of the splits that were verified, by name.
+        unlabelled_report: The report of the images without labels; None before they are verified.
 
     The trainer must be made with ``use_distributed_sampler=False``: samples are divided among
     processes here.
@@ -86,6 +95,7 @@ class DataModule(pl.LightningDataModule):
         focus_classes: Sequence[str] | None = None,
         rare_class_temperature: float | None = None,
         samples_per_epoch: int | None = None,
+        unlabelled: UnlabelledImages | None = None,
     ) -> None:
         super().__init__()
         check_number("data.batch_size", batch_size, 1, whole=True)
@@ -99,7 +109,7 @@ class DataModule(pl.LightningDataModule):
         self.reports: dict[str, SplitReport] = {}
         self.augmentation = Augmentation(
             steps,
-            self._make_crop(crop, focus, focus_classes),
+            make_crop(crop, focus, focus_classes, source.labels),
             source.labels.ignore_index,
             seed,
         )
@@ -116,6 +126,9 @@ class DataModule(pl.LightningDataModule):
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
         self._start: tuple[int, int] | None = None
         self._classes_checked = False
+        self._unlabelled = unlabelled
+        self._unlabelled_dataset: UnlabelledDataset | None = None
+        self.unlabelled_report: UnlabelledReport | None = None
 
     @property
     def labels(self) -> LabelSpace:
@@ -132,6 +145,11 @@ class DataModule(pl.LightningDataModule):
         """The range of samples that becomes 8 bits; None where the source has none."""
         return get_sample_range(self.source)
 
+    @property
+    def eval_short_side(self) -> int | None:
+        """The short side in pixels of the images of evaluation; None leaves them as they are."""
+        return self._eval_short_side
+
     def setup(self, stage: str | None = None) -> None:
         """Verify the splits that a stage needs, each only once."""
         for split in _STAGE_SPLITS.get(stage or "fit", ()):
@@ -140,6 +158,8 @@ class DataModule(pl.LightningDataModule):
         if stage in (None, "fit") and not self._classes_checked:
             warn_class_shares({name: self.report(name) for name in ("train", "val")})
             self._classes_checked = True
+            if self._unlabelled is not None:
+                self._prepare_unlabelled(self._unlabelled)
 
     def start_at(self, epoch: int, batches: int) -> None:
         """Let the first training loader begin in this epoch, after this many of its batches."""
@@ -173,14 +193,17 @@ class DataModule(pl.LightningDataModule):
                 f"a batch of {smallest} samples cannot be shared by {self._world_size} processes; "
                 f"data.batch_size is that of all together: set {self._world_size} or more"
             )
-        if self._start is not None:
-            epoch, batches = self._start
-            sampler.start_at(epoch, batches * self._batch_size)
-            self._start = None
+        start, self._start = self._start, None
+        if start is not None:
+            sampler.start_at(start[0], start[1] * self._batch_size)
         shared = DistributedBatchSampler(
             sampler, self._batch_size, rank=self._rank, world_size=self._world_size
         )
-        return self._make_loader(dataset, batch_sampler=shared)
+        if self._unlabelled_dataset is None:
+            return self._make_loader(dataset, batch_sampler=shared)
+        mixed = self._unlabelled_dataset.mix(shared, self._batch_size, start)
+        both = MixedDataset(dataset, self._unlabelled_dataset)
+        return self._make_loader(both, batch_sampler=mixed, collate_fn=collate_mixed)
 
     def val_dataloader(self) -> DataLoader[SampleTensors]:
         """Return :meth:`eval_loader` of ``val``."""
@@ -219,29 +242,7 @@ class DataModule(pl.LightningDataModule):
             self.report("train").sample_class_pixels, self._rare_class_temperature
         )
 
-    def _make_crop(
-        self, size: Sequence[int] | None, focus: float, classes: Sequence[str] | None
-    ) -> RandomCrop | None:
-        check_number("data.focus", focus, 0, 1)
-        if classes is not None and not focus:
-            raise ConfigError(
-                "data.focus_classes is given, and data.focus=0 places no crop around them; set "
-                "data.focus=0.5, or leave both out"
-            )
-        if size is None:
-            if focus:
-                raise ConfigError(
-                    f"data.focus={focus}: whole images have no crop to place; set "
-                    "data.crop=[height,width], or data.focus=0"
-                )
-            return None
-        labels = self.labels
-        ids = None if classes is None else labels.ids(classes)
-        return RandomCrop(size, labels.ignore_index, focus=focus, classes=ids)
-
-    def _make_loader(
-        self, dataset: SegmentationDataset, **options: Any
-    ) -> DataLoader[SampleTensors]:
+    def _make_loader(self, dataset: Dataset[Any], **options: Any) -> DataLoader[SampleTensors]:
         return DataLoader(
             dataset,
             num_workers=self._workers,
@@ -270,22 +271,50 @@ class DataModule(pl.LightningDataModule):
                 check_equal_sizes(self._image_sizes(split), self._short_side)
             self.augmentation.check(*dataset.load(0))
         if self._cache:
-            self._cache_dataset(dataset, split)
+            self._cache_dataset(dataset, f"split {split!r}", split, self._image_sizes(split))
         self._datasets[split, training] = dataset
         return dataset
 
-    def _cache_dataset(self, dataset: SegmentationDataset, split: str) -> None:
-        needed = dataset.cache_bytes(self._image_sizes(split))
+    def _prepare_unlabelled(self, images: UnlabelledImages) -> None:
+        """Verify, check and cache the images without labels, once."""
+        if self._unlabelled_dataset is not None:
+            return
+        self.unlabelled_report = report = verify_unlabelled(images.source)
+        warn_of_scored_images(report, self.report("val").files)
+        made = UnlabelledDataset(
+            images,
+            report.samples,
+            self.source,
+            short_side=self._short_side,
+            augmentation=self.augmentation,
+            seed=self._seed,
+        )
+        first, _ = made.loaded.load(0)
+        if images.strong is not None:
+            images.strong.check(first)
+        if self._cache:
+            what = "set of images without labels"
+            self._cache_dataset(made.loaded, what, "without labels", report.sizes)
+        self._unlabelled_dataset = made
+
+    def _cache_dataset(
+        self,
+        dataset: SegmentationDataset,
+        what: str,
+        title: str,
+        sizes: Sequence[tuple[int, int]],
+    ) -> None:
+        needed = dataset.cache_bytes(sizes)
         if needed > self._cache_free_bytes:
             warn_of_data(
-                f"the split {split!r} needs {needed // MIB} MiB of memory and the cache has "
+                f"the {what} needs {needed // MIB} MiB of memory and the cache has "
                 f"{self._cache_free_bytes // MIB} left: it is read from disk each time; raise "
                 "data.cache_limit_mib, lower data.short_side, or set data.cache=false"
             )
             return
         # OpenCV's thread pool does not survive the fork of a worker, so none is made before.
         cv2.setNumThreads(0)
-        dataset.cache(f"Loading {self.source.name} {split}")
+        dataset.cache(f"Loading {self.source.name} {title}")
         self._cache_free_bytes -= needed
 
     def _image_sizes(self, split: str) -> list[tuple[int, int]]:

@@ -133,8 +133,8 @@ class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
     ) -> None:
         self.sampler = sampler
         self._batch_size = min(batch_size, len(sampler))
-        self._rank = rank
-        self._world_size = world_size
+        self.rank = rank
+        self.world_size = world_size
 
     def __len__(self) -> int:
         return len(self.sampler) // self._batch_size
@@ -144,7 +144,7 @@ class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
         for key in self.sampler:
             batch.append(key)
             if len(batch) == self._batch_size:
-                yield batch[self._rank :: self._world_size]
+                yield batch[self.rank :: self.world_size]
                 batch = []
 
 

@@ -38,6 +38,17 @@ def main_logits(outputs: torch.Tensor | TrainingLogits) -> torch.Tensor:
     return outputs.main if isinstance(outputs, TrainingLogits) else outputs
 
 
+def first_logits(
+    outputs: torch.Tensor | TrainingLogits, count: int
+) -> torch.Tensor | TrainingLogits:
+    """Return what a network gave for the first images of a batch."""
+    if not isinstance(outputs, TrainingLogits):
+        return outputs[:count]
+    heads = {name: logits[:count] for name, logits in outputs.auxiliary.items()}
+    boundary = None if outputs.boundary is None else outputs.boundary[:count]
+    return TrainingLogits(outputs.main[:count], heads, boundary)
+
+
 def all_logits(outputs: torch.Tensor | TrainingLogits) -> list[torch.Tensor]:
     """Return the logits of what a network gave, and those of all its heads."""
     if not isinstance(outputs, TrainingLogits):

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 
 from outtake.config.build import build_data, build_task
+from outtake.config.build_supervision import build_supervision
 from outtake.config.compose import is_hydra_program
 from outtake.config.init_from import find_initial_file, read_initial_weights
 from outtake.config.instantiate import check_targets, resolve_config
@@ -148,6 +149,9 @@ def _build_task(cfg: DictConfig, data: DataModule) -> SegmentationTask:
         frequencies=data.class_frequencies("train"),
         record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range),
     )
+    task.supervision = build_supervision(cfg, task.net, data)
+    if task.supervision is not None:
+        task.checkpoint_record["supervision"] = task.supervision.record
     if not type(task.net).__module__.startswith("outtake."):
         classes = len(data.labels.names)
         check_network_output(task.net, data.channels, classes, data.train_image_size())

@@ -44,6 +44,8 @@ def write_run_records(
         DataRootError: The data of a resumed run is not what it was begun with.
     """
     record = make_data_record(data.reports.values())
+    if data.unlabelled_report is not None:
+        record["unlabelled"] = data.unlabelled_report.to_record()
     if resume:
         folder.check_data(record)
         folder.log_resume(overrides, describe_environment())

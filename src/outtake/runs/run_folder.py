@@ -135,7 +135,7 @@ class RunFolder:
     def check_data(self, record: Mapping[str, Any]) -> None:
         """Raise a DataRootError if a resumed run would continue with other data."""
         begun = json.loads(self.data.read_text()) if self.data.is_file() else record
-        if begun.get("fingerprint") != record.get("fingerprint"):
+        if any(begun.get(key) != record.get(key) for key in ("fingerprint", "unlabelled")):
             raise DataRootError(
                 f"the data is not that with which {self.path} was begun (the fingerprints differ, "
                 "see data.json); start a new run"

@@ -22,6 +22,12 @@ from outtake.evaluation.metrics import Counts, scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.models.training_logits import TrainingLogits, main_logits
 from outtake.training import collectives
+from outtake.training.supervision_protocol import (
+    Supervision,
+    TrainingLoss,
+    restore_supervision,
+    save_supervision,
+)
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
@@ -70,20 +76,27 @@ class SegmentationTask(LightningModule):
         self._scheduler_factory = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
         self.metrics = nn.ModuleDict(dict(metrics or {}))
+        self.supervision: Supervision | None = None  # what trains beside the labels, if anything
         self.last_confusion: Counts | None = None  # of the last whole validation
         self.images_in_last_batch = 0  # of the last training batch, of all ranks
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
-        return main_logits(self._run_net(images))
+        return main_logits(self.run_network(self.net, images))
 
-    def _run_net(self, images: torch.Tensor) -> torch.Tensor | TrainingLogits:
+    def run_network(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor | TrainingLogits:
+        """Return what a network of this task, or an average of it, gives for uint8 images."""
         normalised = self.normalize(images).contiguous(memory_format=self.memory_format)
         # Half or double where the trainer's precision made the network so.
-        weight = next((p for p in self.net.parameters() if p.is_floating_point()), normalised)
+        weight = next((p for p in net.parameters() if p.is_floating_point()), normalised)
         with deterministic_resizing(normalised):
-            outputs: torch.Tensor | TrainingLogits = self.net(normalised.to(weight.dtype))
+            outputs: torch.Tensor | TrainingLogits = net(normalised.to(weight.dtype))
         return outputs
+
+    def training_outputs(self, images: torch.Tensor) -> torch.Tensor | TrainingLogits:
+        """Return what the loss is given of uint8 images (B, C, h, w)."""
+        outputs = self.run_network(self.net, images)
+        return outputs if self.trains_heads else main_logits(outputs)
 
     @property
     def trains_heads(self) -> bool:
@@ -112,9 +125,7 @@ class SegmentationTask(LightningModule):
         Raises:
             NonFiniteLossError: The loss is NaN or infinite; names the samples.
         """
-        outputs = self._run_net(batch["image"])
-        outputs = outputs if self.trains_heads else main_logits(outputs)
-        own: torch.Tensor = self.loss(outputs, batch["mask"])
+        own, parts = self._training_loss(batch)
         # The loss of a rank is its part of the global one, scaled so that the mean of all is that.
         loss, count = collectives.all_reduce_mean(own.detach(), len(batch["image"]), weighted=False)
         if not torch.isfinite(loss):
@@ -122,7 +133,7 @@ class SegmentationTask(LightningModule):
             raise self.nan_error(f"the loss became {loss.item()}", non_finite)
         self.images_in_last_batch = count
         self.log("train/loss", loss, prog_bar=True, batch_size=count)
-        for name, part in getattr(self.loss, "parts", {}).items():
+        for name, part in parts.items():
             self.log(
                 f"train/loss_{name}",
                 collectives.all_reduce_sum(part) / collectives.world_size(),
@@ -130,6 +141,13 @@ class SegmentationTask(LightningModule):
             )
         self.log("train/loss_epoch", loss, on_step=False, on_epoch=True, batch_size=count)
         return own
+
+    def _training_loss(self, batch: Batch) -> TrainingLoss:
+        if self.supervision is not None:
+            loss: TrainingLoss = self.supervision(self, batch)
+            return loss
+        value: torch.Tensor = self.loss(self.training_outputs(batch["image"]), batch["mask"])
+        return TrainingLoss(value, getattr(self.loss, "parts", {}))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Count a batch at the labels' own resolution; return the predicted labels (B, H, W)."""
@@ -231,7 +249,13 @@ class SegmentationTask(LightningModule):
         return self._scheduler_factory(optimizer, int(self.trainer.estimated_stepping_batches))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let a resumed run keep a schedule of its own length, which may be new."""
+        """Let a resumed run keep a schedule of its own length, which may be new.
+
+        Raises:
+            CheckpointError: Another teacher trained the network.
+        """
+        if self.supervision is not None:
+            restore_supervision(self.supervision, checkpoint)
         for state in checkpoint.get("lr_schedulers", []):
             state.pop("total_steps", None)
             state.pop("_schedule_phases", None)
@@ -239,3 +263,5 @@ class SegmentationTask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record from which the task is rebuilt."""
         checkpoint["outtake"] = self.checkpoint_record
+        if self.supervision is not None:
+            save_supervision(self.supervision, checkpoint)
