@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
+from outtake.models.plain_encoder import PlainEncoder
 
+PLAIN = "plain"
 HUB_HOST = "huggingface.co"
 CONNECT_TIMEOUT_S = 5.0
 _PREFIXES = ("module.", "encoder.", "backbone.", "net.encoder.", "model.")
@@ -30,7 +32,7 @@ def make_encoder(
 
     Args:
         name: The name of an encoder of segmentation-models-pytorch, or ``tu-`` and that of a timm
-            model.
+            model, or ``plain`` for :class:`outtake.models.plain_encoder.PlainEncoder`.
         in_channels: The number of channels of the images.
         weights: None, ``imagenet`` or the path of a file.
         depth: The number of times that the encoder halves the resolution.
@@ -40,6 +42,10 @@ def make_encoder(
         WeightsError: The weights are not available, or do not fit.
     """
     check_encoder_name(name)
+    if name == PLAIN:
+        plain = PlainEncoder(in_channels, depth)
+        load_encoder_weights(plain, name, weights)
+        return plain
     try:
         encoder: nn.Module = smp.encoders.get_encoder(
             name, in_channels=in_channels, depth=depth, weights=None
@@ -58,7 +64,7 @@ def check_encoder_name(name: str) -> None:
         known = timm.list_models()
         close = [f"tu-{match}" for match in get_close_matches(name[3:], known, n=3)]
     else:
-        known = list(smp.encoders.encoders)
+        known = [PLAIN, *smp.encoders.encoders]
         if name in known or name.startswith("timm-"):
             return
         close = get_close_matches(name, known, n=3)
