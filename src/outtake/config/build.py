@@ -25,7 +25,9 @@ from outtake.config.program_options import DataOptions
 from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
+from outtake.data.augmentation import AugmentationStep
 from outtake.data.datamodule import DataModule
+from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
 from outtake.data.unlabelled import LabelledShare, read_share
@@ -67,7 +69,6 @@ def build_data(
         for each in fields(data)
         if each.name not in _NOT_OF_LOADERS
     }
-    steps = instantiate(cfg.augment).get("steps", {}) if "augment" in cfg else {}
     # As plain containers: Hydra would make a config of a dataclass.
     facts = {"trained_labels": trained_labels, "trained_range": trained_range}
     known = {name: fact.to_dict() for name, fact in facts.items() if fact is not None}
@@ -76,14 +77,34 @@ def build_data(
         source = FirstSamples(source, data.overfit_samples)
     if data.labelled_share is not None:
         source = LabelledShare(source, read_share(data.labelled_share))
+    steps, mixing = _build_augmentation(cfg.get("augment"), source.labels)
     unlabelled = build_unlabelled(cfg, data, source)
     return DataModule(
         source,
-        list((steps or {}).values()),
+        steps,
+        mixing,
         seed=int(cfg.seed),
         unlabelled=unlabelled,
         **loaders,
     )
+
+
+def _build_augmentation(
+    node: DictConfig | None, labels: LabelSpace
+) -> tuple[list[AugmentationStep], list[MixingStep]]:
+    """Build the steps and what mixes samples before them, each in the order of the config."""
+    if node is None:
+        return [], []
+    plain = resolve_config(node)
+    unknown = sorted(plain.keys() - {"steps", "mix"})
+    if unknown:
+        raise ConfigError(f"augment.{unknown[0]}: no such config key; allowed are steps and mix")
+    known = {"class_names": list(labels.names), "ignore_index": labels.ignore_index}
+    mixing = [
+        instantiate_with_available(each, f"augment.mix.{name}", known)
+        for name, each in (plain.get("mix") or {}).items()
+    ]
+    return list((instantiate(plain.get("steps")) or {}).values()), mixing
 
 
 def build_task(

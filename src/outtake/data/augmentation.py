@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from torchvision.transforms import InterpolationMode
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.crop import RandomCrop
+from outtake.data.mixing import MixingStep
 from outtake.data.samplers import derive_seed
 
 AugmentationStep: TypeAlias = Any
@@ -38,6 +40,7 @@ class Augmentation:
         crop: Cuts out what the network sees, after all steps; None keeps the whole image.
         ignore_index: The label of pixels that are not trained on.
         seed: The seed of all draws.
+        mixing: What makes one sample of several, before all steps.
 
     Raises:
         ConfigError: A step has an argument that does not exist.
@@ -49,6 +52,7 @@ class Augmentation:
         crop: RandomCrop | None,
         ignore_index: int,
         seed: int,
+        mixing: Sequence[MixingStep] = (),
     ) -> None:
         self._single_steps = list(_flatten_steps(steps))
         for step in self._single_steps:
@@ -56,10 +60,16 @@ class Augmentation:
         self.crop = crop
         self._ignore_index = ignore_index
         self._seed = seed
+        self._mixing = mixing
         self._groups = list(_group_steps(steps))
 
     def __call__(
-        self, image: Frame, mask: LabelMap, epoch: int, index: int
+        self,
+        image: Frame,
+        mask: LabelMap,
+        epoch: int,
+        index: int,
+        draw_other: Callable[[np.random.Generator], tuple[Frame, LabelMap]] | None = None,
     ) -> tuple[Frame, LabelMap]:
         """Return an augmented copy; the arguments are not changed.
 
@@ -68,10 +78,15 @@ class Augmentation:
             mask: uint8 (H, W).
             epoch: The number of the pass over the data.
             index: The number of the sample.
+            draw_other: Draws another sample for the mixing steps; without it, nothing is mixed.
 
         Returns:
             uint8 (h, w, C) and uint8 (h, w), of the crop's size where there is one.
         """
+        if draw_other is not None and self._mixing:
+            mixer = np.random.default_rng(derive_seed("mix", self._seed, epoch, index))
+            for mix in self._mixing:
+                image, mask = mix(image, mask, mixer, partial(draw_other, mixer))
         seed = derive_seed("augment", self._seed, epoch, index)
         draws, python_draws = np.random.default_rng(seed), random.Random(seed)
         for number, group in enumerate(self._groups):

@@ -19,6 +19,7 @@ from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
+from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
 from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.samplers import (
@@ -50,6 +51,7 @@ class DataModule(pl.LightningDataModule):
     Args:
         source: The data set.
         steps: The augmentation of training samples, see :class:`Augmentation`.
+        mixing: What makes one training sample of several, before these steps.
         seed: The seed of the order and of the augmentation.
         batch_size: The training batch, over all processes of the run together.
         eval_batch_size: The largest evaluation batch; a batch holds images of one size.
@@ -81,6 +83,7 @@ class DataModule(pl.LightningDataModule):
         self,
         source: SegmentationSource,
         steps: Sequence[AugmentationStep] = (),
+        mixing: Sequence[MixingStep] = (),
         *,
         seed: int,
         batch_size: int = 8,
@@ -112,6 +115,7 @@ class DataModule(pl.LightningDataModule):
             make_crop(crop, focus, focus_classes, source.labels),
             source.labels.ignore_index,
             seed,
+            mixing,
         )
         self._seed = seed
         self._batch_size = batch_size

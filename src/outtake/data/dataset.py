@@ -67,10 +67,9 @@ class SegmentationDataset(Dataset[SampleTensors]):
             ``image`` uint8 (C, h, w), ``mask`` int64 (H, W), ``index``.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        there = max(index, 0)
-        image, mask = self._cached[there] if self._cached is not None else self.load(there)
+        image, mask = self._get(max(index, 0))
         if self._augmentation is not None:
-            image, mask = self._augmentation(image, mask, epoch, index)
+            image, mask = self._augmentation(image, mask, epoch, index, self._draw)
         if index == PADDING_INDEX:
             mask = np.full_like(mask, self._source.labels.ignore_index)
         return {
@@ -79,6 +78,12 @@ class SegmentationDataset(Dataset[SampleTensors]):
             "mask": torch.from_numpy(mask.astype(np.int64)),
             "index": index,
         }
+
+    def _get(self, index: int) -> tuple[Frame, LabelMap]:
+        return self._cached[index] if self._cached is not None else self.load(index)
+
+    def _draw(self, draws: np.random.Generator) -> tuple[Frame, LabelMap]:
+        return self._get(int(draws.integers(len(self))))
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
         """Read a sample and resize it, without augmentation."""
