@@ -27,6 +27,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.augmentation import AugmentationStep
 from outtake.data.datamodule import DataModule
+from outtake.data.folds import FoldSource
 from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
@@ -73,6 +74,8 @@ def build_data(
     facts = {"trained_labels": trained_labels, "trained_range": trained_range}
     known = {name: fact.to_dict() for name, fact in facts.items() if fact is not None}
     source = instantiate_with_available(data.source, "data.source", known)
+    if cfg.get("folds") and cfg.get("fold") is not None:
+        source = FoldSource(source, int(cfg.folds), int(cfg.fold), str(cfg.fold_by))
     if data.overfit_samples:
         source = FirstSamples(source, data.overfit_samples)
     if data.labelled_share is not None:

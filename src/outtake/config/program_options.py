@@ -89,6 +89,9 @@ class TrainOptions:
     channels_last: bool
     checkpoint_every_n_steps: Annotated[int | None, Number(1)]
     init_from: str | None
+    folds: Annotated[int | None, Number(2)]
+    fold: Annotated[int | None, Number(0)]
+    fold_by: str
     resume: str | None
     reproduce: str | None
     tags: Annotated[list[str], Form("a list of words, as [baseline,long]")]
@@ -111,6 +114,9 @@ class TrainOptions:
     others: Annotated[Mapping[str, Any], OtherKeys()]
 
     def __post_init__(self) -> None:
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            meaning = f"folds={self.folds} has 0 to {self.folds - 1}" if self.folds else "of what?"
+            raise ConfigError(f"fold={self.fold}: {meaning}; as in folds=5 fold=2")
         endless = self.trainer.max_epochs == -1 and self.trainer.max_steps == -1
         if self.scheduler and endless:
             raise ConfigError(

@@ -24,7 +24,7 @@ from outtake.training.resume import RESUME_KEY
 # What this machine and this command decide, and no saved config.
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 # What the checkpoint of a run belongs to: the network, its input, and the state of all draws.
-_KEPT_KEYS = ("model", "normalize", "seed", "init_from")
+_KEPT_KEYS = ("model", "normalize", "seed", "init_from", "folds", "fold", "fold_by")
 _KEPT_CLASSES = ("optimizer", "scheduler")
 # What a batch of an epoch is.
 _EPOCH_KEYS = (

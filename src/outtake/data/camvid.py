@@ -97,6 +97,10 @@ class CamVid:
             )
         return kept
 
+    def group(self, sample: Sample) -> str:
+        """Return the drive that a frame is of."""
+        return drive_of(sample.image)
+
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3) RGB."""
         return read_image(sample.image, channels=3)

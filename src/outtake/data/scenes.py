@@ -90,6 +90,10 @@ class Scenes:
             )
         return [Sample(id=name, image=name, mask=name) for name in names]
 
+    def group(self, sample: Sample) -> str:
+        """Return the clip that a frame is of, as ``train/0007``."""
+        return sample.image.rpartition("/")[0]
+
     def read_image(self, sample: Sample) -> Frame:
         """Return the frame, uint8 (H, W, 3)."""
         return self._render_sample(sample.image)[0].copy()

@@ -51,8 +51,10 @@ class SegmentationSource(Protocol):
         labels: The classes.
         channels: The number of channels of every image.
 
-    A source that brings samples to 8 bits also has ``sample_range``, a
-    :class:`outtake.data.sample_range.SampleRange` or None; it goes into the checkpoint.
+    A source whose samples are of recordings also has ``group(sample) -> str``, the name of its
+    recording: folds never divide one. A source that brings samples to 8 bits also has
+    ``sample_range``, a :class:`outtake.data.sample_range.SampleRange` or None; it goes into the
+    checkpoint.
     """
 
     name: str

@@ -143,6 +143,10 @@ class VideoWithMasks:
             for n in chosen
         ]
 
+    def group(self, sample: Sample) -> str:
+        """Return the name of the video, of which all frames are."""
+        return self.name
+
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3)."""
         return self._frames()[int(sample.id)][0].copy()

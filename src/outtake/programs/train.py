@@ -27,6 +27,7 @@ from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule
 from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval, make_trainer
 from outtake.programs.training_interruption import (
     exit_for_signal,
@@ -74,7 +75,7 @@ def train(
         overrides: The command line, to be written down.
 
     Returns:
-        The best ``val/miou``: the objective of a sweep.
+        The best ``val/miou``: the objective of a sweep. Of several folds their mean.
 
     Raises:
         OuttakeError: Something in the config or the data cannot work. Wherever that can be known
@@ -87,6 +88,11 @@ def train(
         )
     own = os.environ.get(RUN_DIR_VARIABLE) or run_dir or Path(cfg.paths.runs) / str(cfg.name)
     own_folder = Path(own).expanduser()
+    if cfg.folds and cfg.fold is None:
+        if cfg.resume == RESUME_AUTO and run_dir is None:
+            _require_name(cfg)
+        parse(TrainOptions, resolve_config(cfg))
+        return train_folds(cfg, own_folder, overrides, train)
     resumed = find_resume_folder(cfg, own_folder, has_fixed_name=run_dir is not None)
     if resumed is not None:
         cfg = _load_begun_config(cfg, resumed, overrides)
@@ -213,8 +219,8 @@ def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: boo
     if not cfg.resume:
         return None
     automatic = cfg.resume == RESUME_AUTO
-    if automatic and not has_fixed_name and OmegaConf.is_interpolation(cfg, "name"):
-        raise ConfigError("resume=auto: the run needs a name of its own to find again: name=NAME")
+    if automatic and not has_fixed_name:
+        _require_name(cfg)
     folder = own_folder if automatic else Path(cfg.resume).expanduser()
     if any(path.is_file() for path in _resume_checkpoints(RunFolder(folder))):
         return folder
@@ -223,6 +229,11 @@ def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: boo
     raise CheckpointError(
         f"resume={folder}: no checkpoints/last.ckpt there; give the run folder of outtake train"
     )
+
+
+def _require_name(cfg: DictConfig) -> None:
+    if OmegaConf.is_interpolation(cfg, "name"):
+        raise ConfigError("resume=auto: the run needs a name of its own to find again: name=NAME")
 
 
 def _resume_checkpoints(folder: RunFolder) -> list[Path]:

@@ -1,0 +1,172 @@
+"""k-fold cross-validation: one part of the labelled images is ``val``, the others are ``train``.
+
+Images of one recording look alike: a network that has seen one knows its neighbour. A data set that
+knows its recordings has a method ``group``, and all images of a group are in the same fold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from outtake.core.errors import ConfigError
+from outtake.core.types import Frame, LabelMap
+from outtake.data.sample_range import get_sample_range
+from outtake.data.source import Sample, SegmentationSource
+
+FOLD_BY_AUTO, FOLD_BY_NAME = "auto", "name"
+_MAX_NAMES = 6
+
+log = logging.getLogger(__name__)
+
+
+class FoldSource:
+    """A data set whose ``train`` and ``val`` together are divided anew; ``test`` stays.
+
+    Args:
+        source: The data set.
+        folds: The number of parts.
+        fold: The part that is ``val``, from 0.
+        fold_by: What stays together: ``auto``, the groups that the data set declares, else each
+            image by itself; ``name``, each image by itself; or a regular expression whose first
+            group finds the recording in the id of a sample, as ``([^_]+)_``.
+
+    Raises:
+        ConfigError: There are fewer groups than folds, or the expression does not fit.
+    """
+
+    def __init__(
+        self, source: SegmentationSource, folds: int, fold: int, fold_by: str = FOLD_BY_AUTO
+    ) -> None:
+        self._source = source
+        self.name = source.name
+        self.labels = source.labels
+        self.channels = source.channels
+        self.sample_range = get_sample_range(source)
+        self._originals = _pool(source)
+        groups = find_groups(source, list(self._originals.values()), fold_by)
+        place = assign_folds(groups, folds)
+        known = dict(zip(self._originals, groups, strict=True))
+        self._val = {sample_id for sample_id, group in known.items() if place[group] == fold}
+        held_out = sorted({known[sample_id] for sample_id in self._val})
+        what = f": {_list_names(held_out)}" if len(held_out) < len(self._val) else ""
+        log.info(
+            "fold %d of %d: val is %d of %d images%s",
+            fold, folds, len(self._val), len(known), what,
+        )  # fmt: skip
+
+    def samples(self, split: str) -> list[Sample]:
+        """Return the samples of a split; those of ``train`` and ``val`` are of the fold."""
+        if split not in ("train", "val"):
+            return self._source.samples(split)
+        return [
+            Sample(sample_id, sample.image, sample.mask)
+            for sample_id, sample in self._originals.items()
+            if (sample_id in self._val) == (split == "val")
+        ]
+
+    def read_image(self, sample: Sample) -> Frame:
+        """Return uint8 (H, W, channels)."""
+        return self._source.read_image(self._original(sample))
+
+    def read_mask(self, sample: Sample) -> LabelMap:
+        """Return class ids, uint8 (H, W)."""
+        return self._source.read_mask(self._original(sample))
+
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
+        """Return the bytes that identify the sample."""
+        return self._source.sample_bytes(self._original(sample))
+
+    def _original(self, sample: Sample) -> Sample:
+        found = self._originals.get(sample.id)
+        # A sample of test may bear the name of another of train.
+        return found if found is not None and found.image == sample.image else sample
+
+
+def _pool(source: SegmentationSource) -> dict[str, Sample]:
+    """Return the samples of ``train`` and ``val`` by ids that are unique in both."""
+    train, val = source.samples("train"), source.samples("val")
+    double = {sample.id for sample in train} & {sample.id for sample in val}
+    return {
+        f"{split}/{sample.id}" if sample.id in double else sample.id: sample
+        for split, samples in (("train", train), ("val", val))
+        for sample in samples
+    }
+
+
+def find_groups(
+    source: SegmentationSource, samples: Sequence[Sample], fold_by: str = FOLD_BY_AUTO
+) -> list[str]:
+    """Return the group of each sample; see :class:`FoldSource`.
+
+    Raises:
+        ConfigError: ``fold_by`` is no expression with a group, or does not match an id.
+    """
+    if fold_by not in (FOLD_BY_AUTO, FOLD_BY_NAME):
+        return _find_by_pattern(samples, fold_by)
+    declared = getattr(source, "group", None)
+    if fold_by == FOLD_BY_NAME or declared is None:
+        return [f"{sample.id}\0{sample.image}" for sample in samples]
+    return [str(declared(sample)) for sample in samples]
+
+
+def _find_by_pattern(samples: Sequence[Sample], pattern: str) -> list[str]:
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"fold_by={pattern}: no regular expression ({error})") from error
+    if not expression.groups:
+        raise ConfigError(
+            f"fold_by={pattern}: give auto, name, or an expression with a group that finds the "
+            "recording in the name of an image, as in fold_by='([^_]+)_'"
+        )
+    found = [(sample, expression.search(sample.id)) for sample in samples]
+    other = next((sample.id for sample, match in found if not (match and match[1])), None)
+    if other is not None:
+        raise ConfigError(
+            f"fold_by={pattern}: finds nothing in {other}; give an expression that fits all names"
+        )
+    return [match[1] for _, match in found if match]
+
+
+def assign_folds(groups: Sequence[str], folds: int) -> Mapping[str, int]:
+    """Return the fold of each group, so that folds have about as many images.
+
+    It depends on the names and sizes of the groups alone: large groups first, groups of one size
+    in the order of their hashes, each to the fold with the fewest images so far.
+
+    Args:
+        groups: The group of each image.
+        folds: The number of folds.
+
+    Raises:
+        ConfigError: There are fewer groups than folds.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < folds:
+        kind = "images" if len(sizes) == len(groups) else "groups of images that belong together"
+        advice = f"set folds={len(sizes)}" if len(sizes) > 1 else "a fold needs another to train on"
+        raise ConfigError(
+            f"folds={folds}: the data has {len(sizes)} {kind} ({_list_names(sorted(sizes))}), and "
+            f"none is divided; {advice}, or fold_by=name to take each image by itself"
+        )
+    ranked = sorted(sizes, key=lambda name: (-sizes[name], _hash(name)))
+    filled, place = [0] * folds, dict[str, int]()
+    for name in ranked:
+        fold = filled.index(min(filled))
+        place[name] = fold
+        filled[fold] += sizes[name]
+    return place
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
+
+
+def _list_names(names: Sequence[str]) -> str:
+    shown = [name.partition("\0")[0] for name in names[:_MAX_NAMES]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError, OutputError
+from outtake.programs.evaluate import evaluate
+from outtake.programs.train import train
+from outtake.programs.train_folds import train_folds
+from tests.small_run import SMALL
+
+FOLDS = [*SMALL, "trainer.max_epochs=1", "folds=2"]
+
+
+class Trainings:
+    """In the place of trainings: leaves what one leaves, and fails at some."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.trained: list[int] = []
+        self._fails_at = fails_at
+
+    def __call__(self, cfg, run: Path, overrides) -> float:
+        if cfg.fold == self._fails_at:
+            raise SystemExit(143)
+        self.trained.append(cfg.fold)
+        run.mkdir(parents=True)
+        best = {"val/miou": 0.5 + 0.1 * cfg.fold, "val/iou/car": 0.2, "epoch": 3}
+        (run / "summary.json").write_text(json.dumps({"best": best, "epochs": 4}))
+        splits = {split: {"count": 3} for split in ("train", "val")}
+        (run / "data.json").write_text(json.dumps({"splits": splits}))
+        return best["val/miou"]
+
+
+def test_folds_are_runs_with_one_table_and_one_ensemble(tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "cv"
+    mean = train(compose("train", FOLDS), folder, FOLDS)
+    record = json.loads((folder / "folds.json").read_text())
+    scores = [run["best"]["val/miou"] for run in record["runs"]]
+    assert mean == pytest.approx(sum(scores) / 2) == record["mean"]["val/miou"]
+    assert "2 folds" in capsys.readouterr().out
+    held_out = []
+    for run in record["runs"]:
+        data = json.loads((folder / run["run"] / "data.json").read_text())["splits"]
+        assert not data["train"]["files"].keys() & data["val"]["files"].keys()
+        held_out += data["val"]["files"]
+        assert json.loads((folder / run["run"] / "notes.json").read_text())["group"] == "cv"
+    assert len(held_out) == len(set(held_out)) == 5 * 4
+    options = ["device=cpu", "report=false", f"output={tmp_path / 'scores'}"]
+    with pytest.raises(ConfigError, match="different folds"):
+        evaluate(compose("evaluate", [f"checkpoint={folder}", *options]))
+    path = evaluate(compose("evaluate", [f"checkpoint={folder}", "split=test", *options]))
+    assert len(json.loads(path.read_text())["members"]) == 2
+
+
+def test_folds_that_have_ended_are_not_trained_again(tmp_path: Path, caplog) -> None:
+    options = [*SMALL, "folds=3", "name=cv"]
+    with pytest.raises(SystemExit):
+        train_folds(compose("train", options), tmp_path / "cv", options, Trainings(fails_at=1))
+    with pytest.raises(OutputError, match=r"is not empty; .*resume=auto"):
+        train_folds(compose("train", options), tmp_path / "cv", options, Trainings())
+    again = Trainings()
+    resumed = compose("train", [*options, "resume=auto"])
+    mean = train_folds(resumed, tmp_path / "cv", options, again)
+    assert again.trained == [1, 2] and mean == pytest.approx(0.6)
+    record = json.loads((tmp_path / "cv" / "folds.json").read_text())
+    assert record["std"]["val/miou"] == pytest.approx(0.1)
+    other = compose("train", [*SMALL, "folds=2", "name=cv", "resume=auto"])
+    with pytest.raises(ConfigError, match=r"folds=2: .*made with folds=3"):
+        train_folds(other, tmp_path / "cv", options, again)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["fold=1"], "fold=1: .*as in folds=5 fold=2"),
+        (["folds=2", "fold=2"], "fold=2: folds=2 has 0 to 1"),
+        (["folds=1"], "folds=1: must be .*at least 2"),
+        (["folds=9", "fold=0"], r"folds=9: .* 5 groups .*train/0000"),
+        (["folds=2", "resume=auto"], "resume=auto: the run needs a name"),
+        (["folds=2", "resume=runs/x"], "resume=runs/x: .*resume=auto"),
+    ],
+)
+def test_folds_that_cannot_work_leave_nothing(tmp_path: Path, options, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(compose("train", [*SMALL, f"paths.runs={tmp_path / 'runs'}", *options]))
+    assert not (tmp_path / "runs").exists()
