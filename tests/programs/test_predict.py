@@ -17,9 +17,11 @@ from outtake.config.compose import compose
 from outtake.config.evaluation_data import build_eval_data
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, OutputError, UnknownClassError, UnreadableImageError
+from outtake.data.image_files import read_image
 from outtake.data.sample_range import SampleRange
 from outtake.data.source import DataWarning
 from outtake.pictures import predict_pictures
+from outtake.pictures.predictor import Predictor
 from outtake.pictures.read_picture import read_picture
 from outtake.programs.predict import predict
 from outtake.programs.train import train
@@ -125,6 +127,38 @@ def test_classes_are_removed_as_in_a_video(photos: Path, tmp_path: Path, small_r
     mask = np.asarray(Image.open(out / "removed" / "a.png").convert("L"))
     road = json.loads((out / "predictions.jsonl").read_text().splitlines()[1])["shares"]
     assert ((mask > 0) == (labels != list(road).index("road"))).all()
+
+
+def test_labels_that_the_network_is_not_sure_of_are_left_out_and_train_another(
+    tmp_path: Path, runs: ModuleType, tiny_run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = runs.write_data(tmp_path / "data")
+    pictures = data / "train" / "images"
+    predictor = Predictor.from_checkpoint(tiny_run, device="cpu", backend={"name": "torch"})
+    seen = {path.stem: predictor(read_image(path, 3)) for path in sorted(pictures.iterdir())}
+    level = round(float(np.median([each.confidence for each in seen.values()])), 3)
+    out = run(pictures, tmp_path / "out", *network(tiny_run), f"min_confidence={level}")
+    record = json.loads((out / "shares.json").read_text())["pictures"]
+    for name, found in seen.items():
+        labels = np.asarray(Image.open(out / "labels" / f"{name}.png"))
+        assert found.confidence is not None
+        assert (labels == np.where(found.confidence >= level, found.labels, 255)).all()
+        sure = sum(record[f"{name}.png"]["shares"].values())
+        assert sure == pytest.approx((found.confidence >= level).mean())
+    for name in ("4.png", "5.png", "6.png", "7.png"):  # beside those that were drawn
+        shutil.copy(out / "labels" / name, data / "train" / "masks" / name)
+    overrides = [*runs.options(data, epochs=1), "+trainer.max_steps=1"]
+    train(compose("train", overrides), tmp_path / "second", overrides)
+    logging.getLogger("outtake").propagate = True
+    run(pictures, tmp_path / "none", *network(tiny_run), "min_confidence=0.999999")
+    assert any("no pixel reaches min_confidence=0.999999" in line for line in caplog.messages)
+
+
+def test_a_confidence_of_labels_that_nobody_writes_is_one_line(
+    tmp_path: Path, tiny_run: Path
+) -> None:
+    with pytest.raises(ConfigError, match="it is of labels that are written"):
+        run(tmp_path, tmp_path / "out", *network(tiny_run), "remove=[thing]", "min_confidence=0.5")
 
 
 def test_an_interrupted_run_makes_the_rest_and_another_request_is_refused(

@@ -53,6 +53,7 @@ class PredictConfig:
     masks: MaskFileOptions
     regions: Regions
     range: Annotated[Literal["auto"] | list[float], Form("auto, or [low,high]")]
+    min_confidence: Fraction
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
     overwrite: bool
     network: NetworkOptions
@@ -73,6 +74,11 @@ class PredictConfig:
             raise ConfigError(
                 f"mask.feather={self.mask.feather}: wider than mask.dilate={self.mask.dilate}, so "
                 "the edge of what is removed would show; set it lower, or mask.dilate higher"
+            )
+        if self.min_confidence and all(name == "removed" for name in self.output_names):
+            raise ConfigError(
+                f"min_confidence={self.min_confidence}: it is of labels that are written, and "
+                "outputs has none of them; add labels to it (mask.threshold is of removal)"
             )
         if "removed" in self.outputs and not self.removes:
             raise ConfigError(
@@ -129,7 +135,7 @@ class PredictConfig:
 def made_with(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a config, as plain containers, on which the files depend."""
     kept = (
-        "remove", "keep_only", "masks", "regions", "range", "device", "network", "mask", "polygons",
-        "remover", "backend",
+        "remove", "keep_only", "masks", "regions", "range", "min_confidence", "device", "network",
+        "mask", "polygons", "remover", "backend",
     )  # fmt: skip
     return {key: values[key] for key in kept}

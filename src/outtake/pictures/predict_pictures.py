@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from outtake.core.errors import UnreadableImageError
-from outtake.core.types import Frame
+from outtake.core.types import Frame, LabelMap
 from outtake.data.decode_files import UNREADABLE_ADVICE
 from outtake.data.sample_range import SampleRange
 from outtake.pictures.find_pictures import PictureFile
@@ -46,6 +46,7 @@ class PictureTask:
         removal: What is taken out of them; None for nothing.
         min_area: See :func:`outtake.pictures.polygons.find_polygons`.
         simplify_px: See there.
+        min_confidence: The probability below which a pixel has no label in what is written.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class PictureTask:
     removal: PictureRemoval | None = None
     min_area: float = 0.0
     simplify_px: float = 0.0
+    min_confidence: float = 0.0
 
     @property
     def known_range(self) -> SampleRange | None:
@@ -193,10 +195,13 @@ def _make(
         notes = plan.notes
     if prediction is not None:
         notes += _describe_range(picture, task)
-        shares = class_shares(prediction.labels, prediction.label_space.names)
+        labels = _sure_labels(prediction, task.min_confidence)
+        if not (labels != prediction.label_space.ignore_index).any():
+            notes += (f"no pixel reaches min_confidence={task.min_confidence:g}",)
+        shares = class_shares(labels, prediction.label_space.names)
         labelled = tuple(output for output in task.output_names if output in SUFFIXES)
         write_label_outputs(
-            task.folder, file, _picture_to_show(picture, task.known_range), prediction.labels,
+            task.folder, file, _picture_to_show(picture, task.known_range), labels,
             prediction.label_space, labelled,
             min_area=task.min_area, simplify_px=task.simplify_px,
         )  # fmt: skip
@@ -205,6 +210,15 @@ def _make(
     return PictureRecord(
         file.relative.as_posix(), identity, width, height, names, shares, removed, notes
     )
+
+
+def _sure_labels(prediction: Prediction, min_confidence: float) -> LabelMap:
+    """Return the labels, without those that the network is not sure of."""
+    if not min_confidence:
+        return prediction.labels
+    assert prediction.confidence is not None
+    ignored = np.uint8(prediction.label_space.ignore_index)
+    return np.where(prediction.confidence >= min_confidence, prediction.labels, ignored)
 
 
 def _describe_range(picture: Picture, task: PictureTask) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ def predict(cfg: DictConfig) -> Path:
             None if remover is None else PictureRemoval(remover, policy, masks, _regions(config)),
             config.polygons.min_area,
             config.polygons.simplify_px,
+            config.min_confidence,
         )
         result = _run(files, task, record)
     _finish(files, task, record, result)
@@ -163,7 +164,7 @@ def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, Ma
         config.checkpoint,
         device=config.device,
         backend=config.backend,
-        confidence=config.by_labels and any(asked),
+        confidence=bool(config.min_confidence or (config.by_labels and any(asked))),
         **vars(config.network),
     )
     if remover is None or not config.by_labels:
