@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from outtake.evaluation.enlarged_logits import iter_enlarged
 from outtake.inference.open_backend import open_backend
 from outtake.inference.predict_logits import open_predict_logits
-from tests.inference.trained import SIZE, TrainedCheckpoint, make_pictures, trained_task
+from tests.inference.trained import TrainedCheckpoint, make_pictures, trained_task
 
 CPU = torch.device("cpu")
 LABEL_SIZE = (96, 128)
@@ -43,19 +44,23 @@ def batch() -> tuple[np.ndarray, torch.Tensor]:
 def test_one_pass_is_that_of_training() -> None:
     one, (_, tensor) = checkpoint(), batch()
     with torch.inference_mode():
-        found = open_predict_logits(one, CPU)(tensor, LABEL_SIZE)
-        assert torch.equal(found, one.task.predict(tensor, LABEL_SIZE))
-        mirrored = open_predict_logits(one, CPU, flip=True)(tensor, LABEL_SIZE)
-        assert torch.equal(mirrored, one.task.predict(tensor, LABEL_SIZE, flip=True))
+        found = open_predict_logits(one, CPU)(tensor)
+        assert torch.equal(found, one.task.predict(tensor))
+        mirrored = open_predict_logits(one, CPU, flip=True)(tensor)
+        assert torch.equal(mirrored, one.task.predict(tensor, flip=True))
 
 
 @torch.inference_mode()
 def test_an_ensemble_gives_the_mean_of_probabilities() -> None:
     several, (_, tensor) = Several((checkpoint(), checkpoint(1), checkpoint(2))), batch()
-    found = open_predict_logits(several, CPU)(tensor, SIZE).softmax(1)
+    found = open_predict_logits(several, CPU)(tensor).softmax(1)
     each = [member.task.predict(tensor).softmax(1) for member in several.members]
     assert torch.allclose(found, sum(each) / 3, atol=1e-5)
     assert not torch.allclose(found, each[0], atol=0.05)
+
+
+def enlarge(logits: torch.Tensor) -> torch.Tensor:
+    return next(iter_enlarged(logits, LABEL_SIZE)).logits
 
 
 OPTIONS = (
@@ -72,11 +77,11 @@ def test_what_is_averaged_means_the_same_in_scores_and_in_use(networks: int, opt
     trained = checkpoint() if networks == 1 else Several((checkpoint(), checkpoint(1)))
     images, tensor = batch()
     with torch.inference_mode():
-        scored = open_predict_logits(trained, CPU, **options)(tensor, LABEL_SIZE)
+        scored = enlarge(open_predict_logits(trained, CPU, **options)(tensor))
         used, sure = open_backend("torch", trained, device="cpu", confidence=True, **options)(
             images, LABEL_SIZE
         )
-        plain = open_predict_logits(trained, CPU)(tensor, LABEL_SIZE)
+        plain = enlarge(open_predict_logits(trained, CPU)(tensor))
     assert (scored.argmax(1).numpy() == used).mean() > 0.9999
     assert abs(scored.softmax(1).max(1).values.numpy() - sure).mean() < 0.01
     assert not options or not torch.equal(scored, plain)

@@ -4,7 +4,7 @@
 Frame      uint8 (H, W, C), RGB where C is 3. BGR exists only inside calls to OpenCV.
 LabelMap   uint8 (H, W), class ids; the label space's ignore index (255) is "unlabelled".
 Mask       bool (H, W), True where something is to be removed.
-Batch      ``image`` uint8 (B, C, h, w) at network resolution; ``mask`` int64 (B, H, W).
+Batch      ``image`` uint8 (B, C, h, w) at network resolution; ``mask`` (B, H, W).
 TimedFrame a Frame with the time at which it is shown: time is passed on, never recounted.
 ========== ==========================================================================
 """

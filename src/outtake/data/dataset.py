@@ -64,7 +64,8 @@ class SegmentationDataset(Dataset[SampleTensors]):
                 ``PADDING_INDEX`` it is the first image without a label.
 
         Returns:
-            ``image`` uint8 (C, h, w), ``mask`` int64 (H, W), ``index``.
+            ``image`` uint8 (C, h, w), ``index``, and ``mask`` (H, W): int64 in training, and in
+            evaluation, where it may be much larger, uint8.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
         image, mask = self._get(max(index, 0))
@@ -72,10 +73,11 @@ class SegmentationDataset(Dataset[SampleTensors]):
             image, mask = self._augmentation(image, mask, epoch, index, self._draw)
         if index == PADDING_INDEX:
             mask = np.full_like(mask, self._source.labels.ignore_index)
+        kind = np.uint8 if self._augmentation is None else np.int64
         return {
             # Copied, because what is kept in memory must not be changed by a user of it.
             "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
-            "mask": torch.from_numpy(mask.astype(np.int64)),
+            "mask": torch.from_numpy(mask.astype(kind)),
             "index": index,
         }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 BINS = 15
 COUNT, CONFIDENCE, CORRECT = range(3)
+_PIXELS_AT_ONCE = 2**22  # each takes some 40 bytes while it is counted
 Floats = NDArray[np.float64]
 
 
@@ -28,28 +29,28 @@ def confidence_histogram(
 
     Args:
         confidences: The confidence in 0 to 1, (H, W).
-        predicted: The predicted labels, int64 (H, W).
-        truth: The true labels, int64 (H, W).
+        predicted: The predicted labels, uint8 or int64 (H, W).
+        truth: The true labels, of the same type (H, W).
         ignore_index: The label of pixels that are left out.
 
     Returns:
         Pixels, sum of confidence and correct pixels of each bin, float64 (3, BINS).
     """
-    # The bins are open at their lower end: (0, 1/15], (1/15, 2/15] and so on.
-    bins = (torch.ceil(confidences * BINS) - 1).clamp_(0, BINS - 1).long()
-    bins = torch.where(truth == ignore_index, BINS, bins).flatten()
-    hit = predicted == truth
-    count = torch.bincount(bins, minlength=BINS + 1)
-    correct = torch.bincount(torch.where(hit.flatten(), bins, BINS), minlength=BINS + 1)
-    # On the host: with weights, the order in which the CUDA kernel adds is not fixed.
-    total = np.bincount(
-        bins.cpu().numpy(),
-        confidences.flatten().cpu().numpy().astype(np.float64),
-        minlength=BINS + 1,
-    )
-    return np.stack([count.cpu().numpy(), total, correct.cpu().numpy()])[:, :BINS].astype(
-        np.float64
-    )
+    counts = np.zeros((3, BINS + 1))
+    step = max(_PIXELS_AT_ONCE // confidences.shape[1], 1)
+    for start in range(0, len(confidences), step):
+        rows = slice(start, start + step)
+        sure, known = confidences[rows].flatten(), truth[rows].flatten()
+        # The bins are open at their lower end: (0, 1/15], (1/15, 2/15] and so on.
+        bins = (torch.ceil(sure * BINS) - 1).clamp_(0, BINS - 1).long()
+        bins = torch.where(known == ignore_index, BINS, bins)
+        hit = torch.where(predicted[rows].flatten() == known, bins, BINS)
+        counts[COUNT] += torch.bincount(bins, minlength=BINS + 1).cpu().numpy()
+        # On the host: with weights, the order in which the CUDA kernel adds is not fixed. One
+        # pixel after the other, so that the sum does not depend on where the rows are cut.
+        np.add.at(counts[CONFIDENCE], bins.cpu().numpy(), sure.double().cpu().numpy())
+        counts[CORRECT] += torch.bincount(hit, minlength=BINS + 1).cpu().numpy()
+    return counts[:, :BINS]
 
 
 def expected_calibration_error(histograms: Floats) -> Floats:

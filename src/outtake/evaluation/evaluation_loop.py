@@ -16,10 +16,10 @@ from outtake.evaluation.evaluator import Evaluator
 
 
 class Predicts(Protocol):
-    """A function that gives logits at the labels' own resolution."""
+    """A function that gives logits at the network's resolution."""
 
-    def __call__(self, images: torch.Tensor, size: tuple[int, int], /) -> torch.Tensor:
-        """Return logits (B, classes, H, W) for uint8 images (B, C, h, w)."""
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
+        """Return logits (B, classes, h, w) for uint8 images (B, C, h, w)."""
         ...
 
 
@@ -30,8 +30,8 @@ class EvaluationResult:
     Attributes:
         evaluator: The counts.
         seconds: The wall time of all stages.
-        stage_seconds: The seconds of waiting for images (``load``), of the network with the
-            enlargement of its logits (``network``) and of counting (``count``).
+        stage_seconds: The seconds of waiting for images (``load``), of the network
+            (``network``), and of enlarging its logits and counting (``count``).
     """
 
     evaluator: Evaluator
@@ -78,10 +78,8 @@ def evaluate_split(
 
     for batch in track(loader, "evaluating", disable=not show_progress, transient=True):
         lap("load")
-        mask = batch["mask"].to(device)
-        size = (int(mask.shape[-2]), int(mask.shape[-1]))
-        logits = predict(batch["image"].to(device), size)
+        logits = predict(batch["image"].to(device))
         lap("network")
-        evaluator.add(logits, mask, batch["image"], batch["index"])
+        evaluator.add(logits, batch["mask"].to(device), batch["image"], batch["index"])
         lap("count")
     return EvaluationResult(evaluator, time.perf_counter() - began_s, stages)

@@ -12,6 +12,7 @@ from outtake.core.types import Frame, LabelMap
 from outtake.evaluation.boundary import count_boundary
 from outtake.evaluation.calibration_error import confidence_histogram, predicted_confidence
 from outtake.evaluation.confusion_matrix import per_image_confusion
+from outtake.evaluation.enlarged_logits import group_images, iter_enlarged
 from outtake.evaluation.metrics import Counts, score_counts, tp_true_pred_counts
 
 
@@ -101,32 +102,47 @@ class Evaluator:
         images: torch.Tensor,
         indices: torch.Tensor,
     ) -> None:
-        """Count a batch.
+        """Count a batch at the size of its labels, large images one by one and in stripes.
 
         Args:
-            logits: The logits, float (B, classes, H, W).
-            truth: The true labels, int64 (B, H, W), on the same device.
+            logits: The logits, float (B, classes, h, w) of any size; enlarged bilinearly.
+            truth: The true labels, uint8 or int64 (B, H, W), on the same device.
             images: The images, uint8 (B, C, h, w).
             indices: The indices of the samples, (B,).
         """
-        predicted = logits.argmax(1)
+        size = (int(truth.shape[-2]), int(truth.shape[-1]))
+        for some in group_images(logits, size):
+            self._add_group(logits[some], truth[some], images[some], indices[some])
+
+    def _add_group(
+        self,
+        logits: torch.Tensor,
+        truth: torch.Tensor,
+        images: torch.Tensor,
+        indices: torch.Tensor,
+    ) -> None:
+        predicted = torch.empty(truth.shape, dtype=torch.uint8, device=logits.device)
+        sure = torch.empty(truth.shape if self._with_details else 0, device=logits.device)
+        for piece in iter_enlarged(logits, (int(truth.shape[-2]), int(truth.shape[-1]))):
+            piece.of(predicted).copy_(piece.logits.argmax(1))
+            if self._with_details:
+                piece.of(sure).copy_(predicted_confidence(piece.logits))
         counted = per_image_confusion(predicted, truth, self._classes, self._ignore_index)
         counted_here: Counts = counted.cpu().numpy()
         self.confusion += counted_here.sum(0)
         self.counts_per_image += list(tp_true_pred_counts(counted_here))
         self.indices += [int(index) for index in indices]
         if self._with_details:
-            self._add_details(logits, predicted, truth, images)
+            self._add_details(sure, predicted, truth, images)
 
     def _add_details(
         self,
-        logits: torch.Tensor,
+        sure: torch.Tensor,
         predicted: torch.Tensor,
         truth: torch.Tensor,
         images: torch.Tensor,
     ) -> None:
-        sure = predicted_confidence(logits)
-        labels = predicted.to(torch.uint8).cpu().numpy()
+        labels = predicted.cpu().numpy()
         known = truth.to(torch.uint8).cpu().numpy()
         first = len(self.indices) - len(labels)
         for place in range(len(labels)):

@@ -1,4 +1,4 @@
-"""Logits at the size of labels, for scores: as one pass of a task, or as video makes them."""
+"""Logits for scores: as one pass of a task, or as video makes them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from torch.nn import functional as F
 
 from outtake.inference.open_backend import TrainedTask, TrainedTasks, combine_networks
 from outtake.inference.protocol import Network
 from outtake.inference.torch_backend import TorchNetwork
 from outtake.inference.tta import AugmentedNetwork, is_single_pass
-from outtake.models.deterministic_resize import deterministic_resizing
 
-PredictLogits = Callable[[torch.Tensor, tuple[int, int]], torch.Tensor]
+PredictLogits = Callable[[torch.Tensor], torch.Tensor]
 
 
 def open_predict_logits(
@@ -26,10 +24,10 @@ def open_predict_logits(
     window: int | Sequence[int] | None = None,
     overlap: float = 0.25,
 ) -> PredictLogits:
-    """Return a function from images to logits at a size, in float32, with PyTorch.
+    """Return a function from images to logits at the network's resolution, with PyTorch.
 
-    It takes uint8 (B, C, h, w) and the (H, W) of labels, and returns float32 (B, classes, H, W) on
-    the device: those that training validated, unless something is averaged.
+    It takes uint8 (B, C, h, w) and returns float32 (B, classes, h, w) on the device: those that
+    training validated, unless something is averaged.
 
     Args:
         trained: The checkpoint, or several, whose probabilities are averaged.
@@ -52,12 +50,6 @@ def open_predict_logits(
     return partial(_predict, combine_networks(trained, make_network), device)
 
 
-def _predict(
-    network: Network, device: torch.device, images: torch.Tensor, size: tuple[int, int]
-) -> torch.Tensor:
+def _predict(network: Network, device: torch.device, images: torch.Tensor) -> torch.Tensor:
     found = network(images.permute(0, 2, 3, 1).contiguous().cpu().numpy())
-    logits = torch.from_numpy(found).to(device).permute(0, 3, 1, 2)
-    if tuple(logits.shape[-2:]) == tuple(size):
-        return logits
-    with deterministic_resizing(logits):
-        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    return torch.from_numpy(found).to(device).permute(0, 3, 1, 2)

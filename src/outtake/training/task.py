@@ -28,6 +28,7 @@ from outtake.training.supervision_protocol import (
     restore_supervision,
     save_supervision,
 )
+from outtake.training.validation_batch import decide_labels
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
@@ -150,10 +151,10 @@ class SegmentationTask(LightningModule):
         return TrainingLoss(value, getattr(self.loss, "parts", {}))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Count a batch at the labels' own resolution; return the predicted labels (B, H, W)."""
+        """Count a batch at the labels' own resolution; return the labels, uint8 (B, H, W)."""
         mask = batch["mask"]
-        logits = self.predict(batch["image"], (int(mask.shape[-2]), int(mask.shape[-1])))
-        own = self.loss(logits, mask)
+        logits = self.predict(batch["image"])
+        predicted, own = decide_labels(logits, mask, self.loss, self.labels.ignore_index)
         images = int((batch["index"] >= 0).sum())
         # A rank that has no batch left gets one without samples, which counts for nothing.
         loss, count = collectives.all_reduce_mean(own, images, weighted=True)
@@ -161,11 +162,10 @@ class SegmentationTask(LightningModule):
             message = f"the validation loss became {loss.item()}"
             non_finite = [] if torch.isfinite(own) else batch["index"].tolist()
             raise self.nan_error(message, non_finite, "validation")
-        predicted = logits.argmax(1)
         self.confusion.update(predicted, mask)
         if images:
             for metric in self._metrics().values():
-                metric.update(predicted, mask)
+                metric.update(predicted.long(), mask.long())
         self.log("val/loss", loss, batch_size=count)
         return predicted
 

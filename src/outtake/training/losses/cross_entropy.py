@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -71,9 +73,29 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
+        loss = self._loss_of_pixels(logits, target)
+        valid = (target != self.ignore_index).sum()
+        count = valid if self.reduction == "mean" else valid.new_tensor(len(target))
+        if self.training and world_size() > 1:
+            count, loss = all_reduce_sum(count), loss * world_size()
+        return loss.sum() / count.clamp(min=1)
+
+    def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the sum over the valid pixels and their number, float64 (2,)."""
+        valid = (target != self.ignore_index).sum()
+        return torch.stack([self._loss_of_pixels(logits, target).sum().double(), valid.double()])
+
+    def combine_pieces(self, measured: Sequence[torch.Tensor], images: int) -> torch.Tensor:
+        """Return the scalar loss of a batch."""
+        total, valid = torch.stack(list(measured)).sum(0)
+        count = valid if self.reduction == "mean" else valid.new_tensor(images)
+        loss: torch.Tensor = total / count.clamp(min=1)
+        return loss.float()
+
+    def _loss_of_pixels(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         # Up from half precision, but not down from double.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss = F.cross_entropy(
+        return F.cross_entropy(
             logits,
             target,
             weight=None if self.weight is None else self.weight.to(logits.dtype),
@@ -81,11 +103,6 @@ class CrossEntropy(nn.Module):
             label_smoothing=self.label_smoothing,
             reduction="none",  # the 2-D kernel that reduces is not deterministic on CUDA
         )
-        valid = (target != self.ignore_index).sum()
-        count = valid if self.reduction == "mean" else valid.new_tensor(len(target))
-        if self.training and world_size() > 1:
-            count, loss = all_reduce_sum(count), loss * world_size()
-        return loss.sum() / count.clamp(min=1)
 
 
 def class_weights_from_frequencies(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,6 +54,23 @@ class Dice(DiceLoss):  # type: ignore[misc]
         self._absent = truth.detach() == 0
         self._dice = dice
         return dice
+
+    def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return hits, predicted and true pixels of each class, float64 (3, classes)."""
+        valid = target != self.ignore_index
+        shares = logits.float().softmax(1) * valid[:, None]
+        classes = torch.arange(shares.shape[1], device=target.device)
+        of_class = (target[:, None] == classes[:, None, None]) & valid[:, None]
+        parts = (torch.where(of_class, shares, 0.0), shares, of_class)
+        return torch.stack([part.sum((0, 2, 3)).double() for part in parts])
+
+    def combine_pieces(self, measured: Sequence[torch.Tensor], images: int) -> torch.Tensor:
+        """Return the scalar loss of a batch."""
+        hits, predicted, truth = torch.stack(list(measured)).sum(0)
+        dice: torch.Tensor = (2 * hits + self.smooth) / (predicted + truth + self.smooth).clamp_min(
+            self.eps
+        )
+        return (1 - dice).masked_fill(truth == 0, 0.0).mean().float()
 
     def aggregate_loss(self, loss: torch.Tensor) -> torch.Tensor:
         """Return the mean over the classes, (classes,) to a scalar."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -41,11 +42,30 @@ class OHEM(nn.Module):
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        losses = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
-        losses = losses[target != self.ignore_index]
+        losses = self.measure_piece(logits, target)
         if not losses.numel():
             return (logits * 0.0).sum()
         losses, _ = losses.sort(descending=True)
-        hard = int((losses > -math.log(max(self.threshold, 1e-12))).sum())
-        return losses[: max(hard, math.ceil(self.min_share * len(losses)), 1)].mean()
+        hard = int((losses > self._threshold_loss).sum())
+        return losses[: max(hard, self._least(len(losses)))].mean()
+
+    def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the cross entropy of each labelled pixel, (pixels,)."""
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        losses = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
+        return losses[target != self.ignore_index]
+
+    def combine_pieces(self, measured: Sequence[torch.Tensor], images: int) -> torch.Tensor:
+        """Return the scalar loss of a batch; only where few pixels are hard are they sorted."""
+        losses = torch.cat(list(measured))
+        if not losses.numel():
+            return losses.sum()
+        hard, least = losses[losses > self._threshold_loss], self._least(len(losses))
+        return (hard if len(hard) >= least else losses.topk(least).values).mean()
+
+    @property
+    def _threshold_loss(self) -> float:
+        return -math.log(max(self.threshold, 1e-12))
+
+    def _least(self, pixels: int) -> int:
+        return max(math.ceil(self.min_share * pixels), 1)

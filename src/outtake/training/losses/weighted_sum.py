@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
 from outtake.training.losses.library_loss import adapt_loss
+from outtake.training.piecewise_loss import measure_by_pieces
 
 
 class WeightedSum(nn.Module):
@@ -44,6 +46,7 @@ class WeightedSum(nn.Module):
             check_number(f"loss.weights.{name}", weight, 0)
         if not losses:
             raise ConfigError("loss.losses: name at least one loss")
+        self.ignore_index = ignore_index
         self.losses = nn.ModuleDict(
             {name: adapt_loss(loss, ignore_index) for name, loss in losses.items()}
         )
@@ -55,6 +58,27 @@ class WeightedSum(nn.Module):
         values: dict[str, torch.Tensor] = {
             name: loss(logits, target) for name, loss in self.losses.items()
         }
+        return self._add_up(values)
+
+    def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> dict[str, Any]:
+        """Return what each loss measures of a piece, by name."""
+        return {
+            name: measure_by_pieces(loss, self.ignore_index).measure_piece(logits, target)
+            for name, loss in self.losses.items()
+        }
+
+    def combine_pieces(self, measured: Sequence[dict[str, Any]], images: int) -> torch.Tensor:
+        """Return the scalar loss of a batch."""
+        return self._add_up(
+            {
+                name: measure_by_pieces(loss, self.ignore_index).combine_pieces(
+                    [piece[name] for piece in measured], images
+                )
+                for name, loss in self.losses.items()
+            }
+        )
+
+    def _add_up(self, values: dict[str, torch.Tensor]) -> torch.Tensor:
         self.parts = {name: value.detach() for name, value in values.items()}
         weighted = [self.weights[name] * value for name, value in values.items()]
         return sum(weighted[1:], weighted[0])
