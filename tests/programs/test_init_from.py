@@ -48,3 +48,27 @@ def test_nothing_is_left_behind_where_nothing_fits(
     with pytest.raises(CheckpointError, match="nothing of it fits"):
         train(compose("train", begun), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_papers_stages_train_one_from_the_other(pairs: Path, tmp_path: Path) -> None:
+    small = [
+        "data=folder",
+        f"data.root={pairs}",
+        "data.workers=0",
+        "model.width=0.02",
+        "trainer.accelerator=cpu",
+        "trainer.max_steps=2",
+        "callbacks=none",
+        "logger=none",
+    ]
+    stages = {"fcn32s_paper": "model.encoder_weights=null", "fcn16s_paper": "init_from={}"}
+    for stage, begins in stages.items():
+        begun = [f"experiment={stage}", *small, begins.format(tmp_path / "fcn32s_paper")]
+        train(compose("train", begun), tmp_path / stage)
+    checkpoint = read_checkpoint(tmp_path / "fcn16s_paper" / "checkpoints" / "last.ckpt")
+    groups = checkpoint["optimizer_states"][0]["param_groups"]
+    options = {group["name"]: (group["lr"], group["weight_decay"]) for group in groups}
+    assert options == {"default": (1e-12, 5e-4), "biases": (2e-12, 0.0)}
+    assert checkpoint["state_dict"]["net.score_pool4.weight"].any(), "trained from zero"
+    record = json.loads((tmp_path / "fcn16s_paper" / "init_from.json").read_text())
+    assert record["missing"] == ["score_pool4.weight", "score_pool4.bias"]

@@ -12,6 +12,7 @@ from outtake.config.compose import compose
 from outtake.config.instantiate import instantiate
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint
+from tests.tiers import keep_few
 
 STEPS = 4  # of an epoch
 
@@ -65,3 +66,57 @@ def test_a_longer_run_follows_its_schedule_from_the_first_step(
     assert after[:STEPS] == before
     planned = planned_rates([*begun, longer[0], longer[1].lstrip("+")], 2 * STEPS)
     assert after[STEPS:] == pytest.approx(planned[STEPS:])
+
+
+@pytest.mark.parametrize("scheduler", keep_few(["one_cycle", "cosine", "null"], ["one_cycle"]))
+def test_what_is_changed_of_groups_takes_effect_in_each(
+    runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str
+) -> None:
+    begun = [
+        *runs.options(pairs, epochs=1),
+        f"scheduler={scheduler}",
+        "+parameter_groups.first={match: '0', lr_scale: 0.1}",
+        "decay_norms_and_biases=false",
+    ]
+    train(compose("train", begun), tmp_path / "run")
+    changed = [
+        "optimizer.lr=0.02",
+        "optimizer.weight_decay=0.3",
+        "+parameter_groups.first.lr_scale=0.5",
+        "trainer.max_epochs=2",
+    ]
+    resume = [f"resume={tmp_path / 'run'}", *changed]
+    train(compose("train", resume), overrides=changed)
+    # The same from the beginning ends with the same options and rates.
+    whole = [*begun[:-2], "+parameter_groups.first={match: '0', lr_scale: 0.5}", begun[-1]]
+    train(compose("train", [*whole, *changed[:2], changed[3]]), tmp_path / "whole")
+
+    def groups(run: str) -> dict[str, dict]:
+        saved = read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")
+        return {group["name"]: group for group in saved["optimizer_states"][0]["param_groups"]}
+
+    found, expected = groups("run"), groups("whole")
+    assert found.keys() == {"default", "first", "first_no_decay", "default_no_decay"}
+    for name, group in expected.items():
+        assert found[name]["lr"] == pytest.approx(group["lr"], rel=1e-9), name
+        assert found[name]["weight_decay"] == group["weight_decay"], name
+        assert found[name]["betas"] == pytest.approx(group["betas"])
+    began = "lr" if scheduler == "null" else "initial_lr"
+    assert found["first"][began] == pytest.approx(0.5 * found["default"][began])
+
+
+def test_a_resumed_run_with_groups_gives_the_bits_of_one_that_was_not_interrupted(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    # Without a schedule, whose length the limit below would change.
+    options = ["scheduler=null", "+parameter_groups.first={match: '0', lr_scale: 0.1}"]
+    whole = [*runs.options(pairs, epochs=2), *options]
+    train(compose("train", whole), tmp_path / "whole")
+    train(compose("train", [*whole, "+trainer.max_steps=5"]), tmp_path / "run")
+    resume = [f"resume={tmp_path / 'run'}", "+trainer.max_steps=-1"]
+    train(compose("train", resume), overrides=resume[1:])
+    one, other = (
+        read_checkpoint(tmp_path / run / "checkpoints" / "last.ckpt")["state_dict"]
+        for run in ("whole", "run")
+    )
+    assert all(torch.equal(value, other[key]) for key, value in one.items())

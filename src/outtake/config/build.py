@@ -36,6 +36,7 @@ from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
 from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
+from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ def build_task(
     channels: int,
     *,
     frequencies: NDArray[np.float64] | None = None,
+    parameter_options: ParameterOptions | None = None,
     record: dict[str, Any] | None = None,
 ) -> SegmentationTask:
     """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``."""
@@ -126,7 +128,7 @@ def build_task(
     net = build_net(cfg.model, len(labels.names), channels, normalise)
     loss = build_loss(cfg.loss, labels, frequencies)
     _check_heads(net, loss)
-    return SegmentationTask(
+    task = SegmentationTask(
         net,
         normalise,
         labels,
@@ -135,8 +137,13 @@ def build_task(
         scheduler,
         metrics=build_metrics(cfg.get("metrics"), labels),
         channels_last=bool(cfg.channels_last),
+        parameter_options=parameter_options,
         checkpoint_record=record,
     )
+    if parameter_options is not None and parameter_options.divides:
+        # With its groups; those are known with the network only.
+        _check_optimizer_and_schedule(lambda _: task.make_planned_optimizer(), scheduler)
+    return task
 
 
 def _check_heads(net: torch.nn.Module, loss: torch.nn.Module) -> None:

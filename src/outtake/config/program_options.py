@@ -13,6 +13,7 @@ from outtake.config.instantiate import resolve_config
 from outtake.config.schema import Form, Node, NotEmpty, Number, OtherKeys, Schema, parse
 from outtake.config.shared_schema import AveragingOptions, Checkpoints
 from outtake.core.errors import ConfigError
+from outtake.training.parameter_groups import DEFAULT_GROUP, ParameterGroup, ParameterOptions
 
 Seed = Annotated[int, Number(0, 2**32 - 1)]
 Positive = Annotated[int, Number(1)]
@@ -80,6 +81,20 @@ class TrainerOptions:
     others: Annotated[Mapping[str, Any], OtherKeys()]
 
 
+Patterns = Annotated[
+    str | list[str], NotEmpty(), Form("a name such as encoder, a pattern such as *.bias, or a list")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions:
+    """A group of weights with a rate or weight decay of its own."""
+
+    match: Patterns
+    lr_scale: Annotated[float, Number(0)] = 1.0
+    weight_decay: Annotated[float | None, Number(0)] = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """One run of ``outtake train``. Keys that are none of these are the user's own, to refer to."""
@@ -108,6 +123,10 @@ class TrainOptions:
     metrics: Mapping[str, Node | None] | None = None
     optimizer: Node
     scheduler: Node | None = None
+    freeze: Annotated[list[str], Form("a list of names or patterns, as in freeze=[encoder]")]
+    unfreeze_epoch: Annotated[int | None, Number(1)]
+    parameter_groups: Mapping[str, GroupOptions | None]
+    decay_norms_and_biases: bool
     trainer: TrainerOptions
     callbacks: Mapping[str, Node | None] | None = None
     logger: Mapping[str, Node | None] | None = None
@@ -123,6 +142,31 @@ class TrainOptions:
                 "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; "
                 "set trainer.max_epochs or +trainer.max_steps, or scheduler=null"
             )
+        if self.unfreeze_epoch is not None and not self.freeze:
+            raise ConfigError(
+                f"unfreeze_epoch={self.unfreeze_epoch}: nothing is frozen; name what is until "
+                "then, as in freeze=[encoder]"
+            )
+        if DEFAULT_GROUP in self.parameter_groups:
+            raise ConfigError(
+                f"parameter_groups.{DEFAULT_GROUP}: so the weights of no other group are called; "
+                "choose another name"
+            )
+
+    def parameter_options(self) -> ParameterOptions:
+        """Return which weights are trained, and with what rate and weight decay."""
+        groups = (
+            ParameterGroup(name, _as_tuple(group.match), group.lr_scale, group.weight_decay)
+            for name, group in self.parameter_groups.items()
+            if group is not None
+        )
+        return ParameterOptions(
+            tuple(self.freeze), self.unfreeze_epoch, tuple(groups), self.decay_norms_and_biases
+        )
+
+
+def _as_tuple(match: str | list[str]) -> tuple[str, ...]:
+    return (match,) if isinstance(match, str) else tuple(match)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ from outtake.training.resume import RESUME_KEY
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 # What the checkpoint of a run belongs to: the network, its input, and the state of all draws.
 _KEPT_KEYS = ("model", "normalize", "seed", "init_from", "folds", "fold", "fold_by")
+# How the weights are divided, which the state of the optimizer belongs to.
+_KEPT_DIVISION = ("freeze", "unfreeze_epoch", "decay_norms_and_biases")
 _KEPT_CLASSES = ("optimizer", "scheduler")
 # What a batch of an epoch is.
 _EPOCH_KEYS = (
@@ -94,7 +96,12 @@ def _check_kept(saved: DictConfig, cfg: DictConfig, option: str) -> None:
 
 
 def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
-    tree = {key: resolve_config(cfg.get(key)) for key in _KEPT_KEYS}
+    tree = {key: resolve_config(cfg.get(key)) for key in (*_KEPT_KEYS, *_KEPT_DIVISION)}
+    groups = resolve_config(cfg.get("parameter_groups")) or {}
+    # In their order: a weight goes into the first that matches it.
+    tree["parameter_groups"] = [
+        [name, group.get("match")] for name, group in groups.items() if group
+    ]
     for key in _KEPT_CLASSES:
         tree[key] = {"_target_": (resolve_config(cfg.get(key)) or {}).get("_target_")}
     supervision = dict(resolve_config(cfg.get("supervision")) or {})

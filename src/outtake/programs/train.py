@@ -56,6 +56,7 @@ from outtake.training.distributed.launcher import (
     launch_ranks,
 )
 from outtake.training.initial_weights import load_into_task
+from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.probe_network import check_network_output
 from outtake.training.task import SegmentationTask
 
@@ -98,9 +99,9 @@ def train(
         cfg = _load_begun_config(cfg, resumed, overrides)
     tree = resolve_config(cfg)
     check_targets(tree)
-    parse(TrainOptions, tree)
-    if cfg.get("init_from") and resumed is None:
-        find_initial_file(cfg.init_from)
+    options = parse(TrainOptions, tree)
+    if options.init_from and resumed is None:
+        find_initial_file(options.init_from)
     env = check_devices(tree)
     folder = RunFolder(resumed or own_folder)
     with exit_on_sigterm():
@@ -108,18 +109,23 @@ def train(
             return _launch_ranks(env, folder)
         if LAUNCHED_RANKS in os.environ:
             watch_driver()
-        return _train_in_process(cfg, folder, overrides, resume=resumed is not None)
+        return _train_in_process(cfg, options, folder, overrides, resume=resumed is not None)
 
 
 def _train_in_process(
-    cfg: DictConfig, folder: RunFolder, overrides: Sequence[str], *, resume: bool
+    cfg: DictConfig,
+    options: TrainOptions,
+    folder: RunFolder,
+    overrides: Sequence[str],
+    *,
+    resume: bool,
 ) -> float:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
-    begins_from = cfg.init_from if cfg.get("init_from") and not resume else None
+    begins_from = options.init_from if not resume else None
     initial = read_initial_weights(begins_from) if begins_from else None
     data = build_data(cfg)
     data.setup("fit")
-    task = _build_task(cfg, data)
+    task = _build_task(cfg, data, options.parameter_options())
     match = load_into_task(task, initial, data.channels) if initial is not None else None
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
@@ -138,6 +144,8 @@ def _train_in_process(
             if match is not None:
                 folder.write_json("init_from.json", match.to_dict())
                 log.info(f"{match.describe()}; all names: {folder.path / 'init_from.json'}")
+            if task.frozen.names:
+                log.info(task.frozen.describe())
         with dashboard_session(loggers, cfg, folder):
             with record_ending(trainer, folder), translate_training_errors(trainer, folder, data):
                 trainer.fit(task, datamodule=data, ckpt_path=last)
@@ -147,12 +155,15 @@ def _train_in_process(
         folder.unlock()
 
 
-def _build_task(cfg: DictConfig, data: DataModule) -> SegmentationTask:
+def _build_task(
+    cfg: DictConfig, data: DataModule, parameter_options: ParameterOptions
+) -> SegmentationTask:
     task = build_task(
         cfg,
         data.labels,
         data.channels,
         frequencies=data.class_frequencies("train"),
+        parameter_options=parameter_options,
         record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range),
     )
     task.supervision = build_supervision(cfg, task.net, data)

@@ -19,7 +19,8 @@ from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
 from outtake.training.loop_state import LoopPosition
-from outtake.training.optimizer_options import apply_changed_options, optimizer_options
+from outtake.training.optimizer_options import apply_changed_options
+from outtake.training.parameter_groups import options_of_groups
 from outtake.training.random_state import random_state, restore_random_state
 from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_callbacks
@@ -116,7 +117,12 @@ class LastCheckpoint(Callback):
         self._saved_step = trainer.global_step
         if self._saved_options is not None and isinstance(pl_module, SegmentationTask):
             options, self._saved_options = self._saved_options, None
-            apply_changed_options(trainer, options, pl_module.make_planned_schedule)
+            apply_changed_options(
+                trainer,
+                options,
+                pl_module.make_planned_optimizer,
+                pl_module.make_planned_schedule,
+            )
         self.install_signal_handlers()
 
     def install_signal_handlers(self) -> None:
@@ -223,7 +229,7 @@ class LastCheckpoint(Callback):
             "sums": loop_state.running_means(trainer) if position.batches else {},
             "watched": loop_state.callback_metrics(trainer),
             "logged_steps": loop_state.logger_step(trainer),
-            "optimizers": optimizer_options(trainer),
+            "optimizers": _planned_options(trainer),
             "loggers": {
                 type(logger).__name__: logger.state_dict()
                 for logger in trainer.loggers
@@ -276,6 +282,14 @@ class LastCheckpoint(Callback):
         if self.requested_signal == signal.SIGINT == number:
             raise KeyboardInterrupt
         self.requested_signal = number
+
+
+def _planned_options(trainer: Trainer) -> list[dict[str, Any]]:
+    """Return the options with which the optimizer was made, of each group of weights."""
+    task = trainer.lightning_module
+    if not isinstance(task, SegmentationTask):
+        return []
+    return options_of_groups(task.make_planned_optimizer())
 
 
 def rebase_checkpoint_paths(trainer: Trainer, checkpoint: dict[str, Any], folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,13 @@ from outtake.evaluation.metrics import Counts, scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.models.training_logits import TrainingLogits, main_logits
 from outtake.training import collectives
+from outtake.training.frozen_weights import FrozenWeights
+from outtake.training.parameter_groups import (
+    ParameterOptions,
+    check_patterns,
+    divide_parameters,
+    planned_groups,
+)
 from outtake.training.supervision_protocol import (
     Supervision,
     TrainingLoss,
@@ -30,8 +37,9 @@ from outtake.training.supervision_protocol import (
 )
 from outtake.training.validation_batch import decide_labels
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+OptimizerFactory = Callable[[Iterable[Any]], Optimizer]  # of weights, or of groups of weights
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
+NET_PREFIX = "net."  # of the names of the network's weights in the task
 
 
 class SegmentationTask(LightningModule):
@@ -49,8 +57,13 @@ class SegmentationTask(LightningModule):
         metrics: Further scores of validation by name: each takes predicted and true class ids,
             int64 (B, H, W), and gives a scalar or one value for each class.
         channels_last: Whether maps are in NHWC order, which CPUs and tensor cores prefer.
+        parameter_options: Which weights are trained, and with what rate and weight decay; None
+            trains all alike.
         checkpoint_record: The plain containers that go into every checkpoint under ``outtake``,
             from which :func:`outtake.config.load_trained.load_trained` rebuilds the task.
+
+    Raises:
+        ConfigError: A pattern of the parameter options matches nothing.
     """
 
     def __init__(
@@ -64,6 +77,7 @@ class SegmentationTask(LightningModule):
         *,
         metrics: Mapping[str, Metric] | None = None,
         channels_last: bool = True,
+        parameter_options: ParameterOptions | None = None,
         checkpoint_record: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -73,6 +87,9 @@ class SegmentationTask(LightningModule):
         self.labels = labels
         self.loss = loss
         self.checkpoint_record = checkpoint_record or {}
+        self._parameter_options = parameter_options or ParameterOptions()
+        check_patterns(net, self._parameter_options)
+        self.frozen = FrozenWeights(net, self._parameter_options)
         self._optimizer_factory = optimizer
         self._scheduler_factory = scheduler
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
@@ -229,19 +246,64 @@ class SegmentationTask(LightningModule):
                 )
         return {key: number for key, number in record.items() if number == number}
 
+    def setup(self, stage: str) -> None:
+        """Prepare frozen weights for the number of processes that train."""
+        if stage == "fit":
+            self.frozen.prepare(self.trainer.world_size)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; frozen normalisations keep their statistics."""
+        super().train(mode)
+        # The mode is set while the task is made, too.
+        if mode and "frozen" in self.__dict__:
+            self.frozen.keep_statistics()
+        return self
+
+    def on_train_start(self) -> None:
+        """Keep frozen statistics; a resumed run may be past the epoch that unfreezes."""
+        self.frozen.keep_statistics()
+        self.frozen.release_at(self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """Unfreeze what is frozen until this epoch."""
+        self.frozen.release_at(self.current_epoch)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Drop the gradients of frozen weights, where they have some."""
+        self.frozen.drop_gradients()
+
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule that is stepped with it."""
         assert self._optimizer_factory is not None, "this task was built to predict, not to train"
-        optimizer = self._optimizer_factory(p for p in self.parameters() if p.requires_grad)
+        optimizer = self._optimizer_factory(self._optimized())
         schedule = self._make_schedule(optimizer)
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def make_planned_schedule(self) -> LRScheduler | None:
-        """Return the schedule of this fit at step 0, of an optimizer without weights of the net."""
+    def _optimized(self) -> list[Any]:
+        """Return what the optimizer is made of: weights, or groups of weights with options."""
+        later = self.frozen.names if self.frozen.until_epoch is not None else frozenset[str]()
+        named = (
+            (name.removeprefix(NET_PREFIX), weight) for name, weight in self.named_parameters()
+        )
+        weights = {name: weight for name, weight in named if weight.requires_grad or name in later}
+        if not self._parameter_options.divides:
+            return list(weights.values())
+        assert self._optimizer_factory is not None
+        defaults = self._optimizer_factory([nn.Parameter(torch.zeros(1))]).defaults
+        return divide_parameters(weights, self._parameter_options, defaults)
+
+    def make_planned_optimizer(self) -> Optimizer:
+        """Return the optimizer of this fit at step 0, with other weights than those of the net."""
         assert self._optimizer_factory is not None, "this task was built to predict, not to train"
-        return self._make_schedule(self._optimizer_factory([nn.Parameter(torch.zeros(1))]))
+        if not self._parameter_options.divides:
+            return self._optimizer_factory([nn.Parameter(torch.zeros(1))])
+        return self._optimizer_factory(planned_groups(self._optimized()))
+
+    def make_planned_schedule(self) -> LRScheduler | None:
+        """Return the schedule of this fit at step 0, of the planned optimizer."""
+        return self._make_schedule(self.make_planned_optimizer())
 
     def _make_schedule(self, optimizer: Optimizer) -> LRScheduler | None:
         if self._scheduler_factory is None:

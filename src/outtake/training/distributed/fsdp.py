@@ -82,7 +82,8 @@ class FSDP(ModelParallelStrategy):
             optimizer = optimizer.optimizer
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         whole = get_optimizer_state_dict(self.model, optimizer, options=options)
-        numbers = {name: number for number, name in enumerate(_trained_names(self.model))}
+        names = _optimized_names(self.model, optimizer)
+        numbers = {name: number for number, name in enumerate(names)}
         return _rename_parameters(whole, numbers) if self.is_global_zero else {}
 
     def load_checkpoint(
@@ -93,8 +94,8 @@ class FSDP(ModelParallelStrategy):
         checkpoint: dict[str, Any] = self.checkpoint_io.load_checkpoint(checkpoint_path)
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
-        names = dict(enumerate(_trained_names(self.model)))
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
+            names = dict(enumerate(_optimized_names(self.model, optimizer)))
             named = _rename_parameters(state, names)
             with _without_untrained(self.model, named["state"]):
                 set_optimizer_state_dict(self.model, optimizer, named, options=options)
@@ -161,8 +162,10 @@ def _without_untrained(model: nn.Module, state: Mapping[str, Any]) -> Iterator[N
             weight.requires_grad_(True)
 
 
-def _trained_names(model: nn.Module) -> list[str]:
-    return [name for name, weight in model.named_parameters() if weight.requires_grad]
+def _optimized_names(model: nn.Module, optimizer: Optimizer) -> list[str]:
+    """Return the names of the weights of an optimizer in its order, which groups may change."""
+    names = {weight: name for name, weight in model.named_parameters()}
+    return [names[weight] for group in optimizer.param_groups for weight in group["params"]]
 
 
 def _rename_parameters(state: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
