@@ -127,6 +127,40 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     assert len(list((tmp_path / "ended" / "confusion").iterdir())) == len(scored)
 
 
+AVERAGES = {
+    "stochastic weight averaging": [
+        "scheduler=null",
+        "+callbacks.swa._target_=outtake.training.callbacks.swa.StochasticWeightAveraging",
+        "+callbacks.swa.start=0.3",
+        "+callbacks.swa.batchnorm_batches=2",
+    ],
+}
+
+
+@pytest.mark.parametrize("hook, nth", [("training_step", 7), ("validation_step", 4)])
+@pytest.mark.parametrize("average", AVERAGES)
+def test_averages_of_weights_go_on_bit_for_bit(
+    runs: ModuleType,
+    pairs: Path,
+    uninterrupted: Callable[[list[str]], dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    average: str,
+    hook: str,
+    nth: int,
+) -> None:
+    own = [each for each in runs.options(pairs, epochs=3) if "callbacks.ema" not in each]
+    overrides = [*own, "checkpoint_every_n_steps=null", "data.eval_batch_size=2"]
+    overrides += AVERAGES[average]
+    with monkeypatch.context() as patch:
+        end_at(patch, hook, nth)
+        with pytest.raises(SystemExit):
+            train(compose("train", overrides), tmp_path / "ended")
+    train(compose("train", [f"resume={tmp_path / 'ended'}"]))
+    whole, again = uninterrupted(overrides), runs.final_state(tmp_path / "ended")
+    assert runs.difference(whole, again) is None
+
+
 # Without a schedule, which is as long as the limit. Four steps an epoch.
 LIMITS = {
     "inside the first epoch": (2, []),

@@ -39,6 +39,7 @@ ALLOWED_CLASS_PREFIXES = (
     "segmentation_models_pytorch.losses.",
     "torch.nn.",
     "torch.optim.",
+    "timm.optim.",
     # Not all of torchmetrics: some of its other metrics fetch networks when they are made.
     "torchmetrics.classification.",
     "torchmetrics.segmentation.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -19,6 +19,7 @@ from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
+from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
 from outtake.data.sample_range import SampleRange, get_sample_range
@@ -185,12 +186,7 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SampleTensors]:
         """Return shuffled, augmented batches of equal size."""
         dataset = self._get_dataset("train", training=True)
-        sampler = EpochSampler(
-            len(dataset),
-            seed=self._seed,
-            samples_per_epoch=self._samples_per_epoch,
-            shares=self._sample_shares(),
-        )
+        sampler = self._train_sampler()
         smallest = min(self._batch_size, len(sampler))
         if smallest < self._world_size:
             raise ConfigError(
@@ -200,14 +196,35 @@ class DataModule(pl.LightningDataModule):
         start, self._start = self._start, None
         if start is not None:
             sampler.start_at(start[0], start[1] * self._batch_size)
-        shared = DistributedBatchSampler(
-            sampler, self._batch_size, rank=self._rank, world_size=self._world_size
-        )
+        shared = self._divide(sampler)
         if self._unlabelled_dataset is None:
             return self._make_loader(dataset, batch_sampler=shared)
         mixed = self._unlabelled_dataset.mix(shared, self._batch_size, start)
         both = MixedDataset(dataset, self._unlabelled_dataset)
         return self._make_loader(both, batch_sampler=mixed, collate_fn=collate_mixed)
+
+    def fixed_train_batches(self, count: int) -> Iterator[SampleTensors]:
+        """Yield the first batches of the first epoch, at most ``count``, in this process.
+
+        A training in progress is not disturbed: no worker is asked, no number is drawn.
+        """
+        dataset, order = self._get_dataset("train", training=True), self._train_sampler()
+        draws = torch.Generator().manual_seed(0)
+        batches = DataLoader(dataset, batch_sampler=self._divide(order), generator=draws)
+        yield from islice(batches, count)
+
+    def _train_sampler(self) -> EpochSampler:
+        return EpochSampler(
+            len(self._get_dataset("train", training=True)),
+            seed=self._seed,
+            samples_per_epoch=self._samples_per_epoch,
+            shares=self._sample_shares(),
+        )
+
+    def _divide(self, sampler: EpochSampler) -> DistributedBatchSampler:
+        return DistributedBatchSampler(
+            sampler, self._batch_size, rank=self._rank, world_size=self._world_size
+        )
 
     def val_dataloader(self) -> DataLoader[SampleTensors]:
         """Return :meth:`eval_loader` of ``val``."""
@@ -251,7 +268,7 @@ class DataModule(pl.LightningDataModule):
             dataset,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
-            worker_init_fn=_prepare_worker if self._world_size == 1 else _prepare_rank_worker,
+            worker_init_fn=prepare_worker if self._world_size == 1 else prepare_rank_worker,
             pin_memory=torch.cuda.is_available(),
             # Its own generator: a loader otherwise draws from the global one, as often as it
             # starts workers, and dropout would then depend on their number.
@@ -331,18 +348,3 @@ class DataModule(pl.LightningDataModule):
     @property
     def _world_size(self) -> int:
         return 1 if self.trainer is None else int(self.trainer.world_size)
-
-
-def _prepare_worker(_: int) -> None:
-    # Ctrl-C in a terminal reaches every process: the training process ends its workers itself,
-    # after the running step.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-
-
-def _prepare_rank_worker(number: int) -> None:
-    _prepare_worker(number)
-    # What ends a run of several processes may go to every process of the machine: the ranks finish
-    # the step, for which they need their workers. These end with their rank, however it goes.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
+from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, WeightAveraging
 
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.core.errors import ConfigError
@@ -32,6 +33,7 @@ def make_trainer(
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
     world = detect_env(resolve_config(cfg.trainer))
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
+    _check_one_average(callbacks)
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
@@ -64,6 +66,15 @@ def make_trainer(
         **({} if is_distributed else {"strategy": "auto"}),
     )
     return trainer
+
+
+def _check_one_average(callbacks: Sequence[object]) -> None:
+    names = [type(each).__name__ for each in callbacks if isinstance(each, WeightAveraging)]
+    if len(names) > 1:
+        raise ConfigError(
+            f"callbacks: {' and '.join(names)} would each put its own average in the place of the "
+            "weights; keep one"
+        )
 
 
 def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:

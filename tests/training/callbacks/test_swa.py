@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError
+from outtake.programs.train import train
+from outtake.training.callbacks.swa import StochasticWeightAveraging
+from outtake.training.checkpoint_files import read_checkpoint
+from outtake.training.task import SegmentationTask
+
+SWA = "+callbacks.swa._target_=outtake.training.callbacks.swa.StochasticWeightAveraging"
+
+
+def test_the_last_epochs_are_averaged_at_their_ends() -> None:
+    callback = StochasticWeightAveraging(start=0.5)
+    trainer: Any = SimpleNamespace(
+        num_training_batches=8, accumulate_grad_batches=2, estimated_stepping_batches=16
+    )
+    callback.on_train_start(trainer, SimpleNamespace())  # type: ignore[arg-type]
+    averaged = [step for step in range(1, 17) if callback.should_update(step_idx=step - 1)]
+    assert averaged == [12, 16] and not callback.should_update(epoch_idx=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"start": 1.0}, "below 1"), ({"batchnorm_batches": 0}, "batchnorm")]
+)
+def test_values_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        StochasticWeightAveraging(**options)
+
+
+def test_the_mean_is_what_is_validated_and_saved(
+    runs: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[torch.Tensor] = []
+    validated: list[torch.Tensor] = []
+    end, step = SegmentationTask.on_train_epoch_end, SegmentationTask.validation_step
+
+    def on_end(task: SegmentationTask) -> None:
+        ends.append(task.net[0].weight.detach().clone())
+        end(task)
+
+    def on_step(task: SegmentationTask, batch: Any, index: int) -> torch.Tensor:
+        validated.append(task.net[0].weight.detach().clone())
+        return step(task, batch, index)
+
+    monkeypatch.setattr(SegmentationTask, "on_train_epoch_end", on_end)
+    monkeypatch.setattr(SegmentationTask, "validation_step", on_step)
+    options = runs.options(runs.write_data(tmp_path / "data"), epochs=4)
+    own = [each for each in options if "callbacks.ema" not in each]
+    with pytest.raises(ConfigError, match=r"StochasticWeightAveraging .*keep one"):
+        train(compose("train", [*options, SWA]), tmp_path / "two")
+    train(compose("train", [*own, SWA, "+callbacks.swa.start=0.5"]), tmp_path / "run")
+    mean = (ends[2] + ends[3]) / 2
+    assert torch.equal(validated[0], ends[0]) and torch.equal(validated[1], ends[1])
+    assert torch.allclose(validated[2], ends[2]) and torch.allclose(validated[3], mean)
+    saved = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert torch.allclose(saved["state_dict"]["net.0.weight"], mean)
+    assert torch.equal(saved["current_model_state"]["net.0.weight"], ends[3])
+    # Batch normalisation knows the mean: its input is what the averaged layer before it gives.
+    kept, other = (
+        saved[key]["net.1.running_mean"] for key in ("state_dict", "current_model_state")
+    )
+    assert not torch.allclose(kept, other)
