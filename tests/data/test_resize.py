@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
-from outtake.data.resize import resize_short_side, short_side_size
+from outtake.data.resize import resize_labels, resize_short_side, short_side_size
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,23 @@ def test_labels_stay_labels_and_do_not_shift():
 def test_a_size_below_one_is_refused():
     with pytest.raises(ConfigError, match="short_side is 0"):
         resize_short_side(np.zeros((4, 4), np.uint8), 0)
+
+
+def test_points_and_scribbles_keep_their_labels_where_they_shrink():
+    mask = np.full((90, 120), 255, np.uint8)
+    points = [(3, 5, 0), (44, 61, 1), (89, 119, 2), (0, 0, 1)]
+    for row, column, label in points:
+        mask[row, column] = label
+    small = resize_labels(mask, 30, 255)
+    assert small.shape == (30, 40) and np.count_nonzero(small != 255) == 4
+    assert all(small[row // 3, column // 3] == label for row, column, label in points)
+    # Between pixels most of them would be lost.
+    assert np.count_nonzero(resize_short_side(mask, 30, "nearest") != 255) < 4
+
+
+def test_other_label_maps_are_those_of_the_nearest_pixel():
+    dense = np.random.default_rng(0).choice([0, 1, 255], (90, 120)).astype(np.uint8)
+    sparse = np.where(np.random.default_rng(1).random((90, 120)) < 0.01, dense, 255)
+    for mask, side in ((dense, 30), (sparse.astype(np.uint8), 180), (dense, None)):
+        expected = resize_short_side(mask, side, "nearest")
+        assert np.array_equal(resize_labels(mask, side, 255), expected)

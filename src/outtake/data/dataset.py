@@ -13,7 +13,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame, LabelMap
 from outtake.data.augmentation import Augmentation
-from outtake.data.resize import resize_short_side, short_side_size
+from outtake.data.resize import resize_labels, resize_short_side, short_side_size
 from outtake.data.samplers import PADDING_INDEX
 from outtake.data.source import Sample, SegmentationSource
 
@@ -93,7 +93,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
         image, mask = self._source.read_image(sample), self._source.read_mask(sample)
         image = resize_short_side(image, self._short_side)
         if self._augmentation is not None:
-            mask = resize_short_side(mask, self._short_side, "nearest")
+            mask = resize_labels(mask, self._short_side, self._source.labels.ignore_index)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
     def cache(self, title: str) -> None:
