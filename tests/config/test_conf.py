@@ -64,10 +64,17 @@ def every(group: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("option", options(group))
 
 
+STREET = (
+    "{source: {_target_: outtake.data.scenes.Scenes, height: 64, width: 96, frames_per_clip: 1, "
+    "clips: {train: 1, val: 1, test: 1}}, labels: {ball: null}}"
+)
+
+
 def given(option: str, tmp_path: Path) -> list[str]:
     """What an option can not do without."""
     return {
         "folder": [f"data.root={tmp_path}"],
+        "combined": [f"data.source.members={{one: {STREET}, two: {STREET}}}"],
         "distillation": [f"supervision.teacher={tmp_path}"],
     }.get(option, [])
 
