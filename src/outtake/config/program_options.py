@@ -195,6 +195,21 @@ class EvaluateOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoupOptions:
+    """One run of ``outtake soup``."""
+
+    checkpoint: Checkpoints
+    output: Path
+    method: Literal["uniform", "greedy"]
+    batchnorm: Literal["recompute", "average"]
+    batches: Positive
+    data: Node
+    workers: Annotated[int | None, Number(0, unit="processes")]
+    device: str
+    paths: PathOptions
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
     """One run of ``outtake verify``."""
 

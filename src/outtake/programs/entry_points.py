@@ -104,6 +104,14 @@ def _export(cfg: DictConfig) -> None:
         export(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="soup")
+def _soup(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.soup import soup
+
+        soup(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="verify")
 def _verify(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -192,6 +200,11 @@ def run_export() -> None:
     run_program(_export, argument_rules("export", paths=("checkpoint", "output")))
 
 
+def run_soup() -> None:
+    """Average the weights of networks: ``outtake soup checkpoint=[A,B] output=NAME.ckpt``."""
+    run_program(_soup, argument_rules("soup", paths=("checkpoint", "output", *_TRAIN_PATHS)))
+
+
 def run_verify() -> None:
     """List all defects of a data set: ``outtake verify data=folder data.root=PATH``."""
     run_program(_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
@@ -220,6 +233,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "watch": run_watch,
     "tag": run_tag,
     "export": run_export,
+    "soup": run_soup,
 }
 
 
