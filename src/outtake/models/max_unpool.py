@@ -1,8 +1,8 @@
 """Pooling by 2 that remembers which pixel of each window won, and its reverse.
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014, section 2.1.
-torch has both, but its ``max_unpool2d`` is refused by deterministic algorithms on CUDA and by
-every exporter. These are comparisons and products, which all of them take.
+torch has both, but its ``max_unpool2d`` is refused by deterministic algorithms on CUDA and cannot
+be traced for export. These are comparisons and products, which both take.
 """
 
 from __future__ import annotations
