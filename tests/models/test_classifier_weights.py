@@ -162,8 +162,11 @@ def test_what_was_assumed_of_the_pixels_is_said(tmp_path: Path, caplog) -> None:
     torch.save(caffe_state(net_for()), tmp_path / "vgg16.pth")
     with caplog.at_level("INFO", "outtake"):
         net_for(encoder_weights=str(tmp_path / "vgg16.pth"))
-    (line,) = caplog.messages
-    assert "Caffe's layout" in line and "BGR" in line and "model.weights_pixels" in line
+        net_for(Normalize(3), encoder_weights=str(tmp_path / "vgg16.pth"), weights_pixels="caffe")
+    guessed, named = caplog.messages
+    assert "Caffe's layout" in guessed and "BGR" in guessed and "model.weights_pixels" in guessed
+    assert guessed.endswith("not converted") and named.endswith("converted to those of normalize")
+    assert "weights_pixels" not in named
 
 
 def test_googlenet_takes_the_file_of_torchvision(tmp_path: Path) -> None:

@@ -126,9 +126,11 @@ def load_classifier(
         _convert_first(net, taken, layout, _PIXELS[pixels], PixelScale(**pixel_scale))
     _check_fit(net, taken, path)
     net.load_state_dict(taken, strict=False)
+    guessed = " (by its names; model.weights_pixels says otherwise)"
+    converted = "converted to those of normalize" if pixel_scale is not None else "not converted"
     log.info(
-        f"{path}: {layout.title}'s layout, its first filters read as those for {_WORDS[pixels]}"
-        + (" (model.weights_pixels says otherwise)" if weights_pixels == _AUTO else "")
+        f"{path}: {layout.title}'s layout; its first filters are for {_WORDS[pixels]}"
+        f"{guessed if weights_pixels == _AUTO else ''}, {converted}"
     )
 
 

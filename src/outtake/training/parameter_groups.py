@@ -94,7 +94,8 @@ def check_patterns(net: nn.Module, options: ParameterOptions) -> None:
 def _check_pattern(key: str, pattern: str, names: Sequence[str]) -> None:
     if any(matches(name, [pattern]) for name in names):
         return
-    modules = {name.rpartition(".")[0] for name in names}
+    parts_of = (name.split(".") for name in names)
+    modules = {".".join(each[:end]) for each in parts_of for end in range(1, len(each))}
     near = difflib.get_close_matches(pattern, sorted(modules), 1)
     parts = list(dict.fromkeys(name.partition(".")[0] for name in names))
     shown = ", ".join(parts[:12]) + (" ..." if len(parts) > 12 else "")

@@ -5,7 +5,7 @@ from torch import nn
 
 from outtake.config.build import build_net
 from outtake.config.compose import compose
-from outtake.training.distributed.fsdp import shardable_modules
+from outtake.training.distributed.fsdp import _optimized_names, shardable_modules
 
 
 class Past(nn.Module):
@@ -39,3 +39,11 @@ def test_a_transformer_of_timm_is_not_divided_where_its_parts_are_called_past_it
     blocks = {names[module] for module in shardable_modules(net, 3)}
     assert {"", "net.encoder", "net.decoder", "net.encoder.model.blocks.0"} <= blocks
     assert not {"net.encoder.model", "net.encoder.model.blocks"} & blocks
+
+
+def test_weights_are_named_in_the_order_of_the_optimizer_which_groups_change() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    net[0].bias.requires_grad_(False)
+    groups = [{"params": [net[1].weight, net[0].weight]}, {"params": [net[1].bias]}]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    assert _optimized_names(net, optimizer) == ["1.weight", "0.weight", "1.bias"]
