@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from outtake.core.printable_text import to_drawable, to_printable
+from outtake.core.printable_text import list_some, to_drawable, to_printable
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_what_is_drawn_is_plain_ascii(text: str, drawn: str) -> None:
 def test_what_is_printed_keeps_letters_and_loses_control_characters() -> None:
     assert to_printable("café 日本") == "café 日本"
     assert to_printable(os.fsdecode(b"caf\xe9\x1b[1m\r")) == "caf??[1m?"
+
+
+def test_many_names_are_a_few_and_a_number():
+    assert list_some(["a", "b", "c"]) == "a, b, c"
+    assert list_some(["a", "b", "c", "d"]) == "a, b, c and 1 more"
+    assert list_some(["a", "b", "c"], 1) == "a and 2 more"
+    assert list_some([]) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 _UNKNOWN = "?"
 
@@ -13,6 +14,12 @@ def to_printable(text: str) -> str:
     These are control characters and bytes of a file's name that are no text.
     """
     return "".join(each if each.isprintable() else _UNKNOWN for each in text)
+
+
+def list_some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, and how many more there are: ``a, b, c and 5 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def to_drawable(text: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError, EmptySplitError, MissingSplitError
 from outtake.core.labels import Colour, LabelSpace
+from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.source import DataChoice, Sample, SegmentationSource, check_split, warn_of_data
@@ -190,8 +191,8 @@ def _id_table(
             lost.append(name)
     if lost:
         warn_of_data(
-            f"{member}: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} no class of the run "
-            f"and unlabelled; say what becomes of them in {where}",
+            f"{member}: {list_some(lost, 10)} {'is' if len(lost) == 1 else 'are'} no class of the "
+            f"run and unlabelled; say what becomes of them in {where}",
             DataChoice,
         )
     return table

@@ -8,9 +8,10 @@ from os.path import splitext
 from pathlib import Path
 
 from outtake.core.errors import DataRootError, EmptySplitError, PairingError
+from outtake.core.printable_text import list_some
 from outtake.data.decode_files import is_lossy
 from outtake.data.folder_layouts import SPLIT_NAMES
-from outtake.data.pair_files import lossy_mask_error, summarize_names
+from outtake.data.pair_files import lossy_mask_error
 from outtake.data.source import SPLITS, Sample
 
 COLUMNS = ("split", "image", "mask")
@@ -67,7 +68,7 @@ def _group_by_split(
         splits.setdefault(split, []).append(Sample(name, str(image), str(mask)))
     if missing:
         raise PairingError(
-            f"{len(missing)} files of the table {path} do not exist: {summarize_names(missing)}; "
+            f"{len(missing)} files of the table {path} do not exist: {list_some(sorted(missing))}; "
             "paths are relative to the table's folder"
         )
     for split, samples in splits.items():
@@ -78,7 +79,7 @@ def _group_by_split(
         if repeated:
             raise PairingError(
                 f"images of the split {split} in the table {path} come more than once: "
-                f"{summarize_names(repeated)}; keep one row each"
+                f"{list_some(sorted(repeated))}; keep one row each"
             )
     return splits
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from outtake.core.errors import ConfigError
+from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
@@ -167,6 +168,4 @@ def _hash(name: str) -> bytes:
 
 
 def _list_names(names: Sequence[str]) -> str:
-    shown = [name.partition("\0")[0] for name in names[:_MAX_NAMES]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return list_some([name.partition("\0")[0] for name in names], _MAX_NAMES)

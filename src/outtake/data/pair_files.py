@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from outtake.core.errors import EmptySplitError, PairingError
+from outtake.core.printable_text import list_some
 from outtake.data.decode_files import IMAGE_SUFFIXES, is_lossy
 from outtake.data.list_pictures import PictureList, list_pictures
 from outtake.data.source import Sample, warn_of_data
 
-MAX_LISTED_NAMES = 3
 MissingMasks = Literal["error", "skip", "background", "unlabelled"]
 MISSING_MASKS = ("error", "skip", "background", "unlabelled")
 # Endings of image and mask names that are tried where none are given.
@@ -137,7 +137,7 @@ def complete_pairs(
     if pairs.absent:
         text = (
             f"{len(pairs.absent)} images that the list of the split names are not in "
-            f"{pairs.images.folder}: {summarize_names(pairs.absent)}"
+            f"{pairs.images.folder}: {list_some(sorted(pairs.absent))}"
         )
         if missing_masks != "skip":
             raise PairingError(f"{text}; add them, or set data.source.missing_masks=skip")
@@ -161,14 +161,14 @@ def complete_pairs(
         what = {"skip": "left out", "background": "background throughout"}
         warn_of_data(
             f"{len(pairs.unmasked)} images in {pairs.images.folder} have no mask and are "
-            f"{what.get(missing_masks, 'unlabelled')}: {summarize_names(pairs.unmasked)}"
+            f"{what.get(missing_masks, 'unlabelled')}: {list_some(sorted(pairs.unmasked))}"
         )
         if missing_masks != "skip":
             samples += [Sample(name, str(image), "") for name, image in pairs.unmasked.items()]
     if pairs.orphans:
         warn_of_data(
             f"{len(pairs.orphans)} masks in {pairs.masks.folder} have no image and are left out: "
-            f"{summarize_names(pairs.orphans)}"
+            f"{list_some(sorted(pairs.orphans))}"
         )
     return sorted(samples, key=lambda sample: sample.id)
 
@@ -185,13 +185,6 @@ def lossy_mask_error(path: Path) -> PairingError:
         f"the mask {path} is a {kind}, which changes label values; save masks as PNG, TIFF or "
         "BMP, or set data.source.threshold=128 where they are black and white"
     )
-
-
-def summarize_names(names: Iterable[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - MAX_LISTED_NAMES} more" if len(ordered) > MAX_LISTED_NAMES else ""
-    return ", ".join(ordered[:MAX_LISTED_NAMES]) + more
 
 
 def _strip_ending(pictures: Mapping[str, Path], ending: str) -> dict[str, Path]:
@@ -262,13 +255,13 @@ def _check_complete(pairs: FilePairs, *, checks_images: bool) -> None:
         count = len(pairs.matched) + len(unmasked)
         parts.append(
             f"{len(unmasked)} of {count} images in {images} have no mask of that "
-            f"name in {masks}: {summarize_names(unmasked)}"
+            f"name in {masks}: {list_some(sorted(unmasked))}"
         )
     if pairs.orphans:
         count = len(pairs.matched) + len(pairs.orphans)
         parts.append(
             f"{len(pairs.orphans)} of {count} masks in {masks} have no image in {images}: "
-            f"{summarize_names(pairs.orphans)}"
+            f"{list_some(sorted(pairs.orphans))}"
         )
     parts += filter(None, (each.describe_passed_over() for each in (pairs.images, pairs.masks)))
     raise PairingError("; ".join(parts) + f"; {propose_pairing(pairs)}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError, SizeMismatchError
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
+from outtake.core.printable_text import list_some
 from outtake.data.fingerprint import split_fingerprint
 from outtake.data.source import Sample, SegmentationSource, warn_of_data
 
@@ -142,12 +143,12 @@ def describe_class_shares(pixels: Mapping[str, NDArray[np.int64]], labels: Label
         if split != "train" and (only := names[(counts > 0) & (train == 0)]).size:
             lines.append(
                 f"classes without a pixel in train are in {split}, where nothing can find them: "
-                f"{', '.join(only)}"
+                f"{list_some(list(only), 10)}"
             )
     nowhere = np.logical_and.reduce([counts == 0 for counts in pixels.values()])
     if nowhere.any():
         where = " or ".join(pixels)
-        lines.append(f"classes without a pixel in {where}: {', '.join(names[nowhere])}")
+        lines.append(f"classes without a pixel in {where}: {list_some(list(names[nowhere]), 10)}")
     shares = train / max(int(train.sum()), 1)
     if shares.max() >= _NEARLY_ALL:
         lines.append(

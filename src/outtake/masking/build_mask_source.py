@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from outtake.core.errors import ConfigError, VideoError
+from outtake.core.printable_text import list_some
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.masking.find_mask_files import MaskFiles
 from outtake.masking.frame_numbers import FrameNumbers, number_masks
@@ -125,7 +126,9 @@ def _build_pictures(
         read = tuple(layer for layer in layers if layer.is_file())
         names = [each.name for each in files.objects]
         union = f"the union of {len(names)} folders, one for each object"
-        said += f": {union if len(names) > 1 else 'the folder of one object'} ({_list_some(names)})"
+        said += (
+            f": {union if len(names) > 1 else 'the folder of one object'} ({list_some(names, 5)})"
+        )
     sample = _sample_pictures(read, limits)
     meaning, notes, warnings = _decide(said, sample, options)
     source = PictureMasks(
@@ -137,10 +140,6 @@ def _build_pictures(
     if numbers.message:
         notes.append(numbers.message)
     return FoundMasks(source, tuple(notes), tuple(warnings))
-
-
-def _list_some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
 
 
 def _build_video(files: MaskFiles, options: MaskValueOptions, limits: SafetyLimits) -> FoundMasks:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError
 from outtake.core.files import check_folder, finite, replace_text
-from outtake.core.printable_text import to_printable
+from outtake.core.printable_text import list_some, to_printable
 from outtake.pages.comparison.find_runs import find_runs
 from outtake.pages.comparison.page_data import page_data
 from outtake.pages.comparison.run_record import RunRecord, read_run
@@ -129,10 +129,9 @@ def print_difference(paths: Sequence[Path]) -> bool:
 
 
 def _nothing_to_compare(runs: Sequence[RunRecord]) -> str:
-    named = ", ".join(map(_describe_problems, runs[:_MAX_NAMED]))
-    more = f" and {len(runs) - _MAX_NAMED} more" if len(runs) > _MAX_NAMED else ""
+    named = list_some(list(map(_describe_problems, runs)), _MAX_NAMED)
     return (
-        f"nothing to compare: {named}{more}; give run folders of outtake train that have logged "
+        f"nothing to compare: {named}; give run folders of outtake train that have logged "
         "something, as in runs/*"
     )
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, PairingError
 from outtake.core.labels import Colour, distinct_colours
+from outtake.core.printable_text import list_some
 from outtake.core.types import LabelMap
 from outtake.data.folder_layouts import SplitFolders, check_root, read_name_list
-from outtake.data.pair_files import summarize_names
 from outtake.data.source import Sample
 from outtake.data.sources.matlab_file import read_matlab
 from outtake.data.sources.paired_source import PairedSource, decode_ids
@@ -118,7 +118,7 @@ class PascalVOC(PairedSource):
         if missing:
             raise PairingError(
                 f"{len(missing)} images that SBD lists are not in {self._sbd}/img with "
-                f"{self._sbd}/cls: {summarize_names(missing)}; "
+                f"{self._sbd}/cls: {list_some(sorted(missing))}; "
                 "data.source.sbd=PATH names its folder"
             )
         return samples

@@ -21,12 +21,12 @@ from outtake.core.errors import (
     UnreadableImageError,
 )
 from outtake.core.labels import LabelSpace
+from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 from outtake.data.folder_layouts import SPLIT_NAMES, check_root
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
-from outtake.data.pair_files import summarize_names
 from outtake.data.source import Sample, check_split, cut_val, warn_of_data
 
 BACKGROUND = "background"
@@ -147,7 +147,7 @@ class PolygonSource(ABC):
             where: The file or folder.
         """
         if names:
-            self.say(f"{where}: {len(names)} {what}: {summarize_names(names)}", where)
+            self.say(f"{where}: {len(names)} {what}: {list_some(sorted(names))}", where)
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's file and of its record."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from outtake.core.errors import MissingSplitError, PairingError
+from outtake.core.printable_text import list_some
 from outtake.core.types import LabelMap
 from outtake.data.folder_layouts import SplitFolders, read_name_list
 from outtake.data.list_pictures import list_pictures
-from outtake.data.pair_files import summarize_names
 from outtake.data.source import Sample
 from outtake.data.sources.matlab_file import read_matlab
 from outtake.data.sources.paired_source import PairedSource, decode_ids
@@ -62,7 +62,7 @@ class SiftFlow(PairedSource):
         missing = [name for name in chosen if not (labels / f"{name}.mat").is_file()]
         if missing:
             raise PairingError(
-                f"{len(missing)} images have no labels in {labels}: {summarize_names(missing)}; "
+                f"{len(missing)} images have no labels in {labels}: {list_some(sorted(missing))}; "
                 "add what is missing, or remove the images"
             )
         return [
