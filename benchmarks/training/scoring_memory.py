@@ -28,11 +28,10 @@ from outtake.core.files import replace_text
 from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.programs.library_warnings import quiet_libraries
 
-IMAGES = 8
 MODES = ("train", "validate", "evaluate")
 
 
-def write_data(folder: Path, megapixels: float, classes: int) -> None:
+def write_data(folder: Path, images: int, megapixels: float, classes: int) -> None:
     """Write small images to train on and large ones to score, with patches of every class."""
     draws = np.random.default_rng(0)
     for split, pixels in (("train", 0.3), ("val", megapixels)):
@@ -40,7 +39,7 @@ def write_data(folder: Path, megapixels: float, classes: int) -> None:
         size = (round(height * 4 / 3), height)
         for kind in ("images", "masks"):
             (folder / split / kind).mkdir(parents=True)
-        for index in range(IMAGES):
+        for index in range(images):
             patches = draws.integers(0, classes, (30, 40), dtype=np.uint8)
             mask = cv2.resize(patches, size, interpolation=cv2.INTER_NEAREST)
             image = cv2.applyColorMap(mask, cv2.COLORMAP_HSV)
@@ -89,6 +88,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megapixels", type=float, default=12)
+    parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--classes", type=int, default=150)
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 8])
@@ -99,7 +99,7 @@ def main() -> None:
         measure(options.mode, compose("train", options.overrides))
         return
     with tempfile.TemporaryDirectory() as name:
-        write_data(Path(name), options.megapixels, options.classes)
+        write_data(Path(name), options.images, options.megapixels, options.classes)
         fixed = ["data=folder", f"data.root={name}", "data.workers=0", "data.cache=false"]
         training = peak_mb("train", [*fixed, *options.overrides])
         print(f"training: {training:.0f} MB", flush=True)

@@ -18,6 +18,8 @@ from outtake.config.group_overrides import list_options
 from outtake.config.instantiate import instantiate
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
+from outtake.data.folder import Folder
+from outtake.data.pack_shards import pack
 from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.smp import SmpNet
 from outtake.programs.trainer_setup import make_trainer
@@ -141,8 +143,11 @@ def test_every_data_option_reads_a_sample(option: str, tmp_path: Path, request) 
     extra = given(option, tmp_path)
     if option == "camvid":
         extra = [f"data.root={request.getfixturevalue('camvid_root')}"]
-    if option == "folder":
+    if option in ("folder", "packed"):
         write_pairs(tmp_path)
+    if option == "packed":
+        pack(Folder(str(tmp_path)), tmp_path / "shards", 2**20)
+        extra = [f"data.root={tmp_path / 'shards'}"]
     if option == "clip":
         write_clip(tmp_path / "clip.mkv")
         lay_masks(tmp_path / "masks")

@@ -223,6 +223,17 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackOptions:
+    """One run of ``outtake pack``."""
+
+    seed: Seed
+    paths: PathOptions
+    data: DataOptions
+    output: Path | None
+    shard_mib: Annotated[int, Number(1, unit="MiB")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
     """One run of ``outtake preview``."""
 

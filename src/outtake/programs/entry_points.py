@@ -121,6 +121,14 @@ def _verify(cfg: DictConfig) -> None:
             sys.exit(DEFECTS_EXIT_CODE)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="pack")
+def _pack(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.pack import pack_data
+
+        pack_data(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="preview")
 def _preview(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -210,6 +218,11 @@ def run_verify() -> None:
     run_program(_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
 
 
+def run_pack() -> None:
+    """Write a data set as shards: ``outtake pack data=folder data.root=PATH output=FOLDER``."""
+    run_program(_pack, argument_rules("pack", paths=("output", *_TRAIN_PATHS)))
+
+
 def run_preview() -> None:
     """Draw samples of a data set: ``outtake preview data=folder data.root=PATH``."""
     run_program(_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
@@ -224,6 +237,7 @@ def run_watch() -> None:
 PROGRAMS: dict[str, Callable[[], None]] = {
     "verify": run_verify,
     "preview": run_preview,
+    "pack": run_pack,
     "train": run_train,
     "evaluate": run_evaluate,
     "infer-video": run_infer_video,
