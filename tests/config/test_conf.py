@@ -25,6 +25,7 @@ from outtake.models.smp import SmpNet
 from outtake.programs.trainer_setup import make_trainer
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
+from outtake.training.optimizer_average import averages_weights
 from tests.data.sources.trees import TREES, make_tree
 from tests.labelled_video.clips import lay_masks, write_clip
 from tests.small_run import narrow
@@ -182,9 +183,13 @@ def test_every_loss_is_built(option: str) -> None:
 
 @every("optimizer")
 def test_every_optimizer_steps(option: str) -> None:
+    if option.startswith("schedule_free"):
+        pytest.importorskip("schedulefree")
     weight = torch.nn.Parameter(torch.ones(1))
     optimizer = instantiate(compose("train", [f"optimizer={option}"]).optimizer)([weight])
     weight.sum().backward()
+    if averages_weights(optimizer):
+        optimizer.train()
     optimizer.step()
     assert weight.item() < 1
 

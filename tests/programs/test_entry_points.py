@@ -54,7 +54,11 @@ def test_every_program_has_a_script_in_the_root() -> None:
     ("typed", "offered"),
     [
         ("outtake ev", "evaluate"),
-        ("outtake train optimizer=", "optimizer=adamw optimizer=sgd"),
+        (
+            "outtake train optimizer=",
+            "optimizer=adamw optimizer=lion optimizer=schedule_free_adamw "
+            "optimizer=schedule_free_sgd optimizer=sgd",
+        ),
         ("outtake export licen", "licence="),
     ],
 )
@@ -68,7 +72,7 @@ def test_tab_completes_programs_groups_options_and_keys(
 
 def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
     listed = outtake("train", "--help", cwd=tmp_path).stdout
-    assert "  optimizer  adamw, sgd" in listed and "  data " in listed
+    assert "  optimizer  adamw, lion, " in listed and "  data " in listed
     assert not any(f"\n  {group} " in listed for group in ("remover", "backend", "sweep", "hydra"))
 
 

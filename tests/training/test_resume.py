@@ -134,6 +134,7 @@ AVERAGES = {
         "+callbacks.swa.start=0.3",
         "+callbacks.swa.batchnorm_batches=2",
     ],
+    "schedule-free": ["scheduler=null", "optimizer=schedule_free_adamw", "optimizer.lr=0.05"],
 }
 
 
@@ -149,6 +150,8 @@ def test_averages_of_weights_go_on_bit_for_bit(
     hook: str,
     nth: int,
 ) -> None:
+    if average == "schedule-free":
+        pytest.importorskip("schedulefree")
     own = [each for each in runs.options(pairs, epochs=3) if "callbacks.ema" not in each]
     overrides = [*own, "checkpoint_every_n_steps=null", "data.eval_batch_size=2"]
     overrides += AVERAGES[average]

@@ -36,6 +36,7 @@ from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
 from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
+from outtake.training.optimizer_average import averages_weights
 from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.task import SegmentationTask
 
@@ -167,6 +168,11 @@ def _check_optimizer_and_schedule(optimizer: Any, scheduler: Any) -> None:
         made = optimizer([torch.nn.Parameter(torch.zeros(1))])
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer: {error}") from error
+    if scheduler is not None and averages_weights(made):
+        raise ConfigError(
+            f"optimizer: {type(made).__name__} averages the weights instead of lowering the rate, "
+            "and goes with no schedule: set scheduler=null"
+        )
     try:
         if scheduler is not None:
             scheduler(made, 10)

@@ -40,11 +40,13 @@ ALLOWED_CLASS_PREFIXES = (
     "torch.nn.",
     "torch.optim.",
     "timm.optim.",
+    "schedulefree.",
     # Not all of torchmetrics: some of its other metrics fetch networks when they are made.
     "torchmetrics.classification.",
     "torchmetrics.segmentation.",
     "torchvision.transforms.v2.",
 )
+_EXTRAS = {"schedulefree": "schedule-free"}  # what installs a library that may be missing
 ALLOWED_CLASSES = ("pytorch_lightning.Trainer",)
 _TRAINER_MODULE_PREFIX = "pytorch_lightning.trainer."
 # Modules of which functions may be named too: each only makes an object.
@@ -235,7 +237,9 @@ def _import_target(where: str, target: str) -> Any:
         try:
             importlib.import_module(module)
         except Exception as cause:
-            reason = f"{module} cannot be imported: {cause}"
+            extra = _EXTRAS.get(module.partition(".")[0])
+            advice = "" if extra is None else f"; pip install 'outtake[{extra}]'"
+            reason = f"{module} cannot be imported: {cause}{advice}"
         else:
             reason = f"{module} has no {name}"
         raise ConfigError(f"{where}._target_={target}: there is no such class; {reason}") from error

@@ -21,6 +21,7 @@ from outtake.training.checkpoint_files import LAST_CHECKPOINT, AtomicCheckpointI
 from outtake.training.distributed.launch_environment import cluster_environment, detect_env
 from outtake.training.distributed.requeue import requeue_signals
 from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
+from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 
@@ -33,7 +34,7 @@ def make_trainer(
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
     world = detect_env(resolve_config(cfg.trainer))
     callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
-    _check_one_average(callbacks)
+    _check_one_average(callbacks, str(resolve_config(cfg.optimizer).get("_target_")))
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
@@ -58,7 +59,16 @@ def make_trainer(
     trainer: Trainer = instantiate(
         cfg.trainer,
         default_root_dir=str(folder.path),
-        callbacks=[last, start_marker, *seeds, *callbacks, *trial_callbacks(), *safeguards, best],
+        callbacks=[
+            last,
+            start_marker,
+            OptimizerAverage(),
+            *seeds,
+            *callbacks,
+            *trial_callbacks(),
+            *safeguards,
+            best,
+        ],
         logger=False,
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
@@ -68,8 +78,10 @@ def make_trainer(
     return trainer
 
 
-def _check_one_average(callbacks: Sequence[object]) -> None:
+def _check_one_average(callbacks: Sequence[object], optimizer: str) -> None:
     names = [type(each).__name__ for each in callbacks if isinstance(each, WeightAveraging)]
+    if optimizer.startswith("schedulefree."):
+        names.insert(0, f"optimizer {optimizer.rpartition('.')[2]}")
     if len(names) > 1:
         raise ConfigError(
             f"callbacks: {' and '.join(names)} would each put its own average in the place of the "

@@ -19,6 +19,7 @@ from outtake.core.types import Batch
 from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
 from outtake.training.loop_state import LoopPosition
+from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.optimizer_options import apply_changed_options
 from outtake.training.parameter_groups import options_of_groups
 from outtake.training.random_state import random_state, restore_random_state
@@ -259,7 +260,10 @@ class LastCheckpoint(Callback):
             return
         if position.validating:
             # Validation runs on the averaged weights, which are swapped in for the time.
-            for averaging in find_callbacks(trainer, WeightAveraging):
+            for averaging in (
+                *find_callbacks(trainer, WeightAveraging),
+                *find_callbacks(trainer, OptimizerAverage),
+            ):
                 averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
         self._position_to_save = position
         try:

@@ -118,7 +118,7 @@ def check_devices(cfg: Mapping[str, Any]) -> DistributedEnv:
             f"set {env.world_size} or more"
         )
     if str(trainer["strategy"]["_target_"]).endswith(".FSDP"):
-        _check_fsdp(cfg.get("callbacks") or {})
+        _check_fsdp(cfg.get("callbacks") or {}, cfg.get("optimizer") or {})
     return env
 
 
@@ -245,7 +245,12 @@ def _uses_gpu(accelerator: str) -> bool:
     return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
 
 
-def _check_fsdp(callbacks: Mapping[str, Any]) -> None:
+def _check_fsdp(callbacks: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
+    if str(optimizer.get("_target_", "")).startswith("schedulefree."):
+        raise ConfigError(
+            "optimizer: a schedule-free one averages whole weights, and trainer=fsdp divides them; "
+            "choose trainer=ddp, or optimizer=adamw"
+        )
     for name, callback in callbacks.items():
         target = str(callback.get("_target_", ""))
         if target.endswith(("WeightAveraging", "MovingAverage")):
