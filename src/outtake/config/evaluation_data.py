@@ -47,6 +47,8 @@ def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
         if cfg.get("workers") is not None:
             data_cfg.data.workers = cfg.workers
         data_cfg.augment = {"steps": {}}
+        # Nothing is trained, so no images without labels are looked for.
+        data_cfg.supervision = data_cfg.data.unlabelled = None
     data = build_data(data_cfg, trained.labels, trained.sample_range)
     difference = trained.labels.difference(data.labels)
     if difference is not None:

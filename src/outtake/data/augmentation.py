@@ -101,10 +101,10 @@ class Augmentation:
             image, mask = self.crop(image, mask, draws)
         return image, mask
 
-    def with_seed(self, seed: int) -> Augmentation:
-        """Return the same augmentation with other draws."""
+    def without_labels(self, seed: int) -> Augmentation:
+        """Return the same steps with other draws, without what mixes samples by their labels."""
         other = copy.copy(self)
-        other._seed = seed
+        other._seed, other._mixing = seed, ()
         return other
 
     def check(self, image: Frame, mask: LabelMap, key: str = "augment.steps") -> None:

@@ -72,7 +72,7 @@ class UnlabelledDataset(Dataset[dict[str, torch.Tensor]]):
             _WithEmptyMasks(images.source, labelled),
             samples,
             short_side=short_side,
-            augmentation=augmentation.with_seed(self._seed),
+            augmentation=augmentation.without_labels(self._seed),
         )
 
     def mix(

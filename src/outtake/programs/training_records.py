@@ -90,6 +90,7 @@ def summarize_run(
         "steps": trainer.global_step,
         "wall_time_s": round(wall_time_s, 3),
         "samples_per_second": throughput.samples_per_second(),
+        **({} if task.supervision is None else {"supervision": task.supervision.record}),
         "parameters": sum(p.numel() for p in task.net.parameters()),
         "stopped_early": _has_stopped_early(trainer),
         **_time_forward(trainer, data, _gather_sharded_task(task, folder)),

@@ -13,8 +13,9 @@ from torch import nn
 
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.labels import LabelSpace
+from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.losses.cross_entropy import CrossEntropy
@@ -174,10 +175,37 @@ def test_a_folder_of_pictures_is_learned_from(
     assert json.loads((tmp_path / "run/data.json").read_text())["unlabelled"]["count"] == 4
 
 
-def test_a_network_without_an_encoder_is_one_line(
-    runs: ModuleType, pairs: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ("data.labelled_share=1/2", ConfigError, r"no encoder; set supervision\.feature_module"),
+        ("data.unlabelled=EMPTY", EmptySplitError, "EMPTY: the folder holds no picture that can"),
+        ("data.unlabelled=nowhere", DataRootError, "nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_work_is_one_line_before_any_work(
+    given: str,
+    error: type[Exception],
+    message: str,
+    runs: ModuleType,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    overrides = [*runs.options(pairs), "supervision=unimatch", "data.labelled_share=1/2"]
-    with pytest.raises(ConfigError, match=r"has no encoder; set supervision\.feature_module"):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    overrides = [*runs.options(pairs), "supervision=unimatch", given]
+    with pytest.raises(error, match=message) as raised:
         train(compose("train", overrides), tmp_path / "run", overrides)
-    assert not (tmp_path / "run").exists()
+    assert "\n" not in str(raised.value) and not (tmp_path / "run").exists()
+
+
+def test_a_run_is_scored_without_its_images_without_labels(
+    trained: tuple[Path, list[str]], runs: ModuleType, tmp_path: Path
+) -> None:
+    other = runs.write_data(tmp_path / "other")
+    source = ["data=folder", f"data.root={other}", "data.workers=0"]
+    for overrides in ([], source):
+        given = [f"checkpoint={trained[0]}", f"output={tmp_path / 'out'}", "report=false"]
+        scored = evaluate(compose("evaluate", [*given, "device=cpu", *overrides]))
+        assert json.loads(scored.read_text())["miou"] > 0

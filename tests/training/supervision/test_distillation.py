@@ -59,6 +59,8 @@ def test_the_checkpoint_has_the_students_weights_alone_and_the_teachers_digest(
         assert checkpoint["outtake"]["supervision"] == {"teacher_sha256": digest}
         adapter = checkpoint["supervision"]["weights"]["state_dict"]
         assert set(adapter) == {"supervision.adapter.weight", "supervision.adapter.bias"}
+    summary = json.loads((taught[0] / "summary.json").read_text())
+    assert summary["supervision"] == {"teacher_sha256": digest}
     task = load_trained(taught[0]).task
     assert task.supervision is None and task(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)).dim() == 4
 

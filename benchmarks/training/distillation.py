@@ -1,0 +1,87 @@
+"""What a teacher is worth: a small network on CamVid, alone and taught, in equal training time.
+
+    OUTTAKE_DATA=PATH python -m benchmarks.training.distillation
+        [--teacher RUN] [--seeds 0 1 2] [--terms kl affinity] [--runs runs/distillation]
+        [OVERRIDE ...]
+
+Without ``--teacher`` a larger one is trained first. A step with a teacher takes longer, so the
+taught network gets fewer epochs: as many as fit into the time of the other, by the samples per
+second of an epoch of each. Overrides hold for every run. A run that was interrupted goes on where
+it stopped, and a finished one is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
+
+RECIPE = ("experiment=camvid", "logger=none", "trainer.check_val_every_n_epoch=5")
+TEACHER = ("model=fpn", "backbone=resnet34", "trainer.max_epochs=110")
+STUDENT = ("model=fpn", "backbone=mobilenet_v2", "trainer.max_epochs=60")
+WEIGHTS = {"kl": 1.0, "l1": 0.1, "l2": 0.05, "affinity": 10.0, "features": 0.1}
+
+
+def taught_overrides(teacher: Path, terms: Sequence[str]) -> list[str]:
+    """Return the overrides of a run with a teacher."""
+    chosen = [f"supervision.weights.{name}={WEIGHTS[name] * (name in terms)}" for name in WEIGHTS]
+    return [
+        "supervision=distillation",
+        f"supervision.teacher={teacher}",
+        "supervision.temperature=2",
+        *chosen,
+    ]
+
+
+def equal_epochs(epochs: int, alone: Summary, taught: Summary) -> int:
+    """Return the epochs with a teacher that take as long as others without one.
+
+    Args:
+        epochs: The epochs without.
+        alone: The summary of an epoch without.
+        taught: The summary of an epoch with a teacher.
+    """
+    ratio = float(taught["samples_per_second"]) / float(alone["samples_per_second"])
+    return max(1, round(epochs * ratio))
+
+
+def main() -> None:
+    """Train the teacher, then the student with and without it, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--teacher", type=Path, help="a run folder on the same classes")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--terms", nargs="+", default=["kl", "affinity"], choices=list(WEIGHTS))
+    parser.add_argument("--epochs", type=int, default=60, help="of the student alone")
+    parser.add_argument("--teacher-epochs", type=int, default=110)
+    parser.add_argument("--runs", type=Path, default=Path("runs/distillation"))
+    arguments, overrides = parser.parse_known_args()
+    runs = arguments.runs.resolve()
+    teacher = arguments.teacher and arguments.teacher.resolve()
+    if teacher is None:
+        teacher = runs / "teacher"
+        epochs = f"trainer.max_epochs={arguments.teacher_epochs}"
+        train_once(teacher, [*RECIPE, *TEACHER, *overrides, epochs])
+    taught = taught_overrides(teacher, arguments.terms)
+    student = [*RECIPE, *STUDENT, *overrides]
+    short = ["trainer.max_epochs=2", "trainer.check_val_every_n_epoch=2"]
+    epochs_taught = equal_epochs(
+        arguments.epochs,
+        train_once(runs / "speed-alone", [*student, *short]),
+        train_once(runs / "speed-taught", [*student, *taught, *short]),
+    )
+    found: dict[str, list[Summary]] = {"alone": [], "taught": []}
+    for seed in arguments.seeds:
+        for method, epochs, extra in (
+            ("alone", arguments.epochs, []),
+            ("taught", epochs_taught, taught),
+        ):
+            given = [*student, *extra, f"seed={seed}", f"trainer.max_epochs={epochs}"]
+            given.append(f"trainer.check_val_every_n_epoch={min(5, epochs)}")
+            found[method].append(train_once(runs / f"{method}-seed-{seed}", given))
+    print_comparison(f"CamVid, {arguments.epochs} epochs alone, {epochs_taught} taught", found)
+
+
+if __name__ == "__main__":
+    main()
