@@ -120,7 +120,7 @@ def measure(option: str, kinds: list[str]) -> Row:
 def format_table(rows: list[Row]) -> str:
     """Return the rows as a table of Markdown, sorted by name."""
     lines = ["| " + " | ".join(HEADER) + " |", "|---" * len(HEADER) + "|"]
-    for row in sorted(rows, key=lambda each: each["model"]):
+    for row in sorted(rows, key=lambda each: each["model"].strip("`")):
         cells = [row.get(title, NOT_MEASURED) for title in HEADER[:-1]]
         lines.append("| " + " | ".join([*cells, _exports(row)]) + " |")
     return "\n".join(lines)
