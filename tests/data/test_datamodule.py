@@ -1,5 +1,6 @@
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import albumentations as A
 import numpy as np
@@ -8,7 +9,8 @@ import pytorch_lightning as pl
 import torch
 from torchvision.transforms import v2
 
-from outtake.core.errors import ConfigError, DataRootError, UnknownClassError
+from outtake.core.errors import ConfigError, DataRootError, OutputError, UnknownClassError
+from outtake.data import sample_cache
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
 from outtake.data.source import DataWarning
@@ -126,6 +128,32 @@ def test_a_set_too_large_for_the_cache_warns_once_and_works(folder):
     lines = [str(each.message) for each in caught if each.category is DataWarning]
     assert ["'train'" in line for line in lines] == [True]
     assert same(epochs(data.train_dataloader()), epochs(module(root).train_dataloader()))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_memory_has_no_room_for_is_kept_in_a_file_without_a_name(folder, tmp_path, workers):
+    root, kept = folder(train=8, size=lambda _: (300, 400)), tmp_path / "kept"
+    with pytest.warns(DataWarning, match=r"kept decoded in a file in .*kept") as caught:
+        data = module(root, cache_limit_mib=2, cache_folder=str(kept), workers=workers)
+        data.setup("fit")
+    assert sum(each.category is DataWarning for each in caught) == 1
+    assert same(epochs(data.train_dataloader()), epochs(module(root).train_dataloader()))
+    assert kept.is_dir() and not list(kept.iterdir()), "it goes with the last process"
+
+
+def test_a_cache_file_without_room_ends_the_run_before_anything_is_read(
+    folder, tmp_path, monkeypatch
+):
+    root = folder(train=8, size=lambda _: (300, 400))
+    usage = SimpleNamespace(free=1000)
+    monkeypatch.setattr(sample_cache.shutil, "disk_usage", lambda _: usage)
+    data = module(root, cache_limit_mib=2, cache_folder=str(tmp_path / "kept"))
+    with pytest.raises(OutputError, match=r"cache_folder=.* are free: make room"):
+        data.setup("fit")
+    (tmp_path / "file").write_text("")
+    data = module(root, cache_limit_mib=2, cache_folder=str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="is a file"):
+        data.setup("fit")
 
 
 def test_evaluation_masks_keep_their_own_resolution(folder):

@@ -51,6 +51,7 @@ class DataOptions:
     workers: Annotated[int, Number(0, unit="processes")]
     cache: bool
     cache_limit_mib: Annotated[int, Number(0)]
+    cache_folder: str | None
     short_side: Annotated[int | None, Number(1, unit="pixels")]
     eval_short_side: Annotated[int | None, Number(1, unit="pixels")]
     crop: Annotated[

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -22,6 +21,7 @@ from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal
 from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
+from outtake.data.sample_cache import SampleCache
 from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.samplers import (
     DistributedBatchSampler,
@@ -29,7 +29,7 @@ from outtake.data.samplers import (
     SameSizeBatchSampler,
     rare_class_shares,
 )
-from outtake.data.source import SegmentationSource, warn_of_data
+from outtake.data.source import SegmentationSource
 from outtake.data.unlabelled import UnlabelledReport, verify_unlabelled, warn_of_scored_images
 from outtake.data.unlabelled_dataset import (
     MixedDataset,
@@ -39,7 +39,6 @@ from outtake.data.unlabelled_dataset import (
 )
 from outtake.data.verification import SplitReport, verify_split, warn_class_shares, warn_duplicates
 
-MIB = 2**20
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ()}
 
 
@@ -58,8 +57,9 @@ class DataModule(pl.LightningDataModule):
         eval_batch_size: The largest evaluation batch; a batch holds images of one size.
         workers: The number of processes that prepare batches; 0 prepares them in this one.
         cache: Keep decoded, resized samples in memory.
-        cache_limit_mib: The most memory of the cache; samples that need more are read from disk
-            each time.
+        cache_limit_mib: The most memory of the cache.
+        cache_folder: Where a file keeps decoded samples that need more; None: they are read from
+            disk each time.
         short_side: The short side in pixels to which images are resized; None leaves them.
         eval_short_side: The same for evaluation; None is ``short_side``.
         crop: The (height, width) of training samples; None takes whole images.
@@ -92,6 +92,7 @@ class DataModule(pl.LightningDataModule):
         workers: int = 2,
         cache: bool = True,
         cache_limit_mib: int = 4096,
+        cache_folder: str | None = None,
         short_side: int | None = None,
         eval_short_side: int | None = None,
         crop: Sequence[int] | None = None,
@@ -122,8 +123,7 @@ class DataModule(pl.LightningDataModule):
         self._batch_size = batch_size
         self._eval_batch_size = eval_batch_size
         self._workers = workers
-        self._cache = cache
-        self._cache_free_bytes = cache_limit_mib * MIB
+        self._cache = SampleCache(cache_limit_mib, cache_folder) if cache else None
         self._short_side = short_side
         self._eval_short_side = short_side if eval_short_side is None else eval_short_side
         self._rare_class_temperature = rare_class_temperature
@@ -291,8 +291,9 @@ class DataModule(pl.LightningDataModule):
             if self.augmentation.crop is None and self._batch_size > 1:
                 check_equal_sizes(self._image_sizes(split), self._short_side)
             self.augmentation.check(*dataset.load(0))
-        if self._cache:
-            self._cache_dataset(dataset, f"split {split!r}", split, self._image_sizes(split))
+        if self._cache is not None:
+            title = f"Loading {self.source.name} {split}"
+            self._cache.fill(dataset, f"split {split!r}", title, self._image_sizes(split))
         self._datasets[split, training] = dataset
         return dataset
 
@@ -313,30 +314,10 @@ class DataModule(pl.LightningDataModule):
         first, _ = made.loaded.load(0)
         if images.strong is not None:
             images.strong.check(first)
-        if self._cache:
-            what = "set of images without labels"
-            self._cache_dataset(made.loaded, what, "without labels", report.sizes)
+        if self._cache is not None:
+            title = f"Loading {self.source.name} without labels"
+            self._cache.fill(made.loaded, "set of images without labels", title, report.sizes)
         self._unlabelled_dataset = made
-
-    def _cache_dataset(
-        self,
-        dataset: SegmentationDataset,
-        what: str,
-        title: str,
-        sizes: Sequence[tuple[int, int]],
-    ) -> None:
-        needed = dataset.cache_bytes(sizes)
-        if needed > self._cache_free_bytes:
-            warn_of_data(
-                f"the {what} needs {needed // MIB} MiB of memory and the cache has "
-                f"{self._cache_free_bytes // MIB} left: it is read from disk each time; raise "
-                "data.cache_limit_mib, lower data.short_side, or set data.cache=false"
-            )
-            return
-        # OpenCV's thread pool does not survive the fork of a worker, so none is made before.
-        cv2.setNumThreads(0)
-        dataset.cache(f"Loading {self.source.name} {title}")
-        self._cache_free_bytes -= needed
 
     def _image_sizes(self, split: str) -> list[tuple[int, int]]:
         return list(self.report(split).sizes.values())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from outtake.core.errors import ConfigError
@@ -96,10 +97,22 @@ class SegmentationDataset(Dataset[SampleTensors]):
             mask = resize_labels(mask, self._short_side, self._source.labels.ignore_index)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
-    def cache(self, title: str) -> None:
-        """Read all samples now; processes forked later share them."""
+    def cache(
+        self, title: str, store: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+    ) -> None:
+        """Read all samples now; processes forked later share them.
+
+        Args:
+            title: The title of the progress bar.
+            store: Puts an array where it is kept; None keeps it in memory.
+        """
+
+        def load(index: int) -> tuple[Frame, LabelMap]:
+            image, mask = self.load(index)
+            return (image, mask) if store is None else (store(image), store(mask))
+
         self._cached = map_threads(
-            self.load, range(len(self._samples)), threads=default_threads(), title=title
+            load, range(len(self._samples)), threads=default_threads(), title=title
         )
 
     def cache_bytes(self, sizes: Sequence[tuple[int, int]]) -> int:
