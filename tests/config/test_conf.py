@@ -48,6 +48,7 @@ TRAIN_GROUPS = {
     "logger",
     "experiment",
     "debug",
+    "find",
 }
 OTHER_GROUPS = {
     "paths",

@@ -131,6 +131,7 @@ class TrainOptions:
     trainer: TrainerOptions
     callbacks: Mapping[str, Node | None] | None = None
     logger: Mapping[str, Node | None] | None = None
+    find: Node | None = None
     others: Annotated[Mapping[str, Any], OtherKeys()]
 
     def __post_init__(self) -> None:
@@ -168,6 +169,33 @@ class TrainOptions:
 
 def _as_tuple(match: str | list[str]) -> tuple[str, ...]:
     return (match,) if isinstance(match, str) else tuple(match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindRateOptions:
+    """``find=lr``: the range test of the learning rate."""
+
+    kind: Literal["lr"]
+    lowest: Annotated[float, Number(above=0)]
+    highest: Annotated[float, Number(above=0)]
+    steps: Annotated[int, Number(10, 100_000)]
+    output: Path
+
+    def __post_init__(self) -> None:
+        if self.highest <= self.lowest:
+            raise ConfigError(
+                f"find.highest={self.highest}: must be above find.lowest={self.lowest}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindBatchSizeOptions:
+    """``find=batch_size``: the largest batch that fits."""
+
+    kind: Literal["batch_size"]
+    highest: Positive
+    steps: Annotated[int, Number(2)]
+    memory_share: Annotated[float, Number(above=0, most=1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,10 @@ def _train(cfg: DictConfig) -> float:
         from outtake.programs.train import train
         from outtake.training.distributed.launch_environment import check_multirun_devices
 
+        if cfg.get("find"):
+            from outtake.programs.find_settings import find_settings
+
+            return find_settings(cfg)
         hydra_cfg = HydraConfig.get()
         if hydra_cfg.mode == RunMode.MULTIRUN:
             check_multirun_devices(resolve_config(cfg.trainer))
