@@ -5,7 +5,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from outtake.config.build import build_loss, build_net
+from outtake.config.build import build_data, build_loss, build_net
+from outtake.config.compose import compose
 from outtake.core.errors import ForbiddenTargetError
 from outtake.core.labels import LabelSpace
 
@@ -50,3 +51,9 @@ def test_a_loss_of_a_library_works_from_its_node_alone(node: dict[str, object]) 
     assert value.isfinite() and value > 0
     logits[:, :, 0] = 100.0
     assert torch.equal(loss(logits, target), value), "unlabelled pixels count"
+
+
+def test_one_class_or_many_can_be_the_focus_of_the_crops() -> None:
+    for classes in ("[car]", "[car,person,road]"):
+        cfg = compose("train", ["data=scenes", "data.focus=0.5", f"data.focus_classes={classes}"])
+        build_data(cfg)

@@ -44,6 +44,7 @@ class Program:
     resume: Literal["auto", False]
     backend: Node | None
     start: Annotated[float | str | None, Form("seconds or hh:mm:ss")]
+    classes: tuple[str, ...] | None = None
     folder: Path | None = None
     workers: Annotated[int, Number(0, 8, "processes")] = 0
 
@@ -76,6 +77,11 @@ def test_values_become_an_instance_with_their_types() -> None:
     assert program.folder == Path("~/runs").expanduser() and program.workers == 0
 
 
+@pytest.mark.parametrize("classes", [["car"], ["car", "tree", "sky"], ["car", "tree"]])
+def test_a_tuple_of_any_length_takes_a_list_of_any_length(classes: list[str]) -> None:
+    assert parse(Program, GOOD | {"classes": classes}).classes == tuple(classes)
+
+
 def test_a_word_that_looks_like_a_number_stays_a_word() -> None:
     assert parse(Program, changed("input", 2024)).input == "2024"
 
@@ -97,6 +103,8 @@ def test_a_word_that_looks_like_a_number_stays_a_word() -> None:
         ("scales", "a", "scales=a: must be a list"),
         ("input", None, "input=null: must be text or a list, each text"),
         ("input", "", "input=: must be text"),
+        ("classes", [["car"]], "classes=[[car]]: must be a list, each text or null"),
+        ("classes", "car", "classes=car: must be a list, each text or null"),
         ("audio", "cpy", "audio=cpy: must be copy or drop"),
         ("resume", True, "resume=true: must be auto or false"),
         ("start", [1], "start=[1]: must be seconds or hh:mm:ss"),

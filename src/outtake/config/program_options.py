@@ -58,7 +58,11 @@ class DataOptions:
         tuple[int, int] | None, Number(1), Form("[height,width] in pixels, as [160,224], or null")
     ]
     focus: Annotated[float, Number(0, 1)]
-    focus_classes: tuple[str, ...] | None
+    focus_classes: Annotated[
+        tuple[str, ...] | None,
+        NotEmpty(),
+        Form("a list of names of classes, as [pole,bicyclist], or null"),
+    ]
     rare_class_temperature: Annotated[float | None, Number(1e-4)]
     samples_per_epoch: Annotated[int | None, Number(1)]
     overfit_samples: Annotated[int | None, Number(1)] = None

@@ -277,7 +277,8 @@ def _first_that_fits(kinds: Iterable[Any], value: object, key: str, marks: Marks
 def _items(origin: type, kinds: Sequence[Any], value: object, key: str, marks: Marks) -> Any:
     if not isinstance(value, list | tuple) or (not value and _has(NotEmpty, marks)):
         raise _WrongValueError
-    each = list(kinds) * len(value) if origin is list else list(kinds)
+    any_number = origin is list or kinds[-1] is Ellipsis
+    each = list(kinds[:1]) * len(value) if any_number else list(kinds)
     if len(each) != len(value):
         raise _WrongValueError
     return origin(_value_of(k, v, key, marks) for k, v in zip(each, value, strict=True))
@@ -338,7 +339,7 @@ def _describe(kind: Any, marks: Marks) -> str:
     if origin is Literal:
         *most, last = map(show_value, arguments)
         return f"{', '.join(most)} or {last}" if most else last
-    if origin is list:
+    if origin is list or (origin is tuple and arguments[-1] is Ellipsis):
         filled = " with at least one item" if _has(NotEmpty, marks) else ""
         return f"a list{filled}, each {_describe(arguments[0], marks)}"
     if origin is tuple:
