@@ -124,3 +124,16 @@ def test_no_tracked_file_is_large() -> None:
     paths = [ROOT / name for name in listed.stdout.split("\0") if name]
     large = [path for path in paths if path.is_file() and path.stat().st_size > 300_000]
     assert not large
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "augment", "backbone", "callbacks", "data", "logger", "loss", "metrics", "optimizer",
+        "remover", "scheduler", "supervision", "trainer",
+    ],
+)  # fmt: skip
+def test_the_readme_names_every_option_of_a_group(group: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    options = [path.stem for path in (ROOT / "conf" / group).glob("*.yaml")]
+    assert options and [name for name in options if f"`{name}`" not in readme] == []
