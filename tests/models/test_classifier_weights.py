@@ -131,18 +131,22 @@ def test_converted_filters_respond_as_before_inside_the_image(given, own) -> Non
     assert torch.allclose(nn.functional.conv2d(seen(own), filters, shift), expected)
 
 
-@pytest.mark.parametrize("channels", [1, 4])
-def test_filters_for_other_channels_respond_the_same_to_grey(channels) -> None:
+def test_filters_for_grey_images_respond_as_strongly() -> None:
     weight = torch.randn(2, 3, 3, 3).double()
-    own = PixelScale((0.0,) * channels, (1.0,) * channels)
+    own = PixelScale((0.0,), (1.0,))
     filters, shift = convert_filters(weight, PixelScale((0.0,) * 3, (1.0,) * 3), own)
-    grey = torch.full((1, channels, 3, 3), 7.0).double()
-    expected = nn.functional.conv2d(grey[:, :1].expand(1, 3, 3, 3), weight)
-    if channels % 3 == 0 or channels == 1:
-        assert filters.shape[1] == channels and not shift.any()
-    assert nn.functional.conv2d(grey, filters).shape == expected.shape
-    total = weight[:, [c % 3 for c in range(channels)]].sum(1) * 3 / channels
-    assert torch.allclose(filters.sum(1), total)
+    assert filters.shape[1] == 1 and not shift.any()
+    assert torch.allclose(filters.sum(1), weight[:, 0] * 3)
+
+
+def test_filters_of_channels_behind_rgb_begin_at_the_mean_and_change_nothing_of_rgb() -> None:
+    weight = torch.randn(2, 3, 3, 3).double()
+    given = PixelScale((10.0, 20.0, 30.0), (2.0, 2.0, 2.0))
+    rgb, shift = convert_filters(weight, given, PixelScale((0.0,) * 3, (1.0,) * 3))
+    filters, same = convert_filters(weight, given, PixelScale((0.0,) * 5, (1.0,) * 3 + (4.0,) * 2))
+    assert torch.equal(filters[:, :3], rgb) and torch.equal(shift, same)
+    for channel in (3, 4):
+        assert torch.allclose(filters[:, channel], weight.mean(1) / 2 * 4)
 
 
 def test_weights_of_caffe_under_the_names_of_torchvision_can_be_named(tmp_path: Path) -> None:

@@ -25,6 +25,17 @@ def test_networks_of_caffe_see_blue_first_in_0_to_255_minus_the_mean() -> None:
         CaffeNormalize(3, mean=[1.0, 2.0])
 
 
+def test_rgb_keeps_its_statistics_beside_further_inputs() -> None:
+    image = torch.randint(0, 256, (2, 5, 4, 4), dtype=torch.uint8)
+    for kind in (Normalize, CaffeNormalize):
+        seen = kind(5, further_channels=2)(image)
+        assert torch.equal(seen[:, :3], kind(3)(image[:, :3]))
+        assert torch.allclose(seen[:, 3:], kind(2)(image[:, 3:]))
+    assert torch.equal(Normalize(2, further_channels=1).mean.flatten(), torch.full((2,), 0.5))
+    with pytest.raises(ConfigError, match="have 4 channels; give one for each"):
+        Normalize(4, mean=[0.5, 0.5, 0.5], further_channels=1)
+
+
 @pytest.mark.parametrize("normalise", [Normalize(3), CaffeNormalize(3), Normalize(5)])
 def test_the_pixel_scale_is_what_the_network_sees(normalise) -> None:
     scale = normalise.pixel_scale

@@ -17,6 +17,7 @@ RECORD = {
     "channels": 3,
     "short_side": None,
     "sample_range": {"low": 0, "high": 4095, "of_all": False, "of_floats": False},
+    "further_inputs": [{"name": "depth", "channels": 1, "sample_range": None, "converts": False}],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -28,9 +28,11 @@ from outtake.core.labels import LabelSpace
 from outtake.data.augmentation import AugmentationStep
 from outtake.data.datamodule import DataModule
 from outtake.data.folds import FoldSource
+from outtake.data.further_inputs import KEY, FurtherInput, StackedInputs, explain_difference
 from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
+from outtake.data.source import SegmentationSource
 from outtake.data.unlabelled import LabelledShare, read_share
 from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
@@ -48,6 +50,7 @@ _NOT_OF_LOADERS = (
     "source",
     "overfit_samples",
     "labelled_share",
+    "further_inputs",
     "unlabelled",
     "unlabelled_batch_size",
 )
@@ -57,6 +60,7 @@ def build_data(
     cfg: DictConfig,
     trained_labels: LabelSpace | None = None,
     trained_range: SampleRange | None = None,
+    trained_inputs: Sequence[FurtherInput] = (),
 ) -> DataModule:
     """Build the data source, its augmentation and its loaders from ``data`` and ``augment``.
 
@@ -65,6 +69,7 @@ def build_data(
         trained_labels: The classes of the network that is to be scored on the data, for sources
             whose masks alone do not tell them.
         trained_range: The range of samples that this network was trained with; None for none.
+        trained_inputs: Its further inputs.
     """
     data = parse(DataOptions, resolve_config(cfg.data), "data")
     loaders = {
@@ -76,6 +81,7 @@ def build_data(
     facts = {"trained_labels": trained_labels, "trained_range": trained_range}
     known = {name: fact.to_dict() for name, fact in facts.items() if fact is not None}
     source = instantiate_with_available(data.source, "data.source", known)
+    source = add_further_inputs(source, data.further_inputs, data.root, trained_inputs)
     if cfg.get("folds") and cfg.get("fold") is not None:
         source = FoldSource(source, int(cfg.folds), int(cfg.fold), str(cfg.fold_by))
     if data.overfit_samples:
@@ -92,6 +98,30 @@ def build_data(
         unlabelled=unlabelled,
         **loaders,
     )
+
+
+def add_further_inputs(
+    source: SegmentationSource,
+    folders: Mapping[str, Any] | None,
+    root: str | None,
+    trained: Sequence[FurtherInput] = (),
+) -> SegmentationSource:
+    """Return a data set with the inputs of ``data.further_inputs``, or as it is without any.
+
+    Args:
+        source: The data set.
+        folders: Those inputs.
+        root: The ``data.root``, in which they lie.
+        trained: The further inputs of the network that is to be scored.
+
+    Raises:
+        ConfigError: The network has other inputs.
+    """
+    if folders:
+        return StackedInputs(source, folders, root, trained)
+    if (problem := explain_difference(trained, [], KEY)) is not None:
+        raise ConfigError(problem)
+    return source
 
 
 def _build_augmentation(
@@ -117,15 +147,26 @@ def build_task(
     labels: LabelSpace,
     channels: int,
     *,
+    further_channels: int = 0,
     frequencies: NDArray[np.float64] | None = None,
     parameter_options: ParameterOptions | None = None,
     record: dict[str, Any] | None = None,
 ) -> SegmentationTask:
-    """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``."""
+    """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``.
+
+    Args:
+        cfg: The config.
+        labels: The classes.
+        channels: The number of channels of the images.
+        further_channels: How many of them, the last ones, are those of further inputs.
+        frequencies: The share of each class in the training pixels, (classes,).
+        parameter_options: What is frozen, and rates and weight decays by group.
+        record: What goes into every checkpoint.
+    """
     optimizer = instantiate(cfg.optimizer)
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
     _check_optimizer_and_schedule(optimizer, scheduler)
-    normalise = build_normalisation(cfg.normalize, channels)
+    normalise = build_normalisation(cfg.normalize, channels, further_channels)
     net = build_net(cfg.model, len(labels.names), channels, normalise)
     loss = build_loss(cfg.loss, labels, frequencies)
     _check_heads(net, loss)
@@ -219,9 +260,12 @@ def build_net(
     return net
 
 
-def build_normalisation(node: DictConfig | Mapping[str, Any], channels: int) -> torch.nn.Module:
+def build_normalisation(
+    node: DictConfig | Mapping[str, Any], channels: int, further_channels: int = 0
+) -> torch.nn.Module:
     """Build what brings uint8 images to the values that the network takes."""
-    module: torch.nn.Module = instantiate_with_available(node, "normalize", {"channels": channels})
+    known = {"channels": channels, "further_channels": further_channels}
+    module: torch.nn.Module = instantiate_with_available(node, "normalize", known)
     return module
 
 

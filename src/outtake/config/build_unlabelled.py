@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.config.program_options import DataOptions
 from outtake.core.errors import ConfigError
+from outtake.data.further_inputs import get_further_inputs
 from outtake.data.sample_range import get_sample_range
 from outtake.data.samplers import derive_seed
 from outtake.data.source import SegmentationSource
@@ -73,6 +74,12 @@ def _find_images(data: DataOptions, source: SegmentationSource) -> UnlabelledSou
             raise ConfigError(
                 f"data.unlabelled={data.unlabelled} and data.labelled_share={data.labelled_share} "
                 "both name images without labels; set one of them to null"
+            )
+        if get_further_inputs(source):
+            raise ConfigError(
+                f"data.unlabelled={data.unlabelled}: pictures without labels have no further "
+                "inputs; set data.further_inputs=null, or data.labelled_share=1/8 to learn from "
+                "images of the data set without their labels"
             )
         return PictureFolder(data.unlabelled, source.channels, get_sample_range(source))
     if isinstance(source, LabelledShare):

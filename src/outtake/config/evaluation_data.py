@@ -49,7 +49,7 @@ def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
         data_cfg.augment = {"steps": {}}
         # Nothing is trained, so no images without labels are looked for.
         data_cfg.supervision = data_cfg.data.unlabelled = None
-    data = build_data(data_cfg, trained.labels, trained.sample_range)
+    data = build_data(data_cfg, trained.labels, trained.sample_range, trained.further_inputs)
     difference = trained.labels.difference(data.labels)
     if difference is not None:
         raise LabelSpaceError(

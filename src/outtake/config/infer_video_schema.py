@@ -110,6 +110,7 @@ class InferVideoConfig:
     input: Files
     output: Annotated[str, Form("a file, or a folder for several inputs")]
     jobs: str | None
+    further_inputs: Node | None
     remove: Names
     keep_only: Names
     masks: ClipMaskFileOptions

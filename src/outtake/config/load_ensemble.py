@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import CheckpointError, ConfigError, LabelSpaceError
 from outtake.core.labels import LabelSpace
+from outtake.data.further_inputs import FurtherInput
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import list_fold_folders
 
@@ -45,6 +46,11 @@ class TrainedEnsemble:
     def sample_range(self) -> SampleRange | None:
         """The range of samples that all were trained with."""
         return self.members[0].sample_range
+
+    @property
+    def further_inputs(self) -> tuple[FurtherInput, ...]:
+        """The inputs beside the image, which all have."""
+        return self.members[0].further_inputs
 
     @property
     def short_side(self) -> int | None:
@@ -122,6 +128,12 @@ def _check_fits(before: Sequence[TrainedModel], member: TrainedModel, key: str) 
         raise LabelSpaceError(
             f"{key}: {first.path} takes {first.channels} channels and {member.path} "
             f"{member.channels}; name networks of the same images"
+        )
+    if member.further_inputs != first.further_inputs:
+        raise LabelSpaceError(
+            f"{key}: {first.path} and {member.path} have other further inputs "
+            f"({first.further_inputs} and {member.further_inputs}); name networks of the same "
+            "images"
         )
     if member.sample_range != first.sample_range:
         raise LabelSpaceError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from outtake.core.format_version import FORMAT_VERSION, check_format_version
 from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
 from outtake.core.trees import walk_leaves
+from outtake.data.further_inputs import FurtherInput, count_channels
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
@@ -56,6 +57,7 @@ class TrainedModel:
         channels: The number of channels of the images.
         sample_range: The values of the training images' samples that became 0 and 255; None for
             samples of 8 bits.
+        further_inputs: The inputs beside the image, whose channels are the last ones.
     """
 
     task: SegmentationTask
@@ -68,6 +70,7 @@ class TrainedModel:
     short_side: int | None
     channels: int
     sample_range: SampleRange | None = None
+    further_inputs: tuple[FurtherInput, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -82,7 +85,11 @@ def find_run_folder(checkpoint: Path) -> Path:
 
 
 def make_checkpoint_record(
-    cfg: DictConfig, labels: LabelSpace, channels: int, sample_range: SampleRange | None = None
+    cfg: DictConfig,
+    labels: LabelSpace,
+    channels: int,
+    sample_range: SampleRange | None = None,
+    further_inputs: Sequence[FurtherInput] = (),
 ) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
@@ -111,6 +118,7 @@ def make_checkpoint_record(
         "channels": channels,
         "short_side": data.get("eval_short_side") or data.get("short_side"),
         "sample_range": None if sample_range is None else sample_range.to_dict(),
+        "further_inputs": [each.to_dict() for each in further_inputs],
     }
 
 
@@ -190,10 +198,11 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         short_side = None if record.get("short_side") is None else int(record["short_side"])
         found_range = record.get("sample_range")
         sample_range = None if found_range is None else SampleRange.from_dict(found_range)
+        further = tuple(map(FurtherInput.from_dict, record.get("further_inputs", ())))
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
             build_net(cfg.model, len(labels.names), channels),
-            build_normalisation(cfg.normalize, channels),
+            build_normalisation(cfg.normalize, channels, count_channels(further)),
             labels,
             CrossEntropy(ignore_index=labels.ignore_index),
             channels_last=bool(cfg.channels_last),
@@ -219,6 +228,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         short_side=short_side,
         channels=channels,
         sample_range=sample_range,
+        further_inputs=further,
     )
 
 

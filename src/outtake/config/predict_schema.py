@@ -43,6 +43,7 @@ class PredictConfig:
     checkpoint: Checkpoints | None
     input: Annotated[str | list[str], NotEmpty(), Form("a picture, a folder, a glob, or a list")]
     output: str
+    further_inputs: Node | None
     outputs: Annotated[
         Literal["auto"] | list[OutputName],
         NotEmpty(),

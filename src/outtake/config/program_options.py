@@ -65,6 +65,7 @@ class DataOptions:
     ]
     rare_class_temperature: Annotated[float | None, Number(1e-4)]
     samples_per_epoch: Annotated[int | None, Number(1)]
+    further_inputs: Node | None = None
     overfit_samples: Annotated[int | None, Number(1)] = None
     labelled_share: Annotated[
         float | str | None, Form("a number or a fraction of train, as 0.125 or 1/8, or null")

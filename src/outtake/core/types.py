@@ -92,6 +92,8 @@ class TimedFrame:
             until the next.
         stored: The picture as the source stores it, from which the writer copies what did not
             change; None where there is no such picture.
+        further: What further clips show at this frame, uint8 (H, W, channels): the last channels
+            of what the network sees; None where it sees the picture alone.
     """
 
     image: Frame
@@ -100,3 +102,4 @@ class TimedFrame:
     image16: NDArray[np.uint16] | None = None
     last_frame_duration: int | None = None
     stored: StoredPicture | None = None
+    further: Frame | None = None

@@ -25,6 +25,9 @@ from outtake.data.samplers import derive_seed
 AugmentationStep: TypeAlias = Any
 """A transform of albumentations or of ``torchvision.transforms.v2``."""
 
+_FURTHER = "further_inputs"  # the target of albumentations
+_ABOVE_LABELS = 256
+
 
 class Augmentation:
     """Steps of albumentations or torchvision, then a random crop.
@@ -41,6 +44,9 @@ class Augmentation:
         ignore_index: The label of pixels that are not trained on.
         seed: The seed of all draws.
         mixing: What makes one sample of several, before all steps.
+        further_channels: The number of channels behind those of the image itself, see
+            :mod:`outtake.data.further_inputs`. They are moved with it and keep their values: steps
+            that change colours see the image alone.
 
     Raises:
         ConfigError: A step has an argument that does not exist.
@@ -53,10 +59,13 @@ class Augmentation:
         ignore_index: int,
         seed: int,
         mixing: Sequence[MixingStep] = (),
+        *,
+        further_channels: int = 0,
     ) -> None:
         self._single_steps = list(_flatten_steps(steps))
         for step in self._single_steps:
             _prepare_step(step, ignore_index)
+        self._further_channels = further_channels
         self.crop = crop
         self._ignore_index = ignore_index
         self._seed = seed
@@ -92,11 +101,12 @@ class Augmentation:
         for number, group in enumerate(self._groups):
             if isinstance(group, A.Compose):
                 group.set_random_state(draws, python_draws)
-                data = group(image=image, mask=mask)
-                image, mask = data["image"], data["mask"]
+                image, mask = _apply_albumentations(group, image, mask, self._further_channels)
             else:
                 torch_seed = derive_seed("torchvision", self._seed, epoch, index, number)
-                image, mask = _apply_torchvision(group, image, mask, torch_seed)
+                image, mask = _apply_torchvision(
+                    group, image, mask, torch_seed, self._further_channels
+                )
         if self.crop is not None:
             image, mask = self.crop(image, mask, draws)
         return image, mask
@@ -120,7 +130,9 @@ class Augmentation:
             advice += ", or choose augment=standard"
         for step in self._single_steps:
             try:
-                changed, changed_mask = _apply_always(step, image.copy(), mask.copy())
+                changed, changed_mask = _apply_always(
+                    step, image.copy(), mask.copy(), self._further_channels
+                )
             # Whatever a transform raises on an image that it was not made for.
             except Exception as error:
                 raise ConfigError(
@@ -175,6 +187,8 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
             f"the augmentation step {_step_name(step)} has no argument "
             f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
         )
+    if isinstance(step, A.DualTransform):
+        step.add_targets({_FURTHER: "image"})
     # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
     if getattr(step, "fill_mask", None) is not None:
         step.fill_mask = ignore_index
@@ -192,33 +206,59 @@ def _parse_interpolation(step: AugmentationStep) -> InterpolationMode:
         ) from error
 
 
-def _apply_always(step: AugmentationStep, image: Frame, mask: LabelMap) -> tuple[Frame, LabelMap]:
+def _apply_always(
+    step: AugmentationStep, image: Frame, mask: LabelMap, further_channels: int
+) -> tuple[Frame, LabelMap]:
     if _is_torchvision(step):
         step = copy.copy(step)
         if hasattr(step, "p"):
             step.p = 1.0
-        return _apply_torchvision(step, image, mask, 0)
+        return _apply_torchvision(step, image, mask, 0, further_channels)
     step.set_random_state(np.random.default_rng(0), random.Random(0))
-    data = step(image=image, mask=mask, force_apply=True)
-    return data["image"], data["mask"]
+    return _apply_albumentations(step, image, mask, further_channels, force_apply=True)
+
+
+def _apply_albumentations(
+    step: AugmentationStep,
+    image: Frame,
+    mask: LabelMap,
+    further_channels: int,
+    **options: bool,
+) -> tuple[Frame, LabelMap]:
+    if not further_channels:
+        data = step(image=image, mask=mask, **options)
+        return data["image"], data["mask"]
+    # A target of their own, which only the steps know that move pixels.
+    further = np.ascontiguousarray(image[..., -further_channels:])
+    image = np.ascontiguousarray(image[..., :-further_channels])
+    data = step(image=image, mask=mask, **{_FURTHER: further}, **options)
+    moved = data[_FURTHER].reshape(*data["image"].shape[:2], further_channels)
+    return np.concatenate([data["image"], moved], axis=2), data["mask"]
 
 
 def _apply_torchvision(
-    step: AugmentationStep, image: Frame, mask: LabelMap, seed: int
+    step: AugmentationStep, image: Frame, mask: LabelMap, seed: int, further_channels: int
 ) -> tuple[Frame, LabelMap]:
     """Apply a step under a seed of its own; the global generator is put back afterwards."""
     # Copied: a step may work in place.
-    pixels = tv_tensors.Image(torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")))
+    planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))
+    pixels = tv_tensors.Image(planes[: len(planes) - further_channels])
     labels = tv_tensors.Mask(torch.from_numpy(np.array(mask, order="C")))
+    # Further inputs as masks, which only the steps change that move pixels. Their values lie above
+    # every label, so that what a step fills with a label is told from them, and becomes black.
+    further = tv_tensors.Mask(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
+    given = (pixels, labels, further) if further_channels else (pixels, labels)
     # Not torch.manual_seed, which seeds every GPU too.
     generator = torch.default_generator
     state = generator.get_state()
     try:
         generator.manual_seed(seed % (1 << 63))
-        moved: Any = step(pixels, labels)
+        moved: Any = step(*given)
     finally:
         generator.set_state(state)
-    return np.ascontiguousarray(moved[0].permute(1, 2, 0).numpy()), moved[1].numpy()
+    parts = [moved[0], *((each - _ABOVE_LABELS).clamp(min=0).to(torch.uint8) for each in moved[2:])]
+    joined = torch.cat(parts).permute(1, 2, 0)
+    return np.ascontiguousarray(joined.numpy()), moved[1].numpy()
 
 
 def _step_name(step: AugmentationStep) -> str:

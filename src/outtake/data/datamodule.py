@@ -18,6 +18,7 @@ from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
+from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
@@ -76,8 +77,7 @@ class DataModule(pl.LightningDataModule):
         reports: The reports of the splits that were verified, by name.
         unlabelled_report: The report of the images without labels; None before they are verified.
 
-    The trainer must be made with ``use_distributed_sampler=False``: samples are divided among
-    processes here.
+    The trainer needs ``use_distributed_sampler=False``: samples are divided among processes here.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class DataModule(pl.LightningDataModule):
             source.labels.ignore_index,
             seed,
             mixing,
+            further_channels=count_channels(get_further_inputs(source)),
         )
         self._seed = seed
         self._batch_size = batch_size

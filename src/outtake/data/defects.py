@@ -77,6 +77,9 @@ KINDS: dict[str, DefectKind] = {
     "unreadable_mask": _error("mask that cannot be decoded", "restore it, or remove both"),
     "several_pictures": _error("several pictures in one file", "save the one that is meant"),
     "channels": _error("image of other channels", "data.source.channels=3 (RGB) or 1 (gray)"),
+    "further_size": _error(
+        "further input of another size than its image", "bring both to one size"
+    ),
     # an image and its mask
     "size": _error("image and mask of different sizes", "make the mask anew at the image's size"),
     "turned": _error(

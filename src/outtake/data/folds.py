@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from outtake.core.errors import ConfigError
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
+from outtake.data.further_inputs import get_further_inputs
 from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
 
@@ -47,6 +48,7 @@ class FoldSource:
         self.labels = source.labels
         self.channels = source.channels
         self.sample_range = get_sample_range(source)
+        self.further_inputs = get_further_inputs(source)
         self._originals = _pool(source)
         groups = find_groups(source, list(self._originals.values()), fold_by)
         place = assign_folds(groups, folds)

@@ -11,7 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.errors import LabelValueError, OuttakeError, UnreadableImageError
+from outtake.core.errors import (
+    LabelValueError,
+    OuttakeError,
+    SizeMismatchError,
+    UnreadableImageError,
+)
 from outtake.core.types import Frame, LabelMap
 from outtake.data.decode_files import is_lossy
 from outtake.data.defects import Defect
@@ -87,6 +92,9 @@ def _inspect_image(source: SegmentationSource, facts: SampleFacts) -> Frame | No
         contents = source.sample_bytes(sample)
     except UnreadableImageError as error:
         facts.add(_kind_of_unreadable(sample.image, error, "image"), sample.image, str(error))
+        return None
+    except SizeMismatchError as error:
+        facts.add("further_size", sample.image, str(error))
         return None
     except (OuttakeError, OSError) as error:
         facts.add("channels", sample.image, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from outtake.core.types import Frame, LabelMap
+from outtake.data.further_inputs import get_further_inputs
 from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
 
@@ -22,6 +23,7 @@ class FirstSamples:
         self.labels = source.labels
         self.channels = source.channels
         self.sample_range = get_sample_range(source)
+        self.further_inputs = get_further_inputs(source)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the first training samples, whatever the split."""

@@ -197,8 +197,8 @@ def _find_endings(
     images: list[str], masks: list[str], image_suffix: str | None, mask_suffix: str | None
 ) -> tuple[str, str] | None:
     """Return the endings that make pairs: none, known ones, or what all names have in common."""
-    image_endings = ["", _common_ending(images)] if image_suffix is None else [image_suffix]
-    mask_endings = ["", _common_ending(masks)] if mask_suffix is None else [mask_suffix]
+    image_endings = ["", common_ending(images)] if image_suffix is None else [image_suffix]
+    mask_endings = ["", common_ending(masks)] if mask_suffix is None else [mask_suffix]
     usual = [(first, second) for first in image_endings for second in mask_endings]
     known = [
         pair
@@ -213,7 +213,7 @@ def _find_endings(
     return None
 
 
-def _common_ending(names: list[str]) -> str:
+def common_ending(names: list[str]) -> str:
     """Return what all names end in, from a separator on: ``_mask`` of a_mask and b_mask."""
     if len(names) < 2:
         return ""

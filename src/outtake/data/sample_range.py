@@ -145,7 +145,10 @@ def scale_samples(array: Array, limits: SampleRange | None, path: str | Path) ->
 
 
 def find_range(
-    images: Sequence[str], given: SampleRange | None, trained: SampleRange | None = None
+    images: Sequence[str],
+    given: SampleRange | None,
+    trained: SampleRange | None = None,
+    key: str = "data.source.range",
 ) -> SampleRange | None:
     """Return the range for a data set, looking at some of its images; say what was chosen.
 
@@ -154,6 +157,7 @@ def find_range(
         given: The range that the user named, which is kept; None chooses one.
         trained: The range that the network to be scored was trained with, which is chosen where
             it can be that of the samples; None for no network, or one that had no range.
+        key: The config key that names a range, for messages.
 
     Returns:
         None where the samples need none: 8 bits.
@@ -169,8 +173,8 @@ def find_range(
     low, high = min(each[0] for each in found), max(each[1] for each in found)
     limits = given or kept or _choose_range(first.dtype, low, high)
     what = f"samples of {first.dtype} from {low:g} to {high:g} in {len(found)} images"
-    _warn_of_choice(what, limits, given, trained)
-    _warn_of_loss(found, limits, what, in_training=limits is trained)
+    _warn_of_choice(what, limits, given, trained, key)
+    _warn_of_loss(found, limits, what, key, in_training=limits is trained)
     return limits
 
 
@@ -212,7 +216,11 @@ def _choose_range(dtype: np.dtype[Any], low: float, high: float) -> SampleRange:
 
 
 def _warn_of_choice(
-    what: str, limits: SampleRange, given: SampleRange | None, trained: SampleRange | None
+    what: str,
+    limits: SampleRange,
+    given: SampleRange | None,
+    trained: SampleRange | None,
+    key: str,
 ) -> None:
     """Say which range was chosen, and where it is not the one of training."""
     if limits is trained:
@@ -226,9 +234,9 @@ def _warn_of_choice(
             other = "; the network was trained with samples of 16 bits that use their range"
     if given is not None:
         if other:
-            warn_of_data(f"{what}: {limits.describe()}, as data.source.range says{other}")
+            warn_of_data(f"{what}: {limits.describe()}, as {key} says{other}")
     elif not limits.high_byte or other:
-        choose = "; set data.source.range=[low,high] to choose other values"
+        choose = f"; set {key}=[low,high] to choose other values"
         warn_of_data(f"{what}: {limits.describe()}{other}{choose}")
 
 
@@ -236,6 +244,7 @@ def _warn_of_loss(
     found: Sequence[tuple[float, float, NDArray[np.float64]]],
     limits: SampleRange,
     what: str,
+    key: str,
     *,
     in_training: bool,
 ) -> None:
@@ -246,12 +255,12 @@ def _warn_of_loss(
     if clipped > _MAX_CLIPPED:
         warn_of_data(
             f"{what}: {clipped:.0%} of them lie outside {limits.low:g} to {limits.high:g} and are "
-            f"clipped{'' if in_training else '; set data.source.range to include them'}"
+            f"clipped{'' if in_training else f'; set {key} to include them'}"
         )
     low, high = (float(value) for value in np.percentile(values, (0.5, 99.5)))
     share = (min(high, limits.high) - max(low, limits.low)) / (limits.high - limits.low)
     if share < _MIN_SHARE and clipped <= _MAX_CLIPPED:
-        advice = "" if in_training else f"; set data.source.range=[{low:g},{high:g}]"
+        advice = "" if in_training else f"; set {key}=[{low:g},{high:g}]"
         warn_of_data(
             f"{what} fill only {max(share, 0):.1%} of the range {limits.low:g} to "
             f"{limits.high:g}, and most shades are lost{advice}"

@@ -36,11 +36,13 @@ class Sample:
         image: The path of the image's file, or a name that the source understands.
         mask: The path of the mask's file, or a name that the source understands; empty where the
             source makes the mask of an image that has none.
+        further: The files of its further inputs, see :mod:`outtake.data.further_inputs`.
     """
 
     id: str
     image: str
     mask: str
+    further: tuple[str, ...] = ()
 
 
 class SegmentationSource(Protocol):

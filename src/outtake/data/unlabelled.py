@@ -13,6 +13,7 @@ from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame, LabelMap
 from outtake.data.fingerprint import split_fingerprint
+from outtake.data.further_inputs import get_further_inputs
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
 from outtake.data.sample_range import SampleRange, get_sample_range
@@ -129,6 +130,7 @@ class LabelledShare:
         self.labels = source.labels
         self.channels = source.channels
         self.sample_range = get_sample_range(source)
+        self.further_inputs = get_further_inputs(source)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split; of ``train`` the chosen part."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import cv2
@@ -17,6 +19,7 @@ from outtake.core.oom import explain_backend_oom
 from outtake.core.types import Frame, TimedFrame
 from outtake.core.validate import check_number
 from outtake.data.resize import resize_short_side
+from outtake.data.sample_range import SampleRange
 from outtake.inference.protocol import (
     Backend,
     Confidences,
@@ -30,6 +33,8 @@ LabelResult = tuple[LabelMaps, Confidences | None, list[float | None]]
 _MAX_IN_FLIGHT = 2
 FULL_SCALE = (0.0, 1.0)
 
+log = logging.getLogger(__name__)
+
 
 class ClipPredictor:
     """Labels the frames of a clip in batches, at the frames' own size.
@@ -39,7 +44,9 @@ class ClipPredictor:
         labels: The classes of its ids.
         short_side: The shorter side to which frames are resized for the network, as in training;
             None leaves them as they are.
-        channels: The number of channels that the network takes: 3, or 1 for grey.
+        channels: The number of channels that the network takes: 3, or 1 for grey, and those of
+            its further inputs.
+        further_channels: How many of them, the last ones, come with each frame in ``further``.
         batch_size: The number of frames in a batch; as many frames are held in memory.
         uncertain_ids: The classes whose uncertain share is measured, if the backend can: those
             that are removed.
@@ -62,19 +69,22 @@ class ClipPredictor:
         *,
         short_side: int | None = None,
         channels: int = 3,
+        further_channels: int = 0,
         batch_size: int = 1,
         uncertain_ids: Sequence[int] = (),
         scale: tuple[float, float] = FULL_SCALE,
     ) -> None:
         check_number("network.batch_size", batch_size, 1, whole=True)
-        if channels not in (1, 3):
+        own = channels - further_channels
+        if own not in (1, 3):
             raise ConfigError(
-                f"the checkpoint takes {channels} channels, and a video has 3 (or 1: grey)"
+                f"the checkpoint takes {own} channels, and a video has 3 (or 1: grey)"
             )
         self._backend = backend
         self._labels = labels
         self._short_side = short_side
-        self._channels = channels
+        self._channels = own
+        self._further_channels = further_channels
         self._uncertain_ids = tuple(uncertain_ids)
         self._scale = scale
         self.stride = batch_size
@@ -114,22 +124,61 @@ class ClipPredictor:
             labels, confidence, uncertain = found.result()
         for index, frame in enumerate(batch):
             sure = None if confidence is None else confidence[index]
+            if frame.further is not None:
+                frame = replace(frame, further=None)  # nobody needs it any more
             yield LabelledFrame(frame, labels[index], self._labels, sure, uncertain[index])
 
     def _prepare(self, frame: TimedFrame) -> Frame:
-        image = frame.image if self._scale == FULL_SCALE else _rescale(frame, *self._scale)
+        image = rescale_frame(frame, self._scale)
         if self._short_side is not None:
             image = resize_short_side(image, self._short_side)
         if self._channels == 1:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-        return image
+        if not self._further_channels:
+            return image
+        further = frame.further
+        if further is None or further.shape[2] != self._further_channels:
+            raise ConfigError(
+                f"the checkpoint takes {self._further_channels} channels of further inputs beside "
+                "each frame; give their clips"
+            )
+        if self._short_side is not None:
+            further = resize_short_side(further, self._short_side)
+        return np.concatenate([image, further.reshape(*image.shape[:2], -1)], axis=2)
 
 
-def _rescale(frame: TimedFrame, low: float, high: float) -> Frame:
-    """Return a frame, uint8 (H, W, 3), with 0 and 255 at shares of its full scale.
+def find_scale(trained: SampleRange | None) -> tuple[float, float]:
+    """Return the shares of a frame's full scale that the network sees as black and white.
+
+    They are those of the training images, of the depth of their samples; one line says so.
+
+    Args:
+        trained: The range of the training images; None for 8 bits.
+    """
+    if trained is None:
+        return FULL_SCALE
+    scale = trained.share_of_depth()
+    what = f"of the training images {trained.describe()}"
+    if scale is None:
+        log.warning("%s, which no video's depth compares with: its own black and white are "
+                    "seen as black and white", what)  # fmt: skip
+        return FULL_SCALE
+    if scale == FULL_SCALE:
+        log.info("%s, all of their depth; so it is of the frames", what)
+    else:
+        log.info("%s: of the frames, %.1f%% and %.1f%% of full scale", what,
+                 100 * scale[0], 100 * scale[1])  # fmt: skip
+    return scale
+
+
+def rescale_frame(frame: TimedFrame, scale: tuple[float, float]) -> Frame:
+    """Return a frame, uint8 (H, W, 3), with 0 and 255 at two shares of its full scale.
 
     Taken from its 16 bits where it has them.
     """
+    if scale == FULL_SCALE:
+        return frame.image
+    low, high = scale
     samples = frame.image if frame.image16 is None else frame.image16
     shares = np.linspace(0, 1, np.iinfo(samples.dtype).max + 1)
     table = ((shares - low) * (255 / (high - low))).clip(0, 255).round().astype(np.uint8)

@@ -190,21 +190,26 @@ def convert_filters(
     Args:
         weight: Filters (out, 3, k, k) that were learnt on ``given``.
         given: What these filters saw.
-        own: What the network sees. Where it does not have three channels, the filters are
-            repeated, so that the response to a grey image stays the same.
+        own: What the network sees. Channels behind those of RGB begin at the mean of the filters;
+            where there are fewer, the filters are repeated, so that the response to a grey image
+            stays the same.
 
     Returns:
         The filters (out, channels, k, k), and what the bias (out,) must grow by.
     """
     channels = len(own.mean)
-    share = len(given.mean) / channels
+    colours = min(channels, len(given.mean))
+    share = len(given.mean) / colours
     places = {given.colour(channel): channel for channel in range(len(given.mean))}
     filters, shift = [], torch.zeros(len(weight), dtype=weight.dtype)
-    for channel in range(channels):
+    for channel in range(colours):
         place = places[own.colour(channel)]
         filters.append(weight[:, place] * (share * own.std[channel] / given.std[place]))
         difference = (own.mean[channel] - given.mean[place]) / given.std[place]
         shift += share * difference * weight[:, place].sum((1, 2))
+    per_level = weight / torch.tensor(given.std, dtype=weight.dtype).view(1, -1, 1, 1)
+    mean = per_level.mean(1)
+    filters += [mean * own.std[channel] for channel in range(colours, channels)]
     return torch.stack(filters, 1), shift
 
 

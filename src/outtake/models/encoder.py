@@ -20,6 +20,7 @@ from outtake.core.errors import ConfigError, WeightsError
 from outtake.models.plain_encoder import PlainEncoder
 
 PLAIN = "plain"
+RGB_CHANNELS = 3
 HUB_HOST = "huggingface.co"
 CONNECT_TIMEOUT_S = 5.0
 _PREFIXES = ("module.", "encoder.", "backbone.", "net.encoder.", "model.")
@@ -79,8 +80,7 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
     """Load ``imagenet`` weights or a local file into an encoder, in place.
 
     Layers of a classifier that the encoder does not have are left out; a first convolution made
-    for another number of channels is adapted by repeating its filters, so that the response to
-    a grey image stays the same.
+    for another number of channels is adapted, see :func:`adapt_channels`.
 
     Raises:
         WeightsError: The file is missing or not readable, or lacks a layer of the encoder.
@@ -186,13 +186,21 @@ def _fit_tensor(
         return found
     if found.dim() == target.dim() == 4 and found.shape[0] == target.shape[0]:
         given, wanted = found.shape[1], target.shape[1]
-        if found.shape[2:] == target.shape[2:] and given == 3:
+        if found.shape[2:] == target.shape[2:] and given == RGB_CHANNELS:
             return adapt_channels(found, wanted)
     return None
 
 
 def adapt_channels(filters: torch.Tensor, channels: int) -> torch.Tensor:
-    """Repeat or cut filters (out, C, k, k) to other channels; the response to grey stays."""
+    """Return filters (out, C, k, k) for another number of channels.
+
+    Channels behind those of RGB, such as depth, begin at the mean of its filters, which stay as
+    they are. Other numbers of channels have no such order: filters are repeated or cut, and scaled
+    so that the response to a grey image stays.
+    """
     given = filters.shape[1]
+    if channels > given >= RGB_CHANNELS:
+        mean = filters.mean(1, keepdim=True)
+        return torch.cat([filters, mean.expand(-1, channels - given, -1, -1)], 1)
     repeated = filters[:, [channel % given for channel in range(channels)]]
     return repeated * (given / channels)

@@ -24,7 +24,7 @@ class PixelScale:
     Attributes:
         mean: The mean of each channel, in 0 to 255.
         std: What the difference is divided by, in 0 to 255.
-        bgr: Whether blue is the first of three channels, and red the last.
+        bgr: Whether blue is the first of the three channels of RGB, and red the last.
     """
 
     mean: tuple[float, ...]
@@ -50,6 +50,11 @@ class Normalize(nn.Module):
             others are given, any other number has 0.5 and 0.25.
         mean: The mean of each channel, for images in 0 to 1.
         std: The standard deviation of each channel, for images in 0 to 1.
+        further_channels: How many of the channels are those of further inputs, such as depth: the
+            last ones, which have 0.5 and 0.25 while the others keep what they have without them.
+
+    Raises:
+        ConfigError: The means or deviations are not as many as the channels.
     """
 
     mean: torch.Tensor
@@ -60,11 +65,19 @@ class Normalize(nn.Module):
         channels: int = 3,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        further_channels: int = 0,
     ) -> None:
         super().__init__()
-        rgb = channels == 3
-        mean = mean or (IMAGENET_MEAN if rgb else (0.5,) * channels)
-        std = std or (IMAGENET_STD if rgb else (0.25,) * channels)
+        rgb = channels - further_channels == 3
+        own = channels - 3 if rgb else channels
+        mean = mean or ((IMAGENET_MEAN if rgb else ()) + (0.5,) * own)
+        std = std or ((IMAGENET_STD if rgb else ()) + (0.25,) * own)
+        for key, values in (("mean", mean), ("std", std)):
+            if len(values) != channels:
+                raise ConfigError(
+                    f"normalize.{key}={list(values)}: the images have {channels} channels; give "
+                    "one for each, or null"
+                )
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
@@ -89,6 +102,8 @@ class CaffeNormalize(nn.Module):
         channels: The number of channels of the images. Other than three keep their order.
         mean: The mean of each channel, in the order that the network sees; None for that of
             ImageNet, blue first, and 127.5 where there are not three channels.
+        further_channels: How many of the channels are those of further inputs, such as depth: the
+            last ones, of which the mean is 127.5.
 
     Raises:
         ConfigError: The means are not as many as the channels.
@@ -96,10 +111,13 @@ class CaffeNormalize(nn.Module):
 
     mean: torch.Tensor
 
-    def __init__(self, channels: int = 3, mean: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, channels: int = 3, mean: Sequence[float] | None = None, further_channels: int = 0
+    ) -> None:
         super().__init__()
-        self.bgr = channels == 3
-        mean = mean or (CAFFE_MEAN_BGR if self.bgr else (127.5,) * channels)
+        self.bgr = channels - further_channels == 3
+        own = channels - 3 if self.bgr else channels
+        mean = mean or ((CAFFE_MEAN_BGR if self.bgr else ()) + (127.5,) * own)
         if len(mean) != channels:
             raise ConfigError(
                 f"normalize.mean={list(mean)}: the images have {channels} channels; give a mean "
@@ -109,7 +127,7 @@ class CaffeNormalize(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, H, W) in 0 to 255, RGB, to float32 of the same shape."""
-        ordered = image.flip(1) if self.bgr else image
+        ordered = torch.cat([image[:, :3].flip(1), image[:, 3:]], 1) if self.bgr else image
         return ordered.float() - self.mean
 
     @property

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from outtake.core.errors import UnreadableImageError
+from outtake.core.errors import DataRootError, SizeMismatchError, UnreadableImageError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.decode_files import UNREADABLE_ADVICE
+from outtake.data.further_inputs import count_channels
 from outtake.data.sample_range import SampleRange
 from outtake.pictures.find_pictures import PictureFile
 from outtake.pictures.prediction_record import (
@@ -47,6 +48,8 @@ class PictureTask:
         min_area: See :func:`outtake.pictures.polygons.find_polygons`.
         simplify_px: See there.
         min_confidence: The probability below which a pixel has no label in what is written.
+        further: The files of the further inputs of each picture, by its name, in the order of the
+            network's.
     """
 
     folder: Path
@@ -57,6 +60,7 @@ class PictureTask:
     min_area: float = 0.0
     simplify_px: float = 0.0
     min_confidence: float = 0.0
+    further: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     @property
     def known_range(self) -> SampleRange | None:
@@ -69,7 +73,28 @@ class PictureTask:
         """Return sizes and times of change of all that is made into this picture's files."""
         masks = None if self.removal is None else self.removal.masks
         mask = None if masks is None else masks.paths.get(file.name)
-        return source_identity(file.path, *([mask] if mask else []))
+        return source_identity(
+            file.path, *([mask] if mask else []), *self.further.get(file.name, ())
+        )
+
+    def see(self, file: PictureFile, picture: Picture) -> Frame | None:
+        """Return what the network sees of a picture, uint8 (H, W, C); None without a network.
+
+        Raises:
+            UnreadableImageError: The channels or the samples are others, or a file cannot be read.
+            OuttakeError: A further input is of another size, or has other channels.
+        """
+        if self.predictor is None:
+            return None
+        trained = self.predictor.trained
+        own = trained.channels - count_channels(trained.further_inputs)
+        seen = picture.for_network(own, self.known_range)
+        files = self.further.get(file.name, ())
+        parts = [
+            each.read(path, picture.size, file.path)
+            for each, path in zip(trained.further_inputs, files, strict=True)
+        ]
+        return np.concatenate([seen, *parts], axis=2) if parts else seen
 
 
 @dataclass(frozen=True)
@@ -134,10 +159,8 @@ def predict_pictures(
 def _read(file: PictureFile, task: PictureTask) -> _ReadPicture:
     try:
         picture = read_picture(file.path)
-        seen = None
-        if task.predictor is not None:
-            seen = picture.for_network(task.predictor.trained.channels, task.known_range)
-    except UnreadableImageError as error:
+        seen = task.see(file, picture)
+    except (UnreadableImageError, DataRootError, SizeMismatchError) as error:
         return _ReadPicture(file, reason=str(error))
     return _ReadPicture(file, picture, seen)
 

@@ -15,6 +15,7 @@ from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region
+from outtake.pipeline.further_clips import FurtherClip
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, read_report
 from outtake.video.read.clip import Clip, open_clip
@@ -58,6 +59,7 @@ class Job:
         labeller: Labels the frames; None where masks are given.
         policy: Makes masks of labels; None where masks are given.
         masks: Masks instead; None where frames are labelled.
+        further: What the network sees beside the frames; empty where it sees these alone.
         grow: The fraction of the height by which these masks are dilated.
         regions: Boxes that are removed too.
         read_options: Arguments of ``open_clip`` by name.
@@ -73,6 +75,7 @@ class Job:
     labeller: ClipLabeller | None = None
     policy: MaskPolicy | None = None
     masks: MaskSource | None = None
+    further: tuple[FurtherClip, ...] = ()
     grow: float = 0.0
     regions: tuple[Region, ...] = ()
     read_options: Mapping[str, Any] = field(default_factory=dict)
@@ -117,6 +120,8 @@ class Job:
         found = {**self.fingerprint, "segment_frames": self.segment_frames, "input": clip.digest()}
         if self.masks is not None:
             found["masks"] = self.masks.digest()
+        if self.further:
+            found["further"] = {each.input.name: each.digest() for each in self.further}
         return found
 
     def open_outputs(self, clip: Clip) -> list[Output]:

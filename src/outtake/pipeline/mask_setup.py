@@ -51,7 +51,7 @@ def find_masks(
         return _find_shifted_masks(config, files, info)
     part, whole = None, None
     if info is not None and files.kind != "annotations":
-        part, whole = _find_part(config, source)
+        part, whole = find_part(config, source)
     if part is not None and len(files.files) == whole and len(part) < whole:
         files = replace(files, files=files.files[part.start : part.stop : part.step])
     found = build_mask_source(
@@ -89,7 +89,7 @@ def _find_shifted_masks(
     return replace(found, source=source, notes=(*found.notes, note))
 
 
-def _find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
+def find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
     """Return which frames of a clip are selected, and how many it has; masks may be of all.
 
     The range is None where all frames are selected, or where it is not known without decoding.

@@ -85,8 +85,12 @@ def preview_info(info: VideoInfo) -> VideoInfo:
 def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[TimedFrame]:
     """Yield frames at the size of ``info``."""
     for frame in clip:
-        image = np.ascontiguousarray(resize(frame.image, (info.height, info.width)))
-        yield TimedFrame(image, frame.pts, frame.time_base)
+        size = (info.height, info.width)
+        image = np.ascontiguousarray(resize(frame.image, size))
+        further = frame.further
+        if further is not None:
+            further = resize(further, size).reshape(*size, -1)
+        yield TimedFrame(image, frame.pts, frame.time_base, further=further)
 
 
 class _PreviewSink:

@@ -14,7 +14,8 @@ from outtake.core.errors import OuttakeError
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
 from outtake.core.signals import ignore_sigint
-from outtake.inference.clip_predictor import ClipPredictor
+from outtake.data.further_inputs import count_channels
+from outtake.inference.clip_predictor import ClipPredictor, find_scale
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.policy import MaskPolicy
@@ -26,7 +27,7 @@ from outtake.pipeline.interruption import (
 )
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
-from outtake.pipeline.setup import PipelineParts, find_scale, library_versions
+from outtake.pipeline.setup import PipelineParts, library_versions
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, check_report, write_report
 from outtake.video.read.clip import Clip, open_clip
@@ -85,6 +86,7 @@ def build_predictor(
         trained.labels,
         short_side=trained.short_side,
         channels=trained.channels,
+        further_channels=count_channels(trained.further_inputs),
         batch_size=batch_size,
         uncertain_ids=uncertain_ids,
         scale=find_scale(trained.sample_range),

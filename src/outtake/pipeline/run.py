@@ -20,6 +20,7 @@ from outtake.core.types import TimedFrame
 from outtake.masking.mask_clip import pair_masks
 from outtake.masking.mask_statistics import CONTEXT_FRAMES, measure_masks
 from outtake.masking.regions import add_regions
+from outtake.pipeline.further_clips import attach_further
 from outtake.pipeline.job import CompletedSegments, Job, statistics_path
 from outtake.pipeline.segments import (
     RunResult,
@@ -104,7 +105,10 @@ def run_clip(
     truncation = truncation or TruncateOnError()
     # Threads end before the files that they read are closed.
     with ExitStack() as files, StageThreads() as stages:
-        frames = stages.run("decode", transform(truncation.read(clip)), max_queued=_QUEUED_FRAMES)
+        read = truncation.read(clip)
+        if job.further:
+            read = attach_further(read, job.further, plan.start_frame, truncation.ended_early)
+        frames = stages.run("decode", transform(read), max_queued=_QUEUED_FRAMES)
         if job.masks is not None:
             masks = job.masks.open(plan.start_frame)
             files.callback(_close_iterator, masks)

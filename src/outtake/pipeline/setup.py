@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from outtake import __version__
+from outtake.config.build import add_further_inputs
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
-from outtake.config.instantiate import instantiate
+from outtake.config.instantiate import instantiate, resolve_config
 from outtake.config.load_ensemble import (
     Trained,
     checkpoint_paths,
@@ -29,14 +30,15 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
-from outtake.data.sample_range import SampleRange
-from outtake.inference.clip_predictor import FULL_SCALE, ClipPredictor
+from outtake.data.further_inputs import count_channels
+from outtake.inference.clip_predictor import ClipPredictor, find_scale
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend, resolve_backend
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
+from outtake.pipeline.further_clips import find_further_clips, further_paths
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.mask_setup import find_masks, read_regions
 from outtake.removal.feather import FeatherRemover
@@ -147,6 +149,7 @@ def build_labeller(
         trained.labels,
         short_side=trained.short_side,
         channels=trained.channels,
+        further_channels=count_channels(trained.further_inputs),
         batch_size=network.batch_size,
         uncertain_ids=policy.ids,
         scale=find_scale(trained.sample_range),
@@ -154,33 +157,14 @@ def build_labeller(
     return LabelPropagator(predictor, network.every) if network.every > 1 else predictor
 
 
-def find_scale(trained: SampleRange | None) -> tuple[float, float]:
-    """Return the shares of a frame's full scale that the network sees as black and white.
-
-    They are those of the training images, of the depth of their samples; one line says so.
-
-    Args:
-        trained: The range of the training images; None for 8 bits.
-    """
-    if trained is None:
-        return FULL_SCALE
-    scale = trained.share_of_depth()
-    what = f"of the training images {trained.describe()}"
-    if scale is None:
-        log.warning("%s, which no video's depth compares with: its own black and white are "
-                    "seen as black and white", what)  # fmt: skip
-        return FULL_SCALE
-    if scale == FULL_SCALE:
-        log.info("%s, all of their depth; so it is of the frames", what)
-    else:
-        log.info("%s: of the frames, %.1f%% and %.1f%% of full scale", what,
-                 100 * scale[0], 100 * scale[1])  # fmt: skip
-    return scale
-
-
 def calibration_images(trained: Trained) -> Iterable[Frame]:
     """Yield images of the data set on which a checkpoint, or the first of several, was trained."""
-    return iter_training_images(instantiate(trained.config.data.source))
+    data = trained.config.data
+    source = instantiate(data.source)
+    folders = resolve_config(data.get("further_inputs"))
+    return iter_training_images(
+        add_further_inputs(source, folders, data.get("root"), trained.further_inputs)
+    )
 
 
 def build_policy(
@@ -225,6 +209,8 @@ def build_job(
     """
     if masks is None and config.masks.path is not None:
         masks = find_masks(config, source).source
+    inputs = () if parts.trained is None else parts.trained.further_inputs
+    further = () if config.without_network else find_further_clips(config, source, inputs)
     encode = config.encode
     return Job(
         source=source,
@@ -233,6 +219,7 @@ def build_job(
         labeller=parts.labeller,
         policy=parts.policy,
         masks=masks,
+        further=further,
         grow=config.masks.grow,
         regions=read_regions(config),
         read_options=vars(config.read),
@@ -297,6 +284,8 @@ def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Pa
         found["checkpoint"] = checkpoint_paths(config.checkpoint)
     if config.masks.path is not None:
         found["masks"] = find_mask_files(config.masks.path, config.masks.ids).paths()
+    if config.further_inputs and not config.without_network:
+        found["further_inputs"] = further_paths(config)
     return found
 
 

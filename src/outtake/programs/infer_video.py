@@ -14,6 +14,7 @@ from outtake.config.compose import list_changed
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.masking.mask_source import MaskSource
+from outtake.pipeline.further_clips import check_further_clips
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
 from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
@@ -111,6 +112,11 @@ def _check(config: InferVideoConfig, *, of_list: bool = False) -> CheckedClips:
             "masks= goes with one input; run the others one by one, or give jobs=LIST.yaml, in "
             "which each input has its masks"
         )
+    if several and config.further_inputs:
+        raise ConfigError(
+            "further_inputs= goes with one input; run the others one by one, or give "
+            "jobs=LIST.yaml, in which each input has its own"
+        )
     warn_of_ignored_keys(config)
     jobs = [
         check_job(
@@ -182,6 +188,8 @@ def warn_of_ignored_keys(config: InferVideoConfig) -> None:
     ignored = list_changed("infer_video", "mask", mask)
     if config.checkpoint is not None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
+    if config.further_inputs:
+        ignored.append("further_inputs")
     if ignored:
         given = "masks=" if config.masks.path is not None else "regions="
         grow = "; masks.grow enlarges masks" if any("dilate" in key for key in ignored) else ""
@@ -209,10 +217,14 @@ def check_job(
         may_be_done: Whether an output that exists may be this job's own.
     """
     size, info = None, None
+    if source.address and config.further_inputs:
+        raise ConfigError("further_inputs= goes with a file or images, not with a stream or camera")
     if not source.address and not several_inputs:
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
         size = (info.height, info.width)
+        if not config.without_network:
+            check_further_clips(config, source, info)
         for index, region in enumerate(read_regions(config)):
             region.check_size(*size, f"regions[{index}]")
             late = region.explain_lateness(info.end_s or info.duration_s, f"regions[{index}]")

@@ -17,6 +17,7 @@ from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
 from outtake.data.decode_files import IMAGE_SUFFIXES
+from outtake.data.further_inputs import explain_difference, find_input_files
 from outtake.data.sample_range import read_range_option
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
@@ -72,6 +73,7 @@ def predict(cfg: DictConfig) -> Path:
     with explain_oom():
         if config.needs_labels:
             predictor, policy = _load(config, remover)
+        further = {} if predictor is None else _find_further(config, predictor, files)
         _refuse_existing(config, folder, files)
         record = PredictionRecord(
             folder, _fingerprint(config, predictor, remover), overwrite=config.overwrite
@@ -85,6 +87,7 @@ def predict(cfg: DictConfig) -> Path:
             config.polygons.min_area,
             config.polygons.simplify_px,
             config.min_confidence,
+            further,
         )
         result = _run(files, task, record)
     _finish(files, task, record, result)
@@ -97,6 +100,8 @@ def _warn_of_ignored_keys(config: PredictConfig) -> None:
     if config.removes:
         mask.pop("feather", None)
     ignored = list_changed("predict", "mask", mask)
+    if config.further_inputs and not config.needs_labels:
+        ignored.append("further_inputs")
     if config.checkpoint is not None and not config.needs_labels:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if ignored:
@@ -154,6 +159,27 @@ def _find_masks(config: PredictConfig, files: Sequence[PictureFile]) -> PictureM
     for line in found.warnings:
         log.warning("%s", line)
     return found
+
+
+def _find_further(
+    config: PredictConfig, predictor: Predictor, files: Sequence[PictureFile]
+) -> dict[str, tuple[Path, ...]]:
+    """Find the files of the further inputs of each picture, by its name.
+
+    Raises:
+        OuttakeError: The network has other inputs, or a picture has no file of one.
+    """
+    named = config.further_inputs or {}
+    inputs = predictor.trained.further_inputs
+    if (problem := explain_difference(inputs, list(named), "further_inputs")) is not None:
+        raise ConfigError(problem)
+    if not inputs:
+        return {}
+    ids = [file.relative.with_suffix("").as_posix() for file in files]
+    found = [
+        find_input_files(f"further_inputs.{each.name}", named[each.name], ids) for each in inputs
+    ]
+    return dict(zip((file.name for file in files), zip(*found, strict=True), strict=True))
 
 
 def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, MaskPolicy | None]:

@@ -26,6 +26,7 @@ from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule
+from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval, make_trainer
@@ -158,13 +159,15 @@ def _train_in_process(
 def _build_task(
     cfg: DictConfig, data: DataModule, parameter_options: ParameterOptions
 ) -> SegmentationTask:
+    further = get_further_inputs(data.source)
     task = build_task(
         cfg,
         data.labels,
         data.channels,
+        further_channels=count_channels(further),
         frequencies=data.class_frequencies("train"),
         parameter_options=parameter_options,
-        record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range),
+        record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range, further),
     )
     task.supervision = build_supervision(cfg, task.net, data)
     if task.supervision is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from omegaconf import DictConfig
 
+from outtake.config.build import add_further_inputs
 from outtake.config.instantiate import accepted_arguments, check_targets, instantiate
-from outtake.config.program_options import VerifyOptions, read_options
+from outtake.config.program_options import DataOptions, VerifyOptions, read_options
 from outtake.core.errors import ConfigError, DataRootError, OuttakeError
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.data.defects import KINDS, SEVERITIES, Defect
@@ -38,7 +38,7 @@ def verify(cfg: DictConfig) -> bool:
         # What these say is in the list, but for what was made up.
         warnings.simplefilter("ignore", DataWarning)
         warnings.simplefilter("default", DataChoice)
-        source, inspection = _inspect(options.data.name, dict(options.data.source))
+        source, inspection = _inspect(options.data)
     unopened = [each for each in inspection.defects if each.kind == "no_data"]
     if unopened and not inspection.facts:
         raise DataRootError(unopened[0].text)
@@ -52,25 +52,26 @@ def verify(cfg: DictConfig) -> bool:
     return not {"error": errors, "warning": errors + others, "never": 0}[options.fail_on]
 
 
-def _inspect(name: str, node: dict[str, Any]) -> tuple[SegmentationSource | None, Inspection]:
+def _inspect(data: DataOptions) -> tuple[SegmentationSource | None, Inspection]:
     try:
-        source = _open_source(node)
+        source = _open_source(data)
     except (ConfigError, DataRootError):
         raise  # there is nothing to inspect
     except OuttakeError as error:
-        defect = Defect("no_data", "", name, str(error))
-        return None, Inspection(name, None, [], [defect])
+        defect = Defect("no_data", "", data.name, str(error))
+        return None, Inspection(data.name, None, [], [defect])
     return source, inspect_source(source)
 
 
-def _open_source(node: dict[str, Any]) -> SegmentationSource:
+def _open_source(data: DataOptions) -> SegmentationSource:
     """Build a source; one that can leave defects to its reader is told to."""
+    node = dict(data.source)
     check_targets(node, "data.source")
     takes, _ = accepted_arguments(node["_target_"])
     source: SegmentationSource = instantiate(
         node | ({"strict": False} if "strict" in takes else {})
     )
-    return source
+    return add_further_inputs(source, data.further_inputs, data.root)
 
 
 def describe_defects(inspection: Inspection) -> list[str]:

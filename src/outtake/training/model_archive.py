@@ -61,6 +61,7 @@ def write_archive(
         "channels": record["channels"],
         "short_side": record["short_side"],
         "sample_range": record.get("sample_range"),
+        "further_inputs": record.get("further_inputs", []),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -109,6 +110,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "channels": manifest["channels"],
                 "short_side": manifest["short_side"],
                 "sample_range": manifest.get("sample_range"),
+                "further_inputs": manifest.get("further_inputs", []),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),
