@@ -62,7 +62,7 @@ def trained(monkeypatch) -> SimpleNamespace:
         config={},
         sample_range=None,
     )
-    monkeypatch.setattr(setup, "load_trained", lambda place, device: found)
+    monkeypatch.setattr(setup, "load_one_or_several", lambda place, device: found)
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from outtake.config.load_ensemble import describe_members
+from outtake.config.load_ensemble import TrainedEnsemble, describe_members
 from outtake.core.errors import OuttakeError
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
@@ -223,8 +223,9 @@ def report_entries(parts: PipelineParts, config: object) -> dict[str, Any]:
     """Return what a report says about checkpoint, classes and config."""
     entries: dict[str, Any] = {"config": config}
     if parts.trained is not None and parts.policy is not None:
-        named = describe_members(parts.trained)
-        entries |= {key: named[key] for key in ("checkpoint_sha256", "members") if key in named}
+        entries["checkpoint_sha256"] = parts.trained.sha256
+        if isinstance(parts.trained, TrainedEnsemble):
+            entries["members"] = describe_members(parts.trained)["members"]
         entries["removed_classes"] = [parts.trained.labels.names[i] for i in parts.policy.ids]
     return entries
 
