@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outtake.annotations.shapes import Shape, box_ring
-from outtake.core.errors import VideoError
+from outtake.core.errors import ConfigError, VideoError
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
@@ -18,6 +18,16 @@ def test_classes_are_chosen_by_number_or_name():
     for ids in ([1], ["car"]):
         chosen = frame.draw((10, 10), ids)
         assert chosen[1:3, 1:3].all() and not chosen[5:, 5:].any() and whole[6:8, 6:8].all()
+
+
+def test_a_name_that_no_shape_has_is_refused(tmp_path):
+    shape = {"label": "car", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
+    tree = {"shapes": [shape], "imageHeight": 8, "imageWidth": 8, "imagePath": "0.png"}
+    (tmp_path / "0.json").write_text(json.dumps(tree))
+    files = find_mask_files(tmp_path / "0.json")
+    with pytest.raises(ConfigError, match=r"^masks.ids=\[person\]: no shape in .* there are car$"):
+        build_mask_source(files, MaskValueOptions(ids=["person"]))
+    build_mask_source(files, MaskValueOptions(ids=["car"]))
 
 
 def test_a_bitmap_beyond_the_picture_is_cut():

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -39,6 +40,7 @@ def outtake(*arguments: object, cwd: Path, **variables: str) -> subprocess.Compl
 def test_the_command_lists_its_programs_and_names_the_nearest(tmp_path: Path) -> None:
     listed = outtake("--help", cwd=tmp_path).stdout
     assert all(f"  {name} " in listed for name in PROGRAMS)
+    assert outtake("--version", cwd=tmp_path).stdout == f"outtake {version('outtake')}\n"
     refused = outtake("trian", cwd=tmp_path)
     assert refused.returncode == 2 and "did you mean train?" in refused.stderr
 

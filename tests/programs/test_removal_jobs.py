@@ -270,7 +270,7 @@ def test_several_videos_go_into_one_folder(scene):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["remove=[car]"], r"masks= says already what is removed; leave remove=\[\]"),
+        (["remove=[car]"], r"masks= says already what is removed; leave out remove="),
         (["job.segment_frames=0"], "job.segment_frames=0: must be a whole number"),
         (["job.workers=-1"], "job.workers=-1"),
         (["job.resume=maybe"], "job.resume=maybe: must be true or false"),

@@ -6,6 +6,8 @@ import json
 import shutil
 import warnings
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,6 +47,18 @@ def test_a_clean_set_passes_and_a_broken_one_does_not(pairs, tmp_path, capsys):
     line, other = capsys.readouterr().out.splitlines()[:2]
     assert other.startswith("warning: files that are left out: left out in") and "psd" in other
     assert line.startswith("error: image and mask of different sizes: ") and "val01.png" in line
+
+
+def test_what_mends_soft_edges_is_said_once(tmp_path, capsys):
+    for number in range(3):
+        mask = np.zeros((60, 60), np.uint8)
+        cv2.circle(mask, (30, 30), 14, 255, -1)
+        save(tmp_path / f"train/masks/{number}.png", cv2.GaussianBlur(mask, (5, 5), 0))
+        save(tmp_path / f"train/images/{number}.png", picture(number, (60, 60)))
+    cfg = given(tmp_path, f"output={tmp_path / 'found'}")
+    assert not verify(compose("verify", cfg))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("data.source.soft_edges=nearest") == 1, printed
 
 
 def test_a_set_without_val_has_one_that_is_made_up_or_one_line_of_advice(pairs, tmp_path, capsys):

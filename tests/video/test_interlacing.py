@@ -104,7 +104,9 @@ def test_fields_are_kept(interlaced, tmp_path, name, codec, caplog):
             writer.write(frame)
     assert probe(tmp_path / name).field_order == order
     assert all(read_field_order(frame) == order for frame in decode(tmp_path / name))
-    assert caplog.text.count("is interlaced: each picture holds two fields, and only a video") == 1
+    assert (
+        caplog.text.count("is interlaced: each picture holds two fields, which a video keeps") == 1
+    )
 
 
 def test_read_deinterlace_makes_whole_pictures(interlaced, tmp_path, caplog):

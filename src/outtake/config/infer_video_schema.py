@@ -142,7 +142,7 @@ class InferVideoConfig:
             )
         for key in ("remove", "keep_only"):
             if getattr(self, key) and self.masks.path is not None:
-                raise ConfigError(f"masks= says already what is removed; leave {key}=[]")
+                raise ConfigError(f"masks= says already what is removed; leave out {key}=")
             if getattr(self, key) and self.checkpoint is None:
                 raise ConfigError(
                     f"{key}={show_value(getattr(self, key))} needs a network that knows such a "

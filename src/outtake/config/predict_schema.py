@@ -68,7 +68,7 @@ class PredictConfig:
         """Check what two keys say together."""
         named = self.named_classes
         if self.masks.path is not None and named:
-            raise ConfigError(f"masks= says already what is removed; leave {named}=[]")
+            raise ConfigError(f"masks= says already what is removed; leave out {named}=")
         if self.checkpoint is None:
             self._check_without_checkpoint(named)
         if self.by_labels and self.mask.feather > self.mask.dilate:

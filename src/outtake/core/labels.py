@@ -63,21 +63,26 @@ class LabelSpace:
         triples = tuple((int(r), int(g), int(b)) for r, g, b in rgb)
         return cls(tuple(names), triples, known_by=known_by)
 
-    def ids(self, names: Iterable[str]) -> tuple[int, ...]:
+    def ids(self, names: Iterable[str], key: str | None = None) -> tuple[int, ...]:
         """Return the ids of class names.
+
+        Args:
+            names: The names.
+            key: The config key that has them, for the message.
 
         Raises:
             UnknownClassError: A name is not a class; the message lists the valid ones.
         """
-        return tuple(self._find_id(name) for name in names)
+        return tuple(self._find_id(name, key) for name in names)
 
-    def _find_id(self, name: str) -> int:
+    def _find_id(self, name: str, key: str | None) -> int:
         if name in self.names:
             return self.names.index(name)
         close = get_close_matches(str(name), self.names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise UnknownClassError(
-            f"unknown class {name!r}{hint}; the classes are: {', '.join(self.names)}"
+            f"{f'{key}: ' if key else ''}unknown class {name!r}{hint}; the classes are: "
+            f"{', '.join(self.names)}"
         )
 
     def difference(self, other: LabelSpace) -> str | None:

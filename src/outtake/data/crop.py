@@ -114,5 +114,5 @@ def make_crop(
                 "data.crop=[height,width], or data.focus=0"
             )
         return None
-    ids = None if classes is None else labels.ids(classes)
+    ids = None if classes is None else labels.ids(classes, "data.focus_classes")
     return RandomCrop(size, labels.ignore_index, focus=focus, classes=ids)

@@ -65,7 +65,11 @@ class CopyPaste:
             raise ConfigError(
                 f"augment.mix: scale={list(scale)}: give [lowest,highest], as [0.75,1.5]"
             )
-        ids = None if classes is None else LabelSpace.from_names(class_names).ids(classes)
+        ids = (
+            None
+            if classes is None
+            else LabelSpace.from_names(class_names).ids(classes, "augment.mix: classes")
+        )
         self._ids = None if ids is None else np.asarray(ids)
         self._ignore_index = ignore_index
         self._p = p

@@ -187,8 +187,9 @@ def _build_annotated(
         still,
     )
     warnings = [f"masks: {flaw}" for flaw in read.flaws]
-    if not _any_shape(frames, options.ids):
-        warnings.append(_explain_no_shape(frames, options.ids))
+    _check_shape_ids(frames, options.ids, files.name)
+    if not any(frame.shapes for frame in frames):
+        warnings.append("the annotations hold no shape: nothing is removed")
     return FoundMasks(source, (note, *([message] if message else ())), tuple(warnings))
 
 
@@ -216,20 +217,18 @@ def _number_annotations(
     return dict(zip(found.frames or range(len(frames)), frames, strict=True)), found.message
 
 
-def _any_shape(frames: Sequence[AnnotatedFrame], ids: Sequence[int | str] | None) -> bool:
-    return any(
-        ids is None or shape.number in ids or shape.label in ids
-        for frame in frames
-        for shape in frame.shapes
-    )
-
-
-def _explain_no_shape(frames: Sequence[AnnotatedFrame], ids: Sequence[int | str] | None) -> str:
+def _check_shape_ids(
+    frames: Sequence[AnnotatedFrame], ids: Sequence[int | str] | None, where: str
+) -> None:
+    """Raise a ConfigError if no shape of any frame has one of the ids or names."""
     shapes = [shape for frame in frames for shape in frame.shapes]
     known = sorted({shape.label or str(shape.number) for shape in shapes})
-    if ids is None or not known:
-        return "the annotations hold no shape: nothing is removed"
-    return f"masks.ids={list(ids)}: no shape has one of them; there are {', '.join(known)}"
+    if ids is None or not known or any(s.number in ids or s.label in ids for s in shapes):
+        return
+    raise ConfigError(
+        f"masks.ids=[{','.join(map(str, ids))}]: no shape in {where} has one of them; there are "
+        f"{list_some(known, 10)}"
+    )
 
 
 def _decide(

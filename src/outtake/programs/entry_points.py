@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable
+from importlib.metadata import version
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -260,6 +261,8 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(_usage())
+    elif name in ("-V", "--version"):
+        print(f"outtake {version('outtake')}")
     elif name in ("-sc", "--shell-completion"):
         _complete()
     elif name in PROGRAMS:
@@ -274,7 +277,7 @@ def _usage() -> str:
     lines = [f"  {name:12} {(run.__doc__ or '').strip()}" for name, run in PROGRAMS.items()]
     return "\n".join(
         [
-            "outtake PROGRAM [GROUP=OPTION] [KEY=VALUE]",
+            "outtake PROGRAM [GROUP=OPTION] [KEY=VALUE], or outtake --version",
             "",
             *lines,
             "",

@@ -84,7 +84,9 @@ def describe_defects(inspection: Inspection) -> list[str]:
         where = first.where if count == 1 else f"{first.where} and {count - 1} more"
         if not first.sample and kind not in _NAMED_BY_FILE:
             where = first.text  # it is about a split or all of the data
-        lines.append(f"{about.severity}: {about.title}: {where}; what mends it: {about.mend}")
+        # The line of what a data set says of itself may name the key already.
+        mend = "" if about.mend.split(",")[0] in where else f"; what mends it: {about.mend}"
+        lines.append(f"{about.severity}: {about.title}: {where}{mend}")
     totals = ", ".join(_say_count(inspection.count(each), each) for each in SEVERITIES)
     summary = totals if counts else "no defect"
     return [*lines, f"{inspection.name}: {len(inspection.facts)} samples, {summary}"]

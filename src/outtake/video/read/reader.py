@@ -203,8 +203,10 @@ class VideoReader:
         self._warned_of_fields = True
         if self.info.field_order:
             log.warning(
-                "%s is interlaced: each picture holds two fields, and only a video says so; "
-                "read.deinterlace=bwdif makes whole pictures, and cleaner masks", self.path,
+                "%s is interlaced: each picture holds two fields, which a video keeps and a file "
+                "of one picture does not; read.deinterlace=bwdif makes whole pictures, and "
+                "cleaner masks",
+                self.path,
             )  # fmt: skip
         else:
             log.warning(
