@@ -10,6 +10,7 @@ from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
 from outtake.data.further_inputs import FurtherInput, StackedInputs, get_further_inputs
 from outtake.data.image_files import read_image
+from outtake.data.inspection import inspect_source
 from outtake.data.overfit import FirstSamples
 from outtake.data.verification import verify_split
 from tests.data.generated import SIZE, label_map, picture, save
@@ -88,6 +89,21 @@ def test_what_does_not_fit_is_one_line_before_any_work(folder):
         stack(root, {"depth": {"path": "depth"}})
     with pytest.raises(ConfigError, match=r"depth\.range=1: give auto"):
         stack(root, {"depth": {"folder": "depth", "range": "1"}})
+
+
+def test_verify_lists_each_input_of_another_size(folder):
+    root = folder()
+    save_depth(root)
+    save(root / "train/depth/train02.png", np.zeros((12, 16), np.uint8))
+    defects = [each for each in inspect_source(stack(root)).defects if each.kind == "further_size"]
+    assert [(each.split, each.sample) for each in defects] == [("train", "train02")]
+
+
+def test_shards_have_no_further_inputs(folder):
+    source = Folder(str(folder()))
+    source.recorded_report = None
+    with pytest.raises(ConfigError, match="shards have no names of files"):
+        StackedInputs(source, {"depth": "depth"})
 
 
 def test_the_bytes_of_a_sample_and_its_inputs_make_the_fingerprint(folder):

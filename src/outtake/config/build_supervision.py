@@ -11,6 +11,7 @@ from outtake.config.instantiate import check_targets, instantiate_with_available
 from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
+from outtake.data.further_inputs import get_further_inputs
 from outtake.data.source import warn_of_data
 from outtake.training.random_state import keep_random_state
 from outtake.training.supervision.frozen_network import FrozenNetwork
@@ -73,6 +74,11 @@ def _load_teacher(path: str, data: DataModule) -> FrozenNetwork:
         raise ConfigError(
             f"{where}: it takes images of {trained.channels} channels and the data have "
             f"{data.channels}; give a teacher for the same images"
+        )
+    if trained.further_inputs != get_further_inputs(data.source):
+        raise ConfigError(
+            f"{where}: its further inputs, or their ranges, are not those of data.further_inputs; "
+            "give a teacher for the same images"
         )
     _warn_of_scale(where, trained, data)
     return FrozenNetwork(trained.task, path, trained.sha256)

@@ -25,6 +25,7 @@ from outtake.core.errors import ConfigError, NonFiniteLossError, OuttakeError
 from outtake.core.files import check_folder
 from outtake.core.memory import free_memory_bytes
 from outtake.core.oom import is_out_of_memory
+from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.drawing.label_pictures import save_png
 from outtake.drawing.rate_chart import draw_rate_chart
 from outtake.programs.library_warnings import quiet_libraries
@@ -239,7 +240,13 @@ def _fit(cfg: DictConfig, steps: int, callback: Callback) -> Trainer:
     cfg.scheduler = None
     data = build_data(cfg)
     data.setup("fit")
-    task = build_task(cfg, data.labels, data.channels, frequencies=data.class_frequencies("train"))
+    task = build_task(
+        cfg,
+        data.labels,
+        data.channels,
+        further_channels=count_channels(get_further_inputs(data.source)),
+        frequencies=data.class_frequencies("train"),
+    )
     if cfg.get("init_from"):
         load_into_task(task, read_initial_weights(str(cfg.init_from)), data.channels)
     with tempfile.TemporaryDirectory() as folder:
