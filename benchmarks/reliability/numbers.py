@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import WeightAveraging
+from torch import nn
 
 from benchmarks.reliability.runs import DEVICE, begin_or_resume, finish, options, write_data
 from outtake.config.compose import compose
@@ -172,14 +173,14 @@ def out_of_memory(folder: Path) -> Counter[str]:
 
 
 def _full(error: Exception, training: bool, run: Path, overrides: list[str]) -> None:
-    forward = SegmentationTask.forward
+    run_network = SegmentationTask.run_network
 
-    def full(task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+    def full(task: SegmentationTask, net: nn.Module, images: torch.Tensor) -> Any:
         if task.training is training and task.global_step >= _AT_STEP:
             raise error
-        return forward(task, images)
+        return run_network(task, net, images)
 
-    SegmentationTask.forward = full
+    SegmentationTask.run_network = full
     begin_or_resume(run, overrides)
 
 

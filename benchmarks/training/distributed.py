@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.reliability.runs import difference as parted
 from benchmarks.reliability.runs import final_state, start, wait, write_data
@@ -202,13 +203,13 @@ def failures(folder: Path, small: bool) -> Facts:
     given = [*options(data, 3), *several("ddp")]
 
     def infect(rank: int) -> None:
-        former = SegmentationTask.forward
+        former = SegmentationTask.run_network
 
-        def forward(task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        def run_network(task: SegmentationTask, net: nn.Module, images: torch.Tensor) -> Any:
             bad = rank == 1 and task.training and task.global_step == 2
-            return former(task, images) * (float("nan") if bad else 1.0)
+            return former(task, net, images) * (float("nan") if bad else 1.0)
 
-        SegmentationTask.forward = forward
+        SegmentationTask.run_network = run_network
 
     ranks = Ranks(given, folder / "nan", 2, inside=infect)
     codes = ranks.codes()

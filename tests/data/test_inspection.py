@@ -231,8 +231,8 @@ def test_a_seeded_defect_is_named_and_no_other(tmp_path, kind):
     assert kinds(root) == {kind} | ALSO.get(kind, set())
 
 
-def test_every_kind_is_seeded_but_a_set_that_cannot_be_opened():
-    assert SEEDED.keys() == KINDS.keys() - {"no_data"}
+def test_every_kind_is_seeded_but_those_of_other_files():
+    assert SEEDED.keys() == KINDS.keys() - {"no_data", "further_size"}
 
 
 def test_a_clean_set_has_none(tmp_path):

@@ -83,7 +83,8 @@ def test_members_of_other_folds_are_not_scored_on_what_some_have_learned(
     paths = []
     for fold in (0, 1):
         checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
-        checkpoint["outtake"]["config"] += f"\nfolds: 2\nfold: {fold}\n"
+        text = checkpoint["outtake"]["config"].replace("\nfolds: null", "\nfolds: 2")
+        checkpoint["outtake"]["config"] = text.replace("\nfold: null", f"\nfold: {fold}")
         paths.append(tmp_path / f"fold_{fold}.ckpt")
         save_checkpoint(checkpoint, paths[-1])
     named = f"checkpoint=[{paths[0]},{paths[1]}]"

@@ -61,6 +61,7 @@ def trained(monkeypatch) -> SimpleNamespace:
         sha256="0" * 64,
         config={},
         sample_range=None,
+        further_inputs=(),
     )
     monkeypatch.setattr(setup, "load_one_or_several", lambda place, device: found)
     return found
@@ -301,7 +302,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
     task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
-    sample_range=None,
+    sample_range=None, further_inputs=(),
 )
 class Interrupted(Inpaint):
     def __call__(self, clip):

@@ -89,10 +89,10 @@ def test_how_a_fit_ended_stands_in_the_run_folder_until_it_continues(
 def test_out_of_memory_names_the_batch_and_what_to_set(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def full(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+    def full(self: SegmentationTask, net: object, images: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr(SegmentationTask, "forward", full)
+    monkeypatch.setattr(SegmentationTask, "run_network", full)
     with pytest.raises(OutOfMemoryError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
     assert caught.value.exit_code == 66
@@ -106,13 +106,13 @@ def test_out_of_memory_names_the_batch_and_what_to_set(
 def test_what_has_no_deterministic_kernel_is_named(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def refused(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+    def refused(self: SegmentationTask, net: object, images: torch.Tensor) -> torch.Tensor:
         raise RuntimeError(
             "adaptive_max_pool2d_backward_cuda does not have a deterministic implementation, but "
             "you set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism ..."
         )
 
-    monkeypatch.setattr(SegmentationTask, "forward", refused)
+    monkeypatch.setattr(SegmentationTask, "run_network", refused)
     with pytest.raises(ConfigError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
     line = explain_error(caught.value)
@@ -123,10 +123,10 @@ def test_what_has_no_deterministic_kernel_is_named(
 def test_another_error_stays_what_it_is(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def broken(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+    def broken(self: SegmentationTask, net: object, images: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(SegmentationTask, "forward", broken)
+    monkeypatch.setattr(SegmentationTask, "run_network", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         train(compose("train", runs.options(pairs)), tmp_path / "run")
 
@@ -134,10 +134,10 @@ def test_another_error_stays_what_it_is(
 def test_one_image_is_too_few_for_a_network_that_normalises_one_pixel(
     runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    def pooled(self: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+    def pooled(self: SegmentationTask, net: object, images: torch.Tensor) -> torch.Tensor:
         return torch.nn.BatchNorm2d(3)(images[:1].float().mean((2, 3), keepdim=True))
 
-    monkeypatch.setattr(SegmentationTask, "forward", pooled)
+    monkeypatch.setattr(SegmentationTask, "run_network", pooled)
     with pytest.raises(ConfigError) as caught:
         train(compose("train", runs.options(pairs)), tmp_path / "run")
     assert "set data.batch_size to 2 or more" in explain_error(caught.value)

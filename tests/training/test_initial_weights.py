@@ -69,8 +69,14 @@ def test_first_filters_are_adapted_to_other_channels(given: int, channels: int) 
     source, net = Net(channels=given), Net(channels=channels)
     match = load_initial_weights(net, weights_of(source, channels=given), channels)
     assert match.adapted == ["body.weight"] and not match.other_shape
-    kept = source.body.weight[:, [c % given for c in range(channels)]] * given / channels
-    assert torch.allclose(net.body.weight, kept)
+    if channels > given:
+        assert torch.equal(net.body.weight[:, :given], source.body.weight)
+        mean = source.body.weight.mean(1, keepdim=True)
+        assert torch.allclose(net.body.weight[:, given:], mean.expand(-1, channels - given, -1, -1))
+    else:  # the response to a grey image stays
+        assert torch.allclose(
+            net.body.weight.sum(1) * channels / given, (source.body.weight[:, :channels].sum(1))
+        )
 
 
 @pytest.mark.parametrize("prefix", ["module.", "net.", "model."])
