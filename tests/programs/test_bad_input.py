@@ -258,7 +258,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize(
-    "kind", keep_few(PROGRAMS, ("unknown key", "no checkpoint", "no video", "unwritable"))
+    "kind", keep_few(PROGRAMS, ("unknown key", "no video", "unwritable"))
 )
 def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Path) -> None:
     command, said = PROGRAMS[kind]
@@ -270,6 +270,7 @@ def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Pat
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
+@pytest.mark.full
 def test_jobs_of_a_multirun_fail_by_themselves_and_leave_no_secret(tmp_path: Path) -> None:
     change = ("checkpoint=absent,gone", "paths.runs=runs", "+data.api_key=canary-4711")
     done = program("evaluate.py", "-m", *change, cwd=tmp_path)

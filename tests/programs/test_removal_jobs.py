@@ -134,6 +134,7 @@ def test_damage_in_the_middle_keeps_what_was_good(scene):
         assert 0 < len(kept) < FRAMES
 
 
+@pytest.mark.full
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     target = scene / "out.mp4"
     job = subprocess.Popen(

@@ -68,6 +68,7 @@ def test_a_killed_driver_goes_on_and_repeats_nothing_finished(proofs, tmp_path: 
     assert found["finished trials run again"] == 0 and found["interrupted and run again"] > 0
 
 
+@pytest.mark.full
 def test_pruning_saves_epochs_and_keeps_the_best(proofs, tmp_path: Path) -> None:
     found = proofs.pruning(tmp_path, trials=14, epochs=10)
     assert found["saved"] > 0.15 and found["best against unpruned"] >= 0.99

@@ -198,6 +198,7 @@ class Taken(torch.nn.Module):
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(
     importlib.util.find_spec("submitit") is None, reason="submitit is not installed"
 )
