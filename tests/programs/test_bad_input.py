@@ -257,9 +257,7 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind", keep_few(PROGRAMS, ("unknown key", "no video", "unwritable"))
-)
+@pytest.mark.parametrize("kind", keep_few(PROGRAMS, ("unknown key", "no video", "unwritable")))
 def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Path) -> None:
     command, said = PROGRAMS[kind]
     done = program(*command, cwd=tmp_path)
