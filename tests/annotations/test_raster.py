@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from outtake.annotations.annotated_shapes import Shape, box_ring, turn_ring
 from outtake.annotations.raster import draw_shape
-from outtake.annotations.shapes import Shape, box_ring, turn_ring
 
 SQUARE = Shape(rings=(box_ring(2, 3, 6, 7),))
 
@@ -37,7 +37,7 @@ def test_what_lies_beyond_the_picture_is_cut(rule):
 
 def test_fractions_become_pixels():
     assert np.array_equal(
-        drawn(Shape(rings=(box_ring(0.25, 0.3, 0.5, 0.7),)).scaled((10, 12)), "centres"),
+        drawn(Shape(rings=(box_ring(0.25, 0.3, 0.5, 0.7),)).scale((10, 12)), "centres"),
         drawn(Shape(rings=(box_ring(3, 3, 6, 7),)), "centres"),
     )
 

@@ -96,7 +96,7 @@ def test_batches_are_those_of_local_files_with_any_workers_and_from_any_step(
 def test_drawn_images_and_five_channels_are_packed_without_loss(tmp_path: Path) -> None:
     scenes = Scenes(height=64, width=96, clips={"train": 1, "val": 1}, frames_per_clip=2)
     done = pack(scenes, tmp_path / "scenes", SHARD_BYTES)
-    assert sum(each.recoded for each in done) == sum(each.samples for each in done)
+    assert sum(each.recoded_images for each in done) == sum(each.samples for each in done)
     (tmp_path / "train" / "images").mkdir(parents=True)
     for number in range(2):
         bands = np.concatenate([picture(number), picture(number + 9)[..., :2]], 2)

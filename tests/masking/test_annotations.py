@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from outtake.annotations.shapes import Shape, box_ring
+from outtake.annotations.annotated_shapes import Shape, box_ring
 from outtake.core.errors import ConfigError, VideoError
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.masking.build_mask_source import build_mask_source

@@ -55,7 +55,7 @@ def test_a_dense_block_enlarges_only_what_it_added() -> None:
     net = build("fc_densenet103")
     assert isinstance(net, FCDenseNet)
     added = [16 * layers for layers in (15, 12, 10, 7, 5)]
-    assert [each.in_channels for each in net.enlarge] == added  # type: ignore[union-attr]
+    assert [each.in_channels for each in net.enlarge] == added
 
 
 def test_the_flat_fcn_never_downsamples_and_sees_as_far_as_it_says() -> None:

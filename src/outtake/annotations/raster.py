@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from outtake.annotations.shapes import Points, Shape
+from outtake.annotations.annotated_shapes import Points, Shape
 from outtake.core.types import LabelMap
 
 Rule = Literal["centres", "touched"]

@@ -11,13 +11,12 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from outtake.core.errors import ConfigError
 from outtake.core.printable_text import list_some
-from outtake.core.types import Frame, LabelMap
-from outtake.data.further_inputs import get_further_inputs
-from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
+from outtake.data.source_view import SourceView
 
 FOLD_BY_AUTO, FOLD_BY_NAME = "auto", "name"
 _MAX_NAMES = 6
@@ -25,7 +24,7 @@ _MAX_NAMES = 6
 log = logging.getLogger(__name__)
 
 
-class FoldSource:
+class FoldSource(SourceView):
     """A data set whose ``train`` and ``val`` together are divided anew; ``test`` stays.
 
     Args:
@@ -43,12 +42,7 @@ class FoldSource:
     def __init__(
         self, source: SegmentationSource, folds: int, fold: int, fold_by: str = FOLD_BY_AUTO
     ) -> None:
-        self._source = source
-        self.name = source.name
-        self.labels = source.labels
-        self.channels = source.channels
-        self.sample_range = get_sample_range(source)
-        self.further_inputs = get_further_inputs(source)
+        super().__init__(source)
         self._originals = _pool(source)
         groups = find_groups(source, list(self._originals.values()), fold_by)
         place = assign_folds(groups, folds)
@@ -66,24 +60,13 @@ class FoldSource:
         if split not in ("train", "val"):
             return self._source.samples(split)
         return [
-            Sample(sample_id, sample.image, sample.mask)
+            replace(sample, id=sample_id)
             for sample_id, sample in self._originals.items()
             if (sample_id in self._val) == (split == "val")
         ]
 
-    def read_image(self, sample: Sample) -> Frame:
-        """Return uint8 (H, W, channels)."""
-        return self._source.read_image(self._original(sample))
-
-    def read_mask(self, sample: Sample) -> LabelMap:
-        """Return class ids, uint8 (H, W)."""
-        return self._source.read_mask(self._original(sample))
-
-    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return the bytes that identify the sample."""
-        return self._source.sample_bytes(self._original(sample))
-
-    def _original(self, sample: Sample) -> Sample:
+    def find_original(self, sample: Sample) -> Sample:
+        """Return the sample by its id in the data set, which another of ``val`` may share."""
         found = self._originals.get(sample.id)
         # A sample of test may bear the name of another of train.
         return found if found is not None and found.image == sample.image else sample

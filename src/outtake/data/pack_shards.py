@@ -68,7 +68,7 @@ class PackedSplit:
         return sum(shard.bytes for shard in self.shards)
 
     @property
-    def recoded(self) -> int:
+    def recoded_images(self) -> int:
         """How many images could not keep the bytes of their files."""
         return sum(shard.recoded for shard in self.shards)
 

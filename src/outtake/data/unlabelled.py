@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.parallel import default_threads, map_threads
-from outtake.core.types import Frame, LabelMap
+from outtake.core.types import Frame
 from outtake.data.fingerprint import split_fingerprint
-from outtake.data.further_inputs import get_further_inputs
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
-from outtake.data.sample_range import SampleRange, get_sample_range
+from outtake.data.sample_range import SampleRange
 from outtake.data.source import Sample, SegmentationSource, warn_of_data
+from outtake.data.source_view import SourceView
 
 
 class UnlabelledSource(Protocol):
@@ -112,7 +112,7 @@ class PictureFolder:
         return Path(sample.image).read_bytes()
 
 
-class LabelledShare:
+class LabelledShare(SourceView):
     """A data set of which only a part of ``train`` counts as labelled; other splits stay.
 
     A hash of the ids chooses the part, so it is the same on every machine, and a smaller part is
@@ -124,13 +124,9 @@ class LabelledShare:
     """
 
     def __init__(self, source: SegmentationSource, share: float) -> None:
-        self._source = source
+        part = Fraction(share).limit_denominator(1000)
+        super().__init__(source, f"{source.name}, {part} of train")
         self._share = share
-        self.name = f"{source.name}, {Fraction(share).limit_denominator(1000)} of train"
-        self.labels = source.labels
-        self.channels = source.channels
-        self.sample_range = get_sample_range(source)
-        self.further_inputs = get_further_inputs(source)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split; of ``train`` the chosen part."""
@@ -149,18 +145,6 @@ class LabelledShare:
     def _choose(self, samples: list[Sample]) -> set[str]:
         ranked = sorted(samples, key=lambda sample: _hash_id(sample.id))
         return {sample.id for sample in ranked[: max(1, round(len(samples) * self._share))]}
-
-    def read_image(self, sample: Sample) -> Frame:
-        """Return uint8 (H, W, channels)."""
-        return self._source.read_image(sample)
-
-    def read_mask(self, sample: Sample) -> LabelMap:
-        """Return class ids, uint8 (H, W)."""
-        return self._source.read_mask(sample)
-
-    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return the bytes that identify the sample."""
-        return self._source.sample_bytes(sample)
 
 
 class LabelsSetAside:

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from outtake.annotations.coco import CocoFile, read_video_instances
-from outtake.annotations.cvat import check_has_area, cvat_images, read_cvat_tracks
-from outtake.annotations.labelme import labelme_records, read_labelme_shape
+from outtake.annotations.annotated_shapes import Shape
+from outtake.annotations.coco_json import CocoFile, read_video_instances
+from outtake.annotations.cvat_xml import check_has_area, cvat_images, read_cvat_tracks
+from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.raster import draw_shape
-from outtake.annotations.shapes import Shape
 from outtake.annotations.xml_tree import parse_xml
-from outtake.annotations.yolo import read_yolo
+from outtake.annotations.yolo_text import read_yolo
 from outtake.core.errors import VideoError
 from outtake.masking.class_selection import BinaryMask
 from outtake.video.read.inputs import natural_sort_key
@@ -56,7 +56,7 @@ class AnnotatedFrame:
         mask = np.zeros(self.size or size, np.uint8)
         for shape in self.shapes:
             if ids is None or shape.number in ids or shape.label in ids:
-                placed = shape if self.size else shape.scaled(size)
+                placed = shape if self.size else shape.scale(size)
                 draw_shape(mask, placed, 1, rule="touched")
         return mask
 

@@ -68,7 +68,7 @@ class TorchvisionNet(nn.Module):
             weights=None, weights_backbone=None, num_classes=classes, **options
         )
         if in_channels != 3:
-            _replace_first_convolution(net.backbone, in_channels)
+            _widen_first_convolution(net.backbone, in_channels)
         self.backbone: nn.Module = net.backbone
         self.classifier: nn.Module = net.classifier
         if auxiliary:
@@ -93,17 +93,9 @@ def _enlarge(scores: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return F.interpolate(scores, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _replace_first_convolution(backbone: nn.Module, in_channels: int) -> None:
-    name, first = next(
-        (name, each) for name, each in backbone.named_modules() if isinstance(each, nn.Conv2d)
-    )
-    parent, _, own = name.rpartition(".")
-    made = nn.Conv2d(
-        in_channels,
-        first.out_channels,
-        first.kernel_size,  # type: ignore[arg-type]
-        first.stride,  # type: ignore[arg-type]
-        first.padding,  # type: ignore[arg-type]
-        bias=first.bias is not None,
-    )
-    setattr(backbone.get_submodule(parent), own, made)
+def _widen_first_convolution(backbone: nn.Module, in_channels: int) -> None:
+    first = next(each for each in backbone.modules() if isinstance(each, nn.Conv2d))
+    first.in_channels = in_channels
+    shape = (first.out_channels, in_channels, *first.kernel_size)
+    first.weight = nn.Parameter(torch.empty(shape))
+    first.reset_parameters()

@@ -7,6 +7,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -68,6 +69,11 @@ def find_rate(tree: dict[str, Any], options: FindRateOptions) -> float:
         raise ConfigError(f"find.output={options.output}: give a name that ends in .png")
     check_folder(options.output.parent)
     found = run_in_process(_measure_rates, tree, options)
+    if found is None:
+        raise ConfigError(
+            "find=lr: the process of the steps was killed, as where memory is full; set a smaller "
+            "data.batch_size"
+        )
     rates, losses = found["rates"], found["losses"]
     if len(losses) < 3:
         raise ConfigError(
@@ -103,7 +109,7 @@ def find_batch_size(tree: dict[str, Any], options: FindBatchSizeOptions) -> int:
         if _predict_peak(tried, size) > (limit or float("inf")):
             return False
         tree["data"]["batch_size"] = size
-        tried[size] = run_in_process(_measure_batch, tree, options, may_die=True)
+        tried[size] = run_in_process(_measure_batch, tree, options)
         found = tried[size]
         return found is not None and (
             found["device"] != "cpu" or limit is None or found["peak_bytes"] <= limit
@@ -166,36 +172,31 @@ def run_in_process(
     work: Callable[[DictConfig, Any], dict[str, Any]],
     tree: dict[str, Any],
     options: Any,
-    *,
-    may_die: bool = False,
-) -> dict[str, Any]:
-    """Run a function in a process that ends, and return its result.
+) -> dict[str, Any] | None:
+    """Run a function in a process that ends, and return its result; None if it was killed.
 
     Args:
         work: A function of a module, of the config and the options.
         tree: The config, resolved.
         options: The options.
-        may_die: Whether running out of memory, or being killed for it, is a result: None.
 
     Raises:
-        OuttakeError: The function raised one, or its process died.
+        OuttakeError: The function raised one.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work_and_send, args=(sender, work, tree, options))
     process.start()
     sender.close()
+    result: dict[str, Any] | OuttakeError | None = None
     try:
-        result = receiver.recv()
-    except EOFError:
-        result = None
+        with suppress(EOFError):
+            result = receiver.recv()
     finally:
         process.join()
     if isinstance(result, OuttakeError):
         raise result
-    if result is None and not may_die:
-        raise ConfigError(f"find: the process of the steps ended early (code {process.exitcode})")
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _work_and_send(

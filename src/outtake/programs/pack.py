@@ -56,7 +56,7 @@ def describe_splits(splits: list[PackedSplit]) -> list[str]:
         f"{each.bytes / 1e6:.1f} MB" + (f"; {each.kept} were there" if each.kept else "")
         for each in splits
     ]
-    recoded = sum(each.recoded for each in splits)
+    recoded = sum(each.recoded_images for each in splits)
     if recoded:
         lines.append(
             f"{recoded} images are stored as PNG, the others as the bytes of their files: what "

@@ -14,9 +14,9 @@ from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_callback import trial_callbacks
-from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.callbacks.throughput import Throughput
+from outtake.training.callbacks.validation_tables import ConfusionMatrixWriter
 from outtake.training.checkpoint_files import LAST_CHECKPOINT, AtomicCheckpointIO
 from outtake.training.distributed.launch_environment import cluster_environment, detect_env
 from outtake.training.distributed.requeue import requeue_signals

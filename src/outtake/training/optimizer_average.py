@@ -13,9 +13,9 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
-from outtake.data.datamodule import DataModule
 from outtake.training.batchnorm_statistics import list_batchnorm, measure_batchnorm
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_data_module
 
 TRAINING_STATE = "current_model_state"  # the key that Lightning's averages use too
 BATCHNORM_BATCHES = 20
@@ -46,7 +46,7 @@ class OptimizerAverage(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell the optimizer that training begins; one that was restored knows."""
         self._has_ended = False
-        for optimizer in _averaging(trainer):
+        for optimizer in _find_averaging(trainer):
             optimizer.train()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -66,7 +66,7 @@ class OptimizerAverage(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Save the average as the weights, and those of training beside it."""
-        if not _averaging(trainer) or self._has_ended or self._training_state is not None:
+        if not _find_averaging(trainer) or self._has_ended or self._training_state is not None:
             return
         checkpoint[TRAINING_STATE] = _copy(checkpoint["state_dict"])
         # The state of the optimizer is in the checkpoint already, as that of training.
@@ -87,12 +87,12 @@ class OptimizerAverage(Callback):
             return
         _write(pl_module, self._training_state)
         self._training_state = None
-        for optimizer in _averaging(trainer):
+        for optimizer in _find_averaging(trainer):
             for group in optimizer.param_groups:
                 group["train_mode"] = True
 
     def _enter(self, trainer: Trainer, module: LightningModule) -> None:
-        optimizers = _averaging(trainer)
+        optimizers = _find_averaging(trainer)
         if not optimizers or self._has_ended or self._training_state is not None:
             return
         names = {id(weight): name for name, weight in module.named_parameters()}
@@ -112,8 +112,8 @@ class OptimizerAverage(Callback):
         for optimizer in optimizers:
             optimizer.eval()
         if self._measured_step != trainer.global_step:
-            data = trainer.datamodule  # type: ignore[attr-defined]
-            if isinstance(module, SegmentationTask) and isinstance(data, DataModule):
+            data = find_data_module(trainer)
+            if isinstance(module, SegmentationTask) and data is not None:
                 measure_batchnorm(
                     module, data.fixed_train_batches(BATCHNORM_BATCHES), module.device
                 )
@@ -122,7 +122,7 @@ class OptimizerAverage(Callback):
         _write(module, self._statistics)
 
 
-def _averaging(trainer: Trainer) -> list[Any]:
+def _find_averaging(trainer: Trainer) -> list[Any]:
     return [optimizer for optimizer in trainer.optimizers if averages_weights(optimizer)]
 
 

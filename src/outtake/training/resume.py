@@ -16,7 +16,6 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from outtake.core.errors import CheckpointError
 from outtake.core.signals import set_handlers
 from outtake.core.types import Batch
-from outtake.data.datamodule import DataModule
 from outtake.training import collectives, loop_state
 from outtake.training.loop_state import LoopPosition
 from outtake.training.optimizer_average import OptimizerAverage
@@ -24,7 +23,7 @@ from outtake.training.optimizer_options import apply_changed_options
 from outtake.training.parameter_groups import options_of_groups
 from outtake.training.random_state import random_state, restore_random_state
 from outtake.training.task import SegmentationTask
-from outtake.training.trainer_info import find_callbacks
+from outtake.training.trainer_info import find_callbacks, find_data_module
 
 RESUME_KEY = "resume"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -100,8 +99,8 @@ class LastCheckpoint(Callback):
             raise CheckpointError("only last.ckpt and previous.ckpt of a run can be resumed from")
         epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
         batches = int(loaded["batches"])
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(data, DataModule):
+        data = find_data_module(trainer)
+        if data is not None:
             data.start_at(epochs, batches)
         self._to_restore, self._saved_options = loaded, loaded["optimizers"]
         self._saved_position = LoopPosition(epochs, batches, bool(loaded["validating"]))

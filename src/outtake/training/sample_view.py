@@ -11,9 +11,9 @@ from pytorch_lightning import Trainer
 
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch, Frame, LabelMap
-from outtake.data.datamodule import DataModule
 from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.training.media import Overlay
+from outtake.training.trainer_info import find_data_module
 
 
 @dataclass(frozen=True)
@@ -72,5 +72,5 @@ def to_rgb(image: torch.Tensor) -> Frame:
 
 def sample_id(trainer: Trainer, split: str, index: int) -> str:
     """Return the id of a sample in its data set; its index where samples have no ids."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    return data.report(split).samples[index].id if isinstance(data, DataModule) else str(index)
+    data = find_data_module(trainer)
+    return str(index) if data is None else data.report(split).samples[index].id

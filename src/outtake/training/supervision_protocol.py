@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -30,7 +31,7 @@ class TrainingLoss(NamedTuple):
     parts: dict[str, torch.Tensor]
 
 
-class Supervision(nn.Module):
+class Supervision(nn.Module, ABC):
     """Computes the loss of a training step in the place of the task's loss of labels alone.
 
     Weights that it trains itself are its parameters and submodules: they are trained with the
@@ -47,9 +48,9 @@ class Supervision(nn.Module):
         super().__init__()
         self.record = {}
 
+    @abstractmethod
     def forward(self, task: SegmentationTask, batch: Batch) -> TrainingLoss:
         """Return the loss of a batch, that of its labels included."""
-        raise NotImplementedError
 
     def saved_state(self) -> dict[str, Any]:
         """Return what a resumed run needs beside the parameters: plain containers and tensors."""

@@ -275,13 +275,13 @@ class SegmentationTask(LightningModule):
     def configure_optimizers(self) -> Any:
         """Make the optimizer, and the schedule that is stepped with it."""
         assert self._optimizer_factory is not None, "this task was built to predict, not to train"
-        optimizer = self._optimizer_factory(self._optimized())
+        optimizer = self._optimizer_factory(self._select_weights())
         schedule = self._make_schedule(optimizer)
         if schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _optimized(self) -> list[Any]:
+    def _select_weights(self) -> list[Any]:
         """Return what the optimizer is made of: weights, or groups of weights with options."""
         later = self.frozen.names if self.frozen.until_epoch is not None else frozenset[str]()
         named = (
@@ -299,7 +299,7 @@ class SegmentationTask(LightningModule):
         assert self._optimizer_factory is not None, "this task was built to predict, not to train"
         if not self._parameter_options.divides:
             return self._optimizer_factory([nn.Parameter(torch.zeros(1))])
-        return self._optimizer_factory(planned_groups(self._optimized()))
+        return self._optimizer_factory(planned_groups(self._select_weights()))
 
     def make_planned_schedule(self) -> LRScheduler | None:
         """Return the schedule of this fit at step 0, of the planned optimizer."""

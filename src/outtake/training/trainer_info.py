@@ -1,10 +1,12 @@
-"""What a trainer says of itself: its callbacks, and the name of its running validation."""
+"""What a trainer says of itself: callbacks, data, and the name of its running validation."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 from pytorch_lightning import Trainer
+
+from outtake.data.datamodule import DataModule
 
 CallbackType = TypeVar("CallbackType")
 
@@ -14,6 +16,12 @@ def find_callbacks(trainer: Trainer, callback_type: type[CallbackType]) -> list[
     # Lightning sets the attribute where a type checker does not see it.
     every: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in every if isinstance(callback, callback_type)]
+
+
+def find_data_module(trainer: Trainer) -> DataModule | None:
+    """Return the data of a fit; None where they are loaders that somebody made."""
+    data = getattr(trainer, "datamodule", None)
+    return data if isinstance(data, DataModule) else None
 
 
 def artifact_stem(trainer: Trainer) -> str:

@@ -1,7 +1,8 @@
 """The one file in which NYU Depth V2 is released."""
 
-import builtins
+import importlib.util
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -67,13 +68,7 @@ def test_what_is_missing_or_damaged_is_one_line(root):
 def test_without_h5py_the_line_names_the_extra(tmp_path, monkeypatch):
     beside(tmp_path)
     (tmp_path / "nyu_depth_v2_labeled.mat").write_bytes(b"")
-    real = builtins.__import__
-
-    def refuse(name, *rest):
-        if name == "h5py":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'outtake\[nyu\]'"):
         NyuDepth(str(tmp_path))

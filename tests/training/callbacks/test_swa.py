@@ -22,7 +22,7 @@ def test_the_last_epochs_are_averaged_at_their_ends() -> None:
     trainer: Any = SimpleNamespace(
         num_training_batches=8, accumulate_grad_batches=2, estimated_stepping_batches=16
     )
-    callback.on_train_start(trainer, SimpleNamespace())  # type: ignore[arg-type]
+    callback.on_train_start(trainer, SimpleNamespace())
     averaged = [step for step in range(1, 17) if callback.should_update(step_idx=step - 1)]
     assert averaged == [12, 16] and not callback.should_update(epoch_idx=3)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from outtake.annotations.cvat import CvatImage, cvat_images
+from outtake.annotations.annotated_shapes import Shape
+from outtake.annotations.cvat_xml import CvatImage, cvat_images
 from outtake.annotations.parse_errors import name_parse_errors
-from outtake.annotations.shapes import Shape
 from outtake.annotations.xml_tree import parse_xml
 from outtake.core.errors import DataRootError, UnreadableImageError
 from outtake.data.source import Sample

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outtake.annotations.labelme import labelme_records, read_labelme_shape
+from outtake.annotations.annotated_shapes import Shape
+from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
 from outtake.annotations.parse_errors import name_parse_errors
-from outtake.annotations.shapes import Shape
 from outtake.core.errors import DataRootError, UnreadableImageError
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,8 @@ class NyuFile:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import h5py  # noqa: F401
-        except ImportError as error:
-            raise ConfigError(f"{path} is HDF5: pip install 'outtake[nyu]' reads it") from error
+        if importlib.util.find_spec("h5py") is None:
+            raise ConfigError(f"{path} is HDF5: pip install 'outtake[nyu]' reads it")
         self.path = path
         self._numbers = {
             split: _read_beside(path, "splits.mat", key) for split, key in _SPLIT_KEYS.items()

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.raster import draw_shape
-from outtake.annotations.shapes import Shape
 from outtake.core.errors import (
     LabelValueError,
     MissingSplitError,

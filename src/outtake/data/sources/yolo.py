@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from outtake.annotations.shapes import Shape
-from outtake.annotations.yolo import read_yolo
+from outtake.annotations.annotated_shapes import Shape
+from outtake.annotations.yolo_text import read_yolo
 from outtake.core.errors import DataRootError
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import PolygonSource, find_split_folder
@@ -82,7 +82,7 @@ class Yolo(PolygonSource):
                 raise ValueError(
                     f"the class {each.number} is not one of the {len(self._names)} names"
                 )
-        return [replace(each.scaled(size), label=self._names[each.number or 0]) for each in shapes]
+        return [replace(each.scale(size), label=self._names[each.number or 0]) for each in shapes]
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the bytes of the text file; none where it is missing."""

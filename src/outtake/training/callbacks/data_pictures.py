@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from outtake.core.types import Batch, Frame
 from outtake.core.validate import check_number
-from outtake.data.datamodule import DataModule
 from outtake.drawing.charts import draw_bar_chart
 from outtake.drawing.label_pictures import draw_contact_sheet, overlay_labels
 from outtake.training.media import Picture, Table, log_media
 from outtake.training.sample_view import to_rgb
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_data_module
 
 
 class AugmentedSamples(Callback):
@@ -64,8 +62,8 @@ class ClassFrequencies(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log a chart and a table; a resumed run has logged them already."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if trainer.global_step or not isinstance(data, DataModule):
+        data = find_data_module(trainer)
+        if trainer.global_step or data is None:
             return
         assert isinstance(pl_module, SegmentationTask)
         labels = pl_module.labels

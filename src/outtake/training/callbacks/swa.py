@@ -9,9 +9,9 @@ from pytorch_lightning.callbacks import WeightAveraging
 
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
-from outtake.data.datamodule import DataModule
 from outtake.training.batchnorm_statistics import measure_batchnorm
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_data_module
 
 
 class StochasticWeightAveraging(WeightAveraging):
@@ -117,8 +117,8 @@ class StochasticWeightAveraging(WeightAveraging):
         if self._measured_step == self._latest_update_step or self._is_swapped:
             return
         self._measured_step = self._latest_update_step
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(module, SegmentationTask) and isinstance(data, DataModule):
+        data = find_data_module(trainer)
+        if isinstance(module, SegmentationTask) and data is not None:
             self._swap(module)
             measure_batchnorm(module, data.fixed_train_batches(self._batches), module.device)
             self._swap(module)

@@ -13,10 +13,10 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from outtake.core.errors import ConfigError
-from outtake.data.datamodule import DataModule
 from outtake.training import collectives
 from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_data_module
 
 _ADVICE = "set trainer.strategy.find_unused_parameters=true, which is slower"
 _UNUSED_PARAMETER_INDEX = re.compile(r"did not receive grad for rank \d+: (\d+)")
@@ -46,8 +46,8 @@ class DDP(DDPStrategy):
         """Exclude the weights that no gradient reaches, then wrap the task."""
         assert isinstance(self.model, SegmentationTask)
         if not self._find_unused_each_step:
-            data = self.model.trainer.datamodule  # type: ignore[attr-defined]
-            assert isinstance(data, DataModule)
+            data = find_data_module(self.model.trainer)
+            assert data is not None
             exclude_unused_parameters(self.model, data.channels)
         super().configure_ddp()
 

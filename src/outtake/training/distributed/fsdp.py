@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 from outtake.training import collectives
 from outtake.training.probe_network import probe
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_data_module
 
 
 class FSDP(ModelParallelStrategy):
@@ -65,7 +66,9 @@ class FSDP(ModelParallelStrategy):
         # Channels-last weights cannot be sharded; maps may still be channels-last.
         self.model.net.to(memory_format=torch.contiguous_format)
         # Probed before the weights are on the device, which may have no room for a copy too.
-        blocks = shardable_modules(self.model.net, trainer.datamodule.channels)  # type: ignore[attr-defined]
+        data = find_data_module(trainer)
+        assert data is not None
+        blocks = shardable_modules(self.model.net, data.channels)
         self.model_to_device()
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             distributed.broadcast(tensor.data, 0)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outtake.annotations.annotated_shapes import Shape, box_ring, to_ring
 from outtake.annotations.run_lengths import decode_coco_runs
-from outtake.annotations.shapes import Shape, box_ring, to_ring
 
 
 @dataclass(frozen=True, slots=True)

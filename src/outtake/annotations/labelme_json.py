@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from outtake.annotations.shapes import Shape, box_ring, ellipse_ring, to_ring
+from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring
 
 
 def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from outtake.annotations.coco import CocoFile
+from outtake.annotations.coco_json import CocoFile
 from outtake.annotations.run_lengths import runs_to_mask
 
 TRIANGLE = [[0, 0, 4, 0, 4, 4]]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring, turn_ring
 from outtake.annotations.run_lengths import runs_to_mask
-from outtake.annotations.shapes import Shape, box_ring, ellipse_ring, to_ring, turn_ring
 
 AREAS = ("polygon", "box", "ellipse", "mask")
 WITHOUT_AREA = ("points", "polyline", "skeleton", "cuboid")

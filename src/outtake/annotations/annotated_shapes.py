@@ -50,7 +50,7 @@ class Shape:
             if not (np.abs(ring) <= _FARTHEST).all():
                 raise ValueError("a point that lies nowhere near the picture")
 
-    def scaled(self, size: tuple[int, int]) -> Shape:
+    def scale(self, size: tuple[int, int]) -> Shape:
         """Return a shape of fractions of a picture as one of pixels.
 
         Args:

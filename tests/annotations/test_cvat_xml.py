@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from outtake.annotations.cvat import cvat_images, read_cvat_tracks
+from outtake.annotations.cvat_xml import cvat_images, read_cvat_tracks
 from outtake.annotations.xml_tree import parse_xml
 
 

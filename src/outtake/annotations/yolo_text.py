@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outtake.annotations.shapes import Shape, box_ring, to_ring
+from outtake.annotations.annotated_shapes import Shape, box_ring, to_ring
 
 
 def read_yolo(text: str, *, predicted: bool) -> list[Shape]:

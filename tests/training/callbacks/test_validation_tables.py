@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from outtake.training.callbacks.confusion_matrix import ConfusionMatrixWriter, ValidationTables
 from outtake.training.callbacks.hard_examples import HardExamples
 from outtake.training.callbacks.validation_images import ValidationImages
+from outtake.training.callbacks.validation_tables import ConfusionMatrixWriter, ValidationTables
 from outtake.training.media import Picture
 from outtake.training.task import SegmentationTask
 from tests.training.callbacks.fake_trainer import Seen, batch, trainer, wrong

@@ -1,6 +1,6 @@
 import pytest
 
-from outtake.annotations.yolo import read_yolo
+from outtake.annotations.yolo_text import read_yolo
 
 
 def test_boxes_and_confidences_are_those_of_predictions():

@@ -1,0 +1,47 @@
+"""A data set of which only the samples of its splits are chosen anew."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from outtake.core.types import Frame, LabelMap
+from outtake.data.further_inputs import get_further_inputs
+from outtake.data.sample_range import get_sample_range
+from outtake.data.source import Sample, SegmentationSource
+
+
+class SourceView(ABC):
+    """Passes on everything of a data set but ``samples``, which a subclass chooses.
+
+    Args:
+        source: The data set.
+        name: The name in runs and reports; None keeps that of the data set.
+    """
+
+    def __init__(self, source: SegmentationSource, name: str | None = None) -> None:
+        self._source = source
+        self.name = name or source.name
+        self.labels = source.labels
+        self.channels = source.channels
+        self.sample_range = get_sample_range(source)
+        self.further_inputs = get_further_inputs(source)
+
+    @abstractmethod
+    def samples(self, split: str) -> list[Sample]:
+        """Return the samples of a split in a fixed order."""
+
+    def find_original(self, sample: Sample) -> Sample:
+        """Return the sample of the data set that one of this view is."""
+        return sample
+
+    def read_image(self, sample: Sample) -> Frame:
+        """Return uint8 (H, W, channels)."""
+        return self._source.read_image(self.find_original(sample))
+
+    def read_mask(self, sample: Sample) -> LabelMap:
+        """Return class ids, uint8 (H, W)."""
+        return self._source.read_mask(self.find_original(sample))
+
+    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
+        """Return the bytes that identify the sample."""
+        return self._source.sample_bytes(self.find_original(sample))
