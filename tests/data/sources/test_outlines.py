@@ -77,6 +77,15 @@ def coco_file(root, segmentation, **more):
     return source, source.read_mask(source.samples("train")[0])
 
 
+def test_the_files_of_roboflow_are_found(tmp_path):
+    coco_file(tmp_path, [[1, 1, 3, 1, 3, 3]])
+    (tmp_path / "train").mkdir()
+    (tmp_path / "annotations.json").rename(tmp_path / "train/_annotations.coco.json")
+    (tmp_path / "images/a.png").rename(tmp_path / "train/a.png")
+    (sample,) = CocoJson(str(tmp_path)).stored_samples("train")
+    assert sample.image == str(tmp_path / "train/a.png")
+
+
 MASK = np.zeros((4, 5), bool)
 MASK[1:3, 2:5] = True
 

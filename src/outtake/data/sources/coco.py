@@ -18,7 +18,7 @@ from outtake.data.sources.polygon_source import PolygonSource, read_json_file
 _YEARS = ("2017", "2014", "")
 # Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.
 _FILES = (
-    "{0}/_annotations.coco_json.json",
+    "{0}/_annotations.coco.json",
     "annotations/instances_{0}{1}.json",
     "annotations/instances_{0}{1}_default.json",
     "annotations/{0}{1}.json",
@@ -85,7 +85,7 @@ class CocoJson(PolygonSource):
     """Objects of a COCO file as classes: the release itself, Roboflow, CVAT or any tool.
 
     Layout: ``root/annotations/instances_{train,val}2017.json`` with ``root/{train,val}2017`` or
-    ``root/images/{train,val}2017``; ``root/{train,valid}/_annotations.coco_json.json`` beside its
+    ``root/images/{train,val}2017``; ``root/{train,valid}/_annotations.coco.json`` beside its
     images; or one ``root/annotations.json`` or ``root/annotations/instances_default.json`` with
     ``root/images``. Larger objects are drawn first; crowds are unlabelled.
 
