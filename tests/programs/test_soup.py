@@ -60,6 +60,10 @@ def test_the_mean_of_weights_is_a_checkpoint_like_any_other(tiny_run: Path, tmp_
     assert all(name.endswith(("running_mean", "running_var", "tracked")) for name in differing)
     with pytest.raises(OutputError, match=r"measured\.ckpt exists"):
         make_soup(named, f"output={tmp_path / 'measured.ckpt'}")
+    (tmp_path / "noted.json").write_text("mine")
+    with pytest.raises(OutputError, match=r"noted\.json exists"):
+        make_soup(named, f"output={tmp_path / 'noted.ckpt'}")
+    assert not (tmp_path / "noted.ckpt").exists()
 
 
 def test_greedy_leaves_out_what_lowers_the_score(tiny_run: Path, tmp_path: Path) -> None:

@@ -120,8 +120,9 @@ class _MeanNetwork:
 def _check_output(output: Path) -> None:
     if output.suffix != ".ckpt":
         raise OutputError(f"output={output}: give a name that ends in .ckpt")
-    if output.exists():
-        raise OutputError(f"output={output} exists; choose another name")
+    for each in (output, output.with_suffix(".json")):
+        if each.exists():
+            raise OutputError(f"output={output}: {each} exists; choose another name")
     check_folder(output.parent)
 
 
