@@ -7,21 +7,23 @@ import pytest
 from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError
+from outtake.core.errors import CheckpointError, ConfigError
 from outtake.programs.find_settings import find_settings, search_largest
 
 
+@pytest.mark.parametrize("highest", [256, 100, 1])
 @pytest.mark.parametrize("limit", [1, 2, 7, 8, 40, 100, 1000])
-def test_the_largest_size_that_fits_is_found_to_an_eighth(limit: int) -> None:
+def test_the_largest_size_that_fits_is_found_to_an_eighth(limit: int, highest: int) -> None:
     tried: list[int] = []
 
     def fits(size: int) -> bool:
         tried.append(size)
         return size <= limit
 
-    found = search_largest(fits, 256)
-    assert found <= limit and (found == 256 or limit - found <= max(1, found // 8))
-    assert len(tried) == len(set(tried)) and max(tried) <= 256
+    found = search_largest(fits, highest)
+    assert found <= limit and min(limit, highest) - found <= max(1, found // 8)
+    assert found == highest or limit < highest
+    assert len(tried) == len(set(tried)) and max(tried) <= highest
 
 
 def test_nothing_fits_into_nothing() -> None:
@@ -45,6 +47,11 @@ def test_a_rate_is_found_and_nothing_is_left_but_its_chart(
         find_settings(compose("train", [*given, "find.highest=1.0e-7"]))
     with pytest.raises(ConfigError, match=r"find\.output=chart\.jpg: .*\.png"):
         find_settings(compose("train", [*given, "find.output=chart.jpg"]))
+    with pytest.raises(ConfigError, match="freeze"):
+        find_settings(compose("train", [*given, "freeze=[nothing_so]"]))
+    taught = ["supervision=distillation", "supervision.teacher=nowhere"]
+    with pytest.raises(CheckpointError, match="nowhere"):
+        find_settings(compose("train", [*given, *taught]))
     assert not list(work.iterdir())
     rate = find_settings(compose("train", [*given, "find.lowest=1.0e-4"]))
     assert 1e-4 <= rate <= 1 and f"optimizer.lr={rate:.2g}" in capsys.readouterr().out

@@ -1,8 +1,10 @@
-"""Memory: what is free of the machine's, and shared memory that is full or missing."""
+"""Memory: what is free, what this process took, and shared memory that is full or missing."""
 
 from __future__ import annotations
 
 import re
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +30,12 @@ def free_memory_bytes() -> int | None:
         limit = int((_CGROUP / "memory.max").read_text())
         free.append(limit - int((_CGROUP / "memory.current").read_text()))
     return max(min(free), 0) if free else None
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory that this process has had resident so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
 
 
 def lacks_shared_memory(error: BaseException) -> bool:

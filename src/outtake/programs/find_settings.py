@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -17,19 +16,19 @@ from pytorch_lightning import Callback, Trainer, seed_everything
 from rich.console import Console
 from rich.table import Table
 
-from outtake.config.build import build_data, build_task
+from outtake.config.build import build_data
 from outtake.config.init_from import read_initial_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.program_options import FindBatchSizeOptions, FindRateOptions, TrainOptions
 from outtake.config.schema import parse
 from outtake.core.errors import ConfigError, NonFiniteLossError, OuttakeError
 from outtake.core.files import check_folder
-from outtake.core.memory import free_memory_bytes
+from outtake.core.memory import free_memory_bytes, peak_memory_bytes
 from outtake.core.oom import is_out_of_memory
-from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.drawing.label_pictures import save_png
 from outtake.drawing.rate_chart import draw_rate_chart
 from outtake.programs.library_warnings import quiet_libraries
+from outtake.programs.train import build_training_task
 from outtake.training.initial_weights import load_into_task
 from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.rate_range import RateRange, smooth_losses, suggest_rate
@@ -128,12 +127,9 @@ def find_batch_size(tree: dict[str, Any], options: FindBatchSizeOptions) -> int:
 def search_largest(fits: Callable[[int], bool], highest: int) -> int:
     """Return the largest size that fits, to an eighth, of 1 to ``highest``; 0 if 1 does not."""
     good, bad = 0, None
-    size = 1
-    while bad is None and size <= highest:
-        if fits(size):
-            good, size = size, 2 * size
-        else:
-            bad = size
+    while bad is None and good < highest:
+        size = min(max(2 * good, 1), highest)
+        good, bad = (size, None) if fits(size) else (good, size)
     while bad is not None and bad - good > max(1, good // 8):
         middle = (good + bad) // 2
         good, bad = (middle, bad) if fits(middle) else (good, middle)
@@ -228,11 +224,10 @@ def _measure_batch(cfg: DictConfig, options: FindBatchSizeOptions) -> dict[str, 
     trainer = _fit(cfg, options.steps, clock)
     device = trainer.strategy.root_device
     on_cuda = device.type == "cuda"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "device": device.type,
         "images_per_second": int(cfg.data.batch_size) / clock.seconds_per_step(),
-        "peak_bytes": torch.cuda.max_memory_reserved(device) if on_cuda else peak,
+        "peak_bytes": torch.cuda.max_memory_reserved(device) if on_cuda else peak_memory_bytes(),
     }
 
 
@@ -241,13 +236,8 @@ def _fit(cfg: DictConfig, steps: int, callback: Callback) -> Trainer:
     cfg.scheduler = None
     data = build_data(cfg)
     data.setup("fit")
-    task = build_task(
-        cfg,
-        data.labels,
-        data.channels,
-        further_channels=count_channels(get_further_inputs(data.source)),
-        frequencies=data.class_frequencies("train"),
-    )
+    options = parse(TrainOptions, resolve_config(cfg)).parameter_options()
+    task = build_training_task(cfg, data, options)
     if cfg.get("init_from"):
         load_into_task(task, read_initial_weights(str(cfg.init_from)), data.channels)
     with tempfile.TemporaryDirectory() as folder:

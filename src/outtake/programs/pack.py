@@ -42,7 +42,7 @@ def pack_data(cfg: DictConfig) -> Path:
     try:
         done = pack(source, options.output, options.shard_mib * _MIB)
     except KeyboardInterrupt:
-        print(f"ended: the finished shards stay in {options.output}; the same command goes on")
+        print(f"ended: the finished shards stay in {options.output}; the same command resumes")
         raise
     print("\n".join(describe_splits(done)))
     print(f"written to {options.output}; train on it with data=packed data.root={options.output}")

@@ -126,7 +126,7 @@ def _train_in_process(
     initial = read_initial_weights(begins_from) if begins_from else None
     data = build_data(cfg)
     data.setup("fit")
-    task = _build_task(cfg, data, options.parameter_options())
+    task = build_training_task(cfg, data, options.parameter_options())
     match = load_into_task(task, initial, data.channels) if initial is not None else None
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
@@ -156,9 +156,14 @@ def _train_in_process(
         folder.unlock()
 
 
-def _build_task(
+def build_training_task(
     cfg: DictConfig, data: DataModule, parameter_options: ParameterOptions
 ) -> SegmentationTask:
+    """Build the task of a training: with what is frozen, and with what trains it beside labels.
+
+    Raises:
+        OuttakeError: Something in the config cannot work, or does not fit the data.
+    """
     further = get_further_inputs(data.source)
     task = build_task(
         cfg,
