@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.core.errors import DataRootError, OutputError, UnreadableImageError
+from outtake.core.errors import (
+    DataRootError,
+    LabelValueError,
+    MissingSplitError,
+    OutputError,
+    UnreadableImageError,
+)
 from outtake.data import pack_shards
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
@@ -21,6 +27,7 @@ from outtake.data.pack_shards import pack
 from outtake.data.packed import Packed
 from outtake.data.packed_format import record_path
 from outtake.data.scenes import Scenes
+from outtake.data.source import DataWarning
 from outtake.data.verification import verify_split
 from tests.data.generated import label_map, picture, save
 
@@ -192,3 +199,39 @@ def test_a_flipped_bit_is_named_where_it_is_read_and_by_verify(
     defects = inspect_source(Packed(str(copy), strict=False)).defects
     named = [each for each in defects if each.kind == "unreadable_image"]
     assert len(named) == 1 and "train-00001.tar" in named[0].text
+
+
+def test_a_split_that_was_not_packed_is_missing_and_one_without_a_label_is_refused(
+    folder: Path, packed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(MissingSplitError, match=r"no split 'test' in .*, which has: train, val"):
+        Packed(str(packed)).samples("test")
+    root = shutil.copytree(folder, tmp_path / "folder")
+    for path in (root / "val/masks").iterdir():
+        save(path, np.full_like(label_map(0), 255))
+    pack(Folder(str(root)), tmp_path / "shards", SHARD_BYTES)
+    with pytest.raises(LabelValueError, match="no pixel of the split 'val' of folder is labelled"):
+        verify_split(Packed(str(tmp_path / "shards")), "val")
+
+
+def test_a_split_that_is_not_laid_out_as_expected_is_not_left_out_in_silence(
+    folder: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(folder, tmp_path / "folder")
+    save(root / "test/images/1.png", picture(1))
+    with pytest.warns(DataWarning, match=r"test is left out: .*test"):
+        pack(Folder(str(root)), tmp_path / "shards", SHARD_BYTES)
+    shutil.rmtree(root / "val/masks")
+    with pytest.raises(DataRootError, match="val"):
+        pack(Folder(str(root)), tmp_path / "others", SHARD_BYTES)
+
+
+def test_shards_of_another_range_of_samples_are_not_continued(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for number in range(3):
+            deep = picture(number)[..., 0].astype(np.uint16) * 16
+            save(tmp_path / split / "images" / f"{number}.png", deep)
+            save(tmp_path / split / "masks" / f"{number}.png", label_map(number))
+    pack(Folder(str(tmp_path), range=[0, 4095]), tmp_path / "shards", SHARD_BYTES)
+    with pytest.raises(OutputError, match="another data set"):
+        pack(Folder(str(tmp_path), range=[0, 1023]), tmp_path / "shards", SHARD_BYTES)

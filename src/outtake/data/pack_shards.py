@@ -10,11 +10,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
-from outtake.core.errors import DataRootError, OutputError, SizeMismatchError, UnreadableImageError
+from outtake.core.errors import (
+    DataRootError,
+    MissingSplitError,
+    OutputError,
+    SizeMismatchError,
+    UnreadableImageError,
+)
 from outtake.core.files import replace_file, replace_text, write_json
 from outtake.core.parallel import default_threads
 from outtake.core.progress import progress_bar
@@ -34,7 +40,7 @@ from outtake.data.packed_format import (
     shard_name,
 )
 from outtake.data.sample_range import get_sample_range
-from outtake.data.source import SPLITS, Sample, SegmentationSource
+from outtake.data.source import SPLITS, Sample, SegmentationSource, warn_of_data
 from outtake.data.verification import check_labels
 
 _BATCH = 64  # samples that are encoded before any is written
@@ -103,16 +109,23 @@ def _list_splits(source: SegmentationSource) -> dict[str, list[Sample]]:
     for split in SPLITS:
         try:
             found[split] = source.samples(split)
-        except DataRootError:
-            if split == SPLITS[0]:
+        except MissingSplitError:
+            if split == "train":
                 raise
+        except DataRootError as error:
+            if split != "test":
+                raise
+            warn_of_data(f"test is left out: {error}")
     return found
 
 
 def _plan(source: SegmentationSource, splits: dict[str, list[Sample]], shard_bytes: int) -> str:
     """Return a digest of what is packed and how."""
     ids = {split: [sample.id for sample in samples] for split, samples in splits.items()}
-    how = [FORMAT, source.name, source.labels.to_dict(), source.channels, shard_bytes, ids]
+    how = [
+        FORMAT, source.name, source.labels.to_dict(), source.channels, _range_record(source),
+        shard_bytes, ids,
+    ]  # fmt: skip
     return sha256_hex(json.dumps(how).encode())
 
 
@@ -286,14 +299,18 @@ def _encode_all(
             yield from zip(some, found, strict=True)
 
 
-def _write_index(source: SegmentationSource, folder: Path, done: Sequence[PackedSplit]) -> None:
+def _range_record(source: SegmentationSource) -> dict[str, Any] | None:
     limits = get_sample_range(source)
+    return None if limits is None else limits.to_dict()
+
+
+def _write_index(source: SegmentationSource, folder: Path, done: Sequence[PackedSplit]) -> None:
     record = {
         "format": FORMAT,
         "name": source.name,
         "labels": source.labels.to_dict(),
         "channels": source.channels,
-        "sample_range": None if limits is None else limits.to_dict(),
+        "sample_range": _range_record(source),
         "splits": {
             each.split: [
                 {

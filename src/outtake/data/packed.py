@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.errors import ConfigError, DataRootError, UnreadableImageError
+from outtake.core.errors import (
+    ConfigError,
+    DataRootError,
+    MissingSplitError,
+    UnreadableImageError,
+)
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.fingerprint import split_fingerprint
@@ -119,9 +124,9 @@ class Packed:
     def _table(self, split: str) -> _SampleTable:
         check_split(split)
         if split not in self._shards:
-            raise DataRootError(
-                f"no split {split!r} in {self.root}, which has: {', '.join(self._shards)}; pack "
-                "it, or score another, as split=train"
+            raise MissingSplitError(
+                f"no split {split!r} in {self.root}, which has: {', '.join(self._shards)}",
+                "pack it, or score another, as split=train",
             )
         if split not in self._tables:
             self._tables[split] = self._read_table(split)

@@ -78,20 +78,24 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
     if not samples:
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
     recorded: Callable[[str], SplitReport] | None = getattr(source, "recorded_report", None)
-    if recorded is not None:
-        return recorded(split)
+    report = recorded(split) if recorded else _decode_split(source, split, samples, threads)
+    if not report.sample_class_pixels.any():
+        raise LabelValueError(
+            f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
+            "only the ignored value"
+        )
+    return report
+
+
+def _decode_split(
+    source: SegmentationSource, split: str, samples: Sequence[Sample], threads: int | None
+) -> SplitReport:
     verified = map_threads(
         lambda sample: _verify_sample(source, sample),
         samples,
         threads=threads or default_threads(),
         title=f"Verifying {source.name} {split}",
     )
-    pixels = np.stack([facts.pixels for facts in verified])
-    if not pixels.any():
-        raise LabelValueError(
-            f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
-            "only the ignored value"
-        )
     files = {sample.id: facts.files for sample, facts in zip(samples, verified, strict=True)}
     return SplitReport(
         split=split,
@@ -99,7 +103,7 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
         channels=source.channels,
         samples=tuple(samples),
         sizes={sample.id: facts.size for sample, facts in zip(samples, verified, strict=True)},
-        sample_class_pixels=pixels,
+        sample_class_pixels=np.stack([facts.pixels for facts in verified]),
         ignored_pixels=sum(facts.ignored_pixels for facts in verified),
         files=files,
         fingerprint=split_fingerprint(files),
