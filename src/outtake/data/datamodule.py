@@ -299,9 +299,7 @@ class DataModule(pl.LightningDataModule):
         return dataset
 
     def _prepare_unlabelled(self, images: UnlabelledImages) -> None:
-        """Verify, check and cache the images without labels, once."""
-        if self._unlabelled_dataset is not None:
-            return
+        """Verify, check and cache the images without labels."""
         self.unlabelled_report = report = verify_unlabelled(images.source)
         warn_of_scored_images(report, self.report("val").files)
         made = UnlabelledDataset(

@@ -113,7 +113,8 @@ def explain_difference(
     if sorted(wanted) == sorted(names):
         return None
     if not wanted:
-        return f"{key}={{{', '.join(names)}}}: the network takes nothing beside the image; leave it"
+        given = ", ".join(names)
+        return f"{key}={{{given}}}: the network takes nothing beside the image; leave it out"
     example = ",".join(f"{name}:{place}" for name in wanted)
     given = f"{', '.join(names)} given" if names else "none given"
     return (

@@ -266,3 +266,11 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     save(root / "train/0.bmp", picture(0))
     with pytest.raises(PairingError, match="two images named '0'"):
         LabelMe(str(root))
+
+
+def test_a_subset_of_cvat_that_is_no_split_is_named(tmp_path):
+    root = make_tree("cvat", tmp_path)
+    text = (root / "annotations.xml").read_text()
+    (root / "annotations.xml").write_text(text.replace('subset="Validation"', 'subset="Later"'))
+    lines = said_of(lambda: Cvat(str(root)))
+    assert any("images are of a subset that is no split and are left out" in x for x in lines)

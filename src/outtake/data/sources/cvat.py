@@ -11,7 +11,7 @@ from outtake.annotations.cvat_xml import CvatImage, cvat_images
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.xml_tree import parse_xml
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.source import Sample
+from outtake.data.source import SPLITS, Sample
 from outtake.data.sources.polygon_source import IGNORED_NAMES, PolygonSource
 
 _DEFAULT_SUBSETS = {"default", ""}
@@ -51,6 +51,8 @@ class Cvat(PolygonSource):
             if len(self._images) < len(images):
                 raise ValueError(f"{len(images) - len(self._images)} images are listed twice")
         self._say_what_has_no_area(path)
+        others = [each.name for each in images if _split_of(each) is None]
+        self.say_some(others, "images are of a subset that is no split and are left out", path)
         named = [
             str(each.findtext("name"))
             for each in tree.iter("label")
@@ -62,12 +64,7 @@ class Cvat(PolygonSource):
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split."""
-        chosen = {
-            key: each
-            for key, each in self._images.items()
-            if each.subset.lower().startswith(split)
-            or (split == "train" and each.subset.lower() in _DEFAULT_SUBSETS)
-        }
+        chosen = {key: each for key, each in self._images.items() if _split_of(each) == split}
         if not chosen:
             return None
         return [
@@ -102,3 +99,11 @@ class Cvat(PolygonSource):
             first = next(name for name, number in found.items() if number)
             text = "points and lines have no area and are not drawn"
             self.say(f"{path}: {count} {text} (the first: in {first})", path)
+
+
+def _split_of(image: CvatImage) -> str | None:
+    """Return the split that a subset is, as ``val`` of Validation; None for one of another name."""
+    subset = image.subset.lower()
+    if subset in _DEFAULT_SUBSETS:
+        return "train"
+    return next((split for split in SPLITS if subset.startswith(split)), None)

@@ -43,7 +43,7 @@ class PolygonSource(ABC):
         name: The name of the data set.
         root: Its folder.
         val_fraction: The part of ``train`` that is ``val`` where there is no ``val``, chosen by a
-            hash; None leaves it out.
+            hash; None asks for one.
 
     Attributes:
         flaws: What was left out or looks wrong, one line each, with the file or folder.
