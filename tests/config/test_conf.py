@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from outtake.config.build import build_data, build_loss, build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
-from outtake.config.instantiate import instantiate
+from outtake.config.instantiate import accepted_arguments, instantiate
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.data.folder import Folder
@@ -108,6 +108,8 @@ def test_every_model_is_built_and_predicts(option: str) -> None:
     if option == "custom":
         assert isinstance(build_net(cfg.model, 3, 3), torch.nn.Identity)
         return
+    names, _ = accepted_arguments(cfg.model._target_)
+    assert "encoder_name" in names or cfg.model.encoder_name is None, "it records a backbone"
     # Shapes alone: some have 400 million weights. tests/contracts trains a step of each.
     with torch.device("meta"), torch.inference_mode():
         net = build_net(cfg.model, 3, 3).eval()
