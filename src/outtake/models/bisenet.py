@@ -11,9 +11,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.validate import check_number
-from outtake.models.layers import make_conv_bn_relu, pad_to_stride
+from outtake.models.layers import (
+    enlarge_scores,
+    make_conv_bn,
+    make_conv_bn_relu,
+    pad_to_stride,
+    resize_to,
+)
 from outtake.models.training_logits import TrainingLogits
-from outtake.models.two_resolutions import make_conv_bn, resize_to
 
 STRIDE = 32
 
@@ -81,18 +86,17 @@ class BiSeNetV2(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | TrainingLogits:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
-        height, width = image.shape[-2:]
         padded = pad_to_stride(image, STRIDE)
         x = self.stem(padded)
         maps = {"stride4": x}
         for name, stage in self.stages.items():
             maps[name] = x = stage(x)
-        logits = self.head(self.aggregate(self.detail(padded), self.context(x)))
-        logits = resize_to(logits, padded)[..., :height, :width]
+        scores = self.head(self.aggregate(self.detail(padded), self.context(x)))
+        logits = enlarge_scores(scores, padded, image)
         if not self.training:
             return logits
         auxiliary = {
-            name: resize_to(head(maps[name]), padded)[..., :height, :width]
+            name: enlarge_scores(head(maps[name]), padded, image)
             for name, head in self.auxiliary_heads.items()
         }
         return TrainingLogits(logits, auxiliary)

@@ -11,15 +11,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.validate import check_number
-from outtake.models.layers import pad_to_stride
+from outtake.models.layers import enlarge_scores, make_conv_bn, pad_to_stride, resize_to
 from outtake.models.training_logits import TrainingLogits
 from outtake.models.two_resolutions import (
     PyramidPooling,
-    make_conv_bn,
     make_head,
     make_stage,
     make_stem,
-    resize_to,
 )
 
 STRIDE = 64
@@ -78,7 +76,6 @@ class DDRNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | TrainingLogits:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
-        height, width = image.shape[-2:]
         padded = pad_to_stride(image, STRIDE)
         x = F.relu(self.stage2(F.relu(self.stage1(self.stem(padded)))))
         coarse, fine = self.coarse3(x), self.fine3(x)
@@ -88,11 +85,11 @@ class DDRNet(nn.Module):
         coarse, fine = self._exchange(coarse, fine, self.down4, self.up4)
         coarse, fine = self.coarse5(F.relu(coarse)), self.fine5(F.relu(fine))
         logits = self.head(fine + resize_to(self.pooling(coarse), fine))
-        logits = resize_to(logits, padded)[..., :height, :width]
+        logits = enlarge_scores(logits, padded, image)
         if not self.training:
             return logits
-        auxiliary = resize_to(self.auxiliary_heads["fine"](first), padded)
-        return TrainingLogits(logits, {"fine": auxiliary[..., :height, :width]})
+        auxiliary = enlarge_scores(self.auxiliary_heads["fine"](first), padded, image)
+        return TrainingLogits(logits, {"fine": auxiliary})
 
     @staticmethod
     def _exchange(

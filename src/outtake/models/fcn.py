@@ -5,6 +5,8 @@ Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmenta
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -53,8 +55,9 @@ class FCN(nn.Module):
             raise ConfigError(f"model.stride={stride}: allowed are 8, 16 and 32")
         if upsampling not in UPSAMPLING:
             raise ConfigError(f"model.upsampling={upsampling}: allowed are {', '.join(UPSAMPLING)}")
-        self.encoder = make_encoder(encoder_name, in_channels=in_channels, weights=encoder_weights)
-        widths: list[int] = list(self.encoder.out_channels)  # type: ignore[arg-type]
+        encoder: Any = make_encoder(encoder_name, in_channels=in_channels, weights=encoder_weights)
+        self.encoder: nn.Module = encoder
+        widths: list[int] = list(encoder.out_channels)
         # The paper's pool3 and pool4 are after the pooling; smp's VGG gives the maps before it.
         self._pool = encoder_name.startswith("vgg")
         self._skips = {32: 0, 16: 1, 8: 2}[stride]

@@ -16,7 +16,12 @@ from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
 from outtake.models.encoder import load_encoder_weights, make_encoder
-from outtake.models.layers import make_conv_bn_relu, pad_to_stride
+from outtake.models.layers import (
+    enlarge_scores,
+    make_conv_bn_relu,
+    pad_to_stride,
+    resize_to,
+)
 
 _POOLED_TO = (1, 2, 3, 6)
 _PYRAMID_CHANNELS = 512
@@ -121,7 +126,7 @@ class KerasUNet(nn.Module):
         x = self.bottom(x)
         for stage, skip in zip(self.stages, reversed(skips), strict=True):
             x = stage(torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1))
-        return _enlarge(self.score(x), padded, image)
+        return enlarge_scores(self.score(x), padded, image)
 
 
 class KerasSegNet(nn.Module):
@@ -161,7 +166,7 @@ class KerasSegNet(nn.Module):
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
         padded = pad_to_stride(image, 16)
         coarsest = self.encoder(padded)[-1]
-        return _enlarge(self.score(self.decoder(coarsest)), padded, image)
+        return enlarge_scores(self.score(self.decoder(coarsest)), padded, image)
 
 
 class KerasPSPNet(nn.Module):
@@ -210,13 +215,12 @@ class KerasPSPNet(nn.Module):
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
         padded = pad_to_stride(image, 32)
         x = self.encoder(padded)[-1]
-        size = x.shape[-2:]
         pooled = [
-            F.interpolate(convolve(F.adaptive_avg_pool2d(x, cells)), size=size, mode="bilinear")
+            resize_to(convolve(F.adaptive_avg_pool2d(x, cells)), like=x)
             for cells, convolve in zip(_POOLED_TO, self.pyramid, strict=True)
         ]
         scores = self.score(self.dropout(self.join(torch.cat([x, *pooled], 1))))
-        return _enlarge(scores, padded, image)
+        return enlarge_scores(scores, padded, image)
 
 
 class UNetMini(nn.Module):
@@ -248,7 +252,7 @@ class UNetMini(nn.Module):
             skips.append(x)
         for pair, skip in zip(self.up, reversed(skips[:-1]), strict=True):
             x = pair(torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1))
-        return _enlarge(self.score(x), padded, image)
+        return enlarge_scores(self.score(x), padded, image)
 
 
 def _make_conv_relu_bn(channels: int, out: int) -> nn.Sequential:
@@ -265,10 +269,3 @@ def _make_pair(channels: int, out: int, dropout: float) -> nn.Sequential:
         nn.Conv2d(out, out, 3, padding=1),
         nn.ReLU(inplace=True),
     )
-
-
-def _enlarge(scores: torch.Tensor, padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Enlarge scores to the padded image and crop them to the image."""
-    if scores.shape[-2:] != padded.shape[-2:]:
-        scores = F.interpolate(scores, size=padded.shape[-2:], mode="bilinear")
-    return scores[..., : image.shape[-2], : image.shape[-1]]

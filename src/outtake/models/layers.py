@@ -1,4 +1,4 @@
-"""Layers that networks share: padding to a stride, and bilinear upsampling, frozen or learned."""
+"""What networks share: padding to a stride, bilinear upsampling, convolutions with their norm."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def pad_to_stride(image: torch.Tensor, stride: int, min_side: int = 0) -> torch.
     if not (bottom or right):
         return image
     return F.pad(image, (0, right, 0, bottom), mode="replicate")
+
+
+def resize_to(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Resize (B, C, h, w) bilinearly to the height and width of another map."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def enlarge_scores(scores: torch.Tensor, padded: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Enlarge scores (B, C, h, w) bilinearly to the padded image, and crop them to the image."""
+    if scores.shape[-2:] != padded.shape[-2:]:
+        scores = resize_to(scores, padded)
+    return scores[..., : image.shape[-2], : image.shape[-1]]
 
 
 class FrozenUpsample(nn.Module):
@@ -95,16 +107,16 @@ def make_upsample(kind: str, channels: int, factor: int) -> nn.Module:
     return FrozenUpsample(factor) if kind == "frozen" else LearnedUpsample(channels, factor)
 
 
-def make_conv_bn_relu(
+def make_conv_bn(
     in_channels: int,
     out_channels: int,
-    kernel: int = 3,
+    kernel: int = 1,
     *,
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
 ) -> nn.Sequential:
-    """Return a convolution without bias, batch normalisation and ReLU.
+    """Return a convolution without bias, and batch normalisation.
 
     At stride 1 the size of the map stays; at stride 2 an even size is halved.
     """
@@ -120,5 +132,13 @@ def make_conv_bn_relu(
             bias=False,
         ),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
+    )
+
+
+def make_conv_bn_relu(
+    in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1
+) -> nn.Sequential:
+    """Return :func:`make_conv_bn` with ReLU."""
+    return make_conv_bn(in_channels, out_channels, kernel, stride=stride, dilation=dilation).append(
+        nn.ReLU(inplace=True)
     )

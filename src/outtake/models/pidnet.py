@@ -11,15 +11,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.validate import check_number
-from outtake.models.layers import pad_to_stride
+from outtake.models.layers import enlarge_scores, make_conv_bn, pad_to_stride, resize_to
 from outtake.models.training_logits import BOUNDARY, TrainingLogits
 from outtake.models.two_resolutions import (
     PyramidPooling,
-    make_conv_bn,
     make_head,
     make_stage,
     make_stem,
-    resize_to,
 )
 
 STRIDE = 64
@@ -85,7 +83,6 @@ class PIDNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | TrainingLogits:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
-        height, width = image.shape[-2:]
         padded = pad_to_stride(image, STRIDE)
         x = F.relu(self.stage2(F.relu(self.stage1(self.stem(padded)))))
         detail, edge = self.detail3(x), self.boundary3(x)
@@ -101,12 +98,12 @@ class PIDNet(nn.Module):
         detail, edge = self.detail5(F.relu(detail)), self.boundary5(F.relu(edge))
         context = resize_to(self.pooling(self.context5(context)), detail)
         logits = self.head(self.fusion(detail, context, edge))
-        logits = resize_to(logits, padded)[..., :height, :width]
+        logits = enlarge_scores(logits, padded, image)
         if not self.training:
             return logits
         heads = self.auxiliary_heads
         scored = heads["detail"](first_detail), heads[BOUNDARY](first_edge)
-        auxiliary, boundary = (resize_to(each, padded)[..., :height, :width] for each in scored)
+        auxiliary, boundary = (enlarge_scores(each, padded, image) for each in scored)
         return TrainingLogits(logits, {"detail": auxiliary}, boundary)
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from torchvision.models import segmentation
 
 from outtake.core.errors import ConfigError
-from outtake.models.layers import pad_to_stride
+from outtake.models.layers import enlarge_scores, pad_to_stride
 from outtake.models.training_logits import TrainingLogits
 
 ARCHITECTURES = (
@@ -78,19 +77,14 @@ class TorchvisionNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | TrainingLogits:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""
-        height, width = image.shape[-2:]
         padded = pad_to_stride(image, 32)
         maps = self.backbone(padded)
         scores = self.classifier(maps if self._takes_all_maps else maps["out"])
-        logits = _enlarge(scores, padded)[..., :height, :width]
+        logits = enlarge_scores(scores, padded, image)
         if not (self.training and self.training_heads):
             return logits
-        auxiliary = _enlarge(self.aux_classifier(maps["aux"]), padded)
-        return TrainingLogits(logits, {AUXILIARY: auxiliary[..., :height, :width]})
-
-
-def _enlarge(scores: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(scores, size=like.shape[-2:], mode="bilinear", align_corners=False)
+        auxiliary = enlarge_scores(self.aux_classifier(maps["aux"]), padded, image)
+        return TrainingLogits(logits, {AUXILIARY: auxiliary})
 
 
 def _widen_first_convolution(backbone: nn.Module, in_channels: int) -> None:

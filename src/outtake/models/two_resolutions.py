@@ -11,24 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from outtake.models.layers import make_conv_bn, resize_to
+
 _POOLS = ((5, 2), (9, 4), (17, 8))  # kernel and stride
-
-
-def resize_to(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Resize (B, C, h, w) bilinearly to the height and width of another map."""
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def make_conv_bn(
-    channels: int, out: int, kernel: int = 1, *, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """Return a convolution without bias and batch normalisation."""
-    return nn.Sequential(
-        nn.Conv2d(
-            channels, out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
-        ),
-        nn.BatchNorm2d(out),
-    )
 
 
 class ResidualBlock(nn.Module):
