@@ -132,11 +132,15 @@ def test_converted_filters_respond_as_before_inside_the_image(given, own) -> Non
 
 
 def test_filters_for_grey_images_respond_as_strongly() -> None:
-    weight = torch.randn(2, 3, 3, 3).double()
-    own = PixelScale((0.0,), (1.0,))
-    filters, shift = convert_filters(weight, PixelScale((0.0,) * 3, (1.0,) * 3), own)
-    assert filters.shape[1] == 1 and not shift.any()
-    assert torch.allclose(filters.sum(1), weight[:, 0] * 3)
+    weight, grey = torch.randn(2, 3, 3, 3).double(), 255 * torch.rand(1, 1, 5, 5).double()
+    given = PixelScale((10.0, 20.0, 30.0), (2.0, 3.0, 4.0))
+    seen = [(grey - mean) / std for mean, std in zip(given.mean, given.std, strict=True)]
+    expected = nn.functional.conv2d(torch.cat(seen, 1), weight)
+    for own in (PixelScale((50.0,), (5.0,)), PixelScale((50.0, 40.0), (5.0, 6.0))):
+        filters, shift = convert_filters(weight, given, own)
+        ours = [(grey - mean) / std for mean, std in zip(own.mean, own.std, strict=True)]
+        found = nn.functional.conv2d(torch.cat(ours, 1), filters, shift)
+        assert torch.allclose(found, expected)
 
 
 def test_filters_of_channels_behind_rgb_begin_at_the_mean_and_change_nothing_of_rgb() -> None:
@@ -242,3 +246,15 @@ def test_no_object_is_ever_unpickled(tmp_path: Path) -> None:
     torch.save({"conv1_1.weight": fcn_vgg16.FCNVGG16}, tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="not a readable file"):
         net_for(encoder_weights=str(tmp_path / "weights.pth"))
+
+
+def test_a_file_that_lacks_a_normalisation_is_named(tmp_path: Path) -> None:
+    state = GoogLeNet(10, aux_logits=False, init_weights=False).state_dict()
+    del state["conv1.bn.running_mean"]
+    torch.save(state, tmp_path / "googlenet.pth")
+    with pytest.raises(WeightsError, match=r"lacks 1 of .* conv1\.bn\.running_mean"):
+        FCNGoogLeNet(
+            3,
+            encoder_weights=str(tmp_path / "googlenet.pth"),
+            pixel_scale=vars(CaffeNormalize(3).pixel_scale),
+        )

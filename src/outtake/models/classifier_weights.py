@@ -176,9 +176,8 @@ def _convert_first(
     taken[f"{key}.weight"] = filters
     if f"{key}.bias" in taken:
         taken[f"{key}.bias"] = taken[f"{key}.bias"] + shift
-    else:
+    elif (norm := f"{key.rpartition('.')[0]}.bn.running_mean") in taken:
         # Without a bias, the batch normalisation after the convolution takes it.
-        norm = f"{key.rpartition('.')[0]}.bn.running_mean"
         taken[norm] = taken[norm] - shift
 
 
@@ -191,24 +190,26 @@ def convert_filters(
         weight: Filters (out, 3, k, k) that were learnt on ``given``.
         given: What these filters saw.
         own: What the network sees. Channels behind those of RGB begin at the mean of the filters;
-            where there are fewer, the filters are repeated, so that the response to a grey image
-            stays the same.
+            where there are fewer, all have it, so that the response to a grey image stays.
 
     Returns:
         The filters (out, channels, k, k), and what the bias (out,) must grow by.
     """
-    channels = len(own.mean)
-    colours = min(channels, len(given.mean))
-    share = len(given.mean) / colours
-    places = {given.colour(channel): channel for channel in range(len(given.mean))}
+    channels, colours = len(own.mean), len(given.mean)
+    per_level = weight / torch.tensor(given.std, dtype=weight.dtype).view(1, -1, 1, 1)
+    mean = per_level.mean(1)
+    if channels < colours:
+        share = colours / channels
+        sums = per_level.sum((2, 3)) @ torch.tensor(given.mean, dtype=weight.dtype)
+        grey = share * sum(own.mean) * mean.sum((1, 2))
+        return torch.stack([share * mean * std for std in own.std], 1), grey - sums
+    places = {given.colour(channel): channel for channel in range(colours)}
     filters, shift = [], torch.zeros(len(weight), dtype=weight.dtype)
     for channel in range(colours):
         place = places[own.colour(channel)]
-        filters.append(weight[:, place] * (share * own.std[channel] / given.std[place]))
+        filters.append(weight[:, place] * (own.std[channel] / given.std[place]))
         difference = (own.mean[channel] - given.mean[place]) / given.std[place]
-        shift += share * difference * weight[:, place].sum((1, 2))
-    per_level = weight / torch.tensor(given.std, dtype=weight.dtype).view(1, -1, 1, 1)
-    mean = per_level.mean(1)
+        shift += difference * weight[:, place].sum((1, 2))
     filters += [mean * own.std[channel] for channel in range(colours, channels)]
     return torch.stack(filters, 1), shift
 

@@ -195,12 +195,13 @@ def adapt_channels(filters: torch.Tensor, channels: int) -> torch.Tensor:
     """Return filters (out, C, k, k) for another number of channels.
 
     Channels behind those of RGB, such as depth, begin at the mean of its filters, which stay as
-    they are. Other numbers of channels have no such order: filters are repeated or cut, and scaled
-    so that the response to a grey image stays.
+    they are. One or two channels begin at the mean too, scaled so that the response to a grey image
+    stays. Otherwise filters are repeated or cut, and scaled by their number.
     """
-    given = filters.shape[1]
+    given, mean = filters.shape[1], filters.mean(1, keepdim=True)
     if channels > given >= RGB_CHANNELS:
-        mean = filters.mean(1, keepdim=True)
         return torch.cat([filters, mean.expand(-1, channels - given, -1, -1)], 1)
+    if channels < RGB_CHANNELS:
+        return mean.expand(-1, channels, -1, -1) * (given / channels)
     repeated = filters[:, [channel % given for channel in range(channels)]]
     return repeated * (given / channels)
