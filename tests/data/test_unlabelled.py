@@ -12,6 +12,7 @@ import torch
 from outtake.config.build import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnreadableImageError
+from outtake.data.augmentation import Augmentation
 from outtake.data.samplers import DistributedBatchSampler, EpochSampler
 from outtake.data.scenes import Scenes
 from outtake.data.source import DataWarning
@@ -24,7 +25,11 @@ from outtake.data.unlabelled import (
     verify_unlabelled,
     warn_of_scored_images,
 )
-from outtake.data.unlabelled_dataset import MixedBatchSampler
+from outtake.data.unlabelled_dataset import (
+    MixedBatchSampler,
+    UnlabelledDataset,
+    UnlabelledImages,
+)
 from tests.data.generated import picture, save
 
 SCENES = [
@@ -208,3 +213,22 @@ def test_what_cannot_work_is_one_line(
     with pytest.raises(error, match=message) as raised:
         build_data(compose("train", [*SCENES, *overrides])).setup("fit")
     assert "\n" not in str(raised.value)
+
+
+def test_an_image_without_labels_is_decoded_once(tmp_path: Path, monkeypatch) -> None:
+    save(tmp_path / "a.png", picture(0))
+    images, read = PictureFolder(str(tmp_path), 3, None), []
+    decode = images.read_image
+    monkeypatch.setattr(images, "read_image", lambda sample: read.append(sample) or decode(sample))
+    augmentation = Augmentation([], None, ignore_index=255, seed=0)
+    made = UnlabelledDataset(
+        UnlabelledImages(images),
+        images.samples(),
+        small_scenes(),
+        short_side=None,
+        augmentation=augmentation,
+        seed=0,
+    )
+    item = made[0, 0]
+    assert np.array_equal(item["image"].numpy().transpose(1, 2, 0), picture(0))
+    assert item["valid"].all() and len(read) == 1

@@ -90,12 +90,14 @@ class SegmentationDataset(Dataset[SampleTensors]):
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
         """Read a sample and resize it, without augmentation."""
-        sample = self._samples[index]
-        image, mask = self._source.read_image(sample), self._source.read_mask(sample)
+        image, mask = self._read(self._samples[index])
         image = resize_short_side(image, self._short_side)
         if self._augmentation is not None:
             mask = resize_labels(mask, self._short_side, self._source.labels.ignore_index)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+
+    def _read(self, sample: Sample) -> tuple[Frame, LabelMap]:
+        return self._source.read_image(sample), self._source.read_mask(sample)
 
     def cache(
         self, title: str, store: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None

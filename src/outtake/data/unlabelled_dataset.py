@@ -68,9 +68,10 @@ class UnlabelledDataset(Dataset[dict[str, torch.Tensor]]):
         self._strong = images.strong
         self._batch_size = images.batch_size
         self._seed = derive_seed("unlabelled", seed)
-        self.loaded = SegmentationDataset(
-            _WithEmptyMasks(images.source, labelled),
+        self.loaded = _WithEmptyMasks(
+            images.source,
             samples,
+            labelled,
             short_side=short_side,
             augmentation=augmentation.without_labels(self._seed),
         )
@@ -114,24 +115,24 @@ class UnlabelledDataset(Dataset[dict[str, torch.Tensor]]):
         return made
 
 
-class _WithEmptyMasks:
-    """Images without labels as a data set, in which every pixel has the first class."""
+class _WithEmptyMasks(SegmentationDataset):
+    """Images without labels as labelled ones, in which every pixel has the first class."""
 
-    def __init__(self, images: UnlabelledSource, labelled: SegmentationSource) -> None:
+    def __init__(
+        self,
+        images: UnlabelledSource,
+        samples: Sequence[Sample],
+        labelled: SegmentationSource,
+        *,
+        short_side: int | None,
+        augmentation: Augmentation,
+    ) -> None:
+        super().__init__(labelled, samples, short_side=short_side, augmentation=augmentation)
         self._images = images
-        self.name, self.labels, self.channels = images.name, labelled.labels, labelled.channels
 
-    def samples(self, split: str) -> list[Sample]:
-        return self._images.samples()
-
-    def read_image(self, sample: Sample) -> Frame:
-        return self._images.read_image(sample)
-
-    def read_mask(self, sample: Sample) -> LabelMap:
-        return np.zeros(self.read_image(sample).shape[:2], np.uint8)
-
-    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        return (self._images.image_bytes(sample),)
+    def _read(self, sample: Sample) -> tuple[Frame, LabelMap]:
+        image = self._images.read_image(sample)
+        return image, np.zeros(image.shape[:2], np.uint8)
 
 
 class MixedDataset(Dataset[Any]):
