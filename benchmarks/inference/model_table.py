@@ -83,13 +83,13 @@ def open_network(kind: str, task: SegmentationTask) -> Network:
 
 
 def _noise(height: int, width: int) -> list[Images]:
-    dice = np.random.default_rng(0)
-    return [dice.integers(0, 256, (1, height, width, 3), np.uint8) for _ in range(2)]
+    draws = np.random.default_rng(0)
+    return [draws.integers(0, 256, (1, height, width, 3), np.uint8) for _ in range(2)]
 
 
 def median_ms(network: Network) -> float:
     """Return the median processor time of an image in milliseconds, after one not counted."""
-    (image,) = _noise(HEIGHT, WIDTH)[:1]
+    image = _noise(HEIGHT, WIDTH)[0]
     network(image)
     times: list[float] = []
     began_s = time.perf_counter()
@@ -148,7 +148,8 @@ def read_table(page: str) -> dict[str, Row]:
 def write_row(option: str, row: Row) -> None:
     """Put a row into the page, beside the cells that were measured before."""
     page = PAGE.read_text(encoding="utf-8")
-    rows = {name: each for name, each in read_table(page).items() if name in presets()}
+    known = presets()
+    rows = {name: each for name, each in read_table(page).items() if name in known}
     rows[option] = rows.get(option, {}) | row
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]

@@ -171,6 +171,16 @@ def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> A
         raise unreadable_error(path, f"it holds {frames} pictures, not one")
     if _is_deep_colour_png(path):
         return _decode_deep_png(path)
+    return read_pixels(picture, palette_indices=palette_indices)
+
+
+def read_pixels(picture: Image.Image, *, palette_indices: bool = False) -> Array:
+    """Return the pixels of a picture as its EXIF data turn it, in gray or RGB where it has another.
+
+    Args:
+        picture: The picture, of Pillow.
+        palette_indices: Keep what is stored, such as the indices of a palette.
+    """
     turned = ImageOps.exif_transpose(picture)
     if palette_indices:
         return np.array(turned)

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from outtake.core.errors import DataRootError, UnreadableImageError
 from outtake.core.types import Frame
+from outtake.data.decode_files import read_pixels
 
 INDEX_NAME = "index.json"
 FORMAT = "outtake-packed-1"
 MASK_SUFFIX = ".mask.png"
 # Images of these are kept as they are, if they hold what the data set gives.
 KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-_MODES_TO_RGB = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +157,7 @@ def decode_picture(data: bytes, suffix: str, name: str) -> Frame:
             array = np.load(io.BytesIO(data), allow_pickle=False)
         else:
             with Image.open(io.BytesIO(data)) as picture:
-                turned = ImageOps.exif_transpose(picture)
-                if turned.mode in _MODES_TO_RGB:
-                    turned = turned.convert("RGB")
-                elif turned.mode == "1":
-                    turned = turned.convert("L")
-                array = np.array(turned)
+                array = read_pixels(picture)
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableImageError(f"cannot read {name}: {error}; {REPAIR_ADVICE}") from error
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
