@@ -1,9 +1,12 @@
 import albumentations as A
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from outtake.config.build import build_data
+from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, PairingError, SizeMismatchError
 from outtake.data.augmentation import Augmentation
 from outtake.data.datamodule import DataModule
@@ -153,3 +156,16 @@ def test_what_a_turn_uncovers_is_black_in_further_inputs(turn):
     changed, moved = steps(image, mask, 0, 0)
     assert moved[0, 0] == 255 and changed[0, 0, 3] == 0
     assert changed[20, 20, 3] == 255 and moved[20, 20] == 0
+
+
+def test_strong_views_change_the_colours_of_the_image_alone(folder):
+    root = folder()
+    save_depth(root)
+    given = ["data=folder", f"data.root={root}", "data.further_inputs={depth: depth}"]
+    given += ["supervision=unimatch", "data.labelled_share=1/2", "data.crop=[16,16]"]
+    data = build_data(compose("train", [*given, "data.short_side=null", "data.workers=0"]))
+    data.setup("fit")
+    found = next(iter(data.train_dataloader()))["unlabelled"]
+    image = found["image"][:, None].expand_as(found["strong"])
+    assert torch.equal(found["strong"][:, :, 3:], image[:, :, 3:])
+    assert not torch.equal(found["strong"][:, :, :3], image[:, :, :3])

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.config.program_options import DataOptions
 from outtake.core.errors import ConfigError
-from outtake.data.further_inputs import get_further_inputs
+from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.data.sample_range import get_sample_range
 from outtake.data.samplers import derive_seed
 from outtake.data.source import SegmentationSource
@@ -50,9 +50,9 @@ def build_unlabelled(
             "set data.crop=[height,width]"
         )
     strong = supervision.get("strong")
-    return UnlabelledImages(
-        images, data.unlabelled_batch_size, None if strong is None else _build_views(cfg, strong)
-    )
+    further = count_channels(get_further_inputs(source))
+    views = None if strong is None else _build_views(cfg, strong, further)
+    return UnlabelledImages(images, data.unlabelled_batch_size, views)
 
 
 def uses_unlabelled(supervision: Mapping[str, Any]) -> bool:
@@ -90,11 +90,17 @@ def _find_images(data: DataOptions, source: SegmentationSource) -> UnlabelledSou
     )
 
 
-def _build_views(cfg: DictConfig, strong: Mapping[str, Any]) -> StrongViews:
+def _build_views(cfg: DictConfig, strong: Mapping[str, Any], further_channels: int) -> StrongViews:
     known = {"steps", "views", "cutmix"}
     if wrong := sorted(set(strong) - known):
         raise ConfigError(f"supervision.strong.{wrong[0]}: no such key; there are steps, views, "
                           "cutmix")  # fmt: skip
     steps = instantiate(strong.get("steps") or {}).values()
     seed = derive_seed("unlabelled", int(cfg.seed))
-    return StrongViews(list(steps), strong.get("views", 1), strong.get("cutmix", 0.0), seed)
+    return StrongViews(
+        list(steps),
+        strong.get("views", 1),
+        strong.get("cutmix", 0.0),
+        seed,
+        further_channels=further_channels,
+    )

@@ -32,13 +32,21 @@ class StrongViews:
         views: The number of views.
         cutmix: The probability that a view has a rectangle.
         seed: The seed of all draws.
+        further_channels: The number of channels behind those of the image itself, which no step
+            sees, see :mod:`outtake.data.further_inputs`.
 
     Raises:
         ConfigError: A step moves pixels, or a number is not in its range.
     """
 
     def __init__(
-        self, steps: Sequence[AugmentationStep], views: int, cutmix: float, seed: int
+        self,
+        steps: Sequence[AugmentationStep],
+        views: int,
+        cutmix: float,
+        seed: int,
+        *,
+        further_channels: int = 0,
     ) -> None:
         check_number("supervision.strong.views", views, 1, _MOST_VIEWS, whole=True)
         check_number("supervision.strong.cutmix", cutmix, 0, 1)
@@ -50,7 +58,10 @@ class StrongViews:
                     "albumentations that change colours only, and the others to augment.steps"
                 )
         self._views = [
-            Augmentation(steps, None, 0, derive_seed("strong", seed, view)) for view in range(views)
+            Augmentation(
+                steps, None, 0, derive_seed("strong", seed, view), further_channels=further_channels
+            )
+            for view in range(views)
         ]
         self._cutmix = cutmix
         self._seed = seed
