@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -224,6 +226,16 @@ def test_tables_go_to_standard_output_or_to_files(
     assert [path.name for path in tmp_path.iterdir()] == ["all.json"], "and no page"
     with pytest.raises(ConfigError, match="none of 8 runs is as asked for"):
         call_compare(monkeypatch, runs, "--tag", "nobody's")
+
+
+def test_hidden_runs_are_left_out_with_a_line(runs: Path, tmp_path: Path, caplog) -> None:
+    for name in ("a0", "fast"):
+        shutil.copytree(runs / name, tmp_path / name)
+    (tmp_path / "fast" / "notes.json").write_text('{"hide": true}')
+    with caplog.at_level(logging.INFO):
+        page = compare_runs([tmp_path / "a0", tmp_path / "fast"], tmp_path / "page.html")
+    assert [each["name"] for each in data_of(page)["runs"]] == ["a0"]
+    assert caplog.messages == ["left out: 1 hidden run; --all takes them"]
 
 
 def test_the_exit_code_says_whether_two_runs_differ(

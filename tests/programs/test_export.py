@@ -218,6 +218,22 @@ def test_an_onnx_model_with_other_logits_is_never_written(tiny_run: Path, monkey
         make_checked_onnx(trained, (32, 32))
 
 
+def test_files_outside_of_runs_have_a_zip_each_and_none_is_its_own(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    best = tiny_run / "checkpoints" / "best.ckpt"
+    for name in ("mean", "greedy"):
+        shutil.copyfile(best, tmp_path / f"{name}.ckpt")
+        made = export(compose("export", [f"checkpoint={tmp_path / name}.ckpt"]))
+        assert made == tmp_path / f"{name}.zip" and member(made, "README.md").startswith(
+            b"# " + name.encode()
+        )
+    whole = made.read_bytes()
+    with pytest.raises(OutputError, match="the checkpoint itself"):
+        export(compose("export", [f"checkpoint={made}"]))
+    assert made.read_bytes() == whole
+
+
 def test_the_same_run_gives_the_same_bytes(tiny_run: Path, tmp_path: Path) -> None:
     one, other = (
         export(compose("export", [f"checkpoint={tiny_run}", f"output={tmp_path / name}/n.zip"]))

@@ -26,7 +26,7 @@ def test_a_folder_is_packed_and_loaded(tmp_path: Path, capsys: pytest.CaptureFix
     arguments = [f"data.root={tmp_path / 'data'}", f"output={target}"]
     assert pack_data(compose("pack", arguments)) == target
     said = capsys.readouterr().out
-    assert "train: 2 samples in 1 shards" in said and "data=packed" in said
+    assert "train: 2 samples in 1 shard," in said and "data=packed" in said
     pack_data(compose("pack", arguments))
     assert "1 were there" in capsys.readouterr().out
     loader = ["data=packed", f"data.root={target}", "data.workers=0", "data.crop=[16,20]"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from outtake.core.errors import ConfigError
@@ -29,6 +31,8 @@ STANDARD_OUTPUT = "-"
 DIFFERENT_EXIT_CODE = 1
 SHOWN_RUNS, ALL_RUNS = RunFilter(), RunFilter(hidden=True)
 _MAX_NAMED = 3
+
+log = logging.getLogger(__name__)
 
 
 def compare_runs(
@@ -85,6 +89,9 @@ def read_runs(paths: Sequence[Path], chosen: RunFilter = SHOWN_RUNS) -> list[Run
     if not any(run.is_drawable for run in runs):
         # An earlier page may exist, and is worth more than an empty one.
         raise ConfigError(_nothing_to_compare(runs))
+    left_out = sum(replace(chosen, hidden=True).accepts(run) for run in read) - len(runs)
+    if left_out:
+        log.info("left out: %d hidden run%s; --all takes them", left_out, "s" * (left_out > 1))
     return runs
 
 

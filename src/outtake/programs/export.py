@@ -41,9 +41,12 @@ def export(cfg: DictConfig) -> Path:
     options = read_options(ExportOptions, cfg)
     trained = require_one(load_one_or_several(options.checkpoint), "outtake export")
     run = trained.run_folder
-    output = options.output or run / f"{run.resolve().name}.zip"
+    name = trained.path.stem if trained.path.parent == run else run.resolve().name
+    output = options.output or run / f"{name}.zip"
     if output.suffix != ".zip":
         raise OutputError(f"output={output}: give a name that ends in .zip")
+    if output.exists() and output.samefile(trained.path):
+        raise OutputError(f"output={output}: is the checkpoint itself; choose another name")
     check_folder(output.parent)
     files, onnx_note = {}, None
     if options.onnx is not None:
@@ -64,9 +67,9 @@ def export(cfg: DictConfig) -> Path:
         onnx=onnx_note,
     )
     files["README.md"] = render_model_card(card).encode()
-    name = str(trained.config.data.get("name") or "unnamed")
+    data_name = str(trained.config.data.get("name") or "unnamed")
     initial_weights = trained.model_config.get("encoder_weights")
-    files["LICENCE.md"] = render_licence_note(initial_weights, name, licence).encode()
+    files["LICENCE.md"] = render_licence_note(initial_weights, data_name, licence).encode()
     write_archive(output, read_checkpoint_or_archive(trained.path), files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output

@@ -52,7 +52,8 @@ def pack_data(cfg: DictConfig) -> Path:
 def describe_splits(splits: list[PackedSplit]) -> list[str]:
     """Return a line for each split, and one where images could not keep their bytes."""
     lines = [
-        f"{each.split}: {each.samples} samples in {len(each.shards)} shards, "
+        f"{each.split}: {each.samples} samples in {len(each.shards)} "
+        f"shard{'' if len(each.shards) == 1 else 's'}, "
         f"{each.bytes / 1e6:.1f} MB" + (f"; {each.kept} were there" if each.kept else "")
         for each in splits
     ]
