@@ -21,6 +21,9 @@ def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
     """
     if not isinstance(tree, Mapping) or not isinstance(tree.get("shapes"), list):
         raise ValueError("it is not a file of LabelMe, which has a list `shapes`")
+    for each in tree["shapes"]:
+        if not isinstance(each, Mapping):
+            raise ValueError(f"{each!r} is no shape")
     return list(tree["shapes"])
 
 

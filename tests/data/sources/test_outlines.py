@@ -274,3 +274,21 @@ def test_a_subset_of_cvat_that_is_no_split_is_named(tmp_path):
     (root / "annotations.xml").write_text(text.replace('subset="Validation"', 'subset="Later"'))
     lines = said_of(lambda: Cvat(str(root)))
     assert any("images are of a subset that is no split and are left out" in x for x in lines)
+
+
+@pytest.mark.parametrize("category", ["a", None, [1]])
+def test_a_category_of_coco_that_is_no_number_names_the_file(tmp_path, category):
+    with pytest.raises(UnreadableImageError, match=r"annotations\.json: .*; correct the file"):
+        coco_file(tmp_path, [[1, 1, 3, 1, 3, 3]], category_id=[1])
+    tree = json.loads((tmp_path / "annotations.json").read_text())
+    tree["annotations"][0]["category_id"], tree["categories"][0]["id"] = 3, category
+    (tmp_path / "annotations.json").write_text(json.dumps(tree))
+    with pytest.raises(UnreadableImageError, match=r"annotations\.json: .*; correct the file"):
+        CocoJson(str(tmp_path))
+
+
+def test_a_shape_of_labelme_that_is_none_names_the_file(tmp_path):
+    root = make_tree("labelme", tmp_path)
+    (root / "train/0.json").write_text(json.dumps({"shapes": ["polygon"]}))
+    with pytest.raises(UnreadableImageError, match=r"0\.json: 'polygon' is no shape"):
+        LabelMe(str(root))

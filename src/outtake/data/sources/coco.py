@@ -110,10 +110,11 @@ class CocoJson(PolygonSource):
                 f"no annotations of COCO in {self.root}; it needs one of "
                 f"{', '.join(name.format('train', '2017') for name in _FILES)}"
             )
-        used = content.used_categories()
-        # Roboflow's first category is the name of all of them, and no object has it.
-        ordered = sorted(content.names, key=int)
-        return [content.names[key] for key in ordered if key in used or int(key) != 0]
+        with name_parse_errors(str(self._path("train")), UnreadableImageError, "correct the file"):
+            used = content.used_categories()
+            # Roboflow's first category is the name of all of them, and no object has it.
+            ordered = sorted(content.names, key=int)
+            return [content.names[key] for key in ordered if key in used or int(key) != 0]
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split's file that have an annotation or are listed without."""
