@@ -120,7 +120,7 @@ class FCNVGG16(nn.Module):
         score: torch.Tensor = self.score_fr(x)
         for skip in self._skips:
             score = self.up2(score)
-            pool = pools[skip] * self._scales.get(skip, 1.0) if self._scales else pools[skip]
+            pool = pools[skip] * self._scales[skip] if self._scales else pools[skip]
             skipped = self.get_submodule(f"score_{skip}")(pool)
             score = score + crop(skipped, self.crop_offsets[skip], like=score)
         return crop(self.up_final(score), self.crop_offsets["image"], like=image)

@@ -38,19 +38,18 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         out = 2 * width if bottleneck else width
-        relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
         if bottleneck:
             self.body = nn.Sequential(
                 make_conv_bn(channels, width),
-                relus[0],
+                nn.ReLU(inplace=True),
                 make_conv_bn(width, width, 3, stride=stride),
-                relus[1],
+                nn.ReLU(inplace=True),
                 make_conv_bn(width, out),
             )
         else:
             self.body = nn.Sequential(
                 make_conv_bn(channels, width, 3, stride=stride),
-                relus[0],
+                nn.ReLU(inplace=True),
                 make_conv_bn(width, out, 3),
             )
         keeps = stride == 1 and channels == out
