@@ -10,16 +10,18 @@ from outtake.drawing.rate_chart import draw_rate_chart
 from outtake.training.rate_range import RateRange, smooth_losses, suggest_rate
 
 
-def test_the_rate_rises_evenly_in_its_logarithm_and_groups_keep_their_ratio() -> None:
-    groups = [{"lr": 0.1}, {"lr": 0.01}]
+def test_the_rate_of_the_optimizer_rises_evenly_and_groups_have_multiples_of_it() -> None:
+    groups = [{"lr": 0.01}, {"lr": 0.1}, {"lr": 0.0}]  # an encoder with lr_scale=0.1 comes first
     trainer: Any = SimpleNamespace(
-        optimizers=[SimpleNamespace(param_groups=groups)], should_stop=False
+        optimizers=[SimpleNamespace(param_groups=groups, defaults={"lr": 0.1})], should_stop=False
     )
     module: Any = None
     sweep = RateRange(1e-4, 1e0, 5)
+    sweep.on_train_start(trainer, module)
     for loss in (1.0, 0.9, 0.8, 0.7, 0.6):
         sweep.on_train_batch_start(trainer, module, None, 0)
-        assert groups[1]["lr"] == pytest.approx(groups[0]["lr"] / 10)
+        rate = sweep.rates[-1]
+        assert [each["lr"] for each in groups] == pytest.approx([rate / 10, rate, 0.0])
         sweep.on_train_batch_end(trainer, module, {"loss": loss}, None, 0)
     assert sweep.rates == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
     assert not trainer.should_stop

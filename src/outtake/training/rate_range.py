@@ -17,6 +17,8 @@ _MIN_STEPS = 10
 class RateRange(Callback):
     """Raise the rate from step to step, evenly in its logarithm, until the loss explodes.
 
+    The rate is that of the optimizer; groups of weights have theirs as multiples of it.
+
     Args:
         lowest: The rate of the first step.
         highest: The rate of the last step.
@@ -30,18 +32,25 @@ class RateRange(Callback):
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
         self._lowest = lowest
         self._factor = (highest / lowest) ** (1 / max(steps - 1, 1))
+        self._scales: list[list[float]] = []
         self.rates: list[float] = []
         self.losses: list[float] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the multiple of each group."""
+        self._scales = [
+            [float(group["lr"]) / optimizer.defaults["lr"] for group in optimizer.param_groups]
+            for optimizer in trainer.optimizers
+        ]
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Set the rate; groups of weights keep the ratio of their rates."""
+        """Set the rate."""
         rate = self._lowest * self._factor ** len(self.rates)
-        for optimizer in trainer.optimizers:
-            first = float(optimizer.param_groups[0]["lr"])
-            for group in optimizer.param_groups:
-                group["lr"] = float(group["lr"]) * rate / first
+        for optimizer, scales in zip(trainer.optimizers, self._scales, strict=True):
+            for group, scale in zip(optimizer.param_groups, scales, strict=True):
+                group["lr"] = scale * rate
         self.rates.append(rate)
 
     def on_train_batch_end(
