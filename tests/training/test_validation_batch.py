@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from outtake.evaluation import enlarged_logits
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.losses.cross_entropy_dice import CrossEntropyDice, Dice
+from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.losses.ohem import OHEM
 from outtake.training.losses.weighted_sum import WeightedSum
@@ -30,6 +31,7 @@ LOSSES: dict[str, nn.Module] = {
     "cross entropy and dice": CrossEntropyDice(dice_weight=0.5),
     "hard pixels": OHEM(threshold=0.3),
     "the hardest share": OHEM(threshold=1e-9, min_share=0.2),
+    "the loss of the logits": DeepSupervision(OHEM(threshold=0.3)),
     "sum of losses": WeightedSum({"ce": CrossEntropy(), "hard": OHEM()}, {"hard": 0.3}),
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
 from outtake.models.training_logits import BOUNDARY, TrainingLogits
 from outtake.training.losses.library_loss import adapt_loss
+from outtake.training.piecewise_loss import measure_by_pieces
 
 
 class DeepSupervision(nn.Module):
@@ -102,6 +104,14 @@ class DeepSupervision(nn.Module):
             weights["sure"] = self.sure_weight
         self.parts = {name: each.detach() for name, each in losses.items()}
         return torch.stack([weights[name] * each for name, each in losses.items()]).sum()
+
+    def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> Any:
+        """Return what the loss of the logits measures of a piece."""
+        return measure_by_pieces(self.loss, self.ignore_index).measure_piece(logits, target)
+
+    def combine_pieces(self, measured: Sequence[Any], images: int) -> torch.Tensor:
+        """Return the scalar loss of a batch."""
+        return measure_by_pieces(self.loss, self.ignore_index).combine_pieces(measured, images)
 
     def _boundary_loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         labelled = target != self.ignore_index
