@@ -96,7 +96,7 @@ def test_only_pixels_of_which_the_teacher_is_sure_count_and_padding_does_not_div
     loss, parts = supervision(task, batch)
     # One of two valid pixels is sure to be bright, and the strong view shows black: ln(1 + e^10).
     assert float(parts["unlabelled"]) == pytest.approx(10.0 / 2, abs=1e-3)
-    assert float(parts["sure"]) == 0.5
+    assert float(parts["sure_share"]) == 0.5
     assert float(loss.detach()) == pytest.approx(float(parts["labels"]) + 5.0, abs=1e-3)
     assert net.training
 
@@ -141,7 +141,7 @@ def test_a_run_says_how_much_was_sure_and_saves_the_network_alone(
     run = trained[0]
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = {key for record in records for key in record}
-    assert {"train/loss_labels", "train/loss_unlabelled", "train/loss_sure"} <= logged
+    assert {"train/loss_labels", "train/loss_unlabelled", "train/loss_sure_share"} <= logged
     record = json.loads((run / "data.json").read_text())
     assert record["splits"]["train"]["count"] == record["unlabelled"]["count"] == 4
     weights = read_checkpoint(run / "checkpoints" / "best.ckpt")["state_dict"]

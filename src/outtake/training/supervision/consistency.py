@@ -95,7 +95,9 @@ class Consistency(Supervision):
                 logits = task(further["image"])
             term = (term + self._loss(logits, guess)) / 2
         parts["unlabelled"] = term.detach()
-        parts["sure"] = mean_of_batch((guess.confidence >= self.threshold).float(), guess.valid)
+        parts["sure_share"] = mean_of_batch(
+            (guess.confidence >= self.threshold).float(), guess.valid
+        )
         return TrainingLoss(labelled + self.weight * term, parts)
 
     def saved_state(self) -> dict[str, object]:
