@@ -5,8 +5,9 @@ from torch import nn
 
 from outtake.core.labels import LabelSpace
 from outtake.models.normalisation import Normalize
-from outtake.training.batchnorm_statistics import measure_batchnorm
+from outtake.training.batchnorm_statistics import list_batchnorm, measure_batchnorm
 from outtake.training.losses.cross_entropy import CrossEntropy
+from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.task import SegmentationTask
 
 CPU = torch.device("cpu")
@@ -41,6 +42,18 @@ def test_statistics_become_the_mean_over_the_batches_and_nothing_else_changes() 
     assert torch.allclose(norm.running_mean, wanted, atol=1e-4)
     assert norm.momentum == 0.1 and norm.training and task.training and not frozen.training
     assert not frozen.running_mean.any(), "what is frozen stays"
+
+
+def test_frozen_statistics_stay_with_several_processes_until_they_are_released() -> None:
+    labels = LabelSpace.from_names(("a", "b", "c"))
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3))
+    options = ParameterOptions(freeze=("0",), unfreeze_epoch=2)
+    loss = CrossEntropy(ignore_index=255)
+    task = SegmentationTask(net, Normalize(3), labels, loss, parameter_options=options)
+    task.frozen.prepare(2)  # gives frozen weights gradients, which are dropped
+    assert list_batchnorm(task) == [net[1]]
+    task.frozen.release_at(2)
+    assert list_batchnorm(task) == [net[0], net[1]]
 
 
 def test_a_network_without_batch_normalisation_sees_nothing() -> None:

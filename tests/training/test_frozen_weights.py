@@ -55,7 +55,8 @@ def test_frozen_normalisations_keep_their_statistics_in_training() -> None:
 @pytest.mark.parametrize("unfreeze_epoch", [None, 2])
 def test_the_optimizer_holds_what_is_trained_now_or_later(unfreeze_epoch) -> None:
     task = make_task(ParameterOptions(freeze=("0", "1"), unfreeze_epoch=unfreeze_epoch))
-    held = {id(weight) for weight in task._optimized()}
+    (group,) = task.configure_optimizers().param_groups
+    held = {id(weight) for weight in group["params"]}
     frozen = {id(weight) for layer in task.net[:2] for weight in layer.parameters()}
     assert (frozen <= held) == (unfreeze_epoch is not None)
     assert id(task.net[2].weight) in held

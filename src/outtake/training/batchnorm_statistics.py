@@ -13,16 +13,20 @@ from torch import nn
 
 from outtake.core.types import Batch
 from outtake.data.dataset import SampleTensors
+from outtake.training.module_modes import in_eval_mode
 from outtake.training.task import SegmentationTask
 
 
 def list_batchnorm(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """Return the layers that keep means and variances for use, and are not frozen."""
+    # Several processes have gradients of frozen weights too, see FrozenWeights.
+    frozen = module.frozen.normalisations() if isinstance(module, SegmentationTask) else []
     return [
         layer
         for layer in module.modules()
         if isinstance(layer, nn.modules.batchnorm._BatchNorm)
         and layer.track_running_stats
+        and layer not in frozen
         and all(weight.requires_grad for weight in layer.parameters())
     ]
 
@@ -47,21 +51,18 @@ def measure_batchnorm(
     layers = list_batchnorm(task)
     if not layers:
         return 0
-    modes = {module: module.training for module in task.modules()}
     momenta = [layer.momentum for layer in layers]
-    task.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # a mean over all batches, not a moving one
-        layer.train()
     seen = 0
-    try:
-        for batch in batches:
-            task(batch["image"].to(device))
-            seen += 1
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+    with in_eval_mode(task):
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # a mean over all batches, not a moving one
+            layer.train()
+        try:
+            for batch in batches:
+                task(batch["image"].to(device))
+                seen += 1
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
     return seen

@@ -45,9 +45,8 @@ class FrozenWeights:
 
     def keep_statistics(self) -> None:
         """Put frozen normalisations into the mode in which their statistics stay."""
-        if not self.is_released:
-            for layer in self._normalisations():
-                layer.eval()
+        for layer in self.normalisations():
+            layer.eval()
 
     def drop_gradients(self) -> None:
         """Drop the gradients of this step."""
@@ -59,30 +58,28 @@ class FrozenWeights:
         """Train the weights from here on, if the epoch has come."""
         if self.is_released or self.until_epoch is None or epoch < self.until_epoch:
             return
-        self.is_released = True
         for weight in self._weights():
             weight.requires_grad_(True)
-        for layer in self._normalisations():
+        for layer in self.normalisations():
             layer.train()
+        self.is_released = True
 
     def describe(self) -> str:
         """Return one line."""
         count = sum(weight.numel() for weight in self._weights())
         total = sum(weight.numel() for weight in self._net.parameters())
         until = "" if self.until_epoch is None else f" until epoch {self.until_epoch}"
-        layers = len(self._normalisations())
+        layers = len(self.normalisations())
         kept = f", as do the running statistics of {layers} normalisations" if layers else ""
         return (
             f"freeze: {len(self.names)} tensors, {count:,} of {total:,} parameters, stay as they "
             f"are{until}{kept}"
         )
 
-    # Both are found anew each time: processes that train together replace layers and weights.
-    def _weights(self) -> list[nn.Parameter]:
-        named = self._net.named_parameters() if self.names else ()
-        return [weight for name, weight in named if name in self.names]
-
-    def _normalisations(self) -> list[nn.Module]:
+    def normalisations(self) -> list[nn.Module]:
+        """Return the layers whose statistics stay as they are; none once weights are trained."""
+        if self.is_released:
+            return []
         return [
             layer
             for name, layer in self._net.named_modules()
@@ -90,3 +87,8 @@ class FrozenWeights:
             and layer.track_running_stats
             and matches(f"{name}.weight", self._patterns)
         ]
+
+    # Both are found anew each time: processes that train together replace layers and weights.
+    def _weights(self) -> list[nn.Parameter]:
+        named = self._net.named_parameters() if self.names else ()
+        return [weight for name, weight in named if name in self.names]

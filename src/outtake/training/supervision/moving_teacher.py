@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from outtake.models.training_logits import main_logits
+from outtake.training.module_modes import in_eval_mode
 from outtake.training.task import SegmentationTask
 
 
@@ -38,7 +39,8 @@ class MovingTeacher:
     def __call__(self, task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to float32 logits (B, classes, h, w), in eval mode."""
         if self._decay is None:
-            return _in_eval_mode(task, images)
+            with in_eval_mode(task.net):
+                return main_logits(task.run_network(task.net, images)).float()
         return main_logits(task.run_network(self._average(task, self._decay), images)).float()
 
     def state(self) -> dict[str, Any]:
@@ -75,13 +77,3 @@ class MovingTeacher:
 
 def _values(net: nn.Module) -> list[torch.Tensor]:
     return [value.detach() for value in (*net.parameters(), *net.buffers())]
-
-
-def _in_eval_mode(task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
-    modes = {module: module.training for module in task.net.modules()}
-    task.net.eval()
-    try:
-        return main_logits(task.run_network(task.net, images)).float()
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
