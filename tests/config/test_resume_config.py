@@ -50,6 +50,16 @@ def test_what_a_checkpoint_belongs_to_cannot_change(
             load_resumed_config(compose("train", [change]), tmp_path, [change])
 
 
+def test_the_decay_of_a_group_can_change_but_not_the_number_of_groups(tmp_path: Path) -> None:
+    group = "+parameter_groups.a={match: encoder}"
+    decay = "+parameter_groups.a.weight_decay=0.1"
+    begin(tmp_path, group)
+    check_same_run(compose("train", [group, decay]), tmp_path)
+    begin(tmp_path, group, "decay_norms_and_biases=false")
+    with pytest.raises(ConfigError, match=r"parameter_groups was .* cannot become .*weight_decay"):
+        check_same_run(compose("train", [group, decay, "decay_norms_and_biases=false"]), tmp_path)
+
+
 def test_all_else_can_change(tmp_path: Path) -> None:
     begin(tmp_path, "model=fcn8s")
     changes = ["model=fcn8s", "trainer.max_epochs=9", "optimizer.lr=0.1", "scheduler.power=1"]

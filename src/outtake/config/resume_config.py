@@ -98,9 +98,13 @@ def _check_kept(saved: DictConfig, cfg: DictConfig, option: str) -> None:
 def _kept_settings(cfg: DictConfig) -> dict[str, Any]:
     tree = {key: resolve_config(cfg.get(key)) for key in (*_KEPT_KEYS, *_KEPT_DIVISION)}
     groups = resolve_config(cfg.get("parameter_groups")) or {}
-    # In their order: a weight goes into the first that matches it.
+    # In their order: a weight goes into the first that matches it. Where norms and biases have no
+    # decay, a group without a weight_decay of its own is two.
+    own_decay = () if cfg.get("decay_norms_and_biases", True) else ("weight_decay",)
     tree["parameter_groups"] = [
-        [name, group.get("match")] for name, group in groups.items() if group
+        [name, group.get("match"), *(key for key in own_decay if group.get(key) is not None)]
+        for name, group in groups.items()
+        if group
     ]
     for key in _KEPT_CLASSES:
         tree[key] = {"_target_": (resolve_config(cfg.get(key)) or {}).get("_target_")}
