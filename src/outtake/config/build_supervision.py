@@ -31,20 +31,13 @@ def build_supervision(cfg: DictConfig, net: nn.Module, data: DataModule) -> Supe
         data: The data that it is trained on.
 
     Raises:
-        ConfigError: The teacher has other classes or channels, an option cannot work, or the
-            weights are divided among devices.
+        ConfigError: The teacher has other classes or channels, or an option cannot work.
         CheckpointError: The teacher cannot be loaded.
     """
     tree = resolve_config(cfg.get(_KEY)) or {}
     if not tree:
         return None
     check_targets(tree, _KEY)
-    strategy = (resolve_config(cfg.get("trainer")) or {}).get("strategy")
-    if "fsdp" in str(strategy).lower():
-        raise ConfigError(
-            "supervision: weights that are divided among devices (trainer=fsdp) have no teacher; "
-            "set trainer=ddp, or supervision=supervised"
-        )
     available: dict[str, Any] = {
         "net": net,
         "channels": data.channels,

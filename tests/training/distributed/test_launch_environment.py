@@ -76,7 +76,7 @@ def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
         (TORCHRUN, "torchrun", 2, 2, 3),
         (SRUN, "srun", 2, 2, 2),
         (SUBMITIT, "submitit", 2, 1, 1),
-        ({"OUTTAKE_RANKS": "3", "RANK": "2"}, "train.py", 3, 1, 2),
+        ({"OUTTAKE_RANKS": "3", "RANK": "2"}, "outtake train", 3, 1, 2),
         # A batch script without srun is one process, whatever was asked for.
         ({"SLURM_JOB_ID": "9", "SLURM_NTASKS": "4"}, None, 1, 1, 0),
     ],
@@ -124,6 +124,11 @@ BAD = {
     ),
     "an average of parts": (
         ["trainer=fsdp", "trainer.devices=2", "callbacks=ema"],
+        {},
+        "trainer=fsdp divides",
+    ),
+    "a teacher of parts": (
+        ["trainer=fsdp", "trainer.devices=2", "supervision=unimatch"],
         {},
         "trainer=fsdp divides",
     ),

@@ -153,7 +153,6 @@ def test_a_teacher_says_what_images_without_labels_show(
             "student_features=9: the network has no such module; set .* which are 0, 1, 2",
         ),
         (["supervision.teacher=nowhere"], "nowhere: no such checkpoint"),
-        (["trainer=fsdp"], "no teacher; set trainer=ddp"),
     ],
 )
 def test_a_teacher_that_cannot_work_is_one_line_before_any_work(

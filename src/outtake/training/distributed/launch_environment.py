@@ -16,7 +16,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError, DeviceError
 
-# Set for the processes that train.py starts itself, see outtake.training.distributed.launcher.
+# Set for the processes that outtake train starts itself, see outtake.training.distributed.launcher.
 LAUNCHED_RANKS = "OUTTAKE_RANKS"
 _SUBMITIT_PREFIX = "SUBMITIT_LOCAL_"
 
@@ -26,7 +26,7 @@ class Launch:
     """What has started this process.
 
     Attributes:
-        launcher: ``torchrun``, ``srun``, ``submitit`` or ``train.py``.
+        launcher: ``torchrun``, ``srun``, ``submitit`` or ``outtake train``.
         local: The number of processes on each machine.
         nodes: The number of machines.
     """
@@ -49,7 +49,7 @@ class DistributedEnv:
         processes_per_node: The number of processes on each machine.
         nodes: The number of machines.
         launcher: What started this process as one of several: ``torchrun``, ``srun``, ``submitit``
-            or ``train.py``; None where nothing has.
+            or ``outtake train``; None where nothing has.
         devices: What the trainer takes for ``devices``.
         uses_gpu: Whether each process has a CUDA device.
     """
@@ -118,7 +118,7 @@ def check_devices(cfg: Mapping[str, Any]) -> DistributedEnv:
             f"set {env.world_size} or more"
         )
     if str(trainer["strategy"]["_target_"]).endswith(".FSDP"):
-        _check_fsdp(cfg.get("callbacks") or {}, cfg.get("optimizer") or {})
+        _check_fsdp(cfg)
     return env
 
 
@@ -245,13 +245,19 @@ def _uses_gpu(accelerator: str) -> bool:
     return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
 
 
-def _check_fsdp(callbacks: Mapping[str, Any], optimizer: Mapping[str, Any]) -> None:
-    if str(optimizer.get("_target_", "")).startswith("schedulefree."):
+def _check_fsdp(cfg: Mapping[str, Any]) -> None:
+    """Refuse what needs whole weights."""
+    if cfg.get("supervision"):
+        raise ConfigError(
+            "supervision: a teacher needs whole weights, and trainer=fsdp divides them; choose "
+            "trainer=ddp, or supervision=supervised"
+        )
+    if str((cfg.get("optimizer") or {}).get("_target_", "")).startswith("schedulefree."):
         raise ConfigError(
             "optimizer: a schedule-free one averages whole weights, and trainer=fsdp divides them; "
             "choose trainer=ddp, or optimizer=adamw"
         )
-    for name, callback in callbacks.items():
+    for name, callback in (cfg.get("callbacks") or {}).items():
         target = str(callback.get("_target_", ""))
         if target.endswith(("WeightAveraging", "MovingAverage")):
             raise ConfigError(
@@ -264,7 +270,7 @@ def _detect_launch() -> Launch | None:
     """Return what has started this process as one of several."""
     env = os.environ
     if LAUNCHED_RANKS in env:
-        return Launch("train.py", int(env[LAUNCHED_RANKS]), 1)
+        return Launch("outtake train", int(env[LAUNCHED_RANKS]), 1)
     if "TORCHELASTIC_RUN_ID" in env:
         local = int(env["LOCAL_WORLD_SIZE"])
         return Launch("torchrun", local, int(env["WORLD_SIZE"]) // local)
