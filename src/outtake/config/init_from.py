@@ -37,8 +37,8 @@ def read_initial_weights(init_from: str) -> InitialWeights:
     """Read the weights, as tensors and plain containers only.
 
     Args:
-        init_from: A run folder, a checkpoint, a ``.zip`` of ``export.py``, or a bare file of
-            weights (``.pth``, ``.safetensors``).
+        init_from: A run folder, a checkpoint, a ``.zip`` of ``outtake export``, or a bare file
+            of weights (``.pth``, ``.safetensors``).
 
     Raises:
         CheckpointError: There is none, or the checkpoint is damaged.

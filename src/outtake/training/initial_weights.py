@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from outtake.core.errors import CheckpointError
+from outtake.core.printable_text import list_some
 from outtake.models.encoder import adapt_channels
 from outtake.training.task import SegmentationTask
 
 # What other programs put before the names of a network's weights.
 _PREFIXES = ("", "net.", "module.", "model.", "module.net.", "module.model.", "model.net.")
-_NAMES_SHOWN = 3
 _RGB_CHANNELS = 3
 
 
@@ -187,5 +187,4 @@ def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> 
 def _list_names(what: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    more = " ..." if len(names) > _NAMES_SHOWN else ""
-    return [f"{len(names)} {what} ({', '.join(names[:_NAMES_SHOWN])}{more})"]
+    return [f"{len(names)} {what} ({list_some(names)})"]

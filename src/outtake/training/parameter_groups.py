@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from outtake.core.errors import ConfigError
+from outtake.core.printable_text import list_some
 
 DEFAULT_GROUP = "default"
 _NO_DECAY = "no_decay"
@@ -98,10 +99,10 @@ def _check_pattern(key: str, pattern: str, names: Sequence[str]) -> None:
     modules = {".".join(each[:end]) for each in parts_of for end in range(1, len(each))}
     near = difflib.get_close_matches(pattern, sorted(modules), 1)
     parts = list(dict.fromkeys(name.partition(".")[0] for name in names))
-    shown = ", ".join(parts[:12]) + (" ..." if len(parts) > 12 else "")
     hint = f"did you mean {near[0]}? " if near else ""
     raise ConfigError(
-        f"{key}: {pattern} matches no weight of the network; {hint}its parts are {shown}"
+        f"{key}: {pattern} matches no weight of the network; {hint}its parts are "
+        f"{list_some(parts, 12)}"
     )
 
 

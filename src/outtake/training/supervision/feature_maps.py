@@ -11,7 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.printable_text import list_some
 from outtake.models.deterministic_resize import deterministic_resizing
+from outtake.training.module_modes import in_eval_mode
 from outtake.training.probe_network import PROBE_SIDE_PX
 from outtake.training.random_state import keep_random_state
 
@@ -36,9 +38,10 @@ def find_feature_module(net: nn.Module, name: str | None, option: str, whose: st
     if found is not None and found is not net:
         return found
     known = [each for each in modules if each and each.count(".") < 2]
-    shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
     asked = f"{option}={name}: {whose} has no such module" if name else f"{whose} has no encoder"
-    raise ConfigError(f"{asked}; set {option} to one of its modules, which are {shown or 'none'}")
+    raise ConfigError(
+        f"{asked}; set {option} to one of its modules, which are {list_some(known, 12) or 'none'}"
+    )
 
 
 def count_channels(net: nn.Module, module: nn.Module, channels: int, option: str) -> int:
@@ -56,14 +59,8 @@ def count_channels(net: nn.Module, module: nn.Module, channels: int, option: str
     weight = next(net.parameters())
     side = 2 * PROBE_SIDE_PX
     images = torch.zeros(1, channels, side, side, dtype=weight.dtype, device=weight.device)
-    was_training = {each: each.training for each in net.modules()}
-    try:
-        net.eval()
-        with keep_random_state(), torch.no_grad(), recorded_maps(module) as maps:
-            net(images)
-    finally:
-        for each, mode in was_training.items():
-            each.training = mode
+    with in_eval_mode(net), keep_random_state(), torch.no_grad(), recorded_maps(module) as maps:
+        net(images)
     if not maps:
         raise ConfigError(f"{option}: the network never calls this module, or it gives no map")
     return int(maps[-1].shape[1])
