@@ -43,7 +43,7 @@ def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
     shown = {
         "images": "validation_images.ValidationImages",
         "worst": "hard_examples.HardExamples",
-        "tables": "confusion_matrix.ValidationTables",
+        "tables": "validation_tables.ValidationTables",
         "augmented": "data_pictures.AugmentedSamples",
         "frequencies": "data_pictures.ClassFrequencies",
         "gradient_norm": "system_metrics.GradientNorm",
