@@ -109,7 +109,8 @@ def test_every_model_is_built_and_predicts(option: str) -> None:
         assert isinstance(build_net(cfg.model, 3, 3), torch.nn.Identity)
         return
     names, _ = accepted_arguments(cfg.model._target_)
-    assert "encoder_name" in names or cfg.model.encoder_name is None, "it records a backbone"
+    takes = "encoder_name" in names or "members" in names  # a late fusion passes it on
+    assert takes or cfg.model.encoder_name is None, "it records a backbone"
     # Shapes alone: some have 400 million weights. tests/contracts trains a step of each.
     with torch.device("meta"), torch.inference_mode():
         net = build_net(cfg.model, 3, 3).eval()
@@ -129,7 +130,7 @@ def test_what_a_network_drops_out_is_in_its_config_with_its_default(option: str)
     dropped = {name: each for name, each in parameters.items() if "dropout" in name}
     assert dropped.keys() <= node.keys()
     if target.__module__.startswith("outtake."):
-        of_data = {"classes", "in_channels", "pixel_scale"}
+        of_data = {"classes", "in_channels", "pixel_scale", "member_channels"}
         assert parameters.keys() - of_data <= node.keys(), "every option is in the yaml"
     if "/" not in option:  # those of image-segmentation-keras drop what that library drops
         assert {n: node[n] for n in dropped} == {n: each.default for n, each in dropped.items()}

@@ -88,6 +88,8 @@ def test_what_does_not_fit_is_one_line_before_any_work(folder):
         PairingError, match=r"1 of 3 images have no file of their name in .*: val00"
     ):
         stack(root).samples("val")
+    with pytest.raises(ConfigError, match=r"inputs\.image: so the image itself is called"):
+        stack(root, {"image": "depth"})
     with pytest.raises(ConfigError, match=r"depth\.path: no such key; there are folder"):
         stack(root, {"depth": {"path": "depth"}})
     with pytest.raises(ConfigError, match=r"depth\.range=1: give auto"):

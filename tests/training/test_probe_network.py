@@ -12,8 +12,10 @@ from outtake.config.build import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.core.errors import ConfigError
+from outtake.models.fcn import FCN
+from outtake.models.late_fusion import LateFusion
 from outtake.models.training_logits import main_logits
-from outtake.training.probe_network import check_network_output, probe
+from outtake.training.probe_network import check_network_output, iter_foreign_networks, probe
 from outtake.training.random_state import random_state
 from tests.small_run import narrow
 from tests.tiers import keep_few
@@ -102,3 +104,12 @@ def test_a_network_that_gives_more_than_logits_is_named() -> None:
 
     with pytest.raises(ConfigError, match="model: Named gives a dict for images"):
         check_network_output(Named(3, 5, 1), 3, 5, (24, 40))
+
+
+def test_the_members_of_a_fusion_are_looked_at_one_by_one() -> None:
+    own = FCN(2, "mobilenet_v2")
+    members = {"image": own, "depth": nn.Conv2d(1, 2, 1)}
+    fusion = LateFusion(members, {"image": [0, 1, 2], "depth": [3]}, 2)
+    assert list(iter_foreign_networks(fusion, 4)) == [(members["depth"], 1)]
+    assert list(iter_foreign_networks(members["depth"], 1)) == [(members["depth"], 1)]
+    assert not list(iter_foreign_networks(own, 3))

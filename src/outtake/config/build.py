@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,12 @@ from torchmetrics import Metric
 
 from outtake.config.build_unlabelled import build_unlabelled
 from outtake.config.instantiate import (
-    accepted_arguments,
     check_targets,
     instantiate,
     instantiate_with_available,
     resolve_config,
 )
+from outtake.config.network_arguments import complete_network, unseen_inputs
 from outtake.config.program_options import DataOptions
 from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
@@ -28,7 +28,13 @@ from outtake.core.labels import LabelSpace
 from outtake.data.augmentation import AugmentationStep
 from outtake.data.datamodule import DataModule
 from outtake.data.folds import FoldSource
-from outtake.data.further_inputs import KEY, FurtherInput, StackedInputs, explain_difference
+from outtake.data.further_inputs import (
+    KEY,
+    FurtherInput,
+    StackedInputs,
+    count_channels,
+    explain_difference,
+)
 from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
@@ -147,7 +153,7 @@ def build_task(
     labels: LabelSpace,
     channels: int,
     *,
-    further_channels: int = 0,
+    further_inputs: Sequence[FurtherInput] = (),
     frequencies: NDArray[np.float64] | None = None,
     parameter_options: ParameterOptions | None = None,
     record: dict[str, Any] | None = None,
@@ -158,7 +164,7 @@ def build_task(
         cfg: The config.
         labels: The classes.
         channels: The number of channels of the images.
-        further_channels: How many of them, the last ones, are those of further inputs.
+        further_inputs: The inputs beside the image, whose channels are the last ones.
         frequencies: The share of each class in the training pixels, (classes,).
         parameter_options: What is frozen, and rates and weight decays by group.
         record: What goes into every checkpoint.
@@ -166,8 +172,10 @@ def build_task(
     optimizer = instantiate(cfg.optimizer)
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
     _check_optimizer_and_schedule(optimizer, scheduler)
-    normalise = build_normalisation(cfg.normalize, channels, further_channels)
-    net = build_net(cfg.model, len(labels.names), channels, normalise)
+    normalise = build_normalisation(cfg.normalize, channels, count_channels(further_inputs))
+    net = build_net(cfg.model, len(labels.names), channels, normalise, further_inputs)
+    if unseen := unseen_inputs(resolve_config(cfg.model), channels, further_inputs):
+        log.warning("no network of model.members sees the input %s", ", ".join(unseen))
     loss = build_loss(cfg.loss, labels, frequencies)
     _check_heads(net, loss)
     task = SegmentationTask(
@@ -226,6 +234,7 @@ def build_net(
     classes: int,
     channels: int,
     normalise: torch.nn.Module | None = None,
+    further_inputs: Sequence[FurtherInput] = (),
 ) -> torch.nn.Module:
     """Build the network; what it has to fit is passed where its constructor takes it.
 
@@ -235,26 +244,12 @@ def build_net(
         channels: The number of channels of the images.
         normalise: What makes its pixel values, for a network that converts the weights which it
             begins from; None where it begins from none.
+        further_inputs: The inputs beside the image, whose channels are the last ones.
     """
     tree = resolve_config(node)
     check_targets(tree, "model")
-    names, takes_any = accepted_arguments(tree["_target_"])
-    available: dict[str, Any] = {
-        "classes": classes,
-        "num_classes": classes,
-        "in_channels": channels,
-    }
-    pixel_scale = getattr(normalise, "pixel_scale", None)
-    if pixel_scale is not None:
-        available["pixel_scale"] = asdict(pixel_scale)
-    if "encoder_weights" not in tree:
-        available["encoder_weights"] = None  # a library's own default may call out
-    if "encoder_name" not in names and not takes_any:
-        # The backbone group names an encoder; a network of one's own may have no use for it.
-        tree.pop("encoder_name", None)
-    if takes_any and not {"classes", "num_classes"} & (names | tree.keys()):
-        tree["classes"] = classes
-    net = instantiate_with_available(tree, "model", available)
+    scale = getattr(normalise, "pixel_scale", None)
+    net = instantiate(complete_network(tree, classes, channels, scale, further_inputs))
     if not isinstance(net, torch.nn.Module):
         raise ConfigError(f"model._target_={tree['_target_']} makes no torch.nn.Module")
     return net

@@ -33,6 +33,28 @@ def find_initial_file(init_from: str) -> Path:
     return path
 
 
+def find_initial_files(init_from: str | Mapping[str, str]) -> None:
+    """Raise a CheckpointError unless there is every file that ``init_from`` means."""
+    for each in [init_from] if isinstance(init_from, str) else init_from.values():
+        find_initial_file(each)
+
+
+def read_members_weights(init_from: str | Mapping[str, str]) -> dict[str, InitialWeights]:
+    """Read what a network, or each member of a late fusion, begins from.
+
+    Args:
+        init_from: See :func:`read_initial_weights`; or one for each member by its name.
+
+    Returns:
+        The weights by the names of members; under an empty name those of the network itself.
+
+    Raises:
+        CheckpointError, WeightsError: As there.
+    """
+    parts = {"": init_from} if isinstance(init_from, str) else init_from
+    return {name: read_initial_weights(each) for name, each in parts.items()}
+
+
 def read_initial_weights(init_from: str) -> InitialWeights:
     """Read the weights, as tensors and plain containers only.
 

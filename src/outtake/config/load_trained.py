@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from outtake import __version__
 from outtake.config.build import build_net, build_normalisation
 from outtake.config.instantiate import check_targets, resolve_config
+from outtake.config.network_arguments import without_initial_weights
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.core.files import sha256_of_file
 from outtake.core.format_version import FORMAT_VERSION, check_format_version
@@ -201,7 +202,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         further = tuple(map(FurtherInput.from_dict, record.get("further_inputs", ())))
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
-            build_net(cfg.model, len(labels.names), channels),
+            build_net(cfg.model, len(labels.names), channels, further_inputs=further),
             build_normalisation(cfg.normalize, channels, count_channels(further)),
             labels,
             CrossEntropy(ignore_index=labels.ignore_index),
@@ -240,8 +241,7 @@ def _read_checkpoint_record(
         labels = LabelSpace.from_dict(record["labels"])
         model_config = to_unresolved_dict(cfg.model)
         # The weights are in the checkpoint: what they began from is not needed again.
-        if cfg.model.get("encoder_weights") is not None:
-            cfg.model.encoder_weights = None
+        cfg.model = without_initial_weights(model_config)
     except OuttakeError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:

@@ -109,7 +109,10 @@ class TrainOptions:
     seed: Seed
     channels_last: bool
     checkpoint_every_n_steps: Annotated[int | None, Number(1)]
-    init_from: str | None
+    init_from: Annotated[
+        str | Annotated[Mapping[str, str], NotEmpty()] | None,
+        Form("a path, or one for each member of model=late_fusion, as {image: PATH}, or null"),
+    ]
     folds: Annotated[int | None, Number(2)]
     fold: Annotated[int | None, Number(0)]
     fold_by: str

@@ -20,6 +20,7 @@ from outtake.data.sample_range import SampleRange, find_range, get_sample_range,
 from outtake.data.source import SPLITS, Sample, SegmentationSource
 
 KEY = "data.further_inputs"
+IMAGE = "image"  # what the image itself is called beside its further inputs
 _OPTIONS = ("folder", "range", "channels")
 
 
@@ -259,6 +260,8 @@ def get_further_inputs(source: SegmentationSource) -> tuple[FurtherInput, ...]:
 
 def _read_options(name: str, value: Any) -> dict[str, Any]:
     """Return ``folder``, ``range`` and ``channels`` of an input, whichever way it was given."""
+    if name == IMAGE:
+        raise ConfigError(f"{KEY}.{IMAGE}: so the image itself is called; choose another name")
     given = value if isinstance(value, Mapping) else {"folder": value}
     if wrong := sorted(set(given) - set(_OPTIONS)):
         raise ConfigError(f"{KEY}.{name}.{wrong[0]}: no such key; there are {', '.join(_OPTIONS)}")

@@ -75,6 +75,8 @@ def render_licence_note(initial_weights: str | None, data: str, licence: str | N
 
 def _network_rows(card: ModelCard) -> list[Row]:
     plain = [(key, v) for key, v in card.model.items() if not isinstance(v, dict | list)]
+    for name, member in (card.model.get("members") or {}).items():
+        plain += [(f"{name}: {k}", v) for k, v in member.items() if not isinstance(v, dict | list)]
     return [*plain, ("short side of the images, pixels", card.short_side or "as they are")]
 
 

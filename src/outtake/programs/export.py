@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from outtake.config.load_ensemble import load_one_or_several, require_one
 from outtake.config.load_trained import TrainedModel, read_checkpoint_or_archive
+from outtake.config.network_arguments import list_initial_weights
 from outtake.config.program_options import ExportOptions, read_options
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
@@ -68,7 +69,7 @@ def export(cfg: DictConfig) -> Path:
     )
     files["README.md"] = render_model_card(card).encode()
     data_name = str(trained.config.data.get("name") or "unnamed")
-    initial_weights = trained.model_config.get("encoder_weights")
+    initial_weights = ", ".join(list_initial_weights(trained.model_config)) or None
     files["LICENCE.md"] = render_licence_note(initial_weights, data_name, licence).encode()
     write_archive(output, read_checkpoint_or_archive(trained.path), files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from outtake.config.build import build_data
-from outtake.config.init_from import read_initial_weights
+from outtake.config.init_from import read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.program_options import FindBatchSizeOptions, FindRateOptions, TrainOptions
 from outtake.config.schema import parse
@@ -29,7 +29,7 @@ from outtake.drawing.label_pictures import save_png
 from outtake.drawing.rate_chart import draw_rate_chart
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train import build_training_task
-from outtake.training.initial_weights import load_into_task
+from outtake.training.initial_weights import load_into_members
 from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.rate_range import RateRange, smooth_losses, suggest_rate
 
@@ -236,10 +236,10 @@ def _fit(cfg: DictConfig, steps: int, callback: Callback) -> Trainer:
     cfg.scheduler = None
     data = build_data(cfg)
     data.setup("fit")
-    options = parse(TrainOptions, resolve_config(cfg)).parameter_options()
-    task = build_training_task(cfg, data, options)
-    if cfg.get("init_from"):
-        load_into_task(task, read_initial_weights(str(cfg.init_from)), data.channels)
+    options = parse(TrainOptions, resolve_config(cfg))
+    task = build_training_task(cfg, data, options.parameter_options())
+    if options.init_from:
+        load_into_members(task, read_members_weights(options.init_from), data.channels)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             accelerator=str(cfg.trainer.accelerator),

@@ -13,7 +13,7 @@ from pytorch_lightning import Trainer, seed_everything
 from outtake.config.build import build_data, build_task
 from outtake.config.build_supervision import build_supervision
 from outtake.config.compose import is_hydra_program
-from outtake.config.init_from import find_initial_file, read_initial_weights
+from outtake.config.init_from import find_initial_files, read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.load_trained import make_checkpoint_record
 from outtake.config.program_options import TrainOptions
@@ -26,7 +26,7 @@ from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule
-from outtake.data.further_inputs import count_channels, get_further_inputs
+from outtake.data.further_inputs import get_further_inputs
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval, make_trainer
@@ -56,9 +56,9 @@ from outtake.training.distributed.launcher import (
     RankStoppedBySignal,
     launch_ranks,
 )
-from outtake.training.initial_weights import load_into_task
+from outtake.training.initial_weights import describe_matches, load_into_members
 from outtake.training.parameter_groups import ParameterOptions
-from outtake.training.probe_network import check_network_output
+from outtake.training.probe_network import check_network_output, iter_foreign_networks
 from outtake.training.task import SegmentationTask
 
 RESUME_AUTO = "auto"
@@ -102,7 +102,7 @@ def train(
     check_targets(tree)
     options = parse(TrainOptions, tree)
     if options.init_from and resumed is None:
-        find_initial_file(options.init_from)
+        find_initial_files(options.init_from)
     env = check_devices(tree)
     folder = RunFolder(resumed or own_folder)
     with exit_on_sigterm():
@@ -123,11 +123,11 @@ def _train_in_process(
 ) -> float:
     seed_everything(int(cfg.seed), workers=True, verbose=False)
     begins_from = options.init_from if not resume else None
-    initial = read_initial_weights(begins_from) if begins_from else None
+    initial = read_members_weights(begins_from) if begins_from else {}
     data = build_data(cfg)
     data.setup("fit")
     task = build_training_task(cfg, data, options.parameter_options())
-    match = load_into_task(task, initial, data.channels) if initial is not None else None
+    matches = load_into_members(task, initial, data.channels)
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
     check_monitored(trainer, task)
@@ -142,8 +142,9 @@ def _train_in_process(
             check_epoch_kept(cfg, folder.path, last)
         if trainer.is_global_zero:
             write_run_records(folder, cfg, data, overrides, resume=resume)
-            if match is not None:
-                folder.write_json("init_from.json", match.to_dict())
+            if matches:
+                folder.write_json("init_from.json", describe_matches(matches))
+            for match in matches.values():
                 log.info(f"{match.describe()}; all names: {folder.path / 'init_from.json'}")
             if task.frozen.names:
                 log.info(task.frozen.describe())
@@ -169,7 +170,7 @@ def build_training_task(
         cfg,
         data.labels,
         data.channels,
-        further_channels=count_channels(further),
+        further_inputs=further,
         frequencies=data.class_frequencies("train"),
         parameter_options=parameter_options,
         record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range, further),
@@ -177,9 +178,9 @@ def build_training_task(
     task.supervision = build_supervision(cfg, task.net, data)
     if task.supervision is not None:
         task.checkpoint_record["supervision"] = task.supervision.record
-    if not type(task.net).__module__.startswith("outtake."):
+    for net, channels in iter_foreign_networks(task.net, data.channels):
         classes = len(data.labels.names)
-        check_network_output(task.net, data.channels, classes, data.train_image_size())
+        check_network_output(net, channels, classes, data.train_image_size())
     return task
 
 

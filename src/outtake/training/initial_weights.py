@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from outtake.core.errors import CheckpointError
+from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.printable_text import list_some
 from outtake.models.encoder import adapt_channels
+from outtake.models.late_fusion import LateFusion
 from outtake.training.task import SegmentationTask
 
 # What other programs put before the names of a network's weights.
@@ -54,6 +55,7 @@ class WeightMatch:
         missing: The names of those that the source lacks.
         unused: The names in the source that the network does not have.
         remarks: What else the user should know, a clause each.
+        member: The member of a late fusion that began from them; empty for the network itself.
     """
 
     source: InitialWeights
@@ -63,6 +65,7 @@ class WeightMatch:
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    member: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain containers, for the run folder."""
@@ -91,11 +94,15 @@ class WeightMatch:
             *_list_names("of it not used", self.unused),
             *self.remarks,
         ]
-        return f"init_from={self.source.path}: {'; '.join(parts)}"
+        return f"{_key(self.member)}={self.source.path}: {'; '.join(parts)}"
 
 
 def load_initial_weights(
-    net: nn.Module, source: InitialWeights, channels: int, classes: Sequence[str] = ()
+    net: nn.Module,
+    source: InitialWeights,
+    channels: int,
+    classes: Sequence[str] = (),
+    member: str = "",
 ) -> WeightMatch:
     """Load what fits into a network, in place.
 
@@ -107,13 +114,16 @@ def load_initial_weights(
         source: The weights.
         channels: The number of channels of the network's images.
         classes: The names of the network's classes.
+        member: Its name in a late fusion, if it is a member of one. The weights may be those of a
+            late fusion too, of which those of the member of this name are taken.
 
     Raises:
         CheckpointError: Nothing fits.
     """
     own = net.state_dict()
-    prefix = max(_PREFIXES, key=lambda each: sum(each + key in source.state for key in own))
-    match, fitted = WeightMatch(source), {}
+    prefixes = (*_PREFIXES, f"members.{member}.") if member else _PREFIXES
+    prefix = max(prefixes, key=lambda each: sum(each + key in source.state for key in own))
+    match, fitted = WeightMatch(source, member=member), {}
     given_channels = source.channels or _RGB_CHANNELS
     for key, needed in own.items():
         found = source.state.get(prefix + key)
@@ -143,22 +153,76 @@ def load_initial_weights(
     return match
 
 
-def load_into_task(task: SegmentationTask, source: InitialWeights, channels: int) -> WeightMatch:
+def load_into_members(
+    task: SegmentationTask, sources: Mapping[str, InitialWeights], channels: int
+) -> dict[str, WeightMatch]:
+    """Load weights into members of a late fusion, or into the network itself, in place.
+
+    Args:
+        task: The task.
+        sources: The weights by the names of members; under an empty name those of the network.
+        channels: The number of channels of the images.
+
+    Raises:
+        CheckpointError: Of one of them nothing fits.
+        ConfigError: The network has no such member.
+    """
+    return {name: load_into_task(task, each, channels, name) for name, each in sources.items()}
+
+
+def load_into_task(
+    task: SegmentationTask, source: InitialWeights, channels: int, member: str = ""
+) -> WeightMatch:
     """Load what fits into the network of a task, in place; remark on other pixel values.
 
     Raises:
         CheckpointError: Nothing fits.
+        ConfigError: The network has no such member.
     """
-    match = load_initial_weights(task.net, source, channels, task.labels.names)
-    given, own = source.normalisation, task.normalize.state_dict()
-    if given is None:
-        return match
-    same = given.keys() == own.keys() and all(
-        given[key].shape == own[key].shape and torch.allclose(given[key], own[key]) for key in own
-    )
-    if not same:
+    net, places = _find_member(task.net, member, channels)
+    match = load_initial_weights(net, source, len(places), task.labels.names, member)
+    if source.normalisation is not None and not _is_same_normalisation(
+        source.normalisation, task.normalize.state_dict(), places
+    ):
         match.remarks.append("it was trained with another normalize")
     return match
+
+
+def describe_matches(matches: Mapping[str, WeightMatch]) -> dict[str, Any]:
+    """Return plain containers for the run folder; those of several members by their names."""
+    described = {name: match.to_dict() for name, match in matches.items()}
+    return described.get("", {"members": described})
+
+
+def _find_member(net: nn.Module, member: str, channels: int) -> tuple[nn.Module, Sequence[int]]:
+    """Return a member of a late fusion, or the network itself, and the places of its channels."""
+    if not member:
+        return net, range(channels)
+    members = dict(net.members.items()) if isinstance(net, LateFusion) else {}
+    if member not in members:
+        raise ConfigError(
+            f"init_from.{member}: model has no such member; it has {', '.join(members) or 'none'}"
+        )
+    assert isinstance(net, LateFusion)
+    return members[member], net.member_channels[member]
+
+
+def _is_same_normalisation(
+    given: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], places: Sequence[int]
+) -> bool:
+    """Return whether values are those of all channels, or those of the channels at some places."""
+
+    def equal(key: str) -> bool:
+        parts = (own[key], own[key][:, list(places)]) if own[key].dim() == 4 else (own[key],)
+        return any(
+            given[key].shape == part.shape and torch.allclose(given[key], part) for part in parts
+        )
+
+    return given.keys() == own.keys() and all(map(equal, own))
+
+
+def _key(member: str) -> str:
+    return f"init_from.{member}" if member else "init_from"
 
 
 def _differ_in_channels(found: torch.Tensor, needed: torch.Tensor, given: int, own: int) -> bool:
@@ -178,9 +242,11 @@ def _nothing_fits_error(match: WeightMatch, own: Mapping[str, torch.Tensor]) -> 
     else:
         there = next(iter(match.source.state), "nothing")
         reason = f"it has names such as {there}, this network {next(iter(own), 'no weights')}"
+    fusion = any(name.startswith("members.") for name in own)
+    members = ", or those of a member as init_from={MEMBER: PATH}" if fusion else ""
     return CheckpointError(
-        f"init_from={match.source.path}: nothing of it fits the network; {reason}; give weights of "
-        "the same architecture, or leave init_from out"
+        f"{_key(match.member)}={match.source.path}: nothing of it fits the network; {reason}; give "
+        f"weights of the same architecture{members}, or leave init_from out"
     )
 
 

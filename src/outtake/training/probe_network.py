@@ -20,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from outtake.core.errors import ConfigError
 from outtake.models.deterministic_resize import deterministic_resizing
+from outtake.models.late_fusion import LateFusion
 from outtake.models.training_logits import all_logits, main_logits
 from outtake.training.random_state import keep_random_state
 
@@ -68,6 +69,21 @@ def probe(net: nn.Module, channels: int, *, heads: bool = False) -> ProbeResult 
         ],
         called_modules=frozenset(in_training & in_evaluation),
     )
+
+
+def iter_foreign_networks(net: nn.Module, channels: int) -> Iterator[tuple[nn.Module, int]]:
+    """Yield the networks that are not Outtake's own, with the number of their channels.
+
+    Args:
+        net: The network, or a fusion of several.
+        channels: The number of channels of an image.
+    """
+    parts = [(net, channels)]
+    if isinstance(net, LateFusion):
+        parts = [(part, len(net.member_channels[name])) for name, part in net.members.items()]
+    for part, own in parts:
+        if not type(part).__module__.startswith("outtake."):
+            yield part, own
 
 
 def check_network_output(
