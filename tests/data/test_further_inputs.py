@@ -11,10 +11,11 @@ from outtake.core.errors import ConfigError, DataRootError, PairingError, SizeMi
 from outtake.data.augmentation import Augmentation
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
-from outtake.data.further_inputs import FurtherInput, StackedInputs, get_further_inputs
+from outtake.data.further_inputs import FurtherInput, get_further_inputs
 from outtake.data.image_files import read_image
 from outtake.data.inspection import inspect_source
 from outtake.data.overfit import FirstSamples
+from outtake.data.stacked_inputs import StackedInputs
 from outtake.data.verification import verify_split
 from tests.data.generated import SIZE, label_map, picture, save
 

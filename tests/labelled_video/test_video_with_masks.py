@@ -2,10 +2,17 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.config.build import build_data
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, DataRootError, LabelValueError, VideoError
+from outtake.core.errors import (
+    ConfigError,
+    DataRootError,
+    LabelValueError,
+    OuttakeError,
+    VideoError,
+)
 from outtake.data.source import DataWarning
 from outtake.labelled_video.video_with_masks import VideoWithMasks
 from tests.labelled_video.clips import FRAMES, ids, lay_masks, picture, white, write_clip
@@ -106,3 +113,74 @@ def test_what_does_not_fit_the_limit_is_refused_before_it_is_decoded(clip, tmp_p
     with pytest.raises(ConfigError, match=r"10 labelled frames of 32x24 need 30 MiB.*every=10"):
         VideoWithMasks(clip, masks, limit_mib=20)
     assert len(VideoWithMasks(clip, masks, limit_mib=20, every=2).samples("train")) == 4
+
+
+def test_without_a_val_all_labelled_frames_are_trained_on_and_scored(clip, tmp_path):
+    masks = str(lay_masks(tmp_path / "masks", [0, 4, 9]))
+    source = VideoWithMasks(clip, masks, classes=["a", "b", "c"], val_fraction=None)
+    with pytest.warns(DataWarning, match=r"all 3 labelled frames are trained on and scored"):
+        assert numbers(source, "train") == numbers(source, "val") == [0, 4, 9]
+    source = VideoWithMasks(clip, masks, val_frames=[4])
+    assert numbers(source, "train") == [0, 9] and numbers(source, "val") == [4]
+    with pytest.raises(ConfigError, match=r"frame 5 of clip.mkv has no label; labelled are 0, 4,"):
+        VideoWithMasks(clip, masks, val_frames=[5]).samples("val")
+
+
+def lay_project(folder, video, labels):
+    """A project folder with the labels of some frames, 255 where nothing is labelled."""
+    (folder / "train/masks").mkdir(parents=True)
+    (folder / "project.json").write_text(json.dumps({"format": 1, "source": str(video)}))
+    (folder / "classes.yaml").write_text("names: [background, ball]\nignore: 255\n")
+    for number, label in labels.items():
+        Image.fromarray(label).save(folder / f"train/masks/{number:06d}.png")
+    return str(folder)
+
+
+def strokes(number):
+    """A few labelled pixels, of 0 and 1."""
+    found = np.full((24, 32), 255, np.uint8)
+    found[4:10, number : number + 8], found[20:] = 1, 0
+    return found
+
+
+def test_a_project_folder_names_its_clip_and_255_is_unlabelled(clip, tmp_path):
+    # Frames 0 to 2: without the project they could be the first masks of any part.
+    root = lay_project(tmp_path / "p", "../clip.mkv", {each: strokes(each) for each in (0, 1, 2)})
+    source = VideoWithMasks(root=root, val_fraction=None)
+    assert source.labels.names == ("background", "ball")
+    assert numbers(source, "train") == [0, 1, 2]
+    assert np.array_equal(source.read_mask(source.samples("train")[2]), strokes(2))
+
+
+def test_of_masks_of_1_and_255_the_second_is_unlabelled(clip, tmp_path):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for number in (2, 7):
+        Image.fromarray(strokes(number)).save(folder / f"{number}.png")
+    with pytest.warns(DataWarning, match=r"255 is unlabelled, as there are other classes beside 0"):
+        source = VideoWithMasks(clip, str(folder), val_fraction=None)
+    assert source.labels.names == ("background", "foreground")
+    assert np.array_equal(source.read_mask(source.samples("val")[1]), strokes(7))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({3: np.ones((24, 32), np.uint8)}, "all that is labelled is 'ball', and nothing is backg"),
+        ({3: np.full((24, 32), 255, np.uint8)}, "no pixel of its labelled frames has a class"),
+        ({}, "no frame is labelled; label some first"),
+        ({12: strokes(12)}, r"000012.png would be the mask of frame 12, .* 10 frames"),
+        ({3: np.ones((20, 32), np.uint8)}, r"32x20"),
+        ({3: np.full((24, 32), 7, np.uint8)}, r"value 7"),
+    ],
+)
+def test_labels_of_which_nothing_can_be_learned_are_named(clip, tmp_path, labels, message):
+    root = lay_project(tmp_path / "p", "../clip.mkv", labels)
+    with pytest.raises(OuttakeError, match=message):
+        VideoWithMasks(root=root, val_fraction=None).samples("train")
+
+
+def test_a_project_that_names_no_clip_is_one_line(clip, tmp_path):
+    root = lay_project(tmp_path / "p", "", {3: strokes(3)})
+    with pytest.raises(DataRootError, match=r"project.json does not say which clip it is of"):
+        VideoWithMasks(root=root)

@@ -18,6 +18,7 @@ RECORD = {
     "short_side": None,
     "sample_range": {"low": 0, "high": 4095, "of_all": False, "of_floats": False},
     "further_inputs": [{"name": "depth", "channels": 1, "sample_range": None, "converts": False}],
+    "clip": {"name": "a.mp4", "sha256": "00", "labels": {}},
 }
 
 

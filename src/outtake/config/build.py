@@ -31,7 +31,6 @@ from outtake.data.folds import FoldSource
 from outtake.data.further_inputs import (
     KEY,
     FurtherInput,
-    StackedInputs,
     count_channels,
     explain_difference,
 )
@@ -39,6 +38,7 @@ from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
 from outtake.data.source import SegmentationSource
+from outtake.data.stacked_inputs import StackedInputs
 from outtake.data.unlabelled import LabelledShare, read_share
 from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
@@ -123,7 +123,8 @@ def add_further_inputs(
     Raises:
         ConfigError: The network has other inputs.
     """
-    if folders:
+    if folders or any(each.plate_offsets for each in trained):
+        folders = folders or {}
         return StackedInputs(source, folders, root, trained)
     if (problem := explain_difference(trained, [], KEY)) is not None:
         raise ConfigError(problem)

@@ -15,6 +15,7 @@ from outtake.config.load_trained import TrainedModel, load_trained
 from outtake.core.errors import CheckpointError, ConfigError, LabelSpaceError
 from outtake.core.labels import LabelSpace
 from outtake.data.further_inputs import FurtherInput
+from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import list_fold_folders
 
@@ -51,6 +52,11 @@ class TrainedEnsemble:
     def further_inputs(self) -> tuple[FurtherInput, ...]:
         """The inputs beside the image, which all have."""
         return self.members[0].further_inputs
+
+    @property
+    def clip(self) -> LabelledClip | None:
+        """The one clip that the first was trained on; None for none."""
+        return self.members[0].clip
 
     @property
     def short_side(self) -> int | None:

@@ -24,6 +24,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
 from outtake.core.trees import walk_leaves
 from outtake.data.further_inputs import FurtherInput, count_channels
+from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import (
     LAST_CHECKPOINT,
@@ -59,6 +60,8 @@ class TrainedModel:
         sample_range: The values of the training images' samples that became 0 and 255; None for
             samples of 8 bits.
         further_inputs: The inputs beside the image, whose channels are the last ones.
+        clip: The one clip that it was trained on, with its labels; None where it was trained on
+            pictures, or on several clips.
     """
 
     task: SegmentationTask
@@ -72,6 +75,7 @@ class TrainedModel:
     channels: int
     sample_range: SampleRange | None = None
     further_inputs: tuple[FurtherInput, ...] = ()
+    clip: LabelledClip | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -91,6 +95,7 @@ def make_checkpoint_record(
     channels: int,
     sample_range: SampleRange | None = None,
     further_inputs: Sequence[FurtherInput] = (),
+    clip: LabelledClip | None = None,
 ) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
@@ -120,6 +125,7 @@ def make_checkpoint_record(
         "short_side": data.get("eval_short_side") or data.get("short_side"),
         "sample_range": None if sample_range is None else sample_range.to_dict(),
         "further_inputs": [each.to_dict() for each in further_inputs],
+        "clip": None if clip is None else clip.to_dict(),
     }
 
 
@@ -200,6 +206,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         found_range = record.get("sample_range")
         sample_range = None if found_range is None else SampleRange.from_dict(found_range)
         further = tuple(map(FurtherInput.from_dict, record.get("further_inputs", ())))
+        clip = None if record.get("clip") is None else LabelledClip.from_dict(record["clip"])
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
             build_net(cfg.model, len(labels.names), channels, further_inputs=further),
@@ -230,6 +237,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         channels=channels,
         sample_range=sample_range,
         further_inputs=further,
+        clip=clip,
     )
 
 

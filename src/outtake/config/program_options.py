@@ -113,6 +113,7 @@ class TrainOptions:
         str | Annotated[Mapping[str, str], NotEmpty()] | None,
         Form("a path, or one for each member of model=late_fusion, as {image: PATH}, or null"),
     ]
+    budget_s: Annotated[float | None, Number(above=0, unit="seconds")]
     folds: Annotated[int | None, Number(2)]
     fold: Annotated[int | None, Number(0)]
     fold_by: str

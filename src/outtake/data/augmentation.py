@@ -25,7 +25,7 @@ from outtake.data.samplers import derive_seed
 AugmentationStep: TypeAlias = Any
 """A transform of albumentations or of ``torchvision.transforms.v2``."""
 
-_FURTHER = "further_inputs"  # the target of albumentations
+FURTHER_TARGET = "further_inputs"  # the target of albumentations
 _ABOVE_LABELS = 256
 
 
@@ -188,7 +188,7 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
             f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
         )
     if isinstance(step, A.DualTransform):
-        step.add_targets({_FURTHER: "image"})
+        step.add_targets({FURTHER_TARGET: "image"})
     # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
     if getattr(step, "fill_mask", None) is not None:
         step.fill_mask = ignore_index
@@ -231,8 +231,8 @@ def _apply_albumentations(
     # A target of their own, which only the steps know that move pixels.
     further = np.ascontiguousarray(image[..., -further_channels:])
     image = np.ascontiguousarray(image[..., :-further_channels])
-    data = step(image=image, mask=mask, **{_FURTHER: further}, **options)
-    moved = data[_FURTHER].reshape(*data["image"].shape[:2], further_channels)
+    data = step(image=image, mask=mask, **{FURTHER_TARGET: further}, **options)
+    moved = data[FURTHER_TARGET].reshape(*data["image"].shape[:2], further_channels)
     return np.concatenate([data["image"], moved], axis=2), data["mask"]
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from outtake.core.types import Frame, LabelMap
 from outtake.data.further_inputs import get_further_inputs
+from outtake.data.labelled_clip import LabelledClip, get_labelled_clip
 from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
 
@@ -41,6 +42,10 @@ class SourceView(ABC):
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W)."""
         return self._source.read_mask(self.find_original(sample))
+
+    def describe_clip(self) -> LabelledClip | None:
+        """Return the one clip that the data set is of, if it is of one."""
+        return get_labelled_clip(self._source)
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes that identify the sample."""

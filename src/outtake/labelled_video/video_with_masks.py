@@ -25,19 +25,26 @@ from outtake.data.class_file import (
 from outtake.data.folder_layouts import resolve_path
 from outtake.data.image_files import read_raw_mask
 from outtake.data.infer_classes import BINARY_NAMES
+from outtake.data.labelled_clip import LabelledClip
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.source import DataChoice, Sample, check_split, warn_of_data
-from outtake.masking.build_mask_source import ClipFacts, FoundMasks, build_mask_source
+from outtake.labelled_video.labelled_frames import (
+    check_labels,
+    find_unlabelled_value,
+    split_labelled_frames,
+)
+from outtake.labelled_video.mask_options import read_mask_options, say_how_masks_are_read
+from outtake.labelled_video.plate_residuals import read_plate_residuals
+from outtake.labelled_video.project_folder import find_clip_files
+from outtake.masking.build_mask_source import ClipFacts, build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_source import AnnotatedMasks, PictureMasks, resize_mask
-from outtake.masking.mask_values import MaskValueOptions
 from outtake.video.read.clip import open_clip
 from outtake.video.read.count_frames import count_frames
 from outtake.video.read.inputs import VideoInput, expand_inputs
 from outtake.video.read.probe import VideoInfo
 
 MIB = 2**20
-_OPTIONS = ("channel", "invert", "threshold", "ids")
 
 
 class VideoWithMasks:
@@ -46,15 +53,20 @@ class VideoWithMasks:
     Frames and masks are decoded once, when they are first asked for, and stay in memory.
 
     Args:
-        video: A video file, or a folder of its frames.
-        masks: Its masks: a video, a folder of pictures, one picture, or annotations.
-        root: The folder below which both are, unless they are found as they are given.
+        video: A video file, or a folder of its frames; None for that of the project in ``root``.
+        masks: Its masks: a video, a folder of pictures, one picture, or annotations; None for those
+            of the project.
+        root: The folder below which both are, unless they are found as they are given; or a project
+            folder, see :mod:`outtake.labelled_video.project_folder`.
         classes: The names, or a yaml of them, whose numbers are values or palette indices of masks
-            that are pictures. None makes what video removal would remove ``foreground``.
+            that are pictures. None is ``classes.yaml`` in ``root``, or makes what video removal
+            would remove ``foreground``; masks of 1 and 255 have 255 where nothing is labelled.
         mask_options: ``channel``, ``invert``, ``threshold`` and ``ids``, as ``masks.*`` of
             ``outtake infer-video`` say what is foreground.
         first: The number that the mask of the first frame has in its name; None finds it.
-        val_fraction: The part (0 to 1) of the labelled frames that is ``val``.
+        val_fraction: The part (0 to 1) of the labelled frames that is ``val``; None trains on all
+            and scores the same.
+        val_frames: The numbers of those that are ``val`` instead.
         every: One labelled frame of this many is used.
         limit_mib: The most memory of the decoded frames.
 
@@ -73,43 +85,39 @@ class VideoWithMasks:
         classes: str | Sequence[str] | None = None,
         mask_options: Mapping[str, Any] | None = None,
         first: int | None = None,
-        val_fraction: float = 0.2,
+        val_fraction: float | None = 0.2,
+        val_frames: Sequence[int] | None = None,
         every: int = 1,
         limit_mib: int = 4096,
     ) -> None:
-        if not video or not masks:
+        files = find_clip_files(root, video, masks, classes, first)
+        if val_fraction is not None and not 0 < val_fraction < 1:
             raise ConfigError(
-                "data=clip needs data.source.video=FILE and data.source.masks=PATH: a video of "
-                "masks, or a folder with a picture for each frame"
-            )
-        if not 0 < val_fraction < 1:
-            raise ConfigError(
-                f"data.source.val_fraction is {val_fraction}: give more than 0 and less than 1"
+                f"data.source.val_fraction is {val_fraction}: give more than 0 and less than 1, or "
+                "null to train on all labelled frames"
             )
         check_number("data.source.every", every, 1, whole=True)
         check_number("data.source.limit_mib", limit_mib, 1, whole=True)
-        options = _read_mask_options(mask_options)
+        options = read_mask_options(mask_options)
         self._folder = Path(root or ".").expanduser()
-        self._video = _find_one_video(_place(video, self._folder))
+        self._video = _find_one_video(files.video)
         self.name = self._video.path.name
-        self._val_fraction = val_fraction
+        self._val_fraction, self._val_frames = val_fraction, val_frames
         self._every = every
         self._limit_mib = limit_mib
         with open_clip(self._video, high_bit_depth=False) as clip:
             facts = _describe_clip(self._video, clip.info)
         found = build_mask_source(
-            find_mask_files(_place(masks, self._folder), options.ids),
-            options,
-            clip=facts,
-            first=first,
+            find_mask_files(files.masks, options.ids), options, clip=facts, first=files.first
         )
         self._masks = found.source
-        self._decoder = self._find_decoder(classes)
+        self._decoder = self._find_decoder(files.classes, may_infer=not mask_options)
         self.labels = (
             LabelSpace.from_names(BINARY_NAMES) if self._decoder is None else self._decoder.labels
         )
-        _say_how_masks_are_read(found, self.name, by_classes=self._decoder is not None)
+        say_how_masks_are_read(found, self.name, by_classes=self._decoder is not None)
         self._decoded: dict[int, tuple[Frame, LabelMap]] | None = None
+        self._residuals: dict[tuple[int, ...], dict[int, Frame]] = {}
         assert facts.size is not None
         self._check_memory(self._count_labelled(facts), *facts.size)
 
@@ -117,7 +125,8 @@ class VideoWithMasks:
         """Return the samples of a split, in the order of the frames.
 
         Raises:
-            DataRootError: ``test`` is asked for, or there are fewer than two labelled frames.
+            DataRootError: ``test`` is asked for, there are too few labelled frames, or they show
+                one class alone.
             OuttakeError: A frame or mask cannot be decoded.
         """
         check_split(split)
@@ -127,20 +136,10 @@ class VideoWithMasks:
                 "score another video with data.source.video and data.source.masks",
             )
         numbers = sorted(self._frames())
-        if len(numbers) < 2:
-            raise DataRootError(
-                f"{self.name} has {len(numbers)} labelled frames; train and val need one each"
-            )
-        kept = min(max(round(len(numbers) * self._val_fraction), 1), len(numbers) - 1)
-        chosen = numbers[:-kept] if split == "train" else numbers[-kept:]
-        warn_of_data(
-            f"{self.name} has no val: the last {kept} of its {len(numbers)} labelled frames are "
-            f"val (data.source.val_fraction={self._val_fraction:g}), and train is the others",
-            DataChoice,
-        )
+        train, val = split_labelled_frames(numbers, self._val_fraction, self._val_frames, self.name)
         return [
             Sample(f"{n:06d}", f"{self.name} frame {n}", f"{self._masks.name} frame {n}")
-            for n in chosen
+            for n in (train if split == "train" else val)
         ]
 
     def group(self, sample: Sample) -> str:
@@ -155,6 +154,21 @@ class VideoWithMasks:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
         return self._frames()[int(sample.id)][1].copy()
 
+    def read_plate_residual(self, sample: Sample, offsets: tuple[int, ...]) -> Frame:
+        """Return what differs from the clip's own plate at a labelled frame, uint8 (H, W, 3)."""
+        if offsets not in self._residuals:
+            self._residuals[offsets] = read_plate_residuals(
+                self._video, set(self._frames()), offsets
+            )
+        return self._residuals[offsets][int(sample.id)].copy()
+
+    def describe_clip(self) -> LabelledClip:
+        """Return the clip with the labels of its frames, as a checkpoint keeps them."""
+        with open_clip(self._video, high_bit_depth=False) as clip:
+            digest = clip.digest()
+        labels = {number: labels for number, (_, labels) in self._frames().items()}
+        return LabelledClip(self.name, digest, labels)
+
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the decoded values of the frame and of its labels."""
         image, labels = self._frames()[int(sample.id)]
@@ -163,7 +177,9 @@ class VideoWithMasks:
     def _frames(self) -> dict[int, tuple[Frame, LabelMap]]:
         """Return each labelled frame with its labels, by its number from 0."""
         if self._decoded is None:
-            self._decoded = self._decode()
+            decoded = self._decode()
+            check_labels((labels for _, labels in decoded.values()), self.labels, self.name)
+            self._decoded = decoded
         return self._decoded
 
     def _decode(self) -> dict[int, tuple[Frame, LabelMap]]:
@@ -248,10 +264,12 @@ class VideoWithMasks:
                 f"raise it, or take fewer frames, as in data.source.every={self._every * 10}"
             )
 
-    def _find_decoder(self, classes: str | Sequence[str] | None) -> MaskDecoder | None:
-        if classes is None:
-            return None
+    def _find_decoder(
+        self, classes: str | Sequence[str] | None, *, may_infer: bool
+    ) -> MaskDecoder | None:
         masks = self._masks
+        if classes is None:
+            return self._infer_decoder() if may_infer else None
         if not isinstance(masks, PictureMasks) or masks.still or masks.objects:
             raise ConfigError(
                 f"data.source.classes: {masks.name} keeps no values of all classes; "
@@ -267,11 +285,20 @@ class VideoWithMasks:
                 raise ConfigError(f"data.source.classes: {error}") from error
         return decoder_from_class_file(listed, [str(file) for file in masks.files])
 
-
-def _place(value: str, root: Path) -> str:
-    """Return a path as it is given if it is there, or else below the root if that is there."""
-    below = root / Path(value).expanduser()
-    return str(below) if not Path(value).expanduser().exists() and below.exists() else value
+    def _infer_decoder(self) -> MaskDecoder | None:
+        """Return the decoder of label maps in which 255 is unlabelled; None for other masks."""
+        masks = self._masks
+        if not isinstance(masks, PictureMasks) or masks.still or masks.objects:
+            return None
+        found = find_unlabelled_value(masks.files)
+        if found is None:
+            return None
+        warn_of_data(
+            f"{masks.name}: 255 is unlabelled, as there are other classes beside 0: "
+            f"{', '.join(found.names)} (data.source.classes=[NAMES] names them)",
+            DataChoice,
+        )
+        return decoder_from_class_file(found, [str(file) for file in masks.files])
 
 
 def _find_one_video(value: str) -> VideoInput:
@@ -293,37 +320,3 @@ def _describe_clip(video: VideoInput, info: VideoInfo) -> ClipFacts:
         return ClipFacts(size, counted, counted is not None, names if len(names) > 1 else ())
     counted = count_frames(video.path)
     return ClipFacts(size, info.frames if counted is None else counted, counted is not None)
-
-
-def _read_mask_options(given: Mapping[str, Any] | None) -> MaskValueOptions:
-    options = dict(given or {})
-    unknown = [key for key in options if key not in _OPTIONS]
-    if unknown:
-        raise ConfigError(
-            f"data.source.mask_options.{unknown[0]}: unknown; the options are: "
-            f"{', '.join(_OPTIONS)}"
-        )
-    if options.get("channel", "auto") not in ("auto", "luma", "alpha", "red"):
-        raise ConfigError(
-            f"data.source.mask_options.channel={options['channel']}: must be auto, luma, alpha, red"
-        )
-    if not isinstance(options.get("invert", False), bool):
-        raise ConfigError(f"data.source.mask_options.invert={options['invert']}: true or false")
-    ids = options.get("ids")
-    if ids is not None and not isinstance(ids, list | tuple):
-        raise ConfigError(f"data.source.mask_options.ids={ids}: give a list, as in [1,3]")
-    threshold = options.get("threshold")
-    check_number("data.source.mask_options.threshold", threshold, 0, 1, optional=True)
-    return MaskValueOptions(**options)
-
-
-def _say_how_masks_are_read(found: FoundMasks, name: str, *, by_classes: bool) -> None:
-    """Give the lines about masks; those about what is removed only where that is foreground."""
-    lines = found.notes[1:] if by_classes else (*found.notes, *found.warnings)
-    for line in lines:
-        # A frame without a mask is no frame without an object: nobody has looked at it.
-        text = line.replace("and nothing is removed there", "and are left out")
-        if not by_classes and line == found.notes[0]:
-            text += "; what is removed there is foreground here, and data.source.mask_options.KEY "
-            text += "is masks.KEY"
-        warn_of_data(f"{name}: {text}")

@@ -59,12 +59,15 @@ def invert_homography(homography: Homography) -> Homography:
 
 
 def fit_homography(
-    source: NDArray[np.float32], target: NDArray[np.float32], min_inliers: int = MIN_SHARED_POINTS
+    source: NDArray[np.float32],
+    target: NDArray[np.float32],
+    min_inliers: int = MIN_SHARED_POINTS,
+    tolerance_px: float = 2.0,
 ) -> Homography | None:
     """Fit a homography robustly (MAGSAC++, Barath et al. 2020); None if inliers are too few."""
     if len(source) < min_inliers:
         return None
-    found, inliers = cv2.findHomography(source, target, cv2.USAC_MAGSAC, 2.0, maxIters=500)
+    found, inliers = cv2.findHomography(source, target, cv2.USAC_MAGSAC, tolerance_px, maxIters=500)
     if found is None or int(inliers.sum()) < min_inliers or not np.isfinite(found).all():
         return None
     return np.asarray(found, np.float64)

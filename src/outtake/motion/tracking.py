@@ -61,7 +61,7 @@ class CameraTracker:
         if before is None or self._grey is None or shape != self._shape:
             return _start_shot(before)
         start = scale_points(before.points, scale)
-        end, good = _track_lucas_kanade(self._grey, grey, start)
+        end, good = follow_points(self._grey, grey, start)
         if self._shot_detector.is_cut(good, grey, known):
             return _start_shot(before)
         x, y = np.rint(end).astype(int).T
@@ -129,9 +129,14 @@ def prepare_tracking_image(
     return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), 1 / factor
 
 
-def _track_lucas_kanade(
+def follow_points(
     before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Follow points from one brightness to another by Lucas-Kanade, there and back.
+
+    Returns:
+        Where they are, float32 (n, 2), and which came back to where they began, bool (n,).
+    """
     if not len(start):
         return start, np.empty(0, bool)
     flow = partial(

@@ -15,9 +15,15 @@ import numpy as np
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.types import Frame, TimedFrame
-from outtake.data.further_inputs import FurtherInput, check_size, explain_difference
+from outtake.data.further_inputs import (
+    FurtherInput,
+    check_size,
+    explain_difference,
+    from_files,
+)
 from outtake.data.image_files import convert_channels
 from outtake.inference.clip_predictor import find_scale, rescale_frame
+from outtake.motion.plate_residual import PlateResidual
 from outtake.pipeline.mask_setup import find_part
 from outtake.video.read.clip import open_clip
 from outtake.video.read.count_frames import count_frames
@@ -122,6 +128,24 @@ def attach_further(
                 )
 
 
+def plate_offsets(inputs: Sequence[FurtherInput]) -> tuple[tuple[int, ...], ...]:
+    """Return the offsets of each input that is computed from the clip itself."""
+    return tuple(each.plate_offsets for each in inputs if each.plate_offsets)
+
+
+def attach_residual(frames: Iterable[TimedFrame], offsets: tuple[int, ...]) -> Iterator[TimedFrame]:
+    """Yield frames with what differs from their own clip's plate, behind all else in ``further``.
+
+    Args:
+        frames: The frames of the input.
+        offsets: The distances that make the plate, as in training.
+    """
+    for frame, residual in PlateResidual(offsets)(frames, lambda frame: frame.image):
+        assert residual is not None
+        parts = [residual] if frame.further is None else [frame.further, residual]
+        yield replace(frame, further=np.concatenate(parts, axis=2))
+
+
 def find_further_clips(
     config: InferVideoConfig, source: VideoInput, inputs: Sequence[FurtherInput]
 ) -> tuple[FurtherClip, ...]:
@@ -134,6 +158,7 @@ def find_further_clips(
     named = config.further_inputs or {}
     if (problem := explain_difference(inputs, list(named), KEY, "CLIP")) is not None:
         raise ConfigError(problem)
+    inputs = from_files(inputs)
     if not inputs:
         return ()
     part, _ = find_part(config, source)

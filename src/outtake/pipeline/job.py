@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from outtake.core.errors import OutputError
+from outtake.core.types import LabelMap
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
@@ -60,6 +61,9 @@ class Job:
         policy: Makes masks of labels; None where masks are given.
         masks: Masks instead; None where frames are labelled.
         further: What the network sees beside the frames; empty where it sees these alone.
+        plate_offsets: Of what the network sees of the clip's own plate, one tuple for each input.
+        known_labels: The labels that a person gave, by the number of the frame: they are not asked
+            of the network.
         grow: The fraction of the height by which these masks are dilated.
         regions: Boxes that are removed too.
         read_options: Arguments of ``open_clip`` by name.
@@ -76,6 +80,8 @@ class Job:
     policy: MaskPolicy | None = None
     masks: MaskSource | None = None
     further: tuple[FurtherClip, ...] = ()
+    plate_offsets: tuple[tuple[int, ...], ...] = ()
+    known_labels: Mapping[int, LabelMap] = field(default_factory=dict)
     grow: float = 0.0
     regions: tuple[Region, ...] = ()
     read_options: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +100,11 @@ class Job:
         parts = self._fingerprint_with_inputs(clip)
         parts["encoding"] = self.describe_encoding(clip.info)
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+    @property
+    def label_context(self) -> int:
+        """The number of frames before and after that the labels of a frame depend on."""
+        return max((max(offsets) for offsets in self.plate_offsets), default=0)
 
     def describe_encoding(self, info: VideoInfo) -> dict[str, Any]:
         """Return how the frames of a clip are stored, in plain words: codec, bits, quality, audio.

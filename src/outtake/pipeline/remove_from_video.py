@@ -19,6 +19,7 @@ from outtake.inference.clip_predictor import ClipPredictor, find_scale
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.policy import MaskPolicy
+from outtake.pipeline.further_clips import plate_offsets
 from outtake.pipeline.interruption import (
     explain_oom,
     salvage_outputs,
@@ -72,7 +73,15 @@ def remove_from_video(
     """
     labeller = labeller or build_predictor(trained, uncertain_ids=policy.ids)
     options = write_options or WriteOptions()
-    job = Job(source, Path(target), remover, labeller, policy, write_options=options)
+    job = Job(
+        source,
+        Path(target),
+        remover,
+        labeller,
+        policy,
+        plate_offsets=plate_offsets(trained.further_inputs),
+        write_options=options,
+    )
     parts = PipelineParts(remover, labeller, policy, trained)
     return run_job(job, entries=report_entries(parts, None))
 

@@ -17,10 +17,11 @@ from outtake.core.files import write_json
 from outtake.core.frames import FilledFrame, FillStatistics, FrameSink, MaskedFrame
 from outtake.core.signals import defer_signals
 from outtake.core.types import TimedFrame
+from outtake.masking.known_labels import keep_known_labels
 from outtake.masking.mask_clip import pair_masks
 from outtake.masking.mask_statistics import CONTEXT_FRAMES, measure_masks
 from outtake.masking.regions import add_regions
-from outtake.pipeline.further_clips import attach_further
+from outtake.pipeline.further_clips import attach_further, attach_residual
 from outtake.pipeline.job import CompletedSegments, Job, statistics_path
 from outtake.pipeline.segments import (
     RunResult,
@@ -108,6 +109,8 @@ def run_clip(
         read = truncation.read(clip)
         if job.further:
             read = attach_further(read, job.further, plan.start_frame, truncation.ended_early)
+        for offsets in job.plate_offsets:
+            read = attach_residual(stages.run("plate", read, max_queued=_QUEUED_FRAMES), offsets)
         frames = stages.run("decode", transform(read), max_queued=_QUEUED_FRAMES)
         if job.masks is not None:
             masks = job.masks.open(plan.start_frame)
@@ -121,7 +124,7 @@ def run_clip(
                 may_continue=lambda: not one_for_each or truncation.ended_early(),
             )
         elif job.labeller is not None:
-            masked = _mask_by_labels(job, frames, stages)
+            masked = _mask_by_labels(job, frames, stages, plan.start_frame)
         else:
             masked = (
                 MaskedFrame(each, np.zeros(each.image.shape[:2], np.bool_)) for each in frames
@@ -139,10 +142,12 @@ def _close_iterator(items: Generator[object, None, None]) -> None:
 
 
 def _mask_by_labels(
-    job: Job, frames: Iterator[TimedFrame], stages: StageThreads
+    job: Job, frames: Iterator[TimedFrame], stages: StageThreads, first_number: int
 ) -> Iterator[MaskedFrame]:
     assert job.labeller is not None and job.policy is not None
     labelled = stages.run("predict", job.labeller(frames), max_queued=_QUEUED_FRAMES)
+    if job.known_labels:
+        labelled = keep_known_labels(labelled, job.known_labels, first_number)
     return job.policy(labelled)
 
 
@@ -214,7 +219,9 @@ def _start_frame(job: Job, plan: SegmentPlan) -> int:
         plan.first_segment,
         plan.segment_frames,
         job.remover.context(*plan.frame_size, plan.high_bit_depth),
-        mask_context=CONTEXT_FRAMES + (0 if job.policy is None else job.policy.context_frames),
+        mask_context=CONTEXT_FRAMES
+        + job.label_context
+        + (0 if job.policy is None else job.policy.context_frames),
         label_stride=common_stride(1 if job.labeller is None else job.labeller.stride),
     )
 

@@ -38,8 +38,9 @@ from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.further_clips import find_further_clips, further_paths
+from outtake.pipeline.further_clips import find_further_clips, further_paths, plate_offsets
 from outtake.pipeline.job import Job, WriteOptions
+from outtake.pipeline.known_clip import find_known_labels
 from outtake.pipeline.mask_setup import find_masks, read_regions
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
@@ -211,6 +212,7 @@ def build_job(
         masks = find_masks(config, source).source
     inputs = () if parts.trained is None else parts.trained.further_inputs
     further = () if config.without_network else find_further_clips(config, source, inputs)
+    known = {} if config.without_network else find_known_labels(config, source, parts.trained)
     encode = config.encode
     return Job(
         source=source,
@@ -220,6 +222,8 @@ def build_job(
         policy=parts.policy,
         masks=masks,
         further=further,
+        plate_offsets=plate_offsets(inputs),
+        known_labels=known,
         grow=config.masks.grow,
         regions=read_regions(config),
         read_options=vars(config.read),

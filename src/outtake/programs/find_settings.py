@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -29,8 +27,8 @@ from outtake.drawing.label_pictures import save_png
 from outtake.drawing.rate_chart import draw_rate_chart
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train import build_training_task
+from outtake.programs.trial_steps import StepClock, run_steps
 from outtake.training.initial_weights import load_into_members
-from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.rate_range import RateRange, smooth_losses, suggest_rate
 
 MIB = 2**20
@@ -220,7 +218,7 @@ def _measure_rates(cfg: DictConfig, options: FindRateOptions) -> dict[str, Any]:
 
 def _measure_batch(cfg: DictConfig, options: FindBatchSizeOptions) -> dict[str, Any]:
     cfg.data.samples_per_epoch = int(cfg.data.batch_size) * options.steps
-    clock = _StepClock()
+    clock = StepClock()
     trainer = _fit(cfg, options.steps, clock)
     device = trainer.strategy.root_device
     on_cuda = device.type == "cuda"
@@ -240,39 +238,4 @@ def _fit(cfg: DictConfig, steps: int, callback: Callback) -> Trainer:
     task = build_training_task(cfg, data, options.parameter_options())
     if options.init_from:
         load_into_members(task, read_members_weights(options.init_from), data.channels)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            accelerator=str(cfg.trainer.accelerator),
-            devices=1,
-            precision=cfg.trainer.get("precision", "32-true"),
-            gradient_clip_val=cfg.trainer.get("gradient_clip_val"),
-            max_steps=steps,
-            max_epochs=-1,
-            limit_val_batches=0,
-            logger=False,
-            callbacks=[OptimizerAverage(), callback],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            default_root_dir=folder,
-        )
-        trainer.fit(task, datamodule=data)
-    return trainer
-
-
-class _StepClock(Callback):
-    """Times the steps after the first, which also prepares."""
-
-    def __init__(self) -> None:
-        self._times: list[float] = []
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Note the time."""
-        if trainer.strategy.root_device.type != "cpu":
-            torch.accelerator.synchronize()
-        self._times.append(time.perf_counter())
-
-    def seconds_per_step(self) -> float:
-        """Return the mean time of a step."""
-        return (self._times[-1] - self._times[0]) / max(len(self._times) - 1, 1)
+    return run_steps(cfg, task, data, steps, callback)

@@ -171,6 +171,11 @@ def _find_further(
     """
     named = config.further_inputs or {}
     inputs = predictor.trained.further_inputs
+    if computed := [each.name for each in inputs if each.plate_offsets]:
+        raise ConfigError(
+            f"the network sees what differs from the plate of a clip ({computed[0]}), and pictures "
+            "have none; use outtake infer-video, with a folder of frames as its input"
+        )
     if (problem := explain_difference(inputs, list(named), "further_inputs")) is not None:
         raise ConfigError(problem)
     if not inputs:

@@ -21,12 +21,14 @@ from outtake.config.resume_config import (
     check_epoch_kept,
     check_same_run,
     load_resumed_config,
+    read_run_config,
 )
 from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule
 from outtake.data.further_inputs import get_further_inputs
+from outtake.data.labelled_clip import get_labelled_clip
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval, make_trainer
@@ -38,6 +40,7 @@ from outtake.programs.training_interruption import (
     translate_training_errors,
 )
 from outtake.programs.training_records import find_best_record, summarize_run, write_run_records
+from outtake.programs.trial_steps import fit_epochs_to_budget
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial import trial_reporter, watch_driver
@@ -50,6 +53,7 @@ from outtake.training.distributed.launch_environment import (
     LAUNCHED_RANKS,
     DistributedEnv,
     check_devices,
+    detect_env,
 )
 from outtake.training.distributed.launcher import (
     RUN_DIR_VARIABLE,
@@ -126,6 +130,8 @@ def _train_in_process(
     initial = read_members_weights(begins_from) if begins_from else {}
     data = build_data(cfg)
     data.setup("fit")
+    if options.budget_s is not None and not resume:
+        _set_epochs_by_budget(cfg, options, data, options.budget_s)
     task = build_training_task(cfg, data, options.parameter_options())
     matches = load_into_members(task, initial, data.channels)
     throughput = Throughput()
@@ -157,6 +163,24 @@ def _train_in_process(
         folder.unlock()
 
 
+def _set_epochs_by_budget(
+    cfg: DictConfig, options: TrainOptions, data: DataModule, budget_s: float
+) -> None:
+    """Set ``trainer.max_epochs`` to what fits; the run's config has it, so that resuming does."""
+    if detect_env(resolve_config(cfg.trainer)).world_size > 1:
+        raise ConfigError(
+            f"budget_s={budget_s:g}: several processes would measure several times; set "
+            "trainer.max_epochs"
+        )
+
+    def make_task() -> SegmentationTask:
+        return build_training_task(cfg, data, options.parameter_options())
+
+    cfg.trainer.max_epochs = fit_epochs_to_budget(cfg, make_task, data, budget_s)
+    # What was tried has drawn numbers.
+    seed_everything(int(cfg.seed), workers=True, verbose=False)
+
+
 def build_training_task(
     cfg: DictConfig, data: DataModule, parameter_options: ParameterOptions
 ) -> SegmentationTask:
@@ -173,7 +197,14 @@ def build_training_task(
         further_inputs=further,
         frequencies=data.class_frequencies("train"),
         parameter_options=parameter_options,
-        record=make_checkpoint_record(cfg, data.labels, data.channels, data.sample_range, further),
+        record=make_checkpoint_record(
+            cfg,
+            data.labels,
+            data.channels,
+            data.sample_range,
+            further,
+            get_labelled_clip(data.source),
+        ),
     )
     task.supervision = build_supervision(cfg, task.net, data)
     if task.supervision is not None:
@@ -263,5 +294,8 @@ def _resume_checkpoints(folder: RunFolder) -> list[Path]:
 def _load_begun_config(cfg: DictConfig, folder: Path, overrides: Sequence[str]) -> DictConfig:
     if cfg.resume == RESUME_AUTO:
         check_same_run(cfg, folder)
+        if cfg.budget_s is not None:
+            begun = read_run_config(folder, f"resume=auto in {folder}")
+            cfg.trainer.max_epochs = begun.trainer.max_epochs
         return cfg
     return load_resumed_config(cfg, folder, overrides)

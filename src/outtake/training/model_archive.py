@@ -62,6 +62,7 @@ def write_archive(
         "short_side": record["short_side"],
         "sample_range": record.get("sample_range"),
         "further_inputs": record.get("further_inputs", []),
+        "clip": record.get("clip"),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -111,6 +112,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "short_side": manifest["short_side"],
                 "sample_range": manifest.get("sample_range"),
                 "further_inputs": manifest.get("further_inputs", []),
+                "clip": manifest.get("clip"),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),

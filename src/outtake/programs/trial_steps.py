@@ -1,0 +1,127 @@
+"""Steps of a training that are tried and thrown away: what they take, what they do to a loss."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning import Callback, Trainer
+
+from outtake.core.errors import ConfigError
+from outtake.data.datamodule import DataModule
+from outtake.training.optimizer_average import OptimizerAverage
+from outtake.training.task import SegmentationTask
+
+# The first step also prepares.
+_TIMED_STEPS = 12
+
+log = logging.getLogger(__name__)
+
+
+def run_steps(
+    cfg: DictConfig, task: SegmentationTask, data: DataModule, steps: int, callback: Callback
+) -> Trainer:
+    """Run steps of a training, and leave nothing behind.
+
+    Args:
+        cfg: The config of the training.
+        task: The task, which is changed.
+        data: Its data.
+        steps: The number of steps of the optimizer.
+        callback: Watches them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            accelerator=str(cfg.trainer.accelerator),
+            devices=1,
+            precision=cfg.trainer.get("precision", "32-true"),
+            gradient_clip_val=cfg.trainer.get("gradient_clip_val"),
+            max_steps=steps,
+            max_epochs=-1,
+            limit_val_batches=0,
+            logger=False,
+            callbacks=[OptimizerAverage(), callback],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=folder,
+        )
+        trainer.fit(task, datamodule=data)
+    return trainer
+
+
+class StepClock(Callback):
+    """Times the steps after the first, which also prepares."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Note the time."""
+        if trainer.strategy.root_device.type != "cpu":
+            torch.accelerator.synchronize()
+        self.times.append(time.perf_counter())
+
+    def seconds_per_step(self) -> float:
+        """Return the mean time of a step."""
+        return (self.times[-1] - self.times[0]) / max(len(self.times) - 1, 1)
+
+    def usual_seconds(self) -> float:
+        """Return the median time of a step, which other work on the machine sways less."""
+        times = sorted(b - a for a, b in zip(self.times, self.times[1:], strict=False))
+        return times[len(times) // 2]
+
+
+def fit_epochs_to_budget(
+    cfg: DictConfig, make_task: Callable[[], SegmentationTask], data: DataModule, budget_s: float
+) -> int:
+    """Return how many epochs a training can have in a time, by steps and a validation of it.
+
+    A whole number of epochs, so that the schedule ends where the run does, and a run that resumes
+    has the schedule that it began with, on a machine of any speed.
+
+    Args:
+        cfg: The config of the training.
+        make_task: Builds its task.
+        data: Its data.
+        budget_s: The time that training and validation may take.
+
+    Raises:
+        ConfigError: Not one epoch fits.
+    """
+    began = time.perf_counter()
+    clock, batches = StepClock(), len(data.train_dataloader())
+    task = make_task()
+    run_steps(cfg, task, data, _TIMED_STEPS, clock)
+    step_s = clock.usual_seconds()
+    before = time.perf_counter()
+    _validate_once(task, data)
+    validation_s = time.perf_counter() - before
+    every = cfg.trainer.get("check_val_every_n_epoch") or 1
+    epoch_s = batches * step_s + validation_s / every
+    if epoch_s > budget_s:
+        raise ConfigError(
+            f"budget_s={budget_s:g}: an epoch of {batches} steps takes about {epoch_s:.1f} s on "
+            "this machine; give more, or a smaller data.samples_per_epoch"
+        )
+    left_s = budget_s - (time.perf_counter() - began)
+    epochs = max(1, int(left_s / epoch_s))
+    log.info(
+        "budget_s=%g: %.0f ms a step and %.1f s a validation make trainer.max_epochs=%d of %d "
+        "steps", budget_s, 1000 * step_s, validation_s, epochs, batches,
+    )  # fmt: skip
+    return epochs
+
+
+def _validate_once(task: SegmentationTask, data: DataModule) -> None:
+    task.eval()
+    device = next(task.parameters()).device
+    with torch.inference_mode():
+        for batch in data.val_dataloader():
+            task.predict(batch["image"].to(device))

@@ -1,0 +1,157 @@
+"""A few labelled frames of one clip: trained, scored, applied to the clip, and trained further."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.config.compose import compose
+from outtake.config.load_trained import load_trained
+from outtake.core.errors import ConfigError
+from outtake.programs.evaluate import evaluate
+from outtake.programs.infer_video import infer_video
+from outtake.programs.predict import predict
+from outtake.programs.train import train
+
+SIZE, FRAMES, LABELLED = (48, 80), 16, (1, 6, 14)
+
+
+def show(number):
+    """A camera that pans along a wall, and a red disc that crosses it."""
+    noise = np.random.default_rng(3).integers(0, 160, (12, 40, 3)).astype(np.uint8)
+    wall = cv2.resize(noise, (240, 72), interpolation=cv2.INTER_CUBIC)
+    frame = wall[10:58, 10 + 2 * number : 90 + 2 * number].copy()
+    frame[label(number) > 0] = 220, 20, 20
+    return frame
+
+
+def label(number):
+    found = np.zeros(SIZE, np.uint8)
+    cv2.circle(found, (70 - 4 * number, 24), 9, 1, cv2.FILLED)
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project folder with its clip."""
+    root = tmp_path_factory.mktemp("project")
+    for folder in ("frames", "train/masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(FRAMES):
+        Image.fromarray(show(number)).save(root / f"frames/{number:05d}.png")
+    for number in LABELLED:
+        Image.fromarray(label(number)).save(root / f"train/masks/{number:06d}.png")
+    (root / "project.json").write_text(json.dumps({"format": 1, "source": "frames"}))
+    (root / "classes.yaml").write_text("names: [background, disc]\nignore: 255\n")
+    return root
+
+
+def options(project, *more):
+    return [
+        "experiment=few_frames", f"data.root={project}", "logger=none", "callbacks.ema.decay=0.9",
+        "data.short_side=48", "data.crop=[48,48]", "data.samples_per_epoch=16",
+        "data.further_inputs.residual.plate_offsets=[1,2,4]", "model.widths=[8,16]",
+        f"paths.runs={project}/runs", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(project):
+    given = options(project, "name=first", "budget_s=null", "trainer.max_epochs=14")
+    train(compose("train", given))
+    return project / "runs/first"
+
+
+def test_the_checkpoint_knows_its_clip_its_labels_and_the_residual(run):
+    trained = load_trained(run)
+    assert trained.channels == 6 and trained.further_inputs[0].plate_offsets == (1, 2, 4)
+    assert sorted(trained.clip.labels) == list(LABELLED) and trained.clip.name == "frames"
+    assert np.array_equal(trained.clip.labels[6], label(6))
+
+
+def test_it_is_scored_on_its_labels_without_being_told_of_the_residual(run):
+    record = json.loads(evaluate(compose("evaluate", [f"checkpoint={run}"])).read_text())
+    best = json.loads((run / "summary.json").read_text())["best"]["val/miou"]
+    assert record["miou"] == pytest.approx(best, abs=1e-6) and best > 0.7
+
+
+def remove(run, clip, out, *more):
+    given = [f"checkpoint={run}", f"input={clip}", f"output={out}", "device=cpu", "remove=[disc]"]
+    given += ["remover=solid", "mask.dilate=0", "mask.min_area=0", *more]
+    (made,) = infer_video(compose("infer_video", given))
+    return [np.asarray(Image.open(path)) for path in sorted(made.glob("*.png"))]
+
+
+def changed(frames, project):
+    read = (np.asarray(Image.open(path)) for path in sorted(project.glob("frames/*.png")))
+    return [(one != other).any(axis=2) for one, other in zip(frames, read, strict=True)]
+
+
+def test_frames_keep_their_labels_and_segments_make_no_difference(run, project, tmp_path, caplog):
+    caplog.set_level("INFO", logger="outtake")
+    whole = remove(run, project / "frames", tmp_path / "whole", "mask.vote=0")
+    assert "frames with labels of their own keep them: 1, 6, 14" in caplog.text
+    masks = changed(whole, project)
+    for number in LABELLED:
+        truth = label(number) > 0
+        # Where the colour of the solid is that of the picture, nothing changes.
+        assert not masks[number][~truth].any() and masks[number][truth].mean() > 0.9
+    parts = remove(
+        run, project / "frames", tmp_path / "parts", "mask.vote=0", "job.segment_frames=5"
+    )
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_of_a_part_of_the_clip_the_labels_are_those_of_its_frames(run, project, tmp_path):
+    part = ["mask.vote=0", "read.start=0.2", "read.fps=25"]  # from frame 5 on
+    frames = remove(run, project / "frames", tmp_path / "part", *part)
+    assert len(frames) == FRAMES - 5
+    truth, before = label(6) > 0, show(6)
+    assert not (frames[1] != before).any(axis=2)[~truth].any()
+
+
+def test_another_clip_is_named(run, project, tmp_path, caplog):
+    for number in range(4):
+        Image.fromarray(show(number)[::-1].copy()).save(tmp_path / f"{number}.png")
+    remove(run, tmp_path, tmp_path / "out", "mask.vote=0")
+    assert "trained on one clip, frames, and" in caplog.text
+
+
+def test_pictures_have_no_plate(run, project, tmp_path):
+    given = [f"checkpoint={run}", f"input={project}/frames", f"output={tmp_path}/out"]
+    with pytest.raises(ConfigError, match=r"plate of a clip \(residual\), and pictures have none"):
+        predict(compose("predict", given))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_budget_sets_the_epochs_and_the_run_resumes_with_them(run, project):
+    given = options(project, "name=budget", "budget_s=3", f"init_from={run}")
+    train(compose("train", given))
+    folder = project / "runs/budget"
+    begun = compose("train", given)
+    epochs = json.loads((folder / "summary.json").read_text())["epochs"]
+    saved = (folder / "config.yaml").read_text()
+    assert f"max_epochs: {epochs}" in saved and epochs != begun.trainer.max_epochs
+    assert json.loads((folder / "init_from.json").read_text())
+    # Measured anew, it would be another number on a machine that is busier.
+    resumed = compose("train", [*given, "resume=auto"])
+    train(resumed)
+    assert resumed.trainer.max_epochs == epochs
+    with pytest.raises(ConfigError, match=r"budget_s=0\.0001: an epoch of 4 steps takes about"):
+        train(compose("train", options(project, "name=none", "budget_s=1e-4")))
+    assert not (project / "runs/none").exists()
+
+
+def test_other_data_have_no_plate(project):
+    with pytest.raises(ConfigError, match="needs frames of one clip, and scenes has pictures"):
+        train(compose("train", [
+            "data=scenes", "+data.further_inputs.residual.plate_offsets=[6]",
+            f"paths.runs={project}/runs",
+        ]))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"plate_offsets=\[0\]: give one to 4 distances"):
+        train(compose("train", [
+            *options(project), "data.further_inputs={residual: {plate_offsets: [0]}}",
+        ]))  # fmt: skip
