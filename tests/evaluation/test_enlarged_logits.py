@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from outtake.evaluation import enlarged_logits
-from outtake.evaluation.enlarged_logits import group_images, iter_enlarged
+from outtake.evaluation.enlarged_logits import group_images, iter_enlarged, iter_predicted
 from outtake.evaluation.evaluator import Evaluator
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.validation_batch import decide_labels
@@ -64,7 +64,7 @@ def test_small_batches_are_whole_and_larger_ones_image_by_image(
     monkeypatch.setattr(enlarged_logits, "WHOLE_BYTES", 4 * 16 * 20 * 4)
     each = [slice(0, 1), slice(1, 2), slice(2, 3)]
     assert [piece.images for piece in iter_enlarged(logits, size)] == each
-    assert group_images(logits, size) == each
+    assert group_images(3, 4, size) == each
 
 
 @pytest.mark.usefixtures("small_stripes")
@@ -80,8 +80,22 @@ def test_scoring_makes_no_tensor_that_grows_with_classes_and_labels(images: int)
     labels = size[0] * size[1] * 8  # one int64 map
     assert scoring.bytes <= labels, "of one image, whatever the batch"
     with LargestTensor() as validation:
-        decide_labels(logits, truth, CrossEntropy(), 255)
+        decide_labels([(slice(0, images), logits)], truth, CrossEntropy(), 255)
     assert validation.bytes <= labels
+
+
+def test_a_network_sees_images_of_large_labels_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, size = torch.zeros(3, 3, 8, 8, dtype=torch.uint8), (16, 20)
+    seen: list[int] = []
+
+    def predict(some: torch.Tensor) -> torch.Tensor:
+        seen.append(len(some))
+        return torch.zeros(len(some), 4, 8, 8)
+
+    assert [some for some, _ in iter_predicted(predict, images, 4, size)] == [slice(0, 3)]
+    monkeypatch.setattr(enlarged_logits, "WHOLE_BYTES", 4 * 16 * 20 * 4)
+    assert len(list(iter_predicted(predict, images, 4, size))) == 3
+    assert seen == [3, 1, 1, 1]
 
 
 def test_an_evaluation_in_stripes_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,12 @@ def batch(labelled: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, truth if labelled else torch.full_like(truth, 255)
 
 
+def in_groups(logits: torch.Tensor) -> list[tuple[slice, torch.Tensor]]:
+    """Return the logits as a network gives them."""
+    groups = enlarged_logits.group_images(len(logits), CLASSES, SIZE)
+    return [(some, logits[some]) for some in groups]
+
+
 @pytest.fixture
 def small_stripes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enlarged_logits, "WHOLE_BYTES", 0)
@@ -58,7 +64,7 @@ def test_pieces_have_the_labels_and_the_loss_of_the_whole(name: str, labelled: b
     logits, truth = batch(labelled)
     loss = LOSSES[name].eval()
     large = F.interpolate(logits, size=SIZE, mode="bilinear", align_corners=False)
-    predicted, value = decide_labels(logits, truth, loss, 255)
+    predicted, value = decide_labels(in_groups(logits), truth, loss, 255)
     assert predicted.dtype == torch.uint8 and torch.equal(predicted.long(), large.argmax(1))
     parts = dict(getattr(loss, "parts", {}))
     assert value.item() == pytest.approx(loss(large, truth.long()).item(), rel=1e-5, abs=1e-7)
@@ -70,7 +76,9 @@ def test_a_batch_of_ordinary_size_has_the_bits_of_one_call() -> None:
     logits, truth = batch()
     large = F.interpolate(logits, size=SIZE, mode="bilinear", align_corners=False)
     for loss in LOSSES.values():
-        assert torch.equal(decide_labels(logits, truth, loss, 255)[1], loss(large, truth.long()))
+        assert torch.equal(
+            decide_labels(in_groups(logits), truth, loss, 255)[1], loss(large, truth.long())
+        )
 
 
 @pytest.mark.usefixtures("small_stripes")
@@ -79,5 +87,5 @@ def test_a_loss_that_needs_the_whole_batch_is_a_mean_and_says_so() -> None:
     lovasz = adapt_loss(LovaszLoss("multiclass", ignore_index=255), 255)
     large = F.interpolate(logits, size=SIZE, mode="bilinear", align_corners=False)
     with pytest.warns(PiecewiseLossWarning, match="mean of LovaszLoss over pieces"):
-        value = decide_labels(logits, truth, lovasz, 255)[1]
+        value = decide_labels(in_groups(logits), truth, lovasz, 255)[1]
     assert value.item() == pytest.approx(lovasz(large, truth.long()).item(), rel=0.1)

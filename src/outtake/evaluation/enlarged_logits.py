@@ -6,7 +6,7 @@ Whoever scores looks at each pixel by itself, so they are made in stripes of row
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from outtake.models.deterministic_resize import deterministic_resizing
 # A batch whose enlarged logits take no more is enlarged at once, and so is an image.
 WHOLE_BYTES = 256 * 2**20
 STRIPE_BYTES = 64 * 2**20
+_LOGIT_BYTES = 4  # float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +39,38 @@ class LogitsPiece:
         return maps[self.images, self.rows]
 
 
-def group_images(logits: torch.Tensor, size: tuple[int, int]) -> list[slice]:
+def group_images(images: int, classes: int, size: tuple[int, int]) -> list[slice]:
     """Divide a batch into groups that are scored at a time: all images, or one by one.
 
     Args:
-        logits: float (B, classes, h, w).
+        images: The number of images of the batch.
+        classes: The number of classes.
         size: The (H, W) of the labels.
     """
-    images = len(logits)
-    if images * _enlarged_bytes(logits, *size) <= WHOLE_BYTES:
+    if images * classes * size[0] * size[1] * _LOGIT_BYTES <= WHOLE_BYTES:
         return [slice(0, images)]
     return [slice(place, place + 1) for place in range(images)]
+
+
+def iter_predicted(
+    predict: Callable[[torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    classes: int,
+    size: tuple[int, int],
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Run a network on a batch, on one image after another where the labels are large.
+
+    Args:
+        predict: The network: uint8 (b, C, h, w) to logits, float (b, classes, h, w).
+        images: uint8 (B, C, h, w).
+        classes: The number of classes.
+        size: The (H, W) of the labels.
+
+    Yields:
+        Which images of the batch, and their logits.
+    """
+    for some in group_images(len(images), classes, size):
+        yield some, predict(images[some])
 
 
 def iter_enlarged(logits: torch.Tensor, size: tuple[int, int]) -> Iterator[LogitsPiece]:
@@ -62,7 +84,7 @@ def iter_enlarged(logits: torch.Tensor, size: tuple[int, int]) -> Iterator[Logit
         logits: float (B, classes, h, w).
         size: The (H, W) of the labels.
     """
-    for images in group_images(logits, size):
+    for images in group_images(len(logits), int(logits.shape[1]), size):
         some = logits[images]
         if tuple(some.shape[-2:]) == size:
             yield LogitsPiece(images, slice(0, size[0]), some)

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from outtake.core.labels import LabelSpace
 from outtake.data.dataset import SampleTensors
+from outtake.evaluation.enlarged_logits import iter_predicted
 from outtake.evaluation.evaluator import Evaluator
 
 
@@ -78,8 +79,13 @@ def evaluate_split(
 
     for batch in track(loader, "evaluating", disable=not show_progress, transient=True):
         lap("load")
-        logits = predict(batch["image"].to(device))
-        lap("network")
-        evaluator.add(logits, batch["mask"].to(device), batch["image"], batch["index"])
-        lap("count")
+        truth = batch["mask"]
+        size = (int(truth.shape[-2]), int(truth.shape[-1]))
+        images = batch["image"].to(device)
+        for some, logits in iter_predicted(predict, images, len(labels.names), size):
+            lap("network")
+            evaluator.add(
+                logits, truth[some].to(device), batch["image"][some], batch["index"][some]
+            )
+            lap("count")
     return EvaluationResult(evaluator, time.perf_counter() - began_s, stages)

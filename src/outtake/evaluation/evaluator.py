@@ -111,7 +111,7 @@ class Evaluator:
             indices: The indices of the samples, (B,).
         """
         size = (int(truth.shape[-2]), int(truth.shape[-1]))
-        for some in group_images(logits, size):
+        for some in group_images(len(logits), self._classes, size):
             self._add_group(logits[some], truth[some], images[some], indices[some])
 
     def _add_group(

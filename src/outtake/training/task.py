@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ from outtake.core.errors import ConfigError, NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
+from outtake.evaluation.enlarged_logits import iter_predicted
 from outtake.evaluation.metrics import Counts, scores, to_log_dict
 from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.models.training_logits import TrainingLogits, main_logits
@@ -170,8 +171,9 @@ class SegmentationTask(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Count a batch at the labels' own resolution; return the labels, uint8 (B, H, W)."""
         mask = batch["mask"]
-        logits = self.predict(batch["image"])
-        predicted, own = decide_labels(logits, mask, self.loss, self.labels.ignore_index)
+        predicted, own = decide_labels(
+            self._predict_groups(batch), mask, self.loss, self.labels.ignore_index
+        )
         images = int((batch["index"] >= 0).sum())
         # A rank that has no batch left gets one without samples, which counts for nothing.
         loss, count = collectives.all_reduce_mean(own, images, weighted=True)
@@ -185,6 +187,13 @@ class SegmentationTask(LightningModule):
                 metric.update(predicted.long(), mask.long())
         self.log("val/loss", loss, batch_size=count)
         return predicted
+
+    def _predict_groups(self, batch: Batch) -> Iterator[tuple[slice, torch.Tensor]]:
+        images, size = batch["image"], (int(batch["mask"].shape[-2]), int(batch["mask"].shape[-1]))
+        if collectives.world_size() == 1:
+            return iter_predicted(self.predict, images, len(self.labels.names), size)
+        # Where weights are divided, every rank must run the network equally often.
+        return iter([(slice(0, len(images)), self.predict(images))])
 
     def nan_error(
         self, message: str, samples: list[int], split: str = "training"

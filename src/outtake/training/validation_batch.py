@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -10,7 +12,10 @@ from outtake.training.piecewise_loss import measure_by_pieces
 
 
 def decide_labels(
-    logits: torch.Tensor, truth: torch.Tensor, loss: nn.Module, ignore_index: int
+    predicted_groups: Iterable[tuple[slice, torch.Tensor]],
+    truth: torch.Tensor,
+    loss: nn.Module,
+    ignore_index: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Enlarge logits to the size of the labels piece by piece, take the best class, and the loss.
 
@@ -18,7 +23,8 @@ def decide_labels(
     pieces is summed in another order.
 
     Args:
-        logits: float (B, classes, h, w), at the network's resolution.
+        predicted_groups: Which images of the batch, and their logits, float (b, classes, h, w), at
+            the network's resolution; see :func:`outtake.evaluation.enlarged_logits.iter_predicted`.
         truth: True labels (B, H, W), uint8 or int64.
         loss: Logits (B, classes, H, W) and labels int64 (B, H, W) to a scalar; see also
             :class:`outtake.training.piecewise_loss.PiecewiseLoss`.
@@ -27,14 +33,15 @@ def decide_labels(
     Returns:
         The predicted labels, uint8 (B, H, W), and the loss, a scalar.
     """
-    predicted = torch.empty(truth.shape, dtype=torch.uint8, device=logits.device)
-    height, width = (int(length) for length in truth.shape[-2:])
+    predicted = torch.empty(truth.shape, dtype=torch.uint8, device=truth.device)
+    size = (int(truth.shape[-2]), int(truth.shape[-1]))
     piecewise, measured = measure_by_pieces(loss, ignore_index), []
-    for piece in iter_enlarged(logits, (height, width)):
-        known = piece.of(truth).long()
-        piece.of(predicted).copy_(piece.logits.argmax(1))
-        if known.shape == truth.shape:
-            whole: torch.Tensor = loss(piece.logits, known)
-            return predicted, whole
-        measured.append(piecewise.measure_piece(piece.logits, known))
+    for some, logits in predicted_groups:
+        for piece in iter_enlarged(logits, size):
+            known = piece.of(truth[some]).long()
+            piece.of(predicted[some]).copy_(piece.logits.argmax(1))
+            if known.shape == truth.shape:
+                whole: torch.Tensor = loss(piece.logits, known)
+                return predicted, whole
+            measured.append(piecewise.measure_piece(piece.logits, known))
     return predicted, piecewise.combine_pieces(measured, len(truth))
