@@ -20,6 +20,7 @@ ORDER = (
     "data.synthetic",
     "data",
     "data.sources",
+    "refine",
     "models",
     "motion",
     "video",

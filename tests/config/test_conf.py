@@ -23,6 +23,7 @@ from outtake.data.pack_shards import pack
 from outtake.inference.open_backend import BACKEND_NAMES
 from outtake.models.smp import SmpNet
 from outtake.programs.trainer_setup import make_trainer
+from outtake.refine.refiner import Refiner
 from outtake.runs.logger_session import dashboard_session, make_loggers
 from outtake.runs.run_folder import RunFolder
 from outtake.training.optimizer_average import averages_weights
@@ -54,6 +55,7 @@ OTHER_GROUPS = {
     "paths",
     "hydra",
     "remover",
+    "refine",
     "backend",
     "shared",
     "sweep",
@@ -86,6 +88,15 @@ def given(option: str, tmp_path: Path) -> list[str]:
 def test_no_group_is_forgotten() -> None:
     groups = {path.name for path in CONF_DIR.iterdir() if path.is_dir()}
     assert groups == TRAIN_GROUPS | OTHER_GROUPS
+
+
+@pytest.mark.parametrize("program", ["evaluate", "predict", "infer_video", "export"])
+def test_every_refiner_is_built_wherever_it_is_chosen(program: str) -> None:
+    for option in options("refine"):
+        cfg = compose(program, [f"refine={option}"])
+        assert bool(cfg.refine) == (option != "auto")
+        if cfg.refine:
+            assert isinstance(instantiate(cfg.refine), Refiner)
 
 
 @cache

@@ -11,6 +11,8 @@ import torch
 from outtake.evaluation.enlarged_logits import iter_enlarged
 from outtake.inference.open_backend import open_backend
 from outtake.inference.predict_logits import open_predict_logits
+from outtake.refine.refiner import refine_logits
+from outtake.refine.smoother import Smooth
 from tests.inference.trained import TrainedCheckpoint, make_pictures, trained_task
 
 CPU = torch.device("cpu")
@@ -85,3 +87,20 @@ def test_what_is_averaged_means_the_same_in_scores_and_in_use(networks: int, opt
     assert (scored.argmax(1).numpy() == used).mean() > 0.9999
     assert abs(scored.softmax(1).max(1).values.numpy() - sure).mean() < 0.01
     assert not options or not torch.equal(scored, plain)
+
+
+def test_scores_and_backends_refine_alike() -> None:
+    one, (images, tensor) = checkpoint(), batch()
+    refiner = Smooth()
+    with torch.inference_mode():
+        found = open_predict_logits(one, CPU, refiner=refiner)(tensor).permute(0, 2, 3, 1).numpy()
+        plain = open_predict_logits(one, CPU)(tensor).permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(found, refine_logits(refiner, images, plain))
+    backend = open_backend("torch", one, device="cpu", refiner=refiner, confidence=True)
+    labels, sure = backend(images, found.shape[1:3])
+    assert np.array_equal(labels, found.argmax(axis=-1))
+    assert sure is not None and np.allclose(sure, np.exp(found.max(axis=-1)), atol=1e-3)
+    assert np.abs(found - plain).max() > 0.1
+    # A picture's labels depend on it alone, whatever it is in a batch with.
+    alone, _ = backend(images[1:2], found.shape[1:3])
+    assert np.array_equal(alone[0], labels[1])

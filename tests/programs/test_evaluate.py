@@ -286,3 +286,17 @@ def test_a_class_may_be_called_like_a_secret(runs: ModuleType, pairs: Path, tmp_
 def test_draws_that_are_no_number_are_refused_before_the_work(change: str) -> None:
     with pytest.raises(ConfigError, match="must be a whole number"):
         evaluate(compose("evaluate", ["checkpoint=missing", change]))
+
+
+def test_labels_are_refined_and_compared_with_those_that_are_not(
+    small_run: Path, tmp_path: Path
+) -> None:
+    plain = run(f"checkpoint={small_run}", "device=cpu", f"output={tmp_path / 'plain'}")
+    record = run(
+        f"checkpoint={small_run}", f"baseline={small_run}", "refine=smooth", "refine.sigma=9",
+        "device=cpu", "bootstrap.resamples=100", f"output={tmp_path / 'refined'}",
+    )  # fmt: skip
+    assert plain["refine"] is None and record["refine"]["sigma"] == 9
+    assert record["calibration"]["ece"] != plain["calibration"]["ece"]
+    difference = record["paired"]["difference"]
+    assert difference == pytest.approx(record["miou"] - plain["miou"], abs=1e-9)

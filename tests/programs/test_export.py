@@ -14,11 +14,12 @@ import torch
 
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import ConfigError, OutputError
+from outtake.core.errors import ConfigError, ForbiddenTargetError, OutputError
 from outtake.inference.export_onnx import ExportGraph
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export, make_checked_onnx
 from outtake.programs.train import train
+from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -250,3 +251,31 @@ def test_bad_options_are_one_line(tiny_run: Path, tmp_path: Path, onnx: str) -> 
     with pytest.raises(OutputError, match=r"\.zip"):
         export(compose("export", [given[0], f"output={tmp_path / 'x.tar'}"]))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_refines_labels_goes_with_the_network(tiny_run: Path, tmp_path: Path) -> None:
+    target = tmp_path / "net.zip"
+    export(compose("export", [f"checkpoint={tiny_run}", f"output={target}", "refine=smooth"]))
+    trained = load_trained(target)
+    assert trained.refine is not None and trained.refine["strength"] == 300
+    assert "labels refined by" in member(target, "README.md").decode()
+
+    def scored(*asked: str) -> dict:
+        options = [f"output={tmp_path / 'scores'}", "device=cpu", "report=false", *asked]
+        return json.loads(evaluate(compose("evaluate", options)).read_text())
+
+    as_exported = scored(f"checkpoint={target}")
+    assert as_exported["refine"] == trained.refine
+    asked = scored(f"checkpoint={tiny_run}", "refine=smooth")
+    without = scored(f"checkpoint={target}", "refine=none")
+    assert as_exported["confusion"] == asked["confusion"] != without["confusion"]
+    assert load_trained(tiny_run).refine is None
+
+
+def test_a_checkpoint_cannot_name_any_class_as_its_refiner(tiny_run: Path, tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(tiny_run / "checkpoints" / "best.ckpt")
+    for target in ("os.system", "outtake.refine.smoother.cv2.imwrite"):
+        checkpoint["outtake"]["refine"] = {"_target_": target}
+        save_checkpoint(checkpoint, tmp_path / "bad.ckpt")
+        with pytest.raises(ForbiddenTargetError):
+            load_trained(tmp_path / "bad.ckpt")

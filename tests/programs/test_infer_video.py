@@ -62,6 +62,7 @@ def trained(monkeypatch) -> SimpleNamespace:
         config={},
         sample_range=None,
         further_inputs=(),
+        refine=None,
     )
     monkeypatch.setattr(setup, "load_one_or_several", lambda place, device: found)
     return found
@@ -121,6 +122,24 @@ def test_a_strip_one_pixel_high_takes_no_more_than_any_clip(trained, tmp_path, s
     target = run(f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}", "remove=ball")
     assert seen and {max(shape) for shape in seen} == {1024}
     assert frames(target)[0].image.shape == (size[1], size[0], 3)
+
+
+def test_refined_labels_are_those_of_any_segments(trained, video, tmp_path):
+    """Each frame is refined by itself, so that neither segments nor batches change its mask."""
+    shown = {}
+    for name, asked in {
+        "whole": ["refine=smooth"],
+        "pieces": ["refine=smooth", "job.segment_frames=5", "network.batch_size=3"],
+        "plain": [],
+    }.items():
+        target = tmp_path / f"{name}.mkv"
+        run(f"input={video}", f"output={target}", "remove=ball", "remover=mask", "mask.vote=0",
+            "encode.codec=ffv1", *asked)  # fmt: skip
+        shown[name] = np.stack([frame.image for frame in frames(target)])
+        report = json.loads((tmp_path / f"{name}.report.json").read_text())
+        assert report["config"]["refine"].get("sigma") == (None if name == "plain" else 6)
+    assert np.array_equal(shown["whole"], shown["pieces"])
+    assert not np.array_equal(shown["whole"], shown["plain"])
 
 
 def test_the_report_says_what_was_done(trained, video, tmp_path):
@@ -302,7 +321,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
     task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
-    sample_range=None, further_inputs=(),
+    sample_range=None, further_inputs=(), refine=None,
 )
 class Interrupted(Inpaint):
     def __call__(self, clip):

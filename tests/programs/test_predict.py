@@ -129,6 +129,21 @@ def test_classes_are_removed_as_in_a_video(photos: Path, tmp_path: Path, small_r
     assert ((mask > 0) == (labels != list(road).index("road"))).all()
 
 
+def test_labels_are_refined_and_are_made_again_when_that_changes(
+    photos: Path, tmp_path: Path, small_run: Path
+) -> None:
+    options = (*network(small_run), "outputs=[labels]")
+    run(photos, tmp_path / "out", *options)
+    with pytest.raises(OutputError, match="refine"):
+        run(photos, tmp_path / "out", *options, "refine=smooth")
+    picture = np.asarray(Image.open(photos / "a.png").convert("RGB"))
+    refine = {"_target_": "outtake.refine.smoother.Smooth"}
+    plain = Predictor.from_checkpoint(small_run, device="cpu")(picture)
+    refined = Predictor.from_checkpoint(small_run, device="cpu", refine=refine)(picture)
+    assert plain.confidence is not None and refined.confidence is not None
+    assert np.ptp(refined.confidence) < np.ptp(plain.confidence)
+
+
 def test_labels_that_the_network_is_not_sure_of_are_left_out_and_train_another(
     tmp_path: Path, runs: ModuleType, tiny_run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

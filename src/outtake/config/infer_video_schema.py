@@ -120,6 +120,7 @@ class InferVideoConfig:
     overwrite: bool
     read: ReadOptions
     network: ClipNetworkOptions
+    refine: Node
     mask: ClipMaskOptions
     remover: Node
     backend: Node

@@ -31,6 +31,7 @@ ALLOWED_CLASS_PREFIXES = (
     "outtake.data.",
     "outtake.labelled_video.",
     "outtake.models.",
+    "outtake.refine.",
     "outtake.removal.",
     "outtake.runs.dashboards.",
     "outtake.training.",

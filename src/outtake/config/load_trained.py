@@ -62,6 +62,7 @@ class TrainedModel:
         further_inputs: The inputs beside the image, whose channels are the last ones.
         clip: The one clip that it was trained on, with its labels; None where it was trained on
             pictures, or on several clips.
+        refine: The config of what improves its labels, where one was exported with it.
     """
 
     task: SegmentationTask
@@ -76,6 +77,7 @@ class TrainedModel:
     sample_range: SampleRange | None = None
     further_inputs: tuple[FurtherInput, ...] = ()
     clip: LabelledClip | None = None
+    refine: Mapping[str, Any] | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -207,6 +209,10 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         sample_range = None if found_range is None else SampleRange.from_dict(found_range)
         further = tuple(map(FurtherInput.from_dict, record.get("further_inputs", ())))
         clip = None if record.get("clip") is None else LabelledClip.from_dict(record["clip"])
+        refine = record.get("refine")
+        if refine is not None:
+            refine = dict(refine)
+            check_targets(refine, "refine")
         epoch = int(checkpoint.get("epoch", 0))
         task = SegmentationTask(
             build_net(cfg.model, len(labels.names), channels, further_inputs=further),
@@ -238,6 +244,7 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         sample_range=sample_range,
         further_inputs=further,
         clip=clip,
+        refine=refine,
     )
 
 

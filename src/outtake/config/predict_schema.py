@@ -58,6 +58,7 @@ class PredictConfig:
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
     overwrite: bool
     network: NetworkOptions
+    refine: Node
     mask: MaskOptions
     polygons: PolygonOptions
     remover: Node
@@ -137,6 +138,6 @@ def made_with(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a config, as plain containers, on which the files depend."""
     kept = (
         "remove", "keep_only", "masks", "regions", "range", "min_confidence", "device", "network",
-        "mask", "polygons", "remover", "backend",
+        "refine",        "mask", "polygons", "remover", "backend",
     )  # fmt: skip
     return {key: values[key] for key in kept}

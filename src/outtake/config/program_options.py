@@ -147,8 +147,7 @@ class TrainOptions:
         if self.fold is not None and self.fold >= (self.folds or 0):
             meaning = f"folds={self.folds} has 0 to {self.folds - 1}" if self.folds else "of what?"
             raise ConfigError(f"fold={self.fold}: {meaning}; as in folds=5 fold=2")
-        endless = self.trainer.max_epochs == -1 and self.trainer.max_steps == -1
-        if self.scheduler and endless:
+        if self.scheduler and self.trainer.max_epochs == self.trainer.max_steps == -1:
             raise ConfigError(
                 "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; "
                 "set trainer.max_epochs or +trainer.max_steps, or scheduler=null"
@@ -223,6 +222,7 @@ class EvaluateOptions:
     split: str
     baseline: Checkpoints | None
     network: AveragingOptions
+    refine: Node
     device: str
     workers: Annotated[int | None, Number(0, unit="processes")]
     output: Path | None
@@ -305,6 +305,7 @@ class ExportOptions:
     checkpoint: Checkpoints
     output: Path | None
     licence: str | None
+    refine: Node
     onnx: Annotated[
         tuple[int, int] | None,
         Number(1),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from outtake.inference.protocol import Confidences, Images, LabelMaps, Logits, Network
 from outtake.inference.uncertain_share import uncertain_share
 from outtake.inference.upsample_argmax import upsample_argmax
+from outtake.refine.refiner import Refiner, refine_logits
 
 
 class Labeller:
@@ -20,10 +21,15 @@ class Labeller:
         network: The network; of several, a
             :class:`~outtake.inference.ensemble.NetworkEnsemble`.
         confidence: Compute the probability of each label too.
+        refiner: What improves the network's probabilities by the picture that it saw; None leaves
+            them.
     """
 
-    def __init__(self, network: Network, *, confidence: bool = False) -> None:
+    def __init__(
+        self, network: Network, *, confidence: bool = False, refiner: Refiner | None = None
+    ) -> None:
         self.network = network
+        self._refiner = refiner
         self._confidence = confidence
         # Two runs of a network at once would only wait for each other.
         self._run_lock = Lock()
@@ -32,18 +38,19 @@ class Labeller:
         self, images: Images, size: tuple[int, int]
     ) -> tuple[LabelMaps, Confidences | None]:
         """Label a batch; see :class:`outtake.inference.protocol.Backend`."""
-        return self._label(self._run_alone(images), size)
+        return self._label(self._compute_logits(images), size)
 
     def label_with_uncertainty(
         self, images: Images, size: tuple[int, int], ids: Sequence[int]
     ) -> tuple[LabelMaps, Confidences | None, list[float | None]]:
         """Label a batch; see :class:`outtake.inference.protocol.UncertaintyBackend`."""
-        batch = self._run_alone(images)
+        batch = self._compute_logits(images)
         return *self._label(batch, size), [uncertain_share(logits, ids) for logits in batch]
 
-    def _run_alone(self, images: Images) -> Logits:
+    def _compute_logits(self, images: Images) -> Logits:
         with self._run_lock:
-            return self.network(images)
+            logits = self.network(images)
+        return logits if self._refiner is None else refine_logits(self._refiner, images, logits)
 
     def _label(self, batch: Logits, size: tuple[int, int]) -> tuple[LabelMaps, Confidences | None]:
         labels: list[NDArray[np.uint8]] = []

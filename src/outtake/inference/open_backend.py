@@ -28,6 +28,7 @@ from outtake.inference.openvino_backend import OpenVINONetwork
 from outtake.inference.protocol import Backend, Network
 from outtake.inference.torch_backend import TorchBackend, TorchNetwork
 from outtake.inference.tta import AugmentedNetwork, is_single_pass
+from outtake.refine.refiner import Refiner
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ def open_backend(
     scales: Sequence[float] = (1.0,),
     window: int | Sequence[int] | None = None,
     overlap: float = 0.25,
+    refiner: Refiner | None = None,
     calibration: Callable[[], Iterable[Frame]] | None = None,
     frame_size: tuple[int, int] | None = None,
     **options: Any,
@@ -103,6 +105,8 @@ def open_backend(
         scales: The factors by which images are resized; the logits are averaged over them.
         window: The size of windows that cover a larger image; see :class:`Labeller`.
         overlap: The share of a window that its neighbour covers too.
+        refiner: What improves the probabilities by the picture that the network saw, on the CPU;
+            None leaves them.
         calibration: The function that returns training images, called when a model is quantised to
             ``int8``.
         frame_size: The (height, width) of the frames to come, if known: the model is exported and
@@ -122,7 +126,10 @@ def open_backend(
     own = _select_options(name, chosen, options)
     backend: Backend
     on_cuda = chosen == "torch" and resolve_device(device).type == "cuda"
-    if on_cuda and is_single_pass(scales, window) and not isinstance(trained, TrainedTasks):
+    if on_cuda and refiner is not None:
+        log.info("refine: logits come back from the GPU, and are refined on the CPU")
+    whole = is_single_pass(scales, window) and refiner is None
+    if on_cuda and whole and not isinstance(trained, TrainedTasks):
         # Labels are made on the device of the logits, and nothing else is copied back.
         _refuse_int8(precision)
         backend = TorchBackend(
@@ -136,7 +143,9 @@ def open_backend(
                 network, flip=flip, scales=scales, window=window, overlap=overlap
             )
 
-        backend = Labeller(combine_networks(trained, make_network), confidence=confidence)
+        backend = Labeller(
+            combine_networks(trained, make_network), confidence=confidence, refiner=refiner
+        )
     if frame_size is not None:
         height, width = short_side_size(*frame_size, trained.short_side)
         with explain_backend_oom(backend, 1, (height, width), frame_size):

@@ -30,6 +30,8 @@ class ModelCard:
         data: The ``data.json`` of the run, or empty.
         licence: The licence of the weights, in the words of whoever exports them.
         onnx: What the comparison of ``model.onnx`` found; None without one.
+        refine: The config of what improves the labels, unless a program is told otherwise; None
+            for nothing.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ModelCard:
     data: Mapping[str, Any]
     licence: str | None
     onnx: str | None
+    refine: Mapping[str, Any] | None = None
 
 
 def render_model_card(card: ModelCard) -> str:
@@ -77,7 +80,11 @@ def _network_rows(card: ModelCard) -> list[Row]:
     plain = [(key, v) for key, v in card.model.items() if not isinstance(v, dict | list)]
     for name, member in (card.model.get("members") or {}).items():
         plain += [(f"{name}: {k}", v) for k, v in member.items() if not isinstance(v, dict | list)]
-    return [*plain, ("short side of the images, pixels", card.short_side or "as they are")]
+    plain.append(("short side of the images, pixels", card.short_side or "as they are"))
+    if card.refine:
+        options = (f"{key}={value}" for key, value in card.refine.items())
+        plain.append(("labels refined by", " ".join(options)))
+    return [*plain]
 
 
 def _class_rows(card: ModelCard) -> list[Row]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.config.build_refiner import build_refiner
 from outtake.config.load_ensemble import Trained, load_one_or_several, with_short_side
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
@@ -76,6 +77,7 @@ class Predictor:
         scales: Sequence[float] = (1.0,),
         window: int | Sequence[int] | None = None,
         overlap: float = 0.25,
+        refine: Mapping[str, Any] | None = None,
         confidence: bool = True,
     ) -> Self:
         """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
@@ -93,6 +95,8 @@ class Predictor:
             scales: Average over these factors of the size.
             window: Cover large pictures with windows of this size in pixels.
             overlap: The share of a window that its neighbour covers too.
+            refine: The target and options of a refiner, as in ``conf/refine``; None is what was
+                exported with the checkpoint.
             confidence: Compute the probability of each label too.
 
         Raises:
@@ -110,6 +114,7 @@ class Predictor:
             scales=scales,
             window=window,
             overlap=overlap,
+            refiner=build_refiner(refine, trained),
             calibration=lambda: calibration_images(trained),
             **(backend or {"name": "auto"}),
         )

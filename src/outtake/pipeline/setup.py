@@ -18,6 +18,7 @@ import torch
 
 from outtake import __version__
 from outtake.config.build import add_further_inputs
+from outtake.config.build_refiner import build_refiner
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate, resolve_config
 from outtake.config.load_ensemble import (
@@ -57,6 +58,7 @@ FINGERPRINT_KEYS = (
     "keep_only",
     "read",
     "network",
+    "refine",
     "backend",
     "mask",
     "remover",
@@ -141,6 +143,7 @@ def build_labeller(
         precision=network.precision,
         confidence=policy.needs_confidence,
         **network.passes(),
+        refiner=build_refiner(config.refine, trained),
         calibration=lambda: calibration_images(trained),
         frame_size=frame_size,
         **config.backend,

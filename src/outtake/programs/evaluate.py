@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch.utils.data import DataLoader
 
+from outtake.config.build_refiner import build_refiner, choose_refine, make_refiner
 from outtake.config.evaluation_data import build_eval_data, get_data_name, make_baseline_loader
 from outtake.config.load_ensemble import (
     Trained,
@@ -34,6 +35,7 @@ from outtake.inference.predict_logits import open_predict_logits
 from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
 from outtake.programs.library_warnings import quiet_libraries
+from outtake.refine.refiner import Refiner
 from outtake.runs.environment import device_name
 from outtake.training.distributed.launch_environment import require_single_process
 from outtake.training.forward_time import measure_forward
@@ -63,15 +65,19 @@ def evaluate(cfg: DictConfig) -> Path:
     name = get_data_name(trained, cfg)
     target = options.output or _default_output_folder(trained, name, split)
     check_folder(target)
-    evaluation = _evaluate(trained, loader, device, options, with_details=options.report)
+    refine = choose_refine(options.refine, trained)
+    refiner = make_refiner(refine)
+    evaluation = _evaluate(trained, loader, device, options, refiner, with_details=options.report)
     record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
     record["network"] = options.network.passes() | {"short_side": trained.short_side}
+    record["refine"] = refine
     record |= _measure_forward(trained, data.eval_image_size(split), device)
     classes, ids = trained.labels.names, [sample.id for sample in data.report(split).samples]
     if options.report:
         record |= detailed_scores(evaluation.evaluator, classes, ids, bootstrap)
     if baseline is not None and baseline_data is not None:
-        other = _evaluate(baseline, baseline_data, device, options, with_details=False)
+        own = build_refiner(None, baseline)
+        other = _evaluate(baseline, baseline_data, device, options, own, with_details=False)
         record["paired"] = {
             "baseline": describe_members(baseline)["checkpoint"],
             "baseline_sha256": baseline.sha256,
@@ -113,12 +119,13 @@ def _evaluate(
     loader: DataLoader[SampleTensors],
     device: torch.device,
     options: EvaluateOptions,
+    refiner: Refiner | None,
     *,
     with_details: bool,
 ) -> EvaluationResult:
     with explain_shared_memory("workers"):
         return evaluate_split(
-            open_predict_logits(trained, device, **options.network.passes()),
+            open_predict_logits(trained, device, **options.network.passes(), refiner=refiner),
             trained.labels,
             loader,
             device,

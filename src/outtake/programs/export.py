@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from outtake.config.build_refiner import choose_refine, make_refiner
 from outtake.config.load_ensemble import load_one_or_several, require_one
 from outtake.config.load_trained import TrainedModel, read_checkpoint_or_archive
 from outtake.config.network_arguments import list_initial_weights
@@ -49,6 +50,8 @@ def export(cfg: DictConfig) -> Path:
     if output.exists() and output.samefile(trained.path):
         raise OutputError(f"output={output}: is the checkpoint itself; choose another name")
     check_folder(output.parent)
+    refine = choose_refine(options.refine, trained)
+    make_refiner(refine)  # what cannot work is said now
     files, onnx_note = {}, None
     if options.onnx is not None:
         files["model.onnx"], onnx_note = make_checked_onnx(trained, options.onnx)
@@ -66,12 +69,15 @@ def export(cfg: DictConfig) -> Path:
         data=_parse_json(records.get("data.json")),
         licence=licence,
         onnx=onnx_note,
+        refine=refine,
     )
     files["README.md"] = render_model_card(card).encode()
     data_name = str(trained.config.data.get("name") or "unnamed")
     initial_weights = ", ".join(list_initial_weights(trained.model_config)) or None
     files["LICENCE.md"] = render_licence_note(initial_weights, data_name, licence).encode()
-    write_archive(output, read_checkpoint_or_archive(trained.path), files)
+    checkpoint = read_checkpoint_or_archive(trained.path)
+    record = {**checkpoint["outtake"], "refine": refine}
+    write_archive(output, {**checkpoint, "outtake": record}, files)
     print(f"written to {output}" + (f"; model.onnx: {onnx_note}" if onnx_note else ""))
     return output
 

@@ -195,6 +195,7 @@ def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, Ma
         config.checkpoint,
         device=config.device,
         backend=config.backend,
+        refine=config.refine,
         confidence=bool(config.min_confidence or (config.by_labels and any(asked))),
         **vars(config.network),
     )

@@ -63,6 +63,7 @@ def write_archive(
         "sample_range": record.get("sample_range"),
         "further_inputs": record.get("further_inputs", []),
         "clip": record.get("clip"),
+        "refine": record.get("refine"),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -113,6 +114,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "sample_range": manifest.get("sample_range"),
                 "further_inputs": manifest.get("further_inputs", []),
                 "clip": manifest.get("clip"),
+                "refine": manifest.get("refine"),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),
