@@ -292,6 +292,7 @@ def test_a_path_in_the_place_of_an_option_is_answered_with_what_would_work(
         ("train", f"data={tmp_path}"): f"data={tmp_path}: no such option; for what lies there say",
         ("train", "data=../photos"): "data=../photos: no such option; allowed are ade20k",
         ("infer_video", "remover=net.onnx"): "say remover=onnx remover.path=net.onnx",
+        ("infer_video", "remover=car"): "(remove=[car] takes out the class car); allowed are",
         ("infer_video", "mask=[a]"): "mask=[a]: must be a group of keys, set one by one",
         ("infer_video", "remove={a:1}"): "remove={a:1}: is a mapping, and remove takes a list",
     }

@@ -49,6 +49,16 @@ def test_a_clean_set_passes_and_a_broken_one_does_not(pairs, tmp_path, capsys):
     assert line.startswith("error: image and mask of different sizes: ") and "val01.png" in line
 
 
+def test_two_folders_are_written_about_under_two_names(pairs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(pairs, tmp_path / "other")
+    for root in ("set", "other"):
+        assert verify(compose("verify", given(root)))
+        preview(compose("preview", given(root, "samples=1", "variants=0")))
+        assert (tmp_path / f"folder-{root}-verification/defects.json").is_file()
+        assert (tmp_path / f"folder-{root}-preview.png").is_file()
+
+
 def test_what_mends_soft_edges_is_said_once(tmp_path, capsys):
     for number in range(3):
         mask = np.zeros((60, 60), np.uint8)

@@ -73,6 +73,12 @@ class DataOptions:
     unlabelled: str | None = None
     unlabelled_batch_size: Annotated[int | None, Number(1)] = None
 
+    @property
+    def file_stem(self) -> str:
+        """The name of what is written about the data set: two folders of one kind have two."""
+        folder = "" if self.root is None else Path(self.root).resolve().name
+        return self.name if folder in ("", self.name) else f"{self.name}-{folder}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerOptions:
@@ -254,7 +260,7 @@ class VerifyOptions:
     seed: Seed
     paths: PathOptions
     data: DataOptions
-    output: Path
+    output: Path | None
     report: bool
     examples: Annotated[int, Number(0, unit="pictures of each kind of defect")]
     fail_on: Literal["error", "warning", "never"]
@@ -283,7 +289,7 @@ class PreviewOptions:
     samples: Positive
     variants: Annotated[int, Number(0, 12, unit="augmented pictures of each sample")]
     width: Annotated[int, Number(32, 2000, unit="pixels")]
-    output: Path
+    output: Path | None
 
 
 @dataclass(frozen=True, kw_only=True)

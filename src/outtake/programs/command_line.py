@@ -212,6 +212,8 @@ def _explain_option(asked: str, group: str, options: str) -> str:
     """Say that a group has no such option, and what was probably meant."""
     option, allowed = asked.removeprefix(f"{group}/"), options.split()
     said = f"{group}={option}: no such option"
+    if group == "remover" and option.isidentifier():
+        said += f" (remove=[{option}] takes out the class {option})"
     if os.path.exists(os.path.expanduser(option)):
         name = {"data": "folder", "remover": Path(option).suffix[1:]}.get(group)
         if name in allowed:

@@ -41,16 +41,17 @@ def preview(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     options = read_options(PreviewOptions, cfg)
-    if options.output.suffix.lower() != ".png":
-        raise OutputError(f"output={options.output}: give a name that ends in .png")
-    check_folder(options.output.parent)
+    output = options.output or Path(f"{options.data.file_stem}-preview.png")
+    if output.suffix.lower() != ".png":
+        raise OutputError(f"output={output}: give a name that ends in .png")
+    check_folder(output.parent)
     sheet = draw_preview(
         build_data(cfg), options.split, options.samples, options.variants,
         short_side=options.data.short_side, width_px=options.width,
     )  # fmt: skip
-    save_png(options.output, sheet)
-    print(f"written to {options.output}")
-    return options.output
+    save_png(output, sheet)
+    print(f"written to {output}")
+    return output
 
 
 def draw_preview(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -33,7 +34,8 @@ def verify(cfg: DictConfig) -> bool:
     """
     quiet_libraries()
     options = read_options(VerifyOptions, cfg)
-    check_folder(options.output)
+    output = options.output or Path(f"{options.data.file_stem}-verification")
+    check_folder(output)
     with warnings.catch_warnings():
         # What these say is in the list, but for what was made up.
         warnings.simplefilter("ignore", DataWarning)
@@ -42,12 +44,12 @@ def verify(cfg: DictConfig) -> bool:
     unopened = [each for each in inspection.defects if each.kind == "no_data"]
     if unopened and not inspection.facts:
         raise DataRootError(unopened[0].text)
-    write_json(options.output / "defects.json", defects_record(inspection))
+    write_json(output / "defects.json", defects_record(inspection))
     if options.report:
         page = render_verification(inspection, source, options.examples)
-        replace_text(options.output / "report.html", page)
+        replace_text(output / "report.html", page)
     print("\n".join(describe_defects(inspection)))
-    print(f"written to {options.output}")
+    print(f"written to {output}")
     errors, others = inspection.count("error"), inspection.count("warning")
     return not {"error": errors, "warning": errors + others, "never": 0}[options.fail_on]
 
