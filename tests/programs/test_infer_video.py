@@ -63,6 +63,7 @@ def trained(monkeypatch) -> SimpleNamespace:
         sample_range=None,
         further_inputs=(),
         refine=None,
+        clip=None,
     )
     monkeypatch.setattr(setup, "load_one_or_several", lambda place, device: found)
     return found
@@ -321,7 +322,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
     task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
-    sample_range=None, further_inputs=(), refine=None,
+    sample_range=None, further_inputs=(), refine=None, clip=None,
 )
 class Interrupted(Inpaint):
     def __call__(self, clip):
