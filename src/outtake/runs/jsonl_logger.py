@@ -42,8 +42,8 @@ class JsonlLogger(Logger):
 
     @property
     def version(self) -> str:
-        """The name of the run."""
-        return self._path.parent.name
+        """Nothing: a run has a name, and Lightning would put a number into its progress bar."""
+        return ""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

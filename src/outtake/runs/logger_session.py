@@ -61,7 +61,7 @@ def _make_dashboard_logger(
         reason = f"cannot be imported ({type(error).__name__}: {message})"
     else:
         timeout_s = float(node.get("finish_timeout_s", _FINISH_TIMEOUT_S))
-        return DashboardLogger(name, dashboard, version=run_dir.name, finish_timeout_s=timeout_s)
+        return DashboardLogger(name, dashboard, finish_timeout_s=timeout_s)
     log.warning(f"{name} {reason}; the run continues without it, metrics.jsonl has everything")
     return None
 

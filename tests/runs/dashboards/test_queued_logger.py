@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks.progress.progress_bar import get_standard_metrics
 
 from outtake.runs.dashboards.queued_logger import BoundedQueue, DashboardLogger
+from outtake.runs.jsonl_logger import JsonlLogger
 from outtake.training.media import Overlay, Picture, Table
 
 CALLS = ("start", "settings", "scalars", "picture", "table", "checkpoint", "finish")
@@ -200,3 +203,8 @@ def test_a_dashboard_that_nothing_is_handed_to_is_never_started() -> None:
     logger.close("failed")
     logger.join(1.0)
     assert not recorder.calls
+
+
+def test_a_progress_bar_shows_no_number_of_a_version(tmp_path: Path) -> None:
+    loggers = [JsonlLogger(tmp_path / "run" / "metrics.jsonl"), DashboardLogger("one", Recorder())]
+    assert get_standard_metrics(Trainer(logger=loggers, accelerator="cpu")) == {}

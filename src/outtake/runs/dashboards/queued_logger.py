@@ -112,7 +112,6 @@ class DashboardLogger(Logger):
         name: The name of the dashboard.
         dashboard: The dashboard. Its thread begins with the first call, and so only in the first
             of several processes.
-        version: The name of the run.
         finish_timeout_s: How long the end of the run waits for the dashboard, in seconds.
         queue: What may wait for the dashboard.
     """
@@ -122,14 +121,12 @@ class DashboardLogger(Logger):
         name: str,
         dashboard: Dashboard,
         *,
-        version: str = "",
         finish_timeout_s: float = 30.0,
         queue: BoundedQueue[Call] | None = None,
     ) -> None:
         super().__init__()
         self.finish_timeout_s = finish_timeout_s
         self._name = name
-        self._version = version
         self._dashboard = dashboard
         self._queue = BoundedQueue[Call]() if queue is None else queue
         self._dropped = 0
@@ -148,8 +145,8 @@ class DashboardLogger(Logger):
 
     @property
     def version(self) -> str:
-        """The name of the run."""
-        return self._version
+        """Nothing: a run has a name, and Lightning would put a number into its progress bar."""
+        return ""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
