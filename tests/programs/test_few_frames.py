@@ -9,10 +9,11 @@ from PIL import Image
 
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, OuttakeError, UnknownClassError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import infer_video
 from outtake.programs.predict import predict
+from outtake.programs.suggest import suggest
 from outtake.programs.train import train
 
 SIZE, FRAMES, LABELLED = (48, 80), 16, (1, 6, 14)
@@ -155,3 +156,29 @@ def test_other_data_have_no_plate(project):
         train(compose("train", [
             *options(project), "data.further_inputs={residual: {plate_offsets: [0]}}",
         ]))  # fmt: skip
+
+
+def test_frames_are_suggested_that_have_no_labels(run, project, tmp_path, capsys):
+    given = [f"checkpoint={run}", f"input={project}/frames", "device=cpu", "count=2"]
+    path = suggest(compose("suggest", [*given, f"output={tmp_path}/new", "distance=1"]))
+    record = json.loads(path.read_text())
+    assert record["labelled"] == list(LABELLED) and record["classes"] == ["disc"]
+    assert [each["frame"] for each in record["frames"]] == list(range(FRAMES))
+    unsure = {each["frame"]: each["uncertainty"] for each in record["frames"]}
+    first, second = (each["frame"] for each in record["suggestions"])
+    others = [unsure[n] or 0 for n in range(FRAMES) if n not in LABELLED]
+    assert unsure[first] is None or unsure[first] == max(others)
+    assert abs(first - second) > 1 and not {first, second} & set(LABELLED)
+    assert f"label frame {first} next: " in capsys.readouterr().out
+    assert Image.open(path.with_suffix(".png")).width > 800
+
+
+def test_what_can_not_be_suggested_is_one_line(run, project, tmp_path):
+    given = [f"checkpoint={run}", f"input={project}/frames", "device=cpu"]
+    with pytest.raises(UnknownClassError, match="cat"):
+        suggest(compose("suggest", [*given, "classes=[cat]", f"output={tmp_path}/a"]))
+    with pytest.raises(ConfigError, match=r"count=0: must be a whole number of frames, at least 1"):
+        suggest(compose("suggest", [*given, "count=0"]))
+    with pytest.raises(OuttakeError, match="nothere"):
+        suggest(compose("suggest", [f"checkpoint={run}", f"input={tmp_path}/nothere"]))
+    assert not (tmp_path / "a").exists()

@@ -79,6 +79,14 @@ def _infer_video(cfg: DictConfig) -> None:
         infer_video(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="suggest")
+def _suggest(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.suggest import suggest
+
+        suggest(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="predict")
 def _predict(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -173,6 +181,14 @@ def run_infer_video() -> None:
     run_program(_infer_video, rules)
 
 
+def run_suggest() -> None:
+    """Say which frames to label next: ``outtake suggest CLIP checkpoint=RUN``."""
+    rules = argument_rules(
+        "suggest", places=("input",), paths=("input", "output", "checkpoint"), lists=("classes",)
+    )
+    run_program(_suggest, rules)
+
+
 def run_predict() -> None:
     """Label pictures, or take objects out: ``outtake predict PHOTOS OUT checkpoint=RUN``."""
     rules = argument_rules(
@@ -246,6 +262,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "train": run_train,
     "evaluate": run_evaluate,
     "infer-video": run_infer_video,
+    "suggest": run_suggest,
     "predict": run_predict,
     "sweep": run_sweep,
     "compare": run_compare,
