@@ -60,7 +60,7 @@ def malicious(folder: Path, count: int) -> Counter[str]:
 
 # Each with what it counts at full size and at the size of the test suite.
 PROOFS: dict[str, tuple[Callable[[Path, int], Counter[str]], int, int]] = {
-    "kills": (kills, 200, 4),
+    "kills": (kills, 200, 2),
     "terminations": (terminations, 100, 2),
     "full_disk": (checkpoints.full_disk, 1000, 20),
     "damaged": (checkpoints.damaged, 1000, 100),

@@ -12,7 +12,6 @@ import pytest
 PROMISES = {
     "kills": {
         "killed in a save": 2,
-        "killed at a random time": 2,
         "jobs bit for bit as without interruption": 2,
     },
     "terminations": {
