@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring
+
+_VERSION = "5.5.0"
 
 
 def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
@@ -51,3 +54,38 @@ def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
     with Image.open(BytesIO(base64.b64decode(record["mask"]))) as image:
         bitmap = np.asarray(image.convert("L")) > 0
     return Shape(label, bitmap=bitmap, left=int(left), top=int(top))
+
+
+def labelme_tree(
+    polygons: Iterable[tuple[str, NDArray[Any], Mapping[str, Any]]],
+    size: tuple[int, int],
+    image_path: str,
+) -> dict[str, Any]:
+    """Return the JSON of LabelMe for polygons of one picture.
+
+    Args:
+        polygons: For each the name of its class, its corners (N, 2) of x and y, and further keys of
+            its shape, which LabelMe keeps. Those that enclose others come first.
+        size: The (height, width) of the picture.
+        image_path: The picture as seen from the JSON file.
+    """
+    return {
+        "version": _VERSION,
+        "flags": {},
+        "shapes": [
+            {
+                "label": name,
+                "points": [[float(x), float(y)] for x, y in corners],
+                "group_id": None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+                **further,
+            }
+            for name, corners, further in polygons
+        ],
+        "imagePath": image_path,
+        "imageData": None,
+        "imageHeight": size[0],
+        "imageWidth": size[1],
+    }

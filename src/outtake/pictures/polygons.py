@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.annotations.labelme_json import labelme_tree
 from outtake.core.types import LabelMap
 
-_LABELME_VERSION = "5.5.0"
 _MIN_POINTS = 3  # of a polygon, also of a single pixel
 
 
@@ -87,23 +87,5 @@ def to_labelme(
         size: The (height, width) of the picture.
         image_path: The picture as seen from the JSON file.
     """
-    return {
-        "version": _LABELME_VERSION,
-        "flags": {},
-        "shapes": [
-            {
-                "label": polygon.class_name,
-                "points": [[float(x), float(y)] for x, y in polygon.points],
-                "group_id": None,
-                "description": "",
-                "shape_type": "polygon",
-                "flags": {},
-                "area_px": polygon.area_px,
-            }
-            for polygon in polygons
-        ],
-        "imagePath": image_path,
-        "imageData": None,
-        "imageHeight": size[0],
-        "imageWidth": size[1],
-    }
+    shapes = ((each.class_name, each.points, {"area_px": each.area_px}) for each in polygons)
+    return labelme_tree(shapes, size, image_path)
