@@ -1,6 +1,7 @@
 """A few labelled frames of one clip: trained, scored, applied to the clip, and trained further."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from PIL import Image
 
 from outtake.config.compose import compose
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.instantiate import resolve_config
 from outtake.config.load_trained import load_trained
+from outtake.config.schema import parse
 from outtake.core.errors import ConfigError, OuttakeError, UnknownClassError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.infer_video import infer_video
@@ -92,22 +96,48 @@ def changed(frames, project):
 
 def test_frames_keep_their_labels_and_segments_make_no_difference(run, project, tmp_path, caplog):
     caplog.set_level("INFO", logger="outtake")
-    whole = remove(run, project / "frames", tmp_path / "whole", "mask.vote=0")
+    whole = remove(run, project / "frames", tmp_path / "whole")
     assert "frames with labels of their own keep them: 1, 6, 14" in caplog.text
     masks = changed(whole, project)
     for number in LABELLED:
         truth = label(number) > 0
         # Where the colour of the solid is that of the picture, nothing changes.
         assert not masks[number][~truth].any() and masks[number][truth].mean() > 0.9
-    parts = remove(
-        run, project / "frames", tmp_path / "parts", "mask.vote=0", "job.segment_frames=5"
-    )
+    parts = remove(run, project / "frames", tmp_path / "parts", "job.segment_frames=5")
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one, other)
 
 
+def test_masks_of_a_network_of_one_clip_have_no_vote():
+    mask = parse(InferVideoConfig, resolve_config(compose("infer_video", [
+        "input=a", "output=b", "checkpoint=c", "remove=[d]"
+    ]))).mask  # fmt: skip
+    assert mask.policy_options()["vote"] == 2
+    assert mask.policy_options(of_one_clip=True)["vote"] == 0
+    assert replace(mask, vote=3).policy_options(of_one_clip=True)["vote"] == 3
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        ["backend=onnxruntime"],
+        ["backend=openvino"],
+        ["backend=openvino", "network.precision=int8"],
+    ],
+    ids=lambda options: options[-1],
+)
+def test_every_backend_sees_the_residual(run, project, tmp_path, backend):
+    if "int8" in backend[-1]:
+        pytest.importorskip("nncf")
+    pytest.importorskip(backend[0].partition("=")[2])
+    masks = changed(remove(run, project / "frames", tmp_path / "out", *backend), project)
+    own = changed(remove(run, project / "frames", tmp_path / "own", "backend=torch"), project)
+    different = np.mean([one != other for one, other in zip(masks, own, strict=True)])
+    assert different < (0.02 if "int8" in backend[-1] else 0.001)
+
+
 def test_of_a_part_of_the_clip_the_labels_are_those_of_its_frames(run, project, tmp_path):
-    part = ["mask.vote=0", "read.start=0.2", "read.fps=25"]  # from frame 5 on
+    part = ["read.start=0.2", "read.fps=25"]  # from frame 5 on
     frames = remove(run, project / "frames", tmp_path / "part", *part)
     assert len(frames) == FRAMES - 5
     truth, before = label(6) > 0, show(6)
@@ -117,7 +147,7 @@ def test_of_a_part_of_the_clip_the_labels_are_those_of_its_frames(run, project, 
 def test_another_clip_is_named(run, project, tmp_path, caplog):
     for number in range(4):
         Image.fromarray(show(number)[::-1].copy()).save(tmp_path / f"{number}.png")
-    remove(run, tmp_path, tmp_path / "out", "mask.vote=0")
+    remove(run, tmp_path, tmp_path / "out")
     assert "trained on one clip, frames, and" in caplog.text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from outtake.config.schema import Form, Node, Number, show_value
 from outtake.config.shared_schema import (
@@ -18,6 +18,8 @@ from outtake.config.shared_schema import (
 from outtake.core.errors import ConfigError
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.audio_encoder import AudioChoice
+
+USUAL_VOTE_FRAMES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,20 @@ class ClipNetworkOptions(NetworkOptions):
 class ClipMaskOptions(MaskOptions):
     """How the labels of a clip become masks."""
 
-    vote: Annotated[int, Number(0, unit="frames")]
+    vote: Annotated[
+        int | Literal["auto"], Number(0), Form("a whole number of frames, at least 0, or auto")
+    ]
     shadows: bool
+
+    def policy_options(self, *, of_one_clip: bool = False) -> dict[str, Any]:
+        """Return the options of the mask policy.
+
+        Args:
+            of_one_clip: Whether the network was trained on frames of one clip: it knows each frame
+                better than its neighbours do.
+        """
+        usual = 0 if of_one_clip else USUAL_VOTE_FRAMES
+        return super().policy_options() | {"vote": usual if self.vote == "auto" else self.vote}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,6 +105,7 @@ def build_parts(
         class_names(config.remove),
         class_names(config.keep_only),
         config.mask,
+        of_one_clip=trained.clip is not None,
     )
     labeller = build_labeller(config, trained, policy, frame_size)
     return PipelineParts(remover, labeller, policy, trained)
@@ -177,8 +178,13 @@ def build_policy(
     remove: Sequence[str],
     keep_only: Sequence[str],
     options: ClipMaskOptions,
+    *,
+    of_one_clip: bool = False,
 ) -> MaskPolicy:
     """Return the mask policy for class names.
+
+    ``of_one_clip`` is whether the network was trained on one clip, whose frames vote on nothing by
+    themselves.
 
     Raises:
         UnknownClassError: A name is not a class.
@@ -190,7 +196,10 @@ def build_policy(
             f"the classes are: {', '.join(labels.names)}"
         )
     return MaskPolicy.from_names(
-        labels, remove=remove, keep_only=keep_only, **options.policy_options()
+        labels,
+        remove=remove,
+        keep_only=keep_only,
+        **options.policy_options(of_one_clip=of_one_clip),
     )
 
 

@@ -1,0 +1,1 @@
+"""Masks of a whole clip from a few labelled frames."""
