@@ -118,7 +118,7 @@ def test_what_does_not_fit_the_limit_is_refused_before_it_is_decoded(clip, tmp_p
 def test_without_a_val_all_labelled_frames_are_trained_on_and_scored(clip, tmp_path):
     masks = str(lay_masks(tmp_path / "masks", [0, 4, 9]))
     source = VideoWithMasks(clip, masks, classes=["a", "b", "c"], val_fraction=None)
-    with pytest.warns(DataWarning, match=r"all 3 labelled frames are trained on and scored"):
+    with pytest.warns(DataWarning, match=r"labelled frames \(3\) are all trained on and scored"):
         assert numbers(source, "train") == numbers(source, "val") == [0, 4, 9]
     source = VideoWithMasks(clip, masks, val_frames=[4])
     assert numbers(source, "train") == [0, 9] and numbers(source, "val") == [4]
@@ -161,6 +161,20 @@ def test_of_masks_of_1_and_255_the_second_is_unlabelled(clip, tmp_path):
         source = VideoWithMasks(clip, str(folder), val_fraction=None)
     assert source.labels.names == ("background", "foreground")
     assert np.array_equal(source.read_mask(source.samples("val")[1]), strokes(7))
+
+
+def test_one_mask_with_a_number_is_of_that_frame_and_one_without_of_all(clip, tmp_path):
+    one = lay_masks(tmp_path / "masks", [7])
+    source = VideoWithMasks(clip, str(one), val_fraction=None)
+    assert numbers(source, "train") == [7]
+    assert np.array_equal(source.read_mask(source.samples("train")[0]), ids(7) > 0)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(4):  # counted from 5
+        Image.fromarray(picture(number)).save(frames / f"{number + 5:05d}.png")
+    assert numbers(VideoWithMasks(str(frames), str(one), val_fraction=None), "train") == [2]
+    (one / "00007.png").rename(one / "all.png")
+    assert numbers(VideoWithMasks(clip, str(one)), "train") == [*range(8)]
 
 
 @pytest.mark.parametrize(

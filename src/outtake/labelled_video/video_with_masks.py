@@ -31,6 +31,7 @@ from outtake.data.source import DataChoice, Sample, check_split, warn_of_data
 from outtake.labelled_video.labelled_frames import (
     check_labels,
     find_unlabelled_value,
+    number_of_one_mask,
     split_labelled_frames,
 )
 from outtake.labelled_video.mask_options import read_mask_options, say_how_masks_are_read
@@ -63,7 +64,8 @@ class VideoWithMasks:
             would remove ``foreground``; masks of 1 and 255 have 255 where nothing is labelled.
         mask_options: ``channel``, ``invert``, ``threshold`` and ``ids``, as ``masks.*`` of
             ``outtake infer-video`` say what is foreground.
-        first: The number that the mask of the first frame has in its name; None finds it.
+        first: The number that the mask of the first frame has in its name; None finds it. A single
+            picture with a number is the mask of that frame, one without the mask of all.
         val_fraction: The part (0 to 1) of the labelled frames that is ``val``; None trains on all
             and scores the same.
         val_frames: The numbers of those that are ``val`` instead.
@@ -107,9 +109,9 @@ class VideoWithMasks:
         self._limit_mib = limit_mib
         with open_clip(self._video, high_bit_depth=False) as clip:
             facts = _describe_clip(self._video, clip.info)
-        found = build_mask_source(
-            find_mask_files(files.masks, options.ids), options, clip=facts, first=files.first
-        )
+        masks_found = find_mask_files(files.masks, options.ids)
+        first = number_of_one_mask(masks_found, facts) if files.first is None else files.first
+        found = build_mask_source(masks_found, options, clip=facts, first=first)
         self._masks = found.source
         self._decoder = self._find_decoder(files.classes, may_infer=not mask_options)
         self.labels = (
