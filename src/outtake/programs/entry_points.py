@@ -98,6 +98,14 @@ def _predict(cfg: DictConfig) -> None:
         predict(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="cluster")
+def _cluster(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.cluster import cluster
+
+        cluster(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
 def _sweep(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -201,6 +209,12 @@ def run_predict() -> None:
     run_program(_predict, rules)
 
 
+def run_cluster() -> None:
+    """Find which pixels of pictures belong together: ``outtake cluster PHOTOS OUT groups=12``."""
+    io = ("input", "output")
+    run_program(_cluster, argument_rules("cluster", places=io, paths=(*io, "checkpoint")))
+
+
 def run_sweep() -> None:
     """Search settings: ``outtake sweep sweep=optimizer n_trials=40 -- data=camvid``."""
     if "--" in sys.argv:
@@ -264,6 +278,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "infer-video": run_infer_video,
     "suggest": run_suggest,
     "predict": run_predict,
+    "cluster": run_cluster,
     "sweep": run_sweep,
     "compare": run_compare,
     "watch": run_watch,

@@ -92,11 +92,11 @@ class Regions:
         best[counts.max(axis=1) == 0] = ignore_index
         return np.asarray(self.spread(best), np.uint8)
 
-    def borders(self, image: Frame) -> Borders:
+    def borders(self, image: Frame | Floats) -> Borders:
         """Return which regions touch, how far, and how strong the edge between them is.
 
         Args:
-            image: The picture, uint8 (H, W, C).
+            image: The picture, uint8 or float32 (H, W, C).
         """
         samples = image.astype(np.float32)
         codes, steps = [], []
