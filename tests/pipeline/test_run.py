@@ -36,6 +36,17 @@ class UnsureLabels:
             yield LabelledFrame(frame, labels, space, uncertain_share=number / 100)
 
 
+class DifferentFromPlate:
+    """A network that takes for the square what differs from the clip's own plate."""
+
+    stride = 1
+
+    def __call__(self, clip):
+        for frame in clip:
+            labels = (np.abs(frame.further.astype(int) - 128).max(axis=2) > 20).astype(np.uint8)
+            yield LabelledFrame(frame, labels, LabelSpace.from_names(("ground", "square")))
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory) -> Path:
     return write_scene(tmp_path_factory.mktemp("scene"))
@@ -70,10 +81,14 @@ def jobs(scene: Path, folder: Path):
         network, target=folder / "given.mkv", remover=Solid(), masks=masks,
         labeller=None, policy=None,
     )  # fmt: skip
-    return {"network": network, "given": given}
+    by_plate = replace(
+        network, target=folder / "plate.mkv", labeller=DifferentFromPlate(), remover=Solid(),
+        plate_offsets=((1, 2),), known_labels={4: np.ones((HEIGHT, WIDTH), np.uint8)},
+    )  # fmt: skip
+    return {"network": network, "given": given, "plate": by_plate}
 
 
-@pytest.mark.parametrize("kind", ["network", "given"])
+@pytest.mark.parametrize("kind", ["network", "given", "plate"])
 def test_segments_made_alone_and_in_any_order_have_the_figures_of_one_run(scene, tmp_path, kind):
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
@@ -85,6 +100,9 @@ def test_segments_made_alone_and_in_any_order_have_the_figures_of_one_run(scene,
     if kind == "network":
         assert whole["per_frame"]["uncertain_share"] == [n / 100 for n in range(FRAMES)]
         assert set(whole["mask"]["contents"]) == {"ground", "square"}
+    elif kind == "plate":
+        shares = whole["per_frame"]["hole_share"]
+        assert shares[4] == 1 and 0 < np.median(shares) < 0.5
     else:
         assert "uncertain_share" not in whole["mask"]
         assert set(whole["mask"]["contents"]) == {"0", "255"}

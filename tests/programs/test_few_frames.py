@@ -94,16 +94,23 @@ def changed(frames, project):
     return [(one != other).any(axis=2) for one, other in zip(frames, read, strict=True)]
 
 
-def test_frames_keep_their_labels_and_segments_make_no_difference(run, project, tmp_path, caplog):
+@pytest.fixture(scope="module")
+def whole(run, project):
+    return remove(run, project / "frames", project / "whole", "backend=torch")
+
+
+def test_frames_keep_their_labels_and_segments_make_no_difference(
+    run, project, whole, tmp_path, caplog
+):
     caplog.set_level("INFO", logger="outtake")
-    whole = remove(run, project / "frames", tmp_path / "whole")
-    assert "frames with labels of their own keep them: 1, 6, 14" in caplog.text
     masks = changed(whole, project)
     for number in LABELLED:
         truth = label(number) > 0
         # Where the colour of the solid is that of the picture, nothing changes.
         assert not masks[number][~truth].any() and masks[number][truth].mean() > 0.9
-    parts = remove(run, project / "frames", tmp_path / "parts", "job.segment_frames=5")
+    segments = ["backend=torch", "job.segment_frames=5"]
+    parts = remove(run, project / "frames", tmp_path / "parts", *segments)
+    assert "frames with labels of their own keep them: 1, 6, 14" in caplog.text
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one, other)
 
@@ -126,12 +133,12 @@ def test_masks_of_a_network_of_one_clip_have_no_vote():
     ],
     ids=lambda options: options[-1],
 )
-def test_every_backend_sees_the_residual(run, project, tmp_path, backend):
+def test_every_backend_sees_the_residual(run, project, whole, tmp_path, backend):
     if "int8" in backend[-1]:
         pytest.importorskip("nncf")
     pytest.importorskip(backend[0].partition("=")[2])
     masks = changed(remove(run, project / "frames", tmp_path / "out", *backend), project)
-    own = changed(remove(run, project / "frames", tmp_path / "own", "backend=torch"), project)
+    own = changed(whole, project)
     different = np.mean([one != other for one, other in zip(masks, own, strict=True)])
     assert different < (0.02 if "int8" in backend[-1] else 0.001)
 
@@ -159,7 +166,7 @@ def test_pictures_have_no_plate(run, project, tmp_path):
 
 
 def test_a_budget_sets_the_epochs_and_the_run_resumes_with_them(run, project):
-    given = options(project, "name=budget", "budget_s=3", f"init_from={run}")
+    given = options(project, "name=budget", "budget_s=2", f"init_from={run}")
     train(compose("train", given))
     folder = project / "runs/budget"
     begun = compose("train", given)
