@@ -44,15 +44,29 @@ class BoundaryCounts:
 
 
 def count_boundary(
-    predicted: LabelMap, truth: LabelMap, classes: int, ignore_index: int
+    predicted: LabelMap,
+    truth: LabelMap,
+    classes: int,
+    ignore_index: int,
+    f_tolerance_px: float | None = None,
 ) -> BoundaryCounts:
-    """Compare the outlines of one image, both uint8 (H, W)."""
+    """Compare the outlines of one image, both uint8 (H, W).
+
+    Args:
+        predicted: The predicted labels.
+        truth: The true labels.
+        classes: The number of classes.
+        ignore_index: The label of pixels that count nowhere.
+        f_tolerance_px: How near contours must be for the F-score; None is ``F_TOLERANCE`` of the
+            diagonal.
+    """
     labelled = truth != ignore_index
     diagonal = math.hypot(*truth.shape)
     intersection, union = _region_counts(
         predicted, truth, labelled, classes, max(round(IOU_TOLERANCE * diagonal), 1)
     )
-    f_score = _boundary_f_scores(predicted, truth, labelled, classes, F_TOLERANCE * diagonal)
+    near_px = F_TOLERANCE * diagonal if f_tolerance_px is None else f_tolerance_px
+    f_score = _boundary_f_scores(predicted, truth, labelled, classes, near_px)
     return BoundaryCounts(f_score, intersection, union)
 
 

@@ -52,17 +52,20 @@ class Smooth:
         """Smooth the classes that are there; see :class:`outtake.refine.refiner.Refiner`."""
         present = np.flatnonzero(probabilities.max(axis=(1, 2)) >= self._least)
         if len(present) < len(probabilities):
-            probabilities[present] = self._smooth(image, probabilities[present])
+            planes = probabilities[present]
+            self._smooth(image, planes)
+            probabilities[present] = planes
             probabilities /= probabilities.sum(axis=0)
             return probabilities
         # Smoothing keeps sums: the last class is what the others leave.
-        probabilities[:-1] = self._smooth(image, probabilities[:-1])
+        self._smooth(image, probabilities[:-1])
         np.subtract(1, probabilities[:-1].sum(axis=0), out=probabilities[-1])
         np.maximum(probabilities[-1], 0, out=probabilities[-1])
         return probabilities
 
-    def _smooth(self, image: Frame, planes: Probabilities) -> Probabilities:
-        planes = np.maximum(planes, _LEAST_PROBABILITY)
+    def _smooth(self, image: Frame, planes: Probabilities) -> None:
+        """Smooth planes in place."""
+        np.maximum(planes, _LEAST_PROBABILITY, out=planes)
         down, across = _similarities(image, self._sigma)
         turned = np.empty((len(planes), planes.shape[2], planes.shape[1]), np.float32)
         for strength in self._strengths:
@@ -71,7 +74,6 @@ class Smooth:
             _transpose(planes, turned)
             smooth_columns(turned, factor * across)
             _transpose(turned, planes)
-        return planes
 
 
 def _similarities(image: Frame, sigma: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,0 +1,1 @@
+"""What refining labels and dividing pictures gains and takes."""
