@@ -19,6 +19,8 @@ RECORD = {
     "sample_range": {"low": 0, "high": 4095, "of_all": False, "of_floats": False},
     "further_inputs": [{"name": "depth", "channels": 1, "sample_range": None, "converts": False}],
     "clip": {"name": "a.mp4", "sha256": "00", "labels": {}},
+    "refine": None,
+    "further_labels": [{"name": "layout", "labels": {}}],
 }
 
 

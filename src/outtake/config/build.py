@@ -34,6 +34,7 @@ from outtake.data.further_inputs import (
     count_channels,
     explain_difference,
 )
+from outtake.data.further_labels import ChosenLabelMap, FurtherLabelMaps
 from outtake.data.mixing import MixingStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
@@ -42,6 +43,7 @@ from outtake.data.stacked_inputs import StackedInputs
 from outtake.data.unlabelled import LabelledShare, read_share
 from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
+from outtake.training.label_maps import LabelMaps
 from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
 from outtake.training.optimizer_average import averages_weights
@@ -57,6 +59,7 @@ _NOT_OF_LOADERS = (
     "overfit_samples",
     "labelled_share",
     "further_inputs",
+    "further_labels",
     "unlabelled",
     "unlabelled_batch_size",
 )
@@ -67,6 +70,7 @@ def build_data(
     trained_labels: LabelSpace | None = None,
     trained_range: SampleRange | None = None,
     trained_inputs: Sequence[FurtherInput] = (),
+    label_map: str | None = None,
 ) -> DataModule:
     """Build the data source, its augmentation and its loaders from ``data`` and ``augment``.
 
@@ -76,6 +80,7 @@ def build_data(
             whose masks alone do not tell them.
         trained_range: The range of samples that this network was trained with; None for none.
         trained_inputs: Its further inputs.
+        label_map: The further label map that takes the place of the masks; None for none.
     """
     data = parse(DataOptions, resolve_config(cfg.data), "data")
     loaders = {
@@ -88,6 +93,9 @@ def build_data(
     known = {name: fact.to_dict() for name, fact in facts.items() if fact is not None}
     source = instantiate_with_available(data.source, "data.source", known)
     source = add_further_inputs(source, data.further_inputs, data.root, trained_inputs)
+    if data.further_labels:
+        maps = FurtherLabelMaps(source, data.further_labels, data.root)
+        source = maps if label_map is None else ChosenLabelMap(maps, label_map)
     if cfg.get("folds") and cfg.get("fold") is not None:
         source = FoldSource(source, int(cfg.folds), int(cfg.fold), str(cfg.fold_by))
     if data.overfit_samples:
@@ -156,6 +164,7 @@ def build_task(
     *,
     further_inputs: Sequence[FurtherInput] = (),
     frequencies: NDArray[np.float64] | None = None,
+    label_maps: LabelMaps | None = None,
     parameter_options: ParameterOptions | None = None,
     record: dict[str, Any] | None = None,
 ) -> SegmentationTask:
@@ -167,6 +176,7 @@ def build_task(
         channels: The number of channels of the images.
         further_inputs: The inputs beside the image, whose channels are the last ones.
         frequencies: The share of each class in the training pixels, (classes,).
+        label_maps: The further label maps, see :mod:`outtake.config.build_label_maps`.
         parameter_options: What is frozen, and rates and weight decays by group.
         record: What goes into every checkpoint.
     """
@@ -174,7 +184,8 @@ def build_task(
     scheduler = instantiate(cfg.scheduler) if cfg.get("scheduler") else None
     _check_optimizer_and_schedule(optimizer, scheduler)
     normalise = build_normalisation(cfg.normalize, channels, count_channels(further_inputs))
-    net = build_net(cfg.model, len(labels.names), channels, normalise, further_inputs)
+    classes = len(labels.names) if label_maps is None else label_maps.total
+    net = build_net(cfg.model, classes, channels, normalise, further_inputs)
     if unseen := unseen_inputs(resolve_config(cfg.model), channels, further_inputs):
         log.warning("no network of model.members sees the input %s", ", ".join(unseen))
     loss = build_loss(cfg.loss, labels, frequencies)
@@ -188,6 +199,7 @@ def build_task(
         scheduler,
         metrics=build_metrics(cfg.get("metrics"), labels),
         channels_last=bool(cfg.channels_last),
+        label_maps=label_maps,
         parameter_options=parameter_options,
         checkpoint_record=record,
     )

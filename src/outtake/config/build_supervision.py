@@ -38,6 +38,11 @@ def build_supervision(cfg: DictConfig, net: nn.Module, data: DataModule) -> Supe
     if not tree:
         return None
     check_targets(tree, _KEY)
+    if data.further_labels:
+        raise ConfigError(
+            f"data.further_labels={{{', '.join(data.further_labels)}}}: what trains beside the "
+            "labels knows the masks alone; set supervision=supervised, or data.further_labels=null"
+        )
     available: dict[str, Any] = {
         "net": net,
         "channels": data.channels,

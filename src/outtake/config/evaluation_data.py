@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -49,7 +50,13 @@ def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
         data_cfg.augment = {"steps": {}}
         # Nothing is trained, so no images without labels are looked for.
         data_cfg.supervision = data_cfg.data.unlabelled = None
-    data = build_data(data_cfg, trained.labels, trained.sample_range, trained.further_inputs)
+        # Data without such a label map may have it as its masks.
+        label_map = trained.label_map if data_cfg.data.get("further_labels") else None
+        if label_map is None:
+            data_cfg.data.further_labels = None
+    data = build_data(
+        data_cfg, trained.labels, trained.sample_range, trained.further_inputs, label_map
+    )
     difference = trained.labels.difference(data.labels)
     if difference is not None:
         raise LabelSpaceError(
@@ -62,6 +69,19 @@ def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
             f"{data.channels}"
         )
     return data
+
+
+def get_scored_label_maps(cfg: DictConfig, further: Sequence[str]) -> list[str]:
+    """Return which of a network's further label maps the data have that are to be scored.
+
+    Args:
+        cfg: The config of the evaluation.
+        further: The names of the network's further label maps.
+    """
+    if cfg.get("data") is None or not _names_a_data_set(cfg.data):
+        return list(further)
+    named = cfg.data.get("further_labels") or {}
+    return [name for name in further if name in named]
 
 
 def _divide_as_in_training(data: DictConfig, own: DictConfig) -> None:

@@ -125,6 +125,7 @@ class InferVideoConfig:
     output: Annotated[str, Form("a file, or a folder for several inputs")]
     jobs: str | None
     further_inputs: Node | None
+    label_map: str | None
     remove: Names
     keep_only: Names
     masks: ClipMaskFileOptions

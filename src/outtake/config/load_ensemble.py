@@ -59,6 +59,16 @@ class TrainedEnsemble:
         return self.members[0].clip
 
     @property
+    def label_map(self) -> str | None:
+        """The further label map that all give; None for that of the masks."""
+        return self.members[0].label_map
+
+    @property
+    def further_labels(self) -> tuple[str, ...]:
+        """The names of the further label maps of the first."""
+        return self.members[0].further_labels
+
+    @property
     def short_side(self) -> int | None:
         """The shorter side that all see; None where they differ: each resizes for itself."""
         sides = {member.short_side for member in self.members}
@@ -94,7 +104,10 @@ def members_of(trained: Trained) -> tuple[TrainedModel, ...]:
 
 
 def load_one_or_several(
-    checkpoint: str | Sequence[str], device: str | torch.device = "cpu", key: str = "checkpoint"
+    checkpoint: str | Sequence[str],
+    device: str | torch.device = "cpu",
+    key: str = "checkpoint",
+    label_map: str | None = None,
 ) -> Trained:
     """Load a checkpoint, or several as an ensemble.
 
@@ -103,13 +116,14 @@ def load_one_or_several(
             which stands for all of its runs; or a list of these.
         device: The device on which the tasks are placed.
         key: The config key that named them, for messages.
+        label_map: The further label map that they are to give; None for that of the masks.
 
     Raises:
         CheckpointError: One cannot be loaded, or the same network is named twice.
         LabelSpaceError: They differ in classes, channels or the range of samples.
     """
     places = [each for path in checkpoint_paths(checkpoint) for each in list_fold_folders(path)]
-    members = tuple(load_trained(place, device) for place in places)
+    members = tuple(load_trained(place, device, label_map) for place in places)
     if len(members) == 1:
         return members[0]
     for index, member in enumerate(members[1:], 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from outtake import __version__
 from outtake.config.build import build_net, build_normalisation
+from outtake.config.build_label_maps import rebuild_label_maps
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.network_arguments import without_initial_weights
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
@@ -24,6 +26,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.redact import redact_tree
 from outtake.core.trees import walk_leaves
 from outtake.data.further_inputs import FurtherInput, count_channels
+from outtake.data.further_labels import is_label_map_name
 from outtake.data.labelled_clip import LabelledClip
 from outtake.data.sample_range import SampleRange
 from outtake.training.checkpoint_files import (
@@ -52,7 +55,7 @@ class TrainedModel:
         model_config: The ``model`` of that config, with the weights that training began from,
             which are left out of ``config`` because they are not needed again.
         path: The checkpoint file.
-        sha256: The digest of that file, in hex.
+        sha256: The digest of that file, in hex; of a further label map, one of both.
         epoch: The number of epochs that were done, counted from 0.
         short_side: The length in pixels of the shorter side of the images that the network sees;
             None for images as they are.
@@ -63,6 +66,8 @@ class TrainedModel:
         clip: The one clip that it was trained on, with its labels; None where it was trained on
             pictures, or on several clips.
         refine: The config of what improves its labels, where one was exported with it.
+        label_map: The further label map that it gives; None for that of the masks.
+        further_labels: The names of all further label maps.
     """
 
     task: SegmentationTask
@@ -78,6 +83,8 @@ class TrainedModel:
     further_inputs: tuple[FurtherInput, ...] = ()
     clip: LabelledClip | None = None
     refine: Mapping[str, Any] | None = None
+    label_map: str | None = None
+    further_labels: tuple[str, ...] = ()
 
     @property
     def run_folder(self) -> Path:
@@ -98,6 +105,7 @@ def make_checkpoint_record(
     sample_range: SampleRange | None = None,
     further_inputs: Sequence[FurtherInput] = (),
     clip: LabelledClip | None = None,
+    further_labels: Mapping[str, LabelSpace] | None = None,
 ) -> dict[str, Any]:
     """Return what goes into every checkpoint: plain containers, the config unresolved.
 
@@ -128,6 +136,10 @@ def make_checkpoint_record(
         "sample_range": None if sample_range is None else sample_range.to_dict(),
         "further_inputs": [each.to_dict() for each in further_inputs],
         "clip": None if clip is None else clip.to_dict(),
+        "further_labels": [
+            {"name": name, "labels": each.to_dict()}
+            for name, each in (further_labels or {}).items()
+        ],
     }
 
 
@@ -178,7 +190,9 @@ def read_checkpoint_or_archive(path: Path) -> dict[str, Any]:
     return read_archive(path) if path.suffix == ".zip" else read_checkpoint(path)
 
 
-def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") -> TrainedModel:
+def load_trained(
+    run_or_file: str | Path, device: str | torch.device = "cpu", label_map: str | None = None
+) -> TrainedModel:
     """Rebuild the trained task from a checkpoint alone.
 
     The config inside is untrusted: its targets pass the allowlist before anything is built, and
@@ -187,8 +201,10 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
     Args:
         run_or_file: A run folder, a ``.ckpt`` file, or a ``.zip`` of ``outtake export``.
         device: The device on which the task is placed.
+        label_map: The further label map that it is to give; None for that of the masks.
 
     Raises:
+        ConfigError: The network has no such label map.
         CheckpointError: The file is missing, truncated, altered, of another version or not one of
             Outtake's, or its parts do not fit together.
         ForbiddenTargetError: The config inside names something that is not allowed.
@@ -214,12 +230,21 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
             refine = dict(refine)
             check_targets(refine, "refine")
         epoch = int(checkpoint.get("epoch", 0))
+        spaces = {
+            str(each["name"]): LabelSpace.from_dict(each["labels"])
+            for each in record.get("further_labels", ())
+        }
+        if wrong := [name for name in spaces if not is_label_map_name(name)]:
+            raise ValueError(f"{wrong[0]!r} is no name of a label map")
+        maps = rebuild_label_maps(len(labels.names), spaces)
+        classes = len(labels.names) if maps is None else maps.total
         task = SegmentationTask(
-            build_net(cfg.model, len(labels.names), channels, further_inputs=further),
+            build_net(cfg.model, classes, channels, further_inputs=further),
             build_normalisation(cfg.normalize, channels, count_channels(further)),
             labels,
             CrossEntropy(ignore_index=labels.ignore_index),
             channels_last=bool(cfg.channels_last),
+            label_maps=maps,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from error
@@ -231,13 +256,23 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
             f"{path}: the weights do not fit the model or the {len(labels.names)} classes that it "
             f"names: {first}"
         ) from error
+    sha256 = sha256_of_file(path)
+    if label_map is not None:
+        if label_map not in spaces:
+            raise ConfigError(
+                f"label_map={label_map}: {path} has no such label map; it has the masks' own "
+                f"(null){''.join(f', {name}' for name in spaces)}"
+            )
+        task.shown_map, labels = label_map, spaces[label_map]
+        # What is kept of one label map must not be taken for another's.
+        sha256 = hashlib.sha256(f"{sha256} {label_map}".encode()).hexdigest()
     return TrainedModel(
         task=task.eval().to(device),
         labels=labels,
         config=cfg,
         model_config=model_config,
         path=path,
-        sha256=sha256_of_file(path),
+        sha256=sha256,
         epoch=epoch,
         short_side=short_side,
         channels=channels,
@@ -245,6 +280,8 @@ def load_trained(run_or_file: str | Path, device: str | torch.device = "cpu") ->
         further_inputs=further,
         clip=clip,
         refine=refine,
+        label_map=label_map,
+        further_labels=tuple(spaces),
     )
 
 

@@ -44,6 +44,7 @@ class PredictConfig:
     input: Annotated[str | list[str], NotEmpty(), Form("a picture, a folder, a glob, or a list")]
     output: str
     further_inputs: Node | None
+    label_map: str | None
     outputs: Annotated[
         Literal["auto"] | list[OutputName],
         NotEmpty(),

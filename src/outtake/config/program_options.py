@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from outtake.config.instantiate import resolve_config
 from outtake.config.schema import Form, Node, NotEmpty, Number, OtherKeys, Schema, parse
-from outtake.config.shared_schema import AveragingOptions, Checkpoints
+from outtake.config.shared_schema import Checkpoints
 from outtake.core.errors import ConfigError
 from outtake.training.parameter_groups import DEFAULT_GROUP, ParameterGroup, ParameterOptions
 
@@ -66,6 +66,7 @@ class DataOptions:
     rare_class_temperature: Annotated[float | None, Number(1e-4)]
     samples_per_epoch: Annotated[int | None, Number(1)]
     further_inputs: Node | None = None
+    further_labels: Node | None = None
     overfit_samples: Annotated[int | None, Number(1)] = None
     labelled_share: Annotated[
         float | str | None, Form("a number or a fraction of train, as 0.125 or 1/8, or null")
@@ -120,6 +121,7 @@ class TrainOptions:
         Form("a path, or one for each member of model=late_fusion, as {image: PATH}, or null"),
     ]
     budget_s: Annotated[float | None, Number(above=0, unit="seconds")]
+    objective: str
     folds: Annotated[int | None, Number(2)]
     fold: Annotated[int | None, Number(0)]
     fold_by: str
@@ -213,32 +215,6 @@ class FindBatchSizeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootstrapOptions:
-    """How the intervals of scores are drawn."""
-
-    resamples: Annotated[int, Number(100)]
-    seed: Seed
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
-    """One run of ``outtake evaluate``."""
-
-    checkpoint: Checkpoints
-    split: str
-    baseline: Checkpoints | None
-    network: AveragingOptions
-    refine: Node
-    device: str
-    workers: Annotated[int | None, Number(0, unit="processes")]
-    output: Path | None
-    report: bool
-    bootstrap: BootstrapOptions
-    paths: PathOptions
-    data: Node | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class SoupOptions:
     """One run of ``outtake soup``."""
 
@@ -310,6 +286,7 @@ class ExportOptions:
 
     checkpoint: Checkpoints
     output: Path | None
+    label_map: str | None
     licence: str | None
     refine: Node
     onnx: Annotated[

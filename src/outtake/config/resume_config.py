@@ -24,7 +24,7 @@ from outtake.training.resume import RESUME_KEY
 # What this machine and this command decide, and no saved config.
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 # What the checkpoint of a run belongs to: the network, its input, and the state of all draws.
-_KEPT_KEYS = ("model", "normalize", "seed", "init_from", "folds", "fold", "fold_by")
+_KEPT_KEYS = ("model", "normalize", "seed", "init_from", "objective", "folds", "fold", "fold_by")
 # How the weights are divided, which the state of the optimizer belongs to.
 _KEPT_DIVISION = ("freeze", "unfreeze_epoch", "decay_norms_and_biases")
 _KEPT_CLASSES = ("optimizer", "scheduler")

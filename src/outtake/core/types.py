@@ -44,13 +44,15 @@ class Batch(TypedDict):
     """One batch of a data loader.
 
     In training ``mask`` has the size of ``image``; in evaluation it keeps the label's own
-    size, because that is where metrics are computed. ``unlabelled`` is there in training that was
+    size, because that is where metrics are computed. ``further_masks`` are such label maps of other
+    classes by their names, where the data have some. ``unlabelled`` is there in training that was
     given images without labels.
     """
 
     image: torch.Tensor
     mask: torch.Tensor
     index: torch.Tensor
+    further_masks: NotRequired[dict[str, torch.Tensor]]
     unlabelled: NotRequired[UnlabelledBatch]
 
 

@@ -19,6 +19,7 @@ from torchvision.transforms import InterpolationMode
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.crop import RandomCrop
+from outtake.data.further_labels import MOST_FURTHER_LABELS
 from outtake.data.mixing import MixingStep
 from outtake.data.samplers import derive_seed
 
@@ -26,6 +27,7 @@ AugmentationStep: TypeAlias = Any
 """A transform of albumentations or of ``torchvision.transforms.v2``."""
 
 FURTHER_TARGET = "further_inputs"  # the target of albumentations
+_FURTHER_LABELS = "further_labels_{}"
 _ABOVE_LABELS = 256
 
 
@@ -84,13 +86,13 @@ class Augmentation:
 
         Args:
             image: uint8 (H, W, C).
-            mask: uint8 (H, W).
+            mask: uint8 (H, W), or several label maps, uint8 (H, W, maps).
             epoch: The number of the pass over the data.
             index: The number of the sample.
             draw_other: Draws another sample for the mixing steps; without it, nothing is mixed.
 
         Returns:
-            uint8 (h, w, C) and uint8 (h, w), of the crop's size where there is one.
+            uint8 (h, w, C) and uint8 (h, w) or (h, w, maps), of the crop's size where there is one.
         """
         if draw_other is not None and self._mixing:
             mixer = np.random.default_rng(derive_seed("mix", self._seed, epoch, index))
@@ -188,7 +190,10 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
             f"{', '.join(step.invalid_args)}; see albumentations 2.0.8"
         )
     if isinstance(step, A.DualTransform):
-        step.add_targets({FURTHER_TARGET: "image"})
+        maps = {
+            _FURTHER_LABELS.format(place): "mask" for place in range(1, MOST_FURTHER_LABELS + 1)
+        }
+        step.add_targets({FURTHER_TARGET: "image", **maps})
     # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
     if getattr(step, "fill_mask", None) is not None:
         step.fill_mask = ignore_index
@@ -225,15 +230,21 @@ def _apply_albumentations(
     further_channels: int,
     **options: bool,
 ) -> tuple[Frame, LabelMap]:
+    given: dict[str, Any] = {"mask": mask}
+    if mask.ndim == 3:
+        names = ["mask", *map(_FURTHER_LABELS.format, range(1, mask.shape[2]))]
+        given = {each: np.ascontiguousarray(mask[..., i]) for i, each in enumerate(names)}
+    if further_channels:
+        # A target of their own, which only the steps know that move pixels.
+        given[FURTHER_TARGET] = np.ascontiguousarray(image[..., -further_channels:])
+        image = np.ascontiguousarray(image[..., :-further_channels])
+    data = step(image=image, **given, **options)
+    moved_maps = [data[each] for each in given if each != FURTHER_TARGET]
+    mask = moved_maps[0] if mask.ndim == 2 else np.stack(moved_maps, axis=2)
     if not further_channels:
-        data = step(image=image, mask=mask, **options)
-        return data["image"], data["mask"]
-    # A target of their own, which only the steps know that move pixels.
-    further = np.ascontiguousarray(image[..., -further_channels:])
-    image = np.ascontiguousarray(image[..., :-further_channels])
-    data = step(image=image, mask=mask, **{FURTHER_TARGET: further}, **options)
+        return data["image"], mask
     moved = data[FURTHER_TARGET].reshape(*data["image"].shape[:2], further_channels)
-    return np.concatenate([data["image"], moved], axis=2), data["mask"]
+    return np.concatenate([data["image"], moved], axis=2), mask
 
 
 def _apply_torchvision(
@@ -243,7 +254,8 @@ def _apply_torchvision(
     # Copied: a step may work in place.
     planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))
     pixels = tv_tensors.Image(planes[: len(planes) - further_channels])
-    labels = tv_tensors.Mask(torch.from_numpy(np.array(mask, order="C")))
+    maps = mask if mask.ndim == 2 else mask.transpose(2, 0, 1)
+    labels = tv_tensors.Mask(torch.from_numpy(np.array(maps, order="C")))
     # Further inputs as masks, which only the steps change that move pixels. Their values lie above
     # every label, so that what a step fills with a label is told from them, and becomes black.
     further = tv_tensors.Mask(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
@@ -258,7 +270,10 @@ def _apply_torchvision(
         generator.set_state(state)
     parts = [moved[0], *((each - _ABOVE_LABELS).clamp(min=0).to(torch.uint8) for each in moved[2:])]
     joined = torch.cat(parts).permute(1, 2, 0)
-    return np.ascontiguousarray(joined.numpy()), moved[1].numpy()
+    changed: LabelMap = moved[1].numpy()
+    if changed.ndim == 3:
+        changed = np.ascontiguousarray(changed.transpose(1, 2, 0))
+    return np.ascontiguousarray(joined.numpy()), changed
 
 
 def _step_name(step: AugmentationStep) -> str:

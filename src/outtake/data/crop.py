@@ -49,12 +49,15 @@ class RandomCrop:
     def __call__(
         self, image: Frame, mask: LabelMap, draws: np.random.Generator
     ) -> tuple[Frame, LabelMap]:
-        """Crop uint8 (H, W, C) and uint8 (H, W); the arguments are not changed."""
+        """Crop uint8 (H, W, C) and uint8 (H, W); the arguments are not changed.
+
+        Label maps may be several, uint8 (H, W, maps); the first one places the crop.
+        """
         size = (image.shape[0], image.shape[1])
         # How far the crop's corner may move: into the image where that is larger than the
         # crop, out of it where it is smaller.
         rooms = [have - want for have, want in zip(size, self.size, strict=True)]
-        corner = self._draw_focused_corner(mask, rooms, draws)
+        corner = self._draw_focused_corner(first_map(mask), rooms, draws)
         if corner is None:
             corner = [int(draws.integers(min(0, room), max(0, room) + 1)) for room in rooms]
         return self._cut(image, mask, corner)
@@ -80,17 +83,22 @@ class RandomCrop:
 
     def _cut(self, image: Frame, mask: LabelMap, corner: Sequence[int]) -> tuple[Frame, LabelMap]:
         source, target = [], []
-        for first, have, want in zip(corner, mask.shape, self.size, strict=True):
+        for first, have, want in zip(corner, mask.shape[:2], self.size, strict=True):
             source.append(slice(max(0, first), min(have, first + want)))
             target.append(slice(max(0, -first), min(want, have - first)))
         cropped, cropped_mask = image[tuple(source)], mask[tuple(source)]
-        if cropped_mask.shape == self.size:
+        if cropped_mask.shape[:2] == self.size:
             return cropped, cropped_mask
         padded = np.zeros((*self.size, image.shape[2]), np.uint8)
-        padded_mask = np.full(self.size, self._ignore_index, np.uint8)
+        padded_mask = np.full((*self.size, *mask.shape[2:]), self._ignore_index, np.uint8)
         padded[tuple(target)] = cropped
         padded_mask[tuple(target)] = cropped_mask
         return padded, padded_mask
+
+
+def first_map(mask: LabelMap) -> LabelMap:
+    """Return the first of several label maps (H, W, maps), or the only one (H, W)."""
+    return mask if mask.ndim == 2 else mask[..., 0]
 
 
 def make_crop(

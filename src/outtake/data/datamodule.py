@@ -19,6 +19,7 @@ from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.further_inputs import count_channels, get_further_inputs
+from outtake.data.further_labels import get_further_labels
 from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
@@ -183,6 +184,11 @@ class DataModule(pl.LightningDataModule):
     def class_frequencies(self, split: str = "train") -> NDArray[np.float64]:
         """Return the share of each class in the labelled pixels, float64 (classes,)."""
         return self.report(split).class_frequencies
+
+    @property
+    def further_labels(self) -> dict[str, LabelSpace]:
+        """The classes of the further label maps by their names."""
+        return get_further_labels(self.source)
 
     def train_dataloader(self) -> DataLoader[SampleTensors]:
         """Return shuffled, augmented batches of equal size."""

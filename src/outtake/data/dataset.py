@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame, LabelMap
 from outtake.data.augmentation import Augmentation
+from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.resize import resize_labels, resize_short_side, short_side_size
 from outtake.data.samplers import PADDING_INDEX
 from outtake.data.source import Sample, SegmentationSource
@@ -25,6 +26,7 @@ class SampleTensors(TypedDict):
     image: torch.Tensor
     mask: torch.Tensor
     index: int
+    further_masks: NotRequired[dict[str, torch.Tensor]]
 
 
 class SegmentationDataset(Dataset[SampleTensors]):
@@ -52,6 +54,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
         self._samples = samples
         self._short_side = short_side
         self._augmentation = augmentation
+        self._further_labels = list(get_further_labels(source))
         self._cached: list[tuple[Frame, LabelMap]] | None = None
 
     def __len__(self) -> int:
@@ -66,7 +69,8 @@ class SegmentationDataset(Dataset[SampleTensors]):
 
         Returns:
             ``image`` uint8 (C, h, w), ``index``, and ``mask`` (H, W): int64 in training, and in
-            evaluation, where it may be much larger, uint8.
+            evaluation, where it may be much larger, uint8. ``further_masks``, where there are
+            some, are such by the names of further label maps.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
         image, mask = self._get(max(index, 0))
@@ -75,12 +79,17 @@ class SegmentationDataset(Dataset[SampleTensors]):
         if index == PADDING_INDEX:
             mask = np.full_like(mask, self._source.labels.ignore_index)
         kind = np.uint8 if self._augmentation is None else np.int64
-        return {
+        maps = [mask] if mask.ndim == 2 else [mask[..., place] for place in range(mask.shape[2])]
+        first, *others = (torch.from_numpy(each.astype(kind, order="C")) for each in maps)
+        sample: SampleTensors = {
             # Copied, because what is kept in memory must not be changed by a user of it.
             "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
-            "mask": torch.from_numpy(mask.astype(kind)),
+            "mask": first,
             "index": index,
         }
+        if others:
+            sample["further_masks"] = dict(zip(self._further_labels, others, strict=True))
+        return sample
 
     def _get(self, index: int) -> tuple[Frame, LabelMap]:
         return self._cached[index] if self._cached is not None else self.load(index)
@@ -89,7 +98,11 @@ class SegmentationDataset(Dataset[SampleTensors]):
         return self._get(int(draws.integers(len(self))))
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
-        """Read a sample and resize it, without augmentation."""
+        """Read a sample and resize it, without augmentation.
+
+        Returns:
+            uint8 (h, w, C) and uint8 (H, W), or (H, W, 1 + maps) with further label maps.
+        """
         image, mask = self._read(self._samples[index])
         image = resize_short_side(image, self._short_side)
         if self._augmentation is not None:
@@ -97,7 +110,10 @@ class SegmentationDataset(Dataset[SampleTensors]):
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
     def _read(self, sample: Sample) -> tuple[Frame, LabelMap]:
-        return self._source.read_image(sample), self._source.read_mask(sample)
+        image, mask = self._source.read_image(sample), self._source.read_mask(sample)
+        if not self._further_labels:
+            return image, mask
+        return image, np.stack([mask, *read_further_masks(self._source, sample)], axis=2)
 
     def cache(
         self, title: str, store: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
@@ -124,7 +140,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
             small_height, small_width = short_side_size(height, width, self._short_side)
             small = small_height * small_width
             mask = height * width if self._augmentation is None else small
-            total += small * self._source.channels + mask
+            total += small * self._source.channels + mask * (1 + len(self._further_labels))
         return total
 
 

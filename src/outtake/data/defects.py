@@ -80,6 +80,10 @@ KINDS: dict[str, DefectKind] = {
     "further_size": _error(
         "further input of another size than its image", "bring both to one size"
     ),
+    "further_labels": _error(
+        "file of data.further_labels that does not fit its image or classes",
+        "make it anew at the image's size, with the ids of its classes",
+    ),
     # an image and its mask
     "size": _error("image and mask of different sizes", "make the mask anew at the image's size"),
     "turned": _error(

@@ -10,6 +10,7 @@ from typing import Any, Self
 from outtake.core.errors import DataRootError, PairingError, SizeMismatchError
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame
+from outtake.data.folder_layouts import SPLIT_NAMES, resolve_path
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
 from outtake.data.pair_files import common_ending
@@ -135,6 +136,33 @@ def explain_difference(
 def get_further_inputs(source: SegmentationSource) -> tuple[FurtherInput, ...]:
     """Return the ``further_inputs`` of a source that has some."""
     return tuple(getattr(source, "further_inputs", ()))
+
+
+def find_input_folder(key: str, given: str, root: Path, split: str) -> Path:
+    """Return the folder of what a split has beside its images and masks.
+
+    Args:
+        key: The config key that names it, for messages.
+        given: Its path: in the root, in the folder of a split there, or by itself.
+        root: The folder of the data set.
+        split: The split, of which it may have a subfolder.
+
+    Raises:
+        DataRootError: There is none.
+    """
+    place = resolve_path(given, root)
+    # A val that was cut out of train has its files where train has them.
+    for each in (split, "train") if split == "val" else (split,):
+        for word in SPLIT_NAMES[each]:
+            for folder in (place / word, root / word / given):
+                if folder.is_dir():
+                    return folder
+    if place.is_dir():
+        return place
+    raise DataRootError(
+        f"{key}={given}: no such folder, in {root} or by itself; give the folder of its files, "
+        "which may have a subfolder for each split"
+    )
 
 
 def find_input_files(key: str, folder: object, ids: Sequence[str]) -> list[Path]:

@@ -24,6 +24,7 @@ from outtake.data.image_files import read_raw_mask
 from outtake.data.mask_encoding import is_gray, rgb_image_to_int
 from outtake.data.soft_edges import count_values, find_soft_edges
 from outtake.data.source import Sample, SegmentationSource
+from outtake.data.verification import count_further_pixels
 
 THUMBNAIL_PX = 32
 _MIN_SHADES = 8
@@ -82,6 +83,11 @@ def inspect_sample(
     mask = _inspect_mask(source, facts, knows_classes)
     if image is not None and mask is not None:
         _compare(facts, image, mask)
+    if facts.size is not None:
+        try:
+            list(count_further_pixels(source, sample, facts.size))
+        except OuttakeError as error:
+            facts.add("further_labels", sample.image, str(error))
     return facts
 
 

@@ -13,10 +13,10 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
-from outtake.data.crop import RandomCrop
+from outtake.data.crop import RandomCrop, first_map
 
 DrawOther = Callable[[], tuple[Frame, LabelMap]]
-"""Draws another training sample, not augmented: uint8 (H, W, C) and uint8 (H, W)."""
+"""Draws another training sample, not augmented: uint8 (H, W, C), and (H, W) or (H, W, maps)."""
 
 
 class MixingStep(Protocol):
@@ -83,15 +83,17 @@ class CopyPaste:
         if draws.random() >= self._p:
             return image, mask
         other_image, other_mask = draw_other()
-        pasted = np.isin(other_mask, self._draw_classes(other_mask, draws))
+        first = first_map(other_mask)
+        pasted = np.isin(first, self._draw_classes(first, draws))
         if not pasted.any():
             return image, mask
         size = (mask.shape[1], mask.shape[0])
-        move = self._draw_move(mask.shape, other_mask.shape, draws)
+        move = self._draw_move(mask.shape[:2], first.shape, draws)
         moved = cv2.warpAffine(other_image, move, size, flags=cv2.INTER_LINEAR).reshape(image.shape)
         where = cv2.warpAffine(pasted.astype(np.uint8), move, size, flags=cv2.INTER_NEAREST) > 0
         labels = cv2.warpAffine(other_mask, move, size, flags=cv2.INTER_NEAREST)
-        return np.where(where[..., None], moved, image), np.where(where, labels, mask)
+        there = where if mask.ndim == 2 else where[..., None]
+        return np.where(where[..., None], moved, image), np.where(there, labels, mask)
 
     def _draw_classes(self, mask: LabelMap, draws: np.random.Generator) -> NDArray[np.int64]:
         there = np.unique(mask)
@@ -148,7 +150,7 @@ class Mosaic:
             return image, mask
         image, mask = image.copy(), mask.copy()
         own = (image.copy(), mask.copy())
-        height, width = mask.shape
+        height, width = mask.shape[:2]
         row = round(height * draws.uniform(self._middle, 1 - self._middle))
         column = round(width * draws.uniform(self._middle, 1 - self._middle))
         quarters = [

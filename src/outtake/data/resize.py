@@ -67,13 +67,16 @@ def resize_labels(
     would be unlabelled gets a label that lies in its part of the original, if there is one.
 
     Args:
-        mask: Class ids, uint8 (H, W).
+        mask: Class ids, uint8 (H, W), or those of several label maps, uint8 (H, W, maps).
         short_side: The shorter side of the result in pixels; None returns the input.
         ignore_index: The id of pixels without a label.
 
     Returns:
-        uint8 (h, w).
+        uint8 (h, w) or (h, w, maps).
     """
+    if mask.ndim == 3:
+        maps = [np.ascontiguousarray(mask[..., place]) for place in range(mask.shape[2])]
+        return np.stack([resize_labels(each, short_side, ignore_index) for each in maps], axis=2)
     small = resize_short_side(mask, short_side, "nearest")
     if small.size >= mask.size:
         return small

@@ -37,12 +37,14 @@ class Sample:
         mask: The path of the mask's file, or a name that the source understands; empty where the
             source makes the mask of an image that has none.
         further: The files of its further inputs, see :mod:`outtake.data.further_inputs`.
+        further_masks: The files of its further label maps, see :mod:`outtake.data.further_labels`.
     """
 
     id: str
     image: str
     mask: str
     further: tuple[str, ...] = ()
+    further_masks: tuple[str, ...] = ()
 
 
 class SegmentationSource(Protocol):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from outtake.core.types import Frame, LabelMap
 from outtake.data.further_inputs import get_further_inputs
+from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.labelled_clip import LabelledClip, get_labelled_clip
 from outtake.data.sample_range import get_sample_range
 from outtake.data.source import Sample, SegmentationSource
@@ -26,6 +27,7 @@ class SourceView(ABC):
         self.channels = source.channels
         self.sample_range = get_sample_range(source)
         self.further_inputs = get_further_inputs(source)
+        self.further_labels = get_further_labels(source)
 
     @abstractmethod
     def samples(self, split: str) -> list[Sample]:
@@ -46,6 +48,10 @@ class SourceView(ABC):
     def describe_clip(self) -> LabelledClip | None:
         """Return the one clip that the data set is of, if it is of one."""
         return get_labelled_clip(self._source)
+
+    def read_further_masks(self, sample: Sample) -> list[LabelMap]:
+        """Return the further label maps of a sample, each uint8 (H, W)."""
+        return read_further_masks(self._source, self.find_original(sample))
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes that identify the sample."""

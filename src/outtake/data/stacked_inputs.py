@@ -11,7 +11,6 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.types import Frame, LabelMap
-from outtake.data.folder_layouts import SPLIT_NAMES, resolve_path
 from outtake.data.further_inputs import (
     IMAGE,
     KEY,
@@ -19,6 +18,7 @@ from outtake.data.further_inputs import (
     count_channels,
     explain_difference,
     find_input_files,
+    find_input_folder,
     from_files,
 )
 from outtake.data.image_files import read_image
@@ -120,8 +120,10 @@ class StackedInputs:
         samples = self._source.samples(split)
         ids = [sample.id for sample in samples]
         found = [
-            find_input_files(f"{KEY}.{name}", self._find_folder(name, split), ids)
-            for name in self._folders
+            find_input_files(
+                f"{KEY}.{name}", find_input_folder(f"{KEY}.{name}", given, self._root, split), ids
+            )
+            for name, given in self._folders.items()
         ]
         return [
             replace(sample, further=tuple(str(files[place]) for files in found))
@@ -170,22 +172,6 @@ class StackedInputs:
             return bool(self._source.samples(split))
         except DataRootError:
             return False
-
-    def _find_folder(self, name: str, split: str) -> Path:
-        given = self._folders[name]
-        place = resolve_path(given, self._root)
-        # A val that was cut out of train has its files where train has them.
-        for each in (split, "train") if split == "val" else (split,):
-            for word in SPLIT_NAMES[each]:
-                for folder in (place / word, self._root / word / given):
-                    if folder.is_dir():
-                        return folder
-        if place.is_dir():
-            return place
-        raise DataRootError(
-            f"{KEY}.{name}={given}: no such folder, in {self._root} or by itself; give the folder "
-            f"of its files, which may have a subfolder for each split"
-        )
 
 
 def _read_options(name: str, value: Any) -> dict[str, Any]:

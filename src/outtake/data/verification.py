@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.printable_text import list_some
 from outtake.data.fingerprint import split_fingerprint
+from outtake.data.further_labels import KEY as FURTHER_KEY
+from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.source import Sample, SegmentationSource, warn_of_data
 
 _NEARLY_ALL = 0.98  # of the labelled pixels
@@ -33,6 +35,8 @@ class SplitReport:
         ignored_pixels: The number of unlabelled pixels.
         files: The SHA-256 of each sample's image and mask, by id.
         fingerprint: One hash of all of it; it does not depend on where the files are or how old.
+        further_class_pixels: The number of pixels of each class of each further label map, by its
+            name, int64 (classes,).
     """
 
     split: str
@@ -44,6 +48,7 @@ class SplitReport:
     ignored_pixels: int
     files: Mapping[str, tuple[str, ...]]
     fingerprint: str
+    further_class_pixels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def class_pixels(self) -> NDArray[np.int64]:
@@ -53,8 +58,11 @@ class SplitReport:
     @property
     def class_frequencies(self) -> NDArray[np.float64]:
         """The share of each class in the labelled pixels, float64 (classes,), sum 1."""
-        pixels = self.class_pixels.astype(np.float64)
-        return pixels / float(pixels.sum())
+        return _shares(self.class_pixels)
+
+    def further_class_frequencies(self, name: str) -> NDArray[np.float64]:
+        """The same of a further label map."""
+        return _shares(self.further_class_pixels[name])
 
 
 def verify_split(source: SegmentationSource, split: str, threads: int | None = None) -> SplitReport:
@@ -79,12 +87,19 @@ def verify_split(source: SegmentationSource, split: str, threads: int | None = N
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
     recorded: Callable[[str], SplitReport] | None = getattr(source, "recorded_report", None)
     report = recorded(split) if recorded else _decode_split(source, split, samples, threads)
-    if not report.sample_class_pixels.any():
+    counts = {"mask": report.sample_class_pixels}
+    counts |= {f"{FURTHER_KEY}.{name}": n for name, n in report.further_class_pixels.items()}
+    if empty := [name for name, each in counts.items() if not each.any()]:
+        what = "mask" if empty == ["mask"] else f"file of {empty[0]}"
         raise LabelValueError(
-            f"no pixel of the split {split!r} of {source.name} is labelled: every mask holds "
+            f"no pixel of the split {split!r} of {source.name} is labelled: every {what} holds "
             "only the ignored value"
         )
     return report
+
+
+def _shares(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+    return pixels.astype(np.float64) / float(pixels.sum())
 
 
 def _decode_split(
@@ -107,6 +122,10 @@ def _decode_split(
         ignored_pixels=sum(facts.ignored_pixels for facts in verified),
         files=files,
         fingerprint=split_fingerprint(files),
+        further_class_pixels={
+            name: np.sum([facts.further_pixels[place] for facts in verified], axis=0)
+            for place, name in enumerate(get_further_labels(source))
+        },
     )
 
 
@@ -174,6 +193,7 @@ class _SampleFacts:
     pixels: NDArray[np.int64]
     ignored_pixels: int
     files: tuple[str, ...]
+    further_pixels: tuple[NDArray[np.int64], ...]
 
 
 def _verify_sample(source: SegmentationSource, sample: Sample) -> _SampleFacts:
@@ -203,7 +223,30 @@ def _verify_sample(source: SegmentationSource, sample: Sample) -> _SampleFacts:
         pixels[: len(source.labels.names)].copy(),
         int(pixels[source.labels.ignore_index]),
         tuple(_hash_bytes(part) for part in source.sample_bytes(sample)),
+        tuple(count_further_pixels(source, sample, size)),
     )
+
+
+def count_further_pixels(
+    source: SegmentationSource, sample: Sample, size: tuple[int, int]
+) -> Iterator[NDArray[np.int64]]:
+    """Check the further label maps of an image of (height, width); yield pixels of each class.
+
+    Raises:
+        SizeMismatchError: A label map has another size.
+        LabelValueError: A label is not a class.
+    """
+    spaces = get_further_labels(source)
+    masks = read_further_masks(source, sample)
+    for (name, labels), mask, path in zip(spaces.items(), masks, sample.further_masks, strict=True):
+        if mask.shape != size:
+            raise SizeMismatchError(
+                f"the image {sample.image} is {size[1]}x{size[0]} and its label map {name}, "
+                f"{path}, is {mask.shape[1]}x{mask.shape[0]}; make them the same size"
+            )
+        pixels = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
+        check_labels(pixels, labels, replace(sample, mask=path))
+        yield pixels[: len(labels.names)].copy()
 
 
 def check_labels(pixels: NDArray[np.int64], labels: LabelSpace, sample: Sample) -> None:

@@ -37,10 +37,14 @@ class ExportGraph(nn.Module):
         super().__init__()
         self.net = task.net
         self.normalize = task.normalize
+        # Those of one label map, where the network has several.
+        self._classes: slice | None = getattr(task, "shown_classes", None)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Run normalisation and network; images and logits have their channels last."""
         logits: torch.Tensor = self.net(self.normalize(images.permute(0, 3, 1, 2)))
+        if self._classes is not None:
+            logits = logits[:, self._classes]
         return logits.float().permute(0, 2, 3, 1)
 
 

@@ -79,6 +79,7 @@ class Predictor:
         overlap: float = 0.25,
         refine: Mapping[str, Any] | None = None,
         confidence: bool = True,
+        label_map: str | None = None,
     ) -> Self:
         """Load a checkpoint; the options are those of ``conf/shared/network.yaml``.
 
@@ -98,12 +99,13 @@ class Predictor:
             refine: The target and options of a refiner, as in ``conf/refine``; None is what was
                 exported with the checkpoint.
             confidence: Compute the probability of each label too.
+            label_map: The further label map that is given; None for that of the masks.
 
         Raises:
             OuttakeError: The checkpoint cannot be loaded, or an option cannot work.
         """
         named = str(run_or_file) if isinstance(run_or_file, Path) else run_or_file
-        trained = load_one_or_several(named, resolve_device(device))
+        trained = load_one_or_several(named, resolve_device(device), label_map=label_map)
         trained = with_short_side(trained, short_side)
         opened = open_backend(
             trained=trained,

@@ -97,7 +97,9 @@ def build_parts(
     """
     if config.without_network or config.checkpoint is None:
         return PipelineParts(remover)
-    trained = load_one_or_several(config.checkpoint, resolve_device(config.device))
+    trained = load_one_or_several(
+        config.checkpoint, resolve_device(config.device), label_map=config.label_map
+    )
     trained = with_short_side(trained, config.network.short_side)
     policy = build_policy(
         trained.labels,

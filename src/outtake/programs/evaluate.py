@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from outtake.config.build_refiner import build_refiner, choose_refine, make_refiner
-from outtake.config.evaluation_data import build_eval_data, get_data_name, make_baseline_loader
+from outtake.config.evaluate_schema import EvaluateOptions
+from outtake.config.evaluation_data import (
+    build_eval_data,
+    get_data_name,
+    get_scored_label_maps,
+    make_baseline_loader,
+)
 from outtake.config.load_ensemble import (
     Trained,
     describe_members,
@@ -19,7 +26,7 @@ from outtake.config.load_ensemble import (
     members_of,
     with_short_side,
 )
-from outtake.config.program_options import EvaluateOptions, read_options
+from outtake.config.program_options import read_options
 from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.core.memory import explain_shared_memory
@@ -44,10 +51,11 @@ from outtake.training.forward_time import measure_forward
 def evaluate(cfg: DictConfig) -> Path:
     """Score a checkpoint as ``conf/evaluate.yaml`` says.
 
-    Writes ``metrics.json``, and beside it ``report.html`` unless ``report`` is false.
+    Writes ``metrics.json``, and beside it ``report.html`` unless ``report`` is false. Of a network
+    with several label maps each is scored in a folder of its own, unless one is named.
 
     Returns:
-        The path of ``metrics.json``.
+        The path of the first ``metrics.json``.
 
     Raises:
         OuttakeError: There is no such checkpoint, data or device, or the classes do not agree.
@@ -55,15 +63,30 @@ def evaluate(cfg: DictConfig) -> Path:
     quiet_libraries()
     require_single_process("outtake evaluate")
     options = read_options(EvaluateOptions, cfg)
+    target, further = _score(cfg, options, options.label_map)
+    named = get_scored_label_maps(cfg, further)
+    for name in named if options.label_map is None else ():
+        _score(cfg, replace(options, baseline=None), name)
+    return target
+
+
+def _score(
+    cfg: DictConfig, options: EvaluateOptions, label_map: str | None
+) -> tuple[Path, tuple[str, ...]]:
+    """Score one label map; return its ``metrics.json`` and the names of the further ones."""
     split, device = options.split, resolve_device(options.device)
     bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)
-    trained = _load(options.checkpoint, options, device, "checkpoint")
-    baseline = _load(options.baseline, options, device, "baseline") if options.baseline else None
+    trained = _load(options.checkpoint, options, device, "checkpoint", label_map)
+    baseline = None
+    if options.baseline:
+        baseline = _load(options.baseline, options, device, "baseline", label_map)
     data = build_eval_data(trained, cfg)
     loader = data.eval_loader(split)
     baseline_data = None if baseline is None else make_baseline_loader(baseline, trained, cfg, data)
     name = get_data_name(trained, cfg)
     target = options.output or _default_output_folder(trained, name, split)
+    if label_map is not None and (options.output is None or options.label_map is None):
+        target = target.with_name(f"{target.name}-{label_map}")
     check_folder(target)
     refine = choose_refine(options.refine, trained)
     refiner = make_refiner(refine)
@@ -91,13 +114,18 @@ def evaluate(cfg: DictConfig) -> Path:
     print_scores(record, Console())
     written = f"written to {target / 'metrics.json'}"
     print(written + (" and report.html" if options.report else ""))
-    return target / "metrics.json"
+    return target / "metrics.json", trained.further_labels
 
 
 def _load(
-    checkpoint: str | list[str], options: EvaluateOptions, device: torch.device, key: str
+    checkpoint: str | list[str],
+    options: EvaluateOptions,
+    device: torch.device,
+    key: str,
+    label_map: str | None,
 ) -> Trained:
-    return with_short_side(load_one_or_several(checkpoint, device, key), options.network.short_side)
+    loaded = load_one_or_several(checkpoint, device, key, label_map)
+    return with_short_side(loaded, options.network.short_side)
 
 
 def _measure_forward(
@@ -141,6 +169,7 @@ def make_metrics_record(
         **describe_members(trained),
         "data": data,
         "split": split,
+        **({} if trained.label_map is None else {"label_map": trained.label_map}),
         "data_fingerprint": fingerprint,
         "images": evaluation.images,
         "images_per_second": evaluation.images / evaluation.seconds,

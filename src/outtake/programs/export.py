@@ -41,7 +41,9 @@ def export(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     options = read_options(ExportOptions, cfg)
-    trained = require_one(load_one_or_several(options.checkpoint), "outtake export")
+    trained = require_one(
+        load_one_or_several(options.checkpoint, label_map=options.label_map), "outtake export"
+    )
     run = trained.run_folder
     name = trained.path.stem if trained.path.parent == run else run.resolve().name
     output = options.output or run / f"{name}.zip"

@@ -30,11 +30,12 @@ def pack_data(cfg: DictConfig) -> Path:
     options = read_options(PackOptions, cfg)
     if options.output is None:
         raise ConfigError("output has no value: name the folder of the shards, as in output=PATH")
-    if options.data.further_inputs:
-        raise ConfigError(
-            "data.further_inputs: shards hold one file for each image; set it to null, or train on "
-            "the files"
-        )
+    for key in ("further_inputs", "further_labels"):
+        if getattr(options.data, key):
+            raise ConfigError(
+                f"data.{key}: shards hold one file and one mask for each image; set it to null, or "
+                "train on the files"
+            )
     check_folder(options.output)
     node = dict(options.data.source)
     check_targets(node, "data.source")

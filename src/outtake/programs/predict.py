@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,9 @@ log = logging.getLogger(__name__)
 def predict(cfg: DictConfig) -> Path:
     """Label pictures, or take objects out of them, as ``conf/predict.yaml`` says.
 
+    A network with several label maps writes those of the masks, and each further one in a folder of
+    its name there, unless one is named or something is removed.
+
     Returns:
         The output folder.
 
@@ -58,6 +61,15 @@ def predict(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     config = read_config(cfg)
+    further = _predict(config)
+    for name in further if config.label_map is None and not config.removes else ():
+        print(f"label map {name}:")
+        _predict(replace(config, label_map=name, output=str(Path(config.output) / name)))
+    return Path(config.output).expanduser()
+
+
+def _predict(config: PredictConfig) -> tuple[str, ...]:
+    """Write one label map of each picture; return the names of the network's further ones."""
     limits = read_range_option(config.range, "range")
     folder = Path(config.output).expanduser()
     _check_output(config, folder)
@@ -91,7 +103,7 @@ def predict(cfg: DictConfig) -> Path:
         )
         result = _run(files, task, record)
     _finish(files, task, record, result)
-    return folder
+    return () if predictor is None else predictor.trained.further_labels
 
 
 def _warn_of_ignored_keys(config: PredictConfig) -> None:
@@ -196,6 +208,7 @@ def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, Ma
         device=config.device,
         backend=config.backend,
         refine=config.refine,
+        label_map=config.label_map,
         confidence=bool(config.min_confidence or (config.by_labels and any(asked))),
         **vars(config.network),
     )

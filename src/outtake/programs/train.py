@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 
 from outtake.config.build import build_data, build_task
+from outtake.config.build_label_maps import build_label_maps
 from outtake.config.build_supervision import build_supervision
 from outtake.config.compose import is_hydra_program
 from outtake.config.init_from import find_initial_files, read_members_weights
@@ -31,7 +32,11 @@ from outtake.data.further_inputs import get_further_inputs
 from outtake.data.labelled_clip import get_labelled_clip
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.train_folds import train_folds
-from outtake.programs.trainer_setup import OBJECTIVE, check_validation_interval, make_trainer
+from outtake.programs.trainer_setup import (
+    check_objective,
+    check_validation_interval,
+    make_trainer,
+)
 from outtake.programs.training_interruption import (
     exit_for_signal,
     exit_on_sigterm,
@@ -81,7 +86,7 @@ def train(
         overrides: The command line, to be written down.
 
     Returns:
-        The best ``val/miou``: the objective of a sweep. Of several folds their mean.
+        The best ``objective``, which a sweep maximises. Of several folds their mean.
 
     Raises:
         OuttakeError: Something in the config or the data cannot work. Wherever that can be known
@@ -111,7 +116,7 @@ def train(
     folder = RunFolder(resumed or own_folder)
     with exit_on_sigterm():
         if env.world_size > 1 and env.launcher is None:
-            return _launch_ranks(env, folder)
+            return _launch_ranks(env, folder, options.objective)
         if LAUNCHED_RANKS in os.environ:
             watch_driver()
         return _train_in_process(cfg, options, folder, overrides, resume=resumed is not None)
@@ -136,6 +141,7 @@ def _train_in_process(
     matches = load_into_members(task, initial, data.channels)
     throughput = Throughput()
     trainer = make_trainer(cfg, folder, throughput)
+    check_objective(options.objective, task)
     check_monitored(trainer, task)
     check_validation_interval(trainer, data)
     trainer.loggers = loggers = make_loggers(cfg, folder)
@@ -157,7 +163,7 @@ def _train_in_process(
         with dashboard_session(loggers, cfg, folder):
             with record_ending(trainer, folder), translate_training_errors(trainer, folder, data):
                 trainer.fit(task, datamodule=data, ckpt_path=last)
-            return _conclude(trainer, folder, data, task, throughput)
+            return _conclude(trainer, folder, data, task, throughput, options.objective)
     finally:
         collectives.leave_process_group()
         folder.unlock()
@@ -189,13 +195,17 @@ def build_training_task(
     Raises:
         OuttakeError: Something in the config cannot work, or does not fit the data.
     """
-    further = get_further_inputs(data.source)
+    further, classes = get_further_inputs(data.source), len(data.labels.names)
+    label_maps = build_label_maps(cfg, classes, data.further_labels, {
+        name: data.report("train").further_class_frequencies(name) for name in data.further_labels
+    })  # fmt: skip
     task = build_task(
         cfg,
         data.labels,
         data.channels,
         further_inputs=further,
         frequencies=data.class_frequencies("train"),
+        label_maps=label_maps,
         parameter_options=parameter_options,
         record=make_checkpoint_record(
             cfg,
@@ -204,14 +214,15 @@ def build_training_task(
             data.sample_range,
             further,
             get_labelled_clip(data.source),
+            data.further_labels,
         ),
     )
     task.supervision = build_supervision(cfg, task.net, data)
     if task.supervision is not None:
         task.checkpoint_record["supervision"] = task.supervision.record
     for net, channels in iter_foreign_networks(task.net, data.channels):
-        classes = len(data.labels.names)
-        check_network_output(net, channels, classes, data.train_image_size())
+        total = classes if label_maps is None else label_maps.total
+        check_network_output(net, channels, total, data.train_image_size())
     return task
 
 
@@ -221,22 +232,23 @@ def _conclude(
     data: DataModule,
     task: SegmentationTask,
     throughput: Throughput,
+    objective: str,
 ) -> float:
     if not trainer.is_global_zero:
         finish_trial(trainer, {})
         return 0.0
-    summary = summarize_run(trainer, folder, data, task, throughput)
+    summary = summarize_run(trainer, folder, data, task, throughput, objective)
     folder.write_json("summary.json", summary)
     best = summary["best"]
     finish_trial(trainer, best | {key: summary[key] for key in ("parameters", "forward_ms")})
     if best:
-        print(f"best {OBJECTIVE} {best[OBJECTIVE]:.4f} in {folder.path}")
+        print(f"best {objective} {best[objective]:.4f} in {folder.path}")
     else:
         print(f"ended before a validation, with checkpoints/{LAST_CHECKPOINT}, in {folder.path}")
-    return float(best.get(OBJECTIVE, 0.0))
+    return float(best.get(objective, 0.0))
 
 
-def _launch_ranks(env: DistributedEnv, folder: RunFolder) -> float:
+def _launch_ranks(env: DistributedEnv, folder: RunFolder, objective: str) -> float:
     if not is_hydra_program():
         raise ConfigError(
             f"trainer.devices={env.devices}: a call of train() is one process; run outtake train, "
@@ -251,7 +263,7 @@ def _launch_ranks(env: DistributedEnv, folder: RunFolder) -> float:
         raise exit_for_signal(ended.signal_number, folder) from None
     if code:
         raise SystemExit(code)
-    return float(find_best_record(folder.metrics).get(OBJECTIVE, 0.0))
+    return float(find_best_record(folder.metrics, objective).get(objective, 0.0))
 
 
 def find_resume_folder(cfg: DictConfig, own_folder: Path, *, has_fixed_name: bool) -> Path | None:

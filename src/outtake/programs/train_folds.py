@@ -43,7 +43,7 @@ def train_folds(
         train_one: Trains one run in a folder.
 
     Returns:
-        The mean of the best ``val/miou`` of the folds.
+        The mean of the best ``objective`` of the folds.
 
     Raises:
         OuttakeError: One fold cannot be trained, or something is in the folder already.
@@ -60,9 +60,9 @@ def train_folds(
         runs.append(_read_run(run))
         record = {key: cfg[key] for key in _KEPT_KEYS} | {"runs": runs, **_summarize(runs)}
         write_json(folder / FOLDS_FILE, record)
-    print_folds(record, Console())
+    print_folds(record, Console(), str(cfg.objective))
     print(f"the folds are one ensemble: checkpoint={folder}")
-    return float(record["mean"].get(OBJECTIVE, 0.0))
+    return float(record["mean"].get(str(cfg.objective), 0.0))
 
 
 def _check(cfg: DictConfig, folder: Path) -> None:
@@ -134,10 +134,10 @@ def _summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def print_folds(record: Mapping[str, Any], console: Console) -> None:
+def print_folds(record: Mapping[str, Any], console: Console, objective: str = OBJECTIVE) -> None:
     """Print the scores of each fold, their mean and their standard deviation."""
     shown = [metric for metric in split_metrics() if f"val/{metric.key}" in record["mean"]]
-    table = Table(title=f"{record['folds']} folds, each at its best {OBJECTIVE}")
+    table = Table(title=f"{record['folds']} folds, each at its best {objective}")
     for title in ("fold", "train", "val", *(metric.title for metric in shown)):
         table.add_column(title, justify="right")
     for number, run in enumerate(record["runs"]):

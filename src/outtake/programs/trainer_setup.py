@@ -24,8 +24,17 @@ from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
 from outtake.training.optimizer_average import OptimizerAverage
 from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
+from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
+
+
+def check_objective(objective: str, task: SegmentationTask) -> None:
+    """Raise a ConfigError unless the best checkpoint is that of a mIoU which validation logs."""
+    maps = () if task.label_maps is None else task.label_maps.further
+    allowed = [OBJECTIVE, *(f"val/{name}/miou" for name in maps)]
+    if objective not in allowed:
+        raise ConfigError(f"objective={objective}: allowed are {', '.join(allowed)}")
 
 
 def make_trainer(
@@ -38,7 +47,7 @@ def make_trainer(
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,
         filename="best",
-        monitor=OBJECTIVE,
+        monitor=str(cfg.objective),
         mode="max",
         enable_version_counter=False,
     )

@@ -78,13 +78,14 @@ def summarize_run(
     data: DataModule,
     task: SegmentationTask,
     throughput: Throughput,
+    objective: str = OBJECTIVE,
 ) -> dict[str, Any]:
     """Measure the time of one forward pass, and return what ``summary.json`` holds."""
     has_best = (folder.checkpoints / "best.ckpt").is_file()
     wall_time_s = throughput.wall_time_s()
     return {
-        "objective": OBJECTIVE,
-        "best": find_best_record(folder.metrics),
+        "objective": objective,
+        "best": find_best_record(folder.metrics, objective),
         "checkpoint": f"checkpoints/{'best.ckpt' if has_best else LAST_CHECKPOINT}",
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
@@ -97,13 +98,13 @@ def summarize_run(
     }
 
 
-def find_best_record(metrics: Path) -> dict[str, Any]:
+def find_best_record(metrics: Path, objective: str = OBJECTIVE) -> dict[str, Any]:
     """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none."""
     if not metrics.is_file():
         return {}
     records = [json.loads(line) for line in metrics.read_text().splitlines() if line.strip()]
-    scored = [record for record in records if record.get(OBJECTIVE) is not None]
-    return max(scored, key=lambda record: float(record[OBJECTIVE]), default={})
+    scored = [record for record in records if record.get(objective) is not None]
+    return max(scored, key=lambda record: float(record[objective]), default={})
 
 
 def _gather_sharded_task(task: SegmentationTask, folder: RunFolder) -> SegmentationTask:

@@ -13,6 +13,7 @@ from outtake.config.program_options import DataOptions, VerifyOptions, read_opti
 from outtake.core.errors import ConfigError, DataRootError, OuttakeError
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.data.defects import KINDS, SEVERITIES, Defect
+from outtake.data.further_labels import FurtherLabelMaps
 from outtake.data.inspection import Inspection, count_by_kind, inspect_source
 from outtake.data.source import DataChoice, DataWarning, SegmentationSource
 from outtake.pages.verification import defects_record, render_verification
@@ -73,7 +74,10 @@ def _open_source(data: DataOptions) -> SegmentationSource:
     source: SegmentationSource = instantiate(
         node | ({"strict": False} if "strict" in takes else {})
     )
-    return add_further_inputs(source, data.further_inputs, data.root)
+    source = add_further_inputs(source, data.further_inputs, data.root)
+    if data.further_labels:
+        return FurtherLabelMaps(source, data.further_labels, data.root)
+    return source
 
 
 def describe_defects(inspection: Inspection) -> list[str]:

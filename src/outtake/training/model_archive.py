@@ -64,6 +64,7 @@ def write_archive(
         "further_inputs": record.get("further_inputs", []),
         "clip": record.get("clip"),
         "refine": record.get("refine"),
+        "further_labels": record.get("further_labels", []),
         "epoch": int(checkpoint.get("epoch", 0)),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
     }
@@ -115,6 +116,7 @@ def read_archive(path: Path) -> dict[str, Any]:
                 "further_inputs": manifest.get("further_inputs", []),
                 "clip": manifest.get("clip"),
                 "refine": manifest.get("refine"),
+                "further_labels": manifest.get("further_labels", []),
             },
             "state_dict": _load_weights(members[WEIGHTS_FILE]),
             "epoch": int(manifest["epoch"]),

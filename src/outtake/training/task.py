@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from outtake.core.errors import ConfigError, NonFiniteLossError
+from outtake.core.errors import NonFiniteLossError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Batch
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
@@ -24,6 +24,8 @@ from outtake.models.deterministic_resize import deterministic_resizing
 from outtake.models.training_logits import TrainingLogits, main_logits
 from outtake.training import collectives
 from outtake.training.frozen_weights import FrozenWeights
+from outtake.training.label_maps import LabelMaps
+from outtake.training.metric_values import take_metric_values
 from outtake.training.parameter_groups import (
     ParameterOptions,
     check_patterns,
@@ -58,6 +60,8 @@ class SegmentationTask(LightningModule):
         metrics: Further scores of validation by name: each takes predicted and true class ids,
             int64 (B, H, W), and gives a scalar or one value for each class.
         channels_last: Whether maps are in NHWC order, which CPUs and tensor cores prefer.
+        label_maps: Divides the logits of ``net`` among the masks and further label maps; None where
+            it has the classes of the masks alone.
         parameter_options: Which weights are trained, and with what rate and weight decay; None
             trains all alike.
         checkpoint_record: The plain containers that go into every checkpoint under ``outtake``,
@@ -78,6 +82,7 @@ class SegmentationTask(LightningModule):
         *,
         metrics: Mapping[str, Metric] | None = None,
         channels_last: bool = True,
+        label_maps: LabelMaps | None = None,
         parameter_options: ParameterOptions | None = None,
         checkpoint_record: dict[str, Any] | None = None,
     ) -> None:
@@ -87,6 +92,8 @@ class SegmentationTask(LightningModule):
         self.normalize = normalize
         self.labels = labels
         self.loss = loss
+        self.label_maps = label_maps
+        self.shown_map: str | None = None  # the label map whose logits it gives; None: the masks'
         self.checkpoint_record = checkpoint_record or {}
         self._parameter_options = parameter_options or ParameterOptions()
         check_patterns(net, self._parameter_options)
@@ -101,7 +108,13 @@ class SegmentationTask(LightningModule):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to logits (B, classes, h, w)."""
-        return main_logits(self.run_network(self.net, images))
+        logits = main_logits(self.run_network(self.net, images))
+        return logits if self.shown_classes is None else logits[:, self.shown_classes]
+
+    @property
+    def shown_classes(self) -> slice | None:
+        """Which channels of the network are the logits of the task; None for all."""
+        return None if self.label_maps is None else self.label_maps.places[self.shown_map]
 
     def run_network(self, net: nn.Module, images: torch.Tensor) -> torch.Tensor | TrainingLogits:
         """Return what a network of this task, or an average of it, gives for uint8 images."""
@@ -165,15 +178,22 @@ class SegmentationTask(LightningModule):
         if self.supervision is not None:
             loss: TrainingLoss = self.supervision(self, batch)
             return loss
-        value: torch.Tensor = self.loss(self.training_outputs(batch["image"]), batch["mask"])
+        outputs = self.training_outputs(batch["image"])
+        if self.label_maps is not None:
+            return self.label_maps.training_loss(outputs, batch, self.loss)
+        value: torch.Tensor = self.loss(outputs, batch["mask"])
         return TrainingLoss(value, getattr(self.loss, "parts", {}))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Count a batch at the labels' own resolution; return the labels, uint8 (B, H, W)."""
         mask = batch["mask"]
-        predicted, own = decide_labels(
-            self._predict_groups(batch), mask, self.loss, self.labels.ignore_index
-        )
+        groups: Iterable[tuple[slice, torch.Tensor]] = self._predict_groups(batch)
+        whole = [] if self.label_maps is None else list(groups)
+        if self.label_maps is not None:
+            groups = self.label_maps.select_groups(whole, None)
+        predicted, own = decide_labels(groups, mask, self.loss, self.labels.ignore_index)
+        if self.label_maps is not None:
+            own = own + self.label_maps.validate(whole, batch)
         images = int((batch["index"] >= 0).sum())
         # A rank that has no batch left gets one without samples, which counts for nothing.
         loss, count = collectives.all_reduce_mean(own, images, weighted=True)
@@ -190,10 +210,15 @@ class SegmentationTask(LightningModule):
 
     def _predict_groups(self, batch: Batch) -> Iterator[tuple[slice, torch.Tensor]]:
         images, size = batch["image"], (int(batch["mask"].shape[-2]), int(batch["mask"].shape[-1]))
+        classes = len(self.labels.names) if self.label_maps is None else self.label_maps.total
         if collectives.world_size() == 1:
-            return iter_predicted(self.predict, images, len(self.labels.names), size)
+            return iter_predicted(self._predict_all, images, classes, size)
         # Where weights are divided, every rank must run the network equally often.
-        return iter([(slice(0, len(images)), self.predict(images))])
+        return iter([(slice(0, len(images)), self._predict_all(images))])
+
+    def _predict_all(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of all label maps, float32 (B, classes of all, h, w)."""
+        return main_logits(self.run_network(self.net, images)).float()
 
     def nan_error(
         self, message: str, samples: list[int], split: str = "training"
@@ -225,35 +250,20 @@ class SegmentationTask(LightningModule):
         self.confusion.reset()
         # A split without one labelled pixel has no mIoU; callbacks that watch it need a number.
         self.log("val/miou", record.pop("val/miou", 0.0), prog_bar=True)
-        self.log_dict(record | self._metric_values())
+        further = {} if self.label_maps is None else self.label_maps.take_scores()
+        self.log_dict(record | further | take_metric_values(self._metrics(), self.labels.names))
 
     def validation_metric_names(self) -> list[str]:
         """Return the names of what a validation logs; classes that never occur have no IoU."""
         classes = len(self.labels.names)
         each_once = scores(np.ones((classes, classes), np.int64), self.labels.names)
         own = to_log_dict(each_once, "val")
-        return ["val/loss", *own, *(f"val/{name}" for name in self.metrics)]
+        maps = [] if self.label_maps is None else list(self.label_maps.further)
+        further = [f"val/{name}/miou" for name in maps]
+        return ["val/loss", *own, *further, *(f"val/{name}" for name in self.metrics)]
 
     def _metrics(self) -> dict[str, Metric]:
         return cast(dict[str, Metric], dict(self.metrics.items()))
-
-    def _metric_values(self) -> dict[str, float]:
-        """Return the values of the further metrics, without NaN, and reset them."""
-        record: dict[str, float] = {}
-        for name, metric in self._metrics().items():
-            value = torch.as_tensor(metric.compute())
-            metric.reset()
-            if not value.dim():
-                record[f"val/{name}"] = float(value)
-            elif value.shape == (len(self.labels.names),):
-                each = zip(self.labels.names, value.tolist(), strict=True)
-                record |= {f"val/{name}/{label}": number for label, number in each}
-            else:
-                raise ConfigError(
-                    f"metrics.{name} gives a tensor {tuple(value.shape)}: a scalar or one value "
-                    "for each class is needed"
-                )
-        return {key: number for key, number in record.items() if number == number}
 
     def setup(self, stage: str) -> None:
         """Prepare frozen weights for the number of processes that train."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError, DataRootError, UnreadableImageError
 from outtake.core.types import Frame, LabelMap
-from outtake.data.sources.matlab_file import read_matlab
+from outtake.data.matlab_file import read_matlab
 
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 _SPLIT_KEYS = {"train": "trainNdxs", "test": "testNdxs"}

@@ -1,0 +1,51 @@
+"""What trains and scores the further label maps of a network, from a config or a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from outtake.config.build import build_loss
+from outtake.config.instantiate import resolve_config
+from outtake.core.labels import LabelSpace
+from outtake.data.further_labels import label_map_weights
+from outtake.training.label_maps import FurtherLabelMap, LabelMaps
+from outtake.training.losses.cross_entropy import CrossEntropy
+
+
+def build_label_maps(
+    cfg: DictConfig,
+    classes: int,
+    further: Mapping[str, LabelSpace],
+    frequencies: Mapping[str, NDArray[np.float64]],
+) -> LabelMaps | None:
+    """Build what trains and scores further label maps, each with a loss of its own; None for none.
+
+    Args:
+        cfg: The config.
+        classes: The number of classes of the masks.
+        further: The classes of each further label map by its name.
+        frequencies: The share of each of these classes in the training pixels.
+    """
+    if not further:
+        return None
+    weights = label_map_weights(resolve_config(cfg.data.further_labels))
+    maps = {
+        name: FurtherLabelMap(
+            space, build_loss(cfg.loss, space, frequencies.get(name)), weights[name]
+        )
+        for name, space in further.items()
+    }
+    return LabelMaps(classes, maps)
+
+
+def rebuild_label_maps(classes: int, further: Mapping[str, LabelSpace]) -> LabelMaps | None:
+    """Build the same for a network that is trained and only predicts; None for none."""
+    if not further:
+        return None
+    losses = {name: CrossEntropy(ignore_index=each.ignore_index) for name, each in further.items()}
+    maps = {name: FurtherLabelMap(each, losses[name]) for name, each in further.items()}
+    return LabelMaps(classes, maps)
