@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from outtake.annotations.labelme_json import labelme_records, labelme_tree, read_labelme_shape
+from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
 from outtake.annotations.raster import draw_shape
-from outtake.refine.contours import draw_contours, find_contours, to_svg
+from outtake.refine.contours import contours_to_labelme, draw_contours, find_contours, to_svg
 
 
 def noise(seed: int, size: tuple[int, int] = (23, 31), labels: int = 3) -> np.ndarray:
@@ -56,10 +56,9 @@ def test_labelme_reads_what_is_written_and_holes_stay_open() -> None:
     labels, names = noise(5), ("road", "car", "tree")
     labels[4:15, 4:20] = 1
     labels[7:12, 7:15] = 255
-    tree = labelme_tree(
-        [(names[each.label], each.as_ring(), {}) for each in find_contours(labels)],
-        labels.shape, "a.png",
-    )  # fmt: skip
+    tree = contours_to_labelme(find_contours(labels), labels.shape, names, "a.png")
+    assert sum(shape["area_px"] for shape in tree["shapes"]) == (labels != 255).sum()
+    assert tree["imageHeight"] == 23 and tree["imagePath"] == "a.png"
     canvas = np.full(labels.shape, 255, np.uint8)
     for record in labelme_records(json.loads(json.dumps(tree))):
         shape = read_labelme_shape(record)

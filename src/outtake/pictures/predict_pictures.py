@@ -45,7 +45,7 @@ class PictureTask:
         limits: The samples that the network sees as 0 and 255, if the user named them; None takes
             those of training, or else finds them by the depth.
         removal: What is taken out of them; None for nothing.
-        min_area: See :func:`outtake.pictures.polygons.find_polygons`.
+        min_area: See :func:`outtake.pictures.write_predictions.write_label_outputs`.
         simplify_px: See there.
         min_confidence: The probability below which a pixel has no label in what is written.
         further: The files of the further inputs of each picture, by its name, in the order of the

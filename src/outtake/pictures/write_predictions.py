@@ -15,7 +15,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.drawing.label_pictures import colourise, draw_colour_key, overlay_labels, save_png
 from outtake.pictures.find_pictures import PictureFile
-from outtake.pictures.polygons import find_polygons, to_labelme
+from outtake.refine.contours import contours_to_labelme, find_contours
 
 Output = Literal["labels", "colours", "overlay", "polygons", "shares", "removed"]
 
@@ -95,8 +95,8 @@ def write_label_outputs(
         labels: uint8 (H, W).
         label_space: What the labels mean.
         outputs: What is written; others than those of :data:`SUFFIXES` are left out.
-        min_area: See :func:`outtake.pictures.polygons.find_polygons`.
-        simplify_px: See there.
+        min_area: The share of the picture below which a region has no polygon.
+        simplify_px: How far an outline may be from the true one, in pixels; 0: exact.
 
     Raises:
         OutputError: A file cannot be written.
@@ -112,8 +112,12 @@ def write_label_outputs(
         elif output == "overlay":
             save_png(path, draw_overlay(image, labels, label_space))
         else:
-            polygons = find_polygons(
-                labels, label_space.names, min_area=min_area, simplify_px=simplify_px
-            )
+            contours = [
+                contour
+                for contour in find_contours(labels, simplify_px, label_space.ignore_index)
+                if contour.label < len(label_space.names)
+                and contour.area_px >= min_area * labels.size
+            ]
             seen_from = os.path.relpath(file.path, path.parent)
-            write_json(path, to_labelme(polygons, (labels.shape[0], labels.shape[1]), seen_from))
+            size = (labels.shape[0], labels.shape[1])
+            write_json(path, contours_to_labelme(contours, size, label_space.names, seen_from))

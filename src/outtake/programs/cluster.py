@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from outtake.annotations.labelme_json import labelme_tree
 from outtake.config.cluster_schema import ClusterConfig
 from outtake.config.compose import default_values
 from outtake.config.instantiate import resolve_config
@@ -30,7 +29,7 @@ from outtake.pictures.write_predictions import save_label_map
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.refine.cluster import cluster as cluster_regions
-from outtake.refine.contours import find_contours, to_svg
+from outtake.refine.contours import contours_to_labelme, find_contours, to_svg
 from outtake.refine.edges import find_outline
 from outtake.refine.superpixels import find_superpixels
 
@@ -197,8 +196,5 @@ def _write(
     if config.contours == "svg":
         replace_text(outputs.contours, to_svg(contours, size, space.names, space.colours))
         return
-    polygons = (
-        (space.names[each.label], each.as_ring(), {"area_px": each.area_px}) for each in contours
-    )
     seen_from = os.path.relpath(file.path, outputs.contours.parent)
-    write_json(outputs.contours, labelme_tree(polygons, size, seen_from))
+    write_json(outputs.contours, contours_to_labelme(contours, size, space.names, seen_from))

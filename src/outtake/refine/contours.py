@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.annotations.annotated_shapes import Points, Shape
+from outtake.annotations.labelme_json import labelme_tree
 from outtake.annotations.raster import draw_shape
 from outtake.core.types import LabelMap
 from outtake.refine.join_regions import number_pieces
@@ -42,10 +44,7 @@ class Contour:
         Formats of annotation tools have no holes. The path runs along rows and columns of pixels'
         sides, so that it encloses nothing however exactly it is computed.
         """
-        ring = self.outer
-        for hole in self.holes:
-            ring = _hang_hole(ring, hole)
-        return ring
+        return _hang_holes(self.outer, self.holes)
 
     def as_shape(self, name: str) -> Shape:
         """Return it as a shape of annotation tools."""
@@ -69,10 +68,11 @@ def find_contours(
     rings: dict[int, list[Points]] = {}
     for piece, ring in _trace_rings(pieces.ids):
         rings.setdefault(piece, []).append(ring)
-    _, first = np.unique(pieces.ids, return_index=True)
+    label_of = np.zeros(pieces.count, np.uint8)
+    label_of[pieces.ids] = labels
     found = []
     for piece, own in rings.items():
-        label = int(labels.ravel()[first[piece]])
+        label = int(label_of[piece])
         if label == ignore_index:
             continue
         own.sort(key=_signed_area, reverse=True)
@@ -95,6 +95,21 @@ def draw_contours(
     for each in contours:
         draw_shape(labels, each.as_shape(""), each.label, "centres")
     return labels
+
+
+def contours_to_labelme(
+    contours: Sequence[Contour], size: tuple[int, int], names: Sequence[str], image_path: str
+) -> dict[str, Any]:
+    """Return contours as the JSON of LabelMe, each a polygon with its ``area_px`` too.
+
+    Args:
+        contours: The contours.
+        size: The height and width of the picture.
+        names: What each label is called.
+        image_path: The picture as seen from the JSON file.
+    """
+    polygons = ((names[each.label], each.as_ring(), {"area_px": each.area_px}) for each in contours)
+    return labelme_tree(polygons, size, image_path)
 
 
 def to_svg(
@@ -132,53 +147,71 @@ def _svg_ring(ring: Points) -> str:
 
 def _trace_rings(ids: NDArray[np.int32]) -> list[tuple[int, Points]]:
     """Return the rings around each region, with its inside to the right of each step."""
-    framed = np.pad(ids, 1, constant_values=-1)
-    inside = framed[1:-1, 1:-1]
-    # For each side of a pixel that borders on another region: its first corner, and the step.
-    sides = (
-        (framed[:-2, 1:-1], 0, 0, 0),
-        (framed[1:-1, 2:], 1, 0, 1),
-        (framed[2:, 1:-1], 1, 1, 2),
-        (framed[1:-1, :-2], 0, 1, 3),
-    )
+    region, corner, step = _list_sides(ids)
     width = ids.shape[1] + 1
-    steps: dict[tuple[int, int], list[int]] = {}
-    for beyond, right, down, step in sides:
-        y, x = np.nonzero(beyond != inside)
-        corners = ((y + down) * width + x + right).tolist()
-        for key in zip(ids[y, x].tolist(), corners, strict=True):
-            steps.setdefault(key, []).append(step)
-    offsets = [x + y * width for x, y in _STEPS]
+    following = _link_sides(region, corner, step, width, (ids.shape[0] + 1) * width).tolist()
+    left = bytearray(b"\x01") * len(following)
     rings = []
-    while steps:
-        (piece, start), directions = next(iter(steps.items()))
-        step, corner, ring = directions[0], start, [start]
-        while True:
-            _take(steps, (piece, corner), step)
-            corner += offsets[step]
-            going = steps.get((piece, corner))
-            if going is None:
-                break
-            # Where a region meets itself at a corner, it turns towards its own pixel.
-            turn = min(going, key=lambda other: (step - other + 1) % 4)
-            if corner == start and (turn - step) % 4 == 3:
-                break
-            if turn != step:
-                ring.append(corner)
-            step = turn
-        rings.append((piece, _corner_points(ring, width)))
+    for first in range(len(following)):
+        if not left[first]:
+            continue
+        ring, side = [], first
+        while left[side]:
+            left[side] = 0
+            ring.append(side)
+            side = following[side]
+        sides = np.array(ring)
+        # Only where it turns there is a corner.
+        turns = sides[step[sides] != step[np.roll(sides, 1)]]
+        y, x = np.divmod(corner[turns], width)
+        rings.append((int(region[first]), np.stack([x, y], axis=1).astype(np.float64)))
     return rings
 
 
-def _take(steps: dict[tuple[int, int], list[int]], key: tuple[int, int], step: int) -> None:
-    steps[key].remove(step)
-    if not steps[key]:
-        del steps[key]
+def _list_sides(
+    ids: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
+    """Return the sides of pixels on which another region lies.
+
+    For each its region, the number of the corner where it begins, and its step.
+    """
+    framed = np.pad(ids, 1, constant_values=-1)
+    width = ids.shape[1] + 1
+    regions, corners, steps = [], [], []
+    for step, (beyond, right, down) in enumerate(
+        (
+            (framed[:-2, 1:-1], 0, 0),
+            (framed[1:-1, 2:], 1, 0),
+            (framed[2:, 1:-1], 1, 1),
+            (framed[1:-1, :-2], 0, 1),
+        )
+    ):
+        y, x = np.nonzero(beyond != ids)
+        regions.append(ids[y, x])
+        corners.append((y + down) * width + x + right)
+        steps.append(np.full(len(y), step, np.int8))
+    return np.concatenate(regions), np.concatenate(corners), np.concatenate(steps)
 
 
-def _corner_points(corners: list[int], width: int) -> Points:
-    y, x = np.divmod(np.array(corners), width)
-    return np.stack([x, y], axis=1).astype(np.float64)
+def _link_sides(
+    region: NDArray[np.int32],
+    corner: NDArray[np.int64],
+    step: NDArray[np.int8],
+    width: int,
+    corners: int,
+) -> NDArray[np.intp]:
+    """Return which side follows each."""
+    begins = region.astype(np.int64) * corners + corner
+    order = np.argsort(begins, kind="stable")
+    ordered = begins[order]
+    ends = begins + np.array([x + y * width for x, y in _STEPS])[step]
+    place = np.searchsorted(ordered, ends)
+    one = order[place]
+    # Where a region meets itself at a corner, two begin: it turns right, towards its own pixel.
+    second = np.minimum(place + 1, len(order) - 1)
+    double = (second > place) & (ordered[second] == ends)
+    right = step[one] == (step + 1) % 4
+    return np.asarray(np.where(double & ~right, order[second], one), np.intp)
 
 
 def _signed_area(ring: Points) -> float:
@@ -193,10 +226,16 @@ def _simplify(ring: Points, tolerance_px: float) -> Points:
     return np.asarray(simple, np.float64) if len(simple) > 2 else ring
 
 
-def _hang_hole(ring: Points, hole: Points) -> Points:
-    """Return a ring that runs to a hole, round it, and back the same way."""
-    distance = np.abs(ring[:, None] - hole[None]).sum(axis=2)
-    at, start = np.unravel_index(int(distance.argmin()), distance.shape)
-    bend = np.array([[hole[start, 0], ring[at, 1]]])
-    around = np.concatenate([hole[start:], hole[: start + 1]])
-    return np.concatenate([ring[: at + 1], bend, around, bend, ring[at:]])
+def _hang_holes(outer: Points, holes: Sequence[Points]) -> Points:
+    """Return a ring that runs from the outer one to each hole, round it, and back the same way."""
+    hanging: dict[int, list[Points]] = {}
+    for hole in holes:
+        at = int(np.abs(outer - hole[0]).sum(axis=1).argmin())
+        bend = np.array([[hole[0, 0], outer[at, 1]]])
+        path = np.concatenate([bend, hole, hole[:1], bend, outer[at : at + 1]])
+        hanging.setdefault(at, []).append(path)
+    parts, done = [], 0
+    for at in sorted(hanging):
+        parts += [outer[done : at + 1], *hanging[at]]
+        done = at + 1
+    return np.concatenate([*parts, outer[done:]])

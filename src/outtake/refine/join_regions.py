@@ -20,13 +20,16 @@ def number_values(values: NDArray[np.integer]) -> Regions:
 
 def number_pieces(values: NDArray[np.integer]) -> Regions:
     """Return the connected pieces of equal values, int (H, W), by four neighbours."""
-    numbers = np.arange(values.size).reshape(values.shape)
-    down, right = values[:-1] == values[1:], values[:, :-1] == values[:, 1:]
-    one = np.concatenate([numbers[:-1][down], numbers[:, :-1][right]])
-    other = np.concatenate([numbers[1:][down], numbers[:, 1:][right]])
-    graph = coo_array((np.ones(len(one), np.bool_), (one, other)), (values.size, values.size))
-    count, ids = connected_components(graph, directed=False)
-    return Regions(ids.reshape(values.shape).astype(np.int32), int(count))
+    # Runs of equal values in a row, of which there are far fewer than pixels, are linked downwards.
+    begins = np.ones(values.shape, np.bool_)
+    begins[:, 1:] = values[:, 1:] != values[:, :-1]
+    runs = (np.cumsum(begins, dtype=np.int32) - 1).reshape(values.shape)
+    linked = (values[:-1] == values[1:]) & (begins[:-1] | begins[1:])
+    one, other = runs[:-1][linked], runs[1:][linked]
+    size = int(runs[-1, -1]) + 1
+    graph = coo_array((np.ones(len(one), np.bool_), (one, other)), (size, size))
+    count, joined = connected_components(graph, directed=False)
+    return Regions(joined.astype(np.int32)[runs], int(count))
 
 
 def join_small(regions: Regions, image: Frame, least: int) -> Regions:
