@@ -78,10 +78,12 @@ def test_each_label_map_has_a_loss_and_scores_in_training(run):
 
 def test_evaluation_scores_each_as_training_did(run, root):
     best = json.loads((run / "summary.json").read_text())["best"]
-    first = evaluate(compose("evaluate", [f"checkpoint={run}", "report=false"]))
+    first = evaluate(compose("evaluate", [f"checkpoint={run}"]))
     assert json.loads(first.read_text())["miou"] == pytest.approx(best["val/miou"], abs=1e-6)
     record = json.loads((first.parent.parent / "folder-val-layout/metrics.json").read_text())
     assert record["miou"] == pytest.approx(best["val/layout/miou"], abs=1e-6)
+    page = (first.parent.parent / "folder-val-layout/report.html").read_text()
+    assert "<title>folder val layout: mIoU" in page
     assert record["label_map"] == "layout" and record["classes"] == ["wall", "floor", "roof"]
     other = [
         f"checkpoint={run}", "data=folder", f"data.root={root}", "label_map=layout",

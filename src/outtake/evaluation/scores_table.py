@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,9 +12,14 @@ from rich.table import Table
 from outtake.evaluation.metrics import class_metrics, split_metrics
 
 
+def describe_scored(record: Mapping[str, Any]) -> str:
+    """Return what a ``metrics.json`` is of: data, split, and which of several label maps."""
+    return " ".join(str(record[key]) for key in ("data", "split", "label_map") if key in record)
+
+
 def print_scores(record: dict[str, Any], console: Console) -> None:
     """Print the scores as a table."""
-    table = Table(title=f"{record['data']} {record['split']}: {record['images']} images")
+    table = Table(title=f"{describe_scored(record)}: {record['images']} images")
     table.add_column("class")
     for metric in class_metrics():
         table.add_column(metric.title, justify="right")

@@ -14,6 +14,7 @@ from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import colourise, overlay_labels
 from outtake.evaluation.evaluator import BestWorst, Example
 from outtake.evaluation.metrics import Metric, class_metrics, split_metrics
+from outtake.evaluation.scores_table import describe_scored
 from outtake.pages.encode_pictures import encode_data_uri
 
 WIDTH_PX = 420
@@ -34,7 +35,7 @@ def page_data(
         ids: The ids of the samples, by index.
     """
     return {
-        "title": f"{record['data']} {record['split']}: mIoU {record['miou']:.4f}",
+        "title": f"{describe_scored(record)}: mIoU {record['miou']:.4f}",
         "scores": _titles(split_metrics()),
         "class_scores": _titles(class_metrics()),
         "record": {key: value for key, value in record.items() if key != "per_image"},

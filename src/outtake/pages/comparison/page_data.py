@@ -133,7 +133,8 @@ def best_score(run: RunRecord) -> float | None:
     """Return the objective of the best validation, or else of the newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
-    for record in reversed(run.evaluations):
+    of_masks = [each for each in run.evaluations if "label_map" not in each]
+    for record in reversed(of_masks):
         if record.get("split") == "val" and as_finite_number(record.get("miou")) is not None:
             return as_finite_number(record.get("miou"))
     return None
