@@ -85,14 +85,14 @@ def test_one_picture_is_the_mask_of_every_frame_and_ignored_keys_have_a_line(sce
     still = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
     still[:20, :20] = 1
     cv2.imwrite(str(scene / "still.png"), still)
-    given = [f"masks={scene / 'still.png'}", "mask.dilate=0.3", "remover=solid"]
+    given = [f"masks={scene / 'still.png'}", "mask.dilate=0.3", "refine=smooth", "remover=solid"]
     with caplog.at_level("INFO", "outtake"):
         made = run(scene, *given, f"output={scene / 'out.mkv'}", "encode.codec=ffv1")
     first, last = (frames(made)[n].image for n in (0, -1))
     assert not first[:10, :10].any() and not last[:10, :10].any() and last[12:, 12:].any()
     said = " ".join(caplog.messages)
     for line in ("values 0, 1: all but 0 is removed", "the mask of every frame", "is reduced to",
-                 "mask.dilate=0.3 not used beside masks="):  # fmt: skip
+                 "mask.dilate=0.3, refine not used beside masks="):  # fmt: skip
         assert line in said, said
 
 

@@ -190,6 +190,8 @@ def warn_of_ignored_keys(config: InferVideoConfig) -> None:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if config.further_inputs:
         ignored.append("further_inputs")
+    if config.refine:
+        ignored.append("refine")
     if ignored:
         given = "masks=" if config.masks.path is not None else "regions="
         grow = "; masks.grow enlarges masks" if any("dilate" in key for key in ignored) else ""

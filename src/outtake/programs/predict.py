@@ -114,6 +114,8 @@ def _warn_of_ignored_keys(config: PredictConfig) -> None:
     ignored = list_changed("predict", "mask", mask)
     if config.further_inputs and not config.needs_labels:
         ignored.append("further_inputs")
+    if config.refine and not config.needs_labels:
+        ignored.append("refine")
     if config.checkpoint is not None and not config.needs_labels:
         ignored.insert(0, f"checkpoint={config.checkpoint}")
     if ignored:
