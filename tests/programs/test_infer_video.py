@@ -65,7 +65,7 @@ def trained(monkeypatch) -> SimpleNamespace:
         refine=None,
         clip=None,
     )
-    monkeypatch.setattr(setup, "load_one_or_several", lambda place, device: found)
+    monkeypatch.setattr(setup, "load_one_or_several", lambda place, device, label_map: found)
     return found
 
 
