@@ -27,12 +27,12 @@ from outtake.data.camvid import CamVid
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.metrics import scores
 from outtake.refine.refiner import refine_logits
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 from outtake.refine.smoother import Smooth
 from outtake.refine.superpixels import felzenszwalb, slic, watershed
 
 IMAGES = 20
-METHODS: dict[str, Callable[[Frame], Regions]] = {
+METHODS: dict[str, Callable[[Frame], RegionMap]] = {
     "watershed 500": lambda image: watershed(image, 500),
     "watershed 1000": lambda image: watershed(image, 1000),
     "slic 1000": lambda image: slic(image, 1000),

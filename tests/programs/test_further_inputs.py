@@ -14,33 +14,15 @@ from outtake.programs.export import export
 from outtake.programs.infer_video import infer_video
 from outtake.programs.predict import predict
 from outtake.programs.train import train
-from tests.data.generated import picture, save
+from tests.data.generated import save
+from tests.programs.depth_pictures import agreement, save_splits
 from tests.small_run import SMALL
-
-SIZE = (48, 64)
-
-
-def depth_of(number):
-    """Near on one side and far on the other, uint16 (H, W) of 12 bits."""
-    depth = np.full(SIZE, 800, np.uint16)
-    depth[:, 12 + 8 * number % 40 :] = 3200
-    return depth
-
-
-def save_pictures(folder, numbers):
-    for number in numbers:
-        depth = depth_of(number)
-        save(folder / f"images/{number}.png", picture(number, SIZE))
-        save(folder / f"masks/{number}.png", (depth > 2000).astype(np.uint8))
-        (folder / "depth").mkdir(exist_ok=True)
-        Image.fromarray(depth).save(folder / f"depth/{number}.png")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("rgbd")
-    save_pictures(root / "train", range(8))
-    save_pictures(root / "val", range(8, 11))
+    save_splits(root)
     return root
 
 
@@ -81,11 +63,6 @@ def test_evaluation_scores_with_the_inputs_of_the_checkpoint(run, root):
 def test_an_archive_knows_the_inputs_too(run, root):
     made = export(compose("export", [f"checkpoint={run}", f"output={root}/model.zip"]))
     assert load_trained(made).further_inputs == load_trained(run).further_inputs
-
-
-def agreement(found, root, number):
-    truth = np.asarray(Image.open(root / f"val/masks/{number}.png"))
-    return float((found == truth).mean())
 
 
 def test_pictures_are_labelled_with_the_files_of_their_names_in_other_folders(run, root, tmp_path):

@@ -16,15 +16,14 @@ from outtake.programs.export import export
 from outtake.programs.infer_video import infer_video
 from outtake.programs.predict import predict
 from outtake.programs.train import train
-from tests.programs.test_further_inputs import agreement, save_pictures
+from tests.programs.depth_pictures import agreement, save_splits
 from tests.small_run import SMALL
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("fusion")
-    save_pictures(root / "train", range(8))
-    save_pictures(root / "val", range(8, 11))
+    save_splits(root)
     return root
 
 

@@ -6,7 +6,7 @@ import pytest
 from outtake.core.errors import ConfigError
 from outtake.refine.cluster import cluster
 from outtake.refine.join_regions import number_pieces
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 from outtake.refine.superpixels import watershed
 from tests.refine.test_superpixels import quarters
 
@@ -32,7 +32,7 @@ def test_there_are_as_many_groups_as_are_asked_for_each_of_one_piece(groups: int
 
 def test_the_cheapest_join_is_the_first() -> None:
     image = np.array([[10, 20, 200, 205]], np.uint8)[..., None]
-    regions = Regions(np.arange(4, dtype=np.int32)[None], 4)
+    regions = RegionMap(np.arange(4, dtype=np.int32)[None], 4)
     assert cluster(image, regions, 3).ids.tolist() == [[0, 1, 2, 2]]
     assert cluster(image, regions, 2).ids.tolist() == [[0, 0, 1, 1]]
     assert cluster(image, regions, 9).count == 4

@@ -6,7 +6,7 @@ import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.refine.join_regions import join_small, number_pieces
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 from outtake.refine.superpixels import METHODS, felzenszwalb, find_superpixels, slic, watershed
 
 
@@ -76,7 +76,7 @@ def test_the_bits_are_those_of_any_number_of_threads() -> None:
 def test_regions_know_their_neighbours() -> None:
     ids = np.array([[0, 0, 1], [0, 2, 2]], np.int32)
     image = np.repeat(np.array([[[10], [10], [40]], [[10], [30], [30]]], np.uint8), 1, axis=2)
-    borders = Regions(ids, 3).borders(image)
+    borders = RegionMap(ids, 3).borders(image)
     assert borders.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
     assert borders.length.tolist() == [1, 2, 1]
     assert np.allclose(borders.contrast, [30, 20, 10])
@@ -85,7 +85,7 @@ def test_regions_know_their_neighbours() -> None:
 def test_means_and_votes_are_those_of_each_region() -> None:
     ids = np.array([[0, 0, 1], [0, 2, 2]], np.int32)
     planes = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
-    found = Regions(ids, 3)
+    found = RegionMap(ids, 3)
     assert np.allclose(found.means(planes), [[4 / 3, 2, 4.5], [22 / 3, 8, 10.5]])
     assert np.allclose(found.vote(planes)[0], [[4 / 3, 4 / 3, 2], [4 / 3, 4.5, 4.5]])
     labels = np.array([[7, 7, 255], [3, 3, 7]], np.uint8)
@@ -95,7 +95,7 @@ def test_means_and_votes_are_those_of_each_region() -> None:
 def test_small_regions_join_the_neighbour_that_is_most_alike() -> None:
     ids = np.array([[0, 0, 0, 1, 2, 2, 2]], np.int32)
     image = np.array([[10, 10, 10, 80, 100, 100, 100]], np.uint8)[..., None]
-    joined = join_small(Regions(ids, 3), image, 2)
+    joined = join_small(RegionMap(ids, 3), image, 2)
     assert joined.count == 2 and joined.ids.tolist() == [[0, 0, 0, 1, 1, 1, 1]]
 
 

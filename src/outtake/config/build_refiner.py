@@ -32,7 +32,7 @@ def build_refiner(node: Mapping[str, Any] | None, trained: Trained) -> Refiner |
 
 def choose_refine(node: Mapping[str, Any] | None, trained: Trained) -> Mapping[str, Any] | None:
     """Return the config of the refiner to use; None for none."""
-    chosen = dict(node or _exported(trained) or {})
+    chosen = dict(node or _find_exported(trained) or {})
     return None if chosen.get("_target_") in (None, _NONE) else chosen
 
 
@@ -53,7 +53,7 @@ def make_refiner(chosen: Mapping[str, Any] | None) -> Refiner | None:
     return refiner
 
 
-def _exported(trained: Trained) -> Mapping[str, Any] | None:
+def _find_exported(trained: Trained) -> Mapping[str, Any] | None:
     settings = [member.refine for member in members_of(trained)]
     if len({json.dumps(each, sort_keys=True) for each in settings}) > 1:
         log.warning(

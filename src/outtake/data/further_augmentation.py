@@ -16,6 +16,7 @@ from outtake.data.augmentation import FURTHER_TARGET
 _GREY = 128
 
 
+# albumentations has no types that mypy could read, so its class counts as Any.
 class ScaleFurtherInputs(A.BasicTransform):  # type: ignore[misc]
     """Scales the difference of further inputs from mid-grey, and at times takes them away.
 

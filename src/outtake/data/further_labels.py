@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from outtake.core.errors import ConfigError, DataRootError, PairingError
+from outtake.core.errors import ConfigError, PairingError
 from outtake.core.labels import LabelSpace
 from outtake.core.printable_text import list_some
-from outtake.core.types import Frame, LabelMap
+from outtake.core.types import LabelMap
 from outtake.data.class_file import (
     ClassList,
     check_class_names,
     decoder_from_class_file,
     read_class_file,
 )
+from outtake.data.extended_source import ExtendedSource, find_root
 from outtake.data.folder_layouts import resolve_path
-from outtake.data.further_inputs import find_input_files, find_input_folder, get_further_inputs
+from outtake.data.further_inputs import find_input_files, find_input_folder
 from outtake.data.image_files import read_raw_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.matlab_file import read_matlab
-from outtake.data.sample_range import get_sample_range
-from outtake.data.source import SPLITS, Sample, SegmentationSource
+from outtake.data.source import Sample, SegmentationSource
 
 KEY = "data.further_labels"
 FIRST = "labels"  # what the label map of the data set itself is called beside others
@@ -35,7 +35,7 @@ _OPTIONS = ("folder", "classes", "ignore", "weight")
 _MATLAB, _MATLAB_KEY = ".mat", "S"  # as SIFT Flow stores its geometric labels
 
 
-class FurtherLabelMaps:
+class FurtherLabelMaps(ExtendedSource):
     """A data set whose images have further label maps beside their masks.
 
     A label map has a file for each image, of the name of the image (its id), in ``FOLDER/SPLIT``,
@@ -61,16 +61,8 @@ class FurtherLabelMaps:
     def __init__(
         self, source: SegmentationSource, options: Mapping[str, Any], root: str | None = None
     ) -> None:
-        if hasattr(source, "recorded_report"):
-            raise ConfigError(
-                f"{KEY}: shards have no names of files to find others by; set it to null, or train "
-                "on the data set that was packed"
-            )
-        self._source = source
-        self.name, self.labels, self.channels = source.name, source.labels, source.channels
-        self.sample_range = get_sample_range(source)
-        self.further_inputs = get_further_inputs(source)
-        self._root = Path(root or str(getattr(source, "root", "."))).expanduser()
+        self._root = find_root(source, root, KEY)
+        super().__init__(source)
         given = {name: _read_options(name, each) for name, each in options.items()}
         if len(given) > MOST_FURTHER_LABELS:
             raise ConfigError(f"{KEY}: {len(given)} label maps; give {MOST_FURTHER_LABELS} at most")
@@ -83,12 +75,6 @@ class FurtherLabelMaps:
         self.further_labels: dict[str, LabelSpace] = {
             name: decoder.labels for name, decoder in zip(given, self._decoders, strict=True)
         }
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the data set has beside what every one has."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._source, name)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split with the files of their label maps.
@@ -112,14 +98,6 @@ class FurtherLabelMaps:
             for sample, files in zip(samples, zip(*found, strict=True), strict=True)
         ]
 
-    def read_image(self, sample: Sample) -> Frame:
-        """Return uint8 (H, W, channels)."""
-        return self._source.read_image(sample)
-
-    def read_mask(self, sample: Sample) -> LabelMap:
-        """Return class ids of the data set itself, uint8 (H, W)."""
-        return self._source.read_mask(sample)
-
     def read_further_masks(self, sample: Sample) -> list[LabelMap]:
         """Return the further label maps, each uint8 (H, W), 255 where unlabelled.
 
@@ -138,18 +116,8 @@ class FurtherLabelMaps:
         image, *others = self._source.sample_bytes(sample)
         return (image, *(Path(path).read_bytes() for path in sample.further_masks), *others)
 
-    def _first_samples(self) -> list[Sample]:
-        """Return the training samples, or those of another split where there are none."""
-        return self.samples(next((each for each in SPLITS if self._has_split(each)), SPLITS[0]))
 
-    def _has_split(self, split: str) -> bool:
-        try:
-            return bool(self._source.samples(split))
-        except DataRootError:
-            return False
-
-
-class ChosenLabelMap:
+class ChosenLabelMap(ExtendedSource):
     """A data set whose masks are one of its further label maps.
 
     Args:
@@ -168,19 +136,11 @@ class ChosenLabelMap:
                 f"{', '.join(known) or 'their own'}; set "
                 f"'{KEY}={{{name}: {{folder: FOLDER, classes: [NAME,NAME]}}}}'"
             )
-        self._source = source
+        super().__init__(source)
+        self._maps = source
         self._place = list(known).index(name)
         self.labels = known[name]
-        self.name, self.channels = source.name, source.channels
-        self.sample_range = get_sample_range(source)
-        self.further_inputs = get_further_inputs(source)
         self.further_labels: dict[str, LabelSpace] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the data set has beside what every one has."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._source, name)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, with the files of the chosen label map as masks."""
@@ -189,21 +149,13 @@ class ChosenLabelMap:
             for each in self._source.samples(split)
         ]
 
-    def read_image(self, sample: Sample) -> Frame:
-        """Return uint8 (H, W, channels)."""
-        return self._source.read_image(sample)
-
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids of the chosen label map, uint8 (H, W)."""
-        return self._source.read_one(self._place, sample.mask)
+        return self._maps.read_one(self._place, sample.mask)
 
     def read_further_masks(self, sample: Sample) -> list[LabelMap]:
         """Return none: the label map is the mask."""
         return []
-
-    def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return the bytes that identify the sample."""
-        return self._source.sample_bytes(sample)
 
 
 def is_label_map_name(name: str) -> bool:
@@ -218,9 +170,8 @@ def get_further_labels(source: SegmentationSource) -> dict[str, LabelSpace]:
 
 def read_further_masks(source: SegmentationSource, sample: Sample) -> list[LabelMap]:
     """Return the further label maps of a sample, each uint8 (H, W); none of most sources."""
-    if not get_further_labels(source):
-        return []
-    found: list[LabelMap] = source.read_further_masks(sample)  # type: ignore[attr-defined]
+    read = getattr(source, "read_further_masks", None)
+    found: list[LabelMap] = [] if read is None else read(sample)
     return found
 
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from outtake.core.errors import ConfigError, DataRootError
-from outtake.core.types import Frame, LabelMap
+from outtake.core.errors import ConfigError
+from outtake.core.types import Frame
+from outtake.data.extended_source import ExtendedSource, find_root
 from outtake.data.further_inputs import (
     IMAGE,
     KEY,
@@ -22,8 +23,8 @@ from outtake.data.further_inputs import (
     from_files,
 )
 from outtake.data.image_files import read_image
-from outtake.data.sample_range import find_range, get_sample_range, read_range_option
-from outtake.data.source import SPLITS, Sample, SegmentationSource
+from outtake.data.sample_range import find_range, read_range_option
+from outtake.data.source import Sample, SegmentationSource
 
 _OPTIONS = ("folder", "range", "channels", "plate_offsets")
 _RESIDUAL_CHANNELS = 3
@@ -39,7 +40,7 @@ class FramesWithPlate(Protocol):
         ...
 
 
-class StackedInputs:
+class StackedInputs(ExtendedSource):
     """A data set whose images have further inputs as channels behind their own.
 
     An input has a file for each image, of the name of the image (its id), in ``FOLDER/SPLIT``,
@@ -74,16 +75,8 @@ class StackedInputs:
         root: str | None = None,
         trained: Sequence[FurtherInput] = (),
     ) -> None:
-        if hasattr(source, "recorded_report"):
-            raise ConfigError(
-                f"{KEY}: shards have no names of files to find others by; set it to null, or train "
-                "on the data set that was packed"
-            )
-        self._source = source
-        self.name, self.labels = source.name, source.labels
-        self.sample_range = get_sample_range(source)
-        place: str = root or str(getattr(source, "root", "."))
-        self._root = Path(place).expanduser()
+        self._root = find_root(source, root, KEY)
+        super().__init__(source)
         options = {name: _read_options(name, folders[name]) for name in folders}
         computed = _computed_inputs({} if trained else options)
         computed += tuple(each for each in trained if each.plate_offsets)
@@ -95,20 +88,14 @@ class StackedInputs:
             raise ConfigError(problem)
         options = {name: given[name] for name in known or given}
         self._folders = {name: str(each["folder"]) for name, each in options.items()}
-        self.further_inputs: tuple[FurtherInput, ...] = ()
+        self.further_inputs = ()
         first = self._first_samples()
         self.further_inputs = tuple(
             _find_input(name, each, [sample.further[place] for sample in first], known.get(name))
             for place, (name, each) in enumerate(options.items())
         )
         self.further_inputs += computed
-        self.channels: int = source.channels + count_channels(self.further_inputs)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the data set has beside what every one has."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._source, name)
+        self.channels = source.channels + count_channels(self.further_inputs)
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split with the files of their inputs.
@@ -153,25 +140,11 @@ class StackedInputs:
             if each.plate_offsets
         ]
 
-    def read_mask(self, sample: Sample) -> LabelMap:
-        """Return class ids, uint8 (H, W)."""
-        return self._source.read_mask(sample)
-
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's file, of those of its inputs, and of the mask's."""
         image, *others = self._source.sample_bytes(sample)
         files = (Path(path).read_bytes() for path in sample.further)
         return (image, *files, *(each.tobytes() for each in self._residuals(sample)), *others)
-
-    def _first_samples(self) -> list[Sample]:
-        """Return the training samples, or those of another split where there are none."""
-        return self.samples(next((each for each in SPLITS if self._has_split(each)), SPLITS[0]))
-
-    def _has_split(self, split: str) -> bool:
-        try:
-            return bool(self._source.samples(split))
-        except DataRootError:
-            return False
 
 
 def _read_options(name: str, value: Any) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def _make_mean(members: int, classes: int) -> nn.Conv2d:
     with torch.no_grad():
         mean = torch.eye(classes, device=layer.weight.device).repeat(1, members) / members
         layer.weight.copy_(mean[:, :, None, None])
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
     return layer
 
 

@@ -75,11 +75,11 @@ def suggest(cfg: DictConfig) -> Path:
         "classes": [trained.labels.names[each] for each in ids],
         "labelled": sorted(labelled),
         "suggestions": [
-            {"frame": each.frame, "uncertainty": _rounded(each.uncertainty), "why": each.why}
+            {"frame": each.frame, "uncertainty": _round(each.uncertainty), "why": each.why}
             for each in found
         ],
         "frames": [
-            {"frame": number, "uncertainty": _rounded(state.uncertainty),
+            {"frame": number, "uncertainty": _round(state.uncertainty),
              "area": round(state.area, 6)}
             for number, state in enumerate(states)
         ],
@@ -203,5 +203,5 @@ def _read_frames(clip: VideoInput, numbers: set[int]) -> Iterator[tuple[int, Fra
                 return
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 4)

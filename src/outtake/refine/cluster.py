@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.refine.join_regions import number_values
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 
 # How much a strong edge between two regions counts beside the difference of their colours.
 _CONTRAST_WEIGHT = 0.5
 
 
-def cluster(image: Frame, superpixels: Regions, groups: int) -> Regions:
+def cluster(image: Frame, superpixels: RegionMap, groups: int) -> RegionMap:
     """Join neighbouring superpixels, the most alike first, until so many groups are left.
 
     Ward, "Hierarchical Grouping to Optimize an Objective Function", JASA 1963, on Lab colours: two
@@ -44,7 +44,7 @@ def cluster(image: Frame, superpixels: Regions, groups: int) -> Regions:
 class _Groups:
     """Groups that grow: their sizes, mean colours and borders."""
 
-    def __init__(self, regions: Regions, lab: NDArray[np.float32]) -> None:
+    def __init__(self, regions: RegionMap, lab: NDArray[np.float32]) -> None:
         self.count = regions.count
         self.members = np.arange(regions.count)
         self._sizes = regions.sizes.astype(np.float64)

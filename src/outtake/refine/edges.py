@@ -47,14 +47,14 @@ def _is_ridge(
     framed = np.pad(strength, 1)
     height, width = strength.shape
 
-    def moved(down: int, right: int) -> NDArray[np.float32]:
+    def shift(down: int, right: int) -> NDArray[np.float32]:
         return framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
     sector = np.round(np.arctan2(y, x) / (np.pi / 4)).astype(np.int8) % 4
     ridge = np.zeros(strength.shape, np.bool_)
     for number, (down, right) in enumerate(((0, 1), (1, 1), (1, 0), (1, -1))):
         # Of two equal neighbours one is kept.
-        kept = (strength > moved(down, right)) & (strength >= moved(-down, -right))
+        kept = (strength > shift(down, right)) & (strength >= shift(-down, -right))
         ridge |= (sector == number) & kept
     return ridge
 

@@ -8,17 +8,17 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from outtake.core.types import Frame
-from outtake.refine.regions import Borders, Regions
+from outtake.refine.region_map import Borders, RegionMap
 
 
-def number_values(values: NDArray[np.integer]) -> Regions:
+def number_values(values: NDArray[np.integer]) -> RegionMap:
     """Return the regions of values from 0 on, int (H, W): each that occurs is one."""
     occurs = np.bincount(values.ravel()) > 0
     numbers = (np.cumsum(occurs) - 1).astype(np.int32)
-    return Regions(numbers[values], int(occurs.sum()))
+    return RegionMap(numbers[values], int(occurs.sum()))
 
 
-def number_pieces(values: NDArray[np.integer]) -> Regions:
+def number_pieces(values: NDArray[np.integer]) -> RegionMap:
     """Return the connected pieces of equal values, int (H, W), by four neighbours."""
     # Runs of equal values in a row, of which there are far fewer than pixels, are linked downwards.
     begins = np.ones(values.shape, np.bool_)
@@ -29,10 +29,10 @@ def number_pieces(values: NDArray[np.integer]) -> Regions:
     size = int(runs[-1, -1]) + 1
     graph = coo_array((np.ones(len(one), np.bool_), (one, other)), (size, size))
     count, joined = connected_components(graph, directed=False)
-    return Regions(joined.astype(np.int32)[runs], int(count))
+    return RegionMap(joined.astype(np.int32)[runs], int(count))
 
 
-def join_small(regions: Regions, image: Frame, least: int) -> Regions:
+def join_small(regions: RegionMap, image: Frame, least: int) -> RegionMap:
     """Join regions of fewer pixels than ``least`` to the neighbour with the faintest border.
 
     Args:
@@ -46,12 +46,12 @@ def join_small(regions: Regions, image: Frame, least: int) -> Regions:
     return regions
 
 
-def join_pairs(regions: Regions, pairs: NDArray[np.int32]) -> Regions:
+def join_pairs(regions: RegionMap, pairs: NDArray[np.int32]) -> RegionMap:
     """Return regions in which each pair (N, 2) of touching ones is one."""
     ones = np.ones(len(pairs), np.bool_)
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), (regions.count, regions.count))
     count, joined = connected_components(graph, directed=False)
-    return Regions(joined.astype(np.int32)[regions.ids], int(count))
+    return RegionMap(joined.astype(np.int32)[regions.ids], int(count))
 
 
 def _faintest(borders: Borders, wanted: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -12,7 +12,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.refine.join_regions import join_small, number_pieces, number_values
-from outtake.refine.regions import Ids, Regions
+from outtake.refine.region_map import Ids, RegionMap
 
 METHODS = ("watershed", "slic", "felzenszwalb")
 _SLIC_ITERATIONS = 5
@@ -22,7 +22,7 @@ _SLIC_SHRINKAGE = 2
 
 def find_superpixels(
     image: Frame, method: str = "watershed", regions: int = 1000, least: int = 20
-) -> Regions:
+) -> RegionMap:
     """Divide a picture by a method of its name.
 
     Args:
@@ -43,7 +43,7 @@ def find_superpixels(
     raise ConfigError(f"method={method}: unknown; use {', '.join(METHODS)}")
 
 
-def watershed(image: Frame, regions: int = 1000) -> Regions:
+def watershed(image: Frame, regions: int = 1000) -> RegionMap:
     """Grow regions from a grid of seeds, each up to the edges around it.
 
     Meyer, "Color image segmentation", IPA 1992, as OpenCV has it: the fastest, with nearly exactly
@@ -66,7 +66,7 @@ def watershed(image: Frame, regions: int = 1000) -> Regions:
     return number_values(found)
 
 
-def slic(image: Frame, regions: int = 1000, compactness: float = 10) -> Regions:
+def slic(image: Frame, regions: int = 1000, compactness: float = 10) -> RegionMap:
     """Gather pixels around centres by colour and place, a few times over.
 
     Achanta et al., "SLIC Superpixels Compared to State-of-the-Art Superpixel Methods", PAMI 2012,
@@ -92,7 +92,7 @@ def slic(image: Frame, regions: int = 1000, compactness: float = 10) -> Regions:
     return number_pieces(large)
 
 
-def felzenszwalb(image: Frame, scale: float = 60, least: int = 20) -> Regions:
+def felzenszwalb(image: Frame, scale: float = 60, least: int = 20) -> RegionMap:
     """Join pixels along a minimum spanning tree, while edges are small beside what was joined.
 
     Felzenszwalb and Huttenlocher, "Efficient Graph-Based Image Segmentation", IJCV 2004: from the

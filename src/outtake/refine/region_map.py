@@ -30,7 +30,7 @@ class Borders:
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionMap:
     """A division of a picture.
 
     Attributes:
@@ -42,7 +42,7 @@ class Regions:
     count: int
 
     @classmethod
-    def of_labels(cls, labels: NDArray[np.integer]) -> Regions:
+    def of_labels(cls, labels: NDArray[np.integer]) -> RegionMap:
         """Return the regions of any integers (H, W): each value is one, numbered in their order."""
         values, ids = np.unique(labels, return_inverse=True)
         return cls(ids.reshape(labels.shape).astype(np.int32), len(values))
