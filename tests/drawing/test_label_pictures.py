@@ -111,6 +111,17 @@ def test_a_key_stands_in_the_lower_left_corner(size):
         assert (image[: size[0] * 3 // 4] == 100).all()
 
 
+@pytest.mark.parametrize("size", [(180, 240), (360, 480), (720, 1280)])
+@pytest.mark.parametrize("classes", [2, 11, 19])
+def test_every_colour_of_a_key_is_whole_and_inside(size, classes):
+    entries = [(f"class {place}", (250, 5 * place, 40)) for place in range(classes)]
+    image = np.full((*size, 3), 100, np.uint8)
+    draw_colour_key(image, entries)
+    swatches = [np.argwhere((image == colour).all(-1)) for _, colour in entries]
+    sizes = {tuple(np.ptp(each, axis=0)) for each in swatches if len(each)}
+    assert all(len(each) for each in swatches) and len(sizes) == 1, sizes
+
+
 def test_names_of_every_kind_are_drawn():
     names = [os.fsdecode(b"caf\xe9 \xff.png"), "日本", "a\nb", "plain"]
     rows = [[colourise(LABELS, SPACE.palette())]] * 4

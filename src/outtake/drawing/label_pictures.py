@@ -6,7 +6,8 @@ so no font file is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ FAINT_INK = (120, 120, 126)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MIN_WIDTH_PX = 48
 _ELLIPSIS = "..."
+_LEAST_KEY_SCALE = 0.3
 
 
 def colourise(labels: LabelMap, palette: Palette) -> Frame:
@@ -60,7 +62,8 @@ def overlay_labels(
     if background is not None:
         cv2.copyTo(frame, np.asarray(labels == background, np.uint8), tinted)
     if legend:
-        _draw_legend(tinted, {i: name for i, name in enumerate(legend) if i != background}, palette)
+        named = [(name, palette[place]) for place, name in enumerate(legend) if place != background]
+        draw_colour_key(tinted, [(name, (int(r), int(g), int(b))) for name, (r, g, b) in named])
     return np.asarray(tinted, np.uint8)
 
 
@@ -182,49 +185,55 @@ def save_small_png(
 def draw_colour_key(image: Frame, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
     """Draw names with their colours on a dark ground in the lower left corner of a picture.
 
-    Sizes follow that of the picture, and the entries are in one row if there is room.
+    Sizes follow that of the picture. The entries are in one row if there is room, else in as many
+    columns as it takes; where these are too wide, letters are smaller.
     """
     height, width = image.shape[:2]
-    scale = float(np.clip(height / 600, 0.36, 1.6))
-    letter_px = measure_text("Ag0%", scale)[1]
-    swatch_px, line_px = letter_px, round(2.1 * letter_px)
-    cells = [measure_text(name, scale)[0] + round(2.5 * swatch_px) for name, _ in entries]
-    in_a_row = sum(cells) + swatch_px <= width
-    lines = 1 if in_a_row else len(entries)
-    box_width = sum(cells) if in_a_row else max(cells, default=0)
-    ground = image[max(height - lines * line_px, 0) :, : box_width + swatch_px]
-    ground[:] = ground // 5
-    x, y = swatch_px, height - lines * line_px
-    for (name, colour), cell in zip(entries, cells, strict=True):
-        baseline = y + (line_px + letter_px) // 2
-        cv2.rectangle(
-            image, (x, baseline - swatch_px), (x + swatch_px, baseline), colour, cv2.FILLED
-        )
-        draw_text(image, name, (x + round(1.5 * swatch_px), baseline), scale, (255, 255, 255))
-        x, y = (x + cell, y) if in_a_row else (x, y + line_px)
-
-
-def _draw_legend(image: Frame, names: Mapping[int, str], palette: Palette) -> None:
-    height, width = image.shape[:2]
-    scale = float(np.clip(height / 900, 0.34, 1.2))
-    line_px = round(34 * scale)
-    swatch_px = round(18 * scale)
-    widest_px = max(measure_text(name, scale)[0] for name in names.values())
-    column_px = widest_px + swatch_px + 3 * swatch_px // 2
-    per_column = max(min((height - line_px) // line_px, len(names)), 1)
-    columns = -(-len(names) // per_column)
-    box_width, box_height = columns * column_px + swatch_px, per_column * line_px + swatch_px // 2
-    top, right = height - box_height, min(box_width, width)
-    corner = image[max(top, 0) :, :right]
-    corner[:] = corner // 3  # darkened, so that light and dark text backgrounds both work
-    for place, (index, name) in enumerate(names.items()):
-        x = swatch_px // 2 + place // per_column * column_px
-        y = top + swatch_px // 2 + place % per_column * line_px
-        colour = tuple(int(value) for value in palette[index])
-        cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), colour, cv2.FILLED)
-        cv2.rectangle(image, (x, y), (x + swatch_px, y + swatch_px), (235, 235, 235), 1)
-        at = (x + swatch_px + swatch_px // 2, y + swatch_px - max(round(2 * scale), 1))
+    scale = float(np.clip(height / 700, 0.36, 1.5))
+    key = _arrange_key(entries, height, width, scale)
+    while key.width > width and scale > _LEAST_KEY_SCALE:
+        scale *= 0.9
+        key = _arrange_key(entries, height, width, scale)
+    top = height - key.per_column * key.line_px
+    ground = image[max(top, 0) :, : key.width]
+    ground[:] = ground // 4  # so that light and dark colours both show on it
+    for place, (name, colour) in enumerate(entries):
+        column, row = divmod(place, key.per_column)
+        x = key.swatch_px + sum(key.columns[:column])
+        baseline = top + row * key.line_px + (key.line_px + key.swatch_px) // 2
+        corners = (x, baseline - key.swatch_px), (x + key.swatch_px, baseline)
+        cv2.rectangle(image, *corners, colour, cv2.FILLED)
+        at = (x + round(1.5 * key.swatch_px), baseline)
         draw_text(image, name, at, scale, (255, 255, 255))
+
+
+@dataclass(frozen=True)
+class _ColourKey:
+    """How the entries of a key are placed; a swatch is as high as a letter, lengths in pixels."""
+
+    swatch_px: int
+    line_px: int
+    per_column: int
+    columns: list[int]
+
+    @property
+    def width(self) -> int:
+        """The width of the whole key."""
+        return sum(self.columns) + self.swatch_px
+
+
+def _arrange_key(
+    entries: Sequence[tuple[str, tuple[int, int, int]]], height: int, width: int, scale: float
+) -> _ColourKey:
+    letter_px = measure_text("Ag0%", scale)[1]
+    line_px = round(2.1 * letter_px)
+    cells = [measure_text(name, scale)[0] + round(2.5 * letter_px) for name, _ in entries]
+    if sum(cells) + letter_px <= width:
+        return _ColourKey(letter_px, line_px, 1, cells)
+    per_column = max(min(height // line_px, len(cells)), 1)
+    starts = range(0, len(cells), per_column)
+    columns = [max(cells[start : start + per_column]) for start in starts]
+    return _ColourKey(letter_px, line_px, per_column, columns)
 
 
 def _draw_caption(image: NDArray[Pixels], caption: str) -> None:
