@@ -67,7 +67,9 @@ def test_a_member_converts_filters_to_the_values_of_its_own_channels(monkeypatch
         (["a"], {"inputs": {"a": []}}, r"model\.inputs\.a=\[\]: give a list of inputs out of"),
         (["a"], {"inputs": {"a": "depth"}}, r"model\.inputs\.a=depth: give a list of inputs"),
         (["a"], {"inputs": {"a": ["hha", "hha"]}}, r"=\[hha,hha\]: names an input twice"),
+        (["a"], {"inputs": {"a": [["hha"]]}}, r"model\.inputs\.a=\[\['hha'\]\]: give a list of in"),
         (["hha"], {"inputs": {"b": ["hha"]}}, r"model\.inputs\.b: there is no such member; .* hha"),
+        (["hha"], {"inputs": "hha"}, r"model\.inputs=hha: .*'model\.inputs=\{hha: \[image\]\}'"),
     ],
 )
 def test_what_does_not_add_up_is_one_line(members, options, line):
@@ -75,7 +77,18 @@ def test_what_does_not_add_up_is_one_line(members, options, line):
         places(members, **options)
 
 
+def test_the_command_line_says_what_a_member_of_another_name_sees():
+    cfg = compose("train", [
+        "model=late_fusion", "~model@model.members.image", "+model@model.members.rgbd=enet",
+        "model.inputs={rgbd: [image, depth]}",
+    ])  # fmt: skip
+    net = build_net(cfg.model, 3, 7, further_inputs=INPUTS)
+    assert net.member_channels == {"rgbd": (0, 1, 2, 3)}
+
+
 def test_a_member_is_a_network_and_no_fusion():
+    with pytest.raises(ConfigError, match=r"model\.members holds no network: add one by the name"):
+        build_net(fusion("fcn8s"), 3, 3)
     with pytest.raises(ConfigError, match=r"members\.image is no network: take an option of model"):
         build_net(fusion({"image": "fcn8s"}), 3, 3)
     with pytest.raises(ConfigError, match=r"image: a late fusion cannot be a member of another"):

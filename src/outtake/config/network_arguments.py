@@ -70,13 +70,17 @@ def find_member_channels(
     Raises:
         ConfigError: There is no member, or a member or an input that is named does not exist.
     """
-    members = tree.get(MEMBERS) or {}
-    if not members:
+    members, given = tree.get(MEMBERS), tree.get("inputs") or {}
+    if not members or not isinstance(members, Mapping):
         raise ConfigError(
             "model.members holds no network: add one by the name of the input that it sees, as in "
             "+model@model.members.image=fcn8s"
         )
-    given: Mapping[str, Any] = tree.get("inputs") or {}
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"model.inputs={given}: give a list of inputs by the name of a member, as in "
+            f"'model.inputs={{{next(iter(members))}: [{IMAGE}]}}'"
+        )
     for name in given:
         if name not in members:
             raise ConfigError(
@@ -131,15 +135,15 @@ def _check_inputs(
     name: str, wanted: Any, places: Mapping[str, Sequence[int]], *, named: bool
 ) -> None:
     known = ", ".join(places)
-    if not isinstance(wanted, list) or not wanted:
+    if not wanted or not isinstance(wanted, list) or not all(isinstance(x, str) for x in wanted):
         raise ConfigError(f"model.inputs.{name}={wanted}: give a list of inputs out of {known}")
     if unknown := [each for each in wanted if each not in places]:
         where = f"model.inputs.{name}=[{unknown[0]}]" if named else f"model.members.{name}"
         advice = (
             "name one of these, or add it to data.further_inputs"
             if named
-            else f"call the member as its input, or say what it sees, as in model.inputs.{name}="
-            f"[{IMAGE}], or add the input to data.further_inputs"
+            else "call the member as its input, or say what it sees, as in "
+            f"'model.inputs={{{name}: [{IMAGE}]}}', or add the input to data.further_inputs"
         )
         raise ConfigError(f"{where}: the data have no such input, only {known}; {advice}")
     if len(set(wanted)) < len(wanted):
