@@ -99,6 +99,18 @@ def test_every_refiner_is_built_wherever_it_is_chosen(program: str) -> None:
             assert isinstance(instantiate(cfg.refine), Refiner)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data=clip", "data.source.mask_options={channel: alpha, ids: [1]}"],
+        ["loss=deep_supervision", "+loss.weights.detail=1"],
+        ["loss=weighted_sum", "+loss.weights.lovasz=0.5"],
+    ],
+)
+def test_what_a_page_or_a_comment_gives_as_an_example_composes(overrides: list[str]) -> None:
+    compose("train", overrides)
+
+
 @cache
 def compose_model(option: str) -> DictConfig:
     given = ["model._target_=torch.nn.Identity"] if option == "custom" else []

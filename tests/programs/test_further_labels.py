@@ -95,6 +95,23 @@ def test_evaluation_scores_each_as_training_did(run, root):
     assert found["miou"] == pytest.approx(record["miou"], abs=1e-6)
 
 
+def test_a_label_map_that_is_not_scored_is_said(run, root, caplog, tmp_path):
+    caplog.set_level("INFO")
+    given = [f"checkpoint={run}", "report=false", f"output={tmp_path}/out"]
+    data = ["data=folder", f"data.root={root}", "data.source.classes=[left,right]"]
+    evaluate(compose("evaluate", [*given, *data]))
+    assert "label map layout: not scored, these data.further_labels have none" in caplog.text
+    assert not (tmp_path / "out-layout").exists()
+    evaluate(compose("evaluate", [*given, f"baseline={run}"]))
+    assert "layout: scored without the baseline; label_map=layout compares" in caplog.text
+    with pytest.raises(ConfigError, match=r"further_labels\.depth: .* label map, only layout"):
+        evaluate(compose("evaluate", [
+            f"checkpoint={run}", f"output={tmp_path}/none", *data,
+            FURTHER.replace("{layout:", "{depth:"),
+        ]))  # fmt: skip
+    assert not (tmp_path / "none").exists()
+
+
 def test_pictures_get_each_label_map_in_a_folder_of_its_own(run, root, tmp_path):
     out = predict(compose("predict", [
         f"checkpoint={run}", f"input={root}/val/images", f"output={tmp_path}/out", "device=cpu",

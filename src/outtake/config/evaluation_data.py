@@ -77,11 +77,19 @@ def get_scored_label_maps(cfg: DictConfig, further: Sequence[str]) -> list[str]:
     Args:
         cfg: The config of the evaluation.
         further: The names of the network's further label maps.
+
+    Raises:
+        ConfigError: The command line names one that the network does not have.
     """
+    given = {} if cfg.get("data") is None else cfg.data.get("further_labels") or {}
+    if unknown := [name for name in given if name not in further]:
+        raise ConfigError(
+            f"data.further_labels.{unknown[0]}: the network has no such label map, only "
+            f"{', '.join(further) or 'that of the masks'}"
+        )
     if cfg.get("data") is None or not _names_a_data_set(cfg.data):
         return list(further)
-    named = cfg.data.get("further_labels") or {}
-    return [name for name in further if name in named]
+    return [name for name in further if name in given]
 
 
 def _divide_as_in_training(data: DictConfig, own: DictConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ from outtake.runs.environment import device_name
 from outtake.training.distributed.launch_environment import require_single_process
 from outtake.training.forward_time import measure_forward
 
+log = logging.getLogger(__name__)
+
 
 def evaluate(cfg: DictConfig) -> Path:
     """Score a checkpoint as ``conf/evaluate.yaml`` says.
@@ -64,8 +67,13 @@ def evaluate(cfg: DictConfig) -> Path:
     require_single_process("outtake evaluate")
     options = read_options(EvaluateOptions, cfg)
     target, further = _score(cfg, options, options.label_map)
-    named = get_scored_label_maps(cfg, further)
-    for name in named if options.label_map is None else ():
+    scored = get_scored_label_maps(cfg, further)
+    for name in further if options.label_map is None else ():
+        if name not in scored:
+            log.info("label map %s: not scored, these data.further_labels have none", name)
+            continue
+        if options.baseline:
+            log.info("label map %s: scored without the baseline; label_map=%s compares", name, name)
         _score(cfg, replace(options, baseline=None), name)
     return target
 
@@ -77,6 +85,7 @@ def _score(
     split, device = options.split, resolve_device(options.device)
     bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)
     trained = _load(options.checkpoint, options, device, "checkpoint", label_map)
+    get_scored_label_maps(cfg, trained.further_labels)  # an unknown name is said before any work
     baseline = None
     if options.baseline:
         baseline = _load(options.baseline, options, device, "baseline", label_map)
