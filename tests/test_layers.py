@@ -46,6 +46,7 @@ ORDER = (
     "sweeps",
     "pipeline",
     "pictures",
+    "studio",
     "programs",
 )
 PLACE = {name: place for place, name in enumerate(ORDER)}

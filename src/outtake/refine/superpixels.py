@@ -54,16 +54,30 @@ def watershed(image: Frame, regions: int = 1000) -> RegionMap:
         regions: About how many are wanted; at most one for each pixel.
     """
     rows, columns = _grid(image, regions)
+    seeds = np.zeros(image.shape[:2], np.int32)
+    y, x = _centres(image.shape[0], rows), _centres(image.shape[1], columns)
+    seeds[np.ix_(y, x)] = np.arange(1, rows * columns + 1).reshape(rows, columns)
+    return number_values(grow_seeds(image, seeds))
+
+
+def grow_seeds(image: Frame, seeds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Grow seeds over the whole picture, each up to the edges around it, by Meyer's watershed.
+
+    Args:
+        image: uint8 (H, W, C), grey or RGB; channels behind the third are not looked at.
+        seeds: Numbers from 1, int32 (H, W); 0 where there is no seed, but not everywhere.
+
+    Returns:
+        The number of each pixel, int32 (H, W).
+    """
     # A frame of one pixel around the picture, since OpenCV leaves the rim without a region.
     seen = cv2.blur(_to_colour(image), (3, 3))
     seen = cv2.copyMakeBorder(seen, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    markers = np.zeros(seen.shape[:2], np.int32)
-    y, x = _centres(image.shape[0], rows) + 1, _centres(image.shape[1], columns) + 1
-    markers[np.ix_(y, x)] = np.arange(1, rows * columns + 1).reshape(rows, columns)
+    markers = np.pad(seeds, 1)
     cv2.watershed(seen, markers)
     found = np.ascontiguousarray(markers[1:-1, 1:-1])
     _fill_lines(found, seen[1:-1, 1:-1])
-    return number_values(found)
+    return found
 
 
 def slic(image: Frame, regions: int = 1000, compactness: float = 10) -> RegionMap:

@@ -8,7 +8,6 @@ read nor send anything, whatever name it gives this machine. No text of a reques
 from __future__ import annotations
 
 import gzip
-import secrets
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -19,32 +18,24 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from outtake.core.files import finite
 from outtake.drawing.fit_picture import fit_picture
 from outtake.pages.encode_pictures import QUALITY, read_picture
 from outtake.pages.html_page import escape_json, plotly_source
 from outtake.pages.live.live_runs import LiveRuns
+from outtake.pages.request_guard import RequestGuard
 from outtake.pages.templates import read_asset, render_template
 
 PICTURE_WIDTH_PX = 1200
 _MAX_KEY_CHARS = 300
-_MAX_PATH_CHARS = 2_000
 _MAX_DIGITS = 15
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 def make_app(
@@ -92,83 +83,7 @@ def make_app(
         Route("/page.css", lambda request: _text(read_asset("page.css"), "text/css")),
         Route("/plotly.js", _plotly),
     ]
-    return RequestGuard(Starlette(routes=routes), token, port)
-
-
-class RequestGuard:
-    """Answers who may not ask with 4xx, and lets nobody else through.
-
-    Args:
-        app: What answers those who may.
-        token: What they must know.
-        port: The port that the address of a request must name.
-    """
-
-    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
-        self._app, self._token = app, token
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        # Cookies are not told apart by port: two of these pages may be open.
-        self._cookie = f"outtake_watch_{port}"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http":
-            return
-        request = Request(scope)
-        refused = self._refusal(request)
-        if refused is not None:
-            for name, value in _HEADERS.items():
-                refused.headers[name] = value
-            await refused(scope, receive, send)
-            return
-        cookie = self._new_cookie(request)
-        await self._app(scope, receive, _with_headers(send, cookie))
-
-    def _refusal(self, request: Request) -> Response | None:
-        """Return the answer to who may not ask, None for who may."""
-        headers = request.headers
-        host, origin = headers.get("host", ""), headers.get("origin")
-        # A name of another site that leads to this machine is not one of ours.
-        if host not in self._hosts:
-            return PlainTextResponse("wrong host", 403)
-        if origin is not None and origin != f"http://{host}":
-            return PlainTextResponse("wrong origin", 403)
-        site = headers.get("sec-fetch-site", "same-origin")
-        if request.url.path != "/" and site != "same-origin":
-            return PlainTextResponse("wrong origin", 403)
-        if request.method not in ("GET", "HEAD"):
-            return PlainTextResponse("method not allowed", 405)
-        if len(str(request.url)) > _MAX_PATH_CHARS:
-            return PlainTextResponse("too long", 414)
-        if not self._knows_token(request):
-            return PlainTextResponse(
-                "this page needs the token of the address that outtake watch has printed", 403
-            )
-        return None
-
-    def _knows_token(self, request: Request) -> bool:
-        given = [request.cookies.get(self._cookie, "")]
-        if request.url.path == "/":
-            given.append(request.query_params.get("token", ""))
-        # In any case the same time.
-        return any([secrets.compare_digest(g.encode(), self._token.encode()) for g in given])
-
-    def _new_cookie(self, request: Request) -> str | None:
-        if request.url.path != "/" or "token" not in request.query_params:
-            return None
-        return f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict"
-
-
-def _with_headers(send: Send, cookie: str | None) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = list(message.get("headers", []))
-            named = dict(_HEADERS) | ({"Set-Cookie": cookie} if cookie else {})
-            headers += [(name.lower().encode(), value.encode()) for name, value in named.items()]
-            message = {**message, "headers": headers}
-        await send(message)
-
-    return send_with_headers
+    return RequestGuard(Starlette(routes=routes), token, port, "watch", POLICY)
 
 
 def _is_number(text: str) -> bool:

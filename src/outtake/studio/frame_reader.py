@@ -1,0 +1,120 @@
+"""Single frames of a clip by their number: nothing is decoded ahead, and few are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from outtake.core.errors import VideoError
+from outtake.core.types import Frame, TimedFrame
+from outtake.video.read.clip import open_clip
+from outtake.video.read.count_frames import frame_times
+from outtake.video.read.frame_selection import FrameSelection
+from outtake.video.read.image_sequence import ImageSequence
+from outtake.video.read.inputs import VideoInput
+from outtake.video.read.probe import VideoInfo
+from outtake.video.read.reader import VideoReader
+
+_KEPT_FRAMES = 64
+_KEPT_BYTES = 512 << 20
+# Going on to a frame this far ahead is cheaper than seeking.
+_STEPS_AHEAD = 24
+
+
+class FrameReader:
+    """Reads frames of a clip in any order, by the code that reads them for removal.
+
+    Args:
+        source: The clip.
+
+    Attributes:
+        info: What is known of the clip.
+        count: The number of its frames.
+
+    Raises:
+        VideoError: It cannot be read, or is not of a known length.
+    """
+
+    def __init__(self, source: VideoInput) -> None:
+        self._source = source
+        with open_clip(source, high_bit_depth=False) as clip:
+            self.info: VideoInfo = clip.info
+            self._by_seek = isinstance(clip, VideoReader)
+            if self.info.live:
+                raise VideoError(f"{source.path}: is live; the studio takes files")
+            self._times = frame_times(Path(source.path)) if self._by_seek else None
+            if self._times is not None:
+                self.count = len(self._times)
+            elif isinstance(clip, ImageSequence):
+                self.count = len(source.images)
+            else:
+                # What a packet shows is known only when it is decoded.
+                self.count = sum(1 for _ in clip)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, Frame] = OrderedDict()
+        self._frames: Iterator[TimedFrame] = iter(())
+        self._close: Callable[[], object] = lambda: None
+        self._next = self.count
+
+    def read(self, number: int) -> Frame:
+        """Return a frame, uint8 (H, W, 3) RGB, which is not to be changed.
+
+        Raises:
+            VideoError: There is no such frame, or it cannot be read.
+        """
+        if not 0 <= number < self.count:
+            raise VideoError(f"frame {number}: there are 0 to {self.count - 1}")
+        with self._lock:
+            if number not in self._kept:
+                self._fetch(number)
+            self._kept.move_to_end(number)
+            return self._kept[number]
+
+    def close(self) -> None:
+        """Close the clip; it is opened again if another frame is asked for."""
+        with self._lock:
+            self._close()
+            self._close, self._frames, self._next = (lambda: None), iter(()), self.count
+
+    def _fetch(self, number: int) -> None:
+        if self._source.images and self._is_sequence():
+            (frame,) = ImageSequence(
+                self._source.path, files=[self._source.images[number]], high_bit_depth=False
+            )
+            self._keep(number, frame.image)
+            return
+        if not self._next <= number <= self._next + _STEPS_AHEAD:
+            self._seek(number)
+        while self._next <= number:
+            found = next(self._frames, None)
+            if found is None:
+                raise VideoError(f"{self._source.path}: ends before frame {number}")
+            self._keep(self._next, found.image)
+            self._next += 1
+
+    def _is_sequence(self) -> bool:
+        return len(self._source.images) == self.count
+
+    def _seek(self, number: int) -> None:
+        self._close()
+        if self._times is None:
+            clip = open_clip(self._source, high_bit_depth=False)
+            self._next = 0
+        else:
+            start_s: Fraction | None = self._times[number] if number else None
+            clip = VideoReader(
+                self._source.path, selection=FrameSelection(start_s), high_bit_depth=False
+            )
+            self._next = number
+        clip.__enter__()
+        self._close = lambda: clip.__exit__(None, None, None)
+        self._frames = iter(clip)
+
+    def _keep(self, number: int, image: Frame) -> None:
+        self._kept[number] = image
+        most = max(2, min(_KEPT_FRAMES, _KEPT_BYTES // max(image.nbytes, 1)))
+        while len(self._kept) > most:
+            self._kept.popitem(last=False)

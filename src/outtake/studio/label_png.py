@@ -1,0 +1,72 @@
+"""Label maps as PNG files of one channel, which are looked at before they are decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from outtake.core.errors import UnreadableImageError
+from outtake.core.files import replace_file
+from outtake.core.types import LabelMap
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEAD_BYTES = 26
+_GREY, _INDEXED = 0, 3
+
+
+def encode_labels(labels: LabelMap) -> bytes:
+    """Return a map, uint8 (H, W), as the bytes of a PNG."""
+    return bytes(cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+
+
+def write_label_png(path: Path, labels: LabelMap) -> None:
+    """Write a map, uint8 (H, W), whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    packed = encode_labels(labels)
+    replace_file(path, lambda file: file.write(packed))
+
+
+def read_label_png(path: Path, size: tuple[int, int], classes: int) -> LabelMap:
+    """Return the map in a file.
+
+    Raises:
+        UnreadableImageError: It is no PNG of this size with one channel of 8 bits, or holds a
+            value that is neither a class nor 255.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(f"{path}: {error.strerror}") from error
+    return decode_labels(content, size, classes, str(path))
+
+
+def decode_labels(content: bytes, size: tuple[int, int], classes: int, name: str) -> LabelMap:
+    """Return the map in the bytes of a PNG, see :func:`read_label_png`.
+
+    Its header is compared first: a small file cannot ask for much memory.
+    """
+    head = content[:_HEAD_BYTES]
+    if len(head) < _HEAD_BYTES or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+        raise UnreadableImageError(f"{name}: is no PNG")
+    width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    if (height, width) != size:
+        raise UnreadableImageError(
+            f"{name}: is {width}x{height}, and the frame {size[1]}x{size[0]}"
+        )
+    if head[24] != 8 or head[25] not in (_GREY,):
+        kind = "indexed colours" if head[25] == _INDEXED else f"{head[24]} bits of kind {head[25]}"
+        raise UnreadableImageError(f"{name}: has {kind}; a mask has one channel of 8 bits")
+    found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint8 or found.shape != size:
+        raise UnreadableImageError(f"{name}: is damaged")
+    values = np.unique(found)
+    if wrong := [int(each) for each in values if classes <= each < 255]:
+        raise UnreadableImageError(
+            f"{name}: holds {wrong[0]}, and there are the classes 0 to {classes - 1}, and 255"
+        )
+    return np.asarray(found)

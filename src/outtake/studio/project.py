@@ -1,0 +1,262 @@
+"""A project folder: one clip and the labels of its frames. The folder is itself a training set.
+
+It can be read without Outtake, copied to another machine, and opened again where it was left::
+
+    PROJECT/
+      project.json              the clip, its size and what identifies it, the classes
+      classes.yaml              names: [background, object], ignore: 255; always there
+      train/images/000017.png   the labelled frames
+      train/masks/000017.png    uint8: 0 background, 1 and on objects, 255 unlabelled
+      strokes/000017.jsonl      how the labels came about, see strokes.py
+      runs/, results/           of trainings and removals
+      suggestions.json          of outtake suggest
+      .lock, .lock-owner        of the process that has the project open
+
+Without ``classes.yaml`` masks that hold only 0 and 255 would be read as those of two classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from outtake.core.errors import ConfigError, DataRootError, OutputError
+from outtake.core.file_lock import FolderLock
+from outtake.core.files import check_folder, replace_text, write_json
+from outtake.core.printable_text import to_printable
+from outtake.labelled_video.project_folder import CLASS_FILE, MASK_FOLDER, PROJECT_FILE
+from outtake.studio.frame_labels import FrameLabels, LabelStore
+from outtake.studio.frame_reader import FrameReader
+from outtake.video.read.clip import open_clip
+from outtake.video.read.inputs import expand_inputs
+
+FORMAT = 1
+MAX_CLASSES = 64
+_MAX_NAME_CHARS = 60
+_LOCK, _OWNER = ".lock", ".lock-owner"
+
+
+class Project:
+    """A project folder that is open; nobody else can open it meanwhile. Close it at the end.
+
+    Args:
+        folder: The project; it is made if it is missing and ``source`` is given.
+        source: The clip; None for the one that ``project.json`` names.
+        classes: The names of the classes of a new project, the background first.
+
+    Attributes:
+        folder: The project.
+        source: The path of the clip.
+        frames: Reads the frames.
+        classes: The names of the classes; the place is the id.
+        labels: The labels of each frame.
+
+    Raises:
+        OuttakeError: The folder or the clip cannot be used, another process has it open, or the
+            clip is not the one that was labelled.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: str | Path | None = None,
+        classes: Sequence[str] = ("background", "object"),
+    ) -> None:
+        self.folder = folder
+        path = folder / PROJECT_FILE
+        if not path.is_file():
+            _check_new(folder, source)
+        self.classes = check_class_names(classes)
+        known = _read_record(path) if path.is_file() else None
+        self.source = _find_source(folder, known, source)
+        self.frames = FrameReader(_single_clip(self.source))
+        self._lock = FolderLock(folder / _LOCK)
+        self._take_lock()
+        try:
+            self._record = self._open_known(known) if known else self._make_record()
+            self.labels = LabelStore(self._open_frame)
+            self._write()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others open the project."""
+        self.frames.close()
+        if self._lock.is_held:
+            with contextlib.suppress(OSError):
+                (self.folder / _OWNER).unlink()
+        self._lock.release()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The height and width of the frames."""
+        return self.frames.info.height, self.frames.info.width
+
+    def labelled_frames(self) -> list[int]:
+        """Return the numbers of the frames that have labels, in order."""
+        found = (self.folder / MASK_FOLDER).glob("[0-9]*.png")
+        return sorted(int(path.stem) for path in found if path.stem.isdecimal())
+
+    def add_class(self, name: str) -> None:
+        """Add a class behind the others; what is labelled stays as it is.
+
+        Raises:
+            ConfigError: The name is taken or none, or there are too many.
+        """
+        self.classes = check_class_names([*self.classes, name])
+        self.labels.forget()
+        self._write()
+
+    def suggestions(self) -> dict[str, Any]:
+        """Return what ``outtake suggest`` wrote, empty without it or if it is damaged."""
+        try:
+            found = json.loads((self.folder / "suggestions.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _open_frame(self, number: int) -> FrameLabels:
+        if not 0 <= number < self.frames.count:
+            raise ConfigError(f"frame {number}: there are 0 to {self.frames.count - 1}")
+        return FrameLabels(self.folder, number, self.size, len(self.classes), self.frames.read)
+
+    def _take_lock(self) -> None:
+        try:
+            self._lock.take()
+        except BlockingIOError as error:
+            try:
+                owner = f"process {int((self.folder / _OWNER).read_text())}"
+            except (OSError, ValueError):
+                owner = "another process"
+            raise ConfigError(f"{self.folder}: is open in {owner}; close it there") from error
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder}: {error.strerror}") from error
+        replace_text(self.folder / _OWNER, f"{os.getpid()}\n")
+
+    def _make_record(self) -> dict[str, Any]:
+        info = self.frames.info
+        inside = self.source.is_relative_to(self.folder.resolve())
+        path = self.source.relative_to(self.folder.resolve()) if inside else self.source
+        return {
+            "format": FORMAT,
+            "source": {"path": str(path), **self._identify()},
+            "frames": self.frames.count,
+            "width": info.width,
+            "height": info.height,
+            "fps": str(info.fps),
+            "time_base": str(info.time_base),
+        }
+
+    def _open_known(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Check that the clip is still the one that was labelled."""
+        names = record.get("classes")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DataRootError(f"{self.folder / PROJECT_FILE}: classes: must be a list of names")
+        self.classes = check_class_names(names)
+        said = record["source"] if isinstance(record["source"], dict) else {}
+        stamp = _stamp(self.source)
+        if {key: said.get(key) for key in stamp} != stamp:
+            found = self._identify()
+            if said.get("sha256") not in (None, found["sha256"]):
+                raise DataRootError(
+                    f"{self.source}: is not the clip that was labelled in {self.folder}; put the "
+                    "former one back, or make a new project of this one"
+                )
+            record = {**record, "source": {"path": _source_path(record), **found}}
+        shown = (self.frames.count, self.frames.info.width, self.frames.info.height)
+        wanted = tuple(record.get(key, value) for key, value in
+                       zip(("frames", "width", "height"), shown, strict=True))  # fmt: skip
+        if shown != wanted:
+            raise DataRootError(
+                f"{self.source}: has {shown[0]} frames of {shown[1]}x{shown[2]}, and "
+                f"{self.folder} is of {wanted[0]} of {wanted[1]}x{wanted[2]}"
+            )
+        return record
+
+    def _identify(self) -> dict[str, Any]:
+        with open_clip(_single_clip(self.source), high_bit_depth=False) as clip:
+            return {"sha256": clip.digest(), **_stamp(self.source)}
+
+    def _write(self) -> None:
+        names = json.dumps(self.classes, ensure_ascii=False)
+        replace_text(self.folder / CLASS_FILE, f"names: {names}\nignore: 255\n")
+        self._record["classes"] = self.classes
+        write_json(self.folder / PROJECT_FILE, self._record)
+
+
+def check_class_names(names: Sequence[str]) -> list[str]:
+    """Return the names of classes if they can be.
+
+    Raises:
+        ConfigError: There are fewer than 2 or too many, or one is empty, repeated or unprintable.
+    """
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise ConfigError(f"classes: there must be 2 to {MAX_CLASSES}, the background first")
+    for name in names:
+        if not name.strip() or len(name) > _MAX_NAME_CHARS or not name.isprintable():
+            raise ConfigError(
+                f"classes: {to_printable(name)[:80]!r} cannot be a name; use 1 to "
+                f"{_MAX_NAME_CHARS} printable characters"
+            )
+    if repeated := [name for name in names if list(names).count(name) > 1]:
+        raise ConfigError(f"classes: names must differ, repeated: {repeated[0]}")
+    return list(names)
+
+
+def _check_new(folder: Path, source: str | Path | None) -> None:
+    if source is None:
+        raise ConfigError(f"{folder}: has no {PROJECT_FILE}; name a clip with input=FILE")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder}: holds something else; name an empty or a new folder")
+    check_folder(folder)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise DataRootError(f"{path}: is of format {record['format']}; this reads {FORMAT}")
+        _source_path(record)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataRootError(f"{path}: is no {PROJECT_FILE} of the studio") from error
+    found: dict[str, Any] = record
+    return found
+
+
+def _source_path(record: dict[str, Any]) -> str:
+    source = record["source"]
+    path = source["path"] if isinstance(source, dict) else source
+    if not isinstance(path, str) or not path:
+        raise TypeError("no path")
+    return path
+
+
+def _find_source(folder: Path, known: dict[str, Any] | None, source: str | Path | None) -> Path:
+    if source is not None:
+        return Path(source).expanduser().resolve()
+    assert known is not None
+    return (folder / Path(_source_path(known)).expanduser()).resolve()
+
+
+def _single_clip(source: Path) -> Any:
+    clips = expand_inputs(source)
+    if len(clips) > 1:
+        raise ConfigError(f"{source}: holds {len(clips)} clips; a project is of one")
+    return clips[0]
+
+
+def _stamp(source: Path) -> dict[str, int]:
+    # Of a folder of images these say little, and its digest is looked at again.
+    found = source.stat()
+    return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
