@@ -281,6 +281,17 @@ class WatchOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudioOptions:
+    """One run of ``outtake studio``."""
+
+    input: str | None
+    project: Path | None
+    classes: Annotated[list[str], NotEmpty(), Form("a list of names, the background first")]
+    port: Annotated[int, Number(0, 65_535)]
+    open: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """One run of ``outtake export``."""
 

@@ -87,7 +87,8 @@ class RequestGuard:
             return PlainTextResponse("too long", 414)
         if not self._knows_token(request):
             return PlainTextResponse(
-                f"this page needs the token of the address that outtake {self._program} has printed",
+                "this page needs the token of the address that outtake "
+                f"{self._program} has printed",
                 403,
             )
         return None

@@ -166,6 +166,14 @@ def _watch(cfg: DictConfig) -> None:
         watch(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="studio")
+def _studio(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.studio import studio
+
+        studio(cfg)
+
+
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
     run_program(_train, argument_rules("train", paths=_TRAIN_PATHS))
@@ -269,6 +277,14 @@ def run_watch() -> None:
     run_program(_watch, rules)
 
 
+def run_studio() -> None:
+    """Label frames, train and remove in a browser: ``outtake studio CLIP``."""
+    rules = argument_rules(
+        "studio", places=("input",), paths=("input", "project"), lists=("classes",)
+    )
+    run_program(_studio, rules)
+
+
 PROGRAMS: dict[str, Callable[[], None]] = {
     "verify": run_verify,
     "preview": run_preview,
@@ -282,6 +298,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "sweep": run_sweep,
     "compare": run_compare,
     "watch": run_watch,
+    "studio": run_studio,
     "tag": run_tag,
     "export": run_export,
     "soup": run_soup,

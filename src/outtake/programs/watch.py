@@ -16,7 +16,6 @@ from outtake.inference.optional_imports import import_optional
 from outtake.programs.local_server import HOST, listen_on_loopback, new_token, serve
 
 
-
 def watch(cfg: DictConfig) -> None:
     """Serve a page of runs as ``conf/watch.yaml`` says, until Ctrl-C.
 

@@ -218,4 +218,3 @@ class LabelStore:
     def forget(self) -> None:
         """Read everything from the disk again."""
         self._kept.clear()
-

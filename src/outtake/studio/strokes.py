@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -103,7 +104,7 @@ def _check_points(tool: str, points: object, size: tuple[int, int]) -> None:
     ):
         raise ConfigError("fill: needs one point inside the frame")
     if tool == "brush":
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if max(abs(x1 - x0), abs(y1 - y0)) > MAX_STEP:
                 raise ConfigError(f"points: two that follow may be {MAX_STEP} px apart")
 

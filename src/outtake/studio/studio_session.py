@@ -1,0 +1,99 @@
+"""What one open studio holds: the project, the job, and the superpixels that were found last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from outtake.core.errors import ConfigError, UnreadableImageError
+from outtake.core.types import LabelMap
+from outtake.refine.regions import Regions
+from outtake.studio.job_commands import PROPOSALS, build_command
+from outtake.studio.jobs import Jobs
+from outtake.studio.label_png import decode_labels
+from outtake.studio.project import Project
+from outtake.studio.proposals import find_regions, propose
+
+_KEPT_REGIONS = 4
+
+
+class StudioSession:
+    """A project that is open in the studio.
+
+    Args:
+        project: The project.
+
+    Attributes:
+        project: The project.
+        jobs: Its jobs.
+        lock: Held while labels, classes or jobs are changed.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.jobs = Jobs(project.folder)
+        self.lock = threading.RLock()
+        self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
+
+    def close(self) -> None:
+        """End the job and let others open the project."""
+        self.jobs.close()
+        self.project.close()
+
+    def regions(self, number: int, count: int, method: str = "watershed") -> Regions:
+        """Return the superpixels of a frame, see :func:`find_regions`."""
+        return self._find(number, count, method)
+
+    def propose(self, number: int, by: str, count: int) -> LabelMap:
+        """Return labels that are offered for a frame, uint8 (H, W).
+
+        Args:
+            number: The frame.
+            by: ``watershed`` or ``colour`` from the labels that it has; ``network`` from the masks
+                of the job ``propose``.
+            count: The number of superpixels that ``colour`` looks at.
+
+        Raises:
+            OuttakeError: There is no such way, or it cannot be used yet.
+        """
+        labels = self.project.labels[number].labels
+        if by == "network":
+            return np.where(labels == 255, self._read_proposal(number), labels)
+        if by == "colour":
+            regions = self.regions(number, count)
+        else:
+            regions = Regions(np.zeros(labels.shape, np.int32), 1)
+        return propose(by, self.project.frames.read(number), labels, regions)
+
+    def has_proposals(self) -> bool:
+        """Return whether a network has said something of the frames."""
+        return any((self.project.folder / PROPOSALS).glob("*.png"))
+
+    def start_job(self, kind: object, options: Mapping[str, object]) -> None:
+        """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
+        self.jobs.start(build_command(self.project, kind, options))
+
+    def describe_job(self) -> dict[str, Any] | None:
+        """Return the state of the last job, None before the first."""
+        current = self.jobs.current
+        return None if current is None else current.describe()
+
+    def _find_regions(self, number: int, count: int, method: str) -> Regions:
+        return find_regions(self.project.frames.read(number), count, method)
+
+    def _read_proposal(self, number: int) -> LabelMap:
+        """Return the mask of a network, white on black, as class 1 on class 0."""
+        found = sorted((self.project.folder / PROPOSALS).glob("*.png"))
+        if len(found) != self.project.frames.count:
+            raise ConfigError("the network has not looked at the clip yet; start that job first")
+        path = found[number]
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if picture is None or picture.shape != self.project.size:
+            raise UnreadableImageError(f"{path}: is no mask of this frame")
+        packed = cv2.imencode(".png", (picture > 127).astype(np.uint8))[1].tobytes()
+        return decode_labels(packed, self.project.size, 2, str(path))

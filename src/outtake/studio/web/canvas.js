@@ -1,0 +1,183 @@
+// The frame with its labels: zoom at the pointer, pan, and what is shown.
+export const COLOURS = [
+  [70, 110, 160], [230, 60, 60], [60, 180, 75], [245, 170, 30], [150, 80, 200], [20, 190, 200],
+  [240, 90, 190], [150, 160, 30], [120, 80, 40], [0, 130, 90],
+];
+export const colourOf = (id) => COLOURS[id === 0 ? 0 : 1 + ((id - 1) % (COLOURS.length - 1))];
+const ALPHA = 115;
+
+export class View {
+  constructor(canvas, width, height) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.width = width;
+    this.height = height;
+    this.overlay = new OffscreenCanvas(width, height);
+    this.overlayContext = this.overlay.getContext("2d");
+    this.image = null;
+    this.offer = null; // an OffscreenCanvas of proposed labels
+    this.regions = null; // an OffscreenCanvas of outlines
+    this.trail = []; // points of a lasso that is being drawn
+    this.pointer = null; // [x, y, size] in pixels of the frame
+    this.mode = "overlay";
+    this.hidden = false;
+    this.scale = 1;
+    this.x = 0;
+    this.y = 0;
+    this.asked = false;
+    new ResizeObserver(() => this.fit()).observe(canvas);
+  }
+
+  fit() {
+    const box = this.canvas.getBoundingClientRect();
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.max(1, Math.round(box.width * ratio));
+    this.canvas.height = Math.max(1, Math.round(box.height * ratio));
+    this.ratio = ratio;
+    this.reset();
+  }
+
+  reset() {
+    const { width, height } = this.canvas;
+    this.scale = Math.min(width / this.width, height / this.height) * 0.96;
+    this.x = (width - this.width * this.scale) / 2;
+    this.y = (height - this.height * this.scale) / 2;
+    this.redraw();
+  }
+
+  // A place in the frame, in pixels with fractions, of an event.
+  locate(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const ratio = this.ratio || 1;
+    return [
+      ((event.clientX - box.left) * ratio - this.x) / this.scale,
+      ((event.clientY - box.top) * ratio - this.y) / this.scale,
+    ];
+  }
+
+  zoom(event, factor) {
+    const [px, py] = this.locate(event);
+    const scale = Math.min(Math.max(this.scale * factor, 0.05), 60);
+    this.x += px * (this.scale - scale);
+    this.y += py * (this.scale - scale);
+    this.scale = scale;
+    this.redraw();
+  }
+
+  pan(dx, dy) {
+    this.x += dx * (this.ratio || 1);
+    this.y += dy * (this.ratio || 1);
+    this.redraw();
+  }
+
+  // Colours the labels of a rectangle anew.
+  paint(labels, dirty) {
+    if (!dirty) return;
+    const { left, right, top, bottom } = dirty;
+    const wide = right - left + 1, high = bottom - top + 1;
+    const picture = new ImageData(wide, high);
+    const words = new Uint32Array(picture.data.buffer);
+    for (let y = 0; y < high; y++) {
+      const from = (top + y) * this.width + left;
+      for (let x = 0; x < wide; x++) words[y * wide + x] = this.#word(labels[from + x]);
+    }
+    this.overlayContext.putImageData(picture, left, top);
+    this.redraw();
+  }
+
+  repaint(labels) {
+    this.words = null;
+    this.paint(labels, { left: 0, right: this.width - 1, top: 0, bottom: this.height - 1 });
+  }
+
+  #word(id) {
+    if (!this.words) {
+      this.words = new Uint32Array(256);
+      for (let i = 0; i < 256; i++) {
+        let [r, g, b, a] = [...colourOf(i), ALPHA];
+        if (this.mode === "unlabelled") [r, g, b, a] = i === 255 ? [255, 220, 0, 190] : [0, 0, 0, 0];
+        else if (this.mode === "cutout") a = i === 0 || i === 255 ? 255 : 0;
+        else if (i === 255) a = 0;
+        this.words[i] = ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+      }
+    }
+    return this.words[id];
+  }
+
+  redraw() {
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => {
+      this.asked = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const c = this.context;
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    c.setTransform(this.scale, 0, 0, this.scale, this.x, this.y);
+    c.imageSmoothingEnabled = this.scale < 2;
+    if (this.image) c.drawImage(this.image, 0, 0, this.width, this.height);
+    if (this.hidden || this.mode === "original") return;
+    if (this.mode === "cutout") {
+      // What is not the object becomes transparent.
+      c.globalCompositeOperation = "destination-out";
+      c.drawImage(this.overlay, 0, 0);
+      c.globalCompositeOperation = "source-over";
+    } else {
+      c.drawImage(this.overlay, 0, 0);
+    }
+    if (this.offer) c.drawImage(this.offer, 0, 0);
+    if (this.regions) c.drawImage(this.regions, 0, 0);
+    c.lineWidth = 1.5 / this.scale;
+    c.strokeStyle = "#fff";
+    if (this.trail.length > 1) {
+      c.beginPath();
+      this.trail.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
+      c.closePath();
+      c.stroke();
+    }
+    if (this.pointer) {
+      const [x, y, size] = this.pointer;
+      c.beginPath();
+      c.arc(x + 0.5, y + 0.5, size / 2, 0, 2 * Math.PI);
+      c.stroke();
+      c.strokeStyle = "#000";
+      c.setLineDash([3 / this.scale, 3 / this.scale]);
+      c.stroke();
+      c.setLineDash([]);
+    }
+  }
+}
+
+// A canvas with proposed labels, striped so that they are told from labels.
+export function drawOffer(labels, before, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const picture = new ImageData(width, height);
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === before[i] || labels[i] === 255) continue;
+    const stripe = ((i % width) + Math.floor(i / width)) % 6 < 3;
+    const [r, g, b] = colourOf(labels[i]);
+    picture.data.set([r, g, b, stripe ? 170 : 60], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
+
+// A canvas with the outlines of regions.
+export function drawOutlines(ids, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const picture = new ImageData(width, height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = y * width + x;
+      const right = x + 1 < width && ids[i] !== ids[i + 1];
+      const below = y + 1 < height && ids[i] !== ids[i + width];
+      if (right || below) picture.data.set([255, 255, 255, 130], 4 * i);
+    }
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,66 @@
+// Frames that are open: the picture, the labels with their history, and the superpixels.
+import { askJson, askPixels } from "./api.js";
+import { FrameHistory } from "./history.js";
+import { crc32 } from "./raster.js";
+
+const KEPT = 8;
+
+export class Frames {
+  constructor(project, queue) {
+    this.project = project;
+    this.queue = queue;
+    this.kept = new Map();
+  }
+
+  async open(number) {
+    const known = this.kept.get(number);
+    if (known) {
+      this.kept.delete(number);
+      this.kept.set(number, known);
+      return known;
+    }
+    const { width, height } = this.project;
+    const [image, state] = await Promise.all([loadImage(number), askJson(`frames/${number}/strokes`)]);
+    const history = new FrameHistory(width, height);
+    history.load(state);
+    if (crc32(history.labels) !== state.crc32) throw new Error(`frame ${number}: the page draws other pixels`);
+    const frame = { number, image, history, regions: null };
+    this.kept.set(number, frame);
+    for (const old of [...this.kept.keys()]) {
+      if (this.kept.size <= KEPT) break;
+      if (old !== number && !this.queue.has(old)) this.kept.delete(old);
+    }
+    return frame;
+  }
+
+  forget(number) {
+    this.kept.delete(number);
+  }
+
+  async findRegions(frame, count) {
+    if (frame.regions?.count === count) return frame.regions;
+    const data = await askPixels(`frames/${frame.number}/regions?count=${count}`);
+    const ids = new Int32Array(data.length / 4);
+    let most = 0;
+    for (let i = 0; i < ids.length; i++) {
+      ids[i] = (data[4 * i] << 16) | (data[4 * i + 1] << 8) | data[4 * i + 2];
+      if (ids[i] > most) most = ids[i];
+    }
+    // The pixels of each region, so that none is searched when it is taken.
+    const first = new Int32Array(most + 2);
+    for (const id of ids) first[id + 1]++;
+    for (let i = 1; i < first.length; i++) first[i] += first[i - 1];
+    const next = first.slice();
+    const places = new Int32Array(ids.length);
+    for (let i = 0; i < ids.length; i++) places[next[ids[i]]++] = i;
+    frame.regions = { count, ids, first, places };
+    return frame.regions;
+  }
+}
+
+async function loadImage(number) {
+  const image = new Image();
+  image.src = `/api/frames/${number}`;
+  await image.decode();
+  return image;
+}

@@ -1,0 +1,54 @@
+// The keyboard: everything that the page does can be done by it, strokes excepted.
+export const KEYS = [
+  ["B E R L F", "brush, eraser, regions, lasso, fill"],
+  ["[ ]", "size; the eraser has its own"],
+  ["0 to 9", "class"],
+  ["A D, arrows", "frame before, after; with Shift ten frames"],
+  ["Home End", "first and last frame"],
+  ["N", "next frame that is suggested"],
+  ["Ctrl+Z", "undo"],
+  ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
+  ["W", "propose from the strokes"],
+  ["Enter, Esc", "accept or reject a proposal"],
+  ["Tab held", "the frame without labels, while the canvas has the focus"],
+  ["Space held, middle button", "pan"],
+  ["wheel, + -", "zoom"],
+  ["Ctrl+0", "reset zoom"],
+  ["H", "these keys"],
+];
+
+export function listenToKeys(studio, commands) {
+  const frameKeys = { a: -1, d: 1, arrowleft: -1, arrowright: 1 };
+  document.addEventListener("keydown", (event) => {
+    if (event.target.matches("input:not([type=range]):not([type=checkbox]), select") || document.querySelector("dialog[open]")) return;
+    const key = event.key.toLowerCase();
+    const onSlider = event.target.matches("input[type=range]");
+    let done = true;
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "z") event.shiftKey ? commands.redo() : commands.undo();
+      else if (key === "y") commands.redo();
+      else if (key === "0") studio.view.reset();
+      else done = false;
+    } else if (key in commands.tools) commands.tools[key]();
+    else if (key in frameKeys && !(onSlider && key.startsWith("arrow"))) commands.step(frameKeys[key] * (event.shiftKey ? 10 : 1));
+    else if (key === "home" && !onSlider) commands.go(0);
+    else if (key === "end" && !onSlider) commands.go(studio.project.frames - 1);
+    else if (key === "[") commands.resize(-1);
+    else if (key === "]") commands.resize(1);
+    else if (/^\d$/.test(key)) commands.choose(Number(key));
+    else if (key === "n") commands.nextSuggested();
+    else if (key === "w") commands.propose("watershed");
+    else if (key === "enter" && !event.target.matches("button, a")) commands.accept();
+    else if (key === "escape") commands.reject();
+    else if (key === "h") commands.help();
+    else if (key === "+" || key === "-") commands.zoom(key === "+" ? 1.25 : 0.8);
+    else if (key === " " && event.target === studio.view.canvas) studio.spaceHeld = true;
+    else if (key === "tab" && event.target === studio.view.canvas && !event.shiftKey) commands.hide(true);
+    else done = false;
+    if (done) event.preventDefault();
+  });
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " ") studio.spaceHeld = false;
+    if (event.key === "Tab") commands.hide(false);
+  });
+}
