@@ -47,8 +47,8 @@ class Studio:
         self.errors: list[str] = []
         self.requests: list[str] = []
 
-    def open(self, browser, scheme="light"):
-        page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
+    def open(self, chromium, scheme="light"):
+        page = chromium.new_page(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
         page.set_default_timeout(20_000)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))

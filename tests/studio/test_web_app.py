@@ -51,6 +51,9 @@ def ask(app, target, method="GET", body=b"", host=HOST, headers=OWN, length=None
     sent = []
 
     async def receive():
+        await asyncio.sleep(0.001)
+        if len(sent) > 1:  # a stream of events has begun
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message):
@@ -240,3 +243,9 @@ def test_every_file_of_the_page_is_served_and_none_asks_for_another_machine(app)
         assert "://" not in text.replace("http://www.w3.org/2000/svg", ""), name
         assert "innerHTML" not in text and "eval(" not in text
     assert len(done) > 9
+
+
+def test_the_state_of_the_job_is_an_event(app):
+    answer = ask(app, "/api/jobs/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.body == b"data: null\n\n"

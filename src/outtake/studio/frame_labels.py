@@ -92,7 +92,7 @@ class FrameLabels:
     @property
     def checksum(self) -> int:
         """The CRC-32 of the map, row by row."""
-        return zlib.crc32(np.ascontiguousarray(self.labels))
+        return zlib.crc32(self.labels.tobytes())
 
     def append(self, revision: int, given: Sequence[object]) -> None:
         """Add actions: all of them, or none if one cannot be.

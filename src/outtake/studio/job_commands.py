@@ -68,7 +68,12 @@ def build_command(project: Project, kind: object, options: Mapping[str, object])
     if kind == "propose":
         _check_keys(options, {"remove"})
         output = project.folder.resolve() / PROPOSALS
-        more = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false")
+        more: tuple[str, ...] = (
+            "remover=mask",
+            "mask.dilate=0",
+            "mask.feather=0",
+            "mask.shadows=false",
+        )
         return _remove(project, "propose", options, output, more)
     if kind == "remove":
         _check_keys(options, {"remove", "remover", "preview"})

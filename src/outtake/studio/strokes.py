@@ -139,7 +139,7 @@ def apply_action(labels: LabelMap, action: Action) -> None:
     elif tool == "lasso":
         _fill_polygon(labels, action["points"], action["class"])
     elif tool == "fill":
-        _fill_area(labels, *action["points"][0], action["class"])
+        _fill_area(labels, action["points"][0], action["class"])
     elif tool == "pixels":
         for part in action["parts"]:
             for start, length in zip(part["runs"][::2], part["runs"][1::2], strict=True):
@@ -186,11 +186,11 @@ def _fill_polygon(labels: LabelMap, points: Points, value: int) -> None:
     labels[inside] = value
 
 
-def _fill_area(labels: LabelMap, x: int, y: int, value: int) -> None:
+def _fill_area(labels: LabelMap, start: Sequence[int], value: int) -> None:
     """Fill the pixels of one value that hang together with one of them, by four neighbours."""
     same = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (1 << 8)
-    cv2.floodFill(labels, same, (x, y), 0, 0, 0, flags)
+    cv2.floodFill(labels, same, (start[0], start[1]), 0, 0, 0, flags)
     labels[same[1:-1, 1:-1] == 1] = value
 
 

@@ -68,6 +68,10 @@ def make_app(session: StudioSession, token: str, port: int) -> ASGIApp:
         token: What whoever asks must know.
         port: The port on the loopback, which the addresses of requests must name.
     """
+
+    async def events(request: Request) -> Response:
+        return await _events(session, request)
+
     routes = [
         Route("/", lambda request: _asset("index.html")),
         Route("/favicon.ico", lambda request: _asset("favicon.svg")),
@@ -88,7 +92,7 @@ def make_app(session: StudioSession, token: str, port: int) -> ASGIApp:
         ),
         Route("/api/jobs", _answer(lambda r, b: _start_job(session, b)), methods=["POST"]),
         Route("/api/jobs", _answer(lambda r, b: _cancel_job(session)), methods=["DELETE"]),
-        Route("/api/jobs/events", lambda request: _events(session, request)),
+        Route("/api/jobs/events", events),
         Route("/api/result", _answer(lambda r, b: _result(session))),
     ]  # fmt: skip
     app = Starlette(routes=routes, exception_handlers={HTTPException: _say_http_error})

@@ -31,6 +31,7 @@ async function start() {
     $("key-list").append(element("dt", keys), element("dd", what));
   }
   connect();
+  $("count-shown").textContent = $("count").value;
   showClasses();
   chooseTool("brush");
   showJob(project.job);
@@ -80,6 +81,7 @@ function saved(number, history, answer) {
   $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
   studio.project.labelled = answer.labelled;
   drawTimeline($("timeline"), studio.project, studio.frame.number);
+  showSuggestions();
   studio.saved = { number, crc32: answer.crc32, revision: answer.revision };
 }
 
