@@ -15,6 +15,8 @@ from outtake.studio.project import Project
 KINDS = ("train", "suggest", "propose", "remove")
 MIN_BUDGET_S, MAX_BUDGET_S = 10, 24 * 3600
 RUNS, RESULT, PROPOSALS = "runs", "results/clean.mp4", "proposals"
+# As the network has them, not grown for a removal.
+_PLAIN_MASKS = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false")
 REMOVERS = ("clean_plate", "inpaint", "alpha", "blur", "pixelate", "solid")
 
 
