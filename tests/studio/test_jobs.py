@@ -1,0 +1,117 @@
+"""Jobs are commands that one could type; one runs at a time, and none outlives the studio."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.core.errors import ConfigError
+from outtake.studio.job_commands import JobCommand, build_command
+from outtake.studio.jobs import Jobs
+from outtake.studio.project import Project
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "my clip").mkdir()
+    Image.fromarray(np.zeros((24, 32, 3), np.uint8)).save(tmp_path / "my clip/0.png")
+    names = ["background", "a ball, red"]
+    with Project(tmp_path / "a project", tmp_path / "my clip", names) as project:
+        yield project
+
+
+def label(project):
+    actions = [
+        {"stroke": 0, "tool": "brush", "class": 1, "size": 5, "points": [[4, 4]]},
+        {"stroke": 1, "tool": "brush", "class": 0, "size": 5, "points": [[20, 4]]},
+    ]
+    project.labels[0].append(0, actions)
+
+
+def test_a_job_cannot_begin_before_what_it_needs(project):
+    with pytest.raises(ConfigError, match="no frame is labelled yet"):
+        build_command(project, "train", {})
+    label(project)
+    for kind in ("suggest", "propose", "remove"):
+        with pytest.raises(ConfigError, match="no network is trained yet"):
+            build_command(project, kind, {})
+    with pytest.raises(ConfigError, match="no network is trained yet"):
+        build_command(project, "train", {"further": True})
+
+
+def test_the_command_that_is_shown_is_the_one_that_runs(project):
+    label(project)
+    command = build_command(project, "train", {"budget_s": 60})
+    assert shlex.split(command.text) == ["outtake", *command.arguments]
+    assert command.run == project.folder.resolve() / "runs/round_001"
+    (command.run / "checkpoints").mkdir(parents=True)
+    (command.run / "checkpoints/last.ckpt").touch()
+    further = build_command(project, "train", {"budget_s": 60, "further": True})
+    assert f"init_from={command.run}" in further.arguments
+    assert "name=round_002" in further.arguments
+    removal = build_command(project, "remove", {"remover": "blur"})
+    assert 'remove=["a ball, red"]' in removal.arguments
+    assert shlex.split(removal.text) == ["outtake", *removal.arguments]
+
+
+def test_one_job_at_a_time_and_an_error_is_its_last_line(project):
+    jobs = Jobs(project.folder)
+    job = jobs.start(JobCommand("suggest", ("nothing",)))
+    with pytest.raises(ConfigError, match="suggest is still running"):
+        jobs.start(JobCommand("train", ("train",)))
+    while job.state == "running":
+        time.sleep(0.02)
+    said = job.describe()
+    assert said["state"] == "failed" and "nothing" in said["message"]
+    assert json.dumps(said)
+
+
+def test_a_cancelled_job_is_gone(project):
+    jobs = Jobs(project.folder)
+    job = jobs.start(JobCommand("train", ("watch", str(project.folder))))  # it has no end
+    for _ in range(500):
+        if "watching" in job.describe()["message"]:
+            break
+        time.sleep(0.02)
+    assert job.state == "running"
+    job.cancel()
+    for _ in range(500):
+        if job.state != "running":
+            break
+        time.sleep(0.02)
+    assert job.state == "cancelled" and job.describe()["message"] == "interrupted"
+    jobs.close()
+
+
+def test_a_job_ends_with_the_studio_that_was_killed(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from outtake.studio.jobs import Jobs;"
+        "from outtake.studio.job_commands import JobCommand;"
+        "job = Jobs(Path('.')).start(JobCommand('train', ('watch', '.')));"
+        "print(job._process.pid, flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout
+    pid = int(owner.stdout.readline())
+    owner.send_signal(signal.SIGKILL)
+    owner.communicate()
+    for _ in range(500):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        # Nobody may be there to fetch its exit code.
+        with open(f"/proc/{pid}/stat") as file:
+            if file.read().rpartition(")")[2].split()[0] == "Z":
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"process {pid} is still there")
