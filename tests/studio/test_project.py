@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outtake.core.errors import ConfigError, DataRootError, OutputError, UnreadableImageError
+from outtake.core.errors import (
+    ConfigError,
+    DataRootError,
+    OutputError,
+    OuttakeError,
+    UnreadableImageError,
+)
 from outtake.labelled_video.project_folder import find_clip_files
 from outtake.studio.frame_labels import RevisionError
 from outtake.studio.project import Project
@@ -174,3 +180,13 @@ def test_a_class_is_added_behind_the_others(folder):
     with Project(folder) as project:
         assert project.classes == ["background", "object", 'a "ball": [1]']
         assert (project.labels[0].labels == 2).any()
+
+
+def test_a_clip_that_was_moved_is_named_once(folder, clip):
+    clip.rename(clip.with_name("moved"))
+    with pytest.raises(OuttakeError, match="clip"):
+        Project(folder)
+    Project(folder, clip.with_name("moved")).close()
+    Project(folder).close()
+    record = json.loads((folder / "project.json").read_text())
+    assert Path(record["source"]["path"]) == clip.with_name("moved").resolve()

@@ -146,11 +146,9 @@ class Project:
 
     def _make_record(self) -> dict[str, Any]:
         info = self.frames.info
-        inside = self.source.is_relative_to(self.folder.resolve())
-        path = self.source.relative_to(self.folder.resolve()) if inside else self.source
         return {
             "format": FORMAT,
-            "source": {"path": str(path), **self._identify()},
+            "source": {"path": self._stored_path(), **self._identify()},
             "frames": self.frames.count,
             "width": info.width,
             "height": info.height,
@@ -173,7 +171,8 @@ class Project:
                     f"{self.source}: is not the clip that was labelled in {self.folder}; put the "
                     "former one back, or make a new project of this one"
                 )
-            record = {**record, "source": {"path": _source_path(record), **found}}
+            said = found
+        record = {**record, "source": {**said, "path": self._stored_path()}}
         shown = (self.frames.count, self.frames.info.width, self.frames.info.height)
         wanted = tuple(record.get(key, value) for key, value in
                        zip(("frames", "width", "height"), shown, strict=True))  # fmt: skip
@@ -183,6 +182,12 @@ class Project:
                 f"{self.folder} is of {wanted[0]} of {wanted[1]}x{wanted[2]}"
             )
         return record
+
+    def _stored_path(self) -> str:
+        """Return where the clip is: from the project if it lies in it, so that both can move."""
+        folder = self.folder.resolve()
+        inside = self.source.is_relative_to(folder)
+        return str(self.source.relative_to(folder) if inside else self.source)
 
     def _identify(self) -> dict[str, Any]:
         with open_clip(_single_clip(self.source), high_bit_depth=False) as clip:
