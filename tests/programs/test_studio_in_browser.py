@@ -150,9 +150,6 @@ def test_labels_are_drawn_undone_saved_and_read_again(studio, browser):  # noqa:
     assert sorted(last["dabs"])[int(len(last["dabs"]) * 0.95)] < 50
 
     page.keyboard.press("Control+0")
-    page.keyboard.press("w")
-    page.wait_for_selector("#offer", state="hidden")  # all is labelled: nothing left to offer
-    page.keyboard.press("Escape")
     page.keyboard.press("End")
     page.wait_for_timeout(300)
     assert state(page)["frame"] == FRAMES - 1

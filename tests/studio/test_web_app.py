@@ -12,8 +12,9 @@ from PIL import Image
 pytest.importorskip("starlette", reason="the extra studio is not installed")
 
 from outtake.studio.project import Project
+from outtake.studio.request_values import MAX_BODY_BYTES
 from outtake.studio.studio_session import StudioSession
-from outtake.studio.web_app import MAX_BODY_BYTES, make_app
+from outtake.studio.web_app import make_app
 
 TOKEN, PORT = "a-token", 4321
 HOST = f"127.0.0.1:{PORT}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 from outtake.refine.superpixels import find_superpixels, grow_seeds
 from outtake.studio.strokes import UNLABELLED
 
@@ -17,7 +17,7 @@ from outtake.studio.strokes import UNLABELLED
 REGIONS_WIDTH_PX = 640
 
 
-def find_regions(image: Frame, count: int, method: str = "watershed") -> Regions:
+def find_regions(image: Frame, count: int, method: str = "watershed") -> RegionMap:
     """Return about so many superpixels of a frame, found on at most 640 columns.
 
     Args:
@@ -33,10 +33,10 @@ def find_regions(image: Frame, count: int, method: str = "watershed") -> Regions
     found = find_superpixels(small, method, count)
     rows = np.arange(height) * low // height
     columns = np.arange(width) * REGIONS_WIDTH_PX // width
-    return Regions.of_labels(found.ids[np.ix_(rows, columns)])
+    return RegionMap.of_labels(found.ids[np.ix_(rows, columns)])
 
 
-def propose_by_watershed(image: Frame, labels: LabelMap, regions: Regions) -> LabelMap:
+def propose_by_watershed(image: Frame, labels: LabelMap, regions: RegionMap) -> LabelMap:
     """Let what is labelled grow up to the edges of the picture.
 
     Meyer, "Color image segmentation", IPA 1992, as OpenCV has it.
@@ -44,7 +44,7 @@ def propose_by_watershed(image: Frame, labels: LabelMap, regions: Regions) -> La
     return np.asarray(grow_seeds(image, _as_seeds(labels)) - 1, np.uint8)
 
 
-def propose_by_colour(image: Frame, labels: LabelMap, regions: Regions) -> LabelMap:
+def propose_by_colour(image: Frame, labels: LabelMap, regions: RegionMap) -> LabelMap:
     """Label regions as Image Eraser does.
 
     A region with labels of one class takes it; one with several stays unlabelled; one with none
@@ -69,13 +69,13 @@ def propose_by_colour(image: Frame, labels: LabelMap, regions: Regions) -> Label
     return np.asarray(regions.spread(given), np.uint8)
 
 
-PROPOSALS: dict[str, Callable[[Frame, LabelMap, Regions], LabelMap]] = {
+PROPOSALS: dict[str, Callable[[Frame, LabelMap, RegionMap], LabelMap]] = {
     "watershed": propose_by_watershed,
     "colour": propose_by_colour,
 }
 
 
-def propose(by: str, image: Frame, labels: LabelMap, regions: Regions) -> LabelMap:
+def propose(by: str, image: Frame, labels: LabelMap, regions: RegionMap) -> LabelMap:
     """Return labels of a whole frame, uint8 (H, W), from those that are there.
 
     What is labelled keeps its label.

@@ -12,7 +12,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, UnreadableImageError
 from outtake.core.types import LabelMap
-from outtake.refine.regions import Regions
+from outtake.refine.region_map import RegionMap
 from outtake.studio.job_commands import PROPOSALS, build_command
 from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
@@ -45,7 +45,7 @@ class StudioSession:
         self.jobs.close()
         self.project.close()
 
-    def regions(self, number: int, count: int, method: str = "watershed") -> Regions:
+    def regions(self, number: int, count: int, method: str = "watershed") -> RegionMap:
         """Return the superpixels of a frame, see :func:`find_regions`."""
         return self._find(number, count, method)
 
@@ -67,7 +67,7 @@ class StudioSession:
         if by == "colour":
             regions = self.regions(number, count)
         else:
-            regions = Regions(np.zeros(labels.shape, np.int32), 1)
+            regions = RegionMap(np.zeros(labels.shape, np.int32), 1)
         return propose(by, self.project.frames.read(number), labels, regions)
 
     def has_proposals(self) -> bool:
@@ -83,7 +83,7 @@ class StudioSession:
         current = self.jobs.current
         return None if current is None else current.describe()
 
-    def _find_regions(self, number: int, count: int, method: str) -> Regions:
+    def _find_regions(self, number: int, count: int, method: str) -> RegionMap:
         return find_regions(self.project.frames.read(number), count, method)
 
     def _read_proposal(self, number: int) -> LabelMap:

@@ -1,19 +1,19 @@
 // The studio: one project, one frame at a time.
-import { ask, askJson, askPixels, SaveQueue } from "./api.js";
-import { colourOf, drawOffer, drawOutlines, View } from "./canvas.js";
+import { askJson, SaveQueue } from "./api.js";
+import { colourOf, drawOutlines, View } from "./canvas.js";
 import { Frames } from "./frames.js";
-import { showJob, watchJobs } from "./jobs.js";
 import { KEYS, listenToKeys } from "./keys.js";
+import { Offer } from "./offer.js";
+import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
-import { crc32, findRuns } from "./raster.js";
-import { drawTimeline, proposeFrames } from "./timeline.js";
-import { UNLABELLED } from "./history.js";
+import { crc32 } from "./raster.js";
+import { Steps } from "./steps.js";
+import { drawTimeline } from "./timeline.js";
 
-const $ = (id) => document.getElementById(id);
 const studio = {
   project: null, frame: null, view: null, frames: null, tool: "brush", activeClass: 1,
-  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, dabs: [], wanted: 0,
-  act, show, say, queue: null,
+  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], wanted: 0,
+  act, show, say, go, queue: null,
 };
 
 async function start() {
@@ -23,10 +23,11 @@ async function start() {
   studio.view = new View($("canvas"), project.width, project.height);
   studio.queue = new SaveQueue({ saved, conflict, failed });
   studio.frames = new Frames(project, studio.queue);
+  studio.offer = new Offer(studio);
+  studio.steps = new Steps(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip}  ${project.width}x${project.height}  ${project.frames} frames`;
   $("slider").max = project.frames - 1;
-  for (const name of project.removers) $("remover").append(new Option(name.replace("_", " "), name));
   for (const [keys, what] of KEYS) {
     $("key-list").append(element("dt", keys), element("dd", what));
   }
@@ -34,26 +35,9 @@ async function start() {
   $("count-shown").textContent = $("count").value;
   showClasses();
   chooseTool("brush");
-  showJob(project.job);
-  watchJobs(jobEnded);
   await go(project.labelled[0] ?? 0);
   $("saved").textContent = "nothing to save";
   document.documentElement.dataset.ready = "yes";
-}
-
-function element(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
-}
-
-function say(text) {
-  $("hint").textContent = text;
-}
-
-function complain(error) {
-  $("banner").hidden = !error;
-  $("banner").textContent = error ? error.message : "";
 }
 
 // What the person does that is no brush stroke: drawn and saved as one action.
@@ -72,7 +56,7 @@ function show() {
 
 function undo(tool) {
   const { frame } = studio;
-  reject();
+  studio.offer.reject();
   if (frame && frame.history[tool === "undo" ? "done" : "undone"].length) act({ tool });
 }
 
@@ -80,8 +64,7 @@ function saved(number, history, answer) {
   complain(null);
   $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
   studio.project.labelled = answer.labelled;
-  drawTimeline($("timeline"), studio.project, studio.frame.number);
-  showSuggestions();
+  studio.steps.show();
   studio.saved = { number, crc32: answer.crc32, revision: answer.revision };
 }
 
@@ -102,7 +85,7 @@ async function go(number) {
   try {
     const frame = await studio.frames.open(number);
     if (studio.wanted !== number) return;
-    reject();
+    studio.offer.reject();
     studio.frame = frame;
     studio.view.image = frame.image;
     studio.view.regions = null;
@@ -111,8 +94,7 @@ async function go(number) {
     show();
     $("slider").value = number;
     $("number").textContent = `${number} of ${studio.project.frames}`;
-    drawTimeline($("timeline"), studio.project, number);
-    showSuggestions();
+    studio.steps.show();
     await findRegions();
   } catch (error) {
     complain(error);
@@ -176,90 +158,7 @@ function showClasses() {
   chooseClass(Math.min(studio.activeClass, studio.project.classes.length - 1));
 }
 
-function showSuggestions() {
-  const { project } = studio;
-  const asked = (project.suggestions.suggestions ?? []).filter(({ frame }) => !project.labelled.includes(frame));
-  const even = proposeFrames(project).map((frame) => ({ frame, why: "spread over the clip" }));
-  studio.suggested = asked.length || project.runs.length ? asked : even;
-  $("suggestions").replaceChildren(...studio.suggested.map(({ frame, why }) => {
-    const item = document.createElement("li");
-    const button = element("button", `frame ${frame}`);
-    button.addEventListener("click", () => go(frame));
-    item.append(button, ` ${why}`);
-    return item;
-  }));
-  for (const id of ["train-on", "suggest", "look", "remove"]) {
-    $(id).disabled = !project.runs.length || project.job?.state === "running";
-  }
-  $("network").disabled = !project.proposals;
-  $("result").hidden = !project.result;
-}
-
-async function propose(by) {
-  const { frame, project } = studio;
-  try {
-    const data = await askPixels(`frames/${frame.number}/propose`, "POST", { by, count: Number($("count").value) });
-    if (studio.frame !== frame) return;
-    const labels = Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
-    studio.offer = labels;
-    studio.view.offer = drawOffer(labels, frame.history.labels, project.width, project.height);
-    $("offer").hidden = false;
-    studio.offerBy = by;
-    studio.view.redraw();
-  } catch (error) {
-    complain(error);
-  }
-}
-
-function accept() {
-  const { frame, offer } = studio;
-  if (!offer) return;
-  reject();
-  pixels(offer, studio.offerBy, frame);
-}
-
-// Makes the labels of a frame those of a map, as one action.
-function pixels(wanted, by, frame) {
-  const places = new Map();
-  wanted.forEach((value, i) => {
-    if (value === frame.history.labels[i]) return;
-    if (!places.has(value)) places.set(value, []);
-    places.get(value).push(i);
-  });
-  if (!places.size) return;
-  const parts = [...places].map(([value, each]) => ({ class: value, runs: findRuns(each) }));
-  act({ stroke: frame.history.lastStroke + 1, tool: "pixels", by, parts }, frame);
-}
-
-function reject() {
-  studio.offer = studio.view.offer = null;
-  $("offer").hidden = true;
-  studio.view.redraw();
-}
-
-async function startJob(kind, options) {
-  try {
-    complain(null);
-    showJob(await askJson("jobs", "POST", { kind, options }));
-  } catch (error) {
-    complain(error);
-  }
-}
-
-async function jobEnded() {
-  studio.project = Object.assign(studio.project, await askJson("project"));
-  showSuggestions();
-  drawTimeline($("timeline"), studio.project, studio.frame.number);
-}
-
-function nextSuggested() {
-  const later = (studio.suggested ?? []).map(({ frame }) => frame).sort((a, b) => a - b);
-  const next = later.find((frame) => frame > studio.frame.number) ?? later[0];
-  if (next !== undefined) go(next);
-}
-
 function connect() {
-  const on = (id, act, kind = "click") => $(id).addEventListener(kind, act);
   for (const button of document.querySelectorAll("#tools [data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
   }
@@ -276,17 +175,6 @@ function connect() {
   on("previous", () => go(studio.frame.number - 1));
   on("next", () => go(studio.frame.number + 1));
   on("last", () => go(studio.project.frames - 1));
-  for (const by of ["watershed", "colour", "network"]) on(by, () => propose(by));
-  on("accept", accept);
-  on("reject", reject);
-  on("clear", () => pixels(new Uint8Array(studio.frame.history.labels.length).fill(UNLABELLED), "file", studio.frame));
-  on("train", () => startJob("train", { budget_s: Math.round(Number($("minutes").value) * 60) }));
-  on("train-on", () => startJob("train", { budget_s: 70, further: true }));
-  on("suggest", () => startJob("suggest", {}));
-  on("look", () => startJob("propose", {}));
-  on("remove", () => startJob("remove", { remover: $("remover").value }));
-  on("cancel", () => ask("jobs", "DELETE").catch(complain));
-  on("copy", () => navigator.clipboard.writeText($("job-command").textContent));
   on("help", () => $("keys").showModal());
   on("add-class", async (event) => {
     event.preventDefault();
@@ -304,7 +192,8 @@ function connect() {
     tools: { b: () => chooseTool("brush"), e: () => chooseTool("eraser"), r: () => chooseTool("region"),
       l: () => chooseTool("lasso"), f: () => chooseTool("fill") },
     undo: () => undo("undo"), redo: () => undo("redo"), step: (by) => go(studio.wanted + by), go,
-    resize, choose: chooseClass, nextSuggested, propose, accept, reject, help: () => $("keys").showModal(),
+    resize, choose: chooseClass, nextSuggested: () => studio.steps.goToNextSuggested(),
+    propose: (by) => studio.offer.ask(by), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),
     hide: (hidden) => { studio.view.hidden = hidden; studio.view.redraw(); },
     zoom: (factor) => {
       const box = $("canvas").getBoundingClientRect();

@@ -1,0 +1,110 @@
+"""What a request of the page says, checked, and what it is answered with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from outtake.core.errors import ConfigError, OutputError, OuttakeError
+from outtake.core.files import finite
+from outtake.core.types import Frame
+from outtake.studio.frame_labels import RevisionError
+from outtake.studio.studio_session import StudioSession
+
+MAX_BODY_BYTES = 8 << 20
+_MAX_DIGITS = 9
+Answer = Callable[[Request, dict[str, Any]], Response]
+
+
+def answer(function: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that reads the body, works in a thread, and says errors in one line."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            body = await read_body(request) if request.method == "POST" else {}
+            return await run_in_threadpool(function, request, body)
+        except RevisionError as error:
+            return PlainTextResponse(str(error), 412)
+        except OutputError as error:
+            return PlainTextResponse(str(error), 507)
+        except OuttakeError as error:
+            return PlainTextResponse(str(error), 400)
+
+    return handle
+
+
+async def read_body(request: Request) -> dict[str, Any]:
+    """Return the JSON object that was sent.
+
+    Raises:
+        HTTPException: It is too large, or none.
+    """
+    said = request.headers.get("content-length", "0")
+    if not _is_number(said) or int(said) > MAX_BODY_BYTES:
+        raise HTTPException(413, f"more than {MAX_BODY_BYTES >> 20} MiB")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413, f"more than {MAX_BODY_BYTES >> 20} MiB")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "cut off") from error
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415, "send application/json")
+    try:
+        found = json.loads(bytes(body))
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "no JSON") from error
+    if not isinstance(found, dict):
+        raise HTTPException(400, "no JSON object")
+    return found
+
+
+def read_frame_number(session: StudioSession, request: Request) -> int:
+    """Return the number of the frame that the address names.
+
+    Raises:
+        ConfigError: There is no such frame.
+    """
+    text = request.path_params["n"]
+    if not _is_number(text) or int(text) >= session.project.frames.count:
+        raise ConfigError(f"frame: must be 0 to {session.project.frames.count - 1}")
+    return int(text)
+
+
+def read_query_number(request: Request, key: str, default: int, least: int, most: int) -> int:
+    """Return a whole number behind the question mark of the address.
+
+    Raises:
+        ConfigError: It is no number from ``least`` to ``most``.
+    """
+    text = request.query_params.get(key)
+    if text is None:
+        return default
+    if not _is_number(text) or not least <= int(text) <= most:
+        raise ConfigError(f"{key}: must be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+
+
+def send_json(content: Any) -> Response:
+    """Answer with JSON; numbers that are not finite become null."""
+    return JSONResponse(finite(content))
+
+
+def encode_picture(image: Frame, suffix: str, options: list[int]) -> bytes:
+    """Return an RGB picture, uint8 (H, W, 3), as the bytes of a file."""
+    swapped = np.ascontiguousarray(image[..., ::-1])
+    return bytes(cv2.imencode(suffix, swapped, options)[1].tobytes())

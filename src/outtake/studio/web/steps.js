@@ -1,0 +1,65 @@
+// The steps behind marking: what is trained, which frame is asked for, what is removed.
+import { ask, askJson } from "./api.js";
+import { showJob, watchJobs } from "./jobs.js";
+import { $, complain, element, on } from "./page.js";
+import { drawTimeline, proposeFrames } from "./timeline.js";
+
+export class Steps {
+  // The studio is what main.js has.
+  constructor(studio) {
+    this.studio = studio;
+    this.suggested = [];
+    const { project } = studio;
+    for (const name of project.removers) $("remover").append(new Option(name.replace("_", " "), name));
+    on("train", () => this.#start("train", { budget_s: Math.round(Number($("minutes").value) * 60) }));
+    on("train-on", () => this.#start("train", { budget_s: 70, further: true }));
+    on("suggest", () => this.#start("suggest", {}));
+    on("look", () => this.#start("propose", {}));
+    on("remove", () => this.#start("remove", { remover: $("remover").value }));
+    on("cancel", () => ask("jobs", "DELETE").catch(complain));
+    on("copy", () => navigator.clipboard.writeText($("job-command").textContent));
+    showJob(project.job);
+    watchJobs(() => this.#ended().catch(complain));
+  }
+
+  // Shows what can be done now, which frames are asked for, and the timeline.
+  show() {
+    const { project, frame } = this.studio;
+    const asked = (project.suggestions.suggestions ?? []).filter(({ frame }) => !project.labelled.includes(frame));
+    const even = proposeFrames(project).map((number) => ({ frame: number, why: "spread over the clip" }));
+    this.suggested = asked.length || project.runs.length ? asked : even;
+    $("suggestions").replaceChildren(...this.suggested.map(({ frame: number, why }) => {
+      const item = document.createElement("li");
+      const button = element("button", `frame ${number}`);
+      button.addEventListener("click", () => this.studio.go(number));
+      item.append(button, ` ${why}`);
+      return item;
+    }));
+    for (const id of ["train-on", "suggest", "look", "remove"]) {
+      $(id).disabled = !project.runs.length || project.job?.state === "running";
+    }
+    $("network").disabled = !project.proposals;
+    $("result").hidden = !project.result;
+    drawTimeline($("timeline"), project, frame?.number ?? 0);
+  }
+
+  goToNextSuggested() {
+    const later = this.suggested.map(({ frame }) => frame).sort((a, b) => a - b);
+    const next = later.find((frame) => frame > this.studio.frame.number) ?? later[0];
+    if (next !== undefined) this.studio.go(next);
+  }
+
+  async #start(kind, options) {
+    try {
+      complain(null);
+      showJob(await askJson("jobs", "POST", { kind, options }));
+    } catch (error) {
+      complain(error);
+    }
+  }
+
+  async #ended() {
+    Object.assign(this.studio.project, await askJson("project"));
+    this.show();
+  }
+}
