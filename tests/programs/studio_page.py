@@ -1,0 +1,111 @@
+"""What tests of the studio in a browser share: a studio that runs, and hands on its page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.config.compose import CONF_DIR
+
+SIZE, FRAMES = (180, 320), 6
+SCRIPT = CONF_DIR.parent / "studio.py"
+SHOTS = os.environ.get("OUTTAKE_SHOTS")
+"""A folder for pictures of the pages, for whoever wants to look at them."""
+
+
+class Studio:
+    """A process of the studio, and pages of it.
+
+    Args:
+        folder: The working folder, which gets the folder ``project``.
+        source: The clip in it.
+        overrides: Further ``key=value`` of ``outtake studio``.
+    """
+
+    def __init__(self, folder: Path, source: str = "clip", overrides: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, SCRIPT, source, "project=project", "open=false", *overrides],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"PYTHONPATH": str(CONF_DIR.parent / "src")},
+        )  # fmt: skip
+        assert self.process.stdout
+        said = self.process.stdout.readline()
+        found = re.search(r"http://\S+", said)
+        assert found, said + self.process.communicate(timeout=30)[1]
+        self.address = found[0]
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+
+    def open(self, chromium, scheme="light", size=(1280, 860)):
+        viewport = {"width": size[0], "height": size[1]}
+        page = chromium.new_page(viewport=viewport, color_scheme=scheme)
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.goto(self.address)
+        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        return page
+
+    def end(self) -> None:
+        """Kill the studio."""
+        self.process.kill()
+        self.process.communicate()
+
+    def mask(self, number=0):
+        path = self.folder / f"project/train/masks/{number:06d}.png"
+        return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def state(page):
+    return page.evaluate("studio.state()")
+
+
+def wait_until_saved(page):
+    # wait_for_function compiles text, which the policy of the page forbids.
+    for _ in range(200):
+        found = state(page)
+        if not found["waiting"] and found["saved"] and found["saved"]["crc32"] == found["crc32"]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+def place(page, x, y):
+    """Return where a pixel of the frame is on the screen."""
+    view, box = state(page)["view"], page.locator("#canvas").bounding_box()
+    return (box["x"] + view["x"] + (x + 0.5) * view["scale"],
+            box["y"] + view["y"] + (y + 0.5) * view["scale"])  # fmt: skip
+
+
+def drag(page, *points, button="left"):
+    page.mouse.move(*place(page, *points[0]))
+    page.mouse.down(button=button)
+    for point in points[1:]:
+        page.mouse.move(*place(page, *point), steps=6)
+    page.mouse.up(button=button)
+
+
+@pytest.fixture
+def studio(tmp_path):
+    (tmp_path / "clip").mkdir()
+    rng = np.random.default_rng(0)
+    noise = cv2.resize(rng.integers(0, 130, (12, 20, 3)).astype(np.uint8), SIZE[::-1])
+    for number in range(FRAMES):
+        picture = noise.copy()
+        cv2.circle(picture, (100 + 20 * number, 90), 40, (220, 40, 40), cv2.FILLED)
+        Image.fromarray(picture).save(tmp_path / "clip" / f"{number}.png")
+    started = Studio(tmp_path)
+    yield started
+    started.end()
