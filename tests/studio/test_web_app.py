@@ -24,7 +24,9 @@ GETS = (
     "/", "/favicon.ico", "/web/main.js", "/api/project", "/api/frames/0", "/api/frames/0/regions",
     "/api/frames/0/labels", "/api/frames/0/strokes", "/api/result",
 )  # fmt: skip
-POSTS = ("/api/classes", "/api/frames/0/strokes", "/api/frames/0/propose", "/api/jobs")
+POSTS = (
+    "/api/classes", "/api/classes/0", "/api/frames/0/strokes", "/api/frames/0/propose", "/api/jobs",
+)  # fmt: skip
 
 
 class Answer:
@@ -228,6 +230,29 @@ def test_a_class_is_added(app, session):
     assert (
         answer.json()["classes"] == session.project.classes == ["background", "object", "<b>ball"]
     )
+
+
+def test_names_and_colours_of_classes_change_and_ids_stay(app, session):
+    ask(app, "/api/frames/1/strokes", "POST", {"revision": 0, "actions": [brush(0, 12, 12)]})
+    before = session.project.labels[1].labels.copy()
+    answer = ask(app, "/api/classes/1", "POST", {"name": "ball", "colour": "#00ff10"})
+    assert answer.json() == {"classes": ["background", "ball"], "colours": [None, "#00ff10"]}
+    assert (session.project.labels[1].labels == before).all()
+    assert "ball" in (session.project.folder / "classes.yaml").read_text()
+    folder = session.project.folder
+    for target, sent in (
+        ("2", {"name": "x"}), ("-1", {"name": "x"}), ("1", {"name": "background"}),
+        ("1", {"colour": "red"}), ("1", {"colour": "#00ff10;"}), ("0", {"name": 7}),
+    ):  # fmt: skip
+        assert ask(app, f"/api/classes/{target}", "POST", sent).status == 400, sent
+    session.close()
+    with Project(folder) as again:
+        assert (again.classes, again.colours) == (["background", "ball"], [None, "#00ff10"])
+    checkpoint = folder / "runs/round_001/checkpoints/last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    answer = ask(app, "/api/classes/1", "POST", {"name": "cat"})
+    assert answer.status == 400 and b"before the first training" in answer.body
 
 
 def test_every_file_of_the_page_is_served_and_none_asks_for_another_machine(app):

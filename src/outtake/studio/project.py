@@ -3,7 +3,7 @@
 It can be read without Outtake, copied to another machine, and opened again where it was left::
 
     PROJECT/
-      project.json              the clip, its size and what identifies it, the classes
+      project.json              the clip, its size and what identifies it, the classes and colours
       classes.yaml              names: [background, object], ignore: 255; always there
       train/images/000017.png   the labelled frames
       train/masks/000017.png    uint8: 0 background, 1 and on objects, 255 unlabelled
@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -38,6 +39,7 @@ FORMAT = 1
 MAX_CLASSES = 64
 _MAX_NAME_CHARS = 60
 _LOCK, _OWNER = ".lock", ".lock-owner"
+_COLOUR = re.compile("#[0-9a-f]{6}")
 
 
 class Project:
@@ -53,6 +55,7 @@ class Project:
         source: The path of the clip.
         frames: Reads the frames.
         classes: The names of the classes; the place is the id.
+        colours: The colour of each class as "#rrggbb"; None for one of the page's own.
         labels: The labels of each frame.
 
     Raises:
@@ -71,6 +74,7 @@ class Project:
         if not path.is_file():
             _check_new(folder, source)
         self.classes = check_class_names(classes)
+        self.colours: list[str | None] = [None] * len(self.classes)
         known = _read_record(path) if path.is_file() else None
         self.source = _find_source(folder, known, source)
         self.frames = FrameReader(_single_clip(self.source))
@@ -115,7 +119,28 @@ class Project:
             ConfigError: The name is taken or none, or there are too many.
         """
         self.classes = check_class_names([*self.classes, name])
+        self.colours.append(None)
         self.labels.forget()
+        self._write()
+
+    def change_class(self, number: int, name: str | None, colour: str | None) -> None:
+        """Give a class another name or colour, or both; its id, and what is labelled, stay.
+
+        Raises:
+            ConfigError: There is no such class, the name is taken or none, or the colour is none.
+        """
+        if not 0 <= number < len(self.classes):
+            raise ConfigError(f"class: must be 0 to {len(self.classes) - 1}")
+        if colour is not None and not _COLOUR.fullmatch(colour):
+            raise ConfigError("colour: must be as #1d5fa8")
+        if name is None and colour is None:
+            raise ConfigError("class: give a name or a colour")
+        if name is not None:
+            self.classes = check_class_names(
+                [*self.classes[:number], name, *self.classes[number + 1 :]]
+            )
+        if colour is not None:
+            self.colours[number] = colour
         self._write()
 
     def suggestions(self) -> dict[str, Any]:
@@ -162,6 +187,7 @@ class Project:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise DataRootError(f"{self.folder / PROJECT_FILE}: classes: must be a list of names")
         self.classes = check_class_names(names)
+        self.colours = _read_colours(record.get("colours"), len(names))
         said = record["source"] if isinstance(record["source"], dict) else {}
         stamp = _stamp(self.source)
         if {key: said.get(key) for key in stamp} != stamp:
@@ -197,6 +223,7 @@ class Project:
         names = json.dumps(self.classes, ensure_ascii=False)
         replace_text(self.folder / CLASS_FILE, f"names: {names}\nignore: 255\n")
         self._record["classes"] = self.classes
+        self._record["colours"] = self.colours
         write_json(self.folder / PROJECT_FILE, self._record)
 
 
@@ -217,6 +244,13 @@ def check_class_names(names: Sequence[str]) -> list[str]:
     if repeated := [name for name in names if list(names).count(name) > 1]:
         raise ConfigError(f"classes: names must differ, repeated: {repeated[0]}")
     return list(names)
+
+
+def _read_colours(found: object, classes: int) -> list[str | None]:
+    """Return a colour of each class; what is none is left to the page."""
+    known = found if isinstance(found, list) else []
+    given = [each if isinstance(each, str) and _COLOUR.fullmatch(each) else None for each in known]
+    return (given + [None] * classes)[:classes]
 
 
 def _check_new(folder: Path, source: str | Path | None) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from outtake.core.errors import ConfigError
 from outtake.studio.job_commands import REMOVERS, RESULT, list_runs
-from outtake.studio.request_values import answer, send_json
+from outtake.studio.request_values import answer, read_path_number, send_json
 from outtake.studio.studio_session import StudioSession
 
 
@@ -19,6 +20,11 @@ def list_project_routes(session: StudioSession) -> list[Route]:
     return [
         Route("/api/project", answer(lambda r, b: _describe_project(session))),
         Route("/api/classes", answer(lambda r, b: _add_class(session, b)), methods=["POST"]),
+        Route(
+            "/api/classes/{n}",
+            answer(lambda r, b: _change_class(session, r, b)),
+            methods=["POST"],
+        ),
     ]
 
 
@@ -35,6 +41,7 @@ def _describe_project(session: StudioSession) -> Response:
                 "height": height,
                 "fps": float(project.frames.info.fps),
                 "classes": project.classes,
+                "colours": project.colours,
                 "labelled": project.labelled_frames(),
                 "suggestions": project.suggestions(),
                 "runs": [path.name for path in list_runs(project)],
@@ -52,4 +59,23 @@ def _add_class(session: StudioSession, body: Mapping[str, Any]) -> Response:
         raise ConfigError("name: must be text")
     with session.lock:
         session.project.add_class(name)
-        return send_json({"classes": session.project.classes})
+        return _list_classes(session)
+
+
+def _change_class(session: StudioSession, request: Request, body: Mapping[str, Any]) -> Response:
+    name, colour = body.get("name"), body.get("colour")
+    if not isinstance(name, str | None) or not isinstance(colour, str | None):
+        raise ConfigError("class: name and colour must be text")
+    with session.lock:
+        if name is not None and list_runs(session.project):
+            raise ConfigError(
+                "class: a network was trained with the former name, and would not be found by "
+                "another; names can be changed before the first training"
+            )
+        number = read_path_number(request, "class", len(session.project.classes))
+        session.project.change_class(number, name, colour)
+        return _list_classes(session)
+
+
+def _list_classes(session: StudioSession) -> Response:
+    return send_json({"classes": session.project.classes, "colours": session.project.colours})

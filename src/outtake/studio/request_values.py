@@ -75,9 +75,18 @@ def read_frame_number(session: StudioSession, request: Request) -> int:
     Raises:
         ConfigError: There is no such frame.
     """
+    return read_path_number(request, "frame", session.project.frames.count)
+
+
+def read_path_number(request: Request, what: str, count: int) -> int:
+    """Return the number, below ``count``, that the address names.
+
+    Raises:
+        ConfigError: It is none.
+    """
     text = request.path_params["n"]
-    if not _is_number(text) or int(text) >= session.project.frames.count:
-        raise ConfigError(f"frame: must be 0 to {session.project.frames.count - 1}")
+    if not _is_number(text) or int(text) >= count:
+        raise ConfigError(f"{what}: must be 0 to {count - 1}")
     return int(text)
 
 

@@ -1,9 +1,6 @@
 // The frame with its labels: zoom at the pointer, pan, and what is shown.
-export const COLOURS = [
-  [70, 110, 160], [230, 60, 60], [60, 180, 75], [245, 170, 30], [150, 80, 200], [20, 190, 200],
-  [240, 90, 190], [150, 160, 30], [120, 80, 40], [0, 130, 90],
-];
-export const colourOf = (id) => COLOURS[id === 0 ? 0 : 1 + ((id - 1) % (COLOURS.length - 1))];
+import { colourOf } from "./colours.js";
+
 const ALPHA = 115;
 
 export class View {

@@ -3,6 +3,7 @@ export const KEYS = [
   ["B E R L F", "brush, eraser, regions, lasso, fill"],
   ["[ ]", "size; the eraser has its own"],
   ["0 to 9", "class"],
+  ["Shift+1 to Shift+4", "the steps"],
   ["A D, arrows", "frame before, after; with Shift ten frames"],
   ["Home End", "first and last frame"],
   ["N", "next frame that is suggested"],
@@ -29,7 +30,8 @@ export function listenToKeys(studio, commands) {
       else if (key === "y") commands.redo();
       else if (key === "0") studio.view.reset();
       else done = false;
-    } else if (key in commands.tools) commands.tools[key]();
+    } else if (event.shiftKey && /^Digit[1-4]$/.test(event.code)) commands.showStep(Number(event.code[5]));
+    else if (key in commands.tools) commands.tools[key]();
     else if (key in frameKeys && !(onSlider && key.startsWith("arrow"))) commands.step(frameKeys[key] * (event.shiftKey ? 10 : 1));
     else if (key === "home" && !onSlider) commands.go(0);
     else if (key === "end" && !onSlider) commands.go(studio.project.frames - 1);

@@ -1,6 +1,7 @@
 // The studio: one project, one frame at a time.
 import { askJson, SaveQueue } from "./api.js";
-import { colourOf, drawOutlines, View } from "./canvas.js";
+import { drawOutlines, View } from "./canvas.js";
+import { Classes } from "./classes.js";
 import { Frames } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
 import { Offer } from "./offer.js";
@@ -8,10 +9,11 @@ import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
 import { Steps } from "./steps.js";
-import { drawTimeline } from "./timeline.js";
+import { Tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
 
 const studio = {
-  project: null, frame: null, view: null, frames: null, tool: "brush", activeClass: 1,
+  project: null, frame: null, view: null, frames: null, tool: "brush",
   sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], wanted: 0,
   act, show, say, go, queue: null,
 };
@@ -24,16 +26,19 @@ async function start() {
   studio.queue = new SaveQueue({ saved, conflict, failed });
   studio.frames = new Frames(project, studio.queue);
   studio.offer = new Offer(studio);
+  studio.tabs = new Tabs();
+  studio.timeline = new Timeline($("timeline"), project, go);
   studio.steps = new Steps(studio);
+  studio.classes = new Classes(project, () => studio.view.repaint(studio.frame.history.labels));
   new Painter(studio);
-  $("clip").textContent = `${project.clip}  ${project.width}x${project.height}  ${project.frames} frames`;
+  $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
+  $("clip").title = $("clip").textContent;
   $("slider").max = project.frames - 1;
   for (const [keys, what] of KEYS) {
     $("key-list").append(element("dt", keys), element("dd", what));
   }
   connect();
   $("count-shown").textContent = $("count").value;
-  showClasses();
   chooseTool("brush");
   await go(project.labelled[0] ?? 0);
   $("saved").textContent = "nothing to save";
@@ -93,7 +98,7 @@ async function go(number) {
     studio.view.repaint(frame.history.labels);
     show();
     $("slider").value = number;
-    $("number").textContent = `${number} of ${studio.project.frames}`;
+    $("number").textContent = `${number} / ${studio.project.frames - 1}`;
     studio.steps.show();
     await findRegions();
   } catch (error) {
@@ -136,28 +141,6 @@ function resize(step) {
   showSize();
 }
 
-function chooseClass(id) {
-  if (id >= studio.project.classes.length) return;
-  studio.activeClass = id;
-  for (const button of $("classes").children) {
-    button.setAttribute("aria-checked", String(Number(button.dataset.id) === id));
-  }
-}
-
-function showClasses() {
-  $("classes").replaceChildren(...studio.project.classes.map((name, id) => {
-    const button = element("button", "");
-    const patch = document.createElement("i");
-    patch.style.background = `rgb(${colourOf(id)})`;
-    button.append(patch, element("span", name), element("kbd", id < 10 ? String(id) : ""));
-    button.setAttribute("role", "radio");
-    button.dataset.id = id;
-    button.addEventListener("click", () => chooseClass(id));
-    return button;
-  }));
-  chooseClass(Math.min(studio.activeClass, studio.project.classes.length - 1));
-}
-
 function connect() {
   for (const button of document.querySelectorAll("#tools [data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
@@ -176,23 +159,12 @@ function connect() {
   on("next", () => go(studio.frame.number + 1));
   on("last", () => go(studio.project.frames - 1));
   on("help", () => $("keys").showModal());
-  on("add-class", async (event) => {
-    event.preventDefault();
-    try {
-      studio.project.classes = (await askJson("classes", "POST", { name: $("class-name").value })).classes;
-      $("class-name").value = "";
-      showClasses();
-    } catch (error) {
-      complain(error);
-    }
-  }, "submit");
-  window.addEventListener("resize", () => drawTimeline($("timeline"), studio.project, studio.frame?.number ?? 0));
   window.addEventListener("beforeunload", (event) => { if (studio.queue.waiting.length) event.preventDefault(); });
   listenToKeys(studio, {
     tools: { b: () => chooseTool("brush"), e: () => chooseTool("eraser"), r: () => chooseTool("region"),
       l: () => chooseTool("lasso"), f: () => chooseTool("fill") },
     undo: () => undo("undo"), redo: () => undo("redo"), step: (by) => go(studio.wanted + by), go,
-    resize, choose: chooseClass, nextSuggested: () => studio.steps.goToNextSuggested(),
+    resize, choose: (id) => studio.classes.choose(id), showStep: (number) => studio.tabs.showNumber(number), nextSuggested: () => studio.steps.goToNextSuggested(),
     propose: (by) => studio.offer.ask(by), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),
     hide: (hidden) => { studio.view.hidden = hidden; studio.view.redraw(); },
     zoom: (factor) => {

@@ -39,7 +39,7 @@ export class Painter {
     if (!studio.frame || this.stroke || (event.button !== 0 && event.button !== 2)) return;
     studio.view.canvas.setPointerCapture(event.pointerId);
     const value = studio.tool === "eraser" || event.altKey ? UNLABELLED
-      : event.button === 2 ? 0 : studio.activeClass;
+      : event.button === 2 ? 0 : studio.classes.active;
     const point = this.#pixel(event);
     this.stroke = {
       frame: studio.frame, number: studio.frame.history.lastStroke + 1, value,

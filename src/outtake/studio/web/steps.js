@@ -2,7 +2,7 @@
 import { ask, askJson } from "./api.js";
 import { showJob, watchJobs } from "./jobs.js";
 import { $, complain, element, on } from "./page.js";
-import { drawTimeline, proposeFrames } from "./timeline.js";
+import { proposeFrames } from "./timeline.js";
 
 export class Steps {
   // The studio is what main.js has.
@@ -16,6 +16,7 @@ export class Steps {
     on("suggest", () => this.#start("suggest", {}));
     on("look", () => this.#start("propose", {}));
     on("remove", () => this.#start("remove", { remover: $("remover").value }));
+    on("next-asked", () => this.goToNextSuggested());
     on("cancel", () => ask("jobs", "DELETE").catch(complain));
     on("copy", () => navigator.clipboard.writeText($("job-command").textContent));
     showJob(project.job);
@@ -35,12 +36,18 @@ export class Steps {
       item.append(button, ` ${why}`);
       return item;
     }));
+    $("next-asked").disabled = !this.suggested.length;
     for (const id of ["train-on", "suggest", "look", "remove"]) {
       $(id).disabled = !project.runs.length || project.job?.state === "running";
     }
     $("network").disabled = !project.proposals;
     $("result").hidden = !project.result;
-    drawTimeline($("timeline"), project, frame?.number ?? 0);
+    const { timeline } = this.studio;
+    timeline.number = frame?.number ?? 0;
+    timeline.asked = this.suggested.map(({ frame: number }) => number);
+    timeline.draw();
+    $("timeline").classList.toggle("flat", !project.suggestions.frames?.length);
+    $("legend-curves").hidden = !project.suggestions.frames?.length;
   }
 
   goToNextSuggested() {

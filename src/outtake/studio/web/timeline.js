@@ -1,33 +1,75 @@
 // The frames in a row: which have labels, where the network is unsure, which it asks for.
-export function drawTimeline(canvas, project, number) {
-  const box = canvas.getBoundingClientRect();
-  canvas.width = Math.max(1, Math.round(box.width));
-  const c = canvas.getContext("2d");
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--ink"), accent = style.getPropertyValue("--accent");
-  const last = Math.max(project.frames - 1, 1);
-  const place = (frame) => 8 + (frame / last) * (canvas.width - 16);
-  c.clearRect(0, 0, canvas.width, canvas.height);
-  c.font = "11px system-ui";
-  c.fillStyle = ink;
-  const said = project.suggestions.frames ?? [];
-  const curve = (values, top, high, colour) => {
-    const most = Math.max(...values.filter((v) => v !== null), 1e-6);
-    c.strokeStyle = colour;
-    c.beginPath();
-    values.forEach((v, i) => c.lineTo(place(i), top + high - ((v ?? most) / most) * high));
-    c.stroke();
-  };
-  if (said.length === project.frames) {
-    curve(said.map((each) => each.uncertainty), 2, 18, style.getPropertyValue("--bad"));
-    curve(said.map((each) => each.area), 22, 14, accent);
+const EDGE_PX = 8, SNAP_PX = 6, MARKS_PX = 14;
+
+export class Timeline {
+  // Go is called with the number of a frame that was clicked.
+  constructor(canvas, project, go) {
+    this.canvas = canvas;
+    this.project = project;
+    this.number = 0;
+    this.asked = []; // the frames that are asked for
+    const choose = (event) => {
+      if (event.buttons & 1) go(this.find(event));
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      choose(event);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      canvas.title = `frame ${this.find(event)}`;
+      choose(event);
+    });
+    new ResizeObserver(() => this.draw()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
-  c.fillStyle = accent;
-  for (const frame of project.labelled) c.fillRect(place(frame) - 2, 40, 5, 14);
-  c.strokeStyle = style.getPropertyValue("--bad");
-  for (const { frame } of project.suggestions.suggestions ?? []) c.strokeRect(place(frame) - 3.5, 40.5, 7, 13);
-  c.fillStyle = ink;
-  c.fillRect(place(number), 0, 1, canvas.height);
+
+  // The frame at the pointer; one that is labelled or asked for is caught from a few pixels away.
+  find(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const x = event.clientX - box.left, last = Math.max(this.project.frames - 1, 1);
+    const place = (frame) => EDGE_PX + (frame / last) * (box.width - 2 * EDGE_PX);
+    const marked = [...this.project.labelled, ...this.asked];
+    const near = marked.filter((frame) => Math.abs(place(frame) - x) <= SNAP_PX);
+    if (near.length) return near.reduce((a, b) => (Math.abs(place(a) - x) <= Math.abs(place(b) - x) ? a : b));
+    const share = (x - EDGE_PX) / Math.max(box.width - 2 * EDGE_PX, 1);
+    return Math.round(Math.min(Math.max(share, 0), 1) * (this.project.frames - 1));
+  }
+
+  draw() {
+    const { canvas, project } = this;
+    const box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.max(1, Math.round(box.width * ratio));
+    canvas.height = Math.max(1, Math.round(box.height * ratio));
+    const c = canvas.getContext("2d");
+    c.scale(ratio, ratio);
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name);
+    const last = Math.max(project.frames - 1, 1);
+    const place = (frame) => EDGE_PX + (frame / last) * (box.width - 2 * EDGE_PX);
+    const marks = box.height - MARKS_PX - 1;
+    const said = project.suggestions.frames ?? [];
+    const curve = (values, high, ink) => {
+      const most = Math.max(...values.filter((v) => v !== null), 1e-6);
+      c.strokeStyle = ink;
+      c.lineWidth = 1.2;
+      c.beginPath();
+      values.forEach((v, i) => c.lineTo(place(i), 2 + high * (1 - (v ?? most) / most)));
+      c.stroke();
+    };
+    if (said.length === project.frames) {
+      curve(said.map((each) => each.area), marks - 6, colour("--soft"));
+      curve(said.map((each) => each.uncertainty), marks - 6, colour("--bad"));
+    }
+    c.fillStyle = colour("--line");
+    c.fillRect(EDGE_PX, marks + MARKS_PX / 2, box.width - 2 * EDGE_PX, 1);
+    c.fillStyle = colour("--accent");
+    for (const frame of project.labelled) c.fillRect(place(frame) - 2.5, marks, 5, MARKS_PX);
+    c.strokeStyle = colour("--bad");
+    c.lineWidth = 1.5;
+    for (const frame of this.asked) c.strokeRect(place(frame) - 3.5, marks + 0.75, 7, MARKS_PX - 1.5);
+    c.fillStyle = colour("--ink");
+    c.fillRect(place(this.number) - 0.5, 0, 1.5, box.height);
+  }
 }
 
 // Frames that are worth a label before any network: spread evenly.
