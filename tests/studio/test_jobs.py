@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from outtake.core.errors import ConfigError
+from outtake.core.progress_lines import VARIABLE
 from outtake.studio.job_commands import JobCommand, build_command
 from outtake.studio.jobs import Jobs
 from outtake.studio.project import Project
@@ -71,6 +72,43 @@ def test_one_job_at_a_time_and_an_error_is_its_last_line(project):
     said = job.describe()
     assert said["state"] == "failed" and "nothing" in said["message"]
     assert json.dumps(said)
+
+
+def test_a_job_says_how_far_it_is_while_it_runs(project):
+    jobs = Jobs(project.folder)
+    job = jobs.start(JobCommand("suggest", ("watch", str(project.folder))))  # it has no end
+    assert job.describe()["progress"] is None
+    said = {"title": "clip.mp4", "done": 3, "total": 6, "left_s": 1.5}
+    (project.folder / "logs/suggest.progress").write_text(json.dumps(said) + "\n")
+    assert job.describe()["progress"] == said
+    jobs.close()
+    assert job.describe()["progress"] is None
+
+
+def test_a_job_names_the_file_of_its_progress_to_the_program(project, monkeypatch):
+    given = {}
+    popen = subprocess.Popen
+
+    def look(arguments, **options):
+        given.update(options)
+        return popen(arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", look)
+    jobs = Jobs(project.folder)
+    jobs.start(JobCommand("suggest", ("nothing",)))
+    jobs.close()
+    assert given["env"][VARIABLE] == str(project.folder / "logs/suggest.progress")
+
+
+def test_a_training_that_was_stopped_says_whether_it_left_weights(project):
+    jobs = Jobs(project.folder)
+    run = project.folder / "runs/round_001"
+    jobs.start(JobCommand("train", ("nothing",), run=run))
+    jobs.close()
+    assert jobs.current.describe()["weights"] is False
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints/last.ckpt").touch()
+    assert jobs.current.describe()["weights"] is True
 
 
 def test_a_cancelled_job_is_gone(project):

@@ -1,6 +1,8 @@
-"""The progress bar of long work, on a terminal only."""
+"""The progress of long work: a bar on a terminal, and lines for other programs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -9,11 +11,14 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from outtake.core.progress_lines import ProgressLines, open_progress_lines
 
 
 class FrameRateColumn(ProgressColumn):
@@ -22,6 +27,42 @@ class FrameRateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the current rate."""
         return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
+
+
+class ReportedProgress(Progress):
+    """A bar that also says how far it is where ``OUTTAKE_PROGRESS`` names a file."""
+
+    _lines: ProgressLines | None = None
+
+    def start(self) -> None:
+        """Show the bar, and write the first line."""
+        self._lines = open_progress_lines()
+        super().start()
+        self._say(now=True)
+
+    def stop(self) -> None:
+        """Take the bar away, and write the last line."""
+        super().stop()
+        if self._lines is not None:
+            self._say(now=True)
+            self._lines.close()
+            self._lines = None
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Count items."""
+        super().advance(task_id, advance)
+        self._say()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Change the task; the arguments are those of :class:`rich.progress.Progress`."""
+        super().update(task_id, **changes)
+        self._say()
+
+    def _say(self, *, now: bool = False) -> None:
+        if self._lines is not None and self.tasks:
+            task = self.tasks[0]
+            left_s = task.time_remaining
+            self._lines.say(task.description, task.completed, task.total, left_s, now=now)
 
 
 def progress_bar(
@@ -35,7 +76,8 @@ def progress_bar(
 ) -> Progress:
     """Return a bar that counts items; its one task is ``bar.task_ids[0]``.
 
-    Into a file or a pipe a bar would be noise, so there it shows nothing.
+    Into a file or a pipe a bar would be noise, so there it shows nothing; other programs read what
+    :mod:`outtake.core.progress_lines` writes.
 
     Args:
         title: The text before the bar.
@@ -47,7 +89,7 @@ def progress_bar(
         console: The console of the bar; None is stderr.
     """
     console = console or Console(stderr=True)
-    bar = Progress(
+    bar = ReportedProgress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

@@ -40,7 +40,7 @@ def remove_small_and_fill_holes(
     if fill_holes:
         for index, parent in enumerate(parents):
             if parent >= 0 and 0 < area[index] < area[parent] - area[index]:
-                cv2.drawContours(mask, outlines, index, 1, cv2.FILLED)
+                cv2.drawContours(mask, [outlines[index]], 0, 1, cv2.FILLED)
     return mask
 
 

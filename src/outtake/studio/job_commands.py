@@ -94,6 +94,11 @@ def list_runs(project: Project) -> list[Path]:
     return sorted({path.parents[1] for path in found})
 
 
+def has_weights(run: Path) -> bool:
+    """Return whether a training has left weights, however it ended."""
+    return any((run / "checkpoints").glob("*.ckpt"))
+
+
 def discard(path: Path) -> None:
     """Take away what an earlier job made, so that another can make it anew."""
     if path.is_dir():

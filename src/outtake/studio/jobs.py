@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.printable_text import to_printable
+from outtake.core.progress_lines import VARIABLE, read_last_progress
 from outtake.core.redact import redact
 from outtake.pages.live.live_run import LiveRun
-from outtake.studio.job_commands import JobCommand, discard
+from outtake.studio.job_commands import JobCommand, discard, has_weights
 
 State = Literal["running", "finished", "failed", "cancelled"]
 _CURVES = ["train/loss", "val/miou"]
@@ -42,11 +43,13 @@ class Job:
     def __init__(self, number: int, command: JobCommand, log: Path) -> None:
         self.number, self.command = number, command
         self._log, self._cancelled = log, False
+        self._progress = log.absolute().with_suffix(".progress")
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
         self._run = None if command.run is None else LiveRun(command.run, command.run.name)
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
+            self._progress.unlink(missing_ok=True)
             if command.discards is not None:
                 discard(command.discards)
             with log.open("wb") as output:
@@ -56,6 +59,7 @@ class Job:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    env=os.environ | {VARIABLE: str(self._progress)},
                 )
         except OSError as error:
             raise OutputError(f"cannot start {command.text}: {error.strerror}") from error
@@ -86,7 +90,9 @@ class Job:
             "state": state,
             "elapsed_s": round(end_s - self._started_s, 1),
             "message": self._last_line(),
+            "progress": read_last_progress(self._progress) if state == "running" else None,
             "training": None,
+            "weights": self.command.run is not None and has_weights(self.command.run),
         }
         if self._run is not None:
             self._run.look_again()

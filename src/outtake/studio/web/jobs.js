@@ -1,6 +1,11 @@
 // The job that runs: its command, how far it is, its curve; told by the server as it changes.
-const $ = (id) => document.getElementById(id);
-const TITLES = { train: "Training", suggest: "Looking for the next frame", propose: "Masks of all frames", remove: "Removing" };
+import { $ } from "./page.js";
+
+const TITLES = {
+  train: "Training", suggest: "Looking for the next frame", propose: "Masks of all frames",
+  remove: "Removing", preview: "Preview of the removal",
+};
+const STARTERS = ["train", "train-on", "suggest", "look", "remove", "preview", "resume"];
 
 export function watchJobs(ended) {
   const source = new EventSource("/api/jobs/events");
@@ -18,22 +23,56 @@ export function showJob(job) {
   $("job").hidden = !job;
   if (!job) return;
   const running = job.state === "running";
-  for (const id of ["train", "train-on", "suggest", "look", "remove"]) $(id).disabled = running;
-  $("job-title").textContent = TITLES[job.kind];
+  if (running) for (const id of STARTERS) if ($(id)) $(id).disabled = true;
+  $("job-title").textContent = TITLES[job.kind] ?? job.kind;
   $("job-command").textContent = job.command;
   $("cancel").hidden = !running;
-  const { training } = job;
-  const left = training?.left_s == null ? "" : `, about ${Math.ceil(training.left_s)} s left`;
-  const loss = training?.loss == null ? "" : `, loss ${training.loss.toPrecision(3)}`;
-  $("job-state").textContent = `${job.state}, ${Math.round(job.elapsed_s)} s${loss}${left}` +
-    (job.message && !training ? `: ${job.message}` : job.state === "failed" ? `: ${job.message}` : "");
-  const share = $("job-share");
+  $("cancel").textContent = job.kind === "train" ? "Stop, and keep the weights" : "Cancel";
+  $("job-state").textContent = describe(job);
+  const share = $("job-share"), done = shareOf(job);
   share.hidden = !running;
-  if (training?.steps) share.value = Math.min(1, (training.step ?? 0) / training.steps);
-  else share.removeAttribute("value");
-  const curve = training?.curves["train/loss"];
+  if (done === null) share.removeAttribute("value");
+  else share.value = done;
+  const curve = job.training?.curves["train/loss"];
   $("job-curve").style.display = curve ? "" : "none";
   if (curve) $("job-curve").firstElementChild.setAttribute("points", polyline(curve));
+}
+
+// The share that is done, 0 to 1; null while it is not known.
+function shareOf({ training, progress }) {
+  if (training?.steps) return Math.min(1, (training.step ?? 0) / training.steps);
+  return progress?.total ? Math.min(1, progress.done / progress.total) : null;
+}
+
+// How the job stands, in words.
+function describe(job) {
+  const { training, progress, message, state, elapsed_s } = job;
+  const time = showSeconds(elapsed_s);
+  if (state === "failed") return `Failed after ${time}: ${message}`;
+  if (state === "finished") return `Finished in ${time}${training ? "" : `: ${message}`}`;
+  if (state === "cancelled") return sayCancelled(job, time);
+  const parts = [];
+  if (training?.steps) parts.push(`step ${training.step ?? 0} of ${training.steps}`);
+  if (training?.loss != null) parts.push(`loss ${training.loss.toPrecision(3)}`);
+  if (!training?.steps && progress) {
+    const of = progress.total ? `${progress.done} of ${progress.total}` : String(progress.done);
+    parts.push(`${progress.title}: ${of}`);
+  }
+  const left = training?.steps ? training.left_s : progress?.left_s;
+  parts.push(left == null ? `${time} so far` : `about ${showSeconds(left)} left`);
+  if (!training?.steps && !progress) parts.push(message || "starting");
+  return parts.join(", ");
+}
+
+function sayCancelled({ kind, weights, message }, time) {
+  if (kind !== "train") return `Cancelled after ${time}: ${message}`;
+  if (weights) return `Stopped after ${time}. The last weights are kept and used from now on.`;
+  return `Stopped after ${time}, before there were any weights.`;
+}
+
+export function showSeconds(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 function polyline({ x, y }) {
