@@ -11,7 +11,9 @@ def test_numbers_within_pass(value: float) -> None:
     check_number("key", value, 1, 4)
 
 
-@pytest.mark.parametrize("value", [0.5, 5, True, None, "2", float("nan"), float("inf"), [2]])
+@pytest.mark.parametrize(
+    "value", [0.5, 5, True, None, "2", float("nan"), float("inf"), [2], 10**400]
+)
 def test_others_do_not(value: object) -> None:
     with pytest.raises(ConfigError, match=r"must be a number, at least 1 and at most 4$"):
         check_number("key", value, 1, 4)

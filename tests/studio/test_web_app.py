@@ -22,7 +22,8 @@ COOKIE = f"outtake_studio_{PORT}={TOKEN}"
 OWN = {"cookie": COOKIE, "origin": f"http://{HOST}", "content-type": "application/json"}
 GETS = (
     "/", "/favicon.ico", "/web/main.js", "/api/project", "/api/frames/0", "/api/frames/0/regions",
-    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/result",
+    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/result", "/api/layers",
+    "/api/layers/composition", "/api/layers/pictures/0123456789abcdef", "/api/frames/0/cutout",
 )  # fmt: skip
 POSTS = (
     "/api/classes", "/api/classes/0", "/api/frames/0/strokes", "/api/frames/0/propose", "/api/jobs",

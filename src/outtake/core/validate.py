@@ -11,7 +11,12 @@ from outtake.core.errors import ConfigError
 
 def is_number(value: object) -> TypeGuard[float]:
     """Return True if a value is a finite number; true and false are not."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def check_number(

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from outtake.pages.request_guard import RequestGuard
 from outtake.studio.frame_routes import list_frame_routes
 from outtake.studio.job_routes import list_job_routes
+from outtake.studio.layers_routes import list_layer_routes
 from outtake.studio.page_files import list_page_routes
 from outtake.studio.project_routes import list_project_routes
 from outtake.studio.studio_session import StudioSession
@@ -40,6 +41,7 @@ def make_app(session: StudioSession, token: str, port: int) -> ASGIApp:
         *list_project_routes(session),
         *list_frame_routes(session),
         *list_job_routes(session),
+        *list_layer_routes(session),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _say_http_error})
     return RequestGuard(app, token, port, "studio", POLICY, _METHODS)

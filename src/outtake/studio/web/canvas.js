@@ -16,6 +16,7 @@ export class View {
     this.regions = null; // an OffscreenCanvas of outlines
     this.trail = []; // points of a lasso that is being drawn
     this.pointer = null; // [x, y, size] in pixels of the frame
+    this.layers = null; // draws everything while it is active
     this.mode = "overlay";
     this.hidden = false;
     this.scale = 1;
@@ -116,6 +117,7 @@ export class View {
     c.clearRect(0, 0, this.canvas.width, this.canvas.height);
     c.setTransform(this.scale, 0, 0, this.scale, this.x, this.y);
     c.imageSmoothingEnabled = this.scale < 2;
+    if (this.layers?.active) return this.layers.draw(c);
     if (this.image) c.drawImage(this.image, 0, 0, this.width, this.height);
     if (this.hidden || this.mode === "original") return;
     if (this.mode === "cutout") {

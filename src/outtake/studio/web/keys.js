@@ -15,6 +15,7 @@ export const KEYS = [
   ["Space held, middle button", "pan"],
   ["wheel, + -", "zoom"],
   ["Ctrl+0", "reset zoom"],
+  ["V", "layers: arrows move what is chosen, , and . turn it, Ctrl+D Ctrl+G Ctrl+[ Ctrl+] Delete"],
   ["H", "these keys"],
 ];
 

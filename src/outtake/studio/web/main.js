@@ -4,6 +4,7 @@ import { drawOutlines, View } from "./canvas.js";
 import { Classes } from "./classes.js";
 import { Frames } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
+import { Layers } from "./layers.js";
 import { Offer } from "./offer.js";
 import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
@@ -26,10 +27,11 @@ async function start() {
   studio.queue = new SaveQueue({ saved, conflict, failed });
   studio.frames = new Frames(project, studio.queue);
   studio.offer = new Offer(studio);
-  studio.tabs = new Tabs();
+  studio.tabs = new Tabs((name) => chooseTab(name));
   studio.timeline = new Timeline($("timeline"), project, go);
   studio.steps = new Steps(studio);
   studio.classes = new Classes(project, () => studio.view.repaint(studio.frame.history.labels));
+  studio.layers = new Layers(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
   $("clip").title = $("clip").textContent;
@@ -55,11 +57,13 @@ function act(action, frame = studio.frame) {
 function show() {
   const { frame, view } = studio;
   view.paint(frame.history.labels, frame.history.takeDirty());
+  if (studio.layers.active) return studio.layers.show();
   $("undo").disabled = !frame.history.done.length;
   $("redo").disabled = !frame.history.undone.length;
 }
 
 function undo(tool) {
+  if (studio.layers.active) return studio.layers.step(tool);
   const { frame } = studio;
   studio.offer.reject();
   if (frame && frame.history[tool === "undo" ? "done" : "undone"].length) act({ tool });
@@ -118,8 +122,22 @@ async function findRegions() {
   view.redraw();
 }
 
+// The panel of layers and their tool go together.
+function chooseTab(name) {
+  if (name === "layers" && studio.tool !== "layers") chooseTool("layers");
+  else if (name !== "layers" && studio.tool === "layers") chooseTool(studio.painting);
+}
+
 function chooseTool(tool) {
+  if (tool !== "layers") studio.painting = tool;
   studio.tool = tool;
+  if (tool === "layers" && studio.tabs.shown !== "layers") studio.tabs.show("layers");
+  else if (tool !== "layers" && studio.tabs.shown === "layers") studio.tabs.show("mark");
+  studio.view.canvas.style.cursor = "";
+  $("view").disabled = tool === "layers";
+  studio.view.pointer = null;
+  if (tool === "layers") studio.layers.enter();
+  else if (studio.frame) show();
   for (const button of document.querySelectorAll("#tools [data-tool]")) {
     button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
   }
@@ -162,7 +180,7 @@ function connect() {
   window.addEventListener("beforeunload", (event) => { if (studio.queue.waiting.length) event.preventDefault(); });
   listenToKeys(studio, {
     tools: { b: () => chooseTool("brush"), e: () => chooseTool("eraser"), r: () => chooseTool("region"),
-      l: () => chooseTool("lasso"), f: () => chooseTool("fill") },
+      l: () => chooseTool("lasso"), f: () => chooseTool("fill"), v: () => chooseTool("layers") },
     undo: () => undo("undo"), redo: () => undo("redo"), step: (by) => go(studio.wanted + by), go,
     resize, choose: (id) => studio.classes.choose(id), showStep: (number) => studio.tabs.showNumber(number), nextSuggested: () => studio.steps.goToNextSuggested(),
     propose: (by) => studio.offer.ask(by), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),

@@ -1,10 +1,12 @@
 // The steps as tabs: one panel is shown, arrows go from tab to tab.
 import { $ } from "./page.js";
 
-const NAMES = ["mark", "train", "check", "remove"];
+const NAMES = ["mark", "train", "check", "remove", "layers"];
 
 export class Tabs {
-  constructor() {
+  // Changed is called with the name of the tab that is shown.
+  constructor(changed = () => {}) {
+    this.changed = changed;
     this.shown = null;
     for (const name of NAMES) $(`tab-${name}`).addEventListener("click", () => this.show(name));
     $("steps").addEventListener("keydown", (event) => {
@@ -25,6 +27,7 @@ export class Tabs {
       $(`tab-${each}`).tabIndex = each === name ? 0 : -1;
       $(`step-${each}`).hidden = each !== name;
     }
+    this.changed(name);
   }
 
   showNumber(number) {
