@@ -120,7 +120,7 @@ export class LayerPanel {
     over.addEventListener("change", () => { layers.overFrame = over.checked; layers.studio.view.redraw(); });
     const label = element("label", "");
     label.className = "check";
-    label.append(over, "over the frame (else over transparency)");
+    label.append(over, "over the frame");
     const save = this.#button("composition-download", "Download PNG", async () => {
       try {
         await layers.settle();
@@ -129,8 +129,9 @@ export class LayerPanel {
         layers.complain(error);
       }
     });
-    return [element("h3", "Composition"), label, this.#row(save,
-      this.#button("layers-clean", "Clean…", () => this.#confirm(
+    label.title = "off: over transparency";
+    return [element("h3", "Composition"), this.#row(save, label), this.#row(
+      this.#button("layers-clean", "Clean layers…", () => this.#confirm(
         "Take all layers away? Undo brings them back.", () => layers.commit([]))),
       this.#button("layers-clear-mask", "Clear mask…", () => this.#confirm(
         "Clear all labels of this frame? Undo in step 1 brings them back.", () => layers.studio.offer.clear())))];
