@@ -14,6 +14,7 @@ from PIL import Image
 from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring
 
 _VERSION = "5.5.0"
+_MAX_BITMAP_PIXELS = 1 << 27
 
 
 def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
@@ -52,6 +53,9 @@ def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
         (x, y), radius = points[0], float(np.hypot(*(points[1] - points[0])))
         return Shape(label, rings=(ellipse_ring(x, y, radius, radius),))
     with Image.open(BytesIO(base64.b64decode(record["mask"]))) as image:
+        # A few bytes can promise any number of them.
+        if image.width * image.height > _MAX_BITMAP_PIXELS:
+            raise ValueError(f"a mask of {image.width}x{image.height} pixels")
         bitmap = np.asarray(image.convert("L")) > 0
     return Shape(label, bitmap=bitmap, left=int(left), top=int(top))
 

@@ -116,7 +116,7 @@ class FrameLabels:
         for action in actions:
             trial.check_next(action)
             trial.add(action)
-        self._write_lines(actions)
+        before, former = self._write_lines(actions), self.history
         draws_only = all(action["tool"] not in ("undo", "redo") for action in actions)
         self.history = trial
         if draws_only:
@@ -124,7 +124,13 @@ class FrameLabels:
                 apply_action(self.labels, action)
         else:
             self.labels = trial.draw(self._size)
-        self._write_mask()
+        try:
+            self._write_mask()
+        except BaseException:
+            # Whoever sent these is told that they are not saved, and sends them again.
+            os.truncate(self._log, before)
+            self.history, self.labels = former, former.draw(self._size)
+            raise
 
     def _read_lines(self) -> list[Action]:
         try:
@@ -146,20 +152,23 @@ class FrameLabels:
                 ) from error
         return actions
 
-    def _write_lines(self, actions: Sequence[Action]) -> None:
+    def _write_lines(self, actions: Sequence[Action]) -> int:
+        """Write actions behind the others; return where they begin."""
         stamp = round(time.time(), 3)
         text = "".join(json.dumps({**each, "time": stamp}) + "\n" for each in actions)
         try:
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("ab") as file:
-                before = file.tell()
+            # Without a buffer: what could not be written is not tried again when it is closed.
+            with self._log.open("ab", buffering=0) as file:
+                before, left = file.seek(0, os.SEEK_END), memoryview(text.encode())
                 try:
-                    file.write(text.encode())
-                    file.flush()
+                    while left:
+                        left = left[file.write(left) :]
                     os.fsync(file.fileno())
                 except OSError:
                     os.truncate(self._log, before)
                     raise
+                return before
         except OSError as error:
             raise OutputError(f"cannot write {self._log}: {error.strerror or error}") from error
 
@@ -185,14 +194,23 @@ class FrameLabels:
     def _write_mask(self) -> None:
         if (self.labels == UNLABELLED).all():
             # A frame without a label is none to train on.
-            self._mask.unlink(missing_ok=True)
-            self._image.unlink(missing_ok=True)
+            try:
+                self._mask.unlink(missing_ok=True)
+                self._image.unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot remove {self._mask}: {error.strerror}") from error
             return
-        if not self._image.exists():
-            swapped = np.ascontiguousarray(self._read_image(self._number)[..., ::-1])
-            packed = cv2.imencode(".png", swapped, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-            replace_file(self._image, lambda file: file.write(packed.tobytes()))
-        write_label_png(self._mask, self.labels)
+        added = not self._image.exists()
+        try:
+            if added:
+                swapped = np.ascontiguousarray(self._read_image(self._number)[..., ::-1])
+                packed = cv2.imencode(".png", swapped, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+                replace_file(self._image, lambda file: file.write(packed.tobytes()))
+            write_label_png(self._mask, self.labels)
+        except BaseException:
+            if added:
+                self._image.unlink(missing_ok=True)
+            raise
 
 
 class LabelStore:

@@ -59,6 +59,11 @@ class FrameReader:
         self._close: Callable[[], object] = lambda: None
         self._next = self.count
 
+    @property
+    def picture_names(self) -> list[str]:
+        """The names of the pictures that are the frames; empty for a video."""
+        return [path.name for path in self._source.images] if self._is_sequence() else []
+
     def read(self, number: int) -> Frame:
         """Return a frame, uint8 (H, W, 3) RGB, which is not to be changed.
 

@@ -51,12 +51,12 @@ def decode_labels(content: bytes, size: tuple[int, int], classes: int, name: str
     Its header is compared first: a small file cannot ask for much memory.
     """
     head = content[:_HEAD_BYTES]
-    if len(head) < _HEAD_BYTES or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+    found_size = _size_in_head(head)
+    if found_size is None:
         raise UnreadableImageError(f"{name}: is no PNG")
-    width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    if (height, width) != size:
+    if found_size != size:
         raise UnreadableImageError(
-            f"{name}: is {width}x{height}, and the frame {size[1]}x{size[0]}"
+            f"{name}: is {found_size[1]}x{found_size[0]}, and the frame {size[1]}x{size[0]}"
         )
     if head[24] != 8 or head[25] not in (_GREY,):
         kind = "indexed colours" if head[25] == _INDEXED else f"{head[24]} bits of kind {head[25]}"
@@ -70,3 +70,18 @@ def decode_labels(content: bytes, size: tuple[int, int], classes: int, name: str
             f"{name}: holds {wrong[0]}, and there are the classes 0 to {classes - 1}, and 255"
         )
     return np.asarray(found)
+
+
+def read_png_size(path: Path) -> tuple[int, int] | None:
+    """Return the height and width that the header of a file says; None if it is no PNG."""
+    try:
+        with path.open("rb") as file:
+            return _size_in_head(file.read(_HEAD_BYTES))
+    except OSError:
+        return None
+
+
+def _size_in_head(head: bytes) -> tuple[int, int] | None:
+    if len(head) < _HEAD_BYTES or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
+        return None
+    return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")

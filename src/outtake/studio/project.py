@@ -57,6 +57,7 @@ class Project:
         classes: The names of the classes; the place is the id.
         colours: The colour of each class as "#rrggbb"; None for one of the page's own.
         labels: The labels of each frame.
+        closed: Whether it is closed; nothing is to be written then.
 
     Raises:
         OuttakeError: The folder or the clip cannot be used, another process has it open, or the
@@ -69,7 +70,7 @@ class Project:
         source: str | Path | None = None,
         classes: Sequence[str] = ("background", "object"),
     ) -> None:
-        self.folder = folder
+        self.folder, self.closed = folder, False
         path = folder / PROJECT_FILE
         if not path.is_file():
             _check_new(folder, source)
@@ -96,6 +97,7 @@ class Project:
 
     def close(self) -> None:
         """Let others open the project."""
+        self.closed = True
         self.frames.close()
         if self._lock.is_held:
             with contextlib.suppress(OSError):

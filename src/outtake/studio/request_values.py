@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.files import finite
+from outtake.core.printable_text import to_printable
 from outtake.core.types import Frame
 from outtake.studio.frame_labels import RevisionError
 from outtake.studio.studio_session import StudioSession
@@ -22,23 +24,41 @@ from outtake.studio.studio_session import StudioSession
 MAX_BODY_BYTES = 8 << 20
 _MAX_DIGITS = 9
 Answer = Callable[[Request, dict[str, Any]], Response]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def answer(function: Answer) -> Callable[[Request], Awaitable[Response]]:
+def answer(function: Answer) -> Handler:
     """Return a handler that reads the body, works in a thread, and says errors in one line."""
 
     async def handle(request: Request) -> Response:
+        body = await read_body(request) if request.method == "POST" else {}
+        return await run_in_threadpool(function, request, body)
+
+    return say_errors(handle)
+
+
+def say_errors(handler: Handler) -> Handler:
+    """Return a handler that answers with one line where a user can cause the error."""
+
+    async def handle(request: Request) -> Response:
         try:
-            body = await read_body(request) if request.method == "POST" else {}
-            return await run_in_threadpool(function, request, body)
+            return await handler(request)
         except RevisionError as error:
-            return PlainTextResponse(str(error), 412)
+            return PlainTextResponse(_to_text(error), 412)
         except OutputError as error:
-            return PlainTextResponse(str(error), 507)
+            return PlainTextResponse(_to_text(error), 507)
         except OuttakeError as error:
-            return PlainTextResponse(str(error), 400)
+            return PlainTextResponse(_to_text(error), 400)
+        except OSError as error:
+            what = f"{error.strerror or error}: {Path(str(error.filename or '')).name}"
+            return PlainTextResponse(_to_text(what), 507)
 
     return handle
+
+
+def _to_text(error: object) -> str:
+    # Names of files and what was sent may hold what is no text.
+    return to_printable(str(error))
 
 
 async def read_body(request: Request) -> dict[str, Any]:

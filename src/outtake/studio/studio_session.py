@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
 from outtake.studio.project import Project
 from outtake.studio.proposals import find_regions, propose
+from outtake.studio.studio_settings import StudioSettings
 
 _KEPT_REGIONS = 4
 
@@ -27,17 +29,21 @@ class StudioSession:
 
     Args:
         project: The project.
+        settings: What may be opened, and how much is taken.
 
     Attributes:
         project: The project.
+        settings: What may be opened, and how much is taken.
         jobs: Its jobs.
         lock: Held while labels, classes or jobs are changed.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, settings: StudioSettings | None = None) -> None:
         self.project = project
+        self.settings = settings or StudioSettings()
         self.jobs = Jobs(project.folder)
         self.lock = threading.RLock()
+        self._proposals: tuple[int, Sequence[Path]] = (0, ())
         self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
 
     def close(self) -> None:
@@ -63,7 +69,7 @@ class StudioSession:
         """
         labels = self.project.labels[number].labels
         if by == "network":
-            return np.where(labels == 255, self._read_proposal(number), labels)
+            return np.where(labels == 255, self.read_proposal(number), labels)
         if by == "colour":
             regions = self.regions(number, count)
         else:
@@ -74,6 +80,22 @@ class StudioSession:
         """Return whether a network has said something of the frames."""
         return any((self.project.folder / PROPOSALS).glob("*.png"))
 
+    def read_proposal(self, number: int) -> LabelMap:
+        """Return the mask of a network of a frame, white on black, as class 1 on class 0.
+
+        Raises:
+            OuttakeError: There is none, or it is damaged.
+        """
+        found = self._list_proposals()
+        if len(found) != self.project.frames.count:
+            raise ConfigError("the network has not looked at the clip yet; start that job first")
+        path = found[number]
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if picture is None or picture.shape != self.project.size:
+            raise UnreadableImageError(f"{path}: is no mask of this frame")
+        packed = cv2.imencode(".png", (picture > 127).astype(np.uint8))[1].tobytes()
+        return decode_labels(packed, self.project.size, 2, str(path))
+
     def start_job(self, kind: object, options: Mapping[str, object]) -> None:
         """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
         self.jobs.start(build_command(self.project, kind, options))
@@ -83,17 +105,13 @@ class StudioSession:
         current = self.jobs.current
         return None if current is None else current.describe()
 
+    def _list_proposals(self) -> Sequence[Path]:
+        """Return the masks of a network; the folder is listed again when it has changed."""
+        folder = self.project.folder / PROPOSALS
+        stamp = folder.stat().st_mtime_ns if folder.is_dir() else 0
+        if stamp != self._proposals[0]:
+            self._proposals = (stamp, sorted(folder.glob("*.png")))
+        return self._proposals[1]
+
     def _find_regions(self, number: int, count: int, method: str) -> RegionMap:
         return find_regions(self.project.frames.read(number), count, method)
-
-    def _read_proposal(self, number: int) -> LabelMap:
-        """Return the mask of a network, white on black, as class 1 on class 0."""
-        found = sorted((self.project.folder / PROPOSALS).glob("*.png"))
-        if len(found) != self.project.frames.count:
-            raise ConfigError("the network has not looked at the clip yet; start that job first")
-        path = found[number]
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if picture is None or picture.shape != self.project.size:
-            raise UnreadableImageError(f"{path}: is no mask of this frame")
-        packed = cv2.imencode(".png", (picture > 127).astype(np.uint8))[1].tobytes()
-        return decode_labels(packed, self.project.size, 2, str(path))

@@ -13,7 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from outtake.pages.request_guard import RequestGuard
+from outtake.studio.export_routes import list_export_routes
 from outtake.studio.frame_routes import list_frame_routes
+from outtake.studio.import_routes import list_import_routes
 from outtake.studio.job_routes import list_job_routes
 from outtake.studio.layers_routes import list_layer_routes
 from outtake.studio.page_files import list_page_routes
@@ -42,6 +44,8 @@ def make_app(session: StudioSession, token: str, port: int) -> ASGIApp:
         *list_frame_routes(session),
         *list_job_routes(session),
         *list_layer_routes(session),
+        *list_import_routes(session),
+        *list_export_routes(session),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _say_http_error})
     return RequestGuard(app, token, port, "studio", POLICY, _METHODS)
