@@ -12,6 +12,7 @@ from outtake.studio import frame_reader
 from outtake.studio.frame_reader import FrameReader
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import expand_inputs
+from outtake.video.read.reader import VideoReader
 
 FRAMES = 90
 
@@ -51,6 +52,24 @@ def test_frames_of_a_video_by_number(video):
             reader.read(number)
     reader.close()
     assert np.array_equal(reader.read(60), wanted[60])
+
+
+def test_a_video_is_looked_at_once_and_frames_before_come_with_one_seek(video, monkeypatch):
+    reader = FrameReader(expand_inputs(video)[0])
+    opened = []
+
+    def refuse(*_):
+        raise AssertionError("looked at again")
+
+    monkeypatch.setattr("outtake.video.read.reader.probe_with_start", refuse)
+    select = VideoReader.select
+    monkeypatch.setattr(
+        VideoReader, "select", lambda *args: opened.append(args[1]) or select(*args)
+    )
+    reader.read_soon(70)
+    for number in (70, 69, 68, 67, 66):
+        reader.read(number)
+    assert len(opened) == 2
 
 
 def test_few_frames_are_kept_and_none_is_decoded_ahead(tmp_path, monkeypatch):

@@ -37,6 +37,8 @@ def studio(cfg: DictConfig) -> None:
 
     session = StudioSession(Project(folder, options.input, options.classes))
     try:
+        project = session.project
+        project.frames.read_soon(next(iter(project.labelled_frames()), 0))
         with listen_on_loopback(options.port) as listener:
             port, token = int(listener.getsockname()[1]), new_token()
             address = f"http://{HOST}:{port}/?token={token}"

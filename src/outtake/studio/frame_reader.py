@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ _KEPT_FRAMES = 64
 _KEPT_BYTES = 512 << 20
 # Going on to a frame this far ahead is cheaper than seeking.
 _STEPS_AHEAD = 24
+# Whoever goes one frame back goes further: that many are decoded on the way.
+_STEPS_BACK = 8
 
 
 class FrameReader:
@@ -42,10 +45,10 @@ class FrameReader:
         self._source = source
         with open_clip(source, high_bit_depth=False) as clip:
             self.info: VideoInfo = clip.info
-            self._by_seek = isinstance(clip, VideoReader)
+            self._video = clip if isinstance(clip, VideoReader) else None
             if self.info.live:
                 raise VideoError(f"{source.path}: is live; the studio takes files")
-            self._times = frame_times(Path(source.path)) if self._by_seek else None
+            self._times = frame_times(Path(source.path)) if self._video else None
             if self._times is not None:
                 self.count = len(self._times)
             elif isinstance(clip, ImageSequence):
@@ -58,6 +61,16 @@ class FrameReader:
         self._frames: Iterator[TimedFrame] = iter(())
         self._close: Callable[[], object] = lambda: None
         self._next = self.count
+        self._read_last = -1
+
+    def read_soon(self, number: int) -> None:
+        """Begin to read a frame that will be asked for."""
+
+        def read() -> None:
+            with contextlib.suppress(VideoError):  # whoever asks for it is told
+                self.read(number)
+
+        threading.Thread(target=read, name="studio-first-frame", daemon=True).start()
 
     @property
     def picture_names(self) -> list[str]:
@@ -76,6 +89,7 @@ class FrameReader:
             if number not in self._kept:
                 self._fetch(number)
             self._kept.move_to_end(number)
+            self._read_last = number
             return self._kept[number]
 
     def close(self) -> None:
@@ -92,7 +106,8 @@ class FrameReader:
             self._keep(number, frame.image)
             return
         if not self._next <= number <= self._next + _STEPS_AHEAD:
-            self._seek(number)
+            goes_back = number == self._read_last - 1
+            self._seek(max(0, number - min(_STEPS_BACK, self._most // 2)) if goes_back else number)
         while self._next <= number:
             found = next(self._frames, None)
             if found is None:
@@ -100,19 +115,22 @@ class FrameReader:
             self._keep(self._next, found.image)
             self._next += 1
 
+    @property
+    def _most(self) -> int:
+        """The number of frames that are kept."""
+        return max(2, min(_KEPT_FRAMES, _KEPT_BYTES // (3 * self.info.height * self.info.width)))
+
     def _is_sequence(self) -> bool:
         return len(self._source.images) == self.count
 
     def _seek(self, number: int) -> None:
         self._close()
-        if self._times is None:
+        if self._times is None or self._video is None:
             clip = open_clip(self._source, high_bit_depth=False)
             self._next = 0
         else:
             start_s: Fraction | None = self._times[number] if number else None
-            clip = VideoReader(
-                self._source.path, selection=FrameSelection(start_s), high_bit_depth=False
-            )
+            clip = self._video.select(FrameSelection(start_s))
             self._next = number
         clip.__enter__()
         self._close = lambda: clip.__exit__(None, None, None)
@@ -120,6 +138,5 @@ class FrameReader:
 
     def _keep(self, number: int, image: Frame) -> None:
         self._kept[number] = image
-        most = max(2, min(_KEPT_FRAMES, _KEPT_BYTES // max(image.nbytes, 1)))
-        while len(self._kept) > most:
+        while len(self._kept) > self._most:
             self._kept.popitem(last=False)

@@ -37,10 +37,11 @@ export class SaveQueue {
     this.waiting = []; // {frame, history, action}
     this.tell = { saved, conflict, failed };
     this.running = false;
+    this.saves = []; // how long each action waited, in ms
   }
 
   push(frame, history, action) {
-    this.waiting.push({ frame, history, action });
+    this.waiting.push({ frame, history, action, at: performance.now() });
     this.run();
   }
 
@@ -59,7 +60,7 @@ export class SaveQueue {
       try {
         const answer = await askJson(`frames/${frame}/strokes`, "POST", { revision: history.revision, actions });
         history.revision = answer.revision;
-        this.waiting.splice(0, count);
+        for (const { at } of this.waiting.splice(0, count)) this.saves.push(performance.now() - at);
         this.tell.saved(frame, history, answer);
       } catch (error) {
         if (error instanceof Refused && error.status !== 507 && error.status < 500) {

@@ -23,6 +23,7 @@ export class View {
     this.x = 0;
     this.y = 0;
     this.asked = false;
+    this.fit();
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
 
@@ -68,6 +69,17 @@ export class View {
     this.redraw();
   }
 
+  // How wide the frame is on the screen when all of it is seen; a multiple, so that few sizes are made.
+  fittedWidth() {
+    const scale = Math.min(this.canvas.width / this.width, this.canvas.height / this.height);
+    return Math.min(this.width, Math.max(256, Math.ceil((this.width * scale) / 128) * 128));
+  }
+
+  // Whether more of the picture could be seen than it holds.
+  wantsMore() {
+    return this.image && this.image.naturalWidth < this.width && this.scale * this.width > this.image.naturalWidth * 1.1;
+  }
+
   // Colours the labels of a rectangle anew.
   paint(labels, dirty) {
     if (!dirty) return;
@@ -75,20 +87,26 @@ export class View {
     const wide = right - left + 1, high = bottom - top + 1;
     const picture = new ImageData(wide, high);
     const words = new Uint32Array(picture.data.buffer);
+    const table = this.#table();
     for (let y = 0; y < high; y++) {
-      const from = (top + y) * this.width + left;
-      for (let x = 0; x < wide; x++) words[y * wide + x] = this.#word(labels[from + x]);
+      const from = (top + y) * this.width + left, to = y * wide;
+      for (let x = 0; x < wide; x++) words[to + x] = table[labels[from + x]];
     }
     this.overlayContext.putImageData(picture, left, top);
     this.redraw();
   }
 
-  repaint(labels) {
+  // Colours all labels anew; isBare where there are none.
+  repaint(labels, isBare = false) {
     this.words = null;
+    if (isBare && this.mode !== "unlabelled" && this.mode !== "cutout") {
+      this.overlayContext.clearRect(0, 0, this.width, this.height);
+      return this.redraw();
+    }
     this.paint(labels, { left: 0, right: this.width - 1, top: 0, bottom: this.height - 1 });
   }
 
-  #word(id) {
+  #table() {
     if (!this.words) {
       this.words = new Uint32Array(256);
       for (let i = 0; i < 256; i++) {
@@ -99,7 +117,7 @@ export class View {
         this.words[i] = ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
       }
     }
-    return this.words[id];
+    return this.words;
   }
 
   redraw() {
@@ -107,6 +125,7 @@ export class View {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
+      if (this.wantsMore()) this.more?.();
       this.#draw();
     });
   }

@@ -6,9 +6,11 @@ import { crc32 } from "./raster.js";
 const KEPT = 8;
 
 export class Frames {
-  constructor(project, queue) {
+  // ImageWidth returns how wide a picture is on the screen, in its pixels.
+  constructor(project, queue, imageWidth) {
     this.project = project;
     this.queue = queue;
+    this.imageWidth = imageWidth;
     this.kept = new Map();
   }
 
@@ -20,10 +22,12 @@ export class Frames {
       return known;
     }
     const { width, height } = this.project;
-    const [image, state] = await Promise.all([loadImage(number), askJson(`frames/${number}/strokes`)]);
+    const [image, state] = await Promise.all([
+      loadImage(number, this.imageWidth()), askJson(`frames/${number}/strokes`),
+    ]);
     const history = new FrameHistory(width, height);
     history.load(state);
-    if (crc32(history.labels) !== state.crc32) throw new Error(`frame ${number}: the page draws other pixels`);
+    if (state.actions.length && crc32(history.labels) !== state.crc32) throw new Error(`frame ${number}: the page draws other pixels`);
     const frame = { number, image, history, regions: null };
     this.kept.set(number, frame);
     for (const old of [...this.kept.keys()]) {
@@ -31,6 +35,19 @@ export class Frames {
       if (old !== number && !this.queue.has(old)) this.kept.delete(old);
     }
     return frame;
+  }
+
+  // Loads a frame that will be looked at, if it is not there.
+  prefetch(number) {
+    if (number < 0 || number >= this.project.frames || this.kept.has(number)) return;
+    this.open(number).catch(() => {}); // whoever goes there is told
+  }
+
+  // Gives an open frame its picture in full size.
+  async sharpen(frame) {
+    if (frame.sharpening || frame.image.naturalWidth >= this.project.width) return;
+    frame.sharpening = true; // once: what failed would fail at every redrawing
+    frame.image = await loadImage(frame.number, this.project.width);
   }
 
   forget(number) {
@@ -58,9 +75,9 @@ export class Frames {
   }
 }
 
-async function loadImage(number) {
+async function loadImage(number, width) {
   const image = new Image();
-  image.src = `/api/frames/${number}`;
+  image.src = `/api/frames/${number}?width=${width}`;
   await image.decode();
   return image;
 }

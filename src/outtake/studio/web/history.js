@@ -19,7 +19,7 @@ export class FrameHistory {
     for (const action of actions) this.add(action);
     this.revision = revision;
     this.lastStroke = last_stroke;
-    this.#touch(0, this.labels.length);
+    this.dirty = null;
   }
 
   add(action) {

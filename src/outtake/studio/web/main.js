@@ -15,7 +15,7 @@ import { Timeline } from "./timeline.js";
 
 const studio = {
   project: null, frame: null, view: null, frames: null, tool: "brush",
-  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], wanted: 0,
+  sizes: { brush: 24, eraser: 24 }, spaceHeld: false, offer: null, steps: null, dabs: [], dabTimes: [], stepTimes: [], wanted: 0,
   act, show, say, go, queue: null,
 };
 
@@ -25,12 +25,13 @@ async function start() {
   const { project } = studio;
   studio.view = new View($("canvas"), project.width, project.height);
   studio.queue = new SaveQueue({ saved, conflict, failed });
-  studio.frames = new Frames(project, studio.queue);
+  studio.frames = new Frames(project, studio.queue, () => studio.view.fittedWidth());
+  studio.view.more = () => sharpen().catch(complain);
   studio.offer = new Offer(studio);
   studio.tabs = new Tabs((name) => chooseTab(name));
   studio.timeline = new Timeline($("timeline"), project, go);
   studio.steps = new Steps(studio);
-  studio.classes = new Classes(project, () => studio.view.repaint(studio.frame.history.labels));
+  studio.classes = new Classes(project, repaint);
   studio.layers = new Layers(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
@@ -44,6 +45,7 @@ async function start() {
   chooseTool("brush");
   await go(project.labelled[0] ?? 0);
   $("saved").textContent = "nothing to save";
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
@@ -91,6 +93,7 @@ function failed(error) {
 async function go(number) {
   number = Math.min(Math.max(number, 0), studio.project.frames - 1);
   studio.wanted = number;
+  const begun = performance.now(), before = studio.frame?.number ?? -1;
   try {
     const frame = await studio.frames.open(number);
     if (studio.wanted !== number) return;
@@ -99,15 +102,38 @@ async function go(number) {
     studio.view.image = frame.image;
     studio.view.regions = null;
     frame.history.takeDirty();
-    studio.view.repaint(frame.history.labels);
+    studio.view.repaint(frame.history.labels, !frame.history.done.length);
     show();
     $("slider").value = number;
     $("number").textContent = `${number} / ${studio.project.frames - 1}`;
     studio.steps.show();
+    studio.stepTimes.push(performance.now() - begun);
+    prefetch(number, before);
     await findRegions();
   } catch (error) {
     complain(error);
   }
+}
+
+function repaint() {
+  const { history } = studio.frame;
+  studio.view.repaint(history.labels, !history.done.length);
+}
+
+async function sharpen() {
+  const { frame } = studio;
+  await studio.frames.sharpen(frame);
+  if (studio.frame !== frame) return;
+  studio.view.image = frame.image;
+  studio.view.redraw();
+}
+
+// The frame that one is likely to go to next, once the page has nothing else to do.
+function prefetch(number, before) {
+  clearTimeout(studio.prefetching);
+  studio.prefetching = setTimeout(() => {
+    if (!studio.queue.waiting.length) studio.frames.prefetch(number + (number < before ? -1 : 1));
+  }, 200);
 }
 
 async function findRegions() {
@@ -169,7 +195,7 @@ function connect() {
   on("count", () => { $("count-shown").textContent = $("count").value; }, "input");
   on("count", () => findRegions().catch(complain), "change");
   on("show-regions", () => findRegions().catch(complain), "change");
-  on("view", () => { studio.view.mode = $("view").value; studio.view.repaint(studio.frame.history.labels); }, "change");
+  on("view", () => { studio.view.mode = $("view").value; repaint(); }, "change");
   on("reset", () => studio.view.reset());
   on("slider", () => go(Number($("slider").value)), "input");
   on("first", () => go(0));
@@ -194,9 +220,11 @@ function connect() {
 
 // For tests: whether all is saved, and what the page holds.
 window.studio = {
+  waiting: () => studio.queue.waiting.length,
   state: () => ({
-    frame: studio.frame?.number, revision: studio.frame?.history.revision, waiting: studio.queue.waiting.length,
+    frame: studio.frame?.number, lastStroke: studio.frame?.history.lastStroke, revision: studio.frame?.history.revision, waiting: studio.queue.waiting.length,
     crc32: crc32(studio.frame.history.labels), saved: studio.saved, dabs: studio.dabs,
+    saves: studio.queue.saves, steps: studio.stepTimes, dabTimes: studio.dabTimes, now: performance.now(),
     counts: [0, 1, 255].map((id) => studio.frame.history.labels.reduce((n, v) => n + (v === id), 0)),
     view: { scale: studio.view.scale, x: studio.view.x, y: studio.view.y },
   }),

@@ -119,6 +119,7 @@ export class Painter {
     stroke.frame.history.add(action);
     studio.show();
     studio.dabs.push(performance.now() - begun);
+    studio.dabTimes.push(begun);
     if (stroke.waiting) stroke.waiting.push(points[points.length - 1]);
     else stroke.waiting = [...points];
     this.#sendSoon();

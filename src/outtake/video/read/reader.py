@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -97,6 +98,19 @@ class VideoReader:
         self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         self._initial_state = _file_state(self.path)
         self._containers: list[InputContainer] = []
+
+    def select(self, selection: FrameSelection) -> VideoReader:
+        """Return a reader of other frames of the file, which is not looked at again for it.
+
+        Raises:
+            VideoError: The selection leaves nothing.
+        """
+        other = copy(self)
+        other._selection, other._containers = selection, []
+        other.info = selection.apply_to(
+            self._whole_info, self._first_s - self._whole_info.origin_s, self._limits
+        )
+        return other
 
     def __enter__(self) -> Self:
         return self
