@@ -53,7 +53,7 @@ def test_keyframes_come_from_further_back():
 @pytest.mark.parametrize("first", [0, 1, 3])
 def test_a_clip_that_starts_in_the_middle_gives_the_same_segments(context, first):
     whole = {index: numbers(items) for index, items in Segments(clip(30), 4, context)}
-    start = first_frame_to_decode(first, 4, context, mask_context=2, label_stride=3)
+    start = first_frame_to_decode(4 * first, context, mask_context=2, label_stride=3)
     assert start % 3 == 0 and start <= max(4 * first - 2, 0)
     part = Segments(clip(30, start), 4, context, start_frame=start, first_segment=first)
     assert {index: numbers(items) for index, items in part} == {
@@ -176,7 +176,7 @@ def test_segments_made_alone_equal_those_of_one_run():
     whole, made = run(18)
     assert made == RunResult((0, 1, 2, 3, 4), 18, 5)
     for first in range(5):
-        start = first_frame_to_decode(first, 4, Context(3, 2), mask_context=0, label_stride=1)
+        start = first_frame_to_decode(4 * first, Context(3, 2), mask_context=0, label_stride=1)
         part, made = run(18, first_segment=first, stop_segment=first + 1, start_frame=start)
         assert made.segments == (first,) and made.total_segments == (5 if first == 4 else None)
         assert np.array_equal(part.kept[first], whole.kept[first])

@@ -17,8 +17,15 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from outtake.core.errors import ConfigError, OutOfMemoryError, OutputError, VideoError
+from outtake.core.errors import (
+    ConfigError,
+    OutOfMemoryError,
+    OutputError,
+    OuttakeError,
+    VideoError,
+)
 from outtake.core.types import TimedFrame
+from outtake.pipeline import removal_preview
 from outtake.pipeline.ray_workers import split_segments
 from outtake.programs import infer_video as app
 from outtake.removal.effects import Blur
@@ -223,9 +230,31 @@ def test_nothing_is_promised_where_repeating_does_not_help(scene):
 def test_a_preview_is_small_and_leaves_the_output_alone(scene):
     run(scene, f"output={scene / 'out.mp4'}", "preview=true")
     names = sorted(entry.name for entry in scene.iterdir())
-    assert names == ["in.mkv", "masks.mkv", "out.preview.mp4", "out.preview.png"]
+    made = ["out.preview.mp4", "out.preview.png", "out.preview.report.json"]
+    assert names == ["in.mkv", "masks.mkv", *made]
     assert len(frames(scene / "out.preview.mp4")) == FRAMES
     assert (scene / "out.preview.png").stat().st_size < 400_000
+
+
+def test_a_preview_of_a_time_is_what_the_whole_removal_has_there(scene, monkeypatch):
+    monkeypatch.setattr(removal_preview, "SECONDS_AROUND", 0.5)
+    run(scene, f"output={scene / 'out.mkv'}", "encode.codec=ffv1", "job.segment_frames=40")
+    whole = frames(scene / "out.mkv")
+    for at, first in (("0:00.1", 0), ("1.2", 24), ("1.55", 28)):
+        run(scene, f"output={scene / 'out.mkv'}", f"preview='{at}'", "overwrite=true")
+        report = json.loads((scene / "out.preview.report.json").read_text())
+        shown = frames(scene / "out.preview.mp4")
+        assert (report["first_frame"], report["frames"], len(shown)) == (first, 12, 12)
+        for here, there in zip(shown, whole[first:], strict=False):
+            apart = np.abs(here.image.astype(int) - there.image)
+            assert apart.mean() < 6 and apart[HOLE].mean() < 12  # a frame aside: 50
+
+
+@pytest.mark.parametrize(("at", "said"), [("0:09", "no frame there"), ("soon", "give seconds")])
+def test_a_preview_of_no_time_is_one_line(scene, at, said):
+    with pytest.raises(OuttakeError, match=f"preview=.*{said}") as caught:
+        run(scene, f"output={scene / 'out.mp4'}", f"preview='{at}'")
+    assert "\n" not in str(caught.value) and len(list(scene.iterdir())) == 2
 
 
 def test_a_preview_says_what_the_report_would_warn_of(scene, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from outtake.config.schema import Form, Node, Number, show_value
@@ -16,6 +17,7 @@ from outtake.config.shared_schema import (
     Regions,
 )
 from outtake.core.errors import ConfigError
+from outtake.video.read.frame_selection import parse_time
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.audio_encoder import AudioChoice
 
@@ -131,7 +133,7 @@ class InferVideoConfig:
     masks: ClipMaskFileOptions
     regions: Regions
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
-    preview: bool
+    preview: Annotated[bool | float | str, Form("true, false, or a time such as 0:03")]
     overwrite: bool
     read: ReadOptions
     network: ClipNetworkOptions
@@ -144,7 +146,9 @@ class InferVideoConfig:
 
     def __post_init__(self) -> None:
         """Check what two keys say together."""
-        more = {"preview": self.preview, "encode.provenance_video": self.encode.provenance_video}
+        self.preview_s  # noqa: B018 (raises what is wrong with it)
+        video = self.encode.provenance_video
+        more = {"preview": self.asks_preview, "encode.provenance_video": video}
         for key in [key for key, asked in more.items() if asked and self.output == "-"]:
             raise ConfigError(
                 f"{key}=true: standard output holds one video and no files beside it; name a "
@@ -169,6 +173,20 @@ class InferVideoConfig:
                 "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP or "
                 "regions=[{box:[x,y,width,height]}]"
             )
+
+    @property
+    def asks_preview(self) -> bool:
+        """Whether a preview is made instead of the output."""
+        return self.preview is not False
+
+    @property
+    def preview_s(self) -> Fraction | None:
+        """The time that a preview shows, in seconds; None for the beginning.
+
+        Raises:
+            ConfigError: It is no time.
+        """
+        return None if isinstance(self.preview, bool) else parse_time("preview", self.preview)
 
     @property
     def without_network(self) -> bool:

@@ -1,4 +1,4 @@
-"""A preview of a removal: its first seconds at a small size, and a contact sheet."""
+"""A preview of a removal: some of its seconds at a small size, and a contact sheet."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from outtake.core.errors import VideoError
 from outtake.core.frames import FilledFrame, FrameSink
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.masking.regions import scale_region
 from outtake.pipeline.job import Job
-from outtake.pipeline.run import TruncateOnError, run_clip
+from outtake.pipeline.run import TruncateOnError, find_start_frame, run_clip
 from outtake.pipeline.segments import SegmentPlan
 from outtake.removal.contact_sheet import ContactSheet
-from outtake.removal.report import RemovalReport
+from outtake.removal.report import RemovalReport, report_path, write_report
 from outtake.removal.side_by_side import composite_on_checkerboard
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
@@ -30,48 +32,110 @@ log = logging.getLogger(__name__)
 
 SHORT_SIDE = 270
 SECONDS = 10
+SECONDS_AROUND = 2
 # However many frames per second a clip has, a preview is short.
 MAX_FRAMES = 300
 
 
-def write_preview(job: Job) -> tuple[Path, Path]:
-    """Run a job on the first seconds of its clip at a reduced size.
+def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Path]:
+    """Run a job on some seconds of its clip at a reduced size.
 
     What a report would warn of is logged.
 
+    Args:
+        job: The job.
+        around_s: The time in the middle of two seconds, in seconds from the clip's first frame;
+            frames around these are looked at, as in the whole clip. None for the first ten
+            seconds, and nothing of what follows them.
+
     Returns:
         The video and the contact sheet, ``<stem>.preview.mp4`` and ``<stem>.preview.png`` beside
-        the output; both are replaced if they exist.
+        the output; both are replaced if they exist, and so is the report of the video, whose
+        ``first_frame`` is the number of its first frame in what is read of the clip.
 
     Raises:
         OuttakeError: The clip cannot be read, or the preview cannot be written.
     """
     video, sheet = preview_paths(job.target)
-    with open_clip(job.source, **job.read_options) as clip:
+    with ExitStack() as files:
+        clip = files.enter_context(open_clip(job.source, **job.read_options))
         info = preview_info(clip.info)
-        size = clip.info.height, clip.info.width
-        job = replace(job, regions=tuple(scale_region(each, size) for each in job.regions))
-        frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
+        job = _shrink_job(job, clip.info, info)
+        plan, truncation = _plan(job, info, around_s)
+        if plan.start_frame:
+            further = open_clip(job.source, **job.read_options, skip=plan.start_frame)
+            clip = files.enter_context(further)
         sink = _PreviewSink(video, info, RemovalReport(**job.report_options()))
-        run_clip(
+        result, _ = run_clip(
             job,
             clip,
             lambda _: sink,
-            SegmentPlan(frames, (info.height, info.width), stop_segment=1),
+            plan,
             transform=lambda frames: shrink_frames(frames, info),
             first_s=info.first_s,
-            truncation=TruncateOnError(max_frames=frames),
+            truncation=truncation,
         )
+    if not result.frames:
+        raise _nothing_there(info, around_s)
     sink.sheet.save(sheet, title=f"{info.path.name}, {type(job.remover).__name__.lower()}")
+    write_report(video, sink.report.record(output=str(video), first_frame=plan.origin))
     for warning in sink.report.warnings():
         log.warning("%s: %s", video.name, warning)
     return video, sheet
+
+
+def _shrink_job(job: Job, whole: VideoInfo, info: VideoInfo) -> Job:
+    """Return the job with what it says of the picture at the size of a preview."""
+    known = {
+        number: resize(labels, (info.height, info.width), "nearest")
+        for number, labels in job.known_labels.items()
+    }
+    size = whole.height, whole.width
+    regions = tuple(scale_region(each, size) for each in job.regions)
+    return replace(job, known_labels=known, regions=regions)
+
+
+def _plan(
+    job: Job, info: VideoInfo, around_s: Fraction | None
+) -> tuple[SegmentPlan, TruncateOnError]:
+    size = info.height, info.width
+    if around_s is None:
+        frames = min(MAX_FRAMES, max(1, round(SECONDS * info.fps)))
+        return SegmentPlan(frames, size, stop_segment=1), TruncateOnError(max_frames=frames)
+    if info.live:
+        raise VideoError(
+            f"preview={float(around_s):g}: {info.path} is live; preview=true shows its beginning"
+        )
+    frames = min(MAX_FRAMES, max(1, round(SECONDS_AROUND * info.fps)))
+    begin_s = 0 if info.start_s is None else Fraction(info.start_s) - info.first_s
+    middle = round((around_s - begin_s) * info.fps)
+    if info.frames is not None:
+        if not 0 <= middle < info.frames:
+            raise _nothing_there(info, around_s)
+        middle = min(middle, info.frames - frames + frames // 2)
+    plan = SegmentPlan(frames, size, stop_segment=1, origin=max(0, middle - frames // 2))
+    return replace(plan, start_frame=find_start_frame(job, plan)), TruncateOnError()
+
+
+def _nothing_there(info: VideoInfo, around_s: Fraction | None) -> VideoError:
+    if around_s is None:
+        return VideoError(f"{info.path}: holds no frame")
+    length = "" if info.duration_s is None else f"; it is {info.duration_s:.3f} s long"
+    return VideoError(
+        f"preview={float(around_s):g}: {info.path} has no frame there, in what is read{length}"
+    )
 
 
 def preview_paths(target: Path) -> tuple[Path, Path]:
     """Return the paths of an output's preview: its video and its contact sheet."""
     video = target.with_name(f"{target.stem}.preview.mp4")
     return video, video.with_suffix(".png")
+
+
+def files_of_preview(target: Path) -> tuple[Path, ...]:
+    """Return all that a preview replaces."""
+    video, sheet = preview_paths(target)
+    return video, sheet, report_path(video)
 
 
 def preview_info(info: VideoInfo) -> VideoInfo:

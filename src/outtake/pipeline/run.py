@@ -194,7 +194,7 @@ def run_missing_segments(
         stop_segment=stop_segment,
         completed=completed,
     )
-    plan = replace(plan, start_frame=_start_frame(job, plan))
+    plan = replace(plan, start_frame=find_start_frame(job, plan))
     with ExitStack() as files:
         frames = clip or files.enter_context(
             open_clip(
@@ -214,10 +214,10 @@ def run_missing_segments(
         )
 
 
-def _start_frame(job: Job, plan: SegmentPlan) -> int:
+def find_start_frame(job: Job, plan: SegmentPlan) -> int:
+    """Return the number of the first frame that is decoded, so that a plan's first one is right."""
     return first_frame_to_decode(
-        plan.first_segment,
-        plan.segment_frames,
+        plan.begin,
         job.remover.context(*plan.frame_size, plan.high_bit_depth),
         mask_context=CONTEXT_FRAMES
         + job.label_context

@@ -1,6 +1,7 @@
 """What a segment of a clip is, and how a remover is run over a clip segment by segment.
 
-Segment ``i`` of length ``n`` holds the frames ``i * n`` to ``(i + 1) * n - 1``. It is processed
+Segment ``i`` of length ``n`` holds the frames ``i * n`` to ``(i + 1) * n - 1``, counted from the
+frame at which the plan begins, which is the first of the clip but for a preview. It is processed
 with a fixed context around it and with nothing else, so that it has the same result in one run
 through the clip, in a resumed run and on another machine.
 """
@@ -35,6 +36,7 @@ class Segments:
         context: The frames that come along with each segment.
         start_frame: The number of the first frame of ``clip``.
         first_segment: The index of the first segment.
+        origin: The number of the frame at which segment 0 begins.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Segments:
         *,
         start_frame: int = 0,
         first_segment: int = 0,
+        origin: int = 0,
     ) -> None:
         self._clip = iter(clip)
         self._segment_frames = segment_frames
+        self._origin = origin
         self._context = context
         self._next_number = start_frame
         self._first_segment = first_segment
@@ -57,12 +61,12 @@ class Segments:
     def __iter__(self) -> Iterator[tuple[int, Iterator[MaskedFrame]]]:
         """Yield the index and the frames of each segment; the frames may be left unread."""
         index = self._first_segment
-        while self._read_to(index * self._segment_frames, index):
+        while self._read_to(self._begin(index), index):
             yield index, self._frames_with_context(index)
             index += 1
 
     def _frames_with_context(self, index: int) -> Iterator[MaskedFrame]:
-        start, stop = index * self._segment_frames, (index + 1) * self._segment_frames
+        start, stop = self._begin(index), self._begin(index + 1)
         for item in list(self._buffer):
             if _frame_number(item) < start and self._is_context(_frame_number(item), start):
                 yield replace(item, is_output=False)
@@ -71,6 +75,9 @@ class Segments:
                 return
             item = next(item for item in reversed(self._buffer) if _frame_number(item) == number)
             yield replace(item, is_output=number < stop)
+
+    def _begin(self, segment: int) -> int:
+        return self._origin + segment * self._segment_frames
 
     def _read_to(self, number: int, segment: int) -> bool:
         """Read up to a frame and return whether it exists.
@@ -85,7 +92,7 @@ class Segments:
             labelled = item.labelled if self._context.needs_labels else None
             self._buffer.append(replace(item, number=self._next_number, labelled=labelled))
             self._next_number += 1
-        begin = segment * self._segment_frames
+        begin = self._begin(segment)
         self._buffer = deque(
             self._reduce_to_context(item) if _frame_number(item) < min(number, begin) else item
             for item in self._buffer
@@ -108,20 +115,19 @@ class Segments:
 
 
 def first_frame_to_decode(
-    segment: int, segment_frames: int, context: Context, *, mask_context: int, label_stride: int
+    begin: int, context: Context, *, mask_context: int, label_stride: int
 ) -> int:
     """Return the frame at which decoding must begin so that a segment has the same result.
 
     Args:
-        segment: The index of the segment.
-        segment_frames: The length of a segment, in frames.
+        begin: The number of the first frame of the segment.
         context: The context of the remover.
         mask_context: The number of frames before a frame that its mask depends on.
         label_stride: The frames that the network takes together start at multiples of this.
     """
     reach = max(context.before, context.keyframe_reach)
-    begin = max(segment * segment_frames - reach - mask_context, 0)
-    return begin // label_stride * label_stride
+    first = max(begin - reach - mask_context, 0)
+    return first // label_stride * label_stride
 
 
 def common_stride(*strides: int) -> int:
@@ -146,6 +152,7 @@ class SegmentPlan:
         first_segment: The index of the first segment.
         stop_segment: The index of the first segment that is not made; None for all.
         completed: The segments that exist already.
+        origin: The number of the frame at which segment 0 begins.
     """
 
     segment_frames: int
@@ -155,6 +162,12 @@ class SegmentPlan:
     first_segment: int = 0
     stop_segment: int | None = None
     completed: Container[int] = ()
+    origin: int = 0
+
+    @property
+    def begin(self) -> int:
+        """The number of the first frame that is made."""
+        return self.origin + self.first_segment * self.segment_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +213,7 @@ def run_segments(
         remover.context(*plan.frame_size, plan.high_bit_depth),
         start_frame=plan.start_frame,
         first_segment=plan.first_segment,
+        origin=plan.origin,
     )
     made_segments: list[int] = []
     frames, end = 0, plan.first_segment

@@ -19,7 +19,7 @@ from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
 from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
-from outtake.pipeline.removal_preview import preview_paths, write_preview
+from outtake.pipeline.removal_preview import files_of_preview, write_preview
 from outtake.pipeline.remove_from_video import (
     JobRunner,
     report_entries,
@@ -137,7 +137,7 @@ def _remove(clips: CheckedClips) -> list[Path]:
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         job = build_job(config, parts, source, target, found.masks)
         try:
-            if (several or clips.of_list) and not config.preview and is_already_done(job):
+            if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
             else:
                 _make(job, config, parts)
@@ -158,9 +158,9 @@ def _raise_failed(failed: Sequence[tuple[Path, OuttakeError]], count: int) -> No
 
 def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
     """Make the output of a job, or its preview, and print where it is."""
-    if config.preview:
+    if config.asks_preview:
         with sigterm_as_interrupt(), explain_oom():
-            video, sheet = write_preview(job)
+            video, sheet = write_preview(job, config.preview_s)
         print(f"preview written to {video} and {sheet}; preview=false makes all of it")
         return
     record = run_job(job, choose_runner(config), report_entries(parts, asdict(config)))
@@ -234,14 +234,14 @@ def check_job(
                 log.warning("%s", late)
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
-        "overwrite": config.overwrite or config.preview or may_be_done,
+        "overwrite": config.overwrite or config.asks_preview or may_be_done,
         "resume": config.job.resume,
         "input_paths": input_paths(config, remover),
     }
     encoding = build_encoding_request(config.encode, remover)
     check_target(target, source, encoding if info is None else encoding.for_source(info), **checks)
-    if config.preview:
-        for path in preview_paths(target):
+    if config.asks_preview:
+        for path in files_of_preview(target):
             check_not_an_input(path, source, checks["input_paths"])
     elif not may_be_done:
         check_report(target, overwrite=config.overwrite)
