@@ -2,6 +2,7 @@
 import { askJson, SaveQueue } from "./api.js";
 import { drawOutlines, View } from "./canvas.js";
 import { Classes } from "./classes.js";
+import { Exchange } from "./exchange.js";
 import { Frames } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
 import { Layers } from "./layers.js";
@@ -33,6 +34,7 @@ async function start() {
   studio.steps = new Steps(studio);
   studio.classes = new Classes(project, repaint);
   studio.layers = new Layers(studio);
+  new Exchange(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
   $("clip").title = $("clip").textContent;

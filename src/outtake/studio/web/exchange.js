@@ -1,0 +1,184 @@
+// What comes from other programs and what goes to them: the dialogs of import and export.
+import { askJson, Refused } from "./api.js";
+import { $, complain, element, on } from "./page.js";
+import { zipFiles } from "./zip.js";
+
+const EXPORTS = [
+  ["cutout.png", "Cut-out of this frame", "PNG, transparent around the object"],
+  ["cutouts.zip", "Cut-outs of labelled frames", "PNG, transparent around the object"],
+  ["masks.zip", "Masks", "white on black; labels where there are any, the network elsewhere"],
+  ["labelme.zip", "Outlines for LabelMe", "JSON with the pictures; they import to the same pixels"],
+  ["training_set.zip", "Training set", "images, masks and classes.yaml, as data=folder reads them"],
+];
+
+export class Exchange {
+  // The studio is what main.js has.
+  constructor(studio) {
+    this.studio = studio;
+    this.files = [];
+    this.#buildImport();
+    this.#buildExport();
+    on("open-import", () => this.openImport());
+    on("open-export", () => this.openExport().catch(complain));
+    const stage = $("stage");
+    stage.addEventListener("dragover", (event) => { if (event.dataTransfer.types.includes("Files")) event.preventDefault(); });
+    stage.addEventListener("drop", (event) => {
+      if (!event.dataTransfer.files.length || studio.tool === "layers") return;
+      event.preventDefault();
+      this.openImport([...event.dataTransfer.files]);
+    });
+  }
+
+  openImport(files = []) {
+    const { classes } = this.studio.project;
+    this.white.replaceChildren(...classes.slice(1).map((name, i) => new Option(name, i + 1)));
+    this.white.parentElement.hidden = classes.length < 3;
+    this.#choose(files);
+    this.result.replaceChildren();
+    this.progress.hidden = true;
+    $("import").showModal();
+  }
+
+  async openExport() {
+    const found = await askJson("export");
+    for (const [name, link, note] of this.links) {
+      const count = name === "masks.zip" ? found.masks : found.labelled;
+      const possible = name === "cutout.png" || count > 0;
+      if (possible) link.href = `/api/export/${name}` + (name === "cutout.png" ? `?frame=${this.studio.frame.number}` : "");
+      else link.removeAttribute("href");
+      note.textContent = !possible ? "no frame is labelled yet" : name === "cutout.png" ? `frame ${this.studio.frame.number}` : `${count} of ${found.frames} frames`;
+    }
+    $("export").showModal();
+  }
+
+  #buildImport() {
+    const dialog = $("import");
+    const hint = element("p", "PNG masks named by their frame (000017.png) or like the pictures of the clip, JSON of LabelMe, or a zip of them. Each frame changes in one step, which can be undone.");
+    hint.className = "hint";
+    this.input = Object.assign(document.createElement("input"), { type: "file", multiple: true, accept: ".zip,.png,.json", id: "import-files" });
+    this.input.addEventListener("change", () => this.#choose([...this.input.files]));
+    this.path = Object.assign(document.createElement("input"), { type: "text", id: "import-path", placeholder: "path of a folder", autocomplete: "off", spellcheck: false });
+    this.every = Object.assign(document.createElement("input"), { type: "checkbox", id: "import-every" });
+    this.white = Object.assign(document.createElement("select"), { id: "import-white" });
+    this.progress = document.createElement("progress");
+    this.progress.hidden = true;
+    this.result = document.createElement("div");
+    this.result.className = "outcome";
+    this.result.setAttribute("role", "status");
+    this.start = Object.assign(element("button", "Import"), { type: "button", className: "main", id: "import-start" });
+    this.start.addEventListener("click", () => this.#import());
+    const close = Object.assign(element("button", "Close"), { type: "button" });
+    close.addEventListener("click", () => dialog.close());
+    const buttons = document.createElement("p");
+    buttons.className = "row end";
+    buttons.append(close, this.start);
+    dialog.append(element("h2", "Import masks"), hint, label("Files", this.input), label("or a folder of this machine", this.path),
+      label("White in masks of two values is", this.white), check("One mask for all frames", this.every), this.progress, this.result, buttons);
+  }
+
+  #buildExport() {
+    const list = document.createElement("ul");
+    list.className = "downloads";
+    this.links = EXPORTS.map(([name, title, what]) => {
+      const item = document.createElement("li"), link = element("a", title), note = element("span", "");
+      link.download = "";
+      link.id = `export-${name.replace(".", "-")}`;
+      note.className = "hint";
+      item.append(link, note, element("small", what));
+      list.append(item);
+      return [name, link, note];
+    });
+    const close = Object.assign(element("button", "Close"), { type: "button" });
+    close.addEventListener("click", () => $("export").close());
+    const buttons = document.createElement("p");
+    buttons.className = "row end";
+    buttons.append(close);
+    $("export").append(element("h2", "Export"), list, buttons);
+  }
+
+  #choose(files) {
+    this.files = files;
+    if (!files.length) this.input.value = "";
+    const dropped = files.length && this.input.files.length !== files.length;
+    if (dropped) this.result.replaceChildren(element("p", `${files.length} files: ${files.slice(0, 3).map((f) => f.name).join(", ")}`));
+  }
+
+  async #import() {
+    const { studio } = this;
+    this.start.disabled = true;
+    this.progress.hidden = false;
+    this.progress.removeAttribute("value");
+    this.result.replaceChildren();
+    try {
+      if (studio.queue.waiting.length) throw new Error("strokes are still being saved; try again in a moment");
+      const said = await this.#send();
+      this.#tell(said);
+      studio.project.labelled = said.labelled;
+      // What the page holds of these frames is older.
+      for (const number of said.frames) studio.frames.forget(number);
+      if (said.frames.includes(studio.frame.number)) await studio.go(studio.frame.number);
+      studio.steps.show();
+      this.#choose([]);
+    } catch (error) {
+      this.result.replaceChildren(Object.assign(element("p", error.message), { className: "bad" }));
+    }
+    this.start.disabled = false;
+    this.progress.hidden = true;
+  }
+
+  async #send() {
+    const every = this.every.checked, white = Number(this.white.value || 1);
+    const path = this.path.value.trim();
+    if (!this.files.length && !path) throw new Error("choose files, or name a folder");
+    if (!this.files.length) {
+      return this.#follow(fetch("/api/masks/import-folder", {
+        method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ path, white, every_frame: every }),
+      }));
+    }
+    const [first] = this.files;
+    const body = this.files.length === 1 && /\.zip$/i.test(first.name) ? first : await zipFiles(this.files);
+    return this.#follow(fetch(`/api/masks/import?white=${white}&every_frame=${every ? 1 : 0}`, {
+      method: "POST", headers: { "Content-Type": "application/zip" }, body,
+    }));
+  }
+
+  // Shows how far it is, line by line; returns the last line.
+  async #follow(asked) {
+    const answer = await asked;
+    if (!answer.ok) throw new Refused(answer.status, await answer.text());
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "", last = null;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      const lines = (text + value).split("\n");
+      text = lines.pop();
+      for (const line of lines.filter(Boolean)) last = JSON.parse(line);
+      if (last?.of) this.progress.value = last.done / last.of;
+    }
+    if (!last || !("taken" in last)) throw new Error("the import was cut off; what was taken is in the frames");
+    return last;
+  }
+
+  #tell({ taken, same, problems, notes }) {
+    const count = `${taken} ${taken === 1 ? "frame has" : "frames have"} got a mask` + (same ? `, ${same} had the same before` : "");
+    const list = document.createElement("ul");
+    list.append(...problems.map((line) => Object.assign(element("li", line), { className: "bad" })), ...notes.map((line) => element("li", line)));
+    this.result.replaceChildren(element("p", count), list);
+  }
+}
+
+function label(text, field) {
+  const made = element("label", text);
+  made.className = "field";
+  made.append(field);
+  return made;
+}
+
+function check(text, field) {
+  const made = document.createElement("label");
+  made.className = "check";
+  made.append(field, text);
+  return made;
+}

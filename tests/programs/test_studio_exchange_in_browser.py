@@ -1,0 +1,97 @@
+"""What comes from other programs and what goes to them, in a real browser; and a full disk."""
+
+from __future__ import annotations
+
+import io
+import resource
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.programs.studio_page import (  # noqa: F401
+    FRAMES,
+    SHOTS,
+    SIZE,
+    drag,
+    state,
+    studio,
+    wait_until_saved,
+)
+from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("uvicorn", reason="the extra studio is not installed")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+
+
+def png(picture):
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def shoot(page, name):
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browser):  # noqa: F811
+    page = studio.open(browser)
+    drag(page, (70, 60), (130, 60))
+    first = wait_until_saved(page)
+
+    # Files that are chosen become one import, of which each frame can undo its part.
+    mask = np.zeros(SIZE, np.uint8)
+    mask[40:120, 50:160] = 255
+    page.click("#open-import")
+    page.set_input_files(
+        "#import-files",
+        [
+            {"name": "0.png", "mimeType": "image/png", "buffer": png(mask)},
+            {"name": "3.png", "mimeType": "image/png", "buffer": png(mask)},
+            {"name": "4.png", "mimeType": "image/png", "buffer": png(mask[:90])},
+        ],
+    )
+    page.click("#import-start")
+    page.wait_for_selector("#import .outcome li")
+    said = page.locator("#import .outcome").inner_text()
+    assert (
+        "2 frames have got a mask" in said and "4.png: is 320x90, and the clip is 320x180" in said
+    )
+    shoot(page, "import_light")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(200)
+    assert state(page)["counts"][1] == (mask > 0).sum() and (studio.mask(3) > 0).sum() == 8800
+    page.keyboard.press("Control+z")
+    assert wait_until_saved(page)["crc32"] == first["crc32"]
+
+    page.click("#open-export")
+    page.wait_for_selector("#export-masks-zip[href]")
+    shoot(page, "export_light")
+    with page.expect_download() as download:
+        page.click("#export-masks-zip")
+    assert download.value.suggested_filename == "project_masks.zip"
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    assert archive.namelist() == ["0.png", "3.png"]
+    page.keyboard.press("Escape")
+
+    # The disk is full: nothing can be written by the studio any more.
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    before = page.locator("#canvas").bounding_box()
+    drag(page, (20, 150), (200, 150))
+    page.wait_for_selector("#banner:not([hidden])")
+    assert page.locator("#canvas").bounding_box() == before  # or the next stroke would be bent
+    assert "not saved yet" in page.locator("#banner").inner_text()
+    assert "kept here" in page.locator("#banner").inner_text()
+    assert page.locator("#saved").inner_text() == "not saved"
+    drag(page, (20, 170), (200, 170), button="right")
+    kept = state(page)
+    assert kept["waiting"] and kept["crc32"] != first["crc32"]
+    shoot(page, "full_disk_light")
+    resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    assert wait_until_saved(page)["crc32"] == kept["crc32"]
+    assert page.locator("#banner").is_hidden()
+    assert [(studio.mask() == each).sum() for each in (0, 1, 255)] == kept["counts"]
+    assert [each for each in studio.errors if "507" not in each] == []
+    page.close()
