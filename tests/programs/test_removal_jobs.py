@@ -238,16 +238,16 @@ def test_a_preview_is_small_and_leaves_the_output_alone(scene):
 
 def test_a_preview_of_a_time_is_what_the_whole_removal_has_there(scene, monkeypatch):
     monkeypatch.setattr(removal_preview, "SECONDS_AROUND", 0.5)
-    run(scene, f"output={scene / 'out.mkv'}", "encode.codec=ffv1", "job.segment_frames=40")
-    whole = frames(scene / "out.mkv")
+    run(scene, f"output={scene / 'out.mp4'}", "job.segment_frames=40")
+    whole = frames(scene / "out.mp4")
     for at, first in (("0:00.1", 0), ("1.2", 24), ("1.55", 28)):
-        run(scene, f"output={scene / 'out.mkv'}", f"preview='{at}'", "overwrite=true")
+        run(scene, f"output={scene / 'out.mp4'}", f"preview='{at}'", "overwrite=true")
         report = json.loads((scene / "out.preview.report.json").read_text())
         shown = frames(scene / "out.preview.mp4")
         assert (report["first_frame"], report["frames"], len(shown)) == (first, 12, 12)
         for here, there in zip(shown, whole[first:], strict=False):
             apart = np.abs(here.image.astype(int) - there.image)
-            assert apart.mean() < 6 and apart[HOLE].mean() < 12  # a frame aside: 50
+            assert max(apart.mean(), apart[HOLE].mean()) < 12, "a frame aside: 45"
 
 
 @pytest.mark.parametrize(("at", "said"), [("0:09", "no frame there"), ("soon", "give seconds")])
