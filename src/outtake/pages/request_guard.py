@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MAX_PATH_CHARS = 2_000
 _READING = ("GET", "HEAD")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -35,6 +36,7 @@ class RequestGuard:
         program: The program that serves the page.
         policy: The content security policy of all answers.
         methods: How it may be asked; what changes something must come from this page.
+        hosts: The names of this machine, one of which the address of a request must have.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class RequestGuard:
         program: str,
         policy: str,
         methods: Collection[str] = _READING,
+        hosts: Collection[str] = LOOPBACK_NAMES,
     ) -> None:
         self._app, self._token, self._methods = app, token, methods
         self._program = program
         self._headers = {"Content-Security-Policy": policy, **_HEADERS}
-        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self._hosts = {f"{host}:{port}" for host in hosts}
         # Cookies are not told apart by port: two of these pages may be open.
         self._cookie = f"outtake_{program}_{port}"
 

@@ -28,6 +28,10 @@ _ORDERLY_END_S = 30.0
 _TERMINATION_S = 5.0
 
 
+class RunningJobError(ConfigError):
+    """A job is still running that would have to be ended."""
+
+
 class Job:
     """A command that runs, or has run.
 

@@ -81,9 +81,9 @@ class Project:
         self.frames = FrameReader(_single_clip(self.source))
         self._lock = FolderLock(folder / _LOCK)
         self._take_lock()
+        self.labels = LabelStore(self._open_frame)
         try:
             self._record = self._open_known(known) if known else self._make_record()
-            self.labels = LabelStore(self._open_frame)
             self._write()
         except BaseException:
             self.close()
@@ -98,6 +98,7 @@ class Project:
     def close(self) -> None:
         """Let others open the project."""
         self.closed = True
+        self.labels.forget()
         self.frames.close()
         if self._lock.is_held:
             with contextlib.suppress(OSError):
@@ -154,6 +155,8 @@ class Project:
         return found if isinstance(found, dict) else {}
 
     def _open_frame(self, number: int) -> FrameLabels:
+        if self.closed:
+            raise ConfigError(f"{self.folder}: is closed")
         if not 0 <= number < self.frames.count:
             raise ConfigError(f"frame {number}: there are 0 to {self.frames.count - 1}")
         return FrameLabels(self.folder, number, self.size, len(self.classes), self.frames.read)
@@ -255,10 +258,20 @@ def _read_colours(found: object, classes: int) -> list[str | None]:
     return (given + [None] * classes)[:classes]
 
 
+def read_source(folder: Path) -> Path:
+    """Return the clip that a project is of, whether or not it is there.
+
+    Raises:
+        DataRootError: It is no project.
+    """
+    return _find_source(folder, _read_record(folder / PROJECT_FILE), None)
+
+
 def _check_new(folder: Path, source: str | Path | None) -> None:
     if source is None:
         raise ConfigError(f"{folder}: has no {PROJECT_FILE}; name a clip with input=FILE")
-    if folder.is_dir() and any(folder.iterdir()):
+    own = Path(source).expanduser().resolve()
+    if folder.is_dir() and any(each.resolve() != own for each in folder.iterdir()):
         raise OutputError(f"{folder}: holds something else; name an empty or a new folder")
     check_folder(folder)
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outtake.core.errors import ConfigError
+from outtake.core.printable_text import to_printable
 from outtake.studio.job_commands import REMOVERS, RESULT, list_runs
 from outtake.studio.request_values import answer, read_path_number, send_json
 from outtake.studio.studio_session import StudioSession
@@ -34,8 +35,8 @@ def _describe_project(session: StudioSession) -> Response:
     with session.lock:
         return send_json(
             {
-                "name": project.folder.resolve().name,
-                "clip": project.source.name,
+                "name": to_printable(project.folder.resolve().name),
+                "clip": to_printable(project.source.name),
                 "frames": project.frames.count,
                 "width": width,
                 "height": height,

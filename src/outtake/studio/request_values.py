@@ -12,13 +12,14 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.files import finite
 from outtake.core.printable_text import to_printable
 from outtake.core.types import Frame
 from outtake.studio.frame_labels import RevisionError
+from outtake.studio.jobs import RunningJobError
 from outtake.studio.studio_session import StudioSession
 
 MAX_BODY_BYTES = 8 << 20
@@ -43,6 +44,8 @@ def say_errors(handler: Handler) -> Handler:
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
+        except RunningJobError as error:
+            return PlainTextResponse(_to_text(error), 409)
         except RevisionError as error:
             return PlainTextResponse(_to_text(error), 412)
         except OutputError as error:
@@ -130,7 +133,8 @@ def _is_number(text: str) -> bool:
 
 def send_json(content: Any) -> Response:
     """Answer with JSON; numbers that are not finite become null."""
-    return JSONResponse(finite(content))
+    # In ASCII: names of files may hold bytes that are no text, which UTF-8 cannot say.
+    return Response(json.dumps(finite(content)), media_type="application/json")
 
 
 def encode_picture(image: Frame, suffix: str, options: list[int]) -> bytes:
