@@ -22,8 +22,9 @@ COOKIE = f"outtake_studio_{PORT}={TOKEN}"
 OWN = {"cookie": COOKIE, "origin": f"http://{HOST}", "content-type": "application/json"}
 GETS = (
     "/", "/favicon.ico", "/web/main.js", "/api/project", "/api/frames/0", "/api/frames/0/regions",
-    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/result", "/api/layers",
-    "/api/layers/composition", "/api/layers/pictures/0123456789abcdef", "/api/frames/0/cutout",
+    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/frames/0/flow", "/api/result",
+    "/api/layers", "/api/layers/composition", "/api/layers/pictures/0123456789abcdef",
+    "/api/frames/0/cutout",
 )  # fmt: skip
 POSTS = (
     "/api/classes", "/api/classes/0", "/api/frames/0/strokes", "/api/frames/0/propose", "/api/jobs",
@@ -218,6 +219,30 @@ def test_proposals_grow_from_strokes_and_keep_them(app):
         assert np.array_equal(found[before != 255], before[before != 255])
         mask = found == 1
         assert (mask & wanted).sum() / (mask | wanted).sum() > least, by
+
+
+def test_labels_of_frames_around_are_offered(app, session, monkeypatch):
+    monkeypatch.setattr("outtake.studio.flow_previews._QUIET_S", 0.0)
+    for by, said in (("flow", b"no frame within 48"), ("previous", b"no frame before this one")):
+        answer = ask(app, "/api/frames/1/propose", "POST", {"by": by})
+        assert answer.status == 400 and said in answer.body
+    assert ask(app, "/api/frames/1/flow").status == 204
+    sent = {"revision": 0, "actions": [brush(0, 13, 11), brush(1, 28, 20, 0)]}
+    ask(app, "/api/frames/0/strokes", "POST", sent)
+    before = session.project.labels[0].labels
+    found = picture(ask(app, "/api/frames/2/propose", "POST", {"by": "previous"}))
+    assert np.array_equal(found, before)
+    status = 202
+    for _ in range(500):
+        status = ask(app, "/api/frames/1/flow").status
+        if status != 202:
+            break
+    assert status == 200 and ask(app, "/api/frames/0/flow").status == 204
+    found = picture(ask(app, "/api/frames/1/propose", "POST", {"by": "flow"}))
+    assert found.shape == before.shape
+    action = {"stroke": 0, "tool": "pixels", "by": "flow", "parts": [{"class": 1, "runs": [5, 9]}]}
+    answer = ask(app, "/api/frames/1/strokes", "POST", {"revision": 0, "actions": [action]})
+    assert answer.status == 200
 
 
 def test_regions_come_as_numbers(app, session):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, TimedFrame
-from outtake.video.read.clip import open_clip
+from outtake.video.read.clip import Clip, open_clip
 from outtake.video.read.count_frames import frame_times
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.image_sequence import ImageSequence
@@ -92,6 +92,35 @@ class FrameReader:
             self._read_last = number
             return self._kept[number]
 
+    def read_on(self, first: int, last: int) -> Iterator[Frame]:
+        """Yield the frames from one to another; none is kept, and :meth:`read` is not disturbed.
+
+        Raises:
+            VideoError: One cannot be read.
+        """
+        if self._source.images and self._is_sequence():
+            files = self._source.images[first : last + 1]
+            sequence = ImageSequence(self._source.path, files=files, high_bit_depth=False)
+            yield from (frame.image for frame in sequence)
+            return
+        with self._open_at(first) as (clip, number):
+            for place, frame in enumerate(clip, number):
+                if place > last:
+                    return
+                if place >= first:
+                    yield frame.image
+
+    @contextlib.contextmanager
+    def _open_at(self, number: int) -> Iterator[tuple[Clip, int]]:
+        """Yield the clip from near a frame on, and the number of its first one."""
+        if self._times is None or self._video is None:
+            with open_clip(self._source, high_bit_depth=False) as clip:
+                yield clip, 0
+            return
+        start_s: Fraction | None = self._times[number] if number else None
+        with self._video.select(FrameSelection(start_s)) as video:
+            yield video, number
+
     def close(self) -> None:
         """Close the clip; it is opened again if another frame is asked for."""
         with self._lock:
@@ -125,15 +154,9 @@ class FrameReader:
 
     def _seek(self, number: int) -> None:
         self._close()
-        if self._times is None or self._video is None:
-            clip = open_clip(self._source, high_bit_depth=False)
-            self._next = 0
-        else:
-            start_s: Fraction | None = self._times[number] if number else None
-            clip = self._video.select(FrameSelection(start_s))
-            self._next = number
-        clip.__enter__()
-        self._close = lambda: clip.__exit__(None, None, None)
+        opened = self._open_at(number)
+        clip, self._next = opened.__enter__()
+        self._close = lambda: opened.__exit__(None, None, None)
         self._frames = iter(clip)
 
     def _keep(self, number: int, image: Frame) -> None:

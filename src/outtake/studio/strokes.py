@@ -45,7 +45,7 @@ _KEYS = {
     "undo": {"tool"},
     "redo": {"tool"},
 }
-_SOURCES = ("region", "watershed", "colour", "network", "file")
+_SOURCES = ("region", "watershed", "colour", "network", "flow", "previous", "file")
 Points = Sequence[Sequence[int]]
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from outtake.core.errors import ConfigError, UnreadableImageError
 from outtake.core.types import LabelMap
 from outtake.refine.region_map import RegionMap
+from outtake.studio.flow_carrying import REACH, enlarge_labels
+from outtake.studio.flow_previews import FlowPreviews
 from outtake.studio.job_commands import PROPOSALS, build_command
 from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
@@ -35,6 +37,7 @@ class StudioSession:
         project: The project.
         settings: What may be opened, and how much is taken.
         jobs: Its jobs.
+        flow: Its labels, carried to the frames that have none.
         lock: Held while labels, classes or jobs are changed.
     """
 
@@ -42,12 +45,14 @@ class StudioSession:
         self.project = project
         self.settings = settings or StudioSettings()
         self.jobs = Jobs(project.folder)
+        self.flow = FlowPreviews(project)
         self.lock = threading.RLock()
         self._proposals: tuple[int, Sequence[Path]] = (0, ())
         self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
 
     def close(self) -> None:
         """End the job and let others open the project."""
+        self.flow.close()
         self.jobs.close()
         self.project.close()
 
@@ -61,7 +66,8 @@ class StudioSession:
         Args:
             number: The frame.
             by: ``watershed`` or ``colour`` from the labels that it has; ``network`` from the masks
-                of the job ``propose``.
+                of the job ``propose``; ``flow`` from the labelled frames around it; ``previous``
+                for the labels of the one before it as they are.
             count: The number of superpixels that ``colour`` looks at.
 
         Raises:
@@ -70,6 +76,9 @@ class StudioSession:
         labels = self.project.labels[number].labels
         if by == "network":
             return np.where(labels == 255, self.read_proposal(number), labels)
+        if by in ("flow", "previous"):
+            carried = self._find_carried(number) if by == "flow" else self._find_previous(number)
+            return np.where(labels == 255, carried, labels)
         if by == "colour":
             regions = self.regions(number, count)
         else:
@@ -112,6 +121,22 @@ class StudioSession:
         if stamp != self._proposals[0]:
             self._proposals = (stamp, sorted(folder.glob("*.png")))
         return self._proposals[1]
+
+    def _find_carried(self, number: int) -> LabelMap:
+        found = self.flow.find(number)
+        if found is None:
+            raise ConfigError(
+                "labels are carried here in a moment; ask again"
+                if self.flow.is_coming(number)
+                else f"no frame within {REACH} of this one has labels that could be carried here"
+            )
+        return enlarge_labels(found, self.project.size)
+
+    def _find_previous(self, number: int) -> LabelMap:
+        before = [each for each in self.project.labelled_frames() if each < number]
+        if not before:
+            raise ConfigError("no frame before this one has labels")
+        return self.project.labels[before[-1]].labels
 
     def _find_regions(self, number: int, count: int, method: str) -> RegionMap:
         return find_regions(self.project.frames.read(number), count, method)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outtake.pages.request_guard import LOOPBACK_NAMES, RequestGuard
 from outtake.studio.export_routes import list_export_routes
+from outtake.studio.flow_routes import list_flow_routes
 from outtake.studio.frame_routes import list_frame_routes
 from outtake.studio.import_routes import list_import_routes
 from outtake.studio.job_routes import list_job_routes
@@ -66,6 +67,7 @@ def list_session_routes(session: StudioSession) -> list[Route]:
     return [
         *list_project_routes(session),
         *list_frame_routes(session),
+        *list_flow_routes(session),
         *list_job_routes(session),
         *list_layer_routes(session),
         *list_import_routes(session),

@@ -19,15 +19,16 @@ export async function ask(path, method = "GET", body = undefined) {
 
 export const askJson = async (...given) => (await ask(...given)).json();
 
-// The exact values of a PNG, RGBA.
-export async function askPixels(path, method, body) {
-  const blob = await (await ask(path, method, body)).blob();
+// The exact values of a PNG, RGBA, with its width and height.
+export async function pixelsOf(blob) {
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+  return context.getImageData(0, 0, bitmap.width, bitmap.height);
 }
+
+export const askPixels = async (...given) => (await pixelsOf(await (await ask(...given)).blob())).data;
 
 const RETRY_MS = 2000;
 

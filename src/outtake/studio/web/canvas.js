@@ -13,6 +13,7 @@ export class View {
     this.overlayContext = this.overlay.getContext("2d");
     this.image = null;
     this.offer = null; // an OffscreenCanvas of proposed labels
+    this.preview = null; // a small canvas of labels that were carried here
     this.regions = null; // an OffscreenCanvas of outlines
     this.trail = []; // points of a lasso that is being drawn
     this.pointer = null; // [x, y, size] in pixels of the frame
@@ -147,6 +148,7 @@ export class View {
     } else {
       c.drawImage(this.overlay, 0, 0);
     }
+    if (this.preview && !this.offer) c.drawImage(this.preview, 0, 0, this.width, this.height);
     if (this.offer) c.drawImage(this.offer, 0, 0);
     if (this.regions) c.drawImage(this.regions, 0, 0);
     c.lineWidth = 1.5 / this.scale;
@@ -178,7 +180,8 @@ export function drawOffer(labels, before, width, height) {
     if (labels[i] === before[i] || labels[i] === 255) continue;
     const stripe = ((i % width) + Math.floor(i / width)) % 6 < 3;
     const [r, g, b] = colourOf(labels[i]);
-    picture.data.set([r, g, b, stripe ? 170 : 60], 4 * i);
+    const dim = labels[i] === 0 ? 0.35 : 1; // the object is what one looks at
+    picture.data.set([r, g, b, (stripe ? 170 : 60) * dim], 4 * i);
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;

@@ -9,7 +9,8 @@ export const KEYS = [
   ["N", "next frame that is suggested"],
   ["Ctrl+Z", "undo"],
   ["Ctrl+Shift+Z, Ctrl+Y", "redo"],
-  ["W", "propose from the strokes"],
+  ["W C P", "propose from the strokes, by colour, by the network"],
+  ["K", "propose the labels around this frame, carried here by motion; with Shift those before as they are"],
   ["Enter, Esc", "accept or reject a proposal"],
   ["Tab held", "the frame without labels, while the canvas has the focus"],
   ["Space held, middle button", "pan"],
@@ -18,6 +19,8 @@ export const KEYS = [
   ["V", "layers: arrows move what is chosen, , and . turn it, Ctrl+D Ctrl+G Ctrl+[ Ctrl+] Delete"],
   ["H", "these keys"],
 ];
+
+const PROPOSALS = { w: "watershed", c: "colour", p: "network" };
 
 export function listenToKeys(studio, commands) {
   const frameKeys = { a: -1, d: 1, arrowleft: -1, arrowright: 1 };
@@ -40,7 +43,8 @@ export function listenToKeys(studio, commands) {
     else if (key === "]") commands.resize(1);
     else if (/^\d$/.test(key)) commands.choose(Number(key));
     else if (key === "n") commands.nextSuggested();
-    else if (key === "w") commands.propose("watershed");
+    else if (key === "k") commands.propose(event.shiftKey ? "previous" : "flow");
+    else if (key in PROPOSALS) commands.propose(PROPOSALS[key]);
     else if (key === "enter" && !event.target.matches("button, a")) commands.accept();
     else if (key === "escape") commands.reject();
     else if (key === "h") commands.help();

@@ -3,6 +3,7 @@ import { askJson, SaveQueue } from "./api.js";
 import { drawOutlines, View } from "./canvas.js";
 import { Classes } from "./classes.js";
 import { Exchange } from "./exchange.js";
+import { Flow } from "./flow.js";
 import { Frames } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
 import { Layers } from "./layers.js";
@@ -29,6 +30,7 @@ async function start() {
   studio.frames = new Frames(project, studio.queue, () => studio.view.fittedWidth());
   studio.view.more = () => sharpen().catch(complain);
   studio.offer = new Offer(studio);
+  studio.flow = new Flow(studio);
   studio.tabs = new Tabs((name) => chooseTab(name));
   studio.timeline = new Timeline($("timeline"), project, go);
   studio.steps = new Steps(studio);
@@ -61,6 +63,7 @@ function act(action, frame = studio.frame) {
 function show() {
   const { frame, view } = studio;
   view.paint(frame.history.labels, frame.history.takeDirty());
+  if (frame.history.done.length) studio.flow.hide();
   if (studio.layers.active) return studio.layers.show();
   $("undo").disabled = !frame.history.done.length;
   $("redo").disabled = !frame.history.undone.length;
@@ -110,6 +113,7 @@ async function go(number) {
     $("number").textContent = `${number} / ${studio.project.frames - 1}`;
     studio.steps.show();
     studio.stepTimes.push(performance.now() - begun);
+    studio.flow.show();
     prefetch(number, before);
     await findRegions();
   } catch (error) {
@@ -211,7 +215,7 @@ function connect() {
       l: () => chooseTool("lasso"), f: () => chooseTool("fill"), v: () => chooseTool("layers") },
     undo: () => undo("undo"), redo: () => undo("redo"), step: (by) => go(studio.wanted + by), go,
     resize, choose: (id) => studio.classes.choose(id), showStep: (number) => studio.tabs.showNumber(number), nextSuggested: () => studio.steps.goToNextSuggested(),
-    propose: (by) => studio.offer.ask(by), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),
+    propose: (by) => (by === "flow" ? studio.flow.offer() : studio.offer.ask(by)), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),
     hide: (hidden) => { studio.view.hidden = hidden; studio.view.redraw(); },
     zoom: (factor) => {
       const box = $("canvas").getBoundingClientRect();

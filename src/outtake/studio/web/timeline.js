@@ -75,5 +75,7 @@ export class Timeline {
 // Frames that are worth a label before any network: spread evenly.
 export function proposeFrames(project) {
   const wanted = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * (project.frames - 1)));
-  return [...new Set(wanted)].filter((frame) => !project.labelled.includes(frame));
+  const near = project.frames / 16;
+  const isNear = (frame) => project.labelled.some((each) => each === frame || Math.abs(each - frame) < near);
+  return [...new Set(wanted)].filter((frame) => !isNear(frame));
 }
