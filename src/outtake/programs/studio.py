@@ -32,6 +32,7 @@ def studio(cfg: DictConfig) -> None:
     folder = _find_folder(options)
     importlib.import_module("outtake.studio.web_app")
     from outtake.studio.project import Project
+    from outtake.studio.still_picture import list_conversions
     from outtake.studio.studio_session import StudioSession
     from outtake.studio.web_app import make_app
 
@@ -47,6 +48,8 @@ def studio(cfg: DictConfig) -> None:
                 + " (for this machine alone; Ctrl-C ends it)",
                 flush=True,
             )
+            for note in list_conversions(session.project):
+                print(to_printable(f"{session.project.source.name}: {note}"), flush=True)
             if options.open and not webbrowser.open(address):
                 print("no browser was found; open the address in one", flush=True)
             serve(make_app(session, token, port), listener)

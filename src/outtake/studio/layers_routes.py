@@ -10,22 +10,25 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from outtake.core.errors import ConfigError, OutputError, OuttakeError
+from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.core.validate import is_number
 from outtake.studio.composition import compose
 from outtake.studio.cutout import MAX_FEATHER_PX, Edge, crop_to_object, cut_out
 from outtake.studio.layer_pictures import MAX_UPLOAD_BYTES, decode_picture
 from outtake.studio.layers import Layers
+from outtake.studio.project import Project
 from outtake.studio.request_values import (
     answer,
     read_frame_number,
     read_query_number,
+    say_errors,
     send_json,
 )
+from outtake.studio.still_picture import find_still_result
 from outtake.studio.studio_session import StudioSession
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 2]
@@ -39,13 +42,14 @@ class _OpenLayers:
 
     def __init__(self, session: StudioSession) -> None:
         self.session = session
-        self._found: Layers | None = None
+        self._found: tuple[Project, Layers] | None = None
 
     @property
     def layers(self) -> Layers:
-        if self._found is None:
-            self._found = Layers(self.session.project.folder)
-        return self._found
+        project = self.session.project
+        if self._found is None or self._found[0] is not project:
+            self._found = project, Layers(project.folder)
+        return self._found[1]
 
 
 def list_layer_routes(session: StudioSession) -> list[Route]:
@@ -53,7 +57,8 @@ def list_layer_routes(session: StudioSession) -> list[Route]:
     opened = _OpenLayers(session)
 
     async def upload(request: Request) -> Response:
-        return await _upload(opened, request)
+        content = await _read_upload(request)
+        return await run_in_threadpool(_add_picture, opened, content)
 
     root = "/api/layers"
     return [
@@ -61,8 +66,9 @@ def list_layer_routes(session: StudioSession) -> list[Route]:
         Route(root, answer(lambda r, b: _change(opened, "replace", b)), methods=["POST"]),
         Route(f"{root}/undo", answer(lambda r, b: _change(opened, "undo", b)), methods=["POST"]),
         Route(f"{root}/redo", answer(lambda r, b: _change(opened, "redo", b)), methods=["POST"]),
-        Route(f"{root}/pictures", upload, methods=["POST"]),
+        Route(f"{root}/pictures", say_errors(upload), methods=["POST"]),
         Route(f"{root}/pictures/{{digest}}", answer(lambda r, b: _picture(opened, r))),
+        Route(f"{root}/result", answer(lambda r, b: _add_result(opened)), methods=["POST"]),
         Route(f"{root}/cutout", answer(lambda r, b: _add_cutout(opened, b)), methods=["POST"]),
         Route(f"{root}/composition", answer(lambda r, b: _composition(opened, r))),
         Route("/api/frames/{n}/cutout", answer(lambda r, b: _cutout(session, r))),
@@ -84,16 +90,6 @@ def _change(opened: _OpenLayers, how: str, body: Mapping[str, Any]) -> Response:
         else:
             layers.replace(body.get("revision"), body.get("layers"))
         return send_json(layers.describe())
-
-
-async def _upload(opened: _OpenLayers, request: Request) -> Response:
-    content = await _read_upload(request)
-    try:
-        return await run_in_threadpool(_add_picture, opened, content)
-    except OutputError as error:
-        return PlainTextResponse(str(error), 507)
-    except OuttakeError as error:
-        return PlainTextResponse(str(error), 400)
 
 
 async def _read_upload(request: Request) -> bytes:
@@ -123,6 +119,17 @@ def _add_picture(opened: _OpenLayers, content: bytes) -> Response:
         pictures = opened.layers.pictures
     digest = pictures.add(image)
     return send_json(_describe_picture(digest, image) | {"notes": notes})
+
+
+def _add_result(opened: _OpenLayers) -> Response:
+    """Keep the picture without its objects as a picture of a layer."""
+    with opened.session.lock:
+        path = find_still_result(opened.session.project)
+        pictures = opened.layers.pictures
+    if path is None:
+        raise ConfigError("there is no result yet; remove first")
+    image, notes = decode_picture(path.read_bytes())
+    return send_json(_describe_picture(pictures.add(image), image) | {"notes": notes})
 
 
 def _picture(opened: _OpenLayers, request: Request) -> Response:

@@ -21,6 +21,7 @@ from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
 from outtake.studio.project import Project
 from outtake.studio.proposals import find_regions, propose
+from outtake.studio.still_picture import build_picture_removal, find_picture
 from outtake.studio.studio_settings import StudioSettings
 
 _KEPT_REGIONS = 4
@@ -107,7 +108,10 @@ class StudioSession:
 
     def start_job(self, kind: object, options: Mapping[str, object]) -> None:
         """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
-        self.jobs.start(build_command(self.project, kind, options))
+        if kind == "remove" and find_picture(self.project) is not None:
+            self.jobs.start(build_picture_removal(self.project, options))
+        else:
+            self.jobs.start(build_command(self.project, kind, options))
 
     def describe_job(self) -> dict[str, Any] | None:
         """Return the state of the last job, None before the first."""

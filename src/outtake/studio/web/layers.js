@@ -144,6 +144,17 @@ export class Layers {
     if (said.length) this.studio.say(said.join("; "));
   }
 
+  // Adds the picture without its objects, under all others.
+  async addResult() {
+    const { project } = this.studio;
+    try {
+      const found = await askJson("layers/result", "POST", {});
+      await this.#place(found, "without the object", project.width / 2, project.height / 2, 100, true);
+    } catch (error) {
+      complain(error);
+    }
+  }
+
   // Adds the object of the open frame where it is.
   async addCutout(options) {
     const { frame } = this.studio;
@@ -224,15 +235,15 @@ export class Layers {
     }, EXACT_MS);
   }
 
-  async #place(found, name, x, y, percent) {
-    await this.loaded;
+  async #place(found, name, x, y, percent, under = false) {
+    await (this.loaded ??= this.load());
     await this.#know({ [found.picture]: found });
     const id = nextId(this.list);
     const shown = [...name].filter((each) => each >= " " && each !== "\x7f").join("").slice(0, 80) || "picture";
     const layer = { id, picture: found.picture, name: shown, x, y, scale_x: percent, scale_y: percent,
       angle: 0, opacity: 100, group: 0, shown: true };
     this.selected = new Set([id]);
-    this.commit([...this.list, layer]);
+    this.commit(under ? [layer, ...this.list] : [...this.list, layer]);
   }
 
   async #know(pictures) {

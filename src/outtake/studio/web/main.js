@@ -12,6 +12,7 @@ import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
 import { Steps } from "./steps.js";
+import { Still } from "./still.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
 
@@ -37,6 +38,7 @@ async function start() {
   studio.classes = new Classes(project, repaint);
   studio.layers = new Layers(studio);
   new Exchange(studio);
+  studio.still = new Still(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
   $("clip").title = $("clip").textContent;

@@ -36,6 +36,7 @@ export class Steps {
       item.append(button, ` ${why}`);
       return item;
     }));
+    this.studio.still?.show();
     $("next-asked").disabled = !this.suggested.length;
     for (const id of ["train-on", "suggest", "look", "remove"]) {
       $(id).disabled = !project.runs.length || project.job?.state === "running";
