@@ -33,15 +33,15 @@ class _PlacedLayer:
         matrix: From coordinates of these pixels to those of the frame, (2, 3); whole numbers are
             the middles of pixels.
         opacity: From 0 to 1.
-        top: The first row of the frame that it may touch.
-        bottom: The row behind the last.
+        rows: The first row of the frame that it may touch, and the one behind the last.
+        columns: The same of columns.
     """
 
     pixels: NDArray[np.uint16]
     matrix: NDArray[np.float64]
     opacity: float
-    top: int
-    bottom: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
 
 
 def compose(
@@ -70,10 +70,13 @@ def compose(
         drawn = np.zeros((*size, 4), np.uint8)
     for top in range(0, size[0], _BAND_ROWS):
         bottom = min(top + _BAND_ROWS, size[0])
-        here = [each for each in placed if each.top < bottom and each.bottom > top]
-        if here:
-            under = None if frame is None else frame[top:bottom]
-            drawn[top:bottom] = _compose_band(here, top, bottom, size[1], under)
+        here = [each for each in placed if each.rows[0] < bottom and each.rows[1] > top]
+        left = max(min((each.columns[0] for each in here), default=0), 0)
+        right = min(max((each.columns[1] for each in here), default=0), size[1])
+        if left < right:
+            place = np.s_[top:bottom, left:right]
+            under = None if frame is None else frame[place]
+            drawn[place] = _compose_part(here, (top, left), drawn[place].shape[:2], under)
     return drawn
 
 
@@ -112,28 +115,33 @@ def _place(layer: Layer, picture: Frame) -> _PlacedLayer:
     corners = np.array([[0, 0, 1], [narrow, 0, 1], [0, low, 1], [narrow, low, 1]]) @ matrix.T
     # From outer corners to middles, on both sides.
     matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
-    top, bottom = corners[:, 1].min(), corners[:, 1].max()
-    return _PlacedLayer(
-        pixels, matrix, layer["opacity"] / 100, math.floor(top) - 1, math.ceil(bottom) + 1
+    rows, columns = (
+        (math.floor(corners[:, axis].min()) - 1, math.ceil(corners[:, axis].max()) + 1)
+        for axis in (1, 0)
     )
+    return _PlacedLayer(pixels, matrix, layer["opacity"] / 100, rows, columns)
 
 
-def _compose_band(
-    placed: Sequence[_PlacedLayer], top: int, bottom: int, width: int, under: Frame | None
+def _compose_part(
+    placed: Sequence[_PlacedLayer],
+    origin: tuple[int, int],
+    size: tuple[int, int],
+    under: Frame | None,
 ) -> Frame:
-    drawn = np.zeros((bottom - top, width, 4), np.float32)
+    """Draw layers into a part of the frame whose first row and column are ``origin``."""
+    drawn = np.zeros((*size, 4), np.float32)
     if under is not None:
         drawn[..., :3], drawn[..., 3] = under, 255
     for layer in placed:
-        matrix = layer.matrix - [[0, 0, 0], [0, 0, top]]
+        matrix = layer.matrix - [[0, 0, origin[1]], [0, 0, origin[0]]]
         over = cv2.warpAffine(
             layer.pixels,
             matrix,
-            (width, bottom - top),
+            size[::-1],
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        cover = _find_cover(matrix, layer.pixels.shape[:2], (bottom - top, width))
+        cover = _find_cover(matrix, layer.pixels.shape[:2], size)
         part = over.astype(np.float32) * (cover * np.float32(layer.opacity / _DEEP))[..., None]
         drawn *= 1 - part[..., 3:] / np.float32(255)
         drawn += part

@@ -31,7 +31,7 @@ from outtake.studio.request_values import (
 from outtake.studio.still_picture import find_still_result
 from outtake.studio.studio_session import StudioSession
 
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 2]
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
 class _OpenLayers:
