@@ -40,7 +40,7 @@ async function start() {
   new Exchange(studio);
   studio.still = new Still(studio);
   new Painter(studio);
-  $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frames`;
+  $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frame${project.frames === 1 ? "" : "s"}`;
   $("clip").title = $("clip").textContent;
   $("slider").max = project.frames - 1;
   for (const [keys, what] of KEYS) {
