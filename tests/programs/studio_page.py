@@ -28,14 +28,17 @@ class Studio:
 
     Args:
         folder: The working folder, which gets the folder ``project``.
-        source: The clip in it.
+        source: The clip in it; None for one that is chosen in the page.
         overrides: Further ``key=value`` of ``outtake studio``.
     """
 
-    def __init__(self, folder: Path, source: str = "clip", overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, source: str | None = "clip", overrides: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
+        named = [] if source is None else [source, "project=project"]
         self.process = subprocess.Popen(
-            [sys.executable, SCRIPT, source, "project=project", "open=false", *overrides],
+            [sys.executable, SCRIPT, *named, "open=false", *overrides],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": str(CONF_DIR.parent / "src")},
         )  # fmt: skip
@@ -47,7 +50,7 @@ class Studio:
         self.errors: list[str] = []
         self.requests: list[str] = []
 
-    def open(self, chromium, scheme="light", size=(1280, 860)):
+    def open(self, chromium, scheme="light", size=(1280, 860), until="ready"):
         viewport = {"width": size[0], "height": size[1]}
         page = chromium.new_page(viewport=viewport, color_scheme=scheme)
         page.set_default_timeout(20_000)
@@ -55,7 +58,7 @@ class Studio:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         page.goto(self.address)
-        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        page.wait_for_selector(f"html[data-{until}=yes]", state="attached")
         return page
 
     def end(self) -> None:

@@ -14,7 +14,11 @@ from outtake.programs.studio import studio
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ([], "needs input=CLIP"),
+        (["roots=[nowhere]"], "nowhere: no such folder"),
+        (["roots=[]"], "roots"),
+        (["limits.upload_mib=0"], "upload_mib"),
+        (["host=0.0.0.0"], "allow_remote=true"),
+        (["host=0.0.0.0", "allow_remote=true"], "host_names"),
         (["input=nothing.mp4"], "nothing"),
         (["project=nothing"], r"no project\.json"),
         (["port=70000"], "port"),

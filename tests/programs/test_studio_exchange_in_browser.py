@@ -14,6 +14,7 @@ from tests.programs.studio_page import (  # noqa: F401
     FRAMES,
     SHOTS,
     SIZE,
+    Studio,
     drag,
     state,
     studio,
@@ -95,3 +96,36 @@ def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browse
     assert [(studio.mask() == each).sum() for each in (0, 1, 255)] == kept["counts"]
     assert [each for each in studio.errors if "507" not in each] == []
     page.close()
+
+
+def test_a_clip_is_chosen_and_another_is_sent(tmp_path, browser):  # noqa: F811
+    for folder in ("walk", "beach", "old"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "0.png"), np.full((*SIZE, 3), 90, np.uint8))
+    started = Studio(tmp_path, source=None)
+    try:
+        page = started.open(browser, until="choosing", size=(1000, 700))
+        shoot(page, "open_light")
+        page.keyboard.press("Escape")
+        assert page.locator("#open").is_visible()  # there is nothing behind it
+        page.click("#open .entries button:has-text('walk')")
+        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        drag(page, (70, 60), (130, 60))
+        wait_until_saved(page)
+        assert (tmp_path / "walk.outtake/train/masks/000000.png").is_file()
+        page.click("#open-clip")
+        page.wait_for_selector("#open .entries button:has-text('walk.outtake')")
+        page.emulate_media(color_scheme="dark")
+        shoot(page, "open_dark")
+        picture = png(np.full((40, 60, 3), 200, np.uint8))
+        page.evaluate("delete document.documentElement.dataset.ready")
+        page.set_input_files(
+            "#open-upload", {"name": "../x.png", "mimeType": "image/png", "buffer": picture}
+        )
+        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        assert "clip.png · 60\u00d740" in page.locator("#clip").inner_text()
+        assert (tmp_path / "upload_001.outtake/clip.png").read_bytes() == picture
+        assert [each for each in started.errors if "409" not in each] == []
+        page.close()
+    finally:
+        started.end()

@@ -281,12 +281,25 @@ class WatchOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudioLimits:
+    """How much may be sent to the studio."""
+
+    upload_mib: Annotated[int, Number(1, unit="MiB")]
+    import_mib: Annotated[int, Number(1, 4096, unit="MiB")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudioOptions:
     """One run of ``outtake studio``."""
 
     input: str | None
     project: Path | None
     classes: Annotated[list[str], NotEmpty(), Form("a list of names, the background first")]
+    roots: Annotated[list[Path], NotEmpty(), Form("a list of folders")]
+    limits: StudioLimits
+    host: str
+    allow_remote: bool
+    host_names: Annotated[list[str], Form("a list of names and addresses of this machine")]
     port: Annotated[int, Number(0, 65_535)]
     open: bool
 

@@ -1,4 +1,4 @@
-"""Serve a page on the loopback of this machine until a signal ends it."""
+"""Serve a page until a signal ends it: to this machine, or to others where that was said."""
 
 from __future__ import annotations
 
@@ -31,15 +31,31 @@ def listen_on_loopback(port: int) -> socket.socket:
     Raises:
         ConfigError: The port cannot be used.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    return listen(HOST, port)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a port of an address of this machine; 0 takes any free one.
+
+    Raises:
+        ConfigError: The address or the port cannot be used.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"host={host}: is no name or address of this machine") from error
+    listener = socket.socket(family, kind)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        where = f"port={port}" if host == HOST else f"host={host} port={port}"
         raise ConfigError(
-            f"port={port}: cannot be used ({error.strerror}); choose another, or port=0 for any"
+            f"{where}: cannot be used ({error.strerror}); choose another, or port=0 for any"
         ) from error
     return listener
 

@@ -8,6 +8,7 @@ import { Frames } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
 import { Layers } from "./layers.js";
 import { Offer } from "./offer.js";
+import { OpenDialog } from "./open.js";
 import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
@@ -38,6 +39,8 @@ async function start() {
   studio.classes = new Classes(project, repaint);
   studio.layers = new Layers(studio);
   new Exchange(studio);
+  const opening = new OpenDialog(studio.queue);
+  on("open-clip", () => opening.show());
   studio.still = new Still(studio);
   new Painter(studio);
   $("clip").textContent = `${project.clip} · ${project.width}×${project.height} · ${project.frames} frame${project.frames === 1 ? "" : "s"}`;
@@ -239,4 +242,8 @@ window.studio = {
   locate: (x, y) => studio.view.locate({ clientX: x, clientY: y }),
 };
 
-start().catch(complain);
+start().catch((error) => {
+  // Nothing is open yet.
+  if (error.status === 409 && !studio.project) return new OpenDialog().show();
+  complain(error);
+});
