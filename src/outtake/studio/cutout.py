@@ -50,16 +50,17 @@ def cut_out(image: Frame, labels: LabelMap, classes: Sequence[int], edge: Edge) 
     if not wanted.any():
         raise ConfigError("a cut-out needs an object that is labelled on this frame")
     rows, columns = _find_box(wanted, _RIM_PX * 4 + round(edge.feather_px))
-    alpha = np.zeros(labels.shape, np.uint8)
     part = wanted[rows, columns]
     cover = part.astype(np.float32)
     if edge.smooth:
         cover = _smooth(image[rows, columns], part)
     if edge.feather_px > 0:
         cover = _feather(cover, edge.feather_px)
-    alpha[rows, columns] = np.rint(cover * 255)
-    colours = np.where(alpha[..., None] > 0, image, np.uint8(0))
-    return np.dstack([colours, alpha])
+    alpha = np.rint(cover * 255).astype(np.uint8)
+    found = np.zeros((*labels.shape, 4), np.uint8)
+    found[rows, columns, 3] = alpha
+    np.copyto(found[rows, columns, :3], image[rows, columns], where=alpha[..., None] > 0)
+    return found
 
 
 def crop_to_object(picture: Frame) -> tuple[Frame, tuple[float, float]]:

@@ -10,6 +10,7 @@ export class LayerPointer {
   constructor(layers) {
     this.layers = layers;
     this.gesture = null;
+    this.fingers = new Set();
     const stage = layers.studio.view.canvas.parentElement;
     // Before the painter, which has the same canvas, hears of it.
     for (const kind of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
@@ -29,17 +30,23 @@ export class LayerPointer {
   #hear(kind, event) {
     const { layers } = this, { studio } = layers;
     if (!layers.active || event.target !== studio.view.canvas) return;
-    const pans = studio.spaceHeld || event.button === 1 || (event.buttons & 4);
+    // The painter pans and zooms, by the space bar, the middle button or two fingers.
+    if (event.pointerType === "touch") this.#countFingers(kind, event);
+    const pans = studio.spaceHeld || event.button === 1 || (event.buttons & 4) || this.fingers.size > 1;
     if (pans && !this.gesture) return;
-    event.stopPropagation();
     const at = studio.view.locate(event);
     if (kind === "pointerdown") {
-      studio.view.canvas.focus();
       if (event.button === 0 && !this.gesture) this.#begin(event, at);
     } else if (kind === "pointermove") {
       if (this.gesture) this.#move(event, at);
       else studio.view.canvas.style.cursor = this.#cursor(at);
     } else if (this.gesture) this.#end(kind === "pointercancel");
+  }
+
+  #countFingers(kind, event) {
+    if (kind === "pointerdown") this.fingers.add(event.pointerId);
+    else if (kind !== "pointermove") this.fingers.delete(event.pointerId);
+    if (this.fingers.size > 1 && this.gesture) this.#end(true);
   }
 
   get #pixel() {
@@ -52,7 +59,9 @@ export class LayerPointer {
     layers.studio.view.canvas.setPointerCapture(event.pointerId);
     const handle = this.#handleAt(at);
     const start = { from: at, list: layers.list, chosen: layers.chosen, box: layers.selected.size ? this.box() : null, far: false };
-    if (handle) {
+    if (event.altKey) {
+      this.gesture = { kind: "pan", from: [event.clientX, event.clientY] };
+    } else if (handle) {
       this.gesture = { ...start, ...handle };
     } else {
       const hit = this.#layerAt(at);
@@ -68,6 +77,11 @@ export class LayerPointer {
 
   #move(event, at) {
     const { layers, gesture: g } = this;
+    if (g.kind === "pan") {
+      layers.studio.view.pan(event.clientX - g.from[0], event.clientY - g.from[1]);
+      g.from = [event.clientX, event.clientY];
+      return;
+    }
     const [dx, dy] = [at[0] - g.from[0], at[1] - g.from[1]];
     if (!g.far && Math.hypot(dx, dy) < SLACK_PX * this.#pixel) return;
     g.far = true;
