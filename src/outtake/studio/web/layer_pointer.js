@@ -72,7 +72,6 @@ export class LayerPointer {
       this.gesture = hit ? { ...start, chosen: layers.chosen, kind: "move" }
         : { ...start, kind: "frame", to: at, before: new Set(layers.selected) };
     }
-    layers.held = true;
   }
 
   #move(event, at) {
@@ -90,6 +89,7 @@ export class LayerPointer {
       this.#selectFramed(g);
       return;
     }
+    layers.held = true;
     const changed = new Map(g.chosen.map((each) => [each.id, this.#altered(g, each, at, event, dx, dy)]));
     layers.preview(g.list.map((each) => changed.get(each.id) ?? each));
   }
