@@ -85,6 +85,19 @@ def wait_until_saved(page):
     raise AssertionError(found)
 
 
+def wait_for_job(page, kind, limit_s=300):
+    """Return the job of a kind once it has ended, as the page was told of it."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        job = page.evaluate("fetch('/api/project').then((r) => r.json()).then((p) => p.job)")
+        if job and job["kind"] == kind and job["state"] != "running":
+            while page.locator("#cancel").is_visible():  # the page hears of it a little later
+                time.sleep(0.05)
+            return job
+        time.sleep(0.5)
+    raise AssertionError(job)
+
+
 def place(page, x, y):
     """Return where a pixel of the frame is on the screen."""
     view, box = state(page)["view"], page.locator("#canvas").bounding_box()

@@ -25,6 +25,7 @@ GETS = (
     "/api/frames/0/labels", "/api/frames/0/strokes", "/api/frames/0/flow", "/api/result",
     "/api/layers", "/api/layers/composition", "/api/layers/pictures/0123456789abcdef",
     "/api/frames/0/cutout",
+    "/api/results/clean/frames/0",
 )  # fmt: skip
 POSTS = (
     "/api/classes", "/api/classes/0", "/api/frames/0/strokes", "/api/frames/0/propose", "/api/jobs",

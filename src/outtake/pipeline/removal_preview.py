@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -15,6 +15,7 @@ import numpy as np
 
 from outtake.core.errors import VideoError
 from outtake.core.frames import FilledFrame, FrameSink
+from outtake.core.progress import frame_bar
 from outtake.core.types import TimedFrame
 from outtake.data.resize import resize, short_side_size
 from outtake.masking.regions import scale_region
@@ -65,7 +66,9 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
         if plan.start_frame:
             further = open_clip(job.source, **job.read_options, skip=plan.start_frame)
             clip = files.enter_context(further)
-        sink = _PreviewSink(video, info, RemovalReport(**job.report_options()))
+        bar = files.enter_context(frame_bar(video.name, _count(plan, info)))
+        report = RemovalReport(**job.report_options())
+        sink = _PreviewSink(video, info, report, lambda: bar.advance(bar.task_ids[0]))
         result, _ = run_clip(
             job,
             clip,
@@ -117,6 +120,11 @@ def _plan(
     return replace(plan, start_frame=find_start_frame(job, plan)), TruncateOnError()
 
 
+def _count(plan: SegmentPlan, info: VideoInfo) -> int:
+    frames = plan.segment_frames
+    return frames if info.frames is None else min(frames, info.frames - plan.origin)
+
+
 def _nothing_there(info: VideoInfo, around_s: Fraction | None) -> VideoError:
     if around_s is None:
         return VideoError(f"{info.path}: holds no frame")
@@ -160,9 +168,16 @@ def shrink_frames(clip: Iterable[TimedFrame], info: VideoInfo) -> Iterator[Timed
 class _PreviewSink:
     """Writes the video of a preview, and collects its contact sheet."""
 
-    def __init__(self, path: Path, info: VideoInfo, report: RemovalReport) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        report: RemovalReport,
+        on_frame: Callable[[], object],
+    ) -> None:
         self.sheet = ContactSheet()
         self.report = report
+        self._on_frame = on_frame
         self._path = path
         self._info = info
         self._files = ExitStack()
@@ -180,6 +195,7 @@ class _PreviewSink:
         self._writer.write(TimedFrame(image, filled.frame.pts, filled.frame.time_base))
         self.sheet.add(filled.source, filled.frame, filled.statistics)
         self.report.add_filled(filled)
+        self._on_frame()
 
     def __exit__(
         self,

@@ -125,6 +125,26 @@ def list_warnings(
     return lines
 
 
+def list_doubtful_frames(columns: Mapping[str, Column]) -> list[int]:
+    """Return the frames in which a figure that is warned of is over its limit, from 0.
+
+    Single frames say little; these are where to look first.
+
+    Args:
+        columns: The figures of every frame, by name; those that are missing are not looked at.
+    """
+    holes = columns.get("hole_share", [])
+    found: set[int] = set()
+    for name, (limit, _) in _HIGH_FIGURES.items():
+        pairs = zip(columns.get(name, []), holes, strict=False)
+        found |= {
+            number
+            for number, (value, hole) in enumerate(pairs)
+            if value is not None and hole and value > limit
+        }
+    return sorted(found)
+
+
 def _warn_of_mask_area(
     holes: Column, contents: Mapping[str, float], from_network: bool
 ) -> list[str]:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from outtake.core.errors import ConfigError
 from outtake.studio.export_files import Entry, FrameExport, pack
-from outtake.studio.job_commands import RESULT
+from outtake.studio.removal_commands import RESULT
 from outtake.studio.request_values import answer, read_query_number, send_json
 from outtake.studio.studio_session import StudioSession
 

@@ -19,13 +19,12 @@ from outtake.studio.request_values import (
     encode_picture,
     read_frame_number,
     read_query_number,
+    send_frame,
     send_json,
 )
 from outtake.studio.studio_session import StudioSession
 
-_MAX_WIDTH_PX = 16_384
 _MAX_REGIONS = 20_000
-_JPEG_QUALITY = 92
 
 
 def list_frame_routes(session: StudioSession) -> list[Route]:
@@ -43,14 +42,7 @@ def list_frame_routes(session: StudioSession) -> list[Route]:
 
 def _frame(session: StudioSession, request: Request) -> Response:
     image = session.project.frames.read(read_frame_number(session, request))
-    width = read_query_number(request, "width", image.shape[1], 16, _MAX_WIDTH_PX)
-    if width < image.shape[1]:
-        height = max(1, round(image.shape[0] * width / image.shape[1]))
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-    if request.query_params.get("exact") == "1":
-        return Response(encode_picture(image, ".png", []), media_type="image/png")
-    packed = encode_picture(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return Response(packed, media_type="image/jpeg")
+    return send_frame(request, image)
 
 
 def _regions(session: StudioSession, request: Request) -> Response:

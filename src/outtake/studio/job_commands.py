@@ -10,14 +10,21 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.core.validate import check_number
+from outtake.labelled_video.project_folder import MASK_FOLDER
 from outtake.studio.project import Project
+from outtake.studio.removal_commands import (
+    check_choice,
+    count_kept_frames,
+    keep_choice,
+    list_arguments,
+    read_choice,
+)
 
-KINDS = ("train", "suggest", "propose", "remove")
+KINDS = ("train", "suggest", "propose", "preview", "remove", "resume")
 MIN_BUDGET_S, MAX_BUDGET_S = 10, 24 * 3600
-RUNS, RESULT, PROPOSALS = "runs", "results/clean.mp4", "proposals"
+RUNS, PROPOSALS = "runs", "proposals"
 # As the network has them, not grown for a removal.
 _PLAIN_MASKS = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false")
-REMOVERS = ("clean_plate", "inpaint", "alpha", "blur", "pixelate", "solid")
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def build_command(project: Project, kind: object, options: Mapping[str, object])
         project: The project that is open.
         kind: One of ``KINDS``.
         options: ``budget_s`` and ``further`` of train, ``count`` of suggest, ``remove``, a list of
-            classes, of propose and remove, ``remover`` and ``preview`` of remove.
+            classes, of propose, and those of :func:`check_choice` of preview and remove.
 
     Raises:
         ConfigError: There is no such job or option, or it cannot begin yet.
@@ -69,22 +76,18 @@ def build_command(project: Project, kind: object, options: Mapping[str, object])
         )  # fmt: skip
     if kind == "propose":
         _check_keys(options, {"remove"})
-        output = project.folder.resolve() / PROPOSALS
-        more: tuple[str, ...] = (
-            "remover=mask",
-            "mask.dilate=0",
-            "mask.feather=0",
-            "mask.shadows=false",
-        )
-        return _remove(project, "propose", options, output, more)
-    if kind == "remove":
-        _check_keys(options, {"remove", "remover", "preview"})
-        remover = options.get("remover", REMOVERS[0])
-        if remover not in REMOVERS:
-            raise ConfigError(f"remover: must be one of {', '.join(REMOVERS)}")
-        more = (f"remover={remover}",) + (("preview=true",) if options.get("preview") else ())
-        output = project.folder.resolve() / RESULT
-        return _remove(project, "remove", options, output, more)
+        return _propose(project, options)
+    if kind in ("preview", "remove"):
+        _check_keys(options, {"remove", "remover", "dilate", "shadows", "frame"})
+        if (kind == "preview") != ("frame" in options):
+            raise ConfigError("frame: goes with a preview, and a preview needs it")
+        choice, run = check_choice(project, options), _newest_run(project)
+        if kind == "remove":
+            keep_choice(project, run, choice)
+        return JobCommand(kind, list_arguments(project, run, choice))
+    if kind == "resume":
+        _check_keys(options, set())
+        return _resume(project)
     raise ConfigError(f"kind: must be one of {', '.join(KINDS)}")
 
 
@@ -92,6 +95,23 @@ def list_runs(project: Project) -> list[Path]:
     """Return the runs of a project that have weights, the oldest first."""
     found = (project.folder.resolve() / RUNS).glob("round_*/checkpoints/*.ckpt")
     return sorted({path.parents[1] for path in found})
+
+
+def list_fresh_labels(project: Project) -> list[int]:
+    """Return the frames that were labelled or changed after the newest training began."""
+    runs = list_runs(project)
+    if not runs:
+        return []
+    try:
+        began_ns = (runs[-1] / "config.yaml").stat().st_mtime_ns
+    except OSError:
+        return []
+    masks = project.folder / MASK_FOLDER
+    return [
+        number
+        for number in project.labelled_frames()
+        if (masks / f"{number:06d}.png").stat().st_mtime_ns > began_ns
+    ]
 
 
 def has_weights(run: Path) -> bool:
@@ -125,25 +145,24 @@ def _train(project: Project, options: Mapping[str, object]) -> JobCommand:
     )  # fmt: skip
 
 
-def _remove(
-    project: Project,
-    kind: str,
-    options: Mapping[str, object],
-    output: Path,
-    more: tuple[str, ...],
-) -> JobCommand:
-    names = options.get("remove", project.classes[1:])
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise ConfigError("remove: must be a list of classes")
-    for name in names:
-        if name not in project.classes:
-            raise ConfigError(f"remove: there is no class {name!r}")
-    listed = f"remove=[{','.join(map(quote_text, names))}]"
+def _propose(project: Project, options: Mapping[str, object]) -> JobCommand:
+    names = check_choice(project, options)["remove"]
+    output = project.folder.resolve() / PROPOSALS
     arguments = ("infer-video", str(project.source), str(output),
-                 f"checkpoint={_newest_run(project)}", listed, *more)  # fmt: skip
-    if kind == "propose":
-        return JobCommand(kind, arguments, discards=output)
-    return JobCommand(kind, (*arguments, "overwrite=true"))
+                 f"checkpoint={_newest_run(project)}",
+                 f"remove=[{','.join(map(quote_text, names))}]", *_PLAIN_MASKS)  # fmt: skip
+    return JobCommand("propose", arguments, discards=output)
+
+
+def _resume(project: Project) -> JobCommand:
+    """Return the command of the last removal, word for word, so that it finds what there is."""
+    found = read_choice(project)
+    if found is None or count_kept_frames(project) is None:
+        raise ConfigError("there is no removal to go on with; remove first")
+    run = project.folder.resolve() / RUNS / found[0]
+    if run not in list_runs(project):
+        raise ConfigError(f"{found[0]}, whose network it began with, is gone; remove anew")
+    return JobCommand("remove", list_arguments(project, run, found[1]))
 
 
 def _newest_run(project: Project) -> Path:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from outtake.core.errors import ConfigError
 from outtake.core.files import finite
-from outtake.studio.job_commands import RESULT
+from outtake.studio.removal_commands import RESULT
 from outtake.studio.request_values import answer, send_json
 from outtake.studio.studio_session import StudioSession
 

@@ -11,7 +11,14 @@ from starlette.routing import Route
 
 from outtake.core.errors import ConfigError
 from outtake.core.printable_text import to_printable
-from outtake.studio.job_commands import REMOVERS, RESULT, list_runs
+from outtake.studio.job_commands import list_fresh_labels, list_runs
+from outtake.studio.removal_commands import (
+    REMOVERS,
+    RESULT,
+    count_kept_frames,
+    default_choice,
+    read_choice,
+)
 from outtake.studio.request_values import answer, read_path_number, send_json
 from outtake.studio.studio_session import StudioSession
 
@@ -47,11 +54,23 @@ def _describe_project(session: StudioSession) -> Response:
                 "suggestions": project.suggestions(),
                 "runs": [path.name for path in list_runs(project)],
                 "removers": REMOVERS,
+                "removal": _describe_removal(session),
                 "result": (project.folder / RESULT).is_file(),
                 "proposals": session.has_proposals(),
                 "job": session.describe_job(),
             }
         )
+
+
+def _describe_removal(session: StudioSession) -> dict[str, Any]:
+    """Return what was chosen last, what is kept of it, and the labels that came after training."""
+    kept = read_choice(session.project)
+    return {
+        "choice": default_choice() if kept is None else kept[1],
+        "kept_frames": count_kept_frames(session.project),
+        "fresh": list_fresh_labels(session.project),
+        "results": session.results.describe(),
+    }
 
 
 def _add_class(session: StudioSession, body: Mapping[str, Any]) -> Response:

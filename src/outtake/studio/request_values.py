@@ -24,6 +24,8 @@ from outtake.studio.studio_session import StudioSession
 
 MAX_BODY_BYTES = 8 << 20
 _MAX_DIGITS = 9
+_MAX_WIDTH_PX = 16_384
+_JPEG_QUALITY = 92
 Answer = Callable[[Request, dict[str, Any]], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -120,8 +122,15 @@ def read_query_number(request: Request, key: str, default: int, least: int, most
         ConfigError: It is no number from ``least`` to ``most``.
     """
     text = request.query_params.get(key)
-    if text is None:
-        return default
+    return default if text is None else read_number(key, text, least, most)
+
+
+def read_number(key: str, text: str, least: int, most: int) -> int:
+    """Return a whole number that is a part of the address.
+
+    Raises:
+        ConfigError: It is no number from ``least`` to ``most``.
+    """
     if not _is_number(text) or not least <= int(text) <= most:
         raise ConfigError(f"{key}: must be a whole number from {least} to {most}")
     return int(text)
@@ -135,6 +144,24 @@ def send_json(content: Any) -> Response:
     """Answer with JSON; numbers that are not finite become null."""
     # In ASCII: names of files may hold bytes that are no text, which UTF-8 cannot say.
     return Response(json.dumps(finite(content)), media_type="application/json")
+
+
+def send_frame(request: Request, image: Frame) -> Response:
+    """Answer with a picture, uint8 (H, W, 3) RGB, as the address asks.
+
+    ``width`` makes it smaller; ``exact=1`` gives a PNG instead of a JPEG.
+
+    Raises:
+        ConfigError: The width is not possible.
+    """
+    width = read_query_number(request, "width", image.shape[1], 16, _MAX_WIDTH_PX)
+    if width < image.shape[1]:
+        height = max(1, round(image.shape[0] * width / image.shape[1]))
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+    if request.query_params.get("exact") == "1":
+        return Response(encode_picture(image, ".png", []), media_type="image/png")
+    packed = encode_picture(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return Response(packed, media_type="image/jpeg")
 
 
 def encode_picture(image: Frame, suffix: str, options: list[int]) -> bytes:

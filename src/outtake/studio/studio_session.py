@@ -21,6 +21,7 @@ from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
 from outtake.studio.project import Project
 from outtake.studio.proposals import find_regions, propose
+from outtake.studio.removal_results import RemovalResults
 from outtake.studio.still_picture import build_picture_removal, find_picture
 from outtake.studio.studio_settings import StudioSettings
 
@@ -39,6 +40,7 @@ class StudioSession:
         settings: What may be opened, and how much is taken.
         jobs: Its jobs.
         flow: Its labels, carried to the frames that have none.
+        results: What removals have left.
         lock: Held while labels, classes or jobs are changed.
     """
 
@@ -47,6 +49,7 @@ class StudioSession:
         self.settings = settings or StudioSettings()
         self.jobs = Jobs(project.folder)
         self.flow = FlowPreviews(project)
+        self.results = RemovalResults(project)
         self.lock = threading.RLock()
         self._proposals: tuple[int, Sequence[Path]] = (0, ())
         self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
@@ -55,6 +58,7 @@ class StudioSession:
         """End the job and let others open the project."""
         self.flow.close()
         self.jobs.close()
+        self.results.close()
         self.project.close()
 
     def regions(self, number: int, count: int, method: str = "watershed") -> RegionMap:

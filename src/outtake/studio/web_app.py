@@ -26,6 +26,7 @@ from outtake.studio.open_routes import list_open_routes
 from outtake.studio.open_sessions import OpenSessions
 from outtake.studio.page_files import list_page_routes
 from outtake.studio.project_routes import list_project_routes
+from outtake.studio.removal_routes import list_removal_routes
 from outtake.studio.still_routes import list_still_routes
 from outtake.studio.studio_session import StudioSession
 
@@ -74,6 +75,7 @@ def list_session_routes(session: StudioSession) -> list[Route]:
         *list_still_routes(session),
         *list_import_routes(session),
         *list_export_routes(session),
+        *list_removal_routes(session),
     ]
 
 

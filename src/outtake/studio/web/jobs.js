@@ -49,7 +49,7 @@ function describe(job) {
   const { training, progress, message, state, elapsed_s } = job;
   const time = showSeconds(elapsed_s);
   if (state === "failed") return `Failed after ${time}: ${message}`;
-  if (state === "finished") return `Finished in ${time}${training ? "" : `: ${message}`}`;
+  if (state === "finished") return `Finished in ${time}.`;
   if (state === "cancelled") return sayCancelled(job, time);
   const parts = [];
   if (training?.steps) parts.push(`step ${training.step ?? 0} of ${training.steps}`);

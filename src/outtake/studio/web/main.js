@@ -85,6 +85,7 @@ function saved(number, history, answer) {
   complain(null);
   $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
   studio.project.labelled = answer.labelled;
+  studio.steps.removal.noteLabelled(number);
   studio.steps.show();
   studio.saved = { number, crc32: answer.crc32, revision: answer.revision };
 }

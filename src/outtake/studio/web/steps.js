@@ -2,6 +2,7 @@
 import { ask, askJson } from "./api.js";
 import { showJob, watchJobs } from "./jobs.js";
 import { $, complain, element, on } from "./page.js";
+import { Removal } from "./removal.js";
 import { proposeFrames } from "./timeline.js";
 
 export class Steps {
@@ -10,12 +11,11 @@ export class Steps {
     this.studio = studio;
     this.suggested = [];
     const { project } = studio;
-    for (const name of project.removers) $("remover").append(new Option(name.replace("_", " "), name));
+    this.removal = new Removal(studio, (kind, options) => this.#start(kind, options));
     on("train", () => this.#start("train", { budget_s: Math.round(Number($("minutes").value) * 60) }));
     on("train-on", () => this.#start("train", { budget_s: 70, further: true }));
     on("suggest", () => this.#start("suggest", {}));
     on("look", () => this.#start("propose", {}));
-    on("remove", () => this.#start("remove", { remover: $("remover").value }));
     on("next-asked", () => this.goToNextSuggested());
     on("cancel", () => ask("jobs", "DELETE").catch(complain));
     on("copy", () => navigator.clipboard.writeText($("job-command").textContent));
@@ -38,11 +38,12 @@ export class Steps {
     }));
     this.studio.still?.show();
     $("next-asked").disabled = !this.suggested.length;
-    for (const id of ["train-on", "suggest", "look", "remove"]) {
+    for (const id of ["train-on", "suggest", "look"]) {
       $(id).disabled = !project.runs.length || project.job?.state === "running";
     }
     $("network").disabled = !project.proposals;
-    $("result").hidden = !project.result;
+    $("train").disabled = project.job?.state === "running";
+    this.removal.show();
     const { timeline } = this.studio;
     timeline.number = frame?.number ?? 0;
     timeline.asked = this.suggested.map(({ frame: number }) => number);
@@ -60,7 +61,9 @@ export class Steps {
   async #start(kind, options) {
     try {
       complain(null);
-      showJob(await askJson("jobs", "POST", { kind, options }));
+      const job = await askJson("jobs", "POST", { kind, options });
+      this.studio.project.job = job;
+      showJob(job);
     } catch (error) {
       complain(error);
     }
