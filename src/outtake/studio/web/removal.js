@@ -20,12 +20,13 @@ export class Removal {
 
   // Shows what can be done now, and what there is.
   show() {
-    const { project } = this.studio;
+    const { project, still } = this.studio;
+    if (still?.found?.picture) return; // one picture has a form of its own
     const { removal } = project;
     const ready = project.runs.length > 0 && project.job?.state !== "running";
     this.#listClasses();
     $("remove").disabled = $("preview").disabled = !ready || !this.#chosen().length;
-    $("resume").hidden = $("resume-note").hidden = removal.kept_frames === null;
+    $("resume").parentElement.hidden = $("resume-note").hidden = removal.kept_frames === null;
     $("resume").disabled = !ready;
     $("remove").textContent = removal.kept_frames === null ? "Remove from the clip" : "Begin anew";
     $("resume-note").textContent =
