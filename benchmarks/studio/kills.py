@@ -3,7 +3,8 @@
 In each round Chromium draws a stroke on a random frame, and SIGKILL ends the studio at a random
 time of it. Then the project is opened anew: every label map must be readable and be what the
 actions say, everything that the page was told to be saved must be there, and what is missing must
-have been drawn at most 150 ms, and as long as one saving takes, before. Exits with 1 otherwise.
+have been drawn in the last 150 ms, after which it is sent, or in those of two savings: of what was
+sent before, and of it. Exits with 1 otherwise.
 
     python -m benchmarks.studio.kills [--kills 50]
 """
@@ -41,7 +42,7 @@ class Kill:
 
     Attributes:
         lost_ms: How long before the kill the first dab was drawn that is missing; 0 for none.
-        saving_ms: The longest time that the studio took to say that a part is saved.
+        saving_ms: The longest time that a part waited to be saved, or waits.
         drawn: The dabs of the stroke.
         kept: Those that are there.
     """
@@ -78,7 +79,7 @@ def kill_once(browser: Any, clip: Path, project: Path, rng: np.random.Generator)
     kept = _count_kept(project, found)
     times = found["dabTimes"]
     lost_ms = found["now"] - times[kept] if kept < len(times) else 0.0
-    return Kill(lost_ms, max(found["saves"], default=0.0), len(times), kept)
+    return Kill(lost_ms, max([*found["saves"], found["saving"]]), len(times), kept)
 
 
 def _count_kept(folder: Path, page: dict[str, Any]) -> int:
@@ -121,12 +122,12 @@ def main() -> int:
             kills.append(kill_once(browser, clip, Path(name) / "project", rng))
     lost = [each.lost_ms for each in kills]
     saving = [each.saving_ms for each in kills]
-    beyond = [each for each in kills if each.lost_ms > _SEND_MS + each.saving_ms + 20]
+    beyond = [each for each in kills if each.lost_ms > _SEND_MS + 2 * each.saving_ms + 20]
     print(
         f"{len(kills)} kills: every label readable; of {sum(each.drawn for each in kills)} dabs "
         f"{sum(each.kept for each in kills)} kept; lost: the last {statistics.median(lost):.0f} ms "
         f"(median), {max(lost):.0f} ms (most), where a saving took {statistics.median(saving):.0f} "
-        f"ms (median), {max(saving):.0f} ms (most); beyond both: {len(beyond)}"
+        f"ms (median), {max(saving):.0f} ms (most); beyond: {len(beyond)}"
     )
     return 1 if beyond else 0
 

@@ -66,6 +66,26 @@ def test_a_fill_stops_at_what_is_drawn_and_at_corners():
     assert (diagonal == 1).sum() == 1
 
 
+def test_what_keeps_labels_draws_on_bare_pixels_alone():
+    first = brush(0, (10, 10), (30, 10), size=9)
+    square = [[5, 5], [40, 5], [40, 30], [5, 30]]
+    for second in (
+        brush(1, (10, 12), (35, 14), (10, 16), value=0, size=11),
+        {"stroke": 1, "tool": "lasso", "class": 0, "points": square},
+        {"stroke": 1, "tool": "fill", "class": 0, "points": [[0, 0]]},
+    ):
+        before, over = drawn(first), drawn(first, second)
+        found = drawn(first, {**second, "keep": True})
+        assert np.array_equal(found, np.where(before == 255, over, before))
+        assert (found == 0).any() and (found == 1).sum() == (before == 1).sum()
+        for wrong in (False, 1, "yes", None):
+            with pytest.raises(ConfigError, match="keep: must be true"):
+                check_action({**second, "keep": wrong}, SIZE, 3)
+    with pytest.raises(ConfigError, match="pixels: needs exactly"):
+        check_action({"stroke": 0, "tool": "pixels", "by": "file", "keep": True,
+                      "parts": [{"class": 1, "runs": [0, 1]}]}, SIZE, 3)  # fmt: skip
+
+
 def test_undo_and_redo_take_whole_strokes():
     first, second = brush(0, (5, 5)), brush(1, (20, 20), value=2)
     more = brush(1, (20, 20), (30, 20), value=2)

@@ -22,7 +22,8 @@ COOKIE = f"outtake_studio_{PORT}={TOKEN}"
 OWN = {"cookie": COOKIE, "origin": f"http://{HOST}", "content-type": "application/json"}
 GETS = (
     "/", "/favicon.ico", "/web/main.js", "/api/project", "/api/frames/0", "/api/frames/0/regions",
-    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/frames/0/flow", "/api/result",
+    "/api/frames/0/labels", "/api/frames/0/strokes", "/api/frames/0/flow", "/api/frames/0/plate",
+    "/api/result",
     "/api/layers", "/api/layers/composition", "/api/layers/pictures/0123456789abcdef",
     "/api/frames/0/cutout",
     "/api/results/clean/frames/0",
@@ -220,6 +221,23 @@ def test_proposals_grow_from_strokes_and_keep_them(app):
         assert np.array_equal(found[before != 255], before[before != 255])
         mask = found == 1
         assert (mask & wanted).sum() / (mask | wanted).sum() > least, by
+
+
+def test_regions_by_each_method_and_of_a_least_size(app, session):
+    for method in ("watershed", "slic", "felzenszwalb"):
+        ask(app, f"/api/frames/0/regions?method={method}&count=40")
+        assert session.regions(0, 40, method, 30).sizes.min() >= 30
+    for query in ("method=x", "least=0", "least=99999999", "least=a"):
+        assert ask(app, f"/api/frames/0/regions?{query}").status == 400
+    for sent in ({"least": 0}, {"least": "3"}, {"method": "x", "by": "colour"}):
+        body = {"by": "watershed", **sent}
+        assert ask(app, "/api/frames/0/propose", "POST", body).status == 400
+
+
+def test_what_differs_from_the_plate_is_a_picture(app, session):
+    answer = ask(app, "/api/frames/1/plate")
+    assert answer.headers["content-type"] == "image/jpeg" and picture(answer).shape == (24, 32, 3)
+    assert session.plate_residual(1).dtype == np.uint8
 
 
 def test_labels_of_frames_around_are_offered(app, session, monkeypatch):

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from outtake.core.errors import ConfigError
 from outtake.refine.superpixels import METHODS
 from outtake.studio.label_png import encode_labels
+from outtake.studio.proposals import LEAST_PX
 from outtake.studio.request_values import (
     answer,
     encode_picture,
@@ -25,6 +26,7 @@ from outtake.studio.request_values import (
 from outtake.studio.studio_session import StudioSession
 
 _MAX_REGIONS = 20_000
+_MAX_LEAST_PX = 10_000
 
 
 def list_frame_routes(session: StudioSession) -> list[Route]:
@@ -33,6 +35,7 @@ def list_frame_routes(session: StudioSession) -> list[Route]:
     return [
         Route(frame, answer(lambda r, b: _frame(session, r))),
         Route(f"{frame}/regions", answer(lambda r, b: _regions(session, r))),
+        Route(f"{frame}/plate", answer(lambda r, b: _plate(session, r))),
         Route(f"{frame}/labels", answer(lambda r, b: _labels(session, r))),
         Route(f"{frame}/strokes", answer(lambda r, b: _strokes(session, r))),
         Route(f"{frame}/strokes", answer(lambda r, b: _append(session, r, b)), methods=["POST"]),
@@ -49,11 +52,17 @@ def _regions(session: StudioSession, request: Request) -> Response:
     """Answer with the number of the region of each pixel, in the three channels of a PNG."""
     number = read_frame_number(session, request)
     count = read_query_number(request, "count", 1000, 1, _MAX_REGIONS)
+    least = read_query_number(request, "least", LEAST_PX, 1, _MAX_LEAST_PX)
     method = request.query_params.get("method", METHODS[0])
-    ids = session.regions(number, count, method).ids
+    ids = session.regions(number, count, method, least).ids
     planes = np.stack([ids >> 16, ids >> 8, ids], axis=-1) & 255
     packed = encode_picture(planes.astype(np.uint8), ".png", [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return Response(packed, media_type="image/png")
+
+
+def _plate(session: StudioSession, request: Request) -> Response:
+    """Answer with what differs from the plate of the frames around."""
+    return send_frame(request, session.plate_residual(read_frame_number(session, request)))
 
 
 def _labels(session: StudioSession, request: Request) -> Response:
@@ -99,7 +108,11 @@ def _propose(session: StudioSession, request: Request, body: Mapping[str, Any]) 
     count = body.get("count", 1000)
     if type(count) is not int or not 1 <= count <= _MAX_REGIONS:
         raise ConfigError(f"count: must be a whole number from 1 to {_MAX_REGIONS}")
+    least = body.get("least", LEAST_PX)
+    if type(least) is not int or not 1 <= least <= _MAX_LEAST_PX:
+        raise ConfigError(f"least: must be a whole number from 1 to {_MAX_LEAST_PX}")
+    method = str(body.get("method", METHODS[0]))
     number = read_frame_number(session, request)
     with session.lock:
-        found = session.propose(number, str(body.get("by")), count)
+        found = session.propose(number, str(body.get("by")), count, method, least)
     return Response(encode_labels(found), media_type="image/png")

@@ -9,31 +9,40 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
+from outtake.refine.join_regions import join_small
 from outtake.refine.region_map import RegionMap
 from outtake.refine.superpixels import find_superpixels, grow_seeds
 from outtake.studio.strokes import UNLABELLED
 
 # At a larger size superpixels take seconds, and their borders gain nothing.
 REGIONS_WIDTH_PX = 640
+LEAST_PX = 20
 
 
-def find_regions(image: Frame, count: int, method: str = "watershed") -> RegionMap:
+def find_regions(
+    image: Frame, count: int, method: str = "watershed", least: int = LEAST_PX
+) -> RegionMap:
     """Return about so many superpixels of a frame, found on at most 640 columns.
 
     Args:
         image: uint8 (H, W, 3).
         count: How many are wanted.
         method: See :func:`outtake.refine.superpixels.find_superpixels`.
+        least: Smaller regions, in pixels of the frame, join a neighbour.
     """
     height, width = image.shape[:2]
     if width <= REGIONS_WIDTH_PX:
-        return find_superpixels(image, method, count)
+        return _find_regions(image, count, method, least)
     low = max(1, round(height * REGIONS_WIDTH_PX / width))
     small = cv2.resize(image, (REGIONS_WIDTH_PX, low), interpolation=cv2.INTER_AREA)
-    found = find_superpixels(small, method, count)
+    found = _find_regions(small, count, method, max(1, least * REGIONS_WIDTH_PX**2 // width**2))
     rows = np.arange(height) * low // height
     columns = np.arange(width) * REGIONS_WIDTH_PX // width
     return RegionMap.of_labels(found.ids[np.ix_(rows, columns)])
+
+
+def _find_regions(image: Frame, count: int, method: str, least: int) -> RegionMap:
+    return join_small(find_superpixels(image, method, count, least), image, least)
 
 
 def propose_by_watershed(image: Frame, labels: LabelMap, regions: RegionMap) -> LabelMap:

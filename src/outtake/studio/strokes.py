@@ -5,14 +5,16 @@ integers (``web/raster.js``), so a map that is replayed from its lines is equal 
 whoever replays it, in any version of any library::
 
     {"stroke": 3, "tool": "brush", "class": 1, "size": 24, "points": [[10, 12], [40, 12]]}
+    {"stroke": 3, "tool": "brush", "class": 1, "size": 9, "points": [[9, 9]], "keep": true}
     {"stroke": 4, "tool": "lasso", "class": 0, "points": [[0, 0], [9, 0], [9, 9]]}
     {"stroke": 5, "tool": "fill", "class": 1, "points": [[4, 4]]}
     {"stroke": 6, "tool": "pixels", "by": "region", "parts": [{"class": 1, "runs": [120, 8]}]}
     {"tool": "undo"}
     {"tool": "redo"}
 
-Lines of one ``stroke`` are undone together. ``pixels`` is what came of regions, of a proposal or
-of another program: beginnings and lengths of runs of pixels, counted row by row.
+Lines of one ``stroke`` are undone together. With ``keep`` only what is unlabelled is drawn on.
+``pixels`` is what came of regions, of a proposal or of another program: beginnings and lengths of
+runs of pixels, counted row by row.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ _KEYS = {
     "undo": {"tool"},
     "redo": {"tool"},
 }
+_MAY_BE = {tool: {"keep"} for tool in ("brush", "lasso", "fill")}
 _SOURCES = ("region", "watershed", "colour", "network", "flow", "previous", "file")
 Points = Sequence[Sequence[int]]
 
@@ -63,9 +66,11 @@ def check_action(action: object, size: tuple[int, int], classes: int) -> Action:
     tool = action.get("tool") if isinstance(action, Mapping) else None
     if not isinstance(action, Mapping) or not isinstance(tool, str) or tool not in _KEYS:
         raise ConfigError(f"an action needs a tool: {', '.join(_KEYS)}")
-    if set(action) - {"time"} != _KEYS[tool]:
+    if set(action) - {"time"} - _MAY_BE.get(tool, set()) != _KEYS[tool]:
         raise ConfigError(f"{tool}: needs exactly {', '.join(sorted(_KEYS[tool]))}")
-    kept = {key: action[key] for key in action if key in _KEYS[tool]}
+    kept = {key: action[key] for key in action if key in _KEYS[tool] | _MAY_BE.get(tool, set())}
+    if "keep" in kept and kept["keep"] is not True:
+        raise ConfigError("keep: must be true, or be left out")
     if "stroke" in kept:
         _check_whole("stroke", kept["stroke"], 0, MAX_STROKE)
     if "class" in kept:
@@ -132,7 +137,11 @@ def _check_parts(parts: object, size: tuple[int, int], classes: int) -> None:
 def apply_action(labels: LabelMap, action: Action) -> None:
     """Draw an action that was checked into a map, in place; ``undo`` and ``redo`` draw nothing."""
     tool = action["tool"]
-    if tool == "brush":
+    if action.get("keep"):
+        before = labels.copy()
+        apply_action(labels, {key: value for key, value in action.items() if key != "keep"})
+        np.copyto(labels, before, where=before != UNLABELLED)
+    elif tool == "brush":
         points = action["points"]
         for start, end in zip(points, points[1:] or points, strict=len(points) == 1):
             _draw_capsule(labels, start, end, action["size"], action["class"])

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from outtake.core.errors import ConfigError, UnreadableImageError
-from outtake.core.types import LabelMap
+from outtake.core.types import Frame, LabelMap
+from outtake.motion.plate_residual import PlateResidual
 from outtake.refine.region_map import RegionMap
 from outtake.studio.flow_carrying import REACH, enlarge_labels
 from outtake.studio.flow_previews import FlowPreviews
@@ -20,12 +21,13 @@ from outtake.studio.job_commands import PROPOSALS, build_command
 from outtake.studio.jobs import Jobs
 from outtake.studio.label_png import decode_labels
 from outtake.studio.project import Project
-from outtake.studio.proposals import find_regions, propose
+from outtake.studio.proposals import LEAST_PX, find_regions, propose
 from outtake.studio.removal_results import RemovalResults
 from outtake.studio.still_picture import build_picture_removal, find_picture
 from outtake.studio.studio_settings import StudioSettings
 
-_KEPT_REGIONS = 4
+_KEPT_REGIONS, _KEPT_PLATES = 4, 16
+_PLATE_WIDTH_PX = 432
 
 
 class StudioSession:
@@ -52,6 +54,8 @@ class StudioSession:
         self.results = RemovalResults(project)
         self.lock = threading.RLock()
         self._proposals: tuple[int, Sequence[Path]] = (0, ())
+        self._plate_lock = threading.Lock()
+        self._find_plate = lru_cache(_KEPT_PLATES)(self._compute_plate_residual)
         self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
 
     def close(self) -> None:
@@ -61,11 +65,20 @@ class StudioSession:
         self.results.close()
         self.project.close()
 
-    def regions(self, number: int, count: int, method: str = "watershed") -> RegionMap:
+    def regions(
+        self, number: int, count: int, method: str = "watershed", least: int = LEAST_PX
+    ) -> RegionMap:
         """Return the superpixels of a frame, see :func:`find_regions`."""
-        return self._find(number, count, method)
+        return self._find(number, count, method, least)
 
-    def propose(self, number: int, by: str, count: int) -> LabelMap:
+    def propose(
+        self,
+        number: int,
+        by: str,
+        count: int,
+        method: str = "watershed",
+        least: int = LEAST_PX,
+    ) -> LabelMap:
         """Return labels that are offered for a frame, uint8 (H, W).
 
         Args:
@@ -74,6 +87,8 @@ class StudioSession:
                 of the job ``propose``; ``flow`` from the labelled frames around it; ``previous``
                 for the labels of the one before it as they are.
             count: The number of superpixels that ``colour`` looks at.
+            method: How they are found.
+            least: The pixels of the smallest.
 
         Raises:
             OuttakeError: There is no such way, or it cannot be used yet.
@@ -85,10 +100,19 @@ class StudioSession:
             carried = self._find_carried(number) if by == "flow" else self._find_previous(number)
             return np.where(labels == 255, carried, labels)
         if by == "colour":
-            regions = self.regions(number, count)
+            regions = self.regions(number, count, method, least)
         else:
             regions = RegionMap(np.zeros(labels.shape, np.int32), 1)
         return propose(by, self.project.frames.read(number), labels, regions)
+
+    def plate_residual(self, number: int) -> Frame:
+        """Return what differs from the clip's own plate at a frame, uint8 (h, w, 3).
+
+        It is grey where nothing does, and is found from the frames around this one at a short side
+        of at most 240 pixels.
+        """
+        with self._plate_lock:
+            return self._find_plate(number)
 
     def has_proposals(self) -> bool:
         """Return whether a network has said something of the frames."""
@@ -130,6 +154,19 @@ class StudioSession:
             self._proposals = (stamp, sorted(folder.glob("*.png")))
         return self._proposals[1]
 
+    def _compute_plate_residual(self, number: int) -> Frame:
+        stage, frames = PlateResidual(), self.project.frames
+        first = max(0, number - stage.context_frames)
+        around = frames.read_on(first, min(number + stage.context_frames, frames.count - 1))
+        width = min(_PLATE_WIDTH_PX, self.project.size[1])
+        size = width, max(1, round(self.project.size[0] * width / self.project.size[1]))
+        small = (np.asarray(cv2.resize(i, size, interpolation=cv2.INTER_AREA)) for i in around)
+        is_it = {number - first}.__contains__
+        found = [residual for _, residual in stage(small, lambda each: each, is_it)]
+        residual = found[number - first]
+        assert residual is not None
+        return residual
+
     def _find_carried(self, number: int) -> LabelMap:
         found = self.flow.find(number)
         if found is None:
@@ -146,5 +183,5 @@ class StudioSession:
             raise ConfigError("no frame before this one has labels")
         return self.project.labels[before[-1]].labels
 
-    def _find_regions(self, number: int, count: int, method: str) -> RegionMap:
-        return find_regions(self.project.frames.read(number), count, method)
+    def _find_regions(self, number: int, count: int, method: str, least: int) -> RegionMap:
+        return find_regions(self.project.frames.read(number), count, method, least)

@@ -38,6 +38,7 @@ export class SaveQueue {
     this.waiting = []; // {frame, history, action}
     this.tell = { saved, conflict, failed };
     this.running = false;
+    this.asked = 0; // when the saving that runs began
     this.saves = []; // how long each action waited, in ms
   }
 
@@ -58,6 +59,7 @@ export class SaveQueue {
       let count = 1;
       while (count < this.waiting.length && count < 50 && this.waiting[count].history === history) count++;
       const actions = this.waiting.slice(0, count).map((each) => each.action);
+      this.asked = performance.now();
       try {
         const answer = await askJson(`frames/${frame}/strokes`, "POST", { revision: history.revision, actions });
         history.revision = answer.revision;

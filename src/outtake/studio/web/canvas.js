@@ -1,7 +1,6 @@
 // The frame with its labels: zoom at the pointer, pan, and what is shown.
 import { colourOf } from "./colours.js";
 
-const ALPHA = 115;
 
 export class View {
   constructor(canvas, width, height) {
@@ -18,6 +17,9 @@ export class View {
     this.trail = []; // points of a lasso that is being drawn
     this.pointer = null; // [x, y, size] in pixels of the frame
     this.layers = null; // draws everything while it is active
+    this.undecided = null; // an OffscreenCanvas of regions with several classes, or none
+    this.plate = null; // what differs from the plate, in place of the frame
+    this.opacity = 0.45;
     this.mode = "overlay";
     this.hidden = false;
     this.scale = 1;
@@ -84,17 +86,36 @@ export class View {
   // Colours the labels of a rectangle anew.
   paint(labels, dirty) {
     if (!dirty) return;
-    const { left, right, top, bottom } = dirty;
+    let { left, right, top, bottom } = dirty;
+    // How thick outlines are: a pixel around each is drawn anew.
+    const thick = this.mode === "outline" ? Math.max(1, Math.round(this.width / 1000)) : 0;
+    left = Math.max(left - thick, 0);
+    top = Math.max(top - thick, 0);
+    right = Math.min(right + thick, this.width - 1);
+    bottom = Math.min(bottom + thick, this.height - 1);
     const wide = right - left + 1, high = bottom - top + 1;
     const picture = new ImageData(wide, high);
     const words = new Uint32Array(picture.data.buffer);
     const table = this.#table();
     for (let y = 0; y < high; y++) {
       const from = (top + y) * this.width + left, to = y * wide;
+      if (thick) {
+        for (let x = 0; x < wide; x++) {
+          if (this.#isOnOutline(labels, from + x, left + x, top + y, thick)) words[to + x] = table[labels[from + x]];
+        }
+        continue;
+      }
       for (let x = 0; x < wide; x++) words[to + x] = table[labels[from + x]];
     }
     this.overlayContext.putImageData(picture, left, top);
     this.redraw();
+  }
+
+  #isOnOutline(labels, i, x, y, thick) {
+    const own = labels[i];
+    return (x >= thick && labels[i - thick] !== own) || (x + thick < this.width && labels[i + thick] !== own) ||
+      (y >= thick && labels[i - thick * this.width] !== own) ||
+      (y + thick < this.height && labels[i + thick * this.width] !== own);
   }
 
   // Colours all labels anew; isBare where there are none.
@@ -111,8 +132,8 @@ export class View {
     if (!this.words) {
       this.words = new Uint32Array(256);
       for (let i = 0; i < 256; i++) {
-        let [r, g, b, a] = [...colourOf(i), ALPHA];
-        if (this.mode === "unlabelled") [r, g, b, a] = i === 255 ? [255, 220, 0, 190] : [0, 0, 0, 0];
+        let [r, g, b, a] = [...colourOf(i), 255];
+        if (this.mode === "unlabelled") [r, g, b, a] = i === 255 ? [255, 220, 0, 255] : [0, 0, 0, 0];
         else if (this.mode === "cutout") a = i === 0 || i === 255 ? 255 : 0;
         else if (i === 255) a = 0;
         this.words[i] = ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
@@ -138,7 +159,9 @@ export class View {
     c.setTransform(this.scale, 0, 0, this.scale, this.x, this.y);
     c.imageSmoothingEnabled = this.scale < 2;
     if (this.layers?.active) return this.layers.draw(c);
-    if (this.image) c.drawImage(this.image, 0, 0, this.width, this.height);
+    const picture = this.mode === "plate" && !this.hidden ? this.plate ?? this.image : this.image;
+    if (picture) c.drawImage(picture, 0, 0, this.width, this.height);
+    this.shown?.(this.scale / (this.ratio || 1));
     if (this.hidden || this.mode === "original") return;
     if (this.mode === "cutout") {
       // What is not the object becomes transparent.
@@ -146,11 +169,14 @@ export class View {
       c.drawImage(this.overlay, 0, 0);
       c.globalCompositeOperation = "source-over";
     } else {
+      c.globalAlpha = this.mode === "outline" ? 1 : this.mode === "unlabelled" ? 0.75 : this.opacity;
       c.drawImage(this.overlay, 0, 0);
+      c.globalAlpha = 1;
     }
     if (this.preview && !this.offer) c.drawImage(this.preview, 0, 0, this.width, this.height);
     if (this.offer) c.drawImage(this.offer, 0, 0);
     if (this.regions) c.drawImage(this.regions, 0, 0);
+    if (this.undecided) c.drawImage(this.undecided, 0, 0);
     c.lineWidth = 1.5 / this.scale;
     c.strokeStyle = "#fff";
     if (this.trail.length > 1) {
@@ -182,22 +208,6 @@ export function drawOffer(labels, before, width, height) {
     const [r, g, b] = colourOf(labels[i]);
     const dim = labels[i] === 0 ? 0.35 : 1; // the object is what one looks at
     picture.data.set([r, g, b, (stripe ? 170 : 60) * dim], 4 * i);
-  }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-  return canvas;
-}
-
-// A canvas with the outlines of regions.
-export function drawOutlines(ids, width, height) {
-  const canvas = new OffscreenCanvas(width, height);
-  const picture = new ImageData(width, height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x;
-      const right = x + 1 < width && ids[i] !== ids[i + 1];
-      const below = y + 1 < height && ids[i] !== ids[i + width];
-      if (right || below) picture.data.set([255, 255, 255, 130], 4 * i);
-    }
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;

@@ -54,9 +54,10 @@ export class Frames {
     this.kept.delete(number);
   }
 
-  async findRegions(frame, count) {
-    if (frame.regions?.count === count) return frame.regions;
-    const data = await askPixels(`frames/${frame.number}/regions?count=${count}`);
+  async findRegions(frame, choice) {
+    const key = new URLSearchParams(choice).toString();
+    if (frame.regions?.key === key) return frame.regions;
+    const data = await askPixels(`frames/${frame.number}/regions?${key}`);
     const ids = new Int32Array(data.length / 4);
     let most = 0;
     for (let i = 0; i < ids.length; i++) {
@@ -70,14 +71,16 @@ export class Frames {
     const next = first.slice();
     const places = new Int32Array(ids.length);
     for (let i = 0; i < ids.length; i++) places[next[ids[i]]++] = i;
-    frame.regions = { count, ids, first, places };
+    frame.regions = { key, ids, first, places };
     return frame.regions;
   }
 }
 
-async function loadImage(number, width) {
+const loadImage = (number, width) => loadPicture(`frames/${number}?width=${width}`);
+
+export async function loadPicture(path) {
   const image = new Image();
-  image.src = `/api/frames/${number}?width=${width}`;
+  image.src = `/api/${path}`;
   await image.decode();
   return image;
 }

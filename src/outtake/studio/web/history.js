@@ -1,7 +1,5 @@
 // The labels of one frame with all that was done to them: undo and redo have no end.
-import { draw } from "./raster.js";
-
-export const UNLABELLED = 255;
+import { draw, UNLABELLED } from "./raster.js";
 
 export class FrameHistory {
   constructor(width, height) {

@@ -1,10 +1,10 @@
 // The studio: one project, one frame at a time.
 import { askJson, SaveQueue } from "./api.js";
-import { drawOutlines, View } from "./canvas.js";
+import { View } from "./canvas.js";
 import { Classes } from "./classes.js";
 import { Exchange } from "./exchange.js";
 import { Flow } from "./flow.js";
-import { Frames } from "./frames.js";
+import { Frames, loadPicture } from "./frames.js";
 import { KEYS, listenToKeys } from "./keys.js";
 import { Layers } from "./layers.js";
 import { Offer } from "./offer.js";
@@ -12,10 +12,12 @@ import { OpenDialog } from "./open.js";
 import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
+import { drawOutlines, drawUndecided, regionChoice } from "./regions.js";
 import { Steps } from "./steps.js";
 import { Still } from "./still.js";
 import { Tabs } from "./tabs.js";
 import { Timeline } from "./timeline.js";
+import { Tour } from "./tour.js";
 
 const studio = {
   project: null, frame: null, view: null, frames: null, tool: "brush",
@@ -51,11 +53,16 @@ async function start() {
   }
   connect();
   $("count-shown").textContent = $("count").value;
+  $("least-shown").textContent = `${$("least").value} px`;
+  studio.resize = resize;
+  studio.view.shown = (scale) => { $("zoom-shown").textContent = `${Math.round(scale * 100)}%`; };
   chooseTool("brush");
+  const tour = new Tour(studio);
   await go(project.labelled[0] ?? 0);
   $("saved").textContent = "nothing to save";
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
+  tour.begin();
 }
 
 // What the person does that is no brush stroke: drawn and saved as one action.
@@ -69,6 +76,7 @@ function show() {
   const { frame, view } = studio;
   view.paint(frame.history.labels, frame.history.takeDirty());
   if (frame.history.done.length) studio.flow.hide();
+  if ($("show-undecided").checked) showUndecided();
   if (studio.layers.active) return studio.layers.show();
   $("undo").disabled = !frame.history.done.length;
   $("redo").disabled = !frame.history.undone.length;
@@ -120,6 +128,7 @@ async function go(number) {
     studio.steps.show();
     studio.stepTimes.push(performance.now() - begun);
     studio.flow.show();
+    showPlate().catch(complain);
     prefetch(number, before);
     await findRegions();
   } catch (error) {
@@ -150,14 +159,43 @@ function prefetch(number, before) {
 
 async function findRegions() {
   const { frame, project, view } = studio;
-  if (!frame || (studio.tool !== "region" && !$("show-regions").checked)) {
-    view.regions = null;
+  if (!frame || (studio.tool !== "region" && !$("show-regions").checked && !$("show-undecided").checked)) {
+    view.regions = view.undecided = null;
     return view.redraw();
   }
-  const found = await studio.frames.findRegions(frame, Number($("count").value));
+  const found = await studio.frames.findRegions(frame, regionChoice());
   if (studio.frame !== frame) return;
   view.regions = $("show-regions").checked ? drawOutlines(found.ids, project.width, project.height) : null;
+  showUndecided();
   view.redraw();
+}
+
+// Marks regions with several classes and those with none, as they are once one stops drawing.
+function showUndecided() {
+  clearTimeout(studio.deciding);
+  const { frame, project, view } = studio;
+  view.undecided = null;
+  if (!$("show-undecided").checked || !frame.regions) return;
+  studio.deciding = setTimeout(() => {
+    if (studio.frame !== frame || !frame.regions) return;
+    view.undecided = drawUndecided(frame.regions, frame.history.labels, project.width, project.height);
+    view.redraw();
+  }, 150);
+}
+
+// What differs from the plate of the clip, in place of the frame.
+async function showPlate() {
+  const { frame, view } = studio;
+  view.plate = frame.plate ?? null;
+  if ($("view").value !== "plate" || frame.plate) return;
+  say("the plate is made from the frames around");
+  try {
+    frame.plate = await loadPicture(`frames/${frame.number}/plate`);
+    if (studio.frame === frame) view.plate = frame.plate;
+    view.redraw();
+  } finally {
+    say("");
+  }
 }
 
 // The panel of layers and their tool go together.
@@ -205,9 +243,15 @@ function connect() {
   on("redo", () => undo("redo"));
   on("size", () => { studio.sizes[sizeKey()] = Number($("size").value); showSize(); }, "input");
   on("count", () => { $("count-shown").textContent = $("count").value; }, "input");
-  on("count", () => findRegions().catch(complain), "change");
+  on("least", () => { $("least-shown").textContent = `${$("least").value} px`; }, "input");
+  for (const id of ["count", "least", "method", "show-undecided"]) on(id, () => findRegions().catch(complain), "change");
+  on("opacity", () => { studio.view.opacity = Number($("opacity").value) / 100; studio.view.redraw(); }, "input");
   on("show-regions", () => findRegions().catch(complain), "change");
-  on("view", () => { studio.view.mode = $("view").value; repaint(); }, "change");
+  on("view", () => {
+    studio.view.mode = $("view").value;
+    repaint();
+    showPlate().catch(complain);
+  }, "change");
   on("reset", () => studio.view.reset());
   on("slider", () => go(Number($("slider").value)), "input");
   on("first", () => go(0));
@@ -222,6 +266,13 @@ function connect() {
     undo: () => undo("undo"), redo: () => undo("redo"), step: (by) => go(studio.wanted + by), go,
     resize, choose: (id) => studio.classes.choose(id), showStep: (number) => studio.tabs.showNumber(number), nextSuggested: () => studio.steps.goToNextSuggested(),
     propose: (by) => (by === "flow" ? studio.flow.offer() : studio.offer.ask(by)), accept: () => studio.offer.accept(), reject: () => studio.offer.reject(), help: () => $("keys").showModal(),
+    press: (id) => { if (!$(id).disabled) $(id).click(); },
+    train: () => $(studio.project.runs.length ? "train-on" : "train").click(),
+    nextView: (by) => {
+      const { options, selectedIndex } = $("view");
+      $("view").value = options[(selectedIndex + by + options.length) % options.length].value;
+      $("view").dispatchEvent(new Event("change"));
+    },
     hide: (hidden) => { studio.view.hidden = hidden; studio.view.redraw(); },
     zoom: (factor) => {
       const box = $("canvas").getBoundingClientRect();
@@ -236,7 +287,7 @@ window.studio = {
   state: () => ({
     frame: studio.frame?.number, lastStroke: studio.frame?.history.lastStroke, revision: studio.frame?.history.revision, waiting: studio.queue.waiting.length,
     crc32: crc32(studio.frame.history.labels), saved: studio.saved, dabs: studio.dabs,
-    saves: studio.queue.saves, steps: studio.stepTimes, dabTimes: studio.dabTimes, now: performance.now(),
+    saves: studio.queue.saves, steps: studio.stepTimes, dabTimes: studio.dabTimes, now: performance.now(), saving: studio.queue.running ? performance.now() - studio.queue.asked : 0,
     counts: [0, 1, 255].map((id) => studio.frame.history.labels.reduce((n, v) => n + (v === id), 0)),
     view: { scale: studio.view.scale, x: studio.view.x, y: studio.view.y },
   }),

@@ -2,8 +2,8 @@
 import { askPixels } from "./api.js";
 import { drawOffer } from "./canvas.js";
 import { $, complain, on } from "./page.js";
-import { findRuns } from "./raster.js";
-import { UNLABELLED } from "./history.js";
+import { UNLABELLED } from "./raster.js";
+import { regionChoice } from "./regions.js";
 
 export class Offer {
   // The studio is what main.js has.
@@ -20,7 +20,7 @@ export class Offer {
   async ask(by) {
     const { frame } = this.studio;
     try {
-      const data = await askPixels(`frames/${frame.number}/propose`, "POST", { by, count: Number($("count").value) });
+      const data = await askPixels(`frames/${frame.number}/propose`, "POST", { by, ...regionChoice() });
       if (this.studio.frame === frame) this.show(Uint8Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]), by);
     } catch (error) {
       complain(error);
@@ -57,14 +57,20 @@ export class Offer {
   // Makes the labels of the open frame those of a map, as one action.
   #make(wanted, by) {
     const { frame } = this.studio;
-    const places = new Map();
-    wanted.forEach((value, i) => {
-      if (value === frame.history.labels[i]) return;
-      if (!places.has(value)) places.set(value, []);
-      places.get(value).push(i);
-    });
-    if (!places.size) return;
-    const parts = [...places].map(([value, each]) => ({ class: value, runs: findRuns(each) }));
+    const runs = new Map();
+    const before = frame.history.labels;
+    for (let i = 0; i < wanted.length; ) {
+      const value = wanted[i], first = i;
+      if (value === before[i]) {
+        i++;
+        continue;
+      }
+      while (i < wanted.length && wanted[i] === value && before[i] !== value) i++;
+      if (!runs.has(value)) runs.set(value, []);
+      runs.get(value).push(first, i - first);
+    }
+    if (!runs.size) return;
+    const parts = [...runs].map(([value, each]) => ({ class: value, runs: each }));
     this.studio.act({ stroke: frame.history.lastStroke + 1, tool: "pixels", by, parts }, frame);
   }
 }

@@ -1,8 +1,10 @@
 // What an action does to the pixels of a label map: the same integers as outtake/studio/strokes.py.
+export const UNLABELLED = 255;
 
 // Calls run(start, end, value) for each run of pixels that an action of the page draws.
 export function draw(labels, width, height, action, run) {
   const value = action.class;
+  if (action.keep) return draw(labels, width, height, { ...action, keep: false }, onBare(labels, run));
   if (action.tool === "brush") {
     const points = action.points;
     if (points.length === 1) drawCapsule(width, height, points[0], points[0], action.size, value, run);
@@ -20,6 +22,18 @@ export function draw(labels, width, height, action, run) {
       }
     }
   }
+}
+
+// Calls run for the pixels of each run alone that are unlabelled.
+function onBare(labels, run) {
+  return (start, end, value) => {
+    for (let i = start; i < end; ) {
+      while (i < end && labels[i] !== UNLABELLED) i++;
+      const first = i;
+      while (i < end && labels[i] === UNLABELLED) i++;
+      if (first < i) run(first, i, value);
+    }
+  };
 }
 
 // All pixels within half the size of the line between two pixels: one run in each row.
