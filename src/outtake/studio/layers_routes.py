@@ -20,7 +20,6 @@ from outtake.studio.composition import compose
 from outtake.studio.cutout import MAX_FEATHER_PX, Edge, crop_to_object, cut_out
 from outtake.studio.layer_pictures import MAX_UPLOAD_BYTES, decode_picture
 from outtake.studio.layers import Layers
-from outtake.studio.project import Project
 from outtake.studio.request_values import (
     answer,
     read_frame_number,
@@ -42,14 +41,13 @@ class _OpenLayers:
 
     def __init__(self, session: StudioSession) -> None:
         self.session = session
-        self._found: tuple[Project, Layers] | None = None
+        self._found: Layers | None = None
 
     @property
     def layers(self) -> Layers:
-        project = self.session.project
-        if self._found is None or self._found[0] is not project:
-            self._found = project, Layers(project.folder)
-        return self._found[1]
+        if self._found is None:
+            self._found = Layers(self.session.project.folder)
+        return self._found
 
 
 def list_layer_routes(session: StudioSession) -> list[Route]:
