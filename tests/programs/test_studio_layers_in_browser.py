@@ -13,7 +13,14 @@ from PIL import Image
 
 from outtake.studio.composition import compose
 from outtake.studio.layer_pictures import LayerPictures
-from tests.programs.studio_page import SHOTS, SIZE, drag, place, studio, wait_until_saved  # noqa: F401
+from tests.programs.studio_page import (
+    SHOTS,
+    SIZE,
+    Studio,
+    drag,
+    studio,  # noqa: F401
+    wait_until_saved,
+)
 from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -146,3 +153,34 @@ def test_layers_from_adding_to_export(studio, browser, tmp_path):  # noqa: F811
     assert page.locator("#step-mark").is_visible()
     assert studio.errors == []
     page.close()
+
+
+def test_one_picture_needs_no_training(browser, tmp_path):  # noqa: F811
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    made = Studio(tmp_path, "photo.png")
+    try:
+        page = made.open(browser)
+        page.click("#tab-remove")
+        assert page.locator("#still-remove").is_disabled()
+        assert not page.locator("#remove").is_visible()
+        page.click("#tab-mark")
+        drag(page, (60, 50), (140, 50))
+        wait_until_saved(page)
+        page.click("#tab-remove")
+        assert page.locator("#still-remove").is_enabled()
+        assert not page.locator("#still-layer").is_visible()
+        result = tmp_path / "project/results/removed/photo.png"
+        result.parent.mkdir(parents=True)
+        Image.fromarray(255 - picture).save(result)
+        page.reload()
+        page.wait_for_selector("html[data-ready=yes]", state="attached")
+        page.click("#tab-remove")
+        page.click("#still-layer")
+        page.wait_for_selector("#layer-list li")
+        assert settled(page)["list"][0]["name"] == "without the object"
+        assert np.array_equal(download(page, "#composition-download")[..., ::-1], 255 - picture)
+        assert made.errors == []
+        page.close()
+    finally:
+        made.end()
