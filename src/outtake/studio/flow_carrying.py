@@ -27,7 +27,7 @@ REACH = 48
 # Grey levels by which the farther frame must look more alike, per frame that it is farther away.
 _DISTANCE_PENALTY_GREY = 1
 # Where the frame looks so different from what was carried there, it is something else.
-_STRANGE_GREY = 48
+_STRANGE_GREY = 80
 
 
 @dataclass(frozen=True)
