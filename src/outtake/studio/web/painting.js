@@ -44,6 +44,7 @@ export class Painter {
       studio.view.canvas.setPointerCapture(event.pointerId);
       return;
     }
+    if (studio.tool === "layers") return; // they have a pointer of their own
     if (!studio.frame || this.stroke || ![0, 2, PEN_ERASER].includes(event.button)) return;
     studio.view.canvas.setPointerCapture(event.pointerId);
     const value = studio.tool === "eraser" || event.altKey || event.button === PEN_ERASER ? UNLABELLED
