@@ -44,7 +44,7 @@ def cut_out(image: Frame, labels: LabelMap, classes: Sequence[int], edge: Edge) 
         edge: How its rim is made.
 
     Raises:
-        ConfigError: None of the classes is on the frame.
+        ConfigError: None of the classes is on the frame, or nothing is left of them.
     """
     wanted = np.isin(labels, list(classes))
     if not wanted.any():
@@ -57,6 +57,11 @@ def cut_out(image: Frame, labels: LabelMap, classes: Sequence[int], edge: Edge) 
     if edge.feather_px > 0:
         cover = _feather(cover, edge.feather_px)
     alpha = np.rint(cover * 255).astype(np.uint8)
+    if not alpha.any():
+        raise ConfigError(
+            "nothing of the object is left: it is smaller than the edge that was asked for; take "
+            "a narrower one, or no smooth one"
+        )
     found = np.zeros((*labels.shape, 4), np.uint8)
     found[rows, columns, 3] = alpha
     np.copyto(found[rows, columns, :3], image[rows, columns], where=alpha[..., None] > 0)

@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 8 << 20
 _MAX_DIGITS = 9
 _MAX_WIDTH_PX = 16_384
 _JPEG_QUALITY = 92
+_MAX_LINE = 600
 Answer = Callable[[Request, dict[str, Any]], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -63,7 +64,8 @@ def say_errors(handler: Handler) -> Handler:
 
 def _to_text(error: object) -> str:
     # Names of files and what was sent may hold what is no text.
-    return to_printable(str(error))
+    text = to_printable(str(error))
+    return text if len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]} ..."
 
 
 async def read_body(request: Request) -> dict[str, Any]:
