@@ -25,9 +25,7 @@ from outtake.studio.studio_settings import StudioSettings
 from tests.studio.test_import_masks import mask, packed, png
 from tests.studio.test_web_app import OWN, PORT, TOKEN, ask
 
-SOURCES = "".join(
-    path.read_text() for path in sorted(Path(web_app.__file__).parent.glob("*_routes.py"))
-)
+SOURCES = "".join(path.read_text() for path in sorted(Path(web_app.__file__).parent.glob("*.py")))
 BODY_KEYS = sorted(set(re.findall(r'body(?:\.get\(|\[)"([a-z_]+)"', SOURCES)))
 QUERY_KEYS = sorted(
     set(re.findall(r'(?:query_params(?:\.get\(|\[)|_number\(request, )"([a-z_]+)"', SOURCES))
