@@ -83,3 +83,48 @@ def test_few_frames_are_kept_and_none_is_decoded_ahead(tmp_path, monkeypatch):
     assert len(reader._kept) == 3
     with pytest.raises(VideoError):
         reader.read(11)
+
+
+def test_pictures_of_several_sizes_are_named_at_the_start(tmp_path):
+    for number in range(4):
+        size = (24, 32) if number != 2 else (24, 30)
+        Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    (source,) = expand_inputs(tmp_path)
+    with pytest.raises(VideoError, match=r"2\.png: is 30x24, and 0\.png is 32x24"):
+        FrameReader(source)
+
+
+def test_a_picture_of_another_size_that_came_later_is_named_when_it_is_read(tmp_path):
+    for number in range(3):
+        Image.fromarray(np.zeros((24, 32, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    reader = FrameReader(*expand_inputs(tmp_path))
+    Image.fromarray(np.zeros((32, 24, 3), np.uint8)).save(tmp_path / "1.png")
+    assert reader.read(2).shape == (24, 32, 3)
+    with pytest.raises(VideoError, match=r"1\.png: is 24x32"):
+        reader.read(1)
+
+
+def test_a_clip_of_one_frame(tmp_path):
+    Image.fromarray(np.full((24, 32, 3), 9, np.uint8)).save(tmp_path / "a.png")
+    reader = FrameReader(*expand_inputs(tmp_path / "a.png"))
+    assert reader.count == 1 and (reader.read(0) == 9).all()
+
+
+def test_frames_of_a_turned_video_of_ten_bits_are_seen_upright(tmp_path):
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        stream.set_display_rotation(90)
+        picture = np.zeros((48, 64, 3), np.uint8)
+        picture[:, :32] = 255
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p10le")))
+        container.mux(stream.encode())
+    reader = FrameReader(*expand_inputs(path))
+    found = reader.read(1)
+    assert (reader.count, reader.info.height, reader.info.width) == (3, 64, 48)
+    assert found.dtype == np.uint8 and found.shape == (64, 48, 3)
+    assert abs(float(found[:30].mean()) - float(found[34:].mean())) > 200
+    reader.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+
+from PIL import Image
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, TimedFrame
@@ -25,6 +27,8 @@ _KEPT_BYTES = 512 << 20
 _STEPS_AHEAD = 24
 # Whoever goes one frame back goes further: that many are decoded on the way.
 _STEPS_BACK = 8
+# Pictures whose headers are compared before anything else, spread over all.
+_CHECKED_PICTURES = 500
 
 
 class FrameReader:
@@ -53,6 +57,7 @@ class FrameReader:
                 self.count = len(self._times)
             elif isinstance(clip, ImageSequence):
                 self.count = len(source.images)
+                _check_headers(source.images, self.info)
             else:
                 # What a packet shows is known only when it is decoded.
                 self.count = sum(1 for _ in clip)
@@ -132,6 +137,8 @@ class FrameReader:
             (frame,) = ImageSequence(
                 self._source.path, files=[self._source.images[number]], high_bit_depth=False
             )
+            if frame.image.shape[:2] != (self.info.height, self.info.width):
+                raise _size_error(self._source.images, number, frame.image.shape[1::-1], self.info)
             self._keep(number, frame.image)
             return
         if not self._next <= number <= self._next + _STEPS_AHEAD:
@@ -163,3 +170,26 @@ class FrameReader:
         self._kept[number] = image
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
+
+
+def _check_headers(pictures: Sequence[Path], info: VideoInfo) -> None:
+    """Refuse pictures of several sizes, as far as a quick look tells; reading tells the rest."""
+    step = -(-len(pictures) // _CHECKED_PICTURES)
+    for number in range(0, len(pictures), step):
+        try:
+            with Image.open(pictures[number]) as picture:
+                size = picture.size
+        except (OSError, ValueError, SyntaxError):
+            continue  # it is named when it is read, and Pillow does not know all kinds
+        # What is turned by its EXIF data has its sides the other way round here.
+        if sorted(size) != sorted((info.width, info.height)):
+            raise _size_error(pictures, number, size, info)
+
+
+def _size_error(
+    pictures: Sequence[Path], number: int, size: Sequence[int], info: VideoInfo
+) -> VideoError:
+    return VideoError(
+        f"{pictures[number]}: is {size[0]}x{size[1]}, and {pictures[0].name} is "
+        f"{info.width}x{info.height}; pictures of a clip must agree"
+    )
