@@ -36,7 +36,8 @@ class BufferedFrame:
         source: The frame that went in, without labels; of a past frame, without 16 bits.
         image: The image, uint8 (H, W, 3), contiguous and read-only.
         mask: The mask, contiguous.
-        known: 1 where bicubic sampling does not reach the mask, uint8 (H, W).
+        brightness: The brightness, uint8 (H, W). Its lowest bit is 1 where bicubic sampling does
+            not reach the mask: so both take the memory of one.
         clearance: The distance to the mask, as ``compute_clearance`` returns it.
         view: The camera.
         scene: The number of the scene; frames that are not consecutive may share a scene.
@@ -48,7 +49,7 @@ class BufferedFrame:
     source: MaskedFrame
     image: Frame
     mask: Mask
-    known: NDArray[np.uint8]
+    brightness: NDArray[np.uint8]
     clearance: NDArray[np.uint8]
     view: TrackedView
     scene: int
@@ -204,8 +205,11 @@ class FrameBuffer:
         before = self._newest
         expected = 0 if before is None else before.number + 1
         number = expected if item.number is None else item.number
-        image, mask = np.ascontiguousarray(item.frame.image), np.ascontiguousarray(item.mask)
+        image, mask = np.ascontiguousarray(item.frame.image).view(), np.ascontiguousarray(item.mask)
+        # Compiled loops tell arrays that may be written from those that may not.
+        image.flags.writeable = False
         known = cv2.erode((~mask).view(np.uint8), _BICUBIC_SUPPORT, borderType=cv2.BORDER_REPLICATE)
+        brightness = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) & 254) | known
         view = self._tracker.update(image, mask, is_consecutive=number == expected)
         features = FrameFeatures(image, mask)
         scene = 0
@@ -228,7 +232,7 @@ class FrameBuffer:
             replace(item, labelled=None),
             image,
             mask,
-            known,
+            np.asarray(brightness, np.uint8),
             compute_clearance(mask),
             view,
             scene,

@@ -10,19 +10,23 @@ from numpy.typing import NDArray
 
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED
 from outtake.core.types import Frame
-from outtake.motion.homography import Homography
-from outtake.motion.warp import Points, project_points, project_with_jacobians
+from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import AlignmentResult
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
-from outtake.removal.clean_plate.propagate import PreviousFill, blend_previous, seam_correction
+from outtake.removal.clean_plate.previous_fill import (
+    PreviousFill,
+    blend_previous,
+    sample_previous,
+)
 from outtake.removal.clean_plate.rim_motion import count_moving_with_hole
 from outtake.removal.clean_plate.sample_selection import (
     SPREAD_STEP,
     ReferenceFilter,
     collect_samples,
 )
-from outtake.removal.clean_plate.tiles import sample_tiles, tiles_inside
+from outtake.removal.clean_plate.seam import seam_correction
+from outtake.removal.clean_plate.tile_sampling import place_tiles
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 
 # A pixel with a larger share of a smooth surface counts as synthesised.
@@ -144,37 +148,30 @@ class RegionFill:
         if previous is None or previous.frame.number not in self._alignments:
             return
         alignment, index = self._alignments[previous.frame.number]
-        tiles = self.region.tiles
-        centres, jacobians = project_with_jacobians(alignment.homographies[index], tiles.centres)
-        colours = sample_tiles(previous.image, centres, jacobians, tiles.side)
-        visible = tiles_inside(previous.image.shape, centres, jacobians, tiles.side)
-        adapted = np.asarray(
-            colours * alignment.gains[index] + alignment.offsets[index], np.float32
-        )
-        self.previous = (adapted, visible)
+        shape = self.hole.shape
+        places, shown = np.empty((shape[0], 6), np.float32), np.empty(shape[0], np.uint8)
+        place_tiles(
+            alignment.homographies[index], self.region.tiles.centres, self.region.tiles.side,
+            previous.frame.clearance, previous.frame.brightness, places, shown,
+        )  # fmt: skip
+        colours, visible = np.empty((*shape, 3), np.float32), np.empty(shape[0], bool)
+        drifts, invented = np.empty((shape[0], 1), np.float32), np.empty(shape, bool)
+        sample_previous(
+            previous.image, previous.origin, previous.drift, places, self.region.tiles.side,
+            alignment.gains[index], alignment.offsets[index], colours, visible, drifts, invented,
+        )  # fmt: skip
+        self.previous = (colours, visible)
         missing = self.hole & ~self.filled
-        blendable = self.filled if visible.all() else visible[:, None] & self.filled
-        blend_previous(self.colours, adapted, blendable, stability)
+        blend_previous(self.colours, colours, self.filled, visible, stability)
         if missing.any():
             residual = np.float32(alignment.trimmed_scores[index])
-            drift = np.sqrt(np.square(previous.drift_at(centres)) + residual**2)
+            drift = np.sqrt(np.square(drifts) + residual**2)
             taken = missing & visible[:, None] & (drift <= max_drift)
-            self.colours[taken] = adapted[taken]
+            self.colours[taken] = colours[taken]
             self.drift = np.where(taken, drift, self.drift)
             self.filled |= taken
-            invented = self._was_synthesised(taken, previous, alignment.homographies[index])
-            self.synthesised = self.synthesised | invented
+            self.synthesised = self.synthesised | (taken & invented)
             self.propagated = taken & ~invented
-
-    def _was_synthesised(
-        self, taken: NDArray[np.bool_], previous: PreviousFill, homography: Homography
-    ) -> NDArray[np.bool_]:
-        """Return which of the pixels taken from the previous frame were synthesised there."""
-        invented = np.zeros(taken.shape, bool)
-        rows = np.flatnonzero(taken.any(axis=1))
-        points = self.region.tiles.pixel_positions(rows)[taken[rows]]
-        invented[taken] = previous.synthesised_at(project_points(homography, points))
-        return invented
 
     def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
         """Write the colours, their drift and their origin into arrays as large as the frame.

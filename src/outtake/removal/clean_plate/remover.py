@@ -9,7 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from outtake.core.compiled_loops import announce_compilation
 from outtake.core.frames import (
     OBSERVED,
     PROPAGATED,
@@ -20,11 +22,12 @@ from outtake.core.frames import (
     MaskedFrame,
     replace_image,
 )
-from outtake.core.types import Mask
+from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_number
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
+from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
-from outtake.removal.clean_plate.propagate import PreviousFill
+from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
@@ -107,7 +110,7 @@ class CleanPlate(Remover):
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled; frames that are context, as they are."""
         previous: PreviousFill | None = None
-        with closing(self._search_ahead(clip)) as searched:
+        with announce_compilation("clean_plate"), closing(self._search_ahead(clip)) as searched:
             for window, fills in searched:
                 centre = window.centre
                 if window.needs_fill:
@@ -147,7 +150,7 @@ class CleanPlate(Remover):
         drift = np.zeros(centre.mask.shape, np.float32)
         origin = np.zeros(centre.mask.shape, np.uint8)
         if not fills:
-            return PreviousFill(centre, image, drift, origin), FillStatistics(origin=origin)
+            return _keep_fill(centre, image, drift, origin), FillStatistics(origin=origin)
         for fill in fills:
             fill.propagate(previous, self._stability, self._max_drift)
             fill.write_to(image, drift, origin)
@@ -172,7 +175,15 @@ class CleanPlate(Remover):
             rim_step=measure_rim_step(image, centre.mask),
             origin=origin,
         )
-        return PreviousFill(centre, image, drift, origin), statistics
+        return _keep_fill(centre, image, drift, origin), statistics
+
+
+def _keep_fill(
+    centre: BufferedFrame, image: Frame, drift: Floats, origin: NDArray[np.uint8]
+) -> PreviousFill:
+    kept = np.ascontiguousarray(image).view()
+    kept.flags.writeable = False
+    return PreviousFill(centre, kept, drift, origin)
 
 
 def _mean_residual(fills: list[RegionFill]) -> float | None:

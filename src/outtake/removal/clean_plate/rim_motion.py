@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.types import Mask
+from outtake.core.compiled_loops import compile_loop
+from outtake.core.types import Frame, Mask
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points, project_points
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
@@ -92,28 +93,41 @@ def _error_moved_with_hole(
 
     Pixels that lie in its mask, or outside of it, are not predicted: infinity.
     """
-    truth = frame.image[points[:, 1], points[:, 0]].astype(np.int16)
+    truth = np.ascontiguousarray(frame.image[points[:, 1], points[:, 0]])
     best, best_errors = shift, np.full(len(points), np.inf, np.float32)
-    least = np.inf
+    errors, least = best_errors.copy(), np.inf
     for around in (range(-_SEARCH_PX, _SEARCH_PX + 1, 2), range(-1, 2)):
         for tried in [best + np.array((dx, dy)) for dy in around for dx in around]:
-            errors = _prediction_errors(points + tried, truth, previous)
-            known = np.isfinite(errors)
-            # Few pixels agree by chance.
-            if 2 * np.count_nonzero(known) < len(points):
-                continue
-            mean = float(errors[known].mean())
+            mean = _predict(points, tried, truth, previous.image, previous.mask, errors)
             if mean < least:
-                least, best, best_errors = mean, tried, errors
+                least, best, best_errors = mean, tried, errors.copy()
     return best_errors
 
 
-def _prediction_errors(
-    points: NDArray[np.intp], truth: NDArray[np.int16], previous: BufferedFrame
-) -> Floats:
-    height, width = previous.mask.shape
-    x, y = points.T
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    errors = np.abs(previous.image[y, x] - truth).mean(axis=1, dtype=np.float32)
-    return np.where(inside & ~previous.mask[y, x], errors, np.float32(np.inf))
+@compile_loop
+def _predict(
+    points: NDArray[np.intp],
+    shift: NDArray[np.intp],
+    truth: NDArray[np.uint8],
+    image: Frame,
+    mask: Mask,
+    errors: Floats,
+) -> float:
+    """Write how badly an image predicts pixels moved by a shift; return the mean.
+
+    Pixels that lie in its mask, or outside of it, are not predicted. Few pixels agree by chance: it
+    is infinite if fewer than half are predicted.
+    """
+    total, known = 0.0, 0
+    for i in range(len(points)):
+        x, y = points[i, 0] + shift[0], points[i, 1] + shift[1]
+        errors[i] = np.inf
+        if x < 0 or y < 0 or x >= image.shape[1] or y >= image.shape[0] or mask[y, x]:
+            continue
+        error = 0
+        for c in range(3):
+            error += abs(int(image[y, x, c]) - int(truth[i, c]))
+        errors[i] = error / 3
+        total += error / 3
+        known += 1
+    return total / known if 2 * known >= len(points) and known > 0 else np.inf

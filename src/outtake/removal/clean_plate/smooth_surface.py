@@ -52,16 +52,20 @@ def fit_smooth_surface(
     interpolated back into the holes of the finer levels (push-pull, after Gortler et al. 1996).
 
     Args:
-        pixels: Rows and columns of the known pixels, (2, m), at least one.
+        pixels: Rows and columns of the known pixels, (2, m), at least one; where several are the
+            same, their mean counts.
         values: The values of c channels, float32 (m, c).
         shape: The height and width of the surface.
 
     Returns:
         The surface, float32 (H, W, c).
     """
-    level = np.zeros((*shape, values.shape[1] + 1), np.float32)
-    level[pixels[0], pixels[1], :-1] = values
-    level[pixels[0], pixels[1], -1] = 1
+    place = pixels[0] * shape[1] + pixels[1]
+    size = shape[0] * shape[1]
+    counts = np.bincount(place, minlength=size)
+    sums = [np.bincount(place, each, size) for each in values.T]
+    level = np.stack([*sums, counts], axis=1).astype(np.float32).reshape(*shape, -1)
+    level /= np.maximum(level[..., -1:], 1)
     levels = []
     while max(level.shape[:2]) > 1:
         levels.append(level)

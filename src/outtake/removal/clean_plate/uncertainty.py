@@ -60,7 +60,8 @@ def uncertainty_blend(
     values = np.concatenate((truth, squares[:, None]), axis=1)
     surface = fit_smooth_surface(rim, values, region.hole.shape)
     depth_px = cv2.distanceTransform(region.hole.view(np.uint8), cv2.DIST_L2, 3)
-    expected = np.clip(_NEAR_SHARE + depth_px / np.float32(_FAR_PX), 0, _FAR_SHARE) * surface_error
+    expected = np.minimum(depth_px * np.float32(1 / _FAR_PX) + np.float32(_NEAR_SHARE), _FAR_SHARE)
+    expected *= np.float32(surface_error)
     # The distribution of the error is poorly known: half counts locally, half everywhere.
     own = (surface[..., 3] + squares.mean()) * np.float32(0.5 * growth)
     share = (own / (own + expected) - _MIN_SHARE) / (1 - _MIN_SHARE)

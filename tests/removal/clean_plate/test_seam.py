@@ -1,18 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from outtake.removal.clean_plate.propagate import blend_previous, seam_correction
+from outtake.removal.clean_plate.seam import seam_correction
 from outtake.removal.clean_plate.tiles import cover_with_tiles
-
-
-def test_the_previous_fill_is_blended_in_where_both_agree():
-    new = np.full((1, 4, 3), 100, np.float32)
-    previous = new + np.float32([0, 2, 20, 2])[None, :, None]
-    blendable = np.array([[True, True, True, False]])
-    blend_previous(new, previous, blendable, 0.35)
-    assert new[0, :, 0].tolist() == pytest.approx([100, 100.7, 100, 100])
 
 
 def test_the_seam_is_corrected_near_the_rim_only():

@@ -1,71 +1,18 @@
-"""From one frame to the next: reuse the previous fill, and correct seams."""
+"""Let a fill meet the frame at the edge of the mask."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.core.frames import SYNTHESISED
-from outtake.core.types import Frame
 from outtake.motion.warp import Points, as_remap_grid
-from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.tiles import Tiles
 
-# Two samples of one spot differ by noise; a larger difference means another spot.
-_SAME_SPOT_GREY = 8.0
 # A larger error at the rim comes from something in the frame, not from the shade of the fill.
 _MAX_SEAM_GREY = 8.0
 _SEAM_FADE = 0.12
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousFill:
-    """The result for the previous frame.
-
-    Attributes:
-        frame: The previous frame before it was filled.
-        image: The filled image, uint8 (H, W, 3).
-        drift: The error in grey levels that propagation may have accumulated, float32 (H, W).
-        origin: Where each of its pixels comes from, as in :class:`FillStatistics`, uint8 (H, W).
-    """
-
-    frame: BufferedFrame
-    image: Frame
-    drift: Floats
-    origin: NDArray[np.uint8]
-
-    def drift_at(self, points: Points) -> Floats:
-        """Return the drift at positions (k, 2), float32 (k, 1)."""
-        grid, count = as_remap_grid(points)
-        found = cv2.remap(self.drift, grid, None, cv2.INTER_NEAREST)
-        return np.asarray(found.reshape(-1)[:count, None], np.float32)
-
-    def synthesised_at(self, points: Points) -> NDArray[np.bool_]:
-        """Return True for positions (n, 2) whose pixel was synthesised, bool (n,).
-
-        What was synthesised once stays so, however often it is moved along.
-        """
-        grid, count = as_remap_grid(points)
-        found = cv2.remap(self.origin, grid, None, cv2.INTER_NEAREST)
-        return np.asarray(found.reshape(-1)[:count] == SYNTHESISED)
-
-
-def blend_previous(
-    new: Floats, previous: Floats, blendable: NDArray[np.bool_], share: float
-) -> None:
-    """Blend the previous colours into the new ones (k, n, 3), in place, where both agree."""
-    change = previous - new
-    red, green, blue = (np.abs(change[..., channel]) for channel in range(3))
-    difference = np.maximum(np.maximum(red, green), blue)
-    weight = np.float32(2 * share) - np.float32(2 * share / _SAME_SPOT_GREY) * difference
-    np.clip(weight, 0, share, out=weight)
-    weight *= blendable
-    change *= weight[..., None]
-    new += change
 
 
 def seam_correction(

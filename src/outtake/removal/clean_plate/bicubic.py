@@ -1,0 +1,123 @@
+"""Read single pixels of a frame between its pixels, inside compiled loops.
+
+Bicubic convolution (Keys 1981, a = -0.75 as in OpenCV) in integers, at 256 steps of a pixel, so
+that the result is the same on every processor. Beyond its border a frame repeats its last pixel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.compiled_loops import compile_loop
+from outtake.core.types import Frame
+
+_STEP_BITS, _WEIGHT_BITS = 8, 11
+_STEPS = 1 << _STEP_BITS
+_HALF = 1 << 15
+
+
+def _cubic_weights() -> NDArray[np.int32]:
+    """Return the weights of four pixels in a row for each step between the middle two."""
+    a, x = -0.75, np.arange(_STEPS) / _STEPS
+    weights = np.stack(
+        [
+            ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a,
+            ((a + 2) * x - (a + 3)) * x * x + 1,
+            ((a + 2) * (1 - x) - (a + 3)) * (1 - x) ** 2 + 1,
+        ],
+        axis=1,
+    )
+    whole = np.rint(weights * (1 << _WEIGHT_BITS)).astype(np.int32)
+    return np.column_stack((whole, (1 << _WEIGHT_BITS) - whole.sum(axis=1))).astype(np.int32)
+
+
+_WEIGHTS = _cubic_weights()
+
+
+@compile_loop
+def _to_byte(total: np.int32 | int) -> int:
+    """Return a weighted sum of pixels as a pixel."""
+    return min(max((int(total) + _HALF) >> 16, 0), 255)
+
+
+@compile_loop
+def read_brightness(brightness: NDArray[np.uint8], x: float, y: float) -> int:
+    """Return the brightness of a frame, uint8 (H, W), at a position in pixels, 0 to 255."""
+    steps_x = int(np.floor(x * _STEPS + 0.5))
+    steps_y = int(np.floor(y * _STEPS + 0.5))
+    left, top = (steps_x >> _STEP_BITS) - 1, (steps_y >> _STEP_BITS) - 1
+    across, down = _WEIGHTS[steps_x & (_STEPS - 1)], _WEIGHTS[steps_y & (_STEPS - 1)]
+    height, width = brightness.shape[0], brightness.shape[1]
+    total = np.int32(0)
+    if left >= 0 and top >= 0 and left + 3 < width and top + 3 < height:
+        for j in range(4):
+            line = (
+                across[0] * np.int32(brightness[top + j, left])
+                + across[1] * np.int32(brightness[top + j, left + 1])
+                + across[2] * np.int32(brightness[top + j, left + 2])
+                + across[3] * np.int32(brightness[top + j, left + 3])
+            )
+            total += down[j] * (line >> 6)
+    else:
+        for j in range(4):
+            row = min(max(top + j, 0), height - 1)
+            line = np.int32(0)
+            for i in range(4):
+                column = min(max(left + i, 0), width - 1)
+                line += across[i] * np.int32(brightness[row, column])
+            total += down[j] * (line >> 6)
+    return _to_byte(total)
+
+
+@compile_loop
+def read_colour(image: Frame, x: float, y: float) -> tuple[int, int, int]:
+    """Return the colour of an image, uint8 (H, W, 3), at a position in pixels, 0 to 255 each."""
+    steps_x = int(np.floor(x * _STEPS + 0.5))
+    steps_y = int(np.floor(y * _STEPS + 0.5))
+    left, top = (steps_x >> _STEP_BITS) - 1, (steps_y >> _STEP_BITS) - 1
+    height, width = image.shape[0], image.shape[1]
+    across, down = _WEIGHTS[steps_x & (_STEPS - 1)], _WEIGHTS[steps_y & (_STEPS - 1)]
+    a, b, c, d = across[0], across[1], across[2], across[3]
+    red, green, blue = np.int32(0), np.int32(0), np.int32(0)
+    if left < 0 or top < 0 or left + 3 >= width or top + 3 >= height:
+        for j in range(4):
+            row = min(max(top + j, 0), height - 1)
+            line_red, line_green, line_blue = np.int32(0), np.int32(0), np.int32(0)
+            for i in range(4):
+                column, weight = min(max(left + i, 0), width - 1), across[i]
+                line_red += weight * np.int32(image[row, column, 0])
+                line_green += weight * np.int32(image[row, column, 1])
+                line_blue += weight * np.int32(image[row, column, 2])
+            red += down[j] * (line_red >> 6)
+            green += down[j] * (line_green >> 6)
+            blue += down[j] * (line_blue >> 6)
+        return _to_byte(red), _to_byte(green), _to_byte(blue)
+    for j in range(4):
+        line, weight = image[top + j], down[j]
+        red += weight * (
+            (a * np.int32(line[left, 0]) + b * np.int32(line[left + 1, 0])
+             + c * np.int32(line[left + 2, 0]) + d * np.int32(line[left + 3, 0])) >> 6
+        )  # fmt: skip
+        green += weight * (
+            (a * np.int32(line[left, 1]) + b * np.int32(line[left + 1, 1])
+             + c * np.int32(line[left + 2, 1]) + d * np.int32(line[left + 3, 1])) >> 6
+        )  # fmt: skip
+        blue += weight * (
+            (a * np.int32(line[left, 2]) + b * np.int32(line[left + 1, 2])
+             + c * np.int32(line[left + 2, 2]) + d * np.int32(line[left + 3, 2])) >> 6
+        )  # fmt: skip
+    return (
+        _to_byte(red),
+        _to_byte(green),
+        _to_byte(blue),
+    )
+
+
+@compile_loop
+def is_known(brightness: NDArray[np.uint8], x: float, y: float) -> bool:
+    """Return True if the nearest pixel of a frame lies in it and is known; see BufferedFrame."""
+    column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+    if column < 0 or row < 0 or column >= brightness.shape[1] or row >= brightness.shape[0]:
+        return False
+    return bool(brightness[row, column] & 1)
