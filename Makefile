@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-full quick lint format constraints clean
+.PHONY: help install demo studio-demo test test-full quick lint format constraints clean
 
 help:
 	@echo "make demo         train on the embedded scenes, evaluate, clean a video (about 4 minutes)"
+	@echo "make studio-demo  label, train and remove in a scripted browser (about 3 minutes; needs chromium)"
 	@echo "make test         run the test suite (about 10 minutes)"
 	@echo "make test-full    run it with all cases of the longer proofs"
 	@echo "make quick        the tests of the parts: for the minutes between"
@@ -25,6 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/python -m outtake.programs.demo
+
+studio-demo: $(STAMP)
+	$(BIN)/python -m benchmarks.studio.demo
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
 

@@ -216,6 +216,31 @@ def test_what_is_promised_of_the_same_command_is_so(scene, monkeypatch, segment_
     assert re.fullmatch(f"the disk is full; .*{said}", str(caught.value)), caught.value
 
 
+def test_a_job_that_may_replace_its_output_goes_on_too(scene, monkeypatch, caplog):
+    """As the studio starts it; count_kept_frames of the studio reads what is there."""
+    (scene / "out.mp4").write_bytes(b"an earlier result")
+    options = [f"output={scene / 'out.mp4'}", "overwrite=true", "remover=blur"]
+    with monkeypatch.context() as patch:
+        blur = Blur.__call__
+
+        def stopped(self, clip):
+            for filled in blur(self, clip):
+                if filled.frame.pts * filled.frame.time_base == Fraction(20, 25):
+                    raise KeyboardInterrupt
+                yield filled
+
+        patch.setattr(Blur, "__call__", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(scene, *options)
+    assert (scene / "out.mp4").read_bytes() == b"an earlier result"
+    kept = sorted(path.name for path in (scene / "out.mp4.part").glob("*.statistics.json"))
+    assert kept == ["00000.statistics.json", "00001.statistics.json"]
+    with caplog.at_level("INFO"):
+        run(scene, *options)
+    assert "resumes after 16 frames" in caplog.text and len(frames(scene / "out.mp4")) == FRAMES
+    assert not (scene / "out.mp4.part").exists()
+
+
 def test_nothing_is_promised_where_repeating_does_not_help(scene):
     short = scene / "short.mkv"
     info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 12800))
