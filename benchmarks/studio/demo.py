@@ -86,9 +86,8 @@ class ScriptedPage:
         self.show("3_check")
 
     def remove(self) -> None:
-        """Take the people and their shadows out, and look at what came of it."""
+        """Take the people out, and look at what came of it."""
         self._page.click("#tab-remove")
-        self._page.check("#shadows")
         self._run("remove", "#remove")
         self.show("4_remove")
         self._page.click("#look-clean")

@@ -48,7 +48,7 @@ export class Comparison {
     const all = beside ? 2 * width + 4 : width;
     if (canvas.width !== all || canvas.height !== height) Object.assign(canvas, { width: all, height });
     const room = Math.min(this.wipe.parentElement.clientWidth || canvas.parentElement.clientWidth - 40, Math.max(120, innerHeight * 0.88 - 200) * (all / height));
-    canvas.style.width = `${room}px`;
+    canvas.style.width = this.names.style.width = `${room}px`;
     const c = canvas.getContext("2d");
     c.clearRect(0, 0, all, height);
     if (beside) {
@@ -129,7 +129,7 @@ export class Comparison {
     this.player = Object.assign(element("button", "Play"), { id: "play", className: "main" });
     this.doubt = element("button", "Next with doubt");
     const close = element("button", "Close");
-    const wipe = element("div", ""), names = element("div", "");
+    const wipe = element("div", ""), names = (this.names = element("div", ""));
     names.className = "row ends";
     names.append(element("span", "before"), element("span", "after"));
     wipe.className = "ranges";

@@ -142,7 +142,7 @@ export class Removal {
 function sum({ frames, first_frame, hole_share, fill, doubtful }) {
   const parts = [first_frame ? `Frames ${first_frame} to ${first_frame + frames - 1}` : `${frames ?? "?"} frames`];
   if (hole_share != null) parts.push(`${percent(hole_share)} of the picture removed`);
-  const shares = Object.entries(SHARES).filter(([key]) => fill[key] > 0).map(([key, words]) => `${percent(fill[key])} ${words}`);
+  const shares = Object.entries(SHARES).filter(([key]) => fill[key] >= 0.0005).map(([key, words]) => `${percent(fill[key])} ${words}`);
   const doubt = doubtful.length ? `${doubtful.length} frame${doubtful.length > 1 ? "s" : ""} with doubt.` : "No frame with doubt.";
   return `${parts.join(", ")}. ${shares.length ? `Of that, ${shares.join(", ")}. ` : ""}${doubt}`;
 }
