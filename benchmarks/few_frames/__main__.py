@@ -9,9 +9,12 @@ labelling:
     python -m benchmarks.few_frames --clips tennis pan --seeds 0 1 2
     python -m benchmarks.few_frames --clips pan --without-residual
     python -m benchmarks.few_frames --clips pan --more suggested random --more-steps 300
+    python -m benchmarks.few_frames --clips tennis parallax --removal
 
 ``--more`` labels two more frames, those that are suggested or two drawn at random, trains on from
-the weights of the first round, and scores the frames that have no label then.
+the weights of the first round, and scores the frames that have no label then. ``--removal`` removes
+the object with the masks found and with the true ones. ``--folder`` keeps every training, and what
+is kept there is not trained again: remove it after a change of the code.
 
 ``tennis`` is read from the folder in the environment variable OUTTAKE_DATA; the others are
 rendered.
@@ -20,6 +23,7 @@ rendered.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 import warnings
@@ -33,10 +37,11 @@ import torch
 from PIL import Image
 
 from benchmarks.few_frames.clips import CLIPS, FrameAndMask
+from benchmarks.few_frames.removals import compare_removals
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.frames import LabelledFrame
-from outtake.core.types import Mask
+from outtake.core.types import LabelMap, Mask
 from outtake.labelled_video.frame_suggestion import FrameState, suggest_frames
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.further_clips import attach_residual, plate_offsets
@@ -79,7 +84,10 @@ def lay_out(folder: Path, frames: Sequence[FrameAndMask], labelled: Sequence[int
 
 
 def train_round(folder: Path, name: str, steps: int, *options: str) -> tuple[Path, float]:
-    """Train on what is labelled; return the run and the seconds of processor time."""
+    """Train on what is labelled, unless that is done; return the run and its processor seconds."""
+    record = folder / f"{name}.json"
+    if record.exists():
+        return folder / name, float(json.loads(record.read_text())["processor_s"])
     given = [
         "experiment=few_frames", f"data.source.video={folder / 'frames'}",
         f"data.source.masks={folder / 'masks'}", "data.source.first=0", "budget_s=null",
@@ -89,7 +97,9 @@ def train_round(folder: Path, name: str, steps: int, *options: str) -> tuple[Pat
     ]  # fmt: skip
     began = time.process_time()
     train(compose("train", given))
-    return folder / name, time.process_time() - began
+    took_s = time.process_time() - began
+    record.write_text(json.dumps({"steps": steps, "processor_s": took_s}))
+    return folder / name, took_s
 
 
 def label_clip(run: Path, folder: Path) -> tuple[list[LabelledFrame], float]:
@@ -141,29 +151,45 @@ def choose_more(
     return [each.frame for each in suggest_frames(states, 2, labelled=labelled)]
 
 
-def run(name: str, seed: int, options: argparse.Namespace) -> None:
+def run(name: str, seed: int, folder: Path, options: argparse.Namespace) -> None:
     """Train, label and score a clip, and print a line for each round."""
     clip = CLIPS[name]
     frames = list(clip.frames())
-    truth = [mask for _, mask in frames]
+    images, truth = [image for image, _ in frames], [mask for _, mask in frames]
     more = [f"seed={seed}", *(["data.further_inputs=null"] if options.without_residual else [])]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        lay_out(folder, frames, clip.labelled)
-        first, train_s = train_round(folder, "first", options.steps, *more)
-        found, label_s = label_clip(first, folder)
-        print(f"{name:9} seed {seed}  {score(found, truth, clip.labelled).line()}   "
-              f"{train_s:.0f} s + {1000 * label_s:.0f} ms a frame", flush=True)  # fmt: skip
-        for kind in options.more:
-            chosen = choose_more(kind, found, clip.labelled, seed)
-            own = folder / kind
-            lay_out(own, frames, [*clip.labelled, *chosen])
-            again = [*more, f"init_from={first}"]
-            second, train_s = train_round(own, "second", options.more_steps, *again)
-            later, _ = label_clip(second, own)
-            line = score(later, truth, [*clip.labelled, *chosen]).line()
-            print(f"{name:9} seed {seed}  {line}   {train_s:.0f} s, + 2 {kind}: {chosen}",
-                  flush=True)  # fmt: skip
+    kind_of_input = "plain" if options.without_residual else "residual"
+    lay_out(folder, frames, clip.labelled)
+    key = f"{kind_of_input}-{options.steps}-seed{seed}"
+    first, train_s = train_round(folder, key, options.steps, *more)
+    found, label_s = label_clip(first, folder)
+    title = f"{name:9} {kind_of_input} seed {seed} "
+    print(f"{title} {score(found, truth, clip.labelled).line()}   "
+          f"{train_s:.0f} s + {1000 * label_s:.0f} ms a frame", flush=True)  # fmt: skip
+    if options.removal:
+        labels = keep_labels(found, truth, clip.labelled)
+        behind = None if clip.behind is None else list(clip.behind())
+        removal = compare_removals(images, truth, labels, (OBJECT,), behind)
+        print(f"{title} {removal.line()}", flush=True)
+    for kind in options.more:
+        chosen = choose_more(kind, found, clip.labelled, seed)
+        own = folder / f"{key}-{kind}"
+        lay_out(own, frames, [*clip.labelled, *chosen])
+        again = [*more, f"init_from={first}"]
+        second, train_s = train_round(own, f"second-{options.more_steps}", options.more_steps,
+                                      *again)  # fmt: skip
+        later, _ = label_clip(second, own)
+        line = score(later, truth, [*clip.labelled, *chosen]).line()
+        print(f"{title} {line}   {train_s:.0f} s, + 2 {kind}: {chosen}", flush=True)
+
+
+def keep_labels(
+    found: Sequence[LabelledFrame], truth: Sequence[Mask], labelled: Sequence[int]
+) -> list[LabelMap]:
+    """Return the labels of the network, and in labelled frames those that were given."""
+    return [
+        truth[number].astype(np.uint8) if number in labelled else frame.labels
+        for number, frame in enumerate(found)
+    ]
 
 
 def main() -> None:
@@ -177,13 +203,16 @@ def main() -> None:
     parser.add_argument("--without-residual", action="store_true")
     parser.add_argument("--more", nargs="+", choices=["suggested", "random"], default=[])
     parser.add_argument("--more-steps", type=int, default=300)
+    parser.add_argument("--removal", action="store_true")
+    parser.add_argument("--folder", type=Path, help="keeps the trainings; default: none is kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     warnings.simplefilter("ignore")
     for name in options.clips:
         for seed in options.seeds:
-            run(name, seed, options)
+            with tempfile.TemporaryDirectory() as place:
+                run(name, seed, (options.folder or Path(place)) / name, options)
 
 
 if __name__ == "__main__":

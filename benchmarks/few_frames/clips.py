@@ -32,10 +32,12 @@ class KnownClip:
     Attributes:
         frames: Yields each frame with the mask of what is asked for.
         labelled: The numbers of the labelled frames.
+        behind: Yields each frame without the object and without noise; None if nobody knows it.
     """
 
     frames: Callable[[], Iterator[FrameAndMask]]
     labelled: tuple[int, ...]
+    behind: Callable[[], Iterator[Frame]] | None = None
 
 
 def tennis() -> Iterator[FrameAndMask]:
@@ -72,11 +74,16 @@ def people(scene: Callable[[], Iterator[SceneFrame]]) -> Callable[[], Iterator[F
 
 def people_before_layers() -> Iterator[FrameAndMask]:
     """The people of a street before planes that move at five speeds."""
-    background = parallax_layers(3)
-    for t, each in enumerate(street(0, number=5)()):
+    for t, (each, background) in enumerate(zip(street(0, number=5)(), layers(), strict=True)):
         mask = each.labels == PERSON
-        image = np.where(mask[..., None], each.image, background(t))
+        image = np.where(mask[..., None], each.image, background)
         yield add_grain(image, t, NOISE), mask
+
+
+def layers() -> Iterator[Frame]:
+    """Planes that move at five speeds, without people."""
+    background = parallax_layers(3)
+    return (background(t) for t in range(RENDERED_FRAMES))
 
 
 def two_streets() -> Iterator[FrameAndMask]:
@@ -92,7 +99,7 @@ CLIPS: dict[str, KnownClip] = {
     "tennis": KnownClip(tennis, (0, 17, 34, 51, 69)),
     "pan": KnownClip(people(street(1)), _EVEN),
     "handheld": KnownClip(people(street(0.2, jerk_px=3)), _EVEN),
-    "parallax": KnownClip(people_before_layers, _EVEN),
+    "parallax": KnownClip(people_before_layers, _EVEN, layers),
     "static": KnownClip(people(street(0, number=4)), _EVEN),
     "cut": KnownClip(two_streets, _EVEN),
 }

@@ -77,7 +77,8 @@ def test_the_checkpoint_knows_its_clip_its_labels_and_the_residual(run):
 
 
 def test_it_is_scored_on_its_labels_without_being_told_of_the_residual(run):
-    record = json.loads(evaluate(compose("evaluate", [f"checkpoint={run}"])).read_text())
+    given = [f"checkpoint={run}", "network.flip=false"]
+    record = json.loads(evaluate(compose("evaluate", given)).read_text())
     best = json.loads((run / "summary.json").read_text())["best"]["val/miou"]
     assert record["miou"] == pytest.approx(best, abs=1e-6) and best > 0.7
 
@@ -122,6 +123,19 @@ def test_masks_of_a_network_of_one_clip_have_no_vote():
     assert mask.policy_options()["vote"] == 2
     assert mask.policy_options(of_one_clip=True)["vote"] == 0
     assert replace(mask, vote=3).policy_options(of_one_clip=True)["vote"] == 3
+
+
+def test_a_network_of_one_clip_is_averaged_with_the_mirrored_picture(run):
+    network = parse(InferVideoConfig, resolve_config(compose("infer_video", [
+        "input=a", "output=b", "checkpoint=c", "remove=[d]"
+    ]))).network  # fmt: skip
+    assert network.passes()["flip"] is False
+    assert network.passes(of_one_clip=True)["flip"] is True
+    assert replace(network, flip=False).passes(of_one_clip=True)["flip"] is False
+    record = json.loads(evaluate(compose("evaluate", [f"checkpoint={run}"])).read_text())
+    assert record["network"]["flip"] is True
+    with pytest.raises(ConfigError, match="must be true, false or auto"):
+        suggest(compose("suggest", [f"checkpoint={run}", "input=a", "network.flip=often"]))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class AveragingOptions:
     """What a network sees of a picture, and what is averaged: the same in scores and in use."""
 
     short_side: Annotated[int | None, Number(1, unit="pixels")]
-    flip: bool
+    flip: Annotated[bool | Literal["auto"], Form("true, false or auto")]
     scales: Annotated[list[float], NotEmpty(), Number(0.1, 10)]
     window: Annotated[
         int | tuple[int, int] | None,
@@ -43,9 +43,15 @@ class AveragingOptions:
     ]
     overlap: Fraction
 
-    def passes(self) -> dict[str, Any]:
-        """Return what is averaged over, as arguments of ``open_backend``."""
-        return {key: getattr(self, key) for key in ("flip", "scales", "window", "overlap")}
+    def passes(self, *, of_one_clip: bool = False) -> dict[str, Any]:
+        """Return what is averaged over, as arguments of ``open_backend``.
+
+        Args:
+            of_one_clip: Whether the network was trained on frames of one clip: it is small, and
+                what few frames taught it is uncertain.
+        """
+        found = {key: getattr(self, key) for key in ("flip", "scales", "window", "overlap")}
+        return found | {"flip": of_one_clip if self.flip == "auto" else self.flip}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 from outtake.models.layers import make_conv_bn_relu, pad_to_stride, resize_to
 
 
@@ -23,15 +24,24 @@ class SmallUNet(nn.Module):
         classes: The number of classes.
         in_channels: The number of channels of the images.
         widths: The number of channels at 1/2, 1/4, 1/8 ... of the resolution.
+        leak: The slope below 0 of the activation before the scores, 0 for a ReLU. With a ReLU a
+            class may come to be told by features that are off; its logit is then the score's bias,
+            which moves a step of the optimizer at a time.
 
     Raises:
-        ConfigError: There is no width, or one that is not positive.
+        ConfigError: There is no width, or one that is not positive; or the slope is out of range.
     """
 
     def __init__(
-        self, classes: int, *, in_channels: int = 3, widths: Sequence[int] = (16, 32, 64, 96)
+        self,
+        classes: int,
+        *,
+        in_channels: int = 3,
+        widths: Sequence[int] = (16, 32, 64, 96),
+        leak: float = 0.0,
     ) -> None:
         super().__init__()
+        check_number("model.leak", leak, 0, 1)
         if not widths or min(widths) < 1:
             raise ConfigError(
                 f"model.widths={list(widths)}: give the channels at each resolution, from a half "
@@ -49,7 +59,10 @@ class SmallUNet(nn.Module):
         )
         finer = list(zip(widths[1:], widths[:-1], strict=True))[::-1]
         self.narrow = nn.ModuleList(nn.Conv2d(deep, width, 1, bias=False) for deep, width in finer)
-        self.up = nn.ModuleList(make_conv_bn_relu(width, width) for _, width in finer)
+        ups = [make_conv_bn_relu(width, width) for _, width in finer]
+        if ups and leak:
+            ups[-1][-1] = nn.LeakyReLU(leak, inplace=True)
+        self.up = nn.ModuleList(ups)
         self.score = nn.Sequential(
             nn.Conv2d(widths[0], 4 * classes, 3, padding=1), nn.PixelShuffle(2)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -73,7 +73,7 @@ class Predictor:
         precision: str = "auto",
         short_side: int | None = None,
         batch_size: int = 4,
-        flip: bool = False,
+        flip: bool | Literal["auto"] = "auto",
         scales: Sequence[float] = (1.0,),
         window: int | Sequence[int] | None = None,
         overlap: float = 0.25,
@@ -92,7 +92,7 @@ class Predictor:
             short_side: The shorter side to which pictures are resized for the network; None is
                 that of training.
             batch_size: The number of pictures for the network at a time.
-            flip: Average with the mirrored picture.
+            flip: Average with the mirrored picture; ``auto``: of a network of one clip.
             scales: Average over these factors of the size.
             window: Cover large pictures with windows of this size in pixels.
             overlap: The share of a window that its neighbour covers too.
@@ -112,7 +112,7 @@ class Predictor:
             device=device,
             precision=precision,
             confidence=confidence,
-            flip=flip,
+            flip=trained.clip is not None if flip == "auto" else flip,
             scales=scales,
             window=window,
             overlap=overlap,

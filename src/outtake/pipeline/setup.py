@@ -145,7 +145,7 @@ def build_labeller(
         device=config.device,
         precision=network.precision,
         confidence=policy.needs_confidence,
-        **network.passes(),
+        **network.passes(of_one_clip=trained.clip is not None),
         refiner=build_refiner(config.refine, trained),
         calibration=lambda: calibration_images(trained),
         frame_size=frame_size,

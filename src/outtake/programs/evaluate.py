@@ -101,7 +101,7 @@ def _score(
     refiner = make_refiner(refine)
     evaluation = _evaluate(trained, loader, device, options, refiner, with_details=options.report)
     record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
-    record["network"] = options.network.passes() | {"short_side": trained.short_side}
+    record["network"] = _passes(trained, options) | {"short_side": trained.short_side}
     record["refine"] = refine
     record |= _measure_forward(trained, data.eval_image_size(split), device)
     classes, ids = trained.labels.names, [sample.id for sample in data.report(split).samples]
@@ -162,12 +162,16 @@ def _evaluate(
 ) -> EvaluationResult:
     with explain_shared_memory("workers"):
         return evaluate_split(
-            open_predict_logits(trained, device, **options.network.passes(), refiner=refiner),
+            open_predict_logits(trained, device, **_passes(trained, options), refiner=refiner),
             trained.labels,
             loader,
             device,
             with_details=with_details,
         )
+
+
+def _passes(trained: Trained, options: EvaluateOptions) -> dict[str, Any]:
+    return options.network.passes(of_one_clip=trained.clip is not None)
 
 
 def make_metrics_record(

@@ -135,7 +135,7 @@ def _build_labeller(
         trained=trained,
         device=options.device,
         precision=options.network.precision,
-        **options.network.passes(),
+        **options.network.passes(of_one_clip=trained.clip is not None),
         calibration=lambda: calibration_images(trained),
         **options.backend,
     )
