@@ -63,7 +63,10 @@ class _Rings:
         self.starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
         self.points = np.concatenate([region.ring_points for region in regions])
         self.colours = np.concatenate([region.ring_colours for region in regions]).astype(np.uint8)
-        self.brightness = cv2.cvtColor(self.colours[None], cv2.COLOR_RGB2GRAY)[0]
+        # OpenCV converts no empty picture: a hole that is as large as the frame has no ring.
+        self.brightness = np.zeros(len(self.colours), np.uint8)
+        if len(self.colours):
+            self.brightness[:] = cv2.cvtColor(self.colours[None], cv2.COLOR_RGB2GRAY)[0]
         self.slopes = np.concatenate([region.steepest_descent for region in regions])
         rows, columns = _UPPER_TRIANGLE
         self.products = self.slopes[:, rows] * self.slopes[:, columns]
