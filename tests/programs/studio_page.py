@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
-import pytest
-from PIL import Image
 
 from outtake.config.compose import CONF_DIR
 
@@ -111,17 +108,3 @@ def drag(page, *points, button="left"):
     for point in points[1:]:
         page.mouse.move(*place(page, *point), steps=6)
     page.mouse.up(button=button)
-
-
-@pytest.fixture
-def studio(tmp_path):
-    (tmp_path / "clip").mkdir()
-    rng = np.random.default_rng(0)
-    noise = cv2.resize(rng.integers(0, 130, (12, 20, 3)).astype(np.uint8), SIZE[::-1])
-    for number in range(FRAMES):
-        picture = noise.copy()
-        cv2.circle(picture, (100 + 20 * number, 90), 40, (220, 40, 40), cv2.FILLED)
-        Image.fromarray(picture).save(tmp_path / "clip" / f"{number}.png")
-    started = Studio(tmp_path)
-    yield started
-    started.end()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,14 +22,8 @@ from tests.sweeps.one_line_trials import drive, make_sweep
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-BROWSER = os.environ.get("OUTTAKE_CHROMIUM") or shutil.which("chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 EVIL = '<img src=x onerror="alert(1)"><b>'
 EVIL_SCRIPT = "<script>alert(1)<!script>"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 
 
 @dataclass
@@ -56,14 +48,6 @@ class Opened:
 
     def sort(self, label: str, table: str = "#runs") -> None:
         self.page.locator(f"{table} thead th button", has_text=label).first.click()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=BROWSER, args=FLAGS, timeout=60_000)
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: playwright.Browser, place: Path | str) -> Opened:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from tests.programs.studio_page import SHOTS, drag, place, state, studio, wait_until_saved  # noqa: F401
-from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
-
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("uvicorn", reason="the extra studio is not installed")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+from tests.programs.studio_page import SHOTS, drag, place, state, wait_until_saved
 
 
-def test_marking_by_lines_locks_regions_and_motion(studio, browser):  # noqa: F811
+def test_marking_by_lines_locks_regions_and_motion(studio, browser):
     page = studio.open(browser)
     page.mouse.click(*place(page, 60, 40))
     page.keyboard.down("Shift")
@@ -77,7 +71,7 @@ def test_marking_by_lines_locks_regions_and_motion(studio, browser):  # noqa: F8
     page.close()
 
 
-def test_two_fingers_move_the_picture_and_draw_nothing(studio, browser):  # noqa: F811
+def test_two_fingers_move_the_picture_and_draw_nothing(studio, browser):
     page = studio.open(browser)
     session = page.context.new_cdp_session(page)
 

@@ -8,23 +8,15 @@ import zipfile
 
 import cv2
 import numpy as np
-import pytest
 
-from tests.programs.studio_page import (  # noqa: F401
-    FRAMES,
+from tests.programs.studio_page import (
     SHOTS,
     SIZE,
     Studio,
     drag,
     state,
-    studio,
     wait_until_saved,
 )
-from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("uvicorn", reason="the extra studio is not installed")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 
 
 def png(picture):
@@ -36,7 +28,7 @@ def shoot(page, name):
         page.screenshot(path=f"{SHOTS}/{name}.png")
 
 
-def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browser):  # noqa: F811
+def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browser):
     page = studio.open(browser)
     drag(page, (70, 60), (130, 60))
     first = wait_until_saved(page)
@@ -98,7 +90,7 @@ def test_masks_come_in_and_go_out_and_a_full_disk_loses_no_stroke(studio, browse
     page.close()
 
 
-def test_a_clip_is_chosen_and_another_is_sent(tmp_path, browser):  # noqa: F811
+def test_a_clip_is_chosen_and_another_is_sent(tmp_path, browser):
     for folder in ("walk", "beach", "old"):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "0.png"), np.full((*SIZE, 3), 90, np.uint8))

@@ -6,26 +6,19 @@ import json
 import signal
 
 import numpy as np
-import pytest
 
 from outtake.studio.project import Project
-from tests.programs.studio_page import (  # noqa: F401
+from tests.programs.studio_page import (
     FRAMES,
     SHOTS,
     drag,
     place,
     state,
-    studio,
     wait_until_saved,
 )
-from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("uvicorn", reason="the extra studio is not installed")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 
 
-def test_labels_are_drawn_undone_saved_and_read_again(studio, browser):  # noqa: F811
+def test_labels_are_drawn_undone_saved_and_read_again(studio, browser):
     page = studio.open(browser)
     drag(page, (70, 60), (130, 60), (130, 120))
     drag(page, (20, 20), (200, 20), button="right")
@@ -78,7 +71,7 @@ def test_labels_are_drawn_undone_saved_and_read_again(studio, browser):  # noqa:
     page.close()
 
 
-def test_two_tabs_and_a_server_that_is_killed(studio, browser):  # noqa: F811
+def test_two_tabs_and_a_server_that_is_killed(studio, browser):
     page, other = studio.open(browser), studio.open(browser, "dark")
     drag(page, (70, 60), (130, 60))
     wait_until_saved(page)

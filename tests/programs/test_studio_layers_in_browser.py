@@ -18,14 +18,8 @@ from tests.programs.studio_page import (
     SIZE,
     Studio,
     drag,
-    studio,  # noqa: F401
     wait_until_saved,
 )
-from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytest.importorskip("uvicorn", reason="the extra studio is not installed")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 
 
 def settled(page):
@@ -53,7 +47,7 @@ def download(page, button):
     return cv2.imread(str(found.value.path()), cv2.IMREAD_UNCHANGED)
 
 
-def test_layers_from_adding_to_export(studio, browser, tmp_path):  # noqa: F811
+def test_layers_from_adding_to_export(studio, browser, tmp_path):
     logo = np.zeros((40, 60, 4), np.uint8)
     logo[5:35, 5:55] = (30, 120, 240, 255)
     logo[15:25, 10:30] = (250, 240, 20, 128)
@@ -155,7 +149,7 @@ def test_layers_from_adding_to_export(studio, browser, tmp_path):  # noqa: F811
     page.close()
 
 
-def test_one_picture_needs_no_training(browser, tmp_path):  # noqa: F811
+def test_one_picture_needs_no_training(browser, tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
     Image.fromarray(picture).save(tmp_path / "photo.png")
     made = Studio(tmp_path, "photo.png")

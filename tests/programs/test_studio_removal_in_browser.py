@@ -13,10 +13,6 @@ from PIL import Image
 from outtake.studio.strokes import find_runs
 from outtake.video.read.clip import open_clip
 from tests.programs.studio_page import SHOTS, Studio, drag, place, wait_for_job, wait_until_saved
-from tests.programs.test_pages_in_browser import BROWSER, browser  # noqa: F401
-
-pytest.importorskip("uvicorn", reason="the extra studio is not installed")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 
 SIZE, FRAMES, RADIUS = (120, 160), 8, 12
 # The network is stopped before it has learned anything: most frames go by their labels.
@@ -66,7 +62,7 @@ def mark(page, studio):
         assert page.evaluate(SEND, [number, 0, [action]]) == 200
 
 
-def test_mark_train_check_remove(studio, browser):  # noqa: F811
+def test_mark_train_check_remove(studio, browser):
     page = studio.open(browser)
     mark(page, studio)
     reload(page)

@@ -146,7 +146,8 @@ class InferVideoConfig:
 
     def __post_init__(self) -> None:
         """Check what two keys say together."""
-        self.preview_s  # noqa: B018 (raises what is wrong with it)
+        if not isinstance(self.preview, bool):
+            parse_time("preview", self.preview)
         video = self.encode.provenance_video
         more = {"preview": self.asks_preview, "encode.provenance_video": video}
         for key in [key for key, asked in more.items() if asked and self.output == "-"]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame
-from outtake.studio.layers import Layer
+from outtake.studio.layer_stack import Layer
 
 # Rows that are composed at once, so that a large frame takes little memory.
 _BAND_ROWS = 256
@@ -53,7 +53,7 @@ def compose(
     """Draw layers in their order.
 
     Args:
-        layers: The lowest first; see :mod:`outtake.studio.layers`.
+        layers: The lowest first; see :mod:`outtake.studio.layer_stack`.
         read_picture: Returns the picture of a layer, uint8 (H, W, 4).
         size: Height and width of what is drawn.
         frame: What lies under all, uint8 (H, W, 3); None for nothing.

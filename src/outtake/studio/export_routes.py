@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -28,7 +29,7 @@ _PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
 def list_export_routes(session: StudioSession) -> list[Route]:
     """Return the routes of what can be taken along."""
     archives = [
-        Route(f"/api/export/{name}.zip", answer(lambda r, b, name=name: _archive(session, name)))  # type: ignore[misc]
+        Route(f"/api/export/{name}.zip", answer(partial(_archive, session, name)))
         for name in _ARCHIVES
     ]
     return [
@@ -60,7 +61,7 @@ def _cutout(session: StudioSession, request: Request) -> Response:
     return Response(export.cutout(number), media_type="image/png", headers=_as_file(name))
 
 
-def _archive(session: StudioSession, name: str) -> Response:
+def _archive(session: StudioSession, name: str, request: Request, body: object) -> Response:
     if not session.project.labelled_frames() and not (name == "masks" and session.has_proposals()):
         raise ConfigError("no frame is labelled yet; there is nothing to take along")
     return StreamingResponse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -173,7 +174,7 @@ class MaskImport:
         reading = find_mask_reading([each.path for each in kept], self.project.classes, self.white)
         self.notes += reading.notes
         for each in kept:
-            yield _FoundMask(each.name, lambda each=each: self._decode(each, reading))  # type: ignore[misc]
+            yield _FoundMask(each.name, partial(self._decode, each, reading))
 
     def _decode(self, file: NamedFile, reading: MaskReading) -> LabelMap:
         try:
@@ -201,7 +202,7 @@ class MaskImport:
                     continue
                 yield _FoundMask(
                     name,
-                    lambda each=each: self._draw(each),  # type: ignore[misc]
+                    partial(self._draw, each),
                     each.number,
                 )
 

@@ -85,7 +85,7 @@ class LayerPictures:
         self.size(digest)
         found = cv2.imdecode(np.frombuffer(self.content(digest), np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None or found.dtype != np.uint8 or found.ndim != 3 or found.shape[2] != 4:
-            raise self._damaged(digest)
+            raise self._damage_error(digest)
         image = np.asarray(cv2.cvtColor(found, cv2.COLOR_BGRA2RGBA), np.uint8)
         self._keep(digest, image)
         return image
@@ -95,7 +95,7 @@ class LayerPictures:
         try:
             return self._path(digest).read_bytes()
         except OSError as error:
-            raise self._damaged(digest) from error
+            raise self._damage_error(digest) from error
 
     def size(self, digest: str) -> tuple[int, int]:
         """Return the height and width of a picture by the head of its file.
@@ -107,11 +107,11 @@ class LayerPictures:
             with self._path(digest).open("rb") as file:
                 head = file.read(_HEAD_BYTES)
         except OSError as error:
-            raise self._damaged(digest) from error
+            raise self._damage_error(digest) from error
         width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
         sound = head[:8] == b"\x89PNG\r\n\x1a\n" and head[24:26] == b"\x08\x06"
         if not sound or not _is_size(width, height):
-            raise self._damaged(digest)
+            raise self._damage_error(digest)
         return height, width
 
     def keep_only(self, digests: set[str]) -> None:
@@ -128,7 +128,7 @@ class LayerPictures:
             raise ConfigError("picture: must be one that was added")
         return self._folder / f"{digest}.png"
 
-    def _damaged(self, digest: str) -> DataRootError:
+    def _damage_error(self, digest: str) -> DataRootError:
         return DataRootError(
             f"{self._path(digest)}: is missing or damaged; put it back, or move layers.json away "
             "to begin without layers"

@@ -19,7 +19,7 @@ from outtake.core.validate import is_number
 from outtake.studio.composition import compose
 from outtake.studio.cutout import MAX_FEATHER_PX, Edge, crop_to_object, cut_out
 from outtake.studio.layer_pictures import MAX_UPLOAD_BYTES, decode_picture
-from outtake.studio.layers import Layers
+from outtake.studio.layer_stack import Layers
 from outtake.studio.request_values import (
     answer,
     read_frame_number,

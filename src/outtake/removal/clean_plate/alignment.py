@@ -13,7 +13,8 @@ from outtake.motion.homography import Homography
 from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.parallax import ParallaxEstimator
-from outtake.removal.clean_plate.ring_alignment import align_reference, score_reference
+from outtake.removal.clean_plate.ring_alignment import align_reference
+from outtake.removal.clean_plate.ring_scores import score_reference
 
 # The best references, which matter most, are refined a second time.
 _MAX_REFINED = 10

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from outtake.core.compiled_loops import compile_loop
 from outtake.core.frames import SYNTHESISED
 from outtake.core.types import Frame
-from outtake.removal.clean_plate.bicubic import read_colour
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.hole_regions import Floats
-from outtake.removal.clean_plate.ring_alignment import Flags
+from outtake.removal.clean_plate.read_pixels import Flags, read_colour
 
 # Two samples of one spot differ by noise; a larger difference means another spot.
 _SAME_SPOT_GREY = np.float32(8.0)

@@ -12,9 +12,8 @@ from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Frame
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points
-from outtake.removal.clean_plate.bicubic import is_known, read_colour
 from outtake.removal.clean_plate.hole_regions import Floats
-from outtake.removal.clean_plate.ring_alignment import Flags, project
+from outtake.removal.clean_plate.read_pixels import Flags, is_known, project, read_colour
 from outtake.removal.clean_plate.tiles import BLOCK_PX, SUPPORT_PX
 
 STEPS_PER_GREY = 32

@@ -8,7 +8,7 @@ import pytest
 from outtake.core.errors import ConfigError, DataRootError, OutputError
 from outtake.studio.frame_labels import RevisionError
 from outtake.studio.layer_pictures import LayerPictures
-from outtake.studio.layers import MAX_LAYERS, Layers
+from outtake.studio.layer_stack import MAX_LAYERS, Layers
 
 
 def layer(number, picture, **more):
@@ -60,7 +60,7 @@ def test_another_page_is_told_and_equal_layers_are_no_step(layers, picture):
 
 
 def test_steps_are_bounded_and_unused_pictures_go(tmp_path, layers, picture, monkeypatch):
-    monkeypatch.setattr("outtake.studio.layers.MAX_STEPS", 9)
+    monkeypatch.setattr("outtake.studio.layer_stack.MAX_STEPS", 9)
     other = layers.pictures.add(np.zeros((2, 2, 4), np.uint8))
     for number in range(14):
         layers.replace(number, [layer(1, picture, x=number)])
@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, layers, picture, monkeypatc
     def fail(*_):
         raise OutputError("cannot write layers.json: no space left")
 
-    monkeypatch.setattr("outtake.studio.layers.replace_text", fail)
+    monkeypatch.setattr("outtake.studio.layer_stack.replace_text", fail)
     with pytest.raises(OutputError):
         layers.replace(1, [])
     assert layers.layers == [layer(1, picture)] and layers.revision == 1

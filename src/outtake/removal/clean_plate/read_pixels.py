@@ -1,4 +1,4 @@
-"""Read single pixels of a frame between its pixels, inside compiled loops.
+"""Find a position in another frame and read its colour there, inside compiled loops.
 
 Bicubic convolution (Keys 1981, a = -0.75 as in OpenCV) in integers, at 256 steps of a pixel, so
 that the result is the same on every processor. Beyond its border a frame repeats its last pixel.
@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Frame
+from outtake.motion.homography import Homography
+
+Flags = NDArray[np.uint8]
 
 _STEP_BITS, _WEIGHT_BITS = 8, 11
 _STEPS = 1 << _STEP_BITS
 _HALF = 1 << 15
+_FAR_PX = 1e6
 
 
 def _cubic_weights() -> NDArray[np.int32]:
@@ -42,7 +46,7 @@ def _to_byte(total: np.int32 | int) -> int:
 
 
 @compile_loop
-def read_brightness(brightness: NDArray[np.uint8], x: float, y: float) -> int:
+def read_brightness(brightness: Flags, x: float, y: float) -> int:
     """Return the brightness of a frame, uint8 (H, W), at a position in pixels, 0 to 255."""
     steps_x = int(np.floor(x * _STEPS + 0.5))
     steps_y = int(np.floor(y * _STEPS + 0.5))
@@ -115,9 +119,19 @@ def read_colour(image: Frame, x: float, y: float) -> tuple[int, int, int]:
 
 
 @compile_loop
-def is_known(brightness: NDArray[np.uint8], x: float, y: float) -> bool:
+def is_known(brightness: Flags, x: float, y: float) -> bool:
     """Return True if the nearest pixel of a frame lies in it and is known; see BufferedFrame."""
     column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
     if column < 0 or row < 0 or column >= brightness.shape[1] or row >= brightness.shape[0]:
         return False
     return bool(brightness[row, column] & 1)
+
+
+@compile_loop
+def project(homography: Homography, x: float, y: float) -> tuple[float, float]:
+    """Return where a homography sends a position; what is behind the camera goes far away."""
+    depth = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
+    inverse = 1.0 / max(depth, 1e-4)
+    there_x = (homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) * inverse
+    there_y = (homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) * inverse
+    return min(max(there_x, -_FAR_PX), _FAR_PX), min(max(there_y, -_FAR_PX), _FAR_PX)

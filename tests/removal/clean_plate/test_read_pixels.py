@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.removal.clean_plate.bicubic import is_known, read_brightness, read_colour
+from outtake.removal.clean_plate.read_pixels import is_known, project, read_brightness, read_colour
 from tests.removal.clean_plate.clips import texture
 
 IMAGE = texture(3, width=60)[:50]
@@ -32,3 +32,8 @@ def test_the_lowest_bit_tells_what_is_known():
     brightness[2, 3] = 81
     assert is_known(brightness, 3.4, 1.6) and not is_known(brightness, 3.6, 2.0)
     assert not is_known(brightness | 1, 4.6, 2.0) and not is_known(brightness | 1, -0.6, 2.0)
+
+
+def test_what_is_behind_the_camera_goes_far_away():
+    turned = np.array([[1, 0, 0], [0, 1, 0], [0, -1, 1.0]])
+    assert max(map(abs, project(turned, 5.0, 9.0))) > 1e4

@@ -68,7 +68,7 @@ class Layers:
         self._after: list[list[Layer]] = []
         if self._path.exists():
             self._read()
-        self.pictures.keep_only(self._used())
+        self.pictures.keep_only(self._list_pictures())
 
     @property
     def layers(self) -> list[Layer]:
@@ -77,7 +77,7 @@ class Layers:
 
     def describe(self) -> dict[str, Any]:
         """Return what the page needs, as plain containers."""
-        sizes = {digest: self.pictures.size(digest) for digest in self._used()}
+        sizes = {digest: self.pictures.size(digest) for digest in self._list_pictures()}
         return {
             "revision": self.revision,
             "layers": self._now,
@@ -163,7 +163,7 @@ class Layers:
             raise ConfigError(f"before and after: must be lists of up to {MAX_STEPS} steps")
         return [check_layers(step, self.pictures) for step in steps]
 
-    def _used(self) -> set[str]:
+    def _list_pictures(self) -> set[str]:
         states = [self._now, *self._before, *self._after]
         return {layer["picture"] for state in states for layer in state}
 
