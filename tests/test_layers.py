@@ -29,6 +29,7 @@ ORDER = (
     "masking",
     "labelled_video",
     "removal",
+    "removal.exemplar",
     "removal.clean_plate",
     "evaluation",
     "inference",

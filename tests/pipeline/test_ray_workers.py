@@ -180,10 +180,10 @@ def test_a_remover_of_ones_own_may_use_a_gpu_too(device):
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_a_worker_gets_the_device_that_auto_is_here(device):
-    inside = "+remover.filler={_target_: outtake.removal.torchscript.TorchScript, device: auto}"
+    inside = ("remover@remover.filler=torchscript", "remover.filler.path=x")
     for job, *keys in (
         (config("masks.path=x", "remover=torchscript", "remover.path=x"),),
-        (config("masks.path=x", inside), "filler"),
+        (config("masks.path=x", *inside), "filler"),
     ):
         found = worker_config(job, device).remover
         for key in keys:

@@ -96,7 +96,7 @@ def test_the_object_goes_and_the_rest_stays(scene, tmp_path, name):
         assert find_still_result(project) is None
         command = build_picture_removal(project, {})
         given = list(command.arguments)
-        assert given[0] == "predict" and "masks.ids=[1]" in given and "remover=inpaint" in given
+        assert given[0] == "predict" and "masks.ids=[1]" in given and "remover=exemplar" in given
         predict(compose("predict", [f"input={given[1]}", f"output={given[2]}", *given[3:]]))
         result = find_still_result(project)
         mask = project.labels[0].labels == 1

@@ -19,7 +19,7 @@ from outtake.core.validate import check_number
 from outtake.studio.project import Project
 
 RESULT, CHOICE = "results/clean.mp4", "results/removal.json"
-REMOVERS = ("clean_plate", "inpaint", "blur", "pixelate", "solid")
+REMOVERS = ("clean_plate", "exemplar", "inpaint", "blur", "pixelate", "solid")
 MAX_DILATE = 0.2
 # A removal that was cancelled goes on after the last whole segment. Longer ones lose more then;
 # shorter ones look at more frames twice.

@@ -13,7 +13,7 @@ from outtake.labelled_video.project_folder import MASK_FOLDER
 from outtake.studio.job_commands import JobCommand
 from outtake.studio.project import Project
 
-STILL_REMOVERS = ("inpaint", "alpha", "blur", "pixelate", "solid")
+STILL_REMOVERS = ("exemplar", "inpaint", "alpha", "blur", "pixelate", "solid")
 _RESULTS = "results"
 # What a person paints ends a little inside the object's soft rim.
 _GROWTH = 0.005

@@ -12,7 +12,7 @@ import pytest
 from outtake.core.frames import OBSERVED, SYNTHESISED, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.removal.clean_plate.remover import CleanPlate
-from outtake.removal.clean_plate.smooth_surface import SmoothFill
+from outtake.removal.smooth_surface import SmoothSurface
 
 HEIGHT, WIDTH = 96, 144
 
@@ -76,7 +76,7 @@ def test_what_the_rim_contradicts_is_blended_with_a_smooth_surface() -> None:
     truths = torn(12)
     plate = CleanPlate(max_error=60)
     results = [filled.frame.image for filled in plate(make_clip(truths))]
-    smooth = [SmoothFill().fill(item.frame.image, item.mask) for item in make_clip(truths)]
+    smooth = [SmoothSurface().fill(item.frame.image, item.mask) for item in make_clip(truths)]
     # What another frame shows of an unrelated texture is off twice as much as its mean.
     assert squared_error(truths, results) < 1.35 * squared_error(truths, smooth)
 

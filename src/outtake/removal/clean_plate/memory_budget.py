@@ -14,6 +14,8 @@ KEYFRAME_STEP, _MAX_KEYFRAMES = 16, 32
 _INPUT_BYTES, _DERIVED_BYTES = 3 + 1, 1 + 1
 # The 16-bit image is needed until the filled frame is yielded.
 _IMAGE16_BYTES = 6
+# Frames in which something was synthesised stay for those after them.
+KEPT_FRAMES = 2
 _THINNED_BYTES = _INPUT_BYTES + _DERIVED_BYTES / _THINNING_STEP
 
 
@@ -53,7 +55,7 @@ class MemoryBudget:
         """
         behind = _INPUT_BYTES + _DERIVED_BYTES
         before = behind + _IMAGE16_BYTES * high_bit_depth
-        room = max_bytes / (height * width + 1)
+        room = max_bytes / (height * width + 1) - KEPT_FRAMES * behind
         # One frame behind, one ahead, and the current one come first.
         spare = int(room - behind - 2 * before) // behind
         keyframes = max(0, min(_MAX_KEYFRAMES, int(room / behind) // 5, spare))

@@ -141,7 +141,7 @@ class RegionFill:
         return True
 
     def propagate(self, previous: PreviousFill | None, stability: float, max_drift: float) -> None:
-        """Take over the previous fill where nothing is known, and blend it in elsewhere.
+        """Take over what the previous frame observed, and blend its fill in elsewhere.
 
         Pixels that were propagated too often, or too inexactly, are not propagated again.
         """
@@ -166,12 +166,19 @@ class RegionFill:
         if missing.any():
             residual = np.float32(alignment.trimmed_scores[index])
             drift = np.sqrt(np.square(drifts) + residual**2)
-            taken = missing & visible[:, None] & (drift <= max_drift)
+            taken = missing & visible[:, None] & (drift <= max_drift) & ~invented
             self.colours[taken] = colours[taken]
             self.drift = np.where(taken, drift, self.drift)
             self.filled |= taken
-            self.synthesised = self.synthesised | (taken & invented)
-            self.propagated = taken & ~invented
+            self.propagated = taken
+
+    def take_synthesised(self, colours: Floats, found: NDArray[np.bool_]) -> None:
+        """Take colours (n, 3) that were synthesised for the ``unfilled_points`` that have one."""
+        rows, columns = np.nonzero(self.hole & ~self.filled)
+        rows, columns = rows[found], columns[found]
+        self.colours[rows, columns] = colours[found]
+        self.filled[rows, columns] = True
+        self.synthesised[rows, columns] = True
 
     def write_to(self, image: Frame, drift: Floats, origin: NDArray[np.uint8]) -> None:
         """Write the colours, their drift and their origin into arrays as large as the frame.

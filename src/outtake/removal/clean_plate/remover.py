@@ -24,6 +24,7 @@ from outtake.core.frames import (
 )
 from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_number
+from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
 from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
@@ -31,7 +32,7 @@ from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
-from outtake.removal.clean_plate.smooth_surface import SmoothFill
+from outtake.removal.exemplar.remover import Exemplar
 from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
 
@@ -48,7 +49,7 @@ class CleanPlate(Remover):
     refined around each region of the hole. The residual on the ring around the hole scores the
     alignment, and the median of the best samples fills each pixel. What no frame within reach shows
     is searched in keyframes from farther back, then propagated from the previous frame, or else
-    synthesised by ``filler``.
+    synthesised by ``filler`` once and carried to the frames after it.
 
     Args:
         reach_frames: The number of frames to look back and ahead.
@@ -61,7 +62,7 @@ class CleanPlate(Remover):
         max_drift: The accumulated residual in grey levels up to which pixels are propagated; beyond
             it they are synthesised anew.
         max_memory_mb: The memory for the frames held; less shortens the reach.
-        filler: Synthesises what was never observed; a smooth surface by default.
+        filler: Synthesises what was never observed; with pieces of the surroundings by default.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -93,8 +94,9 @@ class CleanPlate(Remover):
         self._search = ReferenceSearch(ReferenceFilter(samples, tolerance, max_error), ring, seam)
         self._stability = stability
         self._max_drift = max_drift
+        self._max_error = max_error
         self._max_bytes = max_memory_mb << 20
-        self._filler = filler or SmoothFill()
+        self._filler = filler or Exemplar()
         self.device, self.notes = self._filler.device, self._filler.notes
 
     def files(self) -> tuple[Path, ...]:
@@ -110,13 +112,14 @@ class CleanPlate(Remover):
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled; frames that are context, as they are."""
         previous: PreviousFill | None = None
+        carried = CarriedSynthesis(self._max_error)
         with announce_compilation("clean_plate"), closing(self._search_ahead(clip)) as searched:
             for window, fills in searched:
                 centre = window.centre
                 if window.needs_fill:
                     if previous is not None and previous.frame.view.shot != centre.view.shot:
                         previous = None
-                    previous, statistics = self._fill_frame(centre, fills, previous)
+                    previous, statistics = self._fill_frame(centre, fills, previous, carried)
                     image = previous.image
                 else:
                     previous, statistics, image = None, FillStatistics(), centre.image
@@ -144,7 +147,11 @@ class CleanPlate(Remover):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill_frame(
-        self, centre: BufferedFrame, fills: list[RegionFill], previous: PreviousFill | None
+        self,
+        centre: BufferedFrame,
+        fills: list[RegionFill],
+        previous: PreviousFill | None,
+        carried: CarriedSynthesis,
     ) -> tuple[PreviousFill, FillStatistics]:
         image = centre.image.copy()
         drift = np.zeros(centre.mask.shape, np.float32)
@@ -153,6 +160,8 @@ class CleanPlate(Remover):
             return _keep_fill(centre, image, drift, origin), FillStatistics(origin=origin)
         for fill in fills:
             fill.propagate(previous, self._stability, self._max_drift)
+        carried.carry_to(centre, fills)
+        for fill in fills:
             fill.write_to(image, drift, origin)
         flicker = [fill.flicker_sum() for fill in fills]
         compared = sum(count for _, count in flicker)
@@ -162,6 +171,7 @@ class CleanPlate(Remover):
         if unknown.any():
             image = self._filler.fill(image, unknown)
             origin[unknown] = SYNTHESISED
+            carried.keep(centre, image, unknown)
         shares = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
         statistics = FillStatistics(
             observed=float(shares[OBSERVED]),

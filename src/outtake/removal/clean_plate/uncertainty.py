@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
-from outtake.removal.clean_plate.smooth_surface import fit_smooth_surface
+from outtake.removal.smooth_surface import fit_smooth_surface
 
 # The squared error inside is this many times the squared error at the rim...
 _VARIANCE_GROWTH = 1.5

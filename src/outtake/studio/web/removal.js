@@ -3,7 +3,7 @@ import { $, complain, element, on } from "./page.js";
 import { Comparison } from "./comparison.js";
 
 const REMOVERS = {
-  clean_plate: "what is behind it", inpaint: "filled from around it",
+  clean_plate: "what is behind it", exemplar: "pieces from around it", inpaint: "filled from around it",
   blur: "blurred", pixelate: "pixelated", solid: "covered in black",
 };
 const SHARES = { observed: "seen in other frames", propagated: "carried from near", synthesised: "invented" };

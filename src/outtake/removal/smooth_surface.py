@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
-from outtake.removal.protocol import Filler
+from outtake.removal.per_frame import contiguous_copy, map_frames
+from outtake.removal.protocol import Remover
 
 _RIM_PX = 3
 _FALLBACK_GREY = 128
 
 
-class SmoothFill(Filler):
-    """Fills a hole with a smooth surface, which errs less than guessing how edges continue."""
+class SmoothSurface(Remover):
+    """Fills the hole with a smooth surface, each frame by itself.
+
+    It errs less than a guess how edges and textures continue, and looks worse.
+    """
+
+    def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
+        """Yield each frame with its hole filled."""
+        return map_frames(clip, self.fill, synthesises=True)
 
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its masked pixels synthesised."""
-        filled = image.copy()
+        filled = contiguous_copy(image)
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
         # Nothing farther away than the rim matters.
         near = tuple(

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.removal.clean_plate.smooth_surface import SmoothFill, fit_smooth_surface
+from outtake.removal.smooth_surface import SmoothSurface, fit_smooth_surface
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, texture
 
 
@@ -22,8 +22,8 @@ def test_a_surface_meets_what_is_known_and_stays_between_it():
 
 def test_the_filler_leaves_the_rest_untouched_and_copes_without_any_rest():
     image, mask = texture(3, width=WIDTH), disc(8)
-    filled = SmoothFill().fill(image, mask)
+    filled = SmoothSurface().fill(image, mask)
     assert (filled[~mask] == image[~mask]).all()
     assert (filled[mask] != image[mask]).any()
-    assert (SmoothFill().fill(image, np.ones_like(mask)) == 128).all()
-    assert (SmoothFill().fill(image, np.zeros_like(mask)) == image).all()
+    assert (SmoothSurface().fill(image, np.ones_like(mask)) == 128).all()
+    assert (SmoothSurface().fill(image, np.zeros_like(mask)) == image).all()

@@ -1,0 +1,1 @@
+"""Fill holes with what lies around them."""

@@ -1,0 +1,74 @@
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.removal.world import make_masonry
+from outtake.removal.exemplar.remover import Exemplar
+from outtake.removal.smooth_surface import SmoothSurface
+
+
+def error(image, truth, mask):
+    return float(np.sqrt(np.square(image[mask].astype(float) - truth[mask]).mean()))
+
+
+@pytest.fixture(scope="module")
+def bricks():
+    image = np.full((140, 200, 3), (150, 80, 60), np.uint8)
+    for row, top in enumerate(range(0, 140, 10)):
+        image[top : top + 2] = (200, 190, 180)
+        for left in range(10 * (row % 2), 200, 20):
+            image[top : top + 10, left : left + 2] = (200, 190, 180)
+    grain = np.random.default_rng(0).normal(0, 3, image.shape)
+    return np.clip(image + grain, 0, 255).astype(np.uint8)
+
+
+def test_a_wall_of_bricks_goes_on(bricks):
+    mask = np.zeros(bricks.shape[:2], bool)
+    mask[50:95, 80:130] = True
+    hidden = bricks.copy()
+    hidden[mask] = (255, 0, 255)
+    filled = Exemplar().fill(hidden, mask)
+    assert np.array_equal(filled[~mask], bricks[~mask])
+    assert error(filled, bricks, mask) < 10
+    assert error(SmoothSurface().fill(hidden, mask), bricks, mask) > 25
+    assert np.array_equal(filled, Exemplar().fill(hidden, mask))
+
+
+def test_what_is_hidden_does_not_matter(bricks):
+    mask = np.zeros(bricks.shape[:2], bool)
+    mask[50:95, 80:130] = mask[20:40, 10:30] = True
+    fills = []
+    for colour in (0, 255):
+        hidden = bricks.copy()
+        hidden[mask] = colour
+        fills.append(Exemplar().fill(hidden, mask))
+    assert np.array_equal(*fills)
+
+
+def test_a_reduced_picture_gives_as_sharp_a_fill():
+    truth = make_masonry(400, 600, 3)
+    mask = np.zeros(truth.shape[:2], bool)
+    mask[120:280, 220:380] = True
+    hidden = truth.copy()
+    hidden[mask] = 0
+    filled, smooth = (fill.fill(hidden, mask) for fill in (Exemplar(), SmoothSurface()))
+    detail = [np.abs(cv2.Laplacian(one, cv2.CV_32F)[140:260, 240:360]).mean()
+              for one in (truth, filled, smooth)]  # fmt: skip
+    assert 0.5 < detail[1] / detail[0] < 1.5 and detail[2] / detail[0] < 0.2
+
+
+@pytest.mark.parametrize("case", ["narrow", "all but a strip", "all", "corner"])
+def test_where_pieces_are_of_no_use(bricks, case):
+    mask = np.zeros(bricks.shape[:2], bool)
+    if case == "narrow":
+        mask[40:100, 70:74] = True
+    elif case == "all but a strip":
+        mask[:, 4:] = True
+    elif case == "all":
+        mask[:] = True
+    else:
+        mask[:60, :70] = True
+    filled = Exemplar().fill(bricks, mask)
+    assert filled.shape == bricks.shape and np.array_equal(filled[~mask], bricks[~mask])
+    same = np.array_equal(filled, SmoothSurface().fill(bricks, mask))
+    assert same == (case != "corner")
