@@ -11,7 +11,10 @@ import pytest
 
 from outtake.core.frames import OBSERVED, SYNTHESISED, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
+from outtake.removal.clean_plate.frame_buffer import FrameBuffer
+from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 from outtake.removal.smooth_surface import SmoothSurface
 
 HEIGHT, WIDTH = 96, 144
@@ -104,3 +107,16 @@ def test_pixels_that_are_mostly_a_surface_count_as_synthesised() -> None:
         assert one.observed + one.propagated + one.synthesised == pytest.approx(1)
         assert not one.origin[~item.mask].any()
     assert any((one.origin == OBSERVED).any() for one in found)
+
+
+def test_errors_at_the_rim_that_coding_explains_are_no_doubt() -> None:
+    window = next(iter(FrameBuffer(1, 1 << 30)(make_clip(still(2)))))
+    (region,) = find_hole_regions(window.centre, 6)
+    rim = np.stack(np.nonzero(region.rim))
+    truth = region.image[rim[0], rim[1]].astype(np.float32)
+    errors = np.random.default_rng(3).normal(0, 9, truth.shape).astype(np.float32)
+    doubted, explained = (
+        uncertainty_blend(region, rim, truth, errors, 6.0, noise) for noise in (0.0, 8.0)
+    )
+    assert doubted is not None and explained is not None
+    assert explained[..., 3].mean() < 0.6 * doubted[..., 3].mean()

@@ -110,8 +110,13 @@ class RegionFill:
         self.drift[rows[found], columns] = best
         self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
 
-    def correct_seam(self, reach_px: float) -> None:
-        """Shift the colours towards the frame at the rim, as far as the rim was predicted."""
+    def correct_seam(self, reach_px: float, noise: float) -> None:
+        """Shift the colours towards the frame at the rim, as far as the rim was predicted.
+
+        Args:
+            reach_px: How far inside colours are shifted.
+            noise: The noise of the frame's coding in grey levels.
+        """
         rim = self._rim & self.filled
         if reach_px <= 0 or not rim.any():
             return
@@ -120,17 +125,19 @@ class RegionFill:
         points = self.region.tiles.pixel_positions(rows)[rim[rows]]
         errors = truth - self.colours[rows][rim[rows]]
         self._rim_errors = points, errors
-        if self._blend_uncertain(points, truth, errors):
+        if self._blend_uncertain(points, truth, errors, noise):
             errors = truth - self.colours[rows][rim[rows]]
         which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
         self.colours[which] += correction
 
-    def _blend_uncertain(self, rim: Points, truth: NDArray[np.uint8], errors: Floats) -> bool:
+    def _blend_uncertain(
+        self, rim: Points, truth: NDArray[np.uint8], errors: Floats, noise: float
+    ) -> bool:
         """Blend a smooth surface into the colours where the rim shows that they are wrong."""
         corner = np.array(self.region.tiles.box[:2], np.float32)
         pixels = (rim - corner).astype(np.intp).T[::-1]
         surface = uncertainty_blend(
-            self.region, pixels, truth.astype(np.float32), errors, self.residual
+            self.region, pixels, truth.astype(np.float32), errors, self.residual, noise
         )
         if surface is None:
             return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outtake.removal.clean_plate.alignment import align_references
+from outtake.removal.clean_plate.coding_noise import measure_coding_noise
 from outtake.removal.clean_plate.frame_buffer import (
     REFERENCE_DISTANCES,
     BufferedFrame,
@@ -58,8 +59,9 @@ class ReferenceSearch:
                 fills, (chained_reference(references, frame) for frame in others)
             )
         self._sample_complementary(fills, _match_keyframes(window))
+        noise = measure_coding_noise(centre.brightness, centre.mask)
         for fill in fills:
-            fill.correct_seam(self.seam * height)
+            fill.correct_seam(self.seam * height, noise)
         return fills
 
     def _sample_complementary(

@@ -17,7 +17,7 @@ from outtake.removal.smooth_surface import fit_smooth_surface
 # The squared error inside is this many times the squared error at the rim...
 _VARIANCE_GROWTH = 1.5
 # ...unless the latter is explained by noise or by a few things that move by themselves.
-_NOISE_GREY = 4.0
+_NOISE_GREY, _MAX_NOISE_GREY = 4.0, 12.0
 _MAX_ERROR_GREY = 32.0
 # An alignment that predicts most of the ring is right: an error larger than the residual by this
 # factor comes from something that moves by itself.
@@ -34,7 +34,12 @@ _MIN_SHARE = 0.05
 
 
 def uncertainty_blend(
-    region: HoleRegion, rim: NDArray[np.intp], truth: Floats, errors: Floats, residual: float
+    region: HoleRegion,
+    rim: NDArray[np.intp],
+    truth: Floats,
+    errors: Floats,
+    residual: float,
+    noise: float = 0.0,
 ) -> Floats | None:
     """Return the surface that is blended into a prediction that fails at the rim.
 
@@ -44,6 +49,7 @@ def uncertainty_blend(
         truth: The colours of the rim pixels, float32 (m, 3).
         errors: The colours minus their prediction, float32 (m, 3).
         residual: The trimmed ring residual of the best reference, in grey levels.
+        noise: The noise of the frame's coding in grey levels.
 
     Returns:
         The colours of the surface and its share, 0 to 1, for the box of the region, float32
@@ -53,7 +59,7 @@ def uncertainty_blend(
     squares = np.minimum(np.square(errors).mean(axis=1), np.float32(largest**2))
     squares[_is_shaded(truth, truth - errors)] = 0
     typical = float(np.sqrt(squares).mean()) ** 2
-    growth = _VARIANCE_GROWTH * typical / (typical + _NOISE_GREY**2)
+    growth = _VARIANCE_GROWTH * typical / (typical + min(_NOISE_GREY + noise, _MAX_NOISE_GREY) ** 2)
     surface_error = _SURFACE_VARIANCE + _CONTRAST_VARIANCE_SHARE * region.contrast**2
     if growth * float(squares.max()) < _MIN_SHARE * _NEAR_SHARE * surface_error:
         return None
