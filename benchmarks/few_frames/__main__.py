@@ -45,7 +45,7 @@ from outtake.core.types import LabelMap, Mask
 from outtake.labelled_video.frame_suggestion import FrameState, suggest_frames
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.further_clips import attach_residual, plate_offsets
-from outtake.pipeline.remove_from_video import build_predictor
+from outtake.pipeline.network_setup import build_predictor
 from outtake.programs.train import train
 from outtake.video.read.clip import open_clip
 

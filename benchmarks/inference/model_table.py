@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from outtake.config.build import build_net, build_task
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_task
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.core.errors import OuttakeError

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_trained import load_trained
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import OuttakeError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.camvid import CamVid

@@ -9,10 +9,11 @@ import torch
 from pytorch_lightning import seed_everything
 from torch.utils.flop_counter import FlopCounterMode
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import compose
 from outtake.config.instantiate import instantiate
-from outtake.config.load_trained import TrainedModel, load_trained, make_checkpoint_record
+from outtake.config.load_trained import load_trained, make_checkpoint_record
+from outtake.config.trained_model import TrainedModel
 from outtake.data.camvid import CamVid
 from outtake.training.checkpoint_files import save_checkpoint
 from outtake.training.losses.cross_entropy import CrossEntropy

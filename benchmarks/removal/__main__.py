@@ -47,6 +47,7 @@ from benchmarks.removal.shots import Shot
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame
 from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.field_remover import FieldRemover
 from outtake.removal.inpaint import Inpaint
 
 SCORED_PIXELS = 50
@@ -59,6 +60,7 @@ REMOVERS: dict[str, Callable[[], Stage]] = {
     "median": lambda: unaligned_median,
     "homography": lambda: homography_median,
     "clean_plate": CleanPlate,
+    "fields": lambda: FieldRemover(CleanPlate(), "tff"),
 }
 
 

@@ -17,6 +17,7 @@ from benchmarks.removal.rendered import (
     flat_world,
     flight,
     hard_cut,
+    interlace,
     parallax_layers,
     pausing_walker,
     rendered_street,
@@ -83,6 +84,7 @@ CLIPS: dict[str, Clip] = {
     "pan": Clip(rendered_street(1)),
     "pan/fast": Clip(rendered_street(4, clip=1)),
     "handheld": Clip(rendered_street(0.2, jerk_px=3)),
+    "interlaced": Clip(interlace(rendered_street(1, jerk_px=1))),
     "exposure": Clip(rendered_street(1, exposure=0.12, clip=2)),
     "zoom": Clip(
         film(flat_world(20, lambda t: (t, t / 2, 1 + 0.012 * t)), walking_to_and_fro(SIZE))

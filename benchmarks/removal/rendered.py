@@ -65,6 +65,20 @@ def rendered_street(
     return shots
 
 
+def interlace(moments: Shots) -> Shots:
+    """Two moments of a clip in the rows of each frame, the top field first."""
+
+    def shots(frames: int) -> Iterator[Shot]:
+        both = moments(2 * frames)
+        for first, second in zip(both, both, strict=True):
+            woven = [getattr(first, part).copy() for part in ("truth", "shown", "hole", "own")]
+            for picture, part in zip(woven, ("truth", "shown", "hole", "own"), strict=True):
+                picture[1::2] = getattr(second, part)[1::2]
+            yield Shot(*woven)
+
+    return shots
+
+
 def film(
     view: Callable[[int], Frame],
     hole: Callable[[int], Mask],

@@ -25,7 +25,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.models.deterministic_resize import deterministic_resizing

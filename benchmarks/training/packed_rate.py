@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.parallel import default_threads, map_threads
 from outtake.data.datamodule import DataModule

@@ -22,7 +22,8 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 
-from outtake.config.build import build_data, build_task
+from outtake.config.build_data import build_data
+from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.core.files import replace_text
 from outtake.evaluation.evaluation_loop import evaluate_split

@@ -23,7 +23,8 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import LightningModule, Trainer, seed_everything
 
-from outtake.config.build import build_data, build_task
+from outtake.config.build_data import build_data
+from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.config.instantiate import instantiate
 from outtake.core.types import Batch

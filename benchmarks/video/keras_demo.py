@@ -31,7 +31,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks.inference.untrained import gflop, untrained_checkpoint
 from outtake.config.compose import compose
-from outtake.config.load_trained import TrainedModel
+from outtake.config.trained_model import TrainedModel
 from outtake.core.types import Frame, TimedFrame
 from outtake.inference.labeller import Labeller
 from outtake.inference.open_backend import open_backend

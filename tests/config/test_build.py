@@ -5,7 +5,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from outtake.config.build import build_data, build_loss, build_net
+from outtake.config.build_data import build_data
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_loss
 from outtake.config.compose import compose
 from outtake.core.errors import ForbiddenTargetError
 from outtake.core.labels import LabelSpace

@@ -12,7 +12,9 @@ import segmentation_models_pytorch
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from outtake.config.build import build_data, build_loss, build_net
+from outtake.config.build_data import build_data
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_loss
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.config.instantiate import accepted_arguments, instantiate

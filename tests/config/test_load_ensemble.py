@@ -11,7 +11,7 @@ import pytest
 from outtake.config.compose import compose
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
-from outtake.config.load_ensemble import describe_members, load_one_or_several, with_short_side
+from outtake.config.load_ensemble import load_one_or_several, with_short_side
 from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, LabelSpaceError
 from outtake.core.types import TimedFrame
@@ -38,7 +38,7 @@ def test_members_of_other_short_sides_resize_for_themselves(
     assert [member.short_side for member in trained.members] == [64, 48]
     assert trained.short_side is None
     assert with_short_side(trained, 32).short_side == 32
-    named = describe_members(trained)
+    named = trained.describe()
     assert [each["checkpoint"] for each in named["members"]] == [
         str(small_run / "checkpoints" / "best.ckpt"),
         str(other),

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from outtake.config.build import build_net, build_task
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.config.network_arguments import list_initial_weights, without_initial_weights
 from outtake.core.errors import ConfigError

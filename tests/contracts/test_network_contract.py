@@ -9,7 +9,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import CONF_DIR
 from outtake.config.group_overrides import list_options
 from outtake.models.fcn import FCN

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, PairingError, SizeMismatchError
 from outtake.data.augmentation import Augmentation

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnreadableImageError
 from outtake.data.augmentation import Augmentation

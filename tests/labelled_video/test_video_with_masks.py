@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import (
     ConfigError,

@@ -17,7 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from outtake.config.build import build_loss, build_net
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_loss
 from outtake.config.compose import compose
 from outtake.core.labels import LabelSpace
 from outtake.models.deterministic_resize import MatrixResizing, _axis_matrix, deterministic_resizing

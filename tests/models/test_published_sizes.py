@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
 from outtake.models.fc_densenet import FCDenseNet

@@ -37,6 +37,15 @@ def outtake(*arguments: object, cwd: Path, **variables: str) -> subprocess.Compl
     return call(sys.executable, "-m", "outtake.programs", *arguments, cwd=cwd, **variables)
 
 
+def test_masks_of_ones_own_need_no_training_libraries() -> None:
+    code = (
+        "import sys, outtake.programs.infer_video, outtake.programs.predict;"
+        "print({'pytorch_lightning', 'torchmetrics', 'albumentations'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_the_command_lists_its_programs_and_names_the_nearest(tmp_path: Path) -> None:
     listed = outtake("--help", cwd=tmp_path).stdout
     assert all(f"  {name} " in listed for name in PROGRAMS)

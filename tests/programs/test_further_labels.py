@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from outtake.config.build import build_task
 from outtake.config.build_label_maps import build_label_maps
+from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import CheckpointError, ConfigError

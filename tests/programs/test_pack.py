@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, OutputError
 from outtake.programs.pack import pack_data

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.build import build_loss, build_net
+from outtake.config.build_network import build_net
+from outtake.config.build_task import build_loss
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OutOfMemoryError
 from outtake.core.labels import LabelSpace

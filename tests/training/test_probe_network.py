@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.group_overrides import list_options
 from outtake.core.errors import ConfigError

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.build import build_data, build_loss
+from outtake.config.build_data import build_data
+from outtake.config.build_task import build_loss
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.labels import LabelSpace
 from outtake.programs.train import train

@@ -1,4 +1,4 @@
-"""What trains and scores the further label maps of a network, from a config or a checkpoint."""
+"""What trains and scores the further label maps of a network, from a config."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from outtake.config.build import build_loss
+from outtake.config.build_task import build_loss
 from outtake.config.instantiate import resolve_config
 from outtake.core.labels import LabelSpace
 from outtake.data.further_labels import label_map_weights
 from outtake.training.label_maps import FurtherLabelMap, LabelMaps
-from outtake.training.losses.cross_entropy import CrossEntropy
 
 
 def build_label_maps(
@@ -39,13 +38,4 @@ def build_label_maps(
         )
         for name, space in further.items()
     }
-    return LabelMaps(classes, maps)
-
-
-def rebuild_label_maps(classes: int, further: Mapping[str, LabelSpace]) -> LabelMaps | None:
-    """Build the same for a network that is trained and only predicts; None for none."""
-    if not further:
-        return None
-    losses = {name: CrossEntropy(ignore_index=each.ignore_index) for name, each in further.items()}
-    maps = {name: FurtherLabelMap(each, losses[name]) for name, each in further.items()}
     return LabelMaps(classes, maps)

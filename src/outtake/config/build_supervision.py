@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from outtake.config.instantiate import check_targets, instantiate_with_available, resolve_config
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_trained import load_trained
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
 from outtake.data.further_inputs import get_further_inputs

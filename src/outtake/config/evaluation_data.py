@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch.utils.data import DataLoader
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.compose import CONF_DIR
 from outtake.config.load_ensemble import Trained, members_of
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.checkpoint_paths import checkpoint_paths
+from outtake.config.load_trained import load_trained
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import CheckpointError, ConfigError, LabelSpaceError
 from outtake.core.labels import LabelSpace
 from outtake.data.further_inputs import FurtherInput
@@ -24,7 +26,7 @@ from outtake.training.checkpoint_files import list_fold_folders
 class TrainedEnsemble:
     """Several trained networks of the same classes, whose probabilities are averaged.
 
-    What it shares with :class:`outtake.config.load_trained.TrainedModel` has the same meaning;
+    What it shares with :class:`outtake.config.trained_model.TrainedModel` has the same meaning;
     what only one checkpoint can have (``config``, ``path``, ``run_folder``) is of the first.
 
     Attributes:
@@ -94,6 +96,16 @@ class TrainedEnsemble:
         """A digest of those of all files, in hex."""
         return hashlib.sha256("".join(each.sha256 for each in self.members).encode()).hexdigest()
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a record says of the checkpoints."""
+        return {
+            "checkpoint": ", ".join(str(member.path) for member in self.members),
+            "checkpoint_sha256": self.sha256,
+            "members": [
+                {**member.describe(), "short_side": member.short_side} for member in self.members
+            ],
+        }
+
 
 Trained = TrainedModel | TrainedEnsemble
 
@@ -162,12 +174,6 @@ def _check_fits(before: Sequence[TrainedModel], member: TrainedModel, key: str) 
         )
 
 
-def checkpoint_paths(checkpoint: str | Sequence[str]) -> list[Path]:
-    """Return the files or folders that a config names as checkpoints."""
-    named = [checkpoint] if isinstance(checkpoint, str) else checkpoint
-    return [Path(name).expanduser() for name in named]
-
-
 def with_short_side(trained: Trained, short_side: int | None) -> Trained:
     """Return the same networks for images of another shorter side; None changes nothing."""
     if short_side is None:
@@ -176,24 +182,6 @@ def with_short_side(trained: Trained, short_side: int | None) -> Trained:
         members = tuple(replace(member, short_side=short_side) for member in trained.members)
         return TrainedEnsemble(members)
     return replace(trained, short_side=short_side)
-
-
-def describe_members(trained: Trained) -> dict[str, Any]:
-    """Return what a record says of its checkpoint, or of each one of an ensemble."""
-    if isinstance(trained, TrainedModel):
-        return {
-            "checkpoint": str(trained.path),
-            "checkpoint_sha256": trained.sha256,
-            "epoch": trained.epoch,
-        }
-    return {
-        "checkpoint": ", ".join(str(member.path) for member in trained.members),
-        "checkpoint_sha256": trained.sha256,
-        "members": [
-            {**describe_members(member), "short_side": member.short_side}
-            for member in trained.members
-        ],
-    }
 
 
 def require_one(trained: Trained, program: str) -> TrainedModel:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from outtake import __version__
-from outtake.config.build import build_net, build_normalisation
-from outtake.config.build_label_maps import rebuild_label_maps
+from outtake.config.build_network import build_net, build_normalisation
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.network_arguments import without_initial_weights
+from outtake.config.rebuild_label_maps import rebuild_label_maps
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, OuttakeError
 from outtake.core.files import sha256_of_file
 from outtake.core.format_version import FORMAT_VERSION, check_format_version
@@ -42,60 +42,6 @@ from outtake.training.task import SegmentationTask
 REBUILD_KEYS = ("model", "normalize", "data")
 _MAX_CONFIG_CHARS = 1_000_000
 _RESOLVER_PATTERN = re.compile(r"\$\{\s*[\w.]+\s*:")
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A task with its weights, ready to predict.
-
-    Attributes:
-        task: The task, in eval mode, on the device that was asked for.
-        labels: Its classes.
-        config: The config that it was trained with, unresolved; ``paths`` are another machine's.
-        model_config: The ``model`` of that config, with the weights that training began from,
-            which are left out of ``config`` because they are not needed again.
-        path: The checkpoint file.
-        sha256: The digest of that file, in hex; of a further label map, one of both.
-        epoch: The number of epochs that were done, counted from 0.
-        short_side: The length in pixels of the shorter side of the images that the network sees;
-            None for images as they are.
-        channels: The number of channels of the images.
-        sample_range: The values of the training images' samples that became 0 and 255; None for
-            samples of 8 bits.
-        further_inputs: The inputs beside the image, whose channels are the last ones.
-        clip: The one clip that it was trained on, with its labels; None where it was trained on
-            pictures, or on several clips.
-        refine: The config of what improves its labels, where one was exported with it.
-        label_map: The further label map that it gives; None for that of the masks.
-        further_labels: The names of all further label maps.
-    """
-
-    task: SegmentationTask
-    labels: LabelSpace
-    config: DictConfig
-    model_config: Mapping[str, Any]
-    path: Path
-    sha256: str
-    epoch: int
-    short_side: int | None
-    channels: int
-    sample_range: SampleRange | None = None
-    further_inputs: tuple[FurtherInput, ...] = ()
-    clip: LabelledClip | None = None
-    refine: Mapping[str, Any] | None = None
-    label_map: str | None = None
-    further_labels: tuple[str, ...] = ()
-
-    @property
-    def run_folder(self) -> Path:
-        """The run folder of the checkpoint, or the folder of a file that lies outside one."""
-        return find_run_folder(self.path)
-
-
-def find_run_folder(checkpoint: Path) -> Path:
-    """Return the run folder that holds a checkpoint, or the folder of a file outside of one."""
-    folder = checkpoint.parent
-    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def make_checkpoint_record(

@@ -207,3 +207,28 @@ def _find_input(
     asked = options["channels"]
     channels = asked or read_image(files[0], None, limits).shape[2]
     return FurtherInput(name, channels, limits, converts=asked is not None)
+
+
+def add_further_inputs(
+    source: SegmentationSource,
+    folders: Mapping[str, Any] | None,
+    root: str | None,
+    trained: Sequence[FurtherInput] = (),
+) -> SegmentationSource:
+    """Return a data set with the inputs of ``data.further_inputs``, or as it is without any.
+
+    Args:
+        source: The data set.
+        folders: Those inputs.
+        root: The ``data.root``, in which they lie.
+        trained: The further inputs of the network that is to be scored.
+
+    Raises:
+        ConfigError: The network has other inputs.
+    """
+    if folders or any(each.plate_offsets for each in trained):
+        folders = folders or {}
+        return StackedInputs(source, folders, root, trained)
+    if (problem := explain_difference(trained, [], KEY)) is not None:
+        raise ConfigError(problem)
+    return source

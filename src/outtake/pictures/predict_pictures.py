@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,17 +17,20 @@ from outtake.data.decode_files import UNREADABLE_ADVICE
 from outtake.data.further_inputs import count_channels
 from outtake.data.sample_range import SampleRange
 from outtake.pictures.find_pictures import PictureFile
+from outtake.pictures.prediction import Prediction
 from outtake.pictures.prediction_record import (
     PictureRecord,
     PredictionRecord,
     class_shares,
     source_identity,
 )
-from outtake.pictures.predictor import Prediction, Predictor
 from outtake.pictures.read_picture import Picture, read_picture
 from outtake.pictures.remove_from_picture import PictureRemoval
 from outtake.pictures.write_predictions import SUFFIXES, Output, output_path, write_label_outputs
 from outtake.pipeline.stage_threads import StageThreads
+
+if TYPE_CHECKING:
+    from outtake.pictures.predictor import Predictor
 
 # Pictures that wait for others of their size, and are labelled together, have so many pixels.
 _MAX_WAITING_PIXELS = 1 << 24

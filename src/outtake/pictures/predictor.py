@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from outtake.config.build_refiner import build_refiner
 from outtake.config.load_ensemble import Trained, load_one_or_several, with_short_side
@@ -21,23 +19,8 @@ from outtake.core.validate import check_number
 from outtake.data.resize import resize_short_side
 from outtake.inference.open_backend import open_backend
 from outtake.inference.protocol import Backend, Confidences, Images
-from outtake.pipeline.setup import calibration_images
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a network sees in one picture, or in each of a batch.
-
-    Attributes:
-        labels: Class ids, uint8 (H, W), or (B, H, W) of a batch.
-        confidence: The probability of each label, float32 of the same shape, 0 to 1; None from a
-            predictor without ``confidence``.
-        label_space: What the ids mean.
-    """
-
-    labels: NDArray[np.uint8]
-    confidence: NDArray[np.float32] | None
-    label_space: LabelSpace
+from outtake.pictures.prediction import Prediction
+from outtake.pipeline.network_setup import calibration_images
 
 
 class Predictor:

@@ -16,7 +16,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region, add_regions
 from outtake.pictures.find_pictures import PictureFile
 from outtake.pictures.picture_masks import PictureMasks
-from outtake.pictures.predictor import Prediction
+from outtake.pictures.prediction import Prediction
 from outtake.pictures.read_picture import Picture
 from outtake.pictures.write_picture import StoragePlan, plan_storage, write_picture
 from outtake.removal.protocol import Remover

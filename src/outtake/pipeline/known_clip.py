@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from outtake.config.infer_video_schema import InferVideoConfig
-from outtake.config.load_ensemble import Trained
 from outtake.core.types import LabelMap
 from outtake.data.labelled_clip import LabelledClip
 from outtake.pipeline.mask_setup import find_part
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
+
+if TYPE_CHECKING:
+    from outtake.config.load_ensemble import Trained
 
 log = logging.getLogger(__name__)
 

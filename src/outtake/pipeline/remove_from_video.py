@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from outtake.config.load_ensemble import TrainedEnsemble, describe_members
 from outtake.core.errors import OuttakeError
 from outtake.core.progress import frame_bar
 from outtake.core.redact import redact_tree
 from outtake.core.signals import ignore_sigint
-from outtake.data.further_inputs import count_channels
-from outtake.inference.clip_predictor import ClipPredictor, find_scale
-from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.further_clips import plate_offsets
@@ -36,7 +32,7 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.output import Output, finish_outputs
 
 if TYPE_CHECKING:
-    from outtake.config.load_trained import TrainedModel
+    from outtake.config.trained_model import TrainedModel
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +67,10 @@ def remove_from_video(
     Raises:
         OuttakeError: See :func:`run_job`.
     """
-    labeller = labeller or build_predictor(trained, uncertain_ids=policy.ids)
+    if labeller is None:
+        from outtake.pipeline.network_setup import build_predictor
+
+        labeller = build_predictor(trained, uncertain_ids=policy.ids)
     options = write_options or WriteOptions()
     job = Job(
         source,
@@ -84,22 +83,6 @@ def remove_from_video(
     )
     parts = PipelineParts(remover, labeller, policy, trained)
     return run_job(job, entries=report_entries(parts, None))
-
-
-def build_predictor(
-    trained: TrainedModel, batch_size: int = 1, uncertain_ids: Sequence[int] = ()
-) -> ClipPredictor:
-    """Return what labels frames with a checkpoint's own network, on the device that it is on."""
-    return ClipPredictor(
-        TorchBackend(trained.task, flip=trained.clip is not None),
-        trained.labels,
-        short_side=trained.short_side,
-        channels=trained.channels,
-        further_channels=count_channels(trained.further_inputs),
-        batch_size=batch_size,
-        uncertain_ids=uncertain_ids,
-        scale=find_scale(trained.sample_range),
-    )
 
 
 def run_in_process(
@@ -233,8 +216,8 @@ def report_entries(parts: PipelineParts, config: object) -> dict[str, Any]:
     entries: dict[str, Any] = {"config": config}
     if parts.trained is not None and parts.policy is not None:
         entries["checkpoint_sha256"] = parts.trained.sha256
-        if isinstance(parts.trained, TrainedEnsemble):
-            entries["members"] = describe_members(parts.trained)["members"]
+        if (members := parts.trained.describe().get("members")) is not None:
+            entries["members"] = members
         entries["removed_classes"] = [parts.trained.labels.names[i] for i in parts.policy.ids]
     return entries
 

@@ -31,6 +31,7 @@ from outtake.pipeline.segments import (
     run_segments,
 )
 from outtake.pipeline.stage_threads import StageThreads, limit_library_threads
+from outtake.removal.field_remover import remove_by_fields
 from outtake.removal.provenance import provenance_frame
 from outtake.removal.report import RemovalReport
 from outtake.video.read.clip import Clip, open_clip
@@ -132,7 +133,8 @@ def run_clip(
         if job.regions:
             masked = add_regions(masked, job.regions, first_s)
         masked = stages.run("mask", measure_masks(masked), max_queued=_QUEUED_FRAMES)
-        result = run_segments(masked, job.remover, open_sink, stages, plan, truncation.raise_error)
+        remover = remove_by_fields(job.remover, plan.field_order, *plan.frame_size)
+        result = run_segments(masked, remover, open_sink, stages, plan, truncation.raise_error)
         return result, dict(stages.busy_s)
 
 
@@ -190,6 +192,7 @@ def run_missing_segments(
         job.segment_frames,
         (info.height, info.width),
         high_bit_depth,
+        info.field_order,
         first_segment=first_segment,
         stop_segment=stop_segment,
         completed=completed,
@@ -216,9 +219,10 @@ def run_missing_segments(
 
 def find_start_frame(job: Job, plan: SegmentPlan) -> int:
     """Return the number of the first frame that is decoded, so that a plan's first one is right."""
+    remover = remove_by_fields(job.remover, plan.field_order, *plan.frame_size)
     return first_frame_to_decode(
         plan.begin,
-        job.remover.context(*plan.frame_size, plan.high_bit_depth),
+        remover.context(*plan.frame_size, plan.high_bit_depth),
         mask_context=CONTEXT_FRAMES
         + job.label_context
         + (0 if job.policy is None else job.policy.context_frames),

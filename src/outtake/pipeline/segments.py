@@ -18,6 +18,7 @@ from outtake.core.frames import FilledFrame, FrameSink, MaskedFrame
 from outtake.core.types import StoredPicture
 from outtake.pipeline.stage_threads import StageThreads
 from outtake.removal.protocol import Context, Remover
+from outtake.video.interlacing import FieldOrder
 
 
 class Segments:
@@ -148,6 +149,7 @@ class SegmentPlan:
         segment_frames: The length of a segment, in frames.
         frame_size: The height and width of the frames.
         high_bit_depth: Whether the frames have 16-bit pictures.
+        field_order: Which field of a frame comes first; None for frames of one moment.
         start_frame: The number of the first frame that is decoded.
         first_segment: The index of the first segment.
         stop_segment: The index of the first segment that is not made; None for all.
@@ -158,6 +160,7 @@ class SegmentPlan:
     segment_frames: int
     frame_size: tuple[int, int]
     high_bit_depth: bool = False
+    field_order: FieldOrder | None = None
     start_frame: int = 0
     first_segment: int = 0
     stop_segment: int | None = None

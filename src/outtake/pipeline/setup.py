@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
@@ -17,26 +17,15 @@ import numpy as np
 import torch
 
 from outtake import __version__
-from outtake.config.build import add_further_inputs
-from outtake.config.build_refiner import build_refiner
+from outtake.config.checkpoint_paths import checkpoint_paths
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
-from outtake.config.instantiate import instantiate, resolve_config
-from outtake.config.load_ensemble import (
-    Trained,
-    checkpoint_paths,
-    load_one_or_several,
-    with_short_side,
-)
+from outtake.config.instantiate import instantiate
 from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
-from outtake.core.types import Frame
-from outtake.data.further_inputs import count_channels
-from outtake.inference.clip_predictor import ClipPredictor, find_scale
-from outtake.inference.int8_calibration import iter_training_images
-from outtake.inference.open_backend import open_backend, resolve_backend
+from outtake.inference.open_backend import resolve_backend
 from outtake.masking.find_mask_files import find_mask_files
-from outtake.masking.label_propagation import ClipLabeller, LabelPropagator
+from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_source import MaskSource
 from outtake.masking.policy import MaskPolicy
 from outtake.pipeline.further_clips import find_further_clips, further_paths, plate_offsets
@@ -52,6 +41,9 @@ from outtake.video.write.encoding_plan import EncodingRequest
 log = logging.getLogger(__name__)
 
 # What decides about the frames of an output, beside files that are in the fingerprint by content.
+if TYPE_CHECKING:
+    from outtake.config.load_ensemble import Trained
+
 FINGERPRINT_KEYS = (
     "device",
     "remove",
@@ -97,10 +89,10 @@ def build_parts(
     """
     if config.without_network or config.checkpoint is None:
         return PipelineParts(remover)
-    trained = load_one_or_several(
-        config.checkpoint, resolve_device(config.device), label_map=config.label_map
-    )
-    trained = with_short_side(trained, config.network.short_side)
+    # Lightning and what it brings take seconds to import: masks of one's own do without.
+    from outtake.pipeline.network_setup import build_labeller, load_network
+
+    trained = load_network(config, config.checkpoint)
     policy = build_policy(
         trained.labels,
         remover,
@@ -130,48 +122,6 @@ def add_feather(remover: Remover, feather: float) -> Remover:
         # Its seam is in the right half, which another remover makes.
         return SideBySide(add_feather(remover.remover, feather), remover.divider_px)
     return FeatherRemover(remover, feather)
-
-
-def build_labeller(
-    config: InferVideoConfig,
-    trained: Trained,
-    policy: MaskPolicy,
-    frame_size: tuple[int, int] | None,
-) -> ClipLabeller:
-    """Build what labels the frames: a backend, in batches, on each n-th frame."""
-    network = config.network
-    backend = open_backend(
-        trained=trained,
-        device=config.device,
-        precision=network.precision,
-        confidence=policy.needs_confidence,
-        **network.passes(of_one_clip=trained.clip is not None),
-        refiner=build_refiner(config.refine, trained),
-        calibration=lambda: calibration_images(trained),
-        frame_size=frame_size,
-        **config.backend,
-    )
-    predictor = ClipPredictor(
-        backend,
-        trained.labels,
-        short_side=trained.short_side,
-        channels=trained.channels,
-        further_channels=count_channels(trained.further_inputs),
-        batch_size=network.batch_size,
-        uncertain_ids=policy.ids,
-        scale=find_scale(trained.sample_range),
-    )
-    return LabelPropagator(predictor, network.every) if network.every > 1 else predictor
-
-
-def calibration_images(trained: Trained) -> Iterable[Frame]:
-    """Yield images of the data set on which a checkpoint, or the first of several, was trained."""
-    data = trained.config.data
-    source = instantiate(data.source)
-    folders = resolve_config(data.get("further_inputs"))
-    return iter_training_images(
-        add_further_inputs(source, folders, data.get("root"), trained.further_inputs)
-    )
 
 
 def build_policy(

@@ -26,8 +26,9 @@ from rich.table import Table
 from outtake.config.compose import compose
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
-from outtake.config.load_trained import TrainedModel, load_trained
+from outtake.config.load_trained import load_trained
 from outtake.config.schema import parse
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
@@ -42,7 +43,8 @@ from outtake.drawing.label_pictures import (
 from outtake.inference.clip_predictor import ClipPredictor
 from outtake.inference.torch_backend import TorchBackend
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline.remove_from_video import build_predictor, remove_from_video
+from outtake.pipeline.network_setup import build_predictor
+from outtake.pipeline.remove_from_video import remove_from_video
 from outtake.pipeline.setup import build_policy, build_remover
 from outtake.programs.command_line import run_program
 from outtake.programs.evaluate import evaluate

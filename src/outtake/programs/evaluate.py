@@ -20,13 +20,7 @@ from outtake.config.evaluation_data import (
     get_scored_label_maps,
     make_baseline_loader,
 )
-from outtake.config.load_ensemble import (
-    Trained,
-    describe_members,
-    load_one_or_several,
-    members_of,
-    with_short_side,
-)
+from outtake.config.load_ensemble import Trained, load_one_or_several, members_of, with_short_side
 from outtake.config.program_options import read_options
 from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, replace_text, write_json
@@ -111,7 +105,7 @@ def _score(
         own = build_refiner(None, baseline)
         other = _evaluate(baseline, baseline_data, device, options, own, with_details=False)
         record["paired"] = {
-            "baseline": describe_members(baseline)["checkpoint"],
+            "baseline": baseline.describe()["checkpoint"],
             "baseline_sha256": baseline.sha256,
             **paired_difference(evaluation.evaluator, other.evaluator, classes, bootstrap),
         }
@@ -179,7 +173,7 @@ def make_metrics_record(
 ) -> dict[str, Any]:
     """Return the record of ``metrics.json``."""
     return {
-        **describe_members(trained),
+        **trained.describe(),
         "data": data,
         "split": split,
         **({} if trained.label_map is None else {"label_map": trained.label_map}),

@@ -12,9 +12,10 @@ from omegaconf import DictConfig
 
 from outtake.config.build_refiner import choose_refine, make_refiner
 from outtake.config.load_ensemble import load_one_or_several, require_one
-from outtake.config.load_trained import TrainedModel, read_checkpoint_or_archive
+from outtake.config.load_trained import read_checkpoint_or_archive
 from outtake.config.network_arguments import list_initial_weights
 from outtake.config.program_options import ExportOptions, read_options
+from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
 from outtake.core.onnx_providers import PROVIDERS

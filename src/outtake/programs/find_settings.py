@@ -14,7 +14,7 @@ from pytorch_lightning import Callback, Trainer, seed_everything
 from rich.console import Console
 from rich.table import Table
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.init_from import read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.program_options import FindBatchSizeOptions, FindRateOptions, TrainOptions

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -31,14 +31,15 @@ from outtake.pictures.predict_pictures import (
     predict_pictures,
 )
 from outtake.pictures.prediction_record import RECORD_NAME, PredictionRecord, write_shares
-from outtake.pictures.predictor import Predictor
 from outtake.pictures.remove_from_picture import PictureRemoval
 from outtake.pictures.write_predictions import SUFFIXES, output_path
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.setup import add_feather, class_names
-from outtake.programs.library_warnings import quiet_libraries
 from outtake.programs.predict_inputs import read_config
 from outtake.removal.protocol import Remover
+
+if TYPE_CHECKING:
+    from outtake.pictures.predictor import Predictor
 
 _LARGE_SHARE = 0.9
 _ANY_SIZE = (480, 640)
@@ -59,7 +60,6 @@ def predict(cfg: DictConfig) -> Path:
         OuttakeError: The request cannot work, which is found before any work; or not one picture
             could be read.
     """
-    quiet_libraries()
     config = read_config(cfg)
     further = _predict(config)
     for name in further if config.label_map is None and not config.removes else ():
@@ -202,6 +202,11 @@ def _find_further(
 
 
 def _load(config: PredictConfig, remover: Remover | None) -> tuple[Predictor, MaskPolicy | None]:
+    # Lightning and what it brings take seconds to import: masks of one's own do without.
+    from outtake.pictures.predictor import Predictor
+    from outtake.programs.library_warnings import quiet_libraries
+
+    quiet_libraries()
     assert config.checkpoint is not None
     thresholds = config.mask.threshold
     asked = thresholds.values() if isinstance(thresholds, Mapping) else [thresholds]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.program_options import PreviewOptions, read_options
 from outtake.core.errors import EmptySplitError, OutputError
 from outtake.core.files import check_folder

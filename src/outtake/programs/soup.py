@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from outtake.config.build import build_data
+from outtake.config.build_data import build_data
 from outtake.config.evaluation_data import build_eval_data
 from outtake.config.load_ensemble import load_one_or_several, members_of
-from outtake.config.load_trained import TrainedModel, read_checkpoint_or_archive
+from outtake.config.load_trained import read_checkpoint_or_archive
 from outtake.config.program_options import SoupOptions, read_options
+from outtake.config.trained_model import TrainedModel
 from outtake.core.device import resolve_device
 from outtake.core.errors import CheckpointError, ConfigError, OutputError
 from outtake.core.files import check_folder, write_json

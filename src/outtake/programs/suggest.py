@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from outtake.config.load_ensemble import (
-    Trained,
-    load_one_or_several,
-    members_of,
-    with_short_side,
-)
+from outtake.config.load_ensemble import Trained, load_one_or_several, members_of, with_short_side
 from outtake.config.program_options import read_options
 from outtake.config.suggest_schema import SuggestOptions
 from outtake.core.device import resolve_device
@@ -32,7 +27,7 @@ from outtake.inference.open_backend import open_backend
 from outtake.labelled_video.frame_suggestion import FrameState, Suggestion, suggest_frames
 from outtake.pipeline.further_clips import attach_residual, plate_offsets
 from outtake.pipeline.known_clip import is_clip
-from outtake.pipeline.setup import calibration_images
+from outtake.pipeline.network_setup import calibration_images
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput, expand_inputs

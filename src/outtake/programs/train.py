@@ -10,9 +10,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer, seed_everything
 
-from outtake.config.build import build_data, build_task
+from outtake.config.build_data import build_data
 from outtake.config.build_label_maps import build_label_maps
 from outtake.config.build_supervision import build_supervision
+from outtake.config.build_task import build_task
 from outtake.config.compose import is_hydra_program
 from outtake.config.init_from import find_initial_files, read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from outtake.config.build import add_further_inputs
 from outtake.config.instantiate import accepted_arguments, check_targets, instantiate
 from outtake.config.program_options import DataOptions, VerifyOptions, read_options
 from outtake.core.errors import ConfigError, DataRootError, OuttakeError
@@ -16,6 +15,7 @@ from outtake.data.defects import KINDS, SEVERITIES, Defect
 from outtake.data.further_labels import FurtherLabelMaps
 from outtake.data.inspection import Inspection, count_by_kind, inspect_source
 from outtake.data.source import DataChoice, DataWarning, SegmentationSource
+from outtake.data.stacked_inputs import add_further_inputs
 from outtake.pages.verification import defects_record, render_verification
 from outtake.programs.library_warnings import quiet_libraries
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from outtake.config.build import build_net
+from outtake.config.build_network import build_net
 from outtake.config.compose import compose
 from outtake.training.distributed.fsdp import _optimized_names, shardable_modules
 

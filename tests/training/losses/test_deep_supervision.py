@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from outtake.config.build import build_task
+from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
-from outtake.config.build import build_loss
+from outtake.config.build_task import build_loss
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
