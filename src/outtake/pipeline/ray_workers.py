@@ -257,6 +257,11 @@ def _absolute_path(text: str | None) -> str | None:
 def _make_files_absolute(node: Any, files: tuple[Path, ...]) -> Any:
     if isinstance(node, Mapping):
         return {key: _make_files_absolute(value, files) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_make_files_absolute(value, files) for value in node]
     if isinstance(node, str) and Path(node).expanduser() in files:
         return _absolute_path(node)
+    if isinstance(node, str) and Path(node.rpartition("@")[0]).expanduser() in files:
+        name, _, time = node.rpartition("@")
+        return f"{_absolute_path(name)}@{time}"
     return node

@@ -111,6 +111,23 @@ class ReferenceWindow:
     needs_fill: bool
 
 
+def match_places(window: ReferenceWindow, frames: Sequence[BufferedFrame]) -> Iterator[Reference]:
+    """Yield those of some frames in which the place of a window is recognised.
+
+    A frame is matched to a keyframe near the current frame, whose matches serve many frames.
+    """
+    centre = window.centre
+    if not frames:
+        return
+    near = [one for one in (centre, *window.neighbours.values()) if one.number % KEYFRAME_STEP == 0]
+    via = min(near, key=lambda one: abs(one.number - centre.number), default=centre)
+    to_via = np.eye(3) if via is centre else reference_between(centre, via).homography
+    for frame in frames:
+        from_via = via.features.homography_to(frame.number, frame.features)
+        if from_via is not None:
+            yield Reference(centre, frame, np.asarray(from_via @ to_via, np.float64))
+
+
 class FrameBuffer:
     """Turns a clip into windows of frames.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +28,7 @@ from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
 from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
+from outtake.removal.clean_plate.painted_pictures import PaintedPictures
 from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
@@ -63,6 +64,8 @@ class CleanPlate(Remover):
             it they are synthesised anew.
         max_memory_mb: The memory for the frames held; less shortens the reach.
         filler: Synthesises what was never observed; with pieces of the surroundings by default.
+        painted: Frames as they should look, which are trusted most where their place is seen: files
+            and times, as in ``clean.png@00:03``.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -80,6 +83,7 @@ class CleanPlate(Remover):
         max_drift: float = 15.0,
         max_memory_mb: int = 1024,
         filler: Filler | None = None,
+        painted: Sequence[str] = (),
     ) -> None:
         _check_option("reach_frames", reach_frames, 1, 64, whole=True)
         _check_option("ring", ring, 0.005, 0.5)
@@ -91,7 +95,10 @@ class CleanPlate(Remover):
         _check_option("max_drift", max_drift, 0, 1000)
         _check_option("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
         self._reach_frames = reach_frames
-        self._search = ReferenceSearch(ReferenceFilter(samples, tolerance, max_error), ring, seam)
+        self._painted = PaintedPictures(painted)
+        self._search = ReferenceSearch(
+            ReferenceFilter(samples, tolerance, max_error), ring, seam, self._painted
+        )
         self._stability = stability
         self._max_drift = max_drift
         self._max_error = max_error
@@ -100,11 +107,16 @@ class CleanPlate(Remover):
         self.device, self.notes = self._filler.device, self._filler.notes
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files of the filler."""
-        return self._filler.files()
+        """Return the files of the filler, and the painted pictures."""
+        return (*self._filler.files(), *self._painted.paths())
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return how far the remover looks at frames of this size."""
+        """Return how far the remover looks at frames of this size.
+
+        Raises:
+            ConfigError: A painted picture has another size.
+        """
+        self._painted.check_size(height, width)
         return MemoryBudget.for_frame_size(
             height, width, self._reach_frames, self._max_bytes, high_bit_depth
         ).context()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,11 @@ from outtake.removal.clean_plate.frame_buffer import (
     Reference,
     ReferenceWindow,
     chained_reference,
+    match_places,
     reference_between,
 )
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
-from outtake.removal.clean_plate.memory_budget import KEYFRAME_STEP
+from outtake.removal.clean_plate.painted_pictures import PaintedPictures
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter, greedy_cover
 
@@ -34,11 +35,13 @@ class ReferenceSearch:
         reference_filter: The limits for references.
         ring: The width of the ring around the hole, as a fraction of the frame's height.
         seam: The reach of the seam correction, as a fraction of the frame's height.
+        painted: The pictures that are trusted most.
     """
 
     reference_filter: ReferenceFilter
     ring: float
     seam: float
+    painted: PaintedPictures
 
     def __call__(self, window: ReferenceWindow) -> list[RegionFill]:
         """Return the regions of the hole, filled as far as frames of the window show them."""
@@ -50,6 +53,7 @@ class ReferenceSearch:
         if not regions:
             return []
         fills = [RegionFill(region) for region in regions]
+        self._sample_references(fills, self.painted.references_for(window))
         near = _nearest_neighbours(window.neighbours)
         references = [reference_between(centre, frame) for frame in near]
         self._sample_references(fills, references)
@@ -58,7 +62,7 @@ class ReferenceSearch:
             self._sample_complementary(
                 fills, (chained_reference(references, frame) for frame in others)
             )
-        self._sample_complementary(fills, _match_keyframes(window))
+        self._sample_complementary(fills, match_places(window, window.keyframes))
         noise = measure_coding_noise(centre.brightness, centre.mask)
         for fill in fills:
             fill.correct_seam(self.seam * height, noise)
@@ -94,21 +98,3 @@ def _nearest_neighbours(neighbours: Mapping[int, BufferedFrame]) -> list[Buffere
                     chosen[offset] = neighbours[offset]
                     break
     return list(chosen.values())
-
-
-def _match_keyframes(window: ReferenceWindow) -> Iterator[Reference]:
-    """Yield the keyframes in which the place is recognised.
-
-    A keyframe is matched to another keyframe near the current frame, whose matches serve many
-    frames.
-    """
-    centre = window.centre
-    if not window.keyframes:
-        return
-    near = [one for one in (centre, *window.neighbours.values()) if one.number % KEYFRAME_STEP == 0]
-    via = min(near, key=lambda one: abs(one.number - centre.number), default=centre)
-    to_via = np.eye(3) if via is centre else reference_between(centre, via).homography
-    for keyframe in window.keyframes:
-        from_via = via.features.homography_to(keyframe.number, keyframe.features)
-        if from_via is not None:
-            yield Reference(centre, keyframe, np.asarray(from_via @ to_via, np.float64))
