@@ -22,6 +22,7 @@ from outtake.training.distributed.launch_environment import cluster_environment,
 from outtake.training.distributed.requeue import requeue_signals
 from outtake.training.distributed.sync_batchnorm import SyncBatchNormPlugin
 from outtake.training.optimizer_average import OptimizerAverage
+from outtake.training.precision import resolve_precision
 from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
@@ -82,6 +83,7 @@ def make_trainer(
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
         num_nodes=world.nodes,
+        precision=resolve_precision(cfg.trainer.get("precision"), on_gpu=world.uses_gpu),
         **({} if is_distributed else {"strategy": "auto"}),
     )
     return trainer

@@ -12,9 +12,12 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, Trainer
 
+from outtake.config.instantiate import resolve_config
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
+from outtake.training.distributed.launch_environment import detect_env
 from outtake.training.optimizer_average import OptimizerAverage
+from outtake.training.precision import resolve_precision
 from outtake.training.task import SegmentationTask
 
 # The first step also prepares.
@@ -35,11 +38,12 @@ def run_steps(
         steps: The number of steps of the optimizer.
         callback: Watches them.
     """
+    on_gpu = detect_env(resolve_config(cfg.trainer)).uses_gpu
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             accelerator=str(cfg.trainer.accelerator),
             devices=1,
-            precision=cfg.trainer.get("precision", "32-true"),
+            precision=resolve_precision(cfg.trainer.get("precision"), on_gpu=on_gpu),
             gradient_clip_val=cfg.trainer.get("gradient_clip_val"),
             max_steps=steps,
             max_epochs=-1,
