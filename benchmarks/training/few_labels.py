@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
 
 RECIPE = (
-    "experiment=camvid",
+    "experiment=camvid_fast",
     "logger=none",
     "data.samples_per_epoch=367",
     "trainer.max_epochs=40",
