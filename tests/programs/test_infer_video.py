@@ -23,7 +23,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
 from outtake.data.sample_range import SampleRange
 from outtake.masking.policy import MaskPolicy
-from outtake.pipeline import setup
+from outtake.pipeline import network_setup
 from outtake.pipeline.job import WriteOptions
 from outtake.pipeline.remove_from_video import remove_from_video
 from outtake.programs import infer_video as app
@@ -64,8 +64,11 @@ def trained(monkeypatch) -> SimpleNamespace:
         further_inputs=(),
         refine=None,
         clip=None,
+        describe=dict,
     )
-    monkeypatch.setattr(setup, "load_one_or_several", lambda place, device, label_map: found)
+    monkeypatch.setattr(
+        network_setup, "load_one_or_several", lambda place, device, label_map: found
+    )
     return found
 
 
@@ -322,7 +325,7 @@ from outtake.masking.policy import MaskPolicy
 from outtake.removal.inpaint import Inpaint
 trained = SimpleNamespace(
     task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
-    sample_range=None, further_inputs=(), refine=None, clip=None,
+    sample_range=None, further_inputs=(), refine=None, clip=None, describe=dict,
 )
 class Interrupted(Inpaint):
     def __call__(self, clip):
