@@ -31,7 +31,8 @@ def panning(frames: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return truths, [box(80 - 2 * number) for number in range(frames)]
 
 
-def test_what_was_painted_is_shown_before_and_after_its_frame(tmp_path):
+def test_what_was_painted_is_shown_before_and_after_its_frame(tmp_path, caplog):
+    caplog.set_level("INFO")
     truths, masks = panning(24)
     painted = save(tmp_path / "clean.png", truths[12])
     unaided = images(remove(CleanPlate(), truths, masks))
@@ -42,6 +43,7 @@ def test_what_was_painted_is_shown_before_and_after_its_frame(tmp_path):
         assert error(results[number].frame.image, truths[number], inner) < 2
         assert error(unaided[number], truths[number], inner) > 10
         assert results[number].statistics.observed > 0.99
+    assert caplog.text.count("clean.png is trusted for what frame 12 hides (0.480 s)") == 1
 
 
 def test_a_painted_place_is_recognised_from_afar(tmp_path):

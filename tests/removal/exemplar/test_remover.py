@@ -72,3 +72,35 @@ def test_where_pieces_are_of_no_use(bricks, case):
     assert filled.shape == bricks.shape and np.array_equal(filled[~mask], bricks[~mask])
     same = np.array_equal(filled, SmoothSurface().fill(bricks, mask))
     assert same == (case != "corner")
+
+
+@pytest.mark.parametrize("side", ["bottom", "right", "across"])
+def test_a_strip_at_the_border_of_a_large_picture(side, monkeypatch):
+    # Its offsets are chosen at a size that divides neither side, in blocks as wide as the strip.
+    monkeypatch.setattr("outtake.removal.exemplar.remover._MAX_PIXELS", 2000)
+    truth = make_masonry(403, 601, 5)
+    mask = np.zeros(truth.shape[:2], bool)
+    if side == "bottom":
+        mask[-9:, 100:500] = True
+    elif side == "right":
+        mask[50:350, -9:] = True
+    else:
+        mask[180:230] = True
+    filled = Exemplar().fill(truth, mask)
+    assert np.array_equal(filled[~mask], truth[~mask])
+    assert filled[mask].std() > 5
+
+
+def test_of_many_holes_the_largest_get_pieces(bricks, monkeypatch):
+    copied = []
+    monkeypatch.setattr(
+        "outtake.removal.exemplar.remover._copy_pieces",
+        lambda image, crop, hole, mask: copied.append(int(hole.sum())),
+    )
+    mask = np.zeros(bricks.shape[:2], bool)
+    for row in range(4, 130, 16):
+        for column in range(4, 180, 16):
+            mask[row : row + 9, column : column + 8 + (row > 60)] = True
+    filled = Exemplar().fill(bricks, mask)
+    assert copied == [81] * 24
+    assert np.array_equal(filled, SmoothSurface().fill(bricks, mask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,6 +25,8 @@ from outtake.removal.clean_plate.frame_buffer import (
 )
 from outtake.removal.clean_plate.tiles import compute_clearance
 from outtake.video.read.frame_selection import parse_time
+
+log = logging.getLogger(__name__)
 
 KEY = "remover.painted"
 # Times of a report are rounded to milliseconds.
@@ -52,6 +55,7 @@ class PaintedPictures:
     """Pictures that are trusted more than any frame, where their place is seen.
 
     A frame within reach of the painted one is aligned to it by tracked points, others by features.
+    One line says when the frame of a picture is reached: without it, its time lies elsewhere.
 
     Args:
         given: The files and times, as in ``clean.png@00:03``.
@@ -62,6 +66,7 @@ class PaintedPictures:
 
     def __init__(self, given: Sequence[str]) -> None:
         self._pictures = [_read_picture(number, text) for number, text in enumerate(given)]
+        self._reached: set[int] = set()
 
     def paths(self) -> tuple[Path, ...]:
         """Return the files."""
@@ -90,10 +95,17 @@ class PaintedPictures:
             if frame is None:
                 elsewhere.append(_as_frame(window.centre, picture, -1 - number))
             else:
+                self._say_reached(number, frame)
                 painted = replace(_as_frame(frame, picture, frame.number), view=frame.view)
                 homography = reference_between(window.centre, frame).homography
                 found.append(Reference(window.centre, painted, homography))
         return [*found, *match_places(window, elsewhere)]
+
+    def _say_reached(self, number: int, frame: BufferedFrame) -> None:
+        if number not in self._reached:
+            self._reached.add(number)
+            path, time_s = self._pictures[number].path, float(_time_of(frame))
+            log.info("%s is trusted for what frame %d hides (%.3f s)", path, frame.number, time_s)
 
 
 def _read_picture(number: int, text: str) -> PaintedPicture:

@@ -1,4 +1,4 @@
-"""Search the background of a hole: near in time first, then wherever something is missing."""
+"""Search the background of a hole: what was painted, then near in time, then wherever it lacks."""
 
 from __future__ import annotations
 

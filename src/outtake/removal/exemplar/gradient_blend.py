@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outtake.core.compiled_loops import compile_loop
-
-Floats = NDArray[np.float32]
-Places = NDArray[np.int32]
+from outtake.removal.exemplar.patch_match import Floats, Places
 
 # Successive over-relaxation needs rounds in proportion to the size of the hole.
 _ROUNDS_PER_PX, _MIN_ROUNDS, _MAX_ROUNDS = 1.5, 20, 400

@@ -108,19 +108,19 @@ class OffsetLabelling:
         return np.asarray(total * _STEPS_PER_GREY, np.int64)
 
     def solve(self) -> Places | None:
-        """Return a label of each pixel whose cost no change to a single offset lowers, int32 (m,).
+        """Return a labelling of low cost, int32 (m,); None if a pixel has no label that is allowed.
 
-        None if a pixel has no label that is allowed.
+        Sweeps over the labels end when one lowers the cost no more, or after the third.
         """
         labels: Places = self._label_costs.argmin(axis=0).astype(np.int32)
         every = np.arange(len(labels))
         if (self._label_costs[labels, every] >= _FORBIDDEN).any():
             return None
         for _ in range(_MAX_SWEEPS):
-            before = labels
+            before = self.cost(labels)
             for label in range(len(self._offsets)):
                 labels = self._expand(labels, label)
-            if np.array_equal(before, labels):
+            if self.cost(labels) >= before:
                 break
         return labels
 
@@ -134,7 +134,9 @@ class OffsetLabelling:
         """Return the labels after the best choice of pixels that change to one label."""
         count = len(labels)
         kept_costs = self._label_costs[labels, np.arange(count)]
-        # What changing costs, and below what keeping costs more.
+        # What it costs more to change a pixel than to keep its label; less than 0 where changing
+        # saves something. The cost of a pair is divided among its pixels and the edge between them
+        # (Kolmogorov and Zabih 2004).
         change = self._label_costs[label] - kept_costs
         first, second = self._pairs.T
         fixed = np.full(len(first), label, np.int32)

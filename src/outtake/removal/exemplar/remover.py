@@ -27,6 +27,8 @@ Value = TypeVar("Value", bound=np.generic)
 _MARGIN, _MIN_MARGIN_PX = 1.0, 48
 # No pixel of a narrow hole is farther from its rim: a smooth surface does not show there.
 _NARROW_PX = 3.0
+# A region takes a third of a second: of a mask in tatters the largest ones get pieces.
+_MAX_REGIONS = 24
 # The offsets are chosen at a reduced size: with at most so many pixels, of the hole and in all.
 _MAX_HOLE_PIXELS, _MAX_PIXELS = 1500, 24_000
 # A match that is nearer than this share of the picture's longer side is the patch itself, moved.
@@ -45,7 +47,8 @@ class Exemplar(Remover):
     Textures repeat at few offsets. These are found where everything is known, each pixel of the
     hole is copied from the place at one of them so that few steps show (He and Sun 2012), and the
     steps that are left are spread (Perez et al. 2003). The result depends on the picture and the
-    mask alone. A narrow hole, and one with too little around it, gets a smooth surface.
+    mask alone. A narrow hole, one with too little around it, and all but the 24 largest of many
+    get a smooth surface.
     """
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
@@ -55,16 +58,20 @@ class Exemplar(Remover):
     def fill(self, image: Frame, mask: Mask) -> Frame:
         """Return a copy of an RGB image with its masked pixels synthesised."""
         filled = SmoothSurface().fill(image, mask)
+        regions = [region for region in split_regions(mask, margin_px=1) if not _is_narrow(region)]
+        regions.sort(key=lambda region: -np.count_nonzero(region[1]))
         with announce_compilation("exemplar"):
-            for crop, own in split_regions(mask, margin_px=1):
-                depth_px = cv2.distanceTransform(own.view(np.uint8), cv2.DIST_L2, 3)
-                if float(depth_px.max()) <= _NARROW_PX:
-                    continue
+            for crop, own in regions[:_MAX_REGIONS]:
                 wide = _widen(crop, own.shape, mask.shape)
                 hole = np.zeros_like(mask)
                 hole[crop] = own
                 _copy_pieces(filled, wide, hole[wide], mask[wide])
         return filled
+
+
+def _is_narrow(region: tuple[Crop, Mask]) -> bool:
+    depth_px = cv2.distanceTransform(region[1].view(np.uint8), cv2.DIST_L2, 3)
+    return float(depth_px.max()) <= _NARROW_PX
 
 
 def _widen(crop: Crop, size: tuple[int, ...], shape: tuple[int, ...]) -> Crop:
@@ -89,7 +96,8 @@ def _copy_pieces(image: Frame, crop: Crop, hole: Mask, mask: Mask) -> None:
     part = image[crop]
     scale = _choose_scale(hole)
     picture = np.asarray(_split_blocks(part.astype(np.float32), scale).mean(axis=(1, 3)))
-    known = np.asarray(_split_blocks(~mask, scale).all(axis=(1, 3)), bool)
+    # What is added to fill the last blocks is not known.
+    known = ~np.asarray(_split_blocks(mask, scale, added=True).any(axis=(1, 3)), bool)
     small_hole = np.asarray(_split_blocks(hole, scale).any(axis=(1, 3)), bool)
     offsets = _find_offsets(picture, known, small_hole)
     if offsets is None:
@@ -109,13 +117,18 @@ def _choose_scale(hole: Mask) -> int:
     return max(1, int(np.ceil(np.sqrt(max(shares)))))
 
 
-def _split_blocks(values: NDArray[Value], scale: int) -> NDArray[Value]:
-    """Return the whole blocks of an array (H, W, ...), (H / scale, scale, W / scale, scale, ...).
+def _split_blocks(values: NDArray[Value], scale: int, added: bool | None = None) -> NDArray[Value]:
+    """Return the blocks of an array (H, W, ...), (H / scale, scale, W / scale, scale, ...).
 
-    Rows and columns that fill no block are left out.
+    Where the last ones are not full, ``added`` is added, or the last row and column if it is None.
     """
-    rows, columns = values.shape[0] // scale, values.shape[1] // scale
-    whole = values[: rows * scale, : columns * scale]
+    rows, columns = (-(-side // scale) for side in values.shape[:2])
+    more = (rows * scale - values.shape[0], columns * scale - values.shape[1])
+    pads = [(0, more[0]), (0, more[1]), *[(0, 0)] * (values.ndim - 2)]
+    if added is None:
+        whole = np.pad(values, pads, mode="edge")
+    else:
+        whole = np.pad(values, pads, constant_values=added)
     return whole.reshape(rows, scale, columns, scale, *values.shape[2:])
 
 
@@ -167,19 +180,12 @@ def _copy_shifted(part: Frame, hole: Mask, shifts: Places, scale: int) -> None:
         shifts: Rows and columns from each block to the one that it is copied from, in pixels.
         scale: The side of a block.
     """
-    height, width = hole.shape
     rows, columns = np.nonzero(hole)
-    blocks = [
-        np.minimum(at // scale, count - 1)
-        for at, count in zip((rows, columns), shifts.shape[:2], strict=True)
-    ]
-    own = shifts[blocks[0], blocks[1]]
-    offsets = np.zeros((height, width, 2), np.int32)
+    own = shifts[rows // scale, columns // scale]
+    offsets = np.zeros((*hole.shape, 2), np.int32)
     offsets[rows, columns] = own
-    there_rows = (rows + own[:, 0]).clip(0, height - 1)
-    there_columns = (columns + own[:, 1]).clip(0, width - 1)
     picture = part.astype(np.float32)
-    picture[rows, columns] = picture[there_rows, there_columns]
+    picture[rows, columns] = picture[rows + own[:, 0], columns + own[:, 1]]
     size = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
     blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets, size)
     part[rows, columns] = np.clip(np.rint(picture[rows, columns]), 0, 255).astype(np.uint8)
