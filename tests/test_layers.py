@@ -31,6 +31,7 @@ ORDER = (
     "removal",
     "removal.exemplar",
     "removal.clean_plate",
+    "removal.stitching",
     "evaluation",
     "inference",
     "training",

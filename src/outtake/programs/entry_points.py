@@ -79,6 +79,15 @@ def _infer_video(cfg: DictConfig) -> None:
         infer_video(cfg)
 
 
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="stitch")
+def _stitch(cfg: DictConfig) -> None:
+    with print_user_errors():
+        from outtake.programs.stitch import check_inputs, stitch
+
+        check_inputs(cfg)
+        stitch(cfg)
+
+
 @hydra.main(version_base="1.3", config_path=_CONF, config_name="suggest")
 def _suggest(cfg: DictConfig) -> None:
     with print_user_errors():
@@ -197,6 +206,18 @@ def run_infer_video() -> None:
     run_program(_infer_video, rules)
 
 
+def run_stitch() -> None:
+    """Stitch the background of each shot into a picture: ``outtake stitch IN OUT masks=MASKS``."""
+    rules = argument_rules(
+        "stitch",
+        places=("input", "output"),
+        paths=("input", "output", "masks.path", "checkpoint"),
+        lists=("masks.ids",),
+        short={"masks": "masks.path"},
+    )
+    run_program(_stitch, rules)
+
+
 def run_suggest() -> None:
     """Say which frames to label next: ``outtake suggest CLIP checkpoint=RUN``."""
     rules = argument_rules(
@@ -292,6 +313,7 @@ PROGRAMS: dict[str, Callable[[], None]] = {
     "train": run_train,
     "evaluate": run_evaluate,
     "infer-video": run_infer_video,
+    "stitch": run_stitch,
     "suggest": run_suggest,
     "predict": run_predict,
     "cluster": run_cluster,

@@ -1,0 +1,226 @@
+"""Stitch: a clip goes in, and the background of each shot comes out as one picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from omegaconf import DictConfig
+
+from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.config.instantiate import resolve_config
+from outtake.config.schema import parse
+from outtake.config.stitch_schema import StitchConfig
+from outtake.core.errors import ConfigError, OutputError
+from outtake.core.files import check_folder, replace_file, write_json
+from outtake.masking.find_mask_files import find_mask_files
+from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
+from outtake.pipeline.job import Job
+from outtake.pipeline.mask_setup import find_masks, log_found
+from outtake.pipeline.setup import build_job, build_parts
+from outtake.pipeline.stitch_clip import Unchanged, stitch_clip
+from outtake.programs.infer_video import warn_of_ignored_keys
+from outtake.programs.removal_inputs import check_checkpoint, expand_mask_path
+from outtake.removal.stitching.kept_frames import Picture
+from outtake.removal.stitching.stitcher import (
+    BackgroundStitcher,
+    PlacedFrame,
+    StitchedBackground,
+)
+from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
+
+FORMAT = 1
+RECORD_NAME = "cameras.json"
+# A camera that turns or stands still leaves less than half of it, one that travels far more.
+_FLAT_RESIDUAL_GREY = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def stitch(cfg: DictConfig) -> Path:
+    """Stitch the background of each shot of a clip as ``conf/stitch.yaml`` says.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        OuttakeError: Something cannot work; it is found before any work if it can be known then.
+            The pictures of the shots that had ended stay.
+    """
+    config = read_config(cfg)
+    removal = config.as_removal()
+    source = _find_clip(config)
+    folder = config.output.expanduser()
+    earlier = _check_output(folder, overwrite=config.overwrite)
+    stitcher = BackgroundStitcher(config.samples, config.max_side_px, config.max_memory_mb)
+    warn_of_ignored_keys(removal)
+    record = BackgroundRecord(folder, source)
+    with sigterm_as_interrupt(), explain_oom():
+        job = _build_job(removal, source, folder)
+        frames = stitch_clip(job, stitcher, record.add)
+    for path in earlier - {folder / one["file"] for one in record.pictures}:
+        path.unlink(missing_ok=True)
+    count = len(record.pictures)
+    print(f"{frames} frames, {count} picture{'s' * (count != 1)}, written to {folder}")
+    return folder
+
+
+def read_config(cfg: DictConfig) -> StitchConfig:
+    """Check the config and return it; ``masks: PATH`` is ``masks: {path: PATH}``.
+
+    Raises:
+        ConfigError: A key or a value is not allowed.
+    """
+    return parse(StitchConfig, expand_mask_path(resolve_config(cfg), "stitch"))
+
+
+def check_inputs(cfg: DictConfig) -> None:
+    """Find what is missing or misspelt, without loading a network.
+
+    Raises:
+        OuttakeError: A value is not allowed, or a file is not there.
+    """
+    config = read_config(cfg)
+    _find_clip(config)
+    _check_output(config.output.expanduser(), overwrite=config.overwrite)
+    if config.masks.path is not None:
+        find_mask_files(config.masks.path, config.masks.ids)
+    if config.checkpoint is not None and not config.as_removal().without_network:
+        check_checkpoint(config.checkpoint)
+
+
+class BackgroundRecord:
+    """Writes pictures into a folder, and what is known of them and of their frames.
+
+    ``cameras.json`` is written anew with each picture, so that it names those that are finished.
+
+    Args:
+        folder: The folder.
+        source: The clip.
+    """
+
+    def __init__(self, folder: Path, source: VideoInput) -> None:
+        self.pictures: list[dict[str, Any]] = []
+        self._folder, self._source = folder, source
+
+    def add(self, background: StitchedBackground) -> None:
+        """Write a picture.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        name = f"shot_{background.shot:03}{self._part(background.shot)}.png"
+        _save_picture(self._folder / name, background.picture)
+        self.pictures.append(_describe(name, background))
+        clip = self._source.address or self._source.path.name
+        write_json(
+            self._folder / RECORD_NAME,
+            {"format": FORMAT, "clip": clip, "pictures": self.pictures},
+        )
+        for line in explain(name, background):
+            log.warning("%s", line)
+
+    def _part(self, shot: int) -> str:
+        earlier = sum(one["shot"] == shot for one in self.pictures)
+        return f"_part_{earlier + 1:02}" if earlier else ""
+
+
+def explain(name: str, background: StitchedBackground) -> list[str]:
+    """Return what a user should know of a picture, a line each."""
+    lines = []
+    residuals = [one.residual_grey for one in background.frames if one.residual_grey is not None]
+    unplaced = len(background.frames) - 1 - len(residuals)
+    if residuals and float(np.mean(residuals)) > _FLAT_RESIDUAL_GREY:
+        lines.append(
+            f"{name}: frames differ by {np.mean(residuals):.1f} grey levels where they overlap: "
+            "the camera travels, or much moves; what one picture can show is a background that is "
+            "flat or far away"
+        )
+    if unplaced:
+        lines.append(
+            f"{name}: {unplaced} of {len(background.frames)} frames show too little that another "
+            "shows; they were placed by the motion before them, and are not in the picture"
+        )
+    if background.scale > 1:
+        lines.append(
+            f"{name}: reduced to 1/{background.scale:.2f} of the frames' size; max_side_px= "
+            "allows more"
+        )
+    return lines
+
+
+def _describe(name: str, background: StitchedBackground) -> dict[str, Any]:
+    height, width = background.picture.shape[:2]
+    return {
+        "file": name,
+        "shot": background.shot,
+        "width": width,
+        "height": height,
+        "bits": 8 * background.picture.itemsize,
+        "reference_frame": background.reference,
+        "scale": round(background.scale, 6),
+        "seen_share": round(background.seen_share, 6),
+        "frames": [_describe_frame(each) for each in background.frames],
+    }
+
+
+def _describe_frame(frame: PlacedFrame) -> dict[str, Any]:
+    residual = frame.residual_grey
+    return {
+        "frame": frame.number,
+        "time_s": round(float(frame.time_s), 6),
+        "to_picture": [[float(f"{value:.12g}") for value in row] for row in frame.to_picture],
+        "gain": [round(float(value), 5) for value in frame.light.gain],
+        "offset": [round(float(value), 4) for value in frame.light.offset],
+        "residual_grey": None if residual is None else round(residual, 3),
+    }
+
+
+def _save_picture(path: Path, picture: Picture) -> None:
+    fine, data = cv2.imencode(".png", picture[..., [2, 1, 0, 3]])
+    if not fine:
+        raise OutputError(f"{path}: cannot be stored as PNG")
+    replace_file(path, lambda file: file.write(data.tobytes()))
+
+
+def _find_clip(config: StitchConfig) -> VideoInput:
+    if config.input == STANDARD:
+        raise ConfigError("input=-: standard input goes with outtake infer-video; name a file")
+    value: str | Sequence[str] = config.input
+    clips = expand_inputs(value if isinstance(value, str) else list(value))
+    if len(clips) > 1:
+        raise ConfigError(f"input={value}: is {len(clips)} clips; name one")
+    return clips[0]
+
+
+def _check_output(folder: Path, *, overwrite: bool) -> set[Path]:
+    """Return the pictures of an earlier run, which this one takes the place of.
+
+    Raises:
+        OutputError: The folder cannot be written to, or there are some and they are to stay.
+    """
+    if folder.suffix:
+        raise OutputError(f"output={folder}: name a folder, without {folder.suffix}")
+    check_folder(folder)
+    if not (folder / RECORD_NAME).exists():
+        return set()
+    if not overwrite:
+        raise OutputError(
+            f"{folder / RECORD_NAME} exists; name another folder, or set overwrite=true"
+        )
+    return {*folder.glob("shot_*.png")}
+
+
+def _build_job(removal: InferVideoConfig, source: VideoInput, folder: Path) -> Job:
+    remover = Unchanged()
+    masks = None
+    if removal.masks.path is not None:
+        found = find_masks(removal, source)
+        log_found(found)
+        masks = found.source
+    parts = build_parts(removal, remover)
+    return build_job(removal, parts, source, folder, masks)

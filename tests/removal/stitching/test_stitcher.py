@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame
+from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
+from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, psnr, texture, view
+
+FRAMES = 24
+
+
+def panning(count: int = FRAMES, speed: float = 4.0, start: float = 20.0, seed: int = 1):
+    world = texture(seed, HEIGHT + 40, 4 * WIDTH)
+    truths = [view(world, start + speed * t, 10 + 2 * np.sin(t / 3)) for t in range(count)]
+    return truths, [disc(30 + 3.5 * t) for t in range(count)]
+
+
+def stitch(truths, masks, **options) -> list[StitchedBackground]:
+    pairs = zip(truths, masks, strict=True)
+    return list(BackgroundStitcher(**options)(hide(*pair, pts=t) for t, pair in enumerate(pairs)))
+
+
+def frames_of(background: StitchedBackground) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What the picture shows where each frame lies, in the frame's light, and where it does."""
+    shown, seen = [], []
+    for each in background.frames:
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpPerspective(
+            background.picture, each.to_picture, (WIDTH, HEIGHT), flags=flags
+        )
+        shown.append((moved[..., :3] - each.light.offset) / each.light.gain)
+        seen.append(moved[..., 3] == 255)
+    return shown, seen
+
+
+def test_a_pan_is_one_picture_without_what_was_removed():
+    truths, masks = panning()
+    (background,) = stitch(truths, masks)
+    assert background.shot == 1
+    assert [each.number for each in background.frames] == list(range(FRAMES))
+    assert [float(each.time_s) for each in background.frames[:3]] == [0, 0.04, 0.08]
+    height, width = background.picture.shape[:2]
+    assert WIDTH + 4 * (FRAMES - 1) <= width <= WIDTH + 4 * (FRAMES - 1) + 6
+    assert HEIGHT + 2 <= height <= HEIGHT + 10
+    shown, seen = frames_of(background)
+    hidden = [mask & known for mask, known in zip(masks, seen, strict=True)]
+    assert min(known[mask].mean() for mask, known in zip(masks, seen, strict=True)) > 0.8
+    assert psnr(truths, shown, hidden) > 36
+    # Magenta is what the frames show where something is removed.
+    opaque = background.picture[background.picture[..., 3] > 0][:, :3].astype(int)
+    assert not ((opaque[:, 0] > 220) & (opaque[:, 1] < 40) & (opaque[:, 2] > 220)).any()
+
+
+def test_what_no_frame_shows_is_transparent():
+    truths = [view(texture(2), 60)] * 6
+    masks = [disc(70) | disc(100 + t, radius=5) for t in range(6)]
+    (background,) = stitch(truths, masks)
+    alpha = background.picture[..., 3]
+    assert background.picture.shape[:2] == (HEIGHT, WIDTH)
+    assert not alpha[disc(70, radius=12)].any()
+    assert not background.picture[..., :3][alpha == 0].any()
+    away = ~(disc(70, radius=16) | disc(103, radius=12))
+    assert (alpha[away] == 255).all()
+    assert background.seen_share == pytest.approx((alpha > 0).mean())
+
+
+def test_what_moves_by_itself_is_not_in_it():
+    truths, masks = panning(18, speed=1.0)
+    walked = [truth.copy() for truth in truths]
+    for t, picture in enumerate(walked):
+        picture[10:30, 7 * t : 7 * t + 9] = (255, 0, 0)
+    (background,) = stitch(walked, masks)
+    shown, seen = frames_of(background)
+    assert psnr(truths, shown, seen) > 32
+
+
+def test_light_that_changes_is_that_of_the_reference_frame():
+    truths, masks = panning(20, speed=2.0)
+    lit = [
+        np.clip(truth * (1 + 0.15 * np.sin(t / 3)) - 8 * np.cos(t / 4), 0, 255).astype(np.uint8)
+        for t, truth in enumerate(truths)
+    ]
+    (background,) = stitch(lit, masks)
+    reference = next(each for each in background.frames if each.number == background.reference)
+    assert reference.light.gain == pytest.approx(np.ones(3))
+    assert reference.light.offset == pytest.approx(np.zeros(3), abs=1e-9)
+    shown, seen = frames_of(background)
+    hidden = [mask & known for mask, known in zip(masks, seen, strict=True)]
+    assert psnr(lit, shown, hidden) > 33
+    gains = [each.light.gain.mean() for each in background.frames]
+    assert max(gains) / min(gains) > 1.2
+
+
+def test_each_shot_has_its_picture():
+    first, second = panning(10), panning(12, seed=7)
+    both = [*first[0], *second[0]], [*first[1], *second[1]]
+    backgrounds = stitch(*both)
+    assert [each.shot for each in backgrounds] == [1, 2]
+    assert [each.frames[0].number for each in backgrounds] == [0, 10]
+    assert [len(each.frames) for each in backgrounds] == [10, 12]
+
+
+def test_few_frames_are_held_and_all_that_they_show_is_there():
+    truths, masks = panning(36, speed=4.0)
+    (whole,) = stitch(truths, masks)
+    # A frame with its mask and what it is compared by takes 0.12 MB.
+    (held,) = stitch(truths, masks, max_memory_mb=2)  # sixteen frames
+    sizes = np.array([held.picture.shape[:2], whole.picture.shape[:2]])
+    assert np.abs(sizes[0] - sizes[1]).max() <= 2
+    assert held.seen_share > whole.seen_share - 0.01
+
+
+def test_a_full_memory_begins_another_picture(caplog):
+    caplog.set_level("INFO")
+    truths, masks = panning(56, speed=4.0)
+    backgrounds = stitch(truths, masks, max_memory_mb=1)
+    assert len(backgrounds) > 1
+    assert {each.shot for each in backgrounds} == {1}
+    assert sum(len(each.frames) for each in backgrounds) == 56
+    assert "the memory is full, so another picture begins" in caplog.text
+
+
+def test_a_camera_that_zooms_far_begins_another_picture(caplog):
+    caplog.set_level("INFO")
+    world = texture(4, 3 * HEIGHT, 3 * WIDTH)
+    truths = []
+    for t in range(30):
+        zoom = 0.45 * 1.08**t
+        truths.append(view(world, 216 - 72 / zoom, 144 - 48 / zoom, zoom))
+    backgrounds = stitch(truths, [disc(20, radius=4)] * 30)
+    assert len(backgrounds) > 1
+    assert "turned or zoomed far" in caplog.text
+
+
+def test_16_bits_stay():
+    truths, masks = panning(8)
+
+    def clip():
+        for t, (truth, mask) in enumerate(zip(truths, masks, strict=True)):
+            item = hide(truth, mask, pts=t)
+            fine = item.frame.image.astype(np.uint16) * 256 + 77
+            yield replace(item, frame=replace(item.frame, image16=fine))
+
+    (background,) = BackgroundStitcher()(clip())
+    assert background.picture.dtype == np.uint16
+    assert background.picture[..., 3].max() == 65535
+    (coarse,) = stitch(truths, masks)
+    seen = (background.picture[..., 3] > 0) & (coarse.picture[..., 3] > 0)
+    difference = background.picture[seen] / 256 - coarse.picture[seen]
+    assert np.abs(difference[:, :3]).mean() < 1
+
+
+def test_a_large_picture_is_reduced():
+    truths, masks = panning()
+    (background,) = stitch(truths, masks, max_side_px=120)
+    assert max(background.picture.shape[:2]) == 120
+    assert background.scale > 1.5
+    shown, seen = frames_of(background)
+    assert psnr(truths, shown, seen) > 20
+
+
+def test_a_frame_that_shows_nothing_known_is_no_error():
+    truths, masks = panning(6)
+    masks[3] = np.ones((HEIGHT, WIDTH), bool)
+    (background,) = stitch(truths, masks)
+    assert len(background.frames) == 6
+    (nothing,) = stitch(truths[:2], [np.ones((HEIGHT, WIDTH), bool)] * 2)
+    assert nothing.seen_share == 0
+    assert list(BackgroundStitcher()(iter(()))) == []
+
+
+def test_values_that_cannot_work_are_refused():
+    with pytest.raises(ConfigError, match="samples"):
+        BackgroundStitcher(samples=0)
+    large = MaskedFrame(
+        replace(hide(np.zeros((HEIGHT, WIDTH, 3), np.uint8), disc(20)).frame,
+                image=np.zeros((600, 800, 3), np.uint8)),
+        np.zeros((600, 800), bool),
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="max_memory_mb=1: holds fewer than 8 frames"):
+        BackgroundStitcher(max_memory_mb=1).add(0, large)
