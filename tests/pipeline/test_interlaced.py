@@ -10,11 +10,13 @@ import av
 import numpy as np
 import pytest
 
+from outtake.config.compose import compose
 from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.run import run_missing_segments
+from outtake.programs.infer_video import infer_video
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.video.interlacing import FieldMarker
 from outtake.video.read.clip import open_clip
@@ -89,3 +91,29 @@ def test_fields_are_filled_and_stay_fields(shaken, tmp_path):
         for one, truth, mask in zip(results[0], truths, inner, strict=True)
     ]
     assert np.mean(errors) < 5
+
+
+def test_fields_are_seen_where_no_mark_says_so(shaken, tmp_path, caplog):
+    folder, _ = shaken
+    with open_clip(folder / "in.mkv") as clip, av.open(str(tmp_path / "in.mkv"), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        for frame in clip:
+            picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
+            picture = picture.reformat(format="bgr0")
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    given = [f"input={tmp_path / 'in.mkv'}", f"masks={folder / 'masks.mkv'}",
+             "remover.reach_frames=12", "read.end=0.4"]  # fmt: skip
+    made_of: dict[str, list[np.ndarray]] = {}
+    for name, choice in (("seen", "auto"), ("said", "bff"), ("whole", "none")):
+        output = tmp_path / f"{name}.mkv"
+        asked = [*given, f"output={output}", f"read.fields={choice}", "encode.codec=ffv1"]
+        infer_video(compose("infer_video", asked))
+        with open_clip(output) as made:
+            assert made.info.field_order == ("bff" if choice == "bff" else None)
+            made_of[name] = [frame.image for frame in made]
+    assert caplog.text.count("looks interlaced, its bottom field first, and is not marked so") == 1
+    assert all(map(np.array_equal, made_of["seen"], made_of["said"]))
+    assert not all(map(np.array_equal, made_of["seen"], made_of["whole"]))

@@ -1,10 +1,12 @@
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from outtake.core.errors import VideoError
+from outtake.core.errors import ConfigError, VideoError
 from outtake.video.colour import plane_arrays
 from outtake.video.interlacing import FieldMarker, make_progressive, read_field_order
 from outtake.video.read.clip import open_clip
@@ -119,6 +121,57 @@ def test_read_deinterlace_makes_whole_pictures(interlaced, tmp_path, caplog):
     assert [frame.pts for frame in frames] == [frame.pts for frame in open_clip(source)]
     assert not any(frame.interlaced_frame for frame in decode(tmp_path / "o.webm"))
     assert max(map(comb, decode(tmp_path / "o.webm"))) < min(map(comb, decode(source))) / 2
+
+
+@pytest.fixture
+def unmarked(tmp_path) -> Path:
+    """Two fields in each frame, of which the file says nothing."""
+    path = tmp_path / "unmarked.mkv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for frame in combed(6, "bff"):
+            plain = av.VideoFrame.from_ndarray(frame.to_ndarray(), format="yuv420p")
+            plain.pts, plain.time_base = frame.pts, frame.time_base
+            output.mux(stream.encode(plain))
+        output.mux(stream.encode(None))
+    return path
+
+
+def test_what_is_not_marked_can_be_said_to_be_interlaced(unmarked, tmp_path):
+    assert open_clip(unmarked).info.field_order is None
+    clip = open_clip(unmarked, fields="bff")
+    assert clip.info.field_order == "bff"
+    with clip, open_writer(tmp_path / "o.mkv", clip.info, EncodingRequest("ffv1")) as writer:
+        for frame in clip:
+            writer.write(frame)
+    assert all(read_field_order(frame) == "bff" for frame in decode(tmp_path / "o.mkv"))
+    plain = [frame.pts for frame in open_clip(unmarked)]
+    whole = open_clip(unmarked, fields="bff", deinterlace="bwdif")
+    with whole, open_writer(tmp_path / "o.webm", whole.info) as writer:
+        for frame in whole:
+            plain.remove(frame.pts)
+            writer.write(frame)
+    assert not plain
+    assert max(map(comb, decode(tmp_path / "o.webm"))) < min(map(comb, decode(unmarked))) / 2
+
+
+def test_marks_can_be_wrong(interlaced, tmp_path, caplog):
+    source, _ = interlaced
+    clip = open_clip(source, fields="none")
+    assert clip.info.field_order is None
+    with clip, open_writer(tmp_path / "o.mkv", clip.info, EncodingRequest("ffv1")) as writer:
+        for frame in clip:
+            writer.write(frame)
+    assert not any(frame.interlaced_frame for frame in decode(tmp_path / "o.mkv"))
+    assert "interlaced" not in caplog.text
+
+
+def test_fields_of_images_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    for options, key in (({"fields": "tff"}, "fields=tff"), ({"deinterlace": "bwdif"}, "deinterl")):
+        with pytest.raises(ConfigError, match=rf"read\.{key}.* goes with a video"):
+            open_clip(tmp_path, **options)
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mov"])

@@ -17,6 +17,7 @@ from outtake.config.shared_schema import (
     Regions,
 )
 from outtake.core.errors import ConfigError
+from outtake.video.interlacing import FieldChoice
 from outtake.video.read.frame_selection import parse_time
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.write.audio_encoder import AudioChoice
@@ -43,7 +44,16 @@ class ReadOptions:
     every: Annotated[int, Number(1, unit="frames")]
     fps: Annotated[float, Number(above=0, unit="frames per second")]
     deinterlace: Literal["bwdif"] | None
+    fields: FieldChoice
     limits: ReadLimits
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        if self.deinterlace is not None and self.fields == "none":
+            raise ConfigError(
+                f"read.fields=none says that the pictures are whole; leave out "
+                f"read.deinterlace={self.deinterlace}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from outtake.masking.regions import Region
 from outtake.pipeline.further_clips import FurtherClip
 from outtake.removal.protocol import Remover
 from outtake.removal.report import RemovalReport, read_report
+from outtake.video.interlacing import FieldOrder
 from outtake.video.read.clip import Clip, open_clip
 from outtake.video.read.inputs import VideoInput
 from outtake.video.read.probe import VideoInfo
@@ -64,6 +65,8 @@ class Job:
         plate_offsets: Of what the network sees of the clip's own plate, one tuple for each input.
         known_labels: The labels that a person gave, by the number of the frame: they are not asked
             of the network.
+        shown_fields: Which field comes first, by what the pictures show, where no mark says so: the
+            remover is given fields then, and the output is as unmarked as the clip.
         grow: The fraction of the height by which these masks are dilated.
         regions: Boxes that are removed too.
         read_options: Arguments of ``open_clip`` by name.
@@ -82,6 +85,7 @@ class Job:
     further: tuple[FurtherClip, ...] = ()
     plate_offsets: tuple[tuple[int, ...], ...] = ()
     known_labels: Mapping[int, LabelMap] = field(default_factory=dict)
+    shown_fields: FieldOrder | None = None
     grow: float = 0.0
     regions: tuple[Region, ...] = ()
     read_options: Mapping[str, Any] = field(default_factory=dict)

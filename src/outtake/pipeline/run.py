@@ -192,7 +192,7 @@ def run_missing_segments(
         job.segment_frames,
         (info.height, info.width),
         high_bit_depth,
-        info.field_order,
+        info.field_order or job.shown_fields,
         first_segment=first_segment,
         stop_segment=stop_segment,
         completed=completed,

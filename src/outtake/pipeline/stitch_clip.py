@@ -13,7 +13,7 @@ from outtake.pipeline.job import Job
 from outtake.pipeline.run import run_clip
 from outtake.pipeline.segments import SegmentPlan
 from outtake.pipeline.stage_threads import limit_library_threads
-from outtake.removal.protocol import Remover
+from outtake.removal.protocol import Context, Remover
 from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
 from outtake.video.read.clip import open_clip
 
@@ -23,6 +23,10 @@ _ALL_FRAMES = 1 << 40
 
 class Unchanged(Remover):
     """Leaves the frames as they are: what is wanted are the frames and their masks."""
+
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
+        """Return one frame: as in a remover that looks at several, fields would matter."""
+        return Context(before=1)
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame as it came."""
@@ -54,6 +58,12 @@ def stitch_clip(
             raise VideoError(
                 f"{info.path} is interlaced: its pictures show two moments each; set "
                 "read.deinterlace=bwdif"
+            )
+        if job.shown_fields is not None:
+            raise VideoError(
+                f"{info.path} looks interlaced: its pictures show two moments each; set "
+                f"read.fields={job.shown_fields} read.deinterlace=bwdif, or read.fields=none if "
+                "that is wrong"
             )
         plan = SegmentPlan(_ALL_FRAMES, (info.height, info.width), stop_segment=1)
         with frame_bar(info.path.name, info.frames) as bar:

@@ -38,6 +38,7 @@ from outtake.programs.removal_inputs import read_configs
 from outtake.programs.standard_streams import standard_streams
 from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path
+from outtake.video.interlacing import FIELD_NAMES, FieldOrder
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.write.output_checks import check_not_an_input, check_target
@@ -136,6 +137,8 @@ def _remove(clips: CheckedClips) -> list[Path]:
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         job = build_job(config, parts, source, target, found.masks)
+        if job.shown_fields is not None:
+            log.warning("%s", explain_shown_fields(source.path, job.shown_fields))
         try:
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
@@ -280,6 +283,16 @@ def default_suffix(codec: str, remover: Remover) -> str:
     if codec == "auto":
         return ".mov" if remover.channels == 4 else ".mp4"
     return {"ffv1": ".mkv", "mpeg2": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
+
+
+def explain_shown_fields(path: Path, order: FieldOrder) -> str:
+    """Return the line about a clip that looks interlaced and is not marked so."""
+    return (
+        f"{path} looks interlaced, its {FIELD_NAMES[order]} field first, and is not marked so: "
+        "each field is filled by itself, and the output is not marked either; "
+        f"read.fields={order} marks it, read.deinterlace=bwdif beside it makes whole pictures, and "
+        "read.fields=none takes them as whole"
+    )
 
 
 def choose_runner(config: InferVideoConfig) -> JobRunner:

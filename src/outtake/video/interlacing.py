@@ -13,6 +13,9 @@ from av.filter import Graph
 from outtake.core.errors import VideoError
 
 FieldOrder = Literal["tff", "bff"]  # the top or the bottom field is the first; FFmpeg's names
+# What a user says of the fields of a clip: what its marks say, no fields, or which is the first.
+FieldChoice = Literal["auto", "none", "tff", "bff"]
+FIELD_NAMES: dict[FieldOrder, str] = {"tff": "top", "bff": "bottom"}
 
 # FFmpeg's numbers of what a container says about its fields.
 CONTAINER_FIELD_ORDER: dict[FieldOrder, int] = {"tff": 2, "bff": 3}
@@ -48,6 +51,12 @@ class FieldMarker:
             self._graph = _open_graph(frame, "setfield", self._order)
         self._graph.vpush(frame)
         return self._graph.vpull()
+
+
+def mark_fields(frames: Iterable[av.VideoFrame], order: FieldOrder) -> Iterator[av.VideoFrame]:
+    """Yield frames marked as interlaced."""
+    marker = FieldMarker(order)
+    return (marker.mark(frame) for frame in frames)
 
 
 def make_progressive(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:

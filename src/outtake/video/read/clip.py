@@ -7,8 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from outtake.core.errors import VideoError
+from outtake.core.errors import ConfigError, VideoError
 from outtake.core.types import TimedFrame
+from outtake.video.interlacing import FieldChoice
 from outtake.video.read.animated_image import AnimatedImage, is_animated
 from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.image_sequence import ImageSequence
@@ -62,6 +63,7 @@ def open_clip(
     limits: SafetyLimits | None = None,
     high_bit_depth: bool = True,
     deinterlace: Literal["bwdif"] | None = None,
+    fields: FieldChoice = "auto",
 ) -> Clip:
     """Return a video file, images, a stream or a camera as a sequence of frames.
 
@@ -80,14 +82,20 @@ def open_clip(
         deinterlace: ``bwdif`` makes one progressive frame of each interlaced one; None keeps the
             fields.
 
+        fields: Which field of each frame comes first, ``tff`` or ``bff``, or ``none`` for whole
+            pictures; ``auto`` is what the file says.
+
     Raises:
         VideoError: The source does not exist or cannot be read as a clip, or the selection is
             empty.
-        ConfigError: The selection is invalid.
+        ConfigError: The selection is invalid, or something about fields is asked of images.
     """
     selection = FrameSelection.from_config(start, end, every, skip)
     limits = limits or SafetyLimits()
     clip = source if isinstance(source, VideoInput) else _expand_single_input(source)
+    if clip.images and (deinterlace is not None or fields in ("tff", "bff")):
+        key = "deinterlace=bwdif" if deinterlace is not None else f"fields={fields}"
+        raise ConfigError(f"read.{key}: goes with a video; {clip.path} are images")
     if len(clip.images) == 1 and is_animated(clip.images[0]):
         return AnimatedImage(clip.images[0], selection=selection, limits=limits)
     if clip.images:
@@ -109,6 +117,7 @@ def open_clip(
                 limits=limits,
                 high_bit_depth=high_bit_depth,
                 deinterlace=deinterlace is not None,
+                fields=fields,
             )
         container.close()
     return VideoReader(
@@ -117,6 +126,7 @@ def open_clip(
         limits=limits,
         high_bit_depth=high_bit_depth,
         deinterlace=deinterlace is not None,
+        fields=fields,
     )
 
 

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import to_rgb, to_rgb16
-from outtake.video.interlacing import make_progressive
+from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.orientation import Orientation
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
@@ -62,6 +62,8 @@ class VideoReader:
         high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
             more than 8.
         deinterlace: Whether interlaced frames become progressive.
+        fields: Which field of each frame comes first, or whether there are none; ``auto`` is what
+            the file says.
 
     Attributes:
         info: The description of the selected part.
@@ -80,13 +82,17 @@ class VideoReader:
         limits: SafetyLimits | None = None,
         high_bit_depth: bool = True,
         deinterlace: bool = False,
+        fields: FieldChoice = "auto",
     ) -> None:
         self._source = source
-        self._deinterlace = deinterlace
+        self._deinterlace, self._fields = deinterlace, fields
         self._warned_of_fields = False
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
         whole_info, self._first_s = probe_with_start(source, self._limits)
+        if fields != "auto":
+            order = None if fields == "none" else fields
+            whole_info = replace(whole_info, field_order=order)
         if deinterlace:
             whole_info = replace(whole_info, field_order=None, deinterlaced=True)
         self._whole_info = whole_info
@@ -189,6 +195,8 @@ class VideoReader:
         """Yield decoded frames from a time on, each with its own time."""
         times: deque[int | None] = deque()
         frames = self._checked_frames(packets, stream, clock, min_time_s, times)
+        if self._fields in ("tff", "bff"):
+            frames = mark_fields(frames, self._fields)
         for frame in make_progressive(frames) if self._deinterlace else frames:
             yield frame, clock.add_frame(frame, times.popleft())
 
@@ -207,7 +215,7 @@ class VideoReader:
                 continue  # it may lack what it refers to
             self._check_frame_size(frame, clock)
             times.append(own_pts)
-            if frame.interlaced_frame and not self._deinterlace:
+            if frame.interlaced_frame and not self._deinterlace and self._fields == "auto":
                 self._warn_of_fields(clock)
             yield frame
 

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
-from outtake.video.interlacing import make_progressive
+from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.open_media import find_video_stream
 from outtake.video.read.probe import VideoInfo, check_header, describe_video
@@ -44,6 +44,8 @@ class StreamReader:
         high_bit_depth: Whether frames have 16 bits per component beside the 8, if the source has
             more than 8.
         deinterlace: Whether interlaced frames become progressive.
+        fields: Which field of each frame comes first, or whether there are none; ``auto`` is what
+            the stream says.
 
     Attributes:
         info: The description of the stream, known once its first frame has come.
@@ -61,6 +63,7 @@ class StreamReader:
         limits: SafetyLimits | None = None,
         high_bit_depth: bool = True,
         deinterlace: bool = False,
+        fields: FieldChoice = "auto",
     ) -> None:
         self._address = address
         self._container = container
@@ -72,6 +75,8 @@ class StreamReader:
             check_header(address, stream, self._limits)
             stream.thread_type = "SLICE"  # frame threads would hold frames back
             self._frames = self._decode_frames(stream)
+            if fields in ("tff", "bff"):
+                self._frames = mark_fields(self._frames, fields)
             if deinterlace:
                 self._frames = make_progressive(self._frames)
             first = next(self._frames, None)
@@ -79,6 +84,8 @@ class StreamReader:
                 raise VideoError(f"{redact_address(address)} holds no frame")
             self._first: av.VideoFrame | None = first
             info = describe_video(address, container, stream, first)
+            if fields == "none":
+                info = replace(info, field_order=None)
             self._origin = first.pts or 0
             self._first_s = self._origin * info.time_base
             self._whole_info = replace(info, origin_s=self._first_s)
