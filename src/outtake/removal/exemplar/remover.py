@@ -27,7 +27,8 @@ Value = TypeVar("Value", bound=np.generic)
 _MARGIN, _MIN_MARGIN_PX = 1.0, 48
 # No pixel of a narrow hole is farther from its rim: a smooth surface does not show there.
 _NARROW_PX = 3.0
-# A region takes a third of a second: of a mask in tatters the largest ones get pieces.
+# A region takes a third of a second, and seconds if it is large: of a mask in tatters the largest
+# ones get pieces.
 _MAX_REGIONS = 24
 # The offsets are chosen at a reduced size: with at most so many pixels, of the hole and in all.
 _MAX_HOLE_PIXELS, _MAX_PIXELS = 1500, 24_000
