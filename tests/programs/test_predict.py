@@ -225,6 +225,7 @@ def test_an_interrupted_run_makes_the_rest_and_another_request_is_refused(
             "needs the labels",
         ),
         ([REGION, "output=x.png"], OutputError, "name a folder"),
+        ([REGION, "remover.painted=[a.png@0]"], ConfigError, "painted: goes with a clip"),
         (["masks={masks}"], ConfigError, "no mask has the name of a picture"),
     ],
 )

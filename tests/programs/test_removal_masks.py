@@ -152,3 +152,28 @@ def test_regions_need_neither_checkpoint_nor_masks(scene):
     assert shown == [10 <= n < 20 for n in range(FRAMES)]
     with pytest.raises(ConfigError, match=r"regions\[0\]\.box=\[900,0,8,8\]: holds no pixel"):
         run(scene, "masks=null", "regions=[{box:[900,0,8,8]}]", f"output={scene / 'no.mkv'}")
+
+
+def test_a_region_of_the_part_that_is_read_is_not_late(scene, caplog):
+    # The clip has 1.6 s, of which the last 0.6 are read; times count from its first frame.
+    for begin, late in ((1.2, False), (1.7, True)):
+        caplog.clear()
+        given = f"regions=[{{box:[2,2,9,9],from:{begin}}}]"
+        run(
+            scene, given, "read.start=1", f"output={scene / 'out.mkv'}", "remover=solid",
+            "overwrite=true", "masks=null",
+        )  # fmt: skip
+        assert ("regions[0].from: the region begins" in caplog.text) == late
+
+
+def test_a_painted_frame_goes_with_a_preview_and_is_checked_before_work(scene, caplog):
+    painted = scene / "clean.png"
+    cv2.imwrite(str(painted), frames(scene / "in.mkv")[4].image[..., ::-1])
+    target = f"output={scene / 'out.mkv'}"
+    run(scene, target, f"remover.painted={painted}@00:59", "preview=true")
+    assert "remover.painted[0]:" in caplog.text and "is of 59 s, and what is read" in caplog.text
+    cv2.imwrite(str(painted), np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8))
+    for more in ([], ["preview=true"]):
+        with pytest.raises(ConfigError, match=r"^remover\.painted: .*clean\.png is "):
+            run(scene, target, f"remover.painted=[{painted}@0]", *more, "overwrite=true")
+    assert not (scene / "out.mkv").exists()

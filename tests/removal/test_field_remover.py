@@ -87,6 +87,14 @@ def test_the_context_is_counted_in_frames():
     assert (context.keyframe_reach, context.keyframe_step) == (17, 8)
 
 
+def test_a_field_of_an_odd_height_has_the_longer_one_s_rows():
+    asked = []
+    inner = Inverting()
+    inner.context = lambda *size: asked.append(size) or Context()
+    FieldRemover(inner, "tff").context(13, 20, True)
+    assert asked == [(7, 20, True)]
+
+
 def test_a_remover_of_single_frames_and_whole_frames_need_no_fields():
     single, several = Inpaint(), CleanPlate()
     assert remove_by_fields(single, "tff", 100, 100) is single

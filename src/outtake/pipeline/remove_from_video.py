@@ -126,6 +126,8 @@ def run_job(
     """
     check_report(job.target, overwrite=job.write_options.overwrite)
     with open_clip(job.source, **job.read_options) as clip, sigterm_as_interrupt():
+        for line in job.remover.check_clip(clip.info):
+            log.warning("%s", line)
         outputs = job.open_outputs(clip)
         if clip.info.live:
             runner = partial(run_in_process, clip=clip)

@@ -1,197 +1,51 @@
-"""The programs behind ``outtake PROGRAM`` and behind the scripts in the root of a checkout.
-
-What a program needs is imported when it runs, so that ``--help`` and completion stay fast.
-"""
+"""The programs behind ``outtake PROGRAM`` and behind the scripts in the root of a checkout."""
 
 from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Callable
 from importlib.metadata import version
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-
-from outtake.config.compose import CONF_DIR
 from outtake.config.schema import explain_unknown_key
 from outtake.core.errors import ConfigError
-from outtake.programs.command_line import (
-    argument_rules,
-    exit_with_error,
-    hydra_run_dir,
-    print_user_errors,
-    run_program,
+from outtake.programs.command_line import argument_rules, exit_with_error, run_program
+from outtake.programs.hydra_programs import (
+    TRIAL_OVERRIDES,
+    call_cluster,
+    call_evaluate,
+    call_export,
+    call_infer_video,
+    call_pack,
+    call_predict,
+    call_preview,
+    call_soup,
+    call_stitch,
+    call_studio,
+    call_suggest,
+    call_sweep,
+    call_train,
+    call_verify,
+    call_watch,
 )
 
-_CONF = str(CONF_DIR)
-DEFECTS_EXIT_CODE = 1
 # Keys of a data set that name files and folders.
 _TRAIN_PATHS = (
     "data.root", "data.source.root", "data.source.images", "data.source.masks",
     "data.source.classes", "data.source.csv", "init_from", "resume", "reproduce",
     "paths.data", "paths.runs",
 )  # fmt: skip
-_TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="train")
-def _train(cfg: DictConfig) -> float:
-    with print_user_errors():
-        from outtake.config.instantiate import resolve_config
-        from outtake.programs.reproduce import reproduce
-        from outtake.programs.train import train
-        from outtake.training.distributed.launch_environment import check_multirun_devices
-
-        if cfg.get("find"):
-            from outtake.programs.find_settings import find_settings
-
-            return find_settings(cfg)
-        hydra_cfg = HydraConfig.get()
-        if hydra_cfg.mode == RunMode.MULTIRUN:
-            check_multirun_devices(resolve_config(cfg.trainer))
-        program = reproduce if cfg.reproduce else train
-        with hydra_run_dir(hydra_cfg) as run_dir:
-            return program(cfg, run_dir, list(hydra_cfg.overrides.task))
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="evaluate")
-def _evaluate(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.evaluate import evaluate
-
-        evaluate(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="infer_video")
-def _infer_video(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.removal_inputs import check_inputs
-
-        # What is missing is said before seconds of imports.
-        check_inputs(cfg)
-        from outtake.programs.infer_video import infer_video
-
-        infer_video(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="stitch")
-def _stitch(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.stitch import check_inputs, stitch
-
-        check_inputs(cfg)
-        stitch(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="suggest")
-def _suggest(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.suggest import suggest
-
-        suggest(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="predict")
-def _predict(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.predict_inputs import check_inputs
-
-        check_inputs(cfg)
-        from outtake.programs.predict import predict
-
-        predict(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="cluster")
-def _cluster(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.cluster import cluster
-
-        cluster(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
-def _sweep(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.sweep import run_sweep
-
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")
-        option = HydraConfig.get().runtime.choices.get("sweep")
-        run_sweep(cfg, option, sys.argv[1:], _TRIAL_OVERRIDES)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="export")
-def _export(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.export import export
-
-        export(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="soup")
-def _soup(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.soup import soup
-
-        soup(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="verify")
-def _verify(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.verify import verify
-
-        if not verify(cfg):
-            sys.exit(DEFECTS_EXIT_CODE)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="pack")
-def _pack(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.pack import pack_data
-
-        pack_data(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="preview")
-def _preview(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.preview import preview
-
-        preview(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="watch")
-def _watch(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.watch import watch
-
-        watch(cfg)
-
-
-@hydra.main(version_base="1.3", config_path=_CONF, config_name="studio")
-def _studio(cfg: DictConfig) -> None:
-    with print_user_errors():
-        from outtake.programs.studio import studio
-
-        studio(cfg)
 
 
 def run_train() -> None:
     """Train a network: ``outtake train data=camvid model=fcn8s``."""
-    run_program(_train, argument_rules("train", paths=_TRAIN_PATHS))
+    run_program(call_train, argument_rules("train", paths=_TRAIN_PATHS))
 
 
 def run_evaluate() -> None:
     """Score a checkpoint: ``outtake evaluate checkpoint=runs/NAME split=val``."""
     paths = ("checkpoint", "baseline", "output", *_TRAIN_PATHS)
-    run_program(_evaluate, argument_rules("evaluate", paths=paths))
+    run_program(call_evaluate, argument_rules("evaluate", paths=paths))
 
 
 def run_infer_video() -> None:
@@ -203,7 +57,7 @@ def run_infer_video() -> None:
         lists=("masks.ids",),
         short={"masks": "masks.path"},
     )
-    run_program(_infer_video, rules)
+    run_program(call_infer_video, rules)
 
 
 def run_stitch() -> None:
@@ -215,7 +69,7 @@ def run_stitch() -> None:
         lists=("masks.ids",),
         short={"masks": "masks.path"},
     )
-    run_program(_stitch, rules)
+    run_program(call_stitch, rules)
 
 
 def run_suggest() -> None:
@@ -223,7 +77,7 @@ def run_suggest() -> None:
     rules = argument_rules(
         "suggest", places=("input",), paths=("input", "output", "checkpoint"), lists=("classes",)
     )
-    run_program(_suggest, rules)
+    run_program(call_suggest, rules)
 
 
 def run_predict() -> None:
@@ -235,22 +89,22 @@ def run_predict() -> None:
         lists=("masks.ids", "outputs"),
         short={"masks": "masks.path"},
     )
-    run_program(_predict, rules)
+    run_program(call_predict, rules)
 
 
 def run_cluster() -> None:
     """Find which pixels of pictures belong together: ``outtake cluster PHOTOS OUT groups=12``."""
     io = ("input", "output")
-    run_program(_cluster, argument_rules("cluster", places=io, paths=(*io, "checkpoint")))
+    run_program(call_cluster, argument_rules("cluster", places=io, paths=(*io, "checkpoint")))
 
 
 def run_sweep() -> None:
     """Search settings: ``outtake sweep sweep=optimizer n_trials=40 -- data=camvid``."""
     if "--" in sys.argv:
         separator = sys.argv.index("--")
-        _TRIAL_OVERRIDES[:] = sys.argv[separator + 1 :]
+        TRIAL_OVERRIDES[:] = sys.argv[separator + 1 :]
         del sys.argv[separator:]
-    run_program(_sweep, argument_rules("sweep"))
+    run_program(call_sweep, argument_rules("sweep"))
 
 
 def run_compare() -> None:
@@ -269,33 +123,33 @@ def run_tag() -> None:
 
 def run_export() -> None:
     """Write a trained network as one zip: ``outtake export checkpoint=runs/NAME``."""
-    run_program(_export, argument_rules("export", paths=("checkpoint", "output")))
+    run_program(call_export, argument_rules("export", paths=("checkpoint", "output")))
 
 
 def run_soup() -> None:
     """Average the weights of networks: ``outtake soup checkpoint=[A,B] output=NAME.ckpt``."""
-    run_program(_soup, argument_rules("soup", paths=("checkpoint", "output", *_TRAIN_PATHS)))
+    run_program(call_soup, argument_rules("soup", paths=("checkpoint", "output", *_TRAIN_PATHS)))
 
 
 def run_verify() -> None:
     """List all defects of a data set: ``outtake verify data=folder data.root=PATH``."""
-    run_program(_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_verify, argument_rules("verify", paths=("output", *_TRAIN_PATHS)))
 
 
 def run_pack() -> None:
     """Write a data set as shards: ``outtake pack data=folder data.root=PATH output=FOLDER``."""
-    run_program(_pack, argument_rules("pack", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_pack, argument_rules("pack", paths=("output", *_TRAIN_PATHS)))
 
 
 def run_preview() -> None:
     """Draw samples of a data set: ``outtake preview data=folder data.root=PATH``."""
-    run_program(_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
+    run_program(call_preview, argument_rules("preview", paths=("output", *_TRAIN_PATHS)))
 
 
 def run_watch() -> None:
     """Show runs on a live page while they train: ``outtake watch runs``."""
     rules = argument_rules("watch", places=("runs",), paths=("runs", "paths.runs"))
-    run_program(_watch, rules)
+    run_program(call_watch, rules)
 
 
 def run_studio() -> None:
@@ -303,7 +157,7 @@ def run_studio() -> None:
     rules = argument_rules(
         "studio", places=("input",), paths=("input", "project"), lists=("classes",)
     )
-    run_program(_studio, rules)
+    run_program(call_studio, rules)
 
 
 PROGRAMS: dict[str, Callable[[], None]] = {
@@ -371,19 +225,3 @@ def _complete() -> None:
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
         os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
         PROGRAMS[words[1]]()
-
-
-def _list_groups() -> str:
-    """Return the config groups of the running program with their options, for ``--help``."""
-    groups = sorted(name for name in HydraConfig.get().runtime.choices if "/" not in name)
-    loader = GlobalHydra.instance().config_loader()
-    options = {name: loader.get_group_options(name) for name in groups if name != "hydra"}
-    return "\n".join(
-        textwrap.fill(
-            ", ".join(found), 96, initial_indent=f"  {name:11}", subsequent_indent=" " * 13
-        )
-        for name, found in options.items()
-    )
-
-
-OmegaConf.register_new_resolver("outtake_groups", _list_groups, replace=True)

@@ -17,8 +17,8 @@ from rich.table import Table
 from outtake.config.build_data import build_data
 from outtake.config.init_from import read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
-from outtake.config.program_options import FindBatchSizeOptions, FindRateOptions, TrainOptions
 from outtake.config.schema import parse
+from outtake.config.train_schema import FindBatchSizeOptions, FindRateOptions, TrainOptions
 from outtake.core.errors import ConfigError, NonFiniteLossError, OuttakeError
 from outtake.core.files import check_folder
 from outtake.core.memory import free_memory_bytes, peak_memory_bytes

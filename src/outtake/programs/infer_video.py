@@ -228,11 +228,14 @@ def check_job(
         with open_clip(source, **vars(config.read)) as clip:
             info = clip.info
         size = (info.height, info.width)
+        remover.check_clip(info)
+        end_s = info.span_s[1]
+        length_s = None if end_s is None else float(end_s - info.first_s)
         if not config.without_network:
             check_further_clips(config, source, info)
         for index, region in enumerate(read_regions(config)):
             region.check_size(*size, f"regions[{index}]")
-            late = region.explain_lateness(info.end_s or info.duration_s, f"regions[{index}]")
+            late = region.explain_lateness(length_s, f"regions[{index}]")
             if late:
                 log.warning("%s", late)
     checks: dict[str, Any] = {

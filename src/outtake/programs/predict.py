@@ -16,6 +16,7 @@ from outtake.config.predict_schema import PredictConfig, made_with
 from outtake.core.errors import ConfigError, OutputError, UnreadableImageError
 from outtake.core.files import check_folder, sha256_of_file
 from outtake.core.progress import progress_bar
+from outtake.core.trees import flatten
 from outtake.data.decode_files import IMAGE_SUFFIXES
 from outtake.data.further_inputs import explain_difference, find_input_files
 from outtake.data.sample_range import read_range_option
@@ -159,6 +160,8 @@ def _refuse_existing(config: PredictConfig, folder: Path, files: Sequence[Pictur
 
 
 def _build_remover(config: PredictConfig) -> Remover:
+    if any(value for key, value in flatten(config.remover).items() if "painted" in key.split(".")):
+        raise ConfigError("remover.painted: goes with a clip; of a picture, paint the copy itself")
     remover: Remover = instantiate(config.remover)
     return add_feather(remover, config.mask.feather) if config.mask.feather else remover
 

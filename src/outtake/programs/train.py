@@ -18,7 +18,6 @@ from outtake.config.compose import is_hydra_program
 from outtake.config.init_from import find_initial_files, read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.load_trained import make_checkpoint_record
-from outtake.config.program_options import TrainOptions
 from outtake.config.resume_config import (
     check_epoch_kept,
     check_same_run,
@@ -26,6 +25,7 @@ from outtake.config.resume_config import (
     read_run_config,
 )
 from outtake.config.schema import parse
+from outtake.config.train_schema import TrainOptions
 from outtake.core.errors import CheckpointError, ConfigError, RankLostError
 from outtake.core.files import check_folder
 from outtake.data.datamodule import DataModule

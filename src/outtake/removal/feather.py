@@ -15,6 +15,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask, TimedFrame
 from outtake.removal.protocol import Context, Remover
+from outtake.video.read.probe import VideoInfo
 
 Image16 = NDArray[np.uint16]
 
@@ -51,6 +52,10 @@ class FeatherRemover(Remover):
     def files(self) -> tuple[Path, ...]:
         """Return the files of the remover inside."""
         return self.remover.files()
+
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check a clip as the remover does."""
+        return self.remover.check_clip(info)
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the remover looks at."""

@@ -13,6 +13,7 @@ from outtake.core.frames import FilledFrame, FillStatistics, MaskedFrame, replac
 from outtake.core.types import Frame
 from outtake.removal.protocol import Context, Remover
 from outtake.video.interlacing import FieldOrder
+from outtake.video.read.probe import VideoInfo
 
 # The rows of the first and of the second field, from the top row on.
 _ROWS: Mapping[FieldOrder, tuple[int, int]] = {"tff": (0, 1), "bff": (1, 0)}
@@ -42,9 +43,13 @@ class FieldRemover(Remover):
         """Return the files of the other remover."""
         return self.remover.files()
 
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check a clip as the other remover does."""
+        return self.remover.check_clip(info)
+
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames hold the fields that the other remover looks at."""
-        fields = self.remover.context(height // 2, width, high_bit_depth)
+        fields = self.remover.context(-(-height // 2), width, high_bit_depth)
         return replace(
             fields,
             before=-(-fields.before // 2),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.types import Frame, Mask
+from outtake.video.read.probe import VideoInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,20 @@ class Remover(Dependencies, Protocol):
             high_bit_depth: Whether they have 16-bit pictures too, which take twice as much memory.
         """
         return Context()
+
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Find before any work what does not go with a clip. By default: nothing.
+
+        Args:
+            info: The clip, at its full size even if a preview is made.
+
+        Returns:
+            Lines about what may not be meant.
+
+        Raises:
+            ConfigError: It cannot work with this clip.
+        """
+        return ()
 
     @abstractmethod
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:

@@ -14,6 +14,7 @@ from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.validate import check_number
 from outtake.drawing.label_pictures import join_side_by_side
 from outtake.removal.protocol import Context, Remover
+from outtake.video.read.probe import VideoInfo
 
 T = TypeVar("T", np.uint8, np.uint16)
 _CHECKERBOARD = np.array([[[255] * 3, [204] * 3], [[204] * 3, [255] * 3]], np.uint8)
@@ -44,6 +45,10 @@ class SideBySide(Remover):
     def files(self) -> tuple[Path, ...]:
         """Return the files of the remover on the right."""
         return self.remover.files()
+
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check a clip as the remover on the right does."""
+        return self.remover.check_clip(info)
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
         """Return which frames the other remover looks at."""

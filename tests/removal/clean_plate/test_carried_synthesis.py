@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -12,7 +13,7 @@ from outtake.core.frames import SYNTHESISED
 from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.exemplar.remover import Exemplar
-from tests.removal.clean_plate.clips import HEIGHT, WIDTH, images, remove, texture, view
+from tests.removal.clean_plate.clips import HEIGHT, WIDTH, hide, images, remove, texture, view
 
 
 class CountingFill(Exemplar):
@@ -104,3 +105,18 @@ def test_what_is_synthesised_little_by_little_is_carried_too(monkeypatch):
         moved, ahead = ((slice(34, 62), slice(WIDTH - at, WIDTH - at + 40)) for at in (55, 52))
         change = before.frame.image[ahead].astype(int) - after.frame.image[moved]
         assert np.abs(change).mean() < 2
+
+
+def test_frames_that_are_kept_hold_no_16_bits(monkeypatch):
+    kept = []
+    keep = CarriedSynthesis.keep
+
+    def keep_and_note(self, *arguments):
+        keep(self, *arguments)
+        kept.extend(each.frame.source.frame.image16 for each in self._kept)
+
+    monkeypatch.setattr(CarriedSynthesis, "keep", keep_and_note)
+    item = hide(view(texture(1), 40), box())
+    deep = replace(item.frame, image16=item.frame.image.astype(np.uint16) * 257)
+    list(CleanPlate()(iter([replace(item, frame=deep)])))
+    assert kept == [None]

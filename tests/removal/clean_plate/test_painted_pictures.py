@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.removal.clean_plate.remover import CleanPlate
+from outtake.removal.feather import FeatherRemover
+from outtake.removal.field_remover import FieldRemover
+from outtake.removal.side_by_side import SideBySide
+from outtake.video.read.probe import VideoInfo
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, images, remove, texture, view
 
 
 def save(path, picture) -> str:
     cv2.imwrite(str(path), picture[..., ::-1])
     return str(path)
+
+
+def info(height: int = HEIGHT, width: int = WIDTH, **more) -> VideoInfo:
+    return VideoInfo(Path("clip.mkv"), width, height, Fraction(25), Fraction(1, 25), **more)
 
 
 def box(left: int) -> np.ndarray:
@@ -43,7 +54,8 @@ def test_what_was_painted_is_shown_before_and_after_its_frame(tmp_path, caplog):
         assert error(results[number].frame.image, truths[number], inner) < 2
         assert error(unaided[number], truths[number], inner) > 10
         assert results[number].statistics.observed > 0.99
-    assert caplog.text.count("clean.png is trusted for what frame 12 hides (0.480 s)") == 1
+    assert caplog.text.count("clean.png, of 0.480 s, is trusted for what is hidden") == 1
+    assert "does not look like" not in caplog.text
 
 
 def test_a_painted_place_is_recognised_from_afar(tmp_path):
@@ -79,6 +91,7 @@ def test_another_scene_is_left_alone(tmp_path):
     [
         ("{}", r"remover\.painted\[0\]=.*clean\.png: write PATH@TIME, as in clean\.png@00:03"),
         ("@0:03", "write PATH@TIME"),
+        ("{}@", r"remover\.painted\[0\]=: give seconds"),
         ("{}@soon", r"remover\.painted\[0\]=soon: give seconds"),
         ("missing.png@0", r"remover\.painted\[0\]: .*missing\.png"),
     ],
@@ -90,10 +103,72 @@ def test_what_cannot_be_used_is_one_line(tmp_path, text, message):
     assert "\n" not in str(raised.value)
 
 
-def test_another_size_is_refused_before_any_work(tmp_path):
+def test_one_picture_needs_no_list_and_none_is_none(tmp_path):
+    painted = save(tmp_path / "clean.png", texture(1))
+    assert CleanPlate(painted=f"{painted}@0").files() == (tmp_path / "clean.png",)
+    assert CleanPlate(painted=None).files() == ()
+
+
+def test_two_pictures_of_one_time_and_a_transparent_one_are_refused(tmp_path):
+    first, second = (save(tmp_path / name, texture(1)) for name in ("a.png", "b.png"))
+    with pytest.raises(ConfigError, match=r"a\.png and .*b\.png are of the same time"):
+        CleanPlate(painted=[f"{first}@1.5", f"{second}@00:01.5"])
+    opaque = np.full(texture(1).shape[:2], 255, np.uint8)
+    cut = opaque.copy()
+    cut[5:9, 5:9] = 0
+    for alpha in (opaque, cut):
+        cv2.imwrite(first, np.dstack((texture(1), alpha)))
+        if alpha is opaque:
+            CleanPlate(painted=f"{first}@0")
+            continue
+        with pytest.raises(ConfigError, match=r"\[0\]: .*a\.png is transparent somewhere; save"):
+            CleanPlate(painted=f"{first}@0")
+
+
+def test_a_picture_of_another_frame_than_it_is_said_to_be_of_has_a_line(tmp_path, caplog):
+    truths, masks = panning(12)
+    painted = save(tmp_path / "clean.png", truths[10])
+    results = images(remove(CleanPlate(painted=f"{painted}@{2 / 25}"), truths, masks))
+    assert "clean.png does not look like frame 2 (0.080 s) around what is removed" in caplog.text
+    plain = images(remove(CleanPlate(), truths, masks))
+    assert np.array_equal(results[2], plain[2])
+
+
+def test_a_picture_is_reduced_to_the_frames_of_a_preview(tmp_path):
+    truths, masks = panning(8)
+    large = cv2.resize(truths[4], (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_CUBIC)
+    painted = save(tmp_path / "clean.png", large)
+    results = remove(CleanPlate(painted=f"{painted}@{4 / 25}"), truths, masks)
+    inner = np.zeros_like(masks[6])
+    inner[34:62] = masks[6][34:62]
+    assert error(results[6].frame.image, truths[6], inner) < 4
+
+
+def test_another_size_and_fields_are_refused_before_any_work(tmp_path):
     painted = save(tmp_path / "clean.png", np.zeros((50, 70, 3), np.uint8))
     plate = CleanPlate(painted=[f"{painted}@0"])
     assert plate.files() == (tmp_path / "clean.png",)
-    plate.context(50, 70)
-    with pytest.raises(ConfigError, match=r"clean\.png is 70x50, and what is filled is 144x96"):
-        plate.context(HEIGHT, WIDTH)
+    for around in (plate, SideBySide(plate), FeatherRemover(plate, 0.01)):
+        assert around.check_clip(info(50, 70)) == ()
+        with pytest.raises(ConfigError, match=r"clean\.png is 70x50, and .* are 144x96"):
+            around.check_clip(info())
+    with pytest.raises(ConfigError, match=r"interlaced.*read\.deinterlace=bwdif"):
+        FieldRemover(plate, "tff").check_clip(info(50, 70, field_order="tff"))
+    assert CleanPlate().check_clip(info(field_order="tff")) == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"duration_s": 4.0}, False),
+        ({"duration_s": 3.0}, True),
+        ({"duration_s": None}, False),
+        ({"duration_s": 4.0, "start_s": 3.5}, True),
+        ({"duration_s": 1.0, "start_s": 2.5}, False),
+        ({"duration_s": 1.0, "start_s": 2.5, "end_s": 2.9}, True),
+    ],
+)
+def test_a_time_that_is_not_read_has_a_line(tmp_path, more, said):
+    painted = save(tmp_path / "clean.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    lines = CleanPlate(painted=f"{painted}@00:03.2").check_clip(info(**more))
+    assert len(lines) == said and all("clean.png is of 3.2 s, and what is" in one for one in lines)

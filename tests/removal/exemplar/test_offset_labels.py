@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from outtake.removal.exemplar.offset_labels import OffsetLabelling
+from outtake.removal.exemplar.offset_labels import OffsetLabelling, add_covering_offsets
 
 
 def make(values, hole, offsets):
@@ -15,6 +15,22 @@ def hole_of(shape, rows, columns):
     hole = np.zeros(shape, bool)
     hole[rows, columns] = True
     return hole
+
+
+def test_offsets_are_added_for_pixels_that_have_none():
+    hole = hole_of((9, 20), slice(0, 9), slice(4, 16))
+    given = np.array([(0, -12)], np.int32)  # serves the right third alone
+    offsets = add_covering_offsets(hole, ~hole, given)
+    assert 1 < len(offsets) <= 9 and offsets[0].tolist() == [0, -12]
+    rows, columns = np.nonzero(hole)
+    served = np.zeros(len(rows), bool)
+    for down, across in offsets.tolist():
+        row, column = rows + down, columns + across
+        inside = (row >= 0) & (row < 9) & (column >= 0) & (column < 20)
+        served[inside] |= ~hole[row[inside], column[inside]]
+    assert served.all()
+    assert add_covering_offsets(hole, ~hole, offsets) is offsets
+    assert len(add_covering_offsets(hole, np.zeros_like(hole), given)) <= 9
 
 
 def test_stripes_go_on_at_their_period():

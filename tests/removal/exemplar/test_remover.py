@@ -91,6 +91,17 @@ def test_a_strip_at_the_border_of_a_large_picture(side, monkeypatch):
     assert filled[mask].std() > 5
 
 
+def test_a_hole_that_no_single_offset_clears_gets_pieces():
+    # Moved by its own width, to either side, its middle still lies in it or outside of the picture.
+    truth = make_masonry(270, 480, 3)
+    mask = np.zeros(truth.shape[:2], bool)
+    mask[60:, 100:400] = True
+    filled = Exemplar().fill(truth, mask)
+    assert np.array_equal(filled[~mask], truth[~mask])
+    detail = [np.abs(cv2.Laplacian(one, cv2.CV_32F)[mask]).mean() for one in (truth, filled)]
+    assert 0.5 < detail[1] / detail[0] < 1.5
+
+
 def test_of_many_holes_the_largest_get_pieces(bricks, monkeypatch):
     copied = []
     monkeypatch.setattr(

@@ -91,7 +91,8 @@ class CarriedSynthesis:
             own = own | least.carried
         filled = np.ascontiguousarray(image).view()
         filled.flags.writeable = False
-        source = replace(centre.source, frame=replace(centre.source.frame, image=filled))
+        picture = replace(centre.source.frame, image=filled, image16=None)
+        source = replace(centre.source, frame=picture)
         frame = replace(centre, source=source, image=filled)
         self._kept.append(_KeptFrame(frame, own, np.zeros_like(own)))
 

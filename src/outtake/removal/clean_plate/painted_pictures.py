@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,8 @@ import numpy as np
 
 from outtake.core.errors import ConfigError, UnreadableImageError
 from outtake.core.types import Frame
-from outtake.data.image_files import read_image
+from outtake.data.image_files import convert_channels, read_image
+from outtake.data.resize import resize
 from outtake.motion.feature_matching import FrameFeatures
 from outtake.motion.homography import TrackedView
 from outtake.removal.clean_plate.frame_buffer import (
@@ -25,6 +28,7 @@ from outtake.removal.clean_plate.frame_buffer import (
 )
 from outtake.removal.clean_plate.tiles import compute_clearance
 from outtake.video.read.frame_selection import parse_time
+from outtake.video.read.probe import VideoInfo
 
 log = logging.getLogger(__name__)
 
@@ -55,57 +59,116 @@ class PaintedPictures:
     """Pictures that are trusted more than any frame, where their place is seen.
 
     A frame within reach of the painted one is aligned to it by tracked points, others by features.
-    One line says when the frame of a picture is reached: without it, its time lies elsewhere.
+    One line says when a picture is used for the first time, and another if it does not fit the
+    frame of its time.
 
     Args:
-        given: The files and times, as in ``clean.png@00:03``.
+        given: The files and times, as in ``clean.png@00:03``; one, several, or None.
 
     Raises:
-        ConfigError: Something is not of that form, or a file cannot be read.
+        ConfigError: Something is not of that form, a file cannot be read or is transparent
+            somewhere, or two are of the same time.
     """
 
-    def __init__(self, given: Sequence[str]) -> None:
-        self._pictures = [_read_picture(number, text) for number, text in enumerate(given)]
-        self._reached: set[int] = set()
+    def __init__(self, given: str | Sequence[str] | None) -> None:
+        texts = [given] if isinstance(given, str) else list(given or ())
+        self._pictures = [_read_picture(number, str(text)) for number, text in enumerate(texts)]
+        _refuse_same_times(self._pictures)
+        self._resized: dict[tuple[int, tuple[int, ...]], PaintedPicture] = {}
+        self._said: set[tuple[int, bool]] = set()
+        self._lock = threading.Lock()
 
     def paths(self) -> tuple[Path, ...]:
         """Return the files."""
         return tuple(picture.path for picture in self._pictures)
 
-    def check_size(self, height: int, width: int) -> None:
-        """Check that pictures are as large as the frames.
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check that pictures are as large as the frames of a clip.
+
+        Returns:
+            One line for each picture whose time lies outside of what is read of the clip.
 
         Raises:
-            ConfigError: One is not.
+            ConfigError: One has another size, or the clip is interlaced.
         """
+        if self._pictures and info.field_order is not None:
+            raise ConfigError(
+                f"{KEY}: {info.path} is interlaced, and is filled field by field; whole frames of "
+                "it are filled with read.deinterlace=bwdif"
+            )
         for picture in self._pictures:
             rows, columns = picture.image.shape[:2]
-            if (rows, columns) != (height, width):
+            if (rows, columns) != (info.height, info.width):
                 raise ConfigError(
-                    f"{KEY}: {picture.path} is {columns}x{rows}, and what is filled is "
-                    f"{width}x{height}; paint a whole frame of the clip, at its size (of an "
-                    "interlaced one, with read.deinterlace=bwdif)"
+                    f"{KEY}: {picture.path} is {columns}x{rows}, and the frames of {info.path} are "
+                    f"{info.width}x{info.height}; paint a whole frame of the clip, at its size"
                 )
+        begin_s, end_s = info.span_s
+        return tuple(
+            f"{KEY}[{number}]: {picture.path} is of {float(picture.time_s):g} s, and what is read "
+            f"of {info.path} is from {float(begin_s):g} s to about {float(end_s):g} s: it is only "
+            "used where its place is recognised"
+            for number, picture in enumerate(self._pictures)
+            if end_s is not None and not begin_s <= picture.time_s < end_s
+        )
 
-    def references_for(self, window: ReferenceWindow) -> list[Reference]:
-        """Return the pictures whose place is found, as references of a window's frame."""
-        found, elsewhere = [], []
-        for number, picture in enumerate(self._pictures):
+    def references_for(self, window: ReferenceWindow) -> dict[int, Reference]:
+        """Return those whose place is found, by their numbers, as references of a window's frame.
+
+        A picture of another size than the frames, as those of a preview are, is resized.
+        """
+        found, elsewhere = {}, []
+        for number, picture in enumerate(self._resize_to(window.centre.mask.shape)):
             frame = _find_frame(window, picture.time_s)
+            painted = _as_frame(frame or window.centre, picture, -1 - number)
             if frame is None:
-                elsewhere.append(_as_frame(window.centre, picture, -1 - number))
+                elsewhere.append(painted)
             else:
-                self._say_reached(number, frame)
-                painted = replace(_as_frame(frame, picture, frame.number), view=frame.view)
                 homography = reference_between(window.centre, frame).homography
-                found.append(Reference(window.centre, painted, homography))
-        return [*found, *match_places(window, elsewhere)]
+                painted = replace(painted, view=frame.view)
+                found[number] = Reference(window.centre, painted, homography)
+        matched = {-1 - one.frame.number: one for one in match_places(window, elsewhere)}
+        return found | matched
 
-    def _say_reached(self, number: int, frame: BufferedFrame) -> None:
-        if number not in self._reached:
-            self._reached.add(number)
-            path, time_s = self._pictures[number].path, float(_time_of(frame))
-            log.info("%s is trusted for what frame %d hides (%.3f s)", path, frame.number, time_s)
+    def say_what_is_used(
+        self, window: ReferenceWindow, found: Mapping[int, Reference], used: Sequence[bool]
+    ) -> None:
+        """Say which references were used, and which do not fit the frame of their time.
+
+        Args:
+            window: The frame that they were found for.
+            found: What :meth:`references_for` returned.
+            used: Whether each of these fits what lies around a hole of the frame.
+        """
+        for number, fits in zip(found, used, strict=True):
+            picture, centre = self._pictures[number], window.centre
+            if not fits and _find_frame(window, picture.time_s) is not centre:
+                continue
+            with self._lock:  # several frames are searched at once
+                is_said = (number, fits) in self._said
+                self._said.add((number, fits))
+            if is_said:
+                continue
+            if fits:
+                log.info(
+                    "%s, of %.3f s, is trusted for what is hidden", picture.path, picture.time_s
+                )
+            else:
+                log.warning(
+                    "%s does not look like frame %d (%.3f s) around what is removed from it, and "
+                    "is not used there: is its time right?",
+                    picture.path, centre.number, _time_of(centre),
+                )  # fmt: skip
+
+    def _resize_to(self, shape: tuple[int, ...]) -> Iterator[PaintedPicture]:
+        for number, picture in enumerate(self._pictures):
+            if picture.image.shape[:2] == shape:
+                yield picture
+                continue
+            if (number, shape) not in self._resized:
+                image = resize(picture.image, (shape[0], shape[1]))
+                self._resized[number, shape] = _with_features(picture.path, picture.time_s, image)
+            yield self._resized[number, shape]
 
 
 def _read_picture(number: int, text: str) -> PaintedPicture:
@@ -117,12 +180,30 @@ def _read_picture(number: int, text: str) -> PaintedPicture:
     assert time_s is not None
     path = Path(name).expanduser()
     try:
-        image = read_image(path, channels=3)
+        image = read_image(path)
+        if image.shape[2] in (2, 4) and (image[..., -1] < 255).any():
+            raise ConfigError(
+                f"{key}: {path} is transparent somewhere; save it without transparency (flattened)"
+            )
+        image = np.ascontiguousarray(convert_channels(image, 3, path))
     except UnreadableImageError as error:
         raise ConfigError(f"{key}: {error}") from error
+    return _with_features(path, time_s, image)
+
+
+def _with_features(path: Path, time_s: Fraction, image: Frame) -> PaintedPicture:
     image.flags.writeable = False
     features = FrameFeatures(image, np.zeros(image.shape[:2], np.bool_))
     return PaintedPicture(path, time_s, image, features)
+
+
+def _refuse_same_times(pictures: Sequence[PaintedPicture]) -> None:
+    for one, other in combinations(pictures, 2):
+        if abs(one.time_s - other.time_s) <= _SAME_TIME_S:
+            raise ConfigError(
+                f"{KEY}: {one.path} and {other.path} are of the same time; paint all of a frame "
+                "in one picture"
+            )
 
 
 def _find_frame(window: ReferenceWindow, time_s: Fraction) -> BufferedFrame | None:

@@ -85,14 +85,19 @@ class RegionFill:
         alignment: AlignmentResult,
         references: Sequence[Reference],
         reference_filter: ReferenceFilter,
-    ) -> None:
-        """Take colours from references for pixels that have no colour yet."""
+    ) -> list[int]:
+        """Take colours from references for pixels that have no colour yet.
+
+        Returns:
+            The indices of the references that are good enough.
+        """
         order = reference_filter.usable_references(self.region, alignment)
-        if not len(order):
-            return
+        usable: list[int] = order.tolist()
+        if not usable:
+            return usable
         best = float(alignment.trimmed_scores.min())
         self.residual = min(self.residual, best)
-        for index in order.tolist():
+        for index in usable:
             self._alignments[references[index].frame.number] = (alignment, index)
         lacking = self._needed & ~self.filled
         rows = np.flatnonzero(lacking.any(axis=1))
@@ -103,12 +108,13 @@ class RegionFill:
         if len(rows) == len(lacking) and not self.filled.any():
             self.colours, self.filled, self.spread = colours, known, spread
             self.drift[known] = best
-            return
+            return usable
         found, columns = np.nonzero(known)
         self.colours[rows[found], columns] = colours[found, columns]
         self.filled[rows[found], columns] = True
         self.drift[rows[found], columns] = best
         self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
+        return usable
 
     def correct_seam(self, reach_px: float, noise: float) -> None:
         """Shift the colours towards the frame at the rim, as far as the rim was predicted.

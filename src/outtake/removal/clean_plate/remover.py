@@ -36,6 +36,7 @@ from outtake.removal.clean_plate.search import ReferenceSearch
 from outtake.removal.exemplar.remover import Exemplar
 from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
+from outtake.video.read.probe import VideoInfo
 
 _THREADS = 2
 # Samples of one pixel that deviate more from their median on average show different things: noise
@@ -64,11 +65,11 @@ class CleanPlate(Remover):
             it they are synthesised anew.
         max_memory_mb: The memory for the frames held; less shortens the reach.
         filler: Synthesises what was never observed; with pieces of the surroundings by default.
-        painted: Frames as they should look, which are trusted most where their place is seen: files
-            and times, as in ``clean.png@00:03``.
+        painted: Frames as they should look, which are trusted most where their place is seen: one
+            or several files and times, as in ``clean.png@00:03``.
 
     Raises:
-        ConfigError: A value is out of its range.
+        ConfigError: A value is out of its range, or a painted picture cannot be used.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class CleanPlate(Remover):
         max_drift: float = 15.0,
         max_memory_mb: int = 1024,
         filler: Filler | None = None,
-        painted: Sequence[str] = (),
+        painted: str | Sequence[str] | None = (),
     ) -> None:
         _check_option("reach_frames", reach_frames, 1, 64, whole=True)
         _check_option("ring", ring, 0.005, 0.5)
@@ -110,13 +111,16 @@ class CleanPlate(Remover):
         """Return the files of the filler, and the painted pictures."""
         return (*self._filler.files(), *self._painted.paths())
 
-    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return how far the remover looks at frames of this size.
+    def check_clip(self, info: VideoInfo) -> tuple[str, ...]:
+        """Check that the painted pictures are frames of a clip.
 
         Raises:
-            ConfigError: A painted picture has another size.
+            ConfigError: One has another size, or the clip is interlaced.
         """
-        self._painted.check_size(height, width)
+        return self._painted.check_clip(info)
+
+    def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
+        """Return how far the remover looks at frames of this size."""
         return MemoryBudget.for_frame_size(
             height, width, self._reach_frames, self._max_bytes, high_bit_depth
         ).context()

@@ -53,7 +53,9 @@ class ReferenceSearch:
         if not regions:
             return []
         fills = [RegionFill(region) for region in regions]
-        self._sample_references(fills, self.painted.references_for(window))
+        painted = self.painted.references_for(window)
+        used = self._sample_references(fills, list(painted.values()))
+        self.painted.say_what_is_used(window, painted, used)
         near = _nearest_neighbours(window.neighbours)
         references = [reference_between(centre, frame) for frame in near]
         self._sample_references(fills, references)
@@ -80,12 +82,16 @@ class ReferenceSearch:
 
     def _sample_references(
         self, fills: Sequence[RegionFill], references: Sequence[Reference]
-    ) -> None:
+    ) -> list[bool]:
+        """Return which references were good enough for a region."""
+        used = [False] * len(references)
         if not references:
-            return
+            return used
         alignments = align_references([fill.region for fill in fills], references)
         for fill, alignment in zip(fills, alignments, strict=True):
-            fill.sample_references(alignment, references, self.reference_filter)
+            for index in fill.sample_references(alignment, references, self.reference_filter):
+                used[index] = True
+        return used
 
 
 def _nearest_neighbours(neighbours: Mapping[int, BufferedFrame]) -> list[BufferedFrame]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import correlate
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -23,7 +24,46 @@ _RIM_WEIGHT = 4
 # higher or lower: scenes are alike at one height.
 _ACROSS_GREY, _DOWN_GREY = 1.0, 12.0
 _MAX_SWEEPS = 3
+_MAX_COVERING = 8
 _NEIGHBOURS = ((0, 1), (1, 0))
+
+
+def add_covering_offsets(hole: Mask, sources: Mask, offsets: Places) -> Places:
+    """Add offsets for the pixels of a hole that none brings to a pixel that can be copied.
+
+    The next one is that which serves most of the pixels that are left, by the correlation of their
+    mask with the sources; at most eight are added.
+
+    Args:
+        hole: The hole, bool (H, W).
+        sources: True for pixels that can be copied, bool (H, W).
+        offsets: The offsets in rows and columns, int32 (k, 2).
+    """
+    rows, columns = np.nonzero(hole)
+    left = np.ones(len(rows), bool)
+    for down, across in offsets.tolist():
+        left &= ~_can_copy(sources, rows + down, columns + across)
+    for _ in range(_MAX_COVERING):
+        if not left.any():
+            break
+        lacking = np.zeros(hole.shape, np.float32)
+        lacking[rows[left], columns[left]] = 1
+        served = correlate(sources.astype(np.float32), lacking, mode="full", method="fft")
+        place = np.unravel_index(np.rint(served).argmax(), served.shape)
+        down, across = (int(at) - side + 1 for at, side in zip(place, hole.shape, strict=True))
+        offsets = np.concatenate((offsets, np.array([[down, across]], np.int32)))
+        left &= ~_can_copy(sources, rows + down, columns + across)
+    return offsets
+
+
+def _can_copy(
+    sources: Mask, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Return which positions (n,) lie in the picture and can be copied, bool (n,)."""
+    height, width = sources.shape
+    found: NDArray[np.bool_] = (rows >= 0) & (columns >= 0) & (rows < height) & (columns < width)
+    found[found] = sources[rows[found], columns[found]]
+    return found
 
 
 class OffsetLabelling:

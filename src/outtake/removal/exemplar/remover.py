@@ -14,7 +14,7 @@ from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
 from outtake.removal.exemplar.gradient_blend import blend_gradients
-from outtake.removal.exemplar.offset_labels import OffsetLabelling
+from outtake.removal.exemplar.offset_labels import OffsetLabelling, add_covering_offsets
 from outtake.removal.exemplar.patch_match import RADIUS_PX, Floats, Places, match_patches
 from outtake.removal.per_frame import map_frames
 from outtake.removal.protocol import Remover
@@ -27,7 +27,8 @@ Value = TypeVar("Value", bound=np.generic)
 _MARGIN, _MIN_MARGIN_PX = 1.0, 48
 # No pixel of a narrow hole is farther from its rim: a smooth surface does not show there.
 _NARROW_PX = 3.0
-# A region takes a third of a second: of a mask in tatters the largest ones get pieces.
+# A region takes a third of a second, and seconds if it is large: of a mask in tatters the largest
+# ones get pieces.
 _MAX_REGIONS = 24
 # The offsets are chosen at a reduced size: with at most so many pixels, of the hole and in all.
 _MAX_HOLE_PIXELS, _MAX_PIXELS = 1500, 24_000
@@ -102,8 +103,9 @@ def _copy_pieces(image: Frame, crop: Crop, hole: Mask, mask: Mask) -> None:
     offsets = _find_offsets(picture, known, small_hole)
     if offsets is None:
         return
-    sources = cv2.erode(known.view(np.uint8), _BESIDE, borderType=cv2.BORDER_CONSTANT)
-    labels = OffsetLabelling(_add_slopes(picture), small_hole, sources > 0, offsets).solve()
+    sources = cv2.erode(known.view(np.uint8), _BESIDE, borderType=cv2.BORDER_CONSTANT) > 0
+    offsets = add_covering_offsets(small_hole, sources, offsets)
+    labels = OffsetLabelling(_add_slopes(picture), small_hole, sources, offsets).solve()
     if labels is None:
         return
     shifts = np.zeros((*small_hole.shape, 2), np.int32)

@@ -117,6 +117,14 @@ class VideoInfo:
         )
 
     @property
+    def span_s(self) -> tuple[Fraction, Fraction | None]:
+        """When what is read begins, and when it ends, about; the end is None if unknown."""
+        begin_s = self.first_s if self.start_s is None else Fraction(self.start_s)
+        if self.end_s is not None:
+            return begin_s, Fraction(self.end_s)
+        return begin_s, begin_s + Fraction(self.duration_s) if self.duration_s else None
+
+    @property
     def chroma(self) -> str:
         """The chroma that is stored: ``420``, ``422``, ``444`` and so on, ``rgb`` or ``grey``."""
         return chroma_of(self.pix_fmt)

@@ -1,0 +1,198 @@
+"""Hydra's part of the programs: compose the config, and call the function of that name with it.
+
+What a program needs is imported when it runs, so that ``--help`` and completion stay fast.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from outtake.config.compose import CONF_DIR
+from outtake.core.errors import ConfigError
+from outtake.programs.command_line import hydra_run_dir, print_user_errors
+
+_CONF = str(CONF_DIR)
+DEFECTS_EXIT_CODE = 1
+TRIAL_OVERRIDES: list[str] = []  # what stands after -- is for the trials of a sweep
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="train")
+def call_train(cfg: DictConfig) -> float:
+    """Train, reproduce a run, or find settings; return the objective."""
+    with print_user_errors():
+        from outtake.config.instantiate import resolve_config
+        from outtake.programs.reproduce import reproduce
+        from outtake.programs.train import train
+        from outtake.training.distributed.launch_environment import check_multirun_devices
+
+        if cfg.get("find"):
+            from outtake.programs.find_settings import find_settings
+
+            return find_settings(cfg)
+        hydra_cfg = HydraConfig.get()
+        if hydra_cfg.mode == RunMode.MULTIRUN:
+            check_multirun_devices(resolve_config(cfg.trainer))
+        program = reproduce if cfg.reproduce else train
+        with hydra_run_dir(hydra_cfg) as run_dir:
+            return program(cfg, run_dir, list(hydra_cfg.overrides.task))
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="evaluate")
+def call_evaluate(cfg: DictConfig) -> None:
+    """Score a checkpoint."""
+    with print_user_errors():
+        from outtake.programs.evaluate import evaluate
+
+        evaluate(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="infer_video")
+def call_infer_video(cfg: DictConfig) -> None:
+    """Take objects out of videos."""
+    with print_user_errors():
+        from outtake.programs.removal_inputs import check_inputs
+
+        # What is missing is said before seconds of imports.
+        check_inputs(cfg)
+        from outtake.programs.infer_video import infer_video
+
+        infer_video(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="stitch")
+def call_stitch(cfg: DictConfig) -> None:
+    """Stitch the background of each shot into one picture."""
+    with print_user_errors():
+        from outtake.programs.stitch import check_inputs, stitch
+
+        check_inputs(cfg)
+        stitch(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="suggest")
+def call_suggest(cfg: DictConfig) -> None:
+    """Say which frames to label next."""
+    with print_user_errors():
+        from outtake.programs.suggest import suggest
+
+        suggest(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="predict")
+def call_predict(cfg: DictConfig) -> None:
+    """Label pictures, or take objects out of them."""
+    with print_user_errors():
+        from outtake.programs.predict_inputs import check_inputs
+
+        check_inputs(cfg)
+        from outtake.programs.predict import predict
+
+        predict(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="cluster")
+def call_cluster(cfg: DictConfig) -> None:
+    """Find which pixels of pictures belong together."""
+    with print_user_errors():
+        from outtake.programs.cluster import cluster
+
+        cluster(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="sweep")
+def call_sweep(cfg: DictConfig) -> None:
+    """Search settings."""
+    with print_user_errors():
+        from outtake.programs.sweep import run_sweep
+
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise ConfigError("-m: a sweep runs many trials by itself; leave -m out")
+        option = HydraConfig.get().runtime.choices.get("sweep")
+        run_sweep(cfg, option, sys.argv[1:], TRIAL_OVERRIDES)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="export")
+def call_export(cfg: DictConfig) -> None:
+    """Write a trained network as one archive."""
+    with print_user_errors():
+        from outtake.programs.export import export
+
+        export(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="soup")
+def call_soup(cfg: DictConfig) -> None:
+    """Average the weights of networks."""
+    with print_user_errors():
+        from outtake.programs.soup import soup
+
+        soup(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="verify")
+def call_verify(cfg: DictConfig) -> None:
+    """List the defects of a data set; exit with 1 if one is to fail."""
+    with print_user_errors():
+        from outtake.programs.verify import verify
+
+        if not verify(cfg):
+            sys.exit(DEFECTS_EXIT_CODE)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="pack")
+def call_pack(cfg: DictConfig) -> None:
+    """Write a data set as shards."""
+    with print_user_errors():
+        from outtake.programs.pack import pack_data
+
+        pack_data(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="preview")
+def call_preview(cfg: DictConfig) -> None:
+    """Draw samples of a data set."""
+    with print_user_errors():
+        from outtake.programs.preview import preview
+
+        preview(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="watch")
+def call_watch(cfg: DictConfig) -> None:
+    """Show runs on a live page."""
+    with print_user_errors():
+        from outtake.programs.watch import watch
+
+        watch(cfg)
+
+
+@hydra.main(version_base="1.3", config_path=_CONF, config_name="studio")
+def call_studio(cfg: DictConfig) -> None:
+    """Serve the page in which frames are labelled."""
+    with print_user_errors():
+        from outtake.programs.studio import studio
+
+        studio(cfg)
+
+
+def _list_groups() -> str:
+    """Return the config groups of the running program with their options, for ``--help``."""
+    groups = sorted(name for name in HydraConfig.get().runtime.choices if "/" not in name)
+    loader = GlobalHydra.instance().config_loader()
+    options = {name: loader.get_group_options(name) for name in groups if name != "hydra"}
+    return "\n".join(
+        textwrap.fill(
+            ", ".join(found), 96, initial_indent=f"  {name:11}", subsequent_indent=" " * 13
+        )
+        for name, found in options.items()
+    )
+
+
+OmegaConf.register_new_resolver("outtake_groups", _list_groups, replace=True)
