@@ -49,6 +49,7 @@ class ForkedProgram:
         self._arguments = [str(CONF_DIR.parent / f"{name}.py"), *arguments]
         self._streams = (output / "stdout", output / "stderr")
         output.mkdir(parents=True)
+        self._code: int | None = None
         self.pid = collect_and_fork()
         if self.pid:
             return
@@ -75,6 +76,7 @@ class ForkedProgram:
         os.environ.update(environment)
         os.chdir(cwd)
         sys.argv = self._arguments
+        sys.orig_argv = [sys.executable, *self._arguments]
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # The threads of this process are not in its fork.
@@ -82,24 +84,39 @@ class ForkedProgram:
         cv2.setNumThreads(0)
         _print_warnings()
 
+    def poll(self) -> int | None:
+        """Return its exit code (minus its fatal signal); None while it runs."""
+        if self._code is None:
+            self._code = wait(self.pid, 0.0)
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once, and wait for that."""
+        self.send_signal(signal.SIGKILL)
+        if self._code is None:
+            self._code = wait(self.pid, None)
+
     def finish(self, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Wait for the end and return what ``subprocess.run`` would.
 
         Raises:
             TimeoutError: It did not end in time, and was killed.
         """
-        code = wait(self.pid, timeout_s)
-        if code is None:
+        in_time = True
+        if self._code is None:
+            self._code = wait(self.pid, timeout_s)
+        if self._code is None:
+            in_time = False
             self.kill()
         stdout, stderr = (path.read_text(errors="replace") for path in self._streams)
-        if code is None:
+        if not in_time or self._code is None:
             raise TimeoutError(f"{self._arguments} did not end: {stdout}{stderr}")
-        return subprocess.CompletedProcess(self._arguments, code, stdout, stderr)
-
-    def kill(self) -> None:
-        """End it at once, and wait for that; it must not have been waited for."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        return subprocess.CompletedProcess(self._arguments, self._code, stdout, stderr)
 
 
 def _print_warnings() -> None:

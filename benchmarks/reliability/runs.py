@@ -99,6 +99,7 @@ def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
 def collect_and_fork() -> int:
     """Fork this process; return the pid of the other, and 0 in it."""
     gc.collect()  # a loader that waits to be collected cannot be in the other process
+    gc.freeze()  # else the other would copy every page of what is shared, to count references
     return os.fork()
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -196,7 +195,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> No
     limit_s = time.monotonic() + 120
     while time.monotonic() < limit_s and not (run / "checkpoints" / "last.ckpt").exists():
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     done = process.finish(60)
     assert done.returncode == 130, done.stderr
     assert f"resume={run}" in done.stderr and "Traceback" not in done.stderr
