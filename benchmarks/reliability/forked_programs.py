@@ -27,8 +27,9 @@ from outtake.programs.entry_points import PROGRAMS
 class ForkedProgram:
     """``python NAME.py ARGUMENTS`` in a working folder, but for the start of an interpreter.
 
-    The streams, the arguments, the environment and the handler of Ctrl-C are those of a process of
-    its own. What is registered with ``atexit`` does not run.
+    The streams, the arguments, the environment, the warnings and the handler of Ctrl-C are those of
+    a process of its own. What is registered with ``atexit`` does not run, and what the imports of
+    libraries print is not seen.
 
     Args:
         name: Of its script, such as ``infer_video``.
@@ -74,6 +75,7 @@ class ForkedProgram:
         )
         os.environ.clear()
         os.environ.update(environment)
+        sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         os.chdir(cwd)
         sys.argv = self._arguments
         sys.orig_argv = [sys.executable, *self._arguments]
