@@ -30,7 +30,7 @@ demo: $(STAMP)
 studio-demo: $(STAMP)
 	$(BIN)/python -m benchmarks.studio.demo
 
-# The rewritten assertions of the tests are kept for the next run, also where PYTHONDONTWRITEBYTECODE is set.
+# Tests are compiled once, with what their assertions say, also where nothing else is kept.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
 
 test: $(STAMP)
