@@ -30,7 +30,8 @@ demo: $(STAMP)
 studio-demo: $(STAMP)
 	$(BIN)/python -m benchmarks.studio.demo
 
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
+# Tests are compiled once, with what their assertions say, also where nothing else is kept.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
 
 test: $(STAMP)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "not full"

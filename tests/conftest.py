@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from pathlib import Path
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files of the longer proofs: several processes would wait for a last one."""
     longer = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in longer)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of cycles pass over what was imported and collected: it stays anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 class NetworkUsedError(AssertionError):

@@ -96,22 +96,29 @@ def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
     return train(compose("train", list(overrides)), run, overrides)
 
 
+def collect_and_fork() -> int:
+    """Fork this process; return the pid of the other, and 0 in it."""
+    gc.collect()  # a loader that waits to be collected cannot be in the other process
+    gc.freeze()  # else the other would copy every page of what is shared, to count references
+    return os.fork()
+
+
 def start(work: Callable[[], object], log: Path) -> int:
     """Run something in a forked process that exits as a program of ours would; return its pid."""
-    gc.collect()  # a loader that waits to be collected cannot be in the other process
-    pid = os.fork()
+    pid = collect_and_fork()
     if pid:
         return pid
     code = 1
     try:
         with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
             torch.set_num_threads(1)
-            code = _exit_code(work)
+            code = exit_code(work)
     finally:
         os._exit(code)
 
 
-def _exit_code(work: Callable[[], object]) -> int:
+def exit_code(work: Callable[[], object]) -> int:
+    """Run something; return the code with which a program that does so would exit."""
     try:
         work()
     except SystemExit as end:

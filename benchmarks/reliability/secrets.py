@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from benchmarks.reliability.runs import options, write_data
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def canaries() -> dict[str, str]:
@@ -67,22 +64,18 @@ def secrets(folder: Path) -> Counter[str]:
     environment.pop("WANDB_API_KEY", None)
     run = folder / "run"
     commands = [
-        ["train.py", *overrides],
-        ["evaluate.py", f"checkpoint={run}", "device=cpu"],
-        ["export.py", f"checkpoint={run}", f"licence='token={config_key}'"],
+        ("train", *overrides),
+        ("evaluate", f"checkpoint={run}", "device=cpu"),
+        ("export", f"checkpoint={run}", f"licence='token={config_key}'"),
         # One that fails says why, and repeats what it was given.
-        ["train.py", *overrides, "name=other", "model._target_=os.system"],
+        ("train", *overrides, "name=other", "model._target_=os.system"),
     ]
-    said = b""
-    for index, command in enumerate(commands):
-        done = subprocess.run(
-            [sys.executable, ROOT / command[0], *command[1:]],
-            cwd=folder, env=environment, capture_output=True, timeout=300, check=False,
-        )  # fmt: skip
-        said += done.stdout + done.stderr
+    for index, (name, *given) in enumerate(commands):
+        printed = folder / "printed" / str(index)
+        done = ForkedProgram(name, given, folder, printed, environment).finish(300.0)
         if (done.returncode != 0) != (index == len(commands) - 1):
-            raise RuntimeError(f"{command[0]}: {done.stderr.decode()[-2000:]}")
-    contents = {"what was printed": said, **_contents(folder)}
+            raise RuntimeError(f"{name}: {done.stdout}{done.stderr[-2000:]}")
+    contents = _contents(folder)
     tally: Counter[str] = Counter({"files read": len(contents)})
     tally["wandb files among them"] = sum(name.endswith(".wandb") for name in contents)
     tally["MLflow databases among them"] = sum(name.endswith("mlflow.db") for name in contents)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import optuna
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.sweeps.storage import open_storage, storage_address
 
 HERE = Path(__file__).resolve().parent
@@ -31,24 +31,23 @@ TOY = HERE / "toy.py"
 LIMIT_S = 900
 
 
-def command(runs: Path, name: str, trials: int, fixed: str, *overrides: str) -> list[str]:
-    """Return the command line of a sweep over the toy."""
-    return [
-        sys.executable, str(ROOT / "sweep.py"), "--config-dir", str(HERE / "conf"),
-        "sweep=toy", f"name={name}", f"paths.runs={runs}", f"n_trials={trials}",
-        f"command=['{sys.executable}','{TOY}']", *overrides, "--", *fixed.split(),
+def start(runs: Path, name: str, trials: int, fixed: str, *overrides: str) -> ForkedProgram:
+    """Start a sweep over the toy."""
+    given = [
+        "--config-dir", str(HERE / "conf"), "sweep=toy", f"name={name}", f"paths.runs={runs}",
+        f"n_trials={trials}", f"command=['{sys.executable}','{TOY}']", *overrides,
+        "--", *fixed.split(),
     ]  # fmt: skip
-
-
-def run(line: list[str]) -> str:
-    """Run a sweep to its end; return what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        line, capture_output=True, text=True, timeout=LIMIT_S, env=environment, check=False
-    )
+    printed = runs / f"printed-{len(list(runs.glob('printed-*')))}"
+    return ForkedProgram("sweep", given, ROOT, printed, environment)
+
+
+def run(runs: Path, name: str, trials: int, fixed: str, *overrides: str) -> None:
+    """Run a sweep over the toy to its end."""
+    done = start(runs, name, trials, fixed, *overrides).finish(LIMIT_S)
     if done.returncode:
         sys.exit(f"{done.stdout}{done.stderr}\nended with {done.returncode}")
-    return done.stdout
 
 
 def study_of(runs: Path, name: str, storage: str = "sqlite") -> optuna.Study:
@@ -72,7 +71,7 @@ def statuses(study: optuna.Study) -> Counter[str]:
 def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict[str, Any]:
     """Run trials of which some crash."""
     fixed = f"crash={chance} seed={seed} report=false"
-    run(command(runs, "crashes", trials, fixed, "n_jobs=2"))
+    run(runs, "crashes", trials, fixed, "n_jobs=2")
     study = study_of(runs, "crashes")
     found, ended = states(study), statuses(study)
     starts = (runs / "sweeps" / "crashes" / "trials" / "starts.txt").read_text().splitlines()
@@ -88,14 +87,11 @@ def crashes(runs: Path, trials: int, chance: float = 0.2, seed: int = 0) -> dict
 def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]:
     """Kill the driver again and again; see what ran twice."""
     rng = random.Random(seed)
-    line = command(runs, "kills", trials, "sleep_s=0.2 report=false", "n_jobs=2")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    given = ("kills", trials, "sleep_s=0.2 report=false", "n_jobs=2")
     starts = runs / "sweeps" / "kills" / "trials" / "starts.txt"
     for killed in range(wanted):
         before = count_lines(starts)
-        driver = subprocess.Popen(
-            line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        driver = start(runs, *given)
         # Now and then before the program has opened its storage, else while trials are at work.
         wait_s = rng.uniform(0.0, 1.5)
         until_s = time.monotonic() + LIMIT_S
@@ -104,13 +100,11 @@ def kills(runs: Path, trials: int, wanted: int, seed: int = 0) -> dict[str, Any]
             assert time.monotonic() < until_s, "no trial began"
             time.sleep(0.02)
         try:
-            _, errors = driver.communicate(timeout=wait_s)
-        except subprocess.TimeoutExpired:
-            driver.kill()
-            driver.communicate()
-        else:
-            sys.exit(f"ended with {driver.returncode} after {killed} kills: {errors.decode()}")
-    run(line)
+            done = driver.finish(wait_s)
+        except TimeoutError:
+            continue  # it was killed
+        sys.exit(f"ended with {done.returncode} after {killed} kills: {done.stderr}")
+    run(runs, *given)
     study = study_of(runs, "kills")
     return {
         "kills": wanted,
@@ -145,7 +139,7 @@ def workers(runs: Path, trials: int, seconds: float) -> dict[str, Any]:
     for jobs in (1, 2):
         fixed = f"epochs=1 sleep_s={seconds} report=false"
         began_s = time.monotonic()
-        run(command(runs, f"workers{jobs}", trials, fixed, f"n_jobs={jobs}"))
+        run(runs, f"workers{jobs}", trials, fixed, f"n_jobs={jobs}")
         took_s[jobs] = time.monotonic() - began_s
     return {
         "one_s": round(took_s[1], 1),
@@ -160,7 +154,7 @@ def pruning(runs: Path, trials: int, epochs: int = 20) -> dict[str, Any]:
     median = ["pruner.kind=MedianPruner", "+pruner.n_startup_trials=5", "+pruner.n_warmup_steps=2"]
     for name, pruner in (("all", ["pruner=NopPruner"]), ("pruned", median)):
         given = [*pruner, "storage=journal", "n_jobs=2"]
-        run(command(runs, name, trials, f"epochs={epochs} sleep_s=0.002", *given))
+        run(runs, name, trials, f"epochs={epochs} sleep_s=0.002", *given)
         study = study_of(runs, name, "journal")
         counted[name] = sum(len(t.intermediate_values) for t in study.get_trials(deepcopy=False))
         best[name] = study.best_value

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+
+from benchmarks.reliability.forked_programs import ForkedProgram
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -22,13 +22,11 @@ TRAIN = (
 )  # fmt: skip
 
 
-def call(program: str, *arguments: str, allow: str = "outtake_extension") -> str:
+def call(program: str, output: Path, *arguments: str, allow: str = "outtake_extension") -> str:
     paths = os.pathsep.join([str(EXAMPLES), str(ROOT / "src")])
     environment = {**os.environ, "PYTHONPATH": paths, "OUTTAKE_ALLOW_TARGETS": allow}
-    done = subprocess.run(
-        [sys.executable, ROOT / program, "--config-dir", EXAMPLES / "conf", *arguments],
-        capture_output=True, text=True, timeout=200, env=environment, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    given = ["--config-dir", str(EXAMPLES / "conf"), *arguments]
+    done = ForkedProgram(program, given, ROOT, output, environment).finish()
     assert done.returncode == (0 if allow else 2), done.stderr
     return done.stdout + done.stderr
 
@@ -37,7 +35,7 @@ def call(program: str, *arguments: str, allow: str = "outtake_extension") -> str
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a data set, model, loss, metric, augmentation and dashboard of the examples."""
     folder = tmp_path_factory.mktemp("extension")
-    call("train.py", *TRAIN, f"paths.runs={folder}", "name=discs")
+    call("train", folder / "printed", *TRAIN, f"paths.runs={folder}", "name=discs")
     return folder / "discs"
 
 
@@ -79,13 +77,15 @@ def test_a_clip_is_cleaned_by_the_remover(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), image)
         cv2.imwrite(str(tmp_path / "masks" / f"{number}.png"), mask)
     places = [f"{key}={tmp_path / key}" for key in ("masks", "output")]
-    call("infer_video.py", "remover=stripes", f"input={tmp_path / 'frames'}", *places)
+    given = ["remover=stripes", f"input={tmp_path / 'frames'}", *places]
+    call("infer_video", tmp_path / "printed", *given)
     first = cv2.imread(str(sorted((tmp_path / "output").glob("*.png"))[0]))
     hole = first[mask > 0]
     assert set(np.unique(hole)) == {0, 255}
 
 
 def test_what_is_not_named_in_the_environment_is_refused_in_one_line(tmp_path: Path) -> None:
-    said = call("train.py", *TRAIN, f"paths.runs={tmp_path}", allow="")
+    runs = tmp_path / "runs"
+    said = call("train", tmp_path / "printed", *TRAIN, f"paths.runs={runs}", allow="")
     assert "outtake_extension" in said and "OUTTAKE_ALLOW_TARGETS" in said
-    assert len(said.splitlines()) == 1 and not any(tmp_path.iterdir())
+    assert len(said.splitlines()) == 1 and not runs.exists()

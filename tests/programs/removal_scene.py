@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from hydra import compose, initialize_config_dir
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.programs.infer_video import infer_video
 from tests.pipeline.square import frames
 
@@ -30,8 +30,9 @@ def run(folder: Path, *overrides: str) -> Path:
     return infer_video(cfg)[0]
 
 
-def script(folder: Path, *overrides: str) -> list[str]:
-    return [sys.executable, str(ROOT / "infer_video.py"), *asked(folder, *overrides)]
+def start(folder: Path, printed: str, *overrides: str) -> ForkedProgram:
+    """Start a removal as a program that prints into a folder of that name."""
+    return ForkedProgram("infer_video", asked(folder, *overrides), folder, folder / printed)
 
 
 def figures(output: Path) -> dict:

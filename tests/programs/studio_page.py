@@ -91,7 +91,7 @@ def wait_for_job(page, kind, limit_s=300):
             while page.locator("#cancel").is_visible():  # the page hears of it a little later
                 time.sleep(0.05)
             return job
-        time.sleep(0.5)
+        time.sleep(0.1)
     raise AssertionError(job)
 
 

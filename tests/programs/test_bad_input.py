@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR, compose
 from outtake.core.errors import OuttakeError
 from outtake.programs.command_line import explain_error, unset_empty_variables
@@ -226,32 +226,25 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     assert compose("train").paths == {"data": "data", "runs": "elsewhere"}
 
 
-def program(script: str, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def program(name: str, *overrides: str, cwd: Path, output: Path) -> CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
-    return subprocess.run(
-        [sys.executable, CONF_DIR.parent / script, *overrides],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-        env=environment,
-    )
+    return ForkedProgram(name, overrides, cwd, output, environment).finish()
 
 
 PROGRAMS = {
-    "unknown option": (("train.py", "model=fcn9s"), ["fcn9s", "fcn8s"]),
-    "unknown key": (("train.py", "optimzer.lr=1"), ["optimzer.lr"]),
-    "bad syntax": (("train.py", "model=[fcn8s"), ["model="]),
-    "missing root": (("train.py", "data=folder", "hydra.run.dir=own"), ["data.root"]),
-    "forbidden target": (("train.py", "model._target_=os.system"), ["os.system", "allowed"]),
-    "no checkpoint": (("evaluate.py", "checkpoint=absent"), ["absent"]),
-    "checkpoint not given": (("evaluate.py",), ["checkpoint"]),
+    "unknown option": (("train", "model=fcn9s"), ["fcn9s", "fcn8s"]),
+    "unknown key": (("train", "optimzer.lr=1"), ["optimzer.lr"]),
+    "bad syntax": (("train", "model=[fcn8s"), ["model="]),
+    "missing root": (("train", "data=folder", "hydra.run.dir=own"), ["data.root"]),
+    "forbidden target": (("train", "model._target_=os.system"), ["os.system", "allowed"]),
+    "no checkpoint": (("evaluate", "checkpoint=absent"), ["absent"]),
+    "checkpoint not given": (("evaluate",), ["checkpoint"]),
     "no video": (
-        ("infer_video.py", "checkpoint=x", "input=absent.mp4", "output=o.mp4", "remove=[car]"),
+        ("infer_video", "checkpoint=x", "input=absent.mp4", "output=o.mp4", "remove=[car]"),
         ["absent.mp4"],
     ),
     "unwritable": (
-        ("train.py", *SMALL, "paths.runs=/proc/nowhere"),
+        ("train", *SMALL, "paths.runs=/proc/nowhere"),
         ["/proc/nowhere"],
     ),
 }
@@ -260,24 +253,28 @@ PROGRAMS = {
 @pytest.mark.parametrize("kind", keep_few(PROGRAMS, ("unknown key", "no video", "unwritable")))
 def test_a_program_says_it_in_one_line_and_exits_with_2(kind: str, tmp_path: Path) -> None:
     command, said = PROGRAMS[kind]
-    done = program(*command, cwd=tmp_path)
+    (tmp_path / "work").mkdir()
+    done = program(*command, cwd=tmp_path / "work", output=tmp_path / "printed")
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
     assert all(word in lines[0] for word in said), lines[0]
-    assert not list(tmp_path.iterdir()), "nothing is left behind"
+    assert not list((tmp_path / "work").iterdir()), "nothing is left behind"
 
 
 @pytest.mark.full
 def test_jobs_of_a_multirun_fail_by_themselves_and_leave_no_secret(tmp_path: Path) -> None:
     change = ("checkpoint=absent,gone", "paths.runs=runs", "+data.api_key=canary-4711")
-    done = program("evaluate.py", "-m", *change, cwd=tmp_path)
+    work = tmp_path / "work"
+    work.mkdir()
+    done = program("evaluate", "-m", *change, cwd=work, output=tmp_path / "evaluate")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: absent: no such checkpoint")
-    (record,) = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert record.name == "multirun.yaml" and tmp_path / "runs" in record.parents
+    (record,) = [path for path in work.rglob("*") if path.is_file()]
+    assert record.name == "multirun.yaml" and work / "runs" in record.parents
     assert "api_key" in record.read_text() and "canary-4711" not in record.read_text()
-    refused = program("sweep.py", "-m", "sweep=optimizer", "n_trials=1,2", cwd=tmp_path)
+    given = ("-m", "sweep=optimizer", "n_trials=1,2")
+    refused = program("sweep", *given, cwd=work, output=tmp_path / "sweep")
     assert refused.returncode == 2 and "leave -m out" in refused.stderr
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import signal
-import subprocess
 import time
 from fractions import Fraction
 
@@ -34,7 +32,7 @@ from outtake.video.read.probe import VideoInfo
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
 from tests.pipeline.square import HEIGHT, HOLE, WIDTH, frames
-from tests.programs.removal_scene import FRAMES, ROOT, figures, run, same, script
+from tests.programs.removal_scene import FRAMES, ROOT, figures, run, same, start
 
 
 def test_a_deep_source_has_16_bits_as_png_with_and_without_alpha(scene):
@@ -89,7 +87,7 @@ def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
     target = scene / "killed.mp4"
     dice, killed = random.Random(0), 0
     while killed < 2:
-        job = subprocess.Popen(script(scene, f"output={target}"), stderr=subprocess.PIPE)
+        job = start(scene, f"printed-{killed}", f"output={target}")
         deadline = time.monotonic() + 120
         wanted = killed + dice.randint(1, 2)
         while job.poll() is None and time.monotonic() < deadline:
@@ -97,7 +95,6 @@ def test_a_killed_job_goes_on_and_gives_the_same_frames(scene):
                 break
             time.sleep(0.02)
         job.kill()
-        job.communicate()
         killed += 1
         if target.exists():
             break
@@ -118,10 +115,7 @@ def test_another_config_starts_afresh(scene):
     folder = scene / "out.mp4.part"
     cut = scene / "cut.mkv"
     cut.write_bytes((scene / "in.mkv").read_bytes())
-    job = subprocess.run(
-        script(scene, f"output={target}", "read.limits.max_frames=20"),
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    job = start(scene, "printed", f"output={target}", "read.limits.max_frames=20").finish()
     assert job.returncode == 2 and "read.limits.max_frames" in job.stderr and not folder.exists()
 
 
@@ -144,20 +138,18 @@ def test_damage_in_the_middle_keeps_what_was_good(scene):
 @pytest.mark.full
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(scene):
     target = scene / "out.mp4"
-    job = subprocess.Popen(
-        script(scene, f"output={target}", "job.segment_frames=4"), stderr=subprocess.PIPE, text=True
-    )
+    job = start(scene, "printed", f"output={target}", "job.segment_frames=4")
     deadline = time.monotonic() + 120
     while job.poll() is None and time.monotonic() < deadline:
         if list(scene.glob("out.mp4.part/[0-9][0-9][0-9][0-9][0-9].mkv")):
             break
         time.sleep(0.01)
     job.send_signal(signal.SIGINT)
-    _, printed = job.communicate(timeout=60)
-    if job.returncode == 0:
+    done = job.finish(60)
+    if done.returncode == 0:
         pytest.skip("the job was through before the signal came")
-    assert job.returncode == 130, printed
-    assert "interrupted; " in printed and "out.partial.mp4" in printed
+    assert done.returncode == 130, done.stderr
+    assert "interrupted; " in done.stderr and "out.partial.mp4" in done.stderr
     kept = frames(scene / "out.partial.mp4")
     assert 4 <= len(kept) < FRAMES and not target.exists()
     run(scene, f"output={target}", "job.segment_frames=4")
@@ -349,10 +341,8 @@ def test_ranges_cover_a_clip_and_end_open():
 def test_two_workers_make_the_frames_of_one_process(scene):
     pytest.importorskip("ray", reason="ray is not installed")
     whole = run(scene, f"output={scene / 'one.mkv'}", "encode.codec=ffv1")
-    job = subprocess.run(
-        script(scene, f"output={scene / 'two.mkv'}", "encode.codec=ffv1", "job.workers=2"),
-        capture_output=True, text=True, timeout=280, env=os.environ,
-    )  # fmt: skip
+    options = [f"output={scene / 'two.mkv'}", "encode.codec=ffv1", "job.workers=2"]
+    job = start(scene, "printed", *options).finish(280)
     assert job.returncode == 0, job.stderr[-2000:]
     assert same(whole, scene / "two.mkv")
     assert figures(whole) == figures(scene / "two.mkv")

@@ -62,6 +62,7 @@ def mark(page, studio):
         assert page.evaluate(SEND, [number, 0, [action]]) == 200
 
 
+@pytest.mark.slow
 def test_mark_train_check_remove(studio, browser):
     page = studio.open(browser)
     mark(page, studio)

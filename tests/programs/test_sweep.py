@@ -21,6 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from optuna.storages.journal import JournalFileBackend
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.experiment_file import render_experiment, write_experiment
 from outtake.config.instantiate import resolve_config
@@ -76,16 +77,15 @@ def test_pruning_saves_epochs_and_keeps_the_best(proofs, tmp_path: Path) -> None
 
 def test_a_sweep_in_which_nothing_finished_is_an_error(proofs, tmp_path: Path) -> None:
     fixed = "crash=1 report=false"
-    line = proofs.command(tmp_path, "s", 2, fixed, "retries=0", "give_up_after=9")
-    done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT_S)
+    done = proofs.start(tmp_path, "s", 2, fixed, "retries=0", "give_up_after=9").finish(LIMIT_S)
     assert done.returncode == 2, done.stderr
     assert "error: no trial finished, so there is no best.yaml; the last is" in done.stderr
     assert (tmp_path / "sweeps" / "s" / "report.html").is_file()
 
 
-def start(proofs, runs: Path, *overrides: str, fixed: str) -> subprocess.Popen[str]:
-    line = proofs.command(runs, "s", 6, fixed, "n_jobs=2", *overrides)
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(proofs, runs: Path, *overrides: str) -> ForkedProgram:
+    fixed = "sleep_s=100 report=false"
+    return proofs.start(runs, "s", 6, fixed, "n_jobs=2", *overrides)
 
 
 def wait_for_trials(runs: Path, number: int) -> list[int]:
@@ -110,19 +110,18 @@ def ended(pids: list[int]) -> bool:
 
 
 def test_ctrl_c_ends_the_trials_and_says_how_to_go_on(proofs, tmp_path: Path) -> None:
-    driver = start(proofs, tmp_path, fixed="sleep_s=100 report=false")
+    driver = start(proofs, tmp_path)
     try:
         pids = wait_for_trials(tmp_path, 2)
-        second = start(proofs, tmp_path, fixed="sleep_s=100 report=false")
-        _, refused = second.communicate(timeout=LIMIT_S)
-        assert second.returncode == 2 and "another driver is at work" in refused
+        second = start(proofs, tmp_path).finish(LIMIT_S)
+        assert second.returncode == 2 and "another driver is at work" in second.stderr
         driver.send_signal(signal.SIGINT)
-        _, errors = driver.communicate(timeout=LIMIT_S)
+        done = driver.finish(LIMIT_S)
     finally:
         driver.kill()
-    assert driver.returncode == 130 and "Traceback" not in errors
-    assert "0 of 6 trials are done; resume with: python sweep.py" in errors
-    assert "-- sleep_s=100 report=false" in errors
+    assert done.returncode == 130 and "Traceback" not in done.stderr
+    assert "0 of 6 trials are done; resume with: python sweep.py" in done.stderr
+    assert "-- sleep_s=100 report=false" in done.stderr
     assert ended(pids)
     study = proofs.study_of(tmp_path, "s")
     states = proofs.states(study)
@@ -131,14 +130,14 @@ def test_ctrl_c_ends_the_trials_and_says_how_to_go_on(proofs, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_no_trial_outlives_its_driver(proofs, tmp_path: Path, number: int, code: int) -> None:
-    driver = start(proofs, tmp_path, "storage=journal", fixed="sleep_s=100 report=false")
+    driver = start(proofs, tmp_path, "storage=journal")
     try:
         pids = wait_for_trials(tmp_path, 2)
         driver.send_signal(number)
-        driver.communicate(timeout=LIMIT_S)
+        done = driver.finish(LIMIT_S)
     finally:
         driver.kill()
-    assert driver.returncode == code and ended(pids)
+    assert done.returncode == code and ended(pids)
 
 
 # What a user can get wrong.
@@ -356,10 +355,9 @@ def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> N
 
 
 def test_a_search_over_train_py_and_its_winner(tmp_path: Path) -> None:
-    line = [sys.executable, ROOT / "sweep.py", "sweep=optimizer", "n_trials=2", "n_jobs=2"]
-    line += [f"paths.runs={tmp_path}", "pruner=NopPruner", "--", *SMALL]
-    line += ["trainer.max_epochs=1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=200, cwd=tmp_path)
+    given = ["sweep=optimizer", "n_trials=2", "n_jobs=2", f"paths.runs={tmp_path}"]
+    given += ["pruner=NopPruner", "--", *SMALL, "trainer.max_epochs=1"]
+    done = ForkedProgram("sweep", given, tmp_path, tmp_path / "printed").finish(200)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "sweeps" / "optimizer"
     runs = sorted(path.parent for path in folder.glob("trials/*/summary.json"))

@@ -15,6 +15,7 @@ import torch
 import yaml
 from pytorch_lightning import Callback
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR, compose
 from outtake.config.load_trained import load_trained
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
@@ -189,24 +190,20 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, CONF_DIR.parent / "train.py", *SMALL, "trainer.max_epochs=1000"]
-    command += [f"hydra.run.dir={run}"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    try:
-        limit_s = time.monotonic() + 120
-        while time.monotonic() < limit_s and not (run / "checkpoints" / "last.ckpt").exists():
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, errors
-    assert f"resume={run}" in errors and "Traceback" not in errors
+    given = [*SMALL, "trainer.max_epochs=1000", f"hydra.run.dir={run}"]
+    process = ForkedProgram("train", given, tmp_path, tmp_path / "printed")
+    limit_s = time.monotonic() + 120
+    while time.monotonic() < limit_s and not (run / "checkpoints" / "last.ckpt").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    done = process.finish(60)
+    assert done.returncode == 130, done.stderr
+    assert f"resume={run}" in done.stderr and "Traceback" not in done.stderr
     assert weights(run)
-    done = read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] + 1
-    more = [f"resume={run}", f"trainer.max_epochs={done + 2}"]
+    epochs = read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] + 1
+    more = [f"resume={run}", f"trainer.max_epochs={epochs + 2}"]
     train(compose("train", more), overrides=more)
-    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == done + 1
+    assert read_checkpoint(run / "checkpoints" / "last.ckpt")["epoch"] == epochs + 1
 
 
 @pytest.mark.full

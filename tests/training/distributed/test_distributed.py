@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from tests.tiers import keep_few
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,11 +93,13 @@ def test_train_py_starts_its_processes_itself(
     runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
     given = [*runs.options(pairs, epochs=1), "trainer=ddp", "trainer.devices=2"]
-    done = ran(["train.py", *given, "name=two", f"paths.runs={tmp_path}"], 120)
+    given += ["name=two", f"paths.runs={tmp_path / 'runs'}"]
+    # The two that train are processes of their own.
+    done = ForkedProgram("train", given, ROOT, tmp_path / "printed").finish()
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["two"]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["two"]
     assert done.stdout.count("best val/miou") == 1 and not done.stderr.strip()
-    assert [r["epoch"] for r in runs.records(tmp_path / "two") if "val/miou" in r] == [0]
+    assert [r["epoch"] for r in runs.records(tmp_path / "runs" / "two") if "val/miou" in r] == [0]
 
 
 # A program whose processes end as WAY says, in place of a training.
