@@ -75,6 +75,16 @@ def test_a_camera_that_travels_is_told(clip, caplog):
     assert "the camera travels, or much moves" in caplog.text
 
 
+def test_what_lies_before_damage_is_written(clip, capsys):
+    whole = (clip / "frames/008.png").read_bytes()
+    (clip / "frames/008.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OuttakeError, match=r"008\.png"):
+        run(clip, f"masks={clip / 'masks'}")
+    (record,) = json.loads((clip / "background/cameras.json").read_text())["pictures"]
+    assert [each["frame"] for each in record["frames"]] == list(range(8))
+    assert (clip / "background/shot_001.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -32,6 +32,7 @@ from outtake.removal.stitching.stitcher import (
     StitchedBackground,
 )
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
+from outtake.video.read.stream_address import redact_address
 
 FORMAT = 1
 RECORD_NAME = "cameras.json"
@@ -61,7 +62,10 @@ def stitch(cfg: DictConfig) -> Path:
     record = BackgroundRecord(folder, source)
     with sigterm_as_interrupt(), explain_oom():
         job = _build_job(removal, source, folder)
-        frames = stitch_clip(job, stitcher, record.add)
+        try:
+            frames = stitch_clip(job, stitcher, record.add)
+        except KeyboardInterrupt as interrupt:
+            raise type(interrupt)(record.describe()) from None
     for path in earlier - {folder / one["file"] for one in record.pictures}:
         path.unlink(missing_ok=True)
     count = len(record.pictures)
@@ -116,13 +120,21 @@ class BackgroundRecord:
         name = f"shot_{background.shot:03}{self._part(background.shot)}.png"
         _save_picture(self._folder / name, background.picture)
         self.pictures.append(_describe(name, background))
-        clip = self._source.address or self._source.path.name
+        address = self._source.address
+        clip = redact_address(address) if address else self._source.path.name
         write_json(
             self._folder / RECORD_NAME,
             {"format": FORMAT, "clip": clip, "pictures": self.pictures},
         )
         for line in explain(name, background):
             log.warning("%s", line)
+
+    def describe(self) -> str:
+        """Return what is written so far, for a message."""
+        count = len(self.pictures)
+        if not count:
+            return "no shot had ended, so nothing is written"
+        return f"{count} picture{'s' * (count != 1)} of shots that had ended are in {self._folder}"
 
     def _part(self, shot: int) -> str:
         earlier = sum(one["shot"] == shot for one in self.pictures)
