@@ -16,7 +16,7 @@ def test_a_piece_of_another_brightness_takes_the_colours_of_the_rim():
     rows, columns = np.nonzero(hole)
     picture[rows, columns] = truth[rows, columns + 20]
     places = np.stack((rows, columns), axis=1).astype(np.int32)
-    blend_gradients(picture, places, offsets, 8)
+    blend_gradients(picture, places, offsets)
     assert picture[hole] == pytest.approx(truth[hole], abs=1.0)
     assert np.array_equal(picture[~hole], truth[~hole])
 
@@ -29,7 +29,7 @@ def test_a_hole_at_the_border_of_the_picture():
     offsets[hole] = (0, 10)
     rows, columns = np.nonzero(hole)
     picture[hole] = 0
-    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets, 30)
+    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets)
     assert picture == pytest.approx(ramp, abs=1.0)
 
 
@@ -45,5 +45,31 @@ def test_a_seam_between_two_pieces_is_spread():
     there = columns + offsets[rows, columns, 1]
     picture[rows, columns] = base[rows, there]
     assert np.ptp(picture[8, 9:27, 0]) == 60
-    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets, 16)
+    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets)
     assert np.abs(np.diff(picture[8, 9:27, 0])).max() < 12
+
+
+def test_a_large_hole_that_reaches_three_borders_is_solved_to_the_end():
+    # Steps are found to be steps of a ramp, whose height the one rim that there is says.
+    height, width, reach = 150, 420, 260
+    ramp = np.tile(np.arange(width, dtype=np.float32)[None, :, None] * 0.4, (height, 1, 3))
+    hole = np.zeros((height, width), bool)
+    hole[:, :reach] = True
+    rows, columns = np.nonzero(hole)
+    picture, offsets = ramp.copy(), np.zeros((height, width, 2), np.int32)
+    offsets[rows, columns, 1] = reach + 1 - 100 * (columns // 100)  # three pieces, side by side
+    picture[rows, columns] = ramp[rows, columns + offsets[rows, columns, 1]] + 50
+    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets)
+    assert picture == pytest.approx(ramp, abs=0.5)
+
+
+def test_the_places_of_a_hole_may_be_far_apart():
+    picture = np.full((40, 90, 3), 70, np.float32)
+    offsets = np.zeros((40, 90, 2), np.int32)
+    places = np.array([(0, 0), (39, 89), (20, 40), (20, 41)], np.int32)
+    for row, column in places:
+        picture[row, column] = 200
+        offsets[row, column] = (10 if row < 30 else -10, 0)
+    blend_gradients(picture, places, offsets)
+    assert picture == pytest.approx(np.full((40, 90, 3), 70), abs=0.5)
+    blend_gradients(picture, places[:0], offsets)

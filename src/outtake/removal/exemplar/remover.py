@@ -188,6 +188,5 @@ def _copy_shifted(part: Frame, hole: Mask, shifts: Places, scale: int) -> None:
     offsets[rows, columns] = own
     picture = part.astype(np.float32)
     picture[rows, columns] = picture[rows + own[:, 0], columns + own[:, 1]]
-    size = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
-    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets, size)
+    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets)
     part[rows, columns] = np.clip(np.rint(picture[rows, columns]), 0, 255).astype(np.uint8)
