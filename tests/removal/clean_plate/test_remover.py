@@ -9,6 +9,7 @@ import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import OBSERVED, PROPAGATED, SYNTHESISED, UNTOUCHED, MaskedFrame
+from outtake.removal.clean_plate import remover as remover_module
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.inpaint import Inpaint
 from outtake.removal.report import RemovalReport
@@ -192,6 +193,27 @@ def test_the_same_frames_give_the_same_result_every_time():
     masks = [disc(20 + 5 * t) for t in range(20)]
     first, second = (images(remove(CleanPlate(), truths, masks)) for _ in range(2))
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def test_the_result_is_the_same_on_any_number_of_processors(monkeypatch):
+    truths = [view(texture(4), 60 + 3 * t) for t in range(16)]
+    masks = [disc(30 + 5 * t) for t in range(16)]
+    results, names = [], set()
+    for processors in (1, 16):
+        monkeypatch.setattr(remover_module, "default_threads", lambda count=processors: count)
+        plate = CleanPlate()
+        for one in plate(
+            hide(*pair, pts=t) for t, pair in enumerate(zip(truths, masks, strict=True))
+        ):
+            results.append(one.frame.image)
+            names |= {thread.name for thread in searching()}
+    assert all(map(np.array_equal, results[:16], results[16:]))
+    assert len({name.rpartition("_")[2] for name in names}) == 8
+    # What is held beyond the frames of the buffer stays within a tenth of the memory.
+    small = CleanPlate(max_memory_mb=2)
+    assert {small._count_searches(window.centre) for window, _ in small._search_ahead(
+        hide(*pair, pts=t) for t, pair in enumerate(zip(truths[:4], masks[:4], strict=True))
+    )} == {3}  # fmt: skip
 
 
 def test_hidden_pixels_do_not_influence_the_result():

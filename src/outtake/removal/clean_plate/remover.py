@@ -22,6 +22,7 @@ from outtake.core.frames import (
     MaskedFrame,
     replace_image,
 )
+from outtake.core.parallel import default_threads
 from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_number
 from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
@@ -38,7 +39,9 @@ from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
 from outtake.video.read.probe import VideoInfo
 
-_THREADS = 2
+# So many frames are searched at once, one on each processor. Each holds on to a frame of the past
+# that the buffer has dropped, for which there is this share of the memory.
+_LEAST_SEARCHES, _MOST_SEARCHES, _SEARCH_MEMORY = 2, 8, 0.1
 # Samples of one pixel that deviate more from their median on average show different things: noise
 # does so at 1% of the pixels of sharp clips, and at 5% of those with strong parallax.
 _DISPUTED_GREY = 8.0
@@ -148,11 +151,15 @@ class CleanPlate(Remover):
     ) -> Generator[tuple[ReferenceWindow, list[RegionFill]], None, None]:
         """Search ahead of the current frame in threads, which do not change the result."""
         pending: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
-        pool = ThreadPoolExecutor(_THREADS, "clean_plate")
+        pool: ThreadPoolExecutor | None = None
+        searches = 0
         try:
             for window in FrameBuffer(self._reach_frames, self._max_bytes)(clip):
+                if pool is None:
+                    searches = self._count_searches(window.centre)
+                    pool = ThreadPoolExecutor(searches, "clean_plate")
                 pending.append((window, pool.submit(self._search, window)))
-                if len(pending) > _THREADS:
+                if len(pending) > searches:
                     first, fills = pending.popleft()
                     yield first, fills.result()
             while pending:
@@ -160,7 +167,13 @@ class CleanPlate(Remover):
                 yield first, fills.result()
         finally:
             # No search may go on after the consumer is gone.
-            pool.shutdown(wait=True, cancel_futures=True)
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _count_searches(self, frame: BufferedFrame) -> int:
+        """Return how many frames like this one are searched at once."""
+        room = int(_SEARCH_MEMORY * self._max_bytes / (frame.image.nbytes + frame.mask.nbytes))
+        return max(_LEAST_SEARCHES, min(_MOST_SEARCHES, default_threads(), room))
 
     def _fill_frame(
         self,
