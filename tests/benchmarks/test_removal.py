@@ -156,7 +156,7 @@ def test_what_moves_behind_the_hole_is_scored_apart_from_what_stands_still(bench
         assert not (moving & still).any() and not ((moving | still) & ~shot.hole).any()
         # The truth shows somebody there who is not the background, and what is shown is not he.
         assert np.abs(shot.truth[moving].astype(int) - shot.shown[moving]).mean() > 20
-    off = [shot.truth ^ np.where(shot.moving_hidden()[..., None], 1, 0) for shot in shots]
+    off = [shot.truth ^ shot.moving_hidden()[..., None].view(np.uint8) for shot in shots]
     score = bench.main_module.score_pixels
     moving = [shot.moving_hidden() for shot in shots]
     assert score(shots, off, moving)[0] == pytest.approx(20 * np.log10(255), abs=0.01)

@@ -234,11 +234,11 @@ def psnr(image: Frame, truth: Frame, hole: NDArray[np.bool_]) -> float:
 
 def ssim(image: Frame, truth: Frame, where: NDArray[np.bool_]) -> float:
     """Return the mean structural similarity (Wang et al. 2004) of some pixels' colours."""
-    pair = (
+    shown, wanted = (
         torch.from_numpy(one.transpose(2, 0, 1)[None].astype(np.float32)) for one in (image, truth)
     )
     _, similarity = structural_similarity_index_measure(
-        *pair, data_range=255.0, return_full_image=True
+        shown, wanted, data_range=255.0, return_full_image=True
     )
     return float(similarity[0].mean(dim=0).numpy()[where].mean())
 

@@ -67,7 +67,8 @@ class MovingBackground:
         with self._lock:
             oldest = number - self._track_frames - 8
             self._masks = {n: mask for n, mask in self._masks.items() if n >= oldest}
-            self._hidden = {n: one for n, one in self._hidden.items() if n >= oldest}
+            # A frame that the buffer has dropped must not be held here.
+            self._hidden = {n: one for n, one in self._hidden.items() if n in usable}
 
             def moving_in(other: int) -> MovingMask:
                 if other not in self._masks:
@@ -102,7 +103,7 @@ def enlarge_mask(small: NDArray[np.uint8], shape: tuple[int, ...]) -> Mask:
     """Return a mask of a reduced frame at the full size, a little grown."""
     grown = cv2.dilate(small, np.ones((5, 5), np.uint8))
     size = (shape[1], shape[0])
-    return cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST).view(bool)
+    return np.asarray(cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def hide_in_frame(frame: BufferedFrame, where: Mask) -> BufferedFrame:

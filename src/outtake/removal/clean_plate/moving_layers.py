@@ -211,9 +211,9 @@ def _choose_sources(
         if one.unlike > _MAX_UNLIKE or one.number not in usable:
             continue
         both = visible & shown & (allowed[box] > 0)
-        foreign = np.count_nonzero(both & here & (moving.labels[box] == 0)) / max(
-            1, np.count_nonzero(both & here)
-        )
+        expected = int(np.count_nonzero(both & here))
+        unseen = int(np.count_nonzero(both & here & (moving.labels[box] == 0)))
+        foreign = unseen / max(1, expected)
         lacking = np.count_nonzero(hidden & maybe & ~shown) / outline
         score = one.unlike + 0.05 * abs(one.number - frame.number) + 25 * lacking + 40 * foreign
         scored.append(
