@@ -105,7 +105,9 @@ def _add_costs(
                     continue
                 worst = 0
                 for c in range(3):
-                    worst = max(worst, abs(int(image[b, a, c]) - int(other[q, p, c])))
+                    worst = max(
+                        worst, int(abs(np.int32(image[b, a, c]) - np.int32(other[q, p, c])))
+                    )
                 total += min(worst, 60)
                 count += 1
             if count < 5:

@@ -193,7 +193,7 @@ def _compare_points(
             continue
         worst = 0
         for c in range(3):
-            worst = max(worst, abs(int(image[row, column, c]) - int(colours[i, c])))
+            worst = max(worst, int(abs(np.int32(image[row, column, c]) - np.int32(colours[i, c]))))
         worst = min(worst, limit)
         if labels[row, column] == 0:
             worst = max(worst, int(_OUTLINE * limit))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from outtake.core.types import Mask
 from outtake.removal.clean_plate.frame_buffer import (
-    REFERENCE_DISTANCES,
     BufferedFrame,
     ReferenceWindow,
 )
@@ -81,7 +80,7 @@ class MovingBackground:
             hidden = {
                 one.number: self._hide(one, things.parts[one.number])
                 for offset, one in window.neighbours.items()
-                if abs(offset) in REFERENCE_DISTANCES and one.number in things.parts
+                if one.number in things.parts
             }
         return things, hidden
 
