@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.removal.moving_behind import moving_behind
 from benchmarks.removal.rendered import (
     dissolve,
     dolly,
@@ -105,4 +106,12 @@ CLIPS: dict[str, Clip] = {
     "dolly/object": Clip(film(dolly, walking_to_and_fro(SIZE, 30))),
     "dolly/box": Clip(film(dolly, lambda t: _BOXES)),
     "flight": Clip(film(flight, walking_to_and_fro(SIZE, 30))),
+    # People and balls pass behind what is removed.
+    "behind/cars": Clip(moving_behind(1, "car"), frames=64, whole=True),
+    "behind/cars_2": Clip(moving_behind(4, "car"), frames=64, whole=True),
+    "behind/cars_tripod": Clip(moving_behind(2, "car", speed=0), frames=64, whole=True),
+    "behind/person": Clip(moving_behind(2, "nearest person"), frames=64, whole=True),
+    "behind/person_tripod": Clip(
+        moving_behind(1, "nearest person", speed=0), frames=64, whole=True
+    ),
 }

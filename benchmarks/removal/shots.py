@@ -25,12 +25,17 @@ class Shot:
         shown: The frame as the camera saw it.
         hole: The pixels that are removed and scored.
         own: The pixels that are removed too, but never scored.
+        moving: Where, in the truth, something moves by itself; None if that is unknown.
+        still: Where, in the truth, there is the still background; None if that is everywhere. A
+            shadow that moves is neither.
     """
 
     truth: Frame
     shown: Frame
     hole: Mask
     own: Mask
+    moving: Mask | None = None
+    still: Mask | None = None
 
     def masked(self, index: int) -> MaskedFrame:
         """Return the frame with its hole, as input of a remover."""
@@ -40,9 +45,14 @@ class Shot:
         return MaskedFrame(TimedFrame(image, index, Fraction(1, 25)), mask, number=index)
 
     def scored(self) -> Mask:
-        """Return the pixels that count."""
+        """Return the hidden pixels of the still background, which count."""
         grown = cv2.dilate(self.own.astype(np.uint8), np.ones((5, 5), np.uint8))
-        return self.hole & (grown == 0)
+        hidden = self.hole & (grown == 0)
+        return hidden if self.still is None else hidden & self.still
+
+    def moving_hidden(self) -> Mask:
+        """Return the hidden pixels of things that move by themselves behind what is removed."""
+        return np.zeros_like(self.hole) if self.moving is None else self.hole & self.moving
 
 
 Shots = Callable[[int], Iterator[Shot]]

@@ -21,7 +21,12 @@ def bench() -> SimpleNamespace:
     from benchmarks.removal import clips, davis, rendered, scores
 
     return SimpleNamespace(
-        main=removal.main, clips=clips, davis=davis, rendered=rendered, scores=scores
+        main=removal.main,
+        main_module=removal,
+        clips=clips,
+        davis=davis,
+        rendered=rendered,
+        scores=scores,
     )
 
 
@@ -117,7 +122,7 @@ def test_flicker_is_told_from_motion(bench):
 
 RENDERED = [
     "tripod", "pan/fast", "handheld", "exposure", "zoom", "pause", "cut", "dissolve", "fade",
-    "parallax", "dolly/object", "dolly/box", "flight",
+    "parallax", "dolly/object", "dolly/box", "flight", "behind/person_tripod",
 ]  # fmt: skip
 
 
@@ -141,6 +146,21 @@ def test_the_pause_is_longer_than_a_remover_looks(bench):
     still = [np.array_equal(hole, holes[90]) for hole in holes]
     assert holes[90].sum() > 1000 and sum(still) > 128
     assert still.index(True) > 10 and not any(still[-10:])
+
+
+def test_what_moves_behind_the_hole_is_scored_apart_from_what_stands_still(bench):
+    shots = list(bench.clips.CLIPS["behind/cars_2"].shots(1))
+    for shot in shots:
+        moving, still = shot.moving_hidden(), shot.scored()
+        assert moving.sum() > 100 and still.sum() > 200
+        assert not (moving & still).any() and not ((moving | still) & ~shot.hole).any()
+        # The truth shows somebody there who is not the background, and what is shown is not he.
+        assert np.abs(shot.truth[moving].astype(int) - shot.shown[moving]).mean() > 20
+    off = [shot.truth ^ shot.moving_hidden()[..., None].view(np.uint8) for shot in shots]
+    score = bench.main_module.score_pixels
+    moving = [shot.moving_hidden() for shot in shots]
+    assert score(shots, off, moving)[0] == pytest.approx(20 * np.log10(255), abs=0.01)
+    assert np.isnan(score(shots, off, [np.zeros_like(one) for one in moving])[0])
 
 
 @pytest.fixture

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from outtake.config.compose import compose
 from outtake.config.infer_video_schema import InferVideoConfig
@@ -34,6 +36,7 @@ from outtake.core.files import write_json
 from outtake.core.types import Frame, TimedFrame
 from outtake.data.scenes import Scenes
 from outtake.data.synthetic.rendered_clip import SceneClip
+from outtake.data.synthetic.scene_layout import OBJECTS
 from outtake.drawing.label_pictures import (
     draw_contact_sheet,
     join_side_by_side,
@@ -68,6 +71,7 @@ VIDEO_FRAMES = 96
 VIDEO_SIZE = (320, 480)  # height, width
 DIVIDER_PX = 2
 MINIMUM_SCORES = {"val_miou": 0.85, "psnr_hole_db": 25.0}
+SCORED_PIXELS = 50
 SHEET_POSITIONS = (0.12, 0.38, 0.62, 0.88)
 
 
@@ -79,11 +83,16 @@ class DemoRemovalScores:
         psnr_hole: The PSNR in dB, as mean over frames, between the cleaned video and the true
             background where the removed objects hide it; see :func:`find_hole`.
         psnr_before: The same for the untouched video, in dB.
+        moving_psnr: The PSNR in dB, as mean over frames, where a removed object hides another
+            object; None if none does.
+        moving_ssim: The structural similarity there.
         frames_per_second: The speed from decoding to the encoded file.
     """
 
     psnr_hole: float
     psnr_before: float
+    moving_psnr: float | None
+    moving_ssim: float | None
     frames_per_second: float
 
 
@@ -110,6 +119,8 @@ def demo(folder: Path, overrides: Sequence[str] = (), frames: int = VIDEO_FRAMES
         "val_iou": metrics["iou"],
         "psnr_hole_db": removal.psnr_hole,
         "psnr_hole_before_db": removal.psnr_before,
+        "psnr_moving_hidden_db": removal.moving_psnr,
+        "ssim_moving_hidden": removal.moving_ssim,
         "frames_per_second": removal.frames_per_second,
         "seconds": time.perf_counter() - began_s,
         "folder": str(folder),
@@ -150,11 +161,9 @@ def clean_video(
         policy=policy,
         labeller=build_predictor(trained, batch_size=4, uncertain_ids=policy.ids),
     )
-    psnr_hole, psnr_before = score_and_write_side_by_side(
-        clip, before, after, folder / "side_by_side.mp4"
-    )
+    scores = score_and_write_side_by_side(clip, before, after, folder / "side_by_side.mp4")
     save_png(folder / "contact_sheet.png", draw_sheet(trained, clip, before, after))
-    return DemoRemovalScores(psnr_hole, psnr_before, float(report["frames_per_second"]))
+    return DemoRemovalScores(*scores, float(report["frames_per_second"]))
 
 
 def write_clip(clip: SceneClip, path: Path) -> None:
@@ -167,14 +176,16 @@ def write_clip(clip: SceneClip, path: Path) -> None:
 
 def score_and_write_side_by_side(
     clip: SceneClip, before: Path, after: Path, side_by_side_path: Path
-) -> tuple[float, float]:
+) -> tuple[float, float, float | None, float | None]:
     """Score the cleaned video as it plays, and write it beside the original.
 
     Returns:
-        PSNR in dB inside the hole, of the cleaned and of the original video: the mean over the
-        frames in which the hole has at least 50 pixels.
+        PSNR in dB inside the hole, of the cleaned and of the original video; then PSNR and SSIM of
+        the cleaned one where the hole hides another object, None if it never does. Each is the
+        mean over the frames that have at least ``SCORED_PIXELS`` of such pixels.
     """
     cleaned, untouched = [], []
+    moving: list[tuple[float, float]] = []
     with open_clip(before, 25) as original_clip, open_clip(after, 25) as cleaned_clip:
         info = _make_video_info(
             2 * original_clip.info.width + DIVIDER_PX, original_clip.info.height, clip.fps
@@ -184,10 +195,14 @@ def score_and_write_side_by_side(
                 hole, truth = find_hole(clip, index)
                 pair = join_side_by_side(old.image, new.image, DIVIDER_PX, ("before", "after"))
                 writer.write(TimedFrame(pair, index, 1 / clip.fps))
-                if hole.sum() >= 50:
+                if hole.sum() >= SCORED_PIXELS:
                     cleaned.append(psnr(new.image, truth, hole))
                     untouched.append(psnr(old.image, truth, hole))
-    return float(np.mean(cleaned)), float(np.mean(untouched))
+                hidden, truth = find_hidden_objects(clip, index)
+                if hidden.sum() >= SCORED_PIXELS:
+                    moving.append((psnr(new.image, truth, hidden), ssim(new.image, truth, hidden)))
+    psnr_moving, ssim_moving = np.mean(moving, axis=0).tolist() if moving else (None, None)
+    return float(np.mean(cleaned)), float(np.mean(untouched)), psnr_moving, ssim_moving
 
 
 def find_hole(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
@@ -202,10 +217,30 @@ def find_hole(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
     return policy.mask(clip.frame(index).labels) & still, without.background
 
 
+def find_hidden_objects(clip: SceneClip, index: int) -> tuple[NDArray[np.bool_], Frame]:
+    """Return where a removed object hides another object, and the picture without the removed."""
+    policy = MaskPolicy.from_names(clip.labels, remove=[REMOVED_CLASS])
+    others = [clip.labels.names.index(name) for name in OBJECTS]
+    without = clip.frame(index, without=(REMOVED_CLASS,))
+    moving = np.isin(without.labels, others)
+    return policy.mask(clip.frame(index).labels) & moving, without.image
+
+
 def psnr(image: Frame, truth: Frame, hole: NDArray[np.bool_]) -> float:
     """Return the peak signal-to-noise ratio inside a hole in dB, peak 255."""
     difference = image[hole].astype(np.float64) - truth[hole]
     return float(10 * np.log10(255**2 / max(float((difference**2).mean()), 1e-10)))
+
+
+def ssim(image: Frame, truth: Frame, where: NDArray[np.bool_]) -> float:
+    """Return the mean structural similarity (Wang et al. 2004) of some pixels' colours."""
+    shown, wanted = (
+        torch.from_numpy(one.transpose(2, 0, 1)[None].astype(np.float32)) for one in (image, truth)
+    )
+    _, similarity = structural_similarity_index_measure(
+        shown, wanted, data_range=255.0, return_full_image=True
+    )
+    return float(similarity[0].mean(dim=0).numpy()[where].mean())
 
 
 def draw_sheet(trained: TrainedModel, clip: SceneClip, before: Path, after: Path) -> Frame:
@@ -245,6 +280,11 @@ def print_table(record: dict[str, Any], console: Console) -> None:
         table.add_row(f"  IoU {name}", "-" if value is None else f"{value:.4f}")
     table.add_row("PSNR in the hole", f"{record['psnr_hole_db']:.2f} dB")
     table.add_row("  before removal", f"{record['psnr_hole_before_db']:.2f} dB")
+    if record["psnr_moving_hidden_db"] is not None:
+        table.add_row(
+            "PSNR of people and balls hidden", f"{record['psnr_moving_hidden_db']:.2f} dB"
+        )
+        table.add_row("  SSIM", f"{record['ssim_moving_hidden']:.3f}")
     table.add_row("removal, decode to file", f"{record['frames_per_second']:.1f} frames/s")
     table.add_row("whole demo", f"{record['seconds']:.0f} s")
     folder = Path(record["folder"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import product
 from zlib import crc32
 
 import cv2
@@ -89,11 +90,12 @@ def test_labels_change_nothing():
 @pytest.mark.parametrize("megabytes", [1, 3, 8, 20, 64, 200, 1000])
 @pytest.mark.parametrize("size", [(136, 240), (480, 854), (1080, 1920), (2160, 3840)])
 def test_the_budget_fits_the_memory_or_is_the_smallest_possible(megabytes, size):
-    for deep in (False, True):
-        budget = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep)
+    for deep, moving in product((False, True), repeat=2):
+        budget = MemoryBudget.for_frame_size(*size, 64, megabytes << 20, deep, moving)
         dense = min(budget.back, 8) if budget.thinned else budget.back
-        behind = 6 * (dense + budget.keyframes) + 4.5 * (budget.back - dense)
-        held = size[0] * size[1] * (behind + (6 + 6 * deep) * (budget.ahead + 1))
+        more = 5 * moving  # what it takes to find what moves
+        behind = (6 + more) * (dense + budget.keyframes) + (4.5 + more) * (budget.back - dense)
+        held = size[0] * size[1] * (behind + (6 + more + 6 * deep) * (budget.ahead + 1))
         assert held <= megabytes << 20 or (budget.ahead, budget.back, budget.keyframes) == (1, 1, 0)
 
 

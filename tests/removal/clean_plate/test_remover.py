@@ -208,10 +208,10 @@ def test_the_result_is_the_same_on_any_number_of_processors(monkeypatch):
             results.append(one.frame.image)
             names |= {thread.name for thread in searching()}
     assert all(map(np.array_equal, results[:16], results[16:]))
-    assert len({name.rpartition("_")[2] for name in names}) == 8
+    assert len({name.rpartition("_")[2] for name in names}) > 2
     # What is held beyond the frames of the buffer stays within a tenth of the memory.
     small = CleanPlate(max_memory_mb=2)
-    assert {small._count_searches(window.centre) for window, _ in small._search_ahead(
+    assert {small._count_searches(window.centre) for window, *_ in small._search_ahead(
         hide(*pair, pts=t) for t, pair in enumerate(zip(truths[:4], masks[:4], strict=True))
     )} == {3}  # fmt: skip
 

@@ -33,14 +33,12 @@ class Ball:
 
     def paint(self, sprite: Sprite, travelled: float) -> None:
         """Paint six panels, a cap and a highlight on a sphere."""
-        hop = travelled / 5.5 + self._phase
-        hop = 2.0 * (hop - floor(hop)) - 1.0
-        x, y = sprite.x, sprite.y - (1.0 + self._height * (1.0 - hop * hop))
+        height, turn = self.position_at(travelled)
+        x, y = sprite.x, sprite.y - height
         outline = disc(x, y, (0.0, 0.0), 1.0)
         if not sprite.detailed:
             sprite.add_part(outline, self._colours[0])
             return
-        turn = -self._facing * travelled / 6.2832 + self._phase
         side = np.ones(x.shape, np.float32)
         pole_x, pole_y = 0.25 * cosine(turn), 0.25 * sine(turn)
         dx, dy = x - pole_x, y - pole_y
@@ -54,3 +52,10 @@ class Ball:
         lit -= 0.34 * np.maximum(outline + 0.36, 0.0)
         sprite.multiply_brightness(np.minimum(np.maximum(lit, 0.45), 1.12))
         sprite.add_detail(ellipse(x, y, (-0.38, 0.45), (0.2, 0.14)), (1.0, 1.0, 1.0), 0.75)
+
+    def position_at(self, travelled: float) -> tuple[float, float]:
+        """Return the height of its centre in its own units, and how far it has turned, in turns."""
+        hop = travelled / 5.5 + self._phase
+        hop = 2.0 * (hop - floor(hop)) - 1.0
+        turn = -self._facing * travelled / 6.2832 + self._phase
+        return 1.0 + self._height * (1.0 - hop * hop), turn

@@ -134,10 +134,11 @@ class FrameBuffer:
     Args:
         reach_frames: The number of frames to look back and ahead.
         max_bytes: The memory for the frames held; at least three are held.
+        moving: True if moving layers are carried, which takes some of that memory.
     """
 
-    def __init__(self, reach_frames: int, max_bytes: int) -> None:
-        self._reach_frames, self._max_bytes = reach_frames, max_bytes
+    def __init__(self, reach_frames: int, max_bytes: int, *, moving: bool = False) -> None:
+        self._reach_frames, self._max_bytes, self._moving = reach_frames, max_bytes, moving
         self._tracker = CameraTracker()
         self._views: dict[int, TrackedView] = {}
         self._past_frames: list[BufferedFrame] = []
@@ -171,7 +172,7 @@ class FrameBuffer:
         self._high_bit_depth = self._high_bit_depth or newest.source.frame.image16 is not None
         height, width = newest.mask.shape
         return MemoryBudget.for_frame_size(
-            height, width, self._reach_frames, self._max_bytes, self._high_bit_depth
+            height, width, self._reach_frames, self._max_bytes, self._high_bit_depth, self._moving
         )
 
     def _buffer_frames(self, clip: Iterable[MaskedFrame]) -> Generator[BufferedFrame, None, None]:

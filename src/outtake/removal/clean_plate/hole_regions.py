@@ -77,12 +77,24 @@ class HoleRegion:
         return inside, (slice(rows), slice(columns))
 
 
-def find_hole_regions(centre: BufferedFrame, ring_px: int) -> list[HoleRegion]:
-    """Return the regions of the hole of a frame."""
+def find_hole_regions(
+    centre: BufferedFrame, ring_px: int, moving: NDArray[np.uint8] | None = None
+) -> list[HoleRegion]:
+    """Return the regions of the hole of a frame.
+
+    Args:
+        centre: The frame.
+        ring_px: The width of the ring around the hole.
+        moving: 1 where something moves by itself, of any size, uint8 (h, w); no part of a ring.
+    """
     parts = list(_split_hole(centre.mask, ring_px))
     if not parts:
         return []
     unmasked = cv2.erode((~centre.mask).view(np.uint8), np.ones((3, 3), np.uint8))
+    if moving is not None:
+        size = centre.mask.shape[::-1]
+        free = np.asarray(cv2.dilate(moving, np.ones((3, 3), np.uint8)) == 0, np.uint8)
+        unmasked &= cv2.resize(free, size, interpolation=cv2.INTER_NEAREST)
     limit = int(np.clip(_MAX_RING_PIXELS // len(parts), *_RING_PIXELS_PER_REGION))
     return [_make_region(centre, crop, own, ring_px, unmasked, limit) for crop, own in parts]
 

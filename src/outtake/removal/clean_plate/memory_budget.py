@@ -14,6 +14,8 @@ KEYFRAME_STEP, _MAX_KEYFRAMES = 16, 32
 _INPUT_BYTES, _DERIVED_BYTES = 3 + 1, 1 + 1
 # The 16-bit image is needed until the filled frame is yielded.
 _IMAGE16_BYTES = 6
+# The reduced frames and masks in which moving layers are found, and frames with those hidden.
+_MOVING_BYTES = 5
 # Frames in which something was synthesised stay for those after them.
 KEPT_FRAMES = 2
 _THINNED_BYTES = _INPUT_BYTES + _DERIVED_BYTES / _THINNING_STEP
@@ -43,6 +45,7 @@ class MemoryBudget:
         reach_frames: int,
         max_bytes: int,
         high_bit_depth: bool = False,
+        moving: bool = False,
     ) -> MemoryBudget:
         """Return the budget for frames of a size.
 
@@ -52,8 +55,10 @@ class MemoryBudget:
             reach_frames: The largest number of frames to look back and ahead.
             max_bytes: The memory for all frames held.
             high_bit_depth: True if frames have 16-bit images too.
+            moving: True if moving layers are carried.
         """
-        behind = _INPUT_BYTES + _DERIVED_BYTES
+        layers = _MOVING_BYTES * moving
+        behind = _INPUT_BYTES + _DERIVED_BYTES + layers
         before = behind + _IMAGE16_BYTES * high_bit_depth
         room = max_bytes / (height * width + 1) - KEPT_FRAMES * behind
         # One frame behind, one ahead, and the current one come first.
@@ -67,9 +72,9 @@ class MemoryBudget:
         back = min(int(share / behind), reach_frames)
         thinned = back > _DENSE_FRAMES
         if thinned:
-            extra = int((share - _DENSE_FRAMES * behind) / _THINNED_BYTES)
+            extra = int((share - _DENSE_FRAMES * behind) / (_THINNED_BYTES + layers))
             back = min(_DENSE_FRAMES + extra, reach_frames)
-            share = _DENSE_FRAMES * behind + (back - _DENSE_FRAMES) * _THINNED_BYTES
+            share = _DENSE_FRAMES * behind + (back - _DENSE_FRAMES) * (_THINNED_BYTES + layers)
         else:
             share = back * behind
         ahead = min(int((room - share) / before), reach_frames)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.compiled_loops import announce_compilation
+from outtake.core.errors import ConfigError
 from outtake.core.frames import (
     OBSERVED,
     PROPAGATED,
@@ -25,20 +27,24 @@ from outtake.core.frames import (
 from outtake.core.parallel import default_threads
 from outtake.core.types import Frame, Mask
 from outtake.core.validate import check_number
+from outtake.removal.clean_plate.carried_layer import MovingLayer, carry_layer
 from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
 from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.memory_budget import MemoryBudget
+from outtake.removal.clean_plate.moving_background import MIN_REACH_FRAMES, MovingBackground
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
 from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
+from outtake.removal.clean_plate.small_frames import SmallFrame, reduce_frame
 from outtake.removal.exemplar.remover import Exemplar
 from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
 from outtake.video.read.probe import VideoInfo
 
+_Found = tuple[list[RegionFill], list[MovingLayer]]
 # So many frames are searched at once, one on each processor. Each holds on to a frame of the past
 # that the buffer has dropped, for which there is this share of the memory.
 _LEAST_SEARCHES, _MOST_SEARCHES, _SEARCH_MEMORY = 2, 8, 0.1
@@ -68,6 +74,7 @@ class CleanPlate(Remover):
             it they are synthesised anew.
         max_memory_mb: The memory for the frames held; less shortens the reach.
         filler: Synthesises what was never observed; with pieces of the surroundings by default.
+        moving: Carry what moves by itself behind the hole through it, by its own motion.
         painted: Frames as they should look, which are trusted most where their place is seen: one
             or several files and times, as in ``clean.png@00:03``.
 
@@ -88,6 +95,7 @@ class CleanPlate(Remover):
         max_memory_mb: int = 1024,
         filler: Filler | None = None,
         painted: str | Sequence[str] | None = (),
+        moving: bool = False,
     ) -> None:
         _check_option("reach_frames", reach_frames, 1, 64, whole=True)
         _check_option("ring", ring, 0.005, 0.5)
@@ -99,6 +107,12 @@ class CleanPlate(Remover):
         _check_option("max_drift", max_drift, 0, 1000)
         _check_option("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
         self._reach_frames = reach_frames
+        if moving and reach_frames < MIN_REACH_FRAMES:
+            raise ConfigError(
+                f"remover.moving=true needs remover.reach_frames of {MIN_REACH_FRAMES} or more, "
+                f"not {reach_frames}: set more, or remover.moving=false"
+            )
+        self._moving = moving
         self._painted = PaintedPictures(painted)
         self._search = ReferenceSearch(
             ReferenceFilter(samples, tolerance, max_error), ring, seam, self._painted
@@ -123,23 +137,34 @@ class CleanPlate(Remover):
         return self._painted.check_clip(info)
 
     def context(self, height: int, width: int, high_bit_depth: bool = False) -> Context:
-        """Return how far the remover looks at frames of this size."""
-        return MemoryBudget.for_frame_size(
-            height, width, self._reach_frames, self._max_bytes, high_bit_depth
+        """Return how far the remover looks at frames of this size.
+
+        Raises:
+            ConfigError: The memory is not enough for what moves.
+        """
+        context = MemoryBudget.for_frame_size(
+            height, width, self._reach_frames, self._max_bytes, high_bit_depth, self._moving
         ).context()
+        if self._moving and min(context.before, context.after) < MIN_REACH_FRAMES:
+            raise ConfigError(
+                f"remover.moving=true looks at {MIN_REACH_FRAMES} frames before and after, and "
+                f"remover.max_memory_mb={self._max_bytes >> 20} holds {context.before} and "
+                f"{context.after} of {width} x {height}: set more, or remover.moving=false"
+            )
+        return context
 
     def __call__(self, clip: Iterable[MaskedFrame]) -> Iterator[FilledFrame]:
         """Yield each frame with its hole filled; frames that are context, as they are."""
         previous: PreviousFill | None = None
         carried = CarriedSynthesis(self._max_error)
         with announce_compilation("clean_plate"), closing(self._search_ahead(clip)) as searched:
-            for window, fills in searched:
+            for window, fills, layers in searched:
                 centre = window.centre
                 if window.needs_fill:
                     if previous is not None and previous.frame.view.shot != centre.view.shot:
                         previous = None
                     previous, statistics = self._fill_frame(centre, fills, previous, carried)
-                    image = previous.image
+                    image, statistics = _carry_layers(window, layers, previous, statistics)
                 else:
                     previous, statistics, image = None, FillStatistics(), centre.image
                 # The consumer may write to its image; the one kept here must not change.
@@ -148,23 +173,31 @@ class CleanPlate(Remover):
 
     def _search_ahead(
         self, clip: Iterable[MaskedFrame]
-    ) -> Generator[tuple[ReferenceWindow, list[RegionFill]], None, None]:
+    ) -> Generator[tuple[ReferenceWindow, list[RegionFill], list[MovingLayer]], None, None]:
         """Search ahead of the current frame in threads, which do not change the result."""
-        pending: deque[tuple[ReferenceWindow, Future[list[RegionFill]]]] = deque()
+        pending: deque[tuple[ReferenceWindow, Future[_Found]]] = deque()
         pool: ThreadPoolExecutor | None = None
         searches = 0
+        moving: MovingBackground | None = None
+        buffer = FrameBuffer(self._reach_frames, self._max_bytes, moving=self._moving)
         try:
-            for window in FrameBuffer(self._reach_frames, self._max_bytes)(clip):
+            for window in buffer(clip):
                 if pool is None:
                     searches = self._count_searches(window.centre)
                     pool = ThreadPoolExecutor(searches, "clean_plate")
-                pending.append((window, pool.submit(self._search, window)))
+                if moving is None and self._moving:
+                    height, width = window.centre.mask.shape
+                    deep = window.centre.source.frame.image16 is not None
+                    context = self.context(height, width, deep)
+                    moving = MovingBackground(min(context.before, context.after))
+                frames = moving.reduce(window) if moving is not None else {}
+                pending.append((window, pool.submit(self._search_window, window, moving, frames)))
                 if len(pending) > searches:
-                    first, fills = pending.popleft()
-                    yield first, fills.result()
+                    first, found = pending.popleft()
+                    yield first, *found.result()
             while pending:
-                first, fills = pending.popleft()
-                yield first, fills.result()
+                first, found = pending.popleft()
+                yield first, *found.result()
         finally:
             # No search may go on after the consumer is gone.
             if pool is not None:
@@ -174,6 +207,22 @@ class CleanPlate(Remover):
         """Return how many frames like this one are searched at once."""
         room = int(_SEARCH_MEMORY * self._max_bytes / (frame.image.nbytes + frame.mask.nbytes))
         return max(_LEAST_SEARCHES, min(_MOST_SEARCHES, default_threads(), room))
+
+    def _search_window(
+        self,
+        window: ReferenceWindow,
+        moving: MovingBackground | None,
+        frames: Mapping[int, SmallFrame],
+    ) -> _Found:
+        if moving is None:
+            return self._search(window), []
+        things, hidden = moving.find(window, frames)
+        neighbours = {
+            offset: hidden.get(one.number, one) for offset, one in window.neighbours.items()
+        }
+        here = things.here if things.parts else None
+        rest = replace(window, neighbours=neighbours)
+        return self._search(rest, here), things.layers
 
     def _fill_frame(
         self,
@@ -201,11 +250,8 @@ class CleanPlate(Remover):
             image = self._filler.fill(image, unknown)
             origin[unknown] = SYNTHESISED
             carried.keep(centre, image, unknown)
-        shares = np.bincount(origin[centre.mask], minlength=4) / np.count_nonzero(centre.mask)
         statistics = FillStatistics(
-            observed=float(shares[OBSERVED]),
-            propagated=float(shares[PROPAGATED]),
-            synthesised=float(shares[SYNTHESISED]),
+            **_origin_shares(origin, centre.mask),
             ring_residual=_mean_residual(fills),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             sample_spread=float(spread.mean()) if len(spread) else None,
@@ -215,6 +261,39 @@ class CleanPlate(Remover):
             origin=origin,
         )
         return _keep_fill(centre, image, drift, origin), statistics
+
+
+def _carry_layers(
+    window: ReferenceWindow,
+    layers: list[MovingLayer],
+    still: PreviousFill,
+    statistics: FillStatistics,
+) -> tuple[Frame, FillStatistics]:
+    """Return the image with the layers before the still background, and its statistics."""
+    if not layers:
+        return still.image, statistics
+    centre = window.centre
+    image, carried = still.image.copy(), np.zeros_like(centre.mask)
+    full = {one.number: (one.image, one.brightness) for one in window.neighbours.values()}
+    to_full = reduce_frame(centre).to_full
+    for layer in layers:
+        carry_layer(layer, image, centre.mask & ~carried, to_full, full, carried)
+    origin = np.where(carried, np.uint8(SYNTHESISED), still.origin)
+    return image, replace(
+        statistics,
+        **_origin_shares(origin, centre.mask),
+        rim_step=measure_rim_step(image, centre.mask),
+        origin=origin,
+    )
+
+
+def _origin_shares(origin: NDArray[np.uint8], mask: Mask) -> dict[str, float]:
+    shares = np.bincount(origin[mask], minlength=4) / np.count_nonzero(mask)
+    return {
+        "observed": float(shares[OBSERVED]),
+        "propagated": float(shares[PROPAGATED]),
+        "synthesised": float(shares[SYNTHESISED]),
+    }
 
 
 def _keep_fill(

@@ -126,7 +126,8 @@ def _predict(
             continue
         error = 0
         for c in range(3):
-            error += abs(int(image[y, x, c]) - int(truth[i, c]))
+            # Numba makes an unsigned number of int(), whose differences are never negative.
+            error += int(abs(np.int32(image[y, x, c]) - np.int32(truth[i, c])))
         errors[i] = error / 3
         total += error / 3
         known += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outtake.removal.clean_plate.alignment import align_references
 from outtake.removal.clean_plate.coding_noise import measure_coding_noise
@@ -43,13 +44,21 @@ class ReferenceSearch:
     seam: float
     painted: PaintedPictures
 
-    def __call__(self, window: ReferenceWindow) -> list[RegionFill]:
-        """Return the regions of the hole, filled as far as frames of the window show them."""
+    def __call__(
+        self, window: ReferenceWindow, moving: NDArray[np.uint8] | None = None
+    ) -> list[RegionFill]:
+        """Return the regions of the hole, filled as far as frames of the window show them.
+
+        Args:
+            window: The frame and its neighbours.
+            moving: 1 where something moves by itself, of any size, uint8 (h, w): that part of the
+                rim says nothing about the background.
+        """
         if not window.needs_fill:
             return []
         centre = window.centre
         height = len(centre.mask)
-        regions = find_hole_regions(centre, max(2, round(self.ring * height)))
+        regions = find_hole_regions(centre, max(2, round(self.ring * height)), moving)
         if not regions:
             return []
         fills = [RegionFill(region) for region in regions]
