@@ -1,6 +1,6 @@
 """Reflections on wet roads: how well they are found, what is left of them, and false alarms.
 
-    OUTTAKE_DATA=PATH python -m benchmarks.removal.reflections [--clips 3] [--frames 72]
+    OUTTAKE_DATA=PATH python -m benchmarks.removal.reflections [--clips 3] [--frames 96]
         [--only wet dry tennis] [--save FOLDER]
 
 ``wet``: ``data=scenes`` with ``data.source.wet=true``, the test split. Precision and recall of what
@@ -39,8 +39,6 @@ from outtake.removal.clean_plate.remover import CleanPlate
 PARTS = ("wet", "dry", "tennis")
 SIZE = (270, 480)
 RIM_PX, SCORED_RIM_PX, SCORED_PIXELS = 4, 2, 50
-# As `make demo` has them.
-DILATE, SAMPLES = 0.03, 15
 
 
 @dataclass
@@ -142,9 +140,9 @@ def remove(
 ) -> list[tuple[MaskedFrame, Frame]]:
     """Return each frame with its mask, and what ``clean_plate`` makes of it."""
     policy = MaskPolicy.from_names(
-        items[0].label_space, remove=names, dilate=DILATE, shadows=True, reflections=reflections
+        items[0].label_space, remove=names, shadows=True, reflections=reflections
     )
-    filled = CleanPlate(samples=SAMPLES)(number_frames(policy(items)))
+    filled = CleanPlate()(number_frames(policy(items)))
     return [(one.source, one.frame.image) for one in filled]
 
 
@@ -230,7 +228,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=int, default=3, help="the number of streets")
-    parser.add_argument("--frames", type=int, default=72, help="the frames of each clip")
+    parser.add_argument("--frames", type=int, default=96, help="the frames of each clip")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--save", type=Path, help="a folder for pictures of wet streets")
     options = parser.parse_args()

@@ -26,14 +26,15 @@ class ReducedFrame:
     """A frame of the window at reduced size.
 
     Attributes:
-        selected: The frame and its mask.
+        selected: The frame and its mask; None once they were passed on, so that frames that are
+            only compared with later ones take little memory.
         unmasked_rgba: uint8 (h, w, 4), RGB and 255 where neither an object nor its rim is.
         mask: uint8 (h, w), 1 where an object is.
         homography_cache: The homography to the previous frame, once it was computed; it is None
             after a cut.
     """
 
-    selected: SelectedFrame
+    selected: SelectedFrame | None
     unmasked_rgba: Frame
     mask: BinaryMask
     homography_cache: list[Homography | None] = field(default_factory=list)

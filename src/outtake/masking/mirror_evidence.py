@@ -68,12 +68,12 @@ class MaskedObject:
     @property
     def height(self) -> int:
         """The rows of its box."""
-        return self.mask.shape[0]
+        return int(self.mask.shape[0])
 
     @property
     def width(self) -> int:
         """The columns of its box."""
-        return self.mask.shape[1]
+        return int(self.mask.shape[1])
 
     @property
     def bottom(self) -> int:
@@ -107,8 +107,12 @@ class MirrorEvidence:
 
 
 def find_objects(frame: ReducedFrame) -> list[MaskedObject]:
-    """Return the objects of a frame's mask, those of a few pixels left out."""
+    """Return the objects of a frame's mask, those of a few pixels left out.
+
+    Pixels that the mask has and the labels do not, such as those of a vote, are objects too.
+    """
     selected = frame.selected
+    assert selected is not None
     size = (frame.mask.shape[1], frame.mask.shape[0])
     inside = np.ascontiguousarray(np.where(selected.mask > 0, selected.labelled.labels, 255))
     labels = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)

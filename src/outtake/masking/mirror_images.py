@@ -66,6 +66,7 @@ class MirrorImage:
     pixels: float
 
     def reaches(self, correlation: float, changed: float) -> bool:
+        """Return whether both figures are at least so large."""
         return self.correlation >= correlation and self.changed >= changed
 
 

@@ -28,8 +28,9 @@ class EffectFrame:
 
     Attributes:
         selected: The frame and the mask of its objects, with their effects.
-        shadow_share: The share of the mask that is added shadow, 0 to 1; None if it was not asked.
-        reflection_share: The share that is added reflection; None if it was not asked.
+        shadow_share: The share of the mask that was added as shadow, 0 to 1; None if shadows were
+            not looked for.
+        reflection_share: The share that was added as reflection, and is no shadow; likewise.
     """
 
     selected: SelectedFrame
@@ -64,7 +65,10 @@ class EffectDetector:
             reflection = None
             if self._reflections:
                 reflection = detect_reflection([one for _, one in window], centre)
-            yield self._join(located.frame.selected, shadow, reflection)
+            selected = located.frame.selected
+            assert selected is not None
+            located.frame.selected = None
+            yield self._join(selected, shadow, reflection)
 
     def _locate(
         self, clip: Iterable[SelectedFrame]
@@ -89,15 +93,17 @@ class EffectDetector:
     def _join(
         self, selected: SelectedFrame, shadow: BinaryMask | None, reflection: BinaryMask | None
     ) -> EffectFrame:
-        mask, shares = selected.mask, []
-        for asked, effect in ((self._reflections, reflection), (self._shadows, shadow)):
-            before = mask
+        sizes, mask = [cv2.countNonZero(selected.mask)], selected.mask
+        for effect in (shadow, reflection):
             if effect is not None and effect.any():
                 full = cv2.resize(
                     effect * np.uint8(255), mask.shape[::-1], interpolation=cv2.INTER_LINEAR
                 )
                 mask = np.maximum(mask, (full > 127).astype(np.uint8))
-            shares.append(int(mask.sum()) - int(before.sum()) if asked else None)
-        total = max(int(mask.sum()), 1)
-        by_mask = [None if one is None else one / total for one in shares]
-        return EffectFrame(SelectedFrame(selected.labelled, mask), by_mask[1], by_mask[0])
+            sizes.append(cv2.countNonZero(mask))
+        objects, with_shadow, total = sizes
+        return EffectFrame(
+            SelectedFrame(selected.labelled, mask),
+            (with_shadow - objects) / max(total, 1) if self._shadows else None,
+            (total - with_shadow) / max(total, 1) if self._reflections else None,
+        )

@@ -150,9 +150,7 @@ class MaskPolicy:
         return MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
 
     def mask(self, labels: LabelMap) -> Mask:
-        """Return the mask of one label map, bool (H, W), without threshold, vote and
-        effects such as shadows.
-        """
+        """Return the mask of one label map, bool (H, W), without what needs other frames."""
         return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
 
     def _clean(self, mask: BinaryMask) -> BinaryMask:

@@ -49,7 +49,8 @@ def detect_reflection(window: Sequence[LocatedFrame], index: int) -> BinaryMask:
     changed = here.change.changed.astype(np.uint8)
     if not _is_mirror(window):
         image = cv2.dilate(draw_images(here.images, _ALONE, nothing), _UNEVEN)
-        return image & np.asarray(cv2.morphologyEx(changed, cv2.MORPH_CLOSE, _UNEVEN), np.uint8)
+        closed = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, _UNEVEN)
+        return np.asarray(image & closed, np.uint8)
     surface = _find_surface(window, nothing)
     image = cv2.dilate(draw_images(here.images, _AMONG, nothing), _UNEVEN) & surface
     found = image & np.asarray(cv2.morphologyEx(changed, cv2.MORPH_CLOSE, _UNEVEN), np.uint8)
@@ -96,7 +97,7 @@ def _find_surface(window: Sequence[LocatedFrame], nothing: BinaryMask) -> Binary
             image = draw_images(one.images, _AMONG, nothing) & one.change.known
             images += image
             changed += image & one.change.changed
-    box = (nothing.shape[1] // 2 * 2 // 2 | 1, _SURFACE_ROWS)
+    box = (nothing.shape[1] // 2 | 1, _SURFACE_ROWS)
     images, changed = cv2.blur(images, box), cv2.blur(changed, box)
     return np.asarray((changed > 0) & (changed >= _SURFACE_SHARE * images), np.uint8)
 
