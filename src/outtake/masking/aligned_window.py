@@ -18,7 +18,7 @@ from outtake.motion.tracking import CameraTracker
 LONGEST_SIDE_PX = 320
 REFERENCE_OFFSETS = (2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24)
 REACH_FRAMES = REFERENCE_OFFSETS[-1]
-_UNMASKED_ALPHA = 250
+_UNMASKED_ALPHA, _MIN_GREY = 250, 16.0
 
 
 @dataclass(slots=True)
@@ -66,6 +66,28 @@ class ReferenceSamples:
         """Return one sample of each pixel, (m, 3), by its place in the order (m,)."""
         columns = np.arange(len(self.count))
         return self.colours[self.order[rank, columns], columns, :3]
+
+    def without_other_colours(self, max_difference: float) -> ReferenceSamples:
+        """Return the samples that are as lighter or darker versions of the median are.
+
+        What is not masked and moves, such as people who stay in the picture, has other colours.
+
+        Args:
+            max_difference: How far the channels may differ in the share of their light, 0 to 1.
+        """
+        middle = len(self.light) - 1 - self.count // 2
+        median = self.at_rank(np.clip(middle, 0, len(self.light) - 1)).astype(np.float32)
+        ratio = self.colours[..., :3] / np.maximum(median, _MIN_GREY)
+        low, high = ratio.min(axis=2), ratio.max(axis=2)
+        in_order = np.take_along_axis(high - low < max_difference * high, self.order, axis=0)
+        light = np.where(in_order, self.light, np.int16(-1))
+        again = np.argsort(light, axis=0, kind="stable")
+        return ReferenceSamples(
+            self.colours,
+            np.take_along_axis(light, again, axis=0),
+            np.take_along_axis(self.order, again, axis=0),
+            (light >= 0).sum(axis=0),
+        )
 
 
 def reduce_frame(selected: SelectedFrame) -> ReducedFrame:
