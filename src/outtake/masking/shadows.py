@@ -17,13 +17,13 @@ _ASIDE, _ABOVE, _BELOW = 0.9, -0.4, 0.5
 # The share of the light that a shadow leaves, and how far the colours may differ in that share.
 _MIN_LIGHT_RATIO, _SEED_LIGHT_RATIO, _EDGE_LIGHT_RATIO, _MAX_CHROMA_DIFFERENCE = (
     0.25,
-    0.8,
+    0.86,
     0.92,
     0.12,
 )
 # A point is lit in so many of its samples, at least: the brightest of them that agree. In others
 # the shadow lies there as well; that of somebody who walks slowly does in most.
-_LIT_SHARE, _LIT_TOLERANCE = 0.28, 0.07
+_LIT_SHARE, _LIT_TOLERANCE = 0.25, 0.07
 _MIN_SAMPLES = 2
 # Samples of other colours than their median show what moves and is not masked.
 _MAX_SAMPLE_CHROMA_DIFFERENCE = 0.15
