@@ -24,6 +24,9 @@ GOLDEN = {
 }
 
 
+WET = "5b601938045f8335e5363d6ab9561f63b6680236b7c7939e796bea4fb543d2a3"
+
+
 def digest(split: str, index: int, t: int, **options: int) -> str:
     frame = Scenes(**options).clip(split, index, t + 1).frame(t)
     parts = (frame.image, frame.labels, frame.background, frame.shadow)
@@ -45,6 +48,10 @@ def grown(mask: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("place", GOLDEN)
 def test_the_bytes_are_those_of_every_other_machine(place):
     assert digest(*place) == GOLDEN[place]
+
+
+def test_the_bytes_of_wet_roads_are_those_of_every_other_machine():
+    assert digest("val", 0, 5, height=64, width=96, wet=True) == WET
 
 
 def test_a_fresh_process_draws_the_same_bytes():
@@ -100,6 +107,37 @@ def test_shadows_darken_and_lie_outside_objects():
     before = frame.background[clear].astype(int).sum(axis=1)
     after = frame.image[clear].astype(int).sum(axis=1)
     assert (after < before).all() and after.mean() < 0.8 * before.mean()
+
+
+def test_outside_objects_shadows_and_reflections_a_wet_street_is_its_background():
+    clip = Scenes(wet=True).clip("test", 0, 12)
+    for t in (0, 7):
+        frame = clip.frame(t)
+        assert frame.reflection.any() and not (frame.reflection & is_object(frame.labels)).any()
+        touched = grown(is_object(frame.labels)) | frame.shadow | frame.reflection
+        assert np.array_equal(frame.image[~touched], frame.background[~touched])
+        left_out = clip.frame(t, without=("car", "person", "ball"))
+        assert np.array_equal(left_out.image, frame.background) and not left_out.reflection.any()
+
+
+def test_a_wet_road_mirrors_what_stands_on_it_and_is_else_the_same_street():
+    dry, wet = (Scenes(wet=water).clip("val", 0, 1).frame(0) for water in (False, True))
+    assert np.array_equal(dry.labels, wet.labels) and not dry.reflection.any()
+    ground = dry.labels == 4
+    assert not (wet.reflection & ~ground).any(), "only roads are wet"
+    assert np.array_equal(dry.background[:140], wet.background[:140]), "above the road"
+    assert not np.array_equal(dry.background[ground], wet.background[ground])
+    only = wet.reflection & ~wet.shadow
+    change = np.abs(wet.image[only].astype(int) - wet.background[only]).max(axis=1)
+    assert change.mean() > 10
+
+
+def test_water_is_part_of_what_a_sample_is():
+    sample = Sample(id="val/0000/00000", image="val/0000/00000", mask="val/0000/00000")
+    dry, wet = (Scenes(wet=water) for water in (False, True))
+    assert dry.sample_bytes(sample) != wet.sample_bytes(sample)
+    with pytest.raises(ConfigError, match=r"data.source.wet=1: must be true or false"):
+        Scenes(wet=1)
 
 
 def test_without_all_objects_only_the_background_is_left():

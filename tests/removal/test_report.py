@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import OutputError
-from outtake.core.frames import FillStatistics
+from outtake.core.frames import FillStatistics, MaskStatistics
+from outtake.programs.infer_video import format_summary
 from outtake.removal.report import (
     RemovalReport,
     check_report,
@@ -86,6 +87,18 @@ def noted(frames) -> RemovalReport:
     for frame in frames:
         report.add(*frame)
     return report
+
+
+def test_what_effects_added_to_masks_is_said_where_it_was_looked_for():
+    report = RemovalReport()
+    report.add(0.0, 0.1, None, MaskStatistics(shadow_share=0.0, reflection_share=0.2))
+    report.add(0.5, 0.3, None, MaskStatistics(shadow_share=0.0, reflection_share=0.4))
+    record = report.record(frames_per_second=1.0)
+    assert record["mask"] == {"shadow_share": 0.0, "reflection_share": pytest.approx(0.35)}
+    said = format_summary(record, Path("x.mp4"))
+    assert "0.0% of the masks is shadows\n35.0% of the masks is reflections\n" in said
+    plain = noted([(0.0, 0.1)]).record(frames_per_second=1.0)
+    assert "of the masks" not in format_summary(plain, Path("x.mp4"))
 
 
 def test_a_frame_counts_by_the_size_of_its_hole():

@@ -38,14 +38,16 @@ def project(tmp_path):
 
 def test_what_is_chosen_is_what_the_command_line_is_told(project):
     command = build_command(
-        project, "remove", {"remove": ["b"], "remover": "blur", "dilate": 0.03, "shadows": True}
-    )
+        project, "remove", {"remove": ["b"], "remover": "blur", "dilate": 0.03, "shadows": True,
+                            "reflections": True}
+    )  # fmt: skip
     _, source, output, *overrides = command.arguments
     config = parse(
         InferVideoConfig,
         resolve_config(compose("infer_video", [f"input={source}", f"output={output}", *overrides])),
     )
-    assert config.remove == ["b"] and config.mask.dilate == 0.03 and config.mask.shadows
+    assert config.remove == ["b"] and config.mask.dilate == 0.03
+    assert config.mask.shadows and config.mask.reflections
     assert config.output == str(project.folder.resolve() / RESULT) and config.overwrite
     usual = build_command(project, "remove", {})
     assert not any(part.startswith("mask.") for part in usual.arguments)
@@ -67,6 +69,7 @@ def test_a_preview_is_of_the_time_of_a_frame(project):
         ("remove", {"dilate": 0.5}, "dilate"),
         ("remove", {"dilate": "1"}, "dilate"),
         ("remove", {"shadows": 1}, "shadows: must be true or false"),
+        ("remove", {"reflections": "yes"}, "reflections: must be true or false"),
         ("remove", {"frame": 1}, "frame: goes with a preview"),
         ("preview", {}, "frame: goes with a preview"),
         ("preview", {"frame": 3}, "frame"),

@@ -71,6 +71,7 @@ class ClipMaskOptions(MaskOptions):
         int | Literal["auto"], Number(0), Form("a whole number of frames, at least 0, or auto")
     ]
     shadows: bool
+    reflections: bool
 
     def policy_options(self, *, of_one_clip: bool = False) -> dict[str, Any]:
         """Return the options of the mask policy.

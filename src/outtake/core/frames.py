@@ -45,11 +45,16 @@ class MaskStatistics:
             beyond what motion explains; None without a mask before, or if both are empty.
         contents: What the mask was made of: the number of sampled pixels of each class, by name,
             or of each value of the mask's picture.
+        shadow_share: The share of the mask that was added as the objects' shadows, 0 to 1, before
+            masks grow; None if shadows were not looked for.
+        reflection_share: Likewise that of their reflections.
     """
 
     uncertain_share: float | None = None
     jump: float | None = None
     contents: Mapping[str, int] = field(default_factory=dict)
+    shadow_share: float | None = None
+    reflection_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

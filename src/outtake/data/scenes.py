@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from outtake.core.errors import DataRootError, EmptySplitError
+from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
@@ -40,6 +40,8 @@ class Scenes:
             default of 60 train, 8 val, 4 test.
         frames_per_clip: The number of frames of each clip that are samples.
         frame_step: The distance of two samples in frames; 24 frames are a second.
+        wet: Whether roads are wet and mirror the street and what stands on them. Then shadows are
+            half as dark.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -58,6 +60,7 @@ class Scenes:
         clips: Mapping[str, int] | None = None,
         frames_per_clip: int = 8,
         frame_step: int = 12,
+        wet: bool = False,
     ) -> None:
         check_number("data.source.seed", seed, 0, (1 << 63) - 1, whole=True)
         check_number("data.source.height", height, *_SIDE_LIMITS, whole=True)
@@ -69,7 +72,9 @@ class Scenes:
             check_split(split)
             check_number(f"data.source.clips.{split}", count, 0, 1 << 20, whole=True)
             self._clips[split] = count
-        self._seed = seed
+        if not isinstance(wet, bool):
+            raise ConfigError(f"data.source.wet={wet}: must be true or false")
+        self._seed, self._wet = seed, wet
         self._layout = SceneLayout(height, width)
         self._frames_per_clip, self._frame_step = frames_per_clip, frame_step
         self._scene_cache = ByteCache[tuple[str, int], Scene](_SCENE_CACHE_BYTES)
@@ -103,8 +108,8 @@ class Scenes:
         return self._render_sample(sample.mask)[1].copy()
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
-        """Return what determines the bytes of the sample: version, seed, size and place."""
-        size = f"{self._layout.height}x{self._layout.width}"
+        """Return what determines the bytes of the sample: version, seed, size, water and place."""
+        size = f"{self._layout.height}x{self._layout.width}" + (" wet" if self._wet else "")
         return (f"scenes {VERSION} seed {self._seed} {size} {sample.image}".encode(),)
 
     def clip(self, split: str, index: int, frames: int) -> SceneClip:
@@ -135,9 +140,9 @@ class Scenes:
 
     def _get_scene(self, split: str, index: int) -> Scene:
         def paint() -> Scene:
-            return Scene(self._layout, hash_key("scenes", self._seed, split, index))
+            return Scene(self._layout, hash_key("scenes", self._seed, split, index), self._wet)
 
-        return self._scene_cache.get((split, index), paint, lambda world: world.backdrop.bytes_held)
+        return self._scene_cache.get((split, index), paint, lambda world: world.bytes_held)
 
 
 def _parse_locator(locator: str) -> tuple[str, int, int]:

@@ -1,1 +1,1 @@
-"""From labels to masks: class selection, temporal vote, morphology, shadows."""
+"""From labels to masks: class selection, temporal vote, morphology, shadows, reflections."""

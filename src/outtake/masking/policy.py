@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 
 from outtake.core.errors import ConfigError
-from outtake.core.frames import LabelledFrame, MaskedFrame
+from outtake.core.frames import LabelledFrame, MaskedFrame, MaskStatistics
 from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap, Mask
 from outtake.masking.class_selection import BinaryMask, ClassSelector, SelectedFrame
 from outtake.masking.morphology import dilate_mask, remove_small_and_fill_holes
-from outtake.masking.shadows import ShadowDetector
+from outtake.masking.object_effects import EffectDetector
 from outtake.masking.temporal_vote import MAX_VOTE_FRAMES, TemporalVote
 
 
@@ -36,7 +37,8 @@ class MaskPolicy:
             its threshold; None is half the threshold.
         vote: The number of frames before and after that vote on the mask; 0 takes each frame by
             itself.
-        shadows: Whether cast shadows that touch an object are removed with it.
+        shadows: Whether cast shadows near an object are removed with it.
+        reflections: Whether what the ground below an object mirrors of it is removed with it.
 
     Attributes:
         context_frames: The number of frames before and after that each mask depends on.
@@ -57,6 +59,7 @@ class MaskPolicy:
         low: float | None = None,
         vote: int = 2,
         shadows: bool = False,
+        reflections: bool = False,
     ) -> None:
         for name, value in (("dilate", dilate), ("min_area", min_area)):
             if not 0 <= value < 1:
@@ -71,14 +74,18 @@ class MaskPolicy:
         self._selector = ClassSelector(self.ids, thresholds, low)
         # With no class there is nothing to vote on.
         self._temporal_vote = TemporalVote(vote) if vote and self.ids else None
-        self._shadow_detector = ShadowDetector() if shadows and self.ids else None
+        self._effect_detector = (
+            EffectDetector(shadows=shadows, reflections=reflections)
+            if (shadows or reflections) and self.ids
+            else None
+        )
         self._dilate = dilate
         self._min_area = min_area
         self._fill_holes = fill_holes
         self.needs_confidence = self._selector.needs_confidence
         self.context_frames = sum(
             stage.context_frames
-            for stage in (self._temporal_vote, self._shadow_detector)
+            for stage in (self._temporal_vote, self._effect_detector)
             if stage is not None
         )
 
@@ -129,13 +136,21 @@ class MaskPolicy:
         if self._temporal_vote is not None:
             selected = self._temporal_vote(selected)
         selected = (SelectedFrame(one.labelled, self._clean(one.mask)) for one in selected)
-        if self._shadow_detector is not None:
-            selected = self._shadow_detector(selected)
-        for one in selected:
-            yield MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
+        if self._effect_detector is None:
+            for one in selected:
+                yield self._finish(one)
+            return
+        for found in self._effect_detector(selected):
+            shares = MaskStatistics(
+                shadow_share=found.shadow_share, reflection_share=found.reflection_share
+            )
+            yield replace(self._finish(found.selected), statistics=shares)
+
+    def _finish(self, one: SelectedFrame) -> MaskedFrame:
+        return MaskedFrame(one.labelled.frame, self._dilate_by_height(one.mask), one.labelled)
 
     def mask(self, labels: LabelMap) -> Mask:
-        """Return the mask of one label map, bool (H, W), without threshold, vote and shadows."""
+        """Return the mask of one label map, bool (H, W), without what needs other frames."""
         return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
 
     def _clean(self, mask: BinaryMask) -> BinaryMask:

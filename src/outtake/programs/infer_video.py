@@ -307,8 +307,14 @@ def choose_runner(config: InferVideoConfig) -> JobRunner:
 
 def format_summary(record: Mapping[str, Any], target: Path) -> str:
     """Return the text that is printed at the end."""
+    mask = record.get("mask", {})
+    effects = [
+        f"{mask[f'{name}_share']:.1%} of the masks is {name}s\n"
+        for name in ("shadow", "reflection")
+        if f"{name}_share" in mask
+    ]
     return (
         f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
-        f"{record['hole_share']['mean']:.1%} of the picture removed\n"
+        f"{record['hole_share']['mean']:.1%} of the picture removed\n{''.join(effects)}"
         f"written to {target}, report in {report_path(target)}"
     )

@@ -24,7 +24,12 @@ _FILL = (
     "rim_moves_with_hole",
 )
 # The columns of masks, and their names in the statistics of a mask.
-_MASK = {"uncertain_share": "uncertain_share", "mask_jump": "jump"}
+_MASK = {
+    "uncertain_share": "uncertain_share",
+    "mask_jump": "jump",
+    "shadow_share": "shadow_share",
+    "reflection_share": "reflection_share",
+}
 _COLUMNS = ("time_s", "hole_share", *_FILL, *_MASK)
 # Of what masks were made of, the report lists so many classes or values.
 _LISTED_CONTENTS = 12

@@ -13,6 +13,7 @@ from outtake.core.validate import check_number
 from outtake.labelled_video.project_folder import MASK_FOLDER
 from outtake.studio.project import Project
 from outtake.studio.removal_commands import (
+    EFFECTS,
     check_choice,
     count_kept_frames,
     keep_choice,
@@ -24,7 +25,8 @@ KINDS = ("train", "suggest", "propose", "preview", "remove", "resume")
 MIN_BUDGET_S, MAX_BUDGET_S = 10, 24 * 3600
 RUNS, PROPOSALS = "runs", "proposals"
 # As the network has them, not grown for a removal.
-_PLAIN_MASKS = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false")
+_PLAIN_MASKS = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false",
+                "mask.reflections=false")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def build_command(project: Project, kind: object, options: Mapping[str, object])
         _check_keys(options, {"remove"})
         return _propose(project, options)
     if kind in ("preview", "remove"):
-        _check_keys(options, {"remove", "remover", "dilate", "shadows", "frame"})
+        _check_keys(options, {"remove", "remover", "dilate", *EFFECTS, "frame"})
         if (kind == "preview") != ("frame" in options):
             raise ConfigError("frame: goes with a preview, and a preview needs it")
         choice, run = check_choice(project, options), _newest_run(project)

@@ -24,14 +24,17 @@ MAX_DILATE = 0.2
 # A removal that was cancelled goes on after the last whole segment. Longer ones lose more then;
 # shorter ones look at more frames twice.
 SEGMENT_FRAMES = 250
-_KEYS = ("remove", "remover", "dilate", "shadows", "frame")
+# What goes with an object, a key of `mask` each: true or false.
+EFFECTS = ("shadows", "reflections")
+_KEYS = ("remove", "remover", "dilate", *EFFECTS, "frame")
 
 
 @cache
 def default_choice() -> dict[str, Any]:
     """Return what the command line takes where nothing is chosen."""
     mask = default_values("infer_video")["mask"]
-    return {"remover": REMOVERS[0], "dilate": mask["dilate"], "shadows": mask["shadows"]}
+    effects = {name: mask[name] for name in EFFECTS}
+    return {"remover": REMOVERS[0], "dilate": mask["dilate"], **effects}
 
 
 def check_choice(project: Project, options: Mapping[str, object]) -> dict[str, Any]:
@@ -40,7 +43,8 @@ def check_choice(project: Project, options: Mapping[str, object]) -> dict[str, A
     Args:
         project: The project.
         options: ``remove``, a list of classes; ``remover``; ``dilate``, by which masks grow, as a
-            fraction of the height; ``shadows``; ``frame``, which a preview shows.
+            fraction of the height; ``shadows`` and ``reflections``;
+            ``frame``, which a preview shows.
 
     Raises:
         ConfigError: A value is not possible.
@@ -57,8 +61,9 @@ def check_choice(project: Project, options: Mapping[str, object]) -> dict[str, A
     if found["remover"] not in REMOVERS:
         raise ConfigError(f"remover: must be one of {', '.join(REMOVERS)}")
     check_number("dilate", found["dilate"], 0, MAX_DILATE)
-    if not isinstance(found["shadows"], bool):
-        raise ConfigError("shadows: must be true or false")
+    for name in EFFECTS:
+        if not isinstance(found[name], bool):
+            raise ConfigError(f"{name}: must be true or false")
     if "frame" in found:
         check_number("frame", found["frame"], 0, project.frames.count - 1, whole=True)
     return found
@@ -79,8 +84,8 @@ def list_arguments(project: Project, run: Path, choice: Mapping[str, Any]) -> tu
     usual = default_choice()
     if choice["dilate"] != usual["dilate"]:
         given.append(f"mask.dilate={choice['dilate']:g}")
-    if choice["shadows"] != usual["shadows"]:
-        given.append(f"mask.shadows={str(choice['shadows']).lower()}")
+    changed = [name for name in EFFECTS if choice[name] != usual[name]]
+    given += [f"mask.{name}={str(choice[name]).lower()}" for name in changed]
     if "frame" in choice:
         return (*given, f"preview={float(choice['frame'] / project.frames.info.fps):.3f}")
     return (*given, f"job.segment_frames={SEGMENT_FRAMES}", "overwrite=true")

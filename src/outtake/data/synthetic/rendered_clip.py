@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil, floor
 
 import numpy as np
 
 from outtake.core.errors import UnknownClassError
 from outtake.core.types import Frame, LabelMap, Mask
 from outtake.data.synthetic.camera import Backdrop, Camera, CameraView
+from outtake.data.synthetic.object_window import frame_window, object_coordinates
 from outtake.data.synthetic.rng import Plane, Rng
 from outtake.data.synthetic.scene_layout import (
     CAR,
@@ -23,13 +23,14 @@ from outtake.data.synthetic.scene_layout import (
 )
 from outtake.data.synthetic.shapes import capsule
 from outtake.data.synthetic.sprite import Silhouette, Sprite
-from outtake.data.synthetic.street import paint_backdrop
+from outtake.data.synthetic.street import paint_street
 from outtake.data.synthetic.traffic import ObjectState, Traffic
-
-Box = tuple[slice, slice]
+from outtake.data.synthetic.wet_road import WetRoad
 
 # A lighter shadow is not drawn at all: pixels that are not marked as shadow are untouched.
 _MIN_SHADOW = 24
+# Roads are wet under clouds: shadows take this share of the light that they take under the sun.
+_WET_SHADOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,45 @@ class SceneFrame:
     Attributes:
         image: The picture, uint8 (H, W, 3) RGB.
         labels: Class ids, uint8 (H, W); an object owns a pixel that it covers at least half.
-        background: The picture as it would be without objects and shadows, uint8 (H, W, 3).
+        background: The picture as it would be without objects, their shadows and reflections,
+            uint8 (H, W, 3).
         shadow: bool (H, W), True where a shadow falls and no object stands.
+        reflection: bool (H, W), True where the road mirrors an object and no object stands.
     """
 
     image: Frame
     labels: LabelMap
     background: Frame
     shadow: Mask
+    reflection: Mask
 
 
 class Scene:
-    """The backdrop, light, camera and traffic of a clip: all that does not depend on the frame."""
+    """The backdrop, light, camera and traffic of a clip: all that does not depend on the frame.
 
-    def __init__(self, layout: SceneLayout, key: int) -> None:
+    Args:
+        layout: The sizes of the scene.
+        key: What all is drawn from.
+        wet: Whether the road is wet and mirrors what stands on it.
+    """
+
+    def __init__(self, layout: SceneLayout, key: int, wet: bool = False) -> None:
         self.layout = layout
         self.light = Light.random(Rng(key, "light"))
-        self.backdrop: Backdrop = paint_backdrop(layout, self.light, Rng(key, "backdrop"))
+        image, labels = paint_street(layout, self.light, Rng(key, "backdrop"))
+        self.wet_road: WetRoad | None = None
+        if wet:
+            self.light = replace(self.light, shadow=_WET_SHADOW * self.light.shadow)
+            self.wet_road = WetRoad(image, labels, layout, Rng(key, "wet"))
+            image = self.wet_road.image
+        self.backdrop = Backdrop(image, labels, layout)
         self.camera = Camera(layout, Rng(key, "camera"))
         self.traffic = Traffic(layout, Rng(key, "traffic"))
+
+    @property
+    def bytes_held(self) -> int:
+        """The memory that its pictures take."""
+        return self.backdrop.bytes_held + (self.wet_road.bytes_held if self.wet_road else 0)
 
 
 class SceneClip:
@@ -86,8 +107,8 @@ class SceneClip:
 
         Args:
             t: The number of the frame, from 0.
-            without: The object classes that are left out together with their shadows, so that the
-                background or another object behind them shows.
+            without: The object classes that are left out together with their shadows and
+                reflections, so that the background or another object behind them shows.
 
         Raises:
             IndexError: There is no such frame.
@@ -106,10 +127,13 @@ class SceneClip:
         dark = np.nonzero(shadow)
         keep = np.uint16(256) - shadow[dark].astype(np.uint16)
         image[dark] = (image[dark] * keep[:, None]) >> np.uint16(8)
+        reflection = np.zeros(labels.shape, np.bool_)
+        if world.wet_road is not None:
+            reflection = world.wet_road.draw_reflections(present, view, world.light, image)
         for one in present:
             _draw_object(one, view, world, image, labels)
-        objects = labels >= len(LABELS.names) - len(OBJECTS)
-        return SceneFrame(image, labels, background, (shadow > 0) & ~objects)
+        free = labels < len(LABELS.names) - len(OBJECTS)
+        return SceneFrame(image, labels, background, (shadow > 0) & free, reflection & free)
 
 
 def _object_ids(names: Iterable[str]) -> tuple[int, ...]:
@@ -127,10 +151,10 @@ def _draw_object(
     obj: ObjectState, view: CameraView, scene: Scene, image: Frame, labels: LabelMap
 ) -> None:
     left, right, top = obj.actor.extent
-    at = _frame_window(obj, view, scene.layout, (left, right), (-0.03, top))
+    at = frame_window(obj, view, scene.layout, (left, right), (-0.03, top))
     if at is None:
         return
-    x, y = _object_coordinates(obj, view, scene.layout, at)
+    x, y = object_coordinates(obj, view, scene.layout, at)
     sprite = Sprite(x, y, obj.scale_px * view.zoom)
     obj.actor.paint(sprite, obj.travelled)
     alpha = sprite.alpha[..., None]
@@ -147,7 +171,7 @@ def _render_shadows(objects: list[ObjectState], view: CameraView, scene: Scene) 
     shadow = np.zeros((layout.height, layout.width), np.uint8)
     for one in objects:
         left, right, top = one.actor.extent
-        at = _frame_window(
+        at = frame_window(
             one,
             view,
             layout,
@@ -156,7 +180,7 @@ def _render_shadows(objects: list[ObjectState], view: CameraView, scene: Scene) 
         )
         if at is None:
             continue
-        x, y = _object_coordinates(one, view, layout, at)
+        x, y = object_coordinates(one, view, layout, at)
         height = (-y) * (1 / light.squash)
         softness = np.maximum(height, 0.0) * 0.07 + 0.03
         cast_here = Silhouette(x - light.shear * height, height, one.scale_px, softness)
@@ -176,38 +200,3 @@ def _contact_shadow(obj: ObjectState, x: Plane, y: Plane) -> Plane:
     line = capsule(x, y, (-0.40, -0.005), (0.44, -0.005), 0.02)
     out: Plane = np.minimum(np.maximum(0.6 - line * 22.0, 0.0), 1.0)
     return out
-
-
-def _frame_window(
-    obj: ObjectState,
-    view: CameraView,
-    layout: SceneLayout,
-    across: tuple[float, float],
-    up: tuple[float, float],
-) -> Box | None:
-    """Return the frame window of a box in the object's units; None if it is out of the frame."""
-    corners = [
-        view.to_frame(obj.x + u * obj.scale_px, obj.y - v * obj.scale_px, layout)
-        for u in across
-        for v in up
-    ]
-    columns, rows = [c for c, _ in corners], [r for _, r in corners]
-    left, right = max(0, floor(min(columns)) - 1), min(layout.width, ceil(max(columns)) + 1)
-    top, bottom = max(0, floor(min(rows)) - 1), min(layout.height, ceil(max(rows)) + 1)
-    if left >= right or top >= bottom:
-        return None
-    return slice(top, bottom), slice(left, right)
-
-
-def _object_coordinates(
-    obj: ObjectState, view: CameraView, layout: SceneLayout, at: Box
-) -> tuple[Plane, Plane]:
-    """Return the pixels of a window in the object's coordinates, float32."""
-    rows, columns = at
-    u = 2 * np.arange(columns.start, columns.stop, dtype=np.int64) + (1 - layout.width)
-    v = 2 * np.arange(rows.start, rows.stop, dtype=np.int64)[:, None] + (1 - layout.height)
-    origin_x, origin_y = (floor(p * (1 << 16) + 0.5) for p in (obj.x, obj.y))
-    x = (view.along * u + (view.centre_x - origin_x)) - view.across * v
-    y = view.across * u + (view.along * v + (view.centre_y - origin_y))
-    step = 1.0 / (obj.scale_px * (1 << 16))
-    return (x * step).astype(np.float32), (y * -step).astype(np.float32)

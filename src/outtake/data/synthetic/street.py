@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from outtake.core.types import Frame, LabelMap
 from outtake.data.synthetic import walls
-from outtake.data.synthetic.camera import Backdrop
 from outtake.data.synthetic.houses import paint_houses
 from outtake.data.synthetic.nature import paint_plants, paint_sky
 from outtake.data.synthetic.painting import Painting, pixel_coverage, shade
@@ -21,14 +21,23 @@ from outtake.data.synthetic.scene_layout import (
 from outtake.data.synthetic.shapes import ellipse
 
 
-def paint_backdrop(layout: SceneLayout, light: Light, rng: Rng) -> Backdrop:
-    """Paint a street: sky, houses, plants, pavement, road."""
+def paint_street(layout: SceneLayout, light: Light, rng: Rng) -> tuple[Frame, LabelMap]:
+    """Return a street, sky, houses, plants, pavement and road, and the class of every pixel.
+
+    Args:
+        layout: The sizes of the scene.
+        light: The light.
+        rng: The random numbers of the street.
+
+    Returns:
+        The picture, uint8 (h, period, 3), and its classes, uint8 (h, period).
+    """
     painting = Painting(layout, rng.key)
     paint_sky(painting, light)
     paint_houses(painting, rng)
     paint_plants(painting, rng)
     paint_ground(painting, rng)
-    return Backdrop(painting.to_image(light.tint), painting.labels, layout)
+    return painting.to_image(light.tint), painting.labels
 
 
 _SLABS = (rgb(206, 192, 172), rgb(196, 190, 186), rgb(214, 190, 166))

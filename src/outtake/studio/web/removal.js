@@ -6,6 +6,7 @@ const REMOVERS = {
   clean_plate: "what is behind it", exemplar: "pieces from around it", inpaint: "filled from around it",
   blur: "blurred", pixelate: "pixelated", solid: "covered in black",
 };
+const EFFECTS = ["shadows", "reflections"];
 const SHARES = { observed: "seen in other frames", propagated: "carried from near", synthesised: "invented" };
 
 export class Removal {
@@ -55,12 +56,15 @@ export class Removal {
     const how = labelled("How", Object.assign(document.createElement("select"), { id: "remover" }));
     const grow = labelled("Grow masks", Object.assign(document.createElement("input"),
       { id: "dilate", type: "range", min: 0, max: 60, step: 1 }), "dilate-shown");
-    const shadows = element("label", "");
-    shadows.className = "check";
-    shadows.append(Object.assign(document.createElement("input"), { id: "shadows", type: "checkbox" }), "shadows of it too");
+    const effects = EFFECTS.map((name) => {
+      const label = element("label", "");
+      label.className = "check";
+      label.append(Object.assign(document.createElement("input"), { id: name, type: "checkbox" }), `${name} of it too`);
+      return label;
+    });
     const buttons = rowOf(button("preview", "Preview 2 s here"), button("remove", "Remove from the clip", "main"));
     const resume = rowOf(button("resume", "Go on", "main"));
-    panel.append(hint, untrained, classes, how, grow, shadows, noteOf("fresh", ""), noteOf("resume-note", ""), resume, buttons);
+    panel.append(hint, untrained, classes, how, grow, ...effects, noteOf("fresh", ""), noteOf("resume-note", ""), resume, buttons);
     for (const name of ["preview", "clean"]) {
       const block = element("div", "");
       block.id = `${name}-result`;
@@ -80,7 +84,7 @@ export class Removal {
     for (const name of project.removers) $("remover").append(new Option(`${name.replace("_", " ")}: ${REMOVERS[name] ?? ""}`, name));
     $("remover").value = choice.remover;
     $("dilate").value = Math.round(choice.dilate * 1000);
-    $("shadows").checked = choice.shadows;
+    for (const name of EFFECTS) $(name).checked = choice[name];
     this.kept = choice.remove ?? null;
     this.#showDilate();
   }
@@ -117,7 +121,8 @@ export class Removal {
   #choice() {
     return {
       remove: this.#chosen(), remover: $("remover").value,
-      dilate: Number($("dilate").value) / 1000, shadows: $("shadows").checked,
+      dilate: Number($("dilate").value) / 1000,
+      ...Object.fromEntries(EFFECTS.map((name) => [name, $(name).checked])),
     };
   }
 
