@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal
 
 import av
@@ -32,6 +33,26 @@ def read_field_order(frame: av.VideoFrame) -> FieldOrder | None:
     except (av.BlockingIOError, av.EOFError):
         return "bff"
     return "tff"
+
+
+def explain_fields(path: Path, order: FieldOrder | None, time_s: float) -> str:
+    """Return the line about frames of a clip that are marked as interlaced.
+
+    Args:
+        path: The clip.
+        order: Which field comes first; None if only later frames are marked.
+        time_s: The time of the first of these, in seconds.
+    """
+    if order:
+        return (
+            f"{path} is interlaced: each picture holds two fields, which a video keeps and a file "
+            "of one picture does not; read.deinterlace=bwdif makes whole pictures, and cleaner "
+            "masks"
+        )
+    return (
+        f"{path} is interlaced in parts, at first at about {time_s:.3f} s, and is written without "
+        "its fields; read.deinterlace=bwdif makes whole pictures"
+    )
 
 
 class FieldMarker:

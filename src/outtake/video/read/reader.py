@@ -21,7 +21,12 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import to_rgb, to_rgb16
-from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
+from outtake.video.interlacing import (
+    FieldChoice,
+    explain_fields,
+    make_progressive,
+    mark_fields,
+)
 from outtake.video.orientation import Orientation
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
@@ -220,21 +225,9 @@ class VideoReader:
             yield frame
 
     def _warn_of_fields(self, clock: TimestampTracker) -> None:
-        if self._warned_of_fields:
-            return
-        self._warned_of_fields = True
-        if self.info.field_order:
-            log.warning(
-                "%s is interlaced: each picture holds two fields, which a video keeps and a file "
-                "of one picture does not; read.deinterlace=bwdif makes whole pictures, and "
-                "cleaner masks",
-                self.path,
-            )  # fmt: skip
-        else:
-            log.warning(
-                "%s is interlaced in parts, at first at about %.3f s, and is written without its "
-                "fields; read.deinterlace=bwdif makes whole pictures", self.path, clock.time_s,
-            )  # fmt: skip
+        if not self._warned_of_fields:
+            self._warned_of_fields = True
+            log.warning("%s", explain_fields(self.path, self.info.field_order, clock.time_s))
 
     def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
         """Return the last frame of the selection, shown until ``end`` in clip time if known."""
