@@ -8,6 +8,7 @@ import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
+from outtake.core.types import StoredPicture
 from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, psnr, texture, view
 
@@ -172,6 +173,42 @@ def test_a_frame_that_shows_nothing_known_is_no_error():
     (nothing,) = stitch(truths[:2], [np.ones((HEIGHT, WIDTH), bool)] * 2)
     assert nothing.seen_share == 0
     assert list(BackgroundStitcher()(iter(()))) == []
+
+
+@pytest.mark.parametrize("rim_px", [0, 9])
+def test_a_shot_may_begin_with_what_nothing_can_be_compared_with(rim_px):
+    truths, masks = panning(8)
+    hidden = np.zeros((HEIGHT, WIDTH), bool)
+    hidden[rim_px : HEIGHT - rim_px, rim_px : WIDTH - rim_px] = True
+    masks[:2] = [hidden] * 2
+    (background,) = stitch(truths, masks)
+    assert len(background.frames) == 8
+    assert background.seen_share > 0.9
+    assert sum(each.residual_grey is None for each in background.frames) <= 3
+    assert background.frames[-1].residual_grey is not None
+
+
+def test_frames_of_one_row_are_one_picture():
+    row = np.arange(0, 240, 8, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    (background,) = stitch([row] * 3, [np.zeros(row.shape[:2], bool)] * 3)
+    assert background.picture.shape == (1, 30, 4)
+    (background,) = stitch([row[:, :1]] * 2, [np.zeros((1, 1), bool)] * 2)
+    assert background.picture.shape == (1, 1, 4)
+
+
+def test_what_a_clip_is_transparent_in_is_not_seen():
+    truths, masks = panning(4, speed=0)
+    alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    alpha[:, :40] = 0
+    items = [hide(truth, np.zeros_like(mask), pts=t)
+             for t, (truth, mask) in enumerate(zip(truths, masks, strict=True))]  # fmt: skip
+    stored = [StoredPicture("", (), item.frame.image, None, alpha) for item in items]
+    (background,) = BackgroundStitcher()(
+        replace(item, frame=replace(item.frame, stored=picture))
+        for item, picture in zip(items, stored, strict=True)
+    )
+    assert not background.picture[:90, :36, 3].any()
+    assert background.picture[:90, 50:140, 3].all()
 
 
 def test_values_that_cannot_work_are_refused():

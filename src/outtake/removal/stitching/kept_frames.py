@@ -27,7 +27,7 @@ class KeptFrame:
     """A frame of a shot, and where it lies.
 
     Attributes:
-        number: The number of the frame in the clip, from 0.
+        number: The number of the frame, from 0 for the first that is added.
         image: The picture, uint8 or uint16 (H, W, 3).
         mask: What is removed, bool (H, W).
         small: The frame at the size at which frames are compared.
@@ -98,6 +98,10 @@ class KeptFrames:
         """Return whether another needed frame would fit if all others were dropped."""
         size = sum(one.nbytes for one in self._needed)
         return self._newest is None or size + 2 * self._newest.nbytes <= self._max_bytes
+
+    def clear(self) -> None:
+        """Drop all frames."""
+        self._needed, self._others, self._newest = [], [], None
 
     def add(self, frame: KeptFrame, *, is_needed: bool = False) -> None:
         """Take the next frame of the shot.
