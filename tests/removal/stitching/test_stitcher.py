@@ -109,8 +109,8 @@ def test_each_shot_has_its_picture():
 def test_few_frames_are_held_and_all_that_they_show_is_there():
     truths, masks = panning(36, speed=4.0)
     (whole,) = stitch(truths, masks)
-    # A frame with its mask and what it is compared by takes 0.12 MB.
-    (held,) = stitch(truths, masks, max_memory_mb=2)  # sixteen frames
+    # A frame with its mask and what it is compared by takes 0.13 MB.
+    (held,) = stitch(truths, masks, max_memory_mb=2)  # fifteen frames
     sizes = np.array([held.picture.shape[:2], whole.picture.shape[:2]])
     assert np.abs(sizes[0] - sizes[1]).max() <= 2
     assert held.seen_share > whole.seen_share - 0.01
@@ -118,11 +118,12 @@ def test_few_frames_are_held_and_all_that_they_show_is_there():
 
 def test_a_full_memory_begins_another_picture(caplog):
     caplog.set_level("INFO")
-    truths, masks = panning(56, speed=4.0)
-    backgrounds = stitch(truths, masks, max_memory_mb=1)
+    truths, masks = panning(50, speed=4.0)
+    narrow = ([each[:, :110] for each in one] for one in (truths, masks))
+    backgrounds = stitch(*narrow, max_memory_mb=1)  # nine frames
     assert len(backgrounds) > 1
     assert {each.shot for each in backgrounds} == {1}
-    assert sum(len(each.frames) for each in backgrounds) == 56
+    assert sum(len(each.frames) for each in backgrounds) == 50
     assert "the memory is full, so another picture begins" in caplog.text
 
 
@@ -221,3 +222,8 @@ def test_values_that_cannot_work_are_refused():
     )  # fmt: skip
     with pytest.raises(ConfigError, match="max_memory_mb=1: holds fewer than 8 frames"):
         BackgroundStitcher(max_memory_mb=1).add(0, large)
+    # Eight that fit by themselves, but not with what making the picture needs.
+    image = np.zeros((160, 150, 3), np.uint8)
+    fits_alone = MaskedFrame(replace(large.frame, image=image), np.zeros(image.shape[:2], bool))
+    with pytest.raises(ConfigError, match="set at least 2"):
+        BackgroundStitcher(max_memory_mb=1).add(0, fits_alone)

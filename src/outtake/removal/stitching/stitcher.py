@@ -21,6 +21,7 @@ from outtake.removal.stitching.kept_frames import (
     KeptFrame,
     KeptFrames,
     Picture,
+    count_bytes,
     frame_corners,
     measure_overlap,
 )
@@ -148,8 +149,6 @@ class BackgroundStitcher:
         """
         frame = item.frame
         image = frame.image if frame.image16 is None else frame.image16
-        if self._shot is None:
-            self._check_memory(image, item.mask)
         mask = _hide_transparent(item)
         time_s = frame.pts * frame.time_base
         if self._places and mask.all():
@@ -159,6 +158,8 @@ class BackgroundStitcher:
             return None
         view = self._tracker.update(frame.image, mask)
         small = RegistrationImage.of(frame.image, mask)
+        if self._shot is None:
+            self._check_memory(count_bytes(image, mask, small))
         finished = None
         if self._shot is None:
             self._shot = view.shot
@@ -208,8 +209,8 @@ class BackgroundStitcher:
         self._places: list[_Place] = []
         self._is_compared = False
 
-    def _check_memory(self, image: Picture, mask: Mask) -> None:
-        needed = _MIN_FRAMES_HELD * (image.nbytes + mask.nbytes)
+    def _check_memory(self, frame_bytes: int) -> None:
+        needed = _MIN_FRAMES_HELD * frame_bytes
         if needed > self._max_bytes:
             raise ConfigError(
                 f"max_memory_mb={self._max_bytes >> 20}: holds fewer than {_MIN_FRAMES_HELD} "
