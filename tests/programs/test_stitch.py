@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import av
@@ -10,9 +12,14 @@ import pytest
 
 from outtake.config.compose import compose
 from outtake.core.errors import OutputError, OuttakeError
-from outtake.programs.stitch import check_inputs, stitch
+from outtake.programs import stitch as stitch_program
+from outtake.programs.stitch import BackgroundRecord, check_inputs, explain, stitch
+from outtake.removal.stitching.stitcher import BackgroundStitcher
 from outtake.video.interlacing import FieldMarker
+from outtake.video.read.inputs import VideoInput
+from tests.removal.clean_plate.clips import hide
 from tests.removal.stitching.test_stitcher import HEIGHT, WIDTH, panning
+from tests.video.read.test_detect_fields import weave
 
 COUNT = 12
 
@@ -62,6 +69,61 @@ def test_an_earlier_one_is_replaced_only_if_that_is_asked_for(clip):
     assert not (output / "shot_009.png").exists()
 
 
+def test_nothing_that_is_read_or_another_has_made_is_written_over(clip):
+    def digest():
+        return {path: path.read_bytes() for path in clip.rglob("*.png")}
+
+    os.replace(clip / "frames/003.png", clip / "frames/shot_001.png")
+    (clip / "mine").mkdir()
+    (clip / "mine/shot_001.png").write_bytes(b"a still of mine")
+    before, masks = digest(), f"masks={clip / 'masks'}"
+    for folder, message in (
+        ("frames", r"pictures that are read lie there \(input=\)"),
+        ("masks", r"pictures that are read lie there \(masks=\)"),
+        ("mine", r"shot_001\.png exists; name another folder"),
+    ):
+        overwrite = "overwrite=false" if folder == "mine" else "overwrite=true"
+        given = [masks, f"output={clip / folder}", overwrite]
+        with pytest.raises(OutputError, match=message):
+            run(clip, *given)
+        with pytest.raises(OutputError, match=message):
+            check_inputs(compose("stitch", [f"input={clip / 'frames'}", *given]))
+    assert digest() == before
+
+
+def test_other_pictures_in_the_folder_stay(clip):
+    (clip / "v1.2").mkdir()  # a folder that is there may have a point in its name
+    for name in ("shot_reference.png", "shot_007.png", "shot_002_part_02.png"):
+        (clip / "v1.2" / name).write_bytes(b"x")
+    run(clip, f"masks={clip / 'masks'}", f"output={clip / 'v1.2'}", "overwrite=true")
+    names = sorted(path.name for path in (clip / "v1.2").iterdir())
+    assert names == ["cameras.json", "shot_001.png", "shot_reference.png"]
+
+
+def test_a_picture_and_its_record_are_written_together(tmp_path, monkeypatch):
+    record = BackgroundRecord(tmp_path, VideoInput(Path("clip.mp4")))
+    background = next(BackgroundStitcher()([hide(panning(1)[0][0], panning(1)[1][0])]))
+    save = stitch_program._save_picture
+
+    def save_and_interrupt(path, picture):
+        save(path, picture)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(stitch_program, "_save_picture", save_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        record.add(background)
+    (written,) = json.loads((tmp_path / "cameras.json").read_text())["pictures"]
+    assert (tmp_path / written["file"]).is_file()
+    assert record.describe().startswith("1 picture of shots that had ended is in")
+
+
+def test_a_picture_of_nothing_is_told():
+    nothing = next(BackgroundStitcher()([hide(panning(1)[0][0], np.ones((HEIGHT, WIDTH), bool))]))
+    assert explain("shot_001.png", nothing) == [
+        "shot_001.png: is transparent: all is removed in every frame of it"
+    ]
+
+
 def test_a_camera_that_travels_is_told(clip, caplog):
     dice = np.random.default_rng(0)
     near = dice.integers(0, 255, (30, 4 * WIDTH, 3), dtype=np.uint8)
@@ -95,6 +157,8 @@ def test_what_lies_before_damage_is_written(clip, capsys):
         (["masks={}/masks", "samples=0"], "samples"),
         (["masks={}/masks", "input=-"], "input=-: standard input goes with outtake infer-video"),
         (["masks={}/masks", "max_memory_mb=0"], "max_memory_mb"),
+        (["masks={}/masks", "max_memory_mb=9999999999"], "max_memory_mb"),
+        (["regions=[{{box:[500,500,9,9]}}]"], "holds no pixel of the clip, which is 144x96"),
     ],
 )
 def test_what_cannot_work_is_said_in_a_line(clip, overrides, message):
@@ -121,3 +185,36 @@ def test_an_interlaced_clip_has_to_be_made_progressive(tmp_path):
     with pytest.raises(OuttakeError, match=r"two moments each; set read\.deinterlace=bwdif"):
         stitch(compose("stitch", given))
     assert stitch(compose("stitch", [*given, "read.deinterlace=bwdif"])).is_dir()
+
+
+def test_a_clip_that_looks_interlaced_has_to_be_made_progressive(clip, caplog):
+    moments, _ = panning(28, speed=1.0)
+    woven = [weave(*pair, "tff") for pair in zip(moments[::2], moments[1::2], strict=True)]
+    with av.open(str(clip / "woven.mkv"), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        for picture in woven:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            file.mux(stream.encode(frame.reformat(format="bgr0")))
+        file.mux(stream.encode())
+    pictures = []
+    box = "regions=[{box:[10,10,20,20]}]"
+    for name, choice in (("seen", "auto"), ("said", "tff")):
+        given = [f"input={clip / 'woven.mkv'}", f"output={clip / name}", box, "read.end=0.44"]
+        if choice == "auto":
+            with pytest.raises(OuttakeError, match=r"looks .*; set read\.deinterlace=bwdif, or"):
+                stitch(compose("stitch", given))
+        given += [f"read.fields={choice}", "read.deinterlace=bwdif"]
+        pictures.append((stitch(compose("stitch", given)) / "shot_001.png").read_bytes())
+    assert pictures[0] == pictures[1]
+    told = "looks interlaced, its top field first, and is not marked so: whole pictures are made"
+    assert caplog.text.count(told) == 1
+
+
+def test_images_that_look_interlaced_are_given_a_way_that_they_have(tmp_path):
+    (tmp_path / "frames").mkdir()
+    moments, _ = panning(28, speed=1.0)
+    for t, pair in enumerate(zip(moments[::2], moments[1::2], strict=True)):
+        cv2.imwrite(str(tmp_path / f"frames/{t:03}.png"), weave(*pair, "tff")[..., ::-1])
+    with pytest.raises(OuttakeError, match=r"make a video of them and set read\.deinterlace"):
+        run(tmp_path, "regions=[{box:[10,10,20,20]}]")

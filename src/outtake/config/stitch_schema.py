@@ -37,7 +37,7 @@ class StitchConfig:
     overwrite: bool
     samples: Annotated[int, Number(1, 99, unit="frames")]
     max_side_px: Annotated[int, Number(16, 32766, unit="pixels")]
-    max_memory_mb: Annotated[int, Number(1, unit="MB")]
+    max_memory_mb: Annotated[int, Number(1, 1 << 20, unit="MB")]
     read: ReadOptions
     network: ClipNetworkOptions
     refine: Node

@@ -21,7 +21,7 @@ from outtake.config.checkpoint_paths import checkpoint_paths
 from outtake.config.infer_video_schema import ClipMaskOptions, EncodeOptions, InferVideoConfig
 from outtake.config.instantiate import instantiate
 from outtake.core.device import resolve_device
-from outtake.core.errors import ConfigError, VideoError
+from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.inference.open_backend import resolve_backend
 from outtake.masking.find_mask_files import find_mask_files
@@ -32,21 +32,19 @@ from outtake.pipeline.further_clips import find_further_clips, further_paths, pl
 from outtake.pipeline.job import Job, WriteOptions
 from outtake.pipeline.known_clip import find_known_labels
 from outtake.pipeline.mask_setup import find_masks, read_regions
+from outtake.pipeline.shown_fields import find_shown_fields
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.protocol import Remover
 from outtake.removal.side_by_side import SideBySide
-from outtake.video.interlacing import FieldOrder
-from outtake.video.read.clip import open_clip
-from outtake.video.read.detect_fields import MAX_HEIGHT, detect_fields
 from outtake.video.read.inputs import VideoInput, sha256_of_input
 from outtake.video.write.encoding_plan import EncodingRequest
 
 log = logging.getLogger(__name__)
 
-# What decides about the frames of an output, beside files that are in the fingerprint by content.
 if TYPE_CHECKING:
     from outtake.config.load_ensemble import Trained
 
+# What decides about the frames of an output, beside files that are in the fingerprint by content.
 FINGERPRINT_KEYS = (
     "device",
     "remove",
@@ -181,6 +179,11 @@ def build_job(
     further = () if config.without_network else find_further_clips(config, source, inputs)
     known = {} if config.without_network else find_known_labels(config, source, parts.trained)
     encode = config.encode
+    shown_fields = find_shown_fields(config, parts.remover, source)
+    read_options = vars(config.read)
+    if shown_fields is not None and config.read.deinterlace is not None:
+        # Marked so, they are made whole pictures when they are read.
+        read_options, shown_fields = {**read_options, "fields": shown_fields}, None
     return Job(
         source=source,
         target=target,
@@ -191,10 +194,10 @@ def build_job(
         further=further,
         plate_offsets=plate_offsets(inputs),
         known_labels=known,
-        shown_fields=find_shown_fields(config, parts.remover, source),
+        shown_fields=shown_fields,
         grow=config.masks.grow,
         regions=read_regions(config),
-        read_options=vars(config.read),
+        read_options=read_options,
         write_options=WriteOptions(
             encoding=build_encoding_request(encode, parts.remover),
             audio=encode.audio,
@@ -206,35 +209,6 @@ def build_job(
         provenance_video=encode.provenance_video,
         fingerprint=fingerprint(config, parts),
     )
-
-
-def find_shown_fields(
-    config: InferVideoConfig, remover: Remover, source: VideoInput
-) -> FieldOrder | None:
-    """Return which field of a clip comes first that is not marked as interlaced and looks so.
-
-    It is looked for only where it matters, which is for a remover that looks at several frames.
-    """
-    read = config.read
-    if source.address or read.deinterlace is not None or read.fields != "auto":
-        return None
-    try:
-        with open_clip(
-            source,
-            fps=read.fps,
-            start=read.start,
-            end=read.end,
-            limits=read.limits,
-            high_bit_depth=False,
-        ) as clip:
-            info = clip.info
-            context = remover.context(info.height, info.width)
-            looks_around = context.before or context.after
-            if info.live or info.field_order or info.height > MAX_HEIGHT or not looks_around:
-                return None
-            return detect_fields(clip)
-    except VideoError:
-        return None  # it is said when the clip is read
 
 
 def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingRequest:

@@ -60,10 +60,10 @@ def stitch_clip(
                 "read.deinterlace=bwdif"
             )
         if job.shown_fields is not None:
+            way = "make a video of them and set" if info.images else "set"
             raise VideoError(
-                f"{info.path} looks interlaced: its pictures show two moments each; set "
-                f"read.fields={job.shown_fields} read.deinterlace=bwdif, or read.fields=none if "
-                "that is wrong"
+                f"{info.path} looks interlaced: its pictures show two moments each; {way} "
+                "read.deinterlace=bwdif, or read.fields=none if that is wrong"
             )
         plan = SegmentPlan(_ALL_FRAMES, (info.height, info.width), stop_segment=1)
         with frame_bar(info.path.name, info.frames) as bar:

@@ -17,7 +17,7 @@ from outtake.masking.mask_source import MaskSource
 from outtake.pipeline.further_clips import check_further_clips
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job, is_already_done, sibling_path
-from outtake.pipeline.mask_setup import find_masks, log_found, read_regions
+from outtake.pipeline.mask_setup import check_regions, find_masks, log_found
 from outtake.pipeline.ray_workers import make_paths_absolute, run_on_ray
 from outtake.pipeline.removal_preview import files_of_preview, write_preview
 from outtake.pipeline.remove_from_video import (
@@ -34,11 +34,11 @@ from outtake.pipeline.setup import (
     build_remover,
     input_paths,
 )
+from outtake.pipeline.shown_fields import explain_shown_fields
 from outtake.programs.removal_inputs import read_configs
 from outtake.programs.standard_streams import standard_streams
 from outtake.removal.protocol import Remover
 from outtake.removal.report import check_report, report_path
-from outtake.video.interlacing import FIELD_NAMES, FieldOrder
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.write.output_checks import check_not_an_input, check_target
@@ -137,8 +137,9 @@ def _remove(clips: CheckedClips) -> list[Path]:
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         job = build_job(config, parts, source, target, found.masks)
-        if job.shown_fields is not None:
-            log.warning("%s", explain_shown_fields(source.path, job.shown_fields))
+        fields = explain_shown_fields(config, job, source)
+        if fields is not None:
+            log.warning("%s", fields)
         try:
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
@@ -229,15 +230,9 @@ def check_job(
             info = clip.info
         size = (info.height, info.width)
         remover.check_clip(info)
-        end_s = info.span_s[1]
-        length_s = None if end_s is None else float(end_s - info.first_s)
         if not config.without_network:
             check_further_clips(config, source, info)
-        for index, region in enumerate(read_regions(config)):
-            region.check_size(*size, f"regions[{index}]")
-            late = region.explain_lateness(length_s, f"regions[{index}]")
-            if late:
-                log.warning("%s", late)
+        check_regions(config, info)
     checks: dict[str, Any] = {
         # Of several outputs, some may be done already; a preview leaves the output alone.
         "overwrite": config.overwrite or config.asks_preview or may_be_done,
@@ -286,16 +281,6 @@ def default_suffix(codec: str, remover: Remover) -> str:
     if codec == "auto":
         return ".mov" if remover.channels == 4 else ".mp4"
     return {"ffv1": ".mkv", "mpeg2": ".mkv", "prores": ".mov"}.get(codec, ".mp4")
-
-
-def explain_shown_fields(path: Path, order: FieldOrder) -> str:
-    """Return the line about a clip that looks interlaced and is not marked so."""
-    return (
-        f"{path} looks interlaced, its {FIELD_NAMES[order]} field first, and is not marked so: "
-        "each field is filled by itself, and the output is not marked either; "
-        f"read.fields={order} marks it, read.deinterlace=bwdif beside it makes whole pictures, and "
-        "read.fields=none takes them as whole"
-    )
 
 
 def choose_runner(config: InferVideoConfig) -> JobRunner:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ from outtake.config.schema import parse
 from outtake.config.stitch_schema import StitchConfig
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder, replace_file, write_json
-from outtake.masking.find_mask_files import find_mask_files
+from outtake.core.signals import defer_signals
+from outtake.data.decode_files import IMAGE_SUFFIXES
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job
-from outtake.pipeline.mask_setup import find_masks, log_found
-from outtake.pipeline.setup import build_job, build_parts
+from outtake.pipeline.mask_setup import check_regions, find_masks, log_found
+from outtake.pipeline.setup import build_job, build_parts, input_paths
+from outtake.pipeline.shown_fields import explain_shown_fields
 from outtake.pipeline.stitch_clip import Unchanged, stitch_clip
 from outtake.programs.infer_video import warn_of_ignored_keys
 from outtake.programs.removal_inputs import check_checkpoint, expand_mask_path
@@ -31,11 +35,13 @@ from outtake.removal.stitching.stitcher import (
     PlacedFrame,
     StitchedBackground,
 )
+from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import STANDARD, VideoInput, expand_inputs
 from outtake.video.read.stream_address import redact_address
 
 FORMAT = 1
 RECORD_NAME = "cameras.json"
+_PICTURE_NAME = re.compile(r"shot_\d{3,}(_part_\d{2,})?\.png")
 # A camera that turns or stands still leaves less than half of it, one that travels far more.
 _FLAT_RESIDUAL_GREY = 5.0
 
@@ -54,22 +60,24 @@ def stitch(cfg: DictConfig) -> Path:
     """
     config = read_config(cfg)
     removal = config.as_removal()
-    source = _find_clip(config)
+    source, earlier = _check_files(config, removal)
     folder = config.output.expanduser()
-    earlier = _check_output(folder, overwrite=config.overwrite)
     stitcher = BackgroundStitcher(config.samples, config.max_side_px, config.max_memory_mb)
     warn_of_ignored_keys(removal)
     record = BackgroundRecord(folder, source)
     with sigterm_as_interrupt(), explain_oom():
         job = _build_job(removal, source, folder)
+        fields = explain_shown_fields(removal, job, source)
+        if fields is not None and job.shown_fields is None:  # else it is an error
+            log.warning("%s", fields)
         try:
             frames = stitch_clip(job, stitcher, record.add)
         except KeyboardInterrupt as interrupt:
             raise type(interrupt)(record.describe()) from None
     for path in earlier - {folder / one["file"] for one in record.pictures}:
         path.unlink(missing_ok=True)
-    count = len(record.pictures)
-    print(f"{frames} frames, {count} picture{'s' * (count != 1)}, written to {folder}")
+    print(f"{_count(frames, 'frame')}, {_count(len(record.pictures), 'picture')}, "
+          f"written to {folder}")  # fmt: skip
     return folder
 
 
@@ -89,11 +97,9 @@ def check_inputs(cfg: DictConfig) -> None:
         OuttakeError: A value is not allowed, or a file is not there.
     """
     config = read_config(cfg)
-    _find_clip(config)
-    _check_output(config.output.expanduser(), overwrite=config.overwrite)
-    if config.masks.path is not None:
-        find_mask_files(config.masks.path, config.masks.ids)
-    if config.checkpoint is not None and not config.as_removal().without_network:
+    removal = config.as_removal()
+    _check_files(config, removal)
+    if config.checkpoint is not None and not removal.without_network:
         check_checkpoint(config.checkpoint)
 
 
@@ -118,14 +124,15 @@ class BackgroundRecord:
             OutputError: It cannot be written.
         """
         name = f"shot_{background.shot:03}{self._part(background.shot)}.png"
-        _save_picture(self._folder / name, background.picture)
-        self.pictures.append(_describe(name, background))
         address = self._source.address
         clip = redact_address(address) if address else self._source.path.name
-        write_json(
-            self._folder / RECORD_NAME,
-            {"format": FORMAT, "clip": clip, "pictures": self.pictures},
-        )
+        with defer_signals():  # a picture is there with what is known of it, or is not
+            _save_picture(self._folder / name, background.picture)
+            self.pictures.append(_describe(name, background))
+            write_json(
+                self._folder / RECORD_NAME,
+                {"format": FORMAT, "clip": clip, "pictures": self.pictures},
+            )
         for line in explain(name, background):
             log.warning("%s", line)
 
@@ -134,7 +141,8 @@ class BackgroundRecord:
         count = len(self.pictures)
         if not count:
             return "no shot had ended, so nothing is written"
-        return f"{count} picture{'s' * (count != 1)} of shots that had ended are in {self._folder}"
+        verb = "is" if count == 1 else "are"
+        return f"{_count(count, 'picture')} of shots that had ended {verb} in {self._folder}"
 
     def _part(self, shot: int) -> str:
         earlier = sum(one["shot"] == shot for one in self.pictures)
@@ -152,7 +160,9 @@ def explain(name: str, background: StitchedBackground) -> list[str]:
             "the camera travels, or much moves; what one picture can show is a background that is "
             "flat or far away"
         )
-    if unplaced:
+    if not background.seen_share:
+        lines.append(f"{name}: is transparent: all is removed in every frame of it")
+    elif unplaced:
         lines.append(
             f"{name}: {unplaced} of {len(background.frames)} frames show too little that another "
             "shows; they were placed by the motion before them, and are not in the picture"
@@ -163,6 +173,10 @@ def explain(name: str, background: StitchedBackground) -> list[str]:
             "allows more"
         )
     return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _describe(name: str, background: StitchedBackground) -> dict[str, Any]:
@@ -209,22 +223,56 @@ def _find_clip(config: StitchConfig) -> VideoInput:
     return clips[0]
 
 
+def _check_files(config: StitchConfig, removal: InferVideoConfig) -> tuple[VideoInput, set[Path]]:
+    """Return the clip, and the pictures of an earlier run, which this one takes the place of.
+
+    Raises:
+        OuttakeError: The clip or the masks are not there, a region lies beside the picture, or the
+            folder cannot be written to.
+    """
+    source = _find_clip(config)
+    folder = config.output.expanduser()
+    earlier = _check_output(folder, overwrite=config.overwrite)
+    _check_no_input(folder, source, input_paths(removal, Unchanged()))
+    if config.regions and not source.address:
+        with open_clip(source, **vars(config.read)) as clip:
+            check_regions(removal, clip.info)
+    return source, earlier
+
+
 def _check_output(folder: Path, *, overwrite: bool) -> set[Path]:
-    """Return the pictures of an earlier run, which this one takes the place of.
+    """Return the pictures of an earlier run.
 
     Raises:
         OutputError: The folder cannot be written to, or there are some and they are to stay.
     """
-    if folder.suffix:
+    if folder.suffix and not folder.is_dir():
         raise OutputError(f"output={folder}: name a folder, without {folder.suffix}")
     check_folder(folder)
-    if not (folder / RECORD_NAME).exists():
+    if not folder.exists():
         return set()
-    if not overwrite:
-        raise OutputError(
-            f"{folder / RECORD_NAME} exists; name another folder, or set overwrite=true"
-        )
-    return {*folder.glob("shot_*.png")}
+    earlier = {path for path in folder.iterdir() if _PICTURE_NAME.fullmatch(path.name)}
+    record = folder / RECORD_NAME
+    first = record if record.exists() else min(earlier, default=None)
+    if first is not None and not overwrite:
+        raise OutputError(f"{first} exists; name another folder, or set overwrite=true")
+    return earlier
+
+
+def _check_no_input(folder: Path, source: VideoInput, read: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse a folder whose pictures are read, whatever ``overwrite`` says.
+
+    Raises:
+        OutputError: Images of the clip, masks or images of a further clip lie there.
+    """
+    own = os.path.realpath(folder)
+    named = {"input": [*source.images], **read}
+    for key, paths in named.items():
+        images = (path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+        if any(os.path.realpath(path.expanduser().parent) == own for path in images):
+            raise OutputError(
+                f"output={folder}: pictures that are read lie there ({key}=); name another folder"
+            )
 
 
 def _build_job(removal: InferVideoConfig, source: VideoInput, folder: Path) -> Job:

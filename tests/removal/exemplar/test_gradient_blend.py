@@ -73,3 +73,15 @@ def test_the_places_of_a_hole_may_be_far_apart():
     blend_gradients(picture, places, offsets)
     assert picture == pytest.approx(np.full((40, 90, 3), 70), abs=0.5)
     blend_gradients(picture, places[:0], offsets)
+
+
+@pytest.mark.parametrize(("height", "width", "reach"), [(1, 2000, 1900), (12, 900, 800)])
+def test_a_long_hole_is_solved_to_its_end(height, width, reach):
+    # One step lies at the only rim that there is; the far end has to follow.
+    ramp = np.tile(np.arange(width, dtype=np.float32)[None, :, None] * 0.1, (height, 1, 3))
+    rows, columns = np.nonzero(np.arange(width)[None] < np.full((height, 1), reach))
+    picture, offsets = ramp.copy(), np.zeros((height, width, 2), np.int32)
+    offsets[rows, columns, 1] = width - 20 - columns
+    picture[rows, columns] = ramp[rows, columns] + 50
+    blend_gradients(picture, np.stack((rows, columns), axis=1).astype(np.int32), offsets)
+    assert picture == pytest.approx(ramp, abs=0.5)

@@ -8,6 +8,7 @@ import pytest
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
+from outtake.core.types import StoredPicture
 from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, psnr, texture, view
 
@@ -108,8 +109,8 @@ def test_each_shot_has_its_picture():
 def test_few_frames_are_held_and_all_that_they_show_is_there():
     truths, masks = panning(36, speed=4.0)
     (whole,) = stitch(truths, masks)
-    # A frame with its mask and what it is compared by takes 0.12 MB.
-    (held,) = stitch(truths, masks, max_memory_mb=2)  # sixteen frames
+    # A frame with its mask and what it is compared by takes 0.13 MB.
+    (held,) = stitch(truths, masks, max_memory_mb=2)  # fifteen frames
     sizes = np.array([held.picture.shape[:2], whole.picture.shape[:2]])
     assert np.abs(sizes[0] - sizes[1]).max() <= 2
     assert held.seen_share > whole.seen_share - 0.01
@@ -117,11 +118,12 @@ def test_few_frames_are_held_and_all_that_they_show_is_there():
 
 def test_a_full_memory_begins_another_picture(caplog):
     caplog.set_level("INFO")
-    truths, masks = panning(56, speed=4.0)
-    backgrounds = stitch(truths, masks, max_memory_mb=1)
+    truths, masks = panning(50, speed=4.0)
+    narrow = ([each[:, :110] for each in one] for one in (truths, masks))
+    backgrounds = stitch(*narrow, max_memory_mb=1)  # nine frames
     assert len(backgrounds) > 1
     assert {each.shot for each in backgrounds} == {1}
-    assert sum(len(each.frames) for each in backgrounds) == 56
+    assert sum(len(each.frames) for each in backgrounds) == 50
     assert "the memory is full, so another picture begins" in caplog.text
 
 
@@ -174,6 +176,42 @@ def test_a_frame_that_shows_nothing_known_is_no_error():
     assert list(BackgroundStitcher()(iter(()))) == []
 
 
+@pytest.mark.parametrize("rim_px", [0, 9])
+def test_a_shot_may_begin_with_what_nothing_can_be_compared_with(rim_px):
+    truths, masks = panning(8)
+    hidden = np.zeros((HEIGHT, WIDTH), bool)
+    hidden[rim_px : HEIGHT - rim_px, rim_px : WIDTH - rim_px] = True
+    masks[:2] = [hidden] * 2
+    (background,) = stitch(truths, masks)
+    assert len(background.frames) == 8
+    assert background.seen_share > 0.9
+    assert sum(each.residual_grey is None for each in background.frames) <= 3
+    assert background.frames[-1].residual_grey is not None
+
+
+def test_frames_of_one_row_are_one_picture():
+    row = np.arange(0, 240, 8, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    (background,) = stitch([row] * 3, [np.zeros(row.shape[:2], bool)] * 3)
+    assert background.picture.shape == (1, 30, 4)
+    (background,) = stitch([row[:, :1]] * 2, [np.zeros((1, 1), bool)] * 2)
+    assert background.picture.shape == (1, 1, 4)
+
+
+def test_what_a_clip_is_transparent_in_is_not_seen():
+    truths, masks = panning(4, speed=0)
+    alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    alpha[:, :40] = 0
+    items = [hide(truth, np.zeros_like(mask), pts=t)
+             for t, (truth, mask) in enumerate(zip(truths, masks, strict=True))]  # fmt: skip
+    stored = [StoredPicture("", (), item.frame.image, None, alpha) for item in items]
+    (background,) = BackgroundStitcher()(
+        replace(item, frame=replace(item.frame, stored=picture))
+        for item, picture in zip(items, stored, strict=True)
+    )
+    assert not background.picture[:90, :36, 3].any()
+    assert background.picture[:90, 50:140, 3].all()
+
+
 def test_values_that_cannot_work_are_refused():
     with pytest.raises(ConfigError, match="samples"):
         BackgroundStitcher(samples=0)
@@ -184,3 +222,8 @@ def test_values_that_cannot_work_are_refused():
     )  # fmt: skip
     with pytest.raises(ConfigError, match="max_memory_mb=1: holds fewer than 8 frames"):
         BackgroundStitcher(max_memory_mb=1).add(0, large)
+    # Eight that fit by themselves, but not with what making the picture needs.
+    image = np.zeros((160, 150, 3), np.uint8)
+    fits_alone = MaskedFrame(replace(large.frame, image=image), np.zeros(image.shape[:2], bool))
+    with pytest.raises(ConfigError, match="set at least 2"):
+        BackgroundStitcher(max_memory_mb=1).add(0, fits_alone)

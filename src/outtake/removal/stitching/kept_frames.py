@@ -27,7 +27,7 @@ class KeptFrame:
     """A frame of a shot, and where it lies.
 
     Attributes:
-        number: The number of the frame in the clip, from 0.
+        number: The number of the frame, from 0 for the first that is added.
         image: The picture, uint8 or uint16 (H, W, 3).
         mask: What is removed, bool (H, W).
         small: The frame at the size at which frames are compared.
@@ -45,7 +45,13 @@ class KeptFrame:
     @property
     def nbytes(self) -> int:
         """The memory that it takes, in bytes."""
-        return self.image.nbytes + self.mask.nbytes + 5 * self.small.grey.size
+        return count_bytes(self.image, self.mask, self.small)
+
+
+def count_bytes(image: Picture, mask: Mask, small: RegistrationImage) -> int:
+    """Return the memory that a frame takes while it is held, and when the picture is made."""
+    # That makes another mask of each.
+    return image.nbytes + 2 * mask.nbytes + 5 * small.grey.size
 
 
 def frame_corners(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -98,6 +104,10 @@ class KeptFrames:
         """Return whether another needed frame would fit if all others were dropped."""
         size = sum(one.nbytes for one in self._needed)
         return self._newest is None or size + 2 * self._newest.nbytes <= self._max_bytes
+
+    def clear(self) -> None:
+        """Drop all frames."""
+        self._needed, self._others, self._newest = [], [], None
 
     def add(self, frame: KeptFrame, *, is_needed: bool = False) -> None:
         """Take the next frame of the shot.

@@ -21,6 +21,7 @@ from outtake.removal.stitching.kept_frames import (
     KeptFrame,
     KeptFrames,
     Picture,
+    count_bytes,
     frame_corners,
     measure_overlap,
 )
@@ -40,14 +41,14 @@ class PlacedFrame:
     """Where a frame lies in the picture of its shot.
 
     Attributes:
-        number: The number of the frame in the clip, from 0.
+        number: The number of the frame, from 0 for the first that is added.
         time_s: Its time in the clip, in seconds.
         to_picture: The homography from its pixels to those of the picture, (3, 3); pixel centres
             are integers in both.
         light: What makes its colours those of the picture, in grey levels of 0 to 255.
         residual_grey: The mean difference to the frame that it was compared with, in grey levels,
-            each averaged over 5 x 5 pixels; None for the first of a picture, and for one that was
-            placed by the motion of tracked points alone.
+            each averaged over 5 x 5 pixels; None for the first of a picture that others could be
+            compared with, and for those that were placed by the motion of tracked points alone.
     """
 
     number: int
@@ -148,16 +149,17 @@ class BackgroundStitcher:
         """
         frame = item.frame
         image = frame.image if frame.image16 is None else frame.image16
-        if self._shot is None:
-            self._check_memory(image, item.mask)
+        mask = _hide_transparent(item)
         time_s = frame.pts * frame.time_base
-        if self._places and item.mask.all():
+        if self._places and mask.all():
             # Nothing says where it is; the next one is compared with those before it.
             self._places.append(replace(self._places[-1], number=number, time_s=time_s,
                                         residual_grey=None))  # fmt: skip
             return None
-        view = self._tracker.update(frame.image, item.mask)
-        small = RegistrationImage.of(frame.image, item.mask)
+        view = self._tracker.update(frame.image, mask)
+        small = RegistrationImage.of(frame.image, mask)
+        if self._shot is None:
+            self._check_memory(count_bytes(image, mask, small))
         finished = None
         if self._shot is None:
             self._shot = view.shot
@@ -166,17 +168,22 @@ class BackgroundStitcher:
         elif not self._kept.has_room():
             log.info("frame %d: the memory is full, so another picture begins", number)
             finished = self.finish()
-        place, overlap = self._place(number, time_s, view, small, item.mask.shape)
-        if _stretches(place.to_first, item.mask.shape):
+        place, overlap = self._place(number, time_s, view, small, mask.shape)
+        if _stretches(place.to_first, mask.shape):
             log.info("frame %d: the camera has turned or zoomed far, so another picture begins",
                      number)  # fmt: skip
             finished = self.finish()
-            place, overlap = self._place(number, time_s, view, small, item.mask.shape)
+            place, overlap = self._place(number, time_s, view, small, mask.shape)
         self._places.append(place)
-        # One that was not compared with any may lie beside its place.
-        if place.residual_grey is not None or len(self._places) == 1:
-            kept = KeptFrame(number, image, item.mask, small, place.to_first, place.light)
+        kept = KeptFrame(number, image, mask, small, place.to_first, place.light)
+        if place.residual_grey is not None:
+            self._is_compared = True
             self._kept.add(kept, is_needed=overlap < _WELL_OVERLAPPING)
+        elif not self._is_compared:
+            # Black before a fade, or all removed: this may be the first to be compared with.
+            self._kept.clear()
+            self._kept.add(kept, is_needed=True)
+        # Any other that was not compared may lie beside its place.
         return finished
 
     def finish(self) -> StitchedBackground | None:
@@ -200,9 +207,10 @@ class BackgroundStitcher:
     def _begin(self) -> None:
         self._kept = KeptFrames(self._max_bytes)
         self._places: list[_Place] = []
+        self._is_compared = False
 
-    def _check_memory(self, image: Picture, mask: Mask) -> None:
-        needed = _MIN_FRAMES_HELD * (image.nbytes + mask.nbytes)
+    def _check_memory(self, frame_bytes: int) -> None:
+        needed = _MIN_FRAMES_HELD * frame_bytes
         if needed > self._max_bytes:
             raise ConfigError(
                 f"max_memory_mb={self._max_bytes >> 20}: holds fewer than {_MIN_FRAMES_HELD} "
@@ -246,8 +254,16 @@ def _stretches(to_first: Homography, shape: tuple[int, ...]) -> bool:
     moved = project_points(to_first, corners)
     sides = np.linalg.norm(moved - np.roll(moved, 1, axis=0), axis=1)
     own = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
-    ratios = sides / np.maximum(own, 1e-6)
-    return bool(ratios.max() > _MAX_STRETCH or ratios.min() < 1 / _MAX_STRETCH)
+    ratios = sides[own > 0] / own[own > 0]  # a frame may be one pixel high
+    return bool((ratios > _MAX_STRETCH).any() or (ratios < 1 / _MAX_STRETCH).any())
+
+
+def _hide_transparent(item: MaskedFrame) -> Mask:
+    """Return the mask with what the frame itself shows no colour of, bool (H, W)."""
+    stored = item.frame.stored
+    if stored is None or stored.alpha is None:
+        return item.mask
+    return np.asarray(item.mask | (stored.alpha == 0))
 
 
 def _place_in_picture(place: _Place, canvas: Canvas, reference: Light) -> PlacedFrame:

@@ -81,7 +81,6 @@ def open_clip(
             more than 8.
         deinterlace: ``bwdif`` makes one progressive frame of each interlaced one; None keeps the
             fields.
-
         fields: Which field of each frame comes first, ``tff`` or ``bff``, or ``none`` for whole
             pictures; ``auto`` is what the file says.
 
