@@ -72,7 +72,7 @@ function describe(job) {
   const { training, message, state, elapsed_s } = job;
   const progress = progressNow(job);
   const time = showSeconds(elapsed_s);
-  if (state === "failed") return `Failed after ${time}: ${message}`;
+  if (state === "failed") return `Failed after ${time}: ${message.replace(/^error: /, "")}`;
   if (state === "finished") return `Finished in ${time}.${sayCurve(training?.curves["train/loss"])}`;
   if (state === "cancelled") return sayCancelled(job, time);
   const parts = [];
