@@ -65,9 +65,41 @@ def test_labels_are_drawn_undone_saved_and_read_again(studio, browser):
     page.keyboard.press("End")
     page.wait_for_timeout(300)
     assert state(page)["frame"] == FRAMES - 1
+    page.reload()
+    page.wait_for_selector("html[data-ready=yes]", state="attached")
+    assert state(page)["frame"] == FRAMES - 1
     assert studio.errors == []
     own = studio.address.partition("?")[0]
     assert all(url.startswith((own, "blob:", "data:")) for url in studio.requests)
+    page.close()
+
+
+def test_what_is_said_of_jobs_and_of_frames_to_label(studio, browser):
+    page = studio.open(browser)
+    job = {"kind": "train", "state": "running", "elapsed_s": 12, "command": "", "message": "",
+           "progress": {"title": "Verifying", "done": 5, "total": 5, "left_s": 0}}  # fmt: skip
+    show = "(job) => import('/web/jobs.js').then(({ showJob }) => showJob(job))"
+    page.evaluate(show, job)
+    said = page.locator("#job-state")
+    assert said.text_content() == "Verifying: 5 of 5, 12 s so far"
+    assert page.locator("#job-share").get_attribute("value") is None
+    job["training"] = {"step": 39, "loss": 0.0924, "curves": {}}
+    page.evaluate(show, job)
+    assert said.text_content() == "step 39, loss 0.0924, 12 s so far"
+    job["training"]["curves"] = {"train/loss": {"x": [0, 9, 19], "y": [0.9, 0.3, 0.09]}}
+    page.evaluate(show, {**job, "state": "finished"})
+    assert said.text_content() == "Finished in 12 s. The loss went from 0.90 to 0.43; 0 is best."
+
+    propose = "(it) => import('/web/timeline.js').then(({ proposeFrames }) => proposeFrames(it))"
+    assert page.evaluate(propose, {"frames": 46, "labelled": []}) == [0, 11, 23, 34, 45]
+    assert page.evaluate(propose, {"frames": 46, "labelled": [5, 14]}) == [23, 34, 45]
+    assert page.evaluate(propose, {"frames": 46, "labelled": [5, 14, 23, 32, 41]}) == []
+
+    page.click("#open-export")
+    page.wait_for_selector("#export[open]")
+    assert "frame 0 is not labelled yet" in page.locator("#export").inner_text()
+    assert page.locator("#export-clean-mp4").get_attribute("href") is None
+    assert studio.errors == []
     page.close()
 
 
@@ -90,6 +122,9 @@ def test_two_tabs_and_a_server_that_is_killed(studio, browser):
     wait_until_saved(other)
     other.keyboard.press("w")
     other.wait_for_selector("#offer:not([hidden])")
+    other.keyboard.press("Escape")
+    other.click("#watershed")  # keeps the focus, and would take Enter for itself
+    other.wait_for_selector("#offer:not([hidden])")
     if SHOTS:
         other.screenshot(path=f"{SHOTS}/offer_dark.png")
     other.keyboard.press("Enter")
@@ -109,6 +144,8 @@ def test_two_tabs_and_a_server_that_is_killed(studio, browser):
     with Project(studio.folder / "project") as project:
         labels = project.labels[0].labels
     assert (labels == 1).sum() >= drawn[1] > kept["counts"][1]
+    page.wait_for_selector("#banner:not([hidden])")
+    assert "does not answer" in page.locator("#banner").inner_text()
     record = json.loads((studio.folder / "project/project.json").read_text())
     assert record["frames"] == FRAMES and record["classes"] == ["background", "object"]
     page.close()

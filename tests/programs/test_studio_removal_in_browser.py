@@ -123,6 +123,9 @@ def look_at_the_result(page, studio):
         " [a.status, await a.text()])"
     )
     assert answer == [206, "ftyp"]
+    page.click("#open-export")
+    page.wait_for_selector("#export-clean-mp4[href]")
+    page.keyboard.press("Escape")
     page.click("#look-clean")
     page.wait_for_selector("#comparison[open]")
     pixels = """(share) => {
@@ -134,6 +137,7 @@ def look_at_the_result(page, studio):
     page.wait_for_selector("#comparison output:not(:empty)")
     assert np.abs(np.subtract(page.evaluate(pixels, 1000), (230, 50, 40))).max() < 40
     assert np.abs(np.subtract(page.evaluate(pixels, 0), background()[60, 20])).max() < 40
+    assert "frame 0" in page.locator("#comparison output").inner_text()
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/comparison_light.png")
     page.keyboard.press("Escape")

@@ -28,18 +28,23 @@ def project(tmp_path):
         yield project
 
 
+STROKES = [
+    {"stroke": 0, "tool": "brush", "class": 1, "size": 5, "points": [[4, 4]]},
+    {"stroke": 1, "tool": "brush", "class": 0, "size": 5, "points": [[20, 4]]},
+]
+
+
 def label(project):
-    actions = [
-        {"stroke": 0, "tool": "brush", "class": 1, "size": 5, "points": [[4, 4]]},
-        {"stroke": 1, "tool": "brush", "class": 0, "size": 5, "points": [[20, 4]]},
-    ]
-    project.labels[0].append(0, actions)
+    project.labels[0].append(0, STROKES)
 
 
 def test_a_job_cannot_begin_before_what_it_needs(project):
     with pytest.raises(ConfigError, match="no frame is labelled yet"):
         build_command(project, "train", {})
-    label(project)
+    project.labels[0].append(0, STROKES[:1])
+    with pytest.raises(ConfigError, match="all that is labelled is a ball, red: mark the object"):
+        build_command(project, "train", {})
+    project.labels[0].append(1, STROKES[1:])
     for kind in ("suggest", "propose", "remove"):
         with pytest.raises(ConfigError, match="no network is trained yet"):
             build_command(project, kind, {})

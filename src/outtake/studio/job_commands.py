@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from outtake.core.errors import ConfigError
 from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.core.validate import check_number
@@ -20,6 +22,7 @@ from outtake.studio.removal_commands import (
     list_arguments,
     read_choice,
 )
+from outtake.studio.strokes import UNLABELLED
 
 KINDS = ("train", "suggest", "propose", "preview", "remove", "resume")
 MIN_BUDGET_S, MAX_BUDGET_S = 10, 24 * 3600
@@ -134,6 +137,7 @@ def _train(project: Project, options: Mapping[str, object]) -> JobCommand:
     check_number("budget_s", budget_s, MIN_BUDGET_S, MAX_BUDGET_S)
     if not project.labelled_frames():
         raise ConfigError("no frame is labelled yet: mark the object and the background on one")
+    _check_two_classes(project)
     root = project.folder.resolve()
     runs = root / RUNS
     number = 1 + max((_round(path) for path in runs.glob("round_*")), default=0)
@@ -145,6 +149,24 @@ def _train(project: Project, options: Mapping[str, object]) -> JobCommand:
          f"name={name}", f"budget_s={budget_s}", "logger=none", *start),
         run=runs / name,
     )  # fmt: skip
+
+
+def _check_two_classes(project: Project) -> None:
+    """Raise at once what a training would say after it was started.
+
+    Raises:
+        ConfigError: All that is labelled is of one class, or nothing is.
+    """
+    found: set[int] = set()
+    for number in project.labelled_frames():
+        found |= set(np.unique(project.labels[number].labels).tolist()) - {UNLABELLED}
+        if len(found) > 1:
+            return
+    names = ", ".join(project.classes[each] for each in found)
+    raise ConfigError(
+        f"all that is labelled is {names or 'unlabelled again'}: mark the object with the left "
+        "button and the background with the right one; Fill takes all that is left at once"
+    )
 
 
 def _propose(project: Project, options: Mapping[str, object]) -> JobCommand:

@@ -3,6 +3,7 @@ import { askJson, Refused } from "./api.js";
 import { $, complain, element, on } from "./page.js";
 import { zipFiles } from "./zip.js";
 
+const CLEAN = ["clean.mp4", "Clean clip", "the clip without what was removed, with its sound"];
 const EXPORTS = [
   ["cutout.png", "Cut-out of this frame", "PNG, transparent around the object"],
   ["cutouts.zip", "Cut-outs of labelled frames", "PNG, transparent around the object"],
@@ -43,11 +44,19 @@ export class Exchange {
     const found = await askJson("export");
     for (const [name, link, note] of this.links) {
       const count = name === "masks.zip" ? found.masks : found.labelled;
-      const possible = name === "cutout.png" || count > 0;
+      const { labelled, proposals } = this.studio.project;
+      const possible = name === "cutout.png" ? proposals || labelled.includes(this.studio.frame.number) : count > 0;
       if (possible) link.href = `/api/export/${name}` + (name === "cutout.png" ? `?frame=${this.studio.frame.number}` : "");
       else link.removeAttribute("href");
-      note.textContent = !possible ? "no frame is labelled yet" : name === "cutout.png" ? `frame ${this.studio.frame.number}` : `${count} of ${found.frames} frames`;
+      const here = `frame ${this.studio.frame.number}`;
+      if (name === "cutout.png") note.textContent = possible ? here : `${here} is not labelled yet`;
+      else note.textContent = possible ? `${count} of ${found.frames} frames` : "no frame is labelled yet";
     }
+    const [, link, note] = this.clean;
+    link.parentElement.hidden = Boolean(this.studio.still.found?.picture); // it has a result of its own
+    if (found.result) link.href = "/api/result";
+    else link.removeAttribute("href");
+    note.textContent = found.result ? `${found.frames} frames` : "made in step 4";
     $("export").showModal();
   }
 
@@ -79,7 +88,7 @@ export class Exchange {
   #buildExport() {
     const list = document.createElement("ul");
     list.className = "downloads";
-    this.links = EXPORTS.map(([name, title, what]) => {
+    [this.clean, ...this.links] = [CLEAN, ...EXPORTS].map(([name, title, what]) => {
       const item = document.createElement("li"), link = element("a", title), note = element("span", "");
       link.download = "";
       link.id = `export-${name.replace(".", "-")}`;

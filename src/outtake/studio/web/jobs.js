@@ -1,15 +1,30 @@
 // The job that runs: its command, how far it is, its curve; told by the server as it changes.
-import { $ } from "./page.js";
+import { $, complain } from "./page.js";
 
 const TITLES = {
   train: "Training", suggest: "Looking for the next frame", propose: "Masks of all frames",
   remove: "Removing", preview: "Preview of the removal",
 };
+const LAST_LOSSES = 5;
+const LOST_MS = 1500; // without an answer, until one is told
 const STARTERS = ["train", "train-on", "suggest", "look", "remove", "preview", "resume"];
 
 export function watchJobs(ended) {
   const source = new EventSource("/api/jobs/events");
-  let before = null;
+  let before = null, waiting = 0, lost = false;
+  // It tries again by itself; a short while is a project that is changed for another.
+  source.onerror = () => {
+    waiting ||= setTimeout(() => {
+      lost = true;
+      complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
+    }, LOST_MS);
+  };
+  source.onopen = () => {
+    clearTimeout(waiting);
+    waiting = 0;
+    if (lost) complain(null);
+    lost = false;
+  };
   source.onmessage = ({ data }) => {
     const job = JSON.parse(data);
     showJob(job);
@@ -41,27 +56,45 @@ export function showJob(job) {
 // The share that is done, 0 to 1; null while it is not known.
 function shareOf({ training, progress }) {
   if (training?.steps) return Math.min(1, (training.step ?? 0) / training.steps);
-  return progress?.total ? Math.min(1, progress.done / progress.total) : null;
+  const now = progressNow({ training, progress });
+  return now?.total && !now.ended ? now.done / now.total : null;
+}
+
+// What is counted now. What came before the first loss is past, and what is counted to its end
+// says nothing of what comes after it.
+function progressNow({ training, progress }) {
+  if (!progress || training?.loss != null) return null;
+  return progress.total && progress.done >= progress.total ? { ...progress, ended: true, left_s: null } : progress;
 }
 
 // How the job stands, in words.
 function describe(job) {
-  const { training, progress, message, state, elapsed_s } = job;
+  const { training, message, state, elapsed_s } = job;
+  const progress = progressNow(job);
   const time = showSeconds(elapsed_s);
-  if (state === "failed") return `Failed after ${time}: ${message}`;
-  if (state === "finished") return `Finished in ${time}.`;
+  if (state === "failed") return `Failed after ${time}: ${message.replace(/^error: /, "")}`;
+  if (state === "finished") return `Finished in ${time}.${sayCurve(training?.curves["train/loss"])}`;
   if (state === "cancelled") return sayCancelled(job, time);
   const parts = [];
   if (training?.steps) parts.push(`step ${training.step ?? 0} of ${training.steps}`);
+  else if (training?.step) parts.push(`step ${training.step}`);
   if (training?.loss != null) parts.push(`loss ${training.loss.toPrecision(3)}`);
-  if (!training?.steps && progress) {
+  if (progress) {
     const of = progress.total ? `${progress.done} of ${progress.total}` : String(progress.done);
     parts.push(`${progress.title}: ${of}`);
   }
   const left = training?.steps ? training.left_s : progress?.left_s;
   parts.push(left == null ? `${time} so far` : `about ${showSeconds(left)} left`);
-  if (!training?.steps && !progress) parts.push(message || "starting");
+  if (!training?.step && !progress) parts.push(message || "starting");
   return parts.join(", ");
+}
+
+// What the curve shows: one step alone says little, so its end is the mean of the last ones.
+function sayCurve(curve) {
+  if (!curve?.y.length) return "";
+  const last = curve.y.slice(-LAST_LOSSES);
+  const mean = last.reduce((sum, loss) => sum + loss, 0) / last.length;
+  return ` The loss went from ${curve.y[0].toPrecision(2)} to ${mean.toPrecision(2)}; 0 is best.`;
 }
 
 function sayCancelled({ kind, weights, message }, time) {

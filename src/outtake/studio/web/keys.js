@@ -9,7 +9,7 @@ export const KEYS = [
   ["Shift+1 to Shift+4", "the steps"],
   ["A D, arrows", "frame before, after; with Shift ten frames"],
   ["Home End", "first and last frame"],
-  ["N", "next frame that is asked for"],
+  ["N", "next frame to label"],
   ["T S M", "train (on), which frame next, masks of all frames"],
   ["Ctrl+Z", "undo"],
   ["Ctrl+Shift+Z, Ctrl+Y", "redo"],

@@ -58,7 +58,7 @@ async function start() {
   studio.view.shown = (scale) => { $("zoom-shown").textContent = `${Math.round(scale * 100)}%`; };
   chooseTool("brush");
   const tour = new Tour(studio);
-  await go(project.labelled[0] ?? 0);
+  await go(findPlace() ?? project.labelled[0] ?? 0);
   $("saved").textContent = "nothing to save";
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
@@ -116,8 +116,10 @@ async function go(number) {
   try {
     const frame = await studio.frames.open(number);
     if (studio.wanted !== number) return;
+    sayDropped(number);
     studio.offer.reject();
     studio.frame = frame;
+    keepPlace(number);
     studio.view.image = frame.image;
     studio.view.regions = null;
     frame.history.takeDirty();
@@ -134,6 +136,26 @@ async function go(number) {
   } catch (error) {
     complain(error);
   }
+}
+
+// A proposal that is neither accepted nor rejected is no label: one who leaves it is told.
+function sayDropped(number) {
+  const dropped = studio.offer.labels !== null && studio.frame?.number !== number;
+  if (dropped) say(`the proposal on frame ${studio.frame.number} was not accepted, and is gone`);
+  else if (studio.dropped) say("");
+  studio.dropped = dropped;
+}
+
+// A page that is loaded again shows the frame where it was.
+const PLACE = "outtake-frame";
+
+function keepPlace(number) {
+  sessionStorage.setItem(PLACE, JSON.stringify([studio.project.name, number]));
+}
+
+function findPlace() {
+  const [name, number] = JSON.parse(sessionStorage.getItem(PLACE)) ?? [];
+  return name === studio.project.name ? number : null;
 }
 
 function repaint() {

@@ -33,6 +33,8 @@ export class Offer {
     this.by = by;
     view.offer = drawOffer(labels, frame.history.labels, project.width, project.height);
     $("offer").hidden = false;
+    // The button that was pressed last would take Enter for itself.
+    if (document.activeElement?.matches("button")) $("accept").focus();
     view.redraw();
   }
 

@@ -30,13 +30,20 @@ export class Removal {
     $("resume").parentElement.hidden = $("resume-note").hidden = removal.kept_frames === null;
     $("resume").disabled = !ready;
     $("remove").textContent = removal.kept_frames === null ? "Remove from the clip" : "Begin anew";
+    $("remove").classList.toggle("main", removal.kept_frames === null);
     $("resume-note").textContent =
       `A removal was stopped. ${removal.kept_frames} of ${project.frames} frames are made already.`;
     $("fresh").hidden = !removal.fresh.length;
-    $("fresh").textContent = `Labelled since the last training: frame ${list(removal.fresh)}. Train on, so that they count.`;
+    $("fresh").textContent = `Labelled or changed since the last training: frame ${list(removal.fresh)}. The removal does not use this yet: train on, in step 2.`;
     $("untrained").hidden = project.runs.length > 0;
     this.#showResult("preview", "Preview", removal.results.preview);
     this.#showResult("clean", "Result", removal.results.clean);
+  }
+
+  // Scrolls to what a job has made.
+  showEnded(kind) {
+    const name = { remove: "clean", preview: "preview" }[kind];
+    if (name) $(`${name}-result`).scrollIntoView({ block: "nearest" });
   }
 
   // A frame got labels that the network has not seen.
@@ -65,7 +72,7 @@ export class Removal {
     const buttons = rowOf(button("preview", "Preview 2 s here"), button("remove", "Remove from the clip", "main"));
     const resume = rowOf(button("resume", "Go on", "main"));
     panel.append(hint, untrained, classes, how, grow, ...effects, noteOf("fresh", ""), noteOf("resume-note", ""), resume, buttons);
-    for (const name of ["preview", "clean"]) {
+    for (const name of ["clean", "preview"]) {
       const block = element("div", "");
       block.id = `${name}-result`;
       block.className = "result";
@@ -126,13 +133,19 @@ export class Removal {
     };
   }
 
+  // At the frame that is shown, where the result has it.
+  #compare(name, found) {
+    const number = this.studio.frame.number - found.first_frame;
+    this.comparison.open(name, found, number).catch(complain);
+  }
+
   #showResult(name, title, found) {
     const block = $(`${name}-result`);
     block.hidden = !found;
     if (!found || block.dataset.made === String(found.made)) return;
     block.dataset.made = String(found.made);
     const look = button(`look-${name}`, "Before and after", name === "clean" ? "main" : "");
-    look.addEventListener("click", () => this.comparison.open(name, found).catch(complain));
+    look.addEventListener("click", () => this.#compare(name, found));
     const row = rowOf(look);
     if (name === "clean") {
       const link = element("a", "Download");
@@ -141,6 +154,11 @@ export class Removal {
     }
     block.replaceChildren(element("h3", title), element("p", sum(found)), row, ...warnings(found));
   }
+}
+
+// A line of the report with the names that this page has for its options.
+function inWords(line) {
+  return line.replaceAll("mask.dilate", "Grow masks");
 }
 
 // The figures of a report in one sentence or two.
@@ -156,12 +174,12 @@ function warnings({ warnings: lines }) {
   if (!lines.length) return [];
   const list = element("ul", "");
   list.className = "warnings";
-  list.append(...lines.map((line) => element("li", line)));
+  list.append(...lines.map((line) => element("li", inWords(line))));
   return [list];
 }
 
 function percent(share) {
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
+  return `${(100 * share).toFixed(share < 0.1 || (share > 0.9 && share < 0.9995) ? 1 : 0)}%`;
 }
 
 function list(numbers) {

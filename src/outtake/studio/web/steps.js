@@ -1,7 +1,7 @@
 // The steps behind marking: what is trained, which frame is asked for, what is removed.
 import { ask, askJson } from "./api.js";
 import { showJob, watchJobs } from "./jobs.js";
-import { $, complain, element, on } from "./page.js";
+import { $, complain, element, on, say } from "./page.js";
 import { Removal } from "./removal.js";
 import { proposeFrames } from "./timeline.js";
 
@@ -18,9 +18,9 @@ export class Steps {
     on("look", () => this.#start("propose", {}));
     on("next-asked", () => this.goToNextSuggested());
     on("cancel", () => ask("jobs", "DELETE").catch(complain));
-    on("copy", () => navigator.clipboard.writeText($("job-command").textContent));
+    on("copy", () => navigator.clipboard.writeText($("job-command").textContent).then(() => say("the command is copied"), complain));
     showJob(project.job);
-    watchJobs(() => this.#ended().catch(complain));
+    watchJobs((job) => this.#ended(job).catch(complain));
   }
 
   // Shows what can be done now, which frames are asked for, and the timeline.
@@ -41,6 +41,8 @@ export class Steps {
     for (const id of ["train-on", "suggest", "look"]) {
       $(id).disabled = !project.runs.length || project.job?.state === "running";
     }
+    $("looked").hidden = !project.proposals;
+    $("unchecked").hidden = project.runs.length > 0;
     $("network").disabled = !project.proposals;
     $("train").disabled = project.job?.state === "running";
     this.removal.show();
@@ -61,16 +63,20 @@ export class Steps {
   async #start(kind, options) {
     try {
       complain(null);
+      const { offer, frame } = this.studio;
+      if (kind === "train" && offer.labels) say(`the proposal on frame ${frame.number} is not accepted: it does not count`);
       const job = await askJson("jobs", "POST", { kind, options });
       this.studio.project.job = job;
       showJob(job);
+      $("job").scrollIntoView({ block: "nearest" }); // below what earlier jobs have left
     } catch (error) {
       complain(error);
     }
   }
 
-  async #ended() {
+  async #ended({ kind, state }) {
     Object.assign(this.studio.project, await askJson("project"));
     this.show();
+    if (state === "finished") this.removal.showEnded(kind);
   }
 }

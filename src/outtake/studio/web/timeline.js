@@ -77,5 +77,8 @@ export function proposeFrames(project) {
   const wanted = [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * (project.frames - 1)));
   const near = project.frames / 16;
   const isNear = (frame) => project.labelled.some((each) => each === frame || Math.abs(each - frame) < near);
-  return [...new Set(wanted)].filter((frame) => !isNear(frame));
+  const distance = (frame) => Math.min(...project.labelled.map((each) => Math.abs(each - frame)));
+  // Those that are labelled count among the wanted, wherever they are.
+  return [...new Set(wanted)].filter((frame) => !isNear(frame)).sort((a, b) => distance(b) - distance(a))
+    .slice(0, Math.max(0, wanted.length - project.labelled.length)).sort((a, b) => a - b);
 }

@@ -12,7 +12,7 @@ const STEPS = [
   ["#watershed", "mark", "Let the page propose",
     "From your strokes, by colour, or from the labels of other frames, carried here by motion (K). Enter accepts, Esc rejects; then correct what is wrong."],
   ["#timeline", "mark", "Which frames",
-    "Filled marks are labelled, open ones are asked for: N goes to the next. Click anywhere on the line to go there."],
+    "Filled marks are labelled, open ones are worth labelling next: N goes there. Click anywhere on the line to go there."],
   ["#tab-train", "train", "Train, and check",
     "A few minutes give a first network. In step 3 it says which frames it is unsure of: label those, and train on for a minute. Your labels always win on their frame."],
   ["#tab-remove", "remove", "Remove",
