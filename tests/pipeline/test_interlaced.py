@@ -7,10 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from outtake.config.compose import compose
+from outtake.core.errors import ConfigError
 from outtake.masking.build_mask_source import build_mask_source
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_values import MaskValueOptions
@@ -117,3 +119,8 @@ def test_fields_are_seen_where_no_mark_says_so(shaken, tmp_path, caplog):
     assert caplog.text.count("looks interlaced, its bottom field first, and is not marked so") == 1
     assert all(map(np.array_equal, made_of["seen"], made_of["said"]))
     assert not all(map(np.array_equal, made_of["seen"], made_of["whole"]))
+    cv2.imwrite(str(tmp_path / "painted.png"), made_of["whole"][3])
+    painted = [f"remover.painted={tmp_path / 'painted.png'}@0.12", f"output={tmp_path / 'p.mkv'}"]
+    with pytest.raises(ConfigError, match="is interlaced, and is filled field by field"):
+        infer_video(compose("infer_video", [*given, *painted]))
+    assert not list(tmp_path.glob("p.*"))
