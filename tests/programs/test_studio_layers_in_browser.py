@@ -31,6 +31,17 @@ def settled(page):
     raise AssertionError(found)
 
 
+def step(page, keys):
+    """Undo or redo, and wait until the server has done so."""
+    before = settled(page)["revision"]
+    page.keyboard.press(keys)
+    for _ in range(200):
+        if settled(page)["revision"] != before:
+            return
+        time.sleep(0.03)
+    raise AssertionError(f"{keys} did nothing")
+
+
 def seen(page):
     """Return the frame as the screen shows it, each pixel as a square of two."""
     page.evaluate("studio.look(2, 40, 30)")
@@ -114,16 +125,14 @@ def test_layers_from_adding_to_export(studio, browser, tmp_path):
     studio.errors.clear()
     page.focus("#canvas")
     for _ in range(3):
-        page.keyboard.press("Control+z")
-        page.wait_for_timeout(60)
+        step(page, "Control+z")
     assert all(each["group"] == 0 for each in settled(page)["list"])
     page.reload()
     page.wait_for_selector("html[data-ready=yes]", state="attached")
     page.keyboard.press("v")
     assert settled(page)["list"][0]["angle"] == turned["angle"]
     for _ in range(3):
-        page.keyboard.press("Control+Shift+z")
-        page.wait_for_timeout(60)
+        step(page, "Control+Shift+z")
     assert settled(page)["list"] == after
 
     shown, exported = seen(page), download(page, "#composition-download")[..., ::-1]
