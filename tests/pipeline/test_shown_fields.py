@@ -33,7 +33,7 @@ def test_the_line_names_what_can_be_done(images, overrides, shown, read_as, says
     source = VideoInput(Path("a"), images)
     options = {**vars(config.read), "fields": read_as}
     job = Job(source, Path("b.mkv"), Unchanged(), shown_fields=shown, read_options=options)
-    line = explain_shown_fields(config, job, source)
+    line = explain_shown_fields(config, job)
     if says is None:
         assert line is None
     else:

@@ -13,7 +13,7 @@ import pytest
 from outtake.config.compose import compose
 from outtake.core.errors import OutputError, OuttakeError
 from outtake.programs import stitch as stitch_program
-from outtake.programs.stitch import BackgroundRecord, check_inputs, explain, stitch
+from outtake.programs.stitch import BackgroundRecord, explain, stitch
 from outtake.removal.stitching.stitcher import BackgroundStitcher
 from outtake.video.interlacing import FieldMarker
 from outtake.video.read.inputs import VideoInput
@@ -87,7 +87,7 @@ def test_nothing_that_is_read_or_another_has_made_is_written_over(clip):
         with pytest.raises(OutputError, match=message):
             run(clip, *given)
         with pytest.raises(OutputError, match=message):
-            check_inputs(compose("stitch", [f"input={clip / 'frames'}", *given]))
+            stitch(compose("stitch", [f"input={clip / 'frames'}", *given]))
     assert digest() == before
 
 
@@ -165,7 +165,7 @@ def test_what_cannot_work_is_said_in_a_line(clip, overrides, message):
     given = [f"input={clip / 'frames'}", f"output={clip / 'background'}"]
     cfg = compose("stitch", [*given, *(each.format(clip) for each in overrides)])
     with pytest.raises(OuttakeError, match=message) as caught:
-        check_inputs(cfg)
+        stitch(cfg)
     assert "\n" not in str(caught.value)
     assert not (clip / "background").exists()
 

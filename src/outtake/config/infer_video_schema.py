@@ -130,13 +130,11 @@ class JobOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferVideoConfig:
-    """The whole config of ``outtake infer-video``."""
+class MaskedClipOptions:
+    """Which clip is read, and what is removed from it."""
 
     checkpoint: Checkpoints | None
     input: Files
-    output: Annotated[str, Form("a file, or a folder for several inputs")]
-    jobs: str | None
     further_inputs: Node | None
     label_map: str | None
     remove: Names
@@ -144,28 +142,14 @@ class InferVideoConfig:
     masks: ClipMaskFileOptions
     regions: Regions
     device: Annotated[str, Form("auto, cpu, cuda or cuda:INDEX")]
-    preview: Annotated[bool | float | str, Form("true, false, or a time such as 0:03")]
-    overwrite: bool
     read: ReadOptions
     network: ClipNetworkOptions
     refine: Node
     mask: ClipMaskOptions
-    remover: Node
     backend: Node
-    encode: EncodeOptions
-    job: JobOptions
 
     def __post_init__(self) -> None:
         """Check what two keys say together."""
-        if not isinstance(self.preview, bool):
-            parse_time("preview", self.preview)
-        video = self.encode.provenance_video
-        more = {"preview": self.asks_preview, "encode.provenance_video": video}
-        for key in [key for key, asked in more.items() if asked and self.output == "-"]:
-            raise ConfigError(
-                f"{key}=true: standard output holds one video and no files beside it; name a "
-                "file instead of output=-"
-            )
         mask = self.mask
         if not self.without_network and mask.feather > mask.dilate:
             raise ConfigError(
@@ -187,6 +171,42 @@ class InferVideoConfig:
             )
 
     @property
+    def without_network(self) -> bool:
+        """Whether masks or regions say all that is removed."""
+        named = self.remove or self.keep_only
+        return (
+            self.masks.path is not None
+            or self.checkpoint is None
+            or bool(self.regions and not named)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferVideoConfig(MaskedClipOptions):
+    """The whole config of ``outtake infer-video``."""
+
+    output: Annotated[str, Form("a file, or a folder for several inputs")]
+    jobs: str | None
+    preview: Annotated[bool | float | str, Form("true, false, or a time such as 0:03")]
+    overwrite: bool
+    remover: Node
+    encode: EncodeOptions
+    job: JobOptions
+
+    def __post_init__(self) -> None:
+        """Check what two keys say together."""
+        if not isinstance(self.preview, bool):
+            parse_time("preview", self.preview)
+        video = self.encode.provenance_video
+        more = {"preview": self.asks_preview, "encode.provenance_video": video}
+        for key in [key for key, asked in more.items() if asked and self.output == "-"]:
+            raise ConfigError(
+                f"{key}=true: standard output holds one video and no files beside it; name a "
+                "file instead of output=-"
+            )
+        super().__post_init__()
+
+    @property
     def asks_preview(self) -> bool:
         """Whether a preview is made instead of the output."""
         return self.preview is not False
@@ -199,13 +219,3 @@ class InferVideoConfig:
             ConfigError: It is no time.
         """
         return None if isinstance(self.preview, bool) else parse_time("preview", self.preview)
-
-    @property
-    def without_network(self) -> bool:
-        """Whether masks or regions say all that is removed."""
-        named = self.remove or self.keep_only
-        return (
-            self.masks.path is not None
-            or self.checkpoint is None
-            or bool(self.regions and not named)
-        )

@@ -73,6 +73,18 @@ def fit_homography(
     return np.asarray(found, np.float64)
 
 
+def resize_homography(across: float, down: float | None = None) -> Homography:
+    """Return the homography to an image of another size; pixel centres are integers in both.
+
+    Args:
+        across: The other width as a multiple of this one.
+        down: The other height as a multiple of this one; the same by default.
+    """
+    down = across if down is None else down
+    shifts = 0.5 * across - 0.5, 0.5 * down - 0.5
+    return np.array([[across, 0, shifts[0]], [0, down, shifts[1]], [0, 0, 1]], np.float64)
+
+
 def scale_points(points: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """Scale positions to an image of another size; pixel centres are integers in both."""
     return np.asarray((points + 0.5) * scale - 0.5, np.float32)

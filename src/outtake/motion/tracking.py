@@ -113,20 +113,31 @@ def prepare_tracking_image(
     Returns:
         The brightness, uint8 (h, w), 1 where it may be used, uint8 (h, w), and the scale.
     """
+    image, known, scale = reduce_picture(image, mask, max_width_px)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    # What is removed must not influence the tracker.
+    grey = np.where(known, grey, np.uint8(128))
+    # The tracker uses the surroundings of a point: points must keep away from the mask.
+    return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), scale
+
+
+def reduce_picture(
+    image: Frame, mask: Mask, max_width_px: int
+) -> tuple[Frame, NDArray[np.uint8], float]:
+    """Reduce a frame by an integer factor to no more than a given width.
+
+    Returns:
+        The picture, uint8 (h, w, 3), 1 where nothing of it is masked, uint8 (h, w), and the scale.
+    """
     hidden = np.ascontiguousarray(mask).view(np.uint8) * np.uint8(255)
     factor = -(-image.shape[1] // max_width_px)
     if factor > 1:
         # Averaging an integer number of pixels is fastest; the remainder at the edges is cut off.
         rows, columns = (max(1, side // factor) for side in image.shape[:2])
-        part = (slice(rows * factor), slice(columns * factor))
-        image = cv2.resize(image[part], (columns, rows), interpolation=cv2.INTER_AREA)
-        hidden = cv2.resize(hidden[part], (columns, rows), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    known = np.where(hidden > 0, np.uint8(0), np.uint8(1))
-    # What is removed must not influence the tracker.
-    grey = np.where(known, grey, np.uint8(128))
-    # The tracker uses the surroundings of a point: points must keep away from the mask.
-    return grey, cv2.erode(known, np.ones((7, 7), np.uint8)), 1 / factor
+        part, size = (slice(rows * factor), slice(columns * factor)), (columns, rows)
+        image = np.asarray(cv2.resize(image[part], size, interpolation=cv2.INTER_AREA), np.uint8)
+        hidden = np.asarray(cv2.resize(hidden[part], size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image, np.where(hidden > 0, np.uint8(0), np.uint8(1)), 1 / factor
 
 
 def follow_points(

@@ -42,20 +42,20 @@ def find_shown_fields(
         return None  # it is said when the clip is read
 
 
-def explain_shown_fields(config: InferVideoConfig, job: Job, source: VideoInput) -> str | None:
+def explain_shown_fields(config: InferVideoConfig, job: Job) -> str | None:
     """Return the line about a clip that looks interlaced and is not marked so; None if it is not.
 
     Args:
         config: The config.
         job: The job that was made of it.
-        source: The clip.
     """
+    assert isinstance(job.source, VideoInput)
     order: FieldOrder | None = job.shown_fields
     if config.read.fields == "auto" and job.read_options["fields"] in ("tff", "bff"):
         order = job.read_options["fields"]
     if order is None:
         return None
-    looks = f"{source.path} looks interlaced, its {FIELD_NAMES[order]} field first"
+    looks = f"{job.source.path} looks interlaced, its {FIELD_NAMES[order]} field first"
     if job.shown_fields is None:
         return (
             f"{looks}, and is not marked so: whole pictures are made of it; if that is wrong, set "
@@ -65,7 +65,7 @@ def explain_shown_fields(config: InferVideoConfig, job: Job, source: VideoInput)
         f"{looks}, and is not marked so: each field is filled by itself, and the output is not "
         "marked either"
     )
-    if source.images:
+    if job.source.images:
         return f"{by_fields}; read.fields=none takes the images as whole"
     return (
         f"{by_fields}; read.fields={order} marks it, read.deinterlace=bwdif makes whole pictures, "

@@ -70,9 +70,8 @@ def call_infer_video(cfg: DictConfig) -> None:
 def call_stitch(cfg: DictConfig) -> None:
     """Stitch the background of each shot into one picture."""
     with print_user_errors():
-        from outtake.programs.stitch import check_inputs, stitch
+        from outtake.programs.stitch import stitch
 
-        check_inputs(cfg)
         stitch(cfg)
 
 

@@ -137,9 +137,6 @@ def _remove(clips: CheckedClips) -> list[Path]:
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
         job = build_job(config, parts, source, target, found.masks)
-        fields = explain_shown_fields(config, job, source)
-        if fields is not None:
-            log.warning("%s", fields)
         try:
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
@@ -162,6 +159,10 @@ def _raise_failed(failed: Sequence[tuple[Path, OuttakeError]], count: int) -> No
 
 def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
     """Make the output of a job, or its preview, and print where it is."""
+    fields = explain_shown_fields(config, job)
+    # A preview is too small for fields.
+    if fields is not None and not (config.asks_preview and job.shown_fields is not None):
+        log.warning("%s", fields)
     if config.asks_preview:
         with sigterm_as_interrupt(), explain_oom():
             video, sheet = write_preview(job, config.preview_s)

@@ -61,13 +61,15 @@ def stitch(cfg: DictConfig) -> Path:
     config = read_config(cfg)
     removal = config.as_removal()
     source, earlier = _check_files(config, removal)
+    if config.checkpoint is not None and not removal.without_network:
+        check_checkpoint(config.checkpoint)
     folder = config.output.expanduser()
     stitcher = BackgroundStitcher(config.samples, config.max_side_px, config.max_memory_mb)
     warn_of_ignored_keys(removal)
     record = BackgroundRecord(folder, source)
     with sigterm_as_interrupt(), explain_oom():
         job = _build_job(removal, source, folder)
-        fields = explain_shown_fields(removal, job, source)
+        fields = explain_shown_fields(removal, job)
         if fields is not None and job.shown_fields is None:  # else it is an error
             log.warning("%s", fields)
         try:
@@ -88,19 +90,6 @@ def read_config(cfg: DictConfig) -> StitchConfig:
         ConfigError: A key or a value is not allowed.
     """
     return parse(StitchConfig, expand_mask_path(resolve_config(cfg), "stitch"))
-
-
-def check_inputs(cfg: DictConfig) -> None:
-    """Find what is missing or misspelt, without loading a network.
-
-    Raises:
-        OuttakeError: A value is not allowed, or a file is not there.
-    """
-    config = read_config(cfg)
-    removal = config.as_removal()
-    _check_files(config, removal)
-    if config.checkpoint is not None and not removal.without_network:
-        check_checkpoint(config.checkpoint)
 
 
 class BackgroundRecord:

@@ -38,7 +38,7 @@ from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
 from outtake.removal.clean_plate.sample_selection import ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
-from outtake.removal.clean_plate.small_frames import SmallFrame, reduce_frame
+from outtake.removal.clean_plate.small_frames import SmallFrame, enlarge_homography
 from outtake.removal.exemplar.remover import Exemplar
 from outtake.removal.protocol import Context, Filler, Remover
 from outtake.removal.rim_step import measure_rim_step
@@ -275,7 +275,7 @@ def _carry_layers(
     centre = window.centre
     image, carried = still.image.copy(), np.zeros_like(centre.mask)
     full = {one.number: (one.image, one.brightness) for one in window.neighbours.values()}
-    to_full = reduce_frame(centre).to_full
+    to_full = enlarge_homography(centre.mask.shape)
     for layer in layers:
         carry_layer(layer, image, centre.mask & ~carried, to_full, full, carried)
     origin = np.where(carried, np.uint8(SYNTHESISED), still.origin)

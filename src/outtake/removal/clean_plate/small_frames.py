@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame
-from outtake.motion.homography import Homography, TrackedView, invert_homography
+from outtake.motion.homography import (
+    Homography,
+    TrackedView,
+    invert_homography,
+    resize_homography,
+)
 from outtake.removal.clean_plate.frame_buffer import (
     REFERENCE_DISTANCES,
     BufferedFrame,
@@ -76,18 +81,28 @@ class SmallFrames:
 def reduce_frame(frame: BufferedFrame) -> SmallFrame:
     """Return a frame at a reduced size; a frame that is small enough shares its image."""
     height, width = frame.mask.shape
-    factor = max(1, height // _HEIGHT_PX)
-    if factor == 1:
+    size = reduced_shape((height, width))[::-1]
+    if size == (width, height):
         image, hidden = frame.image, frame.mask.view(np.uint8)
     else:
-        size = (max(1, width // factor), max(1, height // factor))
         image = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA), np.uint8)
         grown = frame.mask.view(np.uint8) * np.uint8(255)
         hidden = (cv2.resize(grown, size, interpolation=cv2.INTER_AREA) > 0).view(np.uint8)
-    sx, sy = width / image.shape[1], height / image.shape[0]
-    to_full = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
     known = np.asarray(1 - hidden, np.uint8)
+    to_full = enlarge_homography((height, width))
     return SmallFrame(frame.number, image, known, frame.view, frame.homographies_back, to_full)
+
+
+def enlarge_homography(shape: tuple[int, ...]) -> Homography:
+    """Return the map from pixels of a reduced frame to those of the whole one, (H, W)."""
+    rows, columns = reduced_shape(shape)
+    return resize_homography(shape[1] / columns, shape[0] / rows)
+
+
+def reduced_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the height and width of a frame (H, W) when it is reduced."""
+    factor = max(1, shape[0] // _HEIGHT_PX)
+    return max(1, shape[0] // factor), max(1, shape[1] // factor)
 
 
 def homography_between(

@@ -156,11 +156,12 @@ class OffsetLabelling:
         every = np.arange(len(labels))
         if (self._label_costs[labels, every] >= _FORBIDDEN).any():
             return None
+        least = self.cost(labels)
         for _ in range(_MAX_SWEEPS):
-            before = self.cost(labels)
             for label in range(len(self._offsets)):
                 labels = self._expand(labels, label)
-            if self.cost(labels) >= before:
+            before, least = least, self.cost(labels)
+            if least >= before:
                 break
         return labels
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from outtake.motion.homography import Homography, invert_homography
+from outtake.motion.homography import Homography, invert_homography, resize_homography
 from outtake.motion.warp import project_points
 from outtake.removal.stitching.kept_frames import KeptFrame, Picture, frame_corners
 
@@ -60,9 +60,8 @@ def lay_out(frames: Sequence[KeptFrame], max_side_px: int) -> Canvas:
     scale = max(1.0, float((high - low).max() + 1) / max_side_px)
     width, height = (int(np.ceil((high[k] - low[k] + 1) / scale)) for k in range(2))
     shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
-    centre = 0.5 / scale - 0.5
-    resize = np.array([[1 / scale, 0, centre], [0, 1 / scale, centre], [0, 0, 1]], np.float64)
-    return Canvas(height, width, resize @ shift @ to_reference, reference.number, scale)
+    to_picture = resize_homography(1 / scale) @ shift @ to_reference
+    return Canvas(height, width, to_picture, reference.number, scale)
 
 
 def compose(frames: Sequence[KeptFrame], canvas: Canvas, samples: int) -> Picture:
@@ -149,10 +148,11 @@ class _Tile:
             flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        unit = highest / 255
-        gain = frame.light.gain / reference.light.gain
-        offset = (frame.light.offset - reference.light.offset) / reference.light.gain * unit
-        layer = np.asarray(moved * gain.astype(np.float32) + offset.astype(np.float32), np.float32)
+        light = frame.light.seen_from(reference.light)
+        gain, offset = (
+            one.astype(np.float32) for one in (light.gain, light.offset * (highest / 255))
+        )
+        layer = np.asarray(moved * gain + offset, np.float32)
         layer[~self.sample_known(known, homography)] = _NOT_SEEN
         return layer
 
@@ -173,7 +173,8 @@ def _spread(items: Sequence[int], count: int) -> list[int]:
         return list(items)
     places = np.unique(np.rint(np.linspace(0, len(items) - 1, count)).astype(int))
     first = [items[place] for place in places]
-    return first + [item for item in items if item not in set(first)]
+    rest = sorted(set(items) - set(first))
+    return first + rest
 
 
 def _median_of_seen(layers: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -91,12 +91,12 @@ class KeptFrames:
         self._newest: KeptFrame | None = None
         self._step = 1
 
-    def sorted(self) -> list[KeptFrame]:
+    def list_all(self) -> list[KeptFrame]:
         """Return all frames in the order of the clip."""
         newest = [] if self._newest is None else [self._newest]
         return sorted((*self._needed, *self._others, *newest), key=lambda one: one.number)
 
-    def needed(self) -> list[KeptFrame]:
+    def list_needed(self) -> list[KeptFrame]:
         """Return the frames without which some place would be unseen, but for the newest."""
         return list(self._needed)
 
@@ -124,7 +124,7 @@ class KeptFrames:
                 self._others.append(before)
         if is_needed:
             self._needed.append(frame)
-        while self._others and sum(one.nbytes for one in self.sorted()) > self._max_bytes:
+        while self._others and sum(one.nbytes for one in self.list_all()) > self._max_bytes:
             self._step *= 2
             kept = [one for one in self._others if one.number % self._step == 0]
             self._others = kept if self._step <= frame.number else []

@@ -10,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
-from outtake.motion.homography import Homography, fit_homography, invert_homography
-from outtake.motion.tracking import follow_points
+from outtake.motion.homography import (
+    Homography,
+    fit_homography,
+    invert_homography,
+    resize_homography,
+)
+from outtake.motion.tracking import follow_points, reduce_picture
 
 MAX_WIDTH_PX = 960
 _MAX_POINTS, _ROUNDS = 500, 2
@@ -42,13 +47,17 @@ class Light:
     offset: NDArray[np.float64]
 
     @classmethod
-    def unchanged(cls) -> Self:
+    def identity(cls) -> Self:
         """Return what changes nothing."""
         return cls(np.ones(3), np.zeros(3))
 
     def then(self, other: Light) -> Light:
         """Return what has the effect of this one and then of another."""
         return Light(self.gain * other.gain, self.offset * other.gain + other.offset)
+
+    def seen_from(self, other: Light) -> Light:
+        """Return what leads to another picture, given what leads from both to a third one."""
+        return Light(self.gain / other.gain, (self.offset - other.offset) / other.gain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,26 +79,18 @@ class RegistrationImage:
     @classmethod
     def of(cls, image: Frame, mask: Mask) -> Self:
         """Reduce a frame, uint8 (H, W, 3), and its mask to at most 960 pixels of width."""
-        factor = -(-image.shape[1] // MAX_WIDTH_PX)
-        hidden = mask.view(np.uint8) * np.uint8(255)
-        if factor > 1:
-            rows, columns = (max(1, side // factor) for side in image.shape[:2])
-            part = (slice(rows * factor), slice(columns * factor))
-            size = (columns, rows)
-            image = np.asarray(cv2.resize(image[part], size, interpolation=cv2.INTER_AREA))
-            hidden = np.asarray(cv2.resize(hidden[part], size, interpolation=cv2.INTER_AREA))
+        image, known, scale = reduce_picture(image, mask, MAX_WIDTH_PX)
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-        known = np.where(hidden > 0, np.uint8(0), np.uint8(255))
-        return cls(image, grey, known, 1 / factor)
+        return cls(image, grey, known * np.uint8(255), scale)
 
     def to_small(self, homography: Homography) -> Homography:
         """Return a homography between two frames as one between their reduced pictures."""
-        resize = _resizing(self.scale)
+        resize = resize_homography(self.scale)
         return np.asarray(resize @ homography @ invert_homography(resize), np.float64)
 
     def to_frame(self, homography: Homography) -> Homography:
         """Return a homography between reduced pictures as one between their frames."""
-        resize = _resizing(self.scale)
+        resize = resize_homography(self.scale)
         return np.asarray(invert_homography(resize) @ homography @ resize, np.float64)
 
 
@@ -226,11 +227,5 @@ def _compare_light(colours: Frame, wanted: Frame) -> Light:
             here, there = here[near], there[near]
     middle_moves = np.abs(gain * 128 + offset - 128)
     if (middle_moves < _LEAST_CHANGE_GREY).all() and (np.abs(gain - 1) < _LEAST_GAIN).all():
-        return Light.unchanged()
+        return Light.identity()
     return Light(gain, offset)
-
-
-def _resizing(scale: float) -> Homography:
-    """Return the homography to a picture of another size; pixel centres are integers in both."""
-    shift = 0.5 * scale - 0.5
-    return np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]], np.float64)

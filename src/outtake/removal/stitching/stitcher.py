@@ -191,7 +191,7 @@ class BackgroundStitcher:
         places, shot = self._places, self._shot
         if not places or shot is None:
             return None
-        frames = self._kept.sorted()
+        frames = self._kept.list_all()
         canvas = lay_out(frames, self._max_side_px)
         picture = compose(frames, canvas, self._samples)
         reference = next(one for one in frames if one.number == canvas.reference)
@@ -227,12 +227,12 @@ class BackgroundStitcher:
     ) -> tuple[_Place, float]:
         """Return where a frame lies, and how much of it the frame that says so shows."""
         if not self._places:
-            return _Place(number, time_s, view, np.eye(3), Light.unchanged(), None), 0.0
+            return _Place(number, time_s, view, np.eye(3), Light.identity(), None), 0.0
         before = self._places[-1]
         guess = before.to_first @ view.homography_to(before.view)
         candidates = [
             (measure_overlap(invert_homography(one.to_first) @ guess, shape), one)
-            for one in self._kept.needed()
+            for one in self._kept.list_needed()
         ]
         good = [pair for pair in candidates if pair[0] >= _WELL_OVERLAPPING]
         overlap, anchor = good[0] if good else max(candidates, key=lambda pair: pair[0])
@@ -268,10 +268,7 @@ def _hide_transparent(item: MaskedFrame) -> Mask:
 
 def _place_in_picture(place: _Place, canvas: Canvas, reference: Light) -> PlacedFrame:
     to_picture = canvas.from_first @ place.to_first
-    light = Light(
-        place.light.gain / reference.gain,
-        (place.light.offset - reference.offset) / reference.gain,
-    )
+    light = place.light.seen_from(reference)
     return PlacedFrame(
         place.number, place.time_s, to_picture / to_picture[2, 2], light, place.residual_grey
     )
