@@ -1,27 +1,41 @@
-"""A program of ours in a fork of this process, which has imported torch and Lightning already.
+"""A program of ours in a fork of a server that has imported torch and Lightning already.
 
-Where many programs are started, those imports take longer than all that the programs do.
+Where many programs are started, those imports take longer than all that the programs do. The server
+has one thread and has computed nothing: a fork of a process with more threads takes along the locks
+that they hold, and waits for them for ever.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 
-from benchmarks.reliability.runs import collect_and_fork, exit_code, wait
+from benchmarks.reliability.runs import exit_code
 from outtake.config.compose import CONF_DIR
 from outtake.programs.entry_points import PROGRAMS
+
+# What a program would spend its first seconds with.
+_IMPORTED = (
+    "outtake.programs.infer_video",
+    "outtake.programs.train",
+    "outtake.programs.sweep",
+    "albumentations",
+    "segmentation_models_pytorch",
+)
 
 
 class ForkedProgram:
@@ -50,47 +64,24 @@ class ForkedProgram:
         self._arguments = [str(CONF_DIR.parent / f"{name}.py"), *arguments]
         self._streams = (output / "stdout", output / "stderr")
         output.mkdir(parents=True)
-        self._code: int | None = None
-        self.pid = collect_and_fork()
-        if self.pid:
-            return
-        code = 1
-        try:
-            self._become_a_process(cwd, dict(os.environ if environment is None else environment))
-            code = exit_code(PROGRAMS[name.replace("_", "-")])
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-    def _become_a_process(self, cwd: Path, environment: dict[str, str]) -> None:
-        paths = (Path(os.devnull), *self._streams)
-        for number, (path, mode) in enumerate(zip(paths, "rww", strict=True)):
-            with path.open(mode) as file:
-                os.dup2(file.fileno(), number)
-        sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, buffering=1, closefd=False) for number, mode in enumerate("rww")
+        variables = dict(os.environ if environment is None else environment)
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(_IMPORTED))
+        self._process = context.Process(
+            target=_run,
+            args=(PROGRAMS[name.replace("_", "-")], self._arguments, cwd, self._streams, variables),
         )
-        os.environ.clear()
-        os.environ.update(environment)
-        sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-        os.chdir(cwd)
-        sys.argv = self._arguments
-        sys.orig_argv = [sys.executable, *self._arguments]
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # The threads of this process are not in its fork.
-        torch.set_num_threads(1)
-        cv2.setNumThreads(0)
-        _print_warnings()
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def poll(self) -> int | None:
         """Return its exit code (minus its fatal signal); None while it runs."""
-        if self._code is None:
-            self._code = wait(self.pid, 0.0)
-        return self._code
+        return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
@@ -99,26 +90,74 @@ class ForkedProgram:
 
     def kill(self) -> None:
         """End it at once, and wait for that."""
-        self.send_signal(signal.SIGKILL)
-        if self._code is None:
-            self._code = wait(self.pid, None)
+        self._process.kill()
+        self._process.join()
 
     def finish(self, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Wait for the end and return what ``subprocess.run`` would.
 
         Raises:
-            TimeoutError: It did not end in time, and was killed.
+            TimeoutError: It did not end in time, and was killed; the message says where it stood.
         """
-        in_time = True
-        if self._code is None:
-            self._code = wait(self.pid, timeout_s)
-        if self._code is None:
-            in_time = False
+        self._process.join(timeout_s)
+        in_time = self.poll() is not None
+        if not in_time:
+            self.send_signal(signal.SIGABRT)  # faulthandler writes where each thread stands
+            self._process.join(10.0)
             self.kill()
         stdout, stderr = (path.read_text(errors="replace") for path in self._streams)
-        if not in_time or self._code is None:
+        code = self.poll()
+        if not in_time or code is None:
             raise TimeoutError(f"{self._arguments} did not end: {stdout}{stderr}")
-        return subprocess.CompletedProcess(self._arguments, self._code, stdout, stderr)
+        return subprocess.CompletedProcess(self._arguments, code, stdout, stderr)
+
+
+def _run(
+    program: Callable[[], object],
+    arguments: Sequence[str],
+    cwd: Path,
+    streams: tuple[Path, Path],
+    environment: Mapping[str, str],
+) -> None:
+    """Become a process of its own, run a program and exit as it would."""
+    code = 1
+    try:
+        _become_a_process(arguments, cwd, streams, environment)
+        code = exit_code(program)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _become_a_process(
+    arguments: Sequence[str],
+    cwd: Path,
+    streams: tuple[Path, Path],
+    environment: Mapping[str, str],
+) -> None:
+    gc.freeze()  # else it would copy every page of what was imported, to count references
+    paths = (Path(os.devnull), *streams)
+    for number, (path, mode) in enumerate(zip(paths, "rww", strict=True)):
+        with path.open(mode) as file:
+            os.dup2(file.fileno(), number)
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, buffering=1, closefd=False) for number, mode in enumerate("rww")
+    )
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    os.chdir(cwd)
+    sys.argv = list(arguments)
+    sys.orig_argv = [sys.executable, *arguments]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable(sys.stderr)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    _print_warnings()
 
 
 def _print_warnings() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -96,21 +97,17 @@ def begin_or_resume(run: Path, overrides: Sequence[str]) -> float:
     return train(compose("train", list(overrides)), run, overrides)
 
 
-def collect_and_fork() -> int:
-    """Fork this process; return the pid of the other, and 0 in it."""
-    gc.collect()  # a loader that waits to be collected cannot be in the other process
-    gc.freeze()  # else the other would copy every page of what is shared, to count references
-    return os.fork()
-
-
 def start(work: Callable[[], object], log: Path) -> int:
     """Run something in a forked process that exits as a program of ours would; return its pid."""
-    pid = collect_and_fork()
+    gc.collect()  # a loader that waits to be collected cannot be in the other process
+    gc.freeze()  # else the other would copy every page of what is shared, to count references
+    pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
         with log.open("a") as file, redirect_stdout(file), redirect_stderr(file):
+            faulthandler.enable(file)
             torch.set_num_threads(1)
             code = exit_code(work)
     finally:
@@ -151,8 +148,10 @@ def finish(work: Callable[[], object], log: Path) -> int:
     pid = start(work, log)
     code = wait(pid)
     if code is None:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        os.kill(pid, signal.SIGABRT)  # faulthandler writes where each thread stands
+        if wait(pid, 10.0) is None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
         raise TimeoutError(f"a run did not end, see {log}")
     return code
 
