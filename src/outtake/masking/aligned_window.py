@@ -71,6 +71,7 @@ class ReferenceSamples:
         """Return the samples that are as lighter or darker versions of the median are.
 
         What is not masked and moves, such as people who stay in the picture, has other colours.
+        Where the median has no majority with it, as before a mirror, all samples stay.
 
         Args:
             max_difference: How far the channels may differ in the share of their light, 0 to 1.
@@ -79,8 +80,10 @@ class ReferenceSamples:
         median = self.at_rank(np.clip(middle, 0, len(self.light) - 1)).astype(np.float32)
         ratio = self.colours[..., :3] / np.maximum(median, _MIN_GREY)
         low, high = ratio.min(axis=2), ratio.max(axis=2)
-        in_order = np.take_along_axis(high - low < max_difference * high, self.order, axis=0)
-        light = np.where(in_order, self.light, np.int16(-1))
+        alike = np.take_along_axis(high - low < max_difference * high, self.order, axis=0)
+        alike &= self.light >= 0
+        alike |= 2 * alike.sum(axis=0) < self.count
+        light = np.where(alike, self.light, np.int16(-1))
         again = np.argsort(light, axis=0, kind="stable")
         return ReferenceSamples(
             self.colours,
