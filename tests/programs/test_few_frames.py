@@ -116,6 +116,33 @@ def test_frames_keep_their_labels_and_segments_make_no_difference(
         assert np.array_equal(one, other)
 
 
+def test_a_frame_that_was_corrected_since_the_training_has_its_correction(
+    run, project, tmp_path, caplog
+):
+    caplog.set_level("INFO", logger="outtake")
+    now = tmp_path / "now"
+    (now / "train/masks").mkdir(parents=True)
+    source = {"source": str(project / "frames")}
+    (now / "project.json").write_text(json.dumps(source))
+    (now / "classes.yaml").write_text("names: [background, disc]\nignore: 255\n")
+    corner = np.zeros(SIZE, np.uint8)
+    corner[:9, :9] = 1
+    Image.fromarray(corner).save(now / "train/masks/000009.png")
+    given = ["backend=torch", f"labels={now}", "mask.vote=2", "mask.min_area=0.1"]
+    made = changed(remove(run, project / "frames", tmp_path / "out", *given), project)
+    assert "frames with labels of their own keep them: 9" in caplog.text
+    assert np.array_equal(made[9], corner > 0) and not made[8][:9, :9].any()
+    with pytest.raises(ConfigError, match=r"labels=.*: is no project"):
+        infer_video(compose("infer_video", [
+            f"checkpoint={run}", f"input={project / 'frames'}", f"output={tmp_path / 'o'}",
+            "remove=[disc]", f"labels={tmp_path}",
+        ]))  # fmt: skip
+    with pytest.raises(ConfigError, match="no network is used; leave it out"):
+        parse(InferVideoConfig, resolve_config(compose("infer_video", [
+            "input=a", "output=b", "labels=c", "masks.path=d"
+        ])))  # fmt: skip
+
+
 def test_masks_of_a_network_of_one_clip_have_no_vote():
     mask = parse(InferVideoConfig, resolve_config(compose("infer_video", [
         "input=a", "output=b", "checkpoint=c", "remove=[d]"

@@ -51,6 +51,7 @@ def test_what_is_chosen_is_what_the_command_line_is_told(project):
     assert config.output == str(project.folder.resolve() / RESULT) and config.overwrite
     usual = build_command(project, "remove", {})
     assert not any(part.startswith("mask.") for part in usual.arguments)
+    assert f"labels={project.folder.resolve()}" in usual.arguments
     assert "remove=[a,b]" in usual.arguments and default_choice()["dilate"] == 0.017
 
 

@@ -137,6 +137,7 @@ class MaskedClipOptions:
     input: Files
     further_inputs: Node | None
     label_map: str | None
+    labels: str | None
     remove: Names
     keep_only: Names
     masks: ClipMaskFileOptions
@@ -164,6 +165,11 @@ class MaskedClipOptions:
                     f"{key}={show_value(getattr(self, key))} needs a network that knows such a "
                     "class: set checkpoint=RUN_FOLDER_OR_CKPT"
                 )
+        if self.labels is not None and self.without_network:
+            raise ConfigError(
+                f"labels={self.labels}: takes the place of a network's labels in some frames, and "
+                "no network is used; leave it out, or give checkpoint= and remove="
+            )
         if self.masks.path is None and self.checkpoint is None and not self.regions:
             raise ConfigError(
                 "checkpoint has no value: set checkpoint=RUN_FOLDER_OR_CKPT, or give masks=CLIP or "

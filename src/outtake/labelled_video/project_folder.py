@@ -72,7 +72,7 @@ def find_clip_files(
         assert video is not None and masks is not None
         return ClipFiles(_place(video, folder), _place(masks, folder), classes, first)
     found = ClipFiles(
-        _read_source(project) if video is None else _place(video, folder),
+        read_project_clip(project)[0] if video is None else _place(video, folder),
         str(folder / MASK_FOLDER) if masks is None else _place(masks, folder),
         classes,
         first,
@@ -90,11 +90,30 @@ def _place(value: str, root: Path) -> str:
     return str(below) if not Path(value).expanduser().exists() and below.exists() else value
 
 
-def _read_source(project: Path) -> str:
+def check_project(project: Path) -> None:
+    """Raise ConfigError if a folder is no project."""
+    if not (project / PROJECT_FILE).is_file():
+        raise ConfigError(
+            f"labels={project}: is no project; give a folder with {PROJECT_FILE}, {CLASS_FILE} and "
+            f"{MASK_FOLDER}/, as outtake studio makes it"
+        )
+
+
+def read_project_clip(project: Path) -> tuple[str, str | None]:
+    """Return where the clip of a project is, and the SHA-256 of its content, None if not said.
+
+    Args:
+        project: Its ``project.json``.
+
+    Raises:
+        DataRootError: It does not say where.
+    """
     try:
         content = json.loads(project.read_text(encoding="utf-8"))
         source = content["source"]
-        path = source["path"] if isinstance(source, dict) else source
+        path, digest = source, None
+        if isinstance(source, dict):
+            path, digest = source["path"], source.get("sha256")
         if not isinstance(path, str) or not path:
             raise TypeError("no path")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -102,4 +121,5 @@ def _read_source(project: Path) -> str:
             f'{project} does not say which clip it is of ("source": PATH); name it with '
             "data.source.video=FILE"
         ) from error
-    return str(project.parent / Path(path).expanduser())
+    place = str(project.parent / Path(path).expanduser())
+    return place, digest if isinstance(digest, str) else None

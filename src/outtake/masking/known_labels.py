@@ -16,7 +16,8 @@ def keep_known_labels(
 ) -> Iterator[LabelledFrame]:
     """Yield each frame with the labels that are known of it, and those of the network elsewhere.
 
-    Known pixels are certain. Where nothing is unlabelled, no pixel of the frame is unsure.
+    Known pixels are certain, and no vote of other frames changes them. Where nothing is
+    unlabelled, no pixel of the frame is unsure.
 
     Args:
         clip: The frames, consecutive.
@@ -36,4 +37,6 @@ def _with_known(frame: LabelledFrame, known: LabelMap) -> LabelledFrame:
     if is_known.all():
         uncertain = 0.0
     labels = np.where(is_known, known, frame.labels)
-    return replace(frame, labels=labels, confidence=confidence, uncertain_share=uncertain)
+    return replace(
+        frame, labels=labels, confidence=confidence, uncertain_share=uncertain, given=is_known
+    )

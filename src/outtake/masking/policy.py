@@ -135,7 +135,7 @@ class MaskPolicy:
         selected: Iterable[SelectedFrame] = self._selector(clip)
         if self._temporal_vote is not None:
             selected = self._temporal_vote(selected)
-        selected = (SelectedFrame(one.labelled, self._clean(one.mask)) for one in selected)
+        selected = map(self._clean_frame, selected)
         if self._effect_detector is None:
             for one in selected:
                 yield self._finish(one)
@@ -152,6 +152,12 @@ class MaskPolicy:
     def mask(self, labels: LabelMap) -> Mask:
         """Return the mask of one label map, bool (H, W), without what needs other frames."""
         return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
+
+    def _clean_frame(self, one: SelectedFrame) -> SelectedFrame:
+        mask, given = self._clean(one.mask), one.labelled.given
+        if given is not None:  # neither a vote nor a size decides what a person has decided
+            np.copyto(mask, self._selector.select_classes(one.labelled.labels), where=given)
+        return SelectedFrame(one.labelled, mask)
 
     def _clean(self, mask: BinaryMask) -> BinaryMask:
         return remove_small_and_fill_holes(mask, self._min_area * mask.size, self._fill_holes)

@@ -137,6 +137,11 @@ class Job:
             found["masks"] = self.masks.digest()
         if self.further:
             found["further"] = {each.input.name: each.digest() for each in self.further}
+        if self.known_labels:
+            found["known_labels"] = {
+                number: hashlib.sha256(labels.tobytes()).hexdigest()
+                for number, labels in sorted(self.known_labels.items())
+            }
         return found
 
     def open_outputs(self, clip: Clip) -> list[Output]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outtake.config.infer_video_schema import InferVideoConfig
+from outtake.core.errors import ConfigError
 from outtake.core.types import LabelMap
 from outtake.data.labelled_clip import LabelledClip
+from outtake.labelled_video.given_labels import read_given_labels
 from outtake.pipeline.mask_setup import find_part
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
@@ -21,35 +24,55 @@ log = logging.getLogger(__name__)
 def find_known_labels(
     config: InferVideoConfig, source: VideoInput, trained: Trained | None
 ) -> dict[int, LabelMap]:
-    """Return the labels of the input that the network was trained on, by the number of the frame.
+    """Return the labels of the input that a person gave, by the number of the frame.
 
-    One line says which frames keep their labels, or that the network knows another clip alone.
+    They are those of ``labels``, or else those that the network was trained on. One line says
+    which frames keep their labels, or that the network knows another clip alone.
 
     Args:
         config: The config, whose ``read`` says which frames of the clip are used.
         source: The input.
         trained: The network; None for none.
+
+    Raises:
+        OuttakeError: ``labels`` are not those of the input, or not of the network's classes.
     """
-    clip = None if trained is None else trained.clip
-    if clip is None:
+    if trained is None:
         return {}
-    if source.address or not is_clip(source, clip):
+    clip = trained.clip
+    own = clip is not None and not source.address and is_clip(source, clip)
+    if clip is not None and not own:
         log.warning(
             "the network was trained on one clip, %s, and %s is another: it may know nothing "
             "of it; label some frames of this one, and train with init_from=RUN",
             clip.name, source.path.name,
         )  # fmt: skip
+    given = clip.labels if clip is not None and own else {}
+    if config.labels is not None:
+        given = _read_labels(Path(config.labels).expanduser(), source, trained)
+    if not given:
         return {}
     part, _ = find_part(config, source)
     known = {
         number if part is None else part.index(number): labels
-        for number, labels in clip.labels.items()
+        for number, labels in given.items()
         if part is None or number in part
     }
     if known:
         shown = ", ".join(str(number) for number in sorted(known))
         log.info("frames with labels of their own keep them: %s", shown)
     return known
+
+
+def _read_labels(project: Path, source: VideoInput, trained: Trained) -> dict[int, LabelMap]:
+    if source.address:
+        raise ConfigError(f"labels={project}: are of a file, and {source.path} is a stream")
+    with open_clip(source, high_bit_depth=False) as clip:
+        size = clip.info.height, clip.info.width
+    found = read_given_labels(project, source, size, trained.labels)
+    if not found:
+        log.warning("labels=%s: no frame is labelled there", project)
+    return found
 
 
 def is_clip(source: VideoInput, clip: LabelledClip) -> bool:

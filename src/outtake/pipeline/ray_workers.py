@@ -240,7 +240,7 @@ def _get_result(ray: Any, task: Any) -> RangeResult:
 
 def make_paths_absolute(config: InferVideoConfig, remover: Remover) -> InferVideoConfig:
     """Return a config with absolute file names: workers may start in another folder."""
-    keys = ("input", "output", "checkpoint", "further_inputs")
+    keys = ("input", "output", "checkpoint", "further_inputs", "labels")
     found = {key: map_leaves(_absolute_path, getattr(config, key)) for key in keys}
     found["masks"] = replace(config.masks, path=map_leaves(_absolute_path, config.masks.path))
     return replace(config, remover=_make_files_absolute(config.remover, remover.files()), **found)

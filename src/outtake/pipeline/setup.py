@@ -24,6 +24,7 @@ from outtake.core.device import resolve_device
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.inference.open_backend import resolve_backend
+from outtake.labelled_video.project_folder import MASK_FOLDER
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.label_propagation import ClipLabeller
 from outtake.masking.mask_source import MaskSource
@@ -261,6 +262,8 @@ def input_paths(config: InferVideoConfig, remover: Remover) -> dict[str, list[Pa
         found["masks"] = find_mask_files(config.masks.path, config.masks.ids).paths()
     if config.further_inputs and not config.without_network:
         found["further_inputs"] = further_paths(config)
+    if config.labels is not None:
+        found["labels"] = sorted((Path(config.labels).expanduser() / MASK_FOLDER).glob("*.png"))
     return found
 
 

@@ -53,7 +53,7 @@ def run_infer_video() -> None:
     rules = argument_rules(
         "infer_video",
         places=("input", "output"),
-        paths=("input", "output", "masks.path", "checkpoint", "remover.path", "jobs"),
+        paths=("input", "output", "masks.path", "checkpoint", "labels", "remover.path", "jobs"),
         lists=("masks.ids",),
         short={"masks": "masks.path"},
     )
@@ -65,7 +65,7 @@ def run_stitch() -> None:
     rules = argument_rules(
         "stitch",
         places=("input", "output"),
-        paths=("input", "output", "masks.path", "checkpoint"),
+        paths=("input", "output", "masks.path", "checkpoint", "labels"),
         lists=("masks.ids",),
         short={"masks": "masks.path"},
     )

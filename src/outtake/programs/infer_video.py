@@ -113,11 +113,12 @@ def _check(config: InferVideoConfig, *, of_list: bool = False) -> CheckedClips:
             "masks= goes with one input; run the others one by one, or give jobs=LIST.yaml, in "
             "which each input has its masks"
         )
-    if several and config.further_inputs:
-        raise ConfigError(
-            "further_inputs= goes with one input; run the others one by one, or give "
-            "jobs=LIST.yaml, in which each input has its own"
-        )
+    for key in ("further_inputs", "labels"):
+        if several and getattr(config, key):
+            raise ConfigError(
+                f"{key}= goes with one input; run the others one by one, or give "
+                "jobs=LIST.yaml, in which each input has its own"
+            )
     warn_of_ignored_keys(config)
     jobs = [
         check_job(

@@ -14,6 +14,7 @@ from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
 from outtake.config.schema import parse
 from outtake.core.errors import CheckpointError, ConfigError
+from outtake.labelled_video.project_folder import check_project
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.video.read.inputs import STANDARD, expand_inputs
 from outtake.video.read.open_media import suggest_nearby
@@ -116,3 +117,5 @@ def check_inputs(cfg: DictConfig) -> None:
             find_mask_files(config.masks.path, config.masks.ids)
         if config.checkpoint is not None and not config.without_network:
             check_checkpoint(config.checkpoint)
+        if config.labels is not None:
+            check_project(Path(config.labels).expanduser())

@@ -21,6 +21,7 @@ from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder, replace_file, write_json
 from outtake.core.signals import defer_signals
 from outtake.data.decode_files import IMAGE_SUFFIXES
+from outtake.labelled_video.project_folder import check_project
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.job import Job
 from outtake.pipeline.mask_setup import check_regions, find_masks, log_found
@@ -63,6 +64,8 @@ def stitch(cfg: DictConfig) -> Path:
     source, earlier = _check_files(config, removal)
     if config.checkpoint is not None and not removal.without_network:
         check_checkpoint(config.checkpoint)
+    if config.labels is not None:
+        check_project(Path(config.labels).expanduser())
     folder = config.output.expanduser()
     stitcher = BackgroundStitcher(config.samples, config.max_side_px, config.max_memory_mb)
     warn_of_ignored_keys(removal)

@@ -80,7 +80,7 @@ def list_arguments(project: Project, run: Path, choice: Mapping[str, Any]) -> tu
     listed = f"remove=[{','.join(map(quote_text, choice['remove']))}]"
     output = str(project.folder.resolve() / RESULT)
     given = ["infer-video", str(project.source), output, f"checkpoint={run}", listed,
-             f"remover={choice['remover']}"]  # fmt: skip
+             f"labels={project.folder.resolve()}", f"remover={choice['remover']}"]  # fmt: skip
     usual = default_choice()
     if choice["dilate"] != usual["dilate"]:
         given.append(f"mask.dilate={choice['dilate']:g}")

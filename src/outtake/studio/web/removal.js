@@ -34,7 +34,7 @@ export class Removal {
     $("resume-note").textContent =
       `A removal was stopped. ${removal.kept_frames} of ${project.frames} frames are made already.`;
     $("fresh").hidden = !removal.fresh.length;
-    $("fresh").textContent = `Labelled or changed since the last training: frame ${list(removal.fresh)}. The removal does not use this yet: train on, in step 2.`;
+    $("fresh").textContent = `Labelled or changed since the last training: frame ${list(removal.fresh)}. The removal takes these labels on their own frames; train on, in step 2, so that other frames learn from them.`;
     $("untrained").hidden = project.runs.length > 0;
     this.#showResult("preview", "Preview", removal.results.preview);
     this.#showResult("clean", "Result", removal.results.clean);
