@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.composed_once import composed_once
 from tests.small_run import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +51,13 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Compose what options of groups lead to once."""
+    with composed_once():
+        yield
 
 
 @pytest.fixture(scope="session")
