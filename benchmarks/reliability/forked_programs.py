@@ -1,7 +1,7 @@
 """A program of ours in a fork of a server that has imported torch and Lightning already.
 
 Where many programs are started, those imports take longer than all that the programs do. The server
-has one thread and has called no network: a fork of a process with more threads takes along the locks
+has one thread and has run no network: a fork of a process with more threads takes along the locks
 that they hold, and waits for them for ever.
 """
 
