@@ -8,6 +8,7 @@ Programs that tests start are without this.
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
 from omegaconf import DictConfig
 
@@ -32,7 +33,7 @@ class ComposedGroups:
     def __init__(self) -> None:
         self._files: dict[str, Any] = {}
         self._lists: dict[object, DefaultsList] = {}
-        self._merged: dict[int, DictConfig] = {}
+        self._merged: dict[int, bytes] = {}
 
     def read(self, repo: ConfigRepository, config_path: str) -> Any:
         """Stand for ``ConfigRepository.load_config``."""
@@ -63,8 +64,15 @@ class ComposedGroups:
         if not any(defaults is kept.defaults for kept in self._lists.values()):
             return _merge(loader, defaults, repo)
         if id(defaults) not in self._merged:
-            self._merged[id(defaults)] = _merge(loader, defaults, repo)
-        return copy.deepcopy(self._merged[id(defaults)])
+            self._merged[id(defaults)] = pickle.dumps(_merge(loader, defaults, repo))
+        merged: DictConfig = pickle.loads(self._merged[id(defaults)])
+        return merged
+
+
+def _share_sources(cache: CachingConfigRepository, delegate: Any) -> None:
+    """Stand for ``CachingConfigRepository.__init__``, which copies all that belongs to sources."""
+    cache.delegate = copy.copy(delegate)  # other sources are another list
+    cache.cache = {}
 
 
 def _is_kept(repo: Any) -> bool:
@@ -75,8 +83,10 @@ def _is_kept(repo: Any) -> bool:
 def composed_once() -> Iterator[None]:
     """Let Hydra compose options of groups once in this process."""
     groups = ComposedGroups()
-    with _patched(groups.list_files, groups.read, groups.merge):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CachingConfigRepository, "__init__", _share_sources)
+        with _patched(groups.list_files, groups.read, groups.merge):
+            yield
 
 
 @contextmanager
