@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.tiers import keep_few
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = dict(
@@ -70,15 +72,18 @@ def test_conda_installs_the_same_project_extras_and_pins() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [
-        "train.py",
-        "evaluate.py",
-        "infer_video.py",
-        "predict.py",
-        "sweep.py",
-        "compare.py",
-        "export.py",
-    ],
+    keep_few(
+        [
+            "train.py",
+            "evaluate.py",
+            "infer_video.py",
+            "predict.py",
+            "sweep.py",
+            "compare.py",
+            "export.py",
+        ],
+        ["train.py", "infer_video.py", "compare.py"],
+    ),
 )
 def test_help_is_quick_and_says_how_to_use_it(script: str) -> None:
     began = os.times()

@@ -1,7 +1,7 @@
 """A program of ours in a fork of a server that has imported torch and Lightning already.
 
 Where many programs are started, those imports take longer than all that the programs do. The server
-has one thread and has computed nothing: a fork of a process with more threads takes along the locks
+has one thread and has run no network: a fork of a process with more threads takes along the locks
 that they hold, and waits for them for ever.
 """
 
@@ -28,14 +28,8 @@ from benchmarks.reliability.runs import exit_code
 from outtake.config.compose import CONF_DIR
 from outtake.programs.entry_points import PROGRAMS
 
-# What a program would spend its first seconds with.
-_IMPORTED = (
-    "outtake.programs.infer_video",
-    "outtake.programs.train",
-    "outtake.programs.sweep",
-    "albumentations",
-    "segmentation_models_pytorch",
-)
+# Its import is what a program would spend its first seconds with.
+_PRELOADED = "benchmarks.reliability.preloaded"
 
 
 class ForkedProgram:
@@ -66,7 +60,7 @@ class ForkedProgram:
         output.mkdir(parents=True)
         variables = dict(os.environ if environment is None else environment)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(_IMPORTED))
+        context.set_forkserver_preload([_PRELOADED])
         self._process = context.Process(
             target=_run,
             args=(PROGRAMS[name.replace("_", "-")], self._arguments, cwd, self._streams, variables),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR
 
 SIZE, FRAMES = (180, 320), 6
-SCRIPT = CONF_DIR.parent / "studio.py"
 SHOTS = os.environ.get("OUTTAKE_SHOTS")
 """A folder for pictures of the pages, for whoever wants to look at them."""
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
 
 
 class Studio:
@@ -34,15 +37,15 @@ class Studio:
     ) -> None:
         self.folder = folder
         named = [] if source is None else [source, "project=project"]
-        self.process = subprocess.Popen(
-            [sys.executable, SCRIPT, *named, "open=false", *overrides],
-            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": str(CONF_DIR.parent / "src")},
-        )  # fmt: skip
-        assert self.process.stdout
-        said = self.process.stdout.readline()
-        found = re.search(r"http://\S+", said)
-        assert found, said + self.process.communicate(timeout=30)[1]
+        environment = os.environ | {"PYTHONPATH": str(CONF_DIR.parent / "src")}
+        given = [*named, "open=false", *overrides]
+        printed = Path(tempfile.mkdtemp(dir=folder.parent)) / "printed"
+        self.process = ForkedProgram("studio", given, folder, printed, environment)
+        until, said = time.monotonic() + 60, printed / "stdout"
+        while not (found := re.search(r"http://\S+(?= .*\n)", _read(said))):
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(self.process.finish(0.0))
+            time.sleep(0.01)
         self.address = found[0]
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -61,7 +64,6 @@ class Studio:
     def end(self) -> None:
         """Kill the studio."""
         self.process.kill()
-        self.process.communicate()
 
     def mask(self, number=0):
         path = self.folder / f"project/train/masks/{number:06d}.png"

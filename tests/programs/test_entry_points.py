@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR
 from outtake.programs.entry_points import PROGRAMS
 
@@ -99,9 +100,10 @@ def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_misspelt_is_answered_with_the_nearest(
-    override: str, said: str, tmp_path: Path
+    override: str, said: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    done = outtake("train", override, cwd=tmp_path)
+    printed = tmp_path_factory.mktemp("printed") / "here"
+    done = ForkedProgram("train", [override], tmp_path, printed).finish()
     assert done.returncode == 2 and said in done.stderr
     assert len(done.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
 
@@ -118,7 +120,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = call(*build, cwd=folder)
     assert made.returncode == 0, made.stderr
     (wheel,) = folder.glob("*.whl")
-    put = call(*pip, "install", *offline, "--target", folder / "site", wheel, cwd=folder)
+    into = ["install", "--no-compile", *offline, "--target", folder / "site"]
+    put = call(*pip, *into, wheel, cwd=folder)
     assert put.returncode == 0, put.stderr
     return folder / "site"
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
+import signal
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.core.errors import ConfigError, DeviceError, OutputError, UnknownClassError, VideoError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import TimedFrame
@@ -27,6 +29,8 @@ from outtake.pipeline import network_setup
 from outtake.pipeline.job import WriteOptions
 from outtake.pipeline.remove_from_video import remove_from_video
 from outtake.programs import infer_video as app
+from outtake.programs.command_line import run_program
+from outtake.programs.entry_points import PROGRAMS
 from outtake.removal.inpaint import Inpaint
 from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import VideoInfo
@@ -306,6 +310,32 @@ def test_audio_goes_along(trained, video, tmp_path):
     assert len(sound(source)) > 40 and sound(target) == sound(source)
 
 
+class Interrupted(Inpaint):
+    """Sends this process a signal at the tenth frame."""
+
+    def __init__(self, sent: str) -> None:
+        super().__init__()
+        self._sent = signal.Signals[sent]
+
+    def __call__(self, clip):
+        for index, frame in enumerate(super().__call__(clip)):
+            if index == 9:
+                time.sleep(1)  # so that some of them are encoded
+                os.kill(os.getpid(), self._sent)
+            yield frame
+
+
+def remove_until_a_signal() -> None:
+    """Stand for a program that gets a clip, an output and the name of a signal."""
+    _, clip, target, sent = sys.argv
+    trained = SimpleNamespace(
+        task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={},
+        sample_range=None, further_inputs=(), refine=None, clip=None, describe=dict,
+    )  # fmt: skip
+    remover, policy = Interrupted(sent), MaskPolicy([1])
+    run_program(lambda: remove_from_video(trained, clip, target, remover=remover, policy=policy))
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "said"),
     keep_few(
@@ -313,35 +343,13 @@ def test_audio_goes_along(trained, video, tmp_path):
         [("SIGTERM", 143, "terminated")],
     ),
 )
-def test_a_signal_has_its_exit_code_and_says_what_is_kept(video, tmp_path, sent, code, said):
-    script = f"""
-import os, signal, sys, time
-from types import SimpleNamespace
-sys.path.insert(0, {str(ROOT)!r})
-from tests.programs.test_infer_video import SPACE, SeesRed
-from outtake.pipeline.remove_from_video import remove_from_video
-from outtake.programs import command_line as cli
-from outtake.masking.policy import MaskPolicy
-from outtake.removal.inpaint import Inpaint
-trained = SimpleNamespace(
-    task=SeesRed(), labels=SPACE, short_side=None, channels=3, sha256="", config={{}},
-    sample_range=None, further_inputs=(), refine=None, clip=None, describe=dict,
-)
-class Interrupted(Inpaint):
-    def __call__(self, clip):
-        for index, frame in enumerate(super().__call__(clip)):
-            if index == 9:
-                time.sleep(1)  # so that some of them are encoded
-                os.kill(os.getpid(), signal.{sent})
-            yield frame
-cli.run_program(lambda: remove_from_video(
-    trained, {str(video)!r}, {str(tmp_path / "out.mp4")!r},
-    remover=Interrupted(), policy=MaskPolicy([1]),
-))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=os.environ
-    )
+def test_a_signal_has_its_exit_code_and_says_what_is_kept(
+    video, tmp_path, tmp_path_factory, monkeypatch, sent, code, said
+):
+    monkeypatch.setitem(PROGRAMS, "infer-video", remove_until_a_signal)
+    given = [str(video), str(tmp_path / "out.mp4"), sent]
+    printed = tmp_path_factory.mktemp("printed") / "here"
+    done = ForkedProgram("infer_video", given, tmp_path, printed).finish()
     assert done.returncode == code, done.stderr
     assert re.search(rf"^{said}; \d frames \(0\.\d s\) are kept in .*$", done.stderr, re.MULTILINE)
     assert names(tmp_path) == ["in.mp4", "out.mp4.part", "out.partial.mp4"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 
 import numpy as np
 
@@ -139,8 +138,7 @@ def test_two_tabs_and_a_server_that_is_killed(studio, browser):
     other.wait_for_timeout(500)
     drawn = state(other)["counts"]
     other.mouse.move(*place(other, 215, 150), steps=3)
-    studio.process.send_signal(signal.SIGKILL)
-    studio.process.wait()
+    studio.process.kill()
     with Project(studio.folder / "project") as project:
         labels = project.labels[0].labels
     assert (labels == 1).sum() >= drawn[1] > kept["counts"][1]

@@ -55,12 +55,15 @@ def ask(app, target, method="GET", body=b"", host=HOST, headers=OWN, length=None
         "headers": [(name.encode(), value.encode()) for name, value in named.items()],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", PORT),
     }  # fmt: skip
-    sent = []
+    sent, received = [], False
 
     async def receive():
-        await asyncio.sleep(0.001)
-        if len(sent) > 1 and path.endswith("/events"):  # which would go on for ever
-            return {"type": "http.disconnect"}
+        nonlocal received
+        if received:  # it asks whether somebody is there still
+            await asyncio.sleep(0.001)
+            if len(sent) > 1 and path.endswith("/events"):  # which would go on for ever
+                return {"type": "http.disconnect"}
+        received = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message):

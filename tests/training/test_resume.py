@@ -88,6 +88,7 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     assert len(list((tmp_path / "ended" / "confusion").iterdir())) == len(scored)
 
 
+IN_STEPS = [("training_step", 7), ("validation_step", 4)]
 AVERAGES = {
     "stochastic weight averaging": [
         "scheduler=null",
@@ -99,8 +100,13 @@ AVERAGES = {
 }
 
 
-@pytest.mark.parametrize("hook, nth", [("training_step", 7), ("validation_step", 4)])
-@pytest.mark.parametrize("average", AVERAGES)
+PLACES_OF_AVERAGES = [(each, *at) for each in AVERAGES for at in IN_STEPS]
+
+
+@pytest.mark.parametrize(
+    ("average", "hook", "nth"),
+    keep_few(PLACES_OF_AVERAGES, [PLACES_OF_AVERAGES[0], PLACES_OF_AVERAGES[-1]]),
+)
 def test_averages_of_weights_go_on_bit_for_bit(
     runs: ModuleType,
     pairs: Path,

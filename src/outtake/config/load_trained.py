@@ -63,11 +63,8 @@ def make_checkpoint_record(
         if key in cfg:
             _forbid_resolvers(OmegaConf.to_container(cfg[key], resolve=False), key)
     data = resolve_config(cfg.data)
-    text = to_redacted_yaml(cfg)
-    kept = OmegaConf.create(text)
-    assert isinstance(kept, DictConfig)
-    for key in REBUILD_KEYS:
-        if key in cfg and OmegaConf.to_yaml(kept[key]) != OmegaConf.to_yaml(cfg[key]):
+    for key, tree in to_unresolved_dict(cfg).items():
+        if key in REBUILD_KEYS and redact_tree(tree) != tree:
             raise ConfigError(
                 f"{key} holds what looks like a secret, and a checkpoint keeps none; what the "
                 "task is rebuilt from must do without"
@@ -75,7 +72,7 @@ def make_checkpoint_record(
     return {
         "format": FORMAT_VERSION,
         "version": __version__,
-        "config": text,
+        "config": to_redacted_yaml(cfg),
         "labels": labels.to_dict(),
         "channels": channels,
         "short_side": data.get("eval_short_side") or data.get("short_side"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 HIDDEN = "<redacted>"
@@ -97,7 +98,11 @@ def _hide_assignment(match: re.Match[str]) -> str:
 
 
 def _secret_values() -> list[str]:
-    named = (
-        v for k, v in os.environ.items() if SECRET_NAME.search(k) and k not in _ORDINARY_VARIABLES
-    )
+    named = (os.environ.get(name, "") for name in list(os.environ) if _names_a_secret(name))
     return sorted({v for v in named if len(v) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)
+
+
+@cache
+def _names_a_secret(variable: str) -> bool:
+    """Return whether a variable does; kept, because each string asks for all variables."""
+    return bool(SECRET_NAME.search(variable)) and variable not in _ORDINARY_VARIABLES

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,16 @@ def device_name(device: torch.device) -> str:
 
 
 def installed_packages() -> dict[str, str]:
-    """Return the version of every installed distribution by name."""
-    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
-    return dict(sorted(found.items(), key=lambda item: str(item[0]).lower()))
+    """Return the version of every installed distribution by name, as it was when first asked."""
+    return dict(_list_distributions())
+
+
+@cache
+def _list_distributions() -> tuple[tuple[str, str], ...]:
+    # Its metadata is parsed each time that a distribution is asked for any of it.
+    described = [each.metadata for each in importlib.metadata.distributions()]
+    found = {each["Name"]: each["Version"] for each in described}
+    return tuple(sorted(found.items(), key=lambda item: str(item[0]).lower()))
 
 
 def _describe_hardware() -> dict[str, Any]:

@@ -68,14 +68,14 @@ def test_nothing_is_taken_across_a_cut():
     red, blue = texture(5).copy(), texture(6).copy()
     red[..., 2] //= 8
     blue[..., 0] //= 8
-    truths = [view(red, 100)] * 8 + [view(blue, 100)] * 8
+    truths = [view(red, 100)] * 4 + [view(blue, 100)] * 4
     # Each shot hides its own spot all the time; the other one shows it.
-    masks = [disc(50)] * 8 + [disc(90)] * 8
+    masks = [disc(50)] * 4 + [disc(90)] * 4
     results = remove(CleanPlate(), truths, masks)
-    assert results[7].frame.image[masks[7]][:, 2].mean() < 40
-    assert results[8].frame.image[masks[8]][:, 0].mean() < 40
+    assert results[3].frame.image[masks[3]][:, 2].mean() < 40
+    assert results[4].frame.image[masks[4]][:, 0].mean() < 40
     assert all(one.statistics.observed == 0 for one in results)
-    assert results[0].statistics.synthesised == results[8].statistics.synthesised == 1
+    assert results[0].statistics.synthesised == results[4].statistics.synthesised == 1
 
 
 def test_what_was_never_observed_is_synthesised_once_and_stays_so():
