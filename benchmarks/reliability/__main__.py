@@ -29,7 +29,7 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 from benchmarks.reliability import checkpoints as checkpoints
 from benchmarks.reliability import inputs as inputs
 from benchmarks.reliability import numbers as numbers
-from benchmarks.reliability import preloaded as preloaded
+from benchmarks.reliability import program_imports as program_imports
 from benchmarks.reliability import stops as stops
 from benchmarks.reliability.runs import DEVICE, begin_or_resume, finish, options, write_data
 from benchmarks.reliability.secrets import secrets

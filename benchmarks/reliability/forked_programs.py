@@ -29,7 +29,7 @@ from outtake.config.compose import CONF_DIR
 from outtake.programs.entry_points import PROGRAMS
 
 # Its import is what a program would spend its first seconds with.
-_PRELOADED = "benchmarks.reliability.preloaded"
+_IMPORTS = "benchmarks.reliability.program_imports"
 
 
 class ForkedProgram:
@@ -60,7 +60,7 @@ class ForkedProgram:
         output.mkdir(parents=True)
         variables = dict(os.environ if environment is None else environment)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([_PRELOADED])
+        context.set_forkserver_preload([_IMPORTS])
         self._process = context.Process(
             target=_run,
             args=(PROGRAMS[name.replace("_", "-")], self._arguments, cwd, self._streams, variables),

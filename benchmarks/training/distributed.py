@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.reliability import preloaded as preloaded  # once for all that are forked
+from benchmarks.reliability import program_imports as program_imports
 from benchmarks.reliability.runs import difference as parted
 from benchmarks.reliability.runs import final_state, start, wait, write_data
 from benchmarks.training.distributed_runs import (
