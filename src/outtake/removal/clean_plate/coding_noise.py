@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Mask
 
 _BLOCK_PX = 8
@@ -26,30 +27,53 @@ def measure_coding_noise(brightness: NDArray[np.uint8], mask: Mask) -> float:
         brightness: The brightness, uint8 (H, W).
         mask: True where it is hidden, bool (H, W).
     """
-    steps = [
-        excess
-        for picture, hidden in ((brightness, mask), (brightness.T, mask.T))
-        if (excess := _border_excess(picture[::_STRIDE], hidden[::_STRIDE])) is not None
-    ]
-    return _NOISE_PER_STEP * max(0.0, float(np.mean(steps))) if steps else 0.0
+    excesses = []
+    for down, across in ((0, 1), (1, 0)):
+        if brightness.shape[across] >= _MIN_BLOCKS * _BLOCK_PX:
+            rises, counts = np.zeros((2, _BLOCK_PX), np.int64)
+            _sum_rises(brightness, mask, down, across, _STRIDE, rises, counts)
+            if counts.min() > 0:
+                # Compared with the steps beside it, so that edges and textures count little.
+                means = rises / (2 * counts)
+                excesses.append(float(means[0] - np.median(means)))
+    return _NOISE_PER_STEP * max(0.0, float(np.mean(excesses))) if excesses else 0.0
 
 
-def _border_excess(picture: NDArray[np.uint8], hidden: Mask) -> float | None:
-    """Return how much larger steps between columns are at the borders of blocks, in grey levels.
+@compile_loop
+def _sum_rises(
+    brightness: NDArray[np.uint8],
+    mask: Mask,
+    down: int,
+    across: int,
+    stride: int,
+    rises: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add up how much larger steps are than those beside them, by where they lie in a block.
 
-    None if the picture is too narrow, or hidden.
+    Args:
+        brightness: The brightness, (H, W).
+        mask: True where it is hidden, (H, W).
+        down: 1 for steps from row to row, else 0.
+        across: 1 for steps from column to column, else 0.
+        stride: Every so many lines are looked at.
+        rises: Twice the sums for each place in a block, changed, (8,).
+        counts: The number of steps, changed, (8,).
     """
-    if picture.shape[1] < _MIN_BLOCKS * _BLOCK_PX:
-        return None
-    steps = np.abs(np.diff(picture.astype(np.int16), axis=1)).astype(np.float32)
-    # Compared with the steps beside it, so that edges and textures count little.
-    rises = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
-    shown = ~hidden
-    known = shown[:, :-3] & shown[:, 1:-2] & shown[:, 2:-1] & shown[:, 3:]
-    sums, counts = ((values * known).sum(axis=0) for values in (rises, 1))
-    # The rise at position 0 lies between the columns 1 and 2.
-    phases = (np.arange(len(sums)) + 2) % _BLOCK_PX
-    if np.bincount(phases, counts, _BLOCK_PX).min() < 1:
-        return None
-    means = np.bincount(phases, sums, _BLOCK_PX) / np.bincount(phases, counts, _BLOCK_PX)
-    return float(means[0] - np.median(means))
+    height, width = brightness.shape
+    for row in range(0, height - 3 * down, 1 if down else stride):
+        for column in range(0, width - 3 * across, 1 if across else stride):
+            known = True
+            for i in range(4):
+                known &= not mask[row + i * down, column + i * across]
+            if not known:
+                continue
+            first = np.int32(brightness[row, column])
+            second = np.int32(brightness[row + down, column + across])
+            third = np.int32(brightness[row + 2 * down, column + 2 * across])
+            last = np.int32(brightness[row + 3 * down, column + 3 * across])
+            rise = 2 * abs(third - second) - abs(second - first) - abs(last - third)
+            # The step lies between the second and the third pixel.
+            place = (row * down + column * across + 2) % _BLOCK_PX
+            rises[place] += rise
+            counts[place] += 1
