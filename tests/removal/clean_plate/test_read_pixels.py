@@ -42,7 +42,8 @@ def read_pixel_by_pixel(place, side):
 def read_blocks(place, side):
     place = np.array(place, np.float32)
     block, found = choose_block(place, side), np.empty((side, 3 * side), np.int16)
-    read_tile(IMAGE, place, side, block, np.empty((side + 3, 3 * side), np.int32), found)
+    rows = IMAGE.reshape(len(IMAGE), -1)
+    read_tile(IMAGE, rows, place, side, block, np.empty((side + 3, 3 * side), np.int32), found)
     return block, found
 
 

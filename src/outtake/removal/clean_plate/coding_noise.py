@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Mask
 
+Flags = NDArray[np.uint8]
+Sums = NDArray[np.int64]
+
 _BLOCK_PX = 8
 # Every so many rows and columns are looked at.
 _STRIDE = 4
@@ -28,10 +31,11 @@ def measure_coding_noise(brightness: NDArray[np.uint8], mask: Mask) -> float:
         mask: True where it is hidden, bool (H, W).
     """
     excesses = []
-    for down, across in ((0, 1), (1, 0)):
-        if brightness.shape[across] >= _MIN_BLOCKS * _BLOCK_PX:
+    hidden = mask.view(np.uint8)
+    for sum_rises, length in ((_sum_rises_across, 1), (_sum_rises_down, 0)):
+        if brightness.shape[length] >= _MIN_BLOCKS * _BLOCK_PX:
             rises, counts = np.zeros((2, _BLOCK_PX), np.int64)
-            _sum_rises(brightness, mask, down, across, _STRIDE, rises, counts)
+            sum_rises(brightness, hidden, _STRIDE, rises, counts)
             if counts.min() > 0:
                 # Compared with the steps beside it, so that edges and textures count little.
                 means = rises / (2 * counts)
@@ -40,40 +44,55 @@ def measure_coding_noise(brightness: NDArray[np.uint8], mask: Mask) -> float:
 
 
 @compile_loop
-def _sum_rises(
-    brightness: NDArray[np.uint8],
-    mask: Mask,
-    down: int,
-    across: int,
-    stride: int,
-    rises: NDArray[np.int64],
-    counts: NDArray[np.int64],
+def _compare_steps(first: int, second: int, third: int, last: int) -> np.int32:
+    """Return how much larger a step is than those beside it, twice."""
+    inner = abs(np.int32(third) - np.int32(second))
+    outer = abs(np.int32(second) - np.int32(first)) + abs(np.int32(last) - np.int32(third))
+    return np.int32(2 * inner - outer)
+
+
+@compile_loop
+def _sum_rises_across(
+    brightness: Flags, hidden: Flags, stride: int, rises: Sums, counts: Sums
 ) -> None:
-    """Add up how much larger steps are than those beside them, by where they lie in a block.
+    """Add up how much larger steps from column to column are than those beside them.
 
     Args:
         brightness: The brightness, (H, W).
-        mask: True where it is hidden, (H, W).
-        down: 1 for steps from row to row, else 0.
-        across: 1 for steps from column to column, else 0.
-        stride: Every so many lines are looked at.
-        rises: Twice the sums for each place in a block, changed, (8,).
+        hidden: 1 where it is hidden, (H, W).
+        stride: Every so many rows are looked at.
+        rises: Twice the sums for each place in a block of 8 pixels, changed, (8,).
         counts: The number of steps, changed, (8,).
     """
     height, width = brightness.shape
-    for row in range(0, height - 3 * down, 1 if down else stride):
-        for column in range(0, width - 3 * across, 1 if across else stride):
-            known = True
-            for i in range(4):
-                known &= not mask[row + i * down, column + i * across]
-            if not known:
-                continue
-            first = np.int32(brightness[row, column])
-            second = np.int32(brightness[row + down, column + across])
-            third = np.int32(brightness[row + 2 * down, column + 2 * across])
-            last = np.int32(brightness[row + 3 * down, column + 3 * across])
-            rise = 2 * abs(third - second) - abs(second - first) - abs(last - third)
-            # The step lies between the second and the third pixel.
-            place = (row * down + column * across + 2) % _BLOCK_PX
-            rises[place] += rise
-            counts[place] += 1
+    totals, known = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    for row in range(0, height, stride):
+        line, mask = brightness[row], hidden[row]
+        for i in range(width - 3):
+            shown = np.int32(1) - np.int32(mask[i] | mask[i + 1] | mask[i + 2] | mask[i + 3])
+            totals[i] += shown * _compare_steps(line[i], line[i + 1], line[i + 2], line[i + 3])
+            known[i] += shown
+    for i in range(width - 3):
+        # The step lies between the second and the third pixel.
+        rises[(i + 2) % _BLOCK_PX] += totals[i]
+        counts[(i + 2) % _BLOCK_PX] += known[i]
+
+
+@compile_loop
+def _sum_rises_down(
+    brightness: Flags, hidden: Flags, stride: int, rises: Sums, counts: Sums
+) -> None:
+    """Add up how much larger steps from row to row are; see ``_sum_rises_across``."""
+    height, width = brightness.shape
+    for row in range(height - 3):
+        one, two, three, four = (
+            brightness[row], brightness[row + 1], brightness[row + 2], brightness[row + 3]
+        )  # fmt: skip
+        m, n, o, p = hidden[row], hidden[row + 1], hidden[row + 2], hidden[row + 3]
+        total, known = np.int32(0), np.int32(0)
+        for i in range(0, width, stride):
+            shown = np.int32(1) - np.int32(m[i] | n[i] | o[i] | p[i])
+            total += shown * _compare_steps(one[i], two[i], three[i], four[i])
+            known += shown
+        rises[(row + 2) % _BLOCK_PX] += total
+        counts[(row + 2) % _BLOCK_PX] += known

@@ -66,6 +66,7 @@ def sample_previous(
     """
     height, width = image.shape[0], image.shape[1]
     half = np.float32((side - 1) / 2)
+    rows = image.reshape(height, 3 * width)
     lines = np.empty((side + 3, 3 * side), np.int32)
     shades = np.empty((side, 3 * side), np.int16)
     for k in range(len(places)):
@@ -81,7 +82,7 @@ def sample_previous(
         column = min(max(int(np.floor(place[0] + 0.5)), 0), width - 1)
         row = min(max(int(np.floor(place[1] + 0.5)), 0), height - 1)
         drifts[k, 0] = drift[row, column]
-        read_tile(image, place, side, choose_block(place, side), lines, shades)
+        read_tile(image, rows, place, side, choose_block(place, side), lines, shades)
         for i in range(side * side):
             for c in range(3):
                 shade = np.float32(shades[i // side, 3 * (i % side) + c])

@@ -144,7 +144,13 @@ def choose_block(place: Floats, side: int) -> int:
 
 @compile_loop
 def read_tile(
-    image: Frame, place: Floats, side: int, block: int, lines: NDArray[np.int32], colours: Shades
+    image: Frame,
+    rows: Flags,
+    place: Floats,
+    side: int,
+    block: int,
+    lines: NDArray[np.int32],
+    colours: Shades,
 ) -> None:
     """Read the colours of a tile in an image, block by block.
 
@@ -152,6 +158,7 @@ def read_tile(
 
     Args:
         image: The image, (H, W, 3).
+        rows: The same with the colours of a row one behind the other, (H, 3 * W).
         place: Where the centre of the tile lies in it, and the Jacobian, (6,).
         side: The side of the tile in pixels.
         block: That of a block, as :func:`choose_block` returns it.
@@ -171,8 +178,9 @@ def read_tile(
             fits = left >= 0 and top >= 0 and left + block + 3 <= width
             if block > 1 and fits and top + block + 3 <= height:
                 weights = _WEIGHTS[steps_x & (_STEPS - 1)], _WEIGHTS[steps_y & (_STEPS - 1)]
-                into = colours[down : down + block, 3 * across : 3 * (across + block)]
-                _read_block(image, left, top, block, weights[0], weights[1], lines, into)
+                _read_block(
+                    rows, left, top, block, weights[0], weights[1], lines, colours, down, across
+                )
                 continue
             for j in range(block):
                 for i in range(block):
@@ -183,21 +191,26 @@ def read_tile(
 
 @compile_loop
 def _read_block(
-    image: Frame,
+    rows: Flags,
     left: int,
     top: int,
     block: int,
     across: NDArray[np.int32],
-    down: NDArray[np.int32],
+    along: NDArray[np.int32],
     lines: NDArray[np.int32],
     colours: Shades,
+    row_into: int,
+    column_into: int,
 ) -> None:
-    """Read a block of pixels, one pixel apart, with the same weights across and down."""
+    """Read a block of pixels, one pixel apart, with the same weights across and down.
+
+    It is written into the colours of a tile, beginning at a row and a column. Their rows are slices
+    of one array: the compiler knows that they have no gaps, and writes many values at once.
+    """
     length = 3 * block
-    pixels = image.reshape(image.shape[0], 3 * image.shape[1])
     a, b, c, d = across[0], across[1], across[2], across[3]
     for row in range(block + 3):
-        source = pixels[top + row, 3 * left : 3 * left + length + 9]
+        source = rows[top + row, 3 * left : 3 * left + length + 9]
         line = lines[row]
         for i in range(length):
             line[i] = (
@@ -206,10 +219,10 @@ def _read_block(
                 + c * np.int32(source[i + 6])
                 + d * np.int32(source[i + 9])
             ) >> 6
-    a, b, c, d = down[0], down[1], down[2], down[3]
+    a, b, c, d = along[0], along[1], along[2], along[3]
     for row in range(block):
         first, second, third, last = lines[row], lines[row + 1], lines[row + 2], lines[row + 3]
-        into = colours[row]
+        into = colours[row_into + row, 3 * column_into : 3 * column_into + length]
         for i in range(length):
             total = a * first[i] + b * second[i] + c * third[i] + d * last[i]
             shade = (total + np.int32(_HALF)) >> 16

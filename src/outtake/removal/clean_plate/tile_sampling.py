@@ -175,9 +175,11 @@ def sample_reference(
         counts: Their number, changed, (k, n).
         limits: The largest residual that is good enough, changed, (k, n).
     """
-    pixels = side * side
-    factors, shifts = np.empty(3 * side, np.float32), np.empty(3 * side, np.float32)
-    for i in range(3 * side):
+    pixels, length = side * side, 3 * side
+    # Once for all tiles: it takes as long as a tile.
+    rows = image.reshape(image.shape[0], 3 * image.shape[1])
+    factors, shifts = np.empty(length, np.float32), np.empty(length, np.float32)
+    for i in range(length):
         factors[i], shifts[i] = gains[i % 3] * STEPS_PER_GREY, offsets[i % 3] * STEPS_PER_GREY
     lines = np.empty((side + 3, 3 * side), np.int32)
     colours = np.empty((side, 3 * side), np.int16)
@@ -185,13 +187,15 @@ def sample_reference(
         if not selected[k]:
             continue
         place = places[k]
-        read_tile(image, place, side, choose_block(place, side), lines, colours)
+        read_tile(image, rows, place, side, choose_block(place, side), lines, colours)
         for row in range(side):
             shown = colours[row]
-            for i in range(3 * side):
+            for i in range(length):
                 shown[i] = np.int16(np.rint(np.float32(shown[i]) * factors[i] + shifts[i]))
         if not mixed[k]:
-            samples[k, counts[k, 0]] = colours.reshape(3 * pixels)
+            into = samples[k, counts[k, 0]]
+            for row in range(side):
+                into[row * length : (row + 1) * length] = colours[row]
             for i in range(pixels):
                 counts[k, i] += 1
             continue
