@@ -16,16 +16,20 @@ def split_regions(mask: Mask, margin_px: int) -> Iterator[tuple[tuple[slice, sli
 
     Regions whose margins touch are one region. Boxes are clipped to the frame.
     """
-    if not mask.any():
-        return
-    height, width = mask.shape
     mask_bytes = np.ascontiguousarray(mask).view(np.uint8)
+    left, top, columns, rows = cv2.boundingRect(mask_bytes)
+    if not columns:
+        return
+    # Nothing beyond the margins of all regions is looked at.
+    right, bottom = left + columns + margin_px, top + rows + margin_px
+    left, top = max(0, left - margin_px), max(0, top - margin_px)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * margin_px + 1,) * 2)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask_bytes, kernel))
+    grown = cv2.dilate(mask_bytes[top:bottom, left:right], kernel)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(grown)
     for index in range(1, count):
         x, y, w, h = (int(value) for value in stats[index, :4])
-        crop = (slice(max(y, 0), min(y + h, height)), slice(max(x, 0), min(x + w, width)))
-        yield crop, mask[crop] & (labels[crop] == index)
+        crop = (slice(top + y, top + y + h), slice(left + x, left + x + w))
+        yield crop, mask[crop] & (labels[y : y + h, x : x + w] == index)
 
 
 def inner_ramp(mask: Mask, width_px: float) -> NDArray[np.float32]:

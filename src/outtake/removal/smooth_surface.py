@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.compiled_loops import compile_loop
 from outtake.core.frames import FilledFrame, MaskedFrame
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
@@ -71,11 +72,8 @@ def fit_smooth_surface(
     Returns:
         The surface, float32 (H, W, c).
     """
-    place = pixels[0] * shape[1] + pixels[1]
-    size = shape[0] * shape[1]
-    counts = np.bincount(place, minlength=size)
-    sums = [np.bincount(place, each, size) for each in values.T]
-    level = np.stack([*sums, counts], axis=1).astype(np.float32).reshape(*shape, -1)
+    level = np.zeros((*shape, values.shape[1] + 1), np.float32)
+    _add_values(pixels, values, level)
     level /= np.maximum(level[..., -1:], 1)
     levels = []
     while max(level.shape[:2]) > 1:
@@ -90,3 +88,15 @@ def fit_smooth_surface(
         surface *= 1 - level[..., -1:]
         surface += level
     return np.asarray(surface[..., :-1], np.float32)
+
+
+@compile_loop
+def _add_values(
+    pixels: NDArray[np.intp], values: NDArray[np.float32], level: NDArray[np.float32]
+) -> None:
+    """Add the values (m, c) of pixels (2, m), and their number, to an image (H, W, c + 1)."""
+    for i in range(len(values)):
+        row, column = pixels[0, i], pixels[1, i]
+        for c in range(values.shape[1]):
+            level[row, column, c] += values[i, c]
+        level[row, column, values.shape[1]] += 1

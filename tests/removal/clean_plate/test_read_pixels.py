@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from outtake.removal.clean_plate.read_pixels import is_known, project, read_brightness, read_colour
+from outtake.removal.clean_plate.read_pixels import (
+    choose_block,
+    is_known,
+    project,
+    read_brightness,
+    read_colour,
+    read_tile,
+)
 from tests.removal.clean_plate.clips import texture
 
 IMAGE = texture(3, width=60)[:50]
@@ -21,6 +28,44 @@ def test_colours_are_those_of_opencv(reach):
     assert np.abs(found - expected.astype(int)).mean() < 0.2
     green = np.ascontiguousarray(IMAGE[..., 1])
     assert [read_brightness(green, *each) for each in at] == found[:, 1].tolist()
+
+
+def read_pixel_by_pixel(place, side):
+    steps = np.arange(side) - (side - 1) / 2
+    down, across = np.meshgrid(steps, steps, indexing="ij")
+    x = place[0] + place[2] * across + place[3] * down
+    y = place[1] + place[4] * across + place[5] * down
+    found = [read_colour(IMAGE, *each) for each in zip(x.ravel(), y.ravel(), strict=True)]
+    return np.array(found).reshape(side, 3 * side)
+
+
+def read_blocks(place, side):
+    place = np.array(place, np.float32)
+    block, found = choose_block(place, side), np.empty((side, 3 * side), np.int16)
+    rows = IMAGE.reshape(len(IMAGE), -1)
+    read_tile(IMAGE, rows, place, side, block, np.empty((side + 3, 3 * side), np.int32), found)
+    return block, found
+
+
+@pytest.mark.parametrize("middle", [(30.3, 20.7), (1.25, 48.5)], ids=["inside", "at the border"])
+@pytest.mark.parametrize("side", [4, 8])
+def test_a_tile_that_is_only_shifted_is_read_as_its_pixels_are(side, middle):
+    place = (*middle, 1, 0, 0, 1)
+    block, found = read_blocks(place, side)
+    assert block == side and np.array_equal(found, read_pixel_by_pixel(place, side))
+
+
+def test_the_more_a_tile_is_stretched_and_turned_the_smaller_are_its_blocks():
+    blocks = []
+    for stretch in (0, 0.005, 0.01, 0.04, 0.2):
+        place = (30.3, 20.7, 1 + stretch, 0.2 * stretch, -0.2 * stretch, 1 - stretch)
+        block, found = read_blocks(place, 8)
+        blocks.append(block)
+        # Pixels are off by 0.03 of a pixel at most: so much of the steepest slope, and rounding.
+        steepest = np.abs(np.diff(IMAGE.astype(int), axis=1)).max()
+        off = np.abs(found - read_pixel_by_pixel(place, 8))
+        assert off.max() <= 2 * 0.03 * steepest + 2
+    assert blocks == [8, 8, 4, 2, 1]
 
 
 def test_at_whole_pixels_nothing_changes():

@@ -5,16 +5,15 @@ import numpy as np
 import pytest
 
 from outtake.motion.warp import project_points
+from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, take_medians
 from outtake.removal.clean_plate.tile_sampling import (
     ALL,
     NOTHING,
     PART,
-    STEPS_PER_GREY,
     place_tiles,
     sample_reference,
     select_references,
     show_points,
-    take_medians,
 )
 from outtake.removal.clean_plate.tiles import Tiles, compute_clearance, cover_with_tiles
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, texture
@@ -47,14 +46,14 @@ def test_tiles_are_sampled_where_a_homography_sends_them():
     known, places, shown = place(tiles, np.zeros((HEIGHT, WIDTH), bool))
     assert (shown == ALL).all()
     shape = (len(shown), tiles.side**2)
-    samples, counts = np.empty((*shape, 3, 1), np.int16), np.zeros(shape, np.uint8)
+    samples, counts = np.empty((len(shown), 1, 3 * shape[1]), np.int16), np.zeros(shape, np.uint8)
     every, none = np.ones(len(shown), bool), np.zeros(len(shown), bool)
     limits = np.full(shape, np.inf, np.float32)
     sample_reference(
         image, known, tiles.side, places, every, none, ONES, NONE, 1.0, 2.0, samples, counts, limits
     )  # fmt: skip
     found = np.zeros((12, 16, 3), np.int16)
-    tiles.scatter(samples[..., 0] // STEPS_PER_GREY, found)
+    tiles.scatter(samples.reshape(*shape, 3) // STEPS_PER_GREY, found)
     assert np.array_equal(found, image[27:39, 47:63]) and (counts == 1).all()
 
 
@@ -97,16 +96,19 @@ def test_a_reference_that_shows_a_tile_in_part_is_selected_in_addition():
     assert select(shown, [1, 1.1, 1.2], most=1) == ([[False, True, False]], [False])
 
 
-def test_medians_and_spread_are_those_of_the_samples():
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_medians_and_spread_are_those_of_the_samples(is_mixed):
     dice = np.random.default_rng(0)
-    samples = np.sort(dice.integers(0, 8000, (20, 16, 3, 7)).astype(np.int16), axis=3)
-    counts = dice.integers(0, 8, (20, 16)).astype(np.uint8)
-    beyond = np.arange(7) >= counts[..., None, None]
-    samples = np.where(beyond, samples, np.sort(np.where(beyond, 9000, samples), axis=3))
-    samples = samples.astype(np.int16)
-    grey = np.where(beyond, np.nan, samples / STEPS_PER_GREY)
-    colours, spread = np.zeros((20, 16, 3), np.float32), np.empty((20, 4), np.float32)
-    take_medians(samples, counts, 5, colours, spread)
+    samples = dice.integers(0, 8000, (24, 7, 16, 3)).astype(np.int16)
+    counts = dice.integers(0, 8, (24, 16)).astype(np.uint8)
+    if not is_mixed:
+        counts[:] = np.arange(24)[:, None] % 8
+    beyond = np.arange(7)[:, None] >= counts[:, None]
+    grey = np.where(beyond[..., None], np.nan, samples / STEPS_PER_GREY)
+    grey = grey.transpose(0, 2, 3, 1)
+    colours, spread = np.zeros((24, 16, 3), np.float32), np.empty((24, 4), np.float32)
+    mixed = np.full(24, is_mixed)
+    take_medians(samples.reshape(24, 7, 48), counts, mixed, 5, colours, spread)
     some = counts > 0
     assert np.allclose(colours[some], np.nanmedian(grey[some], axis=2), atol=1e-3)
     deviation = np.abs(grey[..., 1, :] - colours[..., 1, None])[:, ::5]
@@ -116,10 +118,10 @@ def test_medians_and_spread_are_those_of_the_samples():
 
 
 def test_samples_that_disagree_have_a_spread_in_grey_levels():
-    samples = np.zeros((3, 4, 3, 3), np.int16)
-    samples[0] = STEPS_PER_GREY * np.array([10, 12, 20])
-    samples[1] = STEPS_PER_GREY * np.array([50, 54, 0])
+    samples = np.zeros((3, 3, 4, 3), np.int16)
+    for place, greys in enumerate(([10, 12, 20], [50, 54, 0])):
+        samples[place] = STEPS_PER_GREY * np.array(greys)[:, None, None]
     counts = np.repeat(np.uint8([[3], [2], [1]]), 4, axis=1)
     colours, spread = np.zeros((3, 4, 3), np.float32), np.empty((3, 1), np.float32)
-    take_medians(samples, counts, 5, colours, spread)
+    take_medians(samples.reshape(3, 3, 12), counts, np.zeros(3, bool), 5, colours, spread)
     assert spread[:2, 0].tolist() == pytest.approx([(8 + 2 + 0) / 3, 2]) and np.isnan(spread[2, 0])

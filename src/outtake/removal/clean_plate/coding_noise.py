@@ -9,7 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Mask
+
+Flags = NDArray[np.uint8]
+Sums = NDArray[np.int64]
 
 _BLOCK_PX = 8
 # Every so many rows and columns are looked at.
@@ -26,30 +30,69 @@ def measure_coding_noise(brightness: NDArray[np.uint8], mask: Mask) -> float:
         brightness: The brightness, uint8 (H, W).
         mask: True where it is hidden, bool (H, W).
     """
-    steps = [
-        excess
-        for picture, hidden in ((brightness, mask), (brightness.T, mask.T))
-        if (excess := _border_excess(picture[::_STRIDE], hidden[::_STRIDE])) is not None
-    ]
-    return _NOISE_PER_STEP * max(0.0, float(np.mean(steps))) if steps else 0.0
+    excesses = []
+    hidden = mask.view(np.uint8)
+    for sum_rises, length in ((_sum_rises_across, 1), (_sum_rises_down, 0)):
+        if brightness.shape[length] >= _MIN_BLOCKS * _BLOCK_PX:
+            rises, counts = np.zeros((2, _BLOCK_PX), np.int64)
+            sum_rises(brightness, hidden, _STRIDE, rises, counts)
+            if counts.min() > 0:
+                # Compared with the steps beside it, so that edges and textures count little.
+                means = rises / (2 * counts)
+                excesses.append(float(means[0] - np.median(means)))
+    return _NOISE_PER_STEP * max(0.0, float(np.mean(excesses))) if excesses else 0.0
 
 
-def _border_excess(picture: NDArray[np.uint8], hidden: Mask) -> float | None:
-    """Return how much larger steps between columns are at the borders of blocks, in grey levels.
+@compile_loop
+def _compare_steps(first: int, second: int, third: int, last: int) -> np.int32:
+    """Return how much larger a step is than those beside it, twice."""
+    inner = abs(np.int32(third) - np.int32(second))
+    outer = abs(np.int32(second) - np.int32(first)) + abs(np.int32(last) - np.int32(third))
+    return np.int32(2 * inner - outer)
 
-    None if the picture is too narrow, or hidden.
+
+@compile_loop
+def _sum_rises_across(
+    brightness: Flags, hidden: Flags, stride: int, rises: Sums, counts: Sums
+) -> None:
+    """Add up how much larger steps from column to column are than those beside them.
+
+    Args:
+        brightness: The brightness, (H, W).
+        hidden: 1 where it is hidden, (H, W).
+        stride: Every so many rows are looked at.
+        rises: Twice the sums for each place in a block of 8 pixels, changed, (8,).
+        counts: The number of steps, changed, (8,).
     """
-    if picture.shape[1] < _MIN_BLOCKS * _BLOCK_PX:
-        return None
-    steps = np.abs(np.diff(picture.astype(np.int16), axis=1)).astype(np.float32)
-    # Compared with the steps beside it, so that edges and textures count little.
-    rises = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
-    shown = ~hidden
-    known = shown[:, :-3] & shown[:, 1:-2] & shown[:, 2:-1] & shown[:, 3:]
-    sums, counts = ((values * known).sum(axis=0) for values in (rises, 1))
-    # The rise at position 0 lies between the columns 1 and 2.
-    phases = (np.arange(len(sums)) + 2) % _BLOCK_PX
-    if np.bincount(phases, counts, _BLOCK_PX).min() < 1:
-        return None
-    means = np.bincount(phases, sums, _BLOCK_PX) / np.bincount(phases, counts, _BLOCK_PX)
-    return float(means[0] - np.median(means))
+    height, width = brightness.shape
+    totals, known = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    for row in range(0, height, stride):
+        line, mask = brightness[row], hidden[row]
+        for i in range(width - 3):
+            shown = np.int32(1) - np.int32(mask[i] | mask[i + 1] | mask[i + 2] | mask[i + 3])
+            totals[i] += shown * _compare_steps(line[i], line[i + 1], line[i + 2], line[i + 3])
+            known[i] += shown
+    for i in range(width - 3):
+        # The step lies between the second and the third pixel.
+        rises[(i + 2) % _BLOCK_PX] += totals[i]
+        counts[(i + 2) % _BLOCK_PX] += known[i]
+
+
+@compile_loop
+def _sum_rises_down(
+    brightness: Flags, hidden: Flags, stride: int, rises: Sums, counts: Sums
+) -> None:
+    """Add up how much larger steps from row to row are; see ``_sum_rises_across``."""
+    height, width = brightness.shape
+    for row in range(height - 3):
+        one, two, three, four = (
+            brightness[row], brightness[row + 1], brightness[row + 2], brightness[row + 3]
+        )  # fmt: skip
+        m, n, o, p = hidden[row], hidden[row + 1], hidden[row + 2], hidden[row + 3]
+        total, known = np.int32(0), np.int32(0)
+        for i in range(0, width, stride):
+            shown = np.int32(1) - np.int32(m[i] | n[i] | o[i] | p[i])
+            total += shown * _compare_steps(one[i], two[i], three[i], four[i])
+            known += shown
+        rises[(row + 2) % _BLOCK_PX] += total
+        counts[(row + 2) % _BLOCK_PX] += known

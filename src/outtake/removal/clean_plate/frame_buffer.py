@@ -86,12 +86,20 @@ def reference_between(source: BufferedFrame, target: BufferedFrame) -> Reference
     return Reference(source, target, source.view.homography_to(target.view))
 
 
-def chained_reference(references: Sequence[Reference], target: BufferedFrame) -> Reference:
-    """Return a frame as a reference, chained from the nearest of the given references."""
-    via = min(references, key=lambda one: abs(one.frame.number - target.number))
-    to_first_frame = via.frame.view.to_first_frame
-    chain = invert_homography(target.view.to_first_frame) @ to_first_frame @ via.homography
-    return Reference(via.source, target, np.asarray(chain, np.float64))
+def chained_references(
+    references: Sequence[Reference], targets: Iterable[BufferedFrame]
+) -> Iterator[Reference]:
+    """Yield frames as references, each chained from the nearest of the given references."""
+    frames = list(targets)
+    if not frames:
+        return
+    numbers = np.array([one.frame.number for one in references])
+    nearest = np.abs(numbers - np.array([[one.number] for one in frames])).argmin(axis=1)
+    via = np.stack([one.frame.view.to_first_frame @ one.homography for one in references])
+    back = invert_homography(np.stack([one.view.to_first_frame for one in frames]))
+    chains = np.asarray(back @ via[nearest], np.float64)
+    for frame, chain in zip(frames, chains, strict=True):
+        yield Reference(references[0].source, frame, chain)
 
 
 @dataclass(frozen=True, slots=True)

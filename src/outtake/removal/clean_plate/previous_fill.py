@@ -12,7 +12,7 @@ from outtake.core.frames import SYNTHESISED
 from outtake.core.types import Frame
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.hole_regions import Floats
-from outtake.removal.clean_plate.read_pixels import Flags, read_colour
+from outtake.removal.clean_plate.read_pixels import Flags, choose_block, read_tile
 
 # Two samples of one spot differ by noise; a larger difference means another spot.
 _SAME_SPOT_GREY = np.float32(8.0)
@@ -66,6 +66,9 @@ def sample_previous(
     """
     height, width = image.shape[0], image.shape[1]
     half = np.float32((side - 1) / 2)
+    rows = image.reshape(height, 3 * width)
+    lines = np.empty((side + 3, 3 * side), np.int32)
+    shades = np.empty((side, 3 * side), np.int16)
     for k in range(len(places)):
         place = places[k]
         reach_x = (abs(place[2]) + abs(place[3])) * half
@@ -79,13 +82,14 @@ def sample_previous(
         column = min(max(int(np.floor(place[0] + 0.5)), 0), width - 1)
         row = min(max(int(np.floor(place[1] + 0.5)), 0), height - 1)
         drifts[k, 0] = drift[row, column]
+        read_tile(image, rows, place, side, choose_block(place, side), lines, shades)
         for i in range(side * side):
+            for c in range(3):
+                shade = np.float32(shades[i // side, 3 * (i % side) + c])
+                colours[k, i, c] = shade * gains[c] + offsets[c]
             dx, dy = np.float32(i % side) - half, np.float32(i // side) - half
             x = float(place[0] + place[2] * dx + place[3] * dy)
             y = float(place[1] + place[4] * dx + place[5] * dy)
-            colour = read_colour(image, x, y)
-            for c in range(3):
-                colours[k, i, c] = np.float32(colour[c]) * gains[c] + offsets[c]
             column = min(max(int(np.floor(x + 0.5)), 0), width - 1)
             row = min(max(int(np.floor(y + 0.5)), 0), height - 1)
             # What was synthesised once stays so, however often it is moved along.

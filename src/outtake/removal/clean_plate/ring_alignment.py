@@ -39,7 +39,7 @@ def _compare_ring(
 
 
 @compile_loop
-def _solve_symmetric(normal: NDArray[np.float64], right: NDArray[np.float64]) -> None:
+def solve_symmetric(normal: NDArray[np.float64], right: NDArray[np.float64]) -> None:
     """Solve equations with a positive definite matrix by Cholesky, in place of the right side.
 
     Args:
@@ -114,7 +114,7 @@ def _gauss_newton_step(
     for i in range(6):
         normal[i, i] += prior
     normal[6, 6] += 1e-3
-    _solve_symmetric(normal, right)
+    solve_symmetric(normal, right)
     reach = _largest_step(right, 6)
     if reach > 2 * _PRIOR_PX:
         for i in range(6):

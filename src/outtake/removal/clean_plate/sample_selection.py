@@ -13,13 +13,13 @@ from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import AlignmentResult
 from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
+from outtake.removal.clean_plate.sample_medians import take_medians
 from outtake.removal.clean_plate.tile_sampling import (
     place_tiles,
     sample_pixels,
     sample_reference,
     select_references,
     show_points,
-    take_medians,
 )
 from outtake.removal.clean_plate.tiles import Tiles
 
@@ -136,7 +136,7 @@ class _TileSampler:
         colours, counts = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.uint8)
         spread = np.empty((shape[0], -(-shape[1] // SPREAD_STEP)), np.float32)
         depth = max(1, int(self._selected.sum(axis=0).max(initial=0)))
-        samples = np.empty((*shape, 3, depth), np.int16)
+        samples = np.empty((shape[0], depth, 3 * shape[1]), np.int16)
         limits = np.full(shape, np.inf, np.float32)
         for row, (index, frame) in enumerate(zip(self._order, self._frames, strict=True)):
             if self._selected[row].any():
@@ -147,7 +147,7 @@ class _TileSampler:
                     self._alignment.offsets[index], float(score),
                     float(self._filter.residual_limit(score)), samples, counts, limits,
                 )  # fmt: skip
-        take_medians(samples, counts, SPREAD_STEP, colours, spread)
+        take_medians(samples, counts, self._is_mixed, SPREAD_STEP, colours, spread)
         return colours, counts > 0, spread
 
     def sample_pixels(

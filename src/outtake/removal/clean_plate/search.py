@@ -15,7 +15,7 @@ from outtake.removal.clean_plate.frame_buffer import (
     BufferedFrame,
     Reference,
     ReferenceWindow,
-    chained_reference,
+    chained_references,
     match_places,
     reference_between,
 )
@@ -70,9 +70,7 @@ class ReferenceSearch:
         self._sample_references(fills, references)
         if references:
             others = (frame for frame in window.neighbours.values() if frame not in near)
-            self._sample_complementary(
-                fills, (chained_reference(references, frame) for frame in others)
-            )
+            self._sample_complementary(fills, chained_references(references, others))
         self._sample_complementary(fills, match_places(window, window.keyframes))
         noise = measure_coding_noise(centre.brightness, centre.mask)
         for fill in fills:

@@ -1,6 +1,6 @@
 """Compiled loops that sample the tiles of a hole region in other frames.
 
-A region is covered by k tiles of n pixels. Samples are integers in steps of 1/32 grey level.
+A region is covered by k tiles of n pixels.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ from outtake.core.types import Frame
 from outtake.motion.homography import Homography
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.hole_regions import Floats
-from outtake.removal.clean_plate.read_pixels import Flags, is_known, project, read_colour
+from outtake.removal.clean_plate.read_pixels import (
+    Flags,
+    Shades,
+    choose_block,
+    is_known,
+    project,
+    read_colour,
+    read_tile,
+)
+from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY
 from outtake.removal.clean_plate.tiles import BLOCK_PX, SUPPORT_PX
 
-STEPS_PER_GREY = 32
 # What a frame shows of a tile.
 NOTHING, PART, ALL = 0, 1, 2
 # Tiles that no reference shows completely are sampled pixel by pixel, this often at most.
@@ -146,11 +154,11 @@ def sample_reference(
     offsets: Floats,
     score: float,
     limit: float,
-    samples: NDArray[np.int16],
+    samples: Shades,
     counts: Flags,
     limits: Floats,
 ) -> None:
-    """Add the samples of one reference, sorted among those of the others.
+    """Add the samples of one reference behind those of the others.
 
     Args:
         image: The reference, (H, W, 3).
@@ -163,69 +171,45 @@ def sample_reference(
         offsets: What is then added, (3,).
         score: Its residual in grey levels.
         limit: The largest residual that is as good.
-        samples: The samples, changed, (k, n, 3, depth).
+        samples: The samples, changed, (k, depth, 3 * n).
         counts: Their number, changed, (k, n).
         limits: The largest residual that is good enough, changed, (k, n).
     """
-    half = np.float32((side - 1) / 2)
-    factor, shift = np.empty(3, np.float32), np.empty(3, np.float32)
-    for c in range(3):
-        factor[c], shift[c] = gains[c] * STEPS_PER_GREY, offsets[c] * STEPS_PER_GREY
+    pixels, length = side * side, 3 * side
+    # Once for all tiles: it takes as long as a tile.
+    rows = image.reshape(image.shape[0], 3 * image.shape[1])
+    factors, shifts = np.empty(length, np.float32), np.empty(length, np.float32)
+    for i in range(length):
+        factors[i], shifts[i] = gains[i % 3] * STEPS_PER_GREY, offsets[i % 3] * STEPS_PER_GREY
+    lines = np.empty((side + 3, 3 * side), np.int32)
+    colours = np.empty((side, 3 * side), np.int16)
     for k in range(len(selected)):
         if not selected[k]:
             continue
         place = places[k]
-        for i in range(side * side):
+        read_tile(image, rows, place, side, choose_block(place, side), lines, colours)
+        for row in range(side):
+            shown = colours[row]
+            for i in range(length):
+                shown[i] = np.int16(np.rint(np.float32(shown[i]) * factors[i] + shifts[i]))
+        if not mixed[k]:
+            into = samples[k, counts[k, 0]]
+            for row in range(side):
+                into[row * length : (row + 1) * length] = colours[row]
+            for i in range(pixels):
+                counts[k, i] += 1
+            continue
+        half = np.float32((side - 1) / 2)
+        for i in range(pixels):
             dx, dy = np.float32(i % side) - half, np.float32(i // side) - half
             x = float(place[0] + place[2] * dx + place[3] * dy)
             y = float(place[1] + place[4] * dx + place[5] * dy)
-            if mixed[k]:
-                if limits[k, i] < score or not is_known(brightness, x, y):
-                    continue
-                limits[k, i] = min(limits[k, i], limit)
-            colour = read_colour(image, x, y)
-            count = counts[k, i]
-            for c in range(3):
-                value = np.int16(np.rint(np.float32(colour[c]) * factor[c] + shift[c]))
-                place_in_row = count
-                while place_in_row > 0 and samples[k, i, c, place_in_row - 1] > value:
-                    samples[k, i, c, place_in_row] = samples[k, i, c, place_in_row - 1]
-                    place_in_row -= 1
-                samples[k, i, c, place_in_row] = value
-            counts[k, i] = count + 1
-
-
-@compile_loop
-def take_medians(
-    samples: NDArray[np.int16], counts: Flags, step: int, colours: Floats, spread: Floats
-) -> None:
-    """Take the medians of sorted samples, and how far the samples lie from them.
-
-    Args:
-        samples: The samples, (k, n, 3, depth).
-        counts: Their number, (k, n).
-        step: The spread is looked at for the first of so many pixels.
-        colours: The medians in grey levels; written where there is a sample, (k, n, 3).
-        spread: The mean absolute deviation of green in grey levels, NaN where there are not two
-            samples; written, (k, ceil(n / step)).
-    """
-    for k in range(samples.shape[0]):
-        for i in range(samples.shape[1]):
-            count = counts[k, i]
-            below, above = (count - 1) // 2, count // 2
-            if count:
-                for c in range(3):
-                    total = np.int32(samples[k, i, c, below]) + np.int32(samples[k, i, c, above])
-                    colours[k, i, c] = np.float32(total) * np.float32(0.5 / STEPS_PER_GREY)
-            if i % step:
+            if limits[k, i] < score or not is_known(brightness, x, y):
                 continue
-            spread[k, i // step] = np.nan
-            if count > 1:
-                middle = np.int32(np.rint(colours[k, i, 1] * STEPS_PER_GREY))
-                off = np.int32(0)
-                for j in range(count):
-                    off += abs(np.int32(samples[k, i, 1, j]) - middle)
-                spread[k, i // step] = np.float32(off) / np.float32(STEPS_PER_GREY * count)
+            limits[k, i] = min(limits[k, i], limit)
+            for c in range(3):
+                samples[k, counts[k, i], 3 * i + c] = colours[i // side, 3 * (i % side) + c]
+            counts[k, i] += 1
 
 
 @compile_loop

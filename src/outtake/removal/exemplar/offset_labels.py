@@ -9,14 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from outtake.core.types import Mask
+from outtake.removal.exemplar.label_expansion import (
+    STEPS_PER_GREY,
+    Costs,
+    expand_label,
+    sum_step_costs,
+)
 from outtake.removal.exemplar.patch_match import Floats, Places
 
-# Costs are rounded to whole numbers in this fraction of a grey level.
-_STEPS_PER_GREY = 4
 _FORBIDDEN = 1 << 24
 # A step at the rim, where the truth is known, counts more than one inside.
 _RIM_WEIGHT = 4
@@ -25,7 +27,8 @@ _RIM_WEIGHT = 4
 _ACROSS_GREY, _DOWN_GREY = 1.0, 12.0
 _MAX_SWEEPS = 3
 _MAX_COVERING = 8
-_NEIGHBOURS = ((0, 1), (1, 0))
+# Rows and columns to the pixels right of, below, left of and above one.
+_NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
 def add_covering_offsets(hole: Mask, sources: Mask, offsets: Places) -> Places:
@@ -70,7 +73,7 @@ class OffsetLabelling:
     """The labels of the m pixels of a hole, each one of k offsets.
 
     The cost of a labelling is the sum over neighbours with different offsets of the differences
-    that show there, as in ``_step_costs``. A pixel whose place is unknown, or has an unknown
+    that show there, as in ``step_cost``. A pixel whose place is unknown, or has an unknown
     neighbour, has a label that is forbidden.
 
     Args:
@@ -83,26 +86,26 @@ class OffsetLabelling:
     def __init__(self, values: Floats, hole: Mask, sources: Mask, offsets: Places) -> None:
         self._offsets = offsets
         self._rows, self._columns = np.nonzero(hole)
-        numbers = np.full(hole.shape, -1, np.int64)
-        numbers[hole] = np.arange(len(self._rows))
+        numbers = np.full(hole.shape, -1, np.int32)
+        numbers[hole] = np.arange(len(self._rows), dtype=np.int32)
         margin = int(np.abs(offsets).max(initial=0)) + 1
         # Beyond the border nothing can be copied.
         self._values = np.pad(values, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         self._sources = np.pad(sources, margin)
         self._margin = margin
-        self._pairs = self._find_pairs(numbers)
+        self._neighbours = self._find_neighbours(numbers)
+        every = np.ones(len(self._rows), np.int32)
+        self._shown = np.stack(
+            [self._show(self._rows, self._columns, label * every) for label in range(len(offsets))]
+        )
         self._label_costs = self._find_label_costs(hole)
 
-    @staticmethod
-    def _find_pairs(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the neighbours that both lie in the hole, (p, 2)."""
-        found = []
-        for down, across in _NEIGHBOURS:
-            first = numbers[: numbers.shape[0] - down, : numbers.shape[1] - across]
-            second = numbers[down:, across:]
-            both = (first >= 0) & (second >= 0)
-            found.append(np.stack((first[both], second[both]), axis=1))
-        return np.concatenate(found)
+    def _find_neighbours(self, numbers: Places) -> Places:
+        """Return the numbers of the pixels beside each in the hole, -1 without one, (m, 4)."""
+        padded = np.pad(numbers, 1, constant_values=-1)
+        rows, columns = self._rows + 1, self._columns + 1
+        found = [padded[rows + down, columns + across] for down, across in _NEIGHBOURS]
+        return np.stack(found, axis=1)
 
     def _show(self, rows: NDArray[np.intp], columns: NDArray[np.intp], labels: Places) -> Floats:
         """Return what labels show at positions, (n, C)."""
@@ -110,14 +113,14 @@ class OffsetLabelling:
         rows, columns = rows + offsets[:, 0] + self._margin, columns + offsets[:, 1] + self._margin
         return np.asarray(self._values[rows, columns], np.float32)
 
-    def _find_label_costs(self, hole: Mask) -> NDArray[np.int64]:
+    def _find_label_costs(self, hole: Mask) -> Costs:
         """Return the cost of each label at each pixel by itself, (k, m)."""
         height, width = hole.shape
         costs = np.zeros((len(self._offsets), len(self._rows)), np.int64)
         size = float(np.ptp(self._rows) + np.ptp(self._columns)) / 2 + 1
         for label, (down, across) in enumerate(self._offsets.tolist()):
             distance = _DOWN_GREY * abs(down) + _ACROSS_GREY * abs(across)
-            costs[label] = round(distance / size * _STEPS_PER_GREY)
+            costs[label] = round(distance / size * STEPS_PER_GREY)
             there = self._sources[
                 self._rows + down + self._margin, self._columns + across + self._margin
             ]
@@ -132,20 +135,9 @@ class OffsetLabelling:
             for label in range(len(self._offsets)):
                 labels = np.full(len(rim), label, np.int32)
                 shown = self._show(rows[rim], columns[rim], labels)
-                step = np.linalg.norm(shown - truth, axis=1) * (_RIM_WEIGHT * _STEPS_PER_GREY)
+                step = np.linalg.norm(shown - truth, axis=1) * (_RIM_WEIGHT * STEPS_PER_GREY)
                 costs[label, rim] += step.astype(np.int64)
         return costs
-
-    def _step_costs(self, first: Places, second: Places) -> NDArray[np.int64]:
-        """Return the costs of labels (p,) of the first and of the second pixels of the pairs."""
-        total = np.zeros(len(first), np.float32)
-        differ = np.flatnonzero(first != second)
-        for end in range(2):
-            at = self._pairs[differ, end]
-            one = self._show(self._rows[at], self._columns[at], first[differ])
-            other = self._show(self._rows[at], self._columns[at], second[differ])
-            total[differ] += np.linalg.norm(one - other, axis=1)
-        return np.asarray(total * _STEPS_PER_GREY, np.int64)
 
     def solve(self) -> Places | None:
         """Return a labelling of low cost, int32 (m,); None if a pixel has no label that is allowed.
@@ -159,7 +151,9 @@ class OffsetLabelling:
         least = self.cost(labels)
         for _ in range(_MAX_SWEEPS):
             for label in range(len(self._offsets)):
-                labels = self._expand(labels, label)
+                expand_label(
+                    self._shown, self._label_costs, self._neighbours, label, _FORBIDDEN, labels
+                )
             before, least = least, self.cost(labels)
             if least >= before:
                 break
@@ -168,42 +162,4 @@ class OffsetLabelling:
     def cost(self, labels: Places) -> int:
         """Return the cost of a labelling, int32 (m,)."""
         own = self._label_costs[labels, np.arange(len(labels))].sum()
-        first, second = self._pairs.T
-        return int(own + self._step_costs(labels[first], labels[second]).sum())
-
-    def _expand(self, labels: Places, label: int) -> Places:
-        """Return the labels after the best choice of pixels that change to one label."""
-        count = len(labels)
-        kept_costs = self._label_costs[labels, np.arange(count)]
-        # What it costs more to change a pixel than to keep its label; less than 0 where changing
-        # saves something. The cost of a pair is divided among its pixels and the edge between them
-        # (Kolmogorov and Zabih 2004).
-        change = self._label_costs[label] - kept_costs
-        first, second = self._pairs.T
-        fixed = np.full(len(first), label, np.int32)
-        keep_both = self._step_costs(labels[first], labels[second])
-        change_second = self._step_costs(labels[first], fixed)
-        change_first = self._step_costs(fixed, labels[second])
-        np.add.at(change, first, change_first - keep_both)
-        np.add.at(change, second, -change_first)
-        edges = np.maximum(change_second + change_first - keep_both, 0)
-        if not (change < 0).any():
-            return labels
-        source, sink = count, count + 1
-        up, down = np.flatnonzero(change > 0), np.flatnonzero(change < 0)
-        tails = np.concatenate((first, np.full(len(up), source), down))
-        heads = np.concatenate((second, up, np.full(len(down), sink)))
-        room = np.concatenate((edges, change[up], -change[down]))
-        graph = coo_array(
-            (np.minimum(room, np.iinfo(np.int32).max // 4).astype(np.int32), (tails, heads)),
-            shape=(count + 2, count + 2),
-        ).tocsr()
-        rest = graph - maximum_flow(graph, source, sink).flow
-        rest.data = np.maximum(rest.data, 0)
-        rest.eliminate_zeros()
-        reached = breadth_first_order(rest, source, return_predecessors=False)
-        changed = np.ones(count + 2, bool)
-        changed[reached] = False
-        result = labels.copy()
-        result[changed[:count] & (self._label_costs[label] < _FORBIDDEN)] = label
-        return result
+        return int(own) + sum_step_costs(self._shown, self._neighbours, labels)

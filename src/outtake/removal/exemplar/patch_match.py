@@ -13,8 +13,11 @@ from outtake.core.compiled_loops import compile_loop
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.int32]
+Values = NDArray[np.int16]
 
 RADIUS_PX = 3  # of a patch: it has 7 x 7 pixels
+# Colours are compared in this fraction of a grey level.
+_STEPS_PER_GREY = 8
 
 
 @compile_loop
@@ -30,25 +33,39 @@ def _next_random(state: NDArray[np.uint64], limit: int) -> int:
 
 @compile_loop
 def _compare_patches(
-    values: Floats, row: int, column: int, other_row: int, other_column: int, limit: float
+    values: Values,
+    channels: int,
+    row: int,
+    column: int,
+    other_row: int,
+    other_column: int,
+    limit: float,
 ) -> float:
-    """Return the sum of squared differences of two patches; infinity if it reaches ``limit``."""
-    total = np.float32(0)
+    """Return the sum of squared differences of two patches; infinity if it reaches ``limit``.
+
+    The values of C channels are (H, W * C): those of a row of a patch lie one behind the other.
+    """
+    length = (2 * RADIUS_PX + 1) * channels
+    begin, other_begin = (column - RADIUS_PX) * channels, (other_column - RADIUS_PX) * channels
+    total = 0.0
     for dy in range(-RADIUS_PX, RADIUS_PX + 1):
-        for dx in range(-RADIUS_PX, RADIUS_PX + 1):
-            for c in range(values.shape[2]):
-                off = (
-                    values[row + dy, column + dx, c] - values[other_row + dy, other_column + dx, c]
-                )
-                total += off * off
+        own = values[row + dy, begin : begin + length]
+        other = values[other_row + dy, other_begin : other_begin + length]
+        # Whole numbers are added many at once: their sum does not depend on the order.
+        line = np.int32(0)
+        for i in range(length):
+            off = np.int32(own[i]) - np.int32(other[i])
+            line += off * off
+        total += line
         if total >= limit:
             return np.inf
-    return float(total)
+    return total
 
 
 @compile_loop
 def _try_match(
-    values: Floats,
+    values: Values,
+    channels: int,
     numbers: Places,
     min_distance_px: int,
     row: int,
@@ -68,7 +85,9 @@ def _try_match(
         return
     if max(abs(other_row - row), abs(other_column - column)) < min_distance_px:
         return
-    found = _compare_patches(values, row, column, other_row, other_column, float(differences[k]))
+    found = _compare_patches(
+        values, channels, row, column, other_row, other_column, float(differences[k])
+    )
     if found < differences[k]:
         differences[k] = found
         matches[k, 0], matches[k, 1] = other_row, other_column
@@ -89,7 +108,7 @@ def match_patches(
     The random numbers are the same in every call.
 
     Args:
-        values: The picture, (H, W, C).
+        values: The picture in grey levels, compared in steps of an eighth, (H, W, C).
         patches: Rows and columns of the whole patches, (n, 2).
         numbers: The number of the whole patch at each pixel, -1 where there is none, (H, W).
         min_distance_px: How far away a match is at least, across or down.
@@ -98,6 +117,12 @@ def match_patches(
         differences: Their sums of squared differences, infinity where none was found; written,
             (n,).
     """
+    height, width, channels = values.shape
+    pixels = np.empty((height, width * channels), np.int16)
+    for row in range(height):
+        for i in range(width * channels):
+            value = values[row, i // channels, i % channels]
+            pixels[row, i] = np.int16(np.rint(value * _STEPS_PER_GREY))
     state = np.full(1, 0x9E3779B97F4A7C15, np.uint64)
     count = len(patches)
     for k in range(count):
@@ -105,8 +130,8 @@ def match_patches(
         other = _next_random(state, count)
         matches[k, 0], matches[k, 1] = patches[other, 0], patches[other, 1]
         _try_match(
-            values, numbers, min_distance_px, patches[k, 0], patches[k, 1], patches[other, 0],
-            patches[other, 1], k, matches, differences,
+            pixels, channels, numbers, min_distance_px, patches[k, 0], patches[k, 1],
+            patches[other, 0], patches[other, 1], k, matches, differences,
         )  # fmt: skip
     for sweep in range(sweeps):
         step = 1 if sweep % 2 == 0 else -1
@@ -118,15 +143,18 @@ def match_patches(
                 beside = numbers[row - down, column - across]
                 if beside >= 0:
                     _try_match(
-                        values, numbers, min_distance_px, row, column, matches[beside, 0] + down,
-                        matches[beside, 1] + across, k, matches, differences,
+                        pixels, channels, numbers, min_distance_px, row, column,
+                        matches[beside, 0] + down, matches[beside, 1] + across, k, matches,
+                        differences,
                     )  # fmt: skip
             reach = max(numbers.shape)
             while reach >= 1:
                 other_row = matches[k, 0] + _next_random(state, 2 * reach + 1) - reach
                 other_column = matches[k, 1] + _next_random(state, 2 * reach + 1) - reach
                 _try_match(
-                    values, numbers, min_distance_px, row, column, other_row, other_column, k,
-                    matches, differences,
+                    pixels, channels, numbers, min_distance_px, row, column, other_row,
+                    other_column, k, matches, differences,
                 )  # fmt: skip
                 reach //= 2
+    for k in range(count):
+        differences[k] /= _STEPS_PER_GREY * _STEPS_PER_GREY
