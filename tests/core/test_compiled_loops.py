@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numba
 import numpy as np
 
@@ -17,6 +20,23 @@ def total(values):
 def test_a_loop_is_compiled_and_gives_what_python_gives():
     assert total(np.arange(5.0)) == 10
     assert np.isnan(total(np.array([np.nan])))
+
+
+def test_a_change_of_what_a_loop_calls_in_another_file_is_seen(tmp_path):
+    called = "from outtake.core.compiled_loops import compile_loop\n@compile_loop\ndef by(x):\n"
+    (tmp_path / "caller.py").write_text(
+        "from outtake.core.compiled_loops import compile_loop\nfrom called import by\n"
+        "from constants import MORE\n"
+        "@compile_loop\ndef work(x):\n    return by(x) + MORE\n"
+    )
+    answers = []
+    for factor, more in ((2, 0), (3, 0), (3, 1), (3, 1)):
+        (tmp_path / "called.py").write_text(f"{called}    return {factor} * x\n")
+        (tmp_path / "constants.py").write_text(f"MORE = {more}\n")
+        program = "import caller; print(caller.work(5), sum(caller.work.stats.cache_hits.values()))"
+        said = subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, text=True)
+        answers.append(said.split())
+    assert answers == [["10", "0"], ["15", "0"], ["16", "0"], ["16", "1"]]
 
 
 def test_without_a_folder_for_the_cache_it_is_compiled_all_the_same(monkeypatch):

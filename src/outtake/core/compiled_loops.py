@@ -1,15 +1,18 @@
 """Compile loops over pixels to machine code, where steps on whole arrays would be memory traffic.
 
 Numba compiles a function when it is first called, and keeps the result in a cache beside the
-module, or in the user's cache folder if nothing can be written there. Nothing is reordered or
+module, or in the user's cache folder if nothing can be written there. It looks at the function's
+own file for changes; here, functions that are called from other files and constants count too.
+Nothing is reordered or
 contracted, so results do not depend on the processor.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -25,9 +28,35 @@ def compile_loop(function: Callable[Parameters, Result]) -> Callable[Parameters,
     compiler = partial(numba.njit, nogil=True, error_model="numpy")
     try:
         compiled = compiler(cache=True)(function)
+        with suppress(AttributeError):  # NUMBA_DISABLE_JIT leaves it a function without a cache
+            file = compiled._cache._cache_file
+            file._source_stamp = _add_what_it_uses(function, file._source_stamp)
     except RuntimeError:  # neither folder can be written: it is compiled in each process anew
         compiled = compiler()(function)
     return cast("Callable[Parameters, Result]", compiled)
+
+
+def _add_what_it_uses(function: Any, own_stamp: object) -> str:
+    """Return a stamp that also changes with the constants and compiled functions of its module.
+
+    Compiled code holds both as they were. Imports stand before a function is made, so what its
+    module has from other files is known then.
+    """
+    parts = [repr(own_stamp)]
+    for name, value in sorted(function.__globals__.items()):
+        stamp = getattr(getattr(value, "py_func", None), "compiled_from", None)
+        if stamp is not None:
+            parts.append(f"{name}: {stamp}")
+        elif not name.startswith("__") and _is_constant(value):
+            parts.append(f"{name} = {value!r}")
+    function.compiled_from = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return str(function.compiled_from)
+
+
+def _is_constant(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    return isinstance(value, bool | int | float | str)
 
 
 @contextmanager
