@@ -75,6 +75,13 @@ def test_what_cannot_be_is_refused_in_a_line(project: Path) -> None:
     Image.fromarray(np.full(SIZE, 2, np.uint8)).save(project / "train/masks/000002.png")
     with pytest.raises(ConfigError, match="shows 'fish', which the network does not know: road, c"):
         read(project)
+    (project / "train/masks/1.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"1\.png: has the number of 000001\.png; leave one"):
+        read(project)
+    (project / "train/masks/1.png").rename(project / "train/masks/first.png")
+    with pytest.raises(ConfigError, match=r"first\.png: has no number in its name"):
+        read(project)
+    (project / "train/masks/first.png").unlink()
     (project / "train/masks/000002.png").write_bytes(b"no picture")
     with pytest.raises(OuttakeError, match="000002"):
         read(project)

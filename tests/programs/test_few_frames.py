@@ -132,6 +132,9 @@ def test_a_frame_that_was_corrected_since_the_training_has_its_correction(
     made = changed(remove(run, project / "frames", tmp_path / "out", *given), project)
     assert "frames with labels of their own keep them: 9" in caplog.text
     assert np.array_equal(made[9], corner > 0) and not made[8][:9, :9].any()
+    Image.fromarray(corner).save(now / "train/masks/000016.png")
+    with pytest.raises(ConfigError, match="of frame 16 too, and frames has 16 frames, counted"):
+        remove(run, project / "frames", tmp_path / "out2", *given)
     with pytest.raises(ConfigError, match=r"labels=.*: is no project"):
         infer_video(compose("infer_video", [
             f"checkpoint={run}", f"input={project / 'frames'}", f"output={tmp_path / 'o'}",

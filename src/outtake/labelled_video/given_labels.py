@@ -19,6 +19,7 @@ from outtake.labelled_video.project_folder import (
     check_project,
     read_project_clip,
 )
+from outtake.masking.frame_numbers import number_in_name
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput, expand_inputs
 
@@ -47,11 +48,7 @@ def read_given_labels(
             f"labels={project}: are those of another clip than {source.path.name}; leave out "
             "labels=, or give the clip that was labelled"
         )
-    files = {
-        int(path.stem): path
-        for path in sorted((project / MASK_FOLDER).glob("[0-9]*.png"))
-        if path.stem.isdecimal()
-    }
+    files = _find_masks(project)
     decoder = decoder_from_class_file(
         read_class_file(project / CLASS_FILE), [str(path) for path in files.values()]
     )
@@ -74,6 +71,18 @@ def read_given_labels(
                 f"{path}: is {own.shape[1]}x{own.shape[0]}, and frames are {size[1]}x{size[0]}"
             )
         found[number] = np.asarray(cv2.LUT(own, ids), np.uint8)
+    return found
+
+
+def _find_masks(project: Path) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for path in sorted((project / MASK_FOLDER).glob("[!.]*.png")):
+        number = number_in_name(path.name)
+        if number is None:
+            raise ConfigError(f"{path}: has no number in its name; name it as 000017.png")
+        if number in found:
+            raise ConfigError(f"{path}: has the number of {found[number].name}; leave one of them")
+        found[number] = path
     return found
 
 

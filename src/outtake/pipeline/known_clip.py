@@ -68,8 +68,13 @@ def _read_labels(project: Path, source: VideoInput, trained: Trained) -> dict[in
     if source.address:
         raise ConfigError(f"labels={project}: are of a file, and {source.path} is a stream")
     with open_clip(source, high_bit_depth=False) as clip:
-        size = clip.info.height, clip.info.width
-    found = read_given_labels(project, source, size, trained.labels)
+        info = clip.info
+    found = read_given_labels(project, source, (info.height, info.width), trained.labels)
+    if info.frames is not None and info.frames_counted and max(found, default=0) >= info.frames:
+        raise ConfigError(
+            f"labels={project}: are of frame {max(found)} too, and {source.path.name} has "
+            f"{info.frames} frames, counted from 0"
+        )
     if not found:
         log.warning("labels=%s: no frame is labelled there", project)
     return found
