@@ -3,8 +3,7 @@
 Numba compiles a function when it is first called, and keeps the result in a cache beside the
 module, or in the user's cache folder if nothing can be written there. It looks at the function's
 own file for changes; here, functions that are called from other files and constants count too.
-Nothing is reordered or
-contracted, so results do not depend on the processor.
+Nothing is reordered or contracted, so results do not depend on the processor.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core import event
 
 Parameters = ParamSpec("Parameters")
@@ -47,6 +47,8 @@ def _add_what_it_uses(function: Any, own_stamp: object) -> str:
         stamp = getattr(getattr(value, "py_func", None), "compiled_from", None)
         if stamp is not None:
             parts.append(f"{name}: {stamp}")
+        elif isinstance(value, np.ndarray):
+            parts.append(f"{name} = {value.dtype} {value.shape} {value.tobytes().hex()}")
         elif not name.startswith("__") and _is_constant(value):
             parts.append(f"{name} = {value!r}")
     function.compiled_from = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -56,7 +58,7 @@ def _add_what_it_uses(function: Any, own_stamp: object) -> str:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_constant, value))
-    return isinstance(value, bool | int | float | str)
+    return isinstance(value, bool | int | float | str | np.generic)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class LabelledFrame:
         uncertain_share: How unsure the network is of the classes that are removed, 0 for sure: the
             sum of min(p, 1 - p) over the picture, by the area where p is above one half, p being
             their probability; None if unknown or if there is no such area.
-        given: Where a person gave the label, bool (H, W); None for nowhere.
+        known: Where a person gave the label, bool (H, W); None for nowhere.
     """
 
     frame: TimedFrame
@@ -34,7 +34,7 @@ class LabelledFrame:
     label_space: LabelSpace
     confidence: NDArray[np.floating] | None = None
     uncertain_share: float | None = None
-    given: Mask | None = None
+    known: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,5 +38,5 @@ def _with_known(frame: LabelledFrame, known: LabelMap) -> LabelledFrame:
         uncertain = 0.0
     labels = np.where(is_known, known, frame.labels)
     return replace(
-        frame, labels=labels, confidence=confidence, uncertain_share=uncertain, given=is_known
+        frame, labels=labels, confidence=confidence, uncertain_share=uncertain, known=is_known
     )

@@ -154,9 +154,9 @@ class MaskPolicy:
         return self._dilate_by_height(self._clean(self._selector.select_classes(labels)))
 
     def _clean_frame(self, one: SelectedFrame) -> SelectedFrame:
-        mask, given = self._clean(one.mask), one.labelled.given
-        if given is not None:  # neither a vote nor a size decides what a person has decided
-            np.copyto(mask, self._selector.select_classes(one.labelled.labels), where=given)
+        mask, known = self._clean(one.mask), one.labelled.known
+        if known is not None:  # neither a vote nor a size decides what a person has decided
+            np.copyto(mask, self._selector.select_classes(one.labelled.labels), where=known)
         return SelectedFrame(one.labelled, mask)
 
     def _clean(self, mask: BinaryMask) -> BinaryMask:

@@ -1,4 +1,4 @@
-"""The clip that a network was trained on, if it was one: is it the input, and which labels stay?"""
+"""Which labels of the input are known: a project's, or those that the network was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.core.errors import ConfigError
 from outtake.core.types import LabelMap
 from outtake.data.labelled_clip import LabelledClip
-from outtake.labelled_video.given_labels import read_given_labels
+from outtake.labelled_video.project_labels import read_project_labels
 from outtake.pipeline.mask_setup import find_part
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput
@@ -47,15 +47,15 @@ def find_known_labels(
             "of it; label some frames of this one, and train with init_from=RUN",
             clip.name, source.path.name,
         )  # fmt: skip
-    given = clip.labels if clip is not None and own else {}
+    found = clip.labels if clip is not None and own else {}
     if config.labels is not None:
-        given = _read_labels(Path(config.labels).expanduser(), source, trained)
-    if not given:
+        found = _read_labels(Path(config.labels).expanduser(), source, trained)
+    if not found:
         return {}
     part, _ = find_part(config, source)
     known = {
         number if part is None else part.index(number): labels
-        for number, labels in given.items()
+        for number, labels in found.items()
         if part is None or number in part
     }
     if known:
@@ -69,7 +69,7 @@ def _read_labels(project: Path, source: VideoInput, trained: Trained) -> dict[in
         raise ConfigError(f"labels={project}: are of a file, and {source.path} is a stream")
     with open_clip(source, high_bit_depth=False) as clip:
         info = clip.info
-    found = read_given_labels(project, source, (info.height, info.width), trained.labels)
+    found = read_project_labels(project, source, (info.height, info.width), trained.labels)
     if info.frames is not None and info.frames_counted and max(found, default=0) >= info.frames:
         raise ConfigError(
             f"labels={project}: are of frame {max(found)} too, and {source.path.name} has "

@@ -1,4 +1,4 @@
-"""The labels that a person gave to frames of a clip, read from a project folder."""
+"""The labels of a project folder, for a network that is to label the rest of its clip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import VideoInput, expand_inputs
 
 
-def read_given_labels(
+def read_project_labels(
     project: Path, source: VideoInput, size: tuple[int, int], space: LabelSpace
 ) -> dict[int, LabelMap]:
     """Return the labels of a project by the number of the frame, as ids of a network's classes.

@@ -11,7 +11,7 @@ from PIL import Image
 
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.labels import LabelSpace
-from outtake.labelled_video.given_labels import read_given_labels
+from outtake.labelled_video.project_labels import read_project_labels
 from outtake.video.read.inputs import VideoInput, expand_inputs
 
 SIZE = (20, 30)
@@ -43,7 +43,7 @@ def project(tmp_path: Path) -> Path:
 
 def read(project: Path, name: str = "frames", size: tuple[int, int] = SIZE):
     source = expand_inputs(project.parent / name)[0]
-    return read_given_labels(project, source, size, NETWORK)
+    return read_project_labels(project, source, size, NETWORK)
 
 
 def test_classes_are_found_by_their_names(project: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_cannot_be_is_refused_in_a_line(project: Path) -> None:
         read(project, size=(20, 31))
     source = expand_inputs(project.parent / "frames")[0]
     with pytest.raises(ConfigError, match="is no project; give a folder with project"):
-        read_given_labels(project / "train", source, SIZE, NETWORK)
+        read_project_labels(project / "train", source, SIZE, NETWORK)
     Image.fromarray(np.full(SIZE, 2, np.uint8)).save(project / "train/masks/000002.png")
     with pytest.raises(ConfigError, match="shows 'fish', which the network does not know: road, c"):
         read(project)
