@@ -19,7 +19,7 @@ from outtake.removal.clean_plate.previous_fill import (
     blend_previous,
     sample_previous,
 )
-from outtake.removal.clean_plate.rim_motion import count_moving_with_hole
+from outtake.removal.clean_plate.rim_motion import NOT_BACKGROUND_GREY, count_moving_with_hole
 from outtake.removal.clean_plate.sample_selection import (
     SPREAD_STEP,
     ReferenceFilter,
@@ -29,6 +29,8 @@ from outtake.removal.clean_plate.seam import seam_correction
 from outtake.removal.clean_plate.tile_sampling import place_tiles
 from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 
+# Samples of one pixel whose mean deviation is smaller agree.
+_AGREED_GREY = 5.0
 # A pixel with a larger share of a smooth surface counts as synthesised.
 _SYNTHESISED_SHARE = 0.5
 
@@ -131,10 +133,25 @@ class RegionFill:
         points = self.region.tiles.pixel_positions(rows)[rim[rows]]
         errors = truth - self.colours[rows][rim[rows]]
         self._rim_errors = points, errors
+        still = ~self._find_passing(rows, rim[rows], errors)
+        if not still.any():
+            return
+        points, truth, errors = points[still], truth[still], errors[still]
         if self._blend_uncertain(points, truth, errors, noise):
-            errors = truth - self.colours[rows][rim[rows]]
+            errors = truth - self.colours[rows][rim[rows]][still]
         which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
         self.colours[which] += correction
+
+    def _find_passing(
+        self, rows: NDArray[np.intp], rim: NDArray[np.bool_], errors: Floats
+    ) -> NDArray[np.bool_]:
+        """Return which rim pixels of some tiles show something that passes by, bool (m,).
+
+        Other frames agree there on a background that the frame does not show.
+        """
+        agree = np.all(self.spread[rows] < _AGREED_GREY, axis=1, keepdims=True)
+        foreign = np.abs(errors).mean(axis=1) > NOT_BACKGROUND_GREY
+        return np.asarray((agree & rim)[rim] & foreign, bool)
 
     def _blend_uncertain(
         self, rim: Points, truth: NDArray[np.uint8], errors: Floats, noise: float

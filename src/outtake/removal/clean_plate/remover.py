@@ -36,7 +36,7 @@ from outtake.removal.clean_plate.moving_background import MIN_REACH_FRAMES, Movi
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
 from outtake.removal.clean_plate.previous_fill import PreviousFill
 from outtake.removal.clean_plate.region_fill import RegionFill
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter
+from outtake.removal.clean_plate.sample_selection import DISPUTED_GREY, ReferenceFilter
 from outtake.removal.clean_plate.search import ReferenceSearch
 from outtake.removal.clean_plate.small_frames import SmallFrame, enlarge_homography
 from outtake.removal.exemplar.remover import Exemplar
@@ -48,9 +48,6 @@ _Found = tuple[list[RegionFill], list[MovingLayer]]
 # So many frames are searched at once, one on each processor. Each holds on to a frame of the past
 # that the buffer has dropped, for which there is this share of the memory.
 _LEAST_SEARCHES, _MOST_SEARCHES, _SEARCH_MEMORY = 2, 8, 0.1
-# Samples of one pixel that deviate more from their median on average show different things: noise
-# does so at 1% of the pixels of sharp clips, and at 5% of those with strong parallax.
-_DISPUTED_GREY = 8.0
 
 
 class CleanPlate(Remover):
@@ -255,7 +252,7 @@ class CleanPlate(Remover):
             ring_residual=_mean_residual(fills),
             flicker=sum(total for total, _ in flicker) / compared if compared else None,
             sample_spread=float(spread.mean()) if len(spread) else None,
-            disputed=float(np.mean(spread > _DISPUTED_GREY)) if len(spread) else None,
+            disputed=float(np.mean(spread > DISPUTED_GREY)) if len(spread) else None,
             rim_moves_with_hole=rim[0] / rim[1] if rim[1] else None,
             rim_step=measure_rim_step(image, centre.mask),
             origin=origin,

@@ -17,7 +17,7 @@ from outtake.removal.clean_plate.frame_buffer import BufferedFrame
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 
 # A pixel that the background predicts worse belongs to something else...
-_NOT_BACKGROUND_GREY = 15.0
+NOT_BACKGROUND_GREY = 15.0
 # ...and to what is removed if the previous frame, moved with the hole, predicts it so much better.
 _BETTER_RATIO = 0.4
 # Where hole and background move alike, nothing can be said.
@@ -53,7 +53,7 @@ def count_moving_with_hole(
     """
     step = max(1, -(-len(points) // _MAX_POINTS))
     points, wrong = points[::step].astype(np.intp), np.abs(errors[::step]).mean(axis=1)
-    foreign = wrong > _NOT_BACKGROUND_GREY
+    foreign = wrong > NOT_BACKGROUND_GREY
     if not foreign.any():
         return 0, len(points)
     shift = _hole_shift(region, frame.mask, previous.mask)

@@ -144,6 +144,7 @@ def score_reference(
     regions = len(starts) - 1
     found = np.zeros((len(points), 3), np.uint8)
     is_inlier = np.zeros(len(points), np.bool_)
+    shades = np.zeros(len(points), np.int16)
     moments = np.zeros((3, 4))
     total = 0
     for s in range(regions):
@@ -158,8 +159,17 @@ def score_reference(
                 continue
             x, y = project(homographies[s], float(points[i, 0]), float(points[i, 1]))
             found[i, 0], found[i, 1], found[i, 2] = read_colour(image, x, y)
-            if abs(errors[i] - median) <= reach:
-                is_inlier[i] = True
+            is_inlier[i] = abs(errors[i] - median) <= reach
+        # Things of another colour may be as bright.
+        for c in range(3):
+            for i in range(begin, end):
+                shades[i] = np.int16(colours[i, c]) - np.int16(found[i, c])
+            _, median, reach = _find_inliers(shades[begin:end], seen[begin:end])
+            for i in range(begin, end):
+                if abs(shades[i] - median) > reach:
+                    is_inlier[i] = False
+        for i in range(begin, end):
+            if is_inlier[i]:
                 total += 1
                 for c in range(3):
                     here, there = float(colours[i, c]), float(found[i, c])

@@ -35,11 +35,11 @@ def take_medians(
     sums, scale = np.zeros(3 * pixels, np.int32), np.float32(0.5 / STEPS_PER_GREY)
     for k in range(len(samples)):
         if not mixed[k]:
-            _sum_middles(samples[k], np.int64(counts[k, 0]), sums)
+            sum_middles(samples[k], np.int64(counts[k, 0]), sums)
         for i in range(pixels):
             count = np.int64(counts[k, i])
             if mixed[k]:
-                _sum_middles(samples[k, :, 3 * i : 3 * i + 3], count, sums[3 * i : 3 * i + 3])
+                sum_middles(samples[k, :, 3 * i : 3 * i + 3], count, sums[3 * i : 3 * i + 3])
             if count:
                 for c in range(3):
                     colours[k, i, c] = np.float32(sums[3 * i + c]) * scale
@@ -55,7 +55,7 @@ def take_medians(
 
 
 @compile_loop
-def _sum_middles(samples: Shades, count: np.int64, sums: NDArray[np.int32]) -> None:
+def sum_middles(samples: Shades, count: np.int64, sums: NDArray[np.int32]) -> None:
     """Write the sums of the two middle ones of the first values in columns, or twice the middle.
 
     Args:

@@ -1,0 +1,110 @@
+"""Compiled loops that find the pixels whose samples are outvoted by those of more references.
+
+The samples of one pixel may all show something that passes through the picture. Over more frames
+most samples show what stands still, and have one colour.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outtake.core.compiled_loops import compile_loop
+from outtake.removal.clean_plate.hole_regions import Floats
+from outtake.removal.clean_plate.read_pixels import Flags, Shades
+from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, sum_middles
+
+# Colours are the same if they differ by less in each channel: so much do noise, light and a shift
+# by a part of a pixel explain.
+_SAME_COLOUR = 32 * STEPS_PER_GREY
+# A colour outvotes another with so many samples, if the other has less than this share of them.
+_LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34
+
+Colour = NDArray[np.int32]
+
+
+@compile_loop
+def _has_colour(samples: Shades, j: int, i: int, colour: Colour) -> bool:
+    """Return True if sample j of pixel i has a colour."""
+    furthest = np.int32(0)
+    for c in range(3):
+        furthest = max(furthest, abs(np.int32(samples[j, 3 * i + c]) - colour[c]))
+    return bool(furthest <= _SAME_COLOUR)
+
+
+@compile_loop
+def _count_votes(samples: Shades, count: np.int64, i: int, colour: Colour) -> np.int64:
+    """Return how many of the first samples of pixel i have a colour."""
+    votes = np.int64(0)
+    for j in range(count):
+        if _has_colour(samples, j, i, colour):
+            votes += 1
+    return votes
+
+
+@compile_loop
+def _find_commonest(samples: Shades, count: np.int64, i: int, commonest: Colour) -> np.int64:
+    """Write the sample of pixel i whose colour most have; return how many have it."""
+    most, colour = np.int64(0), np.empty(3, np.int32)
+    for j in range(count):
+        for c in range(3):
+            colour[c] = samples[j, 3 * i + c]
+        votes = _count_votes(samples, count, i, colour)
+        if votes > most:
+            most = votes
+            commonest[:] = colour
+    return most
+
+
+@compile_loop
+def _copy_votes(
+    samples: Shades, count: np.int64, i: int, colour: Colour, votes: Shades
+) -> np.int64:
+    """Copy the samples of pixel i that have a colour; return their number."""
+    taken = np.int64(0)
+    for j in range(count):
+        if _has_colour(samples, j, i, colour):
+            votes[taken] = samples[j, 3 * i : 3 * i + 3]
+            taken += 1
+    return taken
+
+
+@compile_loop
+def replace_outvoted(
+    own: Shades, own_counts: Flags, more: Shades, more_counts: Flags, colours: Floats
+) -> None:
+    """Replace colours that are outvoted by those of more references.
+
+    A colour that is outvoted is replaced by the median of the samples that have the commonest one:
+    of its own samples where there are any, since they are aligned best.
+
+    Args:
+        own: The samples that the colours are medians of, (k, depth, 3 * n).
+        own_counts: Their number, at least 1 where a colour was replaced; changed, (k, n).
+        more: The samples of more references, (k, depth, 3 * n).
+        more_counts: Their number, (k, n).
+        colours: The colours in grey levels, changed, (k, n, 3).
+    """
+    sums, commonest, here = np.empty(3, np.int32), np.empty(3, np.int32), np.empty(3, np.int32)
+    votes = np.empty((max(own.shape[1], more.shape[1]), 3), np.int16)
+    scale = np.float32(0.5 / STEPS_PER_GREY)
+    for k in range(len(own)):
+        for i in range(own_counts.shape[1]):
+            count, own_count = np.int64(more_counts[k, i]), np.int64(own_counts[k, i])
+            if count < _LEAST_VOTES:
+                continue
+            most = _find_commonest(more[k], count, i, commonest)
+            if most < _LEAST_VOTES:
+                continue
+            if own_count:
+                for c in range(3):
+                    here[c] = np.int32(np.rint(colours[k, i, c] * STEPS_PER_GREY))
+                if _count_votes(more[k], count, i, here) >= _OUTVOTED_SHARE * most:
+                    continue
+            taken = _copy_votes(own[k], own_count, i, commonest, votes)
+            if not taken:
+                taken = _copy_votes(more[k], count, i, commonest, votes)
+            sum_middles(votes, taken, sums)
+            for c in range(3):
+                colours[k, i, c] = np.float32(sums[c]) * scale
+            own_counts[k, i] = max(own_counts[k, i], 1)
