@@ -1,0 +1,187 @@
+"""Accuracy against time: networks that were trained alike, and what each takes to label a frame.
+
+    OUTTAKE_DATA=PATH python -m benchmarks.inference.accuracy_and_time
+        [--models fpn ddrnet23_slim ...] [--epochs 60] [--runs runs/accuracy_and_time]
+        [--plot docs/images/accuracy_and_time.svg] [OVERRIDE ...]
+
+Every network is trained with the recipe of ``experiment=camvid_fast``, for equally many epochs. Its
+mIoU is that of the validation split, as the backend labels it in the precision named; its time is
+that from a frame of 480x352 to its labels, in milliseconds: the least wall clock and the least
+processor time of some runs, on as many threads as there are processors. A run that was interrupted
+goes on where it stopped, and a finished one is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from benchmarks.inference.speed import best_ms, label_all, miou
+from benchmarks.training.resumable_runs import train_once
+from outtake.config.load_trained import load_trained
+from outtake.core.errors import OuttakeError
+from outtake.core.types import Frame
+from outtake.data.camvid import CamVid
+from outtake.data.resize import resize, resize_short_side
+from outtake.inference.int8_calibration import iter_training_images
+from outtake.inference.open_backend import open_backend
+
+FRAME = (352, 480)
+LIMIT_MS = 12.0
+RECIPE = ("experiment=camvid_fast", "logger=none", "trainer.check_val_every_n_epoch=10")
+# Where the recipe works at half of the resolution, these networks, whose first layers divide it by
+# eight, see all of it.
+WHOLE = ("data.short_side=360", "data.crop=[256,352]", "data.eval_short_side=405")
+DEEP = ("loss=deep_supervision", "~loss.class_weights", "loss.loss.class_weights=log")
+MODELS: dict[str, tuple[str, ...]] = {
+    "small": ("model=small",),
+    "enet": ("model=enet",),
+    "fpn, regnetx_004": (),
+    "fpn, mobilenet_v2": ("backbone=mobilenet_v2",),
+    "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18"),
+    "unet, regnetx_004": ("model=unet",),
+    "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),
+    "ddrnet23_slim": ("model=ddrnet23_slim", *DEEP, *WHOLE),
+    "pidnet_s": ("model=pidnet_s", *DEEP, *WHOLE),
+}
+PRECISIONS = {"bfloat16": "#2563eb", "int8": "#d97706"}
+
+# The plot, in pixels.
+WIDTH, HEIGHT, MARGIN = 760, 460, 60
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network in one precision.
+
+    Attributes:
+        model: Its name.
+        precision: Of OpenVINO.
+        miou: On the validation split.
+        wall_ms: The time of a frame on all processors.
+        processor_ms: The processor time of a frame.
+    """
+
+    model: str
+    precision: str
+    miou: float
+    wall_ms: float
+    processor_ms: float
+
+
+def measure(model: str, run: Path, source: CamVid) -> list[Point]:
+    """Return the points of a trained network; a precision that cannot be run is left out."""
+    trained = load_trained(run)
+    frame: Frame = resize(source.read_image(source.samples("val")[0]), FRAME)
+    seen = resize_short_side(frame, trained.short_side)[None]
+    points = []
+    for precision in PRECISIONS:
+        try:
+            backend = open_backend(
+                "openvino",
+                trained,
+                device="cpu",
+                precision=precision,
+                calibration=lambda: iter_training_images(source),
+            )
+        except OuttakeError as error:
+            print(f"{model} in {precision} is left out: {error}")
+            continue
+        wall_ms, processor_ms = best_ms(lambda run=backend: run(seen, FRAME))
+        score = miou(label_all(backend, source, trained.short_side), source)
+        points.append(Point(model, precision, score, wall_ms, processor_ms))
+    return points
+
+
+def draw(points: Sequence[Point]) -> str:
+    """Return the plot as SVG: time from left to right, on a logarithmic scale, accuracy upwards."""
+    times = [LIMIT_MS, *(point.wall_ms for point in points)]
+    first, last = math.log(0.8 * min(times)), math.log(1.6 * max(times))
+    low = math.floor(20 * min(point.miou for point in points)) / 20
+    high = math.ceil(20 * max(point.miou for point in points)) / 20
+
+    def place(time_ms: float, score: float) -> tuple[float, float]:
+        along = (math.log(time_ms) - first) / (last - first)
+        up = (score - low) / (high - low)
+        return MARGIN + along * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - up * (HEIGHT - 2 * MARGIN)
+
+    def text(x: float, y: float, words: str, anchor: str = "start") -> str:
+        return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+    def line(begin: tuple[float, float], end: tuple[float, float], style: str) -> str:
+        (x1, y1), (x2, y2) = begin, end
+        return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>'
+
+    left, right = math.exp(first), math.exp(last)
+    parts = []
+    for step in range(round(20 * (high - low)) + 1):
+        score = low + step / 20
+        x, y = place(left, score)
+        parts += [line((x, y), place(right, score), 'stroke="#e5e7eb"'),
+                  text(x - 8, y + 4, f"{score:.2f}", "end")]  # fmt: skip
+    for time_ms in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500):
+        if left < time_ms < right:
+            x, y = place(time_ms, low)
+            parts.append(text(x, y + 18, str(time_ms), "middle"))
+    parts.append(line(place(LIMIT_MS, low), place(LIMIT_MS, high),
+                      'stroke="#6b7280" stroke-dasharray="4 4"'))  # fmt: skip
+    x, y = place(LIMIT_MS, high)
+    parts.append(text(x + 6, y + 14, f"{LIMIT_MS:.0f} ms"))
+    for point in points:
+        x, y = place(point.wall_ms, point.miou)
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{PRECISIONS[point.precision]}"/>'
+        )
+        if point.precision == next(iter(PRECISIONS)):
+            parts.append(text(x + 8, y - 6, point.model))
+    for row, (precision, colour) in enumerate(PRECISIONS.items()):
+        y = 20 + 18 * row
+        parts.append(f'<circle cx="{WIDTH - 120}" cy="{y}" r="5" fill="{colour}"/>')
+        parts.append(text(WIDTH - 108, y + 4, precision))
+    parts.append(text(WIDTH / 2, HEIGHT - 14, "ms for a frame of 480x352", "middle"))
+    parts.append(text(8, 24, "mIoU, CamVid val"))
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'font-family="sans-serif" font-size="13" fill="#111827">\n'
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n'
+    )
+
+
+def main() -> None:
+    """Train what is not trained yet, measure all, print the table and write the plot."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--runs", type=Path, default=Path("runs/accuracy_and_time"))
+    parser.add_argument("--plot", type=Path, help="an .svg file")
+    arguments, overrides = parser.parse_known_args()
+    source = CamVid(str(Path(os.environ["OUTTAKE_DATA"]) / "camvid"))
+    runs: Path = arguments.runs.resolve()
+    points: list[Point] = []
+    for model in arguments.models:
+        run = runs / model.replace(", ", "-")
+        epochs = f"trainer.max_epochs={arguments.epochs}"
+        train_once(run, [*RECIPE, *MODELS[model], epochs, *overrides])
+        points += measure(model, run, source)
+    print(
+        f"\n| network | precision | val mIoU | ms on {os.cpu_count()} processors | processor ms |"
+    )
+    print("|---|---|---|---|---|")
+    for point in sorted(points, key=lambda one: -one.miou):
+        print(
+            f"| {point.model} | {point.precision} | {point.miou:.4f} "
+            f"| {point.wall_ms:.1f} | {point.processor_ms:.1f} |"
+        )
+    if arguments.plot and points:
+        arguments.plot.write_text(draw(points), encoding="utf-8")
+        print(f"plot: {arguments.plot}")
+
+
+if __name__ == "__main__":
+    main()
