@@ -33,18 +33,34 @@ from outtake.inference.open_backend import open_backend
 
 FRAME = (352, 480)
 LIMIT_MS = 12.0
-RECIPE = ("experiment=camvid_fast", "logger=none", "trainer.check_val_every_n_epoch=10")
+# That of experiment=camvid_fast, whose network is one of them.
+RECIPE = (
+    "data=camvid",
+    "scheduler=one_cycle",
+    "callbacks=ema",
+    "optimizer.lr=2.0e-3",
+    "data.eval_short_side=202",
+    "logger=none",
+    "trainer.check_val_every_n_epoch=10",
+)
 # Where the recipe works at half of the resolution, these networks, whose first layers divide it by
 # eight, see all of it.
 WHOLE = ("data.short_side=360", "data.crop=[256,352]", "data.eval_short_side=405")
-DEEP = ("loss=deep_supervision", "~loss.class_weights", "loss.loss.class_weights=log")
+PLAIN = ("loss.class_weights=log",)
+DEEP = ("loss=deep_supervision", "loss.loss.class_weights=log")
+FPN = (
+    "model=fpn",
+    "+model.decoder_pyramid_channels=128",
+    "+model.decoder_segmentation_channels=64",
+    *PLAIN,
+)
 MODELS: dict[str, tuple[str, ...]] = {
-    "small": ("model=small",),
-    "enet": ("model=enet",),
-    "fpn, regnetx_004": (),
-    "fpn, mobilenet_v2": ("backbone=mobilenet_v2",),
-    "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18"),
-    "unet, regnetx_004": ("model=unet",),
+    "small": ("model=small", *PLAIN),
+    "enet": ("model=enet", *PLAIN),
+    "fpn, regnetx_004": (*FPN, "backbone=regnetx_004"),
+    "fpn, mobilenet_v2": (*FPN, "backbone=mobilenet_v2"),
+    "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18", *PLAIN),
+    "unet, regnetx_004": ("model=unet", "backbone=regnetx_004", *PLAIN),
     "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),
     "ddrnet23_slim": ("model=ddrnet23_slim", *DEEP, *WHOLE),
     "pidnet_s": ("model=pidnet_s", *DEEP, *WHOLE),
