@@ -52,13 +52,13 @@ def make_texture(height: int, width: int) -> Frame:
     return np.clip(total, 0, 255).astype(np.uint8)
 
 
-def draw_objects(height: int, width: int, share: float, t: int) -> Mask:
-    """Return four upright shapes that walk through the picture and cover a share of it."""
+def draw_objects(height: int, width: int, share: float, t: int, count: int = 4) -> Mask:
+    """Return upright shapes that walk through the picture and cover a share of it."""
     mask = np.zeros((height, width), np.uint8)
-    tall = np.sqrt(share * height * width / 4 / (0.4 * np.pi) * 1.09)
-    for index in range(4 if share else 0):
+    tall = np.sqrt(share * height * width / count / (0.4 * np.pi) * 1.09)
+    for index in range(count if share else 0):
         speed = width / 90 * (1 if index % 2 else -1)
-        x = (0.125 + 0.25 * index) * width + speed * t
+        x = (0.5 + index) / count * width + speed * t
         y = height * (0.42 + 0.05 * index)
         axes = (round(0.4 * tall), round(tall))
         cv2.ellipse(mask, (round(x) % width, round(y)), axes, 0, 0, 360, 1, cv2.FILLED)
@@ -66,10 +66,9 @@ def draw_objects(height: int, width: int, share: float, t: int) -> Mask:
 
 
 def make_clip(
-    height: int, width: int, share: float, frames: int
-) -> list[tuple[Frame, MaskedFrame]]:
-    """Return the truth of each frame, and the frame as a remover gets it."""
-    made = []
+    height: int, width: int, share: float, frames: int, objects: int = 4
+) -> Iterator[tuple[Frame, MaskedFrame]]:
+    """Yield the truth of each frame, and the frame as a remover gets it."""
     world = make_texture(height + 40, width + 6 * frames + 40)
     for t in range(frames):
         x, y = 10 + 4.7 * t + 2 * np.sin(t / 3), 12 + 4 * np.sin(t / 9)
@@ -78,11 +77,10 @@ def make_clip(
         truth = cv2.warpAffine(world, map_, (width, height), flags=flags)
         grain = np.random.default_rng(t).normal(0, 1.5, truth.shape)
         truth = np.clip(np.rint(truth + grain), 0, 255).astype(np.uint8)
-        mask = draw_objects(height, width, share, t)
+        mask = draw_objects(height, width, share, t, objects)
         shown = truth.copy()
         shown[mask] = (255, 0, 255)
-        made.append((truth, MaskedFrame(TimedFrame(shown, t, Fraction(1, 25)), mask)))
-    return made
+        yield truth, MaskedFrame(TimedFrame(shown, t, Fraction(1, 25)), mask)
 
 
 def camvid_drive(frames: int) -> list[tuple[Frame, MaskedFrame]]:
@@ -115,7 +113,7 @@ def main() -> None:
     clips = (
         [camvid_drive(options.frames)]
         if options.drive
-        else [make_clip(*options.size, share, options.frames) for share in options.holes]
+        else (list(make_clip(*options.size, share, options.frames)) for share in options.holes)
     )
     for made in clips:
         covered = np.mean([item.mask.mean() for _, item in made])
