@@ -48,17 +48,11 @@ RECIPE = (
 WHOLE = ("data.short_side=360", "data.crop=[256,352]", "data.eval_short_side=405")
 PLAIN = ("loss.class_weights=log",)
 DEEP = ("loss=deep_supervision", "loss.loss.class_weights=log")
-FPN = (
-    "model=fpn",
-    "+model.decoder_pyramid_channels=128",
-    "+model.decoder_segmentation_channels=64",
-    *PLAIN,
-)
 MODELS: dict[str, tuple[str, ...]] = {
     "small": ("model=small", *PLAIN),
     "enet": ("model=enet", *PLAIN),
-    "fpn, regnetx_004": (*FPN, "backbone=regnetx_004"),
-    "fpn, mobilenet_v2": (*FPN, "backbone=mobilenet_v2"),
+    "fpn, regnetx_004": ("model=fpn_light", "backbone=regnetx_004", *PLAIN),
+    "fpn, mobilenet_v2": ("model=fpn_light", "backbone=mobilenet_v2", *PLAIN),
     "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18", *PLAIN),
     "unet, regnetx_004": ("model=unet", "backbone=regnetx_004", *PLAIN),
     "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),

@@ -19,8 +19,8 @@ from pathlib import Path
 from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
 
 RECIPE = ("experiment=camvid_fast", "logger=none", "trainer.check_val_every_n_epoch=5")
-TEACHER = ("model=fpn", "backbone=resnet34", "trainer.max_epochs=110")
-STUDENT = ("model=fpn", "backbone=mobilenet_v2", "trainer.max_epochs=60")
+TEACHER = ("backbone=resnet34", "trainer.max_epochs=110")
+STUDENT = ("backbone=mobilenet_v2", "trainer.max_epochs=60")
 WEIGHTS = {"kl": 1.0, "l1": 0.1, "l2": 0.05, "affinity": 10.0, "features": 0.1}
 
 

@@ -77,7 +77,8 @@ def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -
             if isinstance(cause, OuttakeError):
                 raise cause from error
         target = tree.get("_target_", "config") if isinstance(tree, dict) else "config"
-        raise ConfigError(f"{target}: {cause or error}{_suggest_argument(tree, cause)}") from error
+        said = _describe_unknown_option(tree, cause) or f"{target}: {cause}"
+        raise ConfigError(said) from error
 
 
 def instantiate_with_available(
@@ -128,14 +129,24 @@ def _add_available(node: Any, available: Mapping[str, Any], *, nested: bool) -> 
     return filled
 
 
-def _suggest_argument(tree: Any, error: BaseException) -> str:
-    found = re.search(r"unexpected keyword argument '([^']+)'", str(error))
-    for _, target in _iter_targets(tree, "config") if found else ():
-        assert found is not None
-        near = difflib.get_close_matches(found[1], accepted_arguments(str(target))[0], 1)
-        if near:
-            return f"; did you mean {near[0]}?"
-    return ""
+def _describe_unknown_option(tree: Any, error: BaseException) -> str | None:
+    """Return what to do about an option that a target does not take; None for another error."""
+    found = re.search(
+        r"(\w+)\.__init__\(\) got an unexpected keyword argument '([^']+)'", str(error)
+    )
+    if found is None:
+        return None
+    name, option = found.groups()
+    for _, target in _iter_targets(tree, "config"):
+        if str(target).rpartition(".")[2] == name:
+            known = accepted_arguments(str(target))[0]
+            near = difflib.get_close_matches(option, known, 1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            return (
+                f"{target} has no option {option}; it takes {', '.join(sorted(known))}{meant}; "
+                f"~GROUP.{option} drops what a recipe has set"
+            )
+    return None
 
 
 def resolve_config(node: DictConfig | Mapping[str, Any] | None) -> Any:
