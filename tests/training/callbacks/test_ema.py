@@ -1,16 +1,18 @@
-"""The moving average is kept where the weights are."""
+"""The moving average is kept where the weights are, and is as long as the training asks for."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import EMAWeightAveraging
 from torch import nn
 
+from outtake.core.errors import ConfigError
 from outtake.training.callbacks.ema import ExponentialMovingAverage
 
 
@@ -62,3 +64,35 @@ def test_the_average_is_lightnings(decay: float) -> None:
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     assert not torch.equal(found["module.layer.weight"], net.layer.weight)
+
+
+@pytest.mark.parametrize(("window", "steps"), [(0.04, 5000), (0.04, 500), (0.5, 10)])
+def test_what_is_a_window_old_counts_a_third_of_what_is_new(window: float, steps: int) -> None:
+    callback, net = ExponentialMovingAverage(window), Net()
+    trainer: Any = SimpleNamespace(global_step=1, estimated_stepping_batches=steps)
+    callback.setup(trainer, net, "fit")
+    callback.on_train_start(trainer, net)
+    average = callback._average_model
+    assert average is not None
+    with torch.no_grad():
+        average.module.layer.weight.zero_()
+        average.n_averaged.fill_(1)  # the first update copies
+        net.layer.weight.fill_(1.0)
+    for step in range(1, round(window * steps) + 1):
+        trainer.global_step = step
+        callback.on_train_batch_end(trainer, net, None, None, 0)
+    assert 1 - average.module.layer.weight[0].item() == pytest.approx(np.exp(-1), abs=1e-3)
+
+
+def test_an_average_over_a_share_of_an_endless_training_is_refused() -> None:
+    callback = ExponentialMovingAverage()
+    trainer: Any = SimpleNamespace(estimated_stepping_batches=float("inf"))
+    with pytest.raises(ConfigError, match=r"max_epochs or trainer\.max_steps"):
+        callback.on_train_start(trainer, Net())
+    ExponentialMovingAverage(decay=0.999).on_train_start(trainer, Net())
+
+
+@pytest.mark.parametrize("options", [{"window": 0}, {"window": 1.5}, {"decay": -0.1}, {"decay": 2}])
+def test_a_window_and_a_decay_are_shares(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f"callbacks.ema.{next(iter(options))}"):
+        ExponentialMovingAverage(**options)

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.callbacks import WeightAveraging
+
+from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 
 
-class ExponentialMovingAverage(EMAWeightAveraging):
-    """Lightning's moving average, made to follow the network to its device.
+class ExponentialMovingAverage(WeightAveraging):
+    """Lightning's moving average, as long as the training asks for, on the device of the network.
+
+    An average that reaches back over a large part of a training is of weights that lie far apart,
+    for which the statistics of batch normalisation are wrong. A decay that is good for a long
+    training makes that of a short one, so the decay follows from the number of its steps.
 
     Lightning makes the average before the network is moved to a GPU. It stays on the CPU, and every
-    step copies every weight to the host.
+    step copies every weight to the host: here it follows the network.
 
     Args:
-        decay: The share of the average that remains in a step.
+        window: How far back the average reaches, as a share of all steps of the training: the
+            weights of so long ago count 1 / e as much as those of now.
+        decay: The share of the average that remains in a step instead, as 0.999.
         device: The device of the average instead, as ``cpu`` where the memory of the GPU is short.
         options: Anything else that Lightning's callback takes.
+
+    Raises:
+        ConfigError: A number is not in its range, or the training has no end and no ``decay``.
     """
 
     def __init__(
-        self, decay: float = 0.999, device: torch.device | str | None = None, **options: Any
+        self,
+        window: float = 0.04,
+        decay: float | None = None,
+        device: torch.device | str | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(device=device, decay=decay, **options)
+        check_number("callbacks.ema.window", window, 0.0001, 1)
+        check_number("callbacks.ema.decay", decay, 0, 1, optional=True)
+        super().__init__(device=device, avg_fn=self._average, **options)
+        self._window, self._decay = window, decay
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move the average to the device of the network, after that of a checkpoint was loaded."""
         if self._average_model is not None and self._device is None:
             self._average_model.to(pl_module.device)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose the decay by the length of the training."""
+        if self._decay is not None:
+            return
+        steps = trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise ConfigError(
+                "callbacks.ema.window is a share of a training that has no end: set "
+                "trainer.max_epochs or trainer.max_steps, or callbacks.ema.decay=0.999"
+            )
+        self._decay = math.exp(-1 / max(1.0, self._window * steps))
+
+    def _average(
+        self, average: torch.Tensor, current: torch.Tensor, _: torch.Tensor | int
+    ) -> torch.Tensor:
+        assert self._decay is not None
+        return self._decay * average + (1 - self._decay) * current
