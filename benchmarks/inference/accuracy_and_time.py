@@ -54,6 +54,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "fpn, regnetx_004": ("model=fpn_light", "backbone=regnetx_004", *PLAIN),
     "fpn, mobilenet_v2": ("model=fpn_light", "backbone=mobilenet_v2", *PLAIN),
     "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18", *PLAIN),
+    "linknet, resnet18": ("model=linknet", "backbone=resnet18", *PLAIN),
     "unet, regnetx_004": ("model=unet", "backbone=regnetx_004", *PLAIN),
     "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),
     "ddrnet23_slim": ("model=ddrnet23_slim", *DEEP, *WHOLE),
