@@ -93,14 +93,16 @@ def replace_outvoted(
             count, own_count = np.int64(more_counts[k, i]), np.int64(own_counts[k, i])
             if count < _LEAST_VOTES:
                 continue
-            most = _find_commonest(more[k], count, i, commonest)
-            if most < _LEAST_VOTES:
-                continue
+            votes_here = np.int64(0)
             if own_count:
                 for c in range(3):
                     here[c] = np.int32(np.rint(colours[k, i, c] * STEPS_PER_GREY))
-                if _count_votes(more[k], count, i, here) >= _OUTVOTED_SHARE * most:
-                    continue
+                votes_here = _count_votes(more[k], count, i, here)
+                if votes_here >= _OUTVOTED_SHARE * count:
+                    continue  # whatever the others are, it is not outvoted
+            most = _find_commonest(more[k], count, i, commonest)
+            if most < _LEAST_VOTES or (own_count and votes_here >= _OUTVOTED_SHARE * most):
+                continue
             taken = _copy_votes(own[k], own_count, i, commonest, votes)
             if not taken:
                 taken = _copy_votes(more[k], count, i, commonest, votes)
