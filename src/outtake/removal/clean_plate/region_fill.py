@@ -31,6 +31,8 @@ from outtake.removal.clean_plate.uncertainty import uncertainty_blend
 
 # Samples of one pixel whose mean deviation is smaller agree.
 _AGREED_GREY = 5.0
+# The largest share of a rim that moves by itself.
+_MOST_MOVING = 0.5
 # A pixel with a larger share of a smooth surface counts as synthesised.
 _SYNTHESISED_SHARE = 0.5
 
@@ -133,25 +135,25 @@ class RegionFill:
         points = self.region.tiles.pixel_positions(rows)[rim[rows]]
         errors = truth - self.colours[rows][rim[rows]]
         self._rim_errors = points, errors
-        still = ~self._find_passing(rows, rim[rows], errors)
-        if not still.any():
-            return
+        still = ~self._find_moving(rows, rim[rows], errors)
         points, truth, errors = points[still], truth[still], errors[still]
         if self._blend_uncertain(points, truth, errors, noise):
             errors = truth - self.colours[rows][rim[rows]][still]
         which, correction = seam_correction(self.region.tiles, points, errors, reach_px)
         self.colours[which] += correction
 
-    def _find_passing(
+    def _find_moving(
         self, rows: NDArray[np.intp], rim: NDArray[np.bool_], errors: Floats
     ) -> NDArray[np.bool_]:
-        """Return which rim pixels of some tiles show something that passes by, bool (m,).
+        """Return which rim pixels of some tiles show something that moves by itself, bool (m,).
 
-        Other frames agree there on a background that the frame does not show.
+        Other frames agree there on a background that the frame does not show. Where most of the rim
+        is like that, the references are wrong alike, and nothing counts as moving.
         """
         agree = np.all(self.spread[rows] < _AGREED_GREY, axis=1, keepdims=True)
         foreign = np.abs(errors).mean(axis=1) > NOT_BACKGROUND_GREY
-        return np.asarray((agree & rim)[rim] & foreign, bool)
+        moving = np.asarray((agree & rim)[rim] & foreign, bool)
+        return moving if moving.mean() < _MOST_MOVING else np.zeros_like(moving)
 
     def _blend_uncertain(
         self, rim: Points, truth: NDArray[np.uint8], errors: Floats, noise: float

@@ -36,7 +36,9 @@ _EXTRA_SAMPLES = 4
 # does so at 1% of the pixels of sharp clips, and at 5% of those with strong parallax.
 DISPUTED_GREY = 8.0
 # Tiles with fewer samples, or with such pixels, are sampled in more references, which vote.
-_FEW_SAMPLES, _MANY_SAMPLES, _WIDE_TOLERANCE = 4, 25, 2.0
+_FEW_SAMPLES, _MANY_SAMPLES, _WIDE_TOLERANCE = 4, 25, 3.0
+# So many tiles at once: their samples are held in memory.
+_VOTING_TILES = 2000
 # How far samples disagree is looked at for the first of so many pixels of a tile.
 SPREAD_STEP = 5
 _MAX_PROBES = 256
@@ -70,7 +72,7 @@ class ReferenceFilter:
     def widen(self) -> ReferenceFilter:
         """Return a filter for pixels whose samples are few or disagree."""
         tolerance = max(self.tolerance, _WIDE_TOLERANCE)
-        return replace(self, max_samples=_MANY_SAMPLES, tolerance=tolerance)
+        return replace(self, max_samples=max(self.max_samples, _MANY_SAMPLES), tolerance=tolerance)
 
     def residual_limit(self, score: Floats) -> Floats:
         """Return the largest residual that counts as good as the best one."""
@@ -165,12 +167,13 @@ class _TileSampler:
         spread = np.empty((shape[0], -(-shape[1] // SPREAD_STEP)), np.float32)
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
-        disputed = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
-        if len(disputed):
-            more = self._sample(disputed, self._filter.widen(), self._alignment.trimmed_scores)
-            settled, counts = colours[disputed], found.counts[disputed]
-            replace_outvoted(found.values[disputed], counts, more.values, more.counts, settled)
-            colours[disputed], found.counts[disputed] = settled, counts
+        doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
+        for begin in range(0, len(doubtful), _VOTING_TILES):
+            which = doubtful[begin : begin + _VOTING_TILES]
+            voters = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
+            new, counts = colours[which], found.counts[which]
+            replace_outvoted(found.values[which], counts, voters.values, voters.counts, new)
+            colours[which], found.counts[which] = new, counts
         return colours, found.counts > 0, spread
 
     def _sample(
@@ -178,9 +181,10 @@ class _TileSampler:
     ) -> _Samples:
         """Sample some tiles in the references whose scores are as good as the best one's."""
         count, pixels = len(which), self._tiles.side**2
-        selected, is_mixed = np.empty((len(self._order), count), bool), np.empty(count, bool)
+        rows = np.argsort(scores[self._order], kind="stable")
+        selected, is_mixed = np.empty((len(rows), count), bool), np.empty(count, bool)
         select_references(
-            np.ascontiguousarray(self._shown[:, which]), scores[self._order],
+            self._shown[np.ix_(rows, which)], scores[self._order][rows],
             reference_filter.max_samples, _EXTRA_SAMPLES, reference_filter.tolerance,
             _SAME_RESIDUAL_GREY, selected, is_mixed,
         )  # fmt: skip
@@ -189,12 +193,13 @@ class _TileSampler:
         values = np.empty((count, depth, 3 * pixels), np.int16)
         counts = np.zeros((count, pixels), np.uint8)
         limits = np.full((count, pixels), np.inf, np.float32)
-        for row, (index, frame) in enumerate(zip(self._order, self._frames, strict=True)):
-            if selected[row].any():
+        for place, row in enumerate(rows):
+            if selected[place].any():
+                index, frame = self._order[row], self._frames[row]
                 score = scores[index]
                 sample_reference(
                     frame.image, frame.brightness, self._tiles.side, self._places[row][which],
-                    selected[row], is_mixed, self._alignment.gains[index],
+                    selected[place], is_mixed, self._alignment.gains[index],
                     self._alignment.offsets[index], float(score),
                     float(reference_filter.residual_limit(score)), values, counts, limits,
                 )  # fmt: skip

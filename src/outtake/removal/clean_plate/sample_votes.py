@@ -14,7 +14,7 @@ from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.read_pixels import Flags, Shades
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, sum_middles
 
-# Colours are the same if they differ by less in each channel: so much do noise, light and a shift
+# Colours are the same if they differ by no more in each channel: so much do noise, light and a shift
 # by a part of a pixel explain.
 _SAME_COLOUR = 32 * STEPS_PER_GREY
 # A colour outvotes another with so many samples, if the other has less than this share of them.
@@ -25,7 +25,7 @@ Colour = NDArray[np.int32]
 
 @compile_loop
 def _has_colour(samples: Shades, j: int, i: int, colour: Colour) -> bool:
-    """Return True if sample j of pixel i has a colour."""
+    """Return True if sample j of pixel i has that colour."""
     furthest = np.int32(0)
     for c in range(3):
         furthest = max(furthest, abs(np.int32(samples[j, 3 * i + c]) - colour[c]))
@@ -34,7 +34,7 @@ def _has_colour(samples: Shades, j: int, i: int, colour: Colour) -> bool:
 
 @compile_loop
 def _count_votes(samples: Shades, count: np.int64, i: int, colour: Colour) -> np.int64:
-    """Return how many of the first samples of pixel i have a colour."""
+    """Return how many of the first samples of pixel i have that colour."""
     votes = np.int64(0)
     for j in range(count):
         if _has_colour(samples, j, i, colour):
@@ -57,14 +57,14 @@ def _find_commonest(samples: Shades, count: np.int64, i: int, commonest: Colour)
 
 
 @compile_loop
-def _copy_votes(
-    samples: Shades, count: np.int64, i: int, colour: Colour, votes: Shades
+def _copy_voters(
+    samples: Shades, count: np.int64, i: int, colour: Colour, voters: Shades
 ) -> np.int64:
-    """Copy the samples of pixel i that have a colour; return their number."""
+    """Copy the samples of pixel i that have that colour; return their number."""
     taken = np.int64(0)
     for j in range(count):
         if _has_colour(samples, j, i, colour):
-            votes[taken] = samples[j, 3 * i : 3 * i + 3]
+            voters[taken] = samples[j, 3 * i : 3 * i + 3]
             taken += 1
     return taken
 
@@ -86,7 +86,7 @@ def replace_outvoted(
         colours: The colours in grey levels, changed, (k, n, 3).
     """
     sums, commonest, here = np.empty(3, np.int32), np.empty(3, np.int32), np.empty(3, np.int32)
-    votes = np.empty((max(own.shape[1], more.shape[1]), 3), np.int16)
+    voters = np.empty((max(own.shape[1], more.shape[1]), 3), np.int16)
     scale = np.float32(0.5 / STEPS_PER_GREY)
     for k in range(len(own)):
         for i in range(own_counts.shape[1]):
@@ -103,10 +103,10 @@ def replace_outvoted(
             most = _find_commonest(more[k], count, i, commonest)
             if most < _LEAST_VOTES or (own_count and votes_here >= _OUTVOTED_SHARE * most):
                 continue
-            taken = _copy_votes(own[k], own_count, i, commonest, votes)
+            taken = _copy_voters(own[k], own_count, i, commonest, voters)
             if not taken:
-                taken = _copy_votes(more[k], count, i, commonest, votes)
-            sum_middles(votes, taken, sums)
+                taken = _copy_voters(more[k], count, i, commonest, voters)
+            sum_middles(voters, taken, sums)
             for c in range(3):
                 colours[k, i, c] = np.float32(sums[c]) * scale
             own_counts[k, i] = max(own_counts[k, i], 1)
