@@ -1,7 +1,7 @@
 """Accuracy against time: networks that were trained alike, and what each takes to label a frame.
 
     OUTTAKE_DATA=PATH python -m benchmarks.inference.accuracy_and_time
-        [--models fpn ddrnet23_slim ...] [--epochs 60] [--runs runs/accuracy_and_time]
+        [--models fpn-regnetx_004 ddrnet23_slim ...] [--epochs 60] [--runs runs/accuracy_and_time]
         [--plot docs/images/accuracy_and_time.svg] [OVERRIDE ...]
 
 Every network is trained with the recipe of ``experiment=camvid_fast``, for equally many epochs. Its
@@ -30,6 +30,7 @@ from outtake.data.camvid import CamVid
 from outtake.data.resize import resize, resize_short_side
 from outtake.inference.int8_calibration import iter_training_images
 from outtake.inference.open_backend import open_backend
+from outtake.inference.protocol import Backend
 
 FRAME = (352, 480)
 LIMIT_MS = 12.0
@@ -51,11 +52,12 @@ DEEP = ("loss=deep_supervision", "loss.loss.class_weights=log")
 MODELS: dict[str, tuple[str, ...]] = {
     "small": ("model=small", *PLAIN),
     "enet": ("model=enet", *PLAIN),
-    "fpn, regnetx_004": ("model=fpn_light", "backbone=regnetx_004", *PLAIN),
-    "fpn, mobilenet_v2": ("model=fpn_light", "backbone=mobilenet_v2", *PLAIN),
-    "fcn8s, resnet18": ("model=fcn8s", "backbone=resnet18", *PLAIN),
-    "linknet, resnet18": ("model=linknet", "backbone=resnet18", *PLAIN),
-    "unet, regnetx_004": ("model=unet", "backbone=regnetx_004", *PLAIN),
+    "fpn-regnetx_004": ("model=fpn_light", "backbone=regnetx_004", *PLAIN),
+    "fpn-mobilenet_v2": ("model=fpn_light", "backbone=mobilenet_v2", *PLAIN),
+    "fcn8s-resnet18": ("model=fcn8s", "backbone=resnet18", *PLAIN),
+    "linknet-resnet18": ("model=linknet", "backbone=resnet18", *PLAIN),
+    "pspnet-resnet18": ("model=pspnet", "backbone=resnet18", *PLAIN),
+    "unet-regnetx_004": ("model=unet", "backbone=regnetx_004", *PLAIN),
     "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),
     "ddrnet23_slim": ("model=ddrnet23_slim", *DEEP, *WHOLE),
     "pidnet_s": ("model=pidnet_s", *DEEP, *WHOLE),
@@ -89,7 +91,6 @@ def measure(model: str, run: Path, source: CamVid) -> list[Point]:
     """Return the points of a trained network; a precision that cannot be run is left out."""
     trained = load_trained(run)
     frame: Frame = resize(source.read_image(source.samples("val")[0]), FRAME)
-    seen = resize_short_side(frame, trained.short_side)[None]
     points = []
     for precision in PRECISIONS:
         try:
@@ -103,7 +104,11 @@ def measure(model: str, run: Path, source: CamVid) -> list[Point]:
         except OuttakeError as error:
             print(f"{model} in {precision} is left out: {error}")
             continue
-        wall_ms, processor_ms = best_ms(lambda run=backend: run(seen, FRAME))
+
+        def label(run: Backend = backend) -> object:
+            return run(resize_short_side(frame, trained.short_side)[None], FRAME)
+
+        wall_ms, processor_ms = best_ms(label)
         score = miou(label_all(backend, source, trained.short_side), source)
         points.append(Point(model, precision, score, wall_ms, processor_ms))
     return points
@@ -114,7 +119,8 @@ def draw(points: Sequence[Point]) -> str:
     times = [LIMIT_MS, *(point.wall_ms for point in points)]
     first, last = math.log(0.8 * min(times)), math.log(1.6 * max(times))
     low = math.floor(20 * min(point.miou for point in points)) / 20
-    high = math.ceil(20 * max(point.miou for point in points)) / 20
+    high = max(low + 0.05, math.ceil(20 * max(point.miou for point in points)) / 20)
+    named: set[str] = set()
 
     def place(time_ms: float, score: float) -> tuple[float, float]:
         along = (math.log(time_ms) - first) / (last - first)
@@ -148,7 +154,8 @@ def draw(points: Sequence[Point]) -> str:
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{PRECISIONS[point.precision]}"/>'
         )
-        if point.precision == next(iter(PRECISIONS)):
+        if point.model not in named:
+            named.add(point.model)
             parts.append(text(x + 8, y - 6, point.model))
     for row, (precision, colour) in enumerate(PRECISIONS.items()):
         y = 20 + 18 * row
@@ -176,7 +183,7 @@ def main() -> None:
     runs: Path = arguments.runs.resolve()
     points: list[Point] = []
     for model in arguments.models:
-        run = runs / model.replace(", ", "-")
+        run = runs / model
         epochs = f"trainer.max_epochs={arguments.epochs}"
         train_once(run, [*RECIPE, *MODELS[model], epochs, *overrides])
         points += measure(model, run, source)

@@ -52,7 +52,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--repeats", type=int, default=3, help="how often the drive is played, or 60 frames long"
+        "--repeats", type=int, default=3, help="plays of the drive, or 60 frames of the pan each"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pan", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"))

@@ -97,9 +97,20 @@ def test_a_class_that_is_not_there_is_named_in_one_line(
     assert "\n" not in str(caught.value) and not caplog.text
 
 
-def test_an_option_that_the_target_does_not_take_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"no option stripe; it takes .*did you mean stride\?"):
-        instantiate({"_target_": "outtake.models.fcn.FCN", "classes": 2, "stripe": 8})
+@pytest.mark.parametrize(
+    ("target", "option", "said"),
+    [
+        ("outtake.models.fcn.FCN", "stripe", "stride?"),
+        ("torchvision.transforms.v2.RandomHorizontalFlip", "q", "it takes p"),  # inherited
+        ("outtake.training.schedules.one_cycle", "warmup_shar", "warmup_share?"),  # a function
+    ],
+)
+def test_an_option_that_the_target_does_not_take_is_named(
+    target: str, option: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"{target} has no option {option}; ") as caught:
+        instantiate({"inner": {"_target_": target, option: 1}})
+    assert said in str(caught.value) and f"~GROUP.inner.{option} drops" in str(caught.value)
 
 
 def test_a_users_error_inside_a_constructor_comes_out_as_it_is() -> None:

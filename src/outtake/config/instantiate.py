@@ -131,20 +131,21 @@ def _add_available(node: Any, available: Mapping[str, Any], *, nested: bool) -> 
 
 def _describe_unknown_option(tree: Any, error: BaseException) -> str | None:
     """Return what to do about an option that a target does not take; None for another error."""
-    found = re.search(
-        r"(\w+)\.__init__\(\) got an unexpected keyword argument '([^']+)'", str(error)
-    )
+    found = re.search(r"(\S+)\(\) got an unexpected keyword argument '([^']+)'", str(error))
     if found is None:
         return None
-    name, option = found.groups()
-    for _, target in _iter_targets(tree, "config"):
-        if str(target).rpartition(".")[2] == name:
+    constructor, option = found.groups()
+    for place, target in _iter_targets(tree, "config"):
+        built = hydra.utils.get_object(str(target))
+        if constructor in (built.__qualname__, getattr(built.__init__, "__qualname__", None)):
             known = accepted_arguments(str(target))[0]
             near = difflib.get_close_matches(option, known, 1)
             meant = f" (did you mean {near[0]}?)" if near else ""
+            inner = place.removeprefix("config").removeprefix(".")
+            key = f"GROUP.{inner}.{option}" if inner else f"GROUP.{option}"
             return (
                 f"{target} has no option {option}; it takes {', '.join(sorted(known))}{meant}; "
-                f"~GROUP.{option} drops what a recipe has set"
+                f"~{key} drops what a recipe has set"
             )
     return None
 

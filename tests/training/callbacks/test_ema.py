@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.callbacks import EMAWeightAveraging, WeightAveraging
 from torch import nn
 
 from outtake.core.errors import ConfigError
@@ -24,7 +24,7 @@ class Net(LightningModule):
         self.layer = nn.BatchNorm2d(3)
 
 
-def devices_after_setup(callback: EMAWeightAveraging) -> set[str]:
+def devices_after_setup(callback: WeightAveraging) -> set[str]:
     """Where the average is, part by part, once a network was moved as a strategy moves it."""
     trainer: Any = SimpleNamespace(global_step=1)
     net = Net()
@@ -42,7 +42,7 @@ def test_the_average_follows_the_network_to_its_device_unless_it_is_told_where_t
 
 
 def test_the_average_of_before_was_left_behind() -> None:
-    # If this fails, Lightning does it by itself, and ExponentialMovingAverage can go.
+    # If this fails, Lightning does it by itself, and on_fit_start can go.
     assert devices_after_setup(EMAWeightAveraging()) == {"cpu"}
 
 
@@ -66,9 +66,9 @@ def test_the_average_is_lightnings(decay: float) -> None:
     assert not torch.equal(found["module.layer.weight"], net.layer.weight)
 
 
-@pytest.mark.parametrize(("window", "steps"), [(0.04, 5000), (0.04, 500), (0.5, 10)])
-def test_what_is_a_window_old_counts_a_third_of_what_is_new(window: float, steps: int) -> None:
-    callback, net = ExponentialMovingAverage(window), Net()
+@pytest.mark.parametrize(("share", "steps"), [(0.04, 5000), (0.04, 500), (0.5, 10)])
+def test_what_is_a_window_old_counts_a_third_of_what_is_new(share: float, steps: int) -> None:
+    callback, net = ExponentialMovingAverage(share), Net()
     trainer: Any = SimpleNamespace(global_step=1, estimated_stepping_batches=steps)
     callback.setup(trainer, net, "fit")
     callback.on_train_start(trainer, net)
@@ -78,21 +78,24 @@ def test_what_is_a_window_old_counts_a_third_of_what_is_new(window: float, steps
         average.module.layer.weight.zero_()
         average.n_averaged.fill_(1)  # the first update copies
         net.layer.weight.fill_(1.0)
-    for step in range(1, round(window * steps) + 1):
+    for step in range(1, round(share * steps) + 1):
         trainer.global_step = step
         callback.on_train_batch_end(trainer, net, None, None, 0)
     assert 1 - average.module.layer.weight[0].item() == pytest.approx(np.exp(-1), abs=1e-3)
 
 
-def test_an_average_over_a_share_of_an_endless_training_is_refused() -> None:
+@pytest.mark.parametrize("steps", [float("inf"), -1])
+def test_an_average_over_a_share_of_unknown_steps_is_refused(steps: float) -> None:
     callback = ExponentialMovingAverage()
-    trainer: Any = SimpleNamespace(estimated_stepping_batches=float("inf"))
+    trainer: Any = SimpleNamespace(estimated_stepping_batches=steps)
     with pytest.raises(ConfigError, match=r"max_epochs or trainer\.max_steps"):
         callback.on_train_start(trainer, Net())
     ExponentialMovingAverage(decay=0.999).on_train_start(trainer, Net())
 
 
-@pytest.mark.parametrize("options", [{"window": 0}, {"window": 1.5}, {"decay": -0.1}, {"decay": 2}])
+@pytest.mark.parametrize(
+    "options", [{"window_share": 0}, {"window_share": 1.5}, {"decay": -0.1}, {"decay": 2}]
+)
 def test_a_window_and_a_decay_are_shares(options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"callbacks.ema.{next(iter(options))}"):
         ExponentialMovingAverage(**options)

@@ -55,15 +55,16 @@ class CleanPlate(Remover):
 
     Every frame within reach is aligned to the current one by a homography of tracked points,
     refined around each region of the hole. The residual on the ring around the hole scores the
-    alignment, and the median of the best samples fills each pixel. What no frame within reach shows
+    alignment, and the median of the best samples fills each pixel; where they are few or disagree,
+    up to 25 that are worse aligned decide which of them count. What no frame within reach shows
     is searched in keyframes from farther back, then propagated from the previous frame, or else
     synthesised by ``filler`` once and carried to the frames after it.
 
     Args:
         reach_frames: The number of frames to look back and ahead.
         ring: The width of the ring around the hole, as a fraction of the frame's height.
-        samples: The largest number of samples per pixel.
-        tolerance: The largest residual of a sample, as a multiple of the best residual.
+        samples: The largest number of best samples per pixel.
+        tolerance: The largest residual of a best sample, as a multiple of the best residual.
         max_error: The residual in grey levels above which a reference is rejected.
         stability: The share of the previous frame where both agree, 0 to 0.9.
         seam: The reach of the seam correction, as a fraction of the frame's height.

@@ -14,8 +14,8 @@ from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.read_pixels import Flags, Shades
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, sum_middles
 
-# Colours are the same if they differ by no more in each channel: so much do noise, light and a shift
-# by a part of a pixel explain.
+# Colours are the same if they differ by no more in each channel: so much is explained by noise,
+# light and a shift by a part of a pixel.
 _SAME_COLOUR = 32 * STEPS_PER_GREY
 # A colour outvotes another with so many samples, if the other has less than this share of them.
 _LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -24,27 +23,27 @@ class ExponentialMovingAverage(WeightAveraging):
     step copies every weight to the host: here it follows the network.
 
     Args:
-        window: How far back the average reaches, as a share of all steps of the training: the
+        window_share: How far back the average reaches, as a share of all steps of the training: the
             weights of so long ago count 1 / e as much as those of now.
         decay: The share of the average that remains in a step instead, as 0.999.
         device: The device of the average instead, as ``cpu`` where the memory of the GPU is short.
-        options: Anything else that Lightning's callback takes.
 
     Raises:
-        ConfigError: A number is not in its range, or the training has no end and no ``decay``.
+        ConfigError: A number is not in its range, or the number of steps is not known and there is
+            no ``decay``.
     """
 
     def __init__(
         self,
-        window: float = 0.04,
+        window_share: float = 0.04,
         decay: float | None = None,
         device: torch.device | str | None = None,
-        **options: Any,
     ) -> None:
-        check_number("callbacks.ema.window", window, 0.0001, 1)
+        check_number("callbacks.ema.window_share", window_share, 0.0001, 1)
         check_number("callbacks.ema.decay", decay, 0, 1, optional=True)
-        super().__init__(device=device, avg_fn=self._average, **options)
-        self._window, self._decay = window, decay
+        super().__init__(device=device, avg_fn=self._average)
+        self._window_share, self._decay = window_share, decay
+        self._decay_now = decay
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move the average to the device of the network, after that of a checkpoint was loaded."""
@@ -56,15 +55,16 @@ class ExponentialMovingAverage(WeightAveraging):
         if self._decay is not None:
             return
         steps = trainer.estimated_stepping_batches
-        if not math.isfinite(steps):
+        if not 0 < steps < math.inf:
             raise ConfigError(
-                "callbacks.ema.window is a share of a training that has no end: set "
-                "trainer.max_epochs or trainer.max_steps, or callbacks.ema.decay=0.999"
+                "callbacks.ema.window_share is a share of the steps of a training, whose number is "
+                "not known: set trainer.max_epochs or trainer.max_steps, or "
+                "callbacks.ema.decay=0.999"
             )
-        self._decay = math.exp(-1 / max(1.0, self._window * steps))
+        self._decay_now = math.exp(-1 / max(1.0, self._window_share * steps))
 
     def _average(
         self, average: torch.Tensor, current: torch.Tensor, _: torch.Tensor | int
     ) -> torch.Tensor:
-        assert self._decay is not None
-        return self._decay * average + (1 - self._decay) * current
+        assert self._decay_now is not None
+        return self._decay_now * average + (1 - self._decay_now) * current
