@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_a_rectangle_of_the_next_image_is_pasted_with_what_is_seen_there() -> No
 def test_only_pixels_of_which_the_teacher_is_sure_count_and_padding_does_not_divide() -> None:
     task = make_task()
     net = task.net
-    supervision = Consistency(net, 1, threshold=0.99, teacher_decay=None, feature_dropout=0)
+    supervision = Consistency(net, 1, threshold=0.99, teacher_window_share=0, feature_dropout=0)
     weak = torch.full((1, 1, 2, 2), 128, dtype=torch.uint8)  # of which nothing is known
     weak[..., 0] = 255
     valid = torch.ones(1, 2, 2, dtype=torch.bool)
@@ -107,7 +107,9 @@ def test_the_teacher_is_the_average_of_the_weights_once_for_each_step(
     task, images = make_task(), torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
     step = [0]
     monkeypatch.setattr(SegmentationTask, "global_step", property(lambda _: step[0]))
-    teacher = MovingTeacher(0.9)
+    trainer = SimpleNamespace(estimated_stepping_batches=100)
+    monkeypatch.setattr(SegmentationTask, "trainer", property(lambda _: trainer))
+    teacher = MovingTeacher(0.02)  # two steps: 1 / sqrt(e) remains in each
 
     def sees() -> float:
         return float(teacher(task, images)[0, 1])
@@ -117,10 +119,10 @@ def test_the_teacher_is_the_average_of_the_weights_once_for_each_step(
     for number, weight in enumerate((2.0, 3.0, 5.0), start=1):
         nn.init.constant_(task.net.encoder.weight, weight)
         step[0] = number
-        kept = min(0.9, 1 - 1 / (number + 1))
+        kept = min(np.exp(-0.5), 1 - 1 / (number + 1))
         expected = kept * expected + (1 - kept) * weight
         assert sees() == pytest.approx(5 * expected) == sees()
-    restored = MovingTeacher(0.9)
+    restored = MovingTeacher(0.02)
     restored.restore(teacher.state())
     assert float(restored(task, images)[0, 1]) == pytest.approx(5 * expected)
 

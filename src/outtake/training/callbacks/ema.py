@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 
-from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
+from outtake.training.moving_average import average_decay
 
 
 class ExponentialMovingAverage(WeightAveraging):
     """Lightning's moving average, as long as the training asks for, on the device of the network.
-
-    An average that reaches back over a large part of a training is of weights that lie far apart,
-    for which the statistics of batch normalisation are wrong. A decay that is good for a long
-    training makes that of a short one, so the decay follows from the number of its steps.
 
     Lightning makes the average before the network is moved to a GPU. It stays on the CPU, and every
     step copies every weight to the host: here it follows the network.
@@ -54,14 +48,8 @@ class ExponentialMovingAverage(WeightAveraging):
         """Choose the decay by the length of the training."""
         if self._decay is not None:
             return
-        steps = trainer.estimated_stepping_batches
-        if not 0 < steps < math.inf:
-            raise ConfigError(
-                "callbacks.ema.window_share is a share of the steps of a training, whose number is "
-                "not known: set trainer.max_epochs or trainer.max_steps, or "
-                "callbacks.ema.decay=0.999"
-            )
-        self._decay_now = math.exp(-1 / max(1.0, self._window_share * steps))
+        key = "callbacks.ema.window_share"
+        self._decay_now = average_decay(trainer, self._window_share, key)
 
     def _average(
         self, average: torch.Tensor, current: torch.Tensor, _: torch.Tensor | int

@@ -44,8 +44,8 @@ class Consistency(Supervision):
         channels: The number of channels of an image.
         threshold: The probability from which on the teacher is sure, in 0 to 1.
         weight: The weight of the images without labels; those with labels have 1.
-        teacher_decay: The share of the average of the weights that remains in a step, where the
-            teacher is that average; None: it is the network as it is.
+        teacher_window_share: How far back the average of the weights, which is the teacher,
+            reaches, as a share of all steps of the training; 0: it is the network as it is.
         feature_dropout: The share of the channels that are left out; 0 leaves this view out.
         feature_module: The module whose maps these are; None looks for an encoder.
         ignore_index: The label of pixels that are not trained on.
@@ -61,7 +61,7 @@ class Consistency(Supervision):
         *,
         threshold: float = 0.95,
         weight: float = 1.0,
-        teacher_decay: float | None = 0.996,
+        teacher_window_share: float = 0.04,
         feature_dropout: float = 0.5,
         feature_module: str | None = None,
         ignore_index: int = 255,
@@ -69,12 +69,12 @@ class Consistency(Supervision):
         super().__init__()
         check_number("supervision.threshold", threshold, 0, 1)
         check_number("supervision.weight", weight, 0)
-        check_number("supervision.teacher_decay", teacher_decay, 0, 1, optional=True)
+        check_number("supervision.teacher_window_share", teacher_window_share, 0, 1)
         check_number("supervision.feature_dropout", feature_dropout, 0, 1)
         self.threshold, self.weight = threshold, weight
         self.feature_dropout, self._feature_module = feature_dropout, feature_module
         self.ignore_index = ignore_index
-        self.teacher = MovingTeacher(teacher_decay)
+        self.teacher = MovingTeacher(teacher_window_share)
         if feature_dropout:
             count_channels(net, self._find_module(net), channels, "supervision.feature_module")
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from outtake.models.training_logits import main_logits
 from outtake.training.module_modes import in_eval_mode
+from outtake.training.moving_average import average_decay
 from outtake.training.task import SegmentationTask
 
 
@@ -22,11 +23,13 @@ class MovingTeacher:
     and all have the same bits.
 
     Args:
-        decay: The share of the average that remains in a step; None takes the network itself.
+        window_share: How far back the average reaches, as a share of all steps of the training; 0
+            takes the network itself.
     """
 
-    def __init__(self, decay: float | None) -> None:
-        self._decay = decay
+    def __init__(self, window_share: float) -> None:
+        self._window_share = window_share
+        self._decay = 0.0
         self._net: nn.Module | None = None
         self._step = 0
         self._to_restore: dict[str, Any] | None = None
@@ -38,10 +41,10 @@ class MovingTeacher:
     @torch.no_grad()
     def __call__(self, task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, h, w) to float32 logits (B, classes, h, w), in eval mode."""
-        if self._decay is None:
+        if not self._window_share:
             with in_eval_mode(task.net):
                 return main_logits(task.run_network(task.net, images)).float()
-        return main_logits(task.run_network(self._average(task, self._decay), images)).float()
+        return main_logits(task.run_network(self._average(task), images)).float()
 
     def state(self) -> dict[str, Any]:
         """Return plain containers and tensors for a checkpoint."""
@@ -56,17 +59,19 @@ class MovingTeacher:
         """Restore what :meth:`state` gave, when the network is on its device."""
         self._to_restore = state or None
 
-    def _average(self, task: SegmentationTask, decay: float) -> nn.Module:
+    def _average(self, task: SegmentationTask) -> nn.Module:
         if self._net is None:
             self._net = copy.deepcopy(task.net).requires_grad_(False).eval()
             self._step = task.global_step
+            key = "supervision.teacher_window_share"
+            self._decay = average_decay(task.trainer, self._window_share, key)
             if self._to_restore is not None:
                 self._net.load_state_dict(self._to_restore["weights"])
                 self._step = int(self._to_restore["step"])
                 self._to_restore = None
         if task.global_step > self._step:
             self._step = task.global_step
-            kept = min(decay, 1 - 1 / (self._step + 1))
+            kept = min(self._decay, 1 - 1 / (self._step + 1))
             for own, new in zip(_values(self._net), _values(task.net), strict=True):
                 if own.is_floating_point():
                     own.lerp_(new.to(own.dtype), 1 - kept)
