@@ -81,3 +81,11 @@ def test_it_counts_the_values_of_masks_that_are_given():
     (found,) = measure_masks(pair_masks([frame()], [mask]))
     assert set(found.statistics.contents) == {"0", "1"}
     assert found.statistics.contents["0"] == pytest.approx(found.statistics.contents["1"], rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_values_are_counted_alike_whatever_their_type(kind):
+    picture = np.zeros((8, 12), kind)
+    picture[:4, :4], picture[4:] = 7, 200
+    assert count_values(picture) == {"0": 2, "7": 1, "200": 3}
+    assert count_values(picture, step=1) == {"0": 32, "7": 16, "200": 48}

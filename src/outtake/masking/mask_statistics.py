@@ -117,7 +117,13 @@ def count_values(values: NDArray[Any], step: int = COUNT_STEP) -> dict[str, int]
         values: (H, W), of any type.
         step: One pixel of this many is counted along x and along y.
     """
-    found, counts = np.unique(values[::step, ::step], return_counts=True)
+    some = values[::step, ::step]
+    if some.dtype == np.uint8:
+        histogram = np.bincount(some.ravel(), minlength=1)
+        found = np.flatnonzero(histogram)
+        counts = histogram[found]
+    else:
+        found, counts = np.unique(some, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:_LISTED_VALUES]
     return {f"{found[place]:g}": int(counts[place]) for place in sorted(most)}
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from outtake.core.errors import OutputError
 from outtake.core.files import write_json
 from outtake.core.frames import FilledFrame, FillStatistics, MaskStatistics
@@ -98,7 +100,8 @@ class RemovalReport:
         """Add a frame as a remover leaves it."""
         time_s = float(filled.frame.pts * filled.frame.time_base)
         source = filled.source
-        self.add(time_s, float(source.mask.mean()), filled.statistics, source.statistics)
+        hole_share = np.count_nonzero(source.mask) / source.mask.size
+        self.add(time_s, hole_share, filled.statistics, source.statistics)
 
     def segment_record(self) -> dict[str, Any]:
         """Return the numbers of every frame, for a file beside the segment."""

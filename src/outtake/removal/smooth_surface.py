@@ -78,15 +78,15 @@ def fit_smooth_surface(
     levels = []
     while max(level.shape[:2]) > 1:
         levels.append(level)
-        level = cv2.pyrDown(level)
+        level = np.asarray(cv2.pyrDown(level), np.float32)
         # A coarse pixel that is known in part counts like one that is known.
-        level *= np.minimum(1 / np.maximum(level[..., -1:], np.float32(1e-6)), np.float32(16))
-    surface = level / np.maximum(level[..., -1:], np.float32(1e-6))
+        _divide_by_weights(level, 16)
+    surface = level
+    _divide_by_weights(surface, np.inf)
     for level in reversed(levels):
         rows, columns = level.shape[:2]
-        surface = cv2.pyrUp(surface, dstsize=(columns, rows))
-        surface *= 1 - level[..., -1:]
-        surface += level
+        surface = np.asarray(cv2.pyrUp(surface, dstsize=(columns, rows)), np.float32)
+        _cover_with(level, surface)
     return np.asarray(surface[..., :-1], np.float32)
 
 
@@ -100,3 +100,27 @@ def _add_values(
         for c in range(values.shape[1]):
             level[row, column, c] += values[i, c]
         level[row, column, values.shape[1]] += 1
+
+
+@compile_loop
+def _divide_by_weights(level: NDArray[np.float32], largest_factor: float) -> None:
+    """Multiply all values of pixels (H, W, c + 1) by the inverse of the last one, or by less."""
+    last, limit = level.shape[2] - 1, np.float32(largest_factor)
+    for row in range(level.shape[0]):
+        for column in range(level.shape[1]):
+            pixel = level[row, column]
+            factor = min(np.float32(1) / max(pixel[last], np.float32(1e-6)), limit)
+            for c in range(last + 1):
+                pixel[c] *= factor
+
+
+@compile_loop
+def _cover_with(level: NDArray[np.float32], surface: NDArray[np.float32]) -> None:
+    """Lay known values (H, W, c + 1), whose last one is their weight, over a surface."""
+    last = level.shape[2] - 1
+    for row in range(level.shape[0]):
+        for column in range(level.shape[1]):
+            known, under = level[row, column], surface[row, column]
+            share = np.float32(1) - known[last]
+            for c in range(last + 1):
+                under[c] = under[c] * share + known[c]

@@ -5,7 +5,7 @@ import pytest
 
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY
-from outtake.removal.clean_plate.sample_votes import replace_outvoted
+from outtake.removal.clean_plate.sample_votes import Poll, replace_outvoted
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, remove, texture
 
 
@@ -46,6 +46,49 @@ def test_a_colour_that_is_outvoted_is_replaced(own, more, expected):
 def test_a_colour_that_is_not_outvoted_stays(own, more):
     here = float(np.median(own)) if own else 0.0
     assert settle(here, own, more) == (here, len(own))
+
+
+@pytest.mark.parametrize(
+    ("shown", "settled"),
+    [
+        ([90, 92, 94], True),  # three are too few
+        ([90, 92, 94, 91], False),
+        ([200, 90, 92, 94], False),  # one vote of four
+        ([200, 200, 90, 92, 94], True),
+        ([200, 200, 200, 200, 90, 92, 91, *[90] * 18], True),  # it was over after seven
+        ([200, 200, 200, 92, 90, 92, 91, *[90] * 18], False),
+    ],
+)
+def test_a_poll_finds_colours_that_could_be_outvoted(shown, settled):
+    side, known = 4, np.full((8, 8), 129, np.uint8)
+    place = np.array([[3.6, 3.4, 1, 0, 0, 1]], np.float32)
+    here = np.full((1, side**2, 3), 200, np.float32)
+    poll = Poll.begin(side, here, np.ones((1, side**2), np.uint8))
+    for score, grey in enumerate(shown, start=1):
+        image = np.full((8, 8, 3), 77, np.uint8)
+        image[2:6, 2:6] = grey // 2  # where the tile lies, and half as bright
+        gains, offsets = np.full(3, 2, np.float32), np.full(3, grey % 2, np.float32)
+        poll.ask(image, known, place, np.array([True]), gains, offsets, score, np.inf)
+    assert poll.find_settled().tolist() == [settled]
+
+
+def test_a_poll_heeds_masks_scores_and_selection_and_what_was_never_sampled():
+    side, place = 4, np.array([[3.5, 3.5, 1, 0, 0, 1]], np.float32)
+    one, nothing = np.ones(3, np.float32), np.zeros(3, np.float32)
+    dark, known = np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 1, np.uint8)
+
+    def ask(brightness, selected, limit, counts):
+        here = np.full((1, side**2, 3), 200, np.float32)
+        poll = Poll.begin(side, here, np.full((1, side**2), counts, np.uint8))
+        for score in range(1, 7):
+            poll.ask(dark, brightness, place, np.array([selected]), one, nothing, score, limit)
+        return poll.find_settled().tolist()
+
+    assert ask(known, True, np.inf, 1) == [False]
+    assert ask(known - 1, True, np.inf, 1) == [True]  # all is masked
+    assert ask(known, False, np.inf, 1) == [True]
+    assert ask(known, True, 3, 1) == [True]  # only three are good enough
+    assert ask(known, True, np.inf, 0) == [False]  # a colour can be won
 
 
 def test_what_passes_behind_a_hole_leaves_no_trace_where_it_is_not():

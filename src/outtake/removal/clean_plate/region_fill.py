@@ -27,7 +27,7 @@ from outtake.removal.clean_plate.sample_selection import (
 )
 from outtake.removal.clean_plate.seam import seam_correction
 from outtake.removal.clean_plate.tile_sampling import place_tiles
-from outtake.removal.clean_plate.uncertainty import uncertainty_blend
+from outtake.removal.clean_plate.uncertainty import blend_surface, uncertainty_blend
 
 # Samples of one pixel whose mean deviation is smaller agree.
 _AGREED_GREY = 5.0
@@ -166,10 +166,9 @@ class RegionFill:
         )
         if surface is None:
             return False
-        values = self.region.tiles.gather(surface)
-        share = values[..., 3:]
-        self.colours += share * (values[..., :3] - self.colours)
-        self.synthesised = self.filled & (share[..., 0] > _SYNTHESISED_SHARE)
+        tiles, mostly = self.region.tiles, np.empty(self.filled.shape, bool)
+        blend_surface(surface, *tiles.index, tiles.side, _SYNTHESISED_SHARE, self.colours, mostly)
+        self.synthesised = self.filled & mostly
         return True
 
     def propagate(self, previous: PreviousFill | None, stability: float, max_drift: float) -> None:

@@ -6,6 +6,7 @@ background, and the previous frame shows it at the same place relative to the ho
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,12 +79,10 @@ def _hole_shift(region: HoleRegion, mask: Mask, previous: Mask) -> Points | None
 
 
 def _centroid(mask: Mask) -> Points | None:
-    columns, rows = (np.asarray(mask.sum(axis=axis), np.float64) for axis in (0, 1))
-    total = columns.sum()
-    if not total:
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    if not moments["m00"]:
         return None
-    x, y = (np.arange(len(sums)) @ sums / total for sums in (columns, rows))
-    return np.array([x, y], np.float32)
+    return np.array([moments[key] / moments["m00"] for key in ("m10", "m01")], np.float32)
 
 
 def _error_moved_with_hole(

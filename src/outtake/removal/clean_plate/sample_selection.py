@@ -18,7 +18,7 @@ from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.read_pixels import Flags, Shades
 from outtake.removal.clean_plate.sample_medians import take_medians
-from outtake.removal.clean_plate.sample_votes import replace_outvoted
+from outtake.removal.clean_plate.sample_votes import Poll, replace_outvoted
 from outtake.removal.clean_plate.tile_sampling import (
     place_tiles,
     sample_pixels,
@@ -168,6 +168,7 @@ class _TileSampler:
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
+        doubtful = doubtful[~self._find_settled(doubtful, colours, found.counts)]
         for begin in range(0, len(doubtful), _VOTING_TILES):
             which = doubtful[begin : begin + _VOTING_TILES]
             voters = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
@@ -176,18 +177,47 @@ class _TileSampler:
             colours[which], found.counts[which] = new, counts
         return colours, found.counts > 0, spread
 
-    def _sample(
+    def _find_settled(
+        self, which: NDArray[np.intp], colours: Floats, counts: Flags
+    ) -> NDArray[np.bool_]:
+        """Return which of some tiles have no colour that others could outvote, bool (j,)."""
+        scores, voters = self._alignment.trimmed_scores, self._filter.widen()
+        rows, selected, _ = self._select(which, voters, scores)
+        poll = Poll.begin(self._tiles.side, colours[which], counts[which])
+        for place, row in enumerate(rows):
+            if selected[place].any():
+                index, frame = self._order[row], self._frames[row]
+                poll.ask(
+                    frame.image, frame.brightness, self._places[row][which], selected[place],
+                    self._alignment.gains[index], self._alignment.offsets[index],
+                    float(scores[index]), float(voters.residual_limit(scores[index])),
+                )  # fmt: skip
+        return poll.find_settled()
+
+    def _select(
         self, which: NDArray[np.intp], reference_filter: ReferenceFilter, scores: Floats
-    ) -> _Samples:
-        """Sample some tiles in the references whose scores are as good as the best one's."""
-        count, pixels = len(which), self._tiles.side**2
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Select the references of some tiles whose scores are as good as the best one's.
+
+        Returns:
+            The rows of the r references, the best first, which tiles each is selected for, (r, j),
+            and the tiles of which a selected reference shows a part, (j,).
+        """
         rows = np.argsort(scores[self._order], kind="stable")
-        selected, is_mixed = np.empty((len(rows), count), bool), np.empty(count, bool)
+        selected, is_mixed = np.empty((len(rows), len(which)), bool), np.empty(len(which), bool)
         select_references(
             self._shown[np.ix_(rows, which)], scores[self._order][rows],
             reference_filter.max_samples, _EXTRA_SAMPLES, reference_filter.tolerance,
             _SAME_RESIDUAL_GREY, selected, is_mixed,
         )  # fmt: skip
+        return rows, selected, is_mixed
+
+    def _sample(
+        self, which: NDArray[np.intp], reference_filter: ReferenceFilter, scores: Floats
+    ) -> _Samples:
+        """Sample some tiles in the references whose scores are as good as the best one's."""
+        count, pixels = len(which), self._tiles.side**2
+        rows, selected, is_mixed = self._select(which, reference_filter, scores)
         references = selected.sum(axis=0)
         depth = max(1, int(references.max(initial=0)))
         values = np.empty((count, depth, 3 * pixels), np.int16)

@@ -1,4 +1,4 @@
-"""Compiled loops that find the pixels whose samples are outvoted by those of more references.
+"""Find the pixels whose samples are outvoted by those of more references, in compiled loops.
 
 The samples of one pixel may all show something that passes through the picture. Over more frames
 most samples show what stands still, and have one colour.
@@ -6,12 +6,16 @@ most samples show what stands still, and have one colour.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.compiled_loops import compile_loop
+from outtake.core.types import Frame
 from outtake.removal.clean_plate.hole_regions import Floats
-from outtake.removal.clean_plate.read_pixels import Flags, Shades
+from outtake.removal.clean_plate.read_pixels import Flags, Shades, is_known
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, sum_middles
 
 # Colours are the same if they differ by no more in each channel: so much is explained by noise,
@@ -20,7 +24,120 @@ _SAME_COLOUR = 32 * STEPS_PER_GREY
 # A colour outvotes another with so many samples, if the other has less than this share of them.
 _LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34
 
+# A poll asks for every second pixel along x and along y, and is over for a pixel when most of so
+# many references have its colour.
+_POLL_STEP_PX, _POLLED = 2, 7
+
 Colour = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Asks references quickly whether colours could be outvoted, by the pixel nearest to a place.
+
+    Only for tiles of which that is so are samples taken, which costs many times as much.
+
+    Attributes:
+        side: The side of a tile in pixels.
+        colours: The colours in grey levels, float32 (k, n, 3).
+        counts: The number of samples that they are medians of, (k, n).
+        votes: For each pixel that is asked for, how many references have its colour, (k, m).
+        asked: How many show it, (k, m).
+        limits: The largest residual of a reference that is good enough, float32 (k, m).
+    """
+
+    side: int
+    colours: Floats
+    counts: Flags
+    votes: Flags
+    asked: Flags
+    limits: Floats
+
+    @classmethod
+    def begin(cls, side: int, colours: Floats, counts: Flags) -> Self:
+        """Return a poll in which no reference was asked."""
+        shape = (len(counts), (side // _POLL_STEP_PX) ** 2)
+        votes, asked = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        return cls(side, colours, counts, votes, asked, np.full(shape, np.inf, np.float32))
+
+    def ask(
+        self,
+        image: Frame,
+        brightness: Flags,
+        places: Floats,
+        selected: NDArray[np.bool_],
+        gains: Floats,
+        offsets: Floats,
+        score: float,
+        limit: float,
+    ) -> None:
+        """Ask one more reference, none of which is better than those before.
+
+        Args:
+            image: The reference, (H, W, 3).
+            brightness: Its brightness, as :class:`BufferedFrame` has it, (H, W).
+            places: Where the tiles lie in it, as ``place_tiles`` writes them, (k, 6).
+            selected: The tiles for which it is asked, (k,).
+            gains: The factors that adapt its colours, (3,).
+            offsets: What is then added, (3,).
+            score: Its residual in grey levels.
+            limit: The largest residual that is as good.
+        """
+        _ask_reference(
+            image, brightness, self.side, places, selected, gains, offsets, score, limit,
+            self.colours, self.counts, self.votes, self.asked, self.limits,
+        )  # fmt: skip
+
+    def find_settled(self) -> NDArray[np.bool_]:
+        """Return the tiles without a colour that could be outvoted, bool (k,)."""
+        outvoted = (self.asked >= _LEAST_VOTES) & (self.votes < _OUTVOTED_SHARE * self.asked)
+        return np.asarray(~outvoted.any(axis=1), bool)
+
+
+@compile_loop
+def _ask_reference(
+    image: Frame,
+    brightness: Flags,
+    side: int,
+    places: Floats,
+    selected: NDArray[np.bool_],
+    gains: Floats,
+    offsets: Floats,
+    score: float,
+    limit: float,
+    colours: Floats,
+    counts: Flags,
+    votes: Flags,
+    asked: Flags,
+    limits: Floats,
+) -> None:
+    """Count the vote of one reference; see :class:`Poll`."""
+    across, half = side // _POLL_STEP_PX, np.float32((side - 1) / 2)
+    same = np.float32(_SAME_COLOUR / STEPS_PER_GREY)
+    for k in range(len(selected)):
+        if not selected[k]:
+            continue
+        place = places[k]
+        for m in range(across * across):
+            if limits[k, m] < score or (asked[k, m] >= _POLLED and 2 * votes[k, m] > asked[k, m]):
+                continue
+            column, row = _POLL_STEP_PX * (m % across), _POLL_STEP_PX * (m // across)
+            dx, dy = np.float32(column) - half, np.float32(row) - half
+            x = float(place[0] + place[2] * dx + place[3] * dy)
+            y = float(place[1] + place[4] * dx + place[5] * dy)
+            if not is_known(brightness, x, y):
+                continue
+            limits[k, m] = min(limits[k, m], limit)
+            asked[k, m] += 1
+            i = row * side + column
+            if not counts[k, i]:
+                continue
+            shown = image[int(np.floor(y + 0.5)), int(np.floor(x + 0.5))]
+            furthest = np.float32(0)
+            for c in range(3):
+                colour = np.float32(shown[c]) * gains[c] + offsets[c]
+                furthest = max(furthest, abs(colour - colours[k, i, c]))
+            votes[k, m] += furthest <= same
 
 
 @compile_loop

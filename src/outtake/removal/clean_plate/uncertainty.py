@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from outtake.core.compiled_loops import compile_loop
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.smooth_surface import fit_smooth_surface
 
@@ -73,6 +74,36 @@ def uncertainty_blend(
     share = (own / (own + expected) - _MIN_SHARE) / (1 - _MIN_SHARE)
     surface[..., 3] = np.maximum(share, 0)
     return surface
+
+
+@compile_loop
+def blend_surface(
+    surface: Floats,
+    tile_rows: NDArray[np.intp],
+    tile_columns: NDArray[np.intp],
+    side: int,
+    limit: float,
+    colours: Floats,
+    mostly: NDArray[np.bool_],
+) -> None:
+    """Blend a surface into the colours of tiles.
+
+    Args:
+        surface: The colours of the surface and its share, (H, W, 4).
+        tile_rows: The rows of the tiles in it, in tiles, (k,).
+        tile_columns: Their columns, (k,).
+        side: The side of a tile in pixels.
+        limit: A share.
+        colours: The colours, changed, (k, n, 3).
+        mostly: Where the share is above the limit; written, (k, n).
+    """
+    for k in range(len(tile_rows)):
+        top, left = tile_rows[k] * side, tile_columns[k] * side
+        for i in range(side * side):
+            pixel = surface[top + i // side, left + i % side]
+            for c in range(3):
+                colours[k, i, c] += pixel[3] * (pixel[c] - colours[k, i, c])
+            mostly[k, i] = pixel[3] > limit
 
 
 def _is_shaded(truth: Floats, predicted: Floats) -> NDArray[np.bool_]:
