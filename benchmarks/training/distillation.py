@@ -1,8 +1,7 @@
 """What a teacher is worth: a small network on CamVid, alone and taught, in equal training time.
 
-    OUTTAKE_DATA=PATH python -m benchmarks.training.distillation
+    OUTTAKE_DATA=PATH python -m benchmarks.training.distillation [OVERRIDE ...]
         [--teacher RUN] [--seeds 0 1 2] [--terms kl affinity] [--runs runs/distillation]
-        [OVERRIDE ...]
 
 Without ``--teacher`` a larger one is trained first. A step with a teacher takes longer, so the
 taught network gets fewer epochs: as many as fit into the time of the other, by the samples per

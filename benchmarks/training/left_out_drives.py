@@ -4,8 +4,8 @@
 drive and scored on all frames of that drive, for each drive that is named; ``val`` is scored too.
 Which epoch is the best is decided on ``val``, never on the drive that was left out.
 
-    OUTTAKE_DATA=PATH python -m benchmarks.training.left_out_drives experiment=camvid
-        [--drives 0006R0 0001TP] [--seeds 0] [--runs runs/left_out] [OVERRIDE ...]
+    OUTTAKE_DATA=PATH python -m benchmarks.training.left_out_drives experiment=camvid [OVERRIDE ...]
+        [--drives 0006R0 0001TP] [--seeds 0] [--runs runs/left_out]
 
 A run that was interrupted goes on where it stopped, and a finished one is not trained again.
 """
