@@ -17,7 +17,10 @@ from pytorch_lightning import Callback
 
 from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR, compose
+from outtake.config.instantiate import resolve_config
 from outtake.config.load_trained import load_trained
+from outtake.config.schema import parse
+from outtake.config.train_schema import TrainOptions
 from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
@@ -257,6 +260,26 @@ def test_what_can_not_work_is_refused_before_the_run_folder(
     with pytest.raises(ConfigError, match=re.escape(message)):
         train(compose("train", [*SMALL, "callbacks=early_stopping", change]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["callbacks=ema"], "an average over a share of the steps needs the run's length"),
+        (["callbacks=ema", "callbacks.ema.decay=0.99"], None),
+        (["supervision=unimatch"], "a teacher that averages over a share of the steps needs"),
+        (["supervision=unimatch", "supervision.teacher_window_share=0"], None),
+    ],
+)
+def test_what_needs_a_length_is_refused_where_there_is_none(
+    given: list[str], message: str | None
+) -> None:
+    endless = ["scheduler=null", "trainer.max_epochs=-1", *given]
+    if message is None:
+        parse(TrainOptions, resolve_config(compose("train", endless)))
+        return
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse(TrainOptions, resolve_config(compose("train", endless)))
 
 
 def test_a_run_that_no_longer_improves_ends(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:

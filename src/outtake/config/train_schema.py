@@ -87,11 +87,8 @@ class TrainOptions:
         if self.fold is not None and self.fold >= (self.folds or 0):
             meaning = f"folds={self.folds} has 0 to {self.folds - 1}" if self.folds else "of what?"
             raise ConfigError(f"fold={self.fold}: {meaning}; as in folds=5 fold=2")
-        if self.scheduler and self.trainer.max_epochs == self.trainer.max_steps == -1:
-            raise ConfigError(
-                "trainer.max_epochs=-1: a schedule of the learning rate needs the run's length; "
-                "set trainer.max_epochs or +trainer.max_steps, or scheduler=null"
-            )
+        if self.trainer.max_epochs == self.trainer.max_steps == -1:
+            self._check_endless()
         if self.unfreeze_epoch is not None and not self.freeze:
             raise ConfigError(
                 f"unfreeze_epoch={self.unfreeze_epoch}: nothing is frozen; name what is until "
@@ -102,6 +99,28 @@ class TrainOptions:
                 f"parameter_groups.{DEFAULT_GROUP}: so the weights of no other group are called; "
                 "choose another name"
             )
+
+    def _check_endless(self) -> None:
+        """Refuse what needs the length of a run that has none."""
+        ema = (self.callbacks or {}).get("ema") or {}
+        for needed, what, instead in (
+            (self.scheduler, "a schedule of the learning rate", "scheduler=null"),
+            (
+                (self.supervision or {}).get("teacher_window_share"),
+                "a teacher that averages over a share of the steps",
+                "supervision.teacher_window_share=0",
+            ),
+            (
+                ema.get("window_share") and ema.get("decay") is None,
+                "an average over a share of the steps",
+                "callbacks.ema.decay=0.999",
+            ),
+        ):
+            if needed:
+                raise ConfigError(
+                    f"trainer.max_epochs=-1: {what} needs the run's length; set trainer.max_epochs "
+                    f"or +trainer.max_steps, or {instead}"
+                )
 
     def parameter_options(self) -> ParameterOptions:
         """Return which weights are trained, and with what rate and weight decay."""

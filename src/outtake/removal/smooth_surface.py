@@ -80,7 +80,7 @@ def fit_smooth_surface(
         levels.append(level)
         level = np.asarray(cv2.pyrDown(level), np.float32)
         # A coarse pixel that is known in part counts like one that is known.
-        _divide_by_weights(level, 16)
+        _divide_by_weights(level, 16.0)
     surface = level
     _divide_by_weights(surface, np.inf)
     for level in reversed(levels):

@@ -168,7 +168,10 @@ def _find_changes(
 def _as_words(image: NDArray[Pixel]) -> NDArray[Any]:
     """Return the rows of a picture as the widest numbers that fill them, (H, n)."""
     rows = np.ascontiguousarray(image).reshape(len(image), -1)
-    return rows if rows[0].nbytes % 8 else rows.view(np.uint64)
+    for word in (np.uint64, np.uint32, np.uint16):
+        if rows[0].nbytes % np.dtype(word).itemsize == 0:
+            return rows.view(word)
+    return rows
 
 
 def _round_outwards(begin: int, end: int, size: int) -> tuple[int, int]:

@@ -88,7 +88,7 @@ def test_what_is_a_window_old_counts_a_third_of_what_is_new(share: float, steps:
 def test_an_average_over_a_share_of_unknown_steps_is_refused(steps: float) -> None:
     callback = ExponentialMovingAverage()
     trainer: Any = SimpleNamespace(estimated_stepping_batches=steps)
-    with pytest.raises(ConfigError, match=r"max_epochs or trainer\.max_steps"):
+    with pytest.raises(ConfigError, match=r"trainer\.max_steps, or callbacks\.ema\.decay="):
         callback.on_train_start(trainer, Net())
     ExponentialMovingAverage(decay=0.999).on_train_start(trainer, Net())
 

@@ -180,10 +180,11 @@ class _TileSampler:
     def _find_settled(
         self, which: NDArray[np.intp], colours: Floats, counts: Flags
     ) -> NDArray[np.bool_]:
-        """Return which of some tiles have no colour that others could outvote, bool (j,)."""
+        """Return in which tiles a poll finds no colour that could be outvoted, bool (j,)."""
         scores, voters = self._alignment.trimmed_scores, self._filter.widen()
         rows, selected, _ = self._select(which, voters, scores)
-        poll = Poll.begin(self._tiles.side, colours[which], counts[which])
+        most_voters = voters.max_samples + _EXTRA_SAMPLES
+        poll = Poll.begin(self._tiles.side, colours[which], counts[which], most_voters)
         for place, row in enumerate(rows):
             if selected[place].any():
                 index, frame = self._order[row], self._frames[row]

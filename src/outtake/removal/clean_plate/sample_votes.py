@@ -24,9 +24,8 @@ _SAME_COLOUR = 32 * STEPS_PER_GREY
 # A colour outvotes another with so many samples, if the other has less than this share of them.
 _LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34
 
-# A poll asks for every second pixel along x and along y, and is over for a pixel when most of so
-# many references have its colour.
-_POLL_STEP_PX, _POLLED = 2, 7
+# A poll asks for one pixel of each square of 2 x 2.
+_POLL_STEP_PX = 2
 
 Colour = NDArray[np.int32]
 
@@ -35,12 +34,14 @@ Colour = NDArray[np.int32]
 class Poll:
     """Asks references quickly whether colours could be outvoted, by the pixel nearest to a place.
 
-    Only for tiles of which that is so are samples taken, which costs many times as much.
+    Only for tiles of which that is so are samples taken, which costs many times as much. A quarter
+    of the pixels is asked for: what passes through the picture covers more than one.
 
     Attributes:
         side: The side of a tile in pixels.
         colours: The colours in grey levels, float32 (k, n, 3).
         counts: The number of samples that they are medians of, (k, n).
+        enough: So many votes cannot be outvoted any more.
         votes: For each pixel that is asked for, how many references have its colour, (k, m).
         asked: How many show it, (k, m).
         limits: The largest residual of a reference that is good enough, float32 (k, m).
@@ -49,16 +50,19 @@ class Poll:
     side: int
     colours: Floats
     counts: Flags
+    enough: int
     votes: Flags
     asked: Flags
     limits: Floats
 
     @classmethod
-    def begin(cls, side: int, colours: Floats, counts: Flags) -> Self:
-        """Return a poll in which no reference was asked."""
+    def begin(cls, side: int, colours: Floats, counts: Flags, most_voters: int) -> Self:
+        """Return a poll in which no reference was asked, of at most so many for a pixel."""
         shape = (len(counts), (side // _POLL_STEP_PX) ** 2)
         votes, asked = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        return cls(side, colours, counts, votes, asked, np.full(shape, np.inf, np.float32))
+        limits = np.full(shape, np.inf, np.float32)
+        enough = int(np.ceil(_OUTVOTED_SHARE * most_voters))
+        return cls(side, colours, counts, enough, votes, asked, limits)
 
     def ask(
         self,
@@ -85,11 +89,11 @@ class Poll:
         """
         _ask_reference(
             image, brightness, self.side, places, selected, gains, offsets, score, limit,
-            self.colours, self.counts, self.votes, self.asked, self.limits,
+            self.colours, self.counts, self.enough, self.votes, self.asked, self.limits,
         )  # fmt: skip
 
     def find_settled(self) -> NDArray[np.bool_]:
-        """Return the tiles without a colour that could be outvoted, bool (k,)."""
+        """Return the tiles in which no colour that was asked for could be outvoted, bool (k,)."""
         outvoted = (self.asked >= _LEAST_VOTES) & (self.votes < _OUTVOTED_SHARE * self.asked)
         return np.asarray(~outvoted.any(axis=1), bool)
 
@@ -107,6 +111,7 @@ def _ask_reference(
     limit: float,
     colours: Floats,
     counts: Flags,
+    enough: int,
     votes: Flags,
     asked: Flags,
     limits: Floats,
@@ -119,9 +124,12 @@ def _ask_reference(
             continue
         place = places[k]
         for m in range(across * across):
-            if limits[k, m] < score or (asked[k, m] >= _POLLED and 2 * votes[k, m] > asked[k, m]):
+            if limits[k, m] < score or votes[k, m] >= enough:
                 continue
-            column, row = _POLL_STEP_PX * (m % across), _POLL_STEP_PX * (m // across)
+            # In turn another pixel of the square, so that no row and no column is left out.
+            square_x, square_y = m % across, m // across
+            column = _POLL_STEP_PX * square_x + square_y % _POLL_STEP_PX
+            row = _POLL_STEP_PX * square_y + square_x % _POLL_STEP_PX
             dx, dy = np.float32(column) - half, np.float32(row) - half
             x = float(place[0] + place[2] * dx + place[3] * dy)
             y = float(place[1] + place[4] * dx + place[5] * dy)

@@ -49,7 +49,8 @@ class ExponentialMovingAverage(WeightAveraging):
         if self._decay is not None:
             return
         key = "callbacks.ema.window_share"
-        self._decay_now = average_decay(trainer, self._window_share, key)
+        instead = "callbacks.ema.decay=0.999"
+        self._decay_now = average_decay(trainer, self._window_share, key, instead)
 
     def _average(
         self, average: torch.Tensor, current: torch.Tensor, _: torch.Tensor | int

@@ -64,7 +64,7 @@ class MovingTeacher:
             self._net = copy.deepcopy(task.net).requires_grad_(False).eval()
             self._step = task.global_step
             key = "supervision.teacher_window_share"
-            self._decay = average_decay(task.trainer, self._window_share, key)
+            self._decay = average_decay(task.trainer, self._window_share, key, f"{key}=0")
             if self._to_restore is not None:
                 self._net.load_state_dict(self._to_restore["weights"])
                 self._step = int(self._to_restore["step"])
