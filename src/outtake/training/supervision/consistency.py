@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from outtake.core.types import Batch, UnlabelledBatch
 from outtake.core.validate import check_number
-from outtake.models.training_logits import TrainingLogits
-from outtake.training.collectives import all_reduce_sum
 from outtake.training.supervision.distillation_terms import mean_of_batch
 from outtake.training.supervision.feature_maps import (
     count_channels,
@@ -37,8 +36,8 @@ class Consistency(Supervision):
     Sohn et al., "FixMatch", 2020: where the teacher is sure of a pixel in a weak view, the network
     is trained on that label in a strong view. Yang et al., "UniMatch", 2023: in two strong views,
     into which parts of other images are pasted, and in the weak one with channels of its features
-    left out. What is sure has the loss of labels, with its weights of classes, times the share that
-    it has of all pixels in the images, so that a teacher that is sure of little teaches little.
+    left out. The sum over the sure pixels is divided by the number of all that lie in the images,
+    so that a teacher that is sure of little teaches little.
 
     Args:
         net: The network that is trained; only its modules are looked up.
@@ -93,8 +92,8 @@ class Consistency(Supervision):
         term = self._strong_loss(task, further, guess)
         if self.feature_dropout:
             with dropped_channels(self._find_module(task.net), self.feature_dropout):
-                outputs = task.training_outputs(further["image"])
-            term = (term + self._loss(task, outputs, guess)) / 2
+                logits = task(further["image"])
+            term = (term + self._loss(logits, guess)) / 2
         parts["unlabelled"] = term.detach()
         parts["sure_share"] = mean_of_batch(
             (guess.confidence >= self.threshold).float(), guess.valid
@@ -116,21 +115,24 @@ class Consistency(Supervision):
     def _strong_loss(
         self, task: SegmentationTask, further: UnlabelledBatch, guess: _Guess
     ) -> torch.Tensor:
-        """Return the loss of the strong views."""
-        views = zip(further["strong"].unbind(1), further["boxes"].unbind(1), strict=True)
-        mixed = [mix_images(images, boxes, guess) for images, boxes in views]
-        outputs = task.training_outputs(torch.cat([images for images, _ in mixed]))
-        targets = zip(*(target for _, target in mixed), strict=True)
-        return self._loss(task, outputs, _Guess(*(torch.cat(parts) for parts in targets)))
+        """Return the mean loss over the strong views."""
+        mixed = [
+            mix_images(views, boxes, guess)
+            for views, boxes in zip(
+                further["strong"].unbind(1), further["boxes"].unbind(1), strict=True
+            )
+        ]
+        logits = task(torch.cat([images for images, _ in mixed]))
+        losses = [
+            self._loss(each, target)
+            for each, (_, target) in zip(logits.chunk(len(mixed)), mixed, strict=True)
+        ]
+        return torch.stack(losses).mean()
 
-    def _loss(
-        self, task: SegmentationTask, outputs: torch.Tensor | TrainingLogits, guess: _Guess
-    ) -> torch.Tensor:
-        """Return the loss of the labels that are sure, times their share of all pixels."""
-        sure = guess.valid & (guess.confidence >= self.threshold)
-        loss: torch.Tensor = task.loss(outputs, guess.labels.masked_fill(~sure, self.ignore_index))
-        share = all_reduce_sum(sure.sum()) / all_reduce_sum(guess.valid.sum()).clamp(min=1)
-        return loss * share
+    def _loss(self, logits: torch.Tensor, guess: _Guess) -> torch.Tensor:
+        losses = F.cross_entropy(logits.float(), guess.labels, reduction="none")
+        sure = guess.confidence >= self.threshold
+        return mean_of_batch(losses * sure, guess.valid)
 
 
 def mix_images(
