@@ -31,7 +31,7 @@ studio-demo: $(STAMP)
 	$(BIN)/python -m benchmarks.studio.demo
 
 # Tests are compiled once, with what their assertions say, also where nothing else is kept.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 test: $(STAMP)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder -m "not full"

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from outtake.core.cpu import usable_processors
 from tests.composed_once import composed_once
 from tests.small_run import SMALL
 
@@ -22,6 +23,11 @@ for _variable in ("WANDB_API_KEY", "WANDB_MODE", "OUTTAKE_ALLOW_TARGETS", "OUTTA
 os.environ["WANDB_DIR"] = os.environ.get("TMPDIR", "/tmp")
 os.environ["HYDRA_FULL_ERROR"] = "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests import it before the package does
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one process more than there are processors: some wait for programs of their tests."""
+    return usable_processors() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
