@@ -35,9 +35,10 @@ _EXTRA_SAMPLES = 4
 # Samples of one pixel that deviate more from their median on average show different things: noise
 # does so at 1% of the pixels of sharp clips, and at 5% of those with strong parallax.
 DISPUTED_GREY = 8.0
-# Tiles with fewer samples, or with such pixels, are sampled in more references, which vote.
+# For tiles with fewer samples, or with such pixels, more references are polled; those tiles that
+# may be outvoted are sampled in them.
 _FEW_SAMPLES, _MANY_SAMPLES, _WIDE_TOLERANCE = 4, 25, 3.0
-# So many tiles at once: their samples are held in memory.
+# So many tiles at once: their colours and samples are held in memory.
 _VOTING_TILES = 2000
 # How far samples disagree is looked at for the first of so many pixels of a tile.
 SPREAD_STEP = 5
@@ -168,9 +169,10 @@ class _TileSampler:
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
-        doubtful = doubtful[~self._find_settled(doubtful, colours, found.counts)]
-        for begin in range(0, len(doubtful), _VOTING_TILES):
-            which = doubtful[begin : begin + _VOTING_TILES]
+        unsettled = [
+            some[~self._find_settled(some, colours, found.counts)] for some in _in_parts(doubtful)
+        ]
+        for which in _in_parts(np.concatenate([doubtful[:0], *unsettled])):
             voters = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
             new, counts = colours[which], found.counts[which]
             replace_outvoted(found.values[which], counts, voters.values, voters.counts, new)
@@ -258,6 +260,11 @@ class _TileSampler:
             )  # fmt: skip
         means = np.asarray(sums / np.maximum(counts, 1)[..., None], np.float32)
         return means, counts > 0
+
+
+def _in_parts(tiles: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the indices of tiles in parts, because their colours are copied and held."""
+    return [tiles[at : at + _VOTING_TILES] for at in range(0, len(tiles), _VOTING_TILES)]
 
 
 def greedy_cover(
