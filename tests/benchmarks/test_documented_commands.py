@@ -33,20 +33,30 @@ COMMANDS = sorted(set(documented()))
 @pytest.fixture
 def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let parsers read the command line, and stop the program then."""
-    for name in ("parse_args", "parse_known_args"):
-        read = getattr(argparse.ArgumentParser, name)
+    read = argparse.ArgumentParser.parse_known_args
 
-        def stop(self, args=None, namespace=None, read=read, nested=[]):  # noqa: B006
-            if nested:  # parse_args asks parse_known_args
-                return read(self, args, namespace)
-            nested.append(True)
-            try:
-                read(self, args, namespace)
-            finally:
-                nested.clear()
-            raise Accepted
+    def read_known(self, args=None, namespace=None):
+        read(self, args, namespace)
+        raise Accepted
 
-        monkeypatch.setattr(argparse.ArgumentParser, name, stop)
+    def read_all(self, args=None, namespace=None):
+        _, further = read(self, args, namespace)
+        if further:
+            self.error(f"unrecognized arguments: {further}")
+        raise Accepted
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", read_known)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", read_all)
+
+
+@pytest.mark.parametrize("option", ["--seeds 0 trainer.max_epochs=3", "--no-such-option"])
+def test_a_refused_command_is_seen(option, read_only):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", nargs="+", type=int)
+    with pytest.raises(Accepted):
+        parser.parse_args(["--seeds", "0"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(option.split())
 
 
 def test_the_documents_name_measurements():

@@ -119,7 +119,7 @@ def count_values(values: NDArray[Any], step: int = COUNT_STEP) -> dict[str, int]
     """
     some = values[::step, ::step]
     if some.dtype == np.uint8:
-        histogram = np.bincount(some.ravel(), minlength=1)
+        histogram = np.bincount(some.ravel())
         found = np.flatnonzero(histogram)
         counts = histogram[found]
     else:

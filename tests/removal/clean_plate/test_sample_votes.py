@@ -5,7 +5,7 @@ import pytest
 
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY
-from outtake.removal.clean_plate.sample_votes import Poll, replace_outvoted
+from outtake.removal.clean_plate.sample_votes import find_settled, poll_reference, replace_outvoted
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, remove, texture
 
 
@@ -60,35 +60,39 @@ def test_a_colour_that_is_not_outvoted_stays(own, more):
     ],
 )
 def test_a_poll_finds_colours_that_could_be_outvoted(shown, settled):
-    side, known = 4, np.full((8, 8), 129, np.uint8)
-    place = np.array([[3.6, 3.4, 1, 0, 0, 1]], np.float32)
-    here = np.full((1, side**2, 3), 200, np.float32)
-    poll = Poll.begin(side, here, np.ones((1, side**2), np.uint8), most_voters=29)
-    for score, grey in enumerate(shown, start=1):
-        image = np.full((8, 8, 3), 77, np.uint8)
+    images = [np.full((8, 8, 3), 77, np.uint8) for _ in shown]
+    for image, grey in zip(images, shown, strict=True):
         image[2:6, 2:6] = grey // 2  # where the tile lies, and half as bright
-        gains, offsets = np.full(3, 2, np.float32), np.full(3, grey % 2, np.float32)
-        poll.ask(image, known, place, np.array([True]), gains, offsets, score, np.inf)
-    assert poll.find_settled().tolist() == [settled]
+    assert poll(images, [(2, grey % 2) for grey in shown], place=(3.6, 3.4)) is settled
 
 
 def test_a_poll_heeds_masks_scores_and_selection_and_what_was_never_sampled():
-    side, place = 4, np.array([[3.5, 3.5, 1, 0, 0, 1]], np.float32)
-    one, nothing = np.ones(3, np.float32), np.zeros(3, np.float32)
-    dark, known = np.zeros((8, 8, 3), np.uint8), np.full((8, 8), 1, np.uint8)
+    dark = [np.zeros((8, 8, 3), np.uint8)] * 6
+    assert not poll(dark)
+    assert poll(dark, brightness=128)  # all is masked
+    assert poll(dark, selected=False)
+    assert poll(dark, limit=3)  # only three are good enough
+    assert not poll(dark, counts=0)  # a colour can be won
 
-    def ask(brightness, selected, limit, counts):
-        here = np.full((1, side**2, 3), 200, np.float32)
-        poll = Poll.begin(side, here, np.full((1, side**2), counts, np.uint8), 29)
-        for score in range(1, 7):
-            poll.ask(dark, brightness, place, np.array([selected]), one, nothing, score, limit)
-        return poll.find_settled().tolist()
 
-    assert ask(known, True, np.inf, 1) == [False]
-    assert ask(known - 1, True, np.inf, 1) == [True]  # all is masked
-    assert ask(known, False, np.inf, 1) == [True]
-    assert ask(known, True, 3, 1) == [True]  # only three are good enough
-    assert ask(known, True, np.inf, 0) == [False]  # a colour can be won
+def poll(
+    images, light=None, *, place=(3.5, 3.5), brightness=129, selected=True, limit=np.inf, counts=1
+):
+    """Ask pictures, the best first, about a grey tile of 4 x 4; return whether it is settled."""
+    side, known = 4, np.full((8, 8), brightness, np.uint8)
+    places, which = np.array([[*place, 1, 0, 0, 1]], np.float32), np.array([selected])
+    here, own = np.full((1, side**2, 3), 200, np.float32), np.full((1, side**2), counts, np.uint8)
+    votes, asked = np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.uint8)
+    limits = np.full((1, 4), np.inf, np.float32)
+    for score, (image, (gain, offset)) in enumerate(
+        zip(images, light or [(1, 0)] * len(images), strict=True), start=1
+    ):
+        gains, offsets = np.full(3, gain, np.float32), np.full(3, offset, np.float32)
+        poll_reference(
+            image, known, side, places, which, gains, offsets, float(score), float(limit), here,
+            own, 29, votes, asked, limits,
+        )  # fmt: skip
+    return bool(find_settled(votes, asked)[0])
 
 
 def test_what_passes_behind_a_hole_leaves_no_trace_where_it_is_not():

@@ -18,7 +18,12 @@ from outtake.removal.clean_plate.frame_buffer import Reference
 from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
 from outtake.removal.clean_plate.read_pixels import Flags, Shades
 from outtake.removal.clean_plate.sample_medians import take_medians
-from outtake.removal.clean_plate.sample_votes import Poll, replace_outvoted
+from outtake.removal.clean_plate.sample_votes import (
+    POLL_STEP_PX,
+    find_settled,
+    poll_reference,
+    replace_outvoted,
+)
 from outtake.removal.clean_plate.tile_sampling import (
     place_tiles,
     sample_pixels,
@@ -182,20 +187,25 @@ class _TileSampler:
     def _find_settled(
         self, which: NDArray[np.intp], colours: Floats, counts: Flags
     ) -> NDArray[np.bool_]:
-        """Return in which tiles a poll finds no colour that could be outvoted, bool (j,)."""
+        """Poll references about some tiles; return which have no colour to outvote, bool (j,)."""
         scores, voters = self._alignment.trimmed_scores, self._filter.widen()
         rows, selected, _ = self._select(which, voters, scores)
-        most_voters = voters.max_samples + _EXTRA_SAMPLES
-        poll = Poll.begin(self._tiles.side, colours[which], counts[which], most_voters)
+        side, most_voters = self._tiles.side, voters.max_samples + _EXTRA_SAMPLES
+        shape = (len(which), (side // POLL_STEP_PX) ** 2)
+        votes, asked = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        limits = np.full(shape, np.inf, np.float32)
+        own, own_counts = colours[which], counts[which]
         for place, row in enumerate(rows):
             if selected[place].any():
                 index, frame = self._order[row], self._frames[row]
-                poll.ask(
-                    frame.image, frame.brightness, self._places[row][which], selected[place],
-                    self._alignment.gains[index], self._alignment.offsets[index],
-                    float(scores[index]), float(voters.residual_limit(scores[index])),
+                poll_reference(
+                    frame.image, frame.brightness, side, self._places[row][which],
+                    selected[place], self._alignment.gains[index],
+                    self._alignment.offsets[index], float(scores[index]),
+                    float(voters.residual_limit(scores[index])), own, own_counts, most_voters,
+                    votes, asked, limits,
                 )  # fmt: skip
-        return poll.find_settled()
+        return find_settled(votes, asked)
 
     def _select(
         self, which: NDArray[np.intp], reference_filter: ReferenceFilter, scores: Floats

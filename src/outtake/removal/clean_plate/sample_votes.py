@@ -6,9 +6,6 @@ most samples show what stands still, and have one colour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,81 +22,24 @@ _SAME_COLOUR = 32 * STEPS_PER_GREY
 _LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34
 
 # A poll asks for one pixel of each square of 2 x 2.
-_POLL_STEP_PX = 2
+POLL_STEP_PX = 2
 
 Colour = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """Asks references quickly whether colours could be outvoted, by the pixel nearest to a place.
+def find_settled(votes: Flags, asked: Flags) -> NDArray[np.bool_]:
+    """Return the tiles in which a poll found no colour that could be outvoted, bool (k,).
 
-    Only for tiles of which that is so are samples taken, which costs many times as much. A quarter
-    of the pixels is asked for: what passes through the picture covers more than one.
-
-    Attributes:
-        side: The side of a tile in pixels.
-        colours: The colours in grey levels, float32 (k, n, 3).
-        counts: The number of samples that they are medians of, (k, n).
-        enough: So many votes cannot be outvoted any more.
-        votes: For each pixel that is asked for, how many references have its colour, (k, m).
+    Args:
+        votes: How many references have the colour of each pixel that was asked for, (k, m).
         asked: How many show it, (k, m).
-        limits: The largest residual of a reference that is good enough, float32 (k, m).
     """
-
-    side: int
-    colours: Floats
-    counts: Flags
-    enough: int
-    votes: Flags
-    asked: Flags
-    limits: Floats
-
-    @classmethod
-    def begin(cls, side: int, colours: Floats, counts: Flags, most_voters: int) -> Self:
-        """Return a poll in which no reference was asked, of at most so many for a pixel."""
-        shape = (len(counts), (side // _POLL_STEP_PX) ** 2)
-        votes, asked = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        limits = np.full(shape, np.inf, np.float32)
-        enough = int(np.ceil(_OUTVOTED_SHARE * most_voters))
-        return cls(side, colours, counts, enough, votes, asked, limits)
-
-    def ask(
-        self,
-        image: Frame,
-        brightness: Flags,
-        places: Floats,
-        selected: NDArray[np.bool_],
-        gains: Floats,
-        offsets: Floats,
-        score: float,
-        limit: float,
-    ) -> None:
-        """Ask one more reference, none of which is better than those before.
-
-        Args:
-            image: The reference, (H, W, 3).
-            brightness: Its brightness, as :class:`BufferedFrame` has it, (H, W).
-            places: Where the tiles lie in it, as ``place_tiles`` writes them, (k, 6).
-            selected: The tiles for which it is asked, (k,).
-            gains: The factors that adapt its colours, (3,).
-            offsets: What is then added, (3,).
-            score: Its residual in grey levels.
-            limit: The largest residual that is as good.
-        """
-        _ask_reference(
-            image, brightness, self.side, places, selected, gains, offsets, score, limit,
-            self.colours, self.counts, self.enough, self.votes, self.asked, self.limits,
-        )  # fmt: skip
-
-    def find_settled(self) -> NDArray[np.bool_]:
-        """Return the tiles in which no colour that was asked for could be outvoted, bool (k,)."""
-        outvoted = (self.asked >= _LEAST_VOTES) & (self.votes < _OUTVOTED_SHARE * self.asked)
-        return np.asarray(~outvoted.any(axis=1), bool)
+    outvoted = (asked >= _LEAST_VOTES) & (votes < _OUTVOTED_SHARE * asked)
+    return np.asarray(~outvoted.any(axis=1), bool)
 
 
 @compile_loop
-def _ask_reference(
+def poll_reference(
     image: Frame,
     brightness: Flags,
     side: int,
@@ -111,25 +51,48 @@ def _ask_reference(
     limit: float,
     colours: Floats,
     counts: Flags,
-    enough: int,
+    most_voters: int,
     votes: Flags,
     asked: Flags,
     limits: Floats,
 ) -> None:
-    """Count the vote of one reference; see :class:`Poll`."""
-    across, half = side // _POLL_STEP_PX, np.float32((side - 1) / 2)
+    """Count the vote of one more reference on the colours of tiles, by the pixel that is nearest.
+
+    That costs a small part of a sample, so samples are taken only of tiles in which a colour could
+    be outvoted. A quarter of the pixels is asked for: what passes through the picture covers more
+    than one.
+
+    Args:
+        image: The reference, none of which is better than those before, (H, W, 3).
+        brightness: Its brightness, as :class:`BufferedFrame` has it, (H, W).
+        side: The side of a tile in pixels.
+        places: Where the tiles lie in it, as ``place_tiles`` writes them, (k, 6).
+        selected: The tiles for which it is asked, (k,).
+        gains: The factors that adapt its colours, (3,).
+        offsets: What is then added, (3,).
+        score: Its residual in grey levels.
+        limit: The largest residual that is as good.
+        colours: The colours in grey levels, (k, n, 3).
+        counts: The number of samples that they are medians of, (k, n).
+        most_voters: The largest number of references of a pixel: it ends where none of them can
+            outvote its colour any more.
+        votes: How many references have the colour of each pixel that is asked for, changed, (k, m).
+        asked: How many show it, changed, (k, m).
+        limits: The largest residual that is good enough, changed, (k, m).
+    """
+    across, half = side // POLL_STEP_PX, np.float32((side - 1) / 2)
     same = np.float32(_SAME_COLOUR / STEPS_PER_GREY)
     for k in range(len(selected)):
         if not selected[k]:
             continue
         place = places[k]
         for m in range(across * across):
-            if limits[k, m] < score or votes[k, m] >= enough:
+            if limits[k, m] < score or votes[k, m] >= _OUTVOTED_SHARE * most_voters:
                 continue
             # In turn another pixel of the square, so that no row and no column is left out.
             square_x, square_y = m % across, m // across
-            column = _POLL_STEP_PX * square_x + square_y % _POLL_STEP_PX
-            row = _POLL_STEP_PX * square_y + square_x % _POLL_STEP_PX
+            column = POLL_STEP_PX * square_x + square_y % POLL_STEP_PX
+            row = POLL_STEP_PX * square_y + square_x % POLL_STEP_PX
             dx, dy = np.float32(column) - half, np.float32(row) - half
             x = float(place[0] + place[2] * dx + place[3] * dy)
             y = float(place[1] + place[4] * dx + place[5] * dy)
