@@ -58,7 +58,9 @@ function draw(target, traces, layout) {
   const whole = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colourOf("ink") },
-    margin: { l: 62, r: 16, t: 12, b: 52 }, hovermode: "closest",
+    margin: { l: 62, r: 16, t: 32, b: 52 }, hovermode: "closest",
+    // Its own background would be the paper's, half opaque: black.
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colourOf("faint"), activecolor: colourOf("ink") },
     hoverlabel: {
       bgcolor: colourOf("card"), bordercolor: colourOf("line"), namelength: -1,
       font: { color: colourOf("ink"), size: 13 },

@@ -94,7 +94,7 @@ function drawConfusion(target) {
   }], {
     xaxis: axis("predicted class", { type: "category", showgrid: false, tickangle: -45 }),
     yaxis: axis("true class", { type: "category", autorange: "reversed", showgrid: false }),
-    margin: { l: 90, r: 10, t: 10, b: 90 },
+    margin: { l: 90, r: 10, t: 32, b: 90 },
   });
 }
 
@@ -136,7 +136,7 @@ function drawSpeed(target) {
     hovertemplate: "%{x:.2f} ms<extra>%{fullData.name}</extra>",
   })), {
     barmode: "stack", xaxis: axis("wall time, ms per image"),
-    yaxis: { visible: false }, margin: { l: 16, r: 16, t: 8, b: 50 },
+    yaxis: { visible: false }, margin: { l: 16, r: 16, t: 32, b: 50 },
   });
 }
 
@@ -157,7 +157,7 @@ function pairedSection() {
       hovertemplate: "%{y}: %{x:+.4f}<extra></extra>",
     }], {
       xaxis: axis("IoU minus the baseline's, 95% interval", { zeroline: true, zerolinewidth: 2, zerolinecolor: colourOf("faint") }),
-      yaxis: axis("class", { type: "category", autorange: "reversed" }), margin: { l: 110, r: 16, t: 8, b: 52 },
+      yaxis: axis("class", { type: "category", autorange: "reversed" }), margin: { l: 110, r: 16, t: 32, b: 52 },
     });
   }, [], `Baseline ${paired.baseline}: mIoU ${fixed(paired.baseline_miou, 4)}. Paired over the same draws of images, the `
     + `difference lies within ${range(paired.interval)} (95%)` + (sure ? "." : ", so it may be chance."));
@@ -218,7 +218,7 @@ start((page) => {
   if (own(RECORD, "speed")) {
     const section = plot("Speed of each stage", drawSpeed, [], forward.device
       ? `The network alone takes ${fixed(RECORD.forward_ms, 1)} ms for one image of ${forward.width} x ${forward.height} on ${forward.device}.` : null);
-    section.querySelector(".plot").style.height = "150px";
+    section.querySelector(".plot").style.height = "175px";
     page.append(section);
   }
   if (DATA.worst.length) page.append(stripsSection("Worst images", DATA.worst), stripsSection("Best images", DATA.best));
