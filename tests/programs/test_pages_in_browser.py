@@ -101,6 +101,15 @@ def test_charts_are_drawn_with_titled_axes(compared: Opened) -> None:
     assert page.locator(".plot .scatterlayer .trace").count() >= 8
 
 
+def test_the_buttons_of_a_chart_hide_nothing_of_it(compared: Opened) -> None:
+    layouts = compared.page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')]"
+        ".map((plot) => [plot._fullLayout.modebar.bgcolor, plot._fullLayout.margin.t])"
+    )
+    assert layouts and all(ground == "rgba(0,0,0,0)" for ground, _ in layouts)
+    assert all(top >= 26 for _, top in layouts), "as high as the buttons"
+
+
 def test_the_table_sorts_both_ways_with_missing_values_last(compared: Opened) -> None:
     scores = [float(text) for text in compared.column("mIoU")]
     assert scores == sorted(scores, reverse=True), "the best run comes first"
