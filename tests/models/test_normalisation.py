@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from outtake.core.errors import ConfigError
-from outtake.models.normalisation import CaffeNormalize, Normalize
+from outtake.models.normalisation import CaffeNormalize, Normalize, PerImageNormalize
 
 
 def test_normalisation_maps_the_mean_to_zero_for_any_channel_count() -> None:
@@ -45,3 +45,21 @@ def test_the_pixel_scale_is_what_the_network_sees(normalise) -> None:
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (scale.mean, scale.std))
     expected = (image[:, list(order)].float() - mean) / std
     assert torch.allclose(normalise(image), expected, atol=1e-4)
+
+
+def test_light_and_its_colour_do_not_reach_the_network_of_images_normalised_on_their_own() -> None:
+    image = torch.randint(60, 120, (2, 3, 16, 16), dtype=torch.uint8)
+    gain = torch.tensor([0.5, 1.0, 1.5]).view(1, 3, 1, 1)  # of the colours of the light
+    lit = (image * gain + 20).round().to(torch.uint8)
+    seen, seen_lit = (PerImageNormalize(floor=1e-6)(each) for each in (image, lit))
+    assert torch.allclose(seen, seen_lit, atol=0.1), "8 bits round"
+    assert seen.mean((2, 3)).abs().max() < 1e-5
+    assert torch.allclose(seen.std((2, 3), correction=0), torch.ones(2, 3), atol=1e-3)
+
+
+def test_an_image_of_one_colour_is_not_blown_up() -> None:
+    even = torch.full((1, 3, 8, 8), 77, dtype=torch.uint8)
+    even[0, 0, 0, 0] += 1  # noise
+    assert PerImageNormalize()(even).abs().max() < 0.2
+    with pytest.raises(ConfigError, match=r"normalize.floor"):
+        PerImageNormalize(floor=0)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 
 # Deng et al., ImageNet: the statistics that the encoders of torchvision, timm and smp expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -90,6 +91,34 @@ class Normalize(nn.Module):
         """The values that the network sees."""
         mean, std = (tuple((255 * each).flatten().tolist()) for each in (self.mean, self.std))
         return PixelScale(mean, std)
+
+
+class PerImageNormalize(nn.Module):
+    """Subtracts each image's own mean of every channel and divides by its own standard deviation.
+
+    What is left of the light and of its colour is what differs inside the image: a street at dusk
+    and one at noon look alike to the network. Training takes the statistics of its crops, and
+    prediction those of what the network sees at once: the whole image, or one window of it.
+
+    Args:
+        floor: Added to the standard deviation, for images in 0 to 1, so that the noise of an image
+            of one colour is not enlarged without bound.
+
+    Raises:
+        ConfigError: The floor is not above 0.
+    """
+
+    def __init__(self, floor: float = 0.02) -> None:
+        super().__init__()
+        check_number("normalize.floor", floor, 1e-6)
+        self.floor = floor
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map uint8 (B, C, H, W) in 0 to 255 to float32 of the same shape."""
+        pixels = image.float() / 255.0
+        centred = pixels - pixels.mean((2, 3), keepdim=True)
+        deviation = centred.square().mean((2, 3), keepdim=True).sqrt()
+        return centred / (deviation + self.floor)
 
 
 class CaffeNormalize(nn.Module):
