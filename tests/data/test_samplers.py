@@ -5,18 +5,16 @@ import pytest
 
 from outtake.data.samplers import (
     PADDING_INDEX,
-    DistributedBatchSampler,
-    EpochSampler,
+    DividedBatches,
     SameSizeBatchSampler,
+    SampleOrder,
     derive_seed,
     rare_class_shares,
 )
 
 
 def epoch(number, count=10, seed=3, **options):
-    sampler = EpochSampler(count, seed=seed, **options)
-    sampler.set_epoch(number)
-    return list(sampler)
+    return list(SampleOrder(count, seed=seed, **options).iter_epoch(number))
 
 
 def test_an_epoch_is_every_sample_once_in_an_order_of_its_own():
@@ -28,10 +26,9 @@ def test_an_epoch_is_every_sample_once_in_an_order_of_its_own():
 
 
 def test_iterating_other_epochs_before_changes_nothing():
-    sampler = EpochSampler(10, seed=3)
+    order = SampleOrder(10, seed=3)
     for number in (5, 2, 2):
-        sampler.set_epoch(number)
-        assert list(sampler) == epoch(number)
+        assert list(order.iter_epoch(number)) == epoch(number)
 
 
 @pytest.mark.parametrize("samples", [4, 25])
@@ -45,9 +42,9 @@ def shares(world_size, batch_size=4, count=10, **options):
     """What each process gets, batch by batch."""
     parts = []
     for rank in range(world_size):
-        sampler = EpochSampler(count, seed=3, **options)
-        batches = DistributedBatchSampler(sampler, batch_size, rank=rank, world_size=world_size)
-        parts.append(list(batches))
+        order = SampleOrder(count, seed=3, **options)
+        batches = DividedBatches(order, batch_size, rank=rank, world_size=world_size)
+        parts.append(list(batches.iter_epoch(0)))
         assert len(batches) == len(parts[-1])
     return list(zip(*parts, strict=True))
 
@@ -70,9 +67,8 @@ def test_an_epoch_smaller_than_a_batch_is_one_batch():
 
 def test_a_place_in_an_epoch_is_the_same_for_any_number_of_processes():
     def left(rank, world_size):
-        sampler = EpochSampler(10, seed=3)
-        sampler.start_at(1, 4)
-        return next(iter(DistributedBatchSampler(sampler, 4, rank=rank, world_size=world_size)))
+        order = SampleOrder(10, seed=3)
+        return next(DividedBatches(order, 4, rank=rank, world_size=world_size).iter_epoch(1, 1))
 
     both = [*left(0, 2), *left(1, 2)]
     assert sorted(both) == sorted(left(0, 1)) == sorted(epoch(1)[4:8])
@@ -111,22 +107,12 @@ def test_processes_share_the_batches_and_have_as_many(samples, world_size):
     assert all(batch in alone for part in parts for batch in part if batch != [PADDING_INDEX])
 
 
-def test_an_epoch_is_gone_on_with_after_its_first_samples_and_only_once():
+def test_an_epoch_is_gone_on_with_after_its_first_samples():
     options = {"seed": 3, "samples_per_epoch": 14}
-    sampler = EpochSampler(10, **options)
-    sampler.start_at(4, 5)
-    sampler.set_epoch(0)
-    assert list(sampler) == epoch(4, **options)[5:]
-    assert len(sampler) == 14
-    assert list(sampler) == epoch(0, **options)
-
-
-def test_an_epoch_of_which_nothing_is_left_does_not_eat_the_next():
-    sampler = EpochSampler(10, seed=3)
-    sampler.start_at(4, 10)
-    sampler.set_epoch(4)
-    sampler.set_epoch(5)
-    assert list(sampler) == epoch(5)
+    order = SampleOrder(10, **options)
+    assert list(order.iter_epoch(4, 5)) == epoch(4, **options)[5:]
+    assert len(order) == 14
+    assert list(order.iter_epoch(4, 14)) == []
 
 
 PIXELS = np.array([[90, 10, 0], [100, 0, 0], [100, 0, 0], [99, 0, 1], [0, 0, 0]])
@@ -140,7 +126,7 @@ def test_samples_with_rare_classes_are_drawn_more_often():
     alike = rare_class_shares(PIXELS, 1e6)
     assert alike == pytest.approx([1 / 12 + 1 / 3, 1 / 12, 1 / 12, 1 / 12 + 1 / 3, 0])
     drawn = np.bincount(
-        [index for _, index in EpochSampler(5, seed=0, samples_per_epoch=5000, shares=alike)],
+        [index for _, index in epoch(0, 5, 0, samples_per_epoch=5000, shares=alike)],
         minlength=5,
     )
     assert drawn / 5000 == pytest.approx(alike, abs=0.02)
@@ -148,12 +134,7 @@ def test_samples_with_rare_classes_are_drawn_more_often():
 
 def test_drawn_samples_never_share_an_augmentation_and_resume_where_they_stopped():
     shares = rare_class_shares(PIXELS, 1.0)
-    sampler = EpochSampler(5, seed=0, samples_per_epoch=7, shares=shares)
-    seen = []
-    for epoch in range(4):
-        sampler.set_epoch(epoch)
-        seen += list(sampler)
+    order = SampleOrder(5, seed=0, samples_per_epoch=7, shares=shares)
+    seen = [key for number in range(4) for key in order.iter_epoch(number)]
     assert len(set(seen)) == len(seen) == 28
-    again = EpochSampler(5, seed=0, samples_per_epoch=7, shares=shares)
-    again.start_at(2, 3)
-    assert list(again) == seen[17:21]
+    assert list(order.iter_epoch(2, 3)) == seen[17:21]

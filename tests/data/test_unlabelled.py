@@ -13,7 +13,7 @@ from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnreadableImageError
 from outtake.data.augmentation import Augmentation
-from outtake.data.samplers import DistributedBatchSampler, EpochSampler
+from outtake.data.samplers import DividedBatches, SampleOrder
 from outtake.data.scenes import Scenes
 from outtake.data.source import DataWarning
 from outtake.data.strong_views import StrongViews
@@ -26,7 +26,7 @@ from outtake.data.unlabelled import (
     warn_of_scored_images,
 )
 from outtake.data.unlabelled_dataset import (
-    MixedBatchSampler,
+    MixedBatches,
     UnlabelledDataset,
     UnlabelledImages,
 )
@@ -150,11 +150,9 @@ def test_batches_depend_on_seed_pass_and_index_alone() -> None:
 
 def test_processes_share_a_batch_of_either_kind() -> None:
     def batches(rank: int, world_size: int) -> list:
-        order = EpochSampler(6, seed=3)
-        labelled = DistributedBatchSampler(order, 2, rank=rank, world_size=world_size)
-        mixed = MixedBatchSampler(labelled, 5, 4, seed=7)
-        mixed.set_epoch(1)
-        return list(mixed)
+        order = SampleOrder(6, seed=3)
+        labelled = DividedBatches(order, 2, rank=rank, world_size=world_size)
+        return list(MixedBatches(labelled, 5, 4, seed=7).iter_epoch(1))
 
     alone, first, second = batches(0, 1), batches(0, 2), batches(1, 2)
     assert [len(batch) for batch in alone] == [6, 6, 6]

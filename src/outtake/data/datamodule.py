@@ -10,7 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -18,6 +18,7 @@ from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
+from outtake.data.epoch_loader import EpochLoader
 from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.data.further_labels import get_further_labels
 from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
@@ -26,9 +27,9 @@ from outtake.data.resize import short_side_size
 from outtake.data.sample_cache import SampleCache
 from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.samplers import (
-    DistributedBatchSampler,
-    EpochSampler,
+    DividedBatches,
     SameSizeBatchSampler,
+    SampleOrder,
     rare_class_shares,
 )
 from outtake.data.source import SegmentationSource
@@ -190,48 +191,48 @@ class DataModule(pl.LightningDataModule):
         """The classes of the further label maps by their names."""
         return get_further_labels(self.source)
 
-    def train_dataloader(self) -> DataLoader[SampleTensors]:
+    def train_dataloader(self) -> EpochLoader:
         """Return shuffled, augmented batches of equal size."""
-        dataset = self._get_dataset("train", training=True)
-        sampler = self._train_sampler()
-        smallest = min(self._batch_size, len(sampler))
+        labelled = self._get_dataset("train", training=True)
+        order = self._train_order()
+        smallest = min(self._batch_size, len(order))
         if smallest < self._world_size:
             raise ConfigError(
                 f"a batch of {smallest} samples cannot be shared by {self._world_size} processes; "
                 f"data.batch_size is that of all together: set {self._world_size} or more"
             )
-        start, self._start = self._start, None
-        if start is not None:
-            sampler.start_at(start[0], start[1] * self._batch_size)
-        shared = self._divide(sampler)
+        batches, options = self._divide(order), self._loader_options()
         if self._unlabelled_dataset is None:
-            return self._make_loader(dataset, batch_sampler=shared)
-        mixed = self._unlabelled_dataset.mix(shared, self._batch_size, start)
-        both = MixedDataset(dataset, self._unlabelled_dataset)
-        return self._make_loader(both, batch_sampler=mixed, collate_fn=collate_mixed)
+            loader = EpochLoader(labelled, batches, **options)
+        else:
+            both = MixedDataset(labelled, self._unlabelled_dataset)
+            mixed = self._unlabelled_dataset.mix(batches, self._batch_size)
+            loader = EpochLoader(both, mixed, collate_fn=collate_mixed, **options)
+        if self._start is not None:
+            loader.batch_sampler.start_at(*self._start)
+            self._start = None
+        return loader
 
     def fixed_train_batches(self, count: int) -> Iterator[SampleTensors]:
         """Yield the first batches of the first epoch, at most ``count``, in this process.
 
         A training in progress is not disturbed: no worker is asked, no number is drawn.
         """
-        dataset, order = self._get_dataset("train", training=True), self._train_sampler()
+        dataset = self._get_dataset("train", training=True)
+        first = list(islice(self._divide(self._train_order()).iter_epoch(0), count))
         draws = torch.Generator().manual_seed(0)
-        batches = DataLoader(dataset, batch_sampler=self._divide(order), generator=draws)
-        yield from islice(batches, count)
+        yield from DataLoader(dataset, batch_sampler=first, generator=draws)
 
-    def _train_sampler(self) -> EpochSampler:
-        return EpochSampler(
+    def _train_order(self) -> SampleOrder:
+        return SampleOrder(
             len(self._get_dataset("train", training=True)),
             seed=self._seed,
             samples_per_epoch=self._samples_per_epoch,
             shares=self._sample_shares(),
         )
 
-    def _divide(self, sampler: EpochSampler) -> DistributedBatchSampler:
-        return DistributedBatchSampler(
-            sampler, self._batch_size, rank=self._rank, world_size=self._world_size
-        )
+    def _divide(self, order: SampleOrder) -> DividedBatches:
+        return DividedBatches(order, self._batch_size, rank=self._rank, world_size=self._world_size)
 
     def val_dataloader(self) -> DataLoader[SampleTensors]:
         """Return :meth:`eval_loader` of ``val``."""
@@ -250,7 +251,7 @@ class DataModule(pl.LightningDataModule):
             rank=self._rank,
             world_size=self._world_size,
         )
-        return self._make_loader(dataset, batch_sampler=batches)
+        return DataLoader(dataset, batch_sampler=batches, **self._loader_options())
 
     def train_image_size(self) -> tuple[int, int]:
         """Return (height, width) at which training shows its first image to a network."""
@@ -270,18 +271,16 @@ class DataModule(pl.LightningDataModule):
             self.report("train").sample_class_pixels, self._rare_class_temperature
         )
 
-    def _make_loader(self, dataset: Dataset[Any], **options: Any) -> DataLoader[SampleTensors]:
-        return DataLoader(
-            dataset,
-            num_workers=self._workers,
-            persistent_workers=self._workers > 0,
-            worker_init_fn=prepare_worker if self._world_size == 1 else prepare_rank_worker,
-            pin_memory=torch.cuda.is_available(),
+    def _loader_options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self._workers,
+            "persistent_workers": self._workers > 0,
+            "worker_init_fn": prepare_worker if self._world_size == 1 else prepare_rank_worker,
+            "pin_memory": torch.cuda.is_available(),
             # Its own generator: a loader otherwise draws from the global one, as often as it
             # starts workers, and dropout would then depend on their number.
-            generator=torch.Generator().manual_seed(0),
-            **options,
-        )
+            "generator": torch.Generator().manual_seed(0),
+        }
 
     def _get_dataset(self, split: str, *, training: bool) -> SegmentationDataset:
         known = self._datasets.get((split, training))

@@ -1,9 +1,10 @@
-"""Samplers: the order of samples, and how batches are divided among processes."""
+"""The order of samples, and how batches are divided among processes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +45,14 @@ def rare_class_shares(
     return np.asarray(each @ chances[there], np.float64)
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
+class SampleOrder:
     """Shuffled samples; the order is a function of (seed, epoch) and of nothing else.
 
     All passes over the data are one endless sequence of shuffled passes, and an epoch is a piece of
     it. So an epoch may be longer or shorter than a pass, and all samples are still seen equally
     often. With ``shares``, a pass is as many independent draws instead.
 
-    Iterating yields (pass, index): the pass travels to the workers with the index, so that their
+    A key is (pass, index): the pass travels to the workers with the index, so that their
     augmentation can depend on it, and no (pass, index) ever occurs twice. With ``shares``, where a
     pass may hold a sample several times, the place in the sequence travels in its stead.
 
@@ -74,36 +75,19 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._shares = shares
         self._seed = seed
         self._per_epoch = samples_per_epoch or count
-        self._start: tuple[int, int] | None = None
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration; Lightning calls this."""
-        self.epoch = epoch
-        if self._start is not None and epoch > self._start[0]:
-            self._start = None  # nothing of the resumed epoch was left
-
-    def start_at(self, epoch: int, samples: int) -> None:
-        """Let the next iteration, and only that, skip the first samples of an epoch.
-
-        It takes precedence over :meth:`set_epoch`, unless that sets a later epoch: the processes of
-        a loader draw the first samples before a resumed run knows its epoch.
-        """
-        self._start = (epoch, samples)
 
     def __len__(self) -> int:
         return self._per_epoch
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch, skipped = self._start or (self.epoch, 0)
-        self._start = None
+    def iter_epoch(self, epoch: int, skipped: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield the keys of an epoch, without the first ``skipped`` ones."""
         first = epoch * self._per_epoch
-        current, order = -1, self._shuffle(0)
-        for position in range(skipped, self._per_epoch):
-            number, offset = divmod(first + position, self._count)
+        current, order = -1, np.empty(0, np.int64)
+        for position in range(first + skipped, first + self._per_epoch):
+            number, offset = divmod(position, self._count)
             if number != current:
                 current, order = number, self._shuffle(number)
-            yield number if self._shares is None else first + position, int(order[offset])
+            yield number if self._shares is None else position, int(order[offset])
 
     def _shuffle(self, pass_number: int) -> NDArray[np.int64]:
         draws = np.random.default_rng(derive_seed("order", self._seed, pass_number))
@@ -112,7 +96,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return draws.choice(self._count, self._count, p=self._shares)
 
 
-class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
+class DividedBatches:
     """Training batches, each divided among the processes of a run.
 
     All processes go through the same batches, and each takes every ``world_size``-th sample of a
@@ -120,7 +104,7 @@ class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
     cannot be divided evenly, the first processes take one sample more.
 
     Args:
-        sampler: The sampler of all processes together; Lightning sets its epoch.
+        order: The order of the samples of all processes together.
         batch_size: The size of the whole batch.
         rank: The rank of this process.
         world_size: The number of processes, at most the samples of the smallest batch.
@@ -129,23 +113,21 @@ class DistributedBatchSampler(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(
-        self, sampler: EpochSampler, batch_size: int, *, rank: int = 0, world_size: int = 1
+        self, order: SampleOrder, batch_size: int, *, rank: int = 0, world_size: int = 1
     ) -> None:
-        self.sampler = sampler
-        self._batch_size = min(batch_size, len(sampler))
+        self._order = order
+        self._batch_size = min(batch_size, len(order))
         self.rank = rank
         self.world_size = world_size
 
     def __len__(self) -> int:
-        return len(self.sampler) // self._batch_size
+        return len(self._order) // self._batch_size
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        batch: list[tuple[int, int]] = []
-        for key in self.sampler:
-            batch.append(key)
-            if len(batch) == self._batch_size:
-                yield batch[self.rank :: self.world_size]
-                batch = []
+    def iter_epoch(self, epoch: int, skipped: int = 0) -> Iterator[list[tuple[int, int]]]:
+        """Yield the keys of this process in each batch, without the first ``skipped`` batches."""
+        keys = self._order.iter_epoch(epoch, skipped * self._batch_size)
+        for _ in range(skipped, len(self)):
+            yield list(islice(keys, self._batch_size))[self.rank :: self.world_size]
 
 
 class SameSizeBatchSampler(Sampler[list[int]]):

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler, default_collate
+from torch.utils.data import Dataset, default_collate
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Batch, Frame, LabelMap
 from outtake.data.augmentation import Augmentation
 from outtake.data.dataset import SampleTensors, SegmentationDataset
-from outtake.data.samplers import DistributedBatchSampler, EpochSampler, derive_seed
+from outtake.data.samplers import DividedBatches, SampleOrder, derive_seed
 from outtake.data.source import Sample, SegmentationSource
 from outtake.data.strong_views import StrongViews
 from outtake.data.unlabelled import UnlabelledSource
@@ -76,18 +76,12 @@ class UnlabelledDataset(Dataset[dict[str, torch.Tensor]]):
             augmentation=augmentation.without_labels(self._seed),
         )
 
-    def mix(
-        self,
-        labelled: DistributedBatchSampler,
-        labelled_batch_size: int,
-        start: tuple[int, int] | None = None,
-    ) -> MixedBatchSampler:
+    def mix(self, labelled: DividedBatches, labelled_batch_size: int) -> MixedBatches:
         """Return the batches of labelled samples with some of these images in each.
 
         Args:
             labelled: The batches.
             labelled_batch_size: The size of a batch, over all processes together.
-            start: The epoch and the number of its batches at which the first iteration begins.
 
         Raises:
             ConfigError: A process would get no image.
@@ -98,7 +92,7 @@ class UnlabelledDataset(Dataset[dict[str, torch.Tensor]]):
                 f"data.unlabelled_batch_size={batch_size}: {labelled.world_size} processes need "
                 f"one image each; set {labelled.world_size} or more"
             )
-        return MixedBatchSampler(labelled, len(self), batch_size, seed=self._seed, start=start)
+        return MixedBatches(labelled, len(self), batch_size, seed=self._seed)
 
     def __len__(self) -> int:
         return len(self.loaded)
@@ -148,10 +142,10 @@ class MixedDataset(Dataset[Any]):
         return (self._unlabelled if is_unlabelled else self._labelled)[place[0], place[1]]
 
 
-class MixedBatchSampler(Sampler[list[MixedKey]]):
+class MixedBatches:
     """Each batch of labelled samples with one of images without labels.
 
-    Both are endless sequences of shuffled passes, see :class:`EpochSampler`, so that the place in
+    Both are endless sequences of shuffled passes, see :class:`SampleOrder`, so that the place in
     the one says the place in the other.
 
     Args:
@@ -160,43 +154,22 @@ class MixedBatchSampler(Sampler[list[MixedKey]]):
         count: The number of images without labels.
         batch_size: How many of them go with a batch, over all processes together.
         seed: The seed of the order.
-        start: The epoch and the number of its batches at which the first iteration begins; None
-            for the beginning.
     """
 
-    def __init__(
-        self,
-        labelled: DistributedBatchSampler,
-        count: int,
-        batch_size: int,
-        *,
-        seed: int,
-        start: tuple[int, int] | None = None,
-    ) -> None:
+    def __init__(self, labelled: DividedBatches, count: int, batch_size: int, *, seed: int) -> None:
         self._labelled = labelled
-        order = EpochSampler(count, seed=seed, samples_per_epoch=batch_size * len(labelled))
-        if start is not None:
-            order.start_at(start[0], start[1] * batch_size)
-        self._unlabelled = DistributedBatchSampler(
+        order = SampleOrder(count, seed=seed, samples_per_epoch=batch_size * len(labelled))
+        self._unlabelled = DividedBatches(
             order, batch_size, rank=labelled.rank, world_size=labelled.world_size
         )
-
-    @property
-    def sampler(self) -> MixedBatchSampler:
-        """What Lightning sets the epoch of."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration; Lightning calls this."""
-        self._labelled.sampler.set_epoch(epoch)
-        self._unlabelled.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self._labelled)
 
-    def __iter__(self) -> Iterator[list[MixedKey]]:
-        # Both begin together, also where the labelled ones end early: an epoch is cut to batches.
-        for labelled, others in zip(self._labelled, self._unlabelled, strict=True):
+    def iter_epoch(self, epoch: int, skipped: int = 0) -> Iterator[list[MixedKey]]:
+        """Yield the keys of this process in each batch, without the first ``skipped`` batches."""
+        both = (each.iter_epoch(epoch, skipped) for each in (self._labelled, self._unlabelled))
+        for labelled, others in zip(*both, strict=True):
             yield [*((*key, False) for key in labelled), *((*key, True) for key in others)]
 
 

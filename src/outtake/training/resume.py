@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -27,6 +28,8 @@ from outtake.training.trainer_info import find_callbacks, find_data_module
 
 RESUME_KEY = "resume"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Of the time, at most, is spent on the checkpoints of epochs.
+SAVE_SHARE = 0.05
 _PATH_KEYS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,10 @@ class StopRequested(SystemExit):
 
 
 class LastCheckpoint(Callback):
-    """Save ``last.ckpt`` between two steps: every so many, after every epoch and at a signal.
+    """Save ``last.ckpt`` between two steps: every so many, after epochs and at a signal.
+
+    After an epoch it is saved unless that would take more than a twentieth of the time since the
+    last one: on a GPU an epoch may be shorter than writing the weights of a large network.
 
     A run that is resumed from it gives the bits that it would have given without the interruption.
     Besides what Lightning restores, these are restored: the state of every random generator, the
@@ -65,7 +71,7 @@ class LastCheckpoint(Callback):
     Args:
         path: The path of ``last.ckpt``.
         every_n_steps: The number of optimizer steps between two checkpoints; None saves after
-            every epoch and at a signal only.
+            epochs and at a signal only.
         signals: Further signals that end the fit as SIGTERM does.
     """
 
@@ -78,6 +84,7 @@ class LastCheckpoint(Callback):
         self._saved_position: LoopPosition | None = None
         self._position_to_save: LoopPosition | None = None
         self._saved_step = 0
+        self._saved_at_s, self._save_took_s = 0.0, 0.0
         self._to_restore: dict[str, Any] | None = None
         self._saved_options: list[dict[str, Any]] | None = None
         self._resumes_mid_epoch = False
@@ -130,10 +137,10 @@ class LastCheckpoint(Callback):
         set_handlers(dict.fromkeys(self.signals, self._note_signal))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the epoch before, all of whose records are written by now."""
+        """Save the epoch before, all of whose records are written by now, if it took long."""
         self._resumes_mid_epoch, self._stopped_mid_epoch = False, None
         position = loop_state.between_epochs(trainer)
-        if position.epochs and self._to_restore is None:
+        if position.epochs and self._to_restore is None and self._is_worth_saving(trainer):
             self._save(trainer, position)
         self._stop_if_requested(trainer, position)
 
@@ -265,11 +272,20 @@ class LastCheckpoint(Callback):
             ):
                 averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
         self._position_to_save = position
+        begin_s = time.perf_counter()
         try:
             trainer.save_checkpoint(self._path)
         finally:
             self._position_to_save = None
         self._saved_position, self._saved_step = position, trainer.global_step
+        self._saved_at_s = time.perf_counter()
+        self._save_took_s = self._saved_at_s - begin_s
+
+    def _is_worth_saving(self, trainer: Trainer) -> bool:
+        since_s = time.perf_counter() - self._saved_at_s
+        worth = self._save_took_s <= SAVE_SHARE * since_s
+        # All ranks save together.
+        return bool(collectives.all_reduce_max(int(worth), trainer.strategy.root_device))
 
     def _stop_if_requested(self, trainer: Trainer, position: LoopPosition) -> None:
         # Whichever rank received the signal, all end between the same two steps.
