@@ -11,6 +11,7 @@ from outtake.config.instantiate import (
     check_targets,
     instantiate,
     instantiate_with_available,
+    select_entries,
 )
 from outtake.core.errors import ConfigError, ForbiddenTargetError, WeightsError
 
@@ -143,3 +144,12 @@ def test_a_constructor_is_passed_what_it_takes_of_what_there_is() -> None:
 )
 def test_classes_of_the_libraries_that_it_composes_are_allowed(target: str) -> None:
     check_targets({"_target_": target})
+
+
+def test_an_entry_that_is_null_is_left_out_and_one_without_a_class_is_refused() -> None:
+    node = OmegaConf.create({"a": {"_target_": "x"}, "b": None, "c": {"p": 0.5}})
+    with pytest.raises(ConfigError, match=r"augment\.steps\.c has no _target_.*~augment\.steps\.c"):
+        select_entries(node, "augment.steps")
+    del node["c"]
+    assert list(select_entries(node, "augment.steps")) == ["a"]
+    assert select_entries(None, "callbacks") == {}

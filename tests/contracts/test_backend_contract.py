@@ -8,6 +8,7 @@ import torch
 
 from outtake.core.errors import ConfigError
 from outtake.inference.torch_backend import TorchBackend
+from outtake.models.normalisation import Normalize, PerImageNormalize
 from tests.inference.trained import (
     SIZE,
     TrainedCheckpoint,
@@ -34,8 +35,11 @@ def trained(tmp_path):
     return TrainedCheckpoint(trained_task(), tmp_path / "best.ckpt")
 
 
+@pytest.mark.parametrize("normalisation", [Normalize, PerImageNormalize])
 @pytest.mark.parametrize(("name", "precision"), KINDS)
-def test_labels_agree_with_torch_in_float32(name, precision, trained):
+def test_labels_agree_with_torch_in_float32(name, precision, normalisation, tmp_path):
+    task = trained_task(normalisation)
+    trained = TrainedCheckpoint(task, tmp_path / "best.ckpt")
     try:
         backend = open_on_cpu(name, trained, precision=precision, confidence=True)
     except ConfigError as error:
@@ -44,7 +48,7 @@ def test_labels_agree_with_torch_in_float32(name, precision, trained):
         raise
     images, truth = make_pictures(6, 77)
     labels, confidence = backend(images, FULL)
-    reference, sure = TorchBackend(trained_task(), "cpu", "float32", confidence=True)(images, FULL)
+    reference, sure = TorchBackend(task, "cpu", "float32", confidence=True)(images, FULL)
     assert labels.shape == (6, *FULL) and labels.dtype == np.uint8
     assert (labels == reference).mean() >= AGREEMENT[precision]
     assert np.abs(confidence - sure).mean() < 0.02

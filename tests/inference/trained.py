@@ -81,10 +81,10 @@ def make_pictures(
 
 
 @cache
-def trained_task() -> SegmentationTask:
-    """Return the task, trained for a moment; one for the whole session."""
+def trained_task(normalisation: type[nn.Module] = Normalize) -> SegmentationTask:
+    """Return the task, trained for a moment; one of each kind for the whole session."""
     torch.manual_seed(0)
-    made = SegmentationTask(Net(), Normalize(3), SPACE, CrossEntropy(ignore_index=255))
+    made = SegmentationTask(Net(), normalisation(), SPACE, CrossEntropy(ignore_index=255))
     optimizer = torch.optim.Adam(made.parameters(), 1e-2)
     for step in range(60):
         images, labels = make_pictures(8, step)

@@ -274,7 +274,12 @@ def composed_with(folder: Path, overrides: list[str]) -> dict:
     [
         ["optimizer.lr=0.003", "model=unet", "backbone=mobilenet_v2", "trainer.max_epochs=3"],
         ["experiment=camvid", "model=unet", "optimizer.lr=1e-4", "data.short_side=96"],
-        ["experiment=camvid", "optimizer=sgd", "optimizer.momentum=0.8", "loss.class_weights=null"],
+        [
+            "experiment=camvid_fast",
+            "optimizer=sgd",
+            "optimizer.momentum=0.8",
+            "loss.class_weights=null",
+        ],
         ["model=fpn", "+model.decoder_pyramid_channels=64", "data.crop=[64,96]", "scheduler=poly"],
         ["optimizer.lr=0.1", "optimizer.lr=0.2", "+note='it\\'s, x=1'", "++data.workers=0"],
         ["data=folder", "data.root=${paths.data}/mine", "channels_last=false", "logger=none"],

@@ -10,15 +10,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Timer
 
 from outtake.config.compose import compose
 from outtake.core.errors import CheckpointError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
-from outtake.training.checkpoint_files import (
-    read_checkpoint,
-)
+from outtake.training import resume
+from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
 from tests.tiers import keep_few
 from tests.training.interrupted_run import end_at, go_on
@@ -204,6 +204,29 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
         for state in (whole, again)
     )
     assert runs.difference(whole, again) is None
+
+
+@pytest.mark.parametrize(("share", "saved"), [(0.0, [1, 4]), (float("inf"), [1, 2, 3, 4])])
+def test_an_epoch_is_saved_unless_that_takes_much_of_the_time(
+    share: float,
+    saved: list[int],
+    runs: ModuleType,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    epochs = []
+
+    def save_checkpoint(trainer: Trainer, path: str | Path, *rest: Any) -> None:
+        if Path(path).name == "last.ckpt":
+            epochs.append(trainer.fit_loop.epoch_progress.current.processed)
+        whole(trainer, path, *rest)
+
+    whole = Trainer.save_checkpoint
+    monkeypatch.setattr(Trainer, "save_checkpoint", save_checkpoint)
+    monkeypatch.setattr(resume, "SAVE_SHARE", share)
+    train(compose("train", [*runs.options(pairs), "trainer.max_epochs=4"]), tmp_path / "run")
+    assert epochs == saved, "the first epoch and the end are saved in any case"
 
 
 def test_a_damaged_last_checkpoint_falls_back_loudly_and_the_end_is_the_same(

@@ -8,7 +8,12 @@ from dataclasses import fields
 from omegaconf import DictConfig
 
 from outtake.config.build_unlabelled import build_unlabelled
-from outtake.config.instantiate import instantiate, instantiate_with_available, resolve_config
+from outtake.config.instantiate import (
+    instantiate,
+    instantiate_with_available,
+    resolve_config,
+    select_entries,
+)
 from outtake.config.program_options import DataOptions
 from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
@@ -100,6 +105,7 @@ def _build_augmentation(
     known = {"class_names": list(labels.names), "ignore_index": labels.ignore_index}
     mixing = [
         instantiate_with_available(each, f"augment.mix.{name}", known)
-        for name, each in (plain.get("mix") or {}).items()
+        for name, each in select_entries(plain.get("mix"), "augment.mix").items()
     ]
-    return list((instantiate(plain.get("steps")) or {}).values()), mixing
+    steps = select_entries(plain.get("steps"), "augment.steps")
+    return list(instantiate(steps).values()), mixing

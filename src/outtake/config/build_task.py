@@ -13,7 +13,12 @@ from omegaconf import DictConfig
 from torchmetrics import Metric
 
 from outtake.config.build_network import build_net, build_normalisation
-from outtake.config.instantiate import instantiate, instantiate_with_available, resolve_config
+from outtake.config.instantiate import (
+    instantiate,
+    instantiate_with_available,
+    resolve_config,
+    select_entries,
+)
 from outtake.config.network_arguments import unseen_inputs
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
@@ -145,7 +150,7 @@ def build_metrics(
     """Build the metrics of torchmetrics that validation scores besides Outtake's own, by name."""
     available = {"ignore_index": labels.ignore_index, "num_classes": len(labels.names)}
     metrics: dict[str, Any] = instantiate_with_available(
-        node or {}, "metrics", available, nested=True
+        select_entries(node, "metrics"), "metrics", available, nested=True
     )
     taken = {"loss", *(metric.key for metric in METRICS)}
     for name, metric in metrics.items():

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from omegaconf import DictConfig
 
-from outtake.config.instantiate import instantiate, resolve_config
+from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.config.program_options import DataOptions
 from outtake.core.errors import ConfigError
 from outtake.data.further_inputs import count_channels, get_further_inputs
@@ -95,7 +95,7 @@ def _build_views(cfg: DictConfig, strong: Mapping[str, Any], further_channels: i
     if wrong := sorted(set(strong) - known):
         raise ConfigError(f"supervision.strong.{wrong[0]}: no such key; there are steps, views, "
                           "cutmix")  # fmt: skip
-    steps = instantiate(strong.get("steps") or {}).values()
+    steps = instantiate(select_entries(strong.get("steps"), "supervision.strong.steps")).values()
     seed = derive_seed("unlabelled", int(cfg.seed))
     return StrongViews(
         list(steps),

@@ -81,6 +81,30 @@ def instantiate(node: DictConfig | Mapping[str, Any] | None, **arguments: Any) -
         raise ConfigError(said) from error
 
 
+def select_entries(node: DictConfig | Mapping[str, Any] | None, where: str) -> dict[str, Any]:
+    """Return the entries of a map such as ``callbacks`` by name, without those that are null.
+
+    Args:
+        node: A mapping of mappings with ``_target_``.
+        where: Its place in the config, for messages.
+
+    Raises:
+        ConfigError: An entry does not say what is built: only options of it were set.
+    """
+    entries: dict[str, Any] = {}
+    for name, entry in (resolve_config(node) or {}).items():
+        if entry is None:
+            continue
+        if not isinstance(entry, Mapping) or "_target_" not in entry:
+            raise ConfigError(
+                f"{where}.{name} has no _target_, the class that is built: options are set, by a "
+                f"recipe or on the command line, of an entry that the chosen "
+                f"{where.split('.')[0]} does not have; ~{where}.{name} drops them"
+            )
+        entries[str(name)] = entry
+    return entries
+
+
 def instantiate_with_available(
     node: DictConfig | Mapping[str, Any],
     where: str,

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, WeightAveraging
 
-from outtake.config.instantiate import instantiate, resolve_config
+from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
 from outtake.runs.run_folder import RunFolder
@@ -43,7 +43,7 @@ def make_trainer(
 ) -> Trainer:
     """Build the Trainer with its callbacks and plugins; nothing is written yet."""
     world = detect_env(resolve_config(cfg.trainer))
-    callbacks = list(instantiate(cfg.get("callbacks") or {}).values())
+    callbacks = list(instantiate(select_entries(cfg.get("callbacks"), "callbacks")).values())
     _check_one_average(callbacks, str(resolve_config(cfg.optimizer).get("_target_")))
     best = ModelCheckpoint(
         dirpath=folder.checkpoints,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from outtake.config.instantiate import instantiate, readable_config, resolve_config
+from outtake.config.instantiate import instantiate, readable_config, select_entries
 from outtake.core.redact import redact_tree
 from outtake.core.trees import flatten
 from outtake.runs.dashboards.protocol import Dashboard, FlatConfig
@@ -40,8 +40,8 @@ def make_loggers(cfg: Any, folder: RunFolder) -> list[Logger]:
         ConfigError: A dashboard does not have an option, or cannot work with it.
     """
     loggers: list[Logger] = [JsonlLogger(folder.metrics)]
-    for name, node in (resolve_config(cfg.get("logger")) or {}).items():
-        logger = _make_dashboard_logger(str(name), node, folder.path)
+    for name, node in select_entries(cfg.get("logger"), "logger").items():
+        logger = _make_dashboard_logger(name, node, folder.path)
         if logger is not None:
             loggers.append(logger)
     return loggers

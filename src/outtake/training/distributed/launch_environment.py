@@ -258,7 +258,7 @@ def _check_fsdp(cfg: Mapping[str, Any]) -> None:
             "choose trainer=ddp, or optimizer=adamw"
         )
     for name, callback in (cfg.get("callbacks") or {}).items():
-        target = str(callback.get("_target_", ""))
+        target = str((callback or {}).get("_target_", ""))
         if target.endswith(("WeightAveraging", "MovingAverage")):
             raise ConfigError(
                 f"callbacks.{name}: a moving average needs whole weights, and trainer=fsdp divides "
