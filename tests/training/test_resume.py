@@ -225,7 +225,8 @@ def test_an_epoch_is_saved_unless_that_takes_much_of_the_time(
     whole = Trainer.save_checkpoint
     monkeypatch.setattr(Trainer, "save_checkpoint", save_checkpoint)
     monkeypatch.setattr(resume, "SAVE_SHARE", share)
-    train(compose("train", [*runs.options(pairs), "trainer.max_epochs=4"]), tmp_path / "run")
+    given = ["trainer.max_epochs=4", "checkpoint_every_n_steps=null"]
+    train(compose("train", [*runs.options(pairs), *given]), tmp_path / "run")
     assert epochs == saved, "the first epoch and the end are saved in any case"
 
 
