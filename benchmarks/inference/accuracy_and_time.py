@@ -2,13 +2,14 @@
 
     OUTTAKE_DATA=PATH python -m benchmarks.inference.accuracy_and_time
         [--models fpn-regnetx_004 ddrnet23_slim ...] [--epochs 60] [--runs runs/accuracy_and_time]
-        [--plot docs/images/accuracy_and_time.svg] [OVERRIDE ...]
+        [--shares 1 0.75] [--plot docs/images/accuracy_and_time.svg] [OVERRIDE ...]
 
 Every network is trained with the recipe of ``experiment=camvid_fast``, for equally many epochs. Its
 mIoU is that of the validation split, as the backend labels it in the precision named; its time is
 that from a frame of 480x352 to its labels, in milliseconds: the least wall clock and the least
-processor time of some runs, on as many threads as there are processors. A run that was interrupted
-goes on where it stopped, and a finished one is not trained again.
+processor time of some runs, on as many threads as there are processors. With ``--shares`` networks
+see the frames at other sizes too, as shares of the size of their evaluation. A run that was
+interrupted goes on where it stopped, and a finished one is not trained again.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "bisenet_v2": ("model=bisenet_v2", *DEEP, *WHOLE),
     "ddrnet23_slim": ("model=ddrnet23_slim", *DEEP, *WHOLE),
     "pidnet_s": ("model=pidnet_s", *DEEP, *WHOLE),
+    "pidnet_s-18": ("model=pidnet_s", "model.width=18", *DEEP, *WHOLE),
 }
 PRECISIONS = {"bfloat16": "#2563eb", "int8": "#d97706"}
 
@@ -87,8 +89,15 @@ class Point:
     processor_ms: float
 
 
-def measure(model: str, run: Path, source: CamVid) -> list[Point]:
-    """Return the points of a trained network; a precision that cannot be run is left out."""
+def measure(model: str, run: Path, source: CamVid, shares: Sequence[float]) -> list[Point]:
+    """Return the points of a trained network; a precision that cannot be run is left out.
+
+    Args:
+        model: Its name.
+        run: Its run folder.
+        source: The data set.
+        shares: The sizes at which it sees frames, as shares of that of its evaluation.
+    """
     trained = load_trained(run)
     frame: Frame = resize(source.read_image(source.samples("val")[0]), FRAME)
     points = []
@@ -105,12 +114,16 @@ def measure(model: str, run: Path, source: CamVid) -> list[Point]:
             print(f"{model} in {precision} is left out: {error}")
             continue
 
-        def label(run: Backend = backend) -> object:
-            return run(resize_short_side(frame, trained.short_side)[None], FRAME)
+        for share in shares:
+            side = round(share * (trained.short_side or min(FRAME)))
 
-        wall_ms, processor_ms = best_ms(label)
-        score = miou(label_all(backend, source, trained.short_side), source)
-        points.append(Point(model, precision, score, wall_ms, processor_ms))
+            def label(run: Backend = backend, side: int = side) -> object:
+                return run(resize_short_side(frame, side)[None], FRAME)
+
+            wall_ms, processor_ms = best_ms(label)
+            score = miou(label_all(backend, source, side), source)
+            name = model if share == 1 else f"{model} at {side}"
+            points.append(Point(name, precision, score, wall_ms, processor_ms))
     return points
 
 
@@ -177,6 +190,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy_and_time"))
+    parser.add_argument("--shares", nargs="+", type=float, default=[1.0], help="of the size")
     parser.add_argument("--plot", type=Path, help="an .svg file")
     arguments, overrides = parser.parse_known_args()
     source = CamVid(str(Path(os.environ["OUTTAKE_DATA"]) / "camvid"))
@@ -186,7 +200,7 @@ def main() -> None:
         run = runs / model
         epochs = f"trainer.max_epochs={arguments.epochs}"
         train_once(run, [*RECIPE, *MODELS[model], epochs, *overrides])
-        points += measure(model, run, source)
+        points += measure(model, run, source, arguments.shares)
     print(
         f"\n| network | precision | val mIoU | ms on {os.cpu_count()} processors | processor ms |"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from importlib.util import find_spec
 from typing import Self
 
 import torch
@@ -31,7 +32,11 @@ class BusyTime:
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
-        if torch.cuda.is_available():
+        if not torch.cuda.is_available():
+            return self
+        if find_spec("pynvml") is None:
+            print("how busy the GPU is cannot be read: pip install nvidia-ml-py")
+        else:
             self._thread.start()
         return self
 
@@ -44,7 +49,7 @@ class BusyTime:
         while not self._ended.wait(READ_EVERY_S):
             self._readings.append((time.perf_counter(), torch.cuda.utilization()))
 
-    def share(self, begin_s: float, end_s: float) -> float:
+    def measure_share(self, begin_s: float, end_s: float) -> float:
         """Return the mean share of the time, 0 to 1; NaN where nothing was read.
 
         Args:

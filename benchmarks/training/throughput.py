@@ -19,7 +19,7 @@ import os
 import statistics
 import tempfile
 import time
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from typing import Any
 
 import torch
@@ -90,7 +90,8 @@ def outtake_rate(cfg: DictConfig) -> tuple[float, float]:
         with dashboard_session(trainer.loggers, cfg, run), BusyTime() as busy:
             trainer.fit(task, datamodule=data)
     times_s = clock.times_s
-    return rate(times_s, int(cfg.data.batch_size)), busy.share(times_s[WARM_UP_STEPS], times_s[-1])
+    share = busy.measure_share(times_s[WARM_UP_STEPS], times_s[-1])
+    return rate(times_s, int(cfg.data.batch_size)), share
 
 
 def print_gpu_use(cfg: DictConfig, samples_per_second: float, busy: float) -> None:
@@ -137,7 +138,8 @@ def bare_rate(cfg: DictConfig, steps: int, cached: bool) -> float:
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
 
     def endless() -> Any:
-        while True:
+        for epoch in count():
+            loader.batch_sampler.set_epoch(epoch)
             for batch in loader:
                 yield batch["image"].to(device), batch["mask"].to(device)
 

@@ -253,6 +253,18 @@ def test_loaders_leave_the_global_random_state(folder):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_a_place_to_begin_at_reaches_a_loader_that_was_made_before(folder):
+    root = folder(train=10)
+    whole = epochs(module(root).train_dataloader(), 3)
+    data = module(root)
+    loader = data.train_dataloader()
+    data.start_at(1, 1)
+    loader.batch_sampler.sampler.set_epoch(1)
+    assert same(list(loader), whole[3:4])
+    loader.batch_sampler.sampler.set_epoch(2)
+    assert same(list(loader), whole[4:])
+
+
 def test_samples_per_epoch(folder):
     data = module(folder(train=6), samples_per_epoch=16)
     assert len(data.train_dataloader()) == 4

@@ -85,3 +85,36 @@ def test_without_workers_nothing_is_made_ahead():
     loader = EpochLoader(dataset := Keys(), make_batches())
     list(loader)
     assert dataset.asked == Counter(key for batch in expected(0) for key in batch)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_after_an_error_an_epoch_begins_anew(workers):
+    class Fragile(Keys):
+        def __getitem__(self, key):
+            if broken.is_set() and key in expected(0)[1]:
+                raise ValueError("unreadable")
+            return super().__getitem__(key)
+
+    broken = torch.multiprocessing.get_context("fork").Event()
+    broken.set()
+    loader = EpochLoader(Fragile(), make_batches(), num_workers=workers,
+                         persistent_workers=workers > 0)  # fmt: skip
+    with pytest.raises(ValueError, match="unreadable"):
+        list(loader)
+    broken.clear()
+    assert keys_of(loader) == expected(0)
+
+
+def test_workers_that_lightning_has_ended_are_started_again():
+    loader = EpochLoader(Keys(), make_batches(), num_workers=1, persistent_workers=True)
+    list(loader)
+    loader._iterator._shutdown_workers()
+    loader._iterator = None  # as CombinedLoader.reset does
+    loader.batch_sampler.set_epoch(1)
+    assert keys_of(loader) == expected(1)
+
+
+def test_two_iterations_at_once_are_refused():
+    loader = EpochLoader(Keys(), make_batches())
+    with pytest.raises(RuntimeError, match="a later iteration"):
+        list(zip(loader, loader, strict=True))

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.programs.train import train
 from tests.small_run import SMALL
@@ -60,4 +61,10 @@ def test_profile_shows_where_the_time_goes(
 def test_a_preset_has_the_last_word_but_for_single_keys() -> None:
     cfg = compose("train", ["experiment=camvid", "debug=fast", "trainer.max_epochs=2"])
     assert cfg.trainer.max_epochs == 2 and cfg.trainer.limit_train_batches == 1
-    assert not cfg.logger and cfg.model.architecture == "fpn"
+    assert not cfg.logger and cfg.model._target_.endswith("PIDNet")
+
+
+@pytest.mark.parametrize("experiment", ["camvid", "camvid_fast", "demo"])
+def test_overfit_takes_back_what_a_recipe_sets_of_steps_and_crops(experiment: str) -> None:
+    data = build_data(compose("train", [f"experiment={experiment}", "debug=overfit"]))
+    assert data.augmentation.crop is None

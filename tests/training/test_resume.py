@@ -206,9 +206,17 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
     assert runs.difference(whole, again) is None
 
 
-@pytest.mark.parametrize(("share", "saved"), [(0.0, [1, 4]), (float("inf"), [1, 2, 3, 4])])
+@pytest.mark.parametrize(
+    ("share", "every", "saved"),
+    [
+        (0.0, "null", [1, 4]),
+        (float("inf"), "null", [1, 2, 3, 4]),
+        (0.0, "10", [1, 2, 4]),  # the last step of every second epoch
+    ],
+)
 def test_an_epoch_is_saved_unless_that_takes_much_of_the_time(
     share: float,
+    every: str,
     saved: list[int],
     runs: ModuleType,
     pairs: Path,
@@ -225,7 +233,7 @@ def test_an_epoch_is_saved_unless_that_takes_much_of_the_time(
     whole = Trainer.save_checkpoint
     monkeypatch.setattr(Trainer, "save_checkpoint", save_checkpoint)
     monkeypatch.setattr(resume, "SAVE_SHARE", share)
-    given = ["trainer.max_epochs=4", "checkpoint_every_n_steps=null"]
+    given = ["trainer.max_epochs=4", f"checkpoint_every_n_steps={every}"]
     train(compose("train", [*runs.options(pairs), *given]), tmp_path / "run")
     assert epochs == saved, "the first epoch and the end are saved in any case"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -133,6 +134,7 @@ class DataModule(pl.LightningDataModule):
         self._samples_per_epoch = samples_per_epoch
         self._datasets: dict[tuple[str, bool], SegmentationDataset] = {}
         self._start: tuple[int, int] | None = None
+        self._last_loader: Callable[[], EpochLoader | None] = lambda: None
         self._classes_checked = False
         self._unlabelled = unlabelled
         self._unlabelled_dataset: UnlabelledDataset | None = None
@@ -170,8 +172,15 @@ class DataModule(pl.LightningDataModule):
                 self._prepare_unlabelled(self._unlabelled)
 
     def start_at(self, epoch: int, batches: int) -> None:
-        """Let the first training loader begin in this epoch, after this many of its batches."""
+        """Let training begin in this epoch, after this many of its batches.
+
+        It holds for the next training loader, and for the last one: some strategies of Lightning
+        make it before they read the checkpoint.
+        """
         self._start = (epoch, batches)
+        loader = self._last_loader()
+        if loader is not None:
+            loader.batch_sampler.start_at(epoch, batches)
 
     def report(self, split: str) -> SplitReport:
         """Return the report of a split; verify the split first if that was not done yet."""
@@ -211,6 +220,7 @@ class DataModule(pl.LightningDataModule):
         if self._start is not None:
             loader.batch_sampler.start_at(*self._start)
             self._start = None
+        self._last_loader = weakref.ref(loader)
         return loader
 
     def fixed_train_batches(self, count: int) -> Iterator[SampleTensors]:

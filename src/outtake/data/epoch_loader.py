@@ -88,16 +88,23 @@ class EpochLoader(DataLoader[Any]):
 
     def __init__(self, dataset: Dataset[Any], batches: EpochBatches, **options: Any) -> None:
         super().__init__(dataset, batch_sampler=EndlessBatches(batches), **options)
-        self._endless: Iterator[Any] | None = None
-        self._place = (0, 0)  # of the next batch of the iterator
+        self._alone: Iterator[Any] | None = None  # what makes batches where no worker does
+        self._place: tuple[int, int] | None = None  # of the next batch; None: not known
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         epoch, skipped = self.batch_sampler.take_place()
-        if self._endless is None or self._place != (epoch, skipped):
+        # Lightning forgets the iterator whose workers it has ended.
+        running = self._iterator if self.persistent_workers else self._alone
+        if running is None or self._place != (epoch, skipped):
             self.batch_sampler.begin_at((epoch, skipped))
-            self._endless = super().__iter__()
+            running = super().__iter__()
+            self._alone = None if self.persistent_workers else running
+            self._place = (epoch, skipped)
         each = len(self.batch_sampler)
-        for done in range(skipped + 1, each + 1):
-            batch = next(self._endless)
-            self._place = (epoch, done) if done < each else (epoch + 1, 0)
+        for number in range(skipped, each):
+            if self._place != (epoch, number):
+                raise RuntimeError("a later iteration of this loader has begun")
+            self._place = None  # until the batch is there
+            batch = next(running)
+            self._place = (epoch, number + 1) if number + 1 < each else (epoch + 1, 0)
             yield batch

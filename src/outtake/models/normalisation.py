@@ -97,21 +97,24 @@ class PerImageNormalize(nn.Module):
     """Subtracts each image's own mean of every channel and divides by its own standard deviation.
 
     What is left of the light and of its colour is what differs inside the image: a street at dusk
-    and one at noon look alike to the network. Training takes the statistics of its crops, and
-    prediction those of what the network sees at once: the whole image, or one window of it.
+    and one at noon look more alike to the network. Training takes the statistics of its crops, the
+    black that fills them included, and prediction those of what the network sees at once: the whole
+    image, or one window of it.
 
     Args:
         floor: Added to the standard deviation, for images in 0 to 1, so that the noise of an image
             of one colour is not enlarged without bound.
 
     Raises:
-        ConfigError: The floor is not above 0.
+        ConfigError: The floor is below 1e-6.
     """
+
+    floor: torch.Tensor
 
     def __init__(self, floor: float = 0.02) -> None:
         super().__init__()
         check_number("normalize.floor", floor, 1e-6)
-        self.floor = floor
+        self.register_buffer("floor", torch.tensor(floor))  # what differs in it is another network
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, H, W) in 0 to 255 to float32 of the same shape."""

@@ -28,7 +28,7 @@ from outtake.training.trainer_info import find_callbacks, find_data_module
 
 RESUME_KEY = "resume"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Of the time, at most, is spent on the checkpoints of epochs.
+# The largest share of the time that the checkpoints of epochs may take.
 SAVE_SHARE = 0.05
 _PATH_KEYS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
@@ -56,8 +56,8 @@ class StopRequested(SystemExit):
 class LastCheckpoint(Callback):
     """Save ``last.ckpt`` between two steps: every so many, after epochs and at a signal.
 
-    After an epoch it is saved unless that would take more than a twentieth of the time since the
-    last one: on a GPU an epoch may be shorter than writing the weights of a large network.
+    After an epoch it is saved unless the last save took more than a twentieth of the time that has
+    passed since: on a GPU an epoch may be shorter than writing the weights of a large network.
 
     A run that is resumed from it gives the bits that it would have given without the interruption.
     Besides what Lightning restores, these are restored: the state of every random generator, the
@@ -137,10 +137,14 @@ class LastCheckpoint(Callback):
         set_handlers(dict.fromkeys(self.signals, self._note_signal))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the epoch before, all of whose records are written by now, if it took long."""
+        """Save the epoch before, all of whose records are written by now, where that is cheap."""
         self._resumes_mid_epoch, self._stopped_mid_epoch = False, None
         position = loop_state.between_epochs(trainer)
-        if position.epochs and self._to_restore is None and self._is_worth_saving(trainer):
+        if (
+            position.epochs
+            and self._to_restore is None
+            and (self._is_due(trainer) or self._is_worth_saving(trainer))
+        ):
             self._save(trainer, position)
         self._stop_if_requested(trainer, position)
 
@@ -156,8 +160,7 @@ class LastCheckpoint(Callback):
         position = loop_state.between_batches(trainer)
         if position is None or not position.batches:
             return
-        due = self._every_n_steps and trainer.global_step % self._every_n_steps == 0
-        if due and trainer.global_step != self._saved_step:
+        if self._is_due(trainer):
             self._save(trainer, position)
         self._stop_if_requested(trainer, position)
 
@@ -280,6 +283,10 @@ class LastCheckpoint(Callback):
         self._saved_position, self._saved_step = position, trainer.global_step
         self._saved_at_s = time.perf_counter()
         self._save_took_s = self._saved_at_s - begin_s
+
+    def _is_due(self, trainer: Trainer) -> bool:
+        step, every = trainer.global_step, self._every_n_steps
+        return bool(every) and step % int(every or 1) == 0 and step != self._saved_step
 
     def _is_worth_saving(self, trainer: Trainer) -> bool:
         since_s = time.perf_counter() - self._saved_at_s

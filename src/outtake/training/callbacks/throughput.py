@@ -15,7 +15,8 @@ class Throughput(Callback):
     """Log ``train/samples_per_second`` of every epoch, and add up the time of all fits of a run.
 
     Validation does not count. The first epoch of a process contains its warm-up, and is left out of
-    :meth:`samples_per_second` where there are others.
+    :meth:`samples_per_second` where there are others. Batches that workers make during a validation
+    are ready when the next epoch begins.
     """
 
     def __init__(self) -> None:
