@@ -162,6 +162,7 @@ def draw(points: Sequence[Point]) -> str:
                       'stroke="#6b7280" stroke-dasharray="4 4"'))  # fmt: skip
     x, y = place(LIMIT_MS, high)
     parts.append(text(x + 6, y + 14, f"{LIMIT_MS:.0f} ms"))
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (place(p.wall_ms, p.miou) for p in points)]
     for point in points:
         x, y = place(point.wall_ms, point.miou)
         parts.append(
@@ -169,7 +170,7 @@ def draw(points: Sequence[Point]) -> str:
         )
         if point.model not in named:
             named.add(point.model)
-            parts.append(text(x + 8, y - 6, point.model))
+            parts.append(text(*_find_room(x, y, point.model, taken)))
     for row, (precision, colour) in enumerate(PRECISIONS.items()):
         y = 20 + 18 * row
         parts.append(f'<circle cx="{WIDTH - 120}" cy="{y}" r="5" fill="{colour}"/>')
@@ -182,6 +183,34 @@ def draw(points: Sequence[Point]) -> str:
         f'font-family="sans-serif" font-size="13" fill="#111827">\n'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n'
     )
+
+
+def _find_room(
+    x: float, y: float, words: str, taken: list[tuple[float, float, float, float]]
+) -> tuple[float, float, str, str]:
+    """Return where words are written beside a point so that they cover nothing, and their anchor.
+
+    Args:
+        x: The place of the point.
+        y: The same, downwards.
+        words: The words.
+        taken: The rectangles that are taken, as left, top, right and bottom; theirs is added.
+    """
+    width, places = 7.2 * len(words), []
+    for anchor, left in (("start", x + 8), ("end", x - 8 - width)):
+        for base in (y - 6, y + 16, y + 5):
+            box = (left, base - 11, left + width, base + 3)
+            covers = sum(
+                box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+                for other in taken
+            )
+            outside = left < 0 or left + width > WIDTH
+            places.append(
+                (covers + 9 * outside, box, (8 if anchor == "start" else -8), base, anchor)
+            )
+    _, box, shift, base, anchor = min(places, key=lambda each: each[0])
+    taken.append(box)
+    return x + shift, base, words, anchor
 
 
 def main() -> None:
