@@ -179,8 +179,8 @@ def test_the_times_of_a_run_that_went_on_are_those_of_all_its_parts(
     assert before > 10
     go_on(run, "trainer.max_epochs=2")
     after = json.loads((run / "summary.json").read_text())["wall_time_s"]
-    # What is saved last is a little earlier than the end.
-    assert before - 10 <= after < before + 9
+    # What is saved last is earlier than the end, by as many readings of the clock as saving takes.
+    assert before - 30 <= after < before + 9
 
 
 def test_a_run_that_goes_on_keeps_its_name(runs: ModuleType, pairs: Path, tmp_path: Path) -> None:
