@@ -70,6 +70,7 @@ def test_layers_from_adding_to_export(studio, browser, tmp_path):
     wait_until_saved(page)
     page.keyboard.press("v")
     page.click("#cutout-layer")
+    page.wait_for_selector("#layer-list li")
     cut = settled(page)["list"]
     assert [each["name"] for each in cut] == ["cut-out 0"]
     assert (cut[0]["x"], cut[0]["y"]) == pytest.approx((100, 90), abs=2)
