@@ -11,7 +11,6 @@ from typing import Self
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from outtake.core.types import Batch
 from outtake.training.task import SegmentationTask
 
 # A reading is of the time since NVML's own last period, which is up to a second long.
@@ -75,14 +74,14 @@ def measure_peak_flops() -> float:
     return float(2 * PEAK_SIZE**3 / statistics.median(seconds))
 
 
-def count_sample_flops(task: SegmentationTask, batch: Batch) -> float:
+def count_sample_flops(task: SegmentationTask, image: torch.Tensor, mask: torch.Tensor) -> float:
     """Return the operations of the products and convolutions of a step, for one sample of a batch.
 
     Args:
         task: The task, on the device of the batch.
-        batch: A training batch.
+        image: uint8 (B, C, H, W).
+        mask: int64 (B, H, W).
     """
     with FlopCounterMode(display=False) as counter:
-        loss = task.loss(task.net(task.normalize(batch["image"])), batch["mask"])
-        loss.backward()
-    return float(counter.get_total_flops()) / len(batch["mask"])
+        task.loss(task.net(task.normalize(image)), mask).backward()
+    return float(counter.get_total_flops()) / len(mask)

@@ -105,8 +105,8 @@ def print_gpu_use(cfg: DictConfig, samples_per_second: float, busy: float) -> No
     data, task = prepared(cfg)
     batch = next(iter(data.train_dataloader()))
     device = find_device()
-    moved = {key: batch[key].to(device) for key in ("image", "mask")}
-    flops = samples_per_second * count_sample_flops(task.to(device).train(), moved)  # type: ignore[arg-type]
+    image, mask = batch["image"].to(device), batch["mask"].to(device)
+    flops = samples_per_second * count_sample_flops(task.to(device).train(), image, mask)
     peak = measure_peak_flops()
     print(
         f"{torch.cuda.get_device_name()}: busy {busy:.1%} of the time; {flops / 1e12:.1f} TFLOP/s, "

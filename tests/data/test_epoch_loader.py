@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from outtake.data.epoch_loader import EndlessBatches, EpochLoader
-from outtake.data.samplers import DividedBatches, SampleOrder
+from outtake.data.sample_order import DividedBatches, SampleOrder
 
 
 class Keys(Dataset):

@@ -13,7 +13,7 @@ from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError, UnreadableImageError
 from outtake.data.augmentation import Augmentation
-from outtake.data.samplers import DividedBatches, SampleOrder
+from outtake.data.sample_order import DividedBatches, SampleOrder
 from outtake.data.scenes import Scenes
 from outtake.data.source import DataWarning
 from outtake.data.strong_views import StrongViews

@@ -11,8 +11,8 @@ from outtake.config.instantiate import instantiate, resolve_config, select_entri
 from outtake.config.program_options import DataOptions
 from outtake.core.errors import ConfigError
 from outtake.data.further_inputs import count_channels, get_further_inputs
+from outtake.data.sample_order import derive_seed
 from outtake.data.sample_range import get_sample_range
-from outtake.data.samplers import derive_seed
 from outtake.data.source import SegmentationSource
 from outtake.data.strong_views import StrongViews
 from outtake.data.unlabelled import LabelledShare, LabelsSetAside, PictureFolder, UnlabelledSource

@@ -21,7 +21,7 @@ from outtake.core.types import Frame, LabelMap
 from outtake.data.crop import RandomCrop
 from outtake.data.further_labels import MOST_FURTHER_LABELS
 from outtake.data.mixing import MixingStep
-from outtake.data.samplers import derive_seed
+from outtake.data.sample_order import derive_seed
 
 AugmentationStep: TypeAlias = Any
 """A transform of albumentations or of ``torchvision.transforms.v2``."""

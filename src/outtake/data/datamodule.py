@@ -26,13 +26,13 @@ from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
 from outtake.data.resize import short_side_size
 from outtake.data.sample_cache import SampleCache
-from outtake.data.sample_range import SampleRange, get_sample_range
-from outtake.data.samplers import (
+from outtake.data.sample_order import (
     DividedBatches,
     SameSizeBatchSampler,
     SampleOrder,
     rare_class_shares,
 )
+from outtake.data.sample_range import SampleRange, get_sample_range
 from outtake.data.source import SegmentationSource
 from outtake.data.unlabelled import UnlabelledReport, verify_unlabelled, warn_of_scored_images
 from outtake.data.unlabelled_dataset import (

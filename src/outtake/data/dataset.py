@@ -16,7 +16,7 @@ from outtake.core.types import Frame, LabelMap
 from outtake.data.augmentation import Augmentation
 from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.resize import resize_labels, resize_short_side, short_side_size
-from outtake.data.samplers import PADDING_INDEX
+from outtake.data.sample_order import PADDING_INDEX
 from outtake.data.source import Sample, SegmentationSource
 
 

@@ -91,6 +91,7 @@ class EpochLoader(DataLoader[Any]):
         self._alone: Iterator[Any] | None = None  # what makes batches where no worker does
         self._place: tuple[int, int] | None = None  # of the next batch; None: not known
 
+    # torch says that this returns its own iterator class, and uses no more than an iterator.
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         epoch, skipped = self.batch_sampler.take_place()
         # Lightning forgets the iterator whose workers it has ended.

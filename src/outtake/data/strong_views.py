@@ -13,7 +13,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
-from outtake.data.samplers import derive_seed
+from outtake.data.sample_order import derive_seed
 
 _BOX_AREAS = (0.02, 0.4)  # of the image, in CutMix as UniMatch has it
 _BOX_SIDES = (0.3, 1 / 0.3)  # height over width

@@ -14,7 +14,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.types import Batch, Frame, LabelMap
 from outtake.data.augmentation import Augmentation
 from outtake.data.dataset import SampleTensors, SegmentationDataset
-from outtake.data.samplers import DividedBatches, SampleOrder, derive_seed
+from outtake.data.sample_order import DividedBatches, SampleOrder, derive_seed
 from outtake.data.source import Sample, SegmentationSource
 from outtake.data.strong_views import StrongViews
 from outtake.data.unlabelled import UnlabelledSource

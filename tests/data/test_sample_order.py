@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from outtake.data.samplers import (
+from outtake.data.sample_order import (
     PADDING_INDEX,
     DividedBatches,
     SameSizeBatchSampler,
