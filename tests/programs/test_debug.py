@@ -66,5 +66,6 @@ def test_a_preset_has_the_last_word_but_for_single_keys() -> None:
 
 @pytest.mark.parametrize("experiment", ["camvid", "camvid_fast", "demo"])
 def test_overfit_takes_back_what_a_recipe_sets_of_steps_and_crops(experiment: str) -> None:
-    data = build_data(compose("train", [f"experiment={experiment}", "debug=overfit"]))
+    overrides = [f"experiment={experiment}", "data=scenes", "debug=overfit"]
+    data = build_data(compose("train", overrides))
     assert data.augmentation.crop is None
