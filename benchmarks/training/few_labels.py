@@ -1,31 +1,40 @@
 """What images without labels are worth: an eighth of CamVid's labels, alone and with the rest.
 
     OUTTAKE_DATA=PATH python -m benchmarks.training.few_labels [OVERRIDE ...]
-        [--share 1/8] [--seeds 0 1 2] [--methods unimatch fixmatch] [--runs runs/few_labels]
+        [--share 1/8] [--seeds 0 1 2] [--methods pseudo_labels unimatch fixmatch]
+        [--runs runs/few_labels]
 
 All train on the same labelled images for equally many steps: an epoch is as many labelled samples
-as CamVid has, whatever the share. ``supervised`` is the base of the comparison. A step of
-``unimatch`` takes several times as long as one of ``supervised``. A run that was interrupted goes
-on where it stopped, and a finished one is not trained again.
+as CamVid has, whatever the share. ``supervised`` is the base of the comparison.
+
+``pseudo_labels``: the networks of ``supervised``, of all seeds together and each with the mirrored
+picture, label the other images where they are sure enough, and a new network is trained on those
+labels and the true ones (Yang et al., "ST++", 2022, without its choice of images). A step takes as
+long as one of ``supervised``. A step of ``unimatch`` takes several times as long.
+
+A run that was interrupted goes on where it stopped, and a finished one is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
+import cv2
 
-# A network that learns fast: a comparison of what labels are worth says nothing while it learns.
+from benchmarks.training.left_out_drives import run_program
+from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
+from outtake.config.compose import compose
+from outtake.data.camvid import UNLABELLED, CamVid
+from outtake.data.unlabelled import LabelledShare, read_share
+
 RECIPE = (
-    "experiment=camvid_fast",
-    "model=pspnet",
-    "backbone=resnet18",
+    "experiment=camvid",
     "logger=none",
     "data.samples_per_epoch=367",
-    "trainer.precision=auto",
-    "trainer.max_epochs=30",
-    "trainer.check_val_every_n_epoch=10",
+    "trainer.max_epochs=16",
+    "trainer.check_val_every_n_epoch=4",
 )
 
 
@@ -34,21 +43,84 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--share", default="1/8")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--methods", nargs="+", default=["unimatch"],
-                        choices=["unimatch", "fixmatch"])  # fmt: skip
+    parser.add_argument("--methods", nargs="*", default=["pseudo_labels"],
+                        choices=["pseudo_labels", "unimatch", "fixmatch"])  # fmt: skip
+    parser.add_argument("--min-confidence", type=float, default=0.6,
+                        help="from which on a pseudo label counts")  # fmt: skip
     parser.add_argument("--runs", type=Path, default=Path("runs/few_labels"))
     arguments, overrides = parser.parse_known_args()
-    share = str(arguments.share)
-    found: dict[str, list[Summary]] = {}
-    for seed in arguments.seeds:
-        for method in ("supervised", *arguments.methods):
-            name = f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
-            given = [*RECIPE, f"supervision={method}", f"data.labelled_share={share}"]
-            summary = train_once(
-                arguments.runs.resolve() / name, [*given, f"seed={seed}", *overrides]
+    share, runs = str(arguments.share), arguments.runs.resolve()
+    part = [f"data.labelled_share={share}"]
+
+    def train(method: str, special: Sequence[str]) -> list[Summary]:
+        return [
+            train_once(
+                _folder(runs, method, share, seed), [*RECIPE, *special, f"seed={seed}", *overrides]
             )
-            found.setdefault(method, []).append(summary)
+            for seed in arguments.seeds
+        ]
+
+    found = {"supervised": train("supervised", ["supervision=supervised", *part])}
+    for method in arguments.methods:
+        special = [f"supervision={method}", *part]
+        if method == "pseudo_labels":
+            root = Path(compose("train", [*RECIPE, *overrides]).data.root)
+            teachers = [_folder(runs, "supervised", share, seed) for seed in arguments.seeds]
+            labelled = runs / f"labelled-{share.replace('/', '_of_')}"
+            write_pseudo_labels(root, share, teachers, labelled, arguments.min_confidence)
+            special = ["supervision=supervised", f"data.root={labelled}"]
+        found[method] = train(method, special)
     print_comparison(f"CamVid with {share} of its labels", found)
+
+
+def _folder(runs: Path, method: str, share: str, seed: int) -> Path:
+    return runs / f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
+
+
+def write_pseudo_labels(
+    root: Path, share: str, teachers: Sequence[Path], output: Path, min_confidence: float
+) -> None:
+    """Write CamVid anew, with the labels of some networks where those that people drew are unknown.
+
+    What an interrupted call has written is kept.
+
+    Args:
+        root: The data set.
+        share: The part of the labels of ``train`` that is known.
+        teachers: The run folders of networks that were trained on that part.
+        output: The new data set; its images are links.
+        min_confidence: The mean probability below which a pixel has no label.
+    """
+    source = CamVid(str(root))
+    known = {each.id for each in LabelledShare(source, read_share(share)).samples("train")}
+    unlabelled = [each for each in source.samples("train") if each.id not in known]
+    for split in ("train", "val"):
+        for sample in source.samples(split):
+            _link(Path(sample.image), output / split)
+            if split == "val" or sample.id in known:
+                _link(Path(sample.mask), output / f"{split}annot")
+    for sample in unlabelled:
+        _link(Path(sample.image), output / "unlabelled")
+    run_program(
+        "predict.py",
+        f"checkpoint=[{','.join(map(str, teachers))}]",
+        f"input={output / 'unlabelled'}",
+        f"output={output / 'predicted'}",
+        "outputs=[labels]",
+        "network.flip=true",
+        f"min_confidence={min_confidence}",
+    )
+    for sample in unlabelled:
+        name = f"{Path(sample.image).stem}.png"
+        labels = cv2.imread(str(output / "predicted" / "labels" / name), cv2.IMREAD_UNCHANGED)
+        labels[labels == source.labels.ignore_index] = UNLABELLED
+        cv2.imwrite(str(output / "trainannot" / Path(sample.mask).name), labels)
+
+
+def _link(file: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / file.name).is_symlink():
+        (folder / file.name).symlink_to(file.resolve())
 
 
 if __name__ == "__main__":
