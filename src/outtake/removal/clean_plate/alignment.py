@@ -44,6 +44,19 @@ class AlignmentResult:
     gains: Floats
     offsets: Floats
 
+    def join(self, other: AlignmentResult) -> AlignmentResult:
+        """Return the alignment of these references, followed by others, to the same region."""
+        scores = np.concatenate([self.scores, other.scores])
+        order = np.argsort(scores, kind="stable")
+        return AlignmentResult(
+            order[np.isfinite(scores[order])],
+            scores,
+            np.concatenate([self.trimmed_scores, other.trimmed_scores]),
+            np.concatenate([self.homographies, other.homographies]),
+            np.concatenate([self.gains, other.gains]),
+            np.concatenate([self.offsets, other.offsets]),
+        )
+
 
 class _Rings:
     """The rings of s hole regions one behind the other, m pixels in all.

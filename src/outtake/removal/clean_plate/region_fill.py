@@ -19,11 +19,12 @@ from outtake.removal.clean_plate.previous_fill import (
     blend_previous,
     sample_previous,
 )
+from outtake.removal.clean_plate.reference_selection import ReferenceFilter
 from outtake.removal.clean_plate.rim_motion import NOT_BACKGROUND_GREY, count_moving_with_hole
 from outtake.removal.clean_plate.sample_selection import (
     SPREAD_STEP,
-    ReferenceFilter,
     collect_samples,
+    outvote_colours,
 )
 from outtake.removal.clean_plate.seam import seam_correction
 from outtake.removal.clean_plate.tile_sampling import place_tiles
@@ -47,6 +48,7 @@ class RegionFill:
         filled: True for pixels with a colour, in the hole and at its rim, bool (k, n).
         propagated: True for pixels taken over from the previous frame that had been observed
             before, bool (k, n).
+        doubted: True for pixels with a colour that too few references could outvote, bool (k, n).
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
@@ -64,6 +66,7 @@ class RegionFill:
         self._needed = self.hole | self._rim
         self.colours: Floats = np.zeros((*self.hole.shape, 3), np.float32)
         self.filled: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
+        self.doubted: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.propagated: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.synthesised: NDArray[np.bool_] = np.zeros(self.hole.shape, bool)
         self.drift: Floats = np.zeros(self.hole.shape, np.float32)
@@ -73,6 +76,8 @@ class RegionFill:
         self.previous: tuple[Floats, NDArray[np.bool_]] | None = None
         # By frame number: an alignment, and the index of the frame in it.
         self._alignments: dict[int, tuple[AlignmentResult, int]] = {}
+        # The references that were sampled last.
+        self._sampled: tuple[AlignmentResult, Sequence[Reference]] | None = None
 
     def is_complete(self) -> bool:
         """Return True if every pixel of the hole has a colour."""
@@ -80,9 +85,15 @@ class RegionFill:
 
     def unfilled_points(self) -> Points:
         """Return the positions of pixels without a colour, float32 (n, 2)."""
-        unfilled = self.hole & ~self.filled
-        rows = np.flatnonzero(unfilled.any(axis=1))
-        return self.region.tiles.pixel_positions(rows)[unfilled[rows]]
+        return self._points_of(self.hole & ~self.filled)
+
+    def doubted_points(self) -> Points:
+        """Return the positions of pixels whose colour is doubted, float32 (n, 2)."""
+        return self._points_of(self.doubted)
+
+    def _points_of(self, pixels: NDArray[np.bool_]) -> Points:
+        rows = np.flatnonzero(pixels.any(axis=1))
+        return self.region.tiles.pixel_positions(rows)[pixels[rows]]
 
     def sample_references(
         self,
@@ -90,7 +101,7 @@ class RegionFill:
         references: Sequence[Reference],
         reference_filter: ReferenceFilter,
     ) -> list[int]:
-        """Take colours from references for pixels that have no colour yet.
+        """Take colours from references for pixels that have none, or a doubted one.
 
         Returns:
             The indices of the references that are good enough.
@@ -99,26 +110,59 @@ class RegionFill:
         usable: list[int] = order.tolist()
         if not usable:
             return usable
-        best = float(alignment.trimmed_scores.min())
-        self.residual = min(self.residual, best)
+        self.residual = min(self.residual, float(alignment.trimmed_scores.min()))
         for index in usable:
             self._alignments[references[index].frame.number] = (alignment, index)
-        lacking = self._needed & ~self.filled
-        rows = np.flatnonzero(lacking.any(axis=1))
-        tiles = self.region.tiles.subset(rows)
-        colours, known, spread = collect_samples(
-            tiles, lacking[rows], alignment, order, references, reference_filter
-        )
-        if len(rows) == len(lacking) and not self.filled.any():
+        self._vote_on_doubted(alignment, references, reference_filter)
+        self._sample(self._needed & ~self.filled, alignment, order, references, reference_filter)
+        self._sampled = alignment, references
+        return usable
+
+    def _vote_on_doubted(
+        self,
+        alignment: AlignmentResult,
+        references: Sequence[Reference],
+        reference_filter: ReferenceFilter,
+    ) -> None:
+        """Replace doubted colours that old and new references together outvote."""
+        rows = np.flatnonzero(self.doubted.any(axis=1))
+        if not len(rows) or self._sampled is None:
+            return
+        joined = self._sampled[0].join(alignment)
+        self.colours[rows] = outvote_colours(
+            self.region.tiles.subset(rows), self.colours[rows], self.doubted[rows], joined,
+            reference_filter.usable_references(self.region, joined),
+            [*self._sampled[1], *references], reference_filter,
+        )  # fmt: skip
+        self.doubted[:] = False
+
+    def _sample(
+        self,
+        wanted: NDArray[np.bool_],
+        alignment: AlignmentResult,
+        order: NDArray[np.intp],
+        references: Sequence[Reference],
+        reference_filter: ReferenceFilter,
+    ) -> None:
+        """Take colours for some pixels, bool (k, n), from the references of an alignment."""
+        rows = np.flatnonzero(wanted.any(axis=1))
+        if not len(rows):
+            return
+        colours, known, spread, is_doubted = collect_samples(
+            self.region.tiles.subset(rows), wanted[rows], alignment, order, references,
+            reference_filter,
+        )  # fmt: skip
+        best = float(alignment.trimmed_scores.min())
+        if len(rows) == len(wanted) and not self.filled.any():
             self.colours, self.filled, self.spread = colours, known, spread
             self.drift[known] = best
-            return usable
-        found, columns = np.nonzero(known)
-        self.colours[rows[found], columns] = colours[found, columns]
-        self.filled[rows[found], columns] = True
-        self.drift[rows[found], columns] = best
-        self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
-        return usable
+        else:
+            found, columns = np.nonzero(known)
+            self.colours[rows[found], columns] = colours[found, columns]
+            self.filled[rows[found], columns] = True
+            self.drift[rows[found], columns] = best
+            self.spread[rows] = np.where(known[:, ::SPREAD_STEP], spread, self.spread[rows])
+        self.doubted[rows] = known & is_doubted[:, None] & self.hole[rows]
 
     def correct_seam(self, reach_px: float, noise: float) -> None:
         """Shift the colours towards the frame at the rim, as far as the rim was predicted.

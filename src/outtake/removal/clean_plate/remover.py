@@ -35,8 +35,9 @@ from outtake.removal.clean_plate.memory_budget import MemoryBudget
 from outtake.removal.clean_plate.moving_background import MIN_REACH_FRAMES, MovingBackground
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
 from outtake.removal.clean_plate.previous_fill import PreviousFill
+from outtake.removal.clean_plate.reference_selection import ReferenceFilter
 from outtake.removal.clean_plate.region_fill import RegionFill
-from outtake.removal.clean_plate.sample_selection import DISPUTED_GREY, ReferenceFilter
+from outtake.removal.clean_plate.sample_selection import DISPUTED_GREY
 from outtake.removal.clean_plate.search import ReferenceSearch
 from outtake.removal.clean_plate.small_frames import SmallFrame, enlarge_homography
 from outtake.removal.exemplar.remover import Exemplar

@@ -1,4 +1,4 @@
-"""Select samples of the pixels of a hole from references, and take their median.
+"""Take samples of the pixels of a hole from references, and their median.
 
 Where samples are few or disagree, those of more references vote.
 """
@@ -6,17 +6,18 @@ Where samples are few or disagree, those of more references vote.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.types import Mask
-from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import AlignmentResult
 from outtake.removal.clean_plate.frame_buffer import Reference
-from outtake.removal.clean_plate.hole_regions import Floats, HoleRegion
+from outtake.removal.clean_plate.hole_regions import Floats
 from outtake.removal.clean_plate.read_pixels import Flags, Shades
+from outtake.removal.clean_plate.reference_selection import SAME_RESIDUAL_GREY, ReferenceFilter
 from outtake.removal.clean_plate.sample_medians import take_medians
 from outtake.removal.clean_plate.sample_votes import (
     POLL_STEP_PX,
@@ -29,12 +30,9 @@ from outtake.removal.clean_plate.tile_sampling import (
     sample_pixels,
     sample_reference,
     select_references,
-    show_points,
 )
 from outtake.removal.clean_plate.tiles import Tiles
 
-# Residuals this close are equal: noise decides which of them is smaller.
-_SAME_RESIDUAL_GREY = 0.15
 # Additional samples of tiles that references show in part.
 _EXTRA_SAMPLES = 4
 # Samples of one pixel that deviate more from their median on average show different things: noise
@@ -42,47 +40,32 @@ _EXTRA_SAMPLES = 4
 DISPUTED_GREY = 8.0
 # For tiles with fewer samples, or with such pixels, more references are polled; those tiles that
 # may be outvoted are sampled in them.
-_FEW_SAMPLES, _MANY_SAMPLES, _WIDE_TOLERANCE = 4, 25, 3.0
+_FEW_SAMPLES = 4
+# Where fewer references can vote, what passes by for a moment may have the most votes.
+_FEW_VOTERS = 5
 # So many tiles at once: their colours and samples are held in memory.
 _VOTING_TILES = 2000
 # How far samples disagree is looked at for the first of so many pixels of a tile.
 SPREAD_STEP = 5
-_MAX_PROBES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceFilter:
-    """Decides which references are good enough.
+class CollectedSamples(NamedTuple):
+    """What references show of k tiles of n pixels.
 
     Attributes:
-        max_samples: The largest number of samples per pixel.
-        tolerance: The largest residual, as a multiple of the best residual among the references
-            that show the pixel.
-        max_error: The largest residual in grey levels.
-        max_contrast_share: The largest residual as a share of the standard deviation of the ring.
-        accepted_error: A residual that is accepted at any contrast, in grey levels.
+        colours: The medians of the best samples, float32 (k, n, 3).
+        known: True for needed pixels that have one, bool (k, n).
+        spread: The mean absolute deviation of the samples from their median at every
+            ``SPREAD_STEP``-th pixel, in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where
+            there are not two.
+        is_doubted: True for tiles whose samples disagree, or are of one reference, and that few
+            references could vote on, bool (k,).
     """
 
-    max_samples: int = 5
-    tolerance: float = 1.2
-    max_error: float = 12.0
-    max_contrast_share: float = 0.6
-    accepted_error: float = 4.0
-
-    def usable_references(self, region: HoleRegion, alignment: AlignmentResult) -> NDArray[np.intp]:
-        """Return the indices of the usable references of an alignment, the best first."""
-        contrast_limit = max(self.max_contrast_share * region.contrast, self.accepted_error)
-        usable = alignment.trimmed_scores <= min(self.max_error, contrast_limit)
-        return alignment.order[usable[alignment.order]]
-
-    def widen(self) -> ReferenceFilter:
-        """Return a filter for pixels whose samples are few or disagree."""
-        tolerance = max(self.tolerance, _WIDE_TOLERANCE)
-        return replace(self, max_samples=max(self.max_samples, _MANY_SAMPLES), tolerance=tolerance)
-
-    def residual_limit(self, score: Floats) -> Floats:
-        """Return the largest residual that counts as good as the best one."""
-        return np.asarray(score * self.tolerance + _SAME_RESIDUAL_GREY, np.float32)
+    colours: Floats
+    known: NDArray[np.bool_]
+    spread: Floats
+    is_doubted: NDArray[np.bool_]
 
 
 def collect_samples(
@@ -92,7 +75,7 @@ def collect_samples(
     order: NDArray[np.intp],
     references: Sequence[Reference],
     reference_filter: ReferenceFilter,
-) -> tuple[Floats, NDArray[np.bool_], Floats]:
+) -> CollectedSamples:
     """Return the median of the best samples for the tiles of a region.
 
     Args:
@@ -102,14 +85,10 @@ def collect_samples(
         order: The indices of the usable references, the best first.
         references: The references that were aligned.
         reference_filter: The limits for good samples.
-
-    Returns:
-        The colours, float32 (k, n, 3), True for needed pixels that are known, bool (k, n), and the
-        mean absolute deviation of the samples from their median at every ``SPREAD_STEP``-th pixel,
-        in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where there are not two.
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
-    colours, known, spread = sampler.sample_tiles()
+    collected = sampler.sample_tiles()
+    colours, known, spread, _ = collected
     known &= needed
     missing = needed & ~known
     uncovered = np.flatnonzero(missing.any(axis=1))
@@ -120,7 +99,31 @@ def collect_samples(
         known[uncovered[rows], columns] = True
         at = columns % SPREAD_STEP == 0
         spread[uncovered[rows[at]], columns[at] // SPREAD_STEP] = np.nan
-    return colours, known, spread
+    return collected
+
+
+def outvote_colours(
+    tiles: Tiles,
+    colours: Floats,
+    doubted: Mask,
+    alignment: AlignmentResult,
+    order: NDArray[np.intp],
+    references: Sequence[Reference],
+    reference_filter: ReferenceFilter,
+) -> Floats:
+    """Return the colours of tiles, those replaced that many references outvote.
+
+    Args:
+        tiles: The tiles.
+        colours: Their colours, float32 (k, n, 3).
+        doubted: The pixels that are voted on, bool (k, n).
+        alignment: The alignment of the references to the region.
+        order: The indices of the usable references, the best first.
+        references: The references that were aligned.
+        reference_filter: The limits for good samples.
+    """
+    sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
+    return sampler.outvote(colours, doubted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +166,8 @@ class _TileSampler:
                 frame.brightness, self._places[row], self._shown[row],
             )  # fmt: skip
 
-    def sample_tiles(self) -> tuple[Floats, NDArray[np.bool_], Floats]:
-        """Return colours, where they are known, and the spread; see ``collect_samples``."""
+    def sample_tiles(self) -> CollectedSamples:
+        """Return what the references show of the tiles, and of any pixel that is known."""
         found = self._sample(
             np.arange(len(self._tiles.centres)), self._filter, self._alignment.scores
         )
@@ -174,20 +177,37 @@ class _TileSampler:
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
-        unsettled = [
-            some[~self._find_settled(some, colours, found.counts)] for some in _in_parts(doubtful)
-        ]
-        for which in _in_parts(np.concatenate([doubtful[:0], *unsettled])):
-            voters = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
+        is_settled, is_doubted = np.ones(shape[0], bool), disagree | (found.references < 2)
+        for some in _in_parts(doubtful):
+            is_settled[some], voters = self._poll(some, colours, found.counts)
+            is_doubted[some] &= voters < _FEW_VOTERS
+        for which in _in_parts(np.flatnonzero(~is_settled)):
+            more = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
             new, counts = colours[which], found.counts[which]
-            replace_outvoted(found.values[which], counts, voters.values, voters.counts, new)
+            replace_outvoted(found.values[which], counts, more.values, more.counts, new)
             colours[which], found.counts[which] = new, counts
-        return colours, found.counts > 0, spread
+        return CollectedSamples(colours, found.counts > 0, spread, is_doubted)
 
-    def _find_settled(
+    def outvote(self, colours: Floats, doubted: Mask) -> Floats:
+        """Return the colours of all tiles, those replaced that are outvoted."""
+        colours = colours.copy()
+        for which in _in_parts(np.arange(len(colours))):
+            more = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
+            voters = np.where(doubted[which], more.counts, np.uint8(0))
+            new = colours[which]
+            replace_outvoted(more.values, voters.copy(), more.values, voters, new)
+            colours[which] = new
+        return colours
+
+    def _poll(
         self, which: NDArray[np.intp], colours: Floats, counts: Flags
-    ) -> NDArray[np.bool_]:
-        """Poll references about some tiles; return which have no colour to outvote, bool (j,)."""
+    ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+        """Poll references about some tiles.
+
+        Returns:
+            Which tiles have no colour that could be outvoted, bool (j,), and the number of
+            references that were asked about each, (j,).
+        """
         scores, voters = self._alignment.trimmed_scores, self._filter.widen()
         rows, selected, _ = self._select(which, voters, scores)
         side, most_voters = self._tiles.side, voters.max_samples + _EXTRA_SAMPLES
@@ -205,7 +225,7 @@ class _TileSampler:
                     float(voters.residual_limit(scores[index])), own, own_counts, most_voters,
                     votes, asked, limits,
                 )  # fmt: skip
-        return find_settled(votes, asked)
+        return find_settled(votes, asked), selected.sum(axis=0)
 
     def _select(
         self, which: NDArray[np.intp], reference_filter: ReferenceFilter, scores: Floats
@@ -221,7 +241,7 @@ class _TileSampler:
         select_references(
             self._shown[np.ix_(rows, which)], scores[self._order][rows],
             reference_filter.max_samples, _EXTRA_SAMPLES, reference_filter.tolerance,
-            _SAME_RESIDUAL_GREY, selected, is_mixed,
+            SAME_RESIDUAL_GREY, selected, is_mixed,
         )  # fmt: skip
         return rows, selected, is_mixed
 
@@ -275,19 +295,3 @@ class _TileSampler:
 def _in_parts(tiles: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Return the indices of tiles in parts, because their colours are copied and held."""
     return [tiles[at : at + _VOTING_TILES] for at in range(0, len(tiles), _VOTING_TILES)]
-
-
-def greedy_cover(
-    references: Sequence[Reference], unfilled: Points, max_count: int
-) -> list[Reference]:
-    """Choose references that together show the most of the unfilled positions (n, 2)."""
-    probes = unfilled[:: max(1, -(-len(unfilled) // _MAX_PROBES))]
-    visible = np.array(
-        [show_points(one.frame.brightness, one.homography, probes) for one in references]
-    ).reshape(len(references), len(probes))
-    chosen: list[Reference] = []
-    while len(chosen) < max_count and visible.any():
-        best = int(visible.sum(axis=1).argmax())
-        chosen.append(references[best])
-        visible = visible & ~visible[best]
-    return chosen

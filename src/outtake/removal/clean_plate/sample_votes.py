@@ -18,8 +18,9 @@ from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY, sum_middl
 # Colours are the same if they differ by no more in each channel: so much is explained by noise,
 # light and a shift by a part of a pixel.
 _SAME_COLOUR = 32 * STEPS_PER_GREY
-# A colour outvotes another with so many samples, if the other has less than this share of them.
-_LEAST_VOTES, _OUTVOTED_SHARE = 4, 0.34
+# A colour outvotes another with so many samples, if the other has less than this share of them, and
+# it has itself at least this share of all.
+_LEAST_VOTES, _OUTVOTED_SHARE, _MAJORITY = 4, 0.34, 0.5
 
 # A poll asks for one pixel of each square of 2 x 2.
 POLL_STEP_PX = 2
@@ -189,7 +190,9 @@ def replace_outvoted(
                 if votes_here >= _OUTVOTED_SHARE * count:
                     continue  # whatever the others are, it is not outvoted
             most = _find_commonest(more[k], count, i, commonest)
-            if most < _LEAST_VOTES or (own_count and votes_here >= _OUTVOTED_SHARE * most):
+            if most < max(_LEAST_VOTES, _MAJORITY * count):
+                continue
+            if own_count and votes_here >= _OUTVOTED_SHARE * most:
                 continue
             taken = _copy_voters(own[k], own_count, i, commonest, voters)
             if not taken:

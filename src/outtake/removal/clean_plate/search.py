@@ -21,11 +21,13 @@ from outtake.removal.clean_plate.frame_buffer import (
 )
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
+from outtake.removal.clean_plate.reference_selection import ReferenceFilter, choose_showing
 from outtake.removal.clean_plate.region_fill import RegionFill
-from outtake.removal.clean_plate.sample_selection import ReferenceFilter, greedy_cover
 
 # The number of references that are sampled for what the regular ones lack.
 _MAX_COMPLEMENTARY = 8
+# The number of those that are asked about a doubted colour, and of all that are.
+_VOTERS_OF_COLOUR, _MAX_VOTERS = 5, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class ReferenceSearch:
         painted = self.painted.references_for(window)
         used = self._sample_references(fills, list(painted.values()))
         self.painted.say_what_is_used(window, painted, used)
+        for fill in fills:
+            fill.doubted[:] = False  # what somebody painted is not voted on
         near = _nearest_neighbours(window.neighbours)
         references = [reference_between(centre, frame) for frame in near]
         self._sample_references(fills, references)
@@ -80,12 +84,21 @@ class ReferenceSearch:
     def _sample_complementary(
         self, fills: Sequence[RegionFill], references: Iterable[Reference]
     ) -> None:
-        """Sample those of many references that show unfilled pixels, if there are any."""
-        incomplete = [fill for fill in fills if not fill.is_complete()]
+        """Sample those of many references that show what is unfilled, or that doubted colours hide.
+
+        No colour is doubted afterwards: whoever could be asked was asked.
+        """
+        incomplete = [fill for fill in fills if not fill.is_complete() or fill.doubted.any()]
         found = list(references) if incomplete else []
         if found:
             unfilled = np.concatenate([fill.unfilled_points() for fill in incomplete])
-            self._sample_references(incomplete, greedy_cover(found, unfilled, _MAX_COMPLEMENTARY))
+            doubted = np.concatenate([fill.doubted_points() for fill in incomplete])
+            chosen = choose_showing(found, unfilled, 1, _MAX_COMPLEMENTARY)
+            voters = choose_showing(found, doubted, _VOTERS_OF_COLOUR, _MAX_VOTERS)
+            chosen += [reference for reference in voters if reference not in chosen]
+            self._sample_references(incomplete, chosen)
+        for fill in fills:
+            fill.doubted[:] = False
 
     def _sample_references(
         self, fills: Sequence[RegionFill], references: Sequence[Reference]
