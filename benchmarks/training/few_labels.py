@@ -22,12 +22,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from benchmarks.training.left_out_drives import run_program
 from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
-from outtake.data.camvid import UNLABELLED, CamVid
-from outtake.data.unlabelled import LabelledShare, read_share
+from outtake.data.camvid import UNLABELLED
+from outtake.data.image_files import read_raw_mask
+from outtake.data.unlabelled import LabelledShare
 
 RECIPE = (
     "experiment=camvid",
@@ -36,6 +39,8 @@ RECIPE = (
     "trainer.max_epochs=16",
     "trainer.check_val_every_n_epoch=4",
 )
+# PIDNet has no encoder: UniMatch drops channels of what its decision is made of.
+SPECIAL = {"unimatch": ["supervision.feature_module=fusion"]}
 
 
 def main() -> None:
@@ -49,57 +54,53 @@ def main() -> None:
                         help="from which on a pseudo label counts")  # fmt: skip
     parser.add_argument("--runs", type=Path, default=Path("runs/few_labels"))
     arguments, overrides = parser.parse_known_args()
-    share, runs = str(arguments.share), arguments.runs.resolve()
-    part = [f"data.labelled_share={share}"]
+    share, runs = str(arguments.share), Path(arguments.runs).resolve()
+
+    def name_run(method: str, seed: int | str) -> Path:
+        return runs / f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
 
     def train(method: str, special: Sequence[str]) -> list[Summary]:
         return [
-            train_once(
-                _folder(runs, method, share, seed), [*RECIPE, *special, f"seed={seed}", *overrides]
-            )
+            train_once(name_run(method, seed), [*RECIPE, f"seed={seed}", *overrides, *special])
             for seed in arguments.seeds
         ]
 
+    part = [f"data.labelled_share={share}"]
     found = {"supervised": train("supervised", ["supervision=supervised", *part])}
     for method in arguments.methods:
-        special = [f"supervision={method}", *part]
+        special = [f"supervision={method}", *part, *SPECIAL.get(method, ())]
         if method == "pseudo_labels":
-            root = Path(compose("train", [*RECIPE, *overrides]).data.root)
-            teachers = [_folder(runs, "supervised", share, seed) for seed in arguments.seeds]
-            labelled = runs / f"labelled-{share.replace('/', '_of_')}"
-            write_pseudo_labels(root, share, teachers, labelled, arguments.min_confidence)
+            source = build_data(compose("train", [*RECIPE, *overrides, *part])).source
+            assert isinstance(source, LabelledShare)
+            teachers = [name_run("supervised", seed) for seed in arguments.seeds]
+            seeds = "-".join(map(str, arguments.seeds))
+            labelled = name_run(f"labelled-from-{arguments.min_confidence}-by", seeds)
+            write_pseudo_labels(source, teachers, labelled, arguments.min_confidence)
             special = ["supervision=supervised", f"data.root={labelled}"]
         found[method] = train(method, special)
     print_comparison(f"CamVid with {share} of its labels", found)
 
 
-def _folder(runs: Path, method: str, share: str, seed: int) -> Path:
-    return runs / f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
-
-
 def write_pseudo_labels(
-    root: Path, share: str, teachers: Sequence[Path], output: Path, min_confidence: float
+    source: LabelledShare, teachers: Sequence[Path], output: Path, min_confidence: float
 ) -> None:
     """Write CamVid anew, with the labels of some networks where those that people drew are unknown.
 
-    What an interrupted call has written is kept.
+    What an interrupted call has predicted is kept.
 
     Args:
-        root: The data set.
-        share: The part of the labels of ``train`` that is known.
+        source: CamVid, and the part of it whose labels are known.
         teachers: The run folders of networks that were trained on that part.
         output: The new data set; its images are links.
         min_confidence: The mean probability below which a pixel has no label.
     """
-    source = CamVid(str(root))
-    known = {each.id for each in LabelledShare(source, read_share(share)).samples("train")}
-    unlabelled = [each for each in source.samples("train") if each.id not in known]
+    unlabelled = source.other_samples()
     for split in ("train", "val"):
         for sample in source.samples(split):
             _link(Path(sample.image), output / split)
-            if split == "val" or sample.id in known:
-                _link(Path(sample.mask), output / f"{split}annot")
+            _link(Path(sample.mask), output / f"{split}annot")
     for sample in unlabelled:
+        _link(Path(sample.image), output / "train")
         _link(Path(sample.image), output / "unlabelled")
     run_program(
         "predict.py",
@@ -111,16 +112,17 @@ def write_pseudo_labels(
         f"min_confidence={min_confidence}",
     )
     for sample in unlabelled:
-        name = f"{Path(sample.image).stem}.png"
-        labels = cv2.imread(str(output / "predicted" / "labels" / name), cv2.IMREAD_UNCHANGED)
-        labels[labels == source.labels.ignore_index] = UNLABELLED
-        cv2.imwrite(str(output / "trainannot" / Path(sample.mask).name), labels)
+        labels = read_raw_mask(output / "predicted" / "labels" / f"{Path(sample.image).stem}.png")
+        mask = output / "trainannot" / Path(sample.mask).name
+        mask.unlink(missing_ok=True)  # never through a link into the data set
+        known = labels != source.labels.ignore_index
+        cv2.imwrite(str(mask), np.where(known, labels, UNLABELLED).astype(np.uint8))
 
 
 def _link(file: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / file.name).is_symlink():
-        (folder / file.name).symlink_to(file.resolve())
+    (folder / file.name).unlink(missing_ok=True)
+    (folder / file.name).symlink_to(file.resolve())
 
 
 if __name__ == "__main__":

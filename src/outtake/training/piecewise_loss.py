@@ -14,8 +14,8 @@ from torch import nn
 class PiecewiseLoss(Protocol):
     """A loss whose value on a batch follows from what is measured on pieces of it.
 
-    Both are called in validation only, without gradients. The value equals that of one call with
-    the whole batch up to the order of sums.
+    Validation calls both, piece by piece and without gradients. The value equals that of one call
+    with the whole batch up to the order of sums.
     """
 
     def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> Any:

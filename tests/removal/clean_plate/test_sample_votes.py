@@ -3,12 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outtake.removal.clean_plate.frame_buffer import FrameBuffer, reference_between
-from outtake.removal.clean_plate.reference_selection import choose_showing
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.clean_plate.sample_medians import STEPS_PER_GREY
 from outtake.removal.clean_plate.sample_votes import find_settled, poll_reference, replace_outvoted
-from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, remove, texture
+from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, remove, texture
 
 
 def settle(here: float, own: list[int], more: list[int]) -> tuple[float, int]:
@@ -42,7 +40,7 @@ def test_a_colour_that_is_outvoted_is_replaced(own, more, expected):
         ([200, 200, 90], [200, 200, 200, 90, 92, 94, 91, 93, 95]),  # half as many agree
         ([200, 200, 90], [200, 10, 50, 90, 130, 170, 210, 250]),  # no two agree
         ([100, 104, 96], [100, 104, 96, 120, 121, 122, 123, 124, 125]),  # noise
-        ([200, 200, 90], [200, 90, 92, 94, 91, 10, 50, 130, 170]),  # four of nine are no majority
+        ([200, 200, 90], [200, 90, 92, 94, 91, 10, 50, 130, 165]),  # four of nine are no majority
         ([], [90, 200, 10]),
     ],
 )
@@ -120,22 +118,3 @@ def test_what_passes_where_few_frames_of_many_look_is_outvoted_by_those_between_
     filled = remove(CleanPlate(), frames, masks)[0].frame.image
     error = np.abs(filled[hole].astype(int) - wall[hole]).max(axis=1)
     assert (error > 60).mean() < 0.01
-
-
-def test_references_are_chosen_that_show_a_place_several_times_at_different_moments():
-    wall, hole = texture(1, width=WIDTH), disc(40)
-    nowhere = np.zeros_like(hole)
-    clip = [hide(wall, hole if number in (0, 3) else nowhere) for number in range(9)]
-    window = next(iter(FrameBuffer(8, 1 << 30)(clip)))
-    references = [reference_between(window.centre, frame) for frame in window.neighbours.values()]
-    points = np.array([[40, 36], [41, 36]], np.float32)
-
-    def numbers(times: int, most: int) -> list[int]:
-        chosen = choose_showing(references, points, times, most)
-        return [reference.frame.number for reference in chosen]
-
-    assert len(numbers(1, 9)) == 1
-    assert numbers(3, 9) == [1, 8, 4]  # 3 hides it
-    assert numbers(9, 9) == [1, 8, 4, 6, 2, 5, 7]
-    assert numbers(3, 2) == [1, 8]
-    assert choose_showing(references, points[:0], 3, 9) == []

@@ -57,20 +57,20 @@ class ReferenceFilter:
         return np.asarray(score * self.tolerance + SAME_RESIDUAL_GREY, np.float32)
 
 
-def choose_showing(
+def choose_references(
     references: Sequence[Reference], points: Points, times: int, max_count: int
 ) -> list[Reference]:
-    """Choose references that show positions, if they can, several times at different moments.
+    """Choose references that show positions, each as often as wanted and at different moments.
 
     Args:
         references: The references to choose from.
         points: The positions, float32 (n, 2); 256 of them are looked at.
-        times: How often each is to be shown.
+        times: How often each is to be shown, if there are so many that show it.
         max_count: The largest number of references that are chosen.
     """
     probes = points[:: max(1, -(-len(points) // _MAX_PROBES))]
     visible = np.array(
-        [show_points(one.frame.brightness, one.homography, probes) for one in references]
+        [show_points(one.frame.brightness, one.homography, probes) for one in references], bool
     ).reshape(len(references), len(probes))
     numbers = np.array([one.frame.number for one in references])
     lacking = np.full(len(probes), times)
@@ -79,10 +79,12 @@ def choose_showing(
         gains = (visible & (lacking > 0)).sum(axis=1)
         if not gains.any():
             break
-        # What passes by is in frames that follow each other.
-        good = np.flatnonzero(gains >= _NEARLY_BEST * gains.max())
-        apart = np.abs(numbers[good, None] - numbers[chosen]).min(axis=1, initial=len(numbers))
-        chosen.append(int(good[apart.argmax()]))
-        lacking -= visible[chosen[-1]]
-        visible[chosen[-1]] = False
+        best = int(gains.argmax())
+        if chosen:  # what passes by is in frames that follow each other
+            good = np.flatnonzero(gains >= _NEARLY_BEST * gains[best])
+            apart = np.abs(numbers[good, None] - numbers[chosen]).min(axis=1)
+            best = int(good[apart.argmax()])
+        chosen.append(best)
+        lacking -= visible[best]
+        visible[best] = False
     return [references[index] for index in chosen]

@@ -48,7 +48,8 @@ class RegionFill:
         filled: True for pixels with a colour, in the hole and at its rim, bool (k, n).
         propagated: True for pixels taken over from the previous frame that had been observed
             before, bool (k, n).
-        doubted: True for pixels with a colour that too few references could outvote, bool (k, n).
+        doubted: True for pixels of the hole whose samples disagree or are of one reference, and
+            that few references could vote on, bool (k, n).
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).
@@ -110,7 +111,6 @@ class RegionFill:
         usable: list[int] = order.tolist()
         if not usable:
             return usable
-        self.residual = min(self.residual, float(alignment.trimmed_scores.min()))
         for index in usable:
             self._alignments[references[index].frame.number] = (alignment, index)
         self._vote_on_doubted(alignment, references, reference_filter)
@@ -128,13 +128,19 @@ class RegionFill:
         rows = np.flatnonzero(self.doubted.any(axis=1))
         if not len(rows) or self._sampled is None:
             return
-        joined = self._sampled[0].join(alignment)
-        self.colours[rows] = outvote_colours(
-            self.region.tiles.subset(rows), self.colours[rows], self.doubted[rows], joined,
+        joined, colours = self._sampled[0].join(alignment), self.colours[rows]
+        outvote_colours(
+            self.region.tiles.subset(rows), colours, self.doubted[rows], joined,
             reference_filter.usable_references(self.region, joined),
             [*self._sampled[1], *references], reference_filter,
         )  # fmt: skip
+        self.colours[rows] = colours
         self.doubted[:] = False
+
+    def end_voting(self) -> None:
+        """Doubt no colour any more, and let go of the references that were sampled."""
+        self.doubted[:] = False
+        self._sampled = None
 
     def _sample(
         self,
@@ -153,6 +159,7 @@ class RegionFill:
             reference_filter,
         )  # fmt: skip
         best = float(alignment.trimmed_scores.min())
+        self.residual = min(self.residual, best)
         if len(rows) == len(wanted) and not self.filled.any():
             self.colours, self.filled, self.spread = colours, known, spread
             self.drift[known] = best

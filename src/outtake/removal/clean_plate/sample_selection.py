@@ -110,12 +110,12 @@ def outvote_colours(
     order: NDArray[np.intp],
     references: Sequence[Reference],
     reference_filter: ReferenceFilter,
-) -> Floats:
-    """Return the colours of tiles, those replaced that many references outvote.
+) -> None:
+    """Replace those colours of tiles that many references outvote.
 
     Args:
         tiles: The tiles.
-        colours: Their colours, float32 (k, n, 3).
+        colours: Their colours, changed, float32 (k, n, 3).
         doubted: The pixels that are voted on, bool (k, n).
         alignment: The alignment of the references to the region.
         order: The indices of the usable references, the best first.
@@ -123,7 +123,7 @@ def outvote_colours(
         reference_filter: The limits for good samples.
     """
     sampler = _TileSampler(tiles, alignment, order, references, reference_filter)
-    return sampler.outvote(colours, doubted)
+    sampler.outvote(colours, doubted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +188,14 @@ class _TileSampler:
             colours[which], found.counts[which] = new, counts
         return CollectedSamples(colours, found.counts > 0, spread, is_doubted)
 
-    def outvote(self, colours: Floats, doubted: Mask) -> Floats:
-        """Return the colours of all tiles, those replaced that are outvoted."""
-        colours = colours.copy()
+    def outvote(self, colours: Floats, doubted: Mask) -> None:
+        """Replace those colours of all tiles that are outvoted."""
         for which in _in_parts(np.arange(len(colours))):
             more = self._sample(which, self._filter.widen(), self._alignment.trimmed_scores)
             voters = np.where(doubted[which], more.counts, np.uint8(0))
             new = colours[which]
             replace_outvoted(more.values, voters.copy(), more.values, voters, new)
             colours[which] = new
-        return colours
 
     def _poll(
         self, which: NDArray[np.intp], colours: Floats, counts: Flags

@@ -21,12 +21,12 @@ from outtake.removal.clean_plate.frame_buffer import (
 )
 from outtake.removal.clean_plate.hole_regions import find_hole_regions
 from outtake.removal.clean_plate.painted_pictures import PaintedPictures
-from outtake.removal.clean_plate.reference_selection import ReferenceFilter, choose_showing
+from outtake.removal.clean_plate.reference_selection import ReferenceFilter, choose_references
 from outtake.removal.clean_plate.region_fill import RegionFill
 
 # The number of references that are sampled for what the regular ones lack.
 _MAX_COMPLEMENTARY = 8
-# The number of those that are asked about a doubted colour, and of all that are.
+# How many references are asked about each doubted colour, and about all of them together.
 _VOTERS_OF_COLOUR, _MAX_VOTERS = 5, 12
 
 
@@ -68,7 +68,7 @@ class ReferenceSearch:
         used = self._sample_references(fills, list(painted.values()))
         self.painted.say_what_is_used(window, painted, used)
         for fill in fills:
-            fill.doubted[:] = False  # what somebody painted is not voted on
+            fill.end_voting()  # what somebody painted is not voted on
         near = _nearest_neighbours(window.neighbours)
         references = [reference_between(centre, frame) for frame in near]
         self._sample_references(fills, references)
@@ -84,21 +84,21 @@ class ReferenceSearch:
     def _sample_complementary(
         self, fills: Sequence[RegionFill], references: Iterable[Reference]
     ) -> None:
-        """Sample those of many references that show what is unfilled, or that doubted colours hide.
+        """Sample those of many references that show unfilled pixels, or doubted ones.
 
-        No colour is doubted afterwards: whoever could be asked was asked.
+        No colour is doubted afterwards, also where none of them could vote.
         """
         incomplete = [fill for fill in fills if not fill.is_complete() or fill.doubted.any()]
         found = list(references) if incomplete else []
         if found:
             unfilled = np.concatenate([fill.unfilled_points() for fill in incomplete])
             doubted = np.concatenate([fill.doubted_points() for fill in incomplete])
-            chosen = choose_showing(found, unfilled, 1, _MAX_COMPLEMENTARY)
-            voters = choose_showing(found, doubted, _VOTERS_OF_COLOUR, _MAX_VOTERS)
+            chosen = choose_references(found, unfilled, 1, _MAX_COMPLEMENTARY)
+            voters = choose_references(found, doubted, _VOTERS_OF_COLOUR, _MAX_VOTERS)
             chosen += [reference for reference in voters if reference not in chosen]
             self._sample_references(incomplete, chosen)
         for fill in fills:
-            fill.doubted[:] = False
+            fill.end_voting()
 
     def _sample_references(
         self, fills: Sequence[RegionFill], references: Sequence[Reference]

@@ -43,10 +43,10 @@ class Dice(nn.Module):
     def measure_piece(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return hits, predicted and true pixels of each class, float64 (3, classes)."""
         shares = logits.float().softmax(1)
+        valid = (target != self.ignore_index)[:, None]
         classes = torch.arange(shares.shape[1], device=target.device)
-        of_class = target[:, None] == classes[:, None, None]
-        predicted = shares * (target != self.ignore_index)[:, None]
-        parts = (torch.where(of_class, shares, 0.0), predicted, of_class)
+        of_class = (target[:, None] == classes[:, None, None]) & valid
+        parts = (torch.where(of_class, shares, 0.0), shares * valid, of_class)
         return torch.stack([part.sum((0, 2, 3)).double() for part in parts])
 
     def combine_pieces(self, measured: Sequence[torch.Tensor], images: int) -> torch.Tensor:
