@@ -40,7 +40,7 @@ RECIPE = (
     "trainer.check_val_every_n_epoch=4",
 )
 # PIDNet has no encoder: UniMatch drops channels of what its decision is made of.
-SPECIAL = {"unimatch": ["supervision.feature_module=fusion"]}
+OF_METHOD = {"unimatch": ["supervision.feature_module=fusion"]}
 
 
 def main() -> None:
@@ -59,16 +59,16 @@ def main() -> None:
     def name_run(method: str, seed: int | str) -> Path:
         return runs / f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
 
-    def train(method: str, special: Sequence[str]) -> list[Summary]:
+    def train(method: str, labels: Sequence[str]) -> list[Summary]:
+        given = [*RECIPE, *OF_METHOD.get(method, ()), *overrides, *labels]
         return [
-            train_once(name_run(method, seed), [*RECIPE, f"seed={seed}", *overrides, *special])
-            for seed in arguments.seeds
+            train_once(name_run(method, seed), [*given, f"seed={seed}"]) for seed in arguments.seeds
         ]
 
     part = [f"data.labelled_share={share}"]
     found = {"supervised": train("supervised", ["supervision=supervised", *part])}
     for method in arguments.methods:
-        special = [f"supervision={method}", *part, *SPECIAL.get(method, ())]
+        labels = [f"supervision={method}", *part]
         if method == "pseudo_labels":
             source = build_data(compose("train", [*RECIPE, *overrides, *part])).source
             assert isinstance(source, LabelledShare)
@@ -76,8 +76,8 @@ def main() -> None:
             seeds = "-".join(map(str, arguments.seeds))
             labelled = name_run(f"labelled-from-{arguments.min_confidence}-by", seeds)
             write_pseudo_labels(source, teachers, labelled, arguments.min_confidence)
-            special = ["supervision=supervised", f"data.root={labelled}"]
-        found[method] = train(method, special)
+            labels = ["supervision=supervised", f"data.root={labelled}"]
+        found[method] = train(method, labels)
     print_comparison(f"CamVid with {share} of its labels", found)
 
 
