@@ -299,7 +299,8 @@ def test_the_live_page_follows_runs_and_hostile_names_stay_text(
             assert seen.column("run") == [evil.name]
             seen.page.wait_for_selector(".plot .scatterlayer .trace")
             seen.page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 100")
-            write_run(tmp_path / "later", **small)
+            # The page asks for pictures as soon as it sees them, and a run writes each whole.
+            write_run(tmp_path.with_name("later"), **small).rename(tmp_path / "later")
             with (evil / "metrics.jsonl").open("a") as file:
                 file.write('{"step": 999, "epoch": 1, "val/miou": 0.77, "<b>x": 1}\n')
             seen.page.wait_for_selector("#runs tbody tr:nth-child(2)")
