@@ -48,8 +48,8 @@ class RegionFill:
         filled: True for pixels with a colour, in the hole and at its rim, bool (k, n).
         propagated: True for pixels taken over from the previous frame that had been observed
             before, bool (k, n).
-        doubted: True for pixels of the hole whose samples disagree or are of one reference, and
-            that few references could vote on, bool (k, n).
+        doubted: True for pixels of the hole in tiles whose samples disagree and that few references
+            could vote on, bool (k, n).
         synthesised: True for pixels that are mostly a smooth surface, or were synthesised in the
             frame that they were taken over from, bool (k, n).
         drift: The error in grey levels that propagation may have accumulated, float32 (k, n).

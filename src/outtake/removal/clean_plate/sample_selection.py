@@ -58,8 +58,8 @@ class CollectedSamples(NamedTuple):
         spread: The mean absolute deviation of the samples from their median at every
             ``SPREAD_STEP``-th pixel, in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where
             there are not two.
-        is_doubted: True for tiles whose samples disagree, or are of one reference, and that few
-            references could vote on, bool (k,).
+        is_doubted: True for tiles whose samples disagree and that few references could vote on,
+            bool (k,).
     """
 
     colours: Floats
@@ -177,7 +177,7 @@ class _TileSampler:
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
-        is_settled, is_doubted = np.ones(shape[0], bool), disagree | (found.references < 2)
+        is_settled, is_doubted = np.ones(shape[0], bool), disagree.copy()
         for some in _in_parts(doubtful):
             is_settled[some], voters = self._poll(some, colours, found.counts)
             is_doubted[some] &= voters < _FEW_VOTERS
