@@ -177,7 +177,7 @@ class _TileSampler:
         take_medians(found.values, found.counts, found.is_mixed, SPREAD_STEP, colours, spread)
         disagree = (spread > DISPUTED_GREY).any(axis=1)
         doubtful = np.flatnonzero(disagree | (found.references < _FEW_SAMPLES))
-        is_settled, is_doubted = np.ones(shape[0], bool), disagree.copy()
+        is_settled, is_doubted = np.ones(shape[0], bool), np.array(disagree, bool)
         for some in _in_parts(doubtful):
             is_settled[some], voters = self._poll(some, colours, found.counts)
             is_doubted[some] &= voters < _FEW_VOTERS
