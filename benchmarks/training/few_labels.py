@@ -40,7 +40,7 @@ RECIPE = (
     "trainer.check_val_every_n_epoch=4",
 )
 # PIDNet has no encoder: UniMatch drops channels of what its decision is made of.
-OF_METHOD = {"unimatch": ["supervision.feature_module=fusion"]}
+METHOD_SETTINGS = {"unimatch": ["supervision.feature_module=fusion"]}
 
 
 def main() -> None:
@@ -55,12 +55,13 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/few_labels"))
     arguments, overrides = parser.parse_known_args()
     share, runs = str(arguments.share), Path(arguments.runs).resolve()
+    share_name = share.replace("/", "_of_")
 
-    def name_run(method: str, seed: int | str) -> Path:
-        return runs / f"{method}-{share.replace('/', '_of_')}-seed-{seed}"
+    def name_run(method: str, seed: int) -> Path:
+        return runs / f"{method}-{share_name}-seed-{seed}"
 
     def train(method: str, labels: Sequence[str]) -> list[Summary]:
-        given = [*RECIPE, *OF_METHOD.get(method, ()), *overrides, *labels]
+        given = [*RECIPE, *METHOD_SETTINGS.get(method, ()), *overrides, *labels]
         return [
             train_once(name_run(method, seed), [*given, f"seed={seed}"]) for seed in arguments.seeds
         ]
@@ -74,7 +75,8 @@ def main() -> None:
             assert isinstance(source, LabelledShare)
             teachers = [name_run("supervised", seed) for seed in arguments.seeds]
             seeds = "-".join(map(str, arguments.seeds))
-            labelled = name_run(f"labelled-from-{arguments.min_confidence}-by", seeds)
+            made = f"labelled-{share_name}-by-seeds-{seeds}-from-{arguments.min_confidence}"
+            labelled = runs / made
             write_pseudo_labels(source, teachers, labelled, arguments.min_confidence)
             labels = ["supervision=supervised", f"data.root={labelled}"]
         found[method] = train(method, labels)
