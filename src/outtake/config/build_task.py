@@ -135,6 +135,7 @@ def build_loss(
     available = {
         "ignore_index": labels.ignore_index,
         "frequencies": frequencies,
+        "class_names": list(labels.names),
         "num_classes": len(labels.names),
         "mode": "multiclass",  # of the losses of segmentation-models-pytorch
     }

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, UnknownClassError
 from outtake.training.losses.cross_entropy import CrossEntropy, class_weights_from_frequencies
 
 
@@ -40,6 +40,33 @@ def test_class_weights_scale_the_sum_and_not_the_divisor() -> None:
     logits, rare = torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2, dtype=torch.long)
     weight = class_weights_from_frequencies(frequencies, "inverse")[1]
     assert loss(logits, rare).item() == pytest.approx(weight * np.log(2))
+
+
+def test_a_factor_weighs_one_class_and_leaves_the_others() -> None:
+    frequencies, names = np.array([0.75, 0.25]), ["road", "pole"]
+    logits = torch.zeros(1, 2, 2, 2)
+    target = torch.tensor([[[0, 0], [0, 1]]])
+    for weighting in (None, "inverse"):
+        given = {"class_weights": weighting, "frequencies": frequencies, "class_names": names}
+        plain, weighed = CrossEntropy(**given), CrossEntropy(class_factors={"pole": 3}, **given)
+        pole = torch.where(target == 0, 255, target)
+        road = torch.where(target == 1, 255, target)
+        assert weighed(logits, pole).item() == pytest.approx(3 * plain(logits, pole).item())
+        assert weighed(logits, road).item() == pytest.approx(plain(logits, road).item())
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"poles": 2}, r"loss.class_factors: unknown class 'poles' \(did you mean 'pole'\?\)"),
+        ({"pole": 0}, "loss.class_factors.pole=0: must be a number"),
+    ],
+)
+def test_a_factor_of_no_class_or_of_nothing_is_one_line(
+    factors: dict[str, float], message: str
+) -> None:
+    with pytest.raises((ConfigError, UnknownClassError), match=message):
+        CrossEntropy(class_factors=factors, class_names=["road", "pole"])
 
 
 def test_an_unknown_weighting_lists_the_known() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.labels import LabelSpace
+from outtake.core.validate import check_number
 from outtake.training.collectives import all_reduce_sum, world_size
 
 WEIGHTINGS = ("log", "median", "inverse")
@@ -34,12 +36,16 @@ class CrossEntropy(nn.Module):
         class_weights: None for equal weights, or how weights follow from class frequencies:
             ``log`` is 1 / log(1.1 + f), ``median`` is median(f) / f (Eigen and Fergus 2015),
             ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
+        class_factors: What the weights of single classes are multiplied by, by name: above 1, more
+            pixels are given to the class, right and wrong ones.
         frequencies: The share of each class in the training pixels, (classes,); sums to 1.
+        class_names: The names of the classes; only ``class_factors`` needs them.
         label_smoothing: The smoothing of the labels, in 0 to 1.
         reduction: ``mean`` over the valid pixels, or their ``sum`` in each image.
 
     Raises:
-        ConfigError: The weighting or the reduction does not exist.
+        ConfigError: The weighting or the reduction does not exist, or a factor is no number above 0
+            or of no class.
     """
 
     weight: torch.Tensor | None
@@ -49,7 +55,9 @@ class CrossEntropy(nn.Module):
         *,
         ignore_index: int = 255,
         class_weights: str | None = None,
+        class_factors: Mapping[str, float] | None = None,
         frequencies: NDArray[np.float64] | None = None,
+        class_names: Sequence[str] | None = None,
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
@@ -68,6 +76,14 @@ class CrossEntropy(nn.Module):
             weight = torch.tensor(
                 class_weights_from_frequencies(frequencies, class_weights), dtype=torch.float32
             )
+        if class_factors:
+            if class_names is None:
+                raise ConfigError("loss.class_factors needs the classes of a data set")
+            labels, factors = LabelSpace.from_names(class_names), torch.ones(len(class_names))
+            for name, factor in class_factors.items():
+                check_number(f"loss.class_factors.{name}", factor, 1e-3)
+                factors[list(labels.ids([name], "loss.class_factors"))] = float(factor)
+            weight = factors if weight is None else weight * factors
         # Not persistent: training needs it, a trained network does not.
         self.register_buffer("weight", weight, persistent=False)
 

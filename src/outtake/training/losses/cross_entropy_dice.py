@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -64,11 +64,14 @@ class CrossEntropyDice(WeightedSum):
         ignore_index: The label of pixels that are not trained on.
         dice_weight: The weight of Dice, 0 or more; cross entropy has 1.
         class_weights: The weighting of the classes in cross entropy, as in :class:`CrossEntropy`.
+        class_factors: What it is multiplied by for single classes, by name.
         frequencies: The share of each class in the training pixels, (classes,).
+        class_names: The names of the classes.
         label_smoothing: The smoothing of cross entropy, in 0 to 1.
 
     Raises:
-        ConfigError: A weighting that does not exist, or a negative ``dice_weight``.
+        ConfigError: A weighting or a class that does not exist, a factor that is not above 0, or a
+            negative ``dice_weight``.
     """
 
     def __init__(
@@ -77,14 +80,18 @@ class CrossEntropyDice(WeightedSum):
         ignore_index: int = 255,
         dice_weight: float = 1.0,
         class_weights: str | None = None,
+        class_factors: Mapping[str, float] | None = None,
         frequencies: NDArray[np.float64] | None = None,
+        class_names: Sequence[str] | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
         check_number("loss.dice_weight", dice_weight, 0)
         cross_entropy = CrossEntropy(
             ignore_index=ignore_index,
             class_weights=class_weights,
+            class_factors=class_factors,
             frequencies=frequencies,
+            class_names=class_names,
             label_smoothing=label_smoothing,
         )
         dice = Dice(ignore_index=ignore_index)
