@@ -117,15 +117,31 @@ def test_a_student_comes_close_to_its_teacher_without_labels(
     assert np.mean(kl[-4:]) < 0.5 * kl[0]
 
 
-@pytest.mark.parametrize("images", ["unlabelled", "both"])
-def test_a_teacher_says_what_images_without_labels_show(
-    images: str, runs: ModuleType, pairs: Path, tiny_run: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("images", "share", "asked"),
+    [
+        ("unlabelled", 1, 2),
+        ("both", 1, 4),
+        ("both", 0.5, 2),
+        ("labelled", 0.5, 1),
+        ("both", 0.3, 2),
+    ],
+)
+def test_a_teacher_is_asked_about_its_share_of_the_images(
+    images: str,
+    share: float,
+    asked: int,
+    runs: ModuleType,
+    pairs: Path,
+    tiny_run: Path,
+    tmp_path: Path,
 ) -> None:
     overrides = [
         *runs.options(pairs, epochs=1),
         *EVERY_TERM,
         f"supervision.teacher={tiny_run}",
         f"supervision.images={images}",
+        f"supervision.asked_share={share}",
         "data.labelled_share=1/2",
         "+trainer.max_steps=1",
     ]
@@ -136,7 +152,26 @@ def test_a_teacher_says_what_images_without_labels_show(
             FrozenNetwork, "__call__", lambda self, x: seen.append(len(x)) or task_call(self, x)
         )
         train(compose("train", overrides), tmp_path / "run", overrides)
-    assert seen == [2 if images == "unlabelled" else 4]
+    assert seen == [asked]
+
+
+def test_some_rows_and_columns_say_how_far_the_student_is(
+    runs: ModuleType, pairs: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    found = []
+    for step in (1, 2):
+        overrides = [
+            *runs.options(pairs, epochs=1),
+            "supervision=distillation",
+            f"supervision.teacher={tiny_run}",
+            f"supervision.pixel_step={step}",
+            "+trainer.max_steps=1",
+            "trainer.log_every_n_steps=1",
+        ]
+        train(compose("train", overrides), tmp_path / str(step), overrides)
+        records = runs.records(tmp_path / str(step))
+        found.append(next(each["train/loss_kl"] for each in records if "train/loss_kl" in each))
+    assert found[0] != found[1] == pytest.approx(found[0], rel=0.5)
 
 
 @pytest.mark.parametrize(

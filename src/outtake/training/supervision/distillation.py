@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -34,8 +35,8 @@ _OF_MAPS = ("affinity", "features")
 class Distillation(Supervision):
     """The loss of the labels, and how far the network is from a teacher.
 
-    The teacher sees the same augmented images, normalised as it was trained. It counts at every
-    pixel, also where there is no label.
+    The teacher sees the same augmented images, normalised as it was trained. It counts where
+    there is no label too.
 
     Args:
         net: The network that is trained; only its modules are looked up.
@@ -46,6 +47,10 @@ class Distillation(Supervision):
         temperature: What logits are divided by in ``kl``.
         label_weight: The weight of the loss of the labels.
         images: Which images the teacher is asked about: ``labelled``, ``unlabelled`` or ``both``.
+        asked_share: The share of these images in each batch, above 0 to 1: the teacher costs so
+            much less, and sees each image in some of the epochs.
+        pixel_step: ``kl``, ``l1`` and ``l2`` compare every n-th row and column: logits that a
+            network interpolates tell no more at the places between.
         affinity_grid: The largest number of places along a side in ``affinity``.
         student_features: The module of the network whose map the last two terms compare; None
             looks for its encoder.
@@ -65,6 +70,8 @@ class Distillation(Supervision):
         temperature: float = 1.0,
         label_weight: float = 1.0,
         images: Images = "labelled",
+        asked_share: float = 1.0,
+        pixel_step: int = 4,
         affinity_grid: int = 16,
         student_features: str | None = None,
         teacher_features: str | None = None,
@@ -73,9 +80,12 @@ class Distillation(Supervision):
         self.weights = _check_weights(weights)
         check_number("supervision.temperature", temperature, 0.01)
         check_number("supervision.label_weight", label_weight, 0)
+        check_number("supervision.asked_share", asked_share, 0.01, 1)
+        check_number("supervision.pixel_step", pixel_step, 1, whole=True)
         check_number("supervision.affinity_grid", affinity_grid, 2, whole=True)
         self.temperature, self.label_weight = temperature, label_weight
         self.images, self.affinity_grid = images, affinity_grid
+        self.asked_share, self.pixel_step = asked_share, pixel_step
         self.teacher = teacher
         self.record = {"teacher_sha256": teacher.sha256}
         self._student_features = student_features
@@ -113,8 +123,8 @@ class Distillation(Supervision):
             further = unlabelled_part(batch)
             images = torch.cat([images, further["image"]])
             valid = torch.cat([valid, further["valid"]])
-        first = labelled if self.images == "unlabelled" else 0
-        outputs, own_maps, teacher_logits, teacher_maps = self._run(task, images, first)
+        asked = self._choose_images(labelled if self.images == "unlabelled" else 0, len(images))
+        outputs, own_maps, teacher_logits, teacher_maps = self._run(task, images, asked)
         logits = main_logits(outputs)
         loss = self.label_weight * task.loss(first_logits(outputs, labelled), mask)
         parts = {"labels": loss.detach(), **getattr(task.loss, "parts", {})}
@@ -122,28 +132,39 @@ class Distillation(Supervision):
             if name in _OF_MAPS:
                 term = self._compare_maps(name, own_maps, teacher_maps)
             else:
-                term = self._compare(name, logits[first:], teacher_logits, valid[first:])
+                term = self._compare(name, logits[asked], teacher_logits, valid[asked])
             parts[name] = term.detach()
             loss = loss + weight * term
         return TrainingLoss(loss, parts)
 
+    def _choose_images(self, first: int, count: int) -> torch.Tensor:
+        """Return which images of a batch the teacher is asked about, evenly from the first one on.
+
+        A batch is in random order, so each image is among them in as many epochs as another.
+        """
+        asked = math.ceil(self.asked_share * (count - first))
+        return first + torch.arange(asked) * (count - first) // asked
+
     def _run(
-        self, task: SegmentationTask, images: torch.Tensor, first: int
+        self, task: SegmentationTask, images: torch.Tensor, asked: torch.Tensor
     ) -> tuple[torch.Tensor | TrainingLogits, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return outputs and features of all images, and the teacher's from the first one on."""
+        """Return outputs of all images, and logits and features of those that are asked about."""
         none = images.new_zeros(())
         if not self._compares_maps:
-            return task.training_outputs(images), none, self.teacher(images[first:]), none
+            return task.training_outputs(images), none, self.teacher(images[asked]), none
         own, other = self._find_modules(task.net)
         with recorded_maps(own) as own_maps:
             outputs = task.training_outputs(images)
         with recorded_maps(other) as teacher_maps:
-            teacher_logits = self.teacher(images[first:])
-        return outputs, own_maps[-1][first:], teacher_logits, teacher_maps[-1]
+            teacher_logits = self.teacher(images[asked])
+        return outputs, own_maps[-1][asked], teacher_logits, teacher_maps[-1]
 
     def _compare(
         self, name: str, student: torch.Tensor, teacher: torch.Tensor, valid: torch.Tensor
     ) -> torch.Tensor:
+        step = self.pixel_step
+        student, teacher = student[..., ::step, ::step], teacher[..., ::step, ::step]
+        valid = valid[..., ::step, ::step]
         if name == "kl":
             return soft_label_divergence(student, teacher, valid, self.temperature)
         return logit_difference(student, teacher, valid, 1 if name == "l1" else 2)
