@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from outtake.config.instantiate import check_targets, instantiate_with_available, resolve_config
-from outtake.config.load_trained import load_trained
+from outtake.config.load_ensemble import load_one_or_several, members_of
 from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
@@ -52,7 +52,7 @@ def build_supervision(cfg: DictConfig, net: nn.Module, data: DataModule) -> Supe
     }
     with keep_random_state():
         if "teacher" in tree:
-            available["teacher"] = _load_teacher(str(tree.pop("teacher")), data)
+            available["teacher"] = _load_teacher(tree.pop("teacher"), data)
         tree.pop("strong", None)  # of the images, see build_unlabelled
         supervision = instantiate_with_available(tree, _KEY, available)
     if not isinstance(supervision, Supervision):
@@ -60,9 +60,13 @@ def build_supervision(cfg: DictConfig, net: nn.Module, data: DataModule) -> Supe
     return supervision
 
 
-def _load_teacher(path: str, data: DataModule) -> FrozenNetwork:
-    trained = load_trained(path)
-    where = f"supervision.teacher={path}"
+def _load_teacher(teacher: object, data: DataModule) -> FrozenNetwork:
+    paths: list[Any] = teacher if isinstance(teacher, list) else [teacher]
+    named = f"[{','.join(map(str, paths))}]" if isinstance(teacher, list) else str(teacher)
+    where = f"supervision.teacher={named}"
+    if not paths or not all(isinstance(path, str) for path in paths):
+        raise ConfigError(f"{where}: must be a run folder or a .ckpt file, or a list of these")
+    trained = load_one_or_several(paths, key="supervision.teacher")
     difference = trained.labels.difference(data.labels)
     if difference is not None:
         raise ConfigError(
@@ -79,8 +83,10 @@ def _load_teacher(path: str, data: DataModule) -> FrozenNetwork:
             f"{where}: its further inputs, or their ranges, are not those of data.further_inputs; "
             "give a teacher for the same images"
         )
-    _warn_of_scale(where, trained, data)
-    return FrozenNetwork(trained.task, path, trained.sha256)
+    members = members_of(trained)
+    for member in members:
+        _warn_of_scale(f"supervision.teacher={member.path}", member, data)
+    return FrozenNetwork([member.task for member in members], named, trained.sha256)
 
 
 def _warn_of_scale(where: str, trained: TrainedModel, data: DataModule) -> None:

@@ -155,6 +155,25 @@ def test_a_teacher_is_asked_about_its_share_of_the_images(
     assert seen == [asked]
 
 
+def test_several_teachers_are_the_mean_of_their_probabilities(
+    taught: tuple[Path, list[str]], tiny_run: Path, runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
+    names = f"[{taught[0]},{tiny_run}]"
+    given = ["supervision=distillation", f"supervision.teacher={names}", "+trainer.max_steps=1"]
+    overrides = [*runs.options(pairs, epochs=1), *given]
+    train(compose("train", overrides), tmp_path / "run", overrides)
+    tasks = [load_trained(run).task for run in (taught[0], tiny_run)]
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = torch.stack([task.eval()(images).softmax(1) for task in tasks]).mean(0)
+    found = FrozenNetwork(tasks, names, "")(images).softmax(1)
+    assert torch.allclose(found, expected, atol=1e-6)
+    overrides += ["supervision.weights.affinity=1", "supervision.student_features='0'"]
+    with pytest.raises(ConfigError, match=r"compare the maps of one teacher, and .* are several"):
+        train(compose("train", overrides), tmp_path / "other", overrides)
+    assert not (tmp_path / "other").exists()
+
+
 def test_some_rows_and_columns_say_how_far_the_student_is(
     runs: ModuleType, pairs: Path, tiny_run: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +207,11 @@ def test_some_rows_and_columns_say_how_far_the_student_is(
             "student_features=9: the network has no such module; set .* which are 0, 1, 2",
         ),
         (["supervision.teacher=nowhere"], "nowhere: no such checkpoint"),
+        (
+            ["supervision.teacher=[]"],
+            r"teacher=\[\]: must be a run folder or a .ckpt file, or a list",
+        ),
+        (["supervision.teacher=3"], "teacher=3: must be a run folder"),
     ],
 )
 def test_a_teacher_that_cannot_work_is_one_line_before_any_work(

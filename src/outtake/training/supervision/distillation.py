@@ -41,7 +41,7 @@ class Distillation(Supervision):
     Args:
         net: The network that is trained; only its modules are looked up.
         channels: The number of channels of an image.
-        teacher: The teacher.
+        teacher: The teacher; several networks have no features.
         weights: The weight of each term, 0 or more: ``kl`` of softened probabilities, ``l1`` and
             ``l2`` of logits, ``affinity`` of pairs of places, ``features`` inside the networks.
         temperature: What logits are divided by in ``kl``.
@@ -102,7 +102,7 @@ class Distillation(Supervision):
         own, other = self._find_modules(net)
         width = count_channels(net, own, channels, "supervision.student_features")
         key = "supervision.teacher_features"
-        teacher_width = count_channels(self.teacher.net, other, channels, key)
+        teacher_width = count_channels(self._teacher_net, other, channels, key)
         if "features" in self.weights:
             self.adapter = nn.Conv2d(width, teacher_width, 1)
 
@@ -111,8 +111,17 @@ class Distillation(Supervision):
         key = "supervision.student_features"
         own = find_feature_module(net, self._student_features, key, "the network")
         key = "supervision.teacher_features"
-        other = find_feature_module(self.teacher.net, self._teacher_features, key, "the teacher")
+        other = find_feature_module(self._teacher_net, self._teacher_features, key, "the teacher")
         return own, other
+
+    @property
+    def _teacher_net(self) -> nn.Module:
+        if self.teacher.net is None:
+            raise ConfigError(
+                f"supervision.weights: {' and '.join(_OF_MAPS)} compare the maps of one teacher, "
+                f"and {self.teacher.name} are several; name one, or set these weights to 0"
+            )
+        return self.teacher.net
 
     def forward(self, task: SegmentationTask, batch: Batch) -> TrainingLoss:
         """Return the loss of a batch, that of its labels included."""

@@ -1,7 +1,8 @@
-"""A trained network that is asked and never trained."""
+"""Trained networks that are asked and never trained."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -9,21 +10,25 @@ from torch import nn
 
 from outtake.training.task import SegmentationTask
 
+# The logarithm of a probability that float32 has rounded to 0.
+_LEAST_PROBABILITY = 1e-30
+
 
 class FrozenNetwork:
-    """A task in eval mode, without gradients, that no other module holds as a part of it.
+    """Tasks in eval mode, without gradients, that no other module holds as a part of it.
 
-    So it is neither in the checkpoints of a network that learns from it, nor in its optimizer, nor
-    exchanged between ranks. A copy of whatever refers to it refers to the same one.
+    So they are neither in the checkpoints of a network that learns from them, nor in its optimizer,
+    nor exchanged between ranks. A copy of whatever refers to it refers to the same one.
 
     Args:
-        task: The trained task, which normalises images as it was trained to.
+        tasks: The trained task, or several of the same classes, whose probabilities are averaged.
+            Each normalises images as it was trained to.
         name: What it is called in messages, such as the path of its checkpoint.
         sha256: The digest of its checkpoint, in hex.
     """
 
-    def __init__(self, task: SegmentationTask, name: str, sha256: str) -> None:
-        self._task = task.eval().requires_grad_(False)
+    def __init__(self, tasks: Sequence[SegmentationTask], name: str, sha256: str) -> None:
+        self._tasks = [task.eval().requires_grad_(False) for task in tasks]
         self.name = name
         self.sha256 = sha256
 
@@ -32,14 +37,25 @@ class FrozenNetwork:
         return self
 
     @property
-    def net(self) -> nn.Module:
-        """The network alone."""
-        return self._task.net
+    def net(self) -> nn.Module | None:
+        """The network alone; None where there are several."""
+        return self._tasks[0].net if len(self._tasks) == 1 else None
 
     @torch.no_grad()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Map uint8 (B, C, h, w) to logits (B, classes, h, w), on the device of the images."""
-        if self._task.device != images.device:
-            self._task.to(images.device)
-        logits: torch.Tensor = self._task(images)
+        """Map uint8 (B, C, h, w) to logits (B, classes, h, w), on the device of the images.
+
+        Those of several networks are the logarithm of their mean probability.
+        """
+        found = [self._ask(task, images) for task in self._tasks]
+        if len(found) == 1:
+            return found[0]
+        mean = torch.stack([each.float().softmax(1) for each in found]).mean(0)
+        return mean.clamp(min=_LEAST_PROBABILITY).log()
+
+    @staticmethod
+    def _ask(task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
+        if task.device != images.device:
+            task.to(images.device)
+        logits: torch.Tensor = task(images)
         return logits
