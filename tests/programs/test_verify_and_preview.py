@@ -91,13 +91,14 @@ def test_a_data_set_that_cannot_be_opened_is_one_line(tmp_path):
     assert not (tmp_path / "found").exists()
 
 
-def test_a_preview_has_a_row_for_each_sample(pairs, tmp_path):
+def test_a_preview_has_a_row_for_each_sample(pairs, tmp_path, capsys):
     sizes = []
     for samples, variants in ((1, 0), (2, 0), (2, 2)):
         output = tmp_path / f"{samples}{variants}.png"
         more = (f"samples={samples}", f"variants={variants}", f"output={output}", "width=100")
         preview(compose("preview", given(pairs, *more)))
         sizes.append(Image.open(output).size)
+    assert "of the labelled pixels black or white" in capsys.readouterr().out
     assert sizes[1][1] > sizes[0][1] and sizes[2][0] - sizes[1][0] == 2 * (100 + 10)
     with pytest.raises(OutputError, match=r"ends in .png"):
         preview(compose("preview", given(pairs, "output=sheet.jpg")))

@@ -17,6 +17,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.validate import check_number
 from outtake.data.augmentation import Augmentation, AugmentationStep
+from outtake.data.clipped_pixels import warn_of_clipping
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
 from outtake.data.epoch_loader import EpochLoader
@@ -310,6 +311,8 @@ class DataModule(pl.LightningDataModule):
         if self._cache is not None:
             title = f"Loading {self.source.name} {split}"
             self._cache.fill(dataset, f"split {split!r}", title, self._image_sizes(split))
+        if training and self._rank == 0:
+            warn_of_clipping(dataset, self.labels.ignore_index)
         self._datasets[split, training] = dataset
         return dataset
 

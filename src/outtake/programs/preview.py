@@ -14,6 +14,7 @@ from outtake.core.errors import EmptySplitError, OutputError
 from outtake.core.files import check_folder
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
+from outtake.data.clipped_pixels import measure_clipping
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SegmentationDataset
 from outtake.drawing.label_pictures import (
@@ -45,12 +46,17 @@ def preview(cfg: DictConfig) -> Path:
     if output.suffix.lower() != ".png":
         raise OutputError(f"output={output}: give a name that ends in .png")
     check_folder(output.parent)
+    data = build_data(cfg)
     sheet = draw_preview(
-        build_data(cfg), options.split, options.samples, options.variants,
+        data, options.split, options.samples, options.variants,
         short_side=options.data.short_side, width_px=options.width,
     )  # fmt: skip
     save_png(output, sheet)
     print(f"written to {output}")
+    clipped = measure_clipping(
+        _open_augmented(data, options.split, options.data.short_side), data.labels.ignore_index
+    )
+    print(f"augmentation makes {clipped:.1%} of the labelled pixels black or white")
     return output
 
 
@@ -85,9 +91,7 @@ def draw_preview(
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
     places = np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).round())
     chosen = [int(place) for place in places]
-    training = SegmentationDataset(
-        source, samples, short_side=short_side, augmentation=data.augmentation
-    )
+    training = _open_augmented(data, split, short_side)
     palette = _palette(source.labels)
     rows = []
     for index in chosen:
@@ -107,6 +111,15 @@ def draw_preview(
         cell_width_px=width_px,
     )
     return _add_key(sheet, source.labels)
+
+
+def _open_augmented(data: DataModule, split: str, short_side: int | None) -> SegmentationDataset:
+    return SegmentationDataset(
+        data.source,
+        data.source.samples(split),
+        short_side=short_side,
+        augmentation=data.augmentation,
+    )
 
 
 def _palette(labels: LabelSpace) -> Frame:
