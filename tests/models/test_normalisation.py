@@ -57,6 +57,18 @@ def test_light_and_its_colour_do_not_reach_the_network_of_images_normalised_on_t
     assert torch.allclose(seen.std((2, 3), correction=0), torch.ones(2, 3), atol=1e-3)
 
 
+def test_black_that_fills_a_crop_changes_nothing_in_the_image() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(1, 200, (2, 3, 8, 8), dtype=torch.uint8, generator=generator)
+    image[:, 0] = 0  # black in one channel alone is a colour
+    filled = torch.zeros(2, 3, 12, 16, dtype=torch.uint8)
+    filled[..., :8, 4:12] = image
+    seen = PerImageNormalize()(filled)
+    assert torch.allclose(seen[..., :8, 4:12], PerImageNormalize()(image), atol=1e-5)
+    assert (seen[:, 1:, 8:] < -1).all(), "black stays dark"
+    assert PerImageNormalize()(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).eq(0).all()
+
+
 def test_an_image_of_one_colour_is_not_blown_up() -> None:
     even = torch.full((1, 3, 8, 8), 77, dtype=torch.uint8)
     even[0, 0, 0, 0] += 1  # noise

@@ -97,9 +97,11 @@ class PerImageNormalize(nn.Module):
     """Subtracts each image's own mean of every channel and divides by its own standard deviation.
 
     What is left of the light and of its colour is what differs inside the image: a street at dusk
-    and one at noon look more alike to the network. Training takes the statistics of its crops, the
-    black that fills them included, and prediction those of what the network sees at once: the whole
-    image, or one window of it.
+    and one at noon look more alike to the network. Pixels that are black in every channel do not
+    count, as in nnU-Net (Isensee et al. 2021): the filling of small crops, which prediction has
+    not, bars above and below a film, what surrounds a scan. Training takes the statistics of its
+    crops, and prediction those of what the network sees at once: the whole image, or one window of
+    it.
 
     Args:
         floor: Added to the standard deviation, for images in 0 to 1, so that the noise of an image
@@ -119,8 +121,11 @@ class PerImageNormalize(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map uint8 (B, C, H, W) in 0 to 255 to float32 of the same shape."""
         pixels = image.float() / 255.0
-        centred = pixels - pixels.mean((2, 3), keepdim=True)
-        deviation = centred.square().mean((2, 3), keepdim=True).sqrt()
+        counted = (pixels.amax(1, keepdim=True) > 0).float()
+        count = counted.sum((2, 3), keepdim=True).clamp(min=1)
+        centred = pixels - (pixels * counted).sum((2, 3), keepdim=True) / count
+        variance = (centred.square() * counted).sum((2, 3), keepdim=True) / count
+        deviation = variance.sqrt()
         return centred / (deviation + self.floor)
 
 
