@@ -18,8 +18,8 @@ _MAX_SHARE = 0.1
 def measure_clipping(dataset: SegmentationDataset, ignore_index: int) -> float:
     """Return how much larger the share of black and white labelled pixels is after augmentation.
 
-    It is measured on 24 samples, spread over the split and drawn as in training, or on as many as
-    have 20 megapixels, at least four. Channels behind the third do not count.
+    It is measured on 24 draws of samples that are spread over the split, as training draws them, or
+    on as many as have 20 megapixels, at least four. Channels behind the third do not count.
 
     Args:
         dataset: The augmented samples of a split; at least one.
@@ -29,15 +29,15 @@ def measure_clipping(dataset: SegmentationDataset, ignore_index: int) -> float:
     draws = int(np.clip(_MAX_PIXELS // first[..., 0].size, _LEAST_DRAWS, _DRAWS))
     places = np.linspace(0, len(dataset) - 1, min(draws, len(dataset))).round().astype(int)
     shares = []
-    for number in range(draws):
-        epoch, place = divmod(number, len(places))
-        index = int(places[place])
+    for index in map(int, places):
         image, mask = dataset.load(index)
         labels = mask if mask.ndim == 2 else mask[..., 0]
-        drawn = dataset[epoch, index]
-        changed = drawn["image"].numpy().transpose(1, 2, 0)
-        after = _clipped_share(changed, drawn["mask"].numpy() != ignore_index)
-        shares.append(after - _clipped_share(image, labels != ignore_index))
+        before = _clipped_share(image, labels != ignore_index)
+        for epoch in range(draws // len(places)):
+            drawn = dataset[epoch, index]
+            changed = drawn["image"].numpy().transpose(1, 2, 0)
+            after = _clipped_share(changed, drawn["mask"].numpy() != ignore_index)
+            shares.append(after - before)
     return max(0.0, float(np.mean(shares)))
 
 
