@@ -14,7 +14,7 @@ from outtake.core.files import replace_file
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # raise it when exported graphs change their meaning
+FORMAT_VERSION = 2  # raise it when exported graphs change their meaning
 _METADATA_FILE = "about.json"
 
 

@@ -98,7 +98,7 @@ class PerImageNormalize(nn.Module):
 
     What is left of the light and of its colour is what differs inside the image: a street at dusk
     and one at noon look more alike to the network. Pixels that are black in every channel do not
-    count, as in nnU-Net (Isensee et al. 2021): the filling of small crops, which prediction has
+    count: the filling of small crops, which prediction has
     not, bars above and below a film, what surrounds a scan. Training takes the statistics of its
     crops, and prediction those of what the network sees at once: the whole image, or one window of
     it.
