@@ -210,6 +210,16 @@ def test_every_loss_is_built(option: str) -> None:
     assert loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long)) > 0
 
 
+@pytest.mark.parametrize("option", ["cross_entropy", "cross_entropy_dice", "deep_supervision"])
+def test_a_class_is_weighed_from_the_command_line(option: str) -> None:
+    key = "loss.loss" if option == "deep_supervision" else "loss"
+    given = f"{key}.class_factors={{traffic light: 3}}"
+    labels = LabelSpace.from_names(["road", "traffic light"])
+    loss = build_loss(compose("train", [f"loss={option}", given]).loss, labels)
+    weights = [each for name, each in loss.named_buffers() if name.endswith("weight")]
+    assert [each.tolist() for each in weights] == [[1, 3]]
+
+
 @every("optimizer")
 def test_every_optimizer_steps(option: str) -> None:
     if option.startswith("schedule_free"):

@@ -47,7 +47,7 @@ def test_what_was_black_or_white_before_is_taken_off(
     dataset = SegmentationDataset(
         source, source.samples("train"), augmentation=Augmentation(steps, None, 255, 0)
     )
-    assert measure_clipping(dataset, 255) == pytest.approx(share)
+    assert measure_clipping(dataset, source, [0, 1], 2) == pytest.approx(share)
 
 
 @pytest.mark.parametrize(("step", "said"), [(DARKER, True), (EXPOSED_LESS, False)])

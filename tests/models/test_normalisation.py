@@ -66,6 +66,9 @@ def test_black_that_fills_a_crop_changes_nothing_in_the_image() -> None:
     seen = PerImageNormalize()(filled)
     assert torch.allclose(seen[..., :8, 4:12], PerImageNormalize()(image), atol=1e-5)
     assert (seen[:, 1:, 8:] < -1).all(), "black stays dark"
+    fog = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
+    fog[..., 0] = 0
+    assert PerImageNormalize()(fog).min() == -5, "however far black is from the rest"
     assert PerImageNormalize()(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).eq(0).all()
 
 

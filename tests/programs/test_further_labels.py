@@ -23,6 +23,7 @@ from tests.data.generated import save
 from tests.small_run import SMALL
 
 SIZE = (32, 48)
+FACTORS = "loss.class_factors={right: 1.5}"  # of the classes of the masks
 FURTHER = "data.further_labels={layout: {folder: layout, classes: [wall, floor, roof]}}"
 
 
@@ -63,7 +64,9 @@ def options(root, *own):
 
 @pytest.fixture(scope="module")
 def run(root):
-    train(compose("train", options(root, FURTHER, "name=both", "objective=val/layout/miou")))
+    train(
+        compose("train", options(root, FURTHER, "name=both", "objective=val/layout/miou", FACTORS))
+    )
     return root / "runs" / "both"
 
 

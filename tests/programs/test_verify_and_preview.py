@@ -98,7 +98,7 @@ def test_a_preview_has_a_row_for_each_sample(pairs, tmp_path, capsys):
         more = (f"samples={samples}", f"variants={variants}", f"output={output}", "width=100")
         preview(compose("preview", given(pairs, *more)))
         sizes.append(Image.open(output).size)
-    assert "of the labelled pixels black or white" in capsys.readouterr().out
+    assert "of their labelled pixels black or white" in capsys.readouterr().out
     assert sizes[1][1] > sizes[0][1] and sizes[2][0] - sizes[1][0] == 2 * (100 + 10)
     with pytest.raises(OutputError, match=r"ends in .png"):
         preview(compose("preview", given(pairs, "output=sheet.jpg")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,19 @@ def build_label_maps(
     if not further:
         return None
     weights = label_map_weights(resolve_config(cfg.data.further_labels))
+    loss = _drop_class_factors(resolve_config(cfg.loss))
     maps = {
-        name: FurtherLabelMap(
-            space, build_loss(cfg.loss, space, frequencies.get(name)), weights[name]
-        )
+        name: FurtherLabelMap(space, build_loss(loss, space, frequencies.get(name)), weights[name])
         for name, space in further.items()
     }
     return LabelMaps(classes, maps)
+
+
+def _drop_class_factors(node: Any) -> Any:
+    """Return a loss without factors of classes, which are those of the masks."""
+    if isinstance(node, list):
+        return [_drop_class_factors(each) for each in node]
+    if not isinstance(node, Mapping):
+        return node
+    kept = ((key, value) for key, value in node.items() if key != "class_factors")
+    return {key: _drop_class_factors(value) for key, value in kept}

@@ -64,9 +64,9 @@ def _load_teacher(teacher: object, data: DataModule) -> FrozenNetwork:
     paths: list[Any] = teacher if isinstance(teacher, list) else [teacher]
     named = f"[{','.join(map(str, paths))}]" if isinstance(teacher, list) else str(teacher)
     where = f"supervision.teacher={named}"
-    if not paths or not all(isinstance(path, str) for path in paths):
+    if not paths or not all(isinstance(path, str | int) for path in paths):
         raise ConfigError(f"{where}: must be a run folder or a .ckpt file, or a list of these")
-    trained = load_one_or_several(paths, key="supervision.teacher")
+    trained = load_one_or_several([str(path) for path in paths], key="supervision.teacher")
     difference = trained.labels.difference(data.labels)
     if difference is not None:
         raise ConfigError(

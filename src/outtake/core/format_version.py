@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from outtake.core.errors import CheckpointError
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 def check_format_version(place: object, found: object) -> None:

@@ -50,6 +50,9 @@ class Augmentation:
             :mod:`outtake.data.further_inputs`. They are moved with it and keep their values: steps
             that change colours see the image alone.
 
+    Attributes:
+        single_steps: The transforms one by one, also those inside of others.
+
     Raises:
         ConfigError: A step has an argument that does not exist.
     """
@@ -64,8 +67,8 @@ class Augmentation:
         *,
         further_channels: int = 0,
     ) -> None:
-        self._single_steps = list(_flatten_steps(steps))
-        for step in self._single_steps:
+        self.single_steps = list(_flatten_steps(steps))
+        for step in self.single_steps:
             _prepare_step(step, ignore_index)
         self._further_channels = further_channels
         self.crop = crop
@@ -130,7 +133,7 @@ class Augmentation:
         advice = f"remove it with ~{key}.NAME"
         if key == "augment.steps":
             advice += ", or choose augment=standard"
-        for step in self._single_steps:
+        for step in self.single_steps:
             try:
                 changed, changed_mask = _apply_always(
                     step, image.copy(), mask.copy(), self._further_channels

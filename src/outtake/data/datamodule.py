@@ -311,8 +311,8 @@ class DataModule(pl.LightningDataModule):
         if self._cache is not None:
             title = f"Loading {self.source.name} {split}"
             self._cache.fill(dataset, f"split {split!r}", title, self._image_sizes(split))
-        if training and self._rank == 0:
-            warn_of_clipping(dataset, self.labels.ignore_index)
+        if training and self.augmentation.single_steps:
+            warn_of_clipping(dataset, self.source)
         self._datasets[split, training] = dataset
         return dataset
 

@@ -73,7 +73,7 @@ class SegmentationDataset(Dataset[SampleTensors]):
             some, are such by the names of further label maps.
         """
         epoch, index = key if isinstance(key, tuple) else (0, key)
-        image, mask = self._get(max(index, 0))
+        image, mask = self.get(max(index, 0))
         if self._augmentation is not None:
             image, mask = self._augmentation(image, mask, epoch, index, self._draw)
         if index == PADDING_INDEX:
@@ -91,11 +91,12 @@ class SegmentationDataset(Dataset[SampleTensors]):
             sample["further_masks"] = dict(zip(self._further_labels, others, strict=True))
         return sample
 
-    def _get(self, index: int) -> tuple[Frame, LabelMap]:
+    def get(self, index: int) -> tuple[Frame, LabelMap]:
+        """Return what :meth:`load` does, from memory where it is kept; nobody may change it."""
         return self._cached[index] if self._cached is not None else self.load(index)
 
     def _draw(self, draws: np.random.Generator) -> tuple[Frame, LabelMap]:
-        return self._get(int(draws.integers(len(self))))
+        return self.get(int(draws.integers(len(self))))
 
     def load(self, index: int) -> tuple[Frame, LabelMap]:
         """Read a sample and resize it, without augmentation.

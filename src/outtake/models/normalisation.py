@@ -17,6 +17,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # Of the networks that were trained with Caffe, blue first.
 CAFFE_MEAN_BGR = (104.00699, 116.66877, 122.67892)
 
+# Black does not count in the deviation, and lies far outside of it in fog.
+_LEAST_SCALED = -5.0
+
 
 @dataclass(frozen=True)
 class PixelScale:
@@ -122,11 +125,12 @@ class PerImageNormalize(nn.Module):
         """Map uint8 (B, C, H, W) in 0 to 255 to float32 of the same shape."""
         pixels = image.float() / 255.0
         counted = (pixels.amax(1, keepdim=True) > 0).float()
-        count = counted.sum((2, 3), keepdim=True).clamp(min=1)
-        centred = pixels - (pixels * counted).sum((2, 3), keepdim=True) / count
-        variance = (centred.square() * counted).sum((2, 3), keepdim=True) / count
-        deviation = variance.sqrt()
-        return centred / (deviation + self.floor)
+        # Means and not sums, which half precision cannot hold.
+        share = counted.mean((2, 3), keepdim=True).clamp(min=1e-6)
+        centred = pixels - (pixels * counted).mean((2, 3), keepdim=True) / share
+        variance = (centred.square() * counted).mean((2, 3), keepdim=True) / share
+        scaled = centred / (variance.sqrt() + self.floor)
+        return scaled.clamp(min=_LEAST_SCALED)
 
 
 class CaffeNormalize(nn.Module):

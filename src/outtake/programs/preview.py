@@ -53,10 +53,11 @@ def preview(cfg: DictConfig) -> Path:
     )  # fmt: skip
     save_png(output, sheet)
     print(f"written to {output}")
-    clipped = measure_clipping(
-        _open_augmented(data, options.split, options.data.short_side), data.labels.ignore_index
-    )
-    print(f"augmentation makes {clipped:.1%} of the labelled pixels black or white")
+    if options.variants:
+        training = _open_augmented(data, options.split, options.data.short_side)
+        chosen = _spread(len(training), options.samples)
+        clipped = measure_clipping(training, data.source, chosen, options.variants)
+        print(f"augmentation makes {clipped:.1%} of their labelled pixels black or white")
     return output
 
 
@@ -89,8 +90,7 @@ def draw_preview(
     samples = source.samples(split)
     if not samples:
         raise EmptySplitError(f"the split {split!r} of {source.name} holds no samples")
-    places = np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).round())
-    chosen = [int(place) for place in places]
+    chosen = _spread(len(samples), count)
     training = _open_augmented(data, split, short_side)
     palette = _palette(source.labels)
     rows = []
@@ -111,6 +111,11 @@ def draw_preview(
         cell_width_px=width_px,
     )
     return _add_key(sheet, source.labels)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    places = np.unique(np.linspace(0, total - 1, min(count, total)).round())
+    return [int(place) for place in places]
 
 
 def _open_augmented(data: DataModule, split: str, short_side: int | None) -> SegmentationDataset:

@@ -60,6 +60,7 @@ def test_a_factor_weighs_one_class_and_leaves_the_others() -> None:
     [
         ({"poles": 2}, r"loss.class_factors: unknown class 'poles' \(did you mean 'pole'\?\)"),
         ({"pole": 0}, "loss.class_factors.pole=0: must be a number"),
+        (3, "loss.class_factors=3: give a number for each class"),
     ],
 )
 def test_a_factor_of_no_class_or_of_nothing_is_one_line(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shutil import copytree
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
@@ -18,6 +20,7 @@ from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.files import sha256_of_file
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint
+from outtake.training.supervision.distillation import Distillation
 from outtake.training.supervision.frozen_network import FrozenNetwork
 
 EVERY_TERM = [
@@ -155,6 +158,37 @@ def test_a_teacher_is_asked_about_its_share_of_the_images(
     assert seen == [asked]
 
 
+@pytest.mark.parametrize(("share", "asked"), [(0.25, 1), (0.5, 2), (0.75, 3)])
+def test_each_image_is_asked_about_in_turn_and_compared_with_itself(
+    share: float, asked: int
+) -> None:
+    seen = []
+
+    class Teacher:
+        net = nn.Identity()
+        name = sha256 = ""
+
+        def __call__(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append({int(each) for each in images[:, 0, 0, 0]})
+            return images[:, :2].float()
+
+    distillation = Distillation(
+        nn.Identity(), 3, cast(FrozenNetwork, Teacher()), {"l2": 1}, asked_share=share
+    )
+    images = torch.arange(4, dtype=torch.uint8)[:, None, None, None].expand(4, 3, 8, 8)
+    batch: Any = {"image": images, "mask": torch.zeros(4, 8, 8, dtype=torch.long)}
+    for step in range(4):
+        task: Any = SimpleNamespace(
+            global_step=step,
+            training_outputs=lambda images: images[:, :2].float(),
+            loss=lambda logits, mask: logits.sum() * 0,
+        )
+        parts = distillation(task, batch).parts
+        assert float(parts["l2"]) == 0, "what the teacher says of another image differs"
+        assert len(seen[-1]) == asked
+    assert all(sum(image in each for each in seen) == asked for image in range(4))
+
+
 def test_several_teachers_are_the_mean_of_their_probabilities(
     taught: tuple[Path, list[str]], tiny_run: Path, runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
@@ -168,8 +202,8 @@ def test_several_teachers_are_the_mean_of_their_probabilities(
         expected = torch.stack([task.eval()(images).softmax(1) for task in tasks]).mean(0)
     found = FrozenNetwork(tasks, names, "")(images).softmax(1)
     assert torch.allclose(found, expected, atol=1e-6)
-    overrides += ["supervision.weights.affinity=1", "supervision.student_features='0'"]
-    with pytest.raises(ConfigError, match=r"compare the maps of one teacher, and .* are several"):
+    overrides += ["supervision.weights.l1=1"]
+    with pytest.raises(ConfigError, match=r"l1 cannot be compared with several teachers"):
         train(compose("train", overrides), tmp_path / "other", overrides)
     assert not (tmp_path / "other").exists()
 
@@ -211,7 +245,8 @@ def test_some_rows_and_columns_say_how_far_the_student_is(
             ["supervision.teacher=[]"],
             r"teacher=\[\]: must be a run folder or a .ckpt file, or a list",
         ),
-        (["supervision.teacher=3"], "teacher=3: must be a run folder"),
+        (["supervision.teacher=3"], "3: no such checkpoint"),
+        (["supervision.teacher=null"], "teacher=None: must be a run folder"),
     ],
 )
 def test_a_teacher_that_cannot_work_is_one_line_before_any_work(

@@ -77,12 +77,7 @@ class CrossEntropy(nn.Module):
                 class_weights_from_frequencies(frequencies, class_weights), dtype=torch.float32
             )
         if class_factors:
-            if class_names is None:
-                raise ConfigError("loss.class_factors needs the classes of a data set")
-            labels, factors = LabelSpace.from_names(class_names), torch.ones(len(class_names))
-            for name, factor in class_factors.items():
-                check_number(f"loss.class_factors.{name}", factor, 1e-3)
-                factors[list(labels.ids([name], "loss.class_factors"))] = float(factor)
+            factors = _factors_of_classes(class_factors, class_names)
             weight = factors if weight is None else weight * factors
         # Not persistent: training needs it, a trained network does not.
         self.register_buffer("weight", weight, persistent=False)
@@ -137,6 +132,22 @@ def class_weights_from_frequencies(
         raise _unknown_weighting_error(weighting)
     weights = np.where(present, weights, 0.0)
     return weights / float((weights * frequencies).sum())
+
+
+def _factors_of_classes(
+    class_factors: Mapping[str, float], class_names: Sequence[str] | None
+) -> torch.Tensor:
+    """Return the factor of each class, 1 where none is given, float32 (classes,)."""
+    key = "loss.class_factors"
+    if not isinstance(class_factors, Mapping):
+        raise ConfigError(f"{key}={class_factors}: give a number for each class, as in {{car: 3}}")
+    if class_names is None:
+        raise ConfigError(f"{key} needs the classes of a data set")
+    labels, factors = LabelSpace.from_names(class_names), torch.ones(len(class_names))
+    for name, factor in class_factors.items():
+        check_number(f"{key}.{name}", factor, 1e-3)
+        factors[list(labels.ids([name], key))] = float(factor)
+    return factors
 
 
 def _unknown_weighting_error(weighting: str) -> ConfigError:

@@ -41,7 +41,8 @@ class Distillation(Supervision):
     Args:
         net: The network that is trained; only its modules are looked up.
         channels: The number of channels of an image.
-        teacher: The teacher; several networks have no features.
+        teacher: The teacher; several networks have probabilities in common, which only ``kl``
+            compares.
         weights: The weight of each term, 0 or more: ``kl`` of softened probabilities, ``l1`` and
             ``l2`` of logits, ``affinity`` of pairs of places, ``features`` inside the networks.
         temperature: What logits are divided by in ``kl``.
@@ -78,6 +79,12 @@ class Distillation(Supervision):
     ) -> None:
         super().__init__()
         self.weights = _check_weights(weights)
+        further = [name for name in self.weights if name != "kl"]
+        if teacher.net is None and further:
+            raise ConfigError(
+                f"supervision.weights: {', '.join(further)} cannot be compared with several "
+                f"teachers ({teacher.name}); name one, or keep kl alone"
+            )
         check_number("supervision.temperature", temperature, 0.01)
         check_number("supervision.label_weight", label_weight, 0)
         check_number("supervision.asked_share", asked_share, 0.01, 1)
@@ -102,7 +109,8 @@ class Distillation(Supervision):
         own, other = self._find_modules(net)
         width = count_channels(net, own, channels, "supervision.student_features")
         key = "supervision.teacher_features"
-        teacher_width = count_channels(self._teacher_net, other, channels, key)
+        assert self.teacher.net is not None  # several are compared by kl alone
+        teacher_width = count_channels(self.teacher.net, other, channels, key)
         if "features" in self.weights:
             self.adapter = nn.Conv2d(width, teacher_width, 1)
 
@@ -111,17 +119,9 @@ class Distillation(Supervision):
         key = "supervision.student_features"
         own = find_feature_module(net, self._student_features, key, "the network")
         key = "supervision.teacher_features"
-        other = find_feature_module(self._teacher_net, self._teacher_features, key, "the teacher")
+        assert self.teacher.net is not None  # several are compared by kl alone
+        other = find_feature_module(self.teacher.net, self._teacher_features, key, "the teacher")
         return own, other
-
-    @property
-    def _teacher_net(self) -> nn.Module:
-        if self.teacher.net is None:
-            raise ConfigError(
-                f"supervision.weights: {' and '.join(_OF_MAPS)} compare the maps of one teacher, "
-                f"and {self.teacher.name} are several; name one, or set these weights to 0"
-            )
-        return self.teacher.net
 
     def forward(self, task: SegmentationTask, batch: Batch) -> TrainingLoss:
         """Return the loss of a batch, that of its labels included."""
@@ -132,7 +132,8 @@ class Distillation(Supervision):
             further = unlabelled_part(batch)
             images = torch.cat([images, further["image"]])
             valid = torch.cat([valid, further["valid"]])
-        asked = self._choose_images(labelled if self.images == "unlabelled" else 0, len(images))
+        first = labelled if self.images == "unlabelled" else 0
+        asked = self._choose_images(first, len(images), task.global_step)
         outputs, own_maps, teacher_logits, teacher_maps = self._run(task, images, asked)
         logits = main_logits(outputs)
         loss = self.label_weight * task.loss(first_logits(outputs, labelled), mask)
@@ -141,18 +142,20 @@ class Distillation(Supervision):
             if name in _OF_MAPS:
                 term = self._compare_maps(name, own_maps, teacher_maps)
             else:
-                term = self._compare(name, logits[asked], teacher_logits, valid[asked])
+                term = self._compare(name, logits, teacher_logits, valid, asked)
             parts[name] = term.detach()
             loss = loss + weight * term
         return TrainingLoss(loss, parts)
 
-    def _choose_images(self, first: int, count: int) -> torch.Tensor:
-        """Return which images of a batch the teacher is asked about, evenly from the first one on.
+    def _choose_images(self, first: int, count: int, step: int) -> torch.Tensor:
+        """Return the images of a batch that the teacher is asked about, others in each step.
 
-        A batch is in random order, so each image is among them in as many epochs as another.
+        They are spread over the places from the first one on, so that with ``images=both`` neither
+        kind is left out for good.
         """
-        asked = math.ceil(self.asked_share * (count - first))
-        return first + torch.arange(asked) * (count - first) // asked
+        places = count - first
+        asked = math.ceil(self.asked_share * places)
+        return first + (torch.arange(asked) * places // asked + step) % places
 
     def _run(
         self, task: SegmentationTask, images: torch.Tensor, asked: torch.Tensor
@@ -169,11 +172,16 @@ class Distillation(Supervision):
         return outputs, own_maps[-1][asked], teacher_logits, teacher_maps[-1]
 
     def _compare(
-        self, name: str, student: torch.Tensor, teacher: torch.Tensor, valid: torch.Tensor
+        self,
+        name: str,
+        student: torch.Tensor,
+        teacher: torch.Tensor,
+        valid: torch.Tensor,
+        asked: torch.Tensor,
     ) -> torch.Tensor:
         step = self.pixel_step
-        student, teacher = student[..., ::step, ::step], teacher[..., ::step, ::step]
-        valid = valid[..., ::step, ::step]
+        student, valid = student[..., ::step, ::step][asked], valid[..., ::step, ::step][asked]
+        teacher = teacher[..., ::step, ::step]
         if name == "kl":
             return soft_label_divergence(student, teacher, valid, self.temperature)
         return logit_difference(student, teacher, valid, 1 if name == "l1" else 2)

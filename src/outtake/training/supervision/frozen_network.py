@@ -10,7 +10,7 @@ from torch import nn
 
 from outtake.training.task import SegmentationTask
 
-# The logarithm of a probability that float32 has rounded to 0.
+# Instead of one that float32 has rounded to 0, which has no logarithm.
 _LEAST_PROBABILITY = 1e-30
 
 
@@ -47,11 +47,12 @@ class FrozenNetwork:
 
         Those of several networks are the logarithm of their mean probability.
         """
-        found = [self._ask(task, images) for task in self._tasks]
-        if len(found) == 1:
-            return found[0]
-        mean = torch.stack([each.float().softmax(1) for each in found]).mean(0)
-        return mean.clamp(min=_LEAST_PROBABILITY).log()
+        if len(self._tasks) == 1:
+            return self._ask(self._tasks[0], images)
+        total = self._ask(self._tasks[0], images).float().softmax(1)
+        for task in self._tasks[1:]:
+            total += self._ask(task, images).float().softmax(1)
+        return (total / len(self._tasks)).clamp(min=_LEAST_PROBABILITY).log()
 
     @staticmethod
     def _ask(task: SegmentationTask, images: torch.Tensor) -> torch.Tensor:
