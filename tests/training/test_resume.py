@@ -88,6 +88,26 @@ def test_a_run_ended_by_a_signal_goes_on_bit_for_bit(
     assert len(list((tmp_path / "ended" / "confusion").iterdir())) == len(scored)
 
 
+@pytest.mark.parametrize("nth", [10, None])
+def test_the_last_epoch_is_validated_whatever_the_interval(
+    runs: ModuleType,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    nth: int | None,
+) -> None:
+    run, overrides = tmp_path / "run", runs.options(pairs, epochs=3)
+    overrides += ["trainer.check_val_every_n_epoch=2", "checkpoint_every_n_steps=null"]
+    if nth is None:
+        train(compose("train", overrides), run)
+    else:  # inside the last epoch, which does not begin again
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            end_at(patch, "training_step", nth)
+            train(compose("train", overrides), run)
+        train(compose("train", [f"resume={run}"]))
+    assert [r["epoch"] for r in runs.records(run) if "val/miou" in r] == [1, 2]
+
+
 IN_STEPS = [("training_step", 7), ("validation_step", 4)]
 AVERAGES = {
     "stochastic weight averaging": [

@@ -14,6 +14,7 @@ from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_callback import trial_callbacks
+from outtake.training.callbacks.final_validation import FinalValidation
 from outtake.training.callbacks.nan_guard import NanGuard
 from outtake.training.callbacks.throughput import Throughput
 from outtake.training.callbacks.validation_tables import ConfusionMatrixWriter
@@ -72,6 +73,7 @@ def make_trainer(
         callbacks=[
             last,
             start_marker,
+            FinalValidation(),
             OptimizerAverage(),
             *seeds,
             *callbacks,

@@ -116,8 +116,6 @@ def fit_epochs_to_budget(
         )
     left_s = budget_s - (time.perf_counter() - began)
     epochs = max(1, int(left_s / epoch_s))
-    # The last validation is after the last epoch, or the best weights would not be the last.
-    epochs -= epochs % every if epochs > every else 0
     log.info(
         "budget_s=%g: %.0f ms a step and %.1f s a validation make trainer.max_epochs=%d of %d "
         "steps", budget_s, 1000 * step_s, validation_s, epochs, batches,
