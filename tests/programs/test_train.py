@@ -250,6 +250,8 @@ def test_every_precision_trains_and_validates(
             "gradient_clip_val=-1: must be a number, at least 0 or null",
         ),
         ("+trainer.val_check_interval=100", "val_check_interval=100: an epoch has"),
+        ("trainer.max_time=8", "trainer.max_time=8: must be DD:HH:MM:SS, as in 00:08:00:00"),
+        ("trainer.max_time=8h", "trainer.max_time=8h: must be DD:HH:MM:SS"),
         ("callbacks.early_stopping.patience=abc", "patience=abc: must be a whole number"),
         ("callbacks.early_stopping.monitor=val/mio", "no such metric; there are val/fwiou, val/io"),
     ],

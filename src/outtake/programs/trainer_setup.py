@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, Timer, WeightAveraging
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
@@ -29,6 +30,10 @@ from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
+_MAX_TIME = (
+    "trainer.max_time={}: must be DD:HH:MM:SS, as in 00:08:00:00 for eight hours, or a mapping such "
+    "as {{hours: 8}}"
+)
 
 
 def check_objective(objective: str, task: SegmentationTask) -> None:
@@ -63,6 +68,7 @@ def make_trainer(
     is_distributed = world.world_size > 1
     seeds = [SeedEachRank(int(cfg.seed))] if is_distributed else []
     layers = [SyncBatchNormPlugin(on_gpu=world.uses_gpu)] if is_distributed else []
+    timers = _make_timers(resolve_config(cfg.trainer).get("max_time"))
     # The throughput must come first and the NaN guard last; each class says why.
     safeguards = [throughput or Throughput(), ConfusionMatrixWriter(folder.confusion), NanGuard()]
     if cfg.trainer.get("profiler"):
@@ -73,11 +79,12 @@ def make_trainer(
         callbacks=[
             last,
             start_marker,
-            FinalValidation(),
             OptimizerAverage(),
             *seeds,
             *callbacks,
             *trial_callbacks(),
+            *timers,
+            FinalValidation(),
             *safeguards,
             best,
         ],
@@ -85,6 +92,7 @@ def make_trainer(
         plugins=[AtomicCheckpointIO(), cluster_environment(world), *layers],
         devices=world.devices,
         num_nodes=world.nodes,
+        max_time=None,
         precision=resolve_precision(cfg.trainer.get("precision"), on_gpu=world.uses_gpu),
         **({} if is_distributed else {"strategy": "auto"}),
     )
@@ -100,6 +108,21 @@ def _check_one_average(callbacks: Sequence[object], optimizer: str) -> None:
             f"callbacks: {' and '.join(names)} would each put its own average in the place of the "
             "weights; keep one"
         )
+
+
+def _make_timers(max_time: object) -> list[Timer]:
+    """Return what stops a fit when its time is up; nothing where it has no limit.
+
+    Lightning would make it itself, but after FinalValidation, which would not see that it stops.
+    """
+    if max_time is None:
+        return []
+    if not isinstance(max_time, str | dict):
+        raise ConfigError(_MAX_TIME.format(max_time))
+    try:
+        return [Timer(max_time)]
+    except (MisconfigurationException, TypeError) as error:
+        raise ConfigError(_MAX_TIME.format(max_time)) from error
 
 
 def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
