@@ -31,8 +31,8 @@ from outtake.training.task import SegmentationTask
 
 OBJECTIVE = "val/miou"
 _MAX_TIME = (
-    "trainer.max_time={}: must be DD:HH:MM:SS, as in 00:08:00:00 for eight hours, or a mapping such "
-    "as {{hours: 8}}"
+    "trainer.max_time={}: must be DD:HH:MM:SS, as in 00:08:00:00 for eight hours, or a mapping "
+    "such as {{hours: 8}}"
 )
 
 
