@@ -20,7 +20,7 @@ from benchmarks.training.resumable_runs import Summary, print_comparison, train_
 
 TEACHER = ("experiment=camvid", "logger=none")
 STUDENT = ("experiment=camvid_fast", "model=pspnet", "backbone=resnet18", "logger=none")
-WEIGHTS = {"kl": 1.0, "l1": 0.1, "l2": 0.05, "affinity": 10.0, "features": 0.1}
+WEIGHTS = {"kl": 2.0, "l1": 0.1, "l2": 0.05, "affinity": 10.0, "features": 0.1}
 
 
 def taught_overrides(teacher: Path, terms: Sequence[str]) -> list[str]:
