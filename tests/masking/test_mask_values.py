@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.core.errors import ConfigError
-from outtake.masking.mask_picture import MaskPicture
+from outtake.masking.mask_picture import MaskPicture, read_mask_picture
 from outtake.masking.mask_values import MaskValueOptions, explain_doubt, find_meaning
+from outtake.video.read.safety_limits import SafetyLimits
 
 
 def removed(values, options=None, **picture):
@@ -75,3 +77,29 @@ def test_what_looks_wrong_has_a_line(values, options, said):
     given, shown = MaskValueOptions(**options), [MaskPicture(values)]
     line = explain_doubt(shown, find_meaning(shown, given), given)
     assert line is None if said is None else re.search(said, line)
+
+
+VOC_CAR = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128, 128, 0, 128, 0, 128, 128]
+VOC_CAR += [128, 128, 128, 64, 0, 0]
+
+
+def test_an_id_is_found_in_a_picture_that_shows_only_what_is_grey_in_the_palette(tmp_path):
+    """In the palette of Pascal VOC, 7 is (128, 128, 128)."""
+    pictures = []
+    for number, ids in enumerate(([0, 2, 7], [0, 7, 7])):
+        image = Image.fromarray(np.array([ids], np.uint8), "P")
+        image.putpalette(VOC_CAR)
+        image.save(tmp_path / f"{number}.png")
+        pictures.append(read_mask_picture(tmp_path / f"{number}.png", SafetyLimits()))
+    for shown in (pictures, pictures[1:]):
+        meaning = find_meaning(shown, MaskValueOptions(ids=[7]))
+        assert [meaning.to_mask(each, "m").sum() for each in pictures] == [1, 2]
+    assert find_meaning(pictures, MaskValueOptions()).found == " 0, 2, 7"
+    assert meaning.count_contents(pictures[1], "m").keys() == {"0"}  # the first pixel of a step
+
+
+def test_black_and_white_in_a_palette_of_greys_are_values(tmp_path):
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(tmp_path / "m.png")
+    assert read_mask_picture(tmp_path / "m.png", SafetyLimits()).values.tolist() == [[0, 255]]

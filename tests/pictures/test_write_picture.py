@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from outtake.data.decode_files import decode_file
 from outtake.pictures.read_picture import read_picture
@@ -140,3 +141,48 @@ def test_a_remover_with_alpha_makes_a_png_of_a_jpeg(tmp_path: Path) -> None:
     Image.fromarray(noise(3)).save(path)
     plan = plan_storage(read_picture(path), 4)
     assert plan.suffix == ".png" and "JPEG has no alpha" in plan.notes[0]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_bilevel_picture_comes_back_and_greys_in_it_are_compressed_otherwise(
+    filled: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "fax.tif"
+    Image.fromarray(noise(1) > 127).save(path, compression="group4")
+    picture = read_picture(path)
+    assert picture.image is not None
+    image = picture.image.copy()
+    if filled:
+        image[:4] = 99
+    write_picture(tmp_path / "again.tif", plan_storage(picture, 3), picture, image, None)
+    with Image.open(tmp_path / "again.tif") as opened:
+        assert opened.mode == ("L" if filled else "1")
+        assert opened.info["compression"] == ("tiff_lzw" if filled else "group4")
+        assert (np.asarray(opened.convert("L")) == image[..., 0]).all()
+
+
+def test_texts_beside_a_picture_come_back_or_have_a_line(tmp_path: Path) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+    photo = Image.fromarray(noise(3))
+    photo.save(tmp_path / "a.jpg", xmp=xmp, comment=b"hello")
+    photo.save(tmp_path / "b.webp", xmp=xmp)
+    entries = PngInfo()
+    entries.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    entries.add_text("Title", "Ein Gru\u00df")
+    photo.save(tmp_path / "c.png", pnginfo=entries)
+    kept = {"a.jpg": {"xmp", "comment"}, "b.webp": {"xmp"}, "c.png": {"xmp", "Title"}}
+    for name, keys in kept.items():
+        with Image.open(tmp_path / name) as before:
+            wanted = {key: before.info[key] for key in keys}
+        again, notes = rewrite(tmp_path / name)
+        assert not notes
+        with Image.open(again) as after:
+            assert {key: after.info[key] for key in keys} == wanted
+    photo.save(tmp_path / "d.gif", comment=b"hello")
+    assert any("its comment is dropped" in note for note in rewrite(tmp_path / "d.gif")[1])
+    Image.fromarray(noise(1, np.uint16)).save(tmp_path / "e.png", pnginfo=entries)
+    lines = rewrite(tmp_path / "e.png")[1]
+    assert [line.split(" is dropped")[0].split(" are dropped")[0] for line in lines] == [
+        "its XMP data",
+        "its text entries",
+    ]

@@ -134,3 +134,12 @@ def test_frames_are_named_by_their_pictures_where_these_are_names():
     assert name_frames(["a.png", "b.c.png"]) == ["a", "b.c"]
     for odd in (["a.png", "A.png"], ["a.png", "a.jpg"], ["x\ny.png"], ["C:x.png"], ["\udcff.png"]):
         assert name_frames(odd) == []
+
+
+def test_masks_of_the_network_are_in_the_order_of_the_frames(session):  # noqa: F811
+    """They have the names of the pictures, which count 1, 2, 10."""
+    folder = session.project.folder / "proposals"
+    folder.mkdir()
+    for number in (10, 2, 1):
+        Image.fromarray(np.full(SIZE, 255, np.uint8)).save(folder / f"{number}.png")
+    assert [path.stem for path in session._list_proposals()] == ["1", "2", "10"]

@@ -69,9 +69,14 @@ def test_the_command_that_is_shown_is_the_one_that_runs(project):
 
 def test_one_job_at_a_time_and_an_error_is_its_last_line(project):
     jobs = Jobs(project.folder)
-    job = jobs.start(JobCommand("suggest", ("nothing",)))
+    job = jobs.start(lambda: JobCommand("suggest", ("nothing",)))
+    asked = []
     with pytest.raises(ConfigError, match="suggest is still running"):
-        jobs.start(JobCommand("train", ("train",)))
+        # What it would keep in the project is of the job that runs.
+        jobs.start(lambda: asked.append(0) or JobCommand("remove", ("remove",)))
+    assert not asked
+    with pytest.raises(ConfigError, match="suggest is still running"):
+        jobs.start(lambda: JobCommand("train", ("train",)))
     while job.state == "running":
         time.sleep(0.02)
     said = job.describe()
@@ -81,7 +86,7 @@ def test_one_job_at_a_time_and_an_error_is_its_last_line(project):
 
 def test_a_job_says_how_far_it_is_while_it_runs(project):
     jobs = Jobs(project.folder)
-    job = jobs.start(JobCommand("suggest", ("watch", str(project.folder))))  # it has no end
+    job = jobs.start(lambda: JobCommand("suggest", ("watch", str(project.folder))))  # it has no end
     assert job.describe()["progress"] is None
     said = {"title": "clip.mp4", "done": 3, "total": 6, "left_s": 1.5}
     (project.folder / "logs/suggest.progress").write_text(json.dumps(said) + "\n")
@@ -100,7 +105,7 @@ def test_a_job_names_the_file_of_its_progress_to_the_program(project, monkeypatc
 
     monkeypatch.setattr(subprocess, "Popen", look)
     jobs = Jobs(project.folder)
-    jobs.start(JobCommand("suggest", ("nothing",)))
+    jobs.start(lambda: JobCommand("suggest", ("nothing",)))
     jobs.close()
     assert given["env"][VARIABLE] == str(project.folder / "logs/suggest.progress")
 
@@ -108,7 +113,7 @@ def test_a_job_names_the_file_of_its_progress_to_the_program(project, monkeypatc
 def test_a_training_that_was_stopped_says_whether_it_left_weights(project):
     jobs = Jobs(project.folder)
     run = project.folder / "runs/round_001"
-    jobs.start(JobCommand("train", ("nothing",), run=run))
+    jobs.start(lambda: JobCommand("train", ("nothing",), run=run))
     jobs.close()
     assert jobs.current.describe()["weights"] is False
     (run / "checkpoints").mkdir(parents=True)
@@ -118,7 +123,7 @@ def test_a_training_that_was_stopped_says_whether_it_left_weights(project):
 
 def test_a_cancelled_job_is_gone(project):
     jobs = Jobs(project.folder)
-    job = jobs.start(JobCommand("train", ("watch", str(project.folder))))  # it has no end
+    job = jobs.start(lambda: JobCommand("train", ("watch", str(project.folder))))  # it has no end
     for _ in range(3000):  # beside other work, its imports take long
         if "watching" in job.describe()["message"]:
             break
@@ -137,7 +142,7 @@ def test_a_job_ends_with_the_studio_that_was_killed(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from outtake.studio.jobs import Jobs;"
         "from outtake.studio.job_commands import JobCommand;"
-        "job = Jobs(Path('.')).start(JobCommand('train', ('watch', '.')));"
+        "job = Jobs(Path('.')).start(lambda: JobCommand('train', ('watch', '.')));"
         "print(job._process.pid, flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen(

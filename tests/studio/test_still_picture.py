@@ -140,7 +140,7 @@ def test_the_page_is_told_and_gets_the_result_as_a_layer(scene, tmp_path, monkey
         monkeypatch.setattr(session.jobs, "start", started.append)
         ask(app, "/api/frames/0/strokes", "POST", {"revision": 0, "actions": [disc()]})
         assert ask(app, "/api/jobs", "POST", {"kind": "remove"}).status == 200
-        assert started[0].arguments[0] == "predict"
+        assert started[0]().arguments[0] == "predict"
         path = session.project.folder / "results/removed/photo.png"
         path.parent.mkdir(parents=True)
         Image.fromarray(scene[::-1]).save(path)

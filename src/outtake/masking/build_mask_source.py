@@ -38,12 +38,21 @@ class ClipFacts:
         frames: How many there are; None if unknown.
         exact: Whether that is not merely an estimate.
         names: The names of the pictures; empty for a video.
+        part: Which of the frames are used; None for all.
     """
 
     size: tuple[int, int] | None = None
     frames: int | None = None
     exact: bool = False
     names: tuple[str, ...] = ()
+    part: range | None = None
+
+    def match(self, masks: int) -> ClipFacts:
+        """Return the facts of the frames that some masks are of: those used, or else all."""
+        if self.part is None or masks != len(self.part):
+            return self
+        used = self.names[self.part.start : self.part.stop : self.part.step]
+        return replace(self, frames=masks, names=used, part=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ def _build_pictures(
     first: int | None,
     limits: SafetyLimits,
 ) -> FoundMasks:
+    clip = clip.match(len(files.files))
     still = len(files.files) == 1 and first is None and clip.frames != 1
     numbers = FrameNumbers()
     if not still:
@@ -120,6 +130,10 @@ def _build_pictures(
             frame_names=clip.names,
             where=files.name,
         )
+    left_out = None
+    if clip.part is not None and not still:
+        numbers, kept, left_out = numbers.select_part(len(files.files), clip.part, files.name)
+        files = replace(files, files=tuple(files.files[index] for index in kept))
     read, said = files.files, files.name
     if files.objects:
         layers = (each / file.name for file in files.files for each in files.objects)
@@ -137,8 +151,7 @@ def _build_pictures(
     )  # fmt: skip
     if still:
         notes.append(f"{files.name} is one picture, and the mask of every frame")
-    if numbers.message:
-        notes.append(numbers.message)
+    notes += [line for line in (numbers.message, left_out) if line]
     return FoundMasks(source, tuple(notes), tuple(warnings))
 
 
@@ -198,23 +211,32 @@ def _number_annotations(
 ) -> tuple[dict[int, AnnotatedFrame] | None, str | None]:
     """Return the shapes by frame, None where they are those of every frame, and what to say."""
     if all(frame.number is not None for frame in frames):
-        offset = first or 0
-        numbered = {(frame.number or 0) - offset: frame for frame in frames}
-        last = max(numbered)
+        numbers = FrameNumbers(tuple((frame.number or 0) - (first or 0) for frame in frames))
+        last = max(numbers.frames or ())
         if clip.exact and clip.frames is not None and last >= clip.frames:
             raise ConfigError(
                 f"{name} has shapes in frame {last}, and the clip has {clip.frames} frames, from 0"
             )
-        missing = None if clip.frames is None else clip.frames - len(numbered)
-        text = f"{name}: {missing} frames have no shape, and nothing is removed there"
-        return numbered, text if missing else None
-    if len(frames) == 1 and first is None and clip.frames != 1:
-        return None, f"{name} is of one picture, and the mask of every frame"
-    found = number_masks(
-        [frame.name for frame in frames], clip.frames, exact=clip.exact, first=first,
-        frame_names=clip.names, where=name,
-    )  # fmt: skip
-    return dict(zip(found.frames or range(len(frames)), frames, strict=True)), found.message
+        missing = None if clip.frames is None else clip.frames - len(set(numbers.frames or ()))
+        if missing:
+            text = f"{name}: {missing} frames have no shape, and nothing is removed there"
+            numbers = replace(numbers, message=text)
+    else:
+        clip = clip.match(len(frames))
+        if len(frames) == 1 and first is None and clip.frames != 1:
+            return None, f"{name} is of one picture, and the mask of every frame"
+        numbers = number_masks(
+            [frame.name for frame in frames], clip.frames, exact=clip.exact, first=first,
+            frame_names=clip.names, where=name,
+        )  # fmt: skip
+    kept: Sequence[int] = range(len(frames))
+    said = [numbers.message]
+    if clip.part is not None:
+        numbers, kept, left_out = numbers.select_part(len(frames), clip.part, name)
+        said.append(left_out)
+    found = [frames[index] for index in kept]
+    numbered = dict(zip(numbers.frames or range(len(found)), found, strict=True))
+    return numbered, "; ".join(line for line in said if line) or None
 
 
 def _check_shape_ids(

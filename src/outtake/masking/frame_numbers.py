@@ -24,6 +24,38 @@ class FrameNumbers:
     frames: tuple[int, ...] | None = None
     message: str | None = None
 
+    def select_part(
+        self, count: int, part: range, where: object
+    ) -> tuple[FrameNumbers, list[int], str | None]:
+        """Number masks of a whole clip within a part of it.
+
+        Args:
+            count: How many masks there are.
+            part: The frames that are used.
+            where: The place of the masks, for messages.
+
+        Returns:
+            The numbers of those masks that are of the part, which these masks are, and what is left
+            out, for the user.
+
+        Raises:
+            ConfigError: None is.
+        """
+        frames = range(count) if self.frames is None else self.frames
+        kept = [index for index, frame in enumerate(frames) if frame in part]
+        if not kept:
+            shown = f", {part.start} to {part[-1]} of the clip, counted from 0" if part else ""
+            raise ConfigError(
+                f"{where} has no mask of the frames that read.start, read.end and read.every "
+                f"select{shown}"
+            )
+        if self.frames is None:
+            return self, kept, None
+        inside = FrameNumbers(tuple(part.index(frames[index]) for index in kept), self.message)
+        dropped = count - len(kept)
+        text = f"{dropped} masks of {where} are of frames that are not read, and are left out"
+        return inside, kept, text if dropped else None
+
 
 def number_in_name(name: str) -> int | None:
     """Return the last number in a file's name without its suffix; None if there is none."""

@@ -39,12 +39,15 @@ class MaskPicture:
         alpha: (H, W) of the same type; None where there is none.
         indexed: Whether ``values`` are indices into a palette.
         lossy: Whether a small difference of values means nothing.
+        indices: (H, W) the indices, uint8, where ``values`` are the greys that they stand for in a
+            palette that has colours too.
     """
 
     values: Values
     alpha: Values | None = None
     indexed: bool = False
     lossy: bool = False
+    indices: Values | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -119,10 +122,12 @@ def _from_palette(image: Image.Image) -> MaskPicture:
     colours = np.asarray(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     used = np.unique(index)
     used = used[used < len(colours)]
-    grey = bool((colours[used] == colours[used][:, :1]).all())
+    is_grey = (colours == colours[:, :1]).all(axis=1)
     black = (colours == 0).all(axis=1)
-    if grey:
-        return MaskPicture(np.asarray(image.convert("L")))
+    if is_grey[used].all():
+        # A frame of a clip may show only what is grey in the palette of the others.
+        indices = None if is_grey.all() else index
+        return MaskPicture(np.asarray(image.convert("L")), indices=indices)
     if not black[0] and black[used].any():
         # The background is black, and not the index 0: what is stored are colours.
         return MaskPicture(np.asarray(image.convert("RGB")))

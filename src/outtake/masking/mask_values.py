@@ -97,9 +97,13 @@ class MaskMeaning:
     def count_contents(self, picture: MaskPicture, name: object) -> dict[str, int]:
         """Return how many of some pixels have each value of what is looked at."""
         plane: Plane = "brightness" if self.plane == "colour" else self.plane
-        values, alpha = picture.values[::COUNT_STEP, ::COUNT_STEP], picture.alpha
-        alpha = None if alpha is None else alpha[::COUNT_STEP, ::COUNT_STEP]
-        return count_values(_plane_of(MaskPicture(values, alpha), plane, name), step=1)
+        some = np.s_[::COUNT_STEP, ::COUNT_STEP]
+        small = MaskPicture(
+            picture.values[some],
+            None if picture.alpha is None else picture.alpha[some],
+            indices=None if picture.indices is None else picture.indices[some],
+        )
+        return count_values(_plane_of(small, plane, name), step=1)
 
     def describe(self) -> str:
         """Say what is removed."""
@@ -187,7 +191,8 @@ def _find_plane(pictures: Sequence[MaskPicture], options: MaskValueOptions) -> P
                 f"masks.ids={list(options.ids)}: the masks have colours, not numbers; "
                 "masks.channel=red takes the red values for ids"
             )
-        return "index" if indexed else "value"
+        has_indices = indexed or any(picture.indices is not None for picture in pictures)
+        return "index" if has_indices else "value"
     if _alpha_tells(pictures):
         return "alpha"
     if coloured:
@@ -214,6 +219,8 @@ def _plane_of(picture: MaskPicture, plane: Plane, name: object) -> Values:
                 f"masks.channel: {name} has no alpha; masks.channel=luma takes the brightness"
             )
         return picture.alpha
+    if plane == "index" and picture.indices is not None:
+        return picture.indices
     if values.ndim == 2:
         return values
     if plane == "red":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.types import Mask
 from outtake.data.list_pictures import list_pictures
-from outtake.masking.annotation_files import ANNOTATION_SUFFIXES, read_annotations
+from outtake.masking.annotation_files import (
+    ANNOTATION_SUFFIXES,
+    AnnotatedFrame,
+    read_annotations,
+)
 from outtake.masking.find_mask_files import find_mask_files
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES, read_mask_picture
 from outtake.masking.mask_source import fits, resize_mask
@@ -32,6 +36,7 @@ class PictureMasks:
         meaning: What the values of mask pictures mean; None where all are annotations.
         options: What the user says about their values.
         grow: The fraction of the height by which masks are dilated.
+        shapes: What is marked in each picture, by its name, where one file has it of all.
         notes: What was decided, one line each.
         warnings: What looks wrong, one line each.
     """
@@ -40,6 +45,7 @@ class PictureMasks:
     meaning: MaskMeaning | None
     options: MaskValueOptions
     grow: float = 0.0
+    shapes: Mapping[str, AnnotatedFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -58,9 +64,12 @@ class PictureMasks:
         if path is None:
             raise ConfigError(f"{file.relative} has no mask")
         if path.suffix.lower() in ANNOTATION_SUFFIXES:
-            found = read_annotations([path]).frames
-            named = [each for each in found if Path(each.name).stem == file.path.stem] or found
-            mask = named[0].draw(named[0].size or size, self.options.ids)
+            shapes = self.shapes.get(file.name)
+            if shapes is None:
+                shapes = _find_shapes(read_annotations([path]).frames, file)
+            if shapes is None:
+                raise ConfigError(f"{path.name} has no entry for {file.relative}")
+            mask = shapes.draw(shapes.size or size, self.options.ids)
             mask = mask ^ np.uint8(1) if self.options.invert else mask
         else:
             assert self.meaning is not None
@@ -95,10 +104,13 @@ def find_picture_masks(
     """
     named = _list_masks(value)
     notes: list[str] = []
+    shapes: dict[str, AnnotatedFrame] = {}
     if len(named) == 1 and not any(file.name in named for file in files):
         (only,) = named.values()
-        paths = dict.fromkeys((file.name for file in files), only)
-        notes.append(f"masks: {only.name} is the mask of every picture")
+        shapes = _find_all_shapes(only, files)
+        paths = dict.fromkeys(shapes or (file.name for file in files), only)
+        said = f"has shapes of {len(shapes)} pictures" if shapes else "is the mask of every picture"
+        notes.append(f"masks: {only.name} {said}")
     else:
         by_stem = {name: path for name, path in named.items()}
         paths = {}
@@ -125,7 +137,46 @@ def find_picture_masks(
         meaning, doubt = _decide(list(dict.fromkeys(pictures)), options)
         notes.append(f"masks: {meaning.describe()}")
         warnings += [f"masks: {doubt}"] if doubt else []
-    return PictureMasks(paths, meaning, options, grow, tuple(notes), tuple(warnings))
+    return PictureMasks(paths, meaning, options, grow, shapes, tuple(notes), tuple(warnings))
+
+
+def _find_all_shapes(path: Path, files: Sequence[PictureFile]) -> dict[str, AnnotatedFrame]:
+    """Return what one file marks in each picture, by its name; nothing where it is of one picture.
+
+    Raises:
+        ConfigError: It is of several pictures, and none of these is among them.
+    """
+    if path.suffix.lower() not in ANNOTATION_SUFFIXES:
+        return {}
+    frames = read_annotations([path]).frames
+    if len(frames) < 2:
+        return {}
+    found = {file.name: _find_shapes(frames, file) for file in files}
+    shapes = {name: entry for name, entry in found.items() if entry is not None}
+    if not shapes:
+        raise ConfigError(
+            f"masks={path}: has shapes of {len(frames)} pictures, as {frames[0].name}, and none of "
+            f"the pictures to clean, as {files[0].relative}, is among them"
+        )
+    return shapes
+
+
+def _find_shapes(frames: Sequence[AnnotatedFrame], file: PictureFile) -> AnnotatedFrame | None:
+    """Return the only entry, or that of a picture: one path is the end of the other."""
+    if len(frames) == 1:
+        return frames[0]
+    parts = _path_without_suffix(file.relative)
+    found, agree = None, 0
+    for frame in frames:
+        own = _path_without_suffix(PurePosixPath(frame.name.replace("\\", "/")))
+        common = min(len(own), len(parts))
+        if common > agree and own[-common:] == parts[-common:]:
+            found, agree = frame, common
+    return found
+
+
+def _path_without_suffix(path: PurePath) -> tuple[str, ...]:
+    return (*path.parent.parts, path.stem)
 
 
 def _flaws_of_annotations(paths: Iterable[Path]) -> list[str]:

@@ -16,6 +16,8 @@ from outtake.data.decode_files import decode_file, is_lossy
 from outtake.data.image_files import convert_channels
 from outtake.data.sample_range import SampleRange, find_picture_range, scale_samples
 
+_EXIF_KEYWORD = "Raw profile type"  # of EXIF data as ImageMagick writes them
+XMP_KEYWORD = "XML:com.adobe.xmp"  # of the text entry of a PNG that is XMP
 _ORIENTATION = 274  # EXIF 2.3, table 4
 # What a TIFF says of its content; its other tags say how it is stored. EXIF 2.3, tables 3 and 4.
 _DESCRIPTIVE_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
@@ -35,6 +37,9 @@ class FileFormat:
         exif: EXIF data without the orientation, which is applied; empty for none.
         icc: The colour profile; None for none, or for one of colours that are not RGB or grey.
         transparent: Whether a colour, of a palette or not, stands for nothing.
+        xmp: XMP data; empty for none.
+        comment: A comment; empty for none.
+        texts: The text entries of a PNG, by their keyword.
         options: What Pillow needs to store it in the same quality.
     """
 
@@ -44,6 +49,9 @@ class FileFormat:
     exif: bytes = b""
     icc: bytes | None = None
     transparent: bool = False
+    xmp: bytes = b""
+    comment: bytes = b""
+    texts: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -141,8 +149,30 @@ def _read_header(path: Path) -> FileFormat:
             exif.tobytes() if len(exif) else b"",
             opened.info.get("icc_profile") if known else None,
             "transparency" in opened.info or opened.mode == "PA",
+            _as_bytes(opened.info.get("xmp")),
+            _as_bytes(opened.info.get("comment")),
+            _read_texts(opened),
             _quality_options(opened, path),
         )
+
+
+def _as_bytes(value: object) -> bytes:
+    """Return data of a header, which Pillow has as text in some formats."""
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else b""
+
+
+def _read_texts(opened: ImageFile.ImageFile) -> dict[str, str]:
+    if opened.format != "PNG":
+        return {}
+    # Its attribute of texts would decode the picture.
+    return {
+        key: str(value)
+        for key, value in opened.info.items()
+        if isinstance(key, str) and isinstance(value, str)
+        if key != XMP_KEYWORD and not key.startswith(_EXIF_KEYWORD)
+    }
 
 
 def _quality_options(opened: ImageFile.ImageFile, path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,6 +21,8 @@ from outtake.pictures.prediction import Prediction
 from outtake.pictures.read_picture import Picture
 from outtake.pictures.write_picture import StoragePlan, plan_storage, write_picture
 from outtake.removal.protocol import Remover
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ class PictureRemoval:
             nothing: Mask = np.zeros(size, np.bool_)
             masked = MaskedFrame(frame, nothing, labelled)
         if self.regions:
+            for index, region in enumerate(self.regions):
+                try:
+                    region.check_size(*size, f"regions[{index}]")
+                except ConfigError as error:
+                    log.warning("%s: %s", file.relative, str(error).replace("clip", "picture"))
             shown = [replace(region, start_s=None, end_s=None) for region in self.regions]
             (masked,) = add_regions(iter([masked]), shown, Fraction(0))
         return masked

@@ -12,15 +12,18 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from outtake.core.errors import OutputError
 from outtake.core.files import replace_file
-from outtake.pictures.read_picture import FileFormat, Picture
+from outtake.pictures.read_picture import XMP_KEYWORD, FileFormat, Picture
 
 _WITH_ALPHA = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "TGA"})
 _WITH_PROFILE = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
 _WITH_EXIF = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
+_WITH_XMP = frozenset({"PNG", "WEBP", "AVIF", "JPEG"})
+# Of black and white alone; a picture of greys is compressed otherwise.
+_BILEVEL_COMPRESSIONS = frozenset({"group3", "group4", "tiff_ccitt"})
 _PNG_HEADER_BYTES = 33  # signature and IHDR
 _EXIF_PREFIX = b"Exif\0\0"
 _NPY = ".npy"
@@ -68,6 +71,13 @@ def plan_storage(picture: Picture, channels: int) -> StoragePlan:
     deep_tiff = name == "TIFF" and picture.image16 is not None
     if own.exif and (name not in _WITH_EXIF or deep_tiff):
         notes.append(f"its EXIF data are dropped: they are not written to {name} here")
+    deep = picture.image16 is not None
+    if own.xmp and (name not in _WITH_XMP or deep):
+        notes.append(f"its XMP data are dropped: they are not written to {name} here")
+    if own.comment and name != "JPEG":
+        notes.append(f"its comment is dropped: it is not written to {name} here")
+    if own.texts and (name != "PNG" or deep):
+        notes.append(f"its text entries are dropped: they are not written to {name} here")
     return StoragePlan(".png" if reason else suffix, name, tuple(notes))
 
 
@@ -139,9 +149,31 @@ def _encode(array: NDArray[Any], name: str, own: FileFormat) -> bytes:
         options["icc_profile"] = own.icc
     if own.exif and name in _WITH_EXIF:
         options["exif"] = own.exif
-    packed = BytesIO()
-    Image.fromarray(np.ascontiguousarray(plain)).save(packed, name, **options)
+    options |= _describe(own, name)
+    packed, made = BytesIO(), Image.fromarray(np.ascontiguousarray(plain))
+    if own.mode == "1" and plain.ndim == 2 and np.isin(plain, (0, 255)).all():
+        made = made.convert("1")
+    elif options.get("compression") in _BILEVEL_COMPRESSIONS:
+        options["compression"] = "tiff_lzw"
+    made.save(packed, name, **options)
     return packed.getvalue()
+
+
+def _describe(own: FileFormat, name: str) -> dict[str, Any]:
+    """Return what Pillow writes of the texts of a picture into a format."""
+    options: dict[str, Any] = {}
+    if own.comment and name == "JPEG":
+        options["comment"] = own.comment
+    if name == "PNG" and (own.xmp or own.texts):
+        entries = PngImagePlugin.PngInfo()
+        for keyword, text in own.texts.items():
+            entries.add_itxt(keyword, text)
+        if own.xmp:
+            entries.add_itxt(XMP_KEYWORD, own.xmp.decode("utf-8", "replace"))
+        options["pnginfo"] = entries
+    elif own.xmp and name in _WITH_XMP:
+        options["xmp"] = own.xmp
+    return options
 
 
 def _encode_deep_png(array: NDArray[np.uint16], own: FileFormat) -> bytes:

@@ -49,20 +49,17 @@ def find_masks(
     files = find_mask_files(options.path, options.ids)
     if options.offset:
         return _find_shifted_masks(config, files, info)
-    part, whole = None, None
-    if info is not None and files.kind != "annotations":
-        part, whole = find_part(config, source)
-    if part is not None and len(files.files) == whole and len(part) < whole:
-        files = replace(files, files=files.files[part.start : part.stop : part.step])
+    is_still = files.kind == "pictures" and len(files.files) == 1
+    part, whole = (None, 0) if info is None or is_still else find_part(config, source)
     found = build_mask_source(
         files,
         MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
-        clip=ClipFacts() if info is None else _clip_facts(config, source, info, len(files.files)),
+        clip=_clip_facts(config, source, info, len(files.files), part, whole),
         first=options.first,
         limits=config.read.limits,
     )
     if info is not None and isinstance(found.source, VideoMasks):
-        if part is not None and len(part) < (whole or 0) == _count_masks(config, found.source):
+        if part is not None and len(part) < whole == _count_masks(config, found.source):
             return replace(found, source=replace(found.source, part=part))
         doubt = _check_video_length(config, source, info, found.source)
         found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
@@ -92,7 +89,11 @@ def _find_shifted_masks(
 def find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
     """Return which frames of a clip are selected, and how many it has; masks may be of all.
 
-    The range is None where all frames are selected, or where it is not known without decoding.
+    The range is None where all frames are selected. A file that does not tell the times of its
+    frames is decoded once.
+
+    Raises:
+        VideoError: The clip cannot be read.
     """
     read = config.read
     if source.address or (read.start is None and read.end is None and read.every == 1):
@@ -105,10 +106,21 @@ def find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | Non
     else:
         times = frame_times(source.path, read.limits)
     if times is None:
-        return None, 0
+        times = _decode_times(config, source)
     first = bisect_left(times, selection.start_s or 0)
     stop = len(times) if selection.end_s is None else bisect_left(times, selection.end_s)
     return range(first, stop, read.every), len(times)
+
+
+def _decode_times(config: InferVideoConfig, source: VideoInput) -> list[Fraction]:
+    """Return when each frame of a file is shown, in seconds from the first."""
+    log.info(
+        "%s does not say when its frames are shown: it is decoded once before the work, to find "
+        "those that read.start, read.end and read.every select", source.path.name,
+    )  # fmt: skip
+    with open_clip(source, limits=config.read.limits, high_bit_depth=False) as clip:
+        shown = [frame.pts * frame.time_base for frame in clip]
+    return [time - shown[0] for time in shown]
 
 
 def _count_masks(config: InferVideoConfig, masks: VideoMasks) -> int | None:
@@ -127,8 +139,18 @@ def log_found(found: FoundMasks) -> None:
 
 
 def _clip_facts(
-    config: InferVideoConfig, source: VideoInput, info: VideoInfo, mask_files: int
+    config: InferVideoConfig,
+    source: VideoInput,
+    info: VideoInfo | None,
+    mask_files: int,
+    part: range | None,
+    whole: int,
 ) -> ClipFacts:
+    if info is None:
+        return ClipFacts()
+    if part is not None:
+        every = tuple(image.name for image in source.images)
+        return ClipFacts((info.height, info.width), whole, True, every, part)
     frames, exact = info.frames, info.frames_counted
     if mask_files > 1 and mask_files != frames:
         counted = _count_selected(config, source, info)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     double = next((target for target in targets if targets.count(target) > 1), None)
     if double is not None:
         raise OutputError(f"two jobs have the output {double}; name another for one of them")
+    for target, clips in product(targets, checked):
+        for source in clips.sources:
+            check_not_an_input(target, source, input_paths(clips.config, clips.remover))
     failed: list[tuple[Path, OuttakeError]] = []
     for clips in checked:
         try:
@@ -137,8 +141,11 @@ def _remove(clips: CheckedClips) -> list[Path]:
         parts = build_parts(config, clips.remover, clips.jobs[0].size)
     failed: list[tuple[Path, OuttakeError]] = []
     for source, target, found in zip(clips.sources, targets, clips.jobs, strict=True):
-        job = build_job(config, parts, source, target, found.masks)
         try:
+            job = build_job(config, parts, source, target, found.masks)
+            if several and config.regions and not source.address:
+                with open_clip(source, **vars(config.read)) as clip:
+                    check_regions(config, clip.info)
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
             else:

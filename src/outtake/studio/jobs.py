@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,8 +151,12 @@ class Jobs:
         self._number = 0
         self.current: Job | None = None
 
-    def start(self, command: JobCommand) -> Job:
+    def start(self, make_command: Callable[[], JobCommand]) -> Job:
         """Start a job.
+
+        Args:
+            make_command: Returns its command; called only if it may begin, because it keeps choices
+                in the project, which belong to the job that is running.
 
         Raises:
             ConfigError: Another one is running.
@@ -162,6 +167,7 @@ class Jobs:
                 raise ConfigError(
                     f"{self.current.command.kind} is still running; wait for it or cancel it"
                 )
+            command = make_command()
             self._number += 1
             log = self._folder / "logs" / f"{command.kind}.log"
             self.current = Job(self._number, command, log)

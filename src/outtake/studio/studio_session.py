@@ -25,6 +25,7 @@ from outtake.studio.proposals import LEAST_PX, find_regions, propose
 from outtake.studio.removal_results import RemovalResults
 from outtake.studio.still_picture import build_picture_removal, find_picture
 from outtake.studio.studio_settings import StudioSettings
+from outtake.video.read.inputs import natural_sort_key
 
 _KEPT_REGIONS, _KEPT_PLATES = 4, 16
 _PLATE_WIDTH_PX = 432
@@ -137,9 +138,9 @@ class StudioSession:
     def start_job(self, kind: object, options: Mapping[str, object]) -> None:
         """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
         if kind == "remove" and find_picture(self.project) is not None:
-            self.jobs.start(build_picture_removal(self.project, options))
+            self.jobs.start(lambda: build_picture_removal(self.project, options))
         else:
-            self.jobs.start(build_command(self.project, kind, options))
+            self.jobs.start(lambda: build_command(self.project, kind, options))
 
     def describe_job(self) -> dict[str, Any] | None:
         """Return the state of the last job, None before the first."""
@@ -151,7 +152,7 @@ class StudioSession:
         folder = self.project.folder / PROPOSALS
         stamp = folder.stat().st_mtime_ns if folder.is_dir() else 0
         if stamp != self._proposals[0]:
-            self._proposals = (stamp, sorted(folder.glob("*.png")))
+            self._proposals = (stamp, sorted(folder.glob("*.png"), key=natural_sort_key))
         return self._proposals[1]
 
     def _compute_plate_residual(self, number: int) -> Frame:

@@ -2,6 +2,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageCms
 
 from outtake.video.hdr10 import Hdr10Metadata
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
@@ -91,3 +92,12 @@ def test_a_rate_that_a_codec_does_not_know_has_a_line(tmp_path, fps, line):
     encoding = choose_encoding(tmp_path / "o.mkv", EncodingRequest("mpeg2").for_source(info))
     said = "mpeg2 knows fixed rates alone and calls its 23.5 frames/s 23.976"
     assert [each.startswith(said) for each in find_losses(encoding, info)] == [True] * line
+
+
+@pytest.mark.parametrize(("name", "lines"), [("LAB", 1), ("sRGB", 0), (None, 0)])
+def test_a_colour_profile_of_images_has_a_line_unless_it_is_what_is_assumed(tmp_path, name, lines):
+    profile = name and ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png", icc_profile=profile)
+    info = describe(tmp_path, images=(tmp_path / "1.png",))
+    found = find_losses("png", info)
+    assert [line.startswith("the colour profile of its images") for line in found] == [True] * lines

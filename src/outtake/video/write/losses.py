@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+
+from PIL import Image
 
 from outtake.video.read.probe import VideoInfo
 from outtake.video.write.codecs import CODECS, Codec
@@ -14,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _SAME_RATE = 0.001
 _FINENESS = {"420": 0, "422": 1, "440": 1, "444": 2}
+# As a profile has its name: in ASCII, or in UTF-16 since version 4.
+_SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
 _SPOKEN = {"420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4"}
 
 
@@ -32,6 +37,7 @@ def find_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:
     """Return what the target will not keep, each with what would keep it."""
     found = [f"not kept: {', '.join(info.unkept)}"] if info.unkept else []
     found += _film_losses(encoding, info)
+    found += _profile_loss(info)
     if isinstance(encoding, str):
         return found + _losses_of_images(info)
     return [
@@ -51,6 +57,18 @@ def _losses_of_images(info: VideoInfo) -> list[str]:
         "its HDR10 metadata is not kept in images": info.hdr10,
     }
     return [text for text, there in losses.items() if there]
+
+
+def _profile_loss(info: VideoInfo) -> list[str]:
+    """Say that the profile of images is not kept; that of sRGB is what is assumed without one."""
+    if not info.images:
+        return []
+    damaged = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+    with suppress(*damaged), Image.open(info.images[0]) as opened:
+        profile = opened.info.get("icc_profile")
+        if isinstance(profile, bytes) and not any(name in profile for name in _SRGB_NAMES):
+            return ["the colour profile of its images is not kept, so other colours are shown"]
+    return []
 
 
 def _film_losses(encoding: Encoding | str, info: VideoInfo) -> list[str]:

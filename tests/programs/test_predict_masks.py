@@ -1,0 +1,86 @@
+"""Masks of one's own for pictures: each picture has its own, or it is left out with a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from outtake.config.compose import compose
+from outtake.core.errors import ConfigError
+from outtake.programs.predict import predict
+
+PLACES = {"a.png": (2, 2), "s1/x.png": (40, 2), "s2/x.png": (2, 30)}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Pictures of which two have one name, and one is in no list of annotations."""
+    folder = tmp_path / "pictures"
+    for name in (*PLACES, "other.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (90, 90, 90)).save(folder / name)
+    return folder
+
+
+def write_coco(path: Path, prefix: str, names: list[str]) -> Path:
+    images, annotations = [], []
+    for number, name in enumerate(names):
+        x, y = PLACES.get(name, (0, 0))
+        outline = [x, y, x + 10, y, x + 10, y + 10, x, y + 10]
+        images.append({"id": number, "file_name": prefix + name, "width": 64, "height": 48})
+        annotations.append(
+            {"id": number, "image_id": number, "category_id": 1, "segmentation": [outline],
+             "bbox": [x, y, 10, 10], "area": 100, "iscrowd": 0}
+        )  # fmt: skip
+    categories = [{"id": 1, "name": "thing"}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return path
+
+
+def remove(pictures: Path, out: Path, *overrides: str) -> None:
+    given = [f"input={pictures}", f"output={out}", "remover=solid", *overrides]
+    predict(compose("predict", given))
+
+
+@pytest.mark.parametrize("prefix", ["", "images/train/"])
+def test_one_file_of_annotations_marks_each_picture_by_its_path(
+    pictures: Path, tmp_path: Path, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    masks = write_coco(tmp_path / "coco.json", prefix, list(PLACES))
+    with caplog.at_level("INFO", "outtake"):
+        remove(pictures, tmp_path / "out", f"masks={masks}")
+    for name, (x, y) in PLACES.items():
+        changed = (np.asarray(Image.open(tmp_path / "out/removed" / name)) != 90).any(axis=2)
+        assert changed[y + 1 : y + 9, x + 1 : x + 9].all(), name
+        changed[y : y + 12, x : x + 12] = False
+        assert not changed.any(), name
+    assert not (tmp_path / "out/removed/other.png").exists()
+    assert "1 of 4 pictures have no mask (as other.png) and are left out" in caplog.text
+    assert "coco.json has shapes of 3 pictures" in caplog.text
+
+
+def test_annotations_of_other_pictures_are_refused_and_those_of_one_are_of_all(
+    pictures: Path, tmp_path: Path
+) -> None:
+    masks = write_coco(tmp_path / "coco.json", "", ["elsewhere/1.png", "elsewhere/2.png"])
+    with pytest.raises(ConfigError, match=r"none of the pictures to clean, as .*, is among them"):
+        remove(pictures, tmp_path / "out", f"masks={masks}")
+    masks = write_coco(tmp_path / "coco.json", "", ["a.png"])
+    remove(pictures, tmp_path / "out", f"masks={masks}")
+    assert (np.asarray(Image.open(tmp_path / "out/removed/other.png"))[5, 5] != 90).any()
+
+
+def test_a_region_beside_a_picture_has_a_line(
+    pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.new("RGB", (128, 96), (90, 90, 90)).save(pictures / "large.png")
+    with caplog.at_level("WARNING", "outtake"):
+        remove(pictures, tmp_path / "out", "regions=[{box:[100,70,20,20]}]")
+    lines = [line for line in caplog.messages if "holds no pixel of the picture" in line]
+    assert len(lines) == 4 and not any("large.png" in line for line in lines)
