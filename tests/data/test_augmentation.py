@@ -73,6 +73,34 @@ def test_image_and_mask_go_the_same_way():
         assert (moved[outer & known] == 0).all()
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        A.RandomScale(scale_limit=(-0.25, 0.5), p=1.0),
+        A.Resize(131, 131, p=1.0),
+        A.RandomResizedCrop((100, 100), scale=(0.99, 1.0), ratio=(1.0, 1.0), p=1.0),
+        A.Affine(scale=(0.75, 1.5), fill_mask=0, p=1.0),
+        v2.Resize(131),
+        v2.RandomResizedCrop(100, scale=(0.99, 1.0), ratio=(1.0, 1.0)),
+        v2.RandomAffine(0, scale=(0.75, 1.5), interpolation=v2.InterpolationMode.BILINEAR),
+    ],
+    ids=lambda step: f"{type(step).__module__.partition('.')[0]}-{type(step).__name__}",
+)
+def test_labels_lie_where_the_picture_does_to_a_tenth_of_a_pixel(step):
+    rows, columns = np.mgrid[:180, :180]
+    mask = (np.hypot(rows - 89.5, columns - 89.5) < 40).astype(np.uint8)
+    image = (mask * 255)[..., None].repeat(3, 2)
+    augmentation = make([step], None, 255, 0)
+    off = []
+    for index in range(40):
+        moved, labels = augmentation(image, mask, 0, index)
+        places = np.stack(np.mgrid[: labels.shape[0], : labels.shape[1]])
+        bright, marked = moved[..., 0].astype(float), (labels == 1).astype(float)
+        centres = [(places * w).sum(axis=(1, 2)) / w.sum() for w in (bright, marked)]
+        off.append(centres[1] - centres[0])
+    assert np.abs(np.mean(off, axis=0)).max() < 0.1
+
+
 def test_what_is_padded_is_ignored_and_black():
     image, mask = np.full((10, 12, 3), 9, np.uint8), np.ones((10, 12), np.uint8)
     corners = set()

@@ -10,11 +10,13 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 import albumentations as A
+import cv2
 import numpy as np
 import torch
 from torch import nn
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
@@ -27,6 +29,17 @@ AugmentationStep: TypeAlias = Any
 """A transform of albumentations or of ``torchvision.transforms.v2``."""
 
 FURTHER_TARGET = "further_inputs"  # the target of albumentations
+# The steps that call cv2.resize; those that warp take the nearest pixel centre anyway.
+_RESIZING_STEPS = (
+    A.RandomScale,
+    A.Resize,
+    A.SmallestMaxSize,
+    A.LongestMaxSize,
+    A.RandomResizedCrop,
+    A.RandomSizedCrop,
+    A.RandomSizedBBoxSafeCrop,
+    A.CropAndPad,
+)
 _FURTHER_LABELS = "further_labels_{}"
 _ABOVE_LABELS = 256
 
@@ -157,6 +170,29 @@ class Augmentation:
                 )
 
 
+class _LabelPlanes(tv_tensors.Mask):
+    """Labels, which are resized by the centres of pixels, as torchvision resizes images alone."""
+
+
+def _resize_labels(labels: torch.Tensor, size: list[int], *_: object, **options: Any) -> Any:
+    planes = labels if labels.ndim > 2 else labels[None]
+    resized = functional.resize_image(
+        planes, size, InterpolationMode.NEAREST_EXACT, max_size=options.get("max_size")
+    )
+    return resized.reshape(*labels.shape[:-2], *resized.shape[-2:])
+
+
+def _resize_crop_of_labels(
+    labels: torch.Tensor, top: int, left: int, height: int, width: int, size: list[int], *_: object,
+    **options: Any,
+) -> Any:  # fmt: skip
+    return _resize_labels(functional.crop_mask(labels, top, left, height, width), size)
+
+
+functional.register_kernel(functional.resize, _LabelPlanes)(_resize_labels)
+functional.register_kernel(functional.resized_crop, _LabelPlanes)(_resize_crop_of_labels)
+
+
 def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationStep]:
     for step in steps:
         # ColorJitter is one transform, though it keeps its functions under that name.
@@ -183,7 +219,7 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
     """Refuse misspelt arguments, and let the mask be unlabelled where a step fills it."""
     if _is_torchvision(step):
         if isinstance(getattr(step, "_fill", None), dict):
-            step._fill[tv_tensors.Mask] = ignore_index
+            step._fill[_LabelPlanes] = ignore_index
         if isinstance(getattr(step, "interpolation", None), str):
             step.interpolation = _parse_interpolation(step)
         return
@@ -197,6 +233,9 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
             _FURTHER_LABELS.format(place): "mask" for place in range(1, MOST_FURTHER_LABELS + 1)
         }
         step.add_targets({FURTHER_TARGET: "image", **maps})
+    if isinstance(step, _RESIZING_STEPS) and step.mask_interpolation == cv2.INTER_NEAREST:
+        # As images are resized: by the centres of pixels. The other puts labels half a pixel off.
+        step.mask_interpolation = cv2.INTER_NEAREST_EXACT
     # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
     if getattr(step, "fill_mask", None) is not None:
         step.fill_mask = ignore_index
@@ -258,10 +297,10 @@ def _apply_torchvision(
     planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))
     pixels = tv_tensors.Image(planes[: len(planes) - further_channels])
     maps = mask if mask.ndim == 2 else mask.transpose(2, 0, 1)
-    labels = tv_tensors.Mask(torch.from_numpy(np.array(maps, order="C")))
+    labels = _LabelPlanes(torch.from_numpy(np.array(maps, order="C")))
     # Further inputs as masks, which only the steps change that move pixels. Their values lie above
     # every label, so that what a step fills with a label is told from them, and becomes black.
-    further = tv_tensors.Mask(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
+    further = _LabelPlanes(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
     given = (pixels, labels, further) if further_channels else (pixels, labels)
     # Not torch.manual_seed, which seeds every GPU too.
     generator = torch.default_generator

@@ -240,7 +240,7 @@ class VideoWithMasks:
             )
         if labels.shape == size:
             return labels
-        return np.asarray(cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST))
+        return np.asarray(cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
 
     def _labelled_numbers(self) -> set[int] | None:
         """Return the numbers of the frames that have a mask; None where all have one."""

@@ -115,7 +115,7 @@ def find_objects(frame: ReducedFrame) -> list[MaskedObject]:
     assert selected is not None
     size = (frame.mask.shape[1], frame.mask.shape[0])
     inside = np.ascontiguousarray(np.where(selected.mask > 0, selected.labelled.labels, 255))
-    labels = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)
+    labels = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST_EXACT)
     found = []
     for label in np.unique(labels[labels != 255]).tolist():
         count, regions, stats, _ = cv2.connectedComponentsWithStats(

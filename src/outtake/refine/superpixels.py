@@ -102,7 +102,7 @@ def slic(image: Frame, regions: int = 1000, compactness: float = 10) -> RegionMa
     found = join_small(number_pieces(ids), small, max(1, int(area / 4)))
     if found.ids.shape == (height, width):
         return found
-    large = cv2.resize(found.ids, (width, height), interpolation=cv2.INTER_NEAREST)
+    large = cv2.resize(found.ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return number_pieces(large)
 
 
