@@ -80,16 +80,42 @@ def test_an_ensemble_is_scored_and_all_its_members_are_named(
 def test_members_of_other_folds_are_not_scored_on_what_some_have_learned(
     small_run: Path, tmp_path: Path
 ) -> None:
-    paths = []
-    for fold in (0, 1):
-        checkpoint = read_checkpoint(small_run / "checkpoints" / "best.ckpt")
-        text = checkpoint["outtake"]["config"].replace("\nfolds: null", "\nfolds: 2")
-        checkpoint["outtake"]["config"] = text.replace("\nfold: null", f"\nfold: {fold}")
-        paths.append(tmp_path / f"fold_{fold}.ckpt")
-        save_checkpoint(checkpoint, paths[-1])
+    paths = [save_as_fold(small_run, tmp_path, fold) for fold in (0, 1)]
     named = f"checkpoint=[{paths[0]},{paths[1]}]"
-    with pytest.raises(ConfigError, match=r"split=val: the members .* different folds"):
-        run(named, "device=cpu")
+    data = ["data=scenes", *(each for each in SMALL if each.startswith("data.source."))]
+    for given in ([], data):
+        with pytest.raises(ConfigError, match=r"split=val: the members .* different folds"):
+            run(named, "device=cpu", *given)
+
+
+def save_as_fold(run_folder: Path, place: Path, fold: int) -> Path:
+    """Write the checkpoint of a run as that of one of two folds."""
+    checkpoint = read_checkpoint(run_folder / "checkpoints" / "best.ckpt")
+    text = checkpoint["outtake"]["config"].replace("\nfolds: null", "\nfolds: 2")
+    checkpoint["outtake"]["config"] = text.replace("\nfold: null", f"\nfold: {fold}")
+    save_checkpoint(checkpoint, place / f"fold_{fold}.ckpt")
+    return place / f"fold_{fold}.ckpt"
+
+
+def test_the_data_of_a_fold_are_divided_as_in_its_training_also_where_they_are_named(
+    small_run: Path, tmp_path: Path
+) -> None:
+    path = save_as_fold(small_run, tmp_path, 0)
+    trained = load_trained(path)
+    own = compose("evaluate", [f"checkpoint={path}"])
+    data = build_eval_data(trained, own)
+    source = [each for each in SMALL if each.startswith("data.source.")]
+    with pytest.warns(DataChoice, match=r"folds=2, fold=0, fold_by=.*, as in training"):
+        named = build_eval_data(
+            trained, compose("evaluate", [f"checkpoint={path}", "data=scenes", *source])
+        )
+    whole = build_eval_data(load_trained(small_run), own)
+    for split in ("train", "val"):
+        assert named.report(split).fingerprint == data.report(split).fingerprint
+        assert whole.report(split).fingerprint != data.report(split).fingerprint
+    assert make_baseline_loader(trained, trained, own, data)
+    # A network without folds is shown the same images.
+    assert make_baseline_loader(load_trained(small_run), trained, own, data)
 
 
 def test_data_that_has_moved_is_found_by_its_root(small_run: Path) -> None:

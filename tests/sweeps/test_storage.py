@@ -23,6 +23,8 @@ def test_storages_and_pruners_by_name(tmp_path: Path) -> None:
     assert storage_address("mysql://u@h/n", tmp_path) == "mysql://u@h/n"
     with pytest.raises(ConfigError, match="storage"):
         storage_address("postgres", tmp_path)
+    with pytest.raises(ConfigError, match=r"a \? in its name, which no SQLite address can have"):
+        storage_address("sqlite", tmp_path / "rates?")
     assert make_pruner({"kind": "MedianPruner", "n_warmup_steps": 3})
     with pytest.raises(ConfigError, match=r"pruner\.kind=Median: allowed are"):
         make_pruner({"kind": "Median"})

@@ -18,12 +18,23 @@ from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
 from outtake.data.source import DataChoice, warn_of_data
 
+# What divides the images of a training into parts, beside the data set itself.
+_DIVISION = ("folds", "fold", "fold_by")
 
-def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
+
+def build_eval_data(
+    trained: Trained, cfg: DictConfig, division: DictConfig | None = None
+) -> DataModule:
     """Build the checkpoint's own data, or the data that the command line names.
 
     Of an ensemble it is the first one's own data. Images have the size that the networks see, or
-    their own where the members of an ensemble see different ones.
+    their own where the members of an ensemble see different ones. The images of the training are
+    divided as they were there, also where the command line names them as a data set.
+
+    Args:
+        trained: The network.
+        cfg: The config of the evaluation.
+        division: The config whose folds divide the data; None for that of the network.
 
     Raises:
         LabelSpaceError: The data's classes are not the checkpoint's.
@@ -41,9 +52,17 @@ def build_eval_data(trained: Trained, cfg: DictConfig) -> DataModule:
             # Otherwise, +data.root=PATH only says where the checkpoint's own data is now.
             data_cfg.data = cfg.data if is_complete else OmegaConf.merge(data_cfg.data, cfg.data)
             if is_complete:
-                data_cfg.folds = None
+                if division is None and _is_data_of_training(data_cfg.data, trained.config.data):
+                    _check_folds(trained, str(cfg.split))
+                    if data_cfg.get("folds"):
+                        warn_of_data(f"{_held_out(data_cfg)}, as in training", DataChoice)
+                else:
+                    data_cfg.folds = None
                 data_cfg.data.short_side, data_cfg.data.eval_short_side = trained.short_side, None
                 _divide_as_in_training(data_cfg.data, trained.config.data)
+        if division is not None:
+            for key in _DIVISION:
+                data_cfg[key] = division.get(key)
         data_cfg.data.cache = False
         if cfg.get("workers") is not None:
             data_cfg.data.workers = cfg.workers
@@ -92,6 +111,15 @@ def get_scored_label_maps(cfg: DictConfig, further: Sequence[str]) -> list[str]:
     return [name for name in further if name in given]
 
 
+def _is_data_of_training(data: DictConfig, own: DictConfig) -> bool:
+    """Return whether a data set is that of a training, by its source and its folder."""
+
+    def select(config: DictConfig, key: str) -> Any:
+        return OmegaConf.select(config, key, throw_on_resolution_failure=False)
+
+    return all(select(data, key) == select(own, key) for key in ("source._target_", "root"))
+
+
 def _divide_as_in_training(data: DictConfig, own: DictConfig) -> None:
     """Cut ``val`` out of ``train`` where training did: what it validated on is not ``train``."""
     key = "source.val_fraction"
@@ -132,7 +160,7 @@ def make_baseline_loader(
         baseline_cfg.data = (
             given if whole else own if given is None else OmegaConf.merge(own, given)
         )
-    other = build_eval_data(baseline, baseline_cfg)
+    other = build_eval_data(baseline, baseline_cfg, None if whole else trained.config)
     if other.report(split).fingerprint != data.report(split).fingerprint:
         raise DataRootError(
             f"baseline={baseline.path} would be scored on other images than {trained.path}; name "
@@ -158,7 +186,7 @@ def _check_folds(trained: Trained, split: str) -> None:
 
 
 def _held_out(config: DictConfig) -> str:
-    return ", ".join(f"{key}={config.get(key)}" for key in ("folds", "fold", "fold_by"))
+    return ", ".join(f"{key}={config.get(key)}" for key in _DIVISION)
 
 
 def get_data_name(trained: Trained, cfg: DictConfig) -> str:

@@ -42,12 +42,23 @@ def page_data(
         "colours": {
             name: list(colour) for name, colour in zip(labels.names, labels.colours, strict=True)
         },
-        "per_image": [
-            {"id": each["id"], "miou": each["miou"]} for each in record.get("per_image", [])
-        ][:_MAX_IMAGES],
+        "per_image": _thin_out(record.get("per_image", [])),
+        "images": len(record.get("per_image", [])),
         "worst": example_rows(best_worst.worst, labels, ids),
         "best": example_rows(best_worst.best, labels, ids),
     }
+
+
+def _thin_out(images: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the scores of images, of many those spread over all from the worst to the best."""
+    scored = sorted(
+        ({"id": each["id"], "miou": each["miou"]} for each in images if each["miou"] is not None),
+        key=lambda each: float(each["miou"]),
+    )
+    if len(scored) <= _MAX_IMAGES:
+        return scored
+    last = len(scored) - 1
+    return [scored[round(index * last / (_MAX_IMAGES - 1))] for index in range(_MAX_IMAGES)]
 
 
 def _titles(metrics: Sequence[Metric]) -> list[dict[str, str]]:

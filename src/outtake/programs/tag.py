@@ -37,7 +37,7 @@ def tag_runs(
         The name of each run with its notes as they are now.
 
     Raises:
-        ConfigError: There is no such run.
+        ConfigError: There is no such run, or a text is too long.
         OutputError: A run folder cannot be written; nothing was changed then.
     """
     folders = [(RunFolder(path), name) for path, name in find_runs([p.expanduser() for p in paths])]
@@ -50,7 +50,7 @@ def tag_runs(
     changed = bool(add or remove) or any(each is not None for each in (group, note, hide))
     for folder, _ in folders if changed else ():
         check_folder(folder.path)
-    found = []
+    found, changes = [], []
     for folder, name in folders:
         notes = folder.read_notes()
         if changed:
@@ -61,8 +61,12 @@ def tag_runs(
                 notes.note if note is None else note,
                 notes.hide if hide is None else hide,
             )
-            folder.write_notes(notes)
+            changes.append((folder, notes))
         found.append((name, notes))
+    for _, notes in changes:
+        notes.check_size()
+    for folder, notes in changes:
+        folder.write_notes(notes)
     return found
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outtake.core.errors import ConfigError
+
 NOTES_FILE = "notes.json"
 NOTE_KEYS = ("tags", "group", "note", "hide")
 _MAX_TAGS, _MAX_CHARS = 50, 2_000
@@ -26,6 +28,19 @@ class RunNotes:
     group: str = ""
     note: str = ""
     hide: bool = False
+
+    def check_size(self) -> None:
+        """Refuse more than a reader takes.
+
+        Raises:
+            ConfigError: There are too many tags, or one of the texts is too long.
+        """
+        if len(self.tags) > _MAX_TAGS:
+            raise ConfigError(f"tags: {len(self.tags)} of them; at most {_MAX_TAGS} are kept")
+        tags = (("tag", tag) for tag in self.tags)
+        for key, text in (("group", self.group), ("note", self.note), *tags):
+            if len(text) > _MAX_CHARS:
+                raise ConfigError(f"{key}: {len(text)} characters; at most {_MAX_CHARS} are kept")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain containers for JSON."""

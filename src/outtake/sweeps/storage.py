@@ -88,7 +88,13 @@ class _JournalFile(JournalFileBackend):
 def storage_address(storage: str, folder: Path) -> str:
     """Return the address of ``sqlite`` or ``journal`` (a file in ``folder``), or a URL as it is."""
     if storage == "sqlite":
-        return f"{_SQLITE}{(folder / 'study.db').absolute()}"
+        path = (folder / "study.db").absolute()
+        if "?" in str(path):  # where an address of SQLAlchemy ends
+            raise ConfigError(
+                f"storage=sqlite: the folder {folder} has a ? in its name, which no SQLite address "
+                "can have; name another, or set storage=journal"
+            )
+        return f"{_SQLITE}{path}"
     if storage == "journal":
         return f"{JOURNAL}{(folder / 'study.journal').absolute()}"
     if "://" not in storage:

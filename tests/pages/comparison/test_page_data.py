@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from outtake.pages.comparison.page_data import best_score, pareto_front
+from outtake.pages.comparison.page_data import (
+    best_score,
+    page_data,
+    pareto_front,
+    run_row,
+)
 from outtake.pages.comparison.run_record import RunRecord
 
 
@@ -31,3 +36,21 @@ def test_the_score_of_a_run_is_that_of_the_masks() -> None:
         {"split": "val", "miou": 0.9, "label_map": "layout"},
     ]
     assert best_score(RunRecord(Path("run"), "run", evaluations=evaluations)) == 0.5
+
+
+def test_a_run_has_the_figures_of_its_own_network_not_those_of_an_ensemble() -> None:
+    own = {"split": "val", "miou": 0.5, "forward_ms": 10.0, "iou": {"road": 0.4}, "where": "a"}
+    ensemble = {"split": "val", "miou": 0.9, "forward_ms": 30.0, "iou": {"road": 0.8},
+                "members": [{}, {}], "where": "b"}  # fmt: skip
+    layout = {"split": "val", "miou": 0.7, "iou": {"wall": 0.7}, "label_map": "layout",
+              "where": "c"}  # fmt: skip
+    run = RunRecord(Path("run"), "run", evaluations=[own, ensemble, layout])
+    row = run_row(run, [])
+    assert (row["values"]["score"], row["values"]["forward"]) == (0.5, 10.0)
+    assert row["iou"] == {"road": 0.4} and row["values"]["evaluation b"] == 0.9
+
+
+def test_evaluations_that_have_no_column_are_counted() -> None:
+    evaluations = [{"split": "val", "miou": 0.5, "where": f"data-{n}"} for n in range(9)]
+    page = page_data([RunRecord(Path("run"), "run", evaluations=evaluations)], "runs")
+    assert len(page["evaluations"]) == 6 and page["evaluations_left_out"] == 3

@@ -57,6 +57,24 @@ def test_the_state_is_what_the_folder_says(
     assert described(run)["state"] == state
 
 
+@pytest.mark.parametrize(
+    ("line", "config"),
+    [
+        ({"step": 1, "epoch": -1, "val/miou": 0.5}, CONFIG),
+        ({"step": 99, "epoch": 0, "val/miou": 0.5}, "trainer: {max_epochs: 1e308}\n"),
+    ],
+)
+def test_one_hostile_folder_keeps_no_other_from_being_shown(
+    line: dict[str, Any], config: str, tmp_path: Path
+) -> None:
+    write_run(tmp_path / "good")
+    bad = write_run(tmp_path / "bad")
+    (bad / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    (bad / "config.yaml").write_text(config)
+    runs = LiveRuns([tmp_path], KEYS, 0.1).newer_than(0)["runs"]
+    assert {run["name"] for run in runs} == {"good", "bad"} and json.dumps(runs)
+
+
 def test_a_run_whose_process_is_gone_is_stopped(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     assert described(run)["state"] == "running", "it may be at work on another machine"

@@ -128,6 +128,7 @@ function tableSection() {
       make("button", { type: "button", onclick: all(false) }, "none")),
     make("p", { class: "hint" }, "Ticked rows are drawn below. Coloured headings are settings, only "
       + "those in which the runs differ" + (DATA.settings_left_out ? ` (${DATA.settings_left_out} more are left out)` : "")
+      + (DATA.evaluations_left_out ? `. ${DATA.evaluations_left_out} more evaluations have no column` : "")
       + ". A dash: not recorded."),
     make("div", { class: "scroll" }, table));
   fillTable(table);

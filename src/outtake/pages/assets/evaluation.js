@@ -123,7 +123,8 @@ function drawImages(target) {
     text: all.map((each) => plain(shorten(each.id, 60))), textposition: "none",
     hovertemplate: "%{text}<br>mIoU %{y:.4f}<extra></extra>",
   }], {
-    xaxis: axis("image, from worst to best"), bargap: all.length > 60 ? 0 : 0.15,
+    xaxis: axis(`image, from worst to best${all.length < DATA.images ? ` (${all.length} of ${DATA.images})` : ""}`),
+    bargap: all.length > 60 ? 0 : 0.15,
     yaxis: axis("mIoU of the image alone", { range: [0, 1] }),
   });
 }

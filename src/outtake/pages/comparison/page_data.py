@@ -34,6 +34,7 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
     ]
     keys = differing_keys([run.settings for run in shown]) if shown else []
     keys = [*_noted_keys(shown), *keys]
+    evaluations = _evaluation_names(shown)
     pictures, scenes = example_images(shown)
     rows = [run_row(run, keys[:MAX_SETTINGS_SHOWN]) for run in shown]
     groups = group_by_seed([run.settings for run in shown], [run.data for run in shown])
@@ -47,7 +48,8 @@ def page_data(runs: Sequence[RunRecord], title: str) -> dict[str, Any]:
         ],
         "runs": [{**row, "picture": picture} for row, picture in zip(rows, pictures, strict=True)],
         "groups": grouped,
-        "evaluations": _evaluation_names(shown),
+        "evaluations": evaluations[:_MAX_EVALUATIONS],
+        "evaluations_left_out": max(len(evaluations) - _MAX_EVALUATIONS, 0),
         "settings": keys[:MAX_SETTINGS_SHOWN],
         "settings_left_out": max(len(keys) - MAX_SETTINGS_SHOWN, 0),
         "classes": list(dict.fromkeys(name for row in rows for name in row["iou"])),
@@ -133,16 +135,22 @@ def best_score(run: RunRecord) -> float | None:
     """Return the objective of the best validation, or else of the newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
-    of_masks = [each for each in run.evaluations if "label_map" not in each]
-    for record in reversed(of_masks):
+    for record in reversed(_own_evaluations(run)):
+        if "label_map" in record:
+            continue
         if record.get("split") == "val" and as_finite_number(record.get("miou")) is not None:
             return as_finite_number(record.get("miou"))
     return None
 
 
+def _own_evaluations(run: RunRecord) -> list[dict[str, Any]]:
+    """Return the evaluations of the run alone, not those of ensembles of which it is the first."""
+    return [record for record in run.evaluations if "members" not in record]
+
+
 def _forward_time(run: RunRecord) -> dict[str, Any]:
     # An evaluation is newer than training, and may have been run on the device that matters.
-    for record in [*reversed(run.evaluations), run.summary]:
+    for record in [*reversed(_own_evaluations(run)), run.summary]:
         ms = as_finite_number(record.get("forward_ms"))
         if ms is not None and ms > 0:
             device = as_mapping(record.get("forward")).get("device")
@@ -169,15 +177,15 @@ def _run_values(run: RunRecord, forward_ms: float | None) -> dict[str, float | N
 
 def _evaluation_names(runs: Sequence[RunRecord]) -> list[str]:
     names = {str(record["where"]) for run in runs for record in run.evaluations}
-    return sorted(names)[:_MAX_EVALUATIONS]
+    return sorted(names)
 
 
 def _class_iou(run: RunRecord) -> dict[str, float]:
     """Return the IoU of each class at the best validation, else of the newest evaluation on val."""
     prefix = "val/iou/"
     iou = {k.removeprefix(prefix): v for k, v in run.best.items() if k.startswith(prefix)}
-    for record in reversed(run.evaluations):
-        if not iou and record.get("split") == "val":
+    for record in reversed(_own_evaluations(run)):
+        if not iou and record.get("split") == "val" and "label_map" not in record:
             pairs = as_mapping(record.get("iou")).items()
             iou = {str(key): n for key, v in pairs if (n := as_finite_number(v)) is not None}
     return iou

@@ -28,6 +28,7 @@ from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
 OBJECTIVE = "val/miou"
 MAX_METRICS = 300
+_MAX_EVALUATIONS = 50
 _MAX_NESTING = 100
 _PICTURE = re.compile(r"val_epoch_(\d+)(?:_step_(\d+))?\.png")
 # The C parser is ten times as fast; both make plain containers only.
@@ -228,7 +229,10 @@ def _read_evaluations(run: RunRecord) -> None:
     if not folder.is_dir():
         return
     found = []
-    for path in sorted(folder.rglob("metrics.json"))[:50]:
+    paths = sorted(folder.rglob("metrics.json"), key=_modified_s)
+    if len(paths) > _MAX_EVALUATIONS:
+        run.problems.append(f"only the newest {_MAX_EVALUATIONS} of {len(paths)} evaluations")
+    for path in paths[-_MAX_EVALUATIONS:]:
         record = read_json_object(run.path, str(path.relative_to(run.path)), run.problems)
         if record is not None:
             record["where"] = str(path.parent.relative_to(folder))

@@ -127,6 +127,8 @@ class GrowingLog:
             as_finite_number(record.get("epoch")),
             as_finite_number(record.get("time_s")),
         )
+        if epoch is not None and epoch < 0:
+            epoch = None  # nothing that a run writes
         if epoch is not None:
             values.epoch = int(epoch)
         if time_s is not None:

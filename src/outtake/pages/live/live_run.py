@@ -152,7 +152,8 @@ class LiveRun:
         most = _positive(self._settings.get("trainer.max_steps"))
         epochs = _positive(self._settings.get("trainer.max_epochs"))
         each = self._log.values.epoch_steps
-        by_epochs = None if epochs is None or each is None else round(epochs * each)
+        by_epochs = None if epochs is None or each is None else as_finite_number(epochs * each)
+        by_epochs = None if by_epochs is None else round(by_epochs)
         known = [steps for steps in (most, by_epochs) if steps is not None]
         return min(known, default=None)
 

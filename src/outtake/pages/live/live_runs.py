@@ -119,7 +119,8 @@ class LiveRuns:
 def _has_changed(run: LiveRun) -> bool:
     try:
         return run.look_again()
-    except (OSError, ValueError, RecursionError) as error:  # somebody's broken folder
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
+        # Somebody's broken folder.
         return run.report_problem(first_line(error))
 
 
