@@ -9,10 +9,11 @@ from outtake.config.build_data import build_data
 from outtake.config.build_network import build_net
 from outtake.config.build_task import build_loss
 from outtake.config.compose import compose
-from outtake.core.errors import ForbiddenTargetError
+from outtake.core.errors import ConfigError, ForbiddenTargetError
 from outtake.core.labels import LabelSpace
 
 LABELS = LabelSpace.from_names(["road", "car", "sky"])
+OWN = "outtake.training.losses"
 
 
 class OwnNet(nn.Module):
@@ -53,6 +54,29 @@ def test_a_loss_of_a_library_works_from_its_node_alone(node: dict[str, object]) 
     assert value.isfinite() and value > 0
     logits[:, :, 0] = 100.0
     assert torch.equal(loss(logits, target), value), "unlabelled pixels count"
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"_target_": "torch.nn.BCEWithLogitsLoss"}, "loss: BCEWithLogitsLoss fails for logits"),
+        ({"_target_": "torch.nn.TripletMarginLoss"}, "loss: TripletMarginLoss fails for logits"),
+        ({"_target_": f"{OWN}.cross_entropy.CrossEntropy", "label_smoothing": 2}, "smoothing=2"),
+        (
+            {
+                "_target_": f"{OWN}.deep_supervision.DeepSupervision",
+                "loss": {"_target_": "torch.nn.MSELoss"},
+            },
+            "loss: DeepSupervision fails for logits",
+        ),
+    ],
+)
+def test_a_loss_that_fails_for_logits_and_class_ids_is_refused_in_one_line(
+    node: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        build_loss(node, LABELS)
+    assert "\n" not in str(caught.value)
 
 
 def test_one_class_or_many_can_be_the_focus_of_the_crops() -> None:

@@ -8,7 +8,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from outtake.config.compose import CONF_DIR, compose
-from outtake.config.resume_config import check_epoch_kept, check_same_run, load_resumed_config
+from outtake.config.resume_config import (
+    check_epoch_kept,
+    check_same_run,
+    load_reproduced_config,
+    load_resumed_config,
+)
 from outtake.core.errors import CheckpointError, ConfigError
 from outtake.core.format_version import FORMAT_VERSION
 from outtake.training.checkpoint_files import save_checkpoint
@@ -81,6 +86,19 @@ def test_the_batches_of_an_epoch_stay_those_that_it_was_begun_with(
     else:
         with pytest.raises(ConfigError, match=r"data.batch_size=4: .* after 3 batches.*size=8"):
             check_epoch_kept(smaller, tmp_path, checkpoint)
+
+
+def test_a_budget_is_measured_once(tmp_path: Path) -> None:
+    begin(tmp_path, "budget_s=60", "trainer.max_epochs=7")
+    given = ["budget_s=60"]
+    check_same_run(compose("train", given), tmp_path)
+    refused = r"budget_s=\d+: .* trainer\.max_epochs=N"
+    with pytest.raises(ConfigError, match=refused):
+        load_resumed_config(compose("train", given), tmp_path, given)
+    with pytest.raises(ConfigError, match=refused):
+        check_same_run(compose("train", ["budget_s=90"]), tmp_path)
+    again = load_reproduced_config(compose("train", []), tmp_path, [])
+    assert again.budget_s is None and again.trainer.max_epochs == 7
 
 
 def test_a_run_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
+from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs.tag import main, tag_runs
 from outtake.programs.training_records import _write_notes
 from outtake.runs.run_folder import RunFolder
@@ -36,6 +38,18 @@ def test_a_resumed_run_keeps_what_was_noted_since(run: RunFolder) -> None:
     assert run.read_notes() == RunNotes(("good",), note="again")
 
 
+def test_the_same_command_again_changes_no_note(run: RunFolder) -> None:
+    given = ["tags=[old]", "note=a", "resume=auto"]
+    (run.path / "environment.json").write_text(json.dumps({"format": FORMAT_VERSION}))
+    (run.path / "config.yaml").write_text(OmegaConf.to_yaml(compose("train", given)))
+    run.write_notes(RunNotes(("good",), note="later"))
+    _write_notes(run, compose("train", given), given, resume=True)
+    assert run.read_notes() == RunNotes(("good",), note="later")
+    given[1] = "note=b"
+    _write_notes(run, compose("train", given), given, resume=True)
+    assert run.read_notes() == RunNotes(("good",), note="b")
+
+
 def test_tags_are_added_and_taken_away(run: RunFolder, monkeypatch, capsys) -> None:
     command = ["tag.py", str(run.path), "--add", "good", "best", "--note", "a remark", "--hide"]
     monkeypatch.setattr(sys, "argv", command)
@@ -60,3 +74,20 @@ def test_notes_of_somebody_else_are_not_trusted(run: RunFolder) -> None:
         assert run.read_notes() == RunNotes()
     (run.path / "notes.json").write_text(json.dumps({"tags": ["a", 3, "a"] * 100, "note": 5}))
     assert run.read_notes() == RunNotes(("a", "3"), note="5")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"add": [str(n) for n in range(51)]}, "tags: 51 of them; at most 50 are kept"),
+        ({"note": 2001 * "a"}, "note: 2001 characters; at most 2000 are kept"),
+        ({"add": [2001 * "a"]}, "tag: 2001 characters; at most 2000 are kept"),
+    ],
+)
+def test_more_than_is_read_again_is_refused(
+    run: RunFolder, change: dict[str, object], message: str
+) -> None:
+    before = run.read_notes()
+    with pytest.raises(ConfigError, match=message):
+        tag_runs([run.path], **change)
+    assert run.read_notes() == before

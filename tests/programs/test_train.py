@@ -243,6 +243,11 @@ def test_every_precision_trains_and_validates(
         ("checkpoint_every_n_steps=abc", "every_n_steps=abc: must be a whole number, at least 1"),
         ("callbacks.images.count=abc", "callbacks.images.count=abc: must be a whole number"),
         ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
+        (
+            "trainer.max_epochs=0",
+            "trainer.max_epochs=0: nothing would be trained; must be at least",
+        ),
+        ("+trainer.max_steps=0", "trainer.max_steps=0: nothing would be trained"),
         ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
         ("scheduler.power=-1", "scheduler.power=-1: must be a number, at least 0"),
         (
@@ -269,6 +274,8 @@ def test_what_can_not_work_is_refused_before_the_run_folder(
     [
         (["callbacks=ema"], "an average over a share of the steps needs the run's length"),
         (["callbacks=ema", "callbacks.ema.decay=0.99"], None),
+        (["callbacks=swa"], "a mean of the weights of the last epochs needs the run's length"),
+        (["callbacks=swa", "callbacks.swa=null"], None),
         (["supervision=unimatch"], "a teacher that averages over a share of the steps needs"),
         (["supervision=unimatch", "supervision.teacher_window_share=0"], None),
     ],
@@ -295,7 +302,8 @@ def test_a_run_that_no_longer_improves_ends(runs: ModuleType, pairs: Path, tmp_p
 def test_early_stopping_waits_for_a_validation(
     runs: ModuleType, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(compose("train", [*runs.options(pairs), "+trainer.max_steps=1"]), tmp_path / "run")
+    given = [*runs.options(pairs), "+trainer.max_steps=1", "+trainer.limit_val_batches=0"]
+    train(compose("train", given), tmp_path / "run")
     assert "ended before a validation" in capsys.readouterr().out
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
 
@@ -321,6 +329,16 @@ def test_the_checkpoint_that_is_named_is_there(
     train(compose("train", [*runs.options(pairs), "+trainer.fast_dev_run=true"]), tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (tmp_path / "run" / summary["checkpoint"]).is_file()
+
+
+def test_where_there_is_no_checkpoint_none_is_named(
+    runs: ModuleType, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*runs.options(pairs), "scheduler=null", "+trainer.limit_train_batches=0"]
+    train(compose("train", given), tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["checkpoint"] is None and not list((tmp_path / "run").rglob("*.ckpt"))
+    assert "without a checkpoint" in capsys.readouterr().out
 
 
 def test_a_profiler_is_heard(

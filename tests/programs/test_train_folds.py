@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from outtake.config.build_data import build_data
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, OutputError
+from outtake.core.errors import ConfigError, DataRootError, OutputError
+from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.programs.train_folds import train_folds
+from outtake.programs.training_records import describe_data
 from tests.small_run import SMALL
 
 FOLDS = [*SMALL, "trainer.max_epochs=1", "folds=2"]
@@ -30,7 +34,12 @@ class Trainings:
         best = {"val/miou": 0.5 + 0.1 * cfg.fold, "val/iou/car": 0.2, "epoch": 3}
         (run / "summary.json").write_text(json.dumps({"best": best, "epochs": 4}))
         splits = {split: {"count": 3} for split in ("train", "val")}
-        (run / "data.json").write_text(json.dumps({"splits": splits}))
+        data = build_data(cfg)
+        data.setup("fit")
+        record = describe_data(data) | {"splits": splits}
+        (run / "data.json").write_text(json.dumps(record))
+        (run / "environment.json").write_text(json.dumps({"format": FORMAT_VERSION}))
+        (run / "config.yaml").write_text(OmegaConf.to_yaml(cfg))
         return best["val/miou"]
 
 
@@ -70,6 +79,45 @@ def test_folds_that_have_ended_are_not_trained_again(tmp_path: Path, caplog) -> 
     other = compose("train", [*SMALL, "folds=2", "name=cv", "resume=auto"])
     with pytest.raises(ConfigError, match=r"folds=2: .*made with folds=3"):
         train_folds(other, tmp_path / "cv", options, again)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("seed=7", "seed was 0 .* is now 7"),
+        ("optimizer.lr=0.5", r"optimizer\.lr was"),
+        ("trainer.max_epochs=9", r"trainer\.max_epochs was 2"),
+        ("model=fcn32s", r"model\.stride"),
+        ("augment=none", r"augment"),
+        ("data.source.frames_per_clip=5", r"data\.source\.frames_per_clip was 4"),
+        ("data.workers=1", None),
+        ("+logger.x=null", None),
+        ("note=later", None),
+    ],
+)
+def test_folds_of_other_settings_are_not_mixed(
+    tmp_path: Path, change: str, named: str | None
+) -> None:
+    options, folder = [*SMALL, "folds=2", "name=cv"], tmp_path / "cv"
+    with pytest.raises(SystemExit):
+        train_folds(compose("train", options), folder, options, Trainings(fails_at=1))
+    again, changed = Trainings(), compose("train", [*options, "resume=auto", change])
+    if named is None:
+        train_folds(changed, folder, options, again)
+    else:
+        with pytest.raises(ConfigError, match=rf"resume=auto in .*fold_0: {named}"):
+            train_folds(changed, folder, options, again)
+    assert again.trained == ([] if named else [1])
+
+
+def test_folds_of_other_data_are_not_mixed(tmp_path: Path) -> None:
+    options, folder = [*SMALL, "folds=2", "name=cv"], tmp_path / "cv"
+    with pytest.raises(SystemExit):
+        train_folds(compose("train", options), folder, options, Trainings(fails_at=1))
+    record = folder / "fold_0" / "data.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"fingerprint": "other"}))
+    with pytest.raises(DataRootError, match="fingerprints differ"):
+        train_folds(compose("train", [*options, "resume=auto"]), folder, options, Trainings())
 
 
 @pytest.mark.parametrize(

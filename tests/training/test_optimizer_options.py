@@ -68,6 +68,35 @@ def test_a_longer_run_follows_its_schedule_from_the_first_step(
     assert after[STEPS:] == pytest.approx(planned[STEPS:])
 
 
+SHORTER = [
+    ("one_cycle", "data.batch_size=4"),
+    ("one_cycle", "data.samples_per_epoch=4"),
+    ("poly", "trainer.accumulate_grad_batches=2"),
+    ("poly", "data.batch_size=4"),
+]
+
+
+@pytest.mark.parametrize(("scheduler", "change"), keep_few(SHORTER, [SHORTER[0], SHORTER[2]]))
+def test_a_schedule_ends_with_the_run_where_epochs_have_other_steps_than_before(
+    runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str, change: str
+) -> None:
+    begun = [*runs.options(pairs, epochs=1), f"scheduler={scheduler}"]
+    train(compose("train", begun), tmp_path / "run")
+    changed = [change, "trainer.max_epochs=3"]
+    train(compose("train", [f"resume={tmp_path / 'run'}", *changed]), overrides=changed)
+    # While gradients accumulate, a rate is logged several times.
+    rates = list(dict.fromkeys(logged_rates(runs, tmp_path / "run")[STEPS:]))
+    assert rates == pytest.approx(planned_rates(begun, STEPS + 2 * 2)[STEPS:])
+    # Once more, from inside an epoch.
+    for limit in (9, -1):
+        longer = [f"resume={tmp_path / 'run'}", f"+trainer.max_steps={limit}"]
+        longer.append("trainer.max_epochs=5")
+        before = len(logged_rates(runs, tmp_path / "run"))
+        train(compose("train", longer), overrides=longer[1:])
+    rates = list(dict.fromkeys(logged_rates(runs, tmp_path / "run")[before:]))
+    assert rates == pytest.approx(planned_rates(begun, STEPS + 4 * 2)[-3:])
+
+
 @pytest.mark.parametrize("scheduler", keep_few(["one_cycle", "cosine", "null"], ["one_cycle"]))
 def test_what_is_changed_of_groups_takes_effect_in_each(
     runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str

@@ -108,6 +108,44 @@ def test_the_last_epoch_is_validated_whatever_the_interval(
     assert [r["epoch"] for r in runs.records(run) if "val/miou" in r] == [1, 2]
 
 
+# Four steps an epoch, two epochs.
+INTERVALS = {
+    "every three batches": (["+trainer.val_check_interval=3"], [2, 6, 7]),
+    "every three batches of the run": (
+        ["+trainer.val_check_interval=3", "trainer.check_val_every_n_epoch=null"],
+        [2, 5, 7],
+    ),
+    "twice an epoch": (["+trainer.val_check_interval=0.5"], [1, 3, 5, 7]),
+    "every batch": (["+trainer.val_check_interval=1"], list(range(8))),
+}
+
+
+@pytest.mark.parametrize("interval", keep_few(INTERVALS, list(INTERVALS)[:2]))
+@pytest.mark.parametrize("ended", [False, True])
+def test_the_last_weights_are_validated_once_whatever_the_interval(
+    runs: ModuleType,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interval: str,
+    ended: bool,
+) -> None:
+    extra, steps = INTERVALS[interval]
+    run, overrides = tmp_path / "run", [*runs.options(pairs), *extra, "data.eval_batch_size=1"]
+    if ended:  # in the last validation, each of which has four batches
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            end_at(patch, "validation_step", 4 * len(steps) - 2)
+            train(compose("train", [*overrides, "checkpoint_every_n_steps=null"]), run)
+        train(compose("train", [f"resume={run}"]))
+    else:
+        train(compose("train", overrides), run)
+    scores = {r["step"]: r["val/miou"] for r in runs.records(run) if "val/miou" in r}
+    assert list(scores) == steps
+    assert len(list((run / "confusion").iterdir())) == len(steps), "names of files are distinct"
+    best = read_checkpoint(run / "checkpoints" / "best.ckpt")["global_step"]
+    assert scores[best - 1] == max(scores.values())
+
+
 IN_STEPS = [("training_step", 7), ("validation_step", 4)]
 AVERAGES = {
     "stochastic weight averaging": [

@@ -41,10 +41,15 @@ def test_warmup_rises_then_the_schedule_begins(make) -> None:
     assert max(seen) == pytest.approx(1.0) and seen[-1] < 0.1
 
 
-@pytest.mark.parametrize("steps", [1, 4, 10])
+def test_one_cycle_may_fall_only() -> None:
+    seen = rates(one_cycle, 10, warmup_share=0)
+    assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize("steps", [4, 10])
 def test_one_cycle_may_rise_over_one_step(steps: int) -> None:
     seen = rates(one_cycle, steps, warmup_share=1 / steps)
-    assert seen == sorted(seen, reverse=True) and (steps == 1 or seen[0] == pytest.approx(1.0))
+    assert seen == sorted(seen, reverse=True) and seen[0] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,9 @@ def test_one_cycle_may_rise_over_one_step(steps: int) -> None:
 def test_what_no_schedule_can_be_is_refused(make, options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="at least 0"):
         rates(make, 10, **options)
+
+
+@pytest.mark.parametrize("share", [1, 1.0])
+def test_a_cycle_that_only_rises_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match=f"scheduler.warmup_share={share}: must be below 1"):
+        rates(one_cycle, 10, warmup_share=share)

@@ -51,6 +51,16 @@ def test_a_metric_of_torchmetrics_and_the_parts_of_a_sum_are_logged(tmp_path: Pa
     [
         ("miou", "torchmetrics.classification.MulticlassCohenKappa", "val/miou is logged already"),
         ("layer", "torch.nn.Identity", "Identity is no torchmetrics.Metric"),
+        (
+            "cm",
+            "torchmetrics.classification.MulticlassConfusionMatrix",
+            r"metrics.cm gives a tensor",
+        ),
+        (
+            "auroc",
+            "torchmetrics.classification.MulticlassAUROC",
+            r"metrics.auroc: MulticlassAUROC fails for class ids",
+        ),
     ],
 )
 def test_what_is_no_further_metric_is_refused(name: str, target: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from outtake.config.instantiate import (
     select_entries,
 )
 from outtake.config.network_arguments import unseen_inputs
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.data.further_inputs import FurtherInput, count_channels
 from outtake.evaluation.metrics import METRICS
@@ -28,9 +29,13 @@ from outtake.models.training_logits import training_heads
 from outtake.training.label_maps import LabelMaps
 from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
+from outtake.training.metric_values import take_metric_values
+from outtake.training.module_modes import in_eval_mode
 from outtake.training.optimizer_average import averages_weights
 from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.task import SegmentationTask
+
+_TRIED_SIZE = (32, 32)
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +136,9 @@ def build_loss(
         node: A mapping with ``_target_``.
         labels: The classes.
         frequencies: The share of each class in the training pixels, (classes,).
+
+    Raises:
+        ConfigError: It cannot be built, or fails for logits and class ids.
     """
     available = {
         "ignore_index": labels.ignore_index,
@@ -142,7 +150,24 @@ def build_loss(
     loss = instantiate_with_available(node, "loss", available, nested=True)
     if not isinstance(loss, torch.nn.Module):
         raise ConfigError(f"loss._target_={node.get('_target_')} makes no torch.nn.Module")
-    return adapt_loss(loss, labels.ignore_index)
+    adapted = adapt_loss(loss, labels.ignore_index)
+    _try_loss(adapted, type(loss).__name__, labels)
+    return adapted
+
+
+def _try_loss(loss: torch.nn.Module, name: str, labels: LabelSpace) -> None:
+    """Raise a ConfigError if a loss fails: what a library takes shows in no signature."""
+    classes = len(labels.names)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), in_eval_mode(loss):
+            loss(torch.zeros(2, classes, *_TRIED_SIZE), _tried_ids(classes))
+    except OuttakeError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"loss: {name} fails for logits (batch, {classes} classes, height, width) and class "
+            f"ids (batch, height, width): {_first_line(error)}; choose one that takes these"
+        ) from error
 
 
 def build_metrics(
@@ -159,4 +184,33 @@ def build_metrics(
             raise ConfigError(f"metrics.{name}: {type(metric).__name__} is no torchmetrics.Metric")
         if name in taken:
             raise ConfigError(f"metrics.{name}: val/{name} is logged already; choose another name")
+        _try_metric(name, metric.clone(), labels)
     return metrics
+
+
+def _try_metric(name: str, metric: Metric, labels: LabelSpace) -> None:
+    """Raise a ConfigError if a metric fails, before the epoch whose end would show it."""
+    ids = _tried_ids(len(labels.names))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is tried here and means nothing
+            metric.update(ids, ids)
+            take_metric_values({name: metric}, labels.names)
+    except OuttakeError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"metrics.{name}: {type(metric).__name__} fails for class ids (batch, height, width): "
+            f"{_first_line(error)}; choose one that takes predicted and true class ids"
+        ) from error
+
+
+def _tried_ids(classes: int) -> torch.Tensor:
+    """Return ids of all classes, int64 (2, height, width)."""
+    height, width = _TRIED_SIZE
+    return (torch.arange(2 * height * width) % classes).reshape(2, height, width)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,25 @@ from outtake.config.load_trained import read_untrusted_config, to_unresolved_dic
 from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.format_version import check_format_version
+from outtake.core.redact import redact_tree
 from outtake.core.trees import flatten
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.resume import RESUME_KEY
+
+RESUME_AUTO = "auto"
 
 # What this machine and this command decide, and no saved config.
 _NOT_REPRODUCED_KEYS = ("paths", "name", "resume", "reproduce")
 # What the checkpoint of a run belongs to: the network, its input, and the state of all draws.
 _KEPT_KEYS = ("model", "normalize", "seed", "init_from", "objective", "folds", "fold", "fold_by")
+# What does not decide what a run learns.
+_FREE_KEYS = ("paths", "name", "resume", "reproduce", "logger", "find")
+_FREE_SETTINGS = (
+    "checkpoint_every_n_steps",
+    "data.workers",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+)
 # How the weights are divided, which the state of the optimizer belongs to.
 _KEPT_DIVISION = ("freeze", "unfreeze_epoch", "decay_norms_and_biases")
 _KEPT_CLASSES = ("optimizer", "scheduler")
@@ -80,7 +91,40 @@ def check_same_run(cfg: DictConfig, folder: Path) -> None:
     """
     saved = read_run_config(folder, f"resume=auto in {folder}")
     saved.paths = cfg.paths
+    if cfg.budget_s is not None and cfg.budget_s != saved.get("budget_s"):
+        raise _budget_error(cfg, folder)
     _check_kept(saved, cfg, f"resume=auto in {folder}")
+
+
+def check_same_settings(cfg: DictConfig, folder: Path, free_keys: Collection[str]) -> None:
+    """Raise a ConfigError if a command would not train a run as it was trained, in all settings.
+
+    For runs that are compared with each other, such as the folds of one training.
+
+    Args:
+        cfg: The config of the command.
+        folder: The folder of the run.
+        free_keys: Further top-level keys that may differ.
+    """
+    option = f"resume=auto in {folder}"
+    saved = read_run_config(folder, option)
+    saved.paths = cfg.paths
+    before, now = (_deciding_settings(each, free_keys) for each in (saved, cfg))
+    if cfg.budget_s is not None:  # what was measured
+        now["trainer.max_epochs"] = before.get("trainer.max_epochs")
+    for key in [*now, *before]:
+        if repr(before.get(key)) != repr(now.get(key)):
+            raise ConfigError(
+                f"{option}: {key} was {show_value(before.get(key))} when it was trained and is now "
+                f"{show_value(now.get(key))}: it would not be comparable with the others; leave it "
+                "as it was, or choose another name"
+            )
+
+
+def _deciding_settings(cfg: DictConfig, free_keys: Collection[str]) -> dict[str, Any]:
+    keys = (str(key) for key in cfg if key not in (*_FREE_KEYS, *free_keys))
+    settings = flatten(redact_tree({key: resolve_config(cfg.get(key)) for key in keys}))
+    return {key: value for key, value in settings.items() if key not in _FREE_SETTINGS}
 
 
 def _check_kept(saved: DictConfig, cfg: DictConfig, option: str) -> None:
@@ -155,11 +199,20 @@ def load_resumed_config(cfg: DictConfig, folder: Path, overrides: Sequence[str])
             f"name={cfg.name}: resume={folder} continues in that folder; leave name out, or copy "
             "the folder and resume the copy"
         )
+    if any(override.partition("=")[0] == "budget_s" for override in overrides):
+        raise _budget_error(cfg, folder)
     apply_overrides(
         saved, cfg, overrides, skipped_keys=("paths", "resume"), config_owner="a resumed run"
     )
     _check_kept(begun, saved, f"resume={folder}")
     return saved
+
+
+def _budget_error(cfg: DictConfig, folder: Path) -> ConfigError:
+    return ConfigError(
+        f"budget_s={show_value(cfg.budget_s)}: a run is measured when it begins, and {folder} has "
+        "begun; set how long it shall be by resume=RUN trainer.max_epochs=N"
+    )
 
 
 def apply_overrides(
@@ -214,6 +267,7 @@ def load_reproduced_config(cfg: DictConfig, run: Path, overrides: Sequence[str])
             if key not in _NOT_REPRODUCED_KEYS:
                 merged[key] = value
         merged.reproduce = None
+        merged.budget_s = None  # what was measured is saved as the number of epochs
     apply_overrides(
         merged, cfg, overrides, skipped_keys=_NOT_REPRODUCED_KEYS, config_owner="a reproduced run"
     )

@@ -25,6 +25,14 @@ class TrainerOptions:
     deterministic: Any = False
     others: Annotated[Mapping[str, Any], OtherKeys()]
 
+    def __post_init__(self) -> None:
+        for key, number in (("max_epochs", self.max_epochs), ("max_steps", self.max_steps)):
+            if number == 0:
+                raise ConfigError(
+                    f"trainer.{key}=0: nothing would be trained; must be at least 1, or -1 for no "
+                    "limit"
+                )
+
 
 Patterns = Annotated[
     str | list[str], NotEmpty(), Form("a name such as encoder, a pattern such as *.bias, or a list")
@@ -103,6 +111,11 @@ class TrainOptions:
     def _check_endless(self) -> None:
         """Refuse what needs the length of a run that has none."""
         ema = (self.callbacks or {}).get("ema") or {}
+        means = [
+            name
+            for name, node in (self.callbacks or {}).items()
+            if node and str(node.get("_target_")).endswith(".StochasticWeightAveraging")
+        ]
         for needed, what, instead in (
             (self.scheduler, "a schedule of the learning rate", "scheduler=null"),
             (
@@ -114,6 +127,11 @@ class TrainOptions:
                 ema.get("window_share") and ema.get("decay") is None,
                 "an average over a share of the steps",
                 "callbacks.ema.decay=0.999",
+            ),
+            (
+                means,
+                "a mean of the weights of the last epochs",
+                f"callbacks.{means[0]}=null" if means else "",
             ),
         ):
             if needed:

@@ -19,6 +19,7 @@ from outtake.config.init_from import find_initial_files, read_members_weights
 from outtake.config.instantiate import check_targets, resolve_config
 from outtake.config.load_trained import make_checkpoint_record
 from outtake.config.resume_config import (
+    RESUME_AUTO,
     check_epoch_kept,
     check_same_run,
     load_resumed_config,
@@ -70,8 +71,7 @@ from outtake.training.initial_weights import describe_matches, load_into_members
 from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.probe_network import check_network_output, iter_foreign_networks
 from outtake.training.task import SegmentationTask
-
-RESUME_AUTO = "auto"
+from outtake.training.training_length import read_resumption
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +153,7 @@ def _train_in_process(
         last = latest_valid(_resume_checkpoints(folder)) if resume else None
         if last is not None:
             check_epoch_kept(cfg, folder.path, last)
+            task.resumption = read_resumption(last)
         if trainer.is_global_zero:
             write_run_records(folder, cfg, data, overrides, resume=resume)
             if matches:
@@ -245,7 +246,8 @@ def _conclude(
     if best:
         print(f"best {objective} {best[objective]:.4f} in {folder.path}")
     else:
-        print(f"ended before a validation, with checkpoints/{LAST_CHECKPOINT}, in {folder.path}")
+        saved = f"with {summary['checkpoint']}" if summary["checkpoint"] else "without a checkpoint"
+        print(f"ended before a validation, {saved}, in {folder.path}")
     return float(best.get(objective, 0.0))
 
 

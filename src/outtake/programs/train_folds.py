@@ -13,13 +13,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.table import Table
 
+from outtake.config.build_data import build_data
 from outtake.config.instantiate import resolve_config
+from outtake.config.resume_config import check_same_settings
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import write_json
 from outtake.evaluation.metrics import split_metrics
 from outtake.programs.trainer_setup import OBJECTIVE
+from outtake.programs.training_records import describe_data
+from outtake.runs.run_folder import RunFolder
+from outtake.runs.run_notes import NOTE_KEYS
 from outtake.sweeps.trial import trial_reporter
-from outtake.training.checkpoint_files import FOLDS_FILE
+from outtake.training.checkpoint_files import FOLDS_FILE, LAST_CHECKPOINT
 from outtake.training.distributed.launch_environment import check_devices
 
 TrainOne = Callable[[DictConfig, Path, Sequence[str]], float]
@@ -34,7 +39,7 @@ def train_folds(
     """Train the runs ``fold_0``, ``fold_1``, ... in a folder of their own.
 
     With ``resume=auto``, folds that have ended are not trained again, and one that was interrupted
-    goes on.
+    goes on. Both must have been begun with the settings and the data of this command.
 
     Args:
         cfg: The config, with ``folds`` and without ``fold``.
@@ -50,6 +55,7 @@ def train_folds(
     """
     _check(cfg, folder)
     count = int(cfg.folds)
+    _check_trained_folds(cfg, folder)
     runs: list[dict[str, Any]] = []
     for fold in range(count):
         run = folder / f"fold_{fold}"
@@ -95,16 +101,40 @@ def _check(cfg: DictConfig, folder: Path) -> None:
             )
 
 
-def _train_fold(
-    cfg: DictConfig, run: Path, fold: int, overrides: Sequence[str], train_one: TrainOne
-) -> None:
+def _check_trained_folds(cfg: DictConfig, folder: Path) -> None:
+    """Raise an OuttakeError unless what is trained already was trained as the rest will be."""
+    ended: tuple[DictConfig, RunFolder] | None = None
+    for fold in range(int(cfg.folds)):
+        run = RunFolder(folder / f"fold_{fold}")
+        fold_cfg, has_ended = (
+            _make_fold_config(cfg, run.path, fold),
+            (run.path / "summary.json").is_file(),
+        )
+        if has_ended or (run.checkpoints / LAST_CHECKPOINT).is_file():
+            check_same_settings(fold_cfg, run.path, NOTE_KEYS)
+        if has_ended and ended is None:
+            ended = fold_cfg, run
+    if ended is not None:  # each fold has all images, in training or in validation
+        fold_cfg, run = ended
+        data = build_data(fold_cfg)
+        data.setup("fit")
+        run.check_data(describe_data(data))
+
+
+def _make_fold_config(cfg: DictConfig, run: Path, fold: int) -> DictConfig:
     fold_cfg = cfg.copy()
     with open_dict(fold_cfg):
         fold_cfg.fold = fold
         fold_cfg.name = f"{run.parent.name}/{run.name}"
         fold_cfg.group = cfg.group or run.parent.name
+    return fold_cfg
+
+
+def _train_fold(
+    cfg: DictConfig, run: Path, fold: int, overrides: Sequence[str], train_one: TrainOne
+) -> None:
     try:
-        train_one(fold_cfg, run, [*overrides, f"fold={fold}"])
+        train_one(_make_fold_config(cfg, run, fold), run, [*overrides, f"fold={fold}"])
     except (KeyboardInterrupt, SystemExit):
         name = "" if not OmegaConf.is_interpolation(cfg, "name") else f" name={run.parent.name}"
         log.warning(

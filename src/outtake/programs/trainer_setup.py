@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, Timer, WeightAveraging
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
@@ -57,6 +57,8 @@ def make_trainer(
         monitor=str(cfg.objective),
         mode="max",
         enable_version_counter=False,
+        # Left to itself, Lightning takes an interval of 1 batch for one of 1.0 epochs.
+        save_on_train_epoch_end=False,
     )
     last = LastCheckpoint(
         folder.checkpoints / LAST_CHECKPOINT, cfg.get("checkpoint_every_n_steps"), requeue_signals()

@@ -16,6 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from outtake.config.instantiate import readable_config, resolve_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
+from outtake.config.resume_config import RESUME_AUTO, read_run_config
 from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
@@ -43,9 +44,7 @@ def write_run_records(
     Raises:
         DataRootError: The data of a resumed run is not what it was begun with.
     """
-    record = make_data_record(data.reports.values())
-    if data.unlabelled_report is not None:
-        record["unlabelled"] = data.unlabelled_report.to_record()
+    record = describe_data(data)
     if resume:
         folder.check_data(record)
         folder.log_resume(overrides, describe_environment())
@@ -61,15 +60,34 @@ def write_run_records(
     folder.write_config(to_redacted_yaml(saved_cfg), readable)
 
 
+def describe_data(data: DataModule) -> dict[str, Any]:
+    """Return what ``data.json`` holds of the splits that were verified."""
+    record = make_data_record(data.reports.values())
+    if data.unlabelled_report is not None:
+        record["unlabelled"] = data.unlabelled_report.to_record()
+    return record
+
+
 def _write_notes(
     folder: RunFolder, cfg: DictConfig, overrides: Sequence[str], *, resume: bool
 ) -> None:
-    """Write the notes of the config; of a resumed run those that the command line changes."""
-    noted = resolve_config(OmegaConf.masked_copy(cfg, list(NOTE_KEYS)))
+    """Write the notes of the config; of a resumed run those that the command line changes.
+
+    The command of ``resume=auto`` says again what the run was begun with: that changes nothing.
+    """
+    noted = _select_notes(cfg)
     if resume:
         changed = {override.partition("=")[0].lstrip("+") for override in overrides}
+        if cfg.resume == RESUME_AUTO:
+            begun = _select_notes(read_run_config(folder.path, f"resume=auto in {folder.path}"))
+            changed = {key for key in changed if begun.get(key) != noted.get(key)}
         noted = folder.read_notes().to_dict() | {k: v for k, v in noted.items() if k in changed}
     folder.write_notes(RunNotes.from_dict(noted))
+
+
+def _select_notes(cfg: DictConfig) -> dict[str, Any]:
+    notes: dict[str, Any] = resolve_config(OmegaConf.masked_copy(cfg, list(NOTE_KEYS)))
+    return notes
 
 
 def summarize_run(
@@ -81,12 +99,13 @@ def summarize_run(
     objective: str = OBJECTIVE,
 ) -> dict[str, Any]:
     """Measure the time of one forward pass, and return what ``summary.json`` holds."""
-    has_best = (folder.checkpoints / "best.ckpt").is_file()
+    names = ("best.ckpt", LAST_CHECKPOINT)
+    there = [name for name in names if (folder.checkpoints / name).is_file()]
     wall_time_s = throughput.wall_time_s()
     return {
         "objective": objective,
         "best": find_best_record(folder.metrics, objective),
-        "checkpoint": f"checkpoints/{'best.ckpt' if has_best else LAST_CHECKPOINT}",
+        "checkpoint": f"checkpoints/{there[0]}" if there else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "wall_time_s": round(wall_time_s, 3),

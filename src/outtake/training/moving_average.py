@@ -7,6 +7,7 @@ import math
 from pytorch_lightning import Trainer
 
 from outtake.core.errors import ConfigError
+from outtake.training.training_length import count_steps
 
 
 def average_decay(trainer: Trainer, window_share: float, key: str, instead: str) -> float:
@@ -27,7 +28,7 @@ def average_decay(trainer: Trainer, window_share: float, key: str, instead: str)
     Raises:
         ConfigError: The number of steps is not known.
     """
-    steps = trainer.estimated_stepping_batches
+    steps = count_steps(trainer)
     if not 0 < steps < math.inf:
         raise ConfigError(
             f"{key} is a share of the steps of a training, whose number is not known: set "

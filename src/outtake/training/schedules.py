@@ -11,6 +11,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
 
 
@@ -55,14 +56,16 @@ def one_cycle(optimizer: Optimizer, total_steps: int, *, warmup_share: float = 0
     """Return a rise to the optimizer's rate and a fall to nearly zero (Smith, Topin 2018).
 
     Raises:
-        ConfigError: a ``warmup_share`` outside 0 to 1.
+        ConfigError: a ``warmup_share`` outside 0 to below 1.
     """
     check_number("scheduler.warmup_share", warmup_share, 0, 1)
+    if warmup_share >= 1:
+        raise ConfigError(f"scheduler.warmup_share={warmup_share}: must be below 1")
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     if abs(warmup_share * total_steps - 1) < 1e-6:
         # torch divides by the length of a rise over one step, which is 0: begin at the top.
         warmup_share = max(warmup_share - 1e-6, 0.0)
-    return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=warmup_share)
+    return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=float(warmup_share))
 
 
 def _warmup_factor(step: int, warmup_steps: int) -> float:

@@ -38,6 +38,7 @@ from outtake.training.supervision_protocol import (
     restore_supervision,
     save_supervision,
 )
+from outtake.training.training_length import Resumption, count_steps
 from outtake.training.validation_batch import decide_labels
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]  # of weights, or of groups of weights
@@ -103,6 +104,7 @@ class SegmentationTask(LightningModule):
         self.confusion = ConfusionMatrix(len(labels.names), labels.ignore_index)
         self.metrics = nn.ModuleDict(dict(metrics or {}))
         self.supervision: Supervision | None = None  # what trains beside the labels, if anything
+        self.resumption: Resumption | None = None  # where a resumed fit begins
         self.last_confusion: Counts | None = None  # of the last whole validation
         self.images_in_last_batch = 0  # of the last training batch, of all ranks
 
@@ -325,9 +327,8 @@ class SegmentationTask(LightningModule):
         return self._make_schedule(self.make_planned_optimizer())
 
     def _make_schedule(self, optimizer: Optimizer) -> LRScheduler | None:
-        if self._scheduler_factory is None:
-            return None
-        return self._scheduler_factory(optimizer, int(self.trainer.estimated_stepping_batches))
+        make = self._scheduler_factory
+        return None if make is None else make(optimizer, int(count_steps(self.trainer)))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let a resumed run keep a schedule of its own length, which may be new.

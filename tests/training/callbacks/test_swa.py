@@ -13,6 +13,7 @@ from outtake.programs.train import train
 from outtake.training.callbacks.swa import StochasticWeightAveraging
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.task import SegmentationTask
+from outtake.training.training_length import Resumption
 
 SWA = "+callbacks.swa._target_=outtake.training.callbacks.swa.StochasticWeightAveraging"
 
@@ -25,6 +26,30 @@ def test_the_last_epochs_are_averaged_at_their_ends() -> None:
     callback.on_train_start(trainer, SimpleNamespace())
     averaged = [step for step in range(1, 17) if callback.should_update(step_idx=step - 1)]
     assert averaged == [12, 16] and not callback.should_update(epoch_idx=3)
+
+
+def test_the_ends_of_epochs_are_found_where_those_before_a_resumption_were_longer() -> None:
+    callback = StochasticWeightAveraging(start=0.5)
+    trainer: Any = SimpleNamespace(
+        num_training_batches=8,
+        accumulate_grad_batches=2,
+        estimated_stepping_batches=16,
+        max_epochs=4,
+        max_steps=-1,
+        lightning_module=SimpleNamespace(resumption=Resumption(epochs=2, batches=2, steps=11)),
+    )
+    callback.on_train_start(trainer, SimpleNamespace())
+    averaged = [step for step in range(12, 20) if callback.should_update(step_idx=step - 1)]
+    assert averaged == [14, 18]
+
+
+@pytest.mark.parametrize("steps", [float("inf"), -1])
+def test_a_mean_of_the_last_part_of_an_endless_training_is_refused(steps: float) -> None:
+    trainer: Any = SimpleNamespace(
+        num_training_batches=8, accumulate_grad_batches=1, estimated_stepping_batches=steps
+    )
+    with pytest.raises(ConfigError, match=r"trainer\.max_epochs or trainer\.max_steps"):
+        StochasticWeightAveraging().on_train_start(trainer, SimpleNamespace())
 
 
 @pytest.mark.parametrize(

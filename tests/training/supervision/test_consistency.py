@@ -23,6 +23,7 @@ from outtake.training.supervision.consistency import Consistency, _Guess, mix_im
 from outtake.training.supervision.moving_teacher import MovingTeacher
 from outtake.training.task import SegmentationTask
 from tests.data.generated import picture, save
+from tests.training.interrupted_run import end_at, go_on
 
 UNIMATCH = [
     "supervision=unimatch",
@@ -152,13 +153,16 @@ def test_a_run_says_how_much_was_sure_and_saves_the_network_alone(
 
 
 def test_it_resumes_inside_an_epoch_to_the_bit(
-    trained: tuple[Path, list[str]], runs: ModuleType, tmp_path: Path
+    trained: tuple[Path, list[str]],
+    runs: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = tmp_path / "run"
-    overrides = [*trained[1], "+trainer.max_steps=3", "data.workers=1"]
-    train(compose("train", overrides), run, overrides)
-    resumed = [f"resume={run}", "trainer.max_steps=-1"]
-    train(compose("train", ["+trainer.max_steps=-1", f"resume={run}"]), overrides=resumed)
+    run, overrides = tmp_path / "run", [*trained[1], "data.workers=1"]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        end_at(patch, "training_step", 3)
+        train(compose("train", overrides), run, overrides)
+    go_on(run)
     assert runs.difference(runs.final_state(trained[0]), runs.final_state(run)) is None
 
 

@@ -22,6 +22,7 @@ from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint
 from outtake.training.supervision.distillation import Distillation
 from outtake.training.supervision.frozen_network import FrozenNetwork
+from tests.training.interrupted_run import end_at, go_on
 
 EVERY_TERM = [
     "scheduler=null",  # it depends on the length of the run, which a resumption changes here
@@ -69,13 +70,16 @@ def test_the_checkpoint_has_the_students_weights_alone_and_the_teachers_digest(
 
 
 def test_a_run_with_a_teacher_resumes_to_the_bit(
-    taught: tuple[Path, list[str]], runs: ModuleType, tmp_path: Path
+    taught: tuple[Path, list[str]],
+    runs: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = tmp_path / "run"
-    overrides = [*taught[1], "+trainer.max_steps=5"]
-    train(compose("train", overrides), run, overrides)
-    resumed = [f"resume={run}", "trainer.max_steps=-1"]
-    train(compose("train", ["+trainer.max_steps=-1", f"resume={run}"]), overrides=resumed)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        end_at(patch, "training_step", 5)
+        train(compose("train", taught[1]), run, taught[1])
+    go_on(run)
     whole, parts = runs.final_state(taught[0]), runs.final_state(run)
     assert runs.difference(whole, parts) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -12,6 +13,11 @@ from outtake.core.validate import check_number
 from outtake.training.batchnorm_statistics import measure_batchnorm
 from outtake.training.task import SegmentationTask
 from outtake.training.trainer_info import find_data_module
+from outtake.training.training_length import (
+    count_epoch_steps,
+    count_steps,
+    first_step_of_epoch,
+)
 
 
 class StochasticWeightAveraging(WeightAveraging):
@@ -40,7 +46,7 @@ class StochasticWeightAveraging(WeightAveraging):
         super().__init__(use_buffers=False)
         self._start = start
         self._batches = batchnorm_batches
-        self._start_step = self._steps_per_epoch = 0
+        self._start_step = self._steps_per_epoch = self._first_step = 0
         self._is_swapped = False
         self._measured_step = 0
 
@@ -56,16 +62,21 @@ class StochasticWeightAveraging(WeightAveraging):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the steps of training; a resumed run may be longer than before."""
-        batches = int(trainer.num_training_batches)
-        self._steps_per_epoch = -(-batches // trainer.accumulate_grad_batches)
-        self._start_step = int(self._start * int(trainer.estimated_stepping_batches))
+        steps, of_epoch = count_steps(trainer), count_epoch_steps(trainer)
+        if of_epoch is None or not 0 < steps < math.inf:
+            raise ConfigError(
+                "callbacks.swa.start is a share of the steps of a training, whose number is not "
+                "known: set trainer.max_epochs or trainer.max_steps"
+            )
+        self._steps_per_epoch, self._first_step = of_epoch, first_step_of_epoch(trainer)
+        self._start_step = int(self._start * steps)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Return whether a step is the last of an epoch in the last part of training."""
         if step_idx is None:
             return False
         done = step_idx + 1
-        return done > self._start_step and done % self._steps_per_epoch == 0
+        return done > self._start_step and (done - self._first_step) % self._steps_per_epoch == 0
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the mean in the network."""

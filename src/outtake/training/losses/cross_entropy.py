@@ -44,8 +44,8 @@ class CrossEntropy(nn.Module):
         reduction: ``mean`` over the valid pixels, or their ``sum`` in each image.
 
     Raises:
-        ConfigError: The weighting or the reduction does not exist, or a factor is no number above 0
-            or of no class.
+        ConfigError: The weighting or the reduction does not exist, a factor is no number above 0 or
+            of no class, or the smoothing is not in 0 to 1.
     """
 
     weight: torch.Tensor | None
@@ -64,6 +64,7 @@ class CrossEntropy(nn.Module):
         super().__init__()
         if reduction not in REDUCTIONS:
             raise ConfigError(f"loss.reduction={reduction}: allowed are {' and '.join(REDUCTIONS)}")
+        check_number("loss.label_smoothing", label_smoothing, 0, 1)
         self.reduction = reduction
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
