@@ -248,6 +248,7 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
     uninterrupted: Callable[[list[str]], dict],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     every: int,
 ) -> None:
     overrides = [*runs.options(pairs), "checkpoint_every_n_steps=null"]
@@ -262,6 +263,7 @@ def test_a_run_ended_by_a_limit_of_time_goes_on_bit_for_bit_and_keeps_its_last_s
         )
         patch.setattr(Timer, "time_elapsed", lambda *_: 3600.0 * (len(steps) >= 6))
         train(compose("train", [*overrides, "trainer.max_time=00:00:30:00"]), run)
+    assert "trainer.max_time has ended it after 6 steps; resuming with a" in capsys.readouterr().out
     last = read_checkpoint(run / "checkpoints" / "last.ckpt")
     assert last["global_step"] == 6 and last["resume"]["batches"] == 2
     ended = runs.records(run)

@@ -41,7 +41,7 @@ def pack_data(cfg: DictConfig) -> Path:
     check_targets(node, "data.source")
     source: SegmentationSource = instantiate(node)
     try:
-        done = pack(source, options.output, options.shard_mib * _MIB)
+        done = pack(source, options.output, options.shard_mib * _MIB, node)
     except KeyboardInterrupt:
         print(f"ended: the finished shards stay in {options.output}; the same command resumes")
         raise

@@ -37,7 +37,9 @@ from outtake.programs.train_folds import train_folds
 from outtake.programs.trainer_setup import (
     check_objective,
     check_validation_interval,
+    explain_time_limit,
     make_trainer,
+    warn_of_limits,
 )
 from outtake.programs.training_interruption import (
     exit_for_signal,
@@ -145,6 +147,7 @@ def _train_in_process(
     check_objective(options.objective, task)
     check_monitored(trainer, task)
     check_validation_interval(trainer, data)
+    warn_of_limits(trainer, data, options.unfreeze_epoch)
     trainer.loggers = loggers = make_loggers(cfg, folder)
     if trainer.is_global_zero:
         check_folder(folder.path)
@@ -248,6 +251,8 @@ def _conclude(
     else:
         saved = f"with {summary['checkpoint']}" if summary["checkpoint"] else "without a checkpoint"
         print(f"ended before a validation, {saved}, in {folder.path}")
+    if (line := explain_time_limit(trainer)) is not None:
+        print(line)
     return float(best.get(objective, 0.0))
 
 

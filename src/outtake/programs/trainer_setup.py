@@ -28,6 +28,9 @@ from outtake.training.precision import resolve_precision
 from outtake.training.random_state import SeedEachRank
 from outtake.training.resume import LastCheckpoint
 from outtake.training.task import SegmentationTask
+from outtake.training.trainer_info import find_callbacks
+
+log = logging.getLogger(__name__)
 
 OBJECTIVE = "val/miou"
 _MAX_TIME = (
@@ -134,11 +137,43 @@ def _mark_training_started(trainer: Trainer, folder: RunFolder) -> None:
 
 def check_validation_interval(trainer: Trainer, data: DataModule) -> None:
     """Raise a ConfigError if a validation is due after more batches than an epoch has."""
-    every, batches = trainer.val_check_interval, len(data.train_dataloader())
-    limit = trainer.limit_train_batches
-    batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    every, batches = trainer.val_check_interval, _count_batches(trainer, data)
     if trainer.check_val_every_n_epoch is not None and isinstance(every, int) and every > batches:
         raise ConfigError(
             f"trainer.val_check_interval={every}: an epoch has {batches} batches; set at most so "
             "many, or trainer.check_val_every_n_epoch=null to count on over epochs"
         )
+
+
+def warn_of_limits(trainer: Trainer, data: DataModule, unfreeze_epoch: int | None) -> None:
+    """Say what a training ends before, because its epochs are fewer."""
+    epochs = trainer.max_epochs
+    if epochs is None or epochs < 0:
+        return
+    steps = epochs * -(-_count_batches(trainer, data) // int(trainer.accumulate_grad_batches))
+    if steps < trainer.max_steps:
+        log.warning(
+            "trainer.max_epochs=%d ends the training after %d steps, before trainer.max_steps=%d; "
+            "trainer.max_epochs=-1 leaves it to the steps", epochs, steps, trainer.max_steps,
+        )  # fmt: skip
+    if unfreeze_epoch is not None and unfreeze_epoch >= epochs:
+        log.warning(
+            "unfreeze_epoch=%d: the training has %d epochs, counted from 0, so what is frozen "
+            "stays so", unfreeze_epoch, epochs,
+        )  # fmt: skip
+
+
+def explain_time_limit(trainer: Trainer) -> str | None:
+    """Return one line if the time of a training was up; None if it was not."""
+    left_s = [timer.time_remaining() for timer in find_callbacks(trainer, Timer)]
+    if not any(left is not None and left <= 0 for left in left_s):
+        return None
+    return (
+        f"trainer.max_time has ended it after {trainer.global_step} steps; resuming with a longer "
+        "one, or with trainer.max_time=null, goes on"
+    )
+
+
+def _count_batches(trainer: Trainer, data: DataModule) -> int:
+    batches, limit = len(data.train_dataloader()), trainer.limit_train_batches
+    return min(limit, batches) if isinstance(limit, int) else int(limit * batches)
