@@ -56,6 +56,15 @@ def test_larger_objects_are_drawn_first():
     ]
 
 
+@pytest.mark.parametrize("area", [{}, {"area": 0}, {"area": None}])
+def test_an_area_that_the_file_lacks_is_that_of_the_outline(area):
+    small = {"image_id": 7, "segmentation": [[0, 0, 2, 0, 2, 2]]} | area
+    runs = {"size": [4, 4], "counts": [4, 12]}
+    content = file_of(small, {"image_id": 7, "area": 8}, {"image_id": 7, "segmentation": runs})
+    shapes = content.shapes(content.images["7"], boxes=False)
+    assert [shape.area() for shape in shapes] == [12, 8, 2]
+
+
 def test_run_lengths_of_another_size_are_refused():
     record = {"image_id": 1, "category_id": 3, "segmentation": {"size": [2, 3], "counts": [6]}}
     image = {"id": 1, "file_name": "a.png", "height": 3, "width": 2}

@@ -246,6 +246,16 @@ def test_a_torchvision_step_that_cannot_work_is_named(step, reason):
         make([step], None, 255, 0).check(picture(0), label_map(0))
 
 
+def test_a_step_that_fails_after_another_is_one_line_before_training_and_in_it():
+    augmentation = make([A.Resize(20, 20, p=0.2), A.RandomCrop(30, 30)], (8, 8), 255, 0)
+    message = r"step RandomCrop cannot work on images of 32x32 .*~augment\.steps\.NAME"
+    with pytest.raises(ConfigError, match=message):
+        augmentation.check(picture(0, (32, 32)), label_map(0, (32, 32)))
+    with pytest.raises(ConfigError, match=message):
+        for epoch in range(40):
+            draw(augmentation, epoch, 0, (32, 32))
+
+
 def test_a_torchvision_step_that_works_in_place_leaves_the_arguments():
     image, mask = picture(0), label_map(0)
     kept = image.copy()

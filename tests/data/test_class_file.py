@@ -40,6 +40,12 @@ def test_names_are_the_ids_without_the_ignored_one(tmp_path):
     assert np.array_equal(labels_of(first), np.array([255, 0, 1, 2])[mask])
 
 
+def test_black_and_white_masks_do_not_make_a_class_of_the_ignored_number(tmp_path):
+    binary = label_map(0, classes=2) * 255
+    source = make_folder(tmp_path, [binary], "names: [a, b]\nignore: 0\n")
+    assert (labels_of(source) == 255).all()
+
+
 def test_names_by_number(tmp_path):
     mask = label_map(0)
     yaml = "names: {7: road, 300: car, 0: void}\n"
@@ -79,6 +85,13 @@ def test_names_and_another_file_may_be_given_as_an_option(tmp_path):
         ("names: [a, b]\ncolours: 5", "classes.yaml is wrong"),
         ("names: {a: road, b: car}", "its keys are the ids"),
         ("names: [a, b]\nignore: black", "a colour is"),
+        ("names: {0: void, 7: road}\nignore: 0", "`ignore: 0` is also the class void; take"),
+        (
+            "names: [a, b]\ncolours: [[0, 0, 0], [9, 0, 0]]\nignore: [9, 0, 0]",
+            r"`ignore: \[9, 0, 0\]` is also the class b",
+        ),
+        ("names: [a, b]\nignore: 65536", "from 0 to 65535 or a colour, not 65536"),
+        ("names: [a, b]\nignore: -1", "from 0 to 65535 or a colour, not -1"),
         ("names: [a, a]", "must differ"),
         ("names: [a]", "2 to 255 classes"),
         (

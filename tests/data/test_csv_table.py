@@ -4,6 +4,7 @@ import pytest
 
 from outtake.core.errors import DataRootError, EmptySplitError, PairingError
 from outtake.data.folder import Folder
+from outtake.data.source import DataWarning
 from tests.data.generated import fill
 
 
@@ -49,6 +50,7 @@ def test_a_csv_without_splits_is_divided(tmp_path):
             "more than once: i/a",
         ),
         (("split", "image", "mask"), [("train", "", "m/a.png")], PairingError, "line 2"),
+        (("image", "mask"), [("i/a.png", "")], PairingError, r"no mask: i/a \(line 2\).*skip"),
     ],
 )
 def test_a_wrong_csv(tmp_path, header, rows, error, message):
@@ -56,6 +58,18 @@ def test_a_wrong_csv(tmp_path, header, rows, error, message):
     write_csv(tmp_path / "list.csv", rows, header)
     with pytest.raises(error, match=message):
         Folder(str(tmp_path), csv="list.csv")
+
+
+@pytest.mark.parametrize(("missing_masks", "count"), [("skip", 2), ("unlabelled", 3)])
+def test_an_empty_cell_is_an_image_without_a_mask(tmp_path, missing_masks, count):
+    fill(tmp_path / "i", tmp_path / "m")
+    rows = [("i/a.png", "m/a.png"), ("i/b.png", " "), ("i/c.png", "m/c.png")]
+    write_csv(tmp_path / "list.csv", rows, ("image", "mask"))
+    with pytest.warns(DataWarning, match=r"1 images in .*list\.csv have no mask.*i/b \(line 3\)"):
+        source = Folder(str(tmp_path), csv="list.csv", missing_masks=missing_masks)
+    samples = source.samples("train")
+    assert len(samples) == count
+    assert all((source.read_mask(each) == 255).all() for each in samples if not each.mask)
 
 
 def test_a_missing_csv(tmp_path):

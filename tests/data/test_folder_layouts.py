@@ -84,6 +84,13 @@ def test_cityscapes_endings_are_known(tmp_path, kind):
     assert source.labels.names == ("class_0", "class_1", "class_2")
 
 
+def test_pictures_beside_the_folder_of_a_split_are_not_train_with_it(tmp_path):
+    fill(tmp_path / "images", tmp_path / "masks")
+    fill(tmp_path / "images/test", tmp_path / "masks/test")
+    with pytest.raises(DataRootError, match="pictures beside the folder test, which is a split"):
+        Folder(str(tmp_path))
+
+
 def test_any_two_folders_can_be_named(tmp_path):
     fill(tmp_path / "photos", tmp_path / "elsewhere/drawn")
     source = Folder(images=str(tmp_path / "photos"), masks=str(tmp_path / "elsewhere/drawn"))

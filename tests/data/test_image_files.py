@@ -1,3 +1,7 @@
+import struct
+import zlib
+
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -89,6 +93,27 @@ def test_exif_orientation_is_applied(tmp_path):
     exif[0x0112] = 6  # turned 90 degrees clockwise for display
     image.save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(read_image(tmp_path / "a.png"), np.rot90(picture(3), -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "tif", "bands.tif"])
+def test_deep_colours_are_turned_as_eight_bits_are(tmp_path, kind, orientation):
+    image = picture(3, channels=5 if kind == "bands.tif" else 3)
+    eight, deep = tmp_path / "eight.png", tmp_path / f"deep.{kind}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(image[..., :3]).save(eight, exif=exif)
+    if kind == "png":
+        (content,) = cv2.imencode(".png", image[..., ::-1].astype(np.uint16) * 256)[1:]
+        data = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+        chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+        deep.write_bytes(content.tobytes()[:33] + chunk + content.tobytes()[33:])
+    else:
+        tags = [(274, "H", 1, orientation, True)]
+        shades = "rgb" if kind == "tif" else "minisblack"
+        samples = image.astype(np.uint16) * 256
+        tifffile.imwrite(deep, samples, photometric=shades, planarconfig="contig", extratags=tags)
+    assert np.array_equal(read_image(deep)[..., :3], read_image(eight))
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "tif", "bmp"])

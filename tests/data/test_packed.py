@@ -226,6 +226,26 @@ def test_a_split_that_is_not_laid_out_as_expected_is_not_left_out_in_silence(
         pack(Folder(str(root)), tmp_path / "others", SHARD_BYTES)
 
 
+def test_shards_of_labels_or_options_that_have_changed_are_not_continued(
+    folder: Path, tmp_path: Path
+) -> None:
+    root, target = shutil.copytree(folder, tmp_path / "folder"), tmp_path / "shards"
+    pack(Folder(str(root)), target, SHARD_BYTES, {"soft_edges": "error"})
+    assert pack(Folder(str(root)), target, SHARD_BYTES, {"soft_edges": "error"})[0].kept > 0
+    with pytest.raises(OutputError, match="has changed, or packed with another"):
+        pack(Folder(str(root)), target, SHARD_BYTES, {"soft_edges": "nearest"})
+    save(root / "train/masks/09.png", label_map(99))
+    with pytest.raises(OutputError, match="has changed"):
+        pack(Folder(str(root)), target, SHARD_BYTES, {"soft_edges": "error"})
+
+
+def test_a_missing_val_is_said(folder: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(folder, tmp_path / "folder")
+    shutil.rmtree(root / "val")
+    with pytest.warns(DataWarning, match=r"val is left out: no split 'val' .*val_fraction=0\.2"):
+        pack(Folder(str(root)), tmp_path / "shards", SHARD_BYTES)
+
+
 def test_shards_of_another_range_of_samples_are_not_continued(tmp_path: Path) -> None:
     for split in ("train", "val"):
         for number in range(3):

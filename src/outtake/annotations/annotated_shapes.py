@@ -50,6 +50,11 @@ class Shape:
             if not (np.abs(ring) <= _FARTHEST).all():
                 raise ValueError("a point that lies nowhere near the picture")
 
+    def area(self) -> float:
+        """Return its pixels; where its polygons overlap, those of all of them."""
+        drawn = 0 if self.bitmap is None else int(np.count_nonzero(self.bitmap))
+        return drawn + sum(map(_ring_area, self.rings))
+
     def scale(self, size: tuple[int, int]) -> Shape:
         """Return a shape of fractions of a picture as one of pixels.
 
@@ -74,6 +79,11 @@ def to_ring(values: Any) -> Points:
     if not len(points) or not np.isfinite(points).all():
         raise ValueError("a shape without points")
     return points
+
+
+def _ring_area(ring: Points) -> float:
+    x, y = ring[:, 0], ring[:, 1]
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 def box_ring(left: float, top: float, right: float, bottom: float) -> Points:

@@ -71,9 +71,12 @@ class CocoFile:
             image: The picture.
             boxes: Whether a box stands for an object that has nothing else; else it is left out.
         """
-        records = sorted(self.records(image), key=lambda each: -float(each.get("area") or 0))
-        found = (_read_shape(each, self.names, image.size, boxes=boxes) for each in records)
-        return [shape for shape in found if shape is not None]
+        areas = []
+        for each in self.records(image):
+            shape = _read_shape(each, self.names, image.size, boxes=boxes)
+            if shape is not None:
+                areas.append((float(each.get("area") or 0) or shape.area(), shape))
+        return [shape for _, shape in sorted(areas, key=lambda each: -each[0])]
 
     def without_outline(self) -> list[str]:
         """Return the ids of the annotations that have a box at most."""

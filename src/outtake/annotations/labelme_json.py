@@ -31,6 +31,12 @@ def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
     return list(tree["shapes"])
 
 
+def labelme_size(tree: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the (height, width) of the picture on which was drawn; None if the file lacks it."""
+    height, width = tree.get("imageHeight"), tree.get("imageWidth")
+    return (int(height), int(width)) if height and width else None
+
+
 def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
     """Return one shape.
 

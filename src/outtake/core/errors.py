@@ -7,18 +7,26 @@ sweep must tell a bad choice of options (a result) from a broken machine (a reas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 
 class OuttakeError(Exception):
-    """An error with a one-line message for the user."""
+    """An error with a one-line message for the user.
+
+    The message alone makes one of any class: so they come out of the process that raised them.
+    """
 
     exit_code = 2
 
     def __str__(self) -> str:
+        text = super().__str__()
+        # The worker of a loader hands over its whole traceback, which ends with the message.
+        if text.startswith("Caught ") and "Original Traceback" in text:
+            text = re.split(r"^outtake\.[\w.]+: ", text, flags=re.MULTILINE)[-1]
         # Names and commands keep their spaces.
-        lines = (line.strip() for line in super().__str__().splitlines())
+        lines = (line.strip() for line in text.splitlines())
         return " ".join(line for line in lines if line)
 
 
@@ -42,8 +50,8 @@ class MissingSplitError(DataRootError):
         advice: What to do about it.
     """
 
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(f"{what}; {advice}")
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}; {advice}" if advice else what)
         self.what = what
 
 

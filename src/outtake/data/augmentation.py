@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from traceback import walk_tb
 from typing import Any, TypeAlias
 
 import albumentations as A
@@ -42,6 +43,7 @@ _RESIZING_STEPS = (
 )
 _FURTHER_LABELS = "further_labels_{}"
 _ABOVE_LABELS = 256
+_CHECKED_DRAWS = 20  # of all steps together, before training
 
 
 class Augmentation:
@@ -62,6 +64,7 @@ class Augmentation:
         further_channels: The number of channels behind those of the image itself, see
             :mod:`outtake.data.further_inputs`. They are moved with it and keep their values: steps
             that change colours see the image alone.
+        key: The config key of the steps, for messages.
 
     Attributes:
         single_steps: The transforms one by one, also those inside of others.
@@ -79,11 +82,13 @@ class Augmentation:
         mixing: Sequence[MixingStep] = (),
         *,
         further_channels: int = 0,
+        key: str = "augment.steps",
     ) -> None:
         self.single_steps = list(_flatten_steps(steps))
         for step in self.single_steps:
             _prepare_step(step, ignore_index)
         self._further_channels = further_channels
+        self._key = key
         self.crop = crop
         self._ignore_index = ignore_index
         self._seed = seed
@@ -109,6 +114,9 @@ class Augmentation:
 
         Returns:
             uint8 (h, w, C) and uint8 (h, w) or (h, w, maps), of the crop's size where there is one.
+
+        Raises:
+            ConfigError: A step cannot work on what the steps before it have made.
         """
         if draw_other is not None and self._mixing:
             mixer = np.random.default_rng(derive_seed("mix", self._seed, epoch, index))
@@ -117,14 +125,18 @@ class Augmentation:
         seed = derive_seed("augment", self._seed, epoch, index)
         draws, python_draws = np.random.default_rng(seed), random.Random(seed)
         for number, group in enumerate(self._groups):
-            if isinstance(group, A.Compose):
-                group.set_random_state(draws, python_draws)
-                image, mask = _apply_albumentations(group, image, mask, self._further_channels)
-            else:
-                torch_seed = derive_seed("torchvision", self._seed, epoch, index, number)
-                image, mask = _apply_torchvision(
-                    group, image, mask, torch_seed, self._further_channels
-                )
+            try:
+                if isinstance(group, A.Compose):
+                    group.set_random_state(draws, python_draws)
+                    image, mask = _apply_albumentations(group, image, mask, self._further_channels)
+                else:
+                    torch_seed = derive_seed("torchvision", self._seed, epoch, index, number)
+                    image, mask = _apply_torchvision(
+                        group, image, mask, torch_seed, self._further_channels
+                    )
+            # Whatever a transform raises on what the others may make of an image.
+            except Exception as error:
+                raise self._step_error(self._failed_step(error, group), image, error) from error
         if self.crop is not None:
             image, mask = self.crop(image, mask, draws)
         return image, mask
@@ -135,17 +147,14 @@ class Augmentation:
         other._seed, other._mixing = seed, ()
         return other
 
-    def check(self, image: Frame, mask: LabelMap, key: str = "augment.steps") -> None:
-        """Apply every step to a sample, whatever its probability; ``key`` names them in messages.
+    def check(self, image: Frame, mask: LabelMap) -> None:
+        """Apply every step to a sample, whatever its probability, and then all steps together.
 
         Raises:
             ConfigError: A step cannot work on such images, or changes their size while there
                 is no crop to make them equal again.
         """
         channels = image.shape[2]
-        advice = f"remove it with ~{key}.NAME"
-        if key == "augment.steps":
-            advice += ", or choose augment=standard"
         for step in self.single_steps:
             try:
                 changed, changed_mask = _apply_always(
@@ -153,11 +162,7 @@ class Augmentation:
                 )
             # Whatever a transform raises on an image that it was not made for.
             except Exception as error:
-                raise ConfigError(
-                    f"the augmentation step {_step_name(step)} cannot work on images of "
-                    f"{image.shape[1]}x{image.shape[0]} with {channels} channels: {error}; "
-                    f"{advice}"
-                ) from error
+                raise self._step_error(step, image, error) from error
             if changed.dtype != np.uint8 or changed.ndim != 3 or changed.shape[2] != channels:
                 raise ConfigError(
                     f"the augmentation step {_step_name(step)} turns uint8 images of {channels} "
@@ -168,9 +173,25 @@ class Augmentation:
                     f"the augmentation step {_step_name(step)} changes the size of images, so that "
                     "they make no batch; set data.crop=[height,width]"
                 )
+        for epoch in range(_CHECKED_DRAWS):
+            self(image, mask, epoch, 0)
+
+    def _failed_step(self, error: Exception, group: AugmentationStep) -> AugmentationStep:
+        """Return the step in which an error was raised, or the group if none of them ran."""
+        running = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+        known = {id(step) for step in self.single_steps}
+        return next((each for each in running[::-1] if id(each) in known), group)
+
+    def _step_error(self, step: AugmentationStep, image: Frame, error: Exception) -> ConfigError:
+        advice = ", or choose augment=standard" if self._key == "augment.steps" else ""
+        return ConfigError(
+            f"the augmentation step {_step_name(step)} cannot work on images of "
+            f"{image.shape[1]}x{image.shape[0]} with {image.shape[2]} channels: {error}; "
+            f"remove it with ~{self._key}.NAME{advice}"
+        )
 
 
-class _LabelPlanes(tv_tensors.Mask):
+class _LabelPlanes(tv_tensors.Mask):  # type: ignore[misc]
     """Labels, which are resized by the centres of pixels, as torchvision resizes images alone."""
 
 

@@ -32,6 +32,7 @@ _YAML_TYPE_NAMES = {
     float: "fraction",
     date: "date",
 }
+_LARGEST_ID = 65535  # of a mask of 16 bits
 _RESOLVED_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
 
 
@@ -131,6 +132,17 @@ def _parse_class_list(content: Mapping[str, Any], raw_names: Any) -> ClassList:
     ignore = content.get("ignore")
     if ignore is not None and type(ignore) is not int:
         ignore = _parse_colour(ignore)
+    if isinstance(ignore, int) and not 0 <= ignore <= _LARGEST_ID:
+        raise ValueError(f"`ignore` is a number from 0 to {_LARGEST_ID} or a colour, not {ignore}")
+    # A class of that number or colour would be trained on in spite of `ignore`.
+    taken: dict[int | Colour, Any] = dict(zip(ids or (), names, strict=False))
+    taken.update(zip(triples or (), names, strict=False))
+    if ignore in taken:
+        stored = list(ignore) if isinstance(ignore, tuple) else ignore
+        raise ValueError(
+            f"`ignore: {stored}` is also the class {taken[ignore]}; take the class out, or ignore "
+            "another"
+        )
     return ClassList(check_class_names(names, raw_names), ids, triples, ignore)
 
 
@@ -189,4 +201,4 @@ def _looks_binary(masks: Sequence[str], ignored: int | None) -> bool:
     total = ValueCounts.sum(counts)
     soft = find_soft_edges(total)
     seen = set(total.pixels if soft is None else soft.areas)
-    return seen <= allowed and 255 in seen and ignored != 255
+    return seen <= allowed and 255 in seen and ignored not in BINARY_VALUES

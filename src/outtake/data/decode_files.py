@@ -49,6 +49,10 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 # TIFF 6.0, sections 8, 18 and 19
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 277, 338, 339
+_ORIENTATION = 274
+# What becomes of rows and columns, in this order: 6 is turned clockwise for display.
+_TRANSPOSED, _UPSIDE_DOWN, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
+_EXIF_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
 _DEFLATE_RATIO = 1032  # of RFC 1951: a match of 258 bytes takes two bits at least
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -170,7 +174,7 @@ def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> A
     if frames > 1 and picture.format != "MPO":  # a phone's second picture is a preview
         raise unreadable_error(path, f"it holds {frames} pictures, not one")
     if _is_deep_colour_png(path):
-        return _decode_deep_png(path)
+        return _decode_deep_png(picture, path)
     return read_pixels(picture, palette_indices=palette_indices)
 
 
@@ -198,12 +202,27 @@ def _is_deep_colour_png(path: Path) -> bool:
     return head[:8] == _PNG_SIGNATURE and head[24] == 16 and head[25] in (2, 6)
 
 
-def _decode_deep_png(path: Path) -> Array:
-    array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+def _decode_deep_png(picture: Image.Image, path: Path) -> Array:
+    content = path.read_bytes()
+    array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.ndim != 3:
         raise unreadable_error(path, "the PNG of 16 bits is damaged")
     code = cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return np.asarray(cv2.cvtColor(array, code))
+    # Pillow decodes all pixels to look behind them: only where one of the chunks is there.
+    told = any(chunk in content for chunk in _EXIF_CHUNKS)
+    orientation = picture.getexif().get(_ORIENTATION) if told else None
+    return _turn(np.asarray(cv2.cvtColor(array, code)), orientation)
+
+
+def _turn(array: Array, orientation: object) -> Array:
+    """Return rows and columns, the first two axes, as an EXIF orientation turns them."""
+    if orientation in _TRANSPOSED:
+        array = array.swapaxes(0, 1)
+    if orientation in _UPSIDE_DOWN:
+        array = array[::-1]
+    if orientation in _MIRRORED:
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
 
 
 def _is_plain_tiff(picture: Image.Image) -> bool:
@@ -230,6 +249,7 @@ def _decode_tifffile(path: Path, bytes_per_pixel: int) -> Array:
             samples_bytes = series.size * series.dtype.itemsize
             check_memory(path, tuple(series.shape), max(samples_bytes, pixels * bytes_per_pixel))
             axes, array = series.axes, series.asarray()
+            orientation = tiff.pages.first.tags.valueof(_ORIENTATION)
     except UnreadableImageError:
         raise
     # tifffile raises whatever its decoders raise on damaged input.
@@ -238,7 +258,8 @@ def _decode_tifffile(path: Path, bytes_per_pixel: int) -> Array:
     counts = Counter(axes)
     if counts["Y"] != 1 or counts["X"] != 1 or len(axes) not in (2, 3):
         raise unreadable_error(path, f"axes {axes} are not height, width and channels")
-    if axes == "YX":
-        return np.asarray(array)
-    channel_axis = next(position for position, axis in enumerate(axes) if axis not in "YX")
-    return np.moveaxis(np.asarray(array), channel_axis, -1)
+    array = np.asarray(array)
+    if axes != "YX":
+        channel_axis = next(position for position, axis in enumerate(axes) if axis not in "YX")
+        array = np.moveaxis(array, channel_axis, -1)
+    return _turn(array, orientation)

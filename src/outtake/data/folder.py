@@ -127,7 +127,7 @@ class Folder:
         self._table = (
             None
             if csv is None
-            else read_csv(resolve_path(csv, self.root), lossy_masks=self.lossy_masks)
+            else read_csv(resolve_path(csv, self.root), missing_masks, lossy_masks=self.lossy_masks)
         )
         self._convert_to = channels
         first_samples = self._stored_samples(self._first_split(trained_labels is not None))

@@ -115,7 +115,8 @@ def find_split_folders(root: Path, split: str) -> SplitFolders | None:
     """Return the folders of a split's images and masks, or None if there is no such split.
 
     Raises:
-        DataRootError: There is a folder of images without a folder of masks.
+        DataRootError: There is a folder of images without a folder of masks, or one that is both
+            a split and divided into splits.
     """
     unmasked: Path | None = None
     for folders in _candidate_folders(root, split):
@@ -151,6 +152,23 @@ def find_named_folders(images: Path, masks: Path, split: str) -> SplitFolders | 
     return SplitFolders(images, masks) if split == "train" and not divided else None
 
 
+def is_undivided(folder: Path) -> bool:
+    """Return whether all pictures of a folder are ``train``: no subfolder has a split's name.
+
+    Raises:
+        DataRootError: It holds pictures beside such a subfolder, whose own would be trained on.
+    """
+    names = (name for names in SPLIT_NAMES.values() for name in names)
+    divided = next((folder / name for name in names if (folder / name).is_dir()), None)
+    if divided is not None and contains_pictures(folder):
+        raise DataRootError(
+            f"{folder} holds pictures beside the folder {divided.name}, which is a split: move "
+            "those of train, with their masks or annotations, into folders train, or rename "
+            f"{divided.name}"
+        )
+    return divided is None
+
+
 def describe_layouts(split: str = "train") -> str:
     """Return the most usual layouts in words."""
     return (
@@ -184,6 +202,6 @@ def _candidate_folders(root: Path, split: str) -> Iterator[SplitFolders]:
                 yield SplitFolders(root / "JPEGImages", root / masks, listed)
     if split == "train" and not (root / "ImageSets" / "Segmentation").is_dir():
         for images in image_folders:
-            if contains_pictures(root / images):
+            if contains_pictures(root / images) and is_undivided(root / images):
                 for masks in mask_folders:
                     yield SplitFolders(root / images, root / masks)

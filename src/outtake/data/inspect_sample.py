@@ -135,6 +135,9 @@ def _inspect_mask(
     except LabelValueError as error:
         facts.add(*_explain_values(sample.mask, error))
         return None
+    except SizeMismatchError as error:  # outlines of another picture
+        facts.add("size", sample.mask, str(error))
+        return None
     except (OuttakeError, OSError) as error:
         facts.add("unreadable_mask", sample.mask, str(error))
         return None

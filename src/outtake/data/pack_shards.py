@@ -6,9 +6,10 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,21 +20,18 @@ from outtake.core.errors import (
     MissingSplitError,
     OutputError,
     SizeMismatchError,
-    UnreadableImageError,
 )
 from outtake.core.files import replace_file, replace_text, write_json
 from outtake.core.parallel import default_threads
 from outtake.core.progress import progress_bar
-from outtake.core.types import Frame
 from outtake.data.packed_format import (
     FORMAT,
     INDEX_NAME,
-    KEPT_SUFFIXES,
     MASK_SUFFIX,
     PackedSample,
     ShardRecord,
-    decode_picture,
     encode_picture,
+    find_own_bytes,
     read_shard_record,
     record_path,
     sha256_hex,
@@ -79,21 +77,29 @@ class PackedSplit:
         return sum(shard.recoded for shard in self.shards)
 
 
-def pack(source: SegmentationSource, folder: Path, shard_bytes: int) -> list[PackedSplit]:
+def pack(
+    source: SegmentationSource,
+    folder: Path,
+    shard_bytes: int,
+    options: Mapping[str, Any] | None = None,
+) -> list[PackedSplit]:
     """Write every split of a data set as shards; go on where an earlier call was ended.
 
     Args:
         source: The data set.
         folder: Where the shards are written.
         shard_bytes: The size at which a shard is closed.
+        options: What the data set was made of, as ``data.source`` in plain containers: shards of
+            other options, such as a threshold, are not gone on with.
 
     Raises:
-        OutputError: The folder holds another packing, or the disk has too little room.
+        OutputError: The folder holds another packing, or the data or the options have changed
+            since, or the disk has too little room.
         DataRootError: The data set is missing.
     """
     splits = _list_splits(source)
-    plan = _plan(source, splits, shard_bytes)
-    kept = {split: _finished_shards(folder, split, plan, splits[split]) for split in splits}
+    plan = _plan(source, splits, shard_bytes, options or {})
+    kept = {split: _finished_shards(source, folder, split, plan, splits[split]) for split in splits}
     _check_room(source, splits, kept, folder)
     done = []
     for split, samples in splits.items():
@@ -109,9 +115,11 @@ def _list_splits(source: SegmentationSource) -> dict[str, list[Sample]]:
     for split in SPLITS:
         try:
             found[split] = source.samples(split)
-        except MissingSplitError:
+        except MissingSplitError as error:
             if split == "train":
                 raise
+            if split == "val":  # test is optional
+                warn_of_data(f"val is left out: {error}")
         except DataRootError as error:
             if split != "test":
                 raise
@@ -119,27 +127,43 @@ def _list_splits(source: SegmentationSource) -> dict[str, list[Sample]]:
     return found
 
 
-def _plan(source: SegmentationSource, splits: dict[str, list[Sample]], shard_bytes: int) -> str:
+def _plan(
+    source: SegmentationSource,
+    splits: dict[str, list[Sample]],
+    shard_bytes: int,
+    options: Mapping[str, Any],
+) -> str:
     """Return a digest of what is packed and how."""
     ids = {split: [sample.id for sample in samples] for split, samples in splits.items()}
     how = [
         FORMAT, source.name, source.labels.to_dict(), source.channels, _range_record(source),
-        shard_bytes, ids,
+        shard_bytes, ids, options,
     ]  # fmt: skip
-    return sha256_hex(json.dumps(how).encode())
+    return sha256_hex(json.dumps(how, default=str).encode())
+
+
+def _digest(source: SegmentationSource, sample: Sample) -> str:
+    """Return a digest of what the data set has of a sample, not of what is made of it."""
+    return sha256_hex("".join(map(sha256_hex, source.sample_bytes(sample))).encode())
+
+
+def _plan_of_shard(plan: str, digests: Iterable[str]) -> str:
+    return sha256_hex("".join([plan, *digests]).encode())
 
 
 def _finished_shards(
-    folder: Path, split: str, plan: str, samples: Sequence[Sample]
+    source: SegmentationSource, folder: Path, split: str, plan: str, samples: Sequence[Sample]
 ) -> list[ShardRecord]:
     """Return the shards of this packing that are complete, in order."""
     found: list[ShardRecord] = []
+    rest = iter(samples)
     while record_path(path := folder / shard_name(split, len(found))).exists():
         record = read_shard_record(path)
-        if record.plan != plan:
+        own = islice(rest, len(record.samples))
+        if record.plan != _plan_of_shard(plan, (_digest(source, sample) for sample in own)):
             raise OutputError(
-                f"{folder} holds shards of another data set, or packed with another shard_mib: "
-                "name another output, or delete the folder"
+                f"{folder} holds shards of another data set or of one that has changed, or packed "
+                "with another shard_mib or data.source: name another output, or delete the folder"
             )
         if not path.is_file() or path.stat().st_size != record.bytes:
             break
@@ -185,6 +209,7 @@ class _Encoded:
     width: int
     pixels: tuple[tuple[int, int], ...]
     recoded: bool
+    digest: str
 
     @classmethod
     def of(cls, source: SegmentationSource, sample: Sample) -> _Encoded:
@@ -201,26 +226,14 @@ class _Encoded:
                 f"the image {sample.image} has {image.shape[2]} channels, the data set has "
                 f"{source.channels}; convert it or take it away"
             )
-        kept = _own_bytes(Path(sample.image), image)
+        kept = find_own_bytes(Path(sample.image), image)
         suffix, content = kept or encode_picture(image)
         pixels = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
         check_labels(pixels, source.labels, sample)
         contents = (content, encode_picture(mask)[1])
         there = tuple((int(label), int(pixels[label])) for label in np.flatnonzero(pixels))
-        return cls(suffix, contents, height, width, there, kept is None)
-
-
-def _own_bytes(path: Path, image: Frame) -> tuple[str, bytes] | None:
-    """Return a file's bytes if they decode to this very image."""
-    suffix = path.suffix.lower()
-    if suffix not in KEPT_SUFFIXES or not path.is_file():
-        return None
-    content = path.read_bytes()
-    try:
-        same = np.array_equal(decode_picture(content, suffix, str(path)), image)
-    except UnreadableImageError:  # of 16 bits
-        return None
-    return (suffix, content) if same else None
+        digest = _digest(source, sample)
+        return cls(suffix, contents, height, width, there, kept is None, digest)
 
 
 def _pack_split(
@@ -252,7 +265,8 @@ def _pack_split(
 
             replace_file(shard, write)
             size = shard.stat().st_size
-            record = ShardRecord(shard.name, size, plan, tuple(writer.samples), writer.recoded)
+            own_plan = _plan_of_shard(plan, writer.digests)
+            record = ShardRecord(shard.name, size, own_plan, tuple(writer.samples), writer.recoded)
             replace_text(record_path(shard), record.to_json())
             written.append(record)
             row += len(writer.samples)
@@ -265,6 +279,7 @@ class _ShardWriter:
     def __init__(self, first_row: int) -> None:
         self._row = first_row
         self.samples: list[PackedSample] = []
+        self.digests: list[str] = []
         self.recoded = 0
 
     def add(self, tar: tarfile.TarFile, sample: Sample, encoded: _Encoded) -> None:
@@ -285,6 +300,7 @@ class _ShardWriter:
                 encoded.pixels,
             )
         )  # fmt: skip
+        self.digests.append(encoded.digest)
         self.recoded += encoded.recoded
 
 

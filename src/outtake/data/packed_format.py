@@ -64,7 +64,7 @@ class ShardRecord:
     Attributes:
         file: The name of the tar.
         bytes: Its size.
-        plan: What is packed and how, as a digest: shards of one packing have the same.
+        plan: What is packed and how, as a digest, with the bytes of its samples in the data set.
         samples: Its samples in order.
         recoded: How many images could not keep the bytes of their files.
     """
@@ -164,6 +164,19 @@ def decode_picture(data: bytes, suffix: str, name: str) -> Frame:
         raise UnreadableImageError(f"cannot read {name}: it is no picture of 8 bits")
     image: Frame = array[..., None] if array.ndim == 2 else array
     return image
+
+
+def find_own_bytes(path: Path, image: Frame) -> tuple[str, bytes] | None:
+    """Return a file's bytes if they decode to this very image."""
+    suffix = path.suffix.lower()
+    if suffix not in KEPT_SUFFIXES or not path.is_file():
+        return None
+    content = path.read_bytes()
+    try:
+        same = np.array_equal(decode_picture(content, suffix, str(path)), image)
+    except UnreadableImageError:  # of 16 bits
+        return None
+    return (suffix, content) if same else None
 
 
 def encode_picture(image: NDArray[np.uint8]) -> tuple[str, bytes]:

@@ -157,20 +157,25 @@ def complete_pairs(
         if line := pictures.describe_passed_over():
             warn_of_data(line)
     samples = [Sample(name, str(image), str(mask)) for name, (image, mask) in pairs.matched.items()]
-    if pairs.unmasked:
-        what = {"skip": "left out", "background": "background throughout"}
-        warn_of_data(
-            f"{len(pairs.unmasked)} images in {pairs.images.folder} have no mask and are "
-            f"{what.get(missing_masks, 'unlabelled')}: {list_some(sorted(pairs.unmasked))}"
-        )
-        if missing_masks != "skip":
-            samples += [Sample(name, str(image), "") for name, image in pairs.unmasked.items()]
+    say_unmasked(pairs.unmasked, pairs.images.folder, missing_masks)
+    if missing_masks != "skip":
+        samples += [Sample(name, str(image), "") for name, image in pairs.unmasked.items()]
     if pairs.orphans:
         warn_of_data(
             f"{len(pairs.orphans)} masks in {pairs.masks.folder} have no image and are left out: "
             f"{list_some(sorted(pairs.orphans))}"
         )
     return sorted(samples, key=lambda sample: sample.id)
+
+
+def say_unmasked(names: Collection[str], where: Path, missing_masks: MissingMasks) -> None:
+    """Warn of images of a folder or a table that have no mask, if there are any."""
+    if names:
+        what = {"skip": "left out", "background": "background throughout"}
+        warn_of_data(
+            f"{len(names)} images in {where} have no mask and are "
+            f"{what.get(missing_masks, 'unlabelled')}: {list_some(sorted(names))}"
+        )
 
 
 def find_lossy_mask(pairs: FilePairs) -> Path | None:

@@ -59,7 +59,12 @@ class StrongViews:
                 )
         self._views = [
             Augmentation(
-                steps, None, 0, derive_seed("strong", seed, view), further_channels=further_channels
+                steps,
+                None,
+                0,
+                derive_seed("strong", seed, view),
+                further_channels=further_channels,
+                key="supervision.strong.steps",
             )
             for view in range(views)
         ]
@@ -91,7 +96,7 @@ class StrongViews:
         Raises:
             ConfigError: A step cannot work on such images.
         """
-        self._views[0].check(image, np.zeros(image.shape[:2], np.uint8), "supervision.strong.steps")
+        self._views[0].check(image, np.zeros(image.shape[:2], np.uint8))
 
     def _draw_box(self, size: tuple[int, int], seed: int) -> tuple[int, int, int, int]:
         draws = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from outtake.core.errors import (
     DataRootError,
     LabelValueError,
     PairingError,
+    SizeMismatchError,
     UnreadableImageError,
 )
 from outtake.data.inspection import inspect_source
@@ -211,6 +213,59 @@ def test_a_text_file_of_yolo_without_its_picture_is_named(tmp_path):
     lines = said_of(lambda: Yolo(str(root)))
     assert any("1 text files are of no image and are left out: 0" in line for line in lines)
     assert any("1 images have no text file and are background throughout: 1" in x for x in lines)
+
+
+def test_accents_of_yolo_may_be_decomposed(tmp_path):
+    root = make_tree("yolo", tmp_path)
+    decomposed = "cafe\u0301"
+    (root / "images/train/0.png").rename(root / f"images/train/{decomposed}.png")
+    (root / "labels/train/0.txt").rename(root / f"labels/train/{decomposed}.txt")
+    source = Yolo(str(root))
+    (sample,) = (each for each in source.samples("train") if each.id == "caf\u00e9")
+    assert source.read_mask(sample).any()
+
+
+def test_the_path_of_a_task_of_cvat_may_hold_its_number(tmp_path):
+    source = open_source("cvat", make_tree("cvat", tmp_path / "task #3"))
+    assert source.read_mask(source.samples("train")[0]).any()
+
+
+@pytest.mark.parametrize("option", ["labelme", "yolo"])
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_pictures_beside_the_folder_of_a_split_are_not_train_with_it(option, split, tmp_path):
+    root = make_tree(option, tmp_path)
+    for parent in {"labelme": [root], "yolo": [root / "images", root / "labels"]}[option]:
+        for path in list((parent / "train").iterdir()):
+            path.rename(parent / path.name)
+        (parent / "train").rmdir()
+        (parent / "val").rename(parent / split)
+    with pytest.raises(DataRootError, match=f"pictures beside the folder {split}, which is a"):
+        open_source(option, root).samples("train")
+
+
+@pytest.mark.parametrize("option", ["coco", "labelme", "cvat"])
+@pytest.mark.parametrize(("size", "hint"), [((12, 16), ""), (SIZE[::-1], "agree when turned")])
+def test_a_picture_of_another_size_than_was_drawn_on_is_named(option, size, hint, tmp_path):
+    root = make_tree(option, tmp_path)
+    name_sizes(root)
+    source = open_source(option, root)
+    sample = source.samples("train")[0]
+    assert source.read_mask(sample).any()
+    save(Path(sample.image), picture(0, size))
+    message = f"{size[1]}x{size[0]} and .* was drawn on one of {SIZE[1]}x{SIZE[0]}.*{hint}"
+    with pytest.raises(SizeMismatchError, match=message):
+        source.read_mask(sample)
+    assert "size" in {each.kind for each in inspect_source(source).defects}
+
+
+def name_sizes(root):
+    """Let files of JSON name the size of their pictures."""
+    height, width = SIZE
+    for path in root.rglob("*.json"):
+        tree = json.loads(path.read_text())
+        for each in tree.get("images", ()):
+            each |= {"height": height, "width": width}
+        path.write_text(json.dumps(tree | {"imageHeight": height, "imageWidth": width}))
 
 
 def test_a_file_of_labelme_without_its_picture_is_named(tmp_path):

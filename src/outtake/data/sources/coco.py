@@ -134,6 +134,7 @@ class CocoJson(PolygonSource):
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
         content, image = self._find(sample)
+        self.check_size(sample, image.size, size)
         return content.shapes(image, boxes=False)
 
     def record_of(self, sample: Sample) -> bytes:

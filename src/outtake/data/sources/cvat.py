@@ -78,14 +78,16 @@ class Cvat(PolygonSource):
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image; points and lines have no area."""
-        return self._image_of(sample).shapes()
+        image = self._image_of(sample)
+        self.check_size(sample, image.size, size)
+        return image.shapes()
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the part of the file that describes an image."""
         return ElementTree.tostring(self._image_of(sample).element)
 
     def _image_of(self, sample: Sample) -> CvatImage:
-        return self._images[sample.mask.partition("#")[2]]
+        return self._images[sample.mask.removeprefix(f"{self.root / 'annotations.xml'}#")]
 
     def _find_image(self, image: CvatImage) -> Path:
         images = self.root / "images"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from outtake.annotations.annotated_shapes import Shape
-from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
+from outtake.annotations.labelme_json import labelme_records, labelme_size, read_labelme_shape
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.data.folder_layouts import is_undivided
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
     BACKGROUND,
@@ -65,7 +66,7 @@ class LabelMe(PolygonSource):
         """Return the images of a split that have a JSON file beside them."""
         folder = find_split_folder(self.root, split)
         if folder is None:
-            if split != "train" or find_split_folder(self.root, "val") is not None:
+            if split != "train" or not is_undivided(self.root):
                 return None
             folder = self.root
         images = self.list_images(folder)
@@ -80,7 +81,10 @@ class LabelMe(PolygonSource):
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
-        shapes = map(read_labelme_shape, self._records(sample))
+        tree = read_json_file(Path(sample.mask))
+        records = labelme_records(tree)
+        self.check_size(sample, labelme_size(tree), size)
+        shapes = map(read_labelme_shape, records)
         return [
             replace(each, label=BACKGROUND) if each.label in _BACKGROUND_NAMES else each
             for each in shapes

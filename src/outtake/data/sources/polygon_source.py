@@ -18,6 +18,7 @@ from outtake.core.errors import (
     LabelValueError,
     MissingSplitError,
     PairingError,
+    SizeMismatchError,
     UnreadableImageError,
 )
 from outtake.core.labels import LabelSpace
@@ -73,7 +74,11 @@ class PolygonSource(ABC):
 
     @abstractmethod
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
-        """Return what is drawn on an image of (height, width), in pixels."""
+        """Return what is drawn on an image of (height, width), in pixels.
+
+        Raises:
+            SizeMismatchError: It was drawn on one of another size, see :meth:`check_size`.
+        """
 
     @abstractmethod
     def record_of(self, sample: Sample) -> bytes:
@@ -119,6 +124,32 @@ class PolygonSource(ABC):
                 )
             draw_shape(labels, each, self._label_of(each, known, sample), rule="centres")
         return labels
+
+    @staticmethod
+    def check_size(sample: Sample, drawn_on: tuple[int, int] | None, size: tuple[int, int]) -> None:
+        """Refuse outlines that were drawn on a picture of another size: they would be displaced.
+
+        Args:
+            sample: The sample.
+            drawn_on: The (height, width) that the file names; None or 0 where it does not.
+            size: That of the picture as it is decoded.
+
+        Raises:
+            SizeMismatchError: They differ.
+        """
+        if drawn_on is None or 0 in drawn_on or drawn_on == size:
+            return
+        turned = (
+            " (they agree when turned: the image may have been annotated before its EXIF "
+            "orientation was applied)"
+            if drawn_on == size[::-1]
+            else ""
+        )
+        raise SizeMismatchError(
+            f"the image {sample.image} is {size[1]}x{size[0]} and {sample.mask} was drawn on one "
+            f"of {drawn_on[1]}x{drawn_on[0]}{turned}; restore the image, or export the annotations "
+            "of this one"
+        )
 
     def list_images(self, folder: Path) -> Mapping[str, Path]:
         """Return the pictures of a folder by their names, and say what is left out.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import yaml
 
 from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.yolo_text import read_yolo
 from outtake.core.errors import DataRootError
+from outtake.data.folder_layouts import is_undivided
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import PolygonSource, find_split_folder
 
@@ -56,22 +58,26 @@ class Yolo(PolygonSource):
             labels = labels / folder.name
         elif (parent := find_split_folder(self.root, split)) is not None:
             folder, labels = parent / "images", parent / "labels"
-        elif split == "train" and images.is_dir() and find_split_folder(images, "val") is None:
+        elif split == "train" and images.is_dir() and is_undivided(images):
             folder = images
         else:
             return None
         if not folder.is_dir() or not labels.is_dir():
             raise DataRootError(f"the images {folder} need the folder {labels} of text files")
         found = self.list_images(folder)
+        # Accents are composed, as in the names of the images.
         texts = {
-            path.relative_to(labels).with_suffix("").as_posix()
+            normalize("NFC", path.relative_to(labels).with_suffix("").as_posix()): path
             for path in labels.rglob("[!.]*.txt")
         }
-        self.say_some(texts - found.keys(), "text files are of no image and are left out", labels)
-        empty = found.keys() - texts
+        self.say_some(
+            texts.keys() - found.keys(), "text files are of no image and are left out", labels
+        )
+        empty = found.keys() - texts.keys()
         self.say_some(empty, "images have no text file and are background throughout", folder)
         return [
-            Sample(name, str(path), str(labels / f"{name}.txt")) for name, path in found.items()
+            Sample(name, str(path), str(texts.get(name, labels / f"{name}.txt")))
+            for name, path in found.items()
         ]
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
