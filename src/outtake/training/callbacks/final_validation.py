@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -51,10 +52,23 @@ class FinalValidation(Callback):
     ) -> None:
         """Let the last step be validated."""
         ends_epoch = batch_idx + 1 >= trainer.num_training_batches
-        if (ends_epoch and _is_last_epoch(trainer)) or 0 < trainer.max_steps <= trainer.global_step:
+        is_between = (
+            ends_epoch and _is_last_epoch(trainer) and not _ends_interval(trainer, batch_idx)
+        )
+        if is_between or 0 < trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True  # between two intervals, Lightning validates no other way
         if trainer.should_stop:
             _validate_this_epoch(trainer)
+
+
+def _ends_interval(trainer: Trainer, batch_idx: int) -> bool:
+    """Return whether a validation follows a batch anyway, if its epoch is validated."""
+    every = trainer.val_check_batch
+    if every is None or every == math.inf:  # by the clock; once for each pass
+        return every is not None
+    throughout = trainer.check_val_every_n_epoch is None
+    done = trainer.fit_loop.epoch_loop.total_batch_idx if throughout else batch_idx
+    return (done + 1) % every == 0
 
 
 def _is_last_epoch(trainer: Trainer) -> bool:

@@ -25,8 +25,10 @@ class GradientNorm(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Log the norm; Lightning clips the gradient after this."""
-        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if not every or (trainer.global_step + 1) % every:
+        every, step = trainer.log_every_n_steps, trainer.global_step + 1  # type: ignore[attr-defined]
+        # A step that ends a training may be logged whatever its number is.
+        is_last = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
+        if not every or (step % every and not is_last and not 0 < trainer.max_steps <= step):
             return
         grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
         norm = get_total_norm([grad for grad in grads if grad is not None])
