@@ -31,10 +31,10 @@ def labelme_records(tree: Any) -> Sequence[Mapping[str, Any]]:
     return list(tree["shapes"])
 
 
-def labelme_size(tree: Mapping[str, Any]) -> tuple[int, int] | None:
+def read_labelme_size(tree: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return the (height, width) of the picture on which was drawn; None if the file lacks it."""
     height, width = tree.get("imageHeight"), tree.get("imageWidth")
-    return (int(height), int(width)) if height and width else None
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
 def read_labelme_shape(record: Mapping[str, Any]) -> Shape:

@@ -23,6 +23,7 @@ from outtake.config.instantiate import (
 from outtake.config.network_arguments import unseen_inputs
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.labels import LabelSpace
+from outtake.core.printable_text import first_line
 from outtake.data.further_inputs import FurtherInput, count_channels
 from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
@@ -166,7 +167,7 @@ def _try_loss(loss: torch.nn.Module, name: str, labels: LabelSpace) -> None:
     except Exception as error:
         raise ConfigError(
             f"loss: {name} fails for logits (batch, {classes} classes, height, width) and class "
-            f"ids (batch, height, width): {_first_line(error)}; choose one that takes these"
+            f"ids (batch, height, width): {first_line(error)}; choose one that takes these"
         ) from error
 
 
@@ -201,7 +202,7 @@ def _try_metric(name: str, metric: Metric, labels: LabelSpace) -> None:
     except Exception as error:
         raise ConfigError(
             f"metrics.{name}: {type(metric).__name__} fails for class ids (batch, height, width): "
-            f"{_first_line(error)}; choose one that takes predicted and true class ids"
+            f"{first_line(error)}; choose one that takes predicted and true class ids"
         ) from error
 
 
@@ -209,8 +210,3 @@ def _tried_ids(classes: int) -> torch.Tensor:
     """Return ids of all classes, int64 (2, height, width)."""
     height, width = _TRIED_SIZE
     return (torch.arange(2 * height * width) % classes).reshape(2, height, width)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

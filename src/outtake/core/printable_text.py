@@ -16,6 +16,12 @@ def to_printable(text: str) -> str:
     return "".join(each if each.isprintable() else _UNKNOWN for each in text)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, at most 120 characters; its class if empty."""
+    text = str(error).strip().partition("\n")[0][:120]
+    return text or type(error).__name__
+
+
 def list_some(names: Sequence[str], most: int = 3) -> str:
     """Return the first names, and how many more there are: ``a, b, c and 5 more``."""
     more = len(names) - most

@@ -191,6 +191,7 @@ class Augmentation:
         )
 
 
+# torchvision has no types.
 class _LabelPlanes(tv_tensors.Mask):  # type: ignore[misc]
     """Labels, which are resized by the centres of pixels, as torchvision resizes images alone."""
 

@@ -74,8 +74,14 @@ class Region:
         columns = slice(round(x), min(round(x + box_width), width))
         return rows, columns
 
-    def check_size(self, height: int, width: int, key: str) -> None:
+    def check_size(self, height: int, width: int, key: str, of: str = "clip") -> None:
         """Refuse a box that lies beside the picture.
+
+        Args:
+            height: The height of the picture.
+            width: Its width.
+            key: The config key of the region.
+            of: What the picture is called in the message.
 
         Raises:
             ConfigError: No pixel is inside.
@@ -87,7 +93,7 @@ class Region:
                 for side in self.box
             )
             raise ConfigError(
-                f"{key}.box=[{shown}]: holds no pixel of the clip, which is {width}x{height}"
+                f"{key}.box=[{shown}]: holds no pixel of the {of}, which is {width}x{height}"
             )
 
     def explain_lateness(self, duration_s: float | None, key: str) -> str | None:

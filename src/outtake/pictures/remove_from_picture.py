@@ -93,9 +93,9 @@ class PictureRemoval:
         if self.regions:
             for index, region in enumerate(self.regions):
                 try:
-                    region.check_size(*size, f"regions[{index}]")
+                    region.check_size(*size, f"regions[{index}]", "picture")
                 except ConfigError as error:
-                    log.warning("%s: %s", file.relative, str(error).replace("clip", "picture"))
+                    log.warning("%s: %s", file.relative, error)
             shown = [replace(region, start_s=None, end_s=None) for region in self.regions]
             (masked,) = add_regions(iter([masked]), shown, Fraction(0))
         return masked

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from outtake.annotations.annotated_shapes import Shape
-from outtake.annotations.labelme_json import labelme_records, labelme_size, read_labelme_shape
+from outtake.annotations.labelme_json import labelme_records, read_labelme_shape, read_labelme_size
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
 from outtake.data.folder_layouts import is_undivided
@@ -83,7 +83,7 @@ class LabelMe(PolygonSource):
         """Return what is drawn on an image."""
         tree = read_json_file(Path(sample.mask))
         records = labelme_records(tree)
-        self.check_size(sample, labelme_size(tree), size)
+        self.check_size(sample, read_labelme_size(tree), size)
         shapes = map(read_labelme_shape, records)
         return [
             replace(each, label=BACKGROUND) if each.label in _BACKGROUND_NAMES else each

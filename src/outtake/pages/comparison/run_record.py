@@ -15,12 +15,12 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from outtake.core.printable_text import first_line
 from outtake.core.redact import HIDDEN, SECRET_NAME, redact
 from outtake.pages.comparison.config_differences import flatten_settings
 from outtake.pages.comparison.untrusted_files import (
     as_finite_number,
     as_mapping,
-    first_line,
     read_json_object,
     read_text_file,
 )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from outtake.core.printable_text import first_line
+
 _MOST_BYTES = {
     "config.yaml": 1_000_000,
     "config_resolved.yaml": 1_000_000,
@@ -65,9 +67,3 @@ def read_text_file(folder: Path, name: str, problems: list[str]) -> str | None:
     except OSError as error:
         problems.append(f"{name} cannot be read ({error.strerror})")
         return None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    text = str(error).strip().partition("\n")[0][:120]
-    return text or type(error).__name__

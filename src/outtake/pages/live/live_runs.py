@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from outtake.core.printable_text import first_line
 from outtake.pages.comparison.find_runs import find_runs
-from outtake.pages.comparison.untrusted_files import as_mapping, first_line, read_json_object
+from outtake.pages.comparison.untrusted_files import as_mapping, read_json_object
 from outtake.pages.live.live_run import LiveRun
 from outtake.runs.run_notes import NOTES_FILE, RunNotes
 
