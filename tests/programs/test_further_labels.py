@@ -1,6 +1,7 @@
 """One network with two label maps, of which each colour channel tells one: trained and used."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from outtake.config.build_label_maps import build_label_maps
 from outtake.config.build_task import build_task
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import CheckpointError, ConfigError
+from outtake.core.errors import CheckpointError, ConfigError, PairingError
 from outtake.core.labels import LabelSpace
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export
@@ -113,6 +114,17 @@ def test_a_label_map_that_is_not_scored_is_said(run, root, caplog, tmp_path):
             FURTHER.replace("{layout:", "{depth:"),
         ]))  # fmt: skip
     assert not (tmp_path / "none").exists()
+
+
+def test_a_label_map_that_cannot_be_scored_is_said_before_another_is(run, root, tmp_path):
+    shutil.copytree(root / "val", tmp_path / "data" / "val")
+    shutil.copytree(root / "train", tmp_path / "data" / "train")
+    shutil.rmtree(tmp_path / "data" / "val" / "layout")
+    with pytest.raises(PairingError, match="layout"):
+        evaluate(compose("evaluate", [
+            f"checkpoint={run}", f"+data.root={tmp_path}/data", f"output={tmp_path}/out",
+        ]))  # fmt: skip
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_pictures_get_each_label_map_in_a_folder_of_its_own(run, root, tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from outtake.core.device import resolve_device
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.core.memory import explain_shared_memory
 from outtake.core.redact import redact_tree
+from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
 from outtake.data.resize import short_side_size
 from outtake.evaluation.bootstrap import Bootstrap
@@ -36,6 +38,7 @@ from outtake.evaluation.summary import detailed_scores, paired_difference
 from outtake.inference.predict_logits import open_predict_logits
 from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
+from outtake.programs.evaluation_folder import default_evaluation_folder
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.refine.refiner import Refiner
 from outtake.runs.environment import device_name
@@ -43,6 +46,22 @@ from outtake.training.distributed.launch_environment import require_single_proce
 from outtake.training.forward_time import measure_forward
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Preparation:
+    """All that scoring a label map needs, found and checked before anything is computed."""
+
+    options: EvaluateOptions
+    trained: Trained
+    data: DataModule
+    data_name: str
+    loader: DataLoader[SampleTensors]
+    baseline: Trained | None
+    baseline_loader: DataLoader[SampleTensors] | None
+    refine: Mapping[str, Any] | None
+    refiner: Refiner | None
+    folder: Path
 
 
 def evaluate(cfg: DictConfig) -> Path:
@@ -60,7 +79,9 @@ def evaluate(cfg: DictConfig) -> Path:
     quiet_libraries()
     require_single_process("outtake evaluate")
     options = read_options(EvaluateOptions, cfg)
-    target, further = _score(cfg, options, options.label_map)
+    device = resolve_device(options.device)
+    prepared = [_prepare(cfg, options, device, options.label_map)]
+    further = prepared[0].trained.further_labels
     scored = get_scored_label_maps(cfg, further)
     for name in further if options.label_map is None else ():
         if name not in scored:
@@ -68,56 +89,79 @@ def evaluate(cfg: DictConfig) -> Path:
             continue
         if options.baseline:
             log.info("label map %s: scored without the baseline; label_map=%s compares", name, name)
-        _score(cfg, replace(options, baseline=None), name)
-    return target
+        prepared.append(_prepare(cfg, replace(options, baseline=None), device, name))
+    written = [_score(each, device) for each in prepared]
+    return written[0]
 
 
-def _score(
-    cfg: DictConfig, options: EvaluateOptions, label_map: str | None
-) -> tuple[Path, tuple[str, ...]]:
-    """Score one label map; return its ``metrics.json`` and the names of the further ones."""
-    split, device = options.split, resolve_device(options.device)
-    bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)
+def _prepare(
+    cfg: DictConfig, options: EvaluateOptions, device: torch.device, label_map: str | None
+) -> _Preparation:
     trained = _load(options.checkpoint, options, device, "checkpoint", label_map)
     get_scored_label_maps(cfg, trained.further_labels)  # an unknown name is said before any work
-    baseline = None
+    data = build_eval_data(trained, cfg)
+    loader = data.eval_loader(options.split)
+    baseline = baseline_loader = None
     if options.baseline:
         baseline = _load(options.baseline, options, device, "baseline", label_map)
-    data = build_eval_data(trained, cfg)
-    loader = data.eval_loader(split)
-    baseline_data = None if baseline is None else make_baseline_loader(baseline, trained, cfg, data)
-    name = get_data_name(trained, cfg)
-    target = options.output or _default_output_folder(trained, name, split)
+        baseline_loader = make_baseline_loader(baseline, trained, cfg, data)
+    data_name, refine = get_data_name(trained, cfg), choose_refine(options.refine, trained)
+    folder = options.output or default_evaluation_folder(trained, data_name, options, refine)
     if label_map is not None and (options.output is None or options.label_map is None):
-        target = target.with_name(f"{target.name}-{label_map}")
-    check_folder(target)
-    refine = choose_refine(options.refine, trained)
-    refiner = make_refiner(refine)
-    evaluation = _evaluate(trained, loader, device, options, refiner, with_details=options.report)
-    record = make_metrics_record(trained, evaluation, name, split, data.report(split).fingerprint)
+        folder = folder.with_name(f"{folder.name}-{label_map}")
+    check_folder(folder)
+    return _Preparation(
+        options=options,
+        trained=trained,
+        data=data,
+        data_name=data_name,
+        loader=loader,
+        baseline=baseline,
+        baseline_loader=baseline_loader,
+        refine=refine,
+        refiner=make_refiner(refine),
+        folder=folder,
+    )
+
+
+def _score(prepared: _Preparation, device: torch.device) -> Path:
+    """Score one label map; return its ``metrics.json``."""
+    trained, data, options = prepared.trained, prepared.data, prepared.options
+    bootstrap = Bootstrap(options.bootstrap.resamples, seed=options.bootstrap.seed)
+    evaluation = _evaluate(
+        trained, prepared.loader, device, options, prepared.refiner, with_details=options.report
+    )
+    report = data.report(options.split)
+    record = make_metrics_record(
+        trained, evaluation, prepared.data_name, options.split, report.fingerprint
+    )
     record["network"] = _passes(trained, options) | {"short_side": trained.short_side}
-    record["refine"] = refine
-    record |= _measure_forward(trained, data.eval_image_size(split), device)
-    classes, ids = trained.labels.names, [sample.id for sample in data.report(split).samples]
+    record["refine"] = prepared.refine
+    record |= _measure_forward(trained, data.eval_image_size(options.split), device)
+    classes, ids = trained.labels.names, [sample.id for sample in report.samples]
     if options.report:
         record |= detailed_scores(evaluation.evaluator, classes, ids, bootstrap)
-    if baseline is not None and baseline_data is not None:
+    if prepared.baseline is not None and prepared.baseline_loader is not None:
+        baseline = prepared.baseline
         own = build_refiner(None, baseline)
-        other = _evaluate(baseline, baseline_data, device, options, own, with_details=False)
+        other = _evaluate(
+            baseline, prepared.baseline_loader, device, options, own, with_details=False
+        )
         record["paired"] = {
             "baseline": baseline.describe()["checkpoint"],
             "baseline_sha256": baseline.sha256,
             **paired_difference(evaluation.evaluator, other.evaluator, classes, bootstrap),
         }
     record = redact_tree(record)
-    write_json(target / "metrics.json", record)
+    target = prepared.folder / "metrics.json"
+    write_json(target, record)
     if options.report:
         page = page_data(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
-        replace_text(target / "report.html", render_page(page["title"], "evaluation", page))
+        page_file = render_page(page["title"], "evaluation", page)
+        replace_text(prepared.folder / "report.html", page_file)
     print_scores(record, Console())
-    written = f"written to {target / 'metrics.json'}"
-    print(written + (" and report.html" if options.report else ""))
-    return target / "metrics.json", trained.further_labels
+    print(f"written to {target}" + (" and report.html" if options.report else ""))
+    return target
 
 
 def _load(
@@ -190,10 +234,3 @@ def make_metrics_record(
             }
         },
     }
-
-
-def _default_output_folder(trained: Trained, name: str, split: str) -> Path:
-    which = "" if trained.path.stem == "best" else f"-{trained.path.stem}"
-    if len(members_of(trained)) > 1:
-        which = f"-ensemble-{trained.sha256[:8]}"
-    return trained.run_folder / "evaluation" / f"{name}-{split}{which}"
