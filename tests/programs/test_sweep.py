@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -311,13 +312,15 @@ def test_a_search_for_wandb_is_only_written(tmp_path: Path) -> None:
 # The trial's side inside train.py.
 
 
-def trial_env_for(tmp_path: Path, monkeypatch, pruner: dict) -> Path:
+def trial_env_for(
+    tmp_path: Path, monkeypatch, pruner: dict, metrics: Sequence[str] = (OBJECTIVE,)
+) -> Path:
     address = storage_address("journal", tmp_path)
     study = optuna.create_study(study_name="s", storage=open_storage(address), direction="maximize")
     trial = study.ask()
     result = tmp_path / "result.json"
     trial_env = TrialEnv(
-        address, "s", trial._trial_id, 0, OBJECTIVE, True, pruner, str(result), False
+        address, "s", trial._trial_id, 0, list(metrics), pruner, str(result), False
     )
     for key, value in trial_env.to_environment().items():
         monkeypatch.setenv(key, value)
@@ -350,6 +353,17 @@ def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, m
     left = read_result(result)
     assert left is not None and left.status is TrialStatus.PRUNED
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["epochs"] == 1
+
+
+@pytest.mark.parametrize("metrics", [["val/mious"], ["forward_ms", "val/iou/tree"]])
+def test_what_validation_does_not_log_is_no_objective_which_the_first_one_tells(
+    tmp_path: Path, monkeypatch, metrics: list[str]
+) -> None:
+    trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, metrics)
+    with pytest.raises(ConfigError, match=f"validation has no {metrics[-1]}; it has .*val/miou"):
+        train(compose("train", [*SMALL, "trainer.max_epochs=50"]), tmp_path / "run")
+    logged = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert json.loads(logged[-1])["epoch"] == 0
 
 
 def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> None:

@@ -134,8 +134,7 @@ class Driver:
             study=sweep.name,
             trial_id=trial._trial_id,
             number=trial.number,
-            reported_metric=sweep.objectives[0].metric,
-            reports_metric=len(sweep.objectives) == 1,
+            metrics=self._metrics,
             pruner=sweep.pruner,
             result_path=str((folder / RESULT_FILE).absolute()),
         )

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +43,8 @@ class TrialEnv:
         study: The name of the study in the storage.
         trial_id: The id of the trial in the storage.
         number: The number of the trial in the study.
-        reported_metric: The metric that is reported after each validation.
-        reports_metric: False where nothing is reported: Optuna cannot prune with several
-            objectives.
+        metrics: The metrics of the objectives. The only one is reported after each validation; of
+            several none is, because Optuna cannot prune with them.
         pruner: ``kind`` (a class of ``optuna.pruners``) and its arguments.
         result_path: The path of the JSON file that says how the trial ended.
         ends_with_driver: Whether standard input stays open for as long as the driver lives.
@@ -55,8 +54,7 @@ class TrialEnv:
     study: str
     trial_id: int
     number: int
-    reported_metric: str
-    reports_metric: bool
+    metrics: Sequence[str]
     pruner: Mapping[str, Any]
     result_path: str
     ends_with_driver: bool = True
@@ -93,7 +91,7 @@ class TrialReporter:
             value: The value of the metric.
             step: The step, counted from 0.
         """
-        if not self.trial_env.reports_metric:
+        if len(self.trial_env.metrics) > 1:
             return False
         for attempt in range(_ATTEMPTS):
             try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from outtake.core.errors import NonFiniteLossError
+from outtake.core.errors import ConfigError, NonFiniteLossError
 from outtake.core.oom import is_out_of_memory
 from outtake.sweeps.trial import TrialReporter, trial_reporter
 from outtake.sweeps.trial_result import PrunedTrialError, TrialStatus, numeric_values
@@ -26,9 +26,17 @@ class TrialCallback(Callback):
         self.pruned_at: int | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report the metric, and stop after this epoch if the sweep says so."""
-        value = trainer.callback_metrics.get(self.reporter.trial_env.reported_metric)
-        if trainer.sanity_checking or value is None:
+        """Report the metric, and stop after this epoch if the sweep says so.
+
+        Raises:
+            ConfigError: Validation does not log what the sweep seeks.
+        """
+        if trainer.sanity_checking:
+            return
+        metrics = self.reporter.trial_env.metrics
+        _check_metrics(metrics, trainer.callback_metrics)
+        value = trainer.callback_metrics.get(metrics[0])
+        if value is None:
             return
         stop = trainer.is_global_zero and self.reporter.report(float(value), trainer.current_epoch)
         if trainer.strategy.reduce_boolean_decision(stop, all=False):
@@ -57,6 +65,14 @@ class TrialCallback(Callback):
             raise PrunedTrialError(message)
         if trainer.is_global_zero:
             self.reporter.finish(values)
+
+
+def _check_metrics(metrics: Sequence[str], logged: Iterable[str]) -> None:
+    """Raise a ConfigError for a metric of validation that it does not log, hours before the end."""
+    known = sorted(key for key in logged if key.startswith("val/"))
+    for metric in metrics:
+        if metric.startswith("val/") and metric not in known:
+            raise ConfigError(f"objectives: validation has no {metric}; it has {', '.join(known)}")
 
 
 def status_of_error(exception: BaseException) -> TrialStatus | None:
