@@ -22,12 +22,13 @@ from outtake.core.errors import (
 from outtake.data import pack_shards
 from outtake.data.datamodule import DataModule
 from outtake.data.folder import Folder
+from outtake.data.folds import FoldSource
 from outtake.data.inspection import inspect_source
 from outtake.data.pack_shards import pack
 from outtake.data.packed import Packed
 from outtake.data.packed_format import record_path
 from outtake.data.scenes import Scenes
-from outtake.data.source import DataWarning
+from outtake.data.source import DataWarning, find_group
 from outtake.data.verification import verify_split
 from tests.data.generated import label_map, picture, save
 
@@ -255,3 +256,21 @@ def test_shards_of_another_range_of_samples_are_not_continued(tmp_path: Path) ->
     pack(Folder(str(tmp_path), range=[0, 4095]), tmp_path / "shards", SHARD_BYTES)
     with pytest.raises(OutputError, match="another data set"):
         pack(Folder(str(tmp_path), range=[0, 1023]), tmp_path / "shards", SHARD_BYTES)
+
+
+def test_recordings_are_packed_and_folds_do_not_divide_them(tmp_path: Path) -> None:
+    clips = {"train": 4, "val": 2}
+    source = Scenes(height=64, width=96, clips=clips, frames_per_clip=3)
+    pack(source, tmp_path / "scenes", SHARD_BYTES)
+    ours = Packed(str(tmp_path / "scenes"))
+    for split in ("train", "val"):
+        groups = [find_group(ours, sample) for sample in ours.samples(split)]
+        assert groups == [source.group(sample) for sample in source.samples(split)]
+        plain = FoldSource(source, 2, 0).samples(split)
+        assert [each.id for each in FoldSource(ours, 2, 0).samples(split)] == [e.id for e in plain]
+
+
+def test_a_data_set_without_recordings_is_divided_by_images(folder: Path, packed: Path) -> None:
+    ours = Packed(str(packed))
+    assert {find_group(ours, sample) for sample in ours.samples("train")} == {None}
+    assert len(FoldSource(ours, 7, 0).samples("val")) == 2

@@ -13,7 +13,14 @@ from outtake.core.labels import Colour, LabelSpace
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.data.sample_range import SampleRange, get_sample_range
-from outtake.data.source import DataChoice, Sample, SegmentationSource, check_split, warn_of_data
+from outtake.data.source import (
+    DataChoice,
+    Sample,
+    SegmentationSource,
+    check_split,
+    find_group,
+    warn_of_data,
+)
 
 LabelNames = Mapping[str, str | None]
 
@@ -82,11 +89,11 @@ class Combined:
             )
         return found
 
-    def group(self, sample: Sample) -> str:
-        """Return the recording that a sample is of, where its data set knows it, else its id."""
+    def group(self, sample: Sample) -> str | None:
+        """Return the recording that a sample is of; None where its data set does not know."""
         name, member, original = self._find(sample)
-        declared = getattr(member.source, "group", None)
-        return f"{name}/{declared(original)}" if declared else sample.id
+        found = find_group(member.source, original)
+        return None if found is None else f"{name}/{found}"
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, channels)."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from outtake.core.errors import ConfigError
 from outtake.core.printable_text import list_some
-from outtake.data.source import Sample, SegmentationSource
+from outtake.data.source import Sample, SegmentationSource, find_group
 from outtake.data.source_view import SourceView
 
 FOLD_BY_AUTO, FOLD_BY_NAME = "auto", "name"
@@ -93,10 +93,11 @@ def find_groups(
     """
     if fold_by not in (FOLD_BY_AUTO, FOLD_BY_NAME):
         return _find_by_pattern(samples, fold_by)
-    declared = getattr(source, "group", None)
-    if fold_by == FOLD_BY_NAME or declared is None:
-        return [f"{sample.id}\0{sample.image}" for sample in samples]
-    return [str(declared(sample)) for sample in samples]
+    declared = [None if fold_by == FOLD_BY_NAME else find_group(source, each) for each in samples]
+    return [
+        f"{sample.id}\0{sample.image}" if group is None else group
+        for sample, group in zip(samples, declared, strict=True)
+    ]
 
 
 def _find_by_pattern(samples: Sequence[Sample], pattern: str) -> list[str]:

@@ -38,7 +38,7 @@ from outtake.data.packed_format import (
     shard_name,
 )
 from outtake.data.sample_range import get_sample_range
-from outtake.data.source import SPLITS, Sample, SegmentationSource, warn_of_data
+from outtake.data.source import SPLITS, Sample, SegmentationSource, find_group, warn_of_data
 from outtake.data.verification import check_labels
 
 _BATCH = 64  # samples that are encoded before any is written
@@ -210,6 +210,7 @@ class _Encoded:
     pixels: tuple[tuple[int, int], ...]
     recoded: bool
     digest: str
+    group: str | None
 
     @classmethod
     def of(cls, source: SegmentationSource, sample: Sample) -> _Encoded:
@@ -233,7 +234,8 @@ class _Encoded:
         contents = (content, encode_picture(mask)[1])
         there = tuple((int(label), int(pixels[label])) for label in np.flatnonzero(pixels))
         digest = _digest(source, sample)
-        return cls(suffix, contents, height, width, there, kept is None, digest)
+        group = find_group(source, sample)
+        return cls(suffix, contents, height, width, there, kept is None, digest, group)
 
 
 def _pack_split(
@@ -297,7 +299,7 @@ class _ShardWriter:
             PackedSample(
                 sample.id, members, (offsets[0], offsets[1]), (len(one), len(other)),
                 (sha256_hex(one), sha256_hex(other)), encoded.height, encoded.width,
-                encoded.pixels,
+                encoded.pixels, encoded.group,
             )
         )  # fmt: skip
         self.digests.append(encoded.digest)

@@ -101,6 +101,12 @@ class Packed:
         """Return the bytes of the image and of the mask."""
         return self._read(Path(sample.image), _IMAGE), self._read(Path(sample.mask), _MASK)
 
+    def group(self, sample: Sample) -> str | None:
+        """Return the recording that a sample is of; None where that was not known."""
+        member = Path(sample.image)
+        split, row = _locate(member)
+        return self._table(split).groups[row]
+
     def recorded_report(self, split: str) -> SplitReport:
         """Return what packing found out about a split, as verification would."""
         table = self._table(split)
@@ -158,8 +164,8 @@ class Packed:
 
     def _read(self, member: Path, which: int) -> bytes:
         """Read a member and compare it with its checksum."""
-        shard, row = member.parent, int(member.name.partition(".")[0])
-        table = self._table(shard.name.rpartition("-")[0])
+        shard, (split, row) = member.parent, _locate(member)
+        table = self._table(split)
         try:
             with shard.open("rb", buffering=0) as file:
                 file.seek(int(table.offsets[row, which]))
@@ -189,6 +195,7 @@ class _SampleTable:
     pixels: NDArray[np.int64]  # (samples, classes + 1), the ignored ones last
     shards: tuple[Path, ...]
     first_rows: NDArray[np.int64]  # of each shard
+    groups: tuple[str | None, ...]
 
     @classmethod
     def of(
@@ -210,11 +217,17 @@ class _SampleTable:
             pixels,
             tuple(shards),
             np.array(first_rows, np.int64),
+            tuple(sample.group for sample in samples),
         )
 
     def shard_of(self, row: int) -> Path:
         """Return the path of the shard that holds a sample."""
         return self.shards[int(np.searchsorted(self.first_rows, row, "right")) - 1]
+
+
+def _locate(member: Path) -> tuple[str, int]:
+    """Return the split and the row of a member of a shard."""
+    return member.parent.name.rpartition("-")[0], int(member.name.partition(".")[0])
 
 
 def _check_shard(path: Path, size: int) -> None:

@@ -26,7 +26,7 @@ from outtake.core.types import Frame
 from outtake.data.decode_files import read_pixels
 
 INDEX_NAME = "index.json"
-FORMAT = "outtake-packed-1"
+FORMAT = "outtake-packed-2"
 MASK_SUFFIX = ".mask.png"
 # Images of these are kept as they are, if they hold what the data set gives.
 KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -45,6 +45,7 @@ class PackedSample:
         height: The height of both in pixels.
         width: The width of both in pixels.
         pixels: The labels that its mask holds, each with the number of its pixels.
+        group: The recording that it is of; None where the data set does not know.
     """
 
     id: str
@@ -55,6 +56,7 @@ class PackedSample:
     height: int
     width: int
     pixels: tuple[tuple[int, int], ...]
+    group: str | None
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def _read_sample(plain: Mapping[str, Any]) -> PackedSample:
         int(plain["height"]),
         int(plain["width"]),
         pixels,
+        None if plain["group"] is None else str(plain["group"]),
     )
 
 

@@ -55,10 +55,10 @@ class SegmentationSource(Protocol):
         labels: The classes.
         channels: The number of channels of every image.
 
-    A source whose samples are of recordings also has ``group(sample) -> str``, the name of its
-    recording: folds never divide one. A source that brings samples to 8 bits also has
-    ``sample_range``, a :class:`outtake.data.sample_range.SampleRange` or None; it goes into the
-    checkpoint.
+    A source whose samples are of recordings also has ``group(sample) -> str | None``, the name of
+    its recording, or None for a sample by itself: folds never divide one. A source that brings
+    samples to 8 bits also has ``sample_range``, a :class:`outtake.data.sample_range.SampleRange` or
+    None; it goes into the checkpoint.
     """
 
     name: str
@@ -98,6 +98,12 @@ class SegmentationSource(Protocol):
         They are hashed for the fingerprint, and show whether two splits share an image.
         """
         ...
+
+
+def find_group(source: SegmentationSource, sample: Sample) -> str | None:
+    """Return the recording that a sample is of; None where the data set does not know."""
+    declared = getattr(source, "group", None)
+    return None if declared is None else declared(sample)
 
 
 def check_split(split: str) -> None:

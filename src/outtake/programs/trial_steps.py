@@ -102,10 +102,10 @@ def fit_epochs_to_budget(
     began = time.perf_counter()
     clock, batches = StepClock(), len(data.train_dataloader())
     task = make_task()
-    run_steps(cfg, task, data, _TIMED_STEPS, clock)
+    trainer = run_steps(cfg, task, data, _TIMED_STEPS, clock)
     step_s = clock.usual_seconds()
     before = time.perf_counter()
-    _validate_once(task, data)
+    _validate_once(task.to(trainer.strategy.root_device), data)  # the Trainer leaves it on the CPU
     validation_s = time.perf_counter() - before
     every = cfg.trainer.get("check_val_every_n_epoch") or 1
     epoch_s = batches * step_s + validation_s / every
