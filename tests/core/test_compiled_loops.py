@@ -39,6 +39,29 @@ def test_a_change_of_what_a_loop_calls_in_another_file_is_seen(tmp_path):
     assert answers == [["10", "0"], ["15", "0"], ["16", "0"], ["16", "1"]]
 
 
+def test_of_several_processes_one_compiles_and_the_others_take_what_it_made(tmp_path):
+    (tmp_path / "loops.py").write_text(
+        "from outtake.core.compiled_loops import compile_loop\n"
+        "@compile_loop\ndef half(x):\n    return x / 2\n"
+        "@compile_loop\ndef quarter(x):\n    return half(half(x))\n"
+    )
+    program = (
+        "import sys, loops\nsys.stdin.read()\n"
+        "print(loops.quarter(6.0), *(sum(f.stats.cache_misses.values())"
+        " for f in (loops.half, loops.quarter)))"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, **pipes) for _ in range(3)
+    ]
+    for process in processes:
+        process.stdin.close()
+    said = sorted(process.stdout.read().split() for process in processes)
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    # A function that is taken from the cache brings those that it calls with it.
+    assert said == [["1.5", "0", "0"], ["1.5", "0", "0"], ["1.5", "1", "1"]]
+
+
 def test_without_a_folder_for_the_cache_it_is_compiled_all_the_same(monkeypatch):
     real = numba.njit
 
