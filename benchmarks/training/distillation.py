@@ -3,11 +3,12 @@
     OUTTAKE_DATA=PATH python -m benchmarks.training.distillation [OVERRIDE ...]
         [--teacher RUN] [--seeds 0 1 2] [--terms kl] [--runs runs/distillation]
 
-The student is a PSPNet with the recipe of ``experiment=camvid_fast``. Without ``--teacher`` that of
-``experiment=camvid`` is trained first. A step with a teacher takes longer, although it is asked
-about half of the images, so the taught network gets fewer epochs: as many as fit into the time of
-the other, by the samples per second of an epoch of each. Overrides hold for every run. A run that
-was interrupted goes on where it stopped, and a finished one is not trained again.
+The student is that of :mod:`benchmarks.training.few_labels`, with all labels. Without
+``--teacher`` that of ``experiment=camvid`` is trained first. A step with a teacher takes longer,
+although it is asked about half of the images, so the taught network gets fewer epochs: as many as
+fit into the time of the other, by the samples per second of an epoch of each. Overrides hold for
+every run. A run that was interrupted goes on where it stopped, and a finished one is not trained
+again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.training.few_labels import RECIPE as STUDENT
 from benchmarks.training.resumable_runs import Summary, print_comparison, train_once
 
 TEACHER = ("experiment=camvid", "logger=none")
-STUDENT = ("experiment=camvid_fast", "model=pspnet", "backbone=resnet18", "logger=none")
 WEIGHTS = {"kl": 2.0, "l1": 0.1, "l2": 0.05, "affinity": 10.0, "features": 0.1}
 
 
@@ -30,7 +31,8 @@ def taught_overrides(teacher: Path, terms: Sequence[str]) -> list[str]:
         "supervision=distillation",
         f"supervision.teacher={teacher}",
         "supervision.asked_share=0.5",
-        "supervision.teacher_features=head.0",  # of PIDNet, which has no encoder
+        "supervision.teacher_features=fusion",  # of PIDNet, which has no encoder
+        "supervision.student_features=fusion",
         *chosen,
     ]
 
@@ -53,7 +55,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="a run folder on the same classes")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--terms", nargs="+", default=["kl"], choices=list(WEIGHTS))
-    parser.add_argument("--epochs", type=int, default=40, help="of the student alone")
+    parser.add_argument("--epochs", type=int, default=16, help="of the student alone")
     parser.add_argument("--teacher-epochs", type=int, default=110)
     parser.add_argument("--runs", type=Path, default=Path("runs/distillation"))
     arguments, overrides = parser.parse_known_args()
