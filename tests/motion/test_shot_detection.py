@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import cv2
 import numpy as np
 import pytest
 
@@ -32,3 +35,41 @@ def test_a_fade_is_no_series_of_cuts(frames):
     found = shots(noisy)
     assert found[0] != found[-1]
     assert len(set(found)) <= 5
+
+
+def room(seed: int, width: int) -> np.ndarray:
+    """Draw a wall with eight things in front of it, which is little to follow: float (h, w, 3)."""
+    dice = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:240, :width]
+    picture = (120 + 40 * columns / width - 20 * rows / 240)[..., None] * np.ones(3)
+    for _ in range(8):
+        y, x = dice.integers(5, 200), dice.integers(5, width - 50)
+        height, breadth = dice.integers(10, 50, 2)
+        picture[y : y + height, x : x + breadth] = dice.integers(20, 235, 3)
+    return cv2.GaussianBlur(picture, (0, 0), 1)
+
+
+def film_with_noise(pictures: Iterable[np.ndarray], sigma: float) -> list[int]:
+    """Return the shots of noisy frames, in which a thing that is removed walks to the right."""
+    dice, tracker, found = np.random.default_rng(9), CameraTracker(), []
+    for t, picture in enumerate(pictures):
+        mask = np.zeros(picture.shape[:2], bool)
+        mask[50:210, 20 + 3 * t : 90 + 3 * t] = True
+        noisy = np.rint(picture + dice.normal(0, sigma, picture.shape))
+        found.append(tracker.update(np.clip(noisy, 0, 255).astype(np.uint8), mask).shot)
+    return found
+
+
+@pytest.mark.parametrize("speed", [0, 1])
+def test_noise_where_there_is_little_to_follow_is_no_dissolve(speed):
+    for seed in range(2):
+        wide = room(seed, 370)
+        frames = [wide[:, speed * t : speed * t + 320] for t in range(40)]
+        assert film_with_noise(frames, 3) == [0] * 40
+
+
+def test_a_dissolve_from_one_such_room_to_another_is_still_one():
+    one, other = room(0, 320), room(5, 320)
+    shares = np.clip((np.arange(50) - 15) / 16, 0, 1)
+    found = film_with_noise([one + share * (other - one) for share in shares], 3)
+    assert found[:15] == [0] * 15 and found[-1] > 0 and len(set(found[34:])) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from outtake.motion.homography import (
     MIN_SHARED_POINTS,
     TrackedView,
     invert_homography,
+    resize_homography,
     scale_points,
 )
 
@@ -22,11 +24,16 @@ _CUT_CORRELATION = 0.85
 _CERTAIN_SURVIVAL = 0.1
 # In a fade or a dissolve, each frame still resembles the previous one...
 _SAME_CONTENT_CORRELATION, _FLAT_SPREAD_GREY, _MAX_FADE_STEP_GREY = 0.9, 4.0, 40.0
+_CELLS = (32, 18)
 # ...and it lasts until points can be tracked again.
 _STEADY_SURVIVAL = 0.6
 # Over a dissolve, hardly any point survives of those that camera motion leaves in sight.
 _DISSOLVE_FRAMES, _DISSOLVED_EXPECTED, _DISSOLVED_SURVIVAL = 32, 0.75, 0.08
 _PATCH_PX, _PATCH_CORRELATION = 5, 0.7
+# Where there is little to follow, points are noise and soon gone, and the camera that they tell
+# drifts by a few pixels: then most of what is in sight, averaged over cells, is still the same.
+# Frames of other streets that correlate so differ by 0.15 of their spread or more.
+_SAME_VIEW_CORRELATION, _SAME_VIEW_DIFFERENCE = 0.8, 0.1
 # Of the surviving points, about this many are compared.
 _MAX_COMPARED_POINTS = 90
 
@@ -37,19 +44,17 @@ class ShotDetector:
     def __init__(self) -> None:
         self._grey: NDArray[np.uint8] | None = None
         self._histogram: NDArray[np.float32] | None = None
-        self._recent_views: deque[tuple[NDArray[np.uint8], TrackedView]] = deque(
-            maxlen=_DISSOLVE_FRAMES
-        )
+        self._recent_views: deque[_RememberedFrame] = deque(maxlen=_DISSOLVE_FRAMES)
         self._fading = False
 
     def remember(
         self, grey: NDArray[np.uint8], known: NDArray[np.uint8], view: TrackedView
     ) -> None:
         """Remember a frame, reduced as the tracker does it, and its camera."""
-        if self._recent_views and self._recent_views[-1][1].shot != view.shot:
+        if self._recent_views and self._recent_views[-1].view.shot != view.shot:
             self._recent_views.clear()
         self._grey, self._histogram = grey, _compute_histogram(grey, known)
-        self._recent_views.append((grey, view))
+        self._recent_views.append(_RememberedFrame(grey, known, view))
 
     def is_cut(
         self,
@@ -80,10 +85,23 @@ class ShotDetector:
         return lost
 
     def is_dissolve(
-        self, view: TrackedView, shape: tuple[int, ...], grey: NDArray[np.uint8], scale: float
+        self,
+        view: TrackedView,
+        shape: tuple[int, ...],
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+        scale: float,
     ) -> bool:
-        """Return True if points of some frames ago are gone, though they should be in sight."""
-        before, past = self._recent_views[0]
+        """Return True if points of some frames ago are gone, though they should be in sight.
+
+        Args:
+            view: What was tracked into the frame.
+            shape: The shape of the frame, (H, W, ...).
+            grey: Its brightness as it is tracked, uint8 (h, w).
+            known: 1 where the brightness may be used, uint8 (h, w).
+            scale: The scale of the brightness, h/H.
+        """
+        before, past = self._recent_views[0].grey, self._recent_views[0].view
         if self._fading or len(past.ids) < 3 * MIN_SHARED_POINTS:
             return False
         back = invert_homography(view.to_first_frame) @ past.to_first_frame
@@ -99,21 +117,45 @@ class ShotDetector:
         step = max(1, len(shared[0]) // _MAX_COMPARED_POINTS)
         here, there = (scale_points(each[::step], scale) for each in shared)
         survived = step * np.count_nonzero(_match_patches(before, here, grey, there))
-        return bool(survived < _DISSOLVED_SURVIVAL * len(past.ids))
+        if survived >= _DISSOLVED_SURVIVAL * len(past.ids):
+            return False
+        moved, seen = _warp(self._recent_views[0], back, scale)
+        both = np.asarray(known & seen, np.uint8)
+        return not _shows_same_view(moved, grey, both)
+
+
+class _RememberedFrame(NamedTuple):
+    grey: NDArray[np.uint8]
+    known: NDArray[np.uint8]
+    view: TrackedView
+
+
+def _warp(
+    frame: _RememberedFrame, homography: NDArray[np.float64], scale: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the brightness of a frame as another camera sees it, and 1 where it is known.
+
+    Args:
+        frame: The frame.
+        homography: From its positions to those of the other, in pixels that are not reduced.
+        scale: The scale of the brightness.
+    """
+    reduce = resize_homography(scale)
+    reduced = reduce @ homography @ invert_homography(reduce)
+    moved, seen = (
+        cv2.warpPerspective(each, reduced, each.shape[::-1], flags=flags)
+        for each, flags in ((frame.grey, cv2.INTER_LINEAR), (frame.known, cv2.INTER_NEAREST))
+    )
+    return np.asarray(moved, np.uint8), np.asarray(seen, np.uint8)
 
 
 def _has_same_content(
     before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
 ) -> bool:
     """Return True if two images differ in contrast and brightness rather than in content."""
-    size = (32, 18)
-    seen = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST) > 0
-    if np.count_nonzero(seen) < size[0]:
+    one, other = _average_cells(before, after, known)
+    if len(one) < _CELLS[0]:
         return False
-    one, other = (
-        cv2.resize(each, size, interpolation=cv2.INTER_AREA)[seen].astype(np.float32)
-        for each in (before, after)
-    )
     spreads = (float(one.std()), float(other.std()))
     if min(spreads) < _FLAT_SPREAD_GREY:
         return (
@@ -121,6 +163,34 @@ def _has_same_content(
             and max(spreads) < 3 * _FLAT_SPREAD_GREY
         )
     return float(np.corrcoef(one, other)[0, 1]) > _SAME_CONTENT_CORRELATION
+
+
+def _shows_same_view(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
+) -> bool:
+    """Return True if most of two images is the same, in another light or not."""
+    one, other = _average_cells(before, after, known)
+    if len(one) < _CELLS[0] or min(float(one.std()), float(other.std())) < _FLAT_SPREAD_GREY:
+        return False
+    correlation = float(np.corrcoef(one, other)[0, 1])
+    slope = correlation * other.std() / one.std()
+    apart = np.abs(other - other.mean() - slope * (one - one.mean()))
+    return (
+        correlation > _SAME_VIEW_CORRELATION
+        and float(np.median(apart)) < _SAME_VIEW_DIFFERENCE * other.std()
+    )
+
+
+def _average_cells(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], known: NDArray[np.uint8]
+) -> list[NDArray[np.float32]]:
+    """Return the brightness of two images in the cells that are known as a whole, float32 (n,)."""
+    # What is unknown is painted, so a cell may hold none of it.
+    seen = cv2.resize(known * np.uint8(255), _CELLS, interpolation=cv2.INTER_AREA) == 255
+    return [
+        cv2.resize(each, _CELLS, interpolation=cv2.INTER_AREA)[seen].astype(np.float32)
+        for each in (before, after)
+    ]
 
 
 def _match_patches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import cv2
@@ -16,6 +17,12 @@ _MAX_POINTS = 360
 _LK_WINDOW, _LK_LEVELS = (15, 15), 3
 _LK_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
 _MAX_ROUND_TRIP_PX = 0.7
+# Points are corners, of at least this share of the strongest...
+_LEAST_CORNER = 0.005
+# ...and stronger than those of white noise, as a multiple of its variance in squared grey levels.
+_NOISE_CORNER = 4e-5
+_OF_QUIETEST = 1.6  # the deviation of noise, as a multiple of the least of 90 patches
+_NOISE_PATCH_PX, _MIN_NOISE_PATCHES, _MAX_NOISE_PATCHES = 2, 4, 90
 
 
 class CameraTracker:
@@ -34,6 +41,7 @@ class CameraTracker:
         self._shape: tuple[int, ...] = ()
         self._next_id = 0
         self._shot_detector = ShotDetector()
+        self._noise_grey = 0.0
 
     def update(self, image: Frame, mask: Mask, is_consecutive: bool = True) -> TrackedView:
         """Track into the next frame, without its masked pixels.
@@ -58,6 +66,7 @@ class CameraTracker:
         scale: float,
     ) -> TrackedView:
         before = self._view
+        self._noise_grey = 0.0  # nobody knows yet where a shot begins
         if before is None or self._grey is None or shape != self._shape:
             return _start_shot(before)
         start = scale_points(before.points, scale)
@@ -68,25 +77,36 @@ class CameraTracker:
         height, width = grey.shape
         good &= (x >= 0) & (y >= 0) & (x < width) & (y < height)
         good[good] &= known[y[good], x[good]] > 0
+        self._noise_grey = _measure_noise(self._grey, grey, start[good], end[good])
         points = scale_points(end[good], 1 / scale)
         step = fit_homography(points, before.points[good])
         chained = before.to_first_frame if step is None else before.to_first_frame @ step
         view = TrackedView(before.shot, before.ids[good], points, chained)
-        if self._shot_detector.is_dissolve(view, shape, grey, scale):
+        if self._shot_detector.is_dissolve(view, shape, grey, known, scale):
             return _start_shot(before)
         return view
 
     def _add_points(
         self, view: TrackedView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
     ) -> TrackedView:
-        missing = _MAX_POINTS - len(view.ids)
-        if missing < _MAX_POINTS // 5 or min(grey.shape) < 16:
+        if _MAX_POINTS - len(view.ids) < _MAX_POINTS // 5 or min(grey.shape) < 16:
             return view
+        strength = cv2.cornerMinEigenVal(grey, blockSize=3) if self._noise_grey else None
+        least = _NOISE_CORNER * self._noise_grey**2
+        if strength is not None:
+            view = _drop_noise(view, np.asarray(strength, np.float32), least, scale)
+        missing = _MAX_POINTS - len(view.ids)
         distance_px = max(4, round(0.6 * float(np.sqrt(grey.size / _MAX_POINTS))))
         free = known.copy()
         for x, y in np.rint(scale_points(view.points, scale)).astype(int):
             cv2.circle(free, (int(x), int(y)), distance_px, 0, cv2.FILLED)
-        found = cv2.goodFeaturesToTrack(grey, missing, 0.005, distance_px, mask=free)
+        least_share = _LEAST_CORNER
+        if strength is not None:
+            strongest = float(cv2.minMaxLoc(strength, free)[1])
+            if strongest <= least:
+                return view
+            least_share = max(least_share, least / strongest)
+        found = cv2.goodFeaturesToTrack(grey, missing, least_share, distance_px, mask=free)
         if found is None:
             return view
         points = scale_points(found.reshape(-1, 2), 1 / scale)
@@ -98,6 +118,50 @@ class CameraTracker:
             np.concatenate((view.points, points)),
             view.to_first_frame,
         )
+
+
+def _drop_noise(
+    view: TrackedView, strength: NDArray[np.float32], least: float, scale: float
+) -> TrackedView:
+    """Return a view without the points that are no stronger corners than noise has.
+
+    Such a point moves as it likes: to hundreds of them any camera can be fitted. In the first frame
+    of a shot nothing is known of the noise.
+    """
+    x, y = np.rint(scale_points(view.points, scale)).astype(int).T
+    around = cv2.dilate(strength, np.ones((5, 5), np.uint8))
+    height, width = around.shape
+    kept = around[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] >= least
+    return TrackedView(view.shot, view.ids[kept], view.points[kept], view.to_first_frame)
+
+
+def _measure_noise(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    start: NDArray[np.float32],
+    end: NDArray[np.float32],
+) -> float:
+    """Return the standard deviation of noise in grey levels, by what is around followed points.
+
+    Of too few points it is 0. Where there is texture, a point that is followed to a tenth of a
+    pixel leaves more than noise: the quietest of the points counts.
+    """
+    if len(start) < _MIN_NOISE_PATCHES:
+        return 0.0
+    step = max(1, len(start) // _MAX_NOISE_PATCHES)
+    steps = np.arange(-_NOISE_PATCH_PX, _NOISE_PATCH_PX + 1, dtype=np.float32)
+    around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
+    # At whole pixels before, so that one of the two is as noisy as the frame is.
+    whole = np.rint(start[::step])
+    moved = end[::step] + (whole - start[::step])
+    one, other = (
+        cv2.remap(grey, points[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
+        for grey, points in ((before, whole), (after, moved))
+    )
+    difference = other - one
+    difference -= difference.mean(axis=1, keepdims=True)  # light that has changed
+    # Bilinear sampling leaves 0.44 of the variance of the other.
+    return _OF_QUIETEST * float(difference.std(axis=1).min()) / math.sqrt(1.44)
 
 
 def _start_shot(before: TrackedView | None) -> TrackedView:
