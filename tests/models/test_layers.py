@@ -30,13 +30,20 @@ def test_frozen_upsampling_has_no_parameters_and_learned_ones_train() -> None:
     assert net.up_final.weight.grad is not None
 
 
-def test_padding_repeats_the_edge_up_to_a_multiple() -> None:
+def test_padding_mirrors_the_image_up_to_a_multiple() -> None:
     image = torch.rand(1, 2, 5, 8)
     padded = pad_to_stride(image, 8)
     assert padded.shape == (1, 2, 8, 8) and torch.equal(padded[..., :5, :], image)
-    assert torch.equal(padded[..., 7, :], image[..., 4, :])
-    assert pad_to_stride(image, 4, min_side=16).shape == (1, 2, 16, 16)
+    assert torch.equal(padded[..., 5:, :], image[..., [3, 2, 1], :])
     assert pad_to_stride(padded, 8) is padded
+
+
+def test_small_images_are_mirrored_again_and_lines_are_repeated() -> None:
+    image = torch.rand(1, 2, 3, 1)
+    padded = pad_to_stride(image, 4, min_side=16)
+    assert padded.shape == (1, 2, 16, 16)
+    assert torch.equal(padded[..., :8, 0], image[..., [0, 1, 2, 1, 0, 1, 2, 1], 0])
+    assert torch.equal(padded[..., 15], padded[..., 0])
 
 
 @pytest.mark.parametrize(("stride", "kernel"), [(2, 4), (8, 16), (16, 32), (32, 64), (32, 63)])

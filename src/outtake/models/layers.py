@@ -10,16 +10,23 @@ from torch.nn import functional as F
 def pad_to_stride(image: torch.Tensor, stride: int, min_side: int = 0) -> torch.Tensor:
     """Pad at the right and the bottom until height and width are multiples of ``stride``.
 
-    The edge is repeated: zeros would put a dark border where there is none. ``image`` is (B, C, H,
+    What is added mirrors the image. Zeros would be a dark border where there is none, and a
+    repeated edge is streaks: networks took the road above them for a wall. ``image`` is (B, C, H,
     W) of any float dtype; crop the result to ``[..., :H, :W]`` to undo the padding. Neither side
     becomes smaller than ``min_side``, itself a multiple of ``stride``.
     """
     height, width = image.shape[-2:]
     bottom = max(-height % stride, min_side - height)
     right = max(-width % stride, min_side - width)
-    if not (bottom or right):
-        return image
-    return F.pad(image, (0, right, 0, bottom), mode="replicate")
+    while bottom or right:
+        # A mirror shows no more than the image has beside its edge.
+        down, across = min(bottom, image.shape[-2] - 1), min(right, image.shape[-1] - 1)
+        if down or across:
+            image = F.pad(image, (0, across, 0, down), mode="reflect")
+            bottom, right = bottom - down, right - across
+        else:  # a line of pixels
+            return F.pad(image, (0, right, 0, bottom), mode="replicate")
+    return image
 
 
 def resize_to(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
