@@ -1,9 +1,11 @@
 import logging
+import os
 
 import numpy as np
 import pytest
 
-from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_cache import SIZES_IN_MEMORY, ExportCache
+from outtake.inference.openvino_backend import OpenVINONetwork
 from tests.inference.trained import (
     SIZE,
     TrainedCheckpoint,
@@ -71,6 +73,32 @@ def test_the_cache_can_be_left_alone(trained):
     images, _ = make_pictures(1, 3)
     open_on_cpu("openvino", trained, cache=False)(images, SIZE)
     assert not list(trained.path.parent.iterdir())
+
+
+def test_models_of_the_last_eight_sizes_are_kept(tmp_path):
+    cache = ExportCache(tmp_path / "a[1].ckpt", "0" * 64)
+    for width in range(10, 21):
+        for kind in ("openvino-int8", "openvino-float32"):
+            cache.get(f"{kind}-48x{width}", lambda: {"model": b"1"})
+            made = cache.path(f"{kind}-48x{width}")
+            os.utime(made, (width, width))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        cache.path(f"{kind}-48x{width}").name
+        for kind in ("openvino-int8", "openvino-float32")
+        for width in range(13, 21)
+    }
+
+
+def test_of_many_sizes_few_models_stay_in_memory():
+    pytest.importorskip("openvino")
+    network = OpenVINONetwork(trained_task(), threads=1)
+    for width in range(32, 32 + 8 * (SIZES_IN_MEMORY + 2), 8):
+        network(np.zeros((1, 32, width, 3), np.uint8))
+    assert network._get_model.cache_info().currsize == SIZES_IN_MEMORY
+    images = make_pictures(1, 3, (32, 32))[0]
+    anew = OpenVINONetwork(trained_task(), threads=1)
+    assert np.array_equal(network(images), anew(images))
 
 
 def test_a_model_that_could_not_be_made_leaves_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import zipfile
@@ -14,15 +15,18 @@ from outtake.core.files import replace_file
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2  # raise it when exported graphs change their meaning
+FORMAT_VERSION = 3  # raise it when exported graphs change their meaning
 _METADATA_FILE = "about.json"
+# A folder of pictures may have hundreds of sizes, and the model of each has its own weights.
+SIZES_IN_MEMORY, _SIZES_ON_DISK = 4, 8
 
 
 class ExportCache:
     """Keeps the models that were exported from a checkpoint, under the checkpoint's SHA-256.
 
     Each model is one ``.zip`` of its files, so that it is written whole or not at all, and its
-    checksums show damage.
+    checksums show damage. Of one kind, the models of the 8 image sizes that were made last are
+    kept.
 
     Args:
         checkpoint: The file next to which models are kept.
@@ -41,7 +45,12 @@ class ExportCache:
         return self._checkpoint.with_name(f"{stem}.{self._sha256[:12]}.{name}.zip")
 
     def get(self, name: str, make: Callable[[], Mapping[str, bytes]]) -> Mapping[str, bytes]:
-        """Return the files of a model, from the cache or by ``make``."""
+        """Return the files of a model, from the cache or by ``make``.
+
+        Args:
+            name: The kind of model and, after the last dash, the size of its images.
+            make: Returns the files by their names.
+        """
         if not self._enabled:
             return make()
         path = self.path(name)
@@ -56,7 +65,18 @@ class ExportCache:
             replace_file(path, lambda file: self._write(file, files))
         except OutputError as error:
             log.info("the exported model is not kept: %s", error)
+        self._remove_oldest(name)
         return files
+
+    def _remove_oldest(self, name: str) -> None:
+        """Remove models of the same kind, for other sizes, beyond those that are kept."""
+        folder, pattern = self._checkpoint.parent, self.path(f"{name.rpartition('-')[0]}-*").name
+        try:
+            found = sorted(folder.glob(glob.escape(pattern).replace("[*]", "*")), key=_modified_s)
+            for path in found[:-_SIZES_ON_DISK]:
+                path.unlink(missing_ok=True)
+        except OSError as error:  # another process may remove the same
+            log.info("exported models beside %s stay: %s", self._checkpoint, error)
 
     def _read(self, path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
@@ -74,3 +94,7 @@ class ExportCache:
 
     def _metadata(self) -> dict[str, object]:
         return {"format": FORMAT_VERSION, "checkpoint_sha256": self._sha256}
+
+
+def _modified_s(path: Path) -> float:
+    return path.stat().st_mtime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -53,18 +55,28 @@ def example_input(shape: tuple[int, int, int], batch: int = 1) -> torch.Tensor:
     return torch.full((batch, *shape), 127, dtype=torch.uint8)
 
 
-def export_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> bytes:
+def export_onnx(
+    task: Exportable,
+    shape: tuple[int, int, int],
+    required_by: str,
+    advice: str = "use backend=torch",
+) -> bytes:
     """Return an ONNX model of any batch size.
 
     Args:
         task: The task in eval mode.
         shape: The (h, w, C) of the images.
-        backend: The backend that needs the model, for the message.
+        required_by: The option that needs the model, as the user wrote it, for the message.
+        advice: What the user can do where the network cannot be exported.
 
     Raises:
         ConfigError: The network uses something that cannot be exported.
     """
-    with explain_export_errors(backend, shape), tempfile.TemporaryDirectory() as folder:
+    with (
+        explain_export_errors(required_by, shape, advice),
+        _discard_output(),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         file = Path(folder, "model.onnx")
         torch.onnx.export(
             ExportGraph(task).eval().cpu(),
@@ -79,7 +91,26 @@ def export_onnx(task: Exportable, shape: tuple[int, int, int], backend: str) -> 
 
 
 @contextmanager
-def explain_export_errors(backend: str, shape: tuple[int, int, int]) -> Iterator[None]:
+def _discard_output() -> Iterator[None]:
+    """Discard what compiled code writes to the standard output stream.
+
+    Where torch cannot export a graph, it prints hundreds of lines of it, whatever its log level.
+    """
+    sys.stdout.flush()
+    own = os.dup(1)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(own, 1)
+        os.close(own)
+
+
+@contextmanager
+def explain_export_errors(
+    required_by: str, shape: tuple[int, int, int], advice: str = "use backend=torch"
+) -> Iterator[None]:
     """Silence the tracer, and explain its errors in one line."""
     try:
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
@@ -89,12 +120,14 @@ def explain_export_errors(backend: str, shape: tuple[int, int, int]) -> Iterator
         raise
     except Exception as error:  # each exporter has exceptions of its own
         raise ConfigError(
-            f"backend={backend}: this network cannot be exported at {shape[1]}x{shape[0]} "
-            f"({type(error).__name__}: {_summarize_error(error)}); use backend=torch"
+            f"{required_by}: this network cannot be exported at {shape[1]}x{shape[0]} "
+            f"({type(error).__name__}: {_summarize_error(error)}); {advice}"
         ) from error
 
 
 def _summarize_error(error: Exception) -> str:
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
     telling = [line for line in lines if "No conversion rule" in line]
-    return (telling or lines or [repr(error)])[0][:200]
+    reason = (telling or lines or [repr(error)])[0]
+    # What torch asks its own users to report is of no use to ours.
+    return reason.partition(". Please feel free")[0][:200]

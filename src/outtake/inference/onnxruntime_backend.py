@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from outtake.core.errors import ConfigError, DeviceError
 from outtake.core.onnx_providers import PROVIDERS, check_provider
-from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_cache import SIZES_IN_MEMORY, ExportCache
 from outtake.inference.export_onnx import Exportable, export_onnx
 from outtake.inference.optional_imports import import_optional
 from outtake.inference.protocol import Images, Logits
@@ -63,20 +64,19 @@ class ONNXRuntimeNetwork:
         self._device_index = device_index
         self._threads = threads
         self._cache = cache
-        self._sessions: dict[tuple[int, ...], Any] = {}
+        self._get_session = lru_cache(SIZES_IN_MEMORY)(self._open_session)
 
     def __call__(self, images: Images) -> Logits:
         """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
-        shape = images.shape[1:]
-        if shape not in self._sessions:
-            self._sessions[shape] = self._open_session((shape[0], shape[1], shape[2]))
-        (logits,) = self._sessions[shape].run(["logits"], {"images": np.ascontiguousarray(images)})
+        height, width, channels = images.shape[1:]
+        session = self._get_session((height, width, channels))
+        (logits,) = session.run(["logits"], {"images": np.ascontiguousarray(images)})
         return np.ascontiguousarray(logits, np.float32)
 
     def _open_session(self, shape: tuple[int, int, int]) -> Any:
         def export() -> dict[str, bytes]:
             import_optional("onnx", extra="onnx", required_by=_REQUIRED_BY)
-            return {"model.onnx": export_onnx(self._task, shape, "onnxruntime")}
+            return {"model.onnx": export_onnx(self._task, shape, _REQUIRED_BY)}
 
         name = f"onnxruntime-float32-{shape[0]}x{shape[1]}"
         files = export() if self._cache is None else self._cache.get(name, export)

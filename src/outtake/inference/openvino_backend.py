@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 
 from outtake.core.cpu import usable_processors
 from outtake.core.errors import ConfigError
-from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_cache import SIZES_IN_MEMORY, ExportCache
 from outtake.inference.export_onnx import (
     Exportable,
     ExportGraph,
@@ -25,6 +25,7 @@ from outtake.inference.optional_imports import import_nncf, import_optional, sil
 from outtake.inference.protocol import Images, Logits
 
 PRECISIONS = ("float32", "bfloat16", "int8")
+_RESIZE = "Interpolate"
 _REQUIRED_BY = "backend=openvino"
 
 CalibrationImages = Callable[[int, int], list[Images]]
@@ -36,7 +37,7 @@ class OpenVINONetwork:
 
     Each image is a run of its own, so its logits never depend on its neighbours; the images of a
     batch run side by side. A model is exported for each image size, at the first image of that
-    size.
+    size; those of the sizes that were seen last stay in memory.
 
     Args:
         task: The task in eval mode.
@@ -87,8 +88,9 @@ class OpenVINONetwork:
         self._threads = threads or usable_processors()
         self._cache = cache
         self._calibration = calibration
-        self._models: dict[tuple[int, int, int], Any] = {}
-        self._requests: dict[tuple[tuple[int, int, int], int], list[Any]] = {}
+        self._get_model = lru_cache(SIZES_IN_MEMORY)(self._load_model)
+        # The last images of a batch may be fewer.
+        self._get_requests = lru_cache(2 * SIZES_IN_MEMORY)(self._make_requests)
 
     def __call__(self, images: Images) -> Logits:
         """Map uint8 (B, h, w, C) to logits; see :class:`outtake.inference.protocol.Network`."""
@@ -110,24 +112,18 @@ class OpenVINONetwork:
             collect()
         return np.stack(found)
 
-    def _get_requests(self, shape: tuple[int, int, int], at_once: int) -> list[Any]:
+    def _make_requests(self, shape: tuple[int, int, int], at_once: int) -> list[Any]:
         """Return inference requests for images of a shape; they run side by side."""
-        if shape not in self._models:
-            self._models[shape] = self._load_model(shape)
-        if (shape, at_once) not in self._requests:
-            hints: dict[str, object] = {
-                # By default it computes float32 in bfloat16 wherever the processor can.
-                "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
-                "INFERENCE_NUM_THREADS": self._threads,
-                # Threads that work on one image wait for each other after every layer, and for
-                # whatever else the processor does; those with an image each do not.
-                "NUM_STREAMS": at_once,
-            }
-            compiled = self._core.compile_model(self._models[shape], "CPU", hints)
-            self._requests[shape, at_once] = [
-                compiled.create_infer_request() for _ in range(at_once)
-            ]
-        return self._requests[shape, at_once]
+        hints: dict[str, object] = {
+            # By default it computes float32 in bfloat16 wherever the processor can.
+            "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            # Threads that work on one image wait for each other after every layer, and for
+            # whatever else the processor does; those with an image each do not.
+            "NUM_STREAMS": at_once,
+        }
+        compiled = self._core.compile_model(self._get_model(shape), "CPU", hints)
+        return [compiled.create_infer_request() for _ in range(at_once)]
 
     def _load_model(self, shape: tuple[int, int, int]) -> Any:
         name = f"openvino-{self.precision}-{shape[0]}x{shape[1]}"
@@ -164,7 +160,7 @@ class OpenVINONetwork:
         pytorch = import_optional(
             "openvino.frontend.pytorch.ts_decoder", extra="openvino", required_by=_REQUIRED_BY
         )
-        with explain_export_errors("openvino", shape):
+        with explain_export_errors(_REQUIRED_BY, shape):
             graph = ExportGraph(self._task).eval().cpu()
             trace: Any = torch.jit.trace  # untyped
             traced = trace(graph, example_input(shape), check_trace=False)
@@ -173,6 +169,7 @@ class OpenVINONetwork:
             loader = frontend.FrontEndManager().load_by_framework("pytorch")
             model = loader.convert(loader.load(decoder))
         model.reshape([1, *shape])
+        _set_bicubic_kernel(model)
         return model
 
 
@@ -186,6 +183,18 @@ def _get_core() -> Any:
     message.
     """
     return import_optional("openvino", extra="openvino", required_by=_REQUIRED_BY).Core()
+
+
+def _set_bicubic_kernel(model: Any) -> None:
+    """Give antialiased bicubic resizing torch's kernel, of Keys with a = -0.5.
+
+    OpenVINO converts it with that of the plain kind, -0.75: logits of a transformer whose positions
+    are resized so (``dpt``) differed by 2% of the largest.
+    """
+    for operation in model.get_ops():
+        attributes = operation.get_attributes() if operation.get_type_name() == _RESIZE else {}
+        if attributes.get("mode") == "bicubic_pillow":
+            operation.set_attribute("cube_coeff", -0.5)
 
 
 def _first_convolution(model: Any) -> list[str]:
