@@ -128,10 +128,15 @@ def test_a_label_map_that_cannot_be_scored_is_said_before_another_is(run, root, 
 
 
 def test_pictures_get_each_label_map_in_a_folder_of_its_own(run, root, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(root / "val" / "images", photos)
     out = predict(compose("predict", [
-        f"checkpoint={run}", f"input={root}/val/images", f"output={tmp_path}/out", "device=cpu",
+        f"checkpoint={run}", f"input={photos}", f"output={photos}/out", "device=cpu",
         "outputs=[labels,shares]",
     ]))  # fmt: skip
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    # What the first pass wrote is no picture of the second.
+    assert written == [f"{place}labels/{n}.png" for place in ("", "layout/") for n in (10, 8, 9)]
     for number in (8, 9, 10):
         for folder, truth in zip((out, out / "layout"), maps_of(number), strict=True):
             labels = np.asarray(Image.open(folder / f"labels/{number}.png"))

@@ -97,7 +97,8 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     """
     import_optional("onnx", extra="onnx", required_by="onnx=")
     shape = (*size, trained.channels)
-    model = export_onnx(trained.task, shape, "onnx")
+    option = f"onnx={list(size)}"
+    model = export_onnx(trained.task, shape, option, "choose another size, or export without onnx")
     interface = f"uint8 images (B, {shape[0]}, {shape[1]}, {shape[2]}) to float32 logits"
     try:
         runtime = import_optional("onnxruntime", extra="onnx", required_by="onnx=")
@@ -112,7 +113,7 @@ def make_checked_onnx(trained: TrainedModel, size: tuple[int, int]) -> tuple[byt
     difference = float(np.abs(logits - expected).max()) / scale
     if not difference <= _MAX_LOGIT_DIFFERENCE:
         raise ConfigError(
-            f"onnx={list(size)}: ONNX Runtime's logits differ from torch's by {difference:.1e} of "
+            f"{option}: ONNX Runtime's logits differ from torch's by {difference:.1e} of "
             f"the largest, more than {_MAX_LOGIT_DIFFERENCE:g}; export without onnx"
         )
     return (

@@ -23,7 +23,7 @@ from outtake.data.sample_range import read_range_option
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region
-from outtake.pictures.find_pictures import PictureFile, find_pictures
+from outtake.pictures.find_pictures import FoundPictures, PictureFile, find_pictures
 from outtake.pictures.picture_masks import PictureMasks, find_picture_masks
 from outtake.pictures.predict_pictures import (
     PictureTask,
@@ -62,20 +62,21 @@ def predict(cfg: DictConfig) -> Path:
             could be read.
     """
     config = read_config(cfg)
-    further = _predict(config)
-    for name in further if config.label_map is None and not config.removes else ():
-        print(f"label map {name}:")
-        _predict(replace(config, label_map=name, output=str(Path(config.output) / name)))
-    return Path(config.output).expanduser()
-
-
-def _predict(config: PredictConfig) -> tuple[str, ...]:
-    """Write one label map of each picture; return the names of the network's further ones."""
-    limits = read_range_option(config.range, "range")
     folder = Path(config.output).expanduser()
     _check_output(config, folder)
     found = find_pictures(config.input, folder)
     _log_lines(found.notes)
+    further = _predict(config, found)
+    for name in further if config.label_map is None and not config.removes else ():
+        print(f"label map {name}:")
+        _predict(replace(config, label_map=name, output=str(Path(config.output) / name)), found)
+    return folder
+
+
+def _predict(config: PredictConfig, found: FoundPictures) -> tuple[str, ...]:
+    """Write one label map of each picture; return the names of the network's further ones."""
+    limits = read_range_option(config.range, "range")
+    folder = Path(config.output).expanduser()
     _warn_of_ignored_keys(config)
     remover = _build_remover(config) if config.removes else None
     if remover is not None:
