@@ -34,6 +34,13 @@ def test_what_does_not_exist_is_refused(name, options, message, trained):
         open_on_cpu(name, trained, **options)
 
 
+def test_a_gpu_and_a_provider_of_the_cpu_contradict_each_other(trained, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=r"device=cuda and backend.provider=cpu: choose"):
+        open_backend("onnxruntime", trained, device="cuda", provider="cpu")
+
+
 def test_auto_takes_what_is_fastest_here(monkeypatch):
     there = "outtake.inference.open_backend.importlib.util.find_spec"
     monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")

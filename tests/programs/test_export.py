@@ -253,6 +253,11 @@ def test_bad_options_are_one_line(tiny_run: Path, tmp_path: Path, onnx: str) -> 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_label_map_without_onnx_is_refused_before_work() -> None:
+    with pytest.raises(ConfigError, match=r"label_map=depth: .* name its size too, as in onnx="):
+        export(compose("export", ["checkpoint=missing", "label_map=depth"]))
+
+
 def test_what_refines_labels_goes_with_the_network(tiny_run: Path, tmp_path: Path) -> None:
     target = tmp_path / "net.zip"
     export(compose("export", [f"checkpoint={tiny_run}", f"output={target}", "refine=smooth"]))

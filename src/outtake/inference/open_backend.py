@@ -260,6 +260,11 @@ def _make_onnxruntime(
         provider = "cpu"
     if device.startswith("cuda") and provider == "auto":
         provider = "cuda"
+    if device.startswith("cuda") and provider == "cpu":
+        raise ConfigError(
+            f"device={device} and backend.provider=cpu: choose device=cpu, or provider cuda or "
+            "tensorrt"
+        )
     index = resolve_device(device).index if device != "auto" else 0
     try:
         return ONNXRuntimeNetwork(

@@ -80,7 +80,7 @@ def build_predictor(
 ) -> ClipPredictor:
     """Return what labels frames with a checkpoint's own network, on the device that it is on."""
     return ClipPredictor(
-        TorchBackend(trained.task, flip=trained.clip is not None),
+        TorchBackend(trained.task, str(trained.task.device), flip=trained.clip is not None),
         trained.labels,
         short_side=trained.short_side,
         channels=trained.channels,

@@ -42,6 +42,11 @@ def export(cfg: DictConfig) -> Path:
     """
     quiet_libraries()
     options = read_options(ExportOptions, cfg)
+    if options.label_map is not None and options.onnx is None:
+        raise ConfigError(
+            f"label_map={options.label_map}: the zip holds all label maps, and model.onnx one of "
+            "them; name its size too, as in onnx=[360,480]"
+        )
     trained = require_one(
         load_one_or_several(options.checkpoint, label_map=options.label_map), "outtake export"
     )
