@@ -6,7 +6,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.drawing.label_pictures import save_png
 from outtake.removal.background_media import (
@@ -73,3 +75,44 @@ def test_an_image_is_a_still_and_an_animation_runs(tmp_path, footage):
         open_background(save_png(tmp_path / "a.png", masked_frame(0).frame.image)), ImageBackground
     )
     assert isinstance(open_background(footage), VideoBackground)
+
+
+def transparent(alpha: int) -> Image.Image:
+    picture = np.full((30, 40, 4), 255, np.uint8)
+    picture[5:15, 5:15] = (200, 0, 0, alpha)
+    return Image.fromarray(picture)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.png", "a.webp", "a.tiff", "palette.png", "grey.png", "key.png"]
+)
+def test_an_image_that_hides_colours_is_refused(tmp_path, name):
+    path, picture, more = tmp_path / name, transparent(0), {}
+    if name == "palette.png":
+        picture = picture.quantize(8)
+    elif name == "grey.png":
+        picture = picture.convert("LA")
+    elif name == "key.png":
+        picture, more = picture.convert("RGB"), {"transparency": (200, 0, 0)}
+    picture.save(path, **more)
+    with pytest.raises(VideoError, match=r"is transparent somewhere; save it without") as raised:
+        open_background(path)
+    assert str(raised.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.bmp", "a.tiff"])
+def test_alpha_that_hides_nothing_is_none(tmp_path, name):
+    transparent(255).save(tmp_path / name)
+    assert open_background(tmp_path / name).picture_at(Fraction(0)).shape == (30, 40, 3)
+
+
+def test_a_video_that_hides_colours_is_refused(tmp_path):
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 40, 30, "argb"
+        pixels = np.roll(np.asarray(transparent(0)), 1, axis=2)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="argb")))
+        container.mux(stream.encode())
+    with pytest.raises(VideoError, match=r"a\.mov: is transparent somewhere; save it without"):
+        open_background(path)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
+from outtake.core.errors import ConfigError
 from outtake.removal.inpaint import Inpaint
 from tests.removal.frames import masked, masks, picture
 
@@ -22,3 +24,9 @@ def test_filling_regions_one_by_one_is_like_filling_them_at_once():
     bgr = cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
     filled = Inpaint("telea", 3).fill(image, mask)
     assert np.abs(filled.astype(int) - bgr).max() <= 2
+
+
+@pytest.mark.parametrize("method", ["fast", 3, None, ["telea"], {"telea": 1}], ids=str)
+def test_a_method_that_is_none_is_refused(method):
+    with pytest.raises(ConfigError, match=r"^remover\.method=.*: unknown; use telea, ns$"):
+        Inpaint(method)

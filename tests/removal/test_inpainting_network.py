@@ -161,3 +161,27 @@ def test_a_file_that_is_missing_or_none_is_one_line(kind, tmp_path):
 def test_a_device_that_is_none_is_refused(make, tmp_path):
     with pytest.raises(DeviceError, match=r"remover\.device=tpu"):
         make(tmp_path, device="tpu")
+    with pytest.raises(DeviceError, match=r"remover\.device=\['cpu'\]: unknown"):
+        make(tmp_path, device=["cpu"])
+
+
+@pytest.mark.parametrize("inputs", [5, "image+mask", [["image"], "mask"], ["image", 3], []])
+@pytest.mark.parametrize("make", [torchscript_remover, onnx_remover])
+def test_inputs_that_are_none_are_one_line(make, inputs, tmp_path):
+    if make is onnx_remover and isinstance(inputs, list):
+        inputs = dict(zip("ab", inputs, strict=False))
+    with pytest.raises(ConfigError, match=r"remover\.inputs"):
+        make(tmp_path, inputs=inputs)
+
+
+def test_onnx_inputs_without_names_are_one_line(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"remover\.inputs=.*as in \{x:image,m:mask\}, or be null"
+    ):
+        onnx_remover(tmp_path, inputs=["a", "b"])
+
+
+@pytest.mark.parametrize("kind", [TorchScript, Onnx])
+def test_a_path_that_is_a_number_is_one_line(kind):
+    with pytest.raises(ConfigError, match=r"remover\.path=5: must name a file"):
+        kind(5)

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from outtake.core.errors import VideoError
+from outtake.core.errors import ConfigError, VideoError
 from outtake.drawing.label_pictures import save_png
 from outtake.removal.replace import Replace
 from tests.removal.frames import filled_frames, masked_frame
@@ -82,6 +82,12 @@ def test_a_file_that_is_missing_or_nothing_to_show_is_one_line(tmp_path):
     ):
         with pytest.raises(VideoError, match=why):
             Replace(tmp_path / name)
+
+
+@pytest.mark.parametrize("loop", ["no", "off", 1, None])
+def test_a_word_is_not_taken_for_true(footage, loop):
+    with pytest.raises(ConfigError, match=rf"^remover\.loop={loop}: must be true or false$"):
+        Replace(footage, loop=loop)
 
 
 def test_sound_is_nothing_to_show(tmp_path):

@@ -15,3 +15,8 @@ def test_the_overlay_needs_labels():
     frame = TimedFrame(np.zeros((10, 10, 3), np.uint8), 0, Fraction(1, 25))
     with pytest.raises(ConfigError, match="needs labels"):
         next(Overlay()([MaskedFrame(frame, np.zeros((10, 10), bool))]))
+
+
+def test_a_word_is_not_taken_for_true():
+    with pytest.raises(ConfigError, match=r"^remover\.legend=off: must be true or false$"):
+        Overlay(legend="off")

@@ -1,8 +1,9 @@
-"""Check numbers that a user gives."""
+"""Check numbers, and true or false, that a user gives."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import TypeGuard
 
@@ -17,6 +18,22 @@ def is_number(value: object) -> TypeGuard[float]:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no float holds
         return False
+
+
+def check_flag(key: str, value: object) -> None:
+    """Raise a ConfigError unless a value is true or false.
+
+    Words such as ``no`` and ``off`` come as text, of which Python takes any for true.
+
+    Args:
+        key: The name of the value on the command line, for the message.
+        value: The value.
+
+    Raises:
+        ConfigError: The value is something else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key}={value}: must be true or false")
 
 
 def check_number(
@@ -52,3 +69,36 @@ def check_number(
             f"{key}={value}: must be {what}, at least {least}{above}"
             f"{' or null' if optional else ''}"
         )
+
+
+def check_odd_number(key: str, value: int) -> None:
+    """Raise a ConfigError unless a value, the side of a kernel with a centre, is odd and above 0.
+
+    Args:
+        key: The name of the value on the command line, for the message.
+        value: The value.
+
+    Raises:
+        ConfigError: The value is something else.
+    """
+    check_number(key, value, 1, whole=True)
+    if value % 2 == 0:
+        raise ConfigError(f"{key}={value}: must be odd; {value - 1} and {value + 1} are")
+
+
+def check_whole_numbers(key: str, values: Sequence[int], example: str) -> None:
+    """Raise a ConfigError unless values are a list of whole numbers, at least one, all above 0.
+
+    Args:
+        key: The name of the list on the command line, for the message.
+        values: The list.
+        example: A list that is allowed, for the message.
+
+    Raises:
+        ConfigError: The values are something else.
+    """
+    are_listed = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
+    if not are_listed or not all(
+        is_number(each) and isinstance(each, int) and each > 0 for each in values
+    ):
+        raise ConfigError(f"{key}={values}: give a list of whole numbers above 0, as {example}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, TimedFrame
+from outtake.removal.transparency import SAVE_OPAQUE, is_transparent
 from outtake.video.read.reader import VideoReader
 
 
@@ -32,13 +33,17 @@ class ImageBackground:
     """An image, turned as its EXIF tag says.
 
     Raises:
-        VideoError: It cannot be decoded.
+        VideoError: It cannot be decoded, or is transparent somewhere: what editors leave there
+            would be shown.
     """
 
     def __init__(self, path: Path) -> None:
-        decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        content = np.fromfile(path, np.uint8)
+        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
         if decoded is None:
             raise VideoError(f"{path}: cannot be read as an image")
+        if is_transparent(content):
+            raise VideoError(f"{path}: {SAVE_OPAQUE}")
         self._image = np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
     def picture_at(self, time_s: Fraction) -> Frame:
@@ -57,7 +62,8 @@ class VideoBackground:
         loop: Whether it starts again at its end; otherwise its last frame stays.
 
     Raises:
-        VideoError: It cannot be read; in ``picture_at`` too, where it is damaged.
+        VideoError: It cannot be read, or its first frame is transparent somewhere; in
+            ``picture_at`` too, where it is damaged.
     """
 
     def __init__(self, path: Path, loop: bool = True) -> None:
@@ -65,6 +71,8 @@ class VideoBackground:
             self._reader = VideoReader(path, high_bit_depth=False)
         except VideoError as error:
             raise VideoError(f"{path}: cannot be read as an image or a video ({error})") from error
+        if self._reader.info.has_alpha:
+            raise VideoError(f"{path}: {SAVE_OPAQUE}")
         self._loop = loop
         self._open_files = ExitStack()
         self._frames: Iterator[TimedFrame] = iter(())
@@ -130,7 +138,7 @@ def open_background(path: Path, loop: bool = True) -> Background:
     """Open an image or a video.
 
     Raises:
-        VideoError: The file is missing, or is neither.
+        VideoError: The file is missing, is neither, or is transparent somewhere.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "there is no such file"

@@ -34,7 +34,7 @@ class Inpaint(Remover):
     """
 
     def __init__(self, method: str = "telea", radius_px: int = 3) -> None:
-        if method not in METHODS:
+        if method not in tuple(METHODS):  # [telea] has no hash
             raise ConfigError(f"remover.method={method}: unknown; use {', '.join(METHODS)}")
         check_number("remover.radius_px", radius_px, 1, whole=True)
         self._method = METHODS[method]

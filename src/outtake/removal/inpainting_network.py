@@ -112,8 +112,10 @@ def check_network_file(path: str | Path, kind: str) -> Path:
         kind: What the file must be, for the message.
 
     Raises:
-        ConfigError: There is no such file.
+        ConfigError: It names no file, or there is none.
     """
+    if not isinstance(path, str | Path):
+        raise ConfigError(f"remover.path={path}: must name a file, {kind} of your own")
     found = Path(path).expanduser()
     if not found.is_file():
         raise ConfigError(
@@ -134,10 +136,10 @@ def first_output(result: object) -> object:
 
 
 def _check_inputs(inputs: Sequence[str]) -> None:
-    known = all(content in INPUT_CHANNELS for content in inputs)
-    parts = sorted("+".join(inputs).split("+"))
-    if not known or parts != ["image", "mask"]:
+    listed = list(inputs) if isinstance(inputs, list | tuple) else []
+    known = all(content in tuple(INPUT_CHANNELS) for content in listed)  # [image] has no hash
+    if not known or sorted("+".join(listed).split("+")) != ["image", "mask"]:
         raise ConfigError(
-            f"remover.inputs={list(inputs)}: must hold image and mask once, as two inputs or "
+            f"remover.inputs={listed or inputs}: must hold image and mask once, as two inputs or "
             "as one of image+mask or mask+image"
         )

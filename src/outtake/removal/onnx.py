@@ -90,7 +90,7 @@ class Onnx(InpaintingNetwork):
 
 
 def _open_session(path: Path, device: str) -> Any:
-    if device not in _PROVIDERS:
+    if device not in tuple(_PROVIDERS):  # [cpu] has no hash
         raise DeviceError(f"remover.device={device}: unknown; use {', '.join(_PROVIDERS)}")
     try:
         runtime = importlib.import_module("onnxruntime")
@@ -137,9 +137,15 @@ def _resolve_inputs(path: Path, session: Any, inputs: Mapping[str, str] | None) 
                 "as in remover.inputs={x:image,m:mask}"
             )
         return found
+    if not isinstance(inputs, Mapping):
+        raise ConfigError(
+            f"remover.inputs={inputs}: must name the inputs, as in {{x:image,m:mask}}, or be null; "
+            f"the inputs of {path} are: {listed}"
+        )
     if set(inputs) != set(shapes):
         raise ConfigError(
-            f"remover.inputs names {', '.join(inputs)}; the inputs of {path} are: {listed}"
+            f"remover.inputs names {', '.join(map(str, inputs))}; the inputs of {path} are: "
+            f"{listed}"
         )
     return dict(inputs)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.mask_regions import split_regions
 from outtake.core.types import Frame, Mask
-from outtake.core.validate import check_number
+from outtake.core.validate import check_number, is_number
 from outtake.removal.per_frame import contiguous_copy
 
 Floats = NDArray[np.float32]
@@ -66,18 +66,14 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name in ("value_range", "output_range", "mask_values"):
-            pair = getattr(self, name)
-            if pair is not None and (len(pair) != 2 or pair[0] == pair[1]):
-                raise ConfigError(f"remover.{name}={list(pair)}: must be two different numbers")
+            _check_pair(name, getattr(self, name), optional=name == "output_range")
         if self.channel_order not in ("rgb", "bgr"):
             raise ConfigError(f"remover.channel_order={self.channel_order}: must be rgb or bgr")
         check_number("remover.multiple_of", self.multiple_of, 1, _MAX_SIDE_PX, whole=True)
-        if self.max_side_px is not None:
-            check_number("remover.max_side_px", self.max_side_px, 1, _MAX_SIDE_PX, whole=True)
-        if self.size is not None and len(self._fixed_size()) != 2:
-            raise ConfigError(f"remover.size={self.size}: must be one side or [height, width]")
-        for side in self._fixed_size():
-            check_number("remover.size", side, 1, _MAX_SIDE_PX, whole=True)
+        check_number(
+            "remover.max_side_px", self.max_side_px, 1, _MAX_SIDE_PX, whole=True, optional=True
+        )
+        _check_size(self.size)
         check_number("remover.margin", self.margin, 0, 2)
 
     def fill(
@@ -139,6 +135,31 @@ class Preprocessing:
         down, right = (-length % side for length in values.shape[:2])
         padded = np.pad(values, ((0, down), (0, right), (0, 0)), mode="symmetric")
         return np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32)
+
+
+def _check_pair(name: str, value: object, *, optional: bool) -> None:
+    if value is None and optional:
+        return
+    pair = list(value) if isinstance(value, list | tuple) else [value]
+    if len(pair) != 2 or not all(map(is_number, pair)) or pair[0] == pair[1]:
+        raise ConfigError(
+            f"remover.{name}={pair if len(pair) != 1 else value}: must be two different numbers, "
+            f"as in [0,1]{', or null' if optional else ''}"
+        )
+
+
+def _check_size(value: object) -> None:
+    if value is None:
+        return
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(sides) != 2 or not all(
+        isinstance(side, int) and not isinstance(side, bool) and 1 <= side <= _MAX_SIDE_PX
+        for side in sides
+    ):
+        raise ConfigError(
+            f"remover.size={value}: must be one side, [height,width] or null; a side is a whole "
+            f"number of 1 to {_MAX_SIDE_PX}"
+        )
 
 
 def _resize(values: NDArray[T], rows: int, columns: int) -> NDArray[T]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
 from outtake.core.types import Frame
-from outtake.core.validate import check_number
+from outtake.core.validate import check_flag, check_number
 from outtake.removal.alpha import blend_inside_mask
 from outtake.removal.background_media import open_background, resize_cover
 from outtake.removal.per_frame import copy_unchanged
@@ -28,14 +28,16 @@ class Replace(Remover):
             height.
 
     Raises:
-        VideoError: The file is missing or cannot be read.
-        ConfigError: The path is empty, or the edge is out of its range.
+        VideoError: The file is missing, cannot be read, or is transparent somewhere.
+        ConfigError: The path is empty, ``loop`` is not true or false, or the edge is out of its
+            range.
     """
 
     def __init__(self, path: str | Path, loop: bool = True, soft_edge: float = 0.004) -> None:
         if not isinstance(path, str | Path) or not str(path):
             raise ConfigError(f"remover.path={path}: must name a file")
         self._path = Path(path).expanduser()
+        check_flag("remover.loop", loop)
         self._loop = loop
         check_number("remover.soft_edge", soft_edge, 0, 1)
         self._soft_edge = soft_edge

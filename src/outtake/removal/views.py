@@ -8,7 +8,7 @@ import numpy as np
 
 from outtake.core.errors import ConfigError
 from outtake.core.frames import FilledFrame, MaskedFrame, replace_image
-from outtake.core.validate import check_number
+from outtake.core.validate import check_flag, check_number
 from outtake.drawing import label_pictures
 from outtake.removal.per_frame import copy_unchanged
 from outtake.removal.protocol import Remover
@@ -22,7 +22,8 @@ class Overlay(Remover):
         legend: Whether a legend in a corner names the classes.
 
     Raises:
-        ConfigError: The opacity is out of its range; in the iteration, a frame has no labels.
+        ConfigError: The opacity is out of its range, or ``legend`` is not true or false; in the
+            iteration, a frame has no labels.
     """
 
     needs_mask = False
@@ -30,6 +31,7 @@ class Overlay(Remover):
 
     def __init__(self, opacity: float = 0.5, legend: bool = True) -> None:
         check_number("remover.opacity", opacity, 0, 1)
+        check_flag("remover.legend", legend)
         self._opacity = opacity
         self._legend = legend
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.core.errors import ConfigError
+from outtake.core.frames import MaskedFrame
+from outtake.core.types import TimedFrame
+from outtake.removal.clean_plate.frame_buffer import FrameBuffer
+from outtake.removal.clean_plate.painted_pictures import find_frame
 from outtake.removal.clean_plate.remover import CleanPlate
 from outtake.removal.feather import FeatherRemover
 from outtake.removal.field_remover import FieldRemover
@@ -89,6 +95,8 @@ def test_another_scene_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (3, r"remover\.painted=3: write PATH@TIME, as in clean\.png@00:03, or a list of these"),
+        (False, r"remover\.painted=False: write PATH@TIME"),
         ("{}", r"remover\.painted\[0\]=.*clean\.png: write PATH@TIME, as in clean\.png@00:03"),
         ("@0:03", "write PATH@TIME"),
         ("{}@", r"remover\.painted\[0\]=: give seconds"),
@@ -99,7 +107,7 @@ def test_another_scene_is_left_alone(tmp_path):
 def test_what_cannot_be_used_is_one_line(tmp_path, text, message):
     painted = save(tmp_path / "clean.png", texture(1))
     with pytest.raises(ConfigError, match=message) as raised:
-        CleanPlate(painted=[text.format(painted)])
+        CleanPlate(painted=[text.format(painted)] if isinstance(text, str) else text)
     assert "\n" not in str(raised.value)
 
 
@@ -123,6 +131,11 @@ def test_two_pictures_of_one_time_and_a_transparent_one_are_refused(tmp_path):
             continue
         with pytest.raises(ConfigError, match=r"\[0\]: .*a\.png is transparent somewhere; save"):
             CleanPlate(painted=f"{first}@0")
+    # One of its colours stands for transparent.
+    picture = texture(1)
+    Image.fromarray(picture).save(first, transparency=tuple(picture[0, 0].tolist()))
+    with pytest.raises(ConfigError, match=r"\[0\]: .*a\.png is transparent somewhere; save"):
+        CleanPlate(painted=f"{first}@0")
 
 
 def test_a_picture_of_another_frame_than_it_is_said_to_be_of_has_a_line(tmp_path, caplog):
@@ -172,3 +185,44 @@ def test_a_time_that_is_not_read_has_a_line(tmp_path, more, said):
     painted = save(tmp_path / "clean.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     lines = CleanPlate(painted=f"{painted}@00:03.2").check_clip(info(**more))
     assert len(lines) == said and all("clean.png is of 3.2 s, and what is" in one for one in lines)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "last_duration", "time_s", "number"),
+    [
+        (40, None, "0.12", 3),
+        (40, None, "0.125", 3),
+        (40, None, "0.199", 4),  # within the last frame, which is shown as long as the one before
+        (40, None, "0.2", None),
+        (40, 90, "0.245", 4),
+        (40, 90, "0.25", None),
+        (40, 10, "0.172", None),
+        (Fraction(100, 3), None, "0.033", 1),  # as a report rounds the time of frame 1
+        (Fraction(1, 2), None, "0.001", 2),  # frames that are closer than times are rounded
+    ],
+)
+def test_the_frame_of_a_time_is_the_one_that_is_shown(ticks, last_duration, time_s, number):
+    mask = np.zeros((20, 30), bool)
+    frames = [
+        TimedFrame(np.zeros((20, 30, 3), np.uint8), t, Fraction(ticks) / 1000) for t in range(5)
+    ]
+    if last_duration is not None:
+        frames[-1] = replace(frames[-1], last_frame_duration=Fraction(last_duration, ticks))
+    window = list(FrameBuffer(8, 1 << 20)(MaskedFrame(frame, mask) for frame in frames))[1]
+    found = find_frame(window, Fraction(time_s))
+    assert (None if found is None else found.number) == number
+
+
+def test_a_picture_that_is_not_used_has_a_line(tmp_path, caplog):
+    truths, masks = panning(8)
+    masks[6:] = [np.zeros_like(masks[0])] * 2
+    elsewhere = save(tmp_path / "clean.png", view(texture(9), 40))
+    remove(CleanPlate(painted=f"{elsewhere}@{6.5 / 25}"), truths, masks)
+    assert caplog.text.count("clean.png, of 0.260 s, is not used: nothing is removed from the") == 1
+    caplog.clear()
+    # Its time is that of another segment, or it is said already that it does not fit.
+    remove(CleanPlate(painted=f"{elsewhere}@5"), truths, masks)
+    remove(CleanPlate(painted=f"{elsewhere}@{2 / 25}"), truths, masks)
+    painted = save(tmp_path / "painted.png", truths[6])
+    remove(CleanPlate(painted=f"{painted}@{6 / 25}"), truths, masks)
+    assert "is not used:" not in caplog.text

@@ -273,6 +273,12 @@ def test_options_that_cannot_work_are_refused(options):
         CleanPlate(**options)
 
 
+@pytest.mark.parametrize("moving", ["maybe", "no", 1])
+def test_a_word_is_not_taken_for_true(moving):
+    with pytest.raises(ConfigError, match=rf"^remover\.moving={moving}: must be true or false$"):
+        CleanPlate(moving=moving)
+
+
 def searching() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("clean_plate")]
 

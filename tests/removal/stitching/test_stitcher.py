@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from types import FunctionType, MethodType, ModuleType
 
 import cv2
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from outtake.core.errors import ConfigError
 from outtake.core.frames import MaskedFrame
 from outtake.core.types import StoredPicture
+from outtake.motion.homography import TrackedView
+from outtake.motion.tracking import CameraTracker
 from outtake.removal.stitching.stitcher import BackgroundStitcher, StitchedBackground
 from tests.removal.clean_plate.clips import HEIGHT, WIDTH, disc, hide, psnr, texture, view
 
@@ -114,6 +118,22 @@ def test_few_frames_are_held_and_all_that_they_show_is_there():
     sizes = np.array([held.picture.shape[:2], whole.picture.shape[:2]])
     assert np.abs(sizes[0] - sizes[1]).max() <= 2
     assert held.seen_share > whole.seen_share - 0.01
+
+
+def test_the_tracked_points_of_one_frame_alone_are_held():
+    truths, masks = panning(6)
+    stitcher = BackgroundStitcher()
+    for t, pair in enumerate(zip(truths, masks, strict=True)):
+        stitcher.add(t, hide(*pair, pts=t))
+    # The tracker remembers a few by itself; classes and modules are shared by all.
+    shared = (CameraTracker, type, ModuleType, FunctionType, MethodType)
+    held, found = [stitcher], {}
+    while held:
+        one = held.pop()
+        if id(one) not in found and not isinstance(one, shared):
+            found[id(one)] = one
+            held.extend(gc.get_referents(one))
+    assert sum(isinstance(one, TrackedView) for one in found.values()) == 1
 
 
 def test_a_full_memory_begins_another_picture(caplog):

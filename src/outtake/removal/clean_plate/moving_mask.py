@@ -22,6 +22,8 @@ _MIN_SAMPLES = 3
 # A pixel moves if it differs from the still background by so many grey levels, and by this
 # multiple of what the samples of that differ among themselves.
 _MOVING_GREY, _SPREADS = 18, 1.0
+# OpenCV's flow raises for some smaller frames, and reads beyond its memory for others.
+_LEAST_FLOW_PX = 32
 _OPEN, _CLOSE = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
@@ -78,7 +80,8 @@ def find_moving(
 def _find_velocity(frame: SmallFrame, frames: Mapping[int, SmallFrame]) -> NDArray[np.float16]:
     """Return the motion of each pixel to the next frame, beyond that of the camera.
 
-    DIS optical flow (Kroeger et al. 2016); of the last frame, from the one before it.
+    DIS optical flow (Kroeger et al. 2016); of the last frame, from the one before it. Frames
+    that are too small for it have none.
     """
     height, width = frame.known.shape
     for step in (1, -1):
@@ -90,6 +93,8 @@ def _find_velocity(frame: SmallFrame, frames: Mapping[int, SmallFrame]) -> NDArr
             other.image, there, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         here, next_ = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (frame.image, moved))
+        if min(height, width) < _LEAST_FLOW_PX:
+            break
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         return np.asarray(step * flow.calc(here, next_, None), np.float16)
     return np.zeros((height, width, 2), np.float16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
@@ -27,6 +27,7 @@ from outtake.removal.clean_plate.frame_buffer import (
     reference_between,
 )
 from outtake.removal.clean_plate.tiles import compute_clearance
+from outtake.removal.transparency import SAVE_OPAQUE, is_transparent
 from outtake.video.read.frame_selection import parse_time
 from outtake.video.read.probe import VideoInfo
 
@@ -59,8 +60,8 @@ class PaintedPictures:
     """Pictures that are trusted more than any frame, where their place is seen.
 
     A frame within reach of the painted one is aligned to it by tracked points, others by features.
-    One line says when a picture is used for the first time, and another if it does not fit the
-    frame of its time.
+    One line says when a picture is used for the first time, another if it does not fit the frame
+    of its time, and another if it was not used though that frame was there.
 
     Args:
         given: The files and times, as in ``clean.png@00:03``; one, several, or None.
@@ -71,6 +72,10 @@ class PaintedPictures:
     """
 
     def __init__(self, given: str | Sequence[str] | None) -> None:
+        if given is not None and not isinstance(given, str | list | tuple):
+            raise ConfigError(
+                f"{KEY}={given}: write PATH@TIME, as in clean.png@00:03, or a list of these"
+            )
         texts = [given] if isinstance(given, str) else list(given or ())
         self._pictures = [_read_picture(number, str(text)) for number, text in enumerate(texts)]
         _refuse_same_times(self._pictures)
@@ -119,7 +124,7 @@ class PaintedPictures:
         """
         found, elsewhere = {}, []
         for number, picture in enumerate(self._resize_to(window.centre.mask.shape)):
-            frame = _find_frame(window, picture.time_s)
+            frame = find_frame(window, picture.time_s)
             painted = _as_frame(frame or window.centre, picture, -1 - number)
             if frame is None:
                 elsewhere.append(painted)
@@ -142,7 +147,7 @@ class PaintedPictures:
         """
         for number, fits in zip(found, used, strict=True):
             picture, centre = self._pictures[number], window.centre
-            if not fits and _find_frame(window, picture.time_s) is not centre:
+            if not fits and find_frame(window, picture.time_s) is not centre:
                 continue
             with self._lock:  # several frames are searched at once
                 is_said = (number, fits) in self._said
@@ -158,6 +163,27 @@ class PaintedPictures:
                     "%s does not look like frame %d (%.3f s) around what is removed from it, and "
                     "is not used there: is its time right?",
                     picture.path, centre.number, _time_of(centre),
+                )  # fmt: skip
+
+    def find_painted(self, window: ReferenceWindow) -> set[int]:
+        """Return the numbers of those that are of the frame of a window, if that is an output."""
+        if not window.centre.source.is_output:
+            return set()
+        return {
+            number
+            for number, picture in enumerate(self._pictures)
+            if find_frame(window, picture.time_s) is window.centre
+        }
+
+    def say_what_is_unused(self, numbers: Iterable[int]) -> None:
+        """Say which of some pictures, whose frames were all filled, nothing was said about."""
+        for number in sorted(numbers):
+            if not self._said & {(number, True), (number, False)}:
+                picture = self._pictures[number]
+                log.warning(
+                    "%s, of %.3f s, is not used: nothing is removed from the frame of its time, "
+                    "and around what is removed from others its place is not recognised",
+                    picture.path, picture.time_s,
                 )  # fmt: skip
 
     def _resize_to(self, shape: tuple[int, ...]) -> Iterator[PaintedPicture]:
@@ -181,10 +207,10 @@ def _read_picture(number: int, text: str) -> PaintedPicture:
     path = Path(name).expanduser()
     try:
         image = read_image(path)
-        if image.shape[2] in (2, 4) and (image[..., -1] < 255).any():
-            raise ConfigError(
-                f"{key}: {path} is transparent somewhere; save it without transparency (flattened)"
-            )
+        # What has a palette, or one colour for transparent, is read without.
+        has_alpha = image.shape[2] in (2, 4) and bool((image[..., -1] < 255).any())
+        if has_alpha or is_transparent(np.fromfile(path, np.uint8)):
+            raise ConfigError(f"{key}: {path} {SAVE_OPAQUE}")
         image = np.ascontiguousarray(convert_channels(image, 3, path))
     except UnreadableImageError as error:
         raise ConfigError(f"{key}: {error}") from error
@@ -206,17 +232,30 @@ def _refuse_same_times(pictures: Sequence[PaintedPicture]) -> None:
             )
 
 
-def _find_frame(window: ReferenceWindow, time_s: Fraction) -> BufferedFrame | None:
+def find_frame(window: ReferenceWindow, time_s: Fraction) -> BufferedFrame | None:
     """Return the frame of a window that is shown at a time; None if it is not there."""
-    frames = sorted((window.centre, *window.neighbours.values()), key=lambda one: one.number)
-    for frame, following in zip(frames, [*frames[1:], None], strict=True):
-        begins = _time_of(frame)
-        if abs(begins - time_s) <= _SAME_TIME_S:
-            return frame
-        is_next = following is not None and following.number == frame.number + 1
-        if is_next and following is not None and begins <= time_s < _time_of(following):
+    frames = {one.number: one for one in (window.centre, *window.neighbours.values())}
+    nearest = min(frames.values(), key=lambda one: abs(_time_of(one) - time_s))
+    if abs(_time_of(nearest) - time_s) <= _SAME_TIME_S:
+        return nearest
+    for frame in frames.values():
+        if _time_of(frame) <= time_s < _find_end(frame, frames):
             return frame
     return None
+
+
+def _find_end(frame: BufferedFrame, frames: Mapping[int, BufferedFrame]) -> Fraction:
+    """Return until when a frame is shown, by the frames around it, by their numbers.
+
+    The last one before a gap or a cut lasts as long as its source says, or else as the one before.
+    """
+    following, before = (frames.get(frame.number + step) for step in (1, -1))
+    duration = frame.source.frame.last_frame_duration
+    if following is not None:
+        return _time_of(following)
+    if duration is not None:
+        return _time_of(frame) + duration * frame.source.frame.time_base
+    return _time_of(frame) if before is None else 2 * _time_of(frame) - _time_of(before)
 
 
 def _time_of(frame: BufferedFrame) -> Fraction:

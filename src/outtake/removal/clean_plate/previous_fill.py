@@ -61,7 +61,7 @@ def sample_previous(
         offsets: What is then added, (3,).
         colours: The adapted colours; written, (k, n, 3).
         visible: True for tiles that lie completely within the image; written, (k,).
-        drifts: The drift at their centres; written, (k, 1).
+        drifts: The drift of their pixels; written, (k, n).
         synthesised: True for pixels that were synthesised there; written, (k, n).
     """
     height, width = image.shape[0], image.shape[1]
@@ -79,9 +79,6 @@ def sample_previous(
             and place[0] + reach_x <= width - 1
             and place[1] + reach_y <= height - 1
         )
-        column = min(max(int(np.floor(place[0] + 0.5)), 0), width - 1)
-        row = min(max(int(np.floor(place[1] + 0.5)), 0), height - 1)
-        drifts[k, 0] = drift[row, column]
         read_tile(image, rows, place, side, choose_block(place, side), lines, shades)
         for i in range(side * side):
             for c in range(3):
@@ -92,6 +89,7 @@ def sample_previous(
             y = float(place[1] + place[4] * dx + place[5] * dy)
             column = min(max(int(np.floor(x + 0.5)), 0), width - 1)
             row = min(max(int(np.floor(y + 0.5)), 0), height - 1)
+            drifts[k, i] = drift[row, column]
             # What was synthesised once stays so, however often it is moved along.
             synthesised[k, i] = origin[row, column] == SYNTHESISED
 

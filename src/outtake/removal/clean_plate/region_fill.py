@@ -237,7 +237,7 @@ class RegionFill:
             previous.frame.clearance, previous.frame.brightness, places, shown,
         )  # fmt: skip
         colours, visible = np.empty((*shape, 3), np.float32), np.empty(shape[0], bool)
-        drifts, invented = np.empty((shape[0], 1), np.float32), np.empty(shape, bool)
+        drifts, invented = np.empty(shape, np.float32), np.empty(shape, bool)
         sample_previous(
             previous.image, previous.origin, previous.drift, places, self.region.tiles.side,
             alignment.gains[index], alignment.offsets[index], colours, visible, drifts, invented,

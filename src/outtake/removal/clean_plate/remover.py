@@ -26,7 +26,7 @@ from outtake.core.frames import (
 )
 from outtake.core.parallel import default_threads
 from outtake.core.types import Frame, Mask
-from outtake.core.validate import check_number
+from outtake.core.validate import check_flag, check_number
 from outtake.removal.clean_plate.carried_layer import MovingLayer, carry_layer
 from outtake.removal.clean_plate.carried_synthesis import CarriedSynthesis
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, FrameBuffer, ReferenceWindow
@@ -105,6 +105,7 @@ class CleanPlate(Remover):
         _check_option("seam", seam, 0, 0.2)
         _check_option("max_drift", max_drift, 0, 1000)
         _check_option("max_memory_mb", max_memory_mb, 1, 1 << 20, whole=True)
+        check_flag("remover.moving", moving)
         self._reach_frames = reach_frames
         if moving and reach_frames < MIN_REACH_FRAMES:
             raise ConfigError(
@@ -157,7 +158,9 @@ class CleanPlate(Remover):
         previous: PreviousFill | None = None
         carried = CarriedSynthesis(self._max_error)
         with announce_compilation("clean_plate"), closing(self._search_ahead(clip)) as searched:
+            painted: set[int] = set()
             for window, fills, layers in searched:
+                painted |= self._painted.find_painted(window)
                 centre = window.centre
                 if window.needs_fill:
                     if previous is not None and previous.frame.view.shot != centre.view.shot:
@@ -169,6 +172,7 @@ class CleanPlate(Remover):
                 # The consumer may write to its image; the one kept here must not change.
                 frame = replace_image(centre.source.frame, image.copy())
                 yield FilledFrame(centre.source, frame, statistics)
+            self._painted.say_what_is_unused(painted)
 
     def _search_ahead(
         self, clip: Iterable[MaskedFrame]

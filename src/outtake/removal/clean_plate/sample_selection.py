@@ -1,6 +1,7 @@
 """Take samples of the pixels of a hole from references, and their median.
 
-Where samples are few or disagree, those of more references vote.
+Where samples are few or disagree, those of more references vote. A pixel of a tile of which no
+reference shows enough gets the mean of what a few show of that pixel.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class CollectedSamples(NamedTuple):
     """What references show of k tiles of n pixels.
 
     Attributes:
-        colours: The medians of the best samples, float32 (k, n, 3).
+        colours: The medians of the best samples, or the means of single pixels', float32 (k, n, 3).
         known: True for needed pixels that have one, bool (k, n).
         spread: The mean absolute deviation of the samples from their median at every
             ``SPREAD_STEP``-th pixel, in grey levels, float32 (k, ceil(n / SPREAD_STEP)), NaN where
@@ -76,7 +77,10 @@ def collect_samples(
     references: Sequence[Reference],
     reference_filter: ReferenceFilter,
 ) -> CollectedSamples:
-    """Return the median of the best samples for the tiles of a region.
+    """Return what references show of the tiles of a region.
+
+    A pixel gets the median of the best samples of its tile; one that none of these covers, the mean
+    of up to five samples of its own.
 
     Args:
         tiles: The tiles.

@@ -27,7 +27,7 @@ from outtake.removal.clean_plate.tiles import BLOCK_PX, SUPPORT_PX
 
 # What a frame shows of a tile.
 NOTHING, PART, ALL = 0, 1, 2
-# Tiles that no reference shows completely are sampled pixel by pixel, this often at most.
+# Pixels that no sample of their tile covers are sampled one by one, this often at most.
 _MAX_PIXEL_SAMPLES = 5
 
 
@@ -228,7 +228,7 @@ def sample_pixels(
     counts: Flags,
     limits: Floats,
 ) -> None:
-    """Add the colours that one reference shows of missing pixels.
+    """Add the colours that one reference shows of missing pixels, of which the mean is taken.
 
     Args:
         image: The reference, (H, W, 3).

@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 
 from outtake.motion.homography import Homography, invert_homography, resize_homography
 from outtake.motion.warp import project_points
-from outtake.removal.stitching.kept_frames import KeptFrame, Picture, frame_corners
+from outtake.removal.stitching.kept_frames import (
+    KeptFrame,
+    Picture,
+    find_stretched,
+    frame_corners,
+)
 
 _TILE_PX = 256
 # Bicubic sampling reads up to two pixels away.
 _BICUBIC_SUPPORT = np.ones((5, 5), np.uint8)
 _STILL_PX = 0.05
 _NOT_SEEN = np.float32(1e9)
+# So many frames at most are tried as the one that keeps its shape: each is compared with all.
+_MOST_TRIED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +48,20 @@ class Canvas:
 
 
 def lay_out(frames: Sequence[KeptFrame], max_side_px: int) -> Canvas:
-    """Return a canvas for frames; the one in the middle of the shot keeps its shape.
+    """Return a canvas for frames; one of them, near the middle of the shot, keeps its shape.
+
+    It is the one nearest to the middle in whose plane no frame is stretched beyond use: where the
+    camera turns to one side and back to the other, that in the middle looks far to one side.
 
     Args:
-        frames: The frames, in the order of the clip.
+        frames: The frames, in the order of the clip; the first one stretches none of them.
         max_side_px: No side of the picture is longer.
     """
-    middle = (frames[0].number + frames[-1].number) / 2
-    reference = min(frames, key=lambda one: abs(one.number - middle))
+    reference = _choose_reference(frames)
     to_reference = invert_homography(reference.to_first)
     corners = frame_corners(reference.mask.shape)
-    placed = np.concatenate(
-        [project_points(to_reference @ one.to_first, corners) for one in frames]
-    )
+    homographies = to_reference @ np.stack([one.to_first for one in frames])
+    placed = project_points(homographies, corners).reshape(-1, 2)
     # A frame that stands still is found to move by a thousandth of a pixel.
     low = np.floor(placed.min(axis=0) + _STILL_PX)
     high = np.ceil(placed.max(axis=0) - _STILL_PX)
@@ -62,6 +70,18 @@ def lay_out(frames: Sequence[KeptFrame], max_side_px: int) -> Canvas:
     shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
     to_picture = resize_homography(1 / scale) @ shift @ to_reference
     return Canvas(height, width, to_picture, reference.number, scale)
+
+
+def _choose_reference(frames: Sequence[KeptFrame]) -> KeptFrame:
+    """Return the frame nearest to the middle of the shot that stretches no other beyond use."""
+    middle = (frames[0].number + frames[-1].number) / 2
+    nearest = sorted(frames, key=lambda one: abs(one.number - middle))
+    to_first = np.stack([one.to_first for one in frames])
+    for one in nearest[:: -(-len(nearest) // _MOST_TRIED)]:
+        homographies = invert_homography(one.to_first) @ to_first
+        if not find_stretched(homographies, one.mask.shape).any():
+            return one
+    return frames[0]
 
 
 def compose(frames: Sequence[KeptFrame], canvas: Canvas, samples: int) -> Picture:

@@ -20,6 +20,9 @@ Picture = NDArray[np.uint8] | NDArray[np.uint16]
 # rim of the frame, which is that of the picture: a camera that shakes shows more of it each time.
 _POSITIONS_ACROSS, _RIM = 480, 0.02
 _LEAST_NEW_POSITIONS = 4
+# Beyond this ratio of sizes within a picture, one frame would be a stretched corner of it; so it
+# would where one corner of it is so much nearer to the plane's horizon than another.
+_MAX_STRETCH, _LEAST_DEPTH = 4.0, 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,19 @@ def frame_corners(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return the centres of the corner pixels of a picture (H, W), x and y, float32 (4, 2)."""
     bottom, right = shape[0] - 1, shape[1] - 1
     return np.array([(0, 0), (right, 0), (right, bottom), (0, bottom)], np.float32)
+
+
+def find_stretched(homographies: Homography, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which homographies (n, 3, 3) stretch a frame (H, W) beyond use, bool (n,)."""
+    corners = frame_corners(shape)
+    depth = homographies[:, 2, :2] @ corners.T + homographies[:, 2, 2:]
+    is_steep = depth.min(axis=1) <= _LEAST_DEPTH * np.abs(depth).max(axis=1)
+    moved = project_points(homographies, corners)
+    sides = np.linalg.norm(moved - np.roll(moved, 1, axis=1), axis=2)
+    own = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
+    ratios = sides[:, own > 0] / own[own > 0]  # a frame may be one pixel high
+    is_resized = (ratios > _MAX_STRETCH) | (ratios < 1 / _MAX_STRETCH)
+    return np.asarray(is_steep | is_resized.any(axis=1))
 
 
 def measure_overlap(homography: Homography, shape: tuple[int, ...]) -> float:

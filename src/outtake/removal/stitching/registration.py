@@ -190,15 +190,26 @@ def _move(
 
 
 def _follow(frame: RegistrationImage, moved: Frame, seen: Mask) -> Homography | None:
-    """Return the homography from a frame to a picture that was moved to about its place."""
+    """Return the homography from a frame to a picture that was moved to about its place.
+
+    Args:
+        frame: The frame.
+        moved: The picture, uint8 (h, w, 3).
+        seen: Where both are known, bool (h, w).
+    """
     both = cv2.erode(seen.view(np.uint8), np.ones((9, 9), np.uint8))
     distance_px = max(4, round(0.6 * float(np.sqrt(both.size / _MAX_POINTS))))
-    points = cv2.goodFeaturesToTrack(frame.grey, _MAX_POINTS, 0.005, distance_px, mask=both)
+    # The surroundings of a point are compared too, far around where they are reduced: what is
+    # removed from either must not pull at it, and what is grey in both alike does not.
+    here, there = (
+        np.where(seen, grey, np.uint8(128))
+        for grey in (frame.grey, cv2.cvtColor(moved, cv2.COLOR_RGB2GRAY))
+    )
+    points = cv2.goodFeaturesToTrack(here, _MAX_POINTS, 0.005, distance_px, mask=both)
     if points is None:
         return None
     start = np.asarray(points.reshape(-1, 2), np.float32)
-    grey = np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGB2GRAY), np.uint8)
-    end, good = follow_points(frame.grey, grey, start)
+    end, good = follow_points(here, there, start)
     fits = (fit_homography(start[good], end[good], _MIN_POINTS, t) for t in _TOLERANCES_PX)
     return next((fit for fit in fits if fit is not None), None)
 

@@ -15,22 +15,19 @@ from outtake.core.types import Mask
 from outtake.core.validate import check_number
 from outtake.motion.homography import Homography, TrackedView, invert_homography
 from outtake.motion.tracking import CameraTracker
-from outtake.motion.warp import project_points
 from outtake.removal.stitching.compose import Canvas, compose, lay_out
 from outtake.removal.stitching.kept_frames import (
     KeptFrame,
     KeptFrames,
     Picture,
     count_bytes,
-    frame_corners,
+    find_stretched,
     measure_overlap,
 )
 from outtake.removal.stitching.registration import Light, RegistrationImage, register
 
 # A frame is compared with the earliest one that shows so much of it: then errors add up least.
 _WELL_OVERLAPPING = 0.75
-# Beyond this ratio of sizes within a picture, one frame would be a stretched corner of it.
-_MAX_STRETCH = 4.0
 _MIN_FRAMES_HELD = 8
 
 log = logging.getLogger(__name__)
@@ -89,7 +86,6 @@ class _Place:
 
     number: int
     time_s: Fraction
-    view: TrackedView
     to_first: Homography
     light: Light
     residual_grey: float | None
@@ -101,7 +97,7 @@ class BackgroundStitcher:
     Each frame is registered by a homography to an earlier one of its shot, so a camera that pans,
     tilts, zooms or stands still is exact, and one that travels past things at different depths is
     not. A pixel of the picture is the median of the frames that show it, in the light of the frame
-    in the middle.
+    in the middle, or of the nearest to it in whose plane no frame is stretched.
 
     A shot gets several pictures where one would not do: where the camera turns or zooms so far that
     a plane would stretch a frame, and where the frames that are needed do not fit into the memory.
@@ -124,6 +120,8 @@ class BackgroundStitcher:
         self._samples, self._max_side_px = samples, max_side_px
         self._max_bytes = max_memory_mb << 20
         self._tracker = CameraTracker()
+        # The newest one alone: the points of all frames of a long shot would fill the memory.
+        self._view: TrackedView | None = None
         self._shot: int | None = None
         self._begin()
 
@@ -169,12 +167,13 @@ class BackgroundStitcher:
             log.info("frame %d: the memory is full, so another picture begins", number)
             finished = self.finish()
         place, overlap = self._place(number, time_s, view, small, mask.shape)
-        if _stretches(place.to_first, mask.shape):
+        if find_stretched(place.to_first[None], mask.shape).any():
             log.info("frame %d: the camera has turned or zoomed far, so another picture begins",
                      number)  # fmt: skip
             finished = self.finish()
             place, overlap = self._place(number, time_s, view, small, mask.shape)
         self._places.append(place)
+        self._view = view
         kept = KeptFrame(number, image, mask, small, place.to_first, place.light)
         if place.residual_grey is not None:
             self._is_compared = True
@@ -226,10 +225,10 @@ class BackgroundStitcher:
         shape: tuple[int, ...],
     ) -> tuple[_Place, float]:
         """Return where a frame lies, and how much of it the frame that says so shows."""
-        if not self._places:
-            return _Place(number, time_s, view, np.eye(3), Light.identity(), None), 0.0
+        if not self._places or self._view is None:
+            return _Place(number, time_s, np.eye(3), Light.identity(), None), 0.0
         before = self._places[-1]
-        guess = before.to_first @ view.homography_to(before.view)
+        guess = before.to_first @ view.homography_to(self._view)
         candidates = [
             (measure_overlap(invert_homography(one.to_first) @ guess, shape), one)
             for one in self._kept.list_needed()
@@ -238,24 +237,11 @@ class BackgroundStitcher:
         overlap, anchor = good[0] if good else max(candidates, key=lambda pair: pair[0])
         found = register(small, anchor.small, invert_homography(anchor.to_first) @ guess)
         if found is None:
-            return _Place(number, time_s, view, guess, before.light, None), overlap
+            return _Place(number, time_s, guess, before.light, None), overlap
         to_first = anchor.to_first @ found.homography
         to_first /= to_first[2, 2]
         light = found.light.then(anchor.light)
-        return _Place(number, time_s, view, to_first, light, found.residual_grey), overlap
-
-
-def _stretches(to_first: Homography, shape: tuple[int, ...]) -> bool:
-    """Return whether a frame is stretched beyond use in the plane of the first one."""
-    corners = frame_corners(shape)
-    depth = corners @ to_first[2, :2] + to_first[2, 2]
-    if depth.min() <= 0.2 * abs(depth).max():
-        return True
-    moved = project_points(to_first, corners)
-    sides = np.linalg.norm(moved - np.roll(moved, 1, axis=0), axis=1)
-    own = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
-    ratios = sides[own > 0] / own[own > 0]  # a frame may be one pixel high
-    return bool((ratios > _MAX_STRETCH).any() or (ratios < 1 / _MAX_STRETCH).any())
+        return _Place(number, time_s, to_first, light, found.residual_grey), overlap
 
 
 def _hide_transparent(item: MaskedFrame) -> Mask:
