@@ -33,6 +33,17 @@ def test_the_flow_finds_a_shift_and_warps_it_back():
     assert error.mean() < 3
 
 
+@pytest.mark.parametrize("height", [12, 14, 24, 31, 32])
+def test_the_flow_of_a_strip_is_found_too(height):
+    # OpenCV ended the process, or gave what is no number.
+    strip = reduce_to_grey(np.ascontiguousarray(texture()[:height]), 192)
+    before, after = strip[:, :160], strip[:, 3:163]
+    for turned in (False, True):
+        one, other = (each.T.copy() if turned else each.copy() for each in (after, before))
+        moved = compute_flow(one, other) - pixel_grid(*one.shape)
+        assert np.median(moved[..., int(turned)]) == pytest.approx(3, abs=0.5)
+
+
 def test_an_image_of_a_few_pixels_is_motionless():
     tiny = np.zeros((8, 30), np.uint8)
     assert np.array_equal(compute_flow(tiny, tiny + np.uint8(9)), pixel_grid(8, 30))

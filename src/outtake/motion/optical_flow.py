@@ -16,8 +16,10 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.float32]
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
-# OpenCV's DIS needs a pyramid, which smaller images do not have.
+# In smaller images there is too little to follow...
 _MIN_SIDE_PX = 12
+# ...and OpenCV's DIS ends the process, or gives no numbers, where a side is shorter than this.
+_DIS_SIDE_PX = 32
 
 
 def reduced_size(height: int, width: int, longest_px: int) -> tuple[int, int]:
@@ -43,7 +45,14 @@ def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
     if min(source.shape) < _MIN_SIDE_PX:
         return identity
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    return np.asarray(cv2.add(search.calc(source, target, None), identity), np.float32)
+    missing = [max(0, _DIS_SIDE_PX - side) for side in source.shape]
+    if any(missing):
+        around = [(0, each) for each in missing]
+        flow = search.calc(*(np.pad(each, around, "symmetric") for each in (source, target)), None)
+        flow = np.ascontiguousarray(flow[: source.shape[0], : source.shape[1]])
+    else:
+        flow = search.calc(source, target, None)
+    return np.asarray(cv2.add(flow, identity), np.float32)
 
 
 @lru_cache(maxsize=8)
