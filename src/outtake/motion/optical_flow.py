@@ -45,14 +45,10 @@ def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
     if min(source.shape) < _MIN_SIDE_PX:
         return identity
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    missing = [max(0, _DIS_SIDE_PX - side) for side in source.shape]
-    if any(missing):
-        around = [(0, each) for each in missing]
-        flow = search.calc(*(np.pad(each, around, "symmetric") for each in (source, target)), None)
-        flow = np.ascontiguousarray(flow[: source.shape[0], : source.shape[1]])
-    else:
-        flow = search.calc(source, target, None)
-    return np.asarray(cv2.add(flow, identity), np.float32)
+    missing = [(0, max(0, _DIS_SIDE_PX - side)) for side in source.shape]
+    one, other = (np.pad(each, missing, "symmetric") for each in (source, target))
+    flow = search.calc(one, other, None)[: source.shape[0], : source.shape[1]]
+    return np.asarray(cv2.add(np.ascontiguousarray(flow), identity), np.float32)
 
 
 @lru_cache(maxsize=8)
