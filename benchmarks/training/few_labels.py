@@ -2,7 +2,7 @@
 
     OUTTAKE_DATA=PATH python -m benchmarks.training.few_labels [OVERRIDE ...]
         [--share 1/8] [--seeds 0 1 2] [--methods pseudo_labels soft_labels unimatch fixmatch]
-        [--min-confidence 0] [--runs runs/few_labels]
+        [--min-confidence 0] [--label-precision bfloat16] [--runs runs/few_labels]
 
 All train on the same labelled images for equally many steps: an epoch is as many labelled samples
 as CamVid has, whatever the share. ``supervised`` is the base of the comparison.
@@ -65,6 +65,8 @@ def main() -> None:
                         choices=METHODS)  # fmt: skip
     parser.add_argument("--min-confidence", type=float, default=0.0,
                         help="from which on a pseudo label counts")  # fmt: skip
+    parser.add_argument("--label-precision", default="auto",
+                        help="in which pseudo labels are made: bfloat16 is faster")  # fmt: skip
     parser.add_argument("--runs", type=Path, default=Path("runs/few_labels"))
     arguments, overrides = parser.parse_known_args()
     share, runs = str(arguments.share), Path(arguments.runs).resolve()
@@ -83,7 +85,8 @@ def main() -> None:
             seeds = "-".join(map(str, arguments.seeds))
             made = f"labelled-{share_name}-by-seeds-{seeds}-from-{arguments.min_confidence}"
             labelled = runs / made
-            write_pseudo_labels(source, teachers, labelled, arguments.min_confidence)
+            precision = str(arguments.label_precision)
+            write_pseudo_labels(source, teachers, labelled, arguments.min_confidence, precision)
             labels = ["supervision=supervised", f"data.root={labelled}"]
         elif method == "soft_labels":
             labels = [*part, *soft_label_overrides(teachers)]
@@ -104,7 +107,11 @@ def soft_label_overrides(teachers: Sequence[Path]) -> list[str]:
 
 
 def write_pseudo_labels(
-    source: LabelledShare, teachers: Sequence[Path], output: Path, min_confidence: float
+    source: LabelledShare,
+    teachers: Sequence[Path],
+    output: Path,
+    min_confidence: float,
+    precision: str,
 ) -> None:
     """Write CamVid anew, with the labels of some networks where those that people drew are unknown.
 
@@ -115,6 +122,7 @@ def write_pseudo_labels(
         teachers: The run folders of networks that were trained on that part.
         output: The new data set; its images are links.
         min_confidence: The mean probability below which a pixel has no label.
+        precision: In which the networks label.
     """
     unlabelled = source.other_samples()
     for split in ("train", "val"):
@@ -132,6 +140,7 @@ def write_pseudo_labels(
         "outputs=[labels]",
         "network.flip=true",
         "network.scales=[0.85,1,1.25]",
+        f"network.precision={precision}",
         f"min_confidence={min_confidence}",
     )
     for sample in unlabelled:

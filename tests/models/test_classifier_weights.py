@@ -11,7 +11,6 @@ from torchvision.models import GoogLeNet, alexnet, vgg16
 
 from outtake.core.errors import ConfigError, WeightsError
 from outtake.models import classifier_weights, fcn_vgg16
-from outtake.models.classifier_weights import convert_filters
 from outtake.models.fcn_alexnet import FCNAlexNet
 from outtake.models.fcn_googlenet import FCNGoogLeNet
 from outtake.models.fcn_vgg16 import FCNVGG16
@@ -22,6 +21,7 @@ from outtake.models.normalisation import (
     Normalize,
     PixelScale,
 )
+from outtake.models.pixel_conversion import convert_filters
 
 WIDTH = 1 / 16
 

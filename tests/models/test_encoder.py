@@ -3,12 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from outtake.core.errors import WeightsError
-from outtake.models.encoder import make_encoder
+from outtake.core.errors import ConfigError, WeightsError
+from outtake.models.encoder import find_encoder_name, make_encoder
+from outtake.models.fcn import FCN
+from outtake.models.keras_networks import KerasUNet
+from outtake.models.smp import SmpNet
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -71,3 +75,82 @@ def test_imagenet_offline_names_the_file_and_the_option(monkeypatch, tmp_path, e
     message = str(caught.value)
     assert "model.safetensors" in message
     assert "model.encoder_weights=PATH" in message
+
+
+def test_an_encoder_that_takes_no_strict_loading_begins_from_a_file(tmp_path: Path) -> None:
+    given = make_encoder("xception").state_dict()
+    torch.save(given, tmp_path / "weights.pth")
+    loaded = make_encoder("xception", weights=str(tmp_path / "weights.pth")).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in given.items())
+
+
+def test_a_file_of_timm_fits_where_the_encoder_joins_names(tmp_path: Path) -> None:
+    given = timm.create_model("convnext_atto").state_dict()
+    torch.save(given, tmp_path / "weights.pth")
+    loaded = make_encoder("tu-convnext_atto", weights=str(tmp_path / "weights.pth")).state_dict()
+    for own, theirs in (("stem_0", "stem.0"), ("stages_3.blocks.1.norm", "stages.3.blocks.1.norm")):
+        assert torch.equal(loaded[f"model.{own}.weight"], given[f"{theirs}.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("timm-resnet18", "did you mean tu-resnet18"),
+        ("timm-regnetx_003", "did you mean tu-regnetx_0"),
+        ("timm-efficientnet-b9", "did you mean timm-efficientnet-b"),
+        ("tu-resnet18.foo", "no such weights of resnet18; known are tu-resnet18.a1_in1k"),
+        (None, "null: name an encoder, such as resnet18"),
+        (18, "18: name an encoder, such as resnet18"),
+    ],
+)
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda name: FCN(2, name),
+        lambda name: SmpNet("unet", 2, name),
+        lambda name: KerasUNet(2, name),
+    ],
+)
+def test_a_name_that_is_none_is_one_line_with_the_nearest(build, name, said) -> None:
+    with pytest.raises(ConfigError, match=f"^model.encoder_name=.*{said}") as caught:
+        build(name)
+    assert len(str(caught.value)) < 400
+
+
+def test_names_that_smp_has_given_up_are_those_of_today() -> None:
+    assert find_encoder_name("timm-regnetx_002") == "tu-regnetx_002"
+    assert find_encoder_name("timm-mobilenetv3_small_100") == "tu-tf_mobilenetv3_small_100"
+    assert find_encoder_name("timm-efficientnet-b0") == "timm-efficientnet-b0"
+    assert find_encoder_name("tu-resnet18.a1_in1k") == "tu-resnet18.a1_in1k"
+
+
+def test_what_timm_cannot_make_an_encoder_of_is_one_line() -> None:
+    with pytest.raises(
+        ConfigError, match=r"=tu-nest_tiny: this encoder cannot be built: .*choose another"
+    ):
+        make_encoder("tu-nest_tiny")
+    with pytest.raises(ConfigError, match="cannot be built on encoder 'tu-nest_tiny'"):
+        SmpNet("unet", 2, "tu-nest_tiny")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: FCN(2, "tu-swin_tiny_patch4_window7_224"),
+        lambda: SmpNet("unet", 2, "tu-swin_tiny_patch4_window7_224"),
+        lambda: SmpNet("dpt", 2, "tu-vit_tiny_patch16_224"),
+    ],
+)
+def test_an_encoder_for_images_of_one_size_is_refused(build) -> None:
+    with (
+        torch.device("meta"),
+        pytest.raises(ConfigError, match=r"one size only, as published 224x224.*choose another"),
+    ):
+        build()
+
+
+def test_an_encoder_that_is_told_to_take_any_size_is_not_refused() -> None:
+    with torch.device("meta"), torch.no_grad():
+        options = {"strict_img_size": False}
+        net = SmpNet("unet", 2, "tu-swin_tiny_patch4_window7_224", **options).eval()
+        assert net(torch.zeros(1, 3, 45, 71)).shape == (1, 2, 45, 71)

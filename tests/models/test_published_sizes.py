@@ -86,8 +86,8 @@ def test_the_encoder_of_segnet_has_the_names_of_vgg16_bn() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: FCNFlat(2, dilations=()), "at least one layer"),
-        (lambda: FCNFlat(2, dilations=(0,)), r"model\.dilations=0"),
+        (lambda: FCNFlat(2, dilations=()), "give a list of whole numbers above 0"),
+        (lambda: FCNFlat(2, dilations=(0,)), r"model\.dilations=\(0,\)"),
         (lambda: SegNet(2, widths=(8, 8)), "2 stages and model.depths 5"),
         (lambda: FCDenseNet(2, block_layers=(4,)), "the bottom one"),
     ],

@@ -123,6 +123,11 @@ def test_bad_data_is_named_and_no_run_folder_is_left(
         "freeze=[head]",
         "data.crop=[64]",
         "model.encoder_name=resnet19",
+        "model.encoder_name=timm-resnet18",
+        "model.encoder_name=null",
+        "model.encoder_name=tu-swin_tiny_patch4_window7_224",
+        "model.fc_kernel=6",
+        "model.dropout=2",
         "model.encoder_weights=absent.pth",
     ],
 )

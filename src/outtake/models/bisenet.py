@@ -39,6 +39,9 @@ class BiSeNetV2(nn.Module):
 
     Attributes:
         training_heads: The names of the heads for training.
+
+    Raises:
+        ConfigError: A number is not in its range.
     """
 
     training_heads = ("stride4", "stride8", "stride16", "stride32")
@@ -55,6 +58,9 @@ class BiSeNetV2(nn.Module):
     ) -> None:
         super().__init__()
         check_number("model.expansion", expansion, 1, whole=True)
+        check_number("model.head_channels", head_channels, 1, whole=True)
+        check_number("model.auxiliary_channels", auxiliary_channels, 1, whole=True)
+        check_number("model.dropout", dropout, 0, 1)
         self.detail = nn.Sequential(
             make_conv_bn_relu(in_channels, 64, stride=2),
             make_conv_bn_relu(64, 64),

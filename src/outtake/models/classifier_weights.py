@@ -18,14 +18,19 @@ from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
 from outtake.models.encoder import read_weights
-from outtake.models.normalisation import CAFFE_PIXELS, IMAGENET_PIXELS, PixelScale
+from outtake.models.normalisation import (
+    CAFFE_PIXELS,
+    IMAGENET_PIXELS,
+    INCEPTION_PIXELS,
+    PixelScale,
+)
+from outtake.models.pixel_conversion import convert_filters
 
 _AUTO = "auto"
-# Inception networks of torchvision were trained with TensorFlow, on values of -1 to 1.
 _PIXELS = {
     "torchvision": IMAGENET_PIXELS,
     "caffe": CAFFE_PIXELS,
-    "inception": PixelScale((127.5,) * 3, (127.5,) * 3),
+    "inception": INCEPTION_PIXELS,
 }
 _WORDS = {
     "torchvision": "RGB with ImageNet's mean and deviation",
@@ -179,39 +184,6 @@ def _convert_first(
     elif (norm := f"{key.rpartition('.')[0]}.bn.running_mean") in taken:
         # Without a bias, the batch normalisation after the convolution takes it.
         taken[norm] = taken[norm] - shift
-
-
-def convert_filters(
-    weight: torch.Tensor, given: PixelScale, own: PixelScale
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return filters for other pixel values that give the same response to the same image.
-
-    Args:
-        weight: Filters (out, 3, k, k) that were learnt on ``given``.
-        given: What these filters saw.
-        own: What the network sees. Channels behind those of RGB begin at the mean of the filters;
-            where there are fewer, all have it, so that the response to a grey image stays.
-
-    Returns:
-        The filters (out, channels, k, k), and what the bias (out,) must grow by.
-    """
-    channels, colours = len(own.mean), len(given.mean)
-    per_level = weight / torch.tensor(given.std, dtype=weight.dtype).view(1, -1, 1, 1)
-    mean = per_level.mean(1)
-    if channels < colours:
-        share = colours / channels
-        sums = per_level.sum((2, 3)) @ torch.tensor(given.mean, dtype=weight.dtype)
-        grey = share * sum(own.mean) * mean.sum((1, 2))
-        return torch.stack([share * mean * std for std in own.std], 1), grey - sums
-    places = {given.colour(channel): channel for channel in range(colours)}
-    filters, shift = [], torch.zeros(len(weight), dtype=weight.dtype)
-    for channel in range(colours):
-        place = places[own.colour(channel)]
-        filters.append(weight[:, place] * (own.std[channel] / given.std[place]))
-        difference = (own.mean[channel] - given.mean[place]) / given.std[place]
-        shift += difference * weight[:, place].sum((1, 2))
-    filters += [mean * own.std[channel] for channel in range(colours, channels)]
-    return torch.stack(filters, 1), shift
 
 
 def _check_fit(net: nn.Module, taken: Mapping[str, torch.Tensor], path: Path) -> None:

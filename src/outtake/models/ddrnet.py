@@ -37,6 +37,9 @@ class DDRNet(nn.Module):
 
     Attributes:
         training_heads: The names of the heads for training.
+
+    Raises:
+        ConfigError: A number is not in its range.
     """
 
     training_heads = ("fine",)
@@ -52,6 +55,8 @@ class DDRNet(nn.Module):
     ) -> None:
         super().__init__()
         check_number("model.width", width, 1, whole=True)
+        check_number("model.pooling_channels", pooling_channels, 1, whole=True)
+        check_number("model.head_channels", head_channels, 1, whole=True)
         fine = 2 * width
         self.stem = make_stem(in_channels, width)
         self.stage1 = make_stage(width, width, 2)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from outtake.core.errors import ConfigError, WeightsError
+from outtake.models.encoder_pixels import (
+    TRIED_SIDE_PX,
+    convert_to_network,
+    find_weights_pixels,
+    read_timm_config,
+)
+from outtake.models.normalisation import PixelScale
+from outtake.models.pixel_conversion import run_on_zeros
 from outtake.models.plain_encoder import PlainEncoder
 
 PLAIN = "plain"
@@ -27,7 +37,12 @@ _PREFIXES = ("module.", "encoder.", "backbone.", "net.encoder.", "model.")
 
 
 def make_encoder(
-    name: str, *, in_channels: int = 3, weights: str | None = None, depth: int = 5
+    name: str,
+    *,
+    in_channels: int = 3,
+    weights: str | None = None,
+    depth: int = 5,
+    pixel_scale: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build an encoder whose ``forward`` gives one feature map for each stride 1, 2, 4 ... 32.
 
@@ -37,50 +52,113 @@ def make_encoder(
         in_channels: The number of channels of the images.
         weights: None, ``imagenet`` or the path of a file.
         depth: The number of times that the encoder halves the resolution.
+        pixel_scale: See :func:`load_encoder_weights`.
 
     Raises:
-        ConfigError: There is no such encoder.
+        ConfigError: There is no such encoder, or it takes images of one size only.
         WeightsError: The weights are not available, or do not fit.
     """
-    check_encoder_name(name)
+    name = find_encoder_name(name)
     if name == PLAIN:
         plain = PlainEncoder(in_channels, depth)
-        load_encoder_weights(plain, name, weights)
+        load_encoder_weights(plain, name, weights, pixel_scale)
         return plain
     try:
         encoder: nn.Module = smp.encoders.get_encoder(
             name, in_channels=in_channels, depth=depth, weights=None
         )
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
-    load_encoder_weights(encoder, name, weights)
+    except Exception as error:  # of any kind: timm fails where it fails
+        raise ConfigError(
+            f"model.encoder_name={name}: this encoder cannot be built: {error}; choose another"
+        ) from error
+    check_input_size(encoder, name, in_channels)
+    load_encoder_weights(encoder, name, weights, pixel_scale)
     return encoder
 
 
-def check_encoder_name(name: str) -> None:
-    """Raise a ConfigError with the closest names if there is no such encoder."""
-    if name.startswith("tu-"):
-        if timm.is_model(name[3:]):
-            return
-        known = timm.list_models()
-        close = [f"tu-{match}" for match in get_close_matches(name[3:], known, n=3)]
+def find_encoder_name(name: object) -> str:
+    """Return the name of an encoder as smp has it today: some had another one, with ``timm-``.
+
+    Raises:
+        ConfigError: There is no such encoder; the message names the closest ones.
+    """
+    if not isinstance(name, str):
+        said = "null" if name is None else name
+        raise ConfigError(
+            f"model.encoder_name={said}: name an encoder, such as resnet18; {_list_known()}"
+        )
+    today = name
+    if smp.encoders.is_equivalent_to_timm_universal(name):
+        today = name.replace("timm-", "tu-tf_" if "mobilenetv3" in name else "tu-")
+    if today.startswith("tu-"):
+        if timm.is_model(today[3:]):
+            _check_tag(name, today[3:])
+            return today
+        matches = get_close_matches(today[3:], timm.list_models(), n=3)
+        close = [f"tu-{match}" for match in matches]
     else:
         known = [PLAIN, *smp.encoders.encoders]
-        if name in known or name.startswith("timm-"):
-            return
+        if name in known:
+            return name
         close = get_close_matches(name, known, n=3)
-    hint = f"did you mean {', '.join(close)}? " if close else ""
-    raise ConfigError(
-        f"model.encoder_name={name}: no such encoder; {hint}"
-        f"Known are {', '.join(sorted(smp.encoders.encoders)[:6])} ... and tu-<name> of timm"
-    )
+        bare = name.removeprefix("timm-")
+        if bare != name and timm.is_model(bare):
+            close.insert(0, f"tu-{bare}")
+    hint = f" (did you mean {', '.join(close)}?)" if close else ""
+    raise ConfigError(f"model.encoder_name={name}: no such encoder{hint}; {_list_known()}")
 
 
-def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> None:
+def _list_known() -> str:
+    first = ", ".join(sorted(smp.encoders.encoders)[:6])
+    return f"known are {first} ... and tu-<name> of timm"
+
+
+def _check_tag(name: str, model: str) -> None:
+    """Raise a ConfigError if timm has the model, but no weights of the name behind the dot."""
+    try:
+        timm.get_pretrained_cfg(model)
+    except RuntimeError as error:
+        architecture = model.partition(".")[0]
+        known = [f"tu-{each}" for each in timm.list_pretrained(f"{architecture}.*")]
+        raise ConfigError(
+            f"model.encoder_name={name}: timm has no such weights of {architecture}; known are "
+            f"{', '.join(known) or 'none'}, or tu-{architecture}"
+        ) from error
+
+
+def check_input_size(encoder: nn.Module, name: str, in_channels: int) -> None:
+    """Raise a ConfigError if a new encoder of timm takes images of its published size only."""
+    config = read_timm_config(encoder)
+    if not config.get("fixed_input_size"):
+        return
+    try:
+        run_on_zeros(encoder, in_channels, TRIED_SIDE_PX)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        height, width = config["input_size"][1:]
+        raise ConfigError(
+            f"model.encoder_name={name}: this encoder takes images of one size only, as published "
+            f"{height}x{width}, and networks here are given any; choose another encoder"
+        ) from error
+
+
+def load_encoder_weights(
+    encoder: nn.Module,
+    name: str,
+    weights: str | None,
+    pixel_scale: Mapping[str, Any] | None = None,
+) -> None:
     """Load ``imagenet`` weights or a local file into an encoder, in place.
 
     Layers of a classifier that the encoder does not have are left out; a first convolution made
-    for another number of channels is adapted, see :func:`adapt_channels`.
+    for another number of channels is adapted, see :func:`adapt_channels`. Where the weights were
+    learnt on other pixel values than the network sees, the first convolution is converted.
+
+    Args:
+        encoder: The encoder.
+        name: Its name, as :func:`find_encoder_name` has it.
+        weights: None, ``imagenet`` or the path of a file.
+        pixel_scale: The fields of the :class:`outtake.models.normalisation.PixelScale` that the
+            network sees; None where there is none, or none is known, which converts nothing.
 
     Raises:
         WeightsError: The file is missing or not readable, or lacks a layer of the encoder.
@@ -89,6 +167,8 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
         return
     path = fetch_imagenet(name) if weights == "imagenet" else Path(weights).expanduser()
     state = read_weights(path)
+    # timm gives encoders the stages of their sequences one by one, as stem_0 for stem.0.
+    state = {key.replace(".", "_", 1): value for key, value in state.items()} | state
     own = encoder.state_dict()
     fitted = {key: _fit_tensor(state, key, value) for key, value in own.items()}
     missing = [key for key, value in fitted.items() if value is None]
@@ -100,7 +180,14 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | None) -> 
             f"missing or of another shape, the first is {missing[0]!r}; give the weights of this "
             "encoder in model.encoder_weights"
         )
-    encoder.load_state_dict({k: v for k, v in fitted.items() if v is not None}, strict=False)
+    given = find_weights_pixels(encoder, name, state)
+    if given is not None:
+        seen = None if pixel_scale is None else PixelScale(**pixel_scale)
+        find = partial(_find_tensor, state)
+        fitted |= convert_to_network(encoder, name, path, find, given, seen)
+    # Not the encoder's own method: smp's rename layers of old files, and some take no strict.
+    taken = {key: value for key, value in fitted.items() if value is not None}
+    nn.Module.load_state_dict(encoder, taken, strict=False)
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -179,9 +266,7 @@ def _check_network() -> None:
 def _fit_tensor(
     state: dict[str, torch.Tensor], key: str, target: torch.Tensor
 ) -> torch.Tensor | None:
-    bare = key.removeprefix("model.")
-    names = [key, bare, *(prefix + k for prefix in _PREFIXES for k in (key, bare))]
-    found = next((state[name] for name in names if name in state), None)
+    found = _find_tensor(state, key)
     if found is None or found.shape == target.shape:
         return found
     if found.dim() == target.dim() == 4 and found.shape[0] == target.shape[0]:
@@ -189,6 +274,13 @@ def _fit_tensor(
         if found.shape[2:] == target.shape[2:] and given == RGB_CHANNELS:
             return adapt_channels(found, wanted)
     return None
+
+
+def _find_tensor(state: Mapping[str, torch.Tensor], key: str) -> torch.Tensor | None:
+    """Return the tensor of a file for a name of the encoder."""
+    bare = key.removeprefix("model.")
+    names = [key, bare, *(prefix + k for prefix in _PREFIXES for k in (key, bare))]
+    return next((state[name] for name in names if name in state), None)
 
 
 def adapt_channels(filters: torch.Tensor, channels: int) -> torch.Tensor:

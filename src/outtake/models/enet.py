@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from outtake.core.validate import check_number
 from outtake.models.layers import pad_to_stride
 from outtake.models.max_unpool import max_pool_with_positions, max_unpool
 
@@ -26,6 +27,9 @@ class ENet(nn.Module):
         in_channels: The number of channels of the images.
         first_dropout: The probability of dropout of whole channels in the first stage.
         dropout: The same after it.
+
+    Raises:
+        ConfigError: A probability is not one.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class ENet(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        check_number("model.first_dropout", first_dropout, 0, 1)
+        check_number("model.dropout", dropout, 0, 1)
         # The image itself, pooled, is part of the first map: 13 filters beside 3 colours.
         filters = max(16 - in_channels, 8)
         finest = filters + in_channels

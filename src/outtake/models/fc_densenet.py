@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
-from outtake.core.validate import check_number
+from outtake.core.validate import check_number, check_whole_numbers
 from outtake.models.layers import pad_to_stride
 
 
@@ -46,10 +46,12 @@ class FCDenseNet(nn.Module):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
+        check_whole_numbers("model.block_layers", block_layers, "[4,4,4,4,4,4]")
         if len(block_layers) < 2:
             raise ConfigError("model.block_layers: name at least one block and the bottom one")
-        for each in (*block_layers, growth, first_channels):
-            check_number("model.block_layers, growth and first_channels", each, 1, whole=True)
+        check_number("model.growth", growth, 1, whole=True)
+        check_number("model.first_channels", first_channels, 1, whole=True)
+        check_number("model.dropout", dropout, 0, 1)
         *down_layers, bottom_layers = block_layers
         self.first = nn.Conv2d(in_channels, first_channels, 3, padding=1)
         channels, skips = first_channels, []

@@ -5,6 +5,7 @@ Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmenta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number, check_odd_number
 from outtake.models.encoder import make_encoder
 from outtake.models.layers import make_upsample, pad_to_stride
 
@@ -30,11 +32,14 @@ class FCN(nn.Module):
         upsampling: ``learned`` starts as bilinear and is trained; ``frozen`` stays bilinear.
         fc_channels: The width of the paper's fc6 and fc7 between encoder and score (4096 in the
             paper); None scores the encoder's map directly, which modern encoders do as well.
-        fc_kernel: The kernel size of fc6, 7 in the paper.
+        fc_kernel: The kernel size of fc6, an odd number, 7 in the paper.
         dropout: The probability of dropout before the score layer.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
 
     Raises:
-        ConfigError: The stride, the upsampling or the encoder does not exist.
+        ConfigError: The stride, the upsampling or the encoder does not exist, or a number is not in
+            its range.
+        WeightsError: The weights are not available, or do not fit.
     """
 
     def __init__(
@@ -49,13 +54,19 @@ class FCN(nn.Module):
         fc_channels: int | None = None,
         fc_kernel: int = 7,
         dropout: float = 0.1,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if stride not in (8, 16, 32):
             raise ConfigError(f"model.stride={stride}: allowed are 8, 16 and 32")
         if upsampling not in UPSAMPLING:
             raise ConfigError(f"model.upsampling={upsampling}: allowed are {', '.join(UPSAMPLING)}")
-        encoder: Any = make_encoder(encoder_name, in_channels=in_channels, weights=encoder_weights)
+        check_number("model.fc_channels", fc_channels, 1, whole=True, optional=True)
+        check_odd_number("model.fc_kernel", fc_kernel)
+        check_number("model.dropout", dropout, 0, 1)
+        encoder: Any = make_encoder(
+            encoder_name, in_channels=in_channels, weights=encoder_weights, pixel_scale=pixel_scale
+        )
         self.encoder: nn.Module = encoder
         widths: list[int] = list(encoder.out_channels)
         # The paper's pool3 and pool4 are after the pooling; smp's VGG gives the maps before it.

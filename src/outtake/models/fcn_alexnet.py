@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_number
 from outtake.models.classifier_weights import ALEXNET_LAYOUTS, load_classifier
 from outtake.models.fcn_vgg16 import (
     FC_CHANNELS,
@@ -52,7 +53,7 @@ class FCNAlexNet(nn.Module):
             first filters of the file are converted to; None leaves them as they are.
 
     Raises:
-        ConfigError: The variant does not exist.
+        ConfigError: The variant does not exist, or a number is not in its range.
         WeightsError: The file is missing or does not fit.
     """
 
@@ -72,6 +73,7 @@ class FCNAlexNet(nn.Module):
         if variant not in VARIANTS:
             raise ConfigError(f"model.variant={variant}: allowed are {', '.join(VARIANTS)}")
         filters, groups, self._normalises = VARIANTS[variant]
+        check_number("model.dropout", dropout, 0, 1)
         self._dropout = dropout
         given, geometry = in_channels, IMAGE
         for index, published in enumerate(filters):

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from outtake.core.errors import ConfigError
-from outtake.core.validate import check_number
+from outtake.core.validate import check_number, check_whole_numbers
 from outtake.models.layers import make_conv_bn_relu
 
 
@@ -50,10 +49,8 @@ class FCNFlat(nn.Module):
     ) -> None:
         super().__init__()
         check_number("model.width", width, 1, whole=True)
-        if not dilations:
-            raise ConfigError("model.dilations=[]: name the dilation of at least one layer")
-        for each in dilations:
-            check_number("model.dilations", each, 1, whole=True)
+        check_whole_numbers("model.dilations", dilations, "[1,1,2,4,8,16,32,64,1]")
+        check_number("model.dropout", dropout, 0, 1)
         self.receptive_px = 1 + 2 * sum(dilations)
         widths = [in_channels, *[width] * len(dilations)]
         self.layers = nn.Sequential(

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import GoogLeNet
 
+from outtake.core.validate import check_number
 from outtake.models.classifier_weights import GOOGLENET_LAYOUTS, load_classifier
 from outtake.models.fcn_vgg16 import PADDING_PX, initialise_convolutions, make_zero_score
 from outtake.models.layers import BilinearTransposedConvolution
@@ -52,6 +53,7 @@ class FCNGoogLeNet(nn.Module):
             first filters of the file are converted to; None leaves them as they are.
 
     Raises:
+        ConfigError: The probability is not one.
         WeightsError: The file is missing or does not fit.
     """
 
@@ -66,6 +68,7 @@ class FCNGoogLeNet(nn.Module):
         pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_number("model.dropout", dropout, 0, 1)
         self._dropout = dropout
         # One class: the classifier is not used.
         classifier = GoogLeNet(1, aux_logits=False, init_weights=False)

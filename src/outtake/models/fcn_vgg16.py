@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_flag, check_number, is_number
 from outtake.models.classifier_weights import VGG16_LAYOUTS, load_classifier
 from outtake.models.layers import BilinearTransposedConvolution
 from outtake.models.map_geometry import IMAGE, MapGeometry, crop
@@ -48,7 +49,8 @@ class FCNVGG16(nn.Module):
             first filters of the file are converted to; None leaves them as they are.
 
     Raises:
-        ConfigError: The stride does not exist, or has nothing to train at once.
+        ConfigError: The stride does not exist, or has nothing to train at once; or a number is not
+            in its range.
         WeightsError: The file is missing or does not fit.
     """
 
@@ -68,8 +70,10 @@ class FCNVGG16(nn.Module):
         super().__init__()
         if stride not in (8, 16, 32):
             raise ConfigError(f"model.stride={stride}: allowed are 8, 16 and 32")
+        check_flag("model.at_once", at_once)
         if at_once and stride != 8:
             raise ConfigError(f"model.at_once=true with model.stride={stride}: only 8 has it")
+        check_number("model.dropout", dropout, 0, 1)
         self._dropout = dropout
         self._names = [
             [f"conv{block}_{layer}" for layer in range(1, len(filters) + 1)]
@@ -130,9 +134,9 @@ def scale_width(published: int, width: float) -> int:
     """Return a number of filters, at least one.
 
     Raises:
-        ConfigError: The share is not above 0.
+        ConfigError: The share is no number above 0.
     """
-    if not width > 0:
+    if not (is_number(width) and width > 0):
         raise ConfigError(f"model.width={width}: must be above 0, as a share of the published")
     return max(1, round(published * width))
 

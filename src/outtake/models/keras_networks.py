@@ -8,6 +8,7 @@ or a quarter of the resolution, are enlarged bilinearly to the input's size.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from outtake.core.errors import ConfigError
-from outtake.models.encoder import load_encoder_weights, make_encoder
+from outtake.core.validate import check_number, check_odd_number
+from outtake.models.encoder import find_encoder_name, load_encoder_weights, make_encoder
 from outtake.models.layers import (
     enlarge_scores,
     make_conv_bn_relu,
@@ -38,6 +40,7 @@ class LevelEncoder(nn.Module):
         weights: None, ``imagenet`` or the path of a file.
         levels: The number of maps, 2 to 5.
         stride: The stride of the coarsest map, if it is not to be 2**levels: dilation keeps it.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
 
     Attributes:
         widths: The channels of each map.
@@ -51,14 +54,16 @@ class LevelEncoder(nn.Module):
         weights: str | None,
         levels: int = 5,
         stride: int | None = None,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        name = find_encoder_name(name)
         self._pools = name.startswith("vgg")
         encoder: Any = make_encoder(
             name, in_channels=in_channels, depth=levels - 1 if self._pools else levels
         )
         _drop_unused_layers(encoder, levels)
-        load_encoder_weights(encoder, name, weights)
+        load_encoder_weights(encoder, name, weights, pixel_scale)
         if stride is not None:
             try:
                 encoder.make_dilated(output_stride=stride)
@@ -94,6 +99,7 @@ class KerasUNet(nn.Module):
         encoder_name: See :func:`outtake.models.encoder.make_encoder`; also ``plain``.
         encoder_weights: None, ``imagenet`` or the path of a file.
         in_channels: The number of channels of the images.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
     """
 
     def __init__(
@@ -103,10 +109,15 @@ class KerasUNet(nn.Module):
         *,
         encoder_weights: str | None = None,
         in_channels: int = 3,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = LevelEncoder(
-            encoder_name, in_channels=in_channels, weights=encoder_weights, levels=4
+            encoder_name,
+            in_channels=in_channels,
+            weights=encoder_weights,
+            levels=4,
+            pixel_scale=pixel_scale,
         )
         fine, *_, coarse = widths = self.encoder.widths
         self.bottom = _make_conv_relu_bn(coarse, 512)
@@ -139,6 +150,7 @@ class KerasSegNet(nn.Module):
         encoder_name: See :func:`outtake.models.encoder.make_encoder`; also ``plain``.
         encoder_weights: None, ``imagenet`` or the path of a file.
         in_channels: The number of channels of the images.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
     """
 
     def __init__(
@@ -148,10 +160,15 @@ class KerasSegNet(nn.Module):
         *,
         encoder_weights: str | None = None,
         in_channels: int = 3,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = LevelEncoder(
-            encoder_name, in_channels=in_channels, weights=encoder_weights, levels=4
+            encoder_name,
+            in_channels=in_channels,
+            weights=encoder_weights,
+            levels=4,
+            pixel_scale=pixel_scale,
         )
         layers: list[nn.Module] = []
         width = self.encoder.widths[-1]
@@ -178,12 +195,13 @@ class KerasPSPNet(nn.Module):
         encoder_weights: None, ``imagenet`` or the path of a file.
         in_channels: The number of channels of the images.
         stride: The stride of the map that is pooled: None is 32; 8, by dilation, is the paper's.
-        join_kernel: The kernel size of the convolution after the pooling.
-        score_kernel: The kernel size of the scores.
+        join_kernel: The kernel size of the convolution after the pooling, an odd number.
+        score_kernel: The kernel size of the scores, an odd number.
         dropout: The probability of dropout of whole channels before the scores.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
 
     Raises:
-        ConfigError: The encoder has no dilated form.
+        ConfigError: The encoder has no dilated form, or a number is not in its range.
     """
 
     def __init__(
@@ -197,10 +215,18 @@ class KerasPSPNet(nn.Module):
         join_kernel: int = 1,
         score_kernel: int = 3,
         dropout: float = 0.0,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_odd_number("model.join_kernel", join_kernel)
+        check_odd_number("model.score_kernel", score_kernel)
+        check_number("model.dropout", dropout, 0, 1)
         self.encoder = LevelEncoder(
-            encoder_name, in_channels=in_channels, weights=encoder_weights, stride=stride
+            encoder_name,
+            in_channels=in_channels,
+            weights=encoder_weights,
+            stride=stride,
+            pixel_scale=pixel_scale,
         )
         width = self.encoder.widths[-1]
         self.pyramid = nn.ModuleList(
@@ -230,10 +256,14 @@ class UNetMini(nn.Module):
         classes: The number of classes.
         in_channels: The number of channels of the images.
         dropout: The probability of dropout after the first convolution of each pair.
+
+    Raises:
+        ConfigError: The probability is not one.
     """
 
     def __init__(self, classes: int, *, in_channels: int = 3, dropout: float = 0.2) -> None:
         super().__init__()
+        check_number("model.dropout", dropout, 0, 1)
         self.down = nn.ModuleList(
             _make_pair(channels, out, dropout)
             for channels, out in ((in_channels, 32), (32, 64), (64, 128))

@@ -11,7 +11,8 @@ from torch import nn
 from outtake.core.errors import ConfigError
 from outtake.core.validate import check_number
 
-# Deng et al., ImageNet: the statistics that the encoders of torchvision, timm and smp expect.
+# Deng et al., ImageNet: what most encoders of torchvision, timm and smp were trained on. The others
+# are in outtake.models.encoder_pixels.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Of the networks that were trained with Caffe, blue first.
@@ -44,6 +45,8 @@ IMAGENET_PIXELS = PixelScale(
     tuple(255 * mean for mean in IMAGENET_MEAN), tuple(255 * std for std in IMAGENET_STD)
 )
 CAFFE_PIXELS = PixelScale(CAFFE_MEAN_BGR, (1.0, 1.0, 1.0), bgr=True)
+# Of networks that were trained with TensorFlow, on values of -1 to 1.
+INCEPTION_PIXELS = PixelScale((127.5,) * 3, (127.5,) * 3)
 
 
 class Normalize(nn.Module):

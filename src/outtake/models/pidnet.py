@@ -38,6 +38,9 @@ class PIDNet(nn.Module):
 
     Attributes:
         training_heads: The names of the heads for training.
+
+    Raises:
+        ConfigError: A number is not in its range.
     """
 
     training_heads = ("detail", BOUNDARY)
@@ -53,6 +56,8 @@ class PIDNet(nn.Module):
     ) -> None:
         super().__init__()
         check_number("model.width", width, 1, whole=True)
+        check_number("model.pooling_channels", pooling_channels, 1, whole=True)
+        check_number("model.head_channels", head_channels, 1, whole=True)
         fine, out = 2 * width, 4 * width
         self.stem = make_stem(in_channels, width)
         self.stage1 = make_stage(width, width, 2)

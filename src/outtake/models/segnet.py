@@ -7,13 +7,14 @@ window was the largest; the decoder puts its values back there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError
-from outtake.core.validate import check_number
+from outtake.core.validate import check_number, check_whole_numbers
 from outtake.models.encoder import load_encoder_weights
 from outtake.models.layers import make_conv_bn_relu, pad_to_stride
 from outtake.models.max_unpool import max_pool_with_positions, max_unpool
@@ -33,6 +34,7 @@ class SegNet(nn.Module):
             normalisation, for the paper's widths and depths.
         dropout: The probability of dropout of whole channels after the three deepest stages of
             encoder and decoder: 0 in the paper, 0.5 in Bayesian SegNet (Kendall et al. 2015).
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
 
     Raises:
         ConfigError: Widths and depths are not equally many, or a number is not in its range.
@@ -48,17 +50,19 @@ class SegNet(nn.Module):
         depths: Sequence[int] = (2, 2, 3, 3, 3),
         encoder_weights: str | None = None,
         dropout: float = 0.0,
+        pixel_scale: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if len(widths) != len(depths) or not widths:
+        check_whole_numbers("model.widths", widths, "[64,128,256,512,512]")
+        check_whole_numbers("model.depths", depths, "[2,2,3,3,3]")
+        check_number("model.dropout", dropout, 0, 1)
+        if len(widths) != len(depths):
             raise ConfigError(
                 f"model.widths has {len(widths)} stages and model.depths {len(depths)}: "
-                "give both for the same stages, at least one"
+                "give both for the same stages"
             )
-        for each in (*widths, *depths):
-            check_number("model.widths and model.depths", each, 1, whole=True)
         self.encoder = VGGStages(in_channels, widths, depths, dropout)
-        load_encoder_weights(self.encoder, "vgg16_bn", encoder_weights)
+        load_encoder_weights(self.encoder, "vgg16_bn", encoder_weights, pixel_scale)
         outputs = [widths[0], *widths[:-1]]
         self.decoder = nn.ModuleList(
             _make_decoder_stage(

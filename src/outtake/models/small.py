@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from outtake.core.errors import ConfigError
-from outtake.core.validate import check_number
+from outtake.core.validate import check_number, check_whole_numbers
 from outtake.models.layers import make_conv_bn_relu, pad_to_stride, resize_to
 
 
@@ -42,11 +41,7 @@ class SmallUNet(nn.Module):
     ) -> None:
         super().__init__()
         check_number("model.leak", leak, 0, 1)
-        if not widths or min(widths) < 1:
-            raise ConfigError(
-                f"model.widths={list(widths)}: give the channels at each resolution, from a half "
-                "downwards, as [16,32,64,96]"
-            )
+        check_whole_numbers("model.widths", widths, "[16,32,64,96]")
         self.stride = 2 ** len(widths)
         self.unshuffle = nn.PixelUnshuffle(2)
         before = (4 * in_channels, *widths[:-1])

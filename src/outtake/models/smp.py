@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 from outtake.core.errors import ConfigError
-from outtake.models.encoder import check_encoder_name, load_encoder_weights
+from outtake.core.validate import check_number
+from outtake.models.encoder import check_input_size, find_encoder_name, load_encoder_weights
 from outtake.models.layers import pad_to_stride
 
 
@@ -23,10 +25,13 @@ class SmpNet(nn.Module):
         encoder_name: See :func:`outtake.models.encoder.make_encoder`.
         encoder_weights: None, ``imagenet`` or the path of a file.
         in_channels: The number of channels of the images.
+        pixel_scale: See :func:`outtake.models.encoder.load_encoder_weights`.
         options: Other arguments of the architecture's constructor.
 
     Raises:
-        ConfigError: The architecture or encoder is unknown, or the architecture refuses an option.
+        ConfigError: The architecture or encoder is unknown, or refuses an option; or the encoder
+            takes images of one size only.
+        WeightsError: The weights are not available, or do not fit.
     """
 
     STRIDE = 32
@@ -41,6 +46,7 @@ class SmpNet(nn.Module):
         *,
         encoder_weights: str | None = None,
         in_channels: int = 3,
+        pixel_scale: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -50,7 +56,10 @@ class SmpNet(nn.Module):
             raise ConfigError(
                 f"model.architecture={architecture}: allowed are {', '.join(sorted(known))}"
             )
-        check_encoder_name(encoder_name)
+        encoder_name = find_encoder_name(encoder_name)
+        for key, value in options.items():
+            if "dropout" in key:
+                check_number(f"model.{key}", value, 0, 1)
         try:
             self.net: nn.Module = known[architecture](
                 encoder_name=encoder_name,
@@ -59,11 +68,12 @@ class SmpNet(nn.Module):
                 classes=classes,
                 **options,
             )
-        except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        except Exception as error:  # of any kind: libraries fail where they fail
             raise ConfigError(
                 f"model={architecture} cannot be built on encoder {encoder_name!r}: {error}"
             ) from error
-        load_encoder_weights(self.net.encoder, encoder_name, encoder_weights)
+        check_input_size(self.net.encoder, encoder_name, in_channels)
+        load_encoder_weights(self.net.encoder, encoder_name, encoder_weights, pixel_scale)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map float (B, C, H, W) to logits (B, classes, H, W)."""

@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.models import segmentation
 
 from outtake.core.errors import ConfigError
+from outtake.core.validate import check_flag
 from outtake.models.layers import enlarge_scores, pad_to_stride
 from outtake.models.training_logits import TrainingLogits
 
@@ -60,6 +61,7 @@ class TorchvisionNet(nn.Module):
             raise ConfigError(
                 f"model.architecture={architecture}: allowed are {', '.join(ARCHITECTURES)}"
             )
+        check_flag("model.auxiliary", auxiliary)
         if auxiliary and architecture.startswith("lraspp"):
             raise ConfigError(f"model.auxiliary=true: {architecture} has no such head; use false")
         options: dict[str, Any] = {"aux_loss": True} if auxiliary else {}
