@@ -37,7 +37,7 @@ def test_networks_label_what_people_did_not(
 
     monkeypatch.setattr(few_labels, "run_program", predict)
     for _ in range(2):  # the second time over what the first one left
-        few_labels.write_pseudo_labels(source, [Path("/a"), Path("/b")], output, 0.6)
+        few_labels.write_pseudo_labels(source, [Path("/a"), Path("/b")], output, 0.6, "bfloat16")
     made = CamVid(str(output))
     (known,) = source.samples("train")
     assert len(made.samples("train")) == 4 and len(made.samples("val")) == 1

@@ -78,9 +78,9 @@ def calibration_images(trained: Trained) -> Iterable[Frame]:
 def build_predictor(
     trained: TrainedModel, batch_size: int = 1, uncertain_ids: Sequence[int] = ()
 ) -> ClipPredictor:
-    """Return what labels frames with a checkpoint's own network, on the device that it is on."""
+    """Return what labels frames with a checkpoint's own network, on CUDA where there is one."""
     return ClipPredictor(
-        TorchBackend(trained.task, str(trained.task.device), flip=trained.clip is not None),
+        TorchBackend(trained.task, flip=trained.clip is not None),
         trained.labels,
         short_side=trained.short_side,
         channels=trained.channels,
