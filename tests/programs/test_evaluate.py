@@ -24,7 +24,7 @@ from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.summary import detailed_scores
 from outtake.programs.evaluate import evaluate
-from outtake.programs.evaluation_folder import default_evaluation_folder
+from outtake.programs.evaluation_folder import choose_evaluation_folder
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.small_run import SMALL
@@ -339,7 +339,7 @@ def test_each_way_of_scoring_has_a_folder_of_its_own(small_run: Path) -> None:
         cfg = compose("evaluate", [f"checkpoint={small_run}", *overrides])
         options = read_options(EvaluateOptions, cfg)
         refine = choose_refine(options.refine, trained)
-        return default_evaluation_folder(trained, "camvid", options, refine).name
+        return choose_evaluation_folder(trained, "camvid", options, refine).name
 
     assert name() == name("network.flip=false", "network.scales=[1]") == "camvid-val"
     assert name("network.flip=true", "split=test") == "camvid-test-flip"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,6 +285,16 @@ def test_the_page_of_a_sweep(browser: playwright.Browser, tmp_path: Path) -> Non
     page.close()
 
 
+def wait_for_picture(page: playwright.Page) -> None:
+    # wait_for_function compiles text whenever the answer is not yes at once, which the policy of
+    # the page forbids.
+    for _ in range(200):
+        if page.evaluate("document.querySelector('.gallery img')?.naturalWidth > 100"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the gallery shows no picture")
+
+
 def test_the_live_page_follows_runs_and_hostile_names_stay_text(
     browser: playwright.Browser, tmp_path: Path
 ) -> None:
@@ -298,7 +309,7 @@ def test_the_live_page_follows_runs_and_hostile_names_stay_text(
             seen = opened(browser, address[0])
             assert seen.column("run") == [evil.name]
             seen.page.wait_for_selector(".plot .scatterlayer .trace")
-            seen.page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 100")
+            wait_for_picture(seen.page)
             # The page asks for pictures as soon as it sees them, and a run writes each whole.
             write_run(tmp_path.with_name("later"), **small).rename(tmp_path / "later")
             with (evil / "metrics.jsonl").open("a") as file:

@@ -38,7 +38,7 @@ from outtake.evaluation.summary import detailed_scores, paired_difference
 from outtake.inference.predict_logits import open_predict_logits
 from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
-from outtake.programs.evaluation_folder import default_evaluation_folder
+from outtake.programs.evaluation_folder import choose_evaluation_folder
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.refine.refiner import Refiner
 from outtake.runs.environment import device_name
@@ -106,7 +106,7 @@ def _prepare(
         baseline = _load(options.baseline, options, device, "baseline", label_map)
         baseline_loader = make_baseline_loader(baseline, trained, cfg, data)
     data_name, refine = get_data_name(trained, cfg), choose_refine(options.refine, trained)
-    folder = options.output or default_evaluation_folder(trained, data_name, options, refine)
+    folder = options.output or choose_evaluation_folder(trained, data_name, options, refine)
     if label_map is not None and (options.output is None or options.label_map is None):
         folder = folder.with_name(f"{folder.name}-{label_map}")
     check_folder(folder)

@@ -12,7 +12,7 @@ from outtake.config.evaluate_schema import EvaluateOptions
 from outtake.config.load_ensemble import Trained, members_of
 
 
-def default_evaluation_folder(
+def choose_evaluation_folder(
     trained: Trained, data_name: str, options: EvaluateOptions, refine: Mapping[str, Any] | None
 ) -> Path:
     """Return ``RUN/evaluation/DATA-SPLIT``, with what else than training's own scoring is asked.
