@@ -34,7 +34,7 @@ from outtake.data.camvid import UNLABELLED
 from outtake.data.image_files import read_raw_mask
 from outtake.data.unlabelled import LabelledShare
 
-# A network to which labels are worth much: with all of them it has far more than with an eighth.
+# A network that sees all of the resolution, and with it poles and signs.
 RECIPE = (
     "data=camvid",
     "model=pidnet_s",
@@ -52,8 +52,8 @@ RECIPE = (
     "trainer.check_val_every_n_epoch=4",
 )
 METHODS = ("pseudo_labels", "soft_labels", "unimatch", "fixmatch")
-# UniMatch drops channels of what the decision is made of, which in this network has another name.
-FEATURES = "supervision.feature_module=fusion"
+# UniMatch drops channels of what the decision is made of; this network has no encoder.
+UNIMATCH_MODULE = "supervision.feature_module=fusion"
 
 
 def main() -> None:
@@ -91,8 +91,8 @@ def main() -> None:
         elif method == "soft_labels":
             labels = [*part, *soft_label_overrides(teachers)]
         else:
-            features = [FEATURES] if method == "unimatch" else []
-            labels = [*part, f"supervision={method}", *features]
+            module = [UNIMATCH_MODULE] if method == "unimatch" else []
+            labels = [*part, f"supervision={method}", *module]
         found[method] = [
             train_once(name_run(method, seed), [*RECIPE, *overrides, *labels, f"seed={seed}"])
             for seed in arguments.seeds

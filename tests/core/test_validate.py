@@ -48,7 +48,7 @@ def test_a_kernel_with_a_centre_is_odd() -> None:
         check_odd_number("key", 6)
     for value in (0, -1, 3.0, True, None, "3"):
         with pytest.raises(ConfigError, match=r"key=.*must be a whole number, at least 1"):
-            check_odd_number("key", value)  # type: ignore[arg-type]
+            check_odd_number("key", value)  # type: ignore[arg-type]  # as a user may write
 
 
 def test_lists_of_whole_numbers() -> None:
@@ -56,4 +56,4 @@ def test_lists_of_whole_numbers() -> None:
     check_whole_numbers("key", (3,), "[1,2]")
     for values in ([], 5, None, "12", [0], [1.0], [True], [1, None]):
         with pytest.raises(ConfigError, match=r"^key=.*: give a list of whole numbers above 0, as"):
-            check_whole_numbers("key", values, "[1,2]")  # type: ignore[arg-type]
+            check_whole_numbers("key", values, "[1,2]")  # type: ignore[arg-type]  # the same

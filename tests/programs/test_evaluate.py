@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from outtake.config.build_refiner import choose_refine
 from outtake.config.compose import compose
-from outtake.config.evaluate_schema import EvaluateOptions
 from outtake.config.evaluation_data import build_eval_data, make_baseline_loader
 from outtake.config.load_trained import load_trained
-from outtake.config.program_options import read_options
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
 from outtake.data.folder import Folder
 from outtake.data.source import DataChoice
@@ -24,7 +21,6 @@ from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import scores
 from outtake.evaluation.summary import detailed_scores
 from outtake.programs.evaluate import evaluate
-from outtake.programs.evaluation_folder import choose_evaluation_folder
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 from tests.small_run import SMALL
@@ -330,22 +326,3 @@ def test_labels_are_refined_and_compared_with_those_that_are_not(
     assert record["calibration"]["ece"] != plain["calibration"]["ece"]
     difference = record["paired"]["difference"]
     assert difference == pytest.approx(record["miou"] - plain["miou"], abs=1e-9)
-
-
-def test_each_way_of_scoring_has_a_folder_of_its_own(small_run: Path) -> None:
-    trained = load_trained(small_run)
-
-    def name(*overrides: str) -> str:
-        cfg = compose("evaluate", [f"checkpoint={small_run}", *overrides])
-        options = read_options(EvaluateOptions, cfg)
-        refine = choose_refine(options.refine, trained)
-        return choose_evaluation_folder(trained, "camvid", options, refine).name
-
-    assert name() == name("network.flip=false", "network.scales=[1]") == "camvid-val"
-    assert name("network.flip=true", "split=test") == "camvid-test-flip"
-    ways = "network.short_side=96", "network.scales=[0.75,1]", "network.window=[64,96]"
-    assert name(*ways) == "camvid-val-short_side-96-scales-0.75-1-window-64x96-0.25"
-    smooth = name("refine=smooth")
-    assert smooth.startswith("camvid-val-smooth-") and smooth != name(
-        "refine=smooth", "refine.sigma=9"
-    )

@@ -54,7 +54,7 @@ def _let_one_process_compile(compiled: Any, module: str) -> None:
     def compile_alone(signature: Any) -> Any:
         # Numba lets one thread compile at a time; the lock of the process comes after that of
         # threads, or two threads would each hold what the other waits for.
-        with global_compiler_lock, _locked(lock):
+        with global_compiler_lock, _hold_lock(lock):
             return compile_or_load(signature)
 
     compiled.compile = compile_alone
@@ -64,7 +64,7 @@ _locks_of_this_process: set[Path] = set()
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     """Lock a file, waiting for others; do without where it cannot be made or is locked here."""
     with ExitStack() as stack:
         if path not in _locks_of_this_process:

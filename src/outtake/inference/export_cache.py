@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import logging
 import zipfile
@@ -70,10 +69,11 @@ class ExportCache:
 
     def _remove_oldest(self, name: str) -> None:
         """Remove models of the same kind, for other sizes, beyond those that are kept."""
-        folder, pattern = self._checkpoint.parent, self.path(f"{name.rpartition('-')[0]}-*").name
+        kind = self.path(f"{name.rpartition('-')[0]}-").stem
         try:
-            found = sorted(folder.glob(glob.escape(pattern).replace("[*]", "*")), key=_modified_s)
-            for path in found[:-_SIZES_ON_DISK]:
+            beside = self._checkpoint.parent.glob("*.zip")
+            same = [path for path in beside if path.name.startswith(kind)]
+            for path in sorted(same, key=_modified_s)[:-_SIZES_ON_DISK]:
                 path.unlink(missing_ok=True)
         except OSError as error:  # another process may remove the same
             log.info("exported models beside %s stay: %s", self._checkpoint, error)

@@ -19,7 +19,7 @@ Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 # In smaller images there is too little to follow...
 _MIN_SIDE_PX = 12
 # ...and OpenCV's DIS ends the process, or gives no numbers, where a side is shorter than this.
-_DIS_SIDE_PX = 32
+DIS_SIDE_PX = 32
 
 
 def reduced_size(height: int, width: int, longest_px: int) -> tuple[int, int]:
@@ -45,7 +45,7 @@ def compute_flow(source: GreyImage, target: GreyImage) -> Positions:
     if min(source.shape) < _MIN_SIDE_PX:
         return identity
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    missing = [(0, max(0, _DIS_SIDE_PX - side)) for side in source.shape]
+    missing = [(0, max(0, DIS_SIDE_PX - side)) for side in source.shape]
     one, other = (np.pad(each, missing, "symmetric") for each in (source, target))
     flow = search.calc(one, other, None)[: source.shape[0], : source.shape[1]]
     return np.asarray(cv2.add(np.ascontiguousarray(flow), identity), np.float32)

@@ -16,6 +16,7 @@ from outtake.motion.homography import (
     resize_homography,
     scale_points,
 )
+from outtake.motion.point_patches import sample_patches
 
 # After a cut, a smaller share of the tracked points survives...
 _CUT_SURVIVAL = 0.35
@@ -202,12 +203,8 @@ def _match_patches(
     """Return which points (n, 2) of two images have similar surroundings, bool (n,)."""
     if not len(points_before):
         return np.zeros(0, bool)
-    steps = np.arange(-_PATCH_PX, _PATCH_PX + 1, dtype=np.float32)
-    around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
-    one, other = (
-        cv2.remap(grey, points[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
-        for grey, points in ((before, points_before), (after, points_after))
-    )
+    one = sample_patches(before, points_before, _PATCH_PX)
+    other = sample_patches(after, points_after, _PATCH_PX)
     one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
     both = np.sqrt(np.square(one).sum(axis=1) * np.square(other).sum(axis=1))
     return np.asarray((one * other).sum(axis=1) > _PATCH_CORRELATION * both, bool)

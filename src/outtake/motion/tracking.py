@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.core.types import Frame, Mask
 from outtake.motion.homography import TrackedView, fit_homography, scale_points
+from outtake.motion.point_patches import sample_patches
 from outtake.motion.shot_detection import ShotDetector
 
 _MAX_POINTS = 360
@@ -149,16 +150,11 @@ def _measure_noise(
     if len(start) < _MIN_NOISE_PATCHES:
         return 0.0
     step = max(1, len(start) // _MAX_NOISE_PATCHES)
-    steps = np.arange(-_NOISE_PATCH_PX, _NOISE_PATCH_PX + 1, dtype=np.float32)
-    around = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(1, -1, 2)
     # At whole pixels before, so that one of the two is as noisy as the frame is.
-    whole = np.rint(start[::step])
+    whole = np.asarray(np.rint(start[::step]), np.float32)
     moved = end[::step] + (whole - start[::step])
-    one, other = (
-        cv2.remap(grey, points[:, None] + around, None, cv2.INTER_LINEAR).astype(np.float32)
-        for grey, points in ((before, whole), (after, moved))
-    )
-    difference = other - one
+    difference = sample_patches(after, moved, _NOISE_PATCH_PX)
+    difference -= sample_patches(before, whole, _NOISE_PATCH_PX)
     difference -= difference.mean(axis=1, keepdims=True)  # light that has changed
     # Bilinear sampling leaves 0.44 of the variance of the other.
     return _OF_QUIETEST * float(difference.std(axis=1).min()) / math.sqrt(1.44)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Frame
+from outtake.motion.optical_flow import DIS_SIDE_PX
 from outtake.removal.clean_plate.small_frames import SmallFrame, homography_between
 
 Labels = NDArray[np.uint16]
@@ -22,8 +23,6 @@ _MIN_SAMPLES = 3
 # A pixel moves if it differs from the still background by so many grey levels, and by this
 # multiple of what the samples of that differ among themselves.
 _MOVING_GREY, _SPREADS = 18, 1.0
-# OpenCV's flow raises for some smaller frames, and reads beyond its memory for others.
-_LEAST_FLOW_PX = 32
 _OPEN, _CLOSE = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 
 
@@ -93,7 +92,7 @@ def _find_velocity(frame: SmallFrame, frames: Mapping[int, SmallFrame]) -> NDArr
             other.image, there, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
         here, next_ = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (frame.image, moved))
-        if min(height, width) < _LEAST_FLOW_PX:
+        if min(height, width) < DIS_SIDE_PX:
             break
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         return np.asarray(step * flow.calc(here, next_, None), np.float16)

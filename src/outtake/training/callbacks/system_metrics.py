@@ -26,6 +26,7 @@ class GradientNorm(Callback):
     ) -> None:
         """Log the norm; Lightning clips the gradient after this."""
         # Lightning sets the interval where a type checker does not see it.
+        # The types of the library do not know this attribute.
         every, step = trainer.log_every_n_steps, trainer.global_step + 1  # type: ignore[attr-defined]
         # A step that ends a training may be logged whatever its number is.
         is_last = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
