@@ -22,6 +22,36 @@ def test_a_cut_between_similar_pictures_is_detected_and_a_fast_pan_is_none(seed)
     assert shots(frames) == [0] * 8 + [1] * 8
 
 
+def flash(kind: str, frame: np.ndarray, number: int) -> np.ndarray:
+    if kind == "noise":
+        dice = np.random.default_rng(number)
+        return dice.integers(0, 255, frame.shape, dtype=np.uint8)
+    if kind == "bright":
+        return np.clip(frame * 2.2 + 120.0, 0, 255).astype(np.uint8)
+    return np.full_like(frame, 255 if kind == "white" else 0)
+
+
+@pytest.mark.parametrize("kind", ["white", "black", "bright", "noise"])
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_shot_goes_on_after_a_flash(kind, length):
+    first, second = texture(0), texture(1)
+    frames = [view(first, 3 * t) for t in range(16)] + [view(second, 3 * t) for t in range(4)]
+    frames[8 : 8 + length] = [flash(kind, frames[8 + t], t) for t in range(length)]
+    found = shots(frames)
+    assert found[:8] == [0] * 8
+    assert 0 not in found[8 : 8 + length]
+    assert found[8 + length : 16] == [0] * (8 - length)
+    assert len(set(found[16:])) == 1
+    assert found[16] not in found[:16]
+
+
+def test_what_is_shown_again_much_later_is_another_shot():
+    first, second = texture(0), texture(1)
+    frames = [view(first, 3 * t) for t in range(16)]
+    frames[6:12] = [view(second, 3 * t) for t in range(6)]
+    assert shots(frames) == [0] * 6 + [1] * 6 + [2] * 4
+
+
 @pytest.mark.parametrize("frames", [8, 24])
 def test_a_fade_is_no_series_of_cuts(frames):
     first, second = texture(4), texture(5)

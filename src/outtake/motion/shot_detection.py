@@ -37,6 +37,8 @@ _PATCH_PX, _PATCH_CORRELATION = 5, 0.7
 _SAME_VIEW_CORRELATION, _SAME_VIEW_DIFFERENCE = 0.8, 0.1
 # Of the surviving points, about this many are compared.
 _MAX_COMPARED_POINTS = 90
+# A shot goes on after a flash if this share of the points before it is found again.
+_RETURNED_SURVIVAL = 0.5
 
 
 class ShotDetector:
@@ -123,6 +125,29 @@ class ShotDetector:
         moved, seen = _warp(self._recent_views[0], back, scale)
         both = np.asarray(known & seen, np.uint8)
         return not _shows_same_view(moved, grey, both)
+
+
+def shows_tracked_points(
+    before: NDArray[np.uint8],
+    start: NDArray[np.float32],
+    after: NDArray[np.uint8],
+    end: NDArray[np.float32],
+    tracked: NDArray[np.bool_],
+) -> bool:
+    """Return True if a picture shows most of the points that were tracked into it from another.
+
+    Args:
+        before: The brightness of the other, uint8 (h, w).
+        start: The points there, float32 (n, 2).
+        after: The brightness of the picture, uint8 (h, w).
+        end: The points as they were tracked, float32 (n, 2).
+        tracked: True for each that came back to where it began, bool (n,).
+    """
+    least = max(MIN_SHARED_POINTS, _RETURNED_SURVIVAL * len(tracked))
+    if np.count_nonzero(tracked) < least:
+        return False
+    alike = _match_patches(before, start[tracked], after, end[tracked])
+    return bool(np.count_nonzero(alike) >= least)
 
 
 class _RememberedFrame(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame, Mask
 from outtake.motion.homography import TrackedView, fit_homography, scale_points
 from outtake.motion.point_patches import sample_patches
-from outtake.motion.shot_detection import ShotDetector
+from outtake.motion.shot_detection import ShotDetector, shows_tracked_points
 
 _MAX_POINTS = 360
 _LK_WINDOW, _LK_LEVELS = (15, 15), 3
@@ -24,12 +26,23 @@ _LEAST_CORNER = 0.005
 _NOISE_CORNER = 4e-5
 _OF_QUIETEST = 1.6  # the deviation of noise, as a multiple of the least of 90 patches
 _NOISE_PATCH_PX, _MIN_NOISE_PATCHES, _MAX_NOISE_PATCHES = 2, 4, 90
+# Flashes of light and frames that are damaged or inserted last no longer.
+RETURN_FRAMES = 5
+
+
+class _LeftFrame(NamedTuple):
+    """The last frame before a cut: its brightness as it was tracked, its camera and its number."""
+
+    grey: NDArray[np.uint8]
+    view: TrackedView
+    number: int
 
 
 class CameraTracker:
     """Tracks points through a clip, frame by frame.
 
-    Lucas-Kanade (Bouguet 2001) with a forward-backward check, outside the mask.
+    Lucas-Kanade (Bouguet 2001) with a forward-backward check, outside the mask. A shot goes on
+    after at most ``RETURN_FRAMES`` frames of something else: a flash does not divide it.
 
     Args:
         max_width_px: The width at which wider frames are tracked.
@@ -40,7 +53,8 @@ class CameraTracker:
         self._grey: NDArray[np.uint8] | None = None
         self._view: TrackedView | None = None
         self._shape: tuple[int, ...] = ()
-        self._next_id = 0
+        self._next_id, self._next_shot, self._number = 0, 0, 0
+        self._left_frames: deque[_LeftFrame] = deque(maxlen=RETURN_FRAMES)
         self._shot_detector = ShotDetector()
         self._noise_grey = 0.0
 
@@ -57,6 +71,7 @@ class CameraTracker:
         self._grey, self._view = grey, view
         self._shot_detector.remember(grey, known, view)
         self._shape = image.shape
+        self._number += 1
         return view
 
     def _track(
@@ -69,23 +84,67 @@ class CameraTracker:
         before = self._view
         self._noise_grey = 0.0  # nobody knows yet where a shot begins
         if before is None or self._grey is None or shape != self._shape:
-            return _start_shot(before)
-        start = scale_points(before.points, scale)
-        end, good = follow_points(self._grey, grey, start)
+            self._left_frames.clear()
+            return self._start_shot()
+        end, good = follow_points(self._grey, grey, scale_points(before.points, scale))
         if self._shot_detector.is_cut(good, grey, known):
-            return _start_shot(before)
+            view = self._return_to_shot(grey, known, scale)
+            self._left_frames.append(_LeftFrame(self._grey, before, self._number))
+            return self._start_shot() if view is None else view
+        view = self._move_view(before, self._grey, grey, known, scale, end, good)
+        if self._shot_detector.is_dissolve(view, shape, grey, known, scale):
+            return self._start_shot()
+        return view
+
+    def _start_shot(self) -> TrackedView:
+        shot = self._next_shot
+        self._next_shot += 1
+        return TrackedView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
+
+    def _return_to_shot(
+        self, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
+    ) -> TrackedView | None:
+        """Return the camera in a shot that was left a few frames ago, if it goes on."""
+        for left in reversed(self._left_frames):
+            if self._number - left.number > RETURN_FRAMES:
+                break
+            start = scale_points(left.view.points, scale)
+            end, good = follow_points(left.grey, grey, start)
+            if shows_tracked_points(left.grey, start, grey, end, good):
+                return self._move_view(left.view, left.grey, grey, known, scale, end, good)
+        return None
+
+    def _move_view(
+        self,
+        before: TrackedView,
+        grey_before: NDArray[np.uint8],
+        grey: NDArray[np.uint8],
+        known: NDArray[np.uint8],
+        scale: float,
+        end: NDArray[np.float32],
+        good: NDArray[np.bool_],
+    ) -> TrackedView:
+        """Return the camera of a frame by what was followed into it from one before.
+
+        Args:
+            before: The camera of the one before.
+            grey_before: Its brightness as it is tracked, uint8 (h, w).
+            grey: The brightness of the frame, uint8 (h, w).
+            known: 1 where the brightness may be used, uint8 (h, w).
+            scale: The scale of both.
+            end: Where the points are in the frame, reduced as it is, float32 (n, 2).
+            good: True for each that was followed, bool (n,).
+        """
+        start = scale_points(before.points, scale)
         x, y = np.rint(end).astype(int).T
         height, width = grey.shape
-        good &= (x >= 0) & (y >= 0) & (x < width) & (y < height)
+        good = good & (x >= 0) & (y >= 0) & (x < width) & (y < height)
         good[good] &= known[y[good], x[good]] > 0
-        self._noise_grey = _measure_noise(self._grey, grey, start[good], end[good])
+        self._noise_grey = _measure_noise(grey_before, grey, start[good], end[good])
         points = scale_points(end[good], 1 / scale)
         step = fit_homography(points, before.points[good])
         chained = before.to_first_frame if step is None else before.to_first_frame @ step
-        view = TrackedView(before.shot, before.ids[good], points, chained)
-        if self._shot_detector.is_dissolve(view, shape, grey, known, scale):
-            return _start_shot(before)
-        return view
+        return TrackedView(before.shot, before.ids[good], points, chained)
 
     def _add_points(
         self, view: TrackedView, grey: NDArray[np.uint8], known: NDArray[np.uint8], scale: float
@@ -158,11 +217,6 @@ def _measure_noise(
     difference -= difference.mean(axis=1, keepdims=True)  # light that has changed
     # Bilinear sampling leaves 0.44 of the variance of the other.
     return _OF_QUIETEST * float(difference.std(axis=1).min()) / math.sqrt(1.44)
-
-
-def _start_shot(before: TrackedView | None) -> TrackedView:
-    shot = 0 if before is None else before.shot + 1
-    return TrackedView(shot, np.empty(0, np.int64), np.empty((0, 2), np.float32), np.eye(3))
 
 
 def prepare_tracking_image(

@@ -64,6 +64,26 @@ def test_a_hole_that_stays_in_the_picture_is_filled_when_the_camera_pans():
     assert gain_over_telea(truths, [disc(70)] * 14) > 12
 
 
+def test_a_flash_does_not_divide_a_shot():
+    truths = [view(texture(1), 100)] * 16
+    truths[8] = np.full_like(truths[8], 255)
+    # What the hole hides before the flash is seen after it, and the other way round.
+    masks = [disc(50)] * 8 + [disc(90)] * 8
+    results = remove(CleanPlate(), truths, masks)
+    rest = [t for t in range(16) if t != 8]
+    shown = [images(results)[t] for t in rest]
+    assert psnr([truths[t] for t in rest], shown, [masks[t] for t in rest]) > 45
+    assert all(results[t].statistics.synthesised == 0 for t in rest)
+
+
+def test_what_is_made_up_stays_the_same_after_a_flash():
+    truths = [view(texture(1), 100)] * 12
+    truths[6] = np.full_like(truths[6], 255)
+    results = images(remove(CleanPlate(), truths, [disc(50)] * 12))
+    changed = np.abs(results[5].astype(int) - results[9])[disc(50)]
+    assert changed.mean() < 0.5
+
+
 def test_nothing_is_taken_across_a_cut():
     red, blue = texture(5).copy(), texture(6).copy()
     red[..., 2] //= 8

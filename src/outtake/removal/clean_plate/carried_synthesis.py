@@ -14,6 +14,7 @@ import numpy as np
 from outtake.core.compiled_loops import compile_loop
 from outtake.core.types import Frame, Mask
 from outtake.motion.homography import Homography
+from outtake.motion.tracking import RETURN_FRAMES
 from outtake.motion.warp import Points
 from outtake.removal.clean_plate.alignment import align_references
 from outtake.removal.clean_plate.frame_buffer import BufferedFrame, reference_between
@@ -23,19 +24,21 @@ from outtake.removal.clean_plate.read_pixels import project, read_colour
 from outtake.removal.clean_plate.region_fill import RegionFill
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _KeptFrame:
     """A frame with its hole filled.
 
     Attributes:
         frame: The frame, its image filled.
         own: The pixels that are carried from it, bool (H, W).
-        carried: The pixels of the current frame that came from it, bool (H, W).
+        carried: The pixels of the last frame of its shot that came from it, bool (H, W).
+        last_number: The number of that frame; one without a hole does not count.
     """
 
     frame: BufferedFrame
     own: Mask
     carried: Mask
+    last_number: int
 
 
 class CarriedSynthesis:
@@ -51,9 +54,15 @@ class CarriedSynthesis:
 
     def carry_to(self, centre: BufferedFrame, fills: Sequence[RegionFill]) -> None:
         """Fill pixels that have no colour yet from the frames that are kept, the oldest first."""
-        self._kept = [kept for kept in self._kept if kept.frame.view.shot == centre.view.shot]
-        for kept in self._kept:
-            kept.carried = np.zeros_like(centre.mask)
+        # A shot may go on after a flash.
+        shot = centre.view.shot
+        self._kept = [
+            kept
+            for kept in self._kept
+            if kept.frame.view.shot == shot or centre.number - kept.last_number <= RETURN_FRAMES
+        ]
+        for kept in self._kept_in(shot):
+            kept.carried, kept.last_number = np.zeros_like(centre.mask), centre.number
             lacking = [fill for fill in fills if not fill.is_complete()]
             if not lacking:
                 continue
@@ -83,18 +92,26 @@ class CarriedSynthesis:
             synthesised: The pixels that were synthesised in it.
         """
         own = synthesised
-        if len(self._kept) == KEPT_FRAMES:
+        here = self._kept_in(centre.view.shot)
+        others = [kept for kept in self._kept if kept not in here]
+        if len(here) == KEPT_FRAMES - bool(others):
             # One stays, and one goes on with what becomes visible little by little. What the one
             # that is given up still showed is carried from this one.
-            least = min(self._kept, key=lambda kept: np.count_nonzero(kept.carried))
-            self._kept = [kept for kept in self._kept if kept is not least]
+            least = min(here, key=lambda kept: np.count_nonzero(kept.carried))
+            here = [kept for kept in here if kept is not least]
             own = own | least.carried
+        elif len(here) + len(others) == KEPT_FRAMES:
+            others = [max(others, key=lambda kept: np.count_nonzero(kept.carried))]
         filled = np.ascontiguousarray(image).view()
         filled.flags.writeable = False
         picture = replace(centre.source.frame, image=filled, image16=None)
         source = replace(centre.source, frame=picture)
         frame = replace(centre, source=source, image=filled)
-        self._kept.append(_KeptFrame(frame, own, np.zeros_like(own)))
+        latest = _KeptFrame(frame, own, np.zeros_like(own), centre.number)
+        self._kept = [*others, *here, latest]
+
+    def _kept_in(self, shot: int) -> list[_KeptFrame]:
+        return [kept for kept in self._kept if kept.frame.view.shot == shot]
 
 
 @compile_loop

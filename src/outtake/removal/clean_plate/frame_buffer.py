@@ -151,6 +151,7 @@ class FrameBuffer:
         self._views: dict[int, TrackedView] = {}
         self._past_frames: list[BufferedFrame] = []
         self._keyframes: list[BufferedFrame] = []
+        self._scenes: dict[int, int] = {}  # by shot: a flash is one between two parts of another
         self._newest: BufferedFrame | None = None
         self._high_bit_depth = False
 
@@ -203,9 +204,7 @@ class FrameBuffer:
             elif one.number % KEYFRAME_STEP == 0:
                 self._keyframes.append(one)
         first = centre.number - budget.keyframes * KEYFRAME_STEP
-        self._keyframes = [
-            one for one in self._keyframes if one.number >= first and one.scene == centre.scene
-        ]
+        self._keyframes = [one for one in self._keyframes if one.number >= first]
 
     def _build_window(
         self, centre: BufferedFrame, following: Iterable[BufferedFrame]
@@ -216,7 +215,7 @@ class FrameBuffer:
             for one in (*self._past_frames, *following)
             if one.view.shot == centre.view.shot
         }
-        keyframes = tuple(self._keyframes) + tuple(
+        keyframes = tuple(one for one in self._keyframes if one.scene == centre.scene) + tuple(
             one
             for one in self._past_frames
             if one.number % KEYFRAME_STEP == 0
@@ -238,12 +237,12 @@ class FrameBuffer:
         brightness = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) & 254) | known
         view = self._tracker.update(image, mask, is_consecutive=number == expected)
         features = FrameFeatures(image, mask)
-        scene = 0
-        if before is not None:
-            same = before.view.shot == view.shot
-            if number != expected:
-                same = show_same_place(before.features, features)
-            scene = before.scene + (not same)
+        scene = self._scenes.get(view.shot)
+        if scene is None:
+            scene = 1 + max(self._scenes.values(), default=-1)
+            if before is not None and number != expected:
+                scene = before.scene if show_same_place(before.features, features) else scene
+            self._scenes[view.shot] = scene
         homographies_back = {
             other: view.homography_to(self._views[other])
             for other in (number - distance for distance in REFERENCE_DISTANCES)
