@@ -7,8 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from outtake.core.errors import VideoError
 from outtake.core.frames import replace_image
+from outtake.removal.background_media import open_background
 from outtake.video.read.clip import open_clip
+from outtake.video.read.frame_selection import FrameSelection
+from outtake.video.read.reader import VideoReader
 from outtake.video.write.encoding_plan import EncodingRequest, choose_encoding
 from outtake.video.write.video_writer import open_writer
 from tests.video.moving_scene import decode
@@ -16,7 +20,31 @@ from tests.video.moving_scene import decode
 RAMP = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
 
 
-@pytest.fixture(params=["qtrle", "ffv1", "png", "deep png"])
+CODECS = {
+    "qtrle": ("in.mov", "argb"),
+    "ffv1": ("in.mkv", "yuva420p"),
+    "libvpx-vp9": ("in.webm", "yuva420p"),
+    "libvpx": ("in.webm", "yuva420p"),
+}
+
+
+def write_video(folder: Path, codec: str, pixels: np.ndarray, frames: int = 2) -> Path:
+    name, pix_fmt = CODECS[codec]
+    with av.open(str(folder / name), "w") as output:
+        options = {"libvpx-vp9": {"lossless": "1"}, "libvpx": {"auto-alt-ref": "0"}}.get(codec, {})
+        stream = output.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = *pixels.shape[:2], pix_fmt
+        if name.endswith(".webm"):
+            stream.metadata["alpha_mode"] = "1"
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
+            frame.pts = number
+            output.mux(stream.encode(frame.reformat(format=pix_fmt)))
+        output.mux(stream.encode(None))
+    return folder / name
+
+
+@pytest.fixture(params=["qtrle", "ffv1", "libvpx-vp9", "png", "deep png"])
 def source(request, tmp_path) -> Path:
     pixels = np.dstack([np.full((64, 96, 3), 90, np.uint8), RAMP])
     if "png" in request.param:
@@ -26,16 +54,7 @@ def source(request, tmp_path) -> Path:
         for number in range(2):
             cv2.imwrite(str(folder / f"{number}.png"), stored)
         return folder
-    name, pix_fmt = {"qtrle": ("in.mov", "argb"), "ffv1": ("in.mkv", "yuva420p")}[request.param]
-    with av.open(str(tmp_path / name), "w") as output:
-        stream = output.add_stream(request.param, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
-        for number in range(2):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
-            frame.pts = number
-            output.mux(stream.encode(frame.reformat(format=pix_fmt)))
-        output.mux(stream.encode(None))
-    return tmp_path / name
+    return write_video(tmp_path, request.param, pixels)
 
 
 def truth(source: Path) -> np.ndarray:
@@ -79,6 +98,26 @@ def test_where_there_is_no_room_a_line_says_so(source, tmp_path, caplog):
     clean(source, tmp_path / "out.mp4")
     assert caplog.text.count("its alpha is not kept, only the colours beneath it") == 1
     assert len(decode(tmp_path / "out.mp4")) == 2
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+def test_a_web_video_that_hides_colours_is_no_background(tmp_path, codec):
+    pixels = np.dstack([np.full((64, 96, 3), 90, np.uint8), RAMP])
+    path = write_video(tmp_path, codec, pixels, frames=12)
+    assert sum(1 for _ in open_clip(path)) == 12
+    with pytest.raises(VideoError, match=r"in\.webm: is transparent somewhere"):
+        open_background(path)
+
+
+def test_a_web_video_can_be_read_from_its_middle(tmp_path):
+    pixels = np.dstack([np.full((64, 96, 3), 90, np.uint8), RAMP])
+    path = write_video(tmp_path, "libvpx-vp9", pixels, frames=12)
+    clip = VideoReader(path, selection=FrameSelection.from_config(start="0.2"))
+    for _ in range(2):
+        with clip:
+            frames = list(clip)
+        assert len(frames) == 7
+        assert np.abs(frames[-1].stored.alpha.astype(int) - RAMP).max() <= 2
 
 
 def test_alpha_that_is_opaque_everywhere_does_not_count(tmp_path):

@@ -12,12 +12,10 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame
 from outtake.video.read.open_media import find_video_stream, open_container
+from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.probe import check_header, probe
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason
-
-# FFmpeg's own decoders of these drop alpha, which WebM keeps beside the picture and says so.
-_DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def has_alpha(path: Path, limits: SafetyLimits) -> bool:
@@ -26,12 +24,8 @@ def has_alpha(path: Path, limits: SafetyLimits) -> bool:
     Raises:
         VideoError: The file cannot be read.
     """
-    with open_container(path, limits) as container:
-        stream = find_video_stream(container, path)
-        if _separate_decoder(stream):
-            return True
-        pix_fmt = probe(path, limits).pix_fmt
-        return any(part.is_alpha for part in av.VideoFormat(pix_fmt, 16, 16).components)
+    pix_fmt = probe(path, limits).pix_fmt
+    return any(part.is_alpha for part in av.VideoFormat(pix_fmt, 16, 16).components)
 
 
 def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Frame, None, None]:
@@ -63,20 +57,8 @@ def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Fram
             ) from error
 
 
-def _separate_decoder(stream: VideoStream) -> str | None:
-    name = _DECODERS_WITH_ALPHA.get(stream.codec_context.codec.canonical_name)
-    said = {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode")
-    return name if said == "1" and name in av.codecs_available else None
-
-
 def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    name = _separate_decoder(stream)
-    if name is None:
-        stream.thread_type = "AUTO"
-        yield from container.decode(stream)
-        return
-    decoder = av.CodecContext.create(name, "r")
+    stream.thread_type = "AUTO"
+    decoder = PictureDecoder(stream)
     for packet in container.demux(stream):
-        if packet.size:
-            yield from decoder.decode(packet)
-    yield from decoder.decode(None)
+        yield from decoder.decode(packet)

@@ -20,6 +20,7 @@ from outtake.video.interlacing import FieldOrder, read_field_order
 from outtake.video.orientation import Orientation
 from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
+from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import (
     ffmpeg_reason,
@@ -186,15 +187,6 @@ def _find_origin_s(container: InputContainer, picture: VideoStream, first_s: Fra
     return math.floor(earliest / unit) * unit
 
 
-def decode_packet(packet: av.Packet[VideoStream]) -> list[av.VideoFrame]:
-    """Return the frames of a packet.
-
-    An empty one that has a time says that the last frame is shown on, in Ogg and NUT; a decoder
-    takes it for the end.
-    """
-    return [] if not packet.size and packet.dts is not None else packet.decode()
-
-
 def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
     """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
     limits.check_size(redact_address(source), stream.width, stream.height)
@@ -293,11 +285,11 @@ def _decode_first_frame(
     container: InputContainer, stream: VideoStream, name: str, limits: SafetyLimits
 ) -> tuple[av.VideoFrame, int]:
     """Return the first frame and its time."""
-    times = PresentationTimes(container, stream)
+    times, decoder = PresentationTimes(container, stream), PictureDecoder(stream)
     try:
         for packet in times.read_ahead(container.demux(stream)):
             times.add_packet(packet)
-            for frame in decode_packet(packet):
+            for frame in decoder.decode(packet):
                 return frame, times.time_of_frame(frame) or 0
     except av.ExitError as error:
         raise timeout_error(name, limits) from error

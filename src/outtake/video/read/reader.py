@@ -32,7 +32,8 @@ from outtake.video.read.check_truncation import check_not_truncated, last_frame_
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import sha256_of_input
 from outtake.video.read.open_media import find_video_stream, open_container
-from outtake.video.read.probe import VideoInfo, check_header, decode_packet, probe_with_start
+from outtake.video.read.picture_decoder import PictureDecoder
+from outtake.video.read.probe import VideoInfo, check_header, probe_with_start
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
 from outtake.video.read.time_table import TimeTable
@@ -259,6 +260,7 @@ class VideoReader:
         stream: VideoStream,
         clock: TimestampTracker,
     ) -> Iterator[av.VideoFrame]:
+        decoder = PictureDecoder(stream)
         packet_checked = stream.codec_context.codec.canonical_name in FRAME_PER_PACKET
         try:
             for packet in packets:
@@ -275,7 +277,7 @@ class VideoReader:
                     if packet_checked and not packet.is_discard:
                         clock.expect_frame(packet)
                 clock.add_packet(packet)
-                yield from decode_packet(packet)
+                yield from decoder.decode(packet)
         except av.ExitError as error:
             raise timeout_error(self._source, self._limits) from error
         except (av.FFmpegError, EOFError) as error:

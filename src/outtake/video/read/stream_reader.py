@@ -19,6 +19,7 @@ from outtake.core.types import TimedFrame
 from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.open_media import find_video_stream
+from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.probe import VideoInfo, check_header, describe_video
 from outtake.video.read.reader import to_timed_frame
 from outtake.video.read.safety_limits import SafetyLimits
@@ -138,7 +139,7 @@ class StreamReader:
     def _decode_frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Yield the frames that can be decoded; sound without a picture counts as silence."""
         heard_s = time.monotonic()
-        packets = self._container.demux()
+        packets, decoder = self._container.demux(), PictureDecoder(stream)
         while True:
             try:
                 packet = next(packets, None)
@@ -151,15 +152,15 @@ class StreamReader:
             if packet is None:
                 return
             if packet.stream.index == stream.index:
-                for frame in self._decode_packet(packet):
+                for frame in self._decode_packet(decoder, packet):
                     yield frame
                     heard_s = time.monotonic()
             if time.monotonic() - heard_s > self._limits.timeout_s:
                 raise timeout_error(self._address, self._limits)
 
-    def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
+    def _decode_packet(self, decoder: PictureDecoder, packet: av.Packet) -> list[av.VideoFrame]:
         try:
-            frames = [frame for frame in packet.decode() if not frame.is_corrupt]
+            frames = [frame for frame in decoder.decode(packet) if not frame.is_corrupt]
         except (av.FFmpegError, EOFError):
             frames = []
             self._lost_packets += 1
