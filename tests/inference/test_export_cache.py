@@ -32,11 +32,20 @@ def test_an_exported_model_is_kept_and_used_again(name, trained, monkeypatch):
     assert kept.stat().st_mtime_ns == stamp
 
 
-def test_a_checkpoint_that_changed_gets_a_model_of_its_own(trained):
+def test_a_checkpoint_that_changed_gets_a_model_instead_of_the_one_before(trained):
     images, _ = make_pictures(1, 3)
     open_on_cpu("openvino", trained)(images, SIZE)
+    folder = trained.path.parent
+    others = [
+        "best.0123456789ab.mine.zip",
+        "best.zip",
+        "last.0123456789ab.openvino-float32-1x1.zip",
+    ]
+    for name in others:
+        (folder / name).write_bytes(b"of somebody else")
     open_on_cpu("openvino", TrainedCheckpoint(trained_task(), trained.path, "f" * 64))(images, SIZE)
-    assert len(list(trained.path.parent.iterdir())) == 2
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == sorted([*others, "best.ffffffffffff.openvino-float32-48x64.zip"])
 
 
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "of another"])

@@ -1,5 +1,6 @@
 import logging
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,21 @@ from tests.inference.trained import (
 def test_a_frame_size_tries_the_model_before_any_work(trained):
     open_on_cpu("openvino", trained, frame_size=(96, 128))
     assert "openvino-float32-48x64" in next(trained.path.parent.iterdir()).name
+
+
+def test_images_of_many_sizes_are_not_exported_for_each(trained, monkeypatch, caplog):
+    monkeypatch.setattr("outtake.inference.open_backend.SIZES_ON_DISK", 2)
+    monkeypatch.setattr("outtake.inference.open_backend.platform.machine", lambda: "x86_64")
+    backend, alone = open_on_cpu("auto", trained), open_on_cpu("torch", trained)
+    dice = np.random.default_rng(0)
+    with caplog.at_level(logging.INFO):
+        for height in (32, 48, 64, 80, 32):
+            images = dice.integers(0, 255, (1, height, 64, 3), dtype=np.uint8)
+            labels, _ = backend(images, (height, 64))
+            assert (labels == alone(images, (height, 64))[0]).mean() > 0.999
+    assert caplog.text.count("images have more than 2 sizes") == 1
+    kept = sorted(path.name.split("-")[-1] for path in trained.path.parent.iterdir())
+    assert kept == ["32x64.zip", "48x64.zip"]
 
 
 @pytest.mark.parametrize(

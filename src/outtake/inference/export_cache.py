@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 FORMAT_VERSION = 3  # raise it when exported graphs change their meaning
 _METADATA_FILE = "about.json"
 # A folder of pictures may have hundreds of sizes, and the model of each has its own weights.
-SIZES_IN_MEMORY, _SIZES_ON_DISK = 4, 8
+SIZES_IN_MEMORY, SIZES_ON_DISK = 4, 8
 
 
 class ExportCache:
@@ -25,7 +26,7 @@ class ExportCache:
 
     Each model is one ``.zip`` of its files, so that it is written whole or not at all, and its
     checksums show damage. Of one kind, the models of the 8 image sizes that were made last are
-    kept.
+    kept, and none of a checkpoint that had the same name before.
 
     Args:
         checkpoint: The file next to which models are kept.
@@ -64,16 +65,22 @@ class ExportCache:
             replace_file(path, lambda file: self._write(file, files))
         except OutputError as error:
             log.info("the exported model is not kept: %s", error)
-        self._remove_oldest(name)
+        self._remove_outdated(name)
         return files
 
-    def _remove_oldest(self, name: str) -> None:
-        """Remove models of the same kind, for other sizes, beyond those that are kept."""
+    def _remove_outdated(self, name: str) -> None:
+        """Remove the models of earlier checkpoints, and of other sizes beyond those to keep."""
         kind = self.path(f"{name.rpartition('-')[0]}-").stem
+        of_any = re.compile(rf"{re.escape(self._checkpoint.stem)}\.(?P<sha256>[0-9a-f]{{12}})\.\S+")
         try:
-            beside = self._checkpoint.parent.glob("*.zip")
+            beside = [*self._checkpoint.parent.glob("*.zip")]
             same = [path for path in beside if path.name.startswith(kind)]
-            for path in sorted(same, key=_modified_s)[:-_SIZES_ON_DISK]:
+            outdated = sorted(same, key=_modified_s)[:-SIZES_ON_DISK]
+            for path in beside:
+                found = of_any.fullmatch(path.stem)
+                if found and found["sha256"] != self._sha256[:12] and _is_export(path):
+                    outdated.append(path)
+            for path in outdated:
                 path.unlink(missing_ok=True)
         except OSError as error:  # another process may remove the same
             log.info("exported models beside %s stay: %s", self._checkpoint, error)
@@ -98,3 +105,11 @@ class ExportCache:
 
 def _modified_s(path: Path) -> float:
     return path.stat().st_mtime
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _METADATA_FILE in archive.namelist()
+    except zipfile.BadZipFile:
+        return False

@@ -19,7 +19,8 @@ from outtake.core.types import Frame
 from outtake.core.validate import check_number
 from outtake.data.resize import short_side_size
 from outtake.inference.ensemble import EnsembleMember, NetworkEnsemble
-from outtake.inference.export_cache import ExportCache
+from outtake.inference.export_cache import SIZES_ON_DISK, ExportCache
+from outtake.inference.fallback_network import FallbackNetwork
 from outtake.inference.int8_calibration import Int8Calibration
 from outtake.inference.labeller import Labeller
 from outtake.inference.onnxruntime_backend import ONNXRuntimeNetwork
@@ -139,6 +140,13 @@ def open_backend(
 
         def make_network(member: TrainedTask) -> Network:
             network = _FACTORIES[chosen](member, device, precision, calibration, **own)
+            if name == "auto" and chosen == "openvino" and precision in ("auto", "float32"):
+                threads = own.get("threads")
+                network = FallbackNetwork(
+                    network,
+                    lambda: TorchNetwork(member.task, "cpu", "float32", threads=threads),
+                    SIZES_ON_DISK,
+                )
             return AugmentedNetwork(
                 network, flip=flip, scales=scales, window=window, overlap=overlap
             )
