@@ -18,6 +18,7 @@ from outtake.core.errors import ConfigError, ForbiddenTargetError, OutputError
 from outtake.inference.export_onnx import ExportGraph
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export, make_checked_onnx
+from outtake.programs.export_records import collect_records
 from outtake.programs.train import train
 from outtake.training.checkpoint_files import read_checkpoint, save_checkpoint
 
@@ -284,3 +285,12 @@ def test_a_checkpoint_cannot_name_any_class_as_its_refiner(tiny_run: Path, tmp_p
         save_checkpoint(checkpoint, tmp_path / "bad.ckpt")
         with pytest.raises(ForbiddenTargetError):
             load_trained(tmp_path / "bad.ckpt")
+
+
+def test_the_score_of_a_further_label_map_is_not_that_of_the_network(tmp_path: Path) -> None:
+    for name, more in (("val", {"miou": 0.8}), ("val-depth", {"miou": 0.3, "label_map": "depth"})):
+        (tmp_path / "evaluation" / name).mkdir(parents=True)
+        record = json.dumps({"checkpoint_sha256": "ab" * 32, **more})
+        (tmp_path / "evaluation" / name / "metrics.json").write_text(record)
+    found = collect_records(tmp_path, tmp_path / "best.ckpt", "ab" * 32)
+    assert json.loads(found["metrics.json"])["miou"] == 0.8

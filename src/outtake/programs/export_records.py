@@ -19,7 +19,7 @@ _PATH_KEYS = ("checkpoint", "baseline", "id")
 def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
     """Return the records of a run that belong to one of its checkpoints.
 
-    Of the evaluations it is the newest one of exactly this checkpoint. The summary keeps its best
+    Of the evaluations it is the newest one of exactly this checkpoint's own label map. The summary keeps its best
     scores only where they are this checkpoint's.
 
     Args:
@@ -97,7 +97,8 @@ def _find_evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | No
     written = (run / "evaluation").glob("*/metrics.json")
     for path in sorted(written, key=lambda path: path.stat().st_mtime, reverse=True):
         record = read_json_record(path)
-        if record.get("checkpoint_sha256") == sha256:
+        # The classes and the score of a further label map are not those of the network.
+        if record.get("checkpoint_sha256") == sha256 and "label_map" not in record:
             return path, record
     return None
 

@@ -138,11 +138,12 @@ def make_sweep_config(
         raise ConfigError(f"name={name}: must be a name, not a path; set paths.runs=PATH instead")
     folder = options.paths.runs / "sweeps" / name
     fixed = [*(options.fixed or []), *trial_overrides]
-    parse_overrides(fixed)
+    parameters = parse_space(options.space)
+    _refuse_chosen_keys(fixed, parameters)
     return SweepConfig(
         name=name,
         folder=folder,
-        parameters=parse_space(options.space),
+        parameters=parameters,
         objectives=make_objectives(options.objectives),
         fixed=fixed,
         command=options.command or [sys.executable, "-m", "outtake.programs", "train"],
@@ -159,6 +160,19 @@ def make_sweep_config(
         threads=_threads_per_trial(options.threads, options.n_jobs),
         resume_command=_resume_command(arguments, trial_overrides),
     )
+
+
+def _refuse_chosen_keys(fixed: Sequence[str], parameters: Sequence[Parameter]) -> None:
+    """Refuse overrides of all trials whose value the sweep itself chooses for each."""
+    searched = {parameter.key.lstrip("+"): parameter.name for parameter in parameters}
+    for text, override in zip(fixed, parse_overrides(fixed), strict=True):
+        key = override.get_key_element().lstrip("+")
+        if key in searched:
+            raise ConfigError(
+                f"{text}: space.{searched[key]} searches this key; leave out one of the two"
+            )
+        if key == "name":
+            raise ConfigError(f"{text}: each trial is named by its number; name the sweep instead")
 
 
 def _optuna_class(option: str | Mapping[str, Any] | None, default: str) -> Mapping[str, Any]:
