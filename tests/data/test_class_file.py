@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
+from outtake.data.class_file import read_class_file
 from outtake.data.folder import Folder
 from tests.data.generated import label_map, labels_of, make_folder
 
@@ -137,3 +138,11 @@ def test_a_missing_classes_file(tmp_path):
 def test_a_yaml_nested_without_end_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"classes\.yaml"):
         make_folder(tmp_path, [label_map(0)], "names: " + "[" * 5000)
+
+
+def test_colours_stand_in_the_order_of_the_names(tmp_path):
+    path = tmp_path / "classes.yaml"
+    path.write_text("names: {7: road, 0: sky}\ncolours: [[128, 64, 128], [70, 130, 180]]\n")
+    classes = read_class_file(path)
+    assert classes.names == ("sky", "road") and classes.ids == (0, 7)
+    assert classes.colours == ((70, 130, 180), (128, 64, 128))

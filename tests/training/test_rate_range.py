@@ -13,7 +13,10 @@ from outtake.training.rate_range import RateRange, smooth_losses, suggest_rate
 def test_the_rate_of_the_optimizer_rises_evenly_and_groups_have_multiples_of_it() -> None:
     groups = [{"lr": 0.01}, {"lr": 0.1}, {"lr": 0.0}]  # an encoder with lr_scale=0.1 comes first
     trainer: Any = SimpleNamespace(
-        optimizers=[SimpleNamespace(param_groups=groups, defaults={"lr": 0.1})], should_stop=False
+        optimizers=[SimpleNamespace(param_groups=groups, defaults={"lr": 0.1})],
+        should_stop=False,
+        global_step=0,
+        accumulate_grad_batches=1,
     )
     module: Any = None
     sweep = RateRange(1e-4, 1e0, 5)
@@ -22,15 +25,34 @@ def test_the_rate_of_the_optimizer_rises_evenly_and_groups_have_multiples_of_it(
         sweep.on_train_batch_start(trainer, module, None, 0)
         rate = sweep.rates[-1]
         assert [each["lr"] for each in groups] == pytest.approx([rate / 10, rate, 0.0])
+        trainer.global_step += 1
         sweep.on_train_batch_end(trainer, module, {"loss": loss}, None, 0)
     assert sweep.rates == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
     assert not trainer.should_stop
     for _ in range(12):
         sweep.on_train_batch_start(trainer, module, None, 0)
+        trainer.global_step += 1
         sweep.on_train_batch_end(trainer, module, {"loss": 50.0}, None, 0)
         if trainer.should_stop:
             break
     assert trainer.should_stop and len(sweep.losses) < 15
+
+
+def test_a_step_of_several_batches_has_one_rate_and_their_mean_loss() -> None:
+    groups = [{"lr": 0.1}]
+    optimizers = [SimpleNamespace(param_groups=groups, defaults={"lr": 0.1})]
+    trainer: Any = SimpleNamespace(
+        optimizers=optimizers, should_stop=False, global_step=0, accumulate_grad_batches=2
+    )
+    module: Any = None
+    sweep = RateRange(1e-2, 1e0, 3)
+    sweep.on_train_start(trainer, module)
+    for number, loss in enumerate((4.0, 2.0, 3.0, 1.0)):
+        sweep.on_train_batch_start(trainer, module, None, number)
+        assert groups[0]["lr"] == pytest.approx(1e-2 if number < 2 else 1e-1)
+        trainer.global_step = (number + 1) // 2
+        sweep.on_train_batch_end(trainer, module, {"loss": loss / 2}, None, number)
+    assert sweep.rates == pytest.approx([1e-2, 1e-1]) and sweep.losses == [3.0, 2.0]
 
 
 def test_the_steepest_fall_is_suggested() -> None:

@@ -115,15 +115,18 @@ def check_class_names(
 
 
 def _parse_class_list(content: Mapping[str, Any], raw_names: Any) -> ClassList:
-    names, ids = content["names"], None
+    names, ids, colours = content["names"], None, content.get("colours")
     if isinstance(names, Mapping):
         if not all(type(number) is int and number >= 0 for number in names):
             raise ValueError("where `names` is a map, its keys are the ids in the masks")
         ids = tuple(sorted(names))
+        if isinstance(colours, Sequence) and len(colours) == len(ids):
+            # They stand in the order of the file, as the names do.
+            of_id = dict(zip(names, colours, strict=True))
+            colours = [of_id[number] for number in ids]
         names, raw_names = ([each[number] for number in ids] for each in (names, raw_names))
     if not isinstance(names, Sequence) or isinstance(names, str):
         raise ValueError("`names` is a list of names, or a map from id to name")
-    colours = content.get("colours")
     triples = None if colours is None else tuple(_parse_colour(colour) for colour in colours)
     if triples is not None and len(triples) != len(names):
         raise ValueError(f"{len(names)} names and {len(triples)} colours")

@@ -19,8 +19,8 @@ _PATH_KEYS = ("checkpoint", "baseline", "id")
 def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
     """Return the records of a run that belong to one of its checkpoints.
 
-    Of the evaluations it is the newest one of exactly this checkpoint's own label map. The summary keeps its best
-    scores only where they are this checkpoint's.
+    Of the evaluations it is the newest one of exactly this checkpoint, by its own label map. The
+    summary keeps its best scores only where they are this checkpoint's.
 
     Args:
         run: The run folder.

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint, Timer, 
 from outtake.config.instantiate import instantiate, resolve_config, select_entries
 from outtake.core.errors import ConfigError
 from outtake.data.datamodule import DataModule
+from outtake.programs.trial_steps import limit_batches
 from outtake.runs.run_folder import RunFolder
 from outtake.sweeps.trial_callback import trial_callbacks
 from outtake.training.callbacks.final_validation import FinalValidation
@@ -175,5 +176,4 @@ def explain_time_limit(trainer: Trainer) -> str | None:
 
 
 def _count_batches(trainer: Trainer, data: DataModule) -> int:
-    batches, limit = len(data.train_dataloader()), trainer.limit_train_batches
-    return min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    return limit_batches(len(data.train_dataloader()), trainer.limit_train_batches)

@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import torch
@@ -27,7 +28,12 @@ log = logging.getLogger(__name__)
 
 
 def run_steps(
-    cfg: DictConfig, task: SegmentationTask, data: DataModule, steps: int, callback: Callback
+    cfg: DictConfig,
+    task: SegmentationTask,
+    data: DataModule,
+    steps: int,
+    callback: Callback,
+    batches_per_step: int = 1,
 ) -> Trainer:
     """Run steps of a training, and leave nothing behind.
 
@@ -37,6 +43,7 @@ def run_steps(
         data: Its data.
         steps: The number of steps of the optimizer.
         callback: Watches them.
+        batches_per_step: The number of batches whose gradients are accumulated for a step.
     """
     on_gpu = detect_env(resolve_config(cfg.trainer)).uses_gpu
     with tempfile.TemporaryDirectory() as folder:
@@ -45,6 +52,8 @@ def run_steps(
             devices=1,
             precision=resolve_precision(cfg.trainer.get("precision"), on_gpu=on_gpu),
             gradient_clip_val=cfg.trainer.get("gradient_clip_val"),
+            gradient_clip_algorithm=cfg.trainer.get("gradient_clip_algorithm"),
+            accumulate_grad_batches=batches_per_step,
             max_steps=steps,
             max_epochs=-1,
             limit_val_batches=0,
@@ -100,15 +109,17 @@ def fit_epochs_to_budget(
         ConfigError: Not one epoch fits.
     """
     began = time.perf_counter()
-    clock, batches = StepClock(), len(data.train_dataloader())
+    clock = StepClock()
+    batches = limit_batches(len(data.train_dataloader()), cfg.trainer.get("limit_train_batches"))
     task = make_task()
     trainer = run_steps(cfg, task, data, _TIMED_STEPS, clock)
     step_s = clock.usual_seconds()
     before = time.perf_counter()
-    _validate_once(task.to(trainer.strategy.root_device), data)  # the Trainer leaves it on the CPU
+    limit = limit_batches(len(data.val_dataloader()), cfg.trainer.get("limit_val_batches"))
+    # The Trainer leaves the task on the CPU.
+    _validate_once(task.to(trainer.strategy.root_device), data, limit)
     validation_s = time.perf_counter() - before
-    every = cfg.trainer.get("check_val_every_n_epoch") or 1
-    epoch_s = batches * step_s + validation_s / every
+    epoch_s = batches * step_s + validation_s * _validations_per_epoch(cfg, batches)
     if epoch_s > budget_s:
         raise ConfigError(
             f"budget_s={budget_s:g}: an epoch of {batches} steps takes about {epoch_s:.1f} s on "
@@ -123,9 +134,29 @@ def fit_epochs_to_budget(
     return epochs
 
 
-def _validate_once(task: SegmentationTask, data: DataModule) -> None:
+def limit_batches(batches: int, limit: float | None) -> int:
+    """Return how many batches an epoch has with a limit of Lightning: a number, or a share."""
+    if limit is None:
+        return batches
+    return min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+
+
+def _validations_per_epoch(cfg: DictConfig, batches: int) -> float:
+    every, epochs = (
+        cfg.trainer.get("val_check_interval"),
+        cfg.trainer.get("check_val_every_n_epoch"),
+    )
+    if isinstance(every, int):
+        in_epoch = batches / every if epochs is None else batches // every
+    else:
+        # A time between two validations is not known beforehand.
+        in_epoch = 1 / every if isinstance(every, float) else 1
+    return in_epoch / (epochs or 1)
+
+
+def _validate_once(task: SegmentationTask, data: DataModule, batches: int) -> None:
     task.eval()
     device = next(task.parameters()).device
     with torch.inference_mode():
-        for batch in data.val_dataloader():
+        for batch in islice(data.val_dataloader(), batches):
             task.predict(batch["image"].to(device))

@@ -26,7 +26,7 @@ class RateRange(Callback):
 
     Attributes:
         rates: The rate of each step so far.
-        losses: The loss of each step so far.
+        losses: The loss of each step so far, the mean over its batches.
     """
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
@@ -35,6 +35,7 @@ class RateRange(Callback):
         self._scales: list[list[float]] = []
         self.rates: list[float] = []
         self.losses: list[float] = []
+        self._losses_of_step: list[float] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the multiple of each group."""
@@ -46,7 +47,9 @@ class RateRange(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Set the rate."""
+        """Set the rate; that of a step stays while its gradients are accumulated."""
+        if trainer.global_step < len(self.rates):
+            return
         rate = self._lowest * self._factor ** len(self.rates)
         for optimizer, scales in zip(trainer.optimizers, self._scales, strict=True):
             for group, scale in zip(optimizer.param_groups, scales, strict=True):
@@ -57,7 +60,13 @@ class RateRange(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Note the loss, and stop where it has exploded."""
-        self.losses.append(float(outputs["loss"]))
+        self._losses_of_step.append(float(outputs["loss"]))
+        if trainer.global_step < len(self.rates):
+            return
+        # Lightning has divided each by the number of batches.
+        scale = trainer.accumulate_grad_batches
+        self.losses.append(scale * float(np.mean(self._losses_of_step)))
+        self._losses_of_step.clear()
         smooth = smooth_losses(self.losses)
         if len(smooth) >= _MIN_STEPS and smooth[-1] > _DIVERGED * min(smooth):
             trainer.should_stop = True

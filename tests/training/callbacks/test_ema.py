@@ -62,8 +62,25 @@ def test_the_average_is_lightnings(decay: float) -> None:
     wanted = theirs._average_model.state_dict()
     found = ours._average_model.state_dict()
     assert found.keys() == wanted.keys()
-    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert all(torch.allclose(found[name], wanted[name], atol=1e-6) for name in wanted)
     assert not torch.equal(found["module.layer.weight"], net.layer.weight)
+
+
+def test_places_are_not_averaged_and_what_is_frozen_stays_as_it_is() -> None:
+    callback, net = ExponentialMovingAverage(decay=0.9), Net()
+    places = torch.arange(200)
+    net.register_buffer("places", places.clone())
+    frozen = torch.nn.init.normal_(net.layer.weight.detach().clone())
+    with torch.no_grad():
+        net.layer.weight.copy_(frozen)
+    callback.setup(SimpleNamespace(), net, "fit")
+    for step in range(1, 40):
+        trainer: Any = SimpleNamespace(global_step=step)
+        callback.on_train_batch_end(trainer, net, None, None, 0)
+    average = callback._average_model
+    assert average is not None
+    assert torch.equal(average.module.places, places)
+    assert torch.equal(average.module.layer.weight, frozen)
 
 
 @pytest.mark.parametrize(("share", "steps"), [(0.04, 5000), (0.04, 500), (0.5, 10)])

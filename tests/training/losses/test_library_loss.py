@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,38 @@ def test_a_batch_without_a_label_has_loss_and_gradient_zero(target: str) -> None
     value = build(target)(logits, torch.full_like(TARGET, 255))
     value.backward()
     assert value.item() == 0.0 and logits.grad is not None and not logits.grad.any()
+
+
+@pytest.mark.parametrize("target", [f"{SMP}FocalLoss", f"{SMP}TverskyLoss"])
+@pytest.mark.parametrize("sure", [20.0, 100.0])
+def test_an_exponent_below_1_has_a_gradient_where_all_is_right(target: str, sure: float) -> None:
+    loss: Any = build(target, gamma=0.5)
+    logits = (2 * sure * F.one_hot(TARGET, 3).movedim(-1, 1).float() - sure).requires_grad_()
+    value = loss(logits, TARGET)
+    value.backward()
+    assert value < 1e-3 and logits.grad is not None and not logits.grad.any()
+    wrong = LOGITS.clone().requires_grad_()
+    with torch.no_grad():
+        wrong[0, :, 0] = logits[0, :, 0]  # and where a part is, the rest is learnt from
+    loss(wrong, TARGET).backward()
+    assert wrong.grad is not None and wrong.grad.isfinite().all() and wrong.grad[1].any()
+    plain = LOGITS.clone().requires_grad_()
+    loss.loss(plain, TARGET).backward()
+    again = LOGITS.clone().requires_grad_()
+    loss(again, TARGET).backward()
+    assert plain.grad is not None and again.grad is not None
+    assert torch.equal(plain.grad, again.grad)
+
+
+def test_a_mean_over_images_knows_images_without_a_label() -> None:
+    loss = build(f"{SMP}LovaszLoss", per_image=True)
+    half = TARGET.clone()
+    half[0] = 255
+    logits = LOGITS.clone().requires_grad_()
+    value = loss(logits, half)
+    value.backward()
+    assert value.item() == pytest.approx(loss(LOGITS[1:], TARGET[1:]).item() / 2)
+    assert logits.grad is not None and logits.grad[1].any() and not logits.grad[0].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])

@@ -56,4 +56,7 @@ class ExponentialMovingAverage(WeightAveraging):
         self, average: torch.Tensor, current: torch.Tensor, _: torch.Tensor | int
     ) -> torch.Tensor:
         assert self._decay_now is not None
-        return self._decay_now * average + (1 - self._decay_now) * current
+        if not average.is_floating_point():
+            return current  # counts and places cannot be averaged
+        # In this form what does not change stays as it is, to the bit.
+        return average.lerp(current.to(average.dtype), 1 - self._decay_now)

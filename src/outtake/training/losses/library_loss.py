@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import torch
-from segmentation_models_pytorch.losses import MCCLoss
+from segmentation_models_pytorch.losses import FocalLoss, MCCLoss, TverskyLoss
 from torch import nn
 
 from outtake.core.errors import ConfigError
@@ -18,6 +18,8 @@ class LibraryLoss(nn.Module):
     - A batch without one labelled pixel has loss 0 and gradient 0, not NaN.
     - A loss that does not know ``ignore_index`` never sees unlabelled pixels: where a batch has
       some, it is given the labelled ones alone, logits (1, classes, 1, N) and labels (1, 1, N).
+    - A mean over images takes an image without one labelled pixel as loss 0.
+    - Where the loss has an exponent below 1, the gradient at loss 0 is 0, not NaN.
     - The Matthews correlation coefficient of segmentation-models-pytorch, which is for two classes,
       is the mean over the classes in the batch, each against the rest.
 
@@ -32,6 +34,8 @@ class LibraryLoss(nn.Module):
         self.loss = OneVersusRest(loss) if isinstance(loss, MCCLoss) else loss
         self.ignore_index = ignore_index
         self.knows_ignore_index = knows_ignore_index
+        exponent = _find_exponent(loss)
+        self._has_root = exponent is not None and 0 < exponent < 1
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -49,16 +53,37 @@ class LibraryLoss(nn.Module):
         labelled = target != self.ignore_index
         if not labelled.any():
             return (logits * 0.0).sum()
+        share = 1.0
         if not self.knows_ignore_index and not labelled.all():
             logits = logits.movedim(1, -1)[labelled].T[None, :, None]
             target = target[labelled][None, None]
+        elif getattr(self.loss, "per_image", False):
+            known = labelled.flatten(1).any(1)
+            logits, target, share = logits[known], target[known], float(known.float().mean())
+        if self._has_root and logits.requires_grad:
+            logits = logits.view_as(logits)  # a hook on what came in would outlast this call
+            logits.register_hook(_zero_where_undefined)  # type: ignore[no-untyped-call]
         value: torch.Tensor = self.loss(logits, target)
+        if share != 1:
+            value = share * value
         if value.dim():
             raise ConfigError(
                 f"loss: {type(self.loss).__name__} gives a tensor {tuple(value.shape)}, where a "
                 "scalar is needed; set its reduction to mean"
             )
         return value
+
+
+def _find_exponent(loss: nn.Module) -> float | None:
+    """Return the exponent of a focal or Tversky loss; None of any other."""
+    if isinstance(loss, FocalLoss):
+        return float(loss.focal_loss_fn.keywords["gamma"])
+    return float(loss.gamma) if isinstance(loss, TverskyLoss) else None
+
+
+def _zero_where_undefined(gradient: torch.Tensor) -> torch.Tensor:
+    """Return a gradient that is 0 where the derivative of a root at 0, which is infinite, is."""
+    return gradient.nan_to_num(0.0, 0.0, 0.0)
 
 
 class OneVersusRest(nn.Module):

@@ -20,7 +20,8 @@ class MovingTeacher:
     Tarvainen and Valpola, "Mean teachers are better role models", 2017. It is brought up to date
     once for each step of the optimizer, when it is next asked; while it is young it follows the
     network faster, so that the weights of the beginning are forgotten. Every rank has its own,
-    and all have the same bits.
+    and all have the same bits. It has float32 weights at least: in half precision the small steps
+    of an average round to nothing.
 
     Args:
         window_share: How far back the average reaches, as a share of all steps of the training; 0
@@ -61,7 +62,10 @@ class MovingTeacher:
 
     def _average(self, task: SegmentationTask) -> nn.Module:
         if self._net is None:
-            self._net = copy.deepcopy(task.net).requires_grad_(False).eval()
+            net = copy.deepcopy(task.net)
+            types = {torch.promote_types(p.dtype, torch.float32) for p in net.parameters()}
+            self._net = net.to(max(types, key=lambda kind: kind.itemsize, default=torch.float32))
+            self._net.requires_grad_(False).eval()
             self._step = task.global_step
             key = "supervision.teacher_window_share"
             self._decay = average_decay(task.trainer, self._window_share, key, f"{key}=0")
