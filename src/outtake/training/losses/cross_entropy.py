@@ -15,7 +15,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.validate import check_number
 from outtake.training.collectives import all_reduce_sum, world_size
 
-WEIGHTINGS = ("log", "median", "inverse")
+WEIGHTINGS = ("log", "inverse")
 REDUCTIONS = ("mean", "sum")
 
 
@@ -34,8 +34,7 @@ class CrossEntropy(nn.Module):
     Args:
         ignore_index: The label of pixels that are not trained on.
         class_weights: None for equal weights, or how weights follow from class frequencies:
-            ``log`` is 1 / log(1.1 + f), ``median`` is median(f) / f (Eigen and Fergus 2015),
-            ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
+            ``log`` is 1 / log(1.1 + f) (Paszke et al. 2016), ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
         class_factors: What the weights of single classes are multiplied by, by name: above 1, more
             pixels are given to the class, right and wrong ones.
         frequencies: The share of each class in the training pixels, (classes,); sums to 1.
@@ -125,8 +124,6 @@ def class_weights_from_frequencies(
     safe = np.where(present, frequencies, 1.0)
     if weighting == "log":
         weights = 1.0 / np.log(1.1 + frequencies)
-    elif weighting == "median":
-        weights = float(np.median(frequencies[present])) / safe
     elif weighting == "inverse":
         weights = 1.0 / safe
     else:
