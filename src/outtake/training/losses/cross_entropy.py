@@ -34,7 +34,8 @@ class CrossEntropy(nn.Module):
     Args:
         ignore_index: The label of pixels that are not trained on.
         class_weights: None for equal weights, or how weights follow from class frequencies:
-            ``log`` is 1 / log(1.1 + f) (Paszke et al. 2016), ``inverse`` is 1 / f; scaled so that their mean, weighted by frequency, is 1.
+            ``log`` is 1 / log(1.1 + f) (Paszke et al. 2016, with 1.1 for 1.02), ``inverse`` is
+            1 / f; scaled so that their mean, weighted by frequency, is 1.
         class_factors: What the weights of single classes are multiplied by, by name: above 1, more
             pixels are given to the class, right and wrong ones.
         frequencies: The share of each class in the training pixels, (classes,); sums to 1.
