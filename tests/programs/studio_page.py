@@ -52,7 +52,10 @@ class Studio:
 
     def open(self, chromium, scheme="light", size=(1280, 860), until="ready"):
         viewport = {"width": size[0], "height": size[1]}
-        page = chromium.new_page(viewport=viewport, color_scheme=scheme)
+        return self.show(chromium.new_page(viewport=viewport, color_scheme=scheme), until)
+
+    def show(self, page, until="ready"):
+        """Show the studio in a page that is open, as a tab beside others is."""
         page.set_default_timeout(20_000)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))

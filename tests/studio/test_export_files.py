@@ -142,4 +142,4 @@ def test_masks_of_the_network_are_in_the_order_of_the_frames(session):  # noqa: 
     folder.mkdir()
     for number in (10, 2, 1):
         Image.fromarray(np.full(SIZE, 255, np.uint8)).save(folder / f"{number}.png")
-    assert [path.stem for path in session._list_proposals()] == ["1", "2", "10"]
+    assert [path.stem for path in session.masks._list(folder)] == ["1", "2", "10"]

@@ -70,6 +70,27 @@ def test_previews_follow_the_labels(project, monkeypatch):
     again.close()
 
 
+def test_going_to_and_fro_between_gaps_that_overlap_computes_each_once(project, monkeypatch):
+    """The first frame is in reach of 1 and 2 alone, the last one of 2 and on: three gaps."""
+    monkeypatch.setattr(flow_previews, "_QUIET_S", 0.0)
+    monkeypatch.setattr(flow_previews, "REACH", COUNT - 3)
+    begun = []
+    carry = flow_previews.carry_labels
+    monkeypatch.setattr(
+        flow_previews, "carry_labels", lambda *given: begun.append(1) or carry(*given)
+    )
+    previews = FlowPreviews(project)
+    label(project, 0)
+    label(project, COUNT - 1)
+    ways = {find_gap([0, COUNT - 1], number, COUNT) for number in range(1, COUNT - 1)}
+    assert len(ways) == 3
+    for _ in range(3):
+        for number in range(1, COUNT - 1):
+            wait_for(previews, number)
+    assert len(begun) == 3 and len(list((project.folder / "flow").iterdir())) == COUNT - 2
+    previews.close()
+
+
 def test_it_is_cancelled_when_the_labels_change_and_a_damaged_mask_fails_once(project, monkeypatch):
     monkeypatch.setattr(flow_previews, "_QUIET_S", 0.0)
     previews = FlowPreviews(project)

@@ -105,6 +105,39 @@ def test_two_values_are_background_and_object_and_come_as_one_action_that_is_und
     assert not list(session.project.folder.glob(".import-*"))
 
 
+def matte(colours, alpha):
+    return png(np.dstack([np.broadcast_to(np.uint8(colours), (*SIZE, 3)), alpha]))
+
+
+@pytest.mark.parametrize("shade", [0, 120, 255])
+def test_a_matte_in_alpha_is_the_mask(app, session, shade):
+    session.project.add_class("ball")
+    soft = mask()
+    soft[5, 8:20] = 100  # less than half of it is there
+    files = {
+        "shot_01.png": matte(shade, soft),
+        "shot_02.png": matte(shade, mask(0)),
+        "shot_03.png": png(mask(1)),
+    }
+    found = send(app, files, "?white=2")
+    assert found["problems"] == [] and found["frames"] == [0, 1, 2]
+    assert "alpha is the mask: what is opaque is ball" in found["notes"]
+    assert np.array_equal(labels(session, 0), mask(2)) and not labels(session, 1).any()
+    assert np.array_equal(labels(session, 2), mask(1)), "it has no alpha"
+
+
+def test_alpha_beside_colours_that_differ_is_left_out_with_a_line(app, session):
+    colours = np.zeros((*SIZE, 3), np.uint8)
+    colours[BOX] = 200
+    opaque = np.full(SIZE, 255, np.uint8)
+    found = send(app, {"shot_01.png": png(np.dstack([colours, opaque]))})
+    assert found["taken"] == 0 and not any("transparency" in each for each in found["notes"])
+    colours[BOX] = 255
+    found = send(app, {"shot_01.png": png(np.dstack([colours, mask()]))})
+    assert found["taken"] == 1 and np.array_equal(labels(session, 0), mask(1))
+    assert any("transparency of 1 masks is left out" in each for each in found["notes"])
+
+
 def test_numbers_colours_palettes_and_soft_edges_are_read_as_data_sets_read_them(app, session):
     session.project.add_class("ball")
     ids = mask(1)

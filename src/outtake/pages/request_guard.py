@@ -52,7 +52,8 @@ class RequestGuard:
         self._app, self._token, self._methods = app, token, methods
         self._program = program
         self._headers = {"Content-Security-Policy": policy, **_HEADERS}
-        self._hosts = {f"{host}:{port}" for host in hosts}
+        # Browsers leave out the port of http.
+        self._hosts = {f"{host}:{port}" for host in hosts} | (set(hosts) if port == 80 else set())
         # Cookies are not told apart by port: two of these pages may be open.
         self._cookie = f"outtake_{program}_{port}"
 

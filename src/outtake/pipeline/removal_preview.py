@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,8 +27,11 @@ from outtake.pipeline.segments import SegmentPlan
 from outtake.removal.contact_sheet import ContactSheet
 from outtake.removal.report import RemovalReport, report_path, write_report
 from outtake.removal.side_by_side import composite_on_checkerboard
-from outtake.video.read.clip import open_clip
+from outtake.video.read.clip import Clip, open_clip
+from outtake.video.read.count_frames import frame_times
+from outtake.video.read.frame_selection import FrameSelection
 from outtake.video.read.probe import VideoInfo
+from outtake.video.read.reader import VideoReader
 from outtake.video.write.video_writer import open_writer
 
 log = logging.getLogger(__name__)
@@ -36,6 +41,11 @@ SECONDS = 10
 SECONDS_AROUND = 2
 # However many frames per second a clip has, a preview is short.
 MAX_FRAMES = 300
+# Times are told in thousandths of a second, as those of files are.
+_ROUNDING_S = Fraction(1, 2000)
+# How long a frame is shown, in frames of the average rate, where the rate is constant.
+_USUAL_STEP = 0.5, 1.5
+_SELECTING = ("start", "end", "every")
 
 
 def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Path]:
@@ -45,8 +55,9 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
 
     Args:
         job: The job.
-        around_s: The time in the middle of two seconds, in seconds from the clip's first frame;
-            frames around these are looked at, as in the whole clip. None for the first ten
+        around_s: The time in the middle of two seconds, in seconds from the clip's first frame, by
+            the times of the frames themselves; frames around these are looked at, as in the whole
+            clip. None for the first ten
             seconds, and nothing of what follows them.
 
     Returns:
@@ -64,7 +75,10 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
             log.warning("%s", line)
         info = preview_info(clip.info)
         job = _shrink_job(job, clip.info, info)
-        plan, truncation = _plan(job, info, around_s)
+        times = [] if around_s is None else _find_times(job, clip)
+        if times:
+            info = replace(info, frames=len(times))
+        plan, truncation = _plan(job, info, around_s, times)
         if plan.start_frame:
             further = open_clip(job.source, **job.read_options, skip=plan.start_frame)
             clip = files.enter_context(further)
@@ -100,8 +114,23 @@ def _shrink_job(job: Job, whole: VideoInfo, info: VideoInfo) -> Job:
     return replace(job, known_labels=known, regions=regions)
 
 
+def _find_times(job: Job, clip: Clip) -> Sequence[Fraction]:
+    """Return when each frame that is read is shown, in seconds from the beginning of what is read.
+
+    Empty where only decoding would tell.
+    """
+    if not isinstance(clip, VideoReader) or clip.info.live or clip.info.address:
+        return []
+    options = {key: job.read_options[key] for key in _SELECTING if key in job.read_options}
+    selection = FrameSelection.from_config(**options)
+    begin_s, end_s = selection.start_s or Fraction(0), selection.end_s
+    times = frame_times(clip.path, job.read_options.get("limits")) or []
+    inside = [each for each in times if begin_s <= each and (end_s is None or each < end_s)]
+    return [each - begin_s for each in inside[:: selection.every]]
+
+
 def _plan(
-    job: Job, info: VideoInfo, around_s: Fraction | None
+    job: Job, info: VideoInfo, around_s: Fraction | None, times: Sequence[Fraction]
 ) -> tuple[SegmentPlan, TruncateOnError]:
     size = info.height, info.width
     if around_s is None:
@@ -111,15 +140,43 @@ def _plan(
         raise VideoError(
             f"preview={float(around_s):g}: {info.path} is live; preview=true shows its beginning"
         )
-    frames = min(MAX_FRAMES, max(1, round(SECONDS_AROUND * info.fps)))
     begin_s = 0 if info.start_s is None else Fraction(info.start_s) - info.first_s
-    middle = round((around_s - begin_s) * info.fps)
-    if info.frames is not None:
-        if not 0 <= middle < info.frames:
-            raise _nothing_there(info, around_s)
-        middle = min(middle, info.frames - frames + frames // 2)
-    plan = SegmentPlan(frames, size, stop_segment=1, origin=max(0, middle - frames // 2))
+    at_s = around_s - begin_s
+    middle = _find_frame(info, at_s, times)
+    if info.frames is not None and not 0 <= middle < info.frames:
+        raise _nothing_there(info, around_s)
+    if _varies(times, info.fps):
+        origin, frames = _choose_by_time(times, at_s, middle)
+    else:
+        frames = min(MAX_FRAMES, max(1, round(SECONDS_AROUND * info.fps)))
+        if info.frames is not None:
+            middle = min(middle, info.frames - frames + frames // 2)
+        origin = max(0, middle - frames // 2)
+    plan = SegmentPlan(frames, size, stop_segment=1, origin=origin)
     return replace(plan, start_frame=find_start_frame(job, plan)), TruncateOnError()
+
+
+def _find_frame(info: VideoInfo, at_s: Fraction, times: Sequence[Fraction]) -> int:
+    """Return the number of the frame that is shown at a time; one past the end for none."""
+    if not times:
+        return round(at_s * info.fps)
+    if at_s >= max(Fraction(info.duration_s or 0), times[-1] + 1 / info.fps):
+        return len(times)
+    return bisect_right(times, at_s + _ROUNDING_S) - 1
+
+
+def _choose_by_time(times: Sequence[Fraction], at_s: Fraction, middle: int) -> tuple[int, int]:
+    """Return the first of the frames around a time, and how many they are."""
+    half_s = Fraction(SECONDS_AROUND) / 2
+    first = max(min(bisect_left(times, at_s - half_s), middle), middle - MAX_FRAMES // 2)
+    stop = max(bisect_left(times, at_s + half_s), middle + 1)
+    return first, min(MAX_FRAMES, stop - first)
+
+
+def _varies(times: Sequence[Fraction], fps: Fraction) -> bool:
+    """Return whether a frame is shown clearly longer or shorter than others."""
+    steps = [(after - before) * fps for before, after in pairwise(times)]
+    return any(not _USUAL_STEP[0] < step < _USUAL_STEP[1] for step in steps)
 
 
 def _count(plan: SegmentPlan, info: VideoInfo) -> int:

@@ -34,8 +34,8 @@ class FrameExport:
 
     Args:
         project: The project.
-        proposal: Returns the mask of a network of a frame, uint8 (H, W), 1 the object; raises a
-            ConfigError where there is none.
+        proposal: Returns the labels that a network gives a frame, uint8 (H, W); raises a
+            ConfigError where there are none.
         lock: Held while the labels of a frame are read.
     """
 
@@ -54,10 +54,10 @@ class FrameExport:
         """
         labels = self._labels(number)
         bare = labels == UNLABELLED
-        found = (labels > 0) & ~bare
+        found = _is_object(labels)
         if bare.any():
             try:
-                return np.asarray(np.where(bare, self._proposal(number) > 0, found))
+                return np.asarray(np.where(bare, _is_object(self._proposal(number)), found))
             except OuttakeError:
                 if bare.all():
                     return None
@@ -125,6 +125,10 @@ class FrameExport:
     def _picture(self, number: int) -> bytes:
         image = np.ascontiguousarray(self._project.frames.read(number)[..., ::-1])
         return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+
+
+def _is_object(labels: LabelMap) -> Mask:
+    return np.asarray((labels > 0) & (labels != UNLABELLED))
 
 
 def name_frames(pictures: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ def _describe(session: StudioSession) -> Response:
     return send_json(
         {
             "labelled": labelled,
-            "masks": frames if session.has_proposals() else labelled,
+            "masks": frames if session.masks.exist() else labelled,
             "frames": frames,
             "result": (session.project.folder / RESULT).is_file(),
         }
@@ -62,7 +62,7 @@ def _cutout(session: StudioSession, request: Request) -> Response:
 
 
 def _archive(session: StudioSession, name: str, request: Request, body: object) -> Response:
-    if not session.project.labelled_frames() and not (name == "masks" and session.has_proposals()):
+    if not session.project.labelled_frames() and not (name == "masks" and session.masks.exist()):
         raise ConfigError("no frame is labelled yet; there is nothing to take along")
     return StreamingResponse(
         pack(_ARCHIVES[name](_export(session))),
@@ -72,7 +72,7 @@ def _archive(session: StudioSession, name: str, request: Request, body: object) 
 
 
 def _export(session: StudioSession) -> FrameExport:
-    return FrameExport(session.project, session.read_proposal, session.lock)
+    return FrameExport(session.project, session.masks.read, session.lock)
 
 
 def _stem(session: StudioSession) -> str:

@@ -156,14 +156,19 @@ class FlowPreviews:
                 yield frame
 
         ends = [None if n is None else self._read_mask(n) for n in (gap.before, gap.after)]
+        labelled, count = sorted(stamps), self._project.frames.count
         self._folder.mkdir(exist_ok=True)
         for place, labels in carry_labels(frames(), *ends):
             if self._is_over(gap, stamps):
                 return
-            path = self._path(gap, stamps, gap.first + place)
-            for old in self._folder.glob(f"{gap.first + place:06d}_*.png"):
+            number = gap.first + place
+            # Gaps overlap where one of two labelled frames is out of reach: a map of another gap
+            # is that of its frame, and would only be lost to this one.
+            if find_gap(labelled, number, count) != gap:
+                continue
+            for old in self._folder.glob(f"{number:06d}_*.png"):
                 old.unlink(missing_ok=True)
-            write_label_png(path, labels)
+            write_label_png(self._path(gap, stamps, number), labels)
 
     def _is_over(self, gap: Gap, stamps: Stamps) -> bool:
         """Return whether the labels are others now, or another gap is looked at."""

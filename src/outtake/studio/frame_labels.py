@@ -33,6 +33,10 @@ from outtake.studio.strokes import (
 _KEPT_FRAMES = 6
 
 
+class ClosedProjectError(ConfigError):
+    """A project was closed while something of it was asked for."""
+
+
 class RevisionError(ConfigError):
     """The labels of a frame are newer than whoever wants to change them knows."""
 

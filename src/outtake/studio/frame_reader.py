@@ -82,6 +82,10 @@ class FrameReader:
         """The names of the pictures that are the frames; empty for a video."""
         return [path.name for path in self._source.images] if self._is_sequence() else []
 
+    def time_s(self, number: int) -> Fraction:
+        """Return when a frame is shown, in seconds from the first one."""
+        return number / self.info.fps if self._times is None else self._times[number]
+
     def read(self, number: int) -> Frame:
         """Return a frame, uint8 (H, W, 3) RGB, which is not to be changed.
 

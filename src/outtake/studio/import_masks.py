@@ -15,7 +15,6 @@ from outtake.annotations.raster import draw_shape
 from outtake.core.errors import ConfigError, LabelValueError, OutputError, OuttakeError
 from outtake.core.printable_text import list_some, to_printable
 from outtake.core.types import LabelMap
-from outtake.data.image_files import read_raw_mask
 from outtake.data.sources.polygon_source import BACKGROUND, IGNORED_NAMES
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.studio.label_png import read_png_size
@@ -178,7 +177,7 @@ class MaskImport:
 
     def _decode(self, file: NamedFile, reading: MaskReading) -> LabelMap:
         try:
-            labels = reading.decoder.decode(read_raw_mask(file.path), file.name)
+            labels = reading.decode(file.path, file.name)
         except OuttakeError as error:
             raise type(error)(str(error).replace(str(file.path), file.name)) from error
         if labels.shape != self.project.size:
@@ -195,7 +194,7 @@ class MaskImport:
             self.problems += [f"{file.name}: {line}" for line in found.flaws]
             for each in found.frames:
                 # LabelMe's files are of one picture each, and named as it is.
-                own = len(found.frames) == 1 and each.name == file.path.stem
+                own = len(found.frames) == 1 and each.name in (file.path.stem, file.path.name)
                 name = file.name if own else each.name
                 if each.number is not None and not 0 <= each.number < self.project.frames.count:
                     self._say(f"{file.name}: frame {each.number} is not in the clip")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from outtake.core.errors import ConfigError
+from outtake.core.files import replace_text
 from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.core.validate import check_number
 from outtake.labelled_video.project_folder import MASK_FOLDER
+from outtake.studio.network_masks import PROPOSALS, name_folders
 from outtake.studio.project import Project
 from outtake.studio.removal_commands import (
     EFFECTS,
@@ -26,7 +29,7 @@ from outtake.studio.strokes import UNLABELLED
 
 KINDS = ("train", "suggest", "propose", "preview", "remove", "resume")
 MIN_BUDGET_S, MAX_BUDGET_S = 10, 24 * 3600
-RUNS, PROPOSALS = "runs", "proposals"
+RUNS, PROPOSAL_JOBS = "runs", "proposals.yaml"
 # As the network has them, not grown for a removal.
 _PLAIN_MASKS = ("remover=mask", "mask.dilate=0", "mask.feather=0", "mask.shadows=false",
                 "mask.reflections=false")  # fmt: skip
@@ -170,11 +173,28 @@ def _check_two_classes(project: Project) -> None:
 
 
 def _propose(project: Project, options: Mapping[str, object]) -> JobCommand:
-    names = check_choice(project, options)["remove"]
+    """Return the command that masks all frames, of each class by itself: a mask tells no classes.
+
+    Raises:
+        OuttakeError: A class is the background, or the list of these jobs cannot be written.
+    """
+    names, run = check_choice(project, options)["remove"], _newest_run(project)
     output = project.folder.resolve() / PROPOSALS
-    arguments = ("infer-video", str(project.source), str(output),
-                 f"checkpoint={_newest_run(project)}",
-                 f"remove=[{','.join(map(quote_text, names))}]", *_PLAIN_MASKS)  # fmt: skip
+    places = {project.classes[each]: name for each, name in name_folders(project).items()}
+    if wrong := [name for name in names if name not in places]:
+        raise ConfigError(f"remove: {wrong[0]} is the background")
+    if len(places) == 1:
+        named = [str(project.source), str(output), f"remove=[{quote_text(names[0])}]"]
+    else:
+        jobs = [
+            {"input": str(project.source), "output": str(output / places[name]), "remove": [name]}
+            for name in names
+        ]
+        path = project.folder.resolve() / PROPOSAL_JOBS
+        replace_text(path, yaml.safe_dump(jobs, sort_keys=False))
+        # In the hole of a car may be a person.
+        named = [f"jobs={path}", "mask.fill_holes=false"]
+    arguments = ("infer-video", *named, f"checkpoint={run}", *_PLAIN_MASKS)
     return JobCommand("propose", arguments, discards=output)
 
 

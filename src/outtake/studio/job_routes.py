@@ -56,7 +56,8 @@ async def _events(session: StudioSession, request: Request) -> Response:
 
     async def events() -> AsyncIterator[str]:
         last = None
-        while not await request.is_disconnected():
+        # Whoever asks again hears that another project is open.
+        while not (session.project.closed or await request.is_disconnected()):
             text = json.dumps(finite(await run_in_threadpool(session.describe_job)))
             if text != last:
                 yield f"data: {text}\n\n"

@@ -14,6 +14,7 @@ from outtake.core.types import LabelMap
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD_BYTES = 26
 _GREY, _INDEXED = 0, 3
+_WITH_ALPHA = (4, 6)
 
 
 def encode_labels(labels: LabelMap) -> bytes:
@@ -79,6 +80,16 @@ def read_png_size(path: Path) -> tuple[int, int] | None:
             return _size_in_head(file.read(_HEAD_BYTES))
     except OSError:
         return None
+
+
+def has_alpha(path: Path) -> bool:
+    """Return whether the header of a file says that it is a PNG with alpha."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return _size_in_head(head) is not None and head[25] in _WITH_ALPHA
 
 
 def _size_in_head(head: bytes) -> tuple[int, int] | None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from outtake.core.errors import LabelValueError, UnreadableImageError
 from outtake.core.labels import LabelSpace
+from outtake.core.types import LabelMap
+from outtake.data.decode_files import decode_file
+from outtake.data.image_files import read_raw_mask
 from outtake.data.infer_classes import BINARY_VALUES, MaskValues, read_mask_values
 from outtake.data.mask_encoding import MaskDecoder, format_value
 from outtake.data.soft_edges import ValueCounts, find_soft_edges
+from outtake.studio.label_png import has_alpha
 from outtake.studio.strokes import UNLABELLED
 
 # As many masks, spread over all, decide what white means, as in data sets.
@@ -24,10 +32,27 @@ class MaskReading:
     Attributes:
         decoder: Makes class ids of what a file holds.
         notes: One line for each thing that was decided.
+        matte: The class of what is opaque in files with alpha; None where alpha says nothing.
     """
 
     decoder: MaskDecoder
     notes: tuple[str, ...]
+    matte: int | None = None
+
+    def decode(self, path: Path, name: str) -> LabelMap:
+        """Return the labels in a file, uint8 (H, W).
+
+        Args:
+            path: The file.
+            name: What it is called in an error.
+
+        Raises:
+            OuttakeError: It cannot be read, or holds what is no class.
+        """
+        if self.matte is not None and has_alpha(path):
+            alpha = decode_file(path, palette_indices=True)[..., -1]
+            return np.asarray(np.where(alpha > _white(alpha) // 2, self.matte, 0), np.uint8)
+        return self.decoder.decode(read_raw_mask(path), name)
 
 
 def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int) -> MaskReading:
@@ -35,16 +60,27 @@ def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int)
 
     Only 0 and 255: background, and the class ``white``. Other numbers, indices of a palette among
     them: class ids, 255 being unlabelled. Colours: one class each, in the order of their RGB
-    values, as data sets have them. Where edges are soft, the nearer class is taken.
+    values, as data sets have them. Where edges are soft, the nearer class is taken. Alpha counts in
+    their place where it differs and the colours under it do not, as in mattes.
 
     Args:
         masks: The masks.
         classes: The names of the classes of the project.
-        white: The class of 255 where masks hold 0 and 255 alone.
+        white: The class of 255 where masks hold 0 and 255 alone, and of what is opaque in mattes.
     """
-    probed = [_read(path) for path in masks[:: max(1, -(-len(masks) // _PROBE_MASKS))]]
-    known = [each for each in probed if each is not None]
     notes: list[str] = []
+    with_alpha = [path for path in masks if has_alpha(path)]
+    kind = _look_at_alpha(_choose(with_alpha))
+    if kind == "matte":
+        notes.append(f"alpha is the mask: what is opaque is {classes[white]}")
+        masks = [path for path in masks if path not in set(with_alpha)]
+    elif kind == "both":
+        notes.append(
+            f"transparency of {len(with_alpha)} masks is left out, as their colours differ too; "
+            "save the alpha alone, white on black, if that is the mask"
+        )
+    probed = [_read(path) for path in _choose(masks)]
+    known = [each for each in probed if each is not None]
     soft = False
     ids: Mapping[int, int] = {number: number for number in range(len(classes))}
     ids = {**ids, UNLABELLED: UNLABELLED}
@@ -77,7 +113,36 @@ def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int)
         "add the class first, or correct the mask",
         "nearest" if soft else "error",
     )
-    return MaskReading(decoder, tuple(notes))
+    return MaskReading(decoder, tuple(notes), white if kind == "matte" else None)
+
+
+def _choose(masks: Sequence[Path]) -> Sequence[Path]:
+    """Return as many as are looked at, spread over all."""
+    return masks[:: max(1, -(-len(masks) // _PROBE_MASKS))]
+
+
+def _look_at_alpha(masks: Sequence[Path]) -> Literal["matte", "both", "nothing"]:
+    """Return whether alpha alone tells something in files that have it, or colours do too."""
+    colours: set[tuple[int, ...]] = set()
+    levels: set[int] = set()
+    white = 0
+    for path in masks:
+        try:
+            samples = decode_file(path, palette_indices=True)
+        except UnreadableImageError:
+            continue  # it is named when it is decoded
+        flat = samples.reshape(-1, samples.shape[-1])
+        for found in (flat.min(axis=0), flat.max(axis=0)):
+            colours.add(tuple(found[:-1].tolist()))
+            levels.add(int(found[-1]))
+        white = _white(samples)
+    if not levels or levels == {white}:
+        return "nothing"
+    return "matte" if len(colours) == 1 else "both" if len(levels) > 1 else "nothing"
+
+
+def _white(samples: NDArray[Any]) -> int:
+    return int(np.iinfo(samples.dtype).max)
 
 
 def _read(path: Path) -> MaskValues | None:

@@ -42,6 +42,8 @@ def _open(sessions: OpenSessions, body: Mapping[str, Any]) -> Response:
         return _say_opened(sessions.open_recent(body["project"], end_job))
     if set(body) - {"end_job"} == {"path"}:
         return _say_opened(sessions.open_path(body["path"], end_job))
+    if set(body) - {"end_job"} == {"session"}:
+        return _say_opened(sessions.open_again(body["session"], end_job))
     raise ConfigError("open: needs path, or project, the name of one that is here")
 
 

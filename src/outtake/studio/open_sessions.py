@@ -52,6 +52,7 @@ class OpenSessions:
     def __init__(self, settings: StudioSettings, session: StudioSession | None = None) -> None:
         self.settings, self.session = settings, session
         self._lock = threading.Lock()
+        self._former: dict[str, Path] = {}
 
     def close(self) -> None:
         """Close the project that is open."""
@@ -95,6 +96,13 @@ class OpenSessions:
                 return self._open(folder, None, end_job)
         raise ConfigError("project: there is none of this name here")
 
+    def open_again(self, session: object, end_job: bool) -> StudioSession:
+        """Open the project that a former session was of, see :meth:`open_path`."""
+        folder = self._former.get(session) if isinstance(session, str) else None
+        if folder is None:
+            raise ConfigError("session: none of this studio")
+        return self._open(folder, None, end_job)
+
     def open_upload(self, folder: Path, clip: Path, end_job: bool) -> StudioSession:
         """Open a clip that was received into the folder of its project; that goes if it is none."""
         try:
@@ -137,6 +145,7 @@ class OpenSessions:
             project = Project(folder, source, self.settings.classes)
             self.session = StudioSession(project, self.settings)
             if former is not None:
+                self._former[former.id] = former.project.folder.resolve()
                 with former.lock:
                     former.close()
             return self.session

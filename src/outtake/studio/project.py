@@ -30,7 +30,7 @@ from outtake.core.file_lock import FolderLock
 from outtake.core.files import check_folder, replace_text, write_json
 from outtake.core.printable_text import to_printable
 from outtake.labelled_video.project_folder import CLASS_FILE, MASK_FOLDER, PROJECT_FILE
-from outtake.studio.frame_labels import FrameLabels, LabelStore
+from outtake.studio.frame_labels import ClosedProjectError, FrameLabels, LabelStore
 from outtake.studio.frame_reader import FrameReader
 from outtake.video.read.clip import open_clip
 from outtake.video.read.inputs import expand_inputs
@@ -105,6 +105,11 @@ class Project:
                 (self.folder / _OWNER).unlink()
         self._lock.release()
 
+    def check_open(self) -> None:
+        """Raise a ClosedProjectError if it is closed."""
+        if self.closed:
+            raise ClosedProjectError(f"{self.folder.name}: is closed")
+
     @property
     def size(self) -> tuple[int, int]:
         """The height and width of the frames."""
@@ -155,8 +160,7 @@ class Project:
         return found if isinstance(found, dict) else {}
 
     def _open_frame(self, number: int) -> FrameLabels:
-        if self.closed:
-            raise ConfigError(f"{self.folder}: is closed")
+        self.check_open()
         if not 0 <= number < self.frames.count:
             raise ConfigError(f"frame {number}: there are 0 to {self.frames.count - 1}")
         return FrameLabels(self.folder, number, self.size, len(self.classes), self.frames.read)

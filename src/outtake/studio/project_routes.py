@@ -42,6 +42,8 @@ def _describe_project(session: StudioSession) -> Response:
     with session.lock:
         return send_json(
             {
+                "session": session.id,
+                "folder": to_printable(str(project.folder.resolve())),
                 "name": to_printable(project.folder.resolve().name),
                 "clip": to_printable(project.source.name),
                 "frames": project.frames.count,
@@ -56,7 +58,7 @@ def _describe_project(session: StudioSession) -> Response:
                 "removers": REMOVERS,
                 "removal": _describe_removal(session),
                 "result": (project.folder / RESULT).is_file(),
-                "proposals": session.has_proposals(),
+                "proposals": session.masks.exist(),
                 "job": session.describe_job(),
             }
         )

@@ -87,7 +87,7 @@ def list_arguments(project: Project, run: Path, choice: Mapping[str, Any]) -> tu
     changed = [name for name in EFFECTS if choice[name] != usual[name]]
     given += [f"mask.{name}={str(choice[name]).lower()}" for name in changed]
     if "frame" in choice:
-        return (*given, f"preview={float(choice['frame'] / project.frames.info.fps):.3f}")
+        return (*given, f"preview={float(project.frames.time_s(choice['frame'])):.3f}")
     return (*given, f"job.segment_frames={SEGMENT_FRAMES}", "overwrite=true")
 
 

@@ -18,7 +18,7 @@ from outtake.core.errors import ConfigError, OutputError, OuttakeError
 from outtake.core.files import finite
 from outtake.core.printable_text import to_printable
 from outtake.core.types import Frame
-from outtake.studio.frame_labels import RevisionError
+from outtake.studio.frame_labels import ClosedProjectError, RevisionError
 from outtake.studio.jobs import RunningJobError
 from outtake.studio.studio_session import StudioSession
 
@@ -27,6 +27,8 @@ _MAX_DIGITS = 9
 _MAX_WIDTH_PX = 16_384
 _JPEG_QUALITY = 92
 _MAX_LINE = 600
+# With a 412: the project that was asked is not open, which is no matter of what was sent.
+OTHER_HEADER = "X-Outtake-Other"
 Answer = Callable[[Request, dict[str, Any]], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -49,6 +51,8 @@ def say_errors(handler: Handler) -> Handler:
             return await handler(request)
         except RunningJobError as error:
             return PlainTextResponse(_to_text(error), 409)
+        except ClosedProjectError as error:
+            return refuse_other(error)
         except RevisionError as error:
             return PlainTextResponse(_to_text(error), 412)
         except OutputError as error:
@@ -60,6 +64,11 @@ def say_errors(handler: Handler) -> Handler:
             return PlainTextResponse(_to_text(what), 507)
 
     return handle
+
+
+def refuse_other(said: object) -> Response:
+    """Return the answer to what was asked of a project that is not open."""
+    return PlainTextResponse(_to_text(said), 412, {OTHER_HEADER: "1"})
 
 
 def _to_text(error: object) -> str:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from outtake.core.errors import ConfigError, UnreadableImageError
+from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
 from outtake.motion.plate_residual import PlateResidual
 from outtake.refine.region_map import RegionMap
 from outtake.studio.flow_carrying import REACH, enlarge_labels
 from outtake.studio.flow_previews import FlowPreviews
-from outtake.studio.job_commands import PROPOSALS, build_command
+from outtake.studio.job_commands import build_command
 from outtake.studio.jobs import Jobs
-from outtake.studio.label_png import decode_labels
+from outtake.studio.network_masks import NetworkMasks
 from outtake.studio.project import Project
 from outtake.studio.proposals import LEAST_PX, find_regions, propose
 from outtake.studio.removal_results import RemovalResults
 from outtake.studio.still_picture import build_picture_removal, find_picture
 from outtake.studio.studio_settings import StudioSettings
-from outtake.video.read.inputs import natural_sort_key
 
 _KEPT_REGIONS, _KEPT_PLATES = 4, 16
 _PLATE_WIDTH_PX = 432
@@ -39,22 +38,25 @@ class StudioSession:
         settings: What may be opened, and how much is taken.
 
     Attributes:
+        id: What tells it from any other, also from a former one of the same project.
         project: The project.
         settings: What may be opened, and how much is taken.
         jobs: Its jobs.
+        masks: What its network has said of all frames.
         flow: Its labels, carried to the frames that have none.
         results: What removals have left.
         lock: Held while labels, classes or jobs are changed.
     """
 
     def __init__(self, project: Project, settings: StudioSettings | None = None) -> None:
+        self.id = secrets.token_urlsafe(12)
         self.project = project
         self.settings = settings or StudioSettings()
         self.jobs = Jobs(project.folder)
+        self.masks = NetworkMasks(project)
         self.flow = FlowPreviews(project)
         self.results = RemovalResults(project)
         self.lock = threading.RLock()
-        self._proposals: tuple[int, Sequence[Path]] = (0, ())
         self._plate_lock = threading.Lock()
         self._find_plate = lru_cache(_KEPT_PLATES)(self._compute_plate_residual)
         self._find = lru_cache(_KEPT_REGIONS)(self._find_regions)
@@ -96,7 +98,7 @@ class StudioSession:
         """
         labels = self.project.labels[number].labels
         if by == "network":
-            return np.where(labels == 255, self.read_proposal(number), labels)
+            return np.where(labels == 255, self.masks.read(number), labels)
         if by in ("flow", "previous"):
             carried = self._find_carried(number) if by == "flow" else self._find_previous(number)
             return np.where(labels == 255, carried, labels)
@@ -115,28 +117,9 @@ class StudioSession:
         with self._plate_lock:
             return self._find_plate(number)
 
-    def has_proposals(self) -> bool:
-        """Return whether a network has said something of the frames."""
-        return any((self.project.folder / PROPOSALS).glob("*.png"))
-
-    def read_proposal(self, number: int) -> LabelMap:
-        """Return the mask of a network of a frame, white on black, as class 1 on class 0.
-
-        Raises:
-            OuttakeError: There is none, or it is damaged.
-        """
-        found = self._list_proposals()
-        if len(found) != self.project.frames.count:
-            raise ConfigError("the network has not looked at the clip yet; start that job first")
-        path = found[number]
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if picture is None or picture.shape != self.project.size:
-            raise UnreadableImageError(f"{path}: is no mask of this frame")
-        packed = cv2.imencode(".png", (picture > 127).astype(np.uint8))[1].tobytes()
-        return decode_labels(packed, self.project.size, 2, str(path))
-
     def start_job(self, kind: object, options: Mapping[str, object]) -> None:
         """Start a job; see :func:`build_command` and :meth:`Jobs.start` for the errors."""
+        self.project.check_open()
         if kind == "remove" and find_picture(self.project) is not None:
             self.jobs.start(lambda: build_picture_removal(self.project, options))
         else:
@@ -146,14 +129,6 @@ class StudioSession:
         """Return the state of the last job, None before the first."""
         current = self.jobs.current
         return None if current is None else current.describe()
-
-    def _list_proposals(self) -> Sequence[Path]:
-        """Return the masks of a network; the folder is listed again when it has changed."""
-        folder = self.project.folder / PROPOSALS
-        stamp = folder.stat().st_mtime_ns if folder.is_dir() else 0
-        if stamp != self._proposals[0]:
-            self._proposals = (stamp, sorted(folder.glob("*.png"), key=natural_sort_key))
-        return self._proposals[1]
 
     def _compute_plate_residual(self, number: int) -> Frame:
         stage, frames = PlateResidual(), self.project.frames

@@ -27,6 +27,7 @@ from outtake.studio.open_sessions import OpenSessions
 from outtake.studio.page_files import list_page_routes
 from outtake.studio.project_routes import list_project_routes
 from outtake.studio.removal_routes import list_removal_routes
+from outtake.studio.request_values import refuse_other
 from outtake.studio.still_routes import list_still_routes
 from outtake.studio.studio_session import StudioSession
 
@@ -36,6 +37,8 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
+# Which project a request is about: in this header, or in the address where none can be sent.
+SESSION_HEADER, SESSION_KEY = "X-Outtake-Session", "session"
 
 
 def make_app(
@@ -80,7 +83,11 @@ def list_session_routes(session: StudioSession) -> list[Route]:
 
 
 class _OpenProject:
-    """Answers what is asked of the open project; routes are new for each, and all they keep."""
+    """Answers what is asked of the open project; routes are new for each, and all they keep.
+
+    A page shows one project until it is loaded again, while another page may open another one: what
+    is asked of a project that is no longer open is refused.
+    """
 
     def __init__(self, sessions: OpenSessions) -> None:
         self._sessions = sessions
@@ -88,10 +95,15 @@ class _OpenProject:
         self._app: ASGIApp = PlainTextResponse("no clip is open; choose one", 409)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        session = self._sessions.session
+        session, request = self._sessions.session, Request(scope)
         if session is not None and session is not self._session:
             self._session, self._app = session, _route(list_session_routes(session))
-        await self._app(scope, receive, send)
+        asked = request.headers.get(SESSION_HEADER) or request.query_params.get(SESSION_KEY)
+        if asked is None or (session is not None and asked == session.id):
+            await self._app(scope, receive, send)
+            return
+        said = "another project is open now" if session else "this project is not open any more"
+        await refuse_other(said)(scope, receive, send)
 
 
 def _route(routes: Sequence[BaseRoute]) -> Starlette:

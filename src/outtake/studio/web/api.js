@@ -1,20 +1,42 @@
 // Questions to the server, and the queue that saves every stroke in its order.
 
+// What tells the project that this page shows: another page may open another one meanwhile.
+export const session = { id: null };
+
 export class Refused extends Error {
-  constructor(status, text) {
+  constructor(status, text, isOther = false) {
     super(text);
     this.status = status;
+    // The page itself is refused: its project is not open any more, or its token is a former one.
+    this.isOfPage = isOther || status === 403;
+    // It is no fault of what was sent, which is kept and tried again, as on a full disk.
+    this.isPassing = this.isOfPage || status >= 500;
   }
 }
 
-export async function ask(path, method = "GET", body = undefined) {
-  const answer = await fetch(`/api/${path}`, {
-    method,
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-  });
-  if (!answer.ok) throw new Refused(answer.status, await answer.text());
-  return answer;
+// Sends anything; what the body is says its kind. Of whatever project is open if the id is null.
+export async function send(path, method, body, kind, id = session.id) {
+  const headers = id === null ? {} : { "X-Outtake-Session": id };
+  if (kind) headers["Content-Type"] = kind;
+  const answer = await fetch(`/api/${path}`, { method, body, headers });
+  if (answer.ok) return answer;
+  const error = new Refused(answer.status, await answer.text(), answer.headers.has("x-outtake-other"));
+  if (error.isOfPage) document.dispatchEvent(new CustomEvent("refused", { detail: error }));
+  throw error;
+}
+
+export const ask = (path, method = "GET", body = undefined) =>
+  (body === undefined ? send(path, method) : send(path, method, JSON.stringify(body), "application/json"));
+
+// The address of what an element asks for, which can send no header.
+export function addressOf(path) {
+  return `/api/${path}${path.includes("?") ? "&" : "?"}session=${session.id}`;
+}
+
+// Lets a link lead to a file of the project that is open when it is clicked.
+export function lead(link, path) {
+  link.href = addressOf(path);
+  link.onclick = () => { link.href = addressOf(path); };
 }
 
 export const askJson = async (...given) => (await ask(...given)).json();
@@ -66,7 +88,7 @@ export class SaveQueue {
         for (const { at } of this.waiting.splice(0, count)) this.saves.push(performance.now() - at);
         this.tell.saved(frame, history, answer);
       } catch (error) {
-        if (error instanceof Refused && error.status !== 507 && error.status < 500) {
+        if (error instanceof Refused && !error.isPassing) {
           // It can never be saved as it is: the frame is read again.
           this.waiting = this.waiting.filter((each) => each.frame !== frame);
           this.tell.conflict(frame, error);

@@ -1,4 +1,5 @@
 // Before and after, in step: one picture that a line divides, or two beside each other.
+import { ask } from "./api.js";
 import { $, complain, element } from "./page.js";
 
 const KEPT = 40; // pairs of pictures in memory
@@ -99,8 +100,8 @@ export class Comparison {
     if (!this.pairs.has(number)) {
       const width = Math.min(MAX_WIDTH, this.project.width);
       const pair = Promise.all([
-        loadPicture(`/api/frames/${this.found.first_frame + number}?width=${width}`),
-        loadPicture(`/api/results/${this.name}/frames/${number}?width=${width}`),
+        loadPicture(`frames/${this.found.first_frame + number}?width=${width}`),
+        loadPicture(`results/${this.name}/frames/${number}?width=${width}`),
       ]);
       pair.catch(() => this.pairs.delete(number));
       this.pairs.set(number, pair);
@@ -180,8 +181,6 @@ function range(id, label, max, value) {
   return made;
 }
 
-async function loadPicture(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(await answer.text());
-  return createImageBitmap(await answer.blob());
+async function loadPicture(path) {
+  return createImageBitmap(await (await ask(path)).blob());
 }

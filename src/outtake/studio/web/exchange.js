@@ -1,5 +1,5 @@
 // What comes from other programs and what goes to them: the dialogs of import and export.
-import { askJson, Refused } from "./api.js";
+import { ask, askJson, lead, send } from "./api.js";
 import { $, complain, element, on } from "./page.js";
 import { zipFiles } from "./zip.js";
 
@@ -46,7 +46,7 @@ export class Exchange {
       const count = name === "masks.zip" ? found.masks : found.labelled;
       const { labelled, proposals } = this.studio.project;
       const possible = name === "cutout.png" ? proposals || labelled.includes(this.studio.frame.number) : count > 0;
-      if (possible) link.href = `/api/export/${name}` + (name === "cutout.png" ? `?frame=${this.studio.frame.number}` : "");
+      if (possible) lead(link, `export/${name}` + (name === "cutout.png" ? `?frame=${this.studio.frame.number}` : ""));
       else link.removeAttribute("href");
       const here = `frame ${this.studio.frame.number}`;
       if (name === "cutout.png") note.textContent = possible ? here : `${here} is not labelled yet`;
@@ -54,7 +54,7 @@ export class Exchange {
     }
     const [, link, note] = this.clean;
     link.parentElement.hidden = Boolean(this.studio.still.found?.picture); // it has a result of its own
-    if (found.result) link.href = "/api/result";
+    if (found.result) lead(link, "result");
     else link.removeAttribute("href");
     note.textContent = found.result ? `${found.frames} frames` : "made in step 4";
     $("export").showModal();
@@ -140,22 +140,15 @@ export class Exchange {
     const path = this.path.value.trim();
     if (!this.files.length && !path) throw new Error("choose files, or name a folder");
     if (!this.files.length) {
-      return this.#follow(fetch("/api/masks/import-folder", {
-        method: "POST", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ path, white, every_frame: every }),
-      }));
+      return this.#follow(await ask("masks/import-folder", "POST", { path, white, every_frame: every }));
     }
     const [first] = this.files;
     const body = this.files.length === 1 && /\.zip$/i.test(first.name) ? first : await zipFiles(this.files);
-    return this.#follow(fetch(`/api/masks/import?white=${white}&every_frame=${every ? 1 : 0}`, {
-      method: "POST", headers: { "Content-Type": "application/zip" }, body,
-    }));
+    return this.#follow(await send(`masks/import?white=${white}&every_frame=${every ? 1 : 0}`, "POST", body, "application/zip"));
   }
 
   // Shows how far it is, line by line; returns the last line.
-  async #follow(asked) {
-    const answer = await asked;
-    if (!answer.ok) throw new Refused(answer.status, await answer.text());
+  async #follow(answer) {
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "", last = null;
     for (;;) {

@@ -1,5 +1,5 @@
 // Frames that are open: the picture, the labels with their history, and the superpixels.
-import { askJson, askPixels } from "./api.js";
+import { addressOf, askJson, askPixels } from "./api.js";
 import { FrameHistory } from "./history.js";
 import { crc32 } from "./raster.js";
 
@@ -80,7 +80,7 @@ const loadImage = (number, width) => loadPicture(`frames/${number}?width=${width
 
 export async function loadPicture(path) {
   const image = new Image();
-  image.src = `/api/${path}`;
+  image.src = addressOf(path);
   await image.decode();
   return image;
 }

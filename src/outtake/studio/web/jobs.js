@@ -1,4 +1,5 @@
 // The job that runs: its command, how far it is, its curve; told by the server as it changes.
+import { addressOf, ask, Refused } from "./api.js";
 import { $, complain } from "./page.js";
 
 const TITLES = {
@@ -9,29 +10,44 @@ const LAST_LOSSES = 5;
 const LOST_MS = 1500; // without an answer, until one is told
 const STARTERS = ["train", "train-on", "suggest", "look", "remove", "preview", "resume"];
 
+// Returns what begins to watch anew.
 export function watchJobs(ended) {
-  const source = new EventSource("/api/jobs/events");
-  let before = null, waiting = 0, lost = false;
-  // It tries again by itself; a short while is a project that is changed for another.
-  source.onerror = () => {
-    waiting ||= setTimeout(() => {
-      lost = true;
-      complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
-    }, LOST_MS);
-  };
-  source.onopen = () => {
+  let source = null, before = null, waiting = 0, lost = false;
+  const answered = () => {
     clearTimeout(waiting);
     waiting = 0;
     if (lost) complain(null);
     lost = false;
   };
-  source.onmessage = ({ data }) => {
-    const job = JSON.parse(data);
-    showJob(job);
-    if (job && before?.id === job.id && before.state === "running" && job.state !== "running") ended(job);
-    before = job;
+  const watch = () => {
+    source?.close();
+    source = new EventSource(addressOf("jobs/events"));
+    // It tries again by itself unless it was refused; why is told by the answer to another question.
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) return explain();
+      waiting ||= setTimeout(() => {
+        lost = true;
+        complain(new Error("the studio does not answer any more: start it again; what was saved is kept, and a removal goes on"));
+      }, LOST_MS);
+    };
+    source.onopen = answered;
+    source.onmessage = ({ data }) => {
+      const job = JSON.parse(data);
+      showJob(job);
+      if (job && before?.id === job.id && before.state === "running" && job.state !== "running") ended(job);
+      before = job;
+    };
   };
-  return source;
+  const explain = async () => {
+    try {
+      await ask("export");
+    } catch (error) {
+      if (error instanceof Refused && error.isOfPage) return answered(); // the page says it
+    }
+    setTimeout(watch, LOST_MS);
+  };
+  watch();
+  return watch;
 }
 
 export function showJob(job) {

@@ -1,5 +1,5 @@
 // Layers over the frame: what lies where, kept by the server after every step, drawn as it exports.
-import { ask, askJson, Refused } from "./api.js";
+import { ask, askJson, Refused, send } from "./api.js";
 import { LayerPanel } from "./layer_panel.js";
 import { LayerPointer } from "./layer_pointer.js";
 import { duplicate, matrixOf, move, nextId, reorder, rotate, scale, withGroups } from "./layer_maths.js";
@@ -130,10 +130,7 @@ export class Layers {
     const said = [];
     for (const file of files) {
       try {
-        const answer = await fetch("/api/layers/pictures", { method: "POST", body: file,
-          headers: { "Content-Type": "application/octet-stream" } });
-        if (!answer.ok) throw new Refused(answer.status, await answer.text());
-        const found = await answer.json();
+        const found = await (await send("layers/pictures", "POST", file, "application/octet-stream")).json();
         said.push(...found.notes.map((note) => `${file.name}: ${note}`));
         const fit = Math.min(1, project.width / found.width, project.height / found.height);
         await this.#place(found, file.name, project.width / 2, project.height / 2, fit * 100);
@@ -273,7 +270,7 @@ export class Layers {
         $("saved").textContent = `saved ${new Date().toLocaleTimeString()}`;
         await this.#take(answer, false);
       } catch (error) {
-        if (error instanceof Refused && error.status !== 507 && error.status < 500) {
+        if (error instanceof Refused && !error.isPassing) {
           this.waiting = [];
           complain(error);
           await this.load().catch(complain);

@@ -1,5 +1,5 @@
 // The studio: one project, one frame at a time.
-import { askJson, SaveQueue } from "./api.js";
+import { askJson, SaveQueue, session } from "./api.js";
 import { View } from "./canvas.js";
 import { Classes } from "./classes.js";
 import { Exchange } from "./exchange.js";
@@ -13,6 +13,7 @@ import { $, complain, element, on, say } from "./page.js";
 import { Painter } from "./painting.js";
 import { crc32 } from "./raster.js";
 import { drawOutlines, drawUndecided, regionChoice } from "./regions.js";
+import { Elsewhere } from "./session.js";
 import { Steps } from "./steps.js";
 import { Still } from "./still.js";
 import { Tabs } from "./tabs.js";
@@ -29,6 +30,8 @@ async function start() {
   history.replaceState(null, "", "/");
   studio.project = await askJson("project");
   const { project } = studio;
+  session.id = project.session;
+  new Elsewhere(studio, openedAgain);
   studio.view = new View($("canvas"), project.width, project.height);
   studio.queue = new SaveQueue({ saved, conflict, failed });
   studio.frames = new Frames(project, studio.queue, () => studio.view.fittedWidth());
@@ -107,6 +110,13 @@ async function conflict(number, error) {
 function failed(error) {
   $("saved").textContent = "not saved";
   complain(new Error(`not saved yet (${error.message}); it is kept here and tried again`));
+}
+
+// The project of this page is open again, after another one was.
+function openedAgain(found) {
+  Object.assign(studio.project, found);
+  studio.steps.show();
+  studio.steps.watch();
 }
 
 async function go(number) {

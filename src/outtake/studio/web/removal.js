@@ -1,4 +1,5 @@
 // The fourth step: what is removed and how, a preview, the whole clip, and what came of it.
+import { lead } from "./api.js";
 import { $, complain, element, on } from "./page.js";
 import { Comparison } from "./comparison.js";
 
@@ -149,7 +150,8 @@ export class Removal {
     const row = rowOf(look);
     if (name === "clean") {
       const link = element("a", "Download");
-      Object.assign(link, { id: "result", href: "/api/result" });
+      link.id = "result";
+      lead(link, "result");
       row.append(link);
     }
     block.replaceChildren(element("h3", title), element("p", sum(found)), row, ...warnings(found));

@@ -20,7 +20,7 @@ export class Steps {
     on("cancel", () => ask("jobs", "DELETE").catch(complain));
     on("copy", () => navigator.clipboard.writeText($("job-command").textContent).then(() => say("the command is copied"), complain));
     showJob(project.job);
-    watchJobs((job) => this.#ended(job).catch(complain));
+    this.watch = watchJobs((job) => this.#ended(job).catch(complain));
   }
 
   // Shows what can be done now, which frames are asked for, and the timeline.

@@ -1,5 +1,5 @@
 // A project of one picture: nothing is trained, what is labelled is taken out, the hole is filled.
-import { askJson } from "./api.js";
+import { addressOf, askJson, lead } from "./api.js";
 import { showJob } from "./jobs.js";
 import { $, complain, element } from "./page.js";
 
@@ -55,7 +55,8 @@ export class Still {
     this.start = button("still-remove", "Remove from the picture", () => this.#remove());
     this.start.className = "main";
     this.picture = Object.assign(new Image(), { alt: "The picture without the object", id: "still-picture" });
-    this.link = Object.assign(element("a", "Download"), { href: "/api/still/result", download: "" });
+    this.link = Object.assign(element("a", "Download"), { download: "" });
+    lead(this.link, "still/result");
     this.layer = button("still-layer", "As a layer", async () => {
       await this.studio.layers.addResult();
       this.studio.tabs.show("layers");
@@ -70,7 +71,7 @@ export class Still {
     this.start.disabled = this.running || !project.labelled.length;
     this.after.hidden = !this.found.result || this.running;
     if (this.after.hidden) this.picture.removeAttribute("src");
-    else if (!this.picture.src) this.picture.src = `/api/still/result?of=${Date.now()}`;
+    else if (!this.picture.src) this.picture.src = addressOf(`still/result?of=${Date.now()}`);
   }
 
   async #remove() {
