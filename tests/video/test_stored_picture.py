@@ -10,7 +10,11 @@ import pytest
 from outtake.core.frames import replace_image
 from outtake.core.types import TimedFrame
 from outtake.video.colour import ColourTags, from_rgb, plane_arrays, to_rgb, to_rgb16
-from outtake.video.stored_picture import keep_stored_picture, make_encoder_frame
+from outtake.video.stored_picture import (
+    is_transparent,
+    keep_stored_picture,
+    make_encoder_frame,
+)
 
 LIMITED = ColourTags(1, 1, 1)
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le"]
@@ -94,3 +98,16 @@ def test_what_is_not_yuv_in_planes_is_not_kept():
         frame = av.VideoFrame(16, 16, pix_fmt)
         assert keep_stored_picture(frame, image, None) is None
     assert keep_stored_picture(av.VideoFrame(16, 16, "yuvj422p"), image, None).pix_fmt == "yuv422p"
+
+
+@pytest.mark.parametrize(
+    "pix_fmt",
+    ["yuva420p", "yuva422p", "yuva444p10le", "yuva444p12le", "yuva444p16le", "gbrap", "gbrap10le",
+     "gbrap16le", "rgba", "bgra", "argb", "abgr", "rgba64le", "ya8"],
+)  # fmt: skip
+def test_alpha_is_found_in_every_format(pix_fmt):
+    pixels = np.full((34, 50, 4), (9, 0, 255, 255), np.uint8)
+    opaque = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format=pix_fmt)
+    pixels[33, 49, 3] = 250
+    clear = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format=pix_fmt)
+    assert is_transparent(clear) and not is_transparent(opaque)

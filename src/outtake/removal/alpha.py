@@ -19,7 +19,8 @@ from outtake.removal.protocol import Remover
 class Alpha(Remover):
     """Adds a fourth channel: 0 where something is masked, 255 elsewhere.
 
-    The colours stay as they are, also where the frame is transparent (straight alpha).
+    The colours stay as they are, also where the frame is transparent (straight alpha). What the
+    source itself has of transparency is added where the picture is stored.
 
     Args:
         soft_edge: The width of the transition inside the mask, as a fraction of the frame's

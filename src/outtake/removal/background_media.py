@@ -62,13 +62,13 @@ class VideoBackground:
         loop: Whether it starts again at its end; otherwise its last frame stays.
 
     Raises:
-        VideoError: It cannot be read, or its first frame is transparent somewhere; in
-            ``picture_at`` too, where it is damaged.
+        VideoError: It cannot be read, or is transparent somewhere; in ``picture_at`` too, where it
+            is damaged, or transparent in a frame that no look at it had found before.
     """
 
     def __init__(self, path: Path, loop: bool = True) -> None:
         try:
-            self._reader = VideoReader(path, high_bit_depth=False)
+            self._reader = VideoReader(path, high_bit_depth=False, refuses_alpha=True)
         except VideoError as error:
             raise VideoError(f"{path}: cannot be read as an image or a video ({error})") from error
         if self._reader.info.has_alpha:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -28,17 +29,15 @@ class Orientation:
     mirror_y: bool = False
 
     @classmethod
-    def from_display_matrix(cls, data: bytes) -> Orientation | None:
+    def from_display_matrix(cls, data: bytes) -> Orientation:
         """Read the 3x3 matrix of 16.16 fixed point numbers that ISO/IEC 14496-12 defines.
 
-        Returns None for an angle that is not a multiple of 90 degrees.
+        An angle between two multiples of 90 degrees becomes the nearer one.
         """
-        a, b, _, c, d = (round(value / 65536) for value in np.frombuffer(data, "<i4")[:5].tolist())
-        if (abs(a), abs(b), abs(c), abs(d)) == (1, 0, 0, 1):
+        a, b, _, c, d = np.frombuffer(data, "<i4")[:5].tolist()
+        if abs(a) + abs(d) >= abs(b) + abs(c):
             return cls(False, a < 0, d < 0)
-        if (abs(a), abs(b), abs(c), abs(d)) == (0, 1, 1, 0):
-            return cls(True, c < 0, b < 0)
-        return None
+        return cls(True, c < 0, b < 0)
 
     @property
     def clockwise_degrees(self) -> int:
@@ -53,3 +52,9 @@ class Orientation:
         turned = turned[:, ::-1] if self.mirror_x else turned
         turned = turned[::-1] if self.mirror_y else turned
         return np.ascontiguousarray(turned)
+
+
+def find_turn_degrees(data: bytes) -> float:
+    """Return by how many degrees a display matrix turns clockwise, mirrored or not."""
+    a, b = np.frombuffer(data, "<i4")[:2].tolist()
+    return math.degrees(math.atan2(b, a))

@@ -7,6 +7,7 @@ pass through RGB at all, and values that no RGB stands for (super-white) are kep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from outtake.video.colour import (
     new_frame,
     plane_arrays,
 )
+from outtake.video.orientation import Orientation
 
 Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 
@@ -31,24 +33,34 @@ Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 _GRID_PX = 16
 _COMPARED_ROWS = 64
 
+_PLANAR_ALPHA = re.compile(r"(yuva4\d\dp|gbrap)(1[0-6]le)?")
+_PACKED_ALPHA = {"rgba": 3, "bgra": 3, "argb": 0, "abgr": 0}  # which of four bytes
+
 
 def keep_stored_picture(
-    frame: av.VideoFrame, image: Frame, image16: Frame16 | None, *, has_alpha: bool = False
+    frame: av.VideoFrame,
+    image: Frame,
+    image16: Frame16 | None,
+    *,
+    has_alpha: bool = False,
+    turn: Orientation | None = None,
 ) -> StoredPicture | None:
     """Return a decoded frame's planes, without a copy; None if there is nothing to keep.
 
-    That is where it is not YUV in planes and its alpha is not wanted.
+    That is where it is not YUV in planes, or is turned, and its alpha is not wanted.
 
     Args:
-        frame: The decoded frame, which is to be shown as it is stored, not turned.
-        image: The RGB made of it, uint8 (H, W, 3).
+        frame: The decoded frame.
+        image: The RGB made of it, turned for showing, uint8 (H, W, 3).
         image16: The same with 16 bits, if there is one.
         has_alpha: Whether its alpha is kept too.
+        turn: How it is turned for showing; by default not at all.
     """
     pix_fmt = frame.format.name.replace("yuvj", "yuv").replace("yuva", "yuv")
     alpha = _read_alpha(frame, image16 is not None) if has_alpha else None
-    planar = PLANAR_YUV.fullmatch(pix_fmt) and all(plane.line_size > 0 for plane in frame.planes)
-    if planar:
+    if turn is not None and turn != Orientation():
+        alpha = None if alpha is None else turn.apply(alpha[..., None])[..., 0]
+    elif PLANAR_YUV.fullmatch(pix_fmt) and all(plane.line_size > 0 for plane in frame.planes):
         return StoredPicture(pix_fmt, plane_arrays(frame)[:3], image, image16, alpha)
     return None if alpha is None else StoredPicture("", (), image, image16, alpha)
 
@@ -58,17 +70,40 @@ def _read_alpha(frame: av.VideoFrame, deep: bool) -> NDArray[Any]:
     return np.ascontiguousarray(pixels[..., 3])
 
 
+def is_transparent(frame: av.VideoFrame) -> bool:
+    """Return whether a frame has alpha that is not opaque everywhere, to 8 bits."""
+    if not any(part.is_alpha for part in frame.format.components):
+        return False
+    name = frame.format.name
+    if all(plane.line_size > 0 for plane in frame.planes):  # these need no conversion
+        if _PLANAR_ALPHA.fullmatch(name):
+            alpha, bits = plane_arrays(frame)[3], frame.format.components[0].bits
+            return bool(alpha.min() < 255 << (bits - 8))
+        if name in _PACKED_ALPHA:
+            rows = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.height, -1)
+            return bool(rows[:, _PACKED_ALPHA[name] : 4 * frame.width : 4].min() < 255)
+    return bool((frame.to_ndarray(format="rgba", threads=1)[..., 3] != 255).any())
+
+
 def add_stored_alpha(image: Frame | Frame16, stored: StoredPicture | None) -> Any:
-    """Return a picture of 3 channels with the alpha of its source, if that has some."""
-    if stored is None or stored.alpha is None or image.shape[2] != 3:
+    """Return a picture with the alpha of its source, if that has some.
+
+    Of a picture with alpha of its own, each pixel gets the lesser one. To others the alpha of an
+    EXR is not added: it is multiplied into the colours.
+    """
+    alpha = None if stored is None else stored.alpha
+    if alpha is None or alpha.shape != image.shape[:2]:
         return image
-    alpha = stored.alpha
-    if alpha.shape != image.shape[:2] or alpha.dtype.kind != "u":
-        return image
+    own = image[..., 3:]
+    if alpha.dtype.kind != "u":
+        if not own.size:
+            return image
+        alpha = np.rint(np.clip(np.nan_to_num(alpha), 0, 1).astype(np.float32) * 65535)
+        alpha = alpha.astype(np.uint16)
     if alpha.dtype != image.dtype:
         deep = image.dtype == np.uint16
         alpha = alpha * np.uint16(257) if deep else (alpha >> 8).astype(np.uint8)
-    return np.dstack([image, alpha])
+    return np.dstack([image[..., :3], np.minimum(alpha[..., None], own) if own.size else alpha])
 
 
 def make_encoder_frame(

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
@@ -185,6 +186,51 @@ def test_frames_that_have_only_times_of_decoding_are_shown_in_their_order(tmp_pa
     frames = read(path)
     assert np.allclose(np.diff(times_s(frames)), 1 / 25, atol=0.0011)
     assert np.allclose(levels(frames), LEVELS, atol=3)
+
+
+def late_reordering(path: Path, options: dict[str, str], *, lead: int = 0) -> list[float]:
+    """Write a film that from a frame on has no B-frames for a while, as where it is all noise.
+
+    Returns:
+        The brightness of its frames, as FFmpeg shows them.
+    """
+    options = {"x264-params": "scenecut=0:b-adapt=0:keyint=400"} | options
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(lead + 170):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 + index % 170, np.uint8))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            if lead <= index < lead + 90:
+                frame.pict_type = PictureType.I if index == lead else PictureType.P
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with av.open(str(path)) as film:
+        times = [packet.pts for packet in film.demux(video=0) if packet.size]
+        head = times[lead : lead + 64]
+        assert head == sorted(head) and times != sorted(times), "the film is not as it should be"
+    with av.open(str(path)) as film:
+        return [frame.to_ndarray(format="rgb24").mean() for frame in film.decode(video=0)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".flv"])
+@pytest.mark.parametrize("options", [{}, {"bf": "1"}], ids=["default", "one"])
+def test_a_film_that_is_reordered_only_later_keeps_its_own_times(tmp_path, suffix, options):
+    path = tmp_path / f"late{suffix}"
+    shown = late_reordering(path, options)
+    frames = read(path)
+    assert np.allclose(times_s(frames), np.arange(170) / 25, atol=0.0011)
+    assert np.allclose(levels(frames), shown, atol=3)
+
+
+@pytest.mark.parametrize("options", [{}, {"bf": "1"}], ids=["default", "one"])
+def test_so_does_a_part_that_is_reached_by_seeking(tmp_path, options):
+    """The key frame that is sought is 5 s before it, and begins such a stretch."""
+    path = tmp_path / "late.mp4"
+    shown = late_reordering(path, options, lead=375)
+    frames = read(path, start=20.04)
+    assert np.allclose(times_s(frames), np.arange(501, 545) / 25, atol=0.0011)
+    assert np.allclose(levels(frames), shown[501:], atol=3)
 
 
 def test_frames_before_zero_are_as_far_apart_as_those_after(tmp_path):

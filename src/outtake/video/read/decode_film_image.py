@@ -15,8 +15,8 @@ from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture
 from outtake.video.colour import ColourTags, to_rgb16
 from outtake.video.linear_light import encode_srgb
-from outtake.video.read.probe import is_transparent
 from outtake.video.read.safety_limits import SafetyLimits
+from outtake.video.stored_picture import is_transparent
 
 FILM_SUFFIXES = (".exr", ".dpx")
 

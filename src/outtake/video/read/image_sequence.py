@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,20 +14,19 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.read.animated_image import is_animated
 from outtake.video.read.decode_film_image import FILM_SUFFIXES, FilmImage, read_film_image
+from outtake.video.read.decode_image import TIFF_SUFFIXES, RgbImage, read_alpha, read_image
+from outtake.video.read.find_alpha import are_images_transparent, is_image_transparent
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo
 from outtake.video.read.safety_limits import SafetyLimits
 
 log = logging.getLogger(__name__)
-
-RgbImage = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class ImageSequence:
@@ -68,8 +66,9 @@ class ImageSequence:
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
         film = _read_film_image(self.files[0], self._limits)
-        first: RgbImage = film.image16 if film else _read_image(self.files[0], self._limits)
+        first: RgbImage = film.image16 if film else read_image(self.files[0], self._limits)
         height, width = first.shape[:2]
+        transparent = are_images_transparent(self.files, self._limits)
         self._whole_info = VideoInfo(
             path=self.path,
             width=width,
@@ -81,13 +80,14 @@ class ImageSequence:
             duration_s=float(len(self.files) / rate),
             pix_fmt=film.pix_fmt if film else "rgb48le" if first.dtype == np.uint16 else "rgb24",
             bit_depth=film.bit_depth if film else 16 if first.dtype == np.uint16 else 8,
-            has_alpha=_has_alpha(self.files[0], film),
+            has_alpha=bool(transparent),
             images=tuple(self.files),
         )
         self.info: VideoInfo = self._selection.apply_to(self._whole_info, Fraction(0), self._limits)
         self._high_bit_depth = high_bit_depth and self.info.bit_depth > 8
         self._warned = False
         self._warned_of_more = False
+        self._may_be_transparent = transparent is None
 
     def __enter__(self) -> Self:
         return self
@@ -116,8 +116,9 @@ class ImageSequence:
 
     def _to_timed_frame(self, file: Path, index: int) -> TimedFrame:
         self._warn_of_more(file)
+        self._warn_of_alpha(file)
         film = _read_film_image(file, self._limits)
-        rgb = film.image16 if film else _read_image(file, self._limits)
+        rgb = film.image16 if film else read_image(file, self._limits)
         if rgb.shape[:2] != (self.info.height, self.info.width):
             raise VideoError(
                 f"{file} is {rgb.shape[1]}x{rgb.shape[0]}, but {self.files[0].name} is "
@@ -141,16 +142,25 @@ class ImageSequence:
         """Say once that an image holds pictures that are not read."""
         if self._warned_of_more:
             return
-        pages = file.suffix.lower() in (".tif", ".tiff") and _has_more_pages(file)
+        pages = file.suffix.lower() in TIFF_SUFFIXES and _has_more_pages(file)
         if pages or (len(self.files) > 1 and is_animated(file)):
             self._warned_of_more = True
             remedy = "store each as a file" if pages else "name the file alone to read all"
             log.warning("%s holds several pictures, and the first is read; %s", file, remedy)
 
+    def _warn_of_alpha(self, file: Path) -> None:
+        """Say once that an image is transparent where those that were looked at are not."""
+        if self._may_be_transparent and is_image_transparent(file, self._limits):
+            self._may_be_transparent = False
+            log.warning(
+                "%s is transparent somewhere, and images all over the clip are not: alpha is not "
+                "kept, only the colours beneath it; put it into a folder of its own", file,
+            )  # fmt: skip
+
     def _stored_alpha(
         self, file: Path, image: Frame, image16: NDArray[np.uint16] | None
     ) -> StoredPicture | None:
-        alpha = _read_alpha(file) if self.info.has_alpha else None
+        alpha = read_alpha(file) if self.info.has_alpha else None
         return None if alpha is None else StoredPicture("", (), image, image16, alpha)
 
 
@@ -162,24 +172,6 @@ def _has_more_pages(file: Path) -> bool:
         except IndexError:
             return False
         return first.shape[:2] == second.shape[:2]
-
-
-def _has_alpha(file: Path, film: FilmImage | None) -> bool:
-    """Return whether an image is transparent anywhere."""
-    if film:
-        return film.stored is not None and film.stored.alpha is not None
-    alpha = _read_alpha(file)
-    return alpha is not None and bool((alpha != np.iinfo(alpha.dtype).max).any())
-
-
-def _read_alpha(file: Path) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-    """Return the alpha of an image that was read before, (H, W); None without any."""
-    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 4:
-        return None
-    if image.dtype not in (np.uint8, np.uint16):
-        return None
-    return np.ascontiguousarray(image[..., 3])
 
 
 def _read_film_image(file: Path, limits: SafetyLimits) -> FilmImage | None:
@@ -195,59 +187,3 @@ def _to_frame_rate(fps: float) -> Fraction:
 def _folder_input(path: Path) -> VideoInput:
     (source,) = expand_inputs([path])
     return source
-
-
-def _read_image(file: Path, limits: SafetyLimits) -> RgbImage:
-    """Return an image as RGB, uint8 or uint16 (H, W, 3)."""
-    damaged = VideoError(f"cannot read image {file}: it is damaged or not an image")
-    try:
-        _check_image_header(file, limits)
-        data = np.fromfile(file, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except (UnidentifiedImageError, ValueError, SyntaxError, cv2.error) as error:
-        raise damaged from error
-    except OSError as error:
-        raise VideoError(f"cannot read image {file}: {error.strerror or error}") from error
-    if image is None:
-        raise damaged
-    if image.dtype not in (np.uint8, np.uint16):
-        raise VideoError(f"{file} has {image.dtype} components; 8 or 16 bits are read")
-    rgb: RgbImage = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return rgb
-
-
-def _check_image_header(file: Path, limits: SafetyLimits) -> None:
-    """Refuse an image that by its header cannot be read, before a pixel is decoded."""
-    if file.suffix.lower() in (".tif", ".tiff"):
-        _check_tiff_header(file, limits)
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                limits.check_size(file, *image.size)
-    except Image.DecompressionBombError as error:  # Pillow has a limit of its own
-        if limits.max_pixels < 2 * (Image.MAX_IMAGE_PIXELS or 0):
-            raise VideoError(
-                f"{file} has more pixels than read.limits.max_pixels={limits.max_pixels}; raise "
-                "that "
-                "if the file can be trusted"
-            ) from error
-
-
-def _check_tiff_header(file: Path, limits: SafetyLimits) -> None:
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages.first
-            size = page.imagewidth, page.imagelength
-            apart = page.planarconfig == 2 and page.samplesperpixel > 1
-    except OSError:
-        raise
-    except Exception as error:  # a damaged tag may surface as anything
-        raise ValueError(f"not a TIFF file ({error})") from error
-    limits.check_size(file, *size)
-    if apart:
-        raise VideoError(
-            f"{file} keeps its colours in planes of their own, which is not read; store it as "
-            "interleaved TIFF or PNG"
-        )

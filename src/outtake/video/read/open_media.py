@@ -66,6 +66,12 @@ def open_video_file(path: Path, **options: str) -> InputContainer:
     return container
 
 
+def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
+    """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
+    limits.check_size(redact_address(source), stream.width, stream.height)
+    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+
+
 def suggest_nearby(path: Path) -> str:
     """Return a hint that names what is there instead, so that a typing error is seen at once."""
     parent = path.parent

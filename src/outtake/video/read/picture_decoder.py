@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -30,6 +32,11 @@ class PictureDecoder:
             decoder.color_primaries, decoder.color_trc = own.color_primaries, own.color_trc
             self._decoder = decoder
 
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width over height of the pixels that the track codes by now; 1 if it does not say."""
+        return self._decoder.sample_aspect_ratio or Fraction(1)
+
     def decode(self, packet: av.Packet[VideoStream]) -> list[av.VideoFrame]:
         """Return the frames that a packet completes.
 
@@ -38,4 +45,6 @@ class PictureDecoder:
         """
         if not packet.size and packet.dts is not None:
             return []
-        return self._decoder.decode(packet if packet.size else None)
+        return self._decoder.decode(
+            packet
+        )  # not None at the end: frames would lack their time base

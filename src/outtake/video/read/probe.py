@@ -18,6 +18,8 @@ from outtake.video.colour import ColourTags
 from outtake.video.hdr10 import Hdr10Metadata
 from outtake.video.interlacing import FieldOrder, read_field_order
 from outtake.video.orientation import Orientation
+from outtake.video.read.find_alpha import is_film_transparent
+from outtake.video.read.open_media import check_header as check_header
 from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
 from outtake.video.read.picture_decoder import PictureDecoder
@@ -30,6 +32,7 @@ from outtake.video.read.stream_address import (
     timeout_error,
 )
 from outtake.video.read.timestamps import PresentationTimes
+from outtake.video.stored_picture import is_transparent
 
 _BROADCAST_CONTAINERS = ("mpegts", "mpeg")
 _UNKEPT = {
@@ -70,7 +73,8 @@ class VideoInfo:
         field_order: Which field comes first, if the clip is interlaced.
         timecode: The timecode of the first frame of the selected part, if there is one.
         hdr10: Mastering display and light levels, if there are any.
-        has_alpha: Whether the first frame is transparent anywhere, in what is stored.
+        has_alpha: Whether what is stored is transparent anywhere: in the first frame, or in one of
+            those all over a file that were looked at.
         images: The images of a sequence, in the order of showing; the n-th is at the time n.
         unkept: What the first frame carries beside the picture that no output keeps, by name.
         address: The address of a stream, with everything needed to open it again; ``path`` is its
@@ -164,7 +168,7 @@ def probe_with_start(
         stream = find_video_stream(container, source)
         check_header(source, stream, limits)
         frame, pts = _decode_first_frame(container, stream, redact_address(source), limits)
-        info = describe_video(source, container, stream, frame)
+        info = describe_video(source, container, stream, frame, limits)
         first_s = pts * info.time_base
         return replace(info, origin_s=_find_origin_s(container, stream, first_s)), first_s
 
@@ -187,16 +191,18 @@ def _find_origin_s(container: InputContainer, picture: VideoStream, first_s: Fra
     return math.floor(earliest / unit) * unit
 
 
-def check_header(source: str | Path, stream: VideoStream, limits: SafetyLimits) -> None:
-    """Refuse large frames before one is decoded, and have the decoder refuse what comes later."""
-    limits.check_size(redact_address(source), stream.width, stream.height)
-    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
-
-
 def describe_video(
-    source: str | Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame
+    source: str | Path,
+    container: InputContainer,
+    stream: VideoStream,
+    frame: av.VideoFrame,
+    limits: SafetyLimits,
 ) -> VideoInfo:
-    """Describe a video from its container, track and first frame."""
+    """Describe a video from its container, track and first frame; a file, where need be, by more.
+
+    Raises:
+        VideoError: The file cannot be opened again.
+    """
     orientation = _read_orientation(frame)
     width, height = frame.width, frame.height
     aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -226,7 +232,7 @@ def describe_video(
         field_order=read_field_order(frame),
         timecode=_find_timecode(container, stream),
         hdr10=Hdr10Metadata.from_frame(frame),
-        has_alpha=is_transparent(frame) and stream.codec_context.codec.canonical_name != "gif",
+        has_alpha=_has_alpha(source, stream, frame, limits),
         unkept=tuple(name for kind, name in _UNKEPT.items() if kind in frame.side_data),
         live=is_live(container, source),
         address=source if isinstance(source, str) and is_url(source) else None,
@@ -240,11 +246,15 @@ def is_live(container: InputContainer, source: str | Path) -> bool:
     return not container.duration and not any(s.duration for s in container.streams.video)
 
 
-def is_transparent(frame: av.VideoFrame) -> bool:
-    """Return whether a frame has alpha that is not opaque everywhere."""
-    if not any(part.is_alpha for part in frame.format.components):
+def _has_alpha(
+    source: str | Path, stream: VideoStream, frame: av.VideoFrame, limits: SafetyLimits
+) -> bool:
+    if stream.codec_context.codec.canonical_name == "gif":
         return False
-    return bool((frame.to_ndarray(format="rgba")[..., 3] != 255).any())
+    if is_transparent(frame) or not any(part.is_alpha for part in frame.format.components):
+        return is_transparent(frame)
+    is_file = not isinstance(source, str) or not (is_url(source) or is_camera(source))
+    return is_file and is_film_transparent(Path(source), limits)
 
 
 def _find_timecode(container: InputContainer, stream: VideoStream) -> str | None:
@@ -259,8 +269,7 @@ def _find_timecode(container: InputContainer, stream: VideoStream) -> str | None
 
 def _read_orientation(frame: av.VideoFrame) -> Orientation:
     matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    found = Orientation.from_display_matrix(bytes(matrix)) if matrix is not None else None
-    return found or Orientation()
+    return Orientation() if matrix is None else Orientation.from_display_matrix(bytes(matrix))
 
 
 def track_duration_s(stream: VideoStream) -> float | None:

@@ -21,15 +21,10 @@ from av.video.stream import VideoStream
 from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.colour import to_rgb, to_rgb16
-from outtake.video.interlacing import (
-    FieldChoice,
-    explain_fields,
-    make_progressive,
-    mark_fields,
-)
-from outtake.video.orientation import Orientation
+from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.read.check_truncation import check_not_truncated, last_frame_duration
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
+from outtake.video.read.frame_watcher import FrameWatcher
 from outtake.video.read.inputs import sha256_of_input
 from outtake.video.read.open_media import find_video_stream, open_container
 from outtake.video.read.picture_decoder import PictureDecoder
@@ -70,14 +65,15 @@ class VideoReader:
         deinterlace: Whether interlaced frames become progressive.
         fields: Which field of each frame comes first, or whether there are none; ``auto`` is what
             the file says.
+        refuses_alpha: Whether a frame that is transparent anywhere is refused.
 
     Attributes:
         info: The description of the selected part.
 
     Raises:
         VideoError: On entering, as :func:`outtake.video.read.probe.probe`; in an
-            iteration, for damage in the middle, a size that changes, or an empty selection.
-            The frames yielded before it are good.
+            iteration, for damage in the middle, a size that changes, alpha that is refused, or an
+            empty selection. The frames yielded before it are good.
     """
 
     def __init__(
@@ -89,10 +85,10 @@ class VideoReader:
         high_bit_depth: bool = True,
         deinterlace: bool = False,
         fields: FieldChoice = "auto",
+        refuses_alpha: bool = False,
     ) -> None:
         self._source = source
         self._deinterlace, self._fields = deinterlace, fields
-        self._warned_of_fields = False
         self._selection = selection or FrameSelection()
         self._limits = limits or SafetyLimits()
         whole_info, self._first_s = probe_with_start(source, self._limits)
@@ -103,6 +99,11 @@ class VideoReader:
             whole_info = replace(whole_info, field_order=None, deinterlaced=True)
         self._whole_info = whole_info
         self.path = self._whole_info.path
+        self._watcher = FrameWatcher(
+            whole_info,
+            expects_fields=deinterlace or fields != "auto",
+            refuses_alpha=refuses_alpha,
+        )
         self._origin = int(self._whole_info.origin_s / self._whole_info.time_base)
         self.info: VideoInfo = self._selection.apply_to(
             self._whole_info, self._first_s - self._whole_info.origin_s, self._limits
@@ -219,16 +220,11 @@ class VideoReader:
             own_pts = clock.time_of_frame(frame)
             if min_time_s is not None and (own_pts or 0) * clock.time_base < min_time_s:
                 continue  # it may lack what it refers to
-            self._check_frame_size(frame, clock)
+            if frame.is_corrupt:
+                raise self._damaged_error(clock, "a frame cannot be decoded")
+            self._watcher.check_frame(frame, clock.time_s)
             times.append(own_pts)
-            if frame.interlaced_frame and not self._deinterlace and self._fields == "auto":
-                self._warn_of_fields(clock)
             yield frame
-
-    def _warn_of_fields(self, clock: TimestampTracker) -> None:
-        if not self._warned_of_fields:
-            self._warned_of_fields = True
-            log.warning("%s", explain_fields(self.path, self.info.field_order, clock.time_s))
 
     def _with_duration(self, frame: TimedFrame, end: int | None) -> TimedFrame:
         """Return the last frame of the selection, shown until ``end`` in clip time if known."""
@@ -277,22 +273,14 @@ class VideoReader:
                     if packet_checked and not packet.is_discard:
                         clock.expect_frame(packet)
                 clock.add_packet(packet)
-                yield from decoder.decode(packet)
+                frames = decoder.decode(packet)
+                if frames:
+                    self._watcher.check_aspect(decoder.sample_aspect_ratio, clock.time_s)
+                yield from frames
         except av.ExitError as error:
             raise timeout_error(self._source, self._limits) from error
         except (av.FFmpegError, EOFError) as error:
             raise self._damaged_error(clock, ffmpeg_reason(error)) from error
-
-    def _check_frame_size(self, frame: av.VideoFrame, clock: TimestampTracker) -> None:
-        if frame.is_corrupt:
-            raise self._damaged_error(clock, "a frame cannot be decoded")
-        stored = (frame.width, frame.height)
-        shown = stored[::-1] if self.info.orientation.transpose else stored
-        if shown != (self.info.width, self.info.height):
-            raise VideoError(
-                f"{self.path} changes its size from {self.info.width}x{self.info.height} to "
-                f"{shown[0]}x{shown[1]} at {clock.time_s:.3f} s; split it there first"
-            )
 
     def _check_unchanged(self, clock: TimestampTracker) -> None:
         if _file_state(self.path) != self._initial_state:
@@ -344,7 +332,5 @@ def to_timed_frame(
     turn, colour = info.orientation, info.colour
     image = turn.apply(to_rgb(frame, colour))
     image16 = turn.apply(to_rgb16(frame, colour)) if high_bit_depth else None
-    stored = None
-    if turn == Orientation():
-        stored = keep_stored_picture(frame, image, image16, has_alpha=info.has_alpha)
+    stored = keep_stored_picture(frame, image, image16, has_alpha=info.has_alpha, turn=turn)
     return TimedFrame(image, pts, info.time_base, image16, stored=stored)

@@ -18,6 +18,7 @@ from outtake.core.errors import VideoError
 from outtake.core.types import TimedFrame
 from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
+from outtake.video.read.frame_watcher import FrameWatcher
 from outtake.video.read.open_media import find_video_stream
 from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.probe import VideoInfo, check_header, describe_video
@@ -33,9 +34,8 @@ class StreamReader:
     """A stream or camera as an iterable of frames; it can be read once.
 
     A reader that joins a stream finds a group of pictures half over, and a packet may be lost on
-    the
-    way: such frames are left out, and one line at the end says how many. It ends where the stream
-    or the selection ends.
+    the way: such frames are left out, and one line at the end says how many. It ends where the
+    stream or the selection ends.
 
     Args:
         address: The address, for messages.
@@ -75,6 +75,7 @@ class StreamReader:
             stream = find_video_stream(container, address)
             check_header(address, stream, self._limits)
             stream.thread_type = "SLICE"  # frame threads would hold frames back
+            self._decoder = PictureDecoder(stream)
             self._frames = self._decode_frames(stream)
             if fields in ("tff", "bff"):
                 self._frames = mark_fields(self._frames, fields)
@@ -84,7 +85,7 @@ class StreamReader:
             if first is None:
                 raise VideoError(f"{redact_address(address)} holds no frame")
             self._first: av.VideoFrame | None = first
-            info = describe_video(address, container, stream, first)
+            info = describe_video(address, container, stream, first, self._limits)
             if fields == "none":
                 info = replace(info, field_order=None)
             self._origin = first.pts or 0
@@ -117,9 +118,11 @@ class StreamReader:
             raise VideoError(f"{self.info.path} is live and can be read only once")
         clock = TimestampTracker(self._whole_info, self._first_s)
         frame_filter = FrameFilter(self._selection, self._first_s, self._limits, self._whole_info)
+        watcher = FrameWatcher(self._whole_info)
         frame: av.VideoFrame | None = first
         while frame is not None:
-            self._check_frame_size(frame, clock)
+            watcher.check_frame(frame, clock.time_s)
+            watcher.check_aspect(self._decoder.sample_aspect_ratio, clock.time_s)
             pts = clock.add_frame(frame, frame.pts)
             if frame_filter.is_past_end(pts * clock.time_base):
                 break
@@ -139,7 +142,7 @@ class StreamReader:
     def _decode_frames(self, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Yield the frames that can be decoded; sound without a picture counts as silence."""
         heard_s = time.monotonic()
-        packets, decoder = self._container.demux(), PictureDecoder(stream)
+        packets = self._container.demux()
         while True:
             try:
                 packet = next(packets, None)
@@ -152,25 +155,16 @@ class StreamReader:
             if packet is None:
                 return
             if packet.stream.index == stream.index:
-                for frame in self._decode_packet(decoder, packet):
+                for frame in self._decode_packet(packet):
                     yield frame
                     heard_s = time.monotonic()
             if time.monotonic() - heard_s > self._limits.timeout_s:
                 raise timeout_error(self._address, self._limits)
 
-    def _decode_packet(self, decoder: PictureDecoder, packet: av.Packet) -> list[av.VideoFrame]:
+    def _decode_packet(self, packet: av.Packet) -> list[av.VideoFrame]:
         try:
-            frames = [frame for frame in decoder.decode(packet) if not frame.is_corrupt]
+            frames = [frame for frame in self._decoder.decode(packet) if not frame.is_corrupt]
         except (av.FFmpegError, EOFError):
             frames = []
             self._lost_packets += 1
         return frames
-
-    def _check_frame_size(self, frame: av.VideoFrame, clock: TimestampTracker) -> None:
-        stored = (frame.width, frame.height)
-        turned = stored[::-1] if self.info.orientation.transpose else stored
-        if turned != (self.info.width, self.info.height):
-            raise VideoError(
-                f"{self.info.path} changes its size from {self.info.width}x{self.info.height} to "
-                f"{turned[0]}x{turned[1]} at {clock.time_s:.3f} s"
-            )

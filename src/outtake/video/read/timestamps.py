@@ -67,6 +67,7 @@ class PresentationTimes:
         self._waiting: deque[tuple[int | None, int | None]] = deque()
         self._before_zero: deque[int] = deque()
         self._begun = False
+        self._latest: int | None = None
 
     def read_ahead(
         self, packets: Iterator[av.Packet[VideoStream]]
@@ -107,8 +108,17 @@ class PresentationTimes:
 
     def add_packet(self, packet: av.Packet[VideoStream]) -> None:
         """Note a packet before it is decoded."""
-        if self.by_decoding_order and packet.size:
-            self._waiting.append((packet.pts, packet.dts if self._uses_dts else packet.pts))
+        if not self.by_decoding_order or not packet.size:
+            return
+        if not self._uses_dts and packet.pts is not None:
+            if self._latest is not None and packet.pts < self._latest:
+                # Times of decoding never go back, so these are of showing after all: the packets
+                # at the beginning just had no other order. Frames so far had their own times.
+                self.by_decoding_order = False
+                self._waiting.clear()
+                return
+            self._latest = packet.pts
+        self._waiting.append((packet.pts, packet.dts if self._uses_dts else packet.pts))
 
     def time_of_frame(self, frame: av.VideoFrame) -> int | None:
         """Return when the next decoded frame is shown; None if that is unknown."""
