@@ -9,7 +9,7 @@ import pytest
 
 from outtake.core.errors import OutputError, VideoError
 from outtake.core.frames import replace_image
-from outtake.core.types import TimedFrame
+from outtake.core.types import StoredPicture, TimedFrame
 from outtake.video.colour import ColourTags, from_rgb
 from outtake.video.linear_light import decode_srgb, encode_srgb
 from outtake.video.read.clip import open_clip
@@ -89,6 +89,20 @@ def test_alpha_is_written(codec, kind):
     decoder = av.CodecContext.create(codec, "r")
     made = [*decoder.decode(av.Packet(data)), *decoder.decode(None)][0]
     assert made.format.name.startswith(kind)
+
+
+def test_an_exr_hides_what_its_source_hides(tmp_path):
+    image = np.full((32, 48, 4), 255, np.uint8)
+    image[:8, :, 3] = 51  # removed
+    hidden = np.ones((32, 48), np.float16)
+    hidden[:, :10] = 0.5
+    stored = StoredPicture("", (), image[..., :3], None, hidden)
+    (tmp_path / "a.exr").write_bytes(
+        encode_exr(TimedFrame(image, 0, Fraction(1, 25), stored=stored))
+    )
+    alpha = read_light(tmp_path / "a.exr")[3]
+    assert np.allclose(alpha[:8], 0.2, atol=1e-3)
+    assert np.allclose(alpha[8:, :10], 0.5) and np.allclose(alpha[8:, 10:], 1)
 
 
 def test_srgb_and_light_are_inverse():

@@ -36,11 +36,14 @@ def encode_exr(frame: TimedFrame) -> bytes:
         planes = [
             np.where(same, kept, made) for kept, made in zip(stored.planes, planes, strict=True)
         ]
-    if channels == 4:
-        planes.append(np.asarray(image16[..., 3] / 65535, np.float32))
-    elif stored is not None and stored.alpha is not None:
+    alpha = image16[..., 3] / np.float32(65535) if channels == 4 else None
+    if stored is not None and stored.alpha is not None:
         full = np.iinfo(stored.alpha.dtype).max if stored.alpha.dtype.kind == "u" else 1
-        planes.append(np.asarray(stored.alpha / np.float32(full), np.float32))
+        kept = stored.alpha / np.float32(full)
+        # What the source hides stays hidden.
+        alpha = kept if alpha is None else np.minimum(alpha, kept)
+    if alpha is not None:
+        planes.append(np.asarray(alpha, np.float32))
     picture = av.VideoFrame(width, height, "gbrapf32le" if len(planes) == 4 else "gbrpf32le")
     for source, target in zip(planes, picture.planes, strict=True):
         _float_view(target)[:, :width] = source
