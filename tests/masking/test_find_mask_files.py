@@ -31,11 +31,23 @@ def lay(folder: Path, *names: str) -> Path:
         (["1.jpg", "2.jpg", "1.json", "2.json"], "annotations", ["1.json", "2.json"]),
         (["1.png", "2.png", "readme.txt"], "pictures", ["1.png", "2.png"]),
         (["1.txt", "2.txt", "classes.txt"], "annotations", ["1.txt", "2.txt"]),
+        (["1.jpg", "2.jpg", "3.jpg", "3.json"], "annotations", ["3.json"]),
+        (["1.jpg", "2.jpg", "1.txt", "classes.txt"], "annotations", ["1.txt"]),
     ],
 )
 def test_a_folder_is_searched_as_tools_leave_it(tmp_path, names, kind, used):
     found = find_mask_files(lay(tmp_path / "masks", *names))
     assert found.kind == kind and [file.name for file in found.files] == used
+
+
+def test_what_lies_beside_pictures_has_a_line(tmp_path):
+    folder = lay(tmp_path / "masks", "1.png", "2.png", "set.json", "classes.txt")
+    files = find_mask_files(folder)
+    assert [file.name for file in files.left_out] == ["set.json"]
+    found = build_mask_source(files, MaskValueOptions(), clip=ClipFacts((4, 4), 2, True))
+    assert "1 files beside the masks of masks are no pictures and are left out (as set.json)" in (
+        found.notes
+    )
 
 
 def test_a_glob_a_list_and_one_picture_are_pictures(tmp_path):
@@ -105,9 +117,10 @@ def columns(found, frames=2):
     return [np.flatnonzero(mask.any(axis=0)).tolist() for mask in masks]
 
 
-def build(place, ids=None, frames=2):
+def build(place, ids=None, frames=2, **options):
     clip = ClipFacts((4, 8), frames, True)
-    return build_mask_source(find_mask_files(place, ids), MaskValueOptions(ids=ids), clip=clip)
+    options = MaskValueOptions(ids=ids, **options)
+    return build_mask_source(find_mask_files(place, ids), options, clip=clip)
 
 
 def test_folders_of_objects_are_united_and_chosen_by_number_or_name(tmp_path):
@@ -122,6 +135,11 @@ def test_folders_of_objects_are_united_and_chosen_by_number_or_name(tmp_path):
     assert set(find_mask_files(root, [10]).paths()) == {root / "010", root / "010/1.png"}
     with pytest.raises(ConfigError, match=r"none is 7; there are 001, 002, 010"):
         find_mask_files(root, [7])
+
+
+def test_what_no_object_covers_is_what_masks_are_inverted_to(tmp_path):
+    root = lay_objects(tmp_path, _1={"0.png": 0, "1.png": 1}, _2={"0.png": 2, "1.png": 2})
+    assert columns(build(root, invert=True)) == [[1, 3, 4, 5, 6, 7], [0, 3, 4, 5, 6, 7]]
 
 
 def test_folders_of_other_names_are_objects_where_the_user_names_them(tmp_path):

@@ -97,6 +97,28 @@ def test_another_size_is_scaled_and_another_shape_an_error_that_names_the_frame(
         pair_masks([], [], grow=1)
 
 
+@pytest.mark.parametrize("offset", [3, -2])
+@pytest.mark.parametrize("part", [range(2, 10), range(0, 10, 2), range(1, 9, 3), range(5, 10, 2)])
+def test_masks_that_begin_elsewhere_stay_on_their_frames_where_a_part_is_read(
+    tmp_path, offset, part
+):
+    masks = some_masks(4)
+    for number, mask in enumerate(masks):
+        np.save(tmp_path / f"{number}.npy", mask)
+    found = build_mask_source(
+        find_mask_files(tmp_path), MaskValueOptions(), clip=ClipFacts((48, 64))
+    )
+    shifted = ShiftedMasks(found.source, offset, part)
+    for skip in (0, 1, 2):
+        for frame, each in zip(part[skip:], shifted.open(skip), strict=False):
+            of_frame = 0 <= frame - offset < 4
+            assert (
+                np.array_equal(each.mask, masks[frame - offset])
+                if of_frame
+                else (not each.mask.any())
+            )
+
+
 @pytest.mark.parametrize("offset", [2, -2])
 @pytest.mark.parametrize("skip", [0, 1, 4])
 def test_masks_may_begin_before_or_after_the_clip(tmp_path, offset, skip):

@@ -98,6 +98,24 @@ def test_an_id_is_found_in_a_picture_that_shows_only_what_is_grey_in_the_palette
     assert meaning.count_contents(pictures[1], "m").keys() == {"0"}  # the first pixel of a step
 
 
+def test_the_brightness_and_the_red_of_a_palette_are_those_of_its_colours(tmp_path):
+    image = Image.fromarray(np.array([[0, 1, 2, 3]], np.uint8), "P")
+    image.putpalette([0, 0, 0, 255, 255, 255, 60, 0, 0])
+    image.save(tmp_path / "m.png")
+    picture = read_mask_picture(tmp_path / "m.png", SafetyLimits())
+    for given, marked in (
+        ({}, [0, 1, 1, 1]),
+        ({"channel": "luma", "threshold": 0.5}, [0, 1, 0, 0]),
+        ({"channel": "luma"}, [0, 1, 1, 0]),
+        ({"channel": "red", "ids": [60]}, [0, 0, 1, 0]),
+        ({"ids": [2]}, [0, 0, 1, 0]),
+    ):
+        meaning = find_meaning([picture], MaskValueOptions(**given))
+        assert meaning.to_mask(picture, "m").tolist() == [marked], given
+    assert find_meaning([picture], MaskValueOptions(channel="red")).found == " 0, 60, 255"
+    assert meaning.count_contents(picture, "m") == {"0": 1}
+
+
 def test_black_and_white_in_a_palette_of_greys_are_values(tmp_path):
     image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
     image.putpalette([0, 0, 0, 255, 255, 255])

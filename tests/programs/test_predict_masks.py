@@ -71,9 +71,57 @@ def test_annotations_of_other_pictures_are_refused_and_those_of_one_are_of_all(
     masks = write_coco(tmp_path / "coco.json", "", ["elsewhere/1.png", "elsewhere/2.png"])
     with pytest.raises(ConfigError, match=r"none of the pictures to clean, as .*, is among them"):
         remove(pictures, tmp_path / "out", f"masks={masks}")
+    masks = write_coco(tmp_path / "coco.json", "", ["elsewhere.png"])
+    remove(pictures, tmp_path / "out", f"masks={masks}")
+    assert (np.asarray(Image.open(tmp_path / "out/removed/other.png"))[1, 1] != 90).any()
+
+
+def test_the_only_entry_of_a_file_is_of_the_picture_whose_name_it_has(
+    pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     masks = write_coco(tmp_path / "coco.json", "", ["a.png"])
     remove(pictures, tmp_path / "out", f"masks={masks}")
-    assert (np.asarray(Image.open(tmp_path / "out/removed/other.png"))[5, 5] != 90).any()
+    made = [path for path in (tmp_path / "out/removed").rglob("*") if path.is_file()]
+    assert [path.name for path in made] == ["a.png"]
+    assert "3 of 4 pictures have no mask (as other.png) and are left out" in caplog.text
+
+
+def test_pictures_beside_their_annotations_are_no_masks(
+    pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """LabelMe's folder, in which a picture is not annotated, and one of YOLO's lists."""
+    points = [[5, 5], [15, 5], [15, 15], [5, 15]]
+    shape = {"label": "car", "points": points, "shape_type": "polygon"}
+    tree = json.dumps({"shapes": [shape], "imageHeight": 48, "imageWidth": 64})
+    for name in ("a", "s1/x", "stale"):
+        (pictures / f"{name}.json").write_text(tree)
+    (pictures / "classes.txt").write_text("car")
+    with caplog.at_level("INFO", "outtake"):
+        remove(pictures, tmp_path / "out", f"masks={pictures}")
+    for name in ("a.png", "s1/x.png"):
+        changed = (np.asarray(Image.open(tmp_path / "out/removed" / name)) != 90).any(axis=2)
+        assert changed[5:16, 5:16].all() and changed.sum() == 121
+    assert not (tmp_path / "out/removed/other.png").exists()
+    assert "2 of 4 pictures have no mask" in caplog.text
+    assert "1 annotations (as stale.json) have the name of no picture and are left out" in (
+        caplog.text
+    )
+
+
+def test_a_mask_is_turned_as_its_picture_is(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    turned = Image.Exif()
+    turned[274] = 6
+    mask = np.zeros((48, 64), np.uint8)
+    mask[2:12, 2:12] = 255
+    for image, file in (
+        (Image.new("RGB", (64, 48), (90, 90, 90)), pictures / "a.png"),
+        (Image.fromarray(mask), tmp_path / "masks/a.png"),
+    ):
+        image.save(file, exif=turned)
+    remove(pictures, tmp_path / "out", f"masks={tmp_path / 'masks'}")
+    made = (np.asarray(Image.open(tmp_path / "out/removed/a.png")) != 90).any(axis=2)
+    assert np.array_equal(made, np.rot90(mask, -1) > 0)
 
 
 def test_a_region_beside_a_picture_has_a_line(

@@ -167,6 +167,51 @@ def test_masks_of_the_whole_clip_go_with_a_part_of_a_file_that_does_not_list_its
     assert shown == list(range(6, 13))
 
 
+@pytest.mark.parametrize("masks", [12, 6, 9])
+def test_a_video_of_masks_that_does_not_list_its_frames_is_counted_where_a_part_is_read(
+    scene, caplog, masks
+):
+    info = VideoInfo(scene, WIDTH, HEIGHT, Fraction(25), Fraction(1, 1000))
+    shown = frames(scene / "in.mkv")[:12]
+    with open_writer(scene / "short.mkv", info, EncodingRequest(codec="ffv1")) as writer:
+        for number, frame in enumerate(shown):
+            writer.write(replace(frame, pts=40 * number, time_base=Fraction(1, 1000)))
+    with open_writer(scene / "masks.webm", info, EncodingRequest(codec="vp9")) as writer:
+        for number, frame in enumerate(shown[:masks]):
+            image = np.zeros_like(frame.image)
+            image[:, : 2 * number + 2] = 255
+            writer.write(replace(frame, image=image, pts=40 * number, time_base=Fraction(1, 1000)))
+    given = [f"input={scene / 'short.mkv'}", f"masks={scene / 'masks.webm'}", "remover=mask",
+             "read.start=0.24", f"output={scene / 'out.mkv'}", "encode.codec=ffv1"]  # fmt: skip
+    if masks == 9:
+        with pytest.raises(
+            ConfigError, match=r"webm has 9 masks, and the clip 12 frames, of which 6"
+        ):
+            run(scene, *given)
+        assert not list(scene.glob("out*"))
+        return
+    with caplog.at_level("INFO", "outtake"):
+        made = run(scene, *given)
+    assert "masks.webm does not say when its frames are shown: it is decoded once" in caplog.text
+    widths = [int((frame.image[0, :, 0] > 128).sum()) for frame in frames(made)]
+    assert widths == [2 * number + 2 for number in range(masks - 6, masks)]
+
+
+def test_masks_that_begin_later_stay_on_their_frames_where_a_part_is_read(scene):
+    (scene / "masks").mkdir()
+    for number in range(4):
+        cv2.imwrite(str(scene / "masks" / f"{number}.png"), np.full((HEIGHT, WIDTH), 255, np.uint8))
+    given = [
+        f"input={scene / 'in.mkv'}", f"masks.path={scene / 'masks'}", "masks.offset=10",
+        f"output={scene / 'o.mkv'}", "overwrite=true", "remover=mask", "encode.codec=ffv1",
+    ]  # fmt: skip
+    for place, part in (("read.start=0.2", range(5, 40)), ("read.every=2", range(0, 40, 2))):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            cfg = compose("infer_video", overrides=[*given, place])
+        made = frames(app.infer_video(cfg)[0])
+        assert [bool(frame.image.any()) for frame in made] == [10 <= n < 14 for n in part]
+
+
 @pytest.mark.parametrize("kind", ["pictures", "cvat"])
 def test_masks_of_some_frames_keep_their_numbers_where_a_part_is_read(scene, kind, caplog):
     masks = scene / "masks"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from outtake.annotations.annotated_shapes import Shape
-from outtake.annotations.coco_json import CocoFile, read_video_instances
-from outtake.annotations.cvat_xml import check_has_area, cvat_images, read_cvat_tracks
+from outtake.annotations.coco_json import CocoFile, CocoImage, read_video_instances
+from outtake.annotations.cvat_xml import (
+    CvatImage,
+    check_has_area,
+    cvat_images,
+    read_cvat_tracks,
+)
 from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.raster import draw_shape
@@ -24,6 +29,7 @@ from outtake.video.read.inputs import natural_sort_key
 
 ANNOTATION_SUFFIXES = (".json", ".xml", ".txt")
 _MAX_FILE_BYTES = 1 << 30
+_Named = TypeVar("_Named", CocoImage, CvatImage)
 _ADVICE = (
     "read are COCO, YouTube-VIS and LabelMe (.json), CVAT for images and video (.xml), and YOLO "
     "segmentation (.txt)"
@@ -35,7 +41,7 @@ class AnnotatedFrame:
     """What is marked in one frame.
 
     Attributes:
-        name: The picture that was annotated.
+        name: The picture that was annotated, or its file of annotations.
         size: Its height and width; None if the shapes are fractions of both.
         shapes: The objects.
         number: The frame that it is, from 0; None if only the name tells.
@@ -68,10 +74,29 @@ class Annotations:
     Attributes:
         frames: The annotated frames.
         flaws: What was left out or looks wrong, one line each.
+        united: The names of frames that several entries are of.
     """
 
     frames: list[AnnotatedFrame] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
+    united: set[str] = field(default_factory=set)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def add(self, frame: AnnotatedFrame) -> None:
+        """Add a frame, or its shapes to those of the same name, of this file or another.
+
+        Raises:
+            ValueError: The two are of different sizes.
+        """
+        place = self._places.setdefault(frame.name, len(self.frames))
+        if place == len(self.frames):
+            self.frames.append(frame)
+            return
+        known = self.frames[place]
+        if known.size != frame.size:
+            raise ValueError(f"{frame.name} has another size than where it was marked before")
+        self.frames[place] = replace(known, shapes=known.shapes + frame.shapes)
+        self.united.add(frame.name)
 
 
 def read_annotations(files: Sequence[Path]) -> Annotations:
@@ -84,6 +109,11 @@ def read_annotations(files: Sequence[Path]) -> Annotations:
     for file in files:
         with name_parse_errors(file, VideoError, _ADVICE):
             _read_file(file, found)
+    if found.united:
+        found.flaws.append(
+            f"{len(found.united)} frames (as {min(found.united)}) are marked several times: their "
+            "shapes are united"
+        )
     return found
 
 
@@ -91,11 +121,12 @@ def _read_file(file: Path, found: Annotations) -> None:
     if file.stat().st_size > _MAX_FILE_BYTES:
         raise VideoError(f"{file} is larger than 1 GB; split it by clips")
     if file.suffix.lower() == ".xml":
-        found.frames += _read_cvat(file.read_bytes())
+        for frame in _read_cvat(file.read_bytes()):
+            found.add(frame)
         return
     text = file.read_text(encoding="utf-8-sig")
     if file.suffix.lower() == ".txt":
-        found.frames.append(AnnotatedFrame(file.stem, None, tuple(read_yolo(text, predicted=True))))
+        found.frames.append(AnnotatedFrame(file.name, None, tuple(read_yolo(text, predicted=True))))
     else:
         _read_json(file, json.loads(text), found)
 
@@ -106,10 +137,10 @@ def _read_json(file: Path, tree: Any, found: Annotations) -> None:
     if "shapes" in tree:
         size = int(tree["imageHeight"]), int(tree["imageWidth"])
         shapes = tuple(map(read_labelme_shape, labelme_records(tree)))
-        found.frames.append(AnnotatedFrame(file.stem, size, shapes))
+        found.frames.append(AnnotatedFrame(file.name, size, shapes))
     elif "videos" in tree and "annotations" in tree:
         for number, each in enumerate(read_video_instances(tree)):
-            found.frames.append(AnnotatedFrame(each.name, each.size, each.shapes, number))
+            found.add(AnnotatedFrame(each.name, each.size, each.shapes, number))
     elif "images" in tree and "annotations" in tree:
         _read_coco(file, tree, found)
     elif "image" in tree and "annotations" in tree:  # one picture, as Segment Anything has it
@@ -124,18 +155,20 @@ def _read_json(file: Path, tree: Any, found: Annotations) -> None:
 def _read_coco(file: Path, tree: Mapping[str, Any], found: Annotations) -> None:
     content = CocoFile(tree)
     found.flaws += [f"{file.name}: {line}" for line in content.flaws]
-    for image in sorted(
-        content.images.values(), key=lambda each: natural_sort_key(Path(each.name))
-    ):
+    for image in _sort_by_name(content.images.values()):
         if image.size is None:
             raise ValueError(f"the height and width of the image {image.name} are missing")
         shapes = tuple(content.shapes(image, boxes=True))
-        found.frames.append(AnnotatedFrame(image.name, image.size, shapes))
+        found.add(AnnotatedFrame(image.name, image.size, shapes))
+
+
+def _sort_by_name(images: Iterable[_Named]) -> list[_Named]:
+    return sorted(images, key=lambda each: natural_sort_key(Path(each.name)))
 
 
 def _read_cvat(content: bytes) -> Iterator[AnnotatedFrame]:
     root = parse_xml(content)
-    images = cvat_images(root)
+    images = _sort_by_name(cvat_images(root))
     for image in images:
         if image.size is None:
             raise ValueError(f"the height and width of the image {image.name} are missing")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
 
 from outtake.core.errors import ConfigError, VideoError
 from outtake.core.printable_text import list_some
 from outtake.masking.annotation_files import AnnotatedFrame, read_annotations
 from outtake.masking.find_mask_files import MaskFiles
-from outtake.masking.frame_numbers import FrameNumbers, number_masks
-from outtake.masking.mask_picture import MaskPicture, read_mask_picture
+from outtake.masking.frame_numbers import (
+    FrameNumbers,
+    match_names,
+    number_in_name,
+    number_masks,
+    say_missing,
+)
+from outtake.masking.mask_picture import MaskPicture
+from outtake.masking.mask_sample import sample_pictures, take_until_varied
 from outtake.masking.mask_source import (
     AnnotatedMasks,
     MaskSource,
@@ -23,10 +28,6 @@ from outtake.masking.mask_source import (
 )
 from outtake.masking.mask_values import MaskMeaning, MaskValueOptions, explain_doubt, find_meaning
 from outtake.video.read.safety_limits import SafetyLimits
-
-# As many pictures are looked at, spread over all; more of them where these are of one value.
-_SAMPLE = 12
-_LARGE_SAMPLE = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ def build_mask_source(
         found = _build_pictures(files, options, clip, first, limits)
     else:
         found = _build_video(files, options, limits)
+    if files.left_out:
+        text = (
+            f"{len(files.left_out)} files beside the masks of {files.name} are no pictures and "
+            f"are left out (as {files.left_out[0].name})"
+        )
+        found = replace(found, notes=(*found.notes, text))
     if clip.size is not None:
         scaled = check_size(found.source, clip.size)
         found = replace(found, notes=(*found.notes, *([scaled] if scaled else ())))
@@ -143,7 +150,7 @@ def _build_pictures(
         said += (
             f": {union if len(names) > 1 else 'the folder of one object'} ({list_some(names, 5)})"
         )
-    sample = _sample_pictures(read, limits)
+    sample = sample_pictures(read, limits)
     meaning, notes, warnings = _decide(said, sample, options)
     source = PictureMasks(
         files.name, files.files, sample[0].size, meaning, limits, numbers.frames, still,
@@ -163,7 +170,7 @@ def _build_video(files: MaskFiles, options: MaskValueOptions, limits: SafetyLimi
             "values; give a folder of PNG masks"
         )
     with open_mask_video(files.video, limits) as pictures:
-        sample = _take_until_varied(pictures)
+        sample = take_until_varied(pictures)
     meaning, notes, warnings = _decide(files.name, sample, options)
     source = VideoMasks(files.name, files.video, sample[0].size, meaning, limits)
     return FoundMasks(source, tuple(notes), tuple(warnings))
@@ -210,33 +217,76 @@ def _number_annotations(
     frames: Sequence[AnnotatedFrame], name: str, clip: ClipFacts, first: int | None
 ) -> tuple[dict[int, AnnotatedFrame] | None, str | None]:
     """Return the shapes by frame, None where they are those of every frame, and what to say."""
-    if all(frame.number is not None for frame in frames):
-        numbers = FrameNumbers(tuple((frame.number or 0) - (first or 0) for frame in frames))
-        last = max(numbers.frames or ())
-        if clip.exact and clip.frames is not None and last >= clip.frames:
-            raise ConfigError(
-                f"{name} has shapes in frame {last}, and the clip has {clip.frames} frames, from 0"
-            )
-        missing = None if clip.frames is None else clip.frames - len(set(numbers.frames or ()))
-        if missing:
-            text = f"{name}: {missing} frames have no shape, and nothing is removed there"
-            numbers = replace(numbers, message=text)
+    names = [frame.name for frame in frames]
+    ids = [frame.number for frame in frames if frame.number is not None]
+    has_ids = len(ids) == len(frames) and first is None
+    of_part = clip.match(len(frames))
+    if len(frames) == 1 and not has_ids and first is None and of_part.frames != 1:
+        return None, f"{name} is of one picture, and the mask of every frame"
+    said: list[str | None] = []
+    matched = match_names(names, clip.names) if has_ids else None
+    if matched is not None:
+        missing = say_missing(names, matched, clip.frames, clip.exact, name)
+        numbers = FrameNumbers(matched, missing)
+    elif has_ids and _count_by_ids(names, ids, of_part, name):
+        numbers = _number_by_ids(names, ids, clip, name)
     else:
-        clip = clip.match(len(frames))
-        if len(frames) == 1 and first is None and clip.frames != 1:
-            return None, f"{name} is of one picture, and the mask of every frame"
+        clip = of_part
         numbers = number_masks(
-            [frame.name for frame in frames], clip.frames, exact=clip.exact, first=first,
-            frame_names=clip.names, where=name,
-        )  # fmt: skip
+            names, clip.frames, exact=clip.exact, first=first, frame_names=clip.names, where=name
+        )
+    said.append(numbers.message)
     kept: Sequence[int] = range(len(frames))
-    said = [numbers.message]
     if clip.part is not None:
         numbers, kept, left_out = numbers.select_part(len(frames), clip.part, name)
         said.append(left_out)
     found = [frames[index] for index in kept]
     numbered = dict(zip(numbers.frames or range(len(found)), found, strict=True))
     return numbered, "; ".join(line for line in said if line) or None
+
+
+def _count_by_ids(names: Sequence[str], ids: Sequence[int], clip: ClipFacts, where: str) -> bool:
+    """Return whether annotations are of the frames of their ids: names say the same, or nothing."""
+    if not clip.exact or ids == [number_in_name(name) for name in names]:
+        return True
+    try:
+        number_masks(names, clip.frames, exact=True, frame_names=clip.names, where=where)
+    except ConfigError:
+        return True
+    return False
+
+
+def _number_by_ids(
+    names: Sequence[str], ids: Sequence[int], clip: ClipFacts, where: str
+) -> FrameNumbers:
+    """Return the ids as numbers of frames.
+
+    Raises:
+        ConfigError: One is beyond the clip, or of two pictures.
+    """
+    known: dict[int, str] = {}
+    for number, each in zip(ids, names, strict=True):
+        other = known.setdefault(number, each)
+        if other != each:
+            raise ConfigError(
+                f"{where}: {other} and {each} have the id {number}, so that nobody can tell which "
+                "frames they are; give the file of one task"
+            )
+    last = max(ids)
+    if clip.exact and clip.frames is not None and last >= clip.frames:
+        raise ConfigError(
+            f"{where} has shapes in frame {last}, and the clip has {clip.frames} frames, from 0"
+        )
+    said = []
+    if ids != [number_in_name(name) for name in names]:
+        said.append(
+            f"{where}: the names of its pictures (as {names[0]}) do not say which frames they are; "
+            "their ids are taken for the numbers of frames, from 0"
+        )
+    missing = None if clip.frames is None else clip.frames - len(ids)
+    if missing:
+        said.append(f"{where}: {missing} frames have no shape, and nothing is removed there")
+    return FrameNumbers(tuple(ids), "; ".join(said) or None)
 
 
 def _check_shape_ids(
@@ -259,34 +309,3 @@ def _decide(
     meaning = find_meaning(sample, options)
     doubt = explain_doubt(sample, meaning, options)
     return meaning, [f"masks: {name}: {meaning.describe()}"], [doubt] if doubt else []
-
-
-def _sample_pictures(files: Sequence[Path], limits: SafetyLimits) -> list[MaskPicture]:
-    order = _spread(len(files), _SAMPLE)
-    rest = [index for index in _spread(len(files), _LARGE_SAMPLE) if index not in order]
-    sample = [read_mask_picture(files[index], limits) for index in order]
-    if not any(map(_varies, sample)):
-        sample += _take_until_varied(read_mask_picture(files[index], limits) for index in rest)
-    return sample
-
-
-def _spread(count: int, most: int) -> list[int]:
-    wanted = min(count, most)
-    return sorted({index * (count - 1) // max(wanted - 1, 1) for index in range(wanted)})
-
-
-def _take_until_varied(pictures: Iterator[MaskPicture]) -> list[MaskPicture]:
-    """Return the first pictures up to one that is not of one value, and a few more."""
-    sample: list[MaskPicture] = []
-    for picture in islice(pictures, _LARGE_SAMPLE):
-        sample.append(picture)
-        if _varies(picture):
-            sample += islice(pictures, 3)
-            break
-        sample = sample[-_SAMPLE:]
-    return sample
-
-
-def _varies(picture: MaskPicture) -> bool:
-    planes = [picture.values] if picture.alpha is None else [picture.values, picture.alpha]
-    return any(plane.min() != plane.max() for plane in planes)

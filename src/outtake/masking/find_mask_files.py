@@ -18,7 +18,7 @@ from outtake.video.read.open_media import suggest_nearby
 from outtake.video.read.stream_address import is_camera, is_url
 
 Kind = Literal["pictures", "video", "annotations"]
-_CLASS_LISTS = ("classes.txt", "labels.txt")  # beside the text files of YOLO
+CLASS_LISTS = ("classes.txt", "labels.txt")  # beside the text files of YOLO
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class MaskFiles:
         name: How they were named, for messages.
         objects: The folders of the objects whose masks are united, where each object has its own;
             ``files`` has one picture for each frame then, and the others have its name.
+        left_out: What lies beside pictures and might hold annotations, such as a read-me.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class MaskFiles:
     video: VideoInput | None = None
     name: str = ""
     objects: tuple[Path, ...] = ()
+    left_out: tuple[Path, ...] = ()
 
     def paths(self) -> list[Path]:
         """Return what is read, and the folder in which it lies."""
@@ -73,7 +75,12 @@ def find_mask_files(
     if objects is not None:
         pictures = list_object_masks(objects[0].parent)
         return MaskFiles("pictures", pictures, name=name, objects=objects)
-    found = [file for entry in entries for file in _list_files(Path(entry).expanduser())]
+    listed = [_list_files(Path(entry).expanduser()) for entry in entries]
+    found = [file for files in listed for file in _choose_masks(files)]
+    # Pictures beside annotations are what was annotated, and no loss.
+    left_out = tuple(
+        file for files in listed for file in files if file not in found and _is_annotation(file)
+    )
     known: tuple[tuple[Kind, tuple[str, ...]], ...] = (
         ("annotations", ANNOTATION_SUFFIXES),
         ("pictures", MASK_PICTURE_SUFFIXES),
@@ -83,7 +90,8 @@ def find_mask_files(
         if len(files) == 1 and _is_clip(files[0]):
             break
         if files and (kind == "annotations" or len(files) == len(found)):
-            return MaskFiles(kind, tuple(sorted(files, key=natural_sort_key)), name=name)
+            ordered = tuple(sorted(files, key=natural_sort_key))
+            return MaskFiles(kind, ordered, name=name, left_out=left_out)
     clips = expand_inputs(value, "masks")
     if len(clips) > 1:
         names = ", ".join(clip.path.name for clip in clips[:3])
@@ -105,6 +113,10 @@ def _check_is_there(entry: str) -> None:
         raise VideoError(f"masks={entry}: no such file or folder{suggest_nearby(path)}")
 
 
+def _is_annotation(file: Path) -> bool:
+    return file.suffix.lower() in ANNOTATION_SUFFIXES
+
+
 def _is_clip(file: Path) -> bool:
     """Return whether a picture is a clip by itself."""
     suffix = file.suffix.lower()
@@ -112,7 +124,7 @@ def _is_clip(file: Path) -> bool:
 
 
 def _list_files(path: Path) -> list[Path]:
-    """Return the masks of a file, a folder or a glob; nothing where none is known."""
+    """Return the pictures and annotations of a file, a folder or a glob."""
     if path.is_dir():
         listed = [entry for entry in path.glob("[!.]*") if entry.is_file()]
         folders = [entry for entry in path.glob("[!.]*") if entry.is_dir()]
@@ -132,14 +144,18 @@ def _list_files(path: Path) -> list[Path]:
     else:
         listed = [Path(each) for each in glob.glob(str(path), recursive=True)]
     known = MASK_PICTURE_SUFFIXES + ANNOTATION_SUFFIXES
-    files = [
+    return [
         entry
         for entry in listed
-        if entry.suffix.lower() in known and entry.name.lower() not in _CLASS_LISTS
+        if entry.suffix.lower() in known and entry.name.lower() not in CLASS_LISTS
     ]
-    annotated = {entry.stem for entry in files if entry.suffix.lower() in ANNOTATION_SUFFIXES}
-    pictures = [entry for entry in files if entry.suffix.lower() in MASK_PICTURE_SUFFIXES]
-    if annotated and any(picture.stem not in annotated for picture in pictures):
-        # A list of classes or a read-me beside the masks; a whole set in one file comes alone.
-        return pictures if len(annotated) < len(pictures) else files
-    return files
+
+
+def _choose_masks(files: Sequence[Path]) -> list[Path]:
+    """Return the pictures or the annotations among files: what the others go with."""
+    shapes = [file for file in files if _is_annotation(file)]
+    pictures = [file for file in files if file.suffix.lower() in MASK_PICTURE_SUFFIXES]
+    if {file.stem for file in shapes} & {file.stem for file in pictures}:
+        return shapes  # the pictures are what was annotated, each or some of them
+    # A read-me beside the masks; a whole set in one file comes alone.
+    return pictures if len(shapes) < len(pictures) else shapes

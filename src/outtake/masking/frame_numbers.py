@@ -1,11 +1,11 @@
-"""Which frame each mask belongs to: one after the other, or by the numbers in their names."""
+"""Which frame each mask belongs to: one after the other, or by their names and numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 
 from outtake.core.errors import ConfigError
 
@@ -63,6 +63,23 @@ def number_in_name(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def match_names(names: Sequence[str], frame_names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the frame whose name each mask has, its folder and suffix apart.
+
+    None where a mask has the name of no frame, or two masks or frames share one.
+
+    Args:
+        names: The masks.
+        frame_names: The frames; empty where these have no names.
+    """
+    # Tools write names of either system, and these split both.
+    stems = [PureWindowsPath(name).stem for name in names]
+    places = {PureWindowsPath(name).stem: place for place, name in enumerate(frame_names)}
+    if len(places) < len(frame_names) or len({*stems}) < len(stems) or not {*stems} <= {*places}:
+        return None
+    return tuple(places[stem] for stem in stems)
+
+
 def number_masks(
     names: Sequence[str],
     frame_count: int | None,
@@ -93,17 +110,20 @@ def number_masks(
             f"masks.first={first}: the masks in {where} need numbers in their names, each once, "
             f"unlike {_culprit(names, numbers)}"
         )
+    matched = match_names(names, frame_names) if first is None else None
+    if matched is not None and matched != tuple(range(len(frame_names))):
+        return FrameNumbers(matched, say_missing(names, matched, frame_count, exact, where))
     if first is None and frame_count == len(names):
         return FrameNumbers()
     if first is None and distinct and frame_names:
         of_frames = [number_in_name(name) for name in frame_names]
         if set(known) < set(of_frames) and len(set(of_frames)) == len(frame_names):
             found = tuple(of_frames.index(number) for number in known)
-            return FrameNumbers(found, _say_missing(names, found, frame_count, exact, where))
+            return FrameNumbers(found, say_missing(names, found, frame_count, exact, where))
     gaps = distinct and max(known) - min(known) >= len(names)
     if first is None and not gaps:
         if exact and frame_count is not None:
-            raise ConfigError(_explain_count(names, frame_count, distinct, where))
+            raise ConfigError(_explain_count(names, known if distinct else [], frame_count, where))
         return FrameNumbers()
     base = first if first is not None else _guess_first(known, frame_count)
     frames = tuple(number - base for number in known)
@@ -114,7 +134,7 @@ def number_masks(
                 f"{frame_count} frames, from 0; masks.first=NUMBER says which number the mask of "
                 "the first frame has"
             )
-    return FrameNumbers(frames, _say_missing(names, frames, frame_count, exact, where))
+    return FrameNumbers(frames, say_missing(names, frames, frame_count, exact, where))
 
 
 def _guess_first(known: Sequence[int], frame_count: int | None) -> int:
@@ -130,28 +150,38 @@ def _culprit(names: Sequence[str], numbers: Sequence[int | None]) -> str:
     )
 
 
-def _say_missing(
+def say_missing(
     names: Sequence[str],
     frames: Sequence[int],
     frame_count: int | None,
     exact: bool,
     where: object,
-) -> str:
+) -> str | None:
+    """Return how many frames have no mask, for the user; None where all have one."""
     missing = None if frame_count is None else frame_count - len(frames)
+    if exact and not missing:
+        return None
     count = "an unknown number of" if missing is None else f"{'' if exact else 'about '}{missing}"
+    by = "their names" if number_in_name(names[0]) is None else "the numbers in their names"
     return (
-        f"{where} has {len(names)} masks by the numbers in their names ({names[0]} is frame "
+        f"{where} has {len(names)} masks by {by} ({names[0]} is frame "
         f"{frames[0]}, counted from 0); {count} frames have none, and nothing is removed there"
     )
 
 
-def _explain_count(names: Sequence[str], frame_count: int, distinct: bool, where: object) -> str:
+def _explain_count(
+    names: Sequence[str], known: Sequence[int], frame_count: int, where: object
+) -> str:
+    """Say what to do about a number of masks; ``known`` are their numbers, if they differ."""
     text = f"{where} has {len(names)} masks, and the clip {frame_count} frames; give one for each"
     if len(names) > frame_count:
         return f"{text}, or select their part with read.start and read.end"
-    if distinct:
-        text += (
-            f", or masks.first={number_in_name(names[0])} if the names are frame numbers and "
-            "the other frames have no mask"
-        )
-    return text
+    if not known:
+        return text
+    counts = [base for base in (0, 1) if base <= min(known) and max(known) - base < frame_count]
+    said = [f"masks.first={base} if their names count frames from {base}" for base in counts]
+    said = said or ["masks.first=NUMBER, that of the first frame's mask"]
+    return (
+        f"{text}, or say which frames have one: {', '.join(said)}, or masks.offset=FRAME if they "
+        "are of frames in a row from that one on, counted from 0"
+    )

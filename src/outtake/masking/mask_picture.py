@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from outtake.core.errors import OuttakeError, VideoError
 from outtake.video.read.safety_limits import SafetyLimits
@@ -26,6 +26,7 @@ MASK_PICTURE_SUFFIXES = (
 )  # fmt: skip
 _LOSSY_SUFFIXES = (".jpg", ".jpeg")
 _TIFF_SUFFIXES = (".tif", ".tiff")
+_BITS_PER_SAMPLE, _ORIENTATION = 258, 274  # TIFF 6.0, section 8
 _PLAIN_MODES = ("L", "LA", "RGB", "RGBA", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _CONVERTED_MODES = {"1": "L", "La": "LA", "RGBa": "RGBA"}  # else RGB
 
@@ -41,6 +42,7 @@ class MaskPicture:
         lossy: Whether a small difference of values means nothing.
         indices: (H, W) the indices, uint8, where ``values`` are the greys that they stand for in a
             palette that has colours too.
+        palette: (256, 3) the RGB colours of indices, uint8; None where ``values`` are none.
     """
 
     values: Values
@@ -48,6 +50,7 @@ class MaskPicture:
     indexed: bool = False
     lossy: bool = False
     indices: Values | None = None
+    palette: Values | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,8 +61,10 @@ class MaskPicture:
 def read_mask_picture(file: Path, limits: SafetyLimits) -> MaskPicture:
     """Decode a picture of a mask: PNG, TIFF, WebP, BMP, GIF, JPEG, EXR or NPY.
 
+    The EXIF orientation is applied, as to the pictures that masks are of.
+
     Raises:
-        VideoError: The file cannot be read, is too large, or is not a picture.
+        VideoError: The file cannot be read, is too large, or is not one picture.
     """
     suffix = file.suffix.lower()
     try:
@@ -67,8 +72,7 @@ def read_mask_picture(file: Path, limits: SafetyLimits) -> MaskPicture:
             return _from_array(_load_array(file, limits))
         if suffix == _EXR_SUFFIX:
             return _from_array(_read_exr(file, limits))
-        picture = _read_with_pillow(file, limits)
-        return picture if picture is not None else _from_array(_read_deep(file, limits))
+        return _read_with_pillow(file, limits)
     except OSError as error:
         if isinstance(error, UnidentifiedImageError) or error.strerror is None:
             raise _damaged_error(file) from error
@@ -77,21 +81,32 @@ def read_mask_picture(file: Path, limits: SafetyLimits) -> MaskPicture:
         raise _damaged_error(file) from error
 
 
+def _refuse_several(file: Path, count: int) -> None:
+    if count > 1:
+        raise VideoError(
+            f"{file} holds {count} pictures, and a mask is one; store each as a file of its own, "
+            "all in one folder"
+        )
+
+
 def _damaged_error(file: Path) -> VideoError:
     return VideoError(f"cannot read mask {file}: it is damaged or not a picture")
 
 
-def _read_with_pillow(file: Path, limits: SafetyLimits) -> MaskPicture | None:
-    """Decode what Pillow keeps as it is; None for what it would reduce to 8 bits."""
+def _read_with_pillow(file: Path, limits: SafetyLimits) -> MaskPicture:
+    """Decode what Pillow keeps as it is, and otherwise what it would reduce to 8 bits."""
     lossy = file.suffix.lower() in _LOSSY_SUFFIXES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            with Image.open(file) as opened:
+            # Given a path, Pillow maps raw TIFF data to memory as if they were not to be turned.
+            with file.open("rb") as handle, Image.open(handle) as opened:
                 limits.check_size(file, *opened.size)
+                _refuse_several(file, _count_pictures(file, opened))
                 if _is_deep(opened):
-                    return None
-                opened.load()
+                    orientation = opened.getexif().get(_ORIENTATION)
+                    return _from_array(_read_deep(file, limits, orientation))
+                ImageOps.exif_transpose(opened, in_place=True)
                 if opened.mode in ("P", "PA"):
                     return _from_palette(opened)
                 image: Image.Image = opened
@@ -100,7 +115,7 @@ def _read_with_pillow(file: Path, limits: SafetyLimits) -> MaskPicture | None:
                 return _from_array(np.asarray(image), lossy=lossy)
         except UnidentifiedImageError:
             if file.suffix.lower() in _TIFF_SUFFIXES:
-                return None
+                return _from_array(_read_deep(file, limits))
             raise
         except Image.DecompressionBombError as error:
             raise VideoError(
@@ -109,11 +124,29 @@ def _read_with_pillow(file: Path, limits: SafetyLimits) -> MaskPicture | None:
             ) from error
 
 
+def _count_pictures(file: Path, image: ImageFile.ImageFile) -> int:
+    if file.suffix.lower() in _TIFF_SUFFIXES:
+        try:
+            with tifffile.TiffFile(file) as tiff:
+                return _count_pages(tiff)
+        except Exception:  # a damaged tag may surface as anything; decoding says what is wrong
+            return 1
+    # A phone's second picture is a preview.
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def _count_pages(tiff: tifffile.TiffFile) -> int:
+    """Return how many pictures there are of the first one's size and type."""
+    return int(tiff.series[0].size // tiff.pages.first.size)
+
+
 def _is_deep(image: ImageFile.ImageFile) -> bool:
     # Pillow reads colours with 16 bits as 8.
     mode: object = image.tile[0].args if image.tile else None
     raw = mode[0] if isinstance(mode, tuple) and mode else mode
-    return image.mode in ("RGB", "RGBA", "LA") and isinstance(raw, str) and ";16" in raw
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))  # of TIFF alone
+    deep = max(bits) > 8 or (isinstance(raw, str) and ";16" in raw)
+    return deep and image.mode in ("RGB", "RGBA", "LA")
 
 
 def _from_palette(image: Image.Image) -> MaskPicture:
@@ -131,7 +164,9 @@ def _from_palette(image: Image.Image) -> MaskPicture:
     if not black[0] and black[used].any():
         # The background is black, and not the index 0: what is stored are colours.
         return MaskPicture(np.asarray(image.convert("RGB")))
-    return MaskPicture(index, indexed=True)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colours)] = colours
+    return MaskPicture(index, indexed=True, palette=palette)
 
 
 def _from_array(values: Values, *, lossy: bool = False) -> MaskPicture:
@@ -173,27 +208,37 @@ def _plain_type(values: Values) -> Values:
     return values
 
 
-def _read_deep(file: Path, limits: SafetyLimits) -> Values:
+def _read_deep(file: Path, limits: SafetyLimits, orientation: int | None = None) -> Values:
     """Decode colours of 16 bits, and TIFF files that Pillow does not know."""
     if file.suffix.lower() in _TIFF_SUFFIXES:
         try:
             with tifffile.TiffFile(file) as tiff:
                 page = tiff.pages.first
                 limits.check_size(file, page.imagewidth, page.imagelength)
-                values = page.asarray()
+                _refuse_several(file, _count_pages(tiff))
+                values, orientation = page.asarray(), page.tags.valueof(_ORIENTATION)
         except (OSError, OuttakeError):
             raise
         except Exception as error:  # a damaged tag may surface as anything
             raise ValueError(f"not a TIFF file ({error})") from error
         if values.ndim == 3 and values.shape[0] in (2, 3, 4) and values.shape[2] > 4:
             values = np.moveaxis(values, 0, -1)  # colours in planes of their own
-        return values
+        return _turn(values, orientation)
     image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise ValueError("not a picture")
     if image.ndim == 3 and image.shape[2] >= 3:
         image[:, :, :3] = image[:, :, 2::-1].copy()
-    return np.asarray(image)
+    return _turn(np.asarray(image), orientation)
+
+
+def _turn(values: Values, orientation: object) -> Values:
+    """Return rows and columns as an EXIF orientation turns them."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    return values[:, ::-1] if orientation in (2, 3, 6, 7) else values
 
 
 def _read_exr(file: Path, limits: SafetyLimits) -> Values:
@@ -214,4 +259,6 @@ def _load_array(file: Path, limits: SafetyLimits) -> Values:
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]  # (1, H, W), as networks give it
     limits.check_size(file, shape[1], shape[0])
+    if len(shape) == 3 and shape[2] > 4:
+        _refuse_several(file, shape[0])
     return np.array(mapped).reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice, repeat
 from pathlib import Path
 from types import MappingProxyType
@@ -139,15 +139,15 @@ class PictureMasks:
 
     def _read(self, file: Path) -> MaskOfFrame:
         if not self.objects:
-            return self._read_picture(file)
+            return self._read_picture(file, self.meaning)
         union, contents = np.zeros(self.size, np.uint8), dict[str, int]()
         for layer in self._layers(file):
-            mask = self._read_picture(layer).mask
+            mask = self._read_picture(layer, replace(self.meaning, invert=False)).mask
             contents[layer.parent.name] = int(mask[::COUNT_STEP, ::COUNT_STEP].sum())
             union |= mask
-        return MaskOfFrame(union, contents)
+        return MaskOfFrame(union ^ np.uint8(self.meaning.invert), contents)
 
-    def _read_picture(self, file: Path) -> MaskOfFrame:
+    def _read_picture(self, file: Path, meaning: MaskMeaning) -> MaskOfFrame:
         picture = read_mask_picture(file, self.limits)
         if picture.size != self.size:
             (height, width), (own_height, own_width) = self.size, picture.size
@@ -155,7 +155,7 @@ class PictureMasks:
                 f"the mask {file} is {own_width}x{own_height}, but {self.files[0].name} is "
                 f"{width}x{height}; masks of a clip must agree"
             )
-        return _of_picture(picture, self.meaning, file)
+        return _of_picture(picture, meaning, file)
 
 
 @dataclass(frozen=True)
@@ -199,12 +199,14 @@ class ShiftedMasks:
 
     Attributes:
         masks: The masks.
-        offset: The frame, from 0, that the first of them is of; if it is negative, so many of them
-            are of frames before the first. Frames without a mask have an empty one.
+        offset: The frame of the clip, from 0, that the first of them is of; if it is negative, so
+            many of them are of frames before the first. Frames without a mask have an empty one.
+        part: Which frames of the clip are used; None for all.
     """
 
     masks: MaskSource
     offset: int
+    part: range | None = None
     one_for_each = False
 
     @property
@@ -220,13 +222,16 @@ class ShiftedMasks:
     def open(self, skip: int = 0) -> Generator[MaskOfFrame, None, None]:
         """Yield the masks from the frame with this number on."""
         nothing = MaskOfFrame(np.zeros(self.size, np.uint8))
-        yield from repeat(nothing, max(self.offset - skip, 0))
-        with closing(self.masks.open(max(skip - self.offset, 0))) as masks:
-            yield from masks
+        start, step = (0, 1) if self.part is None else (self.part.start, self.part.step)
+        place = start + skip * step - self.offset
+        before = max(-(place // step), 0)
+        yield from repeat(nothing, before)
+        with closing(self.masks.open(place + before * step)) as masks:
+            yield from islice(masks, 0, None, step)
         yield from repeat(nothing)
 
     def digest(self) -> str:
-        """Return what identifies the masks; the offset is an option of the job."""
+        """Return what identifies the masks; offset and part are options of the job."""
         return self.masks.digest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import cv2
@@ -98,9 +98,10 @@ class MaskMeaning:
         """Return how many of some pixels have each value of what is looked at."""
         plane: Plane = "brightness" if self.plane == "colour" else self.plane
         some = np.s_[::COUNT_STEP, ::COUNT_STEP]
-        small = MaskPicture(
-            picture.values[some],
-            None if picture.alpha is None else picture.alpha[some],
+        small = replace(
+            picture,
+            values=picture.values[some],
+            alpha=None if picture.alpha is None else picture.alpha[some],
             indices=None if picture.indices is None else picture.indices[some],
         )
         return count_values(_plane_of(small, plane, name), step=1)
@@ -221,6 +222,8 @@ def _plane_of(picture: MaskPicture, plane: Plane, name: object) -> Values:
         return picture.alpha
     if plane == "index" and picture.indices is not None:
         return picture.indices
+    if plane in ("brightness", "red", "colour") and picture.palette is not None:
+        values = picture.palette[values]
     if values.ndim == 2:
         return values
     if plane == "red":

@@ -16,7 +16,7 @@ from outtake.masking.annotation_files import (
     AnnotatedFrame,
     read_annotations,
 )
-from outtake.masking.find_mask_files import find_mask_files
+from outtake.masking.find_mask_files import CLASS_LISTS, find_mask_files
 from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES, read_mask_picture
 from outtake.masking.mask_source import fits, resize_mask
 from outtake.masking.mask_values import MaskMeaning, MaskValueOptions, explain_doubt, find_meaning
@@ -112,11 +112,10 @@ def find_picture_masks(
         said = f"has shapes of {len(shapes)} pictures" if shapes else "is the mask of every picture"
         notes.append(f"masks: {only.name} {said}")
     else:
-        by_stem = {name: path for name, path in named.items()}
         paths = {}
         for file in files:
             plain = file.relative.with_suffix("").as_posix()
-            mask = by_stem.get(file.name) or by_stem.get(plain)
+            mask = named.get(file.name) or named.get(plain)
             if mask is not None:
                 paths[file.name] = mask
     if not paths:
@@ -126,6 +125,12 @@ def find_picture_masks(
         )
     without = [file for file in files if file.name not in paths]
     warnings = [f"masks: {flaw}" for flaw in _flaws_of_annotations(paths.values())]
+    unused = {*named.values()} - {*paths.values()}
+    if lost := sorted(path for path in unused if path.suffix.lower() in ANNOTATION_SUFFIXES):
+        warnings.append(
+            f"masks: {len(lost)} annotations (as {lost[0].name}) have the name of no picture and "
+            "are left out"
+        )
     if without:
         warnings.append(
             f"{len(without)} of {len(files)} pictures have no mask (as {without[0].relative}) "
@@ -149,11 +154,9 @@ def _find_all_shapes(path: Path, files: Sequence[PictureFile]) -> dict[str, Anno
     if path.suffix.lower() not in ANNOTATION_SUFFIXES:
         return {}
     frames = read_annotations([path]).frames
-    if len(frames) < 2:
-        return {}
-    found = {file.name: _find_shapes(frames, file) for file in files}
+    found = {file.name: _match_shapes(frames, file) for file in files}
     shapes = {name: entry for name, entry in found.items() if entry is not None}
-    if not shapes:
+    if not shapes and len(frames) > 1:
         raise ConfigError(
             f"masks={path}: has shapes of {len(frames)} pictures, as {frames[0].name}, and none of "
             f"the pictures to clean, as {files[0].relative}, is among them"
@@ -162,9 +165,12 @@ def _find_all_shapes(path: Path, files: Sequence[PictureFile]) -> dict[str, Anno
 
 
 def _find_shapes(frames: Sequence[AnnotatedFrame], file: PictureFile) -> AnnotatedFrame | None:
-    """Return the only entry, or that of a picture: one path is the end of the other."""
-    if len(frames) == 1:
-        return frames[0]
+    """Return the only entry, or that of a picture."""
+    return frames[0] if len(frames) == 1 else _match_shapes(frames, file)
+
+
+def _match_shapes(frames: Sequence[AnnotatedFrame], file: PictureFile) -> AnnotatedFrame | None:
+    """Return the entry of a picture: one path is the end of the other."""
     parts = _path_without_suffix(file.relative)
     found, agree = None, 0
     for frame in frames:
@@ -197,8 +203,12 @@ def _list_masks(value: str | Sequence[str]) -> dict[str, Path]:
     folder = Path(value).expanduser() if isinstance(value, str) else None
     if folder is not None and folder.is_dir():
         listed = dict(list_pictures(folder).pictures)
-        for path in _annotations(folder):
-            listed.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        shapes = {
+            path.relative_to(folder).with_suffix("").as_posix(): path
+            for path in _list_annotations(folder)
+        }
+        # Pictures beside annotations of their names are what was annotated.
+        listed = shapes if shapes.keys() & listed.keys() else listed | shapes
         if listed:
             return listed
         raise VideoError(f"masks={value}: the folder holds no mask")
@@ -210,9 +220,11 @@ def _list_masks(value: str | Sequence[str]) -> dict[str, Path]:
     return {path.stem: path for path in found.files}
 
 
-def _annotations(folder: Path) -> Iterable[Path]:
+def _list_annotations(folder: Path) -> Iterable[Path]:
     return sorted(
         path
         for path in folder.rglob("[!.]*")
-        if path.suffix.lower() in ANNOTATION_SUFFIXES and path.is_file()
+        if path.suffix.lower() in ANNOTATION_SUFFIXES
+        and path.name.lower() not in CLASS_LISTS
+        and path.is_file()
     )

@@ -48,29 +48,30 @@ def find_masks(
             info = clip.info
     files = find_mask_files(options.path, options.ids)
     if options.offset:
-        return _find_shifted_masks(config, files, info)
+        return _find_shifted_masks(config, source, files, info)
     is_still = files.kind == "pictures" and len(files.files) == 1
     part, whole = (None, 0) if info is None or is_still else find_part(config, source)
     found = build_mask_source(
         files,
         MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
-        clip=_clip_facts(config, source, info, len(files.files), part, whole),
+        clip=_clip_facts(config, source, info, files, part, whole),
         first=options.first,
         limits=config.read.limits,
     )
     if info is not None and isinstance(found.source, VideoMasks):
-        if part is not None and len(part) < whole == _count_masks(config, found.source):
-            return replace(found, source=replace(found.source, part=part))
+        if part is not None and len(part) < whole:
+            return replace(found, source=_select_part(config, found.source, part, whole))
         doubt = _check_video_length(config, source, info, found.source)
         found = replace(found, warnings=(*found.warnings, *([doubt] if doubt else ())))
     return found
 
 
 def _find_shifted_masks(
-    config: InferVideoConfig, files: MaskFiles, info: VideoInfo | None
+    config: InferVideoConfig, source: VideoInput, files: MaskFiles, info: VideoInfo | None
 ) -> FoundMasks:
     """Find masks that begin before or after the clip; their number need not be that of frames."""
     options = config.masks
+    part = None if info is None else find_part(config, source)[0]
     found = build_mask_source(
         files,
         MaskValueOptions(options.channel, options.invert, options.threshold, options.ids),
@@ -82,8 +83,29 @@ def _find_shifted_masks(
     else:
         where = f"the first {-options.offset} masks are of frames before the clip"
     note = f"masks.offset={options.offset}: {where}; in frames without a mask nothing is removed"
-    source = ShiftedMasks(found.source, options.offset)
-    return replace(found, source=source, notes=(*found.notes, note))
+    shifted = ShiftedMasks(found.source, options.offset, part)
+    return replace(found, source=shifted, notes=(*found.notes, note))
+
+
+def _select_part(
+    config: InferVideoConfig, masks: VideoMasks, part: range, whole: int
+) -> VideoMasks:
+    """Return masks of a part of a clip, from a video that has those of the part or of all frames.
+
+    Raises:
+        ConfigError: It has another number of frames.
+    """
+    counted = _count_masks(config, masks)
+    if counted is None and not masks.video.address:
+        counted = len(_decode_times(config, masks.video))
+    if counted is None or counted == len(part):
+        return masks
+    if counted == whole:
+        return replace(masks, part=part)
+    raise ConfigError(
+        f"{masks.name} has {counted} masks, and the clip {whole} frames, of which {len(part)} are "
+        "read; give one for each of either"
+    )
 
 
 def find_part(config: InferVideoConfig, source: VideoInput) -> tuple[range | None, int]:
@@ -142,7 +164,7 @@ def _clip_facts(
     config: InferVideoConfig,
     source: VideoInput,
     info: VideoInfo | None,
-    mask_files: int,
+    masks: MaskFiles,
     part: range | None,
     whole: int,
 ) -> ClipFacts:
@@ -152,7 +174,8 @@ def _clip_facts(
         every = tuple(image.name for image in source.images)
         return ClipFacts((info.height, info.width), whole, True, every, part)
     frames, exact = info.frames, info.frames_counted
-    if mask_files > 1 and mask_files != frames:
+    of_each = len(masks.files) > 1 and len(masks.files) != frames
+    if of_each or (masks.kind == "annotations" and not exact):
         counted = _count_selected(config, source, info)
         exact = counted is not None
         frames = counted if exact else frames
