@@ -95,6 +95,19 @@ def test_exif_orientation_is_applied(tmp_path):
     assert np.array_equal(read_image(tmp_path / "a.png"), np.rot90(picture(3), -1))
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_uncompressed_tiff_is_turned(tmp_path, mode, orientation):
+    image = Image.fromarray(np.arange(6 * 10 * 3, dtype=np.uint8).reshape(6, 10, 3)).convert(mode)
+    image.save(tmp_path / "a.tiff", tiffinfo={274: orientation})
+    exif = Image.Exif()
+    exif[274] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    turned = read_image(tmp_path / "a.png")
+    assert turned.shape[:2] == ((10, 6) if orientation > 4 else (6, 10))
+    assert np.array_equal(read_image(tmp_path / "a.tiff"), turned)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["png", "tif", "bands.tif"])
 def test_deep_colours_are_turned_as_eight_bits_are(tmp_path, kind, orientation):

@@ -114,7 +114,8 @@ def _decode_npy(path: Path) -> Array:
 def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> Array:
     tiff = path.suffix.lower() in TIFF_SUFFIXES
     try:
-        with Image.open(path) as picture:
+        # By a handle: what Pillow maps into memory by its name, it misreads where it is turned.
+        with path.open("rb") as file, Image.open(file) as picture:
             each = len(picture.getbands()) * (4 if picture.mode in "IF" else 1)
             pixels = picture.width * picture.height
             _refuse_empty_promise(picture, path)
