@@ -44,6 +44,15 @@ def test_a_compressed_tiff_keeps_its_colours(tmp_path, compression):
     assert (read(tmp_path / "a.tiff").image == COLOURS).all()
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_turned_tiff_is_turned_with_its_alpha(tmp_path, orientation):
+    Image.fromarray(rgba()).save(tmp_path / "a.tiff", tiffinfo={274: orientation})
+    frame = read(tmp_path / "a.tiff")
+    turns = {1: 0, 3: 2, 6: -1, 8: 1}[orientation]
+    assert np.array_equal(frame.stored.alpha, np.rot90(rgba()[..., 3], turns))
+    assert frame.image.shape[:2] == frame.stored.alpha.shape and (frame.image == COLOURS).all()
+
+
 def test_grey_with_alpha_keeps_both(tmp_path):
     grey = np.ascontiguousarray(rgba()[..., [0, 3]])
     Image.fromarray(grey, "LA").save(tmp_path / "a.tif")

@@ -98,8 +98,9 @@ def _read_tiff_with_alpha(file: Path) -> RgbImage | None:
     if kind not in (_MULTIPLIED, _STRAIGHT):
         return None
     if bits == 8:
-        with suppress(UnidentifiedImageError), Image.open(file) as image:
-            return np.asarray(image.convert("RGBA"))
+        # By a handle: what Pillow maps into memory by its name, it misreads where it is turned.
+        with suppress(UnidentifiedImageError), file.open("rb") as open_file:
+            return np.asarray(Image.open(open_file).convert("RGBA"))
     rgba = _decode_unchanged(file)
     if rgba is not None and (bits == 8 or kind == _MULTIPLIED):
         return _divide_by_alpha(rgba)
