@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,18 @@ from outtake.config.compose import CONF_DIR, compose
 from outtake.config.infer_video_schema import InferVideoConfig
 from outtake.config.instantiate import resolve_config
 from outtake.config.schema import parse
-from outtake.core.errors import ConfigError, OutputError, VideoError
+from outtake.core.errors import ConfigError, OutputError, Terminated, VideoError
 from outtake.programs import standard_streams as streams
 from tests.pipeline.square import HEIGHT, WIDTH, frames, write_scene
 
 ROOT = CONF_DIR.parent
+
+
+@dataclass(frozen=True)
+class Resuming:
+    """The part of a config that says whether an interrupted job goes on."""
+
+    resume: bool = True
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class Places:
 
     input: str
     output: str
+    job: Resuming = field(default_factory=Resuming)
 
 
 def send(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -58,6 +68,62 @@ def test_standard_output_has_the_result_and_nothing_else(
         Path(config.output).write_bytes(b"result")
     out, err = capfdbinary.readouterr()
     assert out == b"result" and b"written to" in err
+
+
+def fail_to_store(*streams: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_under_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(monkeypatch, b"a clip")
+    monkeypatch.setattr(shutil, "copyfileobj", fail_to_store)
+    with (
+        pytest.raises(OutputError, match=r"cannot be stored in .*\(No space left.*; set TMPDIR"),
+        streams.standard_streams(Places("-", "x")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Terminated, VideoError])
+def test_what_was_made_before_an_end_is_sent(
+    capfdbinary: pytest.CaptureFixture[bytes], kind: type[BaseException]
+) -> None:
+    with pytest.raises(kind) as caught, streams.standard_streams(Places("in", "-")) as config:
+        assert not config.job.resume, "its folder is deleted"
+        partial = Path(config.output).with_suffix(".partial.mkv")
+        partial.write_bytes(b"half a result")
+        raise kind(f"150 frames (6.0 s) are kept in {partial}")
+    assert str(caught.value) == "150 frames (6.0 s) are sent to standard output"
+    assert capfdbinary.readouterr().out == b"half a result"
+
+
+def test_an_end_before_anything_was_made_says_nothing_of_it() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, streams.standard_streams(Places("in", "-")):
+        raise KeyboardInterrupt
+    assert caught.value.args == ()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_nobody_reads_what_was_made(ended: bool) -> None:
+    reading, writing = os.pipe()
+    kept = os.dup(1)
+    os.dup2(writing, 1)
+    os.close(reading)
+    os.close(writing)
+    said = "nobody reads standard output" if ended else "cannot be written to its end"
+    try:
+        with (
+            pytest.raises(KeyboardInterrupt if ended else OutputError, match=said),
+            streams.standard_streams(Places("in", "-")) as config,
+        ):
+            made = Path(config.output)
+            made.write_bytes(b"result")
+            if ended:
+                partial = made.rename(made.with_suffix(".partial.mkv"))
+                raise KeyboardInterrupt(f"1 frames are kept in {partial}")
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def test_a_terminal_gets_no_video(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,8 @@ def build_encoding_request(encode: EncodeOptions, remover: Remover) -> EncodingR
 def fingerprint(config: InferVideoConfig, parts: PipelineParts) -> dict[str, Any]:
     """Return what the frames depend on beside the input: config, checkpoint, files, versions."""
     values = asdict(config)
+    # How large a clip may be, and how long it is waited for, changes no frame.
+    values["read"] = {key: value for key, value in values["read"].items() if key != "limits"}
     found: dict[str, Any] = {
         "config": {key: values[key] for key in FINGERPRINT_KEYS},
         "masks": {key: value for key, value in values["masks"].items() if key != "path"},

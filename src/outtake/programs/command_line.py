@@ -47,8 +47,9 @@ def argument_rules(name: str, **rules: Any) -> ArgumentRules:
 def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> None:
     """Run a ``@hydra.main`` function as a program.
 
-    Errors that a user can cause are printed as one line and exit with 2; Ctrl-C exits with 130,
-    SIGTERM with 143.
+    Errors that a user can cause are printed as one line and exit with 2, those of the system
+    (names that are too long, a disk that is full) among them; Ctrl-C exits with 130, SIGTERM with
+    143.
     With ``OUTTAKE_DEBUG=1`` the traceback comes first.
 
     Args:
@@ -64,7 +65,9 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
         if rules is not None:
             sys.argv[1:] = settle_group_overrides(spell_out(sys.argv[1:], rules), CONF_DIR)
         main()
-    except (OuttakeError, HydraException, OmegaConfBaseException) as error:
+    except BrokenPipeError:
+        raise
+    except (OuttakeError, HydraException, OmegaConfBaseException, OSError) as error:
         exit_with_error(error)
     except KeyboardInterrupt as interrupt:
         by_system = isinstance(interrupt, Terminated)
@@ -114,7 +117,7 @@ def _format_warning(
 
 @contextmanager
 def print_user_errors() -> Iterator[None]:
-    """End a single run at a user's error, inside a ``@hydra.main`` function.
+    """End a single run at an error of the user or the system, inside a ``@hydra.main`` function.
 
     Hydra would print a line of its own about the job first. In a multirun it does, since that line
     names the job, and the other jobs continue. Secrets in Hydra's record of it are hidden.
@@ -123,7 +126,9 @@ def print_user_errors() -> Iterator[None]:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             _redact_file(Path(HydraConfig.get().sweep.dir) / "multirun.yaml")
         yield
-    except (OuttakeError, OmegaConfBaseException) as error:
+    except BrokenPipeError:
+        raise
+    except (OuttakeError, OmegaConfBaseException, OSError) as error:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         exit_with_error(error)
@@ -173,6 +178,8 @@ def explain_error(error: BaseException) -> str:
         if isinstance(cause, OuttakeError):
             return str(cause)
         cause = cause.__cause__
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return _explain_system_error(error)
     override = getattr(error, "override", None)
     if override is not None:
         return (
@@ -206,6 +213,15 @@ def explain_error(error: BaseException) -> str:
     if missing:
         return f"{missing[1]} has no value: set it on the command line, as in {missing[1]}=VALUE"
     return re.sub(r" ?(full_key|object_type|reference_type)[:=].*$", "", text)
+
+
+def _explain_system_error(error: OSError) -> str:
+    """Return what the system refused, and where; the rest is in the traceback."""
+    what = " ".join((error.strerror or str(error) or type(error).__name__).split())
+    name = error.filename
+    if name is not None:
+        what = f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {what}"
+    return f"{what}; {DEBUG_VARIABLE}=1 shows where it happened"
 
 
 def _explain_option(asked: str, group: str, options: str) -> str:

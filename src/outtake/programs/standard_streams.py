@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from outtake.config.infer_video_schema import InferVideoConfig
-from outtake.core.errors import OutputError, VideoError
+from outtake.core.errors import OutputError, OuttakeError, VideoError
 from outtake.video.read.inputs import STANDARD
 
 _BLOCK_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +30,13 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
 
     Standard input is stored first, because a clip is read more than once; its sound is kept so, and
     a file that can only be read from its end works. What is made for standard output is a Matroska
-    file, copied there when all of it is done; whatever else is printed goes to standard error.
+    file, copied there when all of it is done, or the playable part of it if the work ends before;
+    whatever else is printed goes to standard error.
 
     Raises:
         VideoError: There is nothing on standard input.
-        OutputError: Standard output is a terminal, or nobody reads it to its end.
+        OutputError: Standard output is a terminal, or nobody reads it to its end; or standard input
+            cannot be stored.
     """
     if STANDARD not in (config.input, config.output):
         yield config
@@ -48,7 +52,12 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
             yield config
             return
         made = folder / "output.mkv"
-        yield replace(config, output=str(made))
+        # What would be resumed is deleted with the folder.
+        config = replace(config, output=str(made), job=replace(config.job, resume=False))
+        try:
+            yield config
+        except (KeyboardInterrupt, OuttakeError) as error:
+            raise _send_partial(error, folder / "output.partial.mkv", target) from error
         with made.open("rb") as file:
             _copy(file, target)
         log.info("the report is not kept: a stream has no file beside it")
@@ -68,10 +77,12 @@ def _take_standard_output() -> Iterator[BinaryIO]:
     sys.stdout.flush()
     own = os.dup(1)
     os.dup2(2, 1)
+    target = os.fdopen(os.dup(own), "wb")
     try:
-        with os.fdopen(os.dup(own), "wb") as target:
-            yield target
+        yield target
     finally:
+        with suppress(OSError):  # what could not be written was said before
+            target.close()
         sys.stdout.flush()
         os.dup2(own, 1)
         os.close(own)
@@ -79,13 +90,37 @@ def _take_standard_output() -> Iterator[BinaryIO]:
 
 def _store_standard_input(folder: Path) -> Path:
     path = folder / "input"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, _BLOCK_BYTES)
+    try:
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, _BLOCK_BYTES)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OutputError(
+            f"input=-: standard input cannot be stored in {folder} ({error.strerror}); set TMPDIR "
+            "to a folder with more room, or name a file"
+        ) from error
     size = path.stat().st_size
     if not size:
         raise VideoError("input=-: standard input is empty; send a clip there, as in < in.mp4")
     log.info("standard input: %.1f MB are stored in %s until the end", size / 1e6, folder)
     return path
+
+
+def _send_partial(
+    error: KeyboardInterrupt | OuttakeError, partial: Path, target: BinaryIO
+) -> KeyboardInterrupt | OuttakeError:
+    """Send the playable part of an output; return the error, which says what became of it."""
+    fate = "sent to standard output"
+    try:
+        with partial.open("rb") as file:
+            _copy(file, target)
+    except FileNotFoundError:
+        return error
+    except OutputError:
+        fate = "lost, because nobody reads standard output any more"
+    told = (str(arg).replace(f"kept in {partial}", fate) for arg in error.args)
+    return type(error)(*told)
 
 
 def _copy(file: BinaryIO, target: BinaryIO) -> None:

@@ -21,7 +21,8 @@ def advance_timecode(text: str, frames: int, fps: Fraction, every: int = 1) -> s
         every: One of how many frames is left; the rate falls by as much.
 
     Returns:
-        The timecode; the text as it is if it is not a timecode.
+        The timecode, with a colon before the frames where the rate that is left drops no numbers;
+        the text as it is if it is not a timecode.
     """
     match = _PATTERN.fullmatch(text.strip())
     rate = round(fps)
@@ -40,5 +41,6 @@ def advance_timecode(text: str, frames: int, fps: Fraction, every: int = 1) -> s
     seconds, number = divmod(count, rate)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    separator = match[4] if drop else ":"
+    # At a rate that no timecode drops numbers at, a semicolon would be refused by every container.
+    separator = match[4] if drop and round(fps / every) % 30 == 0 else ":"
     return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}{separator}{number // every:02d}"

@@ -11,7 +11,7 @@ from tests.video.segmenting import read_packets
 
 
 def copy_sound(source, target, plan):
-    container = "matroska" if target.suffix == ".mkv" else "mp4"
+    container = {".mkv": "matroska", ".mov": "mov", ".mp4": "mp4"}[target.suffix]
     options = muxer_options(container)
     with av.open(str(target), "w", format=container, container_options=options) as out:
         tracks = TrackCopier(probe(source), out, [plan])

@@ -136,6 +136,44 @@ def test_a_track_that_is_announced_and_empty_is_left_out(tmp_path, caplog, kind)
     assert "clip" in caplog.text and "mp3 audio track is empty and is left out" in caplog.text
 
 
+def write_spatial(path, sounds=2):
+    """Write a clip whose last sound is of a codec that FFmpeg does not know, as telephones do."""
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        tones = [out.add_stream("aac", rate=48000, layout="stereo") for _ in range(sounds)]
+        for index in range(5):
+            frame = av.VideoFrame(32, 32, "yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            out.mux(picture.encode(frame))
+            for tone in tones:
+                out.mux(tone.encode(draw_tone(tone, index * 960)))
+        for stream in (picture, *tones):
+            out.mux(stream.encode(None))
+    data = path.read_bytes()
+    for known, unknown in ((b"mp4a", b"apac"), (b"esds", b"xsds")):
+        place = data.rindex(known)
+        data = data[:place] + unknown + data[place + 4 :]
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("audio", ["auto", "aac", "opus"])
+def test_sound_of_an_unknown_codec_is_left_out_beside_other_sound(tmp_path, caplog, audio):
+    path = tmp_path / "clip.mp4"
+    write_spatial(path)
+    plan = TrackPlan(1, "opus" if audio == "opus" else None)
+    assert plan_tracks(probe(path), "mp4", ".mp4", audio) == (plan,)
+    assert "clip.mp4: its audio track 2 is of a codec that FFmpeg does not know" in caplog.text
+
+
+@pytest.mark.parametrize(("sounds", "audio"), [(1, "auto"), (2, "copy")])
+def test_sound_of_an_unknown_codec_is_refused_in_one_line(tmp_path, sounds, audio):
+    path = tmp_path / "clip.mp4"
+    write_spatial(path, sounds)
+    with pytest.raises(OutputError, match=r"the unknown audio of clip\.mp4.*encode\.audio=none"):
+        open_output(tmp_path / "out.mov", probe(path), audio=audio)
+
+
 def test_a_change_from_stereo_to_surround_is_followed(tmp_path):
     """Broadcasts do so, and a resampler takes one layout only."""
     path = tmp_path / "clip.mkv"

@@ -13,6 +13,7 @@ from outtake.video.read.clip import open_clip
 from outtake.video.read.probe import probe
 from outtake.video.write.encoding_plan import EncodingRequest
 from outtake.video.write.video_writer import open_writer
+from tests.video.moving_scene import PTS, decode, describe, shallow, write
 
 VARIABLE_PTS = np.cumsum(np.random.default_rng(1).integers(100, 2000, 30)).tolist()
 
@@ -228,3 +229,13 @@ def test_an_earlier_output_is_replaced_only_when_asked(make_video, tmp_path):
             copy(source, tmp_path / name)
         copy(source, tmp_path / name, overwrite=True)
         assert len(read(tmp_path / name)) == 3
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize("name", ["12:30.mp4", "http:a.mkv", "pipe:1.mov"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch, name, passes):
+    monkeypatch.chdir(tmp_path)
+    rate = "200k" if passes == 2 else None
+    path = write(Path(name), describe(tmp_path), shallow(), passes=passes, bitrate=rate)
+    assert len(decode(tmp_path / path)) == len(PTS)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]

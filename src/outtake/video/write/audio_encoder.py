@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import av
+import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -77,7 +78,8 @@ def set_missing_layout(context: AudioCodecContext) -> None:
 class AudioTrackEncoder:
     """Decodes the packets of a sound track and encodes them as a new track of a container.
 
-    Samples follow each other without a seam; where the source has a gap, the target has it too.
+    Samples follow each other without a seam; where the source has a gap, the target has it too, and
+    where it has more samples than its times allow, those that are too many are left out.
 
     Args:
         source: The track that is read; its packets are decoded here alone.
@@ -87,16 +89,21 @@ class AudioTrackEncoder:
     Attributes:
         stream: The new track.
         undecodable: The number of packets that could not be decoded.
+        cut_s: How many seconds of samples were left out.
 
     Raises:
-        av.FFmpegError, ValueError: The encoder is not there, or the container does not take it.
+        av.FFmpegError, ValueError: The encoder is not there, the container does not take it, or
+            FFmpeg does not know the codec of the source.
     """
 
     def __init__(self, source: AudioStream, target: OutputContainer, codec: AudioCodec) -> None:
+        if source.codec_context is None:
+            raise ValueError("FFmpeg does not know this codec")
         set_missing_layout(source.codec_context)
         source.codec_context.flush_buffers()
         self._source = source
         self.undecodable = 0
+        self.cut_s = 0.0
         context = source.codec_context
         stream = target.add_stream(codec.encoder, rate=_choose_rate(codec, context.sample_rate))
         assert isinstance(stream, AudioStream)
@@ -112,6 +119,8 @@ class AudioTrackEncoder:
         self._resampler: AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
         self._next_sample: int | None = None
+        self._last_s = Fraction(0)  # the time of the last frame by the source
+        self._shift_s = Fraction(0)  # what is added to it, where the source's clock went back
 
     def convert(self, packet: Packet[Stream]) -> list[Packet[AudioStream]]:
         """Return the packets that a packet of the source makes; times are those of the source."""
@@ -140,9 +149,9 @@ class AudioTrackEncoder:
             if self._kind and self._kind[2] != kind[2]:
                 self._next_sample = None
             self._kind = kind
-        self._set_time(frame)
+        placed = self._place(frame)
         assert self._resampler is not None
-        for resampled in self._resampler.resample(frame):
+        for resampled in self._resampler.resample(placed) if placed else ():
             made += self.stream.encode(resampled)
         return made
 
@@ -152,16 +161,43 @@ class AudioTrackEncoder:
         rest = self._resampler.resample(None)
         return [made for frame in rest if frame for made in self.stream.encode(frame)]
 
-    def _set_time(self, frame: AudioFrame) -> None:
-        """Give a frame the time at which the last one ended, unless it comes clearly later."""
+    def _place(self, frame: AudioFrame) -> AudioFrame | None:
+        """Give a frame the time at which the last one ended, unless it comes clearly later.
+
+        If it comes clearly earlier, as where a recorder's clock was slow, its beginning is cut off
+        to the time at which the last one ended; None if nothing remains.
+        """
         rate = frame.sample_rate
         if frame.pts is not None and frame.time_base:
-            start = round(frame.pts * frame.time_base * rate)
-            if self._next_sample is None or start - self._next_sample > _MAX_JITTER_S * rate:
-                self._next_sample = start
+            start = self._start_s(frame.pts * frame.time_base, rate) * rate
+            ahead = 0 if self._next_sample is None else self._next_sample - round(start)
+            if self._next_sample is None or ahead < -_MAX_JITTER_S * rate:
+                self._next_sample = round(start)
+            elif ahead > _MAX_JITTER_S * rate:
+                self.cut_s += min(ahead, frame.samples) / rate
+                if ahead >= frame.samples:
+                    return None
+                frame = _cut_beginning(frame, ahead)
         frame.pts = self._next_sample = self._next_sample or 0
         frame.time_base = Fraction(1, rate)
         self._next_sample += frame.samples
+        return frame
+
+    def _start_s(self, time_s: Fraction, rate: int) -> Fraction:
+        """Return when a frame starts; if the source's clock goes back, it follows the last one."""
+        if time_s < self._last_s - _MAX_JITTER_S and self._next_sample is not None:
+            self._shift_s = Fraction(self._next_sample, rate) - time_s
+        self._last_s = time_s
+        return time_s + self._shift_s
+
+
+def _cut_beginning(frame: AudioFrame, samples: int) -> AudioFrame:
+    """Return a frame without its first samples."""
+    first = samples if frame.format.is_planar else samples * frame.layout.nb_channels
+    kept: Any = np.ascontiguousarray(frame.to_ndarray()[:, first:])
+    made = AudioFrame.from_ndarray(kept, format=frame.format.name, layout=frame.layout.name)
+    made.sample_rate = frame.sample_rate
+    return made
 
 
 def _choose_rate(codec: AudioCodec, rate: int) -> int:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -21,6 +19,12 @@ from av.video.stream import VideoStream
 from outtake.core.errors import OutputError
 from outtake.core.types import TimedFrame
 from outtake.video.read.probe import VideoInfo
+from outtake.video.write.container_tags import (
+    choose_tag_flags,
+    drop_stale_tags,
+    find_lost_tags,
+    list_tags,
+)
 from outtake.video.write.copy_packets import (
     CopiedRun,
     choose_copied_runs,
@@ -32,6 +36,7 @@ from outtake.video.write.copy_plan import CopyPlan
 from outtake.video.write.encoding_plan import Encoding
 from outtake.video.write.matroska_display_size import display_size, set_display_size
 from outtake.video.write.matroska_wma import name_wma_tracks
+from outtake.video.write.packet_times import PacketTimes
 from outtake.video.write.segment_store import SegmentRecord
 from outtake.video.write.track_copy import (
     TrackCopier,
@@ -75,17 +80,25 @@ class SegmentMuxer:
     def rehearse(self) -> None:
         """Write a file in memory before any work: a frame, packets of each sound, the trailer.
 
+        What the file has no place for in the way of tags gets a line.
+
         Raises:
             OutputError: The encoder does not open, or the tracks do not fit together.
         """
         size, container = _REHEARSAL_SIZE_PX, self.encoding.container
         picture = np.full((size, size, 4 if self.encoding.alpha else 3), 128, np.uint8)
         options = muxer_options(container)
+        file = io.BytesIO()
         try:
-            with av.open(io.BytesIO(), "w", format=container, container_options=options) as target:
+            if flags := choose_tag_flags(self._tags(), container):
+                options["movflags"] = flags
+            with av.open(file, "w", format=container, container_options=options) as target:
                 track = VideoTrackEncoder(target, self.encoding, self.info, size, size)
                 tracks = self._open_track_copier(target)
+                if tracks:
+                    track.stream.metadata.update(tracks.picture_tags)
                 target.start_encoding()
+                tags = list_tags(target)
                 frame = TimedFrame(picture, 0, self.info.time_base)
                 for packet in [*track.encode(frame, 0), *track.flush()]:
                     packet.dts = packet.pts  # that of x265 is left to chance after one frame
@@ -96,6 +109,16 @@ class SegmentMuxer:
         except (av.FFmpegError, OSError, ValueError) as error:
             known = explain_encoder_error(error, self.encoding)
             raise known or OutputError(f"cannot write {self.path}: {error}") from error
+        lost = [*find_lost_tags(file, tags)]
+        if lost:
+            log.warning(
+                "%s: tags that a %s file does not keep: %s",
+                self.info.path.name, self.path.suffix.lower(), ", ".join(lost),
+            )  # fmt: skip
+
+    def _tags(self) -> dict[str, str]:
+        """Return the tags of the file as a whole."""
+        return drop_stale_tags(self.info.metadata) if has_tracks(self.info) else {}
 
     def join(
         self, segments: Sequence[tuple[Path, SegmentRecord]], target: Path, *, end: bool
@@ -121,18 +144,20 @@ class SegmentMuxer:
         try:
             records = [record for _, record in segments]
             copied = choose_copied_runs(self.copy_plan, records)
-            times = _PacketTimes(
+            times = PacketTimes(
                 self.info,
                 records,
                 reorder=max((each.run.reorder for each in copied), default=0),
                 durations_of_decoding=container in ("mp4", "mov"),
             )
-            options = _muxer_options(container, self.info)
+            options = _muxer_options(container, self.info, self._tags())
             with av.open(
-                os.fspath(target), "w", format=container, container_options=options
+                f"file:{target}", "w", format=container, container_options=options
             ) as output:
                 stream, packets = self._add_video_stream(output, segments, copied)
                 tracks = self._open_track_copier(output, times.origin_s)
+                if tracks:
+                    stream.metadata.update(tracks.picture_tags)
                 try:
                     output.start_encoding()
                     for number, packet in packets:
@@ -166,7 +191,7 @@ class SegmentMuxer:
         if not set_display_size(target, *shown):
             log.warning("%s: its pixel aspect of %s is not kept", self.path.name, aspect)
 
-    def _end_s(self, times: _PacketTimes, *, end: bool) -> float:
+    def _end_s(self, times: PacketTimes, *, end: bool) -> float:
         if not end:
             return times.end_s
         if self.info.end_s is None:
@@ -187,7 +212,7 @@ class SegmentMuxer:
         copied: Sequence[CopiedRun],
     ) -> tuple[VideoStream, Iterator[tuple[int, Packet[VideoStream]]]]:
         """Add the video track, and return it with all packets and the numbers of their frames."""
-        with av.open(os.fspath(segments[0][0])) as first:
+        with av.open(f"file:{segments[0][0]}") as first:
             template = first.streams.video[0]
             header = template.codec_context.extradata
             stream = output.add_stream_from_template(template, opaque=True)
@@ -223,7 +248,7 @@ class SegmentMuxer:
         return count_copied_frames(choose_copied_runs(self.copy_plan, records))
 
     def _read_packets(self, file: Path, header: bytes | None) -> Iterator[Packet[VideoStream]]:
-        with av.open(os.fspath(file)) as container:
+        with av.open(f"file:{file}") as container:
             stream = container.streams.video[0]
             if stream.codec_context.extradata != header:
                 raise OutputError(
@@ -235,95 +260,10 @@ class SegmentMuxer:
                     yield packet
 
 
-class _PacketTimes:
-    """Gives the packets of all segments, in the order of storing, their real times."""
-
-    def __init__(
-        self,
-        info: VideoInfo,
-        records: Sequence[SegmentRecord],
-        *,
-        reorder: int,
-        durations_of_decoding: bool,
-    ) -> None:
-        self._durations_of_decoding = durations_of_decoding
-        self._time_base = info.time_base
-        self._frame_step = max(round(1 / info.fps / info.time_base), 1)
-        self._pts = [pts for record in records for pts in record.pts]
-        self._end = self._pts[-1] + (records[-1].last_frame_duration or self._frame_step)
-        if any(a >= b for a, b in pairwise(self._pts)):
-            raise ValueError("segments overlap in time")
-        # The first frame of a part of a clip, and of a live clip, is at 0.
-        self._origin = self._pts[0] if info.start_s is not None or info.live else 0
-        self._reorder = max(reorder, *(record.reorder for record in records))
-        self._first_dts_step = self._choose_first_dts_step()
-        self.frames = 0
-        self.time_s = 0.0
-
-    @property
-    def origin_s(self) -> Fraction:
-        """The time of the source that is 0 in the target."""
-        return self._origin * self._time_base
-
-    @property
-    def end_s(self) -> float:
-        """The time in seconds at which the last frame ends in the target."""
-        return float((self._end - self._origin) * self._time_base)
-
-    def assign(self, packet: Packet[VideoStream], rank: int) -> None:
-        """Give the next packet its times; ``rank`` is the number of its frame as shown."""
-        packet.time_base = self._time_base
-        packet.pts = self._pts[rank] - self._origin
-        packet.dts = self._decoding_time(self.frames - self._reorder) - self._origin
-        packet.duration = self._packet_duration(rank)
-        self.time_s = float(packet.pts * self._time_base)
-        self.frames += 1
-
-    def check_complete(self) -> None:
-        """Raise an error unless there was a packet for each frame."""
-        if self.frames != len(self._pts):
-            raise ValueError(f"there are {self.frames} packets for {len(self._pts)} frames")
-
-    def _packet_duration(self, rank: int) -> int:
-        """Return the duration of a packet; those of the last packets decide the length of the file.
-
-        They are the packet shown last and the packet stored last: MP4 has durations of
-        decoding, which add up to the length of the track.
-        """
-        last = len(self._pts) - 1
-        if rank == last and not (self.frames == last and self._durations_of_decoding):
-            return self._end - self._pts[rank]
-        if self.frames < last:
-            return self._frame_step
-        decoded = (
-            self._decoding_time(self.frames - self._reorder) + self._reorder * self._first_dts_step
-        )
-        until_end = max(self._end - decoded, 1)
-        return until_end if rank == last else min(until_end, self._end - self._pts[rank])
-
-    def _decoding_time(self, rank: int) -> int:
-        return self._pts[rank] if rank >= 0 else self._pts[0] + rank * self._first_dts_step
-
-    def _choose_first_dts_step(self) -> int:
-        """Return the time between packets that are decoded before the first frame is shown.
-
-        FFmpeg's muxer for MP4 takes as the first frame the one, of the packets decoded at 0 or
-        before, that is shown soonest after its decoding. If that could be another frame, all
-        frames would be early by the difference. So the others are decoded after 0. If there is
-        no time for that, they are decoded so shortly after the first that none is shown sooner, if
-        the time base is fine enough.
-        """
-        first, between = self._pts[0] - self._origin, self._reorder - 1
-        if first <= 0 or between <= 0:
-            return self._frame_step
-        if first > between:
-            return min(self._frame_step, (first - 1) // between)
-        return max(min(self._frame_step, (self._pts[1] - self._pts[0]) // between), 1)
-
-
-def _muxer_options(container: str, info: VideoInfo) -> dict[str, str]:
+def _muxer_options(container: str, info: VideoInfo, tags: dict[str, str]) -> dict[str, str]:
     if container in ("mp4", "mov"):
         # The beginning of a track is stored in units of the movie's timescale, milliseconds by
         # default.
-        return {"movflags": "+faststart", "movie_timescale": str(movie_timescale(info))}
+        flags = "+faststart" + choose_tag_flags(tags, container)
+        return {"movflags": flags, "movie_timescale": str(movie_timescale(info))}
     return muxer_options(container)

@@ -16,10 +16,18 @@ from outtake.video.write.video_encoder import coded_frame_rate, nominal_frame_ra
 log = logging.getLogger(__name__)
 
 _SAME_RATE = 0.001
-_FINENESS = {"420": 0, "422": 1, "440": 1, "444": 2}
+# How many pixels share a sample of chroma, across and down.
+_SHARED_PX = {
+    "444": (1, 1), "rgb": (1, 1), "422": (2, 1), "440": (1, 2), "420": (2, 2), "411": (4, 1),
+}  # fmt: skip
+# Files whose pictures are stored so; of any other, what is drawn here about it is RGB.
+_RGB24_CODECS = ("png", "qtrle", "rawvideo")
 # As a profile has its name: in ASCII, or in UTF-16 since version 4.
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
-_SPOKEN = {"420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4"}
+_SPOKEN = {
+    "420": "4:2:0", "422": "4:2:2", "440": "4:4:0", "444": "4:4:4", "411": "4:1:1",
+    "rgb": "4:4:4 (RGB)",
+}  # fmt: skip
 
 
 def warn_of_losses(encoding: Encoding | str, info: VideoInfo) -> None:
@@ -98,9 +106,14 @@ def _bit_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
 
 def _chroma_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
     before, after = info.chroma, encoding.chroma
-    if encoding.alpha or _FINENESS.get(before, 0) <= _FINENESS.get(after, 2):
+    # Of grey and 4:1:0 nothing is lost anywhere.
+    across, down = _SHARED_PX.get(before, (4, 4))
+    across_after, down_after = _SHARED_PX.get(after, (1, 1))
+    if encoding.alpha or (across_after <= across and down_after <= down):
         return []
-    finer = "444" if before in ("440", "444") else before
+    if before == "rgb" and not _is_stored_as_rgb(info):
+        return []
+    finer = "444" if across == 1 else "422"
     if encoding.codec.available_formats(alpha=False, chroma=finer):
         better = f"encode.chroma={finer}"
     else:
@@ -108,7 +121,15 @@ def _chroma_loss(encoding: Encoding, info: VideoInfo) -> list[str]:
             encoding, lambda codec: codec.available_formats(alpha=False, chroma=finer)
         )
         better = f"encode.codec={names} with encode.chroma={finer}"
-    return [f"its chroma of {_SPOKEN[before]} becomes {_SPOKEN[after]}; {better} keeps it"]
+    halved = " with half the lines" if before == "411" else ""
+    return [f"its chroma of {_SPOKEN[before]} becomes {_SPOKEN[after]}{halved}; {better} keeps it"]
+
+
+def _is_stored_as_rgb(info: VideoInfo) -> bool:
+    """Return whether a video holds RGB itself; images are read as RGB whatever they hold."""
+    if info.codec in ("images", "gif"):
+        return False
+    return info.pix_fmt != "rgb24" or info.codec in _RGB24_CODECS
 
 
 def _odd_size_loss(encoding: Encoding, info: VideoInfo) -> list[str]:

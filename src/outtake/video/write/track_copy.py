@@ -18,17 +18,13 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from outtake.core.errors import VideoError
-from outtake.video.read.probe import VideoInfo, open_container
-from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder, set_missing_layout
-from outtake.video.write.matroska_wma import add_wma_track, is_wma
+from outtake.video.read.probe import VideoInfo, find_video_stream, open_container
+from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
+from outtake.video.write.container_tags import drop_stale_tags, track_tags
+from outtake.video.write.copied_track import CopiedTrack
+from outtake.video.write.pcm_clock import PcmClock, needs_clock
 
 log = logging.getLogger(__name__)
-
-# What describes the old file or its encoder, and would be wrong in the new one.
-_STALE_TAGS = {
-    "major_brand", "minor_version", "compatible_brands", "encoder", "rotate", "duration",
-    "vendor_id", "timecode",
-}  # fmt: skip
 
 # Seeking is by pictures; the audio and subtitles of that moment lie around it.
 _SEEK_MARGIN_S = 10
@@ -49,43 +45,6 @@ class TrackPlan:
     codec: str | None = None
 
 
-class CopiedTrack:
-    """A track whose packets go into the target bit for bit.
-
-    Args:
-        info: The source.
-        source: The track that is read.
-        target: The container, whose header is not written yet.
-
-    Attributes:
-        stream: The new track.
-
-    Raises:
-        av.FFmpegError, ValueError: The container does not take the track.
-    """
-
-    def __init__(self, info: VideoInfo, source: Stream, target: OutputContainer) -> None:
-        if source.codec_context is None:
-            raise ValueError("FFmpeg does not know this codec")
-        self.stream: Stream
-        if is_wma(source) and target.format.name == "matroska":
-            packet_bytes = _first_packet_bytes(info, source.index)
-            self.stream = add_wma_track(target, source, packet_bytes)
-        else:
-            self.stream = target.add_stream_from_template(source, opaque=True)
-        if isinstance(self.stream, AudioStream):
-            set_missing_layout(self.stream.codec_context)
-
-    def convert(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
-        """Return the packet as one of the new track."""
-        packet.stream = self.stream
-        return [packet]
-
-    def flush(self) -> list[Packet[Stream]]:
-        """Return nothing: no packet is held back."""
-        return []
-
-
 class TrackCopier:
     """Takes sound, subtitles, chapters and metadata of a video along.
 
@@ -98,6 +57,9 @@ class TrackCopier:
         plans: The tracks, as :func:`outtake.video.write.track_plan.plan_tracks` returns them.
         origin_s: The time of the clip that is 0 in the target. If only a part of a source is
             used, what begins before it is left out.
+
+    Attributes:
+        picture_tags: What the source says of its picture, such as language and title.
 
     Raises:
         av.FFmpegError, ValueError: The container does not take a track.
@@ -117,12 +79,15 @@ class TrackCopier:
         self._origin_s = info.origin_s + origin_s
         self._is_part = info.start_s is not None
         self._tracks: dict[int, CopiedTrack | AudioTrackEncoder] = {}
+        self._clocks: dict[int, PcmClock] = {}
         self._last_times: dict[int, tuple[int, int]] = {}  # decoding and end, in the target's unit
         self._moved: Counter[int] = Counter()
         self._refused: Counter[int] = Counter()
         self._next: Packet[Stream] | None = None
         self._source: InputContainer = open_container(info.address or info.path)
         try:
+            picture = find_video_stream(self._source, info.path)
+            self.picture_tags = track_tags(picture.metadata, of_picture=True)
             for plan in plans:
                 self._add_track(info, plan)
         except BaseException:
@@ -143,9 +108,12 @@ class TrackCopier:
         else:
             assert isinstance(source, AudioStream)
             track = AudioTrackEncoder(source, self._target, AUDIO_CODECS[plan.codec])
-        track.stream.metadata.update(drop_stale_tags(source.metadata))
+        track.stream.metadata.update(track_tags(source.metadata))
         track.stream.disposition = source.disposition
         self._tracks[plan.index] = track
+        if plan.codec is None and needs_clock(self._target.format.name, track.stream):
+            assert isinstance(track.stream, AudioStream)
+            self._clocks[plan.index] = PcmClock(track.stream)
 
     def _selected_chapters(self, info: VideoInfo) -> list[Any]:
         """Return the chapters in the target's time, without those outside it."""
@@ -249,8 +217,10 @@ class TrackCopier:
             packet.time_base, packet.duration = base, duration
             packet.pts = packet.dts = dts
         self._last_times[index] = dts, dts + max(duration, 1)
+        clock = self._clocks.get(index)
         try:
-            self._target.mux(packet)
+            for each in clock.fit(packet) if clock else (packet,):
+                self._target.mux(each)
         except (av.error.ArgumentError, av.error.InvalidDataError):
             self._refused[index] += 1
 
@@ -270,16 +240,22 @@ class TrackCopier:
                     log.warning(
                         "%s: track %d: packets that %s: %d", self._path.name, index, what, count
                     )
+            self._warn_of_fitted_sound(index, track)
+
+    def _warn_of_fitted_sound(self, index: int, track: CopiedTrack | AudioTrackEncoder) -> None:
+        clock = self._clocks.get(index)
+        fitted = clock if clock else track
+        cut_s = fitted.cut_s if isinstance(fitted, PcmClock | AudioTrackEncoder) else 0.0
+        for seconds, what in (
+            (clock.silence_s if clock else 0, "silence fill its gaps; PCM in MP4 and MOV has none"),
+            (cut_s, "sound are left out, because it is longer than its times say"),
+        ):
+            if seconds:
+                log.warning("%s: track %d: %.3g s of %s", self._path.name, index, seconds, what)
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
-
-
-def _first_packet_bytes(info: VideoInfo, index: int) -> int:
-    with open_container(info.address or info.path) as source:
-        packets = source.demux(source.streams[index])
-        return next((packet.size for packet in packets if packet.size), 0)
 
 
 def _complete_times(packet: Packet[Stream], end: int | None) -> None:
@@ -318,13 +294,3 @@ def muxer_options(container: str) -> dict[str, str]:
     """Return the options of a muxer that keep the times of sound as they are."""
     # Audio may start before 0 (encoder delay); Matroska's muxer would move every track for it.
     return {"avoid_negative_ts": "disabled"} if container in ("matroska", "webm") else {}
-
-
-def drop_stale_tags(metadata: dict[str, str]) -> dict[str, str]:
-    """Return metadata without what describes the old file or its encoder."""
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _STALE_TAGS
-        and not key.upper().startswith(("_STATISTICS", "NUMBER_OF_", "BPS"))
-    }

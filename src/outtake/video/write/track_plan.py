@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 # Some muxers take the first packet of a track and refuse one that follows.
 _TRIED_PACKETS = 8
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ def plan_tracks(
             for stream in streams
             if not _is_timecode(stream)  # which goes with the picture
         ]
+    if audio != "copy":
+        tracks = _leave_unknown_out(info, tracks)
     plans = (_plan_track(info, track, container, suffix, audio) for track in tracks)
     return tuple(plan for plan in plans if plan is not None)
 
@@ -73,7 +76,24 @@ def _is_timecode(stream: Stream) -> bool:
 
 def _codec_name(stream: Stream) -> str:
     context = stream.codec_context
-    return context.codec.canonical_name if context else "unknown"
+    return context.codec.canonical_name if context else _UNKNOWN
+
+
+def _leave_unknown_out(info: VideoInfo, tracks: list[_Track]) -> list[_Track]:
+    """Return the tracks without sound that FFmpeg does not know, if there is other sound to keep.
+
+    Telephones record spatial sound beside the usual one, which all players take.
+    """
+    sounds = [track for track in tracks if track.kind == "audio"]
+    unknown = [track for track in sounds if track.codec == _UNKNOWN]
+    if not any(track not in unknown and not track.is_empty for track in sounds):
+        return tracks
+    for track in unknown:
+        log.warning(
+            "%s: its audio track %d is of a codec that FFmpeg does not know, and is left out; "
+            "its other sound is kept", info.path.name, track.index,
+        )  # fmt: skip
+    return [track for track in tracks if track not in unknown]
 
 
 def _find_empty_tracks(source: InputContainer, streams: list[Stream]) -> set[int]:

@@ -77,7 +77,7 @@ class TwoPassEncoder:
                 self._null, first, info, *size
             )
             self._null.start_encoding()
-            self._kept = av.open(os.fspath(self._frames), "w", format="matroska")
+            self._kept = av.open(f"file:{self._frames}", "w", format="matroska")
             stream = self._kept.add_stream("ffv1", rate=_KEPT_RATE)
             assert isinstance(stream, VideoStream)
             stream.width, stream.height = size
@@ -104,7 +104,7 @@ class TwoPassEncoder:
                 encoding_of_pass(self._encoding, 2, self._statistics / "stats")
             )
             try:
-                with av.open(os.fspath(self._frames)) as kept:
+                with av.open(f"file:{self._frames}") as kept:
                     for frame, pts in zip(kept.decode(video=0), self._pts, strict=True):
                         frame.pict_type = PictureType.NONE  # or each would be a key frame
                         second.encode_made(frame, pts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class VideoSegmentEncoder:
         self._skipped = 0
         self._packets = 0
         self._file = av.open(
-            os.fspath(path),
+            f"file:{path}",  # or a colon in a name would be taken for a protocol
             "w",
             format="matroska",
             container_options={"avoid_negative_ts": "disabled"},

@@ -1,0 +1,57 @@
+"""What the system refuses is one line and exit code 2, as an error of the user is."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outtake.programs.command_line import DEBUG_VARIABLE, explain_error, run_program
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a.mp4"), "a.mp4: File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EACCES, "Permission denied", b"a\xff"), "a\udcff: Permission denied"),
+        (OSError("all on\none line"), "all on one line"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_of_the_system_is_one_line(
+    error: OSError, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain_error(error) == f"{said}; {DEBUG_VARIABLE}=1 shows where it happened"
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_program(fail)
+    assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_broken_pipe_is_none_of_the_users_errors() -> None:
+    def fail() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        run_program(fail)
+
+
+def test_names_that_are_too_long_are_said_in_one_line(tmp_path: Path) -> None:
+    code = (
+        "import sys; from outtake.programs.entry_points import run_infer_video\n"
+        f"sys.argv = ['x', {'a' * 300!r} + '.mp4', 'out.mp4', 'masks=m']\n"
+        "run_infer_video()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 2 and not done.stdout and not list(tmp_path.iterdir())
+    assert done.stderr.startswith("error: aaa") and done.stderr.count("\n") == 1
+    assert ".mp4: File name too long" in done.stderr
