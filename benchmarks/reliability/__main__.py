@@ -65,7 +65,7 @@ PROOFS: dict[str, tuple[Callable[[Path, int], Counter[str]], int, int]] = {
     "terminations": (terminations, 100, 2),
     "full_disk": (checkpoints.full_disk, 1000, 20),
     "damaged": (checkpoints.damaged, 1000, 100),
-    "non_finite": (numbers.non_finite, 20, 4),
+    "non_finite": (numbers.non_finite, 20, 2),
     "malicious": (malicious, 0, 0),
     "secrets": (lambda folder, count: secrets(folder), 0, 0),
     "evaluated": (lambda folder, count: numbers.evaluated(folder), 0, 0),

@@ -20,7 +20,7 @@ PROMISES = {
     },
     "full_disk": {"ENOSPC: refused, both load": 10, "EIO: refused, both load": 10},
     "damaged": {"with its .sha256: refused": 30, "without its .sha256: refused": 30},
-    "non_finite": {"stopped in time, batch kept, checkpoints finite": 4},
+    "non_finite": {"stopped in time, batch kept, checkpoints finite": 2},
     "malicious": {"inputs": 60, "refused with one line": 60},
     "secrets": {
         "secrets that are nowhere": 10,

@@ -163,8 +163,9 @@ def test_what_a_network_drops_out_is_in_its_config_with_its_default(option: str)
 
 @every("backbone")
 def test_every_backbone_carries_an_fcn(option: str) -> None:
-    net = build_net(compose("train", [f"backbone={option}"]).model, 3, 1).eval()
-    with torch.inference_mode():
+    cfg = compose("train", [f"backbone={option}"])
+    with torch.device("meta"), torch.inference_mode():
+        net = build_net(cfg.model, 3, 1).eval()
         assert net(torch.zeros(1, 1, 40, 50)).shape == (1, 3, 40, 50)
 
 
@@ -276,7 +277,8 @@ def test_every_experiment_holds_deltas_only(option: str) -> None:
     # Those of the paper begin from a file, and have 134 million weights.
     small = ["model.encoder_weights=null", *narrow(option)] if narrow(option) else []
     cfg = compose("train", [f"experiment={option}", *small])
-    build_net(cfg.model, 3, 3)
+    with torch.device("meta"):
+        build_net(cfg.model, 3, 3)
 
 
 @every("remover")

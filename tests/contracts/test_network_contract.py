@@ -77,8 +77,8 @@ OF_THE_PAPER |= {"fcn_alexnet", "fcn_googlenet"}
 PRESETS = [option for option in list_options(CONF_DIR / "model") if option not in SMP_OR_FCN]
 
 
-# The others are deeper, or a part of one that runs.
-DEEPER = ("101", "densenet67", "densenet103", "fcn_32_")
+# The others are deeper, a part of one that runs, or an encoder and a decoder that run with others.
+DEEPER = ("101", "densenet67", "densenet103", "fcn_32_", "/vgg_", "deeplabv3_resnet50")
 FEW = [option for option in PRESETS if not any(part in option for part in DEEPER)]
 
 

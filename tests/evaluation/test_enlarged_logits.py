@@ -71,7 +71,7 @@ def test_small_batches_are_whole_and_larger_ones_image_by_image(
 @pytest.mark.parametrize("images", [1, 4])
 def test_scoring_makes_no_tensor_that_grows_with_classes_and_labels(images: int) -> None:
     torch.manual_seed(0)
-    size, classes = (300, 400), 60
+    size, classes = (150, 200), 60
     logits = torch.randn(images, classes, 12, 16)
     truth = torch.randint(0, classes, (images, *size), dtype=torch.uint8)
     pictures = torch.zeros(images, 3, 24, 32, dtype=torch.uint8)

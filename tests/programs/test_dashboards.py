@@ -55,7 +55,7 @@ def options(runs: ModuleType, pairs: Path, *more: str) -> list[str]:
         f"+callbacks.{k}._target_=outtake.training.callbacks.{v}" for k, v in shown.items()
     ]
     plain = [option for option in runs.options(pairs) if not option.startswith("logger=")]
-    return [*plain, *callbacks, *more]
+    return [*plain, *callbacks, "checkpoint_every_n_steps=null", *more]
 
 
 def clockless(run: Path) -> list[dict[str, Any]]:
@@ -405,7 +405,7 @@ def test_a_hanging_dashboard_does_not_keep_the_process_from_ending(
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         command = [sys.executable, CONF_DIR.parent / "train.py"]
         command += options(runs, pairs, "logger=wandb", f"paths.runs={tmp_path}", "name=run")
-        command += ["logger.wandb.finish_timeout_s=0.5", "logger.wandb.mode=online"]
+        command += [BRIEF, "logger.wandb.finish_timeout_s=0.5", "logger.wandb.mode=online"]
         environment = {**os.environ, "WANDB_BASE_URL": address, "WANDB_API_KEY": 40 * "a"}
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=environment

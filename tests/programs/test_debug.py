@@ -11,10 +11,10 @@ import pytest
 from outtake.config.build_data import build_data
 from outtake.config.compose import compose
 from outtake.programs.train import train
-from tests.small_run import SMALL
+from tests.training.one_layer import QUICK
 
 # callbacks and logger are the preset's own.
-DATA = [each for each in SMALL if not each.startswith(("trainer.max", "callbacks", "logger"))]
+DATA = [each for each in QUICK if not each.startswith(("trainer.max", "callbacks", "logger"))]
 
 
 def assert_no_dashboard(run: Path) -> None:
@@ -40,7 +40,7 @@ def test_overfit_learns_four_images_by_heart(runs: ModuleType, pairs: Path, tmp_
         "check",
     )
     given = [each for each in runs.options(pairs) if not each.startswith(own)]
-    overrides = [*given, "debug=overfit", "optimizer.lr=0.05", "trainer.max_epochs=50"]
+    overrides = [*given, "debug=overfit", "optimizer.lr=0.1", "trainer.max_epochs=20"]
     best = train(compose("train", overrides), tmp_path / "run", overrides)
     splits = json.loads((tmp_path / "run" / "data.json").read_text())["splits"]
     assert splits["train"]["count"] == 4

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import hydra
@@ -327,9 +327,11 @@ def trial_env_for(
     return result
 
 
-def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monkeypatch) -> None:
+def test_a_run_reports_each_validation_and_its_forward_time(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
     result = trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"})
-    objective = train(compose("train", SMALL), tmp_path / "run")
+    objective = train(compose("train", runs.options(pairs)), tmp_path / "run")
     left = read_result(result)
     assert left is not None and left.status is TrialStatus.FINISHED
     assert (
@@ -337,18 +339,20 @@ def test_a_run_reports_each_validation_and_its_forward_time(tmp_path: Path, monk
         == objective
         == find_best_record(tmp_path / "run/metrics.jsonl")[OBJECTIVE]
     )
-    assert 0 < left.values["forward_ms"] < 10_000 and left.values["parameters"] > 1e5
+    assert 0 < left.values["forward_ms"] < 10_000 and left.values["parameters"] == 194
     storage = open_storage(storage_address("journal", tmp_path))
     study = optuna.load_study(study_name="s", storage=storage)
     reported = study.get_trials()[0].intermediate_values
     assert set(reported) == {0, 1} and max(reported.values()) == pytest.approx(objective)
 
 
-def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, monkeypatch) -> None:
+def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
     always = {"kind": "ThresholdPruner", "lower": 2.0}
     result = trial_env_for(tmp_path, monkeypatch, always)
     with pytest.raises(PrunedTrialError, match="after epoch 0") as caught:
-        train(compose("train", [*SMALL, "trainer.max_epochs=50"]), tmp_path / "run")
+        train(compose("train", runs.options(pairs, epochs=50)), tmp_path / "run")
     assert caught.value.exit_code == 75
     left = read_result(result)
     assert left is not None and left.status is TrialStatus.PRUNED
@@ -357,18 +361,25 @@ def test_a_run_that_is_told_to_stop_stops_and_keeps_its_folder(tmp_path: Path, m
 
 @pytest.mark.parametrize("metrics", [["val/mious"], ["forward_ms", "val/iou/tree"]])
 def test_what_validation_does_not_log_is_no_objective_which_the_first_one_tells(
-    tmp_path: Path, monkeypatch, metrics: list[str]
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch, metrics: list[str]
 ) -> None:
     trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"}, metrics)
     with pytest.raises(ConfigError, match=f"validation has no {metrics[-1]}; it has .*val/miou"):
-        train(compose("train", [*SMALL, "trainer.max_epochs=50"]), tmp_path / "run")
+        train(compose("train", runs.options(pairs, epochs=50)), tmp_path / "run")
     logged = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     assert json.loads(logged[-1])["epoch"] == 0
 
 
-def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> None:
+def test_a_loss_that_is_not_finite_is_a_result(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch
+) -> None:
     result = trial_env_for(tmp_path, monkeypatch, {"kind": "NopPruner"})
-    wild = [*SMALL, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null"]
+    wild = [
+        *runs.options(pairs),
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "trainer.gradient_clip_val=null",
+    ]
     with pytest.raises(NonFiniteLossError):
         train(compose("train", wild), tmp_path / "run")
     left = read_result(result)
@@ -376,15 +387,18 @@ def test_a_loss_that_is_not_finite_is_a_result(tmp_path: Path, monkeypatch) -> N
 
 
 @pytest.mark.parametrize("trials", keep_few([1, 2], [1]))
-def test_a_search_over_train_py_and_its_winner(tmp_path: Path, trials: int) -> None:
+def test_a_search_over_train_py_and_its_winner(
+    runs: ModuleType, pairs: Path, tmp_path: Path, trials: int
+) -> None:
     given = ["sweep=optimizer", f"n_trials={trials}", "n_jobs=2", f"paths.runs={tmp_path}"]
-    given += ["pruner=NopPruner", "--", *SMALL, "trainer.max_epochs=1"]
+    own = [each for each in runs.options(pairs, epochs=1) if not each.startswith("scheduler")]
+    given += ["pruner=NopPruner", "--", *own]
     done = ForkedProgram("sweep", given, tmp_path, tmp_path / "printed").finish(200)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "sweeps" / "optimizer"
-    runs = sorted(path.parent for path in folder.glob("trials/*/summary.json"))
-    assert [run.name for run in runs] == ["0000", "0001"][:trials]
-    scores = {run: find_best_record(run / "metrics.jsonl")[OBJECTIVE] for run in runs}
+    made = sorted(path.parent for path in folder.glob("trials/*/summary.json"))
+    assert [run.name for run in made] == ["0000", "0001"][:trials]
+    scores = {run: find_best_record(run / "metrics.jsonl")[OBJECTIVE] for run in made}
     winner = max(scores, key=lambda run: scores[run])
     # The file gives the config that the winner was trained with.
     own = OmegaConf.to_container(OmegaConf.load(winner / "config.yaml"), resolve=False)

@@ -21,7 +21,7 @@ from outtake.config.instantiate import resolve_config
 from outtake.config.load_trained import load_trained
 from outtake.config.schema import parse
 from outtake.config.train_schema import TrainOptions
-from outtake.core.errors import ConfigError, NonFiniteLossError, OutputError
+from outtake.core.errors import ConfigError, OutputError
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.programs.trainer_setup import OBJECTIVE, make_trainer
@@ -100,25 +100,28 @@ def test_metrics_hold_losses_and_every_class(small_run: Path) -> None:
     assert [r["epoch"] for r in records if OBJECTIVE in r] == [0, 1]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("workers", keep_few([0, 1, 2], [0, 2]))
 def test_the_same_config_gives_the_same_bits_with_any_worker_count(
-    small_run: Path, tmp_path: Path, workers: int
+    runs: ModuleType, pairs: Path, tiny_run: Path, tmp_path: Path, workers: int
 ) -> None:
-    train(compose("train", [*SMALL, f"data.workers={workers}"]), tmp_path / "again")
-    assert_same_run(small_run, tmp_path / "again")
+    train(compose("train", runs.options(pairs, workers)), tmp_path / "again")
+    assert_same_run(tiny_run, tmp_path / "again")
 
 
-def test_another_seed_gives_another_run(small_run: Path, tmp_path: Path) -> None:
-    train(compose("train", [*SMALL, "seed=1"]), tmp_path / "other")
-    assert curve(small_run) != curve(tmp_path / "other")
+def test_another_seed_gives_another_run(
+    runs: ModuleType, pairs: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    train(compose("train", [*runs.options(pairs), "seed=1"]), tmp_path / "other")
+    assert curve(tiny_run) != curve(tmp_path / "other")
 
 
 @pytest.mark.parametrize("schedule", keep_few(["poly", "cosine", "one_cycle"], ["cosine"]))
 def test_train_returns_the_objective_and_more_epochs_go_on_learning(
-    tmp_path: Path, schedule: str
+    runs: ModuleType, pairs: Path, tmp_path: Path, schedule: str
 ) -> None:
     run = tmp_path / "run"
-    begun = [*SMALL, f"scheduler={schedule}", "trainer.max_epochs=1", "callbacks=ema"]
+    given = [each for each in runs.options(pairs, epochs=1) if "callbacks.ema" not in each]
+    begun = [*given, f"scheduler={schedule}", "callbacks=ema", "~callbacks.progress"]
     first = train(compose("train", begun), run, begun)
     assert first == find_best_record(run / "metrics.jsonl")[OBJECTIVE]
     before, config = weights(run), (run / "config.yaml").read_text()
@@ -129,7 +132,7 @@ def test_train_returns_the_objective_and_more_epochs_go_on_learning(
     assert any((after[n] - before[n]).abs().max() > 1e-4 for n in moved)
     assert (run / "resumptions.jsonl").read_text().count("\n") == 1
     rates = [r["lr-AdamW"] for r in curve(run) if "lr-AdamW" in r]
-    assert not rates or rates[-1] > 0
+    assert rates[-1] > 0
     assert [r["epoch"] for r in curve(run) if OBJECTIVE in r] == [0, 1, 2]
     changed = config.replace("max_epochs: 1\n", "max_epochs: 3\n")
     assert (run / "config.yaml").read_text() == changed
@@ -167,17 +170,11 @@ def test_a_run_folder_is_never_written_over(small_run: Path) -> None:
     assert curve(small_run) == before
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(tmp_path: Path) -> None:
-    wild = [*SMALL, "optimizer=sgd", "optimizer.lr=1e30", "trainer.gradient_clip_val=null"]
-    with pytest.raises(NonFiniteLossError, match="training samples"):
-        train(compose("train", wild), tmp_path / "run")
-
-
-def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
+def test_dashboards_and_secrets(runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch) -> None:
     canary = "c4n4ry-5up3r-s3cret"
     monkeypatch.setenv("MY_SERVICE_TOKEN", canary)
-    overrides = [*SMALL, "logger=default", "trainer.max_epochs=1", f"note={canary}"]
-    overrides += ["callbacks=default", f"+service.api_key={canary}-too"]
+    overrides = [*runs.options(pairs, epochs=1), "logger=default", f"note={canary}"]
+    overrides += ["callbacks=default", "~callbacks.progress", f"+service.api_key={canary}-too"]
     overrides += [f"+service.passwords=[{canary}-1,{canary}-2]"]
     run = tmp_path / "run"
     train(compose("train", overrides), run, overrides)
@@ -191,9 +188,11 @@ def test_dashboards_and_secrets(tmp_path: Path, monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(
+    runs: ModuleType, pairs: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    given = [*SMALL, "trainer.max_epochs=1000", f"hydra.run.dir={run}"]
+    given = [*runs.options(pairs, epochs=1000), f"hydra.run.dir={run}"]
     process = ForkedProgram("train", given, tmp_path, tmp_path / "printed")
     limit_s = time.monotonic() + 120
     while time.monotonic() < limit_s and not (run / "checkpoints" / "last.ckpt").exists():
@@ -243,10 +242,7 @@ def test_every_precision_trains_and_validates(
         ("checkpoint_every_n_steps=abc", "every_n_steps=abc: must be a whole number, at least 1"),
         ("callbacks.images.count=abc", "callbacks.images.count=abc: must be a whole number"),
         ("callbacks.worst.count=-1", "callbacks.worst.count=-1: must be a whole number"),
-        (
-            "trainer.max_epochs=0",
-            "trainer.max_epochs=0: nothing would be trained; must be at least",
-        ),
+        ("trainer.max_epochs=0", "max_epochs=0: nothing would be trained; must be at least"),
         ("+trainer.max_steps=0", "trainer.max_steps=0: nothing would be trained"),
         ("trainer.max_epochs=-1", "a schedule of the learning rate needs the run's length"),
         ("scheduler.power=-1", "scheduler.power=-1: must be a number, at least 0"),
@@ -262,10 +258,12 @@ def test_every_precision_trains_and_validates(
     ],
 )
 def test_what_can_not_work_is_refused_before_the_run_folder(
-    change: str, message: str, tmp_path: Path
+    change: str, message: str, runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
+    own = ("scheduler", "callbacks", "+callbacks", "+trainer.enable")
+    given = [each for each in runs.options(pairs) if not each.startswith(own)]
     with pytest.raises(ConfigError, match=re.escape(message)):
-        train(compose("train", [*SMALL, "callbacks=early_stopping", change]), tmp_path / "run")
+        train(compose("train", [*given, "callbacks=early_stopping", change]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -14,8 +14,9 @@ from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
 from outtake.programs.train_folds import train_folds
 from outtake.programs.training_records import describe_data
-from tests.small_run import SMALL
+from tests.training.one_layer import QUICK
 
+SMALL = [*QUICK, "data.source.height=32", "data.source.width=48", "data.crop=[32,32]"]
 FOLDS = [*SMALL, "trainer.max_epochs=1", "folds=2"]
 
 

@@ -51,7 +51,7 @@ def test_a_non_finite_loss_leaves_the_batch_in_the_run_folder(
         "optimizer.lr=1e30",
         "trainer.gradient_clip_val=null",
     ]
-    with pytest.raises(NonFiniteLossError) as caught:
+    with pytest.raises(NonFiniteLossError, match="training samples") as caught:
         train(compose("train", wild), tmp_path / "run")
     assert caught.value.exit_code == 65
     facts = json.loads((tmp_path / "run" / "non_finite.json").read_text())

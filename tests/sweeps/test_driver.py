@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from outtake.core.errors import ConfigError, OutputError
-from outtake.sweeps import driver_lock
+from outtake.sweeps import driver, driver_lock
 from outtake.sweeps.driver import Driver, SweepFailedError
 from outtake.sweeps.progress import SweepProgress
 from outtake.sweeps.storage import storage_address
@@ -239,6 +239,8 @@ def test_a_driver_that_slept_sees_that_another_is_at_work(
     tmp_path: Path, monkeypatch, says_so: bool
 ) -> None:
     monkeypatch.setattr(driver_lock, "HEARTBEAT_S", 0.0)
+    # The trial that waits does not hear Ctrl-C where this process was started without hearing it.
+    monkeypatch.setattr(driver, "_GRACE_S", 0.5)
     wait = (
         "go = os.path.dirname(trial['result_path']) + '/go'\n"
         "while not os.path.exists(go): time.sleep(0.01)\n"

@@ -17,6 +17,11 @@ from tests.tiers import keep_few
 STEPS = 4  # of an epoch
 
 
+def saved_at_ends(runs: ModuleType, pairs: Path, epochs: int) -> list[str]:
+    """The tiny run, which saves what its end asks for."""
+    return [*runs.options(pairs, epochs=epochs), "checkpoint_every_n_steps=null"]
+
+
 def planned_rates(overrides: list[str], steps: int) -> list[float]:
     """The rate of each step of a run that has these options from the beginning."""
     cfg = compose("train", overrides)
@@ -39,7 +44,7 @@ def logged_rates(runs: ModuleType, run: Path) -> list[float]:
 def test_what_is_changed_on_resumption_takes_effect(
     runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str
 ) -> None:
-    begun = [*runs.options(pairs, epochs=1), f"scheduler={scheduler}"]
+    begun = [*saved_at_ends(runs, pairs, epochs=1), f"scheduler={scheduler}"]
     train(compose("train", begun), tmp_path / "run")
     changed = ["optimizer.lr=0.02", "optimizer.weight_decay=0.3", "trainer.max_epochs=3"]
     train(compose("train", [f"resume={tmp_path / 'run'}", *changed]), overrides=changed)
@@ -57,7 +62,7 @@ def test_what_is_changed_on_resumption_takes_effect(
 def test_a_longer_run_follows_its_schedule_from_the_first_step(
     runs: ModuleType, pairs: Path, tmp_path: Path
 ) -> None:
-    begun = [*runs.options(pairs, epochs=1), "scheduler=cosine"]
+    begun = [*saved_at_ends(runs, pairs, epochs=1), "scheduler=cosine"]
     train(compose("train", begun), tmp_path / "run")
     before = logged_rates(runs, tmp_path / "run")
     longer = ["trainer.max_epochs=2", "+scheduler.lr_min=1e-5"]
@@ -80,7 +85,7 @@ SHORTER = [
 def test_a_schedule_ends_with_the_run_where_epochs_have_other_steps_than_before(
     runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str, change: str
 ) -> None:
-    begun = [*runs.options(pairs, epochs=1), f"scheduler={scheduler}"]
+    begun = [*saved_at_ends(runs, pairs, epochs=1), f"scheduler={scheduler}"]
     train(compose("train", begun), tmp_path / "run")
     changed = [change, "trainer.max_epochs=3"]
     train(compose("train", [f"resume={tmp_path / 'run'}", *changed]), overrides=changed)
@@ -102,7 +107,7 @@ def test_what_is_changed_of_groups_takes_effect_in_each(
     runs: ModuleType, pairs: Path, tmp_path: Path, scheduler: str
 ) -> None:
     begun = [
-        *runs.options(pairs, epochs=1),
+        *saved_at_ends(runs, pairs, epochs=1),
         f"scheduler={scheduler}",
         "+parameter_groups.first={match: '0', lr_scale: 0.1}",
         "decay_norms_and_biases=false",
@@ -139,7 +144,7 @@ def test_a_resumed_run_with_groups_gives_the_bits_of_one_that_was_not_interrupte
 ) -> None:
     # Without a schedule, whose length the limit below would change.
     options = ["scheduler=null", "+parameter_groups.first={match: '0', lr_scale: 0.1}"]
-    whole = [*runs.options(pairs, epochs=2), *options]
+    whole = [*saved_at_ends(runs, pairs, epochs=2), *options]
     train(compose("train", whole), tmp_path / "whole")
     train(compose("train", [*whole, "+trainer.max_steps=5"]), tmp_path / "run")
     resume = [f"resume={tmp_path / 'run'}", "+trainer.max_steps=-1"]
