@@ -61,7 +61,7 @@ class CarriedSynthesis:
             for kept in self._kept
             if kept.frame.view.shot == shot or centre.number - kept.last_number <= RETURN_FRAMES
         ]
-        for kept in self._kept_in(shot):
+        for kept in self._list_kept(shot):
             kept.carried, kept.last_number = np.zeros_like(centre.mask), centre.number
             lacking = [fill for fill in fills if not fill.is_complete()]
             if not lacking:
@@ -92,7 +92,7 @@ class CarriedSynthesis:
             synthesised: The pixels that were synthesised in it.
         """
         own = synthesised
-        here = self._kept_in(centre.view.shot)
+        here = self._list_kept(centre.view.shot)
         others = [kept for kept in self._kept if kept not in here]
         if len(here) == KEPT_FRAMES - bool(others):
             # One stays, and one goes on with what becomes visible little by little. What the one
@@ -110,7 +110,7 @@ class CarriedSynthesis:
         latest = _KeptFrame(frame, own, np.zeros_like(own), centre.number)
         self._kept = [*others, *here, latest]
 
-    def _kept_in(self, shot: int) -> list[_KeptFrame]:
+    def _list_kept(self, shot: int) -> list[_KeptFrame]:
         return [kept for kept in self._kept if kept.frame.view.shot == shot]
 
 
