@@ -43,9 +43,19 @@ def test_a_checkpoint_that_changed_gets_a_model_instead_of_the_one_before(traine
     ]
     for name in others:
         (folder / name).write_bytes(b"of somebody else")
-    open_on_cpu("openvino", TrainedCheckpoint(trained_task(), trained.path, "f" * 64))(images, SIZE)
+    later = TrainedCheckpoint(trained_task(), trained.path, "f" * 64)
+    open_on_cpu("openvino", later)(images, SIZE)
+    # What is younger than the checkpoint may be of a process that still has the one before.
+    young = folder / "best.0123456789ab.openvino-float32-48x64.zip"
+    assert young.is_file()
+    (folder / "best.ffffffffffff.openvino-float32-48x64.zip").unlink()
+    trained.path.touch()
+    os.utime(young, (1, 1))
+    open_on_cpu("openvino", later)(images, SIZE)
     left = sorted(path.name for path in folder.iterdir())
-    assert left == sorted([*others, "best.ffffffffffff.openvino-float32-48x64.zip"])
+    assert left == sorted(
+        [*others, trained.path.name, "best.ffffffffffff.openvino-float32-48x64.zip"]
+    )
 
 
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "of another"])

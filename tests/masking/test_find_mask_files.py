@@ -43,7 +43,7 @@ def test_a_folder_is_searched_as_tools_leave_it(tmp_path, names, kind, used):
 def test_what_lies_beside_pictures_has_a_line(tmp_path):
     folder = lay(tmp_path / "masks", "1.png", "2.png", "set.json", "classes.txt")
     files = find_mask_files(folder)
-    assert [file.name for file in files.left_out] == ["set.json"]
+    assert [file.name for file in files.unused_files] == ["set.json"]
     found = build_mask_source(files, MaskValueOptions(), clip=ClipFacts((4, 4), 2, True))
     assert "1 files beside the masks of masks are no pictures and are left out (as set.json)" in (
         found.notes

@@ -60,6 +60,7 @@ def test_a_page_does_not_draw_into_a_project_that_another_page_has_opened(home, 
         drag(page, (70, 60), (130, 60))
         wait_until_saved(page)
         page.click("#open-export")
+        page.wait_for_selector("#export[open]")
         page.keyboard.press("Escape")
         named = {each.url: each.headers for each in asked if "/api/" in each.url}
         assert len(named) > 6

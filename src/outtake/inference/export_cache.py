@@ -76,9 +76,12 @@ class ExportCache:
             beside = [*self._checkpoint.parent.glob("*.zip")]
             same = [path for path in beside if path.name.startswith(kind)]
             outdated = sorted(same, key=_modified_s)[:-SIZES_ON_DISK]
+            written_s = _modified_s(self._checkpoint) if self._checkpoint.is_file() else 0.0
             for path in beside:
                 found = of_any.fullmatch(path.stem)
-                if found and found["sha256"] != self._sha256[:12] and _is_export(path):
+                is_other = found is not None and found["sha256"] != self._sha256[:12]
+                # What came after the file may belong to a process that still has what was before.
+                if is_other and _modified_s(path) < written_s and _is_export(path):
                     outdated.append(path)
             for path in outdated:
                 path.unlink(missing_ok=True)

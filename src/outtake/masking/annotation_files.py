@@ -74,12 +74,12 @@ class Annotations:
     Attributes:
         frames: The annotated frames.
         flaws: What was left out or looks wrong, one line each.
-        united: The names of frames that several entries are of.
+        united_names: The names of frames that several entries are of.
     """
 
     frames: list[AnnotatedFrame] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
-    united: set[str] = field(default_factory=set)
+    united_names: set[str] = field(default_factory=set)
     _places: dict[str, int] = field(default_factory=dict)
 
     def add(self, frame: AnnotatedFrame) -> None:
@@ -96,7 +96,7 @@ class Annotations:
         if known.size != frame.size:
             raise ValueError(f"{frame.name} has another size than where it was marked before")
         self.frames[place] = replace(known, shapes=known.shapes + frame.shapes)
-        self.united.add(frame.name)
+        self.united_names.add(frame.name)
 
 
 def read_annotations(files: Sequence[Path]) -> Annotations:
@@ -109,10 +109,10 @@ def read_annotations(files: Sequence[Path]) -> Annotations:
     for file in files:
         with name_parse_errors(file, VideoError, _ADVICE):
             _read_file(file, found)
-    if found.united:
+    if found.united_names:
         found.flaws.append(
-            f"{len(found.united)} frames (as {min(found.united)}) are marked several times: their "
-            "shapes are united"
+            f"{len(found.united_names)} frames (as {min(found.united_names)}) are marked several "
+            "times: their shapes are united"
         )
     return found
 

@@ -105,10 +105,10 @@ def build_mask_source(
         found = _build_pictures(files, options, clip, first, limits)
     else:
         found = _build_video(files, options, limits)
-    if files.left_out:
+    if files.unused_files:
         text = (
-            f"{len(files.left_out)} files beside the masks of {files.name} are no pictures and "
-            f"are left out (as {files.left_out[0].name})"
+            f"{len(files.unused_files)} files beside the masks of {files.name} are no pictures and "
+            f"are left out (as {files.unused_files[0].name})"
         )
         found = replace(found, notes=(*found.notes, text))
     if clip.size is not None:

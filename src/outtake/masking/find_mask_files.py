@@ -32,7 +32,7 @@ class MaskFiles:
         name: How they were named, for messages.
         objects: The folders of the objects whose masks are united, where each object has its own;
             ``files`` has one picture for each frame then, and the others have its name.
-        left_out: What lies beside pictures and might hold annotations, such as a read-me.
+        unused_files: What lies beside pictures and might hold annotations, such as a read-me.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class MaskFiles:
     video: VideoInput | None = None
     name: str = ""
     objects: tuple[Path, ...] = ()
-    left_out: tuple[Path, ...] = ()
+    unused_files: tuple[Path, ...] = ()
 
     def paths(self) -> list[Path]:
         """Return what is read, and the folder in which it lies."""
@@ -78,8 +78,9 @@ def find_mask_files(
     listed = [_list_files(Path(entry).expanduser()) for entry in entries]
     found = [file for files in listed for file in _choose_masks(files)]
     # Pictures beside annotations are what was annotated, and no loss.
-    left_out = tuple(
-        file for files in listed for file in files if file not in found and _is_annotation(file)
+    chosen = set(found)
+    unused = tuple(
+        file for files in listed for file in files if _is_annotation(file) and file not in chosen
     )
     known: tuple[tuple[Kind, tuple[str, ...]], ...] = (
         ("annotations", ANNOTATION_SUFFIXES),
@@ -91,7 +92,7 @@ def find_mask_files(
             break
         if files and (kind == "annotations" or len(files) == len(found)):
             ordered = tuple(sorted(files, key=natural_sort_key))
-            return MaskFiles(kind, ordered, name=name, left_out=left_out)
+            return MaskFiles(kind, ordered, name=name, unused_files=unused)
     clips = expand_inputs(value, "masks")
     if len(clips) > 1:
         names = ", ".join(clip.path.name for clip in clips[:3])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from outtake.core.errors import OuttakeError, VideoError
+from outtake.video.read.decode_image import turn_by_exif
 from outtake.video.read.safety_limits import SafetyLimits
 
 Values = NDArray[Any]
@@ -223,22 +224,13 @@ def _read_deep(file: Path, limits: SafetyLimits, orientation: int | None = None)
             raise ValueError(f"not a TIFF file ({error})") from error
         if values.ndim == 3 and values.shape[0] in (2, 3, 4) and values.shape[2] > 4:
             values = np.moveaxis(values, 0, -1)  # colours in planes of their own
-        return _turn(values, orientation)
+        return turn_by_exif(values, orientation)
     image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise ValueError("not a picture")
     if image.ndim == 3 and image.shape[2] >= 3:
         image[:, :, :3] = image[:, :, 2::-1].copy()
-    return _turn(np.asarray(image), orientation)
-
-
-def _turn(values: Values, orientation: object) -> Values:
-    """Return rows and columns as an EXIF orientation turns them."""
-    if orientation in (5, 6, 7, 8):
-        values = values.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        values = values[::-1]
-    return values[:, ::-1] if orientation in (2, 3, 6, 7) else values
+    return turn_by_exif(np.asarray(image), orientation)
 
 
 def _read_exr(file: Path, limits: SafetyLimits) -> Values:

@@ -75,8 +75,8 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
             log.warning("%s", line)
         info = preview_info(clip.info)
         job = _shrink_job(job, clip.info, info)
-        times = [] if around_s is None else _find_times(job, clip)
-        if times:
+        times, are_all = ([], False) if around_s is None else _find_times(job, clip, around_s)
+        if times and are_all:
             info = replace(info, frames=len(times))
         plan, truncation = _plan(job, info, around_s, times)
         if plan.start_frame:
@@ -114,19 +114,22 @@ def _shrink_job(job: Job, whole: VideoInfo, info: VideoInfo) -> Job:
     return replace(job, known_labels=known, regions=regions)
 
 
-def _find_times(job: Job, clip: Clip) -> Sequence[Fraction]:
+def _find_times(job: Job, clip: Clip, around_s: Fraction) -> tuple[Sequence[Fraction], bool]:
     """Return when each frame that is read is shown, in seconds from the beginning of what is read.
 
+    No further than a preview around a time needs; the second value is True if these are all.
     Empty where only decoding would tell.
     """
     if not isinstance(clip, VideoReader) or clip.info.live or clip.info.address:
-        return []
+        return [], False
     options = {key: job.read_options[key] for key in _SELECTING if key in job.read_options}
     selection = FrameSelection.from_config(**options)
     begin_s, end_s = selection.start_s or Fraction(0), selection.end_s
-    times = frame_times(clip.path, job.read_options.get("limits")) or []
+    until_s = around_s + SECONDS_AROUND
+    times = frame_times(clip.path, job.read_options.get("limits"), until_s) or []
     inside = [each for each in times if begin_s <= each and (end_s is None or each < end_s)]
-    return [each - begin_s for each in inside[:: selection.every]]
+    are_all = bool(times) and times[-1] <= until_s
+    return [each - begin_s for each in inside[:: selection.every]], are_all
 
 
 def _plan(

@@ -238,5 +238,5 @@ def _fit(cfg: DictConfig, steps: int, callback: Callback) -> Trainer:
     task = build_training_task(cfg, data, options.parameter_options())
     if options.init_from:
         load_into_members(task, read_members_weights(options.init_from), data.channels)
-    accumulated = int(cfg.trainer.get("accumulate_grad_batches") or 1)
-    return run_steps(cfg, task, data, steps, callback, accumulated)
+    batches_per_step = int(cfg.trainer.get("accumulate_grad_batches") or 1)
+    return run_steps(cfg, task, data, steps, callback, batches_per_step)

@@ -74,6 +74,16 @@ def test_an_exponent_below_1_has_a_gradient_where_all_is_right(target: str, sure
     assert torch.equal(plain.grad, again.grad)
 
 
+def test_a_gradient_of_a_loss_that_is_not_finite_stays_as_it_is() -> None:
+    loss = build(f"{SMP}FocalLoss", gamma=0.5)
+    logits = LOGITS.clone()
+    logits[0, 0, 0, 0] = float("inf")
+    logits.requires_grad_()
+    value = loss(logits, TARGET)
+    value.backward()
+    assert not value.isfinite() and logits.grad is not None and not logits.grad.isfinite().all()
+
+
 def test_a_mean_over_images_knows_images_without_a_label() -> None:
     loss = build(f"{SMP}LovaszLoss", per_image=True)
     half = TARGET.clone()

@@ -19,3 +19,6 @@ def test_frames_are_counted_and_timed_without_decoding(tmp_path):
         container.mux(stream.encode(None))
     assert count_frames(path) == 9
     assert frame_times(path) == [Fraction(number, 25) for number in range(9)]
+    # No further than a time: none up to it is missing, and the end is not read.
+    some = frame_times(path, until_s=Fraction(2, 25))
+    assert some[:3] == [Fraction(number, 25) for number in range(3)] and len(some) < 9

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 
 from outtake.video.read.clip import open_clip
 
@@ -50,6 +50,21 @@ def test_a_turned_tiff_is_turned_with_its_alpha(tmp_path, orientation):
     frame = read(tmp_path / "a.tiff")
     turns = {1: 0, 3: 2, 6: -1, 8: 1}[orientation]
     assert np.array_equal(frame.stored.alpha, np.rot90(rgba()[..., 3], turns))
+    assert frame.image.shape[:2] == frame.stored.alpha.shape and (frame.image == COLOURS).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_alpha_is_turned_as_exif_turns_the_picture(tmp_path, suffix, orientation):
+    pixels = rgba()
+    pixels[:, :5, 3] = 255
+    exif = Image.Exif()
+    exif[274] = orientation
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", exif=exif, **options)
+    turned = ImageOps.exif_transpose(Image.open(tmp_path / f"a.{suffix}"))
+    frame = read(tmp_path / f"a.{suffix}")
+    assert np.array_equal(frame.stored.alpha, np.asarray(turned)[..., 3])
     assert frame.image.shape[:2] == frame.stored.alpha.shape and (frame.image == COLOURS).all()
 
 

@@ -46,8 +46,8 @@ def write_images(folder: Path, transparent: Iterable[bool], channels: int = 4) -
 
 @pytest.fixture
 def few_looks(monkeypatch):
-    monkeypatch.setattr(find_alpha, "_PLACES", 2)
-    monkeypatch.setattr(find_alpha, "_FRAMES_AT_EACH", 1)
+    monkeypatch.setattr(find_alpha, "_MOST_FRAMES", 2)
+    monkeypatch.setattr(find_alpha, "_LEAST_FRAMES", 2)
     monkeypatch.setattr(find_alpha, "_MOST_IMAGES", 2)
 
 

@@ -33,8 +33,11 @@ export function addressOf(path) {
   return `/api/${path}${path.includes("?") ? "&" : "?"}session=${session.id}`;
 }
 
-// Lets a link lead to a file of the project that is open when it is clicked.
-export function lead(link, path) {
+// Points a link at a file of the project that is open when it is clicked; null for nothing.
+export function pointLink(link, path) {
+  link.onclick = null;
+  link.removeAttribute("href");
+  if (path === null) return;
   link.href = addressOf(path);
   link.onclick = () => { link.href = addressOf(path); };
 }

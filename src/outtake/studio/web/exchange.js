@@ -1,5 +1,5 @@
 // What comes from other programs and what goes to them: the dialogs of import and export.
-import { ask, askJson, lead, send } from "./api.js";
+import { ask, askJson, pointLink, send } from "./api.js";
 import { $, complain, element, on } from "./page.js";
 import { zipFiles } from "./zip.js";
 
@@ -46,16 +46,15 @@ export class Exchange {
       const count = name === "masks.zip" ? found.masks : found.labelled;
       const { labelled, proposals } = this.studio.project;
       const possible = name === "cutout.png" ? proposals || labelled.includes(this.studio.frame.number) : count > 0;
-      if (possible) lead(link, `export/${name}` + (name === "cutout.png" ? `?frame=${this.studio.frame.number}` : ""));
-      else link.removeAttribute("href");
+      const query = name === "cutout.png" ? `?frame=${this.studio.frame.number}` : "";
+      pointLink(link, possible ? `export/${name}${query}` : null);
       const here = `frame ${this.studio.frame.number}`;
       if (name === "cutout.png") note.textContent = possible ? here : `${here} is not labelled yet`;
       else note.textContent = possible ? `${count} of ${found.frames} frames` : "no frame is labelled yet";
     }
     const [, link, note] = this.clean;
     link.parentElement.hidden = Boolean(this.studio.still.found?.picture); // it has a result of its own
-    if (found.result) lead(link, "result");
-    else link.removeAttribute("href");
+    pointLink(link, found.result ? "result" : null);
     note.textContent = found.result ? `${found.frames} frames` : "made in step 4";
     $("export").showModal();
   }

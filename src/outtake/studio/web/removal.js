@@ -1,5 +1,5 @@
 // The fourth step: what is removed and how, a preview, the whole clip, and what came of it.
-import { lead } from "./api.js";
+import { pointLink } from "./api.js";
 import { $, complain, element, on } from "./page.js";
 import { Comparison } from "./comparison.js";
 
@@ -151,7 +151,7 @@ export class Removal {
     if (name === "clean") {
       const link = element("a", "Download");
       link.id = "result";
-      lead(link, "result");
+      pointLink(link, "result");
       row.append(link);
     }
     block.replaceChildren(element("h3", title), element("p", sum(found)), row, ...warnings(found));

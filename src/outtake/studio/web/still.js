@@ -1,5 +1,5 @@
 // A project of one picture: nothing is trained, what is labelled is taken out, the hole is filled.
-import { addressOf, askJson, lead } from "./api.js";
+import { addressOf, askJson, pointLink } from "./api.js";
 import { showJob } from "./jobs.js";
 import { $, complain, element } from "./page.js";
 
@@ -56,7 +56,7 @@ export class Still {
     this.start.className = "main";
     this.picture = Object.assign(new Image(), { alt: "The picture without the object", id: "still-picture" });
     this.link = Object.assign(element("a", "Download"), { download: "" });
-    lead(this.link, "still/result");
+    pointLink(this.link, "still/result");
     this.layer = button("still-layer", "As a layer", async () => {
       await this.studio.layers.addResult();
       this.studio.tabs.show("layers");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import torch
 from segmentation_models_pytorch.losses import FocalLoss, MCCLoss, TverskyLoss
@@ -60,10 +61,13 @@ class LibraryLoss(nn.Module):
         elif getattr(self.loss, "per_image", False):
             known = labelled.flatten(1).any(1)
             logits, target, share = logits[known], target[known], float(known.float().mean())
-        if self._has_root and logits.requires_grad:
+        mends_gradient = self._has_root and logits.requires_grad
+        if mends_gradient:
             logits = logits.view_as(logits)  # a hook on what came in would outlast this call
-            logits.register_hook(_zero_where_undefined)  # type: ignore[no-untyped-call]
         value: torch.Tensor = self.loss(logits, target)
+        if mends_gradient:
+            hook = partial(_zero_where_undefined, value.detach().isfinite())
+            logits.register_hook(hook)  # type: ignore[no-untyped-call]
         if share != 1:
             value = share * value
         if value.dim():
@@ -81,9 +85,12 @@ def _find_exponent(loss: nn.Module) -> float | None:
     return float(loss.gamma) if isinstance(loss, TverskyLoss) else None
 
 
-def _zero_where_undefined(gradient: torch.Tensor) -> torch.Tensor:
-    """Return a gradient that is 0 where the derivative of a root at 0, which is infinite, is."""
-    return gradient.nan_to_num(0.0, 0.0, 0.0)
+def _zero_where_undefined(is_finite: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """Return a gradient that is 0 where the derivative of a root at 0, which is infinite, is.
+
+    Where the loss itself is not finite (a scalar bool), the gradient stays as it is.
+    """
+    return torch.where(is_finite, gradient.nan_to_num(0.0, 0.0, 0.0), gradient)
 
 
 class OneVersusRest(nn.Module):

@@ -11,9 +11,9 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame
-from outtake.video.read.open_media import find_video_stream, open_container
+from outtake.video.read.open_media import check_header, find_video_stream, open_container
 from outtake.video.read.picture_decoder import PictureDecoder
-from outtake.video.read.probe import check_header, probe
+from outtake.video.read.probe import probe
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ RgbImage = NDArray[np.uint8] | NDArray[np.uint16]
 
 # What a TIFF says of its last channel (TIFF 6.0, ExtraSamples).
 _MULTIPLIED, _STRAIGHT = 1, 2
+_ORIENTATION = 274  # of EXIF
 
 
 def read_image(file: Path, limits: SafetyLimits) -> RgbImage:
@@ -28,16 +30,27 @@ def read_image(file: Path, limits: SafetyLimits) -> RgbImage:
     Raises:
         VideoError: It cannot be read, is too large, or has neither 8 nor 16 bits.
     """
+    return read_image_with_alpha(file, limits, reads_alpha=False)[0]
+
+
+def read_image_with_alpha(
+    file: Path, limits: SafetyLimits, *, reads_alpha: bool = True
+) -> tuple[RgbImage, RgbImage | None]:
+    """Return what :func:`read_image` does, and the alpha of the image (H, W); None without any."""
     damaged = VideoError(f"cannot read image {file}: it is damaged or not an image")
     try:
         check_image_header(file, limits)
         rgba = _read_tiff_with_alpha(file)
+        if rgba is None and reads_alpha and may_have_alpha(file):
+            rgba = _decode_unchanged(file)
         if rgba is not None:
-            return rgba[..., :3].copy()
+            return rgba[..., :3].copy(), rgba[..., 3].copy()
         data = np.fromfile(file, np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except (UnidentifiedImageError, ValueError, SyntaxError, cv2.error) as error:
         raise damaged from error
+    except Image.DecompressionBombError as error:
+        raise _explain_size(file, limits) from error
     except OSError as error:
         raise VideoError(f"cannot read image {file}: {error.strerror or error}") from error
     if image is None:
@@ -45,7 +58,7 @@ def read_image(file: Path, limits: SafetyLimits) -> RgbImage:
     if image.dtype not in (np.uint8, np.uint16):
         raise VideoError(f"{file} has {image.dtype} components; 8 or 16 bits are read")
     rgb: RgbImage = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return rgb
+    return rgb, None
 
 
 def read_alpha(file: Path) -> RgbImage | None:
@@ -54,6 +67,11 @@ def read_alpha(file: Path) -> RgbImage | None:
     if image is None:
         image = _decode_unchanged(file)
     return None if image is None else image[..., 3].copy()
+
+
+def is_opaque(alpha: RgbImage) -> bool:
+    """Return whether alpha hides nothing."""
+    return bool((alpha == np.iinfo(alpha.dtype).max).all())
 
 
 def may_have_alpha(file: Path) -> bool:
@@ -80,7 +98,9 @@ def _decode_unchanged(file: Path) -> RgbImage | None:
     if image.dtype not in (np.uint8, np.uint16):
         return None
     rgba: RgbImage = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
-    return rgba
+    if file.suffix.lower() in TIFF_SUFFIXES:
+        return rgba  # OpenCV turns these alone
+    return turn_by_exif(rgba, _read_orientation(file))
 
 
 def _read_tiff_with_alpha(file: Path) -> RgbImage | None:
@@ -128,10 +148,29 @@ def check_image_header(file: Path, limits: SafetyLimits) -> None:
                 limits.check_size(file, *image.size)
     except Image.DecompressionBombError as error:  # Pillow has a limit of its own
         if limits.max_pixels < 2 * (Image.MAX_IMAGE_PIXELS or 0):
-            raise VideoError(
-                f"{file} has more pixels than read.limits.max_pixels={limits.max_pixels}; raise "
-                "that if the file can be trusted"
-            ) from error
+            raise _explain_size(file, limits) from error
+
+
+def _explain_size(file: Path, limits: SafetyLimits) -> VideoError:
+    return VideoError(
+        f"{file} has more pixels than read.limits.max_pixels={limits.max_pixels}; raise that if "
+        "the file can be trusted"
+    )
+
+
+def turn_by_exif(values: NDArray[Any], orientation: object) -> NDArray[Any]:
+    """Return the rows and columns of a picture (H, W, ...) as an EXIF orientation turns them."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    return values[:, ::-1] if orientation in (2, 3, 6, 7) else values
+
+
+def _read_orientation(file: Path) -> object:
+    with suppress(Exception), Image.open(file) as image:  # reading it says what is wrong
+        return image.getexif().get(_ORIENTATION)
+    return None
 
 
 def _check_tiff_header(file: Path, limits: SafetyLimits) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,24 +11,27 @@ from pathlib import Path
 
 import av
 import cv2
-import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
 from outtake.core.errors import VideoError
 from outtake.video.read.decode_film_image import FILM_SUFFIXES, read_film_image
-from outtake.video.read.decode_image import check_image_header, may_have_alpha, read_alpha
+from outtake.video.read.decode_image import (
+    check_image_header,
+    is_opaque,
+    may_have_alpha,
+    read_alpha,
+)
 from outtake.video.read.open_media import check_header, find_video_stream, open_container
 from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.stored_picture import is_transparent
 
-# A clip that is opaque is looked at in vain, so this bounds how long opening it takes: to decode
-# a picture of 4K takes a tenth of a second.
-_PLACES = 24
-_FRAMES_AT_EACH = 4
-_MOST_IMAGES = 64
+# A clip that is opaque is looked at in vain, so these bound how long opening it takes: lossless
+# pictures of 8 megapixels take half a second each.
+_MOST_FRAMES, _LEAST_FRAMES, _MOST_PIXELS = 24, 6, 50_000_000
+_MOST_IMAGES = 8
 
 # Where the header of a DPX file has the kind of its picture, and the kinds with alpha (SMPTE 268M).
 _DPX_DESCRIPTOR, _DPX_WITH_ALPHA = 800, (51, 52)
@@ -38,8 +40,6 @@ _EXR_ALPHA = re.compile(rb"[\0.]A\0[\0-\2]\0\0\0")
 _HEADER_BYTES = 4096
 
 _State = tuple[Path, int, int]
-
-log = logging.getLogger(__name__)
 
 
 def is_film_transparent(path: Path, limits: SafetyLimits) -> bool:
@@ -74,7 +74,7 @@ def is_image_transparent(file: Path, limits: SafetyLimits) -> bool:
             return stored is not None and stored.alpha is not None
         check_image_header(file, limits)
         alpha = read_alpha(file) if may_have_alpha(file) else None
-        return alpha is not None and bool((alpha != np.iinfo(alpha.dtype).max).any())
+        return alpha is not None and not is_opaque(alpha)
     return False
 
 
@@ -89,6 +89,7 @@ def _is_film_transparent(state: _State, limits: SafetyLimits) -> bool:
     with open_container(path, limits) as container:
         stream = find_video_stream(container, path)
         check_header(path, stream, limits)
+        stream.thread_type = "AUTO"
         return any(is_transparent(frame) for frame in _sample_frames(container, stream))
 
 
@@ -96,17 +97,16 @@ def _sample_frames(container: InputContainer, stream: VideoStream) -> Iterator[a
     unit = stream.time_base or av.time_base
     length = stream.duration or int((container.duration or 0) / av.time_base / unit)
     frames = stream.frames or int(length * unit * (stream.average_rate or 0))
-    if not length or frames <= _PLACES * _FRAMES_AT_EACH:
-        yield from islice(_decode(container, stream), _PLACES * _FRAMES_AT_EACH)
+    fitting = _MOST_PIXELS // max(stream.width * stream.height, 1)
+    places = max(_LEAST_FRAMES, min(_MOST_FRAMES, fitting))
+    if not length or frames <= places:
+        yield from islice(_decode(container, stream), places)
         return
-    for place in range(1, _PLACES + 1):
-        target = (stream.start_time or 0) + length * place // _PLACES
+    for place in range(1, places + 1):
+        target = (stream.start_time or 0) + length * place // places
         with suppress(av.FFmpegError):
             container.seek(target, stream=stream)
-            for frame in islice(_decode(container, stream), _FRAMES_AT_EACH):
-                yield frame
-                if frame.pts is not None and frame.pts >= target:
-                    break
+            yield from islice(_decode(container, stream), 1)
 
 
 def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 from av.sidedata.sidedata import Type as SideDataType
@@ -63,11 +64,11 @@ class FrameWatcher:
             self._aspect = aspect
         elif aspect != self._aspect and not self._warned_of_aspect:
             self._warned_of_aspect = True
-            log.warning(
-                "%s changes the shape of its pixels from %s to %s at about %.3f s; all of it is "
-                "shown with one, so split it there first",
-                self._info.path, _spell(self._aspect), _spell(aspect), time_s,
-            )  # fmt: skip
+            _warn_once(
+                f"{self._info.path} changes the shape of its pixels from {_spell(self._aspect)} to "
+                f"{_spell(aspect)} at about {time_s:.3f} s; all of it is shown with one, so split "
+                "it there first"
+            )
 
     def _check_size(self, frame: av.VideoFrame, time_s: float) -> None:
         stored = (frame.width, frame.height)
@@ -83,11 +84,11 @@ class FrameWatcher:
         matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
         degrees = 0.0 if matrix is None else find_turn_degrees(bytes(matrix))
         if abs(degrees - _QUARTER * round(degrees / _QUARTER)) > _ROUNDING:
-            log.warning(
-                "%s asks to be shown turned by %.0f degrees; only quarter turns are made, here by "
-                "%d degrees",
-                self._info.path, degrees % 360, self._info.orientation.clockwise_degrees,
-            )  # fmt: skip
+            made = self._info.orientation.clockwise_degrees
+            _warn_once(
+                f"{self._info.path} asks to be shown turned by {degrees % 360:.0f} degrees; only "
+                f"quarter turns are made, here by {made} degrees"
+            )
 
     def _tell_of_alpha(self, time_s: float) -> None:
         path = self._info.path
@@ -96,10 +97,16 @@ class FrameWatcher:
                 f"{path} is transparent somewhere, at first at {time_s:.3f} s; save it without "
                 "transparency (flattened)"
             )
-        log.warning(
-            "%s is transparent at %.3f s, and frames all over it are not: its alpha is not kept, "
-            "only the colours beneath it; split it there first", path, time_s,
-        )  # fmt: skip
+        _warn_once(
+            f"{path} is transparent at {time_s:.3f} s, and frames all over it are not: its alpha "
+            "is not kept, only the colours beneath it; split it there first"
+        )
+
+
+@lru_cache(maxsize=256)
+def _warn_once(line: str) -> None:
+    """Log a line, once in this process: a clip is read several times."""
+    log.warning("%s", line)
 
 
 def _spell(aspect: Fraction) -> str:

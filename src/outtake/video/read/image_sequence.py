@@ -19,8 +19,14 @@ from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.read.animated_image import is_animated
 from outtake.video.read.decode_film_image import FILM_SUFFIXES, FilmImage, read_film_image
-from outtake.video.read.decode_image import TIFF_SUFFIXES, RgbImage, read_alpha, read_image
-from outtake.video.read.find_alpha import are_images_transparent, is_image_transparent
+from outtake.video.read.decode_image import (
+    TIFF_SUFFIXES,
+    RgbImage,
+    is_opaque,
+    read_image,
+    read_image_with_alpha,
+)
+from outtake.video.read.find_alpha import are_images_transparent
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.inputs import VideoInput, expand_inputs, sha256_of_images
 from outtake.video.read.probe import VideoInfo
@@ -116,9 +122,15 @@ class ImageSequence:
 
     def _to_timed_frame(self, file: Path, index: int) -> TimedFrame:
         self._warn_of_more(file)
-        self._warn_of_alpha(file)
         film = _read_film_image(file, self._limits)
-        rgb = film.image16 if film else read_image(file, self._limits)
+        alpha: RgbImage | None = None
+        if film:
+            rgb: RgbImage = film.image16
+        elif self.info.has_alpha or self._may_be_transparent:
+            rgb, alpha = read_image_with_alpha(file, self._limits)
+        else:
+            rgb = read_image(file, self._limits)
+        self._warn_of_alpha(file, film, alpha)
         if rgb.shape[:2] != (self.info.height, self.info.width):
             raise VideoError(
                 f"{file} is {rgb.shape[1]}x{rgb.shape[0]}, but {self.files[0].name} is "
@@ -127,14 +139,14 @@ class ImageSequence:
         if rgb.dtype != np.uint16:
             image = np.asarray(rgb, np.uint8)
             image16 = image * np.uint16(257) if self._high_bit_depth else None
-            stored = self._stored_alpha(file, image, image16)
+            stored = self._store_alpha(alpha, image, image16)
             return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
         if self.info.bit_depth == 8 and film is None and not self._warned:
             self._warned = True
             log.warning("%s: its 16 bits become 8, as %s has", file, self.files[0].name)
         image = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257), np.uint8)
         image16 = np.asarray(rgb, np.uint16) if self._high_bit_depth else None
-        stored = film.stored if film else self._stored_alpha(file, image, image16)
+        stored = film.stored if film else self._store_alpha(alpha, image, image16)
         image = film.image if film else image
         return TimedFrame(image, index, self.info.time_base, image16, stored=stored)
 
@@ -148,20 +160,24 @@ class ImageSequence:
             remedy = "store each as a file" if pages else "name the file alone to read all"
             log.warning("%s holds several pictures, and the first is read; %s", file, remedy)
 
-    def _warn_of_alpha(self, file: Path) -> None:
+    def _warn_of_alpha(self, file: Path, film: FilmImage | None, alpha: RgbImage | None) -> None:
         """Say once that an image is transparent where those that were looked at are not."""
-        if self._may_be_transparent and is_image_transparent(file, self._limits):
+        if not self._may_be_transparent:
+            return
+        hidden = film is not None and film.stored is not None and film.stored.alpha is not None
+        if hidden or (alpha is not None and not is_opaque(alpha)):
             self._may_be_transparent = False
             log.warning(
                 "%s is transparent somewhere, and images all over the clip are not: alpha is not "
                 "kept, only the colours beneath it; put it into a folder of its own", file,
             )  # fmt: skip
 
-    def _stored_alpha(
-        self, file: Path, image: Frame, image16: NDArray[np.uint16] | None
+    def _store_alpha(
+        self, alpha: RgbImage | None, image: Frame, image16: NDArray[np.uint16] | None
     ) -> StoredPicture | None:
-        alpha = read_alpha(file) if self.info.has_alpha else None
-        return None if alpha is None else StoredPicture("", (), image, image16, alpha)
+        if alpha is None or not self.info.has_alpha:
+            return None
+        return StoredPicture("", (), image, image16, alpha)
 
 
 def _has_more_pages(file: Path) -> bool:

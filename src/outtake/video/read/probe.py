@@ -19,7 +19,7 @@ from outtake.video.hdr10 import Hdr10Metadata
 from outtake.video.interlacing import FieldOrder, read_field_order
 from outtake.video.orientation import Orientation
 from outtake.video.read.find_alpha import is_film_transparent
-from outtake.video.read.open_media import check_header as check_header
+from outtake.video.read.open_media import check_header
 from outtake.video.read.open_media import find_video_stream as find_video_stream
 from outtake.video.read.open_media import open_container as open_container
 from outtake.video.read.picture_decoder import PictureDecoder

@@ -26,9 +26,9 @@ from outtake.video.read.check_truncation import check_not_truncated, last_frame_
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.frame_watcher import FrameWatcher
 from outtake.video.read.inputs import sha256_of_input
-from outtake.video.read.open_media import find_video_stream, open_container
+from outtake.video.read.open_media import check_header, find_video_stream, open_container
 from outtake.video.read.picture_decoder import PictureDecoder
-from outtake.video.read.probe import VideoInfo, check_header, probe_with_start
+from outtake.video.read.probe import VideoInfo, probe_with_start
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, timeout_error
 from outtake.video.read.time_table import TimeTable

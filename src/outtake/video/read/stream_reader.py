@@ -19,9 +19,9 @@ from outtake.core.types import TimedFrame
 from outtake.video.interlacing import FieldChoice, make_progressive, mark_fields
 from outtake.video.read.frame_selection import FrameFilter, FrameSelection
 from outtake.video.read.frame_watcher import FrameWatcher
-from outtake.video.read.open_media import find_video_stream
+from outtake.video.read.open_media import check_header, find_video_stream
 from outtake.video.read.picture_decoder import PictureDecoder
-from outtake.video.read.probe import VideoInfo, check_header, describe_video
+from outtake.video.read.probe import VideoInfo, describe_video
 from outtake.video.read.reader import to_timed_frame
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason, redact_address, timeout_error

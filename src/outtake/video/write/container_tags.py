@@ -18,8 +18,8 @@ _STALE_TAGS = {
 }  # fmt: skip
 # What holds for the picture that was read: an output has its own, or none.
 _PICTURE_TAGS = {"alpha_mode", "stereo_mode"}
-# It has a place of its own in every file, whatever becomes of other tags, or of those of tracks.
-_RECORDING_TIME = "creation_time"
+# These have a place of their own in every MP4, whatever becomes of other tags and of tracks.
+_RECORDING_TIME, _RECORDING_PLACE = "creation_time", "location"
 _NO_LANGUAGE = ("language", "und")
 
 
@@ -29,7 +29,7 @@ def drop_stale_tags(metadata: Mapping[str, str]) -> dict[str, str]:
         key: value
         for key, value in metadata.items()
         if key.lower() not in _STALE_TAGS
-        and not key.upper().startswith(("_STATISTICS", "NUMBER_OF_", "BPS"))
+        and not key.upper().startswith(("_STATISTICS", "NUMBER_OF_", "BPS", "DURATION-"))
     }
 
 
@@ -70,7 +70,8 @@ def choose_tag_flags(tags: Mapping[str, str], container: str) -> str:
         target.start_encoding()
         given = dict(target.metadata)
     lost = {*find_lost_tags(file, [given])}
-    kept = given.keys() - lost - {_RECORDING_TIME}
+    kept = {key for key in given.keys() - lost if not key.startswith(_RECORDING_PLACE)}
+    kept -= {_RECORDING_TIME}
     return "" if kept or not lost else "+use_metadata_tags"
 
 

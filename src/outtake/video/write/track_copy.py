@@ -22,7 +22,7 @@ from outtake.video.read.probe import VideoInfo, find_video_stream, open_containe
 from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
 from outtake.video.write.container_tags import drop_stale_tags, track_tags
 from outtake.video.write.copied_track import CopiedTrack
-from outtake.video.write.pcm_clock import PcmClock, needs_clock
+from outtake.video.write.pcm_fitter import PcmFitter, needs_fitting
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class TrackCopier:
         self._origin_s = info.origin_s + origin_s
         self._is_part = info.start_s is not None
         self._tracks: dict[int, CopiedTrack | AudioTrackEncoder] = {}
-        self._clocks: dict[int, PcmClock] = {}
+        self._fitters: dict[int, PcmFitter] = {}
         self._last_times: dict[int, tuple[int, int]] = {}  # decoding and end, in the target's unit
         self._moved: Counter[int] = Counter()
         self._refused: Counter[int] = Counter()
@@ -111,9 +111,9 @@ class TrackCopier:
         track.stream.metadata.update(track_tags(source.metadata))
         track.stream.disposition = source.disposition
         self._tracks[plan.index] = track
-        if plan.codec is None and needs_clock(self._target.format.name, track.stream):
+        if plan.codec is None and needs_fitting(self._target.format.name, track.stream):
             assert isinstance(track.stream, AudioStream)
-            self._clocks[plan.index] = PcmClock(track.stream)
+            self._fitters[plan.index] = PcmFitter(track.stream)
 
     def _selected_chapters(self, info: VideoInfo) -> list[Any]:
         """Return the chapters in the target's time, without those outside it."""
@@ -211,15 +211,15 @@ class TrackCopier:
         if not duration and dts > last and index in self._last_times and stream.type == "audio":
             duration = dts - last  # MP4 would cut off the last packet if it lasted no time
             packet.duration = round(duration * base / packet.time_base)
-        if dts <= last and stream.type == "audio":
+        if dts <= last and stream.type == "audio" and index not in self._fitters:
             self._moved[index] += 1
             dts = end
             packet.time_base, packet.duration = base, duration
             packet.pts = packet.dts = dts
         self._last_times[index] = dts, dts + max(duration, 1)
-        clock = self._clocks.get(index)
+        fitter = self._fitters.get(index)
         try:
-            for each in clock.fit(packet) if clock else (packet,):
+            for each in fitter.fit(packet) if fitter else (packet,):
                 self._target.mux(each)
         except (av.error.ArgumentError, av.error.InvalidDataError):
             self._refused[index] += 1
@@ -243,11 +243,14 @@ class TrackCopier:
             self._warn_of_fitted_sound(index, track)
 
     def _warn_of_fitted_sound(self, index: int, track: CopiedTrack | AudioTrackEncoder) -> None:
-        clock = self._clocks.get(index)
-        fitted = clock if clock else track
-        cut_s = fitted.cut_s if isinstance(fitted, PcmClock | AudioTrackEncoder) else 0.0
+        fitter = self._fitters.get(index)
+        fitted = fitter if fitter else track
+        cut_s = fitted.cut_s if isinstance(fitted, PcmFitter | AudioTrackEncoder) else 0.0
         for seconds, what in (
-            (clock.silence_s if clock else 0, "silence fill its gaps; PCM in MP4 and MOV has none"),
+            (
+                fitter.silence_s if fitter else 0,
+                "silence fill its gaps, which PCM in MP4 and MOV has not",
+            ),
             (cut_s, "sound are left out, because it is longer than its times say"),
         ):
             if seconds:

@@ -16,7 +16,7 @@ _MAX_JITTER_S = 0.04
 _SILENCE = {"pcm_u8": b"\x80", "pcm_alaw": b"\xd5", "pcm_mulaw": b"\xff"}
 
 
-class PcmClock:
+class PcmFitter:
     """Keeps the samples of a copied track at their times, where the muxer counts them alone.
 
     FFmpeg's muxer for MP4 and MOV lets the samples of PCM follow each other, whatever the times of
@@ -75,7 +75,7 @@ class PcmClock:
         return packet
 
 
-def needs_clock(container: str, stream: object) -> bool:
+def needs_fitting(container: str, stream: object) -> bool:
     """Return whether a copied track is PCM, G.711 included, in MP4 or MOV."""
     return (
         container in ("mp4", "mov")
