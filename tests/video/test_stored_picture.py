@@ -9,7 +9,14 @@ import pytest
 
 from outtake.core.frames import replace_image
 from outtake.core.types import TimedFrame
-from outtake.video.colour import ColourTags, from_rgb, plane_arrays, to_rgb, to_rgb16
+from outtake.video.colour import (
+    SWSCALE_THREADS,
+    ColourTags,
+    from_rgb,
+    plane_arrays,
+    to_rgb,
+    to_rgb16,
+)
 from outtake.video.stored_picture import (
     is_transparent,
     keep_stored_picture,
@@ -107,7 +114,8 @@ def test_what_is_not_yuv_in_planes_is_not_kept():
 )  # fmt: skip
 def test_alpha_is_found_in_every_format(pix_fmt):
     pixels = np.full((34, 50, 4), (9, 0, 255, 255), np.uint8)
-    opaque = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format=pix_fmt)
+    made = {"format": pix_fmt, "threads": SWSCALE_THREADS}
+    opaque = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(**made)
     pixels[33, 49, 3] = 250
-    clear = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format=pix_fmt)
+    clear = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(**made)
     assert is_transparent(clear) and not is_transparent(opaque)

@@ -39,7 +39,7 @@ _DOWN = Interpolation.AREA | Interpolation.FULL_CHR_H_INP
 _DOWN_16 = Interpolation.AREA | Interpolation.ACCURATE_RND
 # Each thread of swscale writes a little past its rows, into those of the next: a few pixels of
 # what comes out would be left to chance.
-_THREADS = 1
+SWSCALE_THREADS = 1
 
 Frame16: TypeAlias = NDArray[np.uint16]
 
@@ -129,7 +129,7 @@ def _convert_to_rgb(frame: av.VideoFrame, tags: ColourTags, pix_fmt: str) -> Any
         src_colorspace=tags.swscale_matrix(frame.width, frame.height),
         src_color_range=FULL_RANGE if tags.full_range else None,
         dst_color_range=FULL_RANGE,
-        threads=_THREADS,
+        threads=SWSCALE_THREADS,
     )
 
 
@@ -168,7 +168,7 @@ def from_rgb(image: Frame | Frame16, pix_fmt: str, tags: ColourTags) -> av.Video
     # A copy: swscale reads a little past the last row, which only FFmpeg's own buffers allow.
     rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=name)
     if not yuv:
-        return rgb.reformat(format=pix_fmt, interpolation=interpolation, threads=_THREADS)
+        return rgb.reformat(format=pix_fmt, interpolation=interpolation, threads=SWSCALE_THREADS)
     fine = _rounded_from(pix_fmt) if tags.full_range else None
     frame = rgb.reformat(
         format=fine or pix_fmt,
@@ -176,7 +176,7 @@ def from_rgb(image: Frame | Frame16, pix_fmt: str, tags: ColourTags) -> av.Video
         dst_colorspace=tags.swscale_matrix(width, height),
         src_color_range=FULL_RANGE,
         dst_color_range=FULL_RANGE if tags.full_range else LIMITED_RANGE,
-        threads=_THREADS,
+        threads=SWSCALE_THREADS,
     )
     if fine:
         return _round_full_range(frame, pix_fmt, tags)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from outtake.core.types import Frame, StoredPicture, TimedFrame
 from outtake.video.colour import (
     PLANAR_YUV,
+    SWSCALE_THREADS,
     ColourTags,
     Frame16,
     from_rgb,
@@ -66,7 +67,7 @@ def keep_stored_picture(
 
 
 def _read_alpha(frame: av.VideoFrame, deep: bool) -> NDArray[Any]:
-    pixels = frame.to_ndarray(format="rgba64le" if deep else "rgba", threads=1)
+    pixels = frame.to_ndarray(format="rgba64le" if deep else "rgba", threads=SWSCALE_THREADS)
     return np.ascontiguousarray(pixels[..., 3])
 
 
@@ -82,7 +83,7 @@ def is_transparent(frame: av.VideoFrame) -> bool:
         if name in _PACKED_ALPHA:
             rows = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.height, -1)
             return bool(rows[:, _PACKED_ALPHA[name] : 4 * frame.width : 4].min() < 255)
-    return bool((frame.to_ndarray(format="rgba", threads=1)[..., 3] != 255).any())
+    return bool((frame.to_ndarray(format="rgba", threads=SWSCALE_THREADS)[..., 3] != 255).any())
 
 
 def add_stored_alpha(image: Frame | Frame16, stored: StoredPicture | None) -> Any:

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame
+from outtake.video.colour import SWSCALE_THREADS
 from outtake.video.read.open_media import check_header, find_video_stream, open_container
 from outtake.video.read.picture_decoder import PictureDecoder
 from outtake.video.read.probe import probe
@@ -49,7 +50,8 @@ def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Fram
                 if frame.is_corrupt:
                     raise VideoError(f"{path} is damaged at frame {number}")
                 if number >= skip:
-                    yield info.orientation.apply(frame.to_ndarray(format="rgba"))
+                    rgba = frame.to_ndarray(format="rgba", threads=SWSCALE_THREADS)
+                    yield info.orientation.apply(rgba)
                 number += 1
         except (av.FFmpegError, EOFError) as error:
             raise VideoError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame, StoredPicture
-from outtake.video.colour import ColourTags, to_rgb16
+from outtake.video.colour import SWSCALE_THREADS, ColourTags, to_rgb16
 from outtake.video.linear_light import encode_srgb
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.stored_picture import is_transparent
@@ -54,7 +54,9 @@ def read_film_image(file: Path, limits: SafetyLimits) -> FilmImage:
         bits = max(part.bits for part in frame.format.components)
         image, alpha = _to_8_bits(image16), None
         if is_transparent(frame):
-            alpha = np.ascontiguousarray(frame.to_ndarray(format="rgba64le")[..., 3])
+            alpha = np.ascontiguousarray(
+                frame.to_ndarray(format="rgba64le", threads=SWSCALE_THREADS)[..., 3]
+            )
         stored = None if alpha is None else StoredPicture("", (), image, image16, alpha)
         return FilmImage(name, bits, image, image16, stored)
     planes = _light_planes(frame, file)
