@@ -57,8 +57,7 @@ def write_preview(job: Job, around_s: Fraction | None = None) -> tuple[Path, Pat
         job: The job.
         around_s: The time in the middle of two seconds, in seconds from the clip's first frame, by
             the times of the frames themselves; frames around these are looked at, as in the whole
-            clip. None for the first ten
-            seconds, and nothing of what follows them.
+            clip. None for the first ten seconds, and nothing of what follows them.
 
     Returns:
         The video and the contact sheet, ``<stem>.preview.mp4`` and ``<stem>.preview.png`` beside

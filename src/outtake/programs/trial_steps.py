@@ -142,10 +142,8 @@ def limit_batches(batches: int, limit: float | None) -> int:
 
 
 def _validations_per_epoch(cfg: DictConfig, batches: int) -> float:
-    every, epochs = (
-        cfg.trainer.get("val_check_interval"),
-        cfg.trainer.get("check_val_every_n_epoch"),
-    )
+    every = cfg.trainer.get("val_check_interval")
+    epochs = cfg.trainer.get("check_val_every_n_epoch")
     if isinstance(every, int):
         in_epoch = batches / every if epochs is None else batches // every
     else:

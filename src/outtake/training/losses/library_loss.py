@@ -66,6 +66,7 @@ class LibraryLoss(nn.Module):
             logits = logits.view_as(logits)  # a hook on what came in would outlast this call
         value: torch.Tensor = self.loss(logits, target)
         if mends_gradient:
+            # torch gives its hooks no types.
             hook = partial(_zero_where_undefined, value.detach().isfinite())
             logits.register_hook(hook)  # type: ignore[no-untyped-call]
         if share != 1:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import av
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from outtake.core.errors import VideoError
 from outtake.core.types import Frame
 from outtake.video.colour import SWSCALE_THREADS
 from outtake.video.read.open_media import check_header, find_video_stream, open_container
-from outtake.video.read.picture_decoder import PictureDecoder
+from outtake.video.read.picture_decoder import decode_track
 from outtake.video.read.probe import probe
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.read.stream_address import ffmpeg_reason
@@ -44,9 +42,10 @@ def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Fram
     with open_container(path, limits) as container:
         stream = find_video_stream(container, path)
         check_header(path, stream, limits)
+        stream.thread_type = "AUTO"
         number = 0
         try:
-            for frame in _decode(container, stream):
+            for frame in decode_track(container, stream):
                 if frame.is_corrupt:
                     raise VideoError(f"{path} is damaged at frame {number}")
                 if number >= skip:
@@ -57,10 +56,3 @@ def read_rgba(path: Path, limits: SafetyLimits, skip: int = 0) -> Generator[Fram
             raise VideoError(
                 f"{path} is damaged after {number} frames ({ffmpeg_reason(error)})"
             ) from error
-
-
-def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    stream.thread_type = "AUTO"
-    decoder = PictureDecoder(stream)
-    for packet in container.demux(stream):
-        yield from decoder.decode(packet)

@@ -24,7 +24,7 @@ from outtake.video.read.decode_image import (
     read_alpha,
 )
 from outtake.video.read.open_media import check_header, find_video_stream, open_container
-from outtake.video.read.picture_decoder import PictureDecoder
+from outtake.video.read.picture_decoder import decode_track
 from outtake.video.read.safety_limits import SafetyLimits
 from outtake.video.stored_picture import is_transparent
 
@@ -100,20 +100,14 @@ def _sample_frames(container: InputContainer, stream: VideoStream) -> Iterator[a
     fitting = _MOST_PIXELS // max(stream.width * stream.height, 1)
     places = max(_LEAST_FRAMES, min(_MOST_FRAMES, fitting))
     if not length or frames <= places:
-        yield from islice(_decode(container, stream), places)
+        with suppress(av.FFmpegError, EOFError):
+            yield from islice(decode_track(container, stream), places)
         return
     for place in range(1, places + 1):
         target = (stream.start_time or 0) + length * place // places
-        with suppress(av.FFmpegError):
+        with suppress(av.FFmpegError, EOFError):
             container.seek(target, stream=stream)
-            yield from islice(_decode(container, stream), 1)
-
-
-def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    decoder = PictureDecoder(stream)
-    with suppress(av.FFmpegError, EOFError):
-        for packet in container.demux(stream):
-            yield from decoder.decode(packet)
+            yield from islice(decode_track(container, stream), 1)
 
 
 @lru_cache(maxsize=8)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
+from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -45,6 +47,12 @@ class PictureDecoder:
         """
         if not packet.size and packet.dts is not None:
             return []
-        return self._decoder.decode(
-            packet
-        )  # not None at the end: frames would lack their time base
+        # The empty packet and not None at the end: the last frames would lack their time base.
+        return self._decoder.decode(packet)
+
+
+def decode_track(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    """Yield the frames of a track from where the container is, with their alpha."""
+    decoder = PictureDecoder(stream)
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet)
