@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.video.sound_matrix import write_clip
 from outtake.video.read.probe import probe
+from outtake.video.write.audio_encoder import AUDIO_CODECS, AudioTrackEncoder
 from outtake.video.write.track_copy import TrackCopier, TrackPlan, muxer_options
 from tests.video.segmenting import read_packets
 
@@ -36,6 +37,28 @@ def test_sound_that_goes_back_in_time_is_kept_in_its_order(tmp_path, caplog, nam
     assert f"track 1: packets that go back in time, and follow the one before: {moved}" in (
         caplog.text
     )
+
+
+def test_encoded_sound_follows_what_came_before_until_its_clock_is_right_again(tmp_path, caplog):
+    path = tmp_path / "clip.mkv"
+    write_clip(path, "pcm_s16le")
+    source, out = av.open(str(path)), av.open(str(tmp_path / "out.mkv"), "w")
+    with source, out:
+        encoder = AudioTrackEncoder(source.streams.audio[0], out, AUDIO_CODECS["flac"])
+        made = []
+        packets = [packet for packet in source.demux(audio=0) if packet.size]
+        back = len(packets) // 2
+        for number, packet in enumerate(packets):
+            if number == back:
+                packet.pts = packet.dts = -500  # milliseconds
+            made += encoder.convert(packet)
+        made += encoder.flush()
+    starts = [float(packet.pts * packet.time_base) for packet in made]
+    lengths = [float(packet.duration * packet.time_base) for packet in made]
+    assert encoder.moved == 1
+    assert np.allclose(np.add(starts, lengths)[:-1], starts[1:], atol=0.002)
+    whole_s = sum(packet.duration * packet.time_base for packet in packets)
+    assert starts[-1] + lengths[-1] == pytest.approx(float(whole_s), abs=0.05)
 
 
 def test_sound_that_cannot_be_decoded_gets_a_line(tmp_path, caplog):

@@ -90,6 +90,8 @@ class AudioTrackEncoder:
         stream: The new track.
         undecodable: The number of packets that could not be decoded.
         cut_s: How many seconds of samples were left out.
+        moved: The number of times that the source's clock went back; what comes after follows what
+            came before, until the clock is right again.
 
     Raises:
         av.FFmpegError, ValueError: The encoder is not there, the container does not take it, or
@@ -104,6 +106,7 @@ class AudioTrackEncoder:
         self._source = source
         self.undecodable = 0
         self.cut_s = 0.0
+        self.moved = 0
         context = source.codec_context
         stream = target.add_stream(codec.encoder, rate=_choose_rate(codec, context.sample_rate))
         assert isinstance(stream, AudioStream)
@@ -185,8 +188,13 @@ class AudioTrackEncoder:
 
     def _start_s(self, time_s: Fraction, rate: int) -> Fraction:
         """Return when a frame starts; if the source's clock goes back, it follows the last one."""
-        if time_s < self._last_s - _MAX_JITTER_S and self._next_sample is not None:
-            self._shift_s = Fraction(self._next_sample, rate) - time_s
+        if self._next_sample is not None:
+            end_s = Fraction(self._next_sample, rate)
+            if time_s < self._last_s - _MAX_JITTER_S:
+                self._shift_s = end_s - time_s
+                self.moved += 1
+            elif time_s >= end_s - _MAX_JITTER_S:
+                self._shift_s = Fraction(0)  # the clock is right again
         self._last_s = time_s
         return time_s + self._shift_s
 

@@ -229,12 +229,12 @@ class TrackCopier:
         for index, track in self._tracks.items():
             for made in track.flush():
                 self._mux(index, made)
-            lost = self._refused[index]
+            lost, moved = self._refused[index], self._moved[index]
             if isinstance(track, AudioTrackEncoder):
-                lost += track.undecodable
+                lost, moved = lost + track.undecodable, moved + track.moved
             for count, what in (
                 (lost, "are damaged, and are left out"),
-                (self._moved[index], "go back in time, and follow the one before"),
+                (moved, "go back in time, and follow the one before"),
             ):
                 if count:
                     log.warning(
