@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 from torch import nn
 
+from outtake.config.compose import compose
 from outtake.programs import trial_steps
+from outtake.programs.train import train
 from outtake.programs.trial_steps import StepClock, fit_epochs_to_budget, limit_batches
+from outtake.training.task import SegmentationTask
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,19 @@ def test_a_budget_knows_how_much_of_it_each_epoch_takes(
     data: Any = SimpleNamespace(train_dataloader=lambda: range(12), val_dataloader=lambda: range(4))
     cfg = OmegaConf.create({"trainer": {"check_val_every_n_epoch": 1, **trainer}})
     assert fit_epochs_to_budget(cfg, build, data, 102.8) == epochs
+
+
+def test_a_budget_measures_steps_that_train_all_weights(
+    runs: ModuleType, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[bool] = []
+
+    def fit(cfg: Any, make_task: Callable[[], SegmentationTask], *_: Any) -> int:
+        trained.extend(weight.requires_grad for weight in make_task().net.parameters())
+        return 1
+
+    monkeypatch.setattr("outtake.programs.train.fit_epochs_to_budget", fit)
+    overrides = [*runs.options(pairs), "freeze=['0']", "unfreeze_epoch=1", "budget_s=60"]
+    train(compose("train", overrides), tmp_path / "run", overrides)
+    assert trained
+    assert all(trained)

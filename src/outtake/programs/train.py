@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -184,8 +185,12 @@ def _set_epochs_by_budget(
             "trainer.max_epochs"
         )
 
+    parts = options.parameter_options()
+    if parts.unfreeze_epoch is not None:
+        parts = replace(parts, freeze=())  # the longest steps that the training will have
+
     def make_task() -> SegmentationTask:
-        return build_training_task(cfg, data, options.parameter_options())
+        return build_training_task(cfg, data, parts)
 
     cfg.trainer.max_epochs = fit_epochs_to_budget(cfg, make_task, data, budget_s)
     # What was tried has drawn numbers.

@@ -38,6 +38,8 @@ def cosine(
 ) -> LRScheduler:
     """Return a half cosine from the optimizer's rate to ``lr_min`` (Loshchilov, Hutter 2017).
 
+    The ``lr_scale`` of a group of weights holds for both.
+
     Raises:
         ConfigError: a negative ``warmup_steps``.
     """
