@@ -18,6 +18,7 @@ NASTY = [
     "x" * 250, "é" * 125,
 ]  # fmt: skip
 RULES = ArgumentRules(
+    "infer_video",
     {"remove": [], "regions": [], "overwrite": False, "read": {"start": None}, "name": "x"},
     places=("input", "output"),
     paths=("input", "output", "masks.path"),
@@ -117,7 +118,7 @@ def test_a_number_for_a_data_set_of_ones_own_stays_a_number() -> None:
 
 
 def test_programs_without_places_quote_paths_too() -> None:
-    rules = ArgumentRules({"name": None}, paths=("data.root",))
+    rules = ArgumentRules(values={"name": None}, paths=("data.root",))
     assert spell_out(["data=folder", "data.root=~/my data (1)"], rules) == [
         "data=folder", 'data.root="~/my data (1)"',
     ]  # fmt: skip

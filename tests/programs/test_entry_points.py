@@ -15,6 +15,7 @@ import pytest
 from benchmarks.reliability.forked_programs import ForkedProgram
 from outtake.config.compose import CONF_DIR
 from outtake.programs.entry_points import PROGRAMS
+from outtake.programs.print_help import asks_for_help
 
 ROOT = CONF_DIR.parent
 
@@ -84,8 +85,33 @@ def test_tab_completes_programs_groups_options_and_keys(
 
 def test_help_of_train_lists_its_own_groups_only(tmp_path: Path) -> None:
     listed = outtake("train", "--help", cwd=tmp_path).stdout
-    assert "  optimizer  adamw, lion, " in listed and "  data " in listed
+    lines = listed.splitlines()
+    assert "  optimizer    adamw, lion, schedule_free_adamw, schedule_free_sgd, sgd" in lines
+    assert "  supervision  distillation, fixmatch, supervised, unimatch" in lines
+    assert "keras/vgg_segnet" in listed and "base/" not in listed
+    assert lines[-2:] == ["", "All keys and values: outtake train --cfg job.  Guides: docs/"]
     assert not any(f"\n  {group} " in listed for group in ("remover", "backend", "sweep", "hydra"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asks"),
+    [
+        (["--help"], True),
+        (["model=unet", "-h"], True),
+        (["model=unet"], False),
+        (["--help", "--config-dir=mine"], False),
+        (["--cfg", "job"], False),
+    ],
+)
+def test_help_beside_other_options_of_hydra_is_left_to_it(arguments: list[str], asks: bool) -> None:
+    assert asks_for_help(arguments) == asks
+
+
+def test_help_shows_the_values_that_overrides_give(tmp_path: Path) -> None:
+    shown = outtake("stitch", "mask.threshold=0.7", "--help", cwd=tmp_path).stdout
+    assert "  threshold: 0.7\n" in shown and "hydra:" not in shown
+    refused = outtake("stitch", "nothing_so=1", "--help", cwd=tmp_path)
+    assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class ArgumentRules:
     """What a program takes.
 
     Attributes:
+        config: The name of its config in ``conf``.
         values: Its config as nested mappings of the usual values; they tell which keys are lists
             and which are switches.
         places: The keys that the first and the last plain words fill; empty for none.
@@ -52,6 +53,7 @@ class ArgumentRules:
         groups: The groups of options, each of which is a key too.
     """
 
+    config: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     places: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()

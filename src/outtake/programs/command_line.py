@@ -31,6 +31,7 @@ from outtake.core.errors import OuttakeError, Terminated
 from outtake.core.override_text import quote_override
 from outtake.core.trees import flatten
 from outtake.programs.output_streams import install_lasting_streams
+from outtake.programs.print_help import asks_for_help, print_help
 
 DEBUG_VARIABLE = "OUTTAKE_DEBUG"
 USER_ERROR_EXIT_CODE = 2
@@ -41,7 +42,7 @@ TERMINATED_EXIT_CODE = 143
 def argument_rules(name: str, **rules: Any) -> ArgumentRules:
     """Return what the program with the config ``conf/<name>.yaml`` takes on its command line."""
     groups = tuple(path.name for path in CONF_DIR.iterdir() if path.is_dir())
-    return ArgumentRules(default_values(name), groups=groups, **rules)
+    return ArgumentRules(name, default_values(name), groups=groups, **rules)
 
 
 def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> None:
@@ -64,6 +65,9 @@ def run_program(main: Callable[[], Any], rules: ArgumentRules | None = None) -> 
     try:
         if rules is not None:
             sys.argv[1:] = settle_group_overrides(spell_out(sys.argv[1:], rules), CONF_DIR)
+            if asks_for_help(sys.argv[1:]):
+                print_help(rules.config, sys.argv[1:])
+                return
         main()
     except BrokenPipeError:
         raise

@@ -6,13 +6,11 @@ What a program needs is imported when it runs, so that ``--help`` and completion
 from __future__ import annotations
 
 import sys
-import textwrap
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError
@@ -179,19 +177,3 @@ def call_studio(cfg: DictConfig) -> None:
         from outtake.programs.studio import studio
 
         studio(cfg)
-
-
-def _list_groups() -> str:
-    """Return the config groups of the running program with their options, for ``--help``."""
-    groups = sorted(name for name in HydraConfig.get().runtime.choices if "/" not in name)
-    loader = GlobalHydra.instance().config_loader()
-    options = {name: loader.get_group_options(name) for name in groups if name != "hydra"}
-    return "\n".join(
-        textwrap.fill(
-            ", ".join(found), 96, initial_indent=f"  {name:11}", subsequent_indent=" " * 13
-        )
-        for name, found in options.items()
-    )
-
-
-OmegaConf.register_new_resolver("outtake_groups", _list_groups, replace=True)
