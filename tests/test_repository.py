@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = dict(
     line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
 )
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def normal(name: str) -> str:
@@ -105,16 +106,35 @@ def as_command(script: str) -> str:
 def test_examples_name_the_command_that_every_user_has() -> None:
     scripts = "|".join(path.stem for path in ROOT.glob("*.py"))
     shown = re.compile(rf"python ({scripts})\.py|^app_name: ({scripts})\.py", re.MULTILINE)
-    places = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("conf/**/*.yaml")]
-    kept = {"results.md"}  # with its commands as they were measured
+    places = [*PAGES, *ROOT.glob("conf/**/*.yaml")]
     lines = [
         f"{path.name}: {line}"
         for path in places
-        if path.name not in kept
         for line in path.read_text().splitlines()
         if shown.search(line) and "in a checkout" not in line.lower()
     ]
     assert not lines
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which the headings of a page can be linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    texts = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in texts}
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    named = {page: anchors(page) for page in PAGES}
+    lost = []
+    for page in PAGES:
+        lines = [line for line in page.read_text().splitlines() if not line.startswith("    ")]
+        for link in re.findall(r"\]\(([^)\s]+)\)", "\n".join(lines)):
+            name, _, anchor = link.partition("#")
+            aim = (page.parent / name).resolve() if name else page
+            if "://" in link or (aim.exists() and (not anchor or anchor in named.get(aim, ()))):
+                continue
+            lost.append(f"{page.name}: {link}")
+    assert not lost
 
 
 def test_help_does_not_import_torch() -> None:

@@ -22,7 +22,7 @@ class Accepted(Exception):
 
 
 def documented() -> Iterator[str]:
-    for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"):
+    for page in (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"):
         for module, arguments in COMMAND.findall(page.read_text()):
             yield f"{module.rstrip('.')} {arguments.partition(' #')[0]}".strip()
 

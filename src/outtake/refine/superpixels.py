@@ -16,7 +16,8 @@ from outtake.refine.region_map import Ids, RegionMap
 
 METHODS = ("watershed", "slic", "felzenszwalb")
 _SLIC_ITERATIONS = 5
-# SLIC looks at a picture of half the size: a quarter of the work, and as good (docs/results.md).
+# SLIC looks at a picture of half the size: a quarter of the work, and as good
+# (docs/results/labels.md).
 _SLIC_SHRINKAGE = 2
 
 

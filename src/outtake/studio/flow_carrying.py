@@ -20,7 +20,8 @@ from outtake.motion.optical_flow import (
 )
 from outtake.studio.strokes import UNLABELLED
 
-# Of three presets of DIS and two sizes the fastest at this one was the best (docs/results.md).
+# Of three presets of DIS and two sizes the fastest at this one was the best
+# (docs/results/studio.md).
 LONGEST_PX = 432
 # From so many frames away labels are not carried: by then they have drifted off.
 REACH = 48
