@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -186,8 +187,12 @@ def test_a_folder_with_a_test_split_alone_is_scored(
     with pytest.raises(DataRootError, match=r"no split 'val'.*split=test"):
         run(*given)
     (data / "classes.yaml").unlink()
-    with pytest.raises(LabelSpaceError, match="ground, thing there, class_0, class_1 here"):
+    with pytest.raises(LabelSpaceError) as refused:
         run(*given, "split=test")
+    said = str(refused.value)
+    assert "ground, thing there, class_0, class_1 here; where its masks have those in" in said
+    added = said.rpartition(" add ")[2]
+    assert run(*given, "split=test", *shlex.split(added))["images"] == 4
 
 
 def test_what_training_validated_on_is_not_its_train(

@@ -14,6 +14,7 @@ from outtake.config.build_data import build_data
 from outtake.config.compose import CONF_DIR
 from outtake.config.load_ensemble import Trained, members_of
 from outtake.core.errors import ConfigError, DataRootError, LabelSpaceError
+from outtake.core.override_text import quote_for_shell, quote_text
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
 from outtake.data.source import DataChoice, warn_of_data
@@ -78,9 +79,13 @@ def build_eval_data(
     )
     difference = trained.labels.difference(data.labels)
     if difference is not None:
+        advice = "name data with the same classes"
+        if trained.labels.known_by == "name" != data.labels.known_by:
+            names = ",".join(map(quote_text, trained.labels.names))
+            named = quote_for_shell(f"data.source.classes=[{names}]")
+            advice = f"where its masks have those in their order, add {named}"
         raise LabelSpaceError(
-            f"{trained.path} was trained on other classes than the data has: {difference}; name "
-            "data with the same classes"
+            f"{trained.path} was trained on other classes than the data has: {difference}; {advice}"
         )
     if data.channels != trained.channels:
         raise LabelSpaceError(

@@ -61,7 +61,7 @@ def infer_video(cfg: DictConfig) -> list[Path]:
     configs = read_configs(cfg)
     if len(configs) == 1:
         with standard_streams(configs[0]) as config:
-            return _remove(_check(config))
+            return _remove(_check(config), to_stream=configs[0].output == STANDARD)
     checked = [_check(config, of_list=True) for config in configs]
     targets = [target for clips in checked for target in clips.targets]
     double = next((target for target in targets if targets.count(target) > 1), None)
@@ -134,7 +134,7 @@ def _check(config: InferVideoConfig, *, of_list: bool = False) -> CheckedClips:
     return CheckedClips(config, remover, sources, targets, jobs, of_list)
 
 
-def _remove(clips: CheckedClips) -> list[Path]:
+def _remove(clips: CheckedClips, *, to_stream: bool = False) -> list[Path]:
     config, targets = clips.config, clips.targets
     several = len(targets) > 1
     with explain_oom():
@@ -149,7 +149,7 @@ def _remove(clips: CheckedClips) -> list[Path]:
             if (several or clips.of_list) and not config.asks_preview and is_already_done(job):
                 print(f"{target} exists already")
             else:
-                _make(job, config, parts)
+                _make(job, config, parts, to_stream)
         except OuttakeError as error:
             if not several:
                 raise
@@ -165,7 +165,7 @@ def _raise_failed(failed: Sequence[tuple[Path, OuttakeError]], count: int) -> No
         raise type(failed[0][1])(f"{len(failed)} of {count} were not made: {names}")
 
 
-def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
+def _make(job: Job, config: InferVideoConfig, parts: PipelineParts, to_stream: bool) -> None:
     """Make the output of a job, or its preview, and print where it is."""
     fields = explain_shown_fields(config, job)
     # A preview is too small for fields.
@@ -177,7 +177,11 @@ def _make(job: Job, config: InferVideoConfig, parts: PipelineParts) -> None:
         print(f"preview written to {video} and {sheet}; preview=false makes all of it")
         return
     record = run_job(job, choose_runner(config), report_entries(parts, asdict(config)))
-    print(format_summary(record, job.target))
+    print(format_summary(record))
+    if to_stream:
+        print("sent to standard output; the report is not kept: a stream has no file beside it")
+    else:
+        print(f"written to {job.target}, report in {report_path(job.target)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,16 +303,16 @@ def choose_runner(config: InferVideoConfig) -> JobRunner:
     return lambda job, outputs, on_frame: run_on_ray(config, job, outputs, on_frame)
 
 
-def format_summary(record: Mapping[str, Any], target: Path) -> str:
+def format_summary(record: Mapping[str, Any]) -> str:
     """Return the text that is printed at the end."""
     mask = record.get("mask", {})
     effects = [
-        f"{mask[f'{name}_share']:.1%} of the masks is {name}s\n"
+        f"{mask[f'{name}_share']:.1%} of the masks is {name}s"
         for name in ("shadow", "reflection")
         if f"{name}_share" in mask
     ]
-    return (
+    made = (
         f"{record['frames']} frames at {record['frames_per_second']:.1f} frames/s, "
-        f"{record['hole_share']['mean']:.1%} of the picture removed\n{''.join(effects)}"
-        f"written to {target}, report in {report_path(target)}"
+        f"{record['hole_share']['mean']:.1%} of the picture removed"
     )
+    return "\n".join([made, *effects])

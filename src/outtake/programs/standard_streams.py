@@ -60,7 +60,6 @@ def standard_streams(config: InferVideoConfig) -> Iterator[InferVideoConfig]:
             raise _send_partial(error, folder / "output.partial.mkv", target) from error
         with made.open("rb") as file:
             _copy(file, target)
-        log.info("the report is not kept: a stream has no file beside it")
 
 
 def _refuse_terminal() -> None:
