@@ -114,3 +114,37 @@ def test_one_named_folder_alone_and_none_at_all_are_one_line(tmp_path):
     with pytest.raises(DataRootError, match=r"data.source.masks=.*nowhere: no such folder"):
         (tmp_path / "photos").mkdir()
         Folder(str(tmp_path), images="photos", masks="nowhere")
+
+
+SPELLINGS = [("Train", "Validation", "Test"), ("train2017", "val2017", "test2017")]
+
+
+@pytest.mark.parametrize("names", SPELLINGS, ids=["capitals", "years"])
+@pytest.mark.parametrize("layout", [*LAYOUTS.values(), None], ids=[*LAYOUTS.keys(), "named"])
+def test_splits_by_other_spellings_are_not_trained_on(tmp_path, layout, names):
+    for number, name in enumerate(names):
+        parts = layout or ("photos/{0}", "drawn/{0}")
+        fill(*(tmp_path / part.format(name) for part in parts), "abcdefgh"[number * 2 :][:2])
+    options = {} if layout else {"images": "photos", "masks": "drawn"}
+    if layout and "_" in layout[0].replace("_dir", "") and not names[0].isalpha():
+        pytest.skip("a year is part of the name of a folder of its own only")
+    source = Folder(str(tmp_path), val_fraction=0.2, **options)
+    ids = {split: [each.id for each in source.samples(split)] for split in ("train", "val", "test")}
+    assert ids == {"train": ["a", "b"], "val": ["c", "d"], "test": ["e", "f"]}
+
+
+def test_a_folder_that_may_be_a_split_is_not_trained_on(tmp_path):
+    fill(tmp_path / "photos/mine", tmp_path / "drawn/mine")
+    fill(tmp_path / "photos/test-dev", tmp_path / "drawn/test-dev", "xyz")
+    with pytest.raises(DataRootError, match=r"test-dev may be a split.*; rename it"):
+        Folder(str(tmp_path), images="photos", masks="drawn")
+    for kind in ("photos", "drawn"):
+        (tmp_path / kind / "test-dev").rename(tmp_path / kind / "tester")
+    assert len(Folder(str(tmp_path), images="photos", masks="drawn").samples("train")) == 6
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path):
+    for name in ("train2014", "train2017"):
+        fill(tmp_path / "photos" / name, tmp_path / "drawn" / name)
+    with pytest.raises(DataRootError, match="several folders of the split train: train2014, train"):
+        Folder(str(tmp_path), images="photos", masks="drawn")

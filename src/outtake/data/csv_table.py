@@ -10,9 +10,9 @@ from pathlib import Path
 from outtake.core.errors import DataRootError, EmptySplitError, PairingError
 from outtake.core.printable_text import list_some
 from outtake.data.decode_files import is_lossy
-from outtake.data.folder_layouts import SPLIT_NAMES
 from outtake.data.pair_files import MissingMasks, lossy_mask_error, say_unmasked
 from outtake.data.source import SPLITS, Sample
+from outtake.data.split_names import parse_split
 
 COLUMNS = ("split", "image", "mask")
 
@@ -106,10 +106,9 @@ def _group_by_split(
 
 
 def _parse_split(path: Path, line: int, raw_name: str | None) -> str:
-    name = (raw_name or "").strip().lower()
-    for split, names in SPLIT_NAMES.items():
-        if name in names:
-            return split
+    name = (raw_name or "").strip()
+    if split := parse_split(name):
+        return split
     raise DataRootError(
         f"line {line} of the table {path} has the split {name!r}; "
         f"the splits are: {', '.join(SPLITS)}"

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.list_pictures import contains_pictures
+from outtake.data.source import SPLITS
+from outtake.data.split_names import (
+    SPLIT_NAMES,
+    find_split_folder,
+    is_undivided,
+    list_split_folders,
+)
 
-SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 IMAGE_FOLDERS = (
     "images", "img_dir", "image", "imgs", "img", "images_prepped", "leftImg8bit", "JPEGImages"
 )  # fmt: skip
@@ -141,32 +143,17 @@ def find_named_folders(images: Path, masks: Path, split: str) -> SplitFolders | 
 
     Either has a subfolder for each split, or all of it is ``train``.
     """
-    for name in SPLIT_NAMES[split]:
-        if (images / name).is_dir() and (masks / name).is_dir():
-            return SplitFolders(images / name, masks / name)
-    divided = any(
-        (images / name).is_dir() and (masks / name).is_dir()
-        for names in SPLIT_NAMES.values()
-        for name in names
-    )
-    return SplitFolders(images, masks) if split == "train" and not divided else None
+    found = {each: _find_both(images, masks, each) for each in SPLITS}
+    if found[split] is not None:
+        return found[split]
+    divided = any(found.values())
+    whole = split == "train" and not divided and is_undivided(images)
+    return SplitFolders(images, masks) if whole else None
 
 
-def is_undivided(folder: Path) -> bool:
-    """Return whether all pictures of a folder are ``train``: no subfolder has a split's name.
-
-    Raises:
-        DataRootError: It holds pictures beside such a subfolder, whose own would be trained on.
-    """
-    names = (name for names in SPLIT_NAMES.values() for name in names)
-    divided = next((folder / name for name in names if (folder / name).is_dir()), None)
-    if divided is not None and contains_pictures(folder):
-        raise DataRootError(
-            f"{folder} holds pictures beside the folder {divided.name}, which is a split: move "
-            "those of train, with their masks or annotations, into folders train, or rename "
-            f"{divided.name}"
-        )
-    return divided is None
+def _find_both(images: Path, masks: Path, split: str) -> SplitFolders | None:
+    of_images, of_masks = find_split_folder(images, split), find_split_folder(masks, split)
+    return None if of_images is None or of_masks is None else SplitFolders(of_images, of_masks)
 
 
 def describe_layouts(split: str = "train") -> str:
@@ -180,22 +167,31 @@ def describe_layouts(split: str = "train") -> str:
 
 def _candidate_folders(root: Path, split: str) -> Iterator[SplitFolders]:
     there = {path.name for path in root.iterdir() if path.is_dir()}
+    spelt = {name.casefold(): name for name in sorted(there)}
     image_folders = [name for name in IMAGE_FOLDERS if name in there]
     mask_folders = [name for name in MASK_FOLDERS if name in there] or list(MASK_FOLDERS[:1])
-    for name in SPLIT_NAMES[split]:
-        if name in there:
-            for images in IMAGE_FOLDERS:
-                for masks in MASK_FOLDERS:
-                    yield SplitFolders(root / name / images, root / name / masks)
-        for images in image_folders:
-            for masks in mask_folders:
-                yield SplitFolders(root / images / name, root / masks / name)
+
+    def at(name: str) -> Path:
+        return root / (name if name in there else spelt.get(name.casefold(), name))
+
+    for folder in list_split_folders(root, split):
         for images in IMAGE_FOLDERS:
             for masks in MASK_FOLDERS:
-                yield SplitFolders(root / f"{images}_{name}", root / f"{masks}_{name}")
-                yield SplitFolders(root / f"{name}_{images}", root / f"{name}_{masks}")
+                yield SplitFolders(folder / images, folder / masks)
         for ending in MASK_ENDINGS:
-            yield SplitFolders(root / name, root / f"{name}{ending}")
+            yield SplitFolders(folder, at(f"{folder.name}{ending}"))
+    for images in image_folders:
+        for inner in list_split_folders(root / images, split):
+            for masks in mask_folders:
+                # Of the same name before another spelling: train2017 before train.
+                yield SplitFolders(inner, root / masks / inner.name)
+                for other in list_split_folders(root / masks, split):
+                    yield SplitFolders(inner, other)
+    for name in SPLIT_NAMES[split]:
+        for images in IMAGE_FOLDERS:
+            for masks in MASK_FOLDERS:
+                yield SplitFolders(at(f"{images}_{name}"), at(f"{masks}_{name}"))
+                yield SplitFolders(at(f"{name}_{images}"), at(f"{name}_{masks}"))
         for masks in mask_folders:
             if "JPEGImages" in there:
                 listed = root / "ImageSets" / "Segmentation" / f"{name}.txt"

@@ -10,12 +10,13 @@ from typing import Any, Self
 from outtake.core.errors import DataRootError, PairingError, SizeMismatchError
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame
-from outtake.data.folder_layouts import SPLIT_NAMES, resolve_path
+from outtake.data.folder_layouts import resolve_path
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
 from outtake.data.pair_files import common_ending
 from outtake.data.sample_range import SampleRange
 from outtake.data.source import SegmentationSource
+from outtake.data.split_names import list_split_folders
 
 KEY = "data.further_inputs"
 IMAGE = "image"  # what the image itself is called beside its further inputs
@@ -153,10 +154,10 @@ def find_input_folder(key: str, given: str, root: Path, split: str) -> Path:
     place = resolve_path(given, root)
     # A val that was cut out of train has its files where train has them.
     for each in (split, "train") if split == "val" else (split,):
-        for word in SPLIT_NAMES[each]:
-            for folder in (place / word, root / word / given):
-                if folder.is_dir():
-                    return folder
+        below = (folder / given for folder in list_split_folders(root, each))
+        for folder in (*list_split_folders(place, each), *below):
+            if folder.is_dir():
+                return folder
     if place.is_dir():
         return place
     raise DataRootError(

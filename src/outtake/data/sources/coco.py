@@ -10,10 +10,10 @@ from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.coco_json import CocoFile, CocoImage
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.folder_layouts import SPLIT_NAMES
 from outtake.data.source import Sample
 from outtake.data.sources.paired_source import FoldersSource, decode_ids
 from outtake.data.sources.polygon_source import PolygonSource, read_json_file
+from outtake.data.split_names import SPLIT_NAMES
 
 _YEARS = ("2017", "2014", "")
 # Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.

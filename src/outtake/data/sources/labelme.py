@@ -11,15 +11,14 @@ from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.labelme_json import labelme_records, read_labelme_shape, read_labelme_size
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.folder_layouts import is_undivided
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
     BACKGROUND,
     IGNORED_NAMES,
     PolygonSource,
-    find_split_folder,
     read_json_file,
 )
+from outtake.data.split_names import find_split_folder, is_undivided
 
 _BACKGROUND_NAMES = ("_background_", BACKGROUND)
 

@@ -25,7 +25,7 @@ from outtake.core.labels import LabelSpace
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
-from outtake.data.folder_layouts import SPLIT_NAMES, check_root
+from outtake.data.folder_layouts import check_root
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
 from outtake.data.source import Sample, check_split, cut_val, warn_of_data
@@ -193,12 +193,6 @@ class PolygonSource(ABC):
             f"{sample.mask} holds an object {shape.label or shape.number!r}, which is no class; "
             f"the classes are: {', '.join(self.labels.names)}"
         )
-
-
-def find_split_folder(parent: Path, split: str) -> Path | None:
-    """Return the subfolder of a split, by any of its usual names."""
-    places = (parent / name for name in SPLIT_NAMES[split])
-    return next((place for place in places if place.is_dir()), None)
 
 
 def read_json_file(path: Path) -> Any:

@@ -12,9 +12,9 @@ import yaml
 from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.yolo_text import read_yolo
 from outtake.core.errors import DataRootError
-from outtake.data.folder_layouts import is_undivided
 from outtake.data.source import Sample
-from outtake.data.sources.polygon_source import PolygonSource, find_split_folder
+from outtake.data.sources.polygon_source import PolygonSource
+from outtake.data.split_names import find_split_folder, is_undivided
 
 _CLASS_FILES = ("data.yaml", "dataset.yaml", "coco.yaml")
 
