@@ -8,6 +8,7 @@ from pathlib import Path
 
 from outtake.core.errors import ConfigError, DataRootError
 from outtake.data.list_pictures import contains_pictures
+from outtake.data.name_lists import read_name_list
 from outtake.data.source import SPLITS
 from outtake.data.split_names import (
     SPLIT_NAMES,
@@ -41,21 +42,8 @@ class SplitFolders:
     listed: Path | None = None
 
     def names(self) -> list[str] | None:
-        """Return the names that the list holds, or None if there is no list."""
+        """Return the lines that the list holds, or None if there is no list."""
         return None if self.listed is None else read_name_list(self.listed)
-
-
-def read_name_list(path: Path) -> list[str]:
-    """Return the first word of each line of a text file.
-
-    Raises:
-        DataRootError: The file cannot be read.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataRootError(f"cannot read the list {path}: {error}") from error
-    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
 
 
 def check_root(root: str | Path) -> Path:

@@ -11,6 +11,7 @@ from outtake.core.errors import EmptySplitError, PairingError
 from outtake.core.printable_text import list_some
 from outtake.data.decode_files import IMAGE_SUFFIXES, is_lossy
 from outtake.data.list_pictures import PictureList, list_pictures
+from outtake.data.name_lists import choose_listed
 from outtake.data.source import Sample, warn_of_data
 
 MissingMasks = Literal["error", "skip", "background", "unlabelled"]
@@ -85,7 +86,8 @@ def match_files(
         masks: The folder of masks; it may be the same one.
         image_suffix: The ending of image names; None finds it.
         mask_suffix: The ending of mask names; None finds it.
-        only: The ids that belong to the split; None is all.
+        only: The lines of the list of the split's ids, see
+            :func:`outtake.data.name_lists.choose_listed`; None is all.
     """
     listed = list_pictures(images), list_pictures(masks)
     endings, guessed = (image_suffix or "", mask_suffix or ""), False
@@ -100,6 +102,7 @@ def match_files(
         found_images = {k: v for k, v in found_images.items() if not k.endswith(endings[1])}
     absent: tuple[str, ...] = ()
     if only is not None:
+        only = choose_listed(only, found_images)
         absent = tuple(name for name in only if name not in found_images)
         found_images = {name: found_images[name] for name in only if name in found_images}
         found_masks = {name: found_masks[name] for name in only if name in found_masks}

@@ -11,8 +11,9 @@ from outtake.core.errors import ConfigError, PairingError
 from outtake.core.labels import Colour, distinct_colours
 from outtake.core.printable_text import list_some
 from outtake.core.types import LabelMap
-from outtake.data.folder_layouts import SplitFolders, check_root, read_name_list
+from outtake.data.folder_layouts import SplitFolders, check_root
 from outtake.data.matlab_file import read_matlab
+from outtake.data.name_lists import read_name_list
 from outtake.data.source import Sample
 from outtake.data.sources.paired_source import PairedSource, decode_ids
 

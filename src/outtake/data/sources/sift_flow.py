@@ -9,9 +9,10 @@ import numpy as np
 from outtake.core.errors import MissingSplitError, PairingError
 from outtake.core.printable_text import list_some
 from outtake.core.types import LabelMap
-from outtake.data.folder_layouts import SplitFolders, read_name_list
+from outtake.data.folder_layouts import SplitFolders
 from outtake.data.list_pictures import list_pictures
 from outtake.data.matlab_file import read_matlab
+from outtake.data.name_lists import read_name_list
 from outtake.data.source import Sample
 from outtake.data.sources.paired_source import PairedSource, decode_ids
 
