@@ -52,7 +52,7 @@ def list_pictures(folder: Path) -> PictureList:
     found = PictureList(folder)
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
-    for path in sorted(_walk(folder, set())):
+    for path in sorted(walk_files(folder)):
         reason = _reason_to_pass_over(path, folder)
         if reason is None:
             name = normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
@@ -68,14 +68,21 @@ def list_pictures(folder: Path) -> PictureList:
 
 def contains_pictures(folder: Path) -> bool:
     """Return whether a folder itself, not a subfolder, holds a picture."""
-    return folder.is_dir() and any(
-        path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        for path in folder.iterdir()
-    )
+    return folder.is_dir() and any(map(is_picture, folder.iterdir()))
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Yield all files below a folder; a link that leads back to where it came from ends there."""
+def is_picture(path: Path) -> bool:
+    """Return whether a path has the ending of a picture and is not hidden."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def walk_files(folder: Path, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """Yield all files below a folder, links to folders included.
+
+    Args:
+        folder: The folder.
+        seen: The folders that it lies in: a link that leads back to one of them ends there.
+    """
     status = folder.stat()
     key = (status.st_dev, status.st_ino)
     if key in seen:
@@ -84,7 +91,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
         for entry in entries:
             path = folder / entry.name
             if entry.is_dir():
-                yield from _walk(path, seen | {key})
+                yield from walk_files(path, seen | {key})
             else:
                 yield path
 

@@ -2,8 +2,11 @@
 
 import pytest
 
-from outtake.core.errors import DataRootError
-from tests.data.sources.trees import make_tree, open_source
+from outtake.core.errors import DataRootError, PairingError
+from outtake.data.source import DataChoice, DataWarning
+from outtake.data.sources.yolo import Yolo
+from tests.data.generated import picture, save
+from tests.data.sources.trees import lines, make_tree, open_source
 
 
 def ids_of(source):
@@ -41,3 +44,101 @@ def test_a_folder_of_labelme_that_may_be_a_split_is_not_trained_on(tmp_path):
     rename_splits(root, {"train": "mine", "val": "test-dev"})
     with pytest.raises(DataRootError, match=r"test-dev may be a split"):
         open_source("labelme", root)
+
+
+def yolo_tree(root, content, pictures):
+    """A data.yaml, and pictures each with a text file where ``images`` is ``labels``."""
+    lines(root / "data.yaml", ["names: [cat, dog]", *content])
+    for number, name in enumerate(pictures):
+        save(root / name, picture(number))
+        text = (root / name.replace("images/", "labels/")).with_suffix(".txt")
+        lines(text, ["1 0.1 0.1 0.9 0.1 0.5 0.9"])
+    return root
+
+
+FLAT = [f"images/{number}.png" for number in range(4)]
+ROBOFLOW = ["train/images/0.png", "train/images/1.png", "valid/images/2.png", "test/images/3.png"]
+PLACES = {
+    "folders": (
+        ["path: .", "train: images/a", "val: images/b", "test: images/c"],
+        ["images/a/0.png", "images/a/1.png", "images/b/2.png", "images/c/3.png"],
+    ),
+    "some are looked for": (
+        ["train: images/a", "val: [images/b]", "test:"],
+        ["images/a/0.png", "images/a/1.png", "images/b/2.png", "images/Test/3.png"],
+    ),
+    "lists": (["path: .", "train: train.txt", "val: [val.txt]", "test: test.txt"], FLAT),
+    "roboflow": (
+        ["train: ../train/images", "val: ../valid/images", "test: ../test/images"], ROBOFLOW,
+    ),
+    "another machine": (
+        ["path: /content/set", "train: /content/set/train/images", "test: test/images",
+         "val: 'C:\\set\\valid\\images'"],
+        ROBOFLOW,
+    ),
+    "beside": (["train: a", "val: b", "test: c"], ["a/0.png", "a/1.png", "b/2.png", "c/3.png"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_data_yaml_says_where_the_splits_of_yolo_are(tmp_path, kind):
+    root = yolo_tree(tmp_path / "set", *PLACES[kind])
+    if kind == "lists":
+        (root / "train.txt").write_bytes(b"\xef\xbb\xbf./images/0.png\r\nimages/1.png\r\n")
+        lines(root / "val.txt", ["/home/me/set/images/2.png"])
+        lines(root / "test.txt", [r"images\3.png"])
+    source = Yolo(str(root), val_fraction=0.2)
+    assert ids_of(source) == {"train": ["0", "1"], "val": ["2"], "test": ["3"]}
+    for split in ("train", "val", "test"):
+        for sample in source.samples(split):
+            assert (source.read_mask(sample) == 2).any()
+
+
+def test_what_is_taken_in_place_of_the_paths_of_another_machine_is_said(tmp_path):
+    content, pictures = PLACES["another machine"]
+    source = Yolo(str(yolo_tree(tmp_path / "set", content, pictures)))
+    with pytest.warns(DataChoice, match="train is /content/set/train/images, taken to be"):
+        source.samples("train")
+    with pytest.warns(DataChoice, match="the path /content/set is not there, .* is taken"):
+        Yolo(str(tmp_path / "set"))
+
+
+def test_a_split_that_data_yaml_names_and_that_is_missing_is_refused(tmp_path):
+    content = ["train: images/train", "val: images/valley", "test: ../test/images"]
+    root = yolo_tree(tmp_path / "set", content, ["images/train/0.png", "images/val/1.png"])
+    source = Yolo(str(root), val_fraction=0.2)
+    with pytest.raises(DataRootError, match=r"data\.yaml says that val is images/valley, which is"):
+        source.samples("train")
+    with pytest.raises(DataRootError, match="no split 'test'"):
+        source.samples("test")
+    assert any("test is ../test/images, which is not there" in line for line in source.flaws)
+
+
+def test_the_folder_images_of_another_machine_is_not_that_of_every_split(tmp_path):
+    content = ["train: /content/a/images", "val: /content/b/images"]
+    with pytest.raises(DataRootError, match="val is /content/b/images, which is not there"):
+        Yolo(str(yolo_tree(tmp_path, content, FLAT))).samples("val")
+
+
+def test_images_of_no_list_and_lines_of_no_image_are_named(tmp_path):
+    root = yolo_tree(tmp_path, ["train: train.txt", "val: val.txt"], FLAT)
+    lines(root / "train.txt", ["./images/0.png"])
+    lines(root / "val.txt", ["./images/1.png"])
+    source = Yolo(str(root))
+    with pytest.warns(DataWarning, match=r"2 images are in no list and are left out: 2.png, 3.png"):
+        source.samples("train")
+    lines(root / "val.txt", ["./images/7.png"])
+    with pytest.raises(PairingError, match=r"1 images that .*val.txt lists are not there: "):
+        Yolo(str(root)).samples("val")
+
+
+def test_a_train_of_yolo_that_holds_another_split_is_refused(tmp_path):
+    root = yolo_tree(tmp_path, ["train: images"], ["images/train/0.png", "images/val/1.png"])
+    with pytest.raises(DataRootError, match="which has the folder val of another split in it"):
+        Yolo(str(root)).samples("train")
+
+
+def test_several_folders_of_a_split_of_yolo_are_one(tmp_path):
+    places = ["images/a/0.png", "images/b/0.png", "images/b/more/1.png", "images/v/2.png"]
+    root = yolo_tree(tmp_path, ["train: [images/a, images/b]", "val: images/v"], places)
+    assert ids_of(Yolo(str(root)))["train"] == ["a/0", "b/0", "b/more/1"]

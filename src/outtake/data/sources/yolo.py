@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
-import yaml
-
 from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.yolo_text import read_yolo
 from outtake.core.errors import DataRootError
+from outtake.core.printable_text import list_some
+from outtake.data.list_pictures import walk_files
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import PolygonSource
+from outtake.data.sources.yolo_images import (
+    SplitImages,
+    find_label_place,
+    list_split_images,
+)
+from outtake.data.sources.yolo_yaml import YoloYaml, read_yolo_yaml
 from outtake.data.split_names import find_split_folder, is_undivided
-
-_CLASS_FILES = ("data.yaml", "dataset.yaml", "coco.yaml")
 
 
 class Yolo(PolygonSource):
     """Outlines in lines ``class x y x y ...``, as shares of width and height.
 
-    Layout: ``root/images/{train,val}/NAME.jpg`` with ``root/labels/{train,val}/NAME.txt``, or
-    ``root/{train,valid}/images`` with ``root/{train,valid}/labels`` (Roboflow), and
-    ``root/data.yaml`` with ``names``. An image without a text file is background throughout.
+    Layout: ``root/data.yaml`` with ``names``, and with ``train``, ``val`` and ``test``, each a
+    folder, several or a text file of images. A split that it does not name is looked for in
+    ``root/images/{train,val}`` and ``root/{train,valid}/images`` (Roboflow). The text file of
+    an image is where the last ``images`` of its path is ``labels``, or beside it. An image without
+    one is background throughout.
 
     Args:
         root: The folder.
@@ -35,62 +41,111 @@ class Yolo(PolygonSource):
     """
 
     def __init__(self, root: str, val_fraction: float | None = None) -> None:
-        self._names: tuple[str, ...] = ()
+        self._listed: dict[str, SplitImages | None] = {}
         super().__init__("yolo", root, val_fraction)
 
     def class_names(self) -> Sequence[str]:
         """Return the names of ``data.yaml``."""
-        path = next((p for name in _CLASS_FILES if (p := self.root / name).is_file()), None)
-        if path is None:
-            raise DataRootError(f"{self.root} has no data.yaml with the `names` of the classes")
-        try:
-            names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-            names = [names[key] for key in sorted(names)] if isinstance(names, Mapping) else names
-            self._names = tuple(str(name) for name in names)
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
-            raise DataRootError(f"{path} has no list or map `names`: {error}") from error
-        return self._names
+        self._yaml: YoloYaml = read_yolo_yaml(self.root)
+        return list(self._yaml.names.values())
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split with their text files."""
-        images, labels = self.root / "images", self.root / "labels"
-        if (folder := find_split_folder(images, split)) is not None:
-            labels = labels / folder.name
-        elif (parent := find_split_folder(self.root, split)) is not None:
-            folder, labels = parent / "images", parent / "labels"
-        elif split == "train" and images.is_dir() and is_undivided(images):
-            folder = images
-        else:
+        found = self._find_images(split)
+        if found is None:
             return None
-        if not folder.is_dir() or not labels.is_dir():
-            raise DataRootError(f"the images {folder} need the folder {labels} of text files")
-        found = self.list_images(folder)
-        # Accents are composed, as in the names of the images.
-        texts = {
-            normalize("NFC", path.relative_to(labels).with_suffix("").as_posix()): path
-            for path in labels.rglob("[!.]*.txt")
-        }
-        self.say_some(
-            texts.keys() - found.keys(), "text files are of no image and are left out", labels
-        )
-        empty = found.keys() - texts.keys()
-        self.say_some(empty, "images have no text file and are background throughout", folder)
+        if line := found.passed_over:
+            self.say(line, found.where)
+        if found.is_listed:
+            others = (self._find_images(each) for each in self._yaml.splits)
+            known = {path for each in others if each for path in each.images.values()}
+            unlisted = [path.name for path in found.beside if path not in known]
+            self.say_some(unlisted, "images are in no list and are left out", self._yaml.file)
+        texts = self._find_texts(found)
+        wanted = {name: find_label_place(path, self.root) for name, path in found.images.items()}
+        empty = {name for name, path in wanted.items() if _compose(path) not in texts}
+        self.say_some(empty, "images have no text file and are background throughout", found.where)
         return [
-            Sample(name, str(path), str(texts.get(name, labels / f"{name}.txt")))
-            for name, path in found.items()
+            Sample(name, str(path), str(texts.get(_compose(wanted[name]), wanted[name])))
+            for name, path in found.images.items()
         ]
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
-        shapes = read_yolo(self.record_of(sample).decode(), predicted=False)
+        names = self._yaml.names
+        shapes = read_yolo(self.record_of(sample).decode("utf-8-sig"), predicted=False)
         for each in shapes:
-            if each.number not in range(len(self._names)):
+            if each.number not in names:
+                known = list_some([f"{number} ({name})" for number, name in names.items()], 5)
                 raise ValueError(
-                    f"the class {each.number} is not one of the {len(self._names)} names"
+                    f"the class {each.number} has no name in {self._yaml.file}, which has {known}"
                 )
-        return [replace(each.scale(size), label=self._names[each.number or 0]) for each in shapes]
+        return [replace(each.scale(size), label=names[each.number or 0]) for each in shapes]
 
     def record_of(self, sample: Sample) -> bytes:
         """Return the bytes of the text file; none where it is missing."""
         path = Path(sample.mask)
         return path.read_bytes() if path.is_file() else b""
+
+    def _find_images(self, split: str) -> SplitImages | None:
+        if split not in self._listed:
+            places = self._find_places(split)
+            self._listed[split] = (
+                None if places is None else list_split_images(places, split, self._yaml.folders)
+            )
+        return self._listed[split]
+
+    def _find_places(self, split: str) -> list[Path] | None:
+        """Return the folders and lists of a split: those of data.yaml, or else the usual folder."""
+        if split in self._yaml.splits:
+            try:
+                return self._yaml.find_places(split)
+            except DataRootError as error:
+                if split != "test":
+                    raise
+                # Roboflow names one that it does not export.
+                self.say(str(error), self._yaml.file)
+                return None
+        images = self.root / "images"
+        if (folder := find_split_folder(images, split)) is not None:
+            return [folder]
+        if (parent := find_split_folder(self.root, split)) is not None:
+            return [parent / "images"]
+        whole = split == "train" and not self._yaml.splits and images.is_dir()
+        return [images] if whole and is_undivided(images) else None
+
+    def _find_texts(self, found: SplitImages) -> dict[str, Path]:
+        """Return the text files of a split by their paths, and name those of no image.
+
+        Raises:
+            DataRootError: There is no folder of them.
+        """
+        texts: dict[str, Path] = {}
+        known = {_compose(find_label_place(path, self.root)) for path in found.all_pictures()}
+        places = [find_label_place(folder / "any", self.root).parent for folder in found.folders]
+        for labels in places:
+            files = labels.iterdir() if found.is_listed else walk_files(labels)
+            there = {
+                _compose(path): path
+                for path in (files if labels.is_dir() else ())
+                if path.suffix == ".txt" and not path.name.startswith(".")
+            }
+            alone = {
+                there[key].relative_to(labels).with_suffix("").as_posix()
+                for key in there.keys() - known
+            }
+            self.say_some(alone, "text files are of no image and are left out", labels)
+            texts |= there
+        if not texts and not any(
+            labels.is_dir() and labels != folder
+            for labels, folder in zip(places, found.folders, strict=True)
+        ):
+            raise DataRootError(
+                f"the images {found.where} need the folder {places[0]} of text files"
+            )
+        return texts
+
+
+def _compose(path: Path) -> str:
+    """Return a path with accents composed, as one machine writes them and another does not."""
+    return normalize("NFC", str(path))
