@@ -4,6 +4,8 @@ import pytest
 from outtake.core.errors import ConfigError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.data.combined import Combined
+from outtake.data.inspection import inspect_source
+from outtake.data.overfit import FirstSamples
 from outtake.data.source import DataWarning, Sample
 from outtake.data.verification import verify_split
 from tests.data.generated import picture
@@ -110,3 +112,14 @@ def test_a_member_without_a_split_is_left_out_of_it_with_a_line():
 def test_what_cannot_be_is_named(members, classes, message):
     with pytest.raises(ConfigError, match=message):
         Combined(members, classes)
+
+
+def test_the_flaws_of_members_are_those_of_all_of_them():
+    one, other = town(), farm()
+    one.flaws = {"a picture is left out": "place"}
+    both = Combined({"town": {"source": one}, "farm": {"source": other}})
+    one.flaws["another is too"] = "there"  # as they are found while samples are listed
+    said = {"town: a picture is left out": "place", "town: another is too": "there"}
+    assert both.flaws == FirstSamples(both, 1).flaws == said
+    left_out = {each.text for each in inspect_source(both).defects if each.kind == "left_out"}
+    assert left_out == said.keys()

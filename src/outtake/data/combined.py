@@ -89,6 +89,15 @@ class Combined:
             )
         return found
 
+    @property
+    def flaws(self) -> dict[str, str]:
+        """What the members left out or find wrong, one line each, with the file or folder."""
+        return {
+            f"{name}: {line}": where
+            for name, member in self._members.items()
+            for line, where in getattr(member.source, "flaws", {}).items()
+        }
+
     def group(self, sample: Sample) -> str | None:
         """Return the recording that a sample is of; None where its data set does not know."""
         name, member, original = self._find(sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from outtake.core.types import Frame, LabelMap
 from outtake.data.further_inputs import get_further_inputs
@@ -28,6 +29,11 @@ class SourceView(ABC):
         self.sample_range = get_sample_range(source)
         self.further_inputs = get_further_inputs(source)
         self.further_labels = get_further_labels(source)
+
+    @property
+    def flaws(self) -> Mapping[str, str]:
+        """What the data set left out or finds wrong, one line each, with the file or folder."""
+        return getattr(self._source, "flaws", {})
 
     @abstractmethod
     def samples(self, split: str) -> list[Sample]:
