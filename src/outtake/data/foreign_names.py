@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
@@ -62,4 +63,6 @@ def find_tail(folder: Path, name: str, split: str | None = None) -> Path | None:
 def _spell_paths(folder: Path, name: str) -> Iterator[Path]:
     slashed = to_slashes(name)
     spellings = (name, slashed, normalize("NFC", slashed), normalize("NFD", slashed))
-    return (folder / each for each in dict.fromkeys(spellings))
+    for each in dict.fromkeys(spellings):
+        path = folder / each
+        yield Path(os.path.normpath(path)) if ".." in path.parts else path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
@@ -64,6 +64,13 @@ def list_pictures(folder: Path) -> PictureList:
             examples.setdefault(reason, path.relative_to(folder).as_posix())
     found.passed_over = {reason: (count, examples[reason]) for reason, count in counts.items()}
     return found
+
+
+def list_other_pictures(folder: Path, known: Collection[Path]) -> list[str]:
+    """Return the pictures below a folder that are not of these files, by their paths under it."""
+    found = list_pictures(folder)
+    files = [*found.pictures.values(), *(other for _, _, other in found.repeated)]
+    return [path.relative_to(folder).as_posix() for path in files if path not in known]
 
 
 def contains_pictures(folder: Path) -> bool:

@@ -1,9 +1,13 @@
 """Which pictures of the formats of drawn outlines are train, val and test."""
 
+import json
+from unicodedata import normalize
+
 import pytest
 
 from outtake.core.errors import DataRootError, PairingError
 from outtake.data.source import DataChoice, DataWarning
+from outtake.data.sources.coco import CocoJson
 from outtake.data.sources.yolo import Yolo
 from tests.data.generated import picture, save
 from tests.data.sources.trees import lines, make_tree, open_source
@@ -142,3 +146,100 @@ def test_several_folders_of_a_split_of_yolo_are_one(tmp_path):
     places = ["images/a/0.png", "images/b/0.png", "images/b/more/1.png", "images/v/2.png"]
     root = yolo_tree(tmp_path, ["train: [images/a, images/b]", "val: images/v"], places)
     assert ids_of(Yolo(str(root)))["train"] == ["a/0", "b/0", "b/more/1"]
+
+
+def coco_json(path, names, category=1):
+    """A file of COCO with one object on each image."""
+    square = [[4, 4, 14, 4, 14, 14, 4, 14]]
+    content = {
+        "images": [{"id": number, "file_name": name} for number, name in enumerate(names)],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": category, "segmentation": square}
+            for number in range(len(names))
+        ],
+        "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}],
+    }
+    lines(path, [json.dumps(content)])
+
+
+def coco_images(root, names):
+    for number, name in enumerate(names):
+        save(root / name, picture(number))
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("train.json", "val.json"),
+        ("annotations/instances_Train.json", "annotations/instances_Validation.json"),
+        ("train_annotations.coco.json", "annotations_valid.json"),
+        ("annotations/instances_train2014.json", "annotations/instances_val2014.json"),
+    ],
+)
+@pytest.mark.parametrize("general", ["annotations.json", "annotations/instances_default.json"])
+def test_a_file_of_coco_named_after_a_split_comes_before_one_of_all(tmp_path, general, train, val):
+    names = [f"{number}.png" for number in range(6)]
+    coco_images(tmp_path / "images", names)
+    coco_json(tmp_path / general, names)
+    coco_json(tmp_path / train, names[:3])
+    coco_json(tmp_path / val, names[3:5])
+    coco_json(tmp_path / "test.json", names[5:])
+    with pytest.warns(DataWarning, match=rf"passed over: .* is train: {general}"):
+        source = CocoJson(str(tmp_path), 0.2)
+    assert ids_of(source) == {"train": ["0", "1", "2"], "val": ["3", "4"], "test": ["5"]}
+
+
+def test_a_file_of_coco_of_all_images_is_train_without_those_of_other_splits(tmp_path):
+    names = [f"{number}.png" for number in range(4)]
+    coco_images(tmp_path / "images", names)
+    coco_json(tmp_path / "annotations.json", names)
+    coco_json(tmp_path / "val.json", names[2:])
+    source = CocoJson(str(tmp_path))
+    with pytest.warns(DataWarning, match=r"2 images are of the file of another split too.*2.png"):
+        source.samples("train")
+    assert ids_of(source) == {"train": ["0", "1"], "val": ["2", "3"], "test": None}
+
+
+def test_a_category_0_of_coco_that_only_val_uses_is_a_class(tmp_path):
+    coco_images(tmp_path / "images", ["0.png", "1.png"])
+    coco_json(tmp_path / "train.json", ["0.png"])
+    coco_json(tmp_path / "val.json", ["1.png"], category=0)
+    source = CocoJson(str(tmp_path))
+    assert source.labels.names == ("background", "cat", "dog")
+    assert (source.read_mask(source.samples("val")[0]) == 1).any()
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ("a/0.png", r"a\0.png"),
+        ("cafe\u0301.png", "caf\u00e9.png"),
+        ("caf\u00e9.png", "cafe\u0301.png"),
+        ("a/0.png", "../images/./a/0.png"),
+    ],
+)
+def test_names_of_coco_may_be_spelt_as_on_another_system(tmp_path, stored, written):
+    coco_images(tmp_path / "images", [stored])
+    coco_json(tmp_path / "annotations.json", [written])
+    source = CocoJson(str(tmp_path))
+    (sample,) = source.samples("train")
+    assert source.read_image(sample).any() and not source.flaws
+    assert "\\" not in sample.id and sample.id == normalize("NFC", sample.id)
+
+
+def test_images_that_no_file_of_coco_lists_are_named(tmp_path):
+    coco_images(tmp_path / "images", [f"{number}.png" for number in range(5)])
+    coco_json(tmp_path / "train.json", ["0.png"])
+    coco_json(tmp_path / "val.json", ["1.png"])
+    source = CocoJson(str(tmp_path))
+    said = r"images: 3 images are listed in no file of COCO and are left out: 2.png, 3.png, 4.png"
+    with pytest.warns(DataWarning, match=said):
+        source.samples("train")
+
+
+def test_the_images_of_another_split_of_coco_may_be_missing(tmp_path):
+    coco_images(tmp_path / "train2017", ["0.png"])
+    coco_json(tmp_path / "annotations/instances_train2017.json", ["0.png"])
+    coco_json(tmp_path / "annotations/instances_val2017.json", ["1.png"])
+    source = CocoJson(str(tmp_path))
+    assert ids_of(source) == {"train": ["0"], "val": None, "test": None}

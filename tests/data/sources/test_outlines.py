@@ -347,3 +347,23 @@ def test_a_shape_of_labelme_that_is_none_names_the_file(tmp_path):
     (root / "train/0.json").write_text(json.dumps({"shapes": ["polygon"]}))
     with pytest.raises(UnreadableImageError, match=r"0\.json: 'polygon' is no shape"):
         LabelMe(str(root))
+
+
+@pytest.mark.parametrize("place", ["images", "."])
+def test_images_that_cvat_does_not_list_are_named(place, tmp_path):
+    for name in ("0.png", "1.png"):
+        save(tmp_path / place / name, picture(0))
+    lines = said_of(lambda: cvat_file(tmp_path, cvat_image("", "a")))
+    assert len(lines) == 1
+    assert "1 images are not in annotations.xml and are left out: 1.png" in lines.pop()
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"), [("a/0.png", r"a\0.png"), ("cafe\u0301.png", "caf\u00e9.png")]
+)
+def test_names_of_cvat_may_be_spelt_as_on_another_system(tmp_path, stored, written):
+    save(tmp_path / "images" / stored, picture(0))
+    image = cvat_image("", "a").replace("0.png", written)
+    source = cvat_file(tmp_path, image)
+    (sample,) = source.samples("train")
+    assert source.read_image(sample).any() and not source.flaws

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.coco_json import CocoFile, CocoImage
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
-from outtake.data.source import Sample
+from outtake.data.foreign_names import find_file, to_id, to_slashes
+from outtake.data.list_pictures import list_other_pictures
+from outtake.data.source import SPLITS, Sample
+from outtake.data.sources.coco_files import (
+    FILE_LAYOUTS,
+    describe_image_folders,
+    find_general_files,
+    find_image_folder,
+    find_split_files,
+)
 from outtake.data.sources.paired_source import FoldersSource, decode_ids
 from outtake.data.sources.polygon_source import PolygonSource, read_json_file
-from outtake.data.split_names import SPLIT_NAMES
-
-_YEARS = ("2017", "2014", "")
-# Roboflow, the COCO release, and CVAT; {0} is the split, {1} the year.
-_FILES = (
-    "{0}/_annotations.coco.json",
-    "annotations/instances_{0}{1}.json",
-    "annotations/instances_{0}{1}_default.json",
-    "annotations/{0}{1}.json",
-    "{0}{1}.json",
-    "annotations/instances_default.json",
-    "annotations.json",
-)
-_IMAGES = ("{0}", "{0}{1}", "images/{0}{1}", "images/{0}", "images", "")
 
 THINGS = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -86,8 +83,9 @@ class CocoJson(PolygonSource):
 
     Layout: ``root/annotations/instances_{train,val}2017.json`` with ``root/{train,val}2017`` or
     ``root/images/{train,val}2017``; ``root/{train,valid}/_annotations.coco.json`` beside its
-    images; or one ``root/annotations.json`` or ``root/annotations/instances_default.json`` with
-    ``root/images``. Larger objects are drawn first; crowds are unlabelled.
+    images; ``root/{train,val}.json`` or one ``root/annotations.json`` or
+    ``root/annotations/instances_default.json`` with ``root/images``. A file named after a split
+    comes before one of all images. Larger objects are drawn first; crowds are unlabelled.
 
     Args:
         root: The folder.
@@ -100,6 +98,8 @@ class CocoJson(PolygonSource):
 
     def __init__(self, root: str, val_fraction: float | None = None) -> None:
         self._files: dict[str, CocoFile] = {}
+        self._paths: dict[str, Path | None] = {}
+        self._compared: set[Path] = set()
         super().__init__("coco", root, val_fraction)
 
     def class_names(self) -> Sequence[str]:
@@ -107,29 +107,28 @@ class CocoJson(PolygonSource):
         content = self._load("train")
         if content is None:
             raise DataRootError(
-                f"no annotations of COCO in {self.root}; it needs one of "
-                f"{', '.join(name.format('train', '2017') for name in _FILES)}"
+                f"no annotations of COCO in {self.root}; it needs one of {FILE_LAYOUTS}"
             )
         with name_parse_errors(str(self._path("train")), UnreadableImageError, "correct the file"):
-            used = content.used_categories()
-            # Roboflow's first category is the name of all of them, and no object has it.
             ordered = sorted(content.names, key=int)
-            return [content.names[key] for key in ordered if key in used or int(key) != 0]
+            # Roboflow's first category is the name of all of them, and no object has it.
+            unused = [key for key in ordered if int(key) == 0 and not self._is_used(key)]
+            return [content.names[key] for key in ordered if key not in unused]
 
     def stored_samples(self, split: str) -> list[Sample] | None:
         """Return the images of a split's file that have an annotation or are listed without."""
-        content = self._load(split)
-        if content is None:
+        content, path = self._load(split), self._path(split)
+        if content is None or path is None:
             return None
-        folder = self._find_images(split, content)
-        return [
-            Sample(
-                Path(each.name).with_suffix("").as_posix(),
-                str(folder / each.name),
-                f"{self._path(split)}#{each.key}",
-            )
-            for each in content.images.values()
-        ]
+        with name_parse_errors(path, UnreadableImageError, "correct the file"):
+            chosen = self._choose_images(split, content)
+            folder = self._find_folder(split, content)
+            files = {each.key: _place(folder, each) for each in chosen}
+            self._say_what_is_unlisted(split, folder)
+            return [
+                Sample(to_id(each.name), str(files[each.key]), f"{path}#{each.key}")
+                for each in chosen
+            ]
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
@@ -146,15 +145,22 @@ class CocoJson(PolygonSource):
         path, _, key = sample.mask.rpartition("#")
         return self._files[path], self._files[path].images[key]
 
+    def _is_used(self, category: Any) -> bool:
+        """Return whether an object of any split is of a category."""
+        found = (self._load(split) for split in SPLITS)
+        return any(category in each.used_categories() for each in found if each is not None)
+
     def _path(self, split: str) -> Path | None:
-        for name in SPLIT_NAMES[split]:
-            for year in _YEARS:
-                for pattern in _FILES:
-                    if split != "train" and "{0}" not in pattern:
-                        continue
-                    if (path := self.root / pattern.format(name, year)).is_file():
-                        return path
-        return None
+        """Return the file of a split; that of all images is ``train`` where there is no other."""
+        if split not in self._paths:
+            found = find_split_files(self.root, split)
+            if split == "train":
+                found += find_general_files(self.root)
+            self._paths[split] = found[0] if found else None
+            if others := [str(path.relative_to(self.root)) for path in found[1:]]:
+                what = f"files of annotations are passed over: {found[0].name} is {split}"
+                self.say_some(others, what, self.root)
+        return self._paths[split]
 
     def _load(self, split: str) -> CocoFile | None:
         path = self._path(split)
@@ -176,15 +182,45 @@ class CocoJson(PolygonSource):
             self._files[str(path)] = content
         return self._files[str(path)]
 
-    def _find_images(self, split: str, content: CocoFile) -> Path:
+    def _choose_images(self, split: str, content: CocoFile) -> list[CocoImage]:
+        """Return the images of a split; those of a file of all are not those of another split."""
+        path = self._path(split)
+        if split != "train" or path not in find_general_files(self.root):
+            return list(content.images.values())
+        others = [found for each in ("val", "test") if (found := self._load(each)) is not None]
+        taken = {to_id(image.name) for each in others for image in each.images.values()}
+        shared = [each.name for each in content.images.values() if to_id(each.name) in taken]
+        what = "images are of the file of another split too, and are no part of train"
+        self.say_some(shared, what, path or self.root)
+        return [each for each in content.images.values() if to_id(each.name) not in taken]
+
+    def _find_folder(self, split: str, content: CocoFile) -> Path:
         first = next((each.name for each in content.images.values()), "")
-        for name in SPLIT_NAMES[split]:
-            for year in _YEARS:
-                for pattern in _IMAGES:
-                    folder = self.root / pattern.format(name, year)
-                    if first and (folder / first).is_file():
-                        return folder
-        raise DataRootError(
-            f"the image {first!r} that {self._path(split)} lists is in none of "
-            f"{', '.join(name.format(split, '2017') or '.' for name in _IMAGES)} below {self.root}"
-        )
+        folder = find_image_folder(self.root, split, first) if first else None
+        if folder is None:
+            raise DataRootError(
+                f"the image {first!r} that {self._path(split)} lists is in none of "
+                f"{describe_image_folders(split)} below {self.root}"
+            )
+        return folder
+
+    def _say_what_is_unlisted(self, split: str, folder: Path) -> None:
+        """Name the pictures of a folder that no split lists."""
+        if folder in self._compared:
+            return
+        self._compared.add(folder)
+        listed: set[Path] = set()
+        for each in SPLITS:
+            content = self._load(each)
+            # The images of another split may well be on another machine.
+            with suppress(DataRootError):
+                if content is not None:
+                    place = folder if each == split else self._find_folder(each, content)
+                    listed |= {_place(place, image) for image in content.images.values()}
+        unlisted = list_other_pictures(folder, listed)
+        self.say_some(unlisted, "images are listed in no file of COCO and are left out", folder)
+
+
+def _place(folder: Path, image: CocoImage) -> Path:
+    """Return the file of an image, which may be missing."""
+    return find_file(folder, image.name) or folder / to_slashes(image.name)

@@ -11,6 +11,8 @@ from outtake.annotations.cvat_xml import CvatImage, cvat_images
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.xml_tree import parse_xml
 from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.data.foreign_names import find_file, to_id, to_slashes
+from outtake.data.list_pictures import list_other_pictures
 from outtake.data.source import SPLITS, Sample
 from outtake.data.sources.polygon_source import IGNORED_NAMES, PolygonSource
 
@@ -51,6 +53,7 @@ class Cvat(PolygonSource):
             if len(self._images) < len(images):
                 raise ValueError(f"{len(images) - len(self._images)} images are listed twice")
         self._say_what_has_no_area(path)
+        self._say_what_is_unlisted()
         others = [each.name for each in images if _split_of(each) is None]
         self.say_some(others, "images are of a subset that is no split and are left out", path)
         named = [
@@ -69,7 +72,7 @@ class Cvat(PolygonSource):
             return None
         return [
             Sample(
-                Path(each.name).with_suffix("").as_posix(),
+                to_id(each.name),
                 str(self._find_image(each)),
                 f"{self.root / 'annotations.xml'}#{key}",
             )
@@ -91,9 +94,15 @@ class Cvat(PolygonSource):
 
     def _find_image(self, image: CvatImage) -> Path:
         images = self.root / "images"
-        within = images / image.subset / image.name
-        places = (within, images / image.name, self.root / image.name)
-        return next((place for place in places if place.is_file()), places[0])
+        places = (images / image.subset, images, self.root)
+        found = (find_file(place, image.name) for place in places)
+        return next(filter(None, found), places[0] / to_slashes(image.name))
+
+    def _say_what_is_unlisted(self) -> None:
+        folder = self.root / "images" if (self.root / "images").is_dir() else self.root
+        listed = {self._find_image(each) for each in self._images.values()}
+        unlisted = list_other_pictures(folder, listed)
+        self.say_some(unlisted, "images are not in annotations.xml and are left out", folder)
 
     def _say_what_has_no_area(self, path: Path) -> None:
         found = {each.name: each.count_without_area() for each in self._images.values()}

@@ -121,7 +121,7 @@ def _read_list(file: Path, folders: Sequence[Path]) -> SplitImages:
             path = next(filter(None, (find_tail(base, line) for base in bases)), None)
             if path is not None:
                 moved.append(line)
-        found[line] = None if path is None else Path(os.path.normpath(path))
+        found[line] = path
     if missing := [line for line, path in found.items() if path is None]:
         raise PairingError(
             f"{len(missing)} images that {file} lists are not there: {list_some(missing)}; add "

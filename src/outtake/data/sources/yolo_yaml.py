@@ -43,7 +43,7 @@ class YoloYaml:
 
     def _find_place(self, split: str, given: str) -> Path:
         if found := next(filter(None, (find_place(each, given) for each in self.folders)), None):
-            return _simplify(found)
+            return found
         tails = (find_tail(each, given, split) for each in self.folders)
         if found := next(filter(None, tails), None):
             warn_of_data(f"{self.file}: {split} is {given}, taken to be {found}", DataChoice)
@@ -108,10 +108,6 @@ def _find_folders(file: Path, path: Any) -> tuple[Path, ...]:
         return (file.parent,)
     base = find_place(file.parent, os.path.expanduser(str(path)))
     if base is not None and base.is_dir():
-        return tuple(dict.fromkeys((_simplify(base), file.parent)))
+        return tuple(dict.fromkeys((base, file.parent)))
     warn_of_data(f"{file}: the path {path} is not there, {file.parent} is taken", DataChoice)
     return (file.parent,)
-
-
-def _simplify(path: Path) -> Path:
-    return Path(os.path.normpath(path)) if ".." in path.parts else path
