@@ -72,3 +72,18 @@ def test_run_lengths_of_another_size_are_refused():
     with pytest.raises(ValueError, match="run lengths of 3x2 in an image of 2x3"):
         content.shapes(content.images["1"], boxes=False)
     assert runs_to_mask([6], 2, 3, by_columns=True).shape == (2, 3)
+
+
+def test_outlines_of_two_points_are_counted_with_the_first():
+    thin = [[0, 0, 4, 0, 4, 4], [1, 1, 5, 5]]
+    content = file_of({"image_id": 7}, {"image_id": 8, "segmentation": thin})
+    assert content.flaws == (
+        "1 annotations have outlines of fewer than three points (the first: 1, of image 8), which "
+        "are not drawn",
+    )
+
+
+def test_an_annotation_that_is_damaged_is_named_by_its_id():
+    content = file_of({"image_id": 7}, {"image_id": 7, "id": 17, "segmentation": [[1, 2, 3]]})
+    with pytest.raises(ValueError, match="annotation 17: an outline is not made of pairs"):
+        content.shapes(content.images["7"], boxes=False)

@@ -31,3 +31,15 @@ def test_objects_that_are_outside_a_frame_are_not_in_it():
     track = f'<track label="a">{box.format(3, 0)}{box.format(1, 0)}{box.format(4, 1)}</track>'
     found = read_cvat_tracks(parse_xml(f"<a><meta><task>{size}</task></meta>{track}</a>".encode()))
     assert found.size == (8, 9) and list(found.frames) == [1, 3]
+
+
+def test_a_polygon_of_two_points_is_counted_as_one_without_area():
+    polygon = '<polygon label="a" points="{}"/>'
+    body = polygon.format("0,0;4,0;4,4") + polygon.format("0,0;4,4") + '<points points="1,1"/>'
+    (image,) = cvat_images(parse_xml(f'<a><image name="a.png">{body}</image></a>'.encode()))
+    assert image.count_without_area() == 2
+
+
+def test_a_shape_that_is_damaged_is_named_by_its_place():
+    with pytest.raises(ValueError, match=r"^box 2 \(b\): 'xbr' is missing"):
+        shapes_of('<tag label="x"/><box label="b" xtl="0" ytl="0"/>')

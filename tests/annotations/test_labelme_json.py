@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from outtake.annotations.labelme_json import read_labelme_shape
+from outtake.annotations.labelme_json import read_labelme_shape, read_labelme_shapes
 
 
 def test_a_bitmap_of_a_few_bytes_cannot_ask_for_gigabytes():
@@ -24,3 +24,11 @@ def test_a_bitmap_of_a_few_bytes_cannot_ask_for_gigabytes():
     }
     with pytest.raises(ValueError, match="40000x40000"):
         read_labelme_shape(record)
+
+
+def test_a_shape_that_is_damaged_or_has_no_area_is_named_by_its_place():
+    good = {"label": "a", "points": [[0, 0], [4, 0], [4, 4]]}
+    assert [each.origin for each in read_labelme_shapes({"shapes": [good]})] == ["shape 1 (a)"]
+    for points, said in (([[0, 0], [4, 4]], "of 2 points has no area"), ("x", "could not convert")):
+        with pytest.raises(ValueError, match=rf"^shape 2 \(b\): .*{said}"):
+            read_labelme_shapes({"shapes": [good, {"label": "b", "points": points}]})

@@ -18,3 +18,8 @@ def test_boxes_and_confidences_are_those_of_predictions():
 def test_what_is_no_class_and_no_number_is_refused(line):
     with pytest.raises(ValueError, match="line 1: "):
         read_yolo(line, predicted=False)
+
+
+def test_a_prediction_of_two_points_is_refused():
+    with pytest.raises(ValueError, match=r"line 1: .*three points"):
+        read_yolo("0 0.1 0.1", predicted=True)

@@ -29,6 +29,7 @@ class Shape:
         top: Where the bitmap begins, in pixels.
         whole: Whether the bitmap is a mask of the whole picture, and so of its size.
         crowd: Whether it is many objects whose outlines nobody drew one by one.
+        origin: Which object of its file it is, for messages, as ``annotation 17``.
     """
 
     label: str = ""
@@ -39,6 +40,7 @@ class Shape:
     top: int = 0
     whole: bool = False
     crowd: bool = False
+    origin: str = ""
 
     def __post_init__(self) -> None:
         """Refuse vertices that cannot be drawn.

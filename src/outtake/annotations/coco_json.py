@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outtake.annotations.annotated_shapes import Shape, box_ring, to_ring
+from outtake.annotations.parse_errors import name_part
 from outtake.annotations.run_lengths import decode_coco_runs
 
 
@@ -73,7 +74,8 @@ class CocoFile:
         """
         areas = []
         for each in self.records(image):
-            shape = _read_shape(each, self.names, image.size, boxes=boxes)
+            with name_part(_name_record(each)):
+                shape = _read_shape(each, self.names, image.size, boxes=boxes)
             if shape is not None:
                 areas.append((float(each.get("area") or 0) or shape.area(), shape))
         return [shape for _, shape in sorted(areas, key=lambda each: -each[0])]
@@ -97,6 +99,11 @@ class CocoFile:
             yield (
                 f"{len(lost)} annotations are of images that it does not list (the first: "
                 f"{lost[0].get('id')}, of image {lost[0]['image_id']}) and are left out"
+            )
+        if thin := [each for each in records if _has_thin_outline(each)]:
+            yield (
+                f"{len(thin)} annotations have outlines of fewer than three points (the first: "
+                f"{thin[0].get('id')}, of image {thin[0]['image_id']}), which are not drawn"
             )
         ids = Counter(str(each["id"]) for each in records if each.get("id") is not None)
         if repeated := [number for number, count in ids.items() if count > 1]:
@@ -134,7 +141,11 @@ def read_video_instances(tree: Mapping[str, Any]) -> Iterator[VideoFrame]:
     names, size = category_names(tree), (int(video["height"]), int(video["width"]))
     for number, name in enumerate(video["file_names"]):
         found = (
-            {"category_id": each["category_id"], "segmentation": each["segmentations"][number]}
+            {
+                "id": each.get("id"),
+                "category_id": each["category_id"],
+                "segmentation": each["segmentations"][number],
+            }
             for each in tree["annotations"]
         )
         shapes = (_read_shape(each, names, size, boxes=False) for each in found)
@@ -155,6 +166,7 @@ def _read_shape(
 ) -> Shape | None:
     number, found = record.get("category_id"), record.get("segmentation")
     label, crowd = names.get(number, ""), bool(record.get("iscrowd"))
+    origin = _name_record(record)
     if isinstance(found, Mapping):
         bitmap = decode_coco_runs(found)
         if size not in (None, bitmap.shape):
@@ -162,16 +174,30 @@ def _read_shape(
                 f"run lengths of {bitmap.shape[1]}x{bitmap.shape[0]} in an image of "
                 f"{size[1]}x{size[0]}"
             )
-        return Shape(label, number, bitmap=bitmap, whole=True, crowd=crowd)
+        return Shape(label, number, bitmap=bitmap, whole=True, crowd=crowd, origin=origin)
     if found:
-        return Shape(label, number, tuple(map(to_ring, found)), crowd=crowd)
+        return Shape(label, number, tuple(map(to_ring, found)), crowd=crowd, origin=origin)
     if not boxes:
         return None
     if not record.get("bbox"):
         raise ValueError("an annotation without segmentation and bbox")
     left, top, across, down = map(float, record["bbox"])
     ring = box_ring(left, top, left + across, top + down)
-    return Shape(label, number, (ring,), crowd=crowd)
+    return Shape(label, number, (ring,), crowd=crowd, origin=origin)
+
+
+def _name_record(record: Mapping[str, Any]) -> str:
+    return f"annotation {record['id']}" if record.get("id") is not None else "an annotation"
+
+
+def _has_thin_outline(record: Mapping[str, Any]) -> bool:
+    found = record.get("segmentation")
+    rings = found if isinstance(found, list) else ()
+    return any(isinstance(ring, list) and 0 < _count_numbers(ring) < 6 for ring in rings)
+
+
+def _count_numbers(ring: Sequence[Any]) -> int:
+    return sum(len(each) if isinstance(each, list) else 1 for each in ring)
 
 
 def _to_key(number: Any) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring, turn_ring
+from outtake.annotations.parse_errors import name_part
 from outtake.annotations.run_lengths import runs_to_mask
 
 AREAS = ("polygon", "box", "ellipse", "mask")
@@ -33,8 +34,8 @@ class CvatImage:
     element: Element
 
     def count_without_area(self) -> int:
-        """Return how many shapes are points or lines."""
-        return sum(each.tag in WITHOUT_AREA for each in self.element)
+        """Return how many shapes are points or lines, as a polygon of two points is."""
+        return sum(_is_without_area(each) for each in self.element)
 
     def shapes(self) -> list[Shape]:
         """Return the shapes that have an area, from the lowest to the highest.
@@ -43,9 +44,12 @@ class CvatImage:
             ValueError: One is damaged.
             KeyError: Something is missing.
         """
-        drawn = (each for each in self.element if each.tag in AREAS)
-        ordered = sorted(drawn, key=lambda each: int(each.get("z_order") or 0))
-        return [_read_shape(each, each.get("label", "")) for each in ordered]
+        drawn = ((place, each) for place, each in enumerate(self.element) if each.tag in AREAS)
+        ordered = sorted(drawn, key=lambda each: int(each[1].get("z_order") or 0))
+        return [
+            _read_shape(each, each.get("label", ""), f"{each.tag} {place + 1}")
+            for place, each in ordered
+        ]
 
 
 def cvat_images(root: Element) -> list[CvatImage]:
@@ -97,7 +101,8 @@ def read_cvat_tracks(root: Element) -> CvatTracks:
         for each in track:
             check_has_area(each)
             if each.tag in AREAS and each.get("outside") != "1":
-                shape = _read_shape(each, track.get("label", ""))
+                origin = f"track {track.get('id')}, frame {each.get('frame')}"
+                shape = _read_shape(each, track.get("label", ""), origin)
                 frames[int(each.attrib["frame"])].append(shape)
     return CvatTracks(
         (int(size.findtext("height", "")), int(size.findtext("width", ""))),
@@ -106,12 +111,22 @@ def read_cvat_tracks(root: Element) -> CvatTracks:
 
 
 def check_has_area(element: Element) -> None:
-    """Raise ValueError for points and lines."""
-    if element.tag in WITHOUT_AREA:
+    """Raise ValueError for points and lines, as a polygon of two points is."""
+    if _is_without_area(element):
         raise ValueError(f"a {element.tag} has no area; use polygons, boxes, ellipses or masks")
 
 
-def _read_shape(each: Element, label: str) -> Shape:
+def _is_without_area(element: Element) -> bool:
+    few = element.tag == "polygon" and element.get("points", "").count(";") < 2
+    return few or element.tag in WITHOUT_AREA
+
+
+def _read_shape(each: Element, label: str, origin: str) -> Shape:
+    with name_part(f"{origin} ({label})"):
+        return replace(_read_area(each, label), origin=origin)
+
+
+def _read_area(each: Element, label: str) -> Shape:
     given = each.attrib
     if each.tag == "polygon":
         return Shape(label, rings=(to_ring([p.split(",") for p in given["points"].split(";")]),))

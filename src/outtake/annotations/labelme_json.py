@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from outtake.annotations.annotated_shapes import Shape, box_ring, ellipse_ring, to_ring
+from outtake.annotations.parse_errors import name_part
 
 _VERSION = "5.5.0"
 _MAX_BITMAP_PIXELS = 1 << 27
@@ -37,6 +39,20 @@ def read_labelme_size(tree: Mapping[str, Any]) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
+def read_labelme_shapes(tree: Any) -> list[Shape]:
+    """Return the shapes of a file.
+
+    Raises:
+        ValueError: It is no file of LabelMe, or a shape is damaged or has no area.
+    """
+    shapes = []
+    for place, record in enumerate(labelme_records(tree), start=1):
+        origin = f"shape {place} ({record.get('label')})"
+        with name_part(origin):
+            shapes.append(replace(read_labelme_shape(record), origin=origin))
+    return shapes
+
+
 def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
     """Return one shape.
 
@@ -48,6 +64,8 @@ def read_labelme_shape(record: Mapping[str, Any]) -> Shape:
     if kind not in ("polygon", "rectangle", "circle", "mask"):
         raise ValueError(f"a {kind} has no area; use polygons, rectangles, circles or masks")
     points = to_ring(record["points"])
+    if kind == "polygon" and len(points) < 3:
+        raise ValueError(f"a polygon of {len(points)} points has no area; it needs three")
     if kind == "polygon":
         return Shape(label, rings=(points,))
     if len(points) < 2:

@@ -30,5 +30,21 @@ def name_parse_errors(
     except OSError as error:
         raise error_type(f"cannot read {where}: {error.strerror or error}; {advice}") from error
     except _DAMAGE as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise error_type(f"cannot read {where}: {what}; {advice}") from error
+        raise error_type(f"cannot read {where}: {_describe(error)}; {advice}") from error
+
+
+@contextmanager
+def name_part(part: str) -> Iterator[None]:
+    """Name the part of a file, as one object of many, of what goes wrong while it is read.
+
+    Raises:
+        ValueError: It is damaged; the message begins with the part.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(f"{part}: {_describe(error)}") from error
+
+
+def _describe(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from outtake.annotations.annotated_shapes import Shape, box_ring, to_ring
 
 
@@ -20,7 +22,8 @@ def read_yolo(text: str, *, predicted: bool) -> list[Shape]:
     for place, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
-                shapes.append(_read_line(line.split(), predicted=predicted))
+                shape = _read_line(line.split(), predicted=predicted)
+                shapes.append(replace(shape, origin=f"line {place}"))
             except ValueError as error:
                 raise ValueError(f"line {place}: {error}") from error
     return shapes
@@ -34,8 +37,8 @@ def _read_line(words: list[str], *, predicted: bool) -> Shape:
         x, y, width, height = values[:4]
         ring = box_ring(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return Shape(number=number, rings=(ring,))
-    if predicted:
-        return Shape(number=number, rings=(to_ring(values[: len(values) // 2 * 2]),))
+    if predicted and len(values) % 2:  # the last is a confidence
+        values = values[:-1]
     if len(values) < 6 or len(values) % 2:
         raise ValueError(
             f"a class and at least three points are needed, this has {len(words)} numbers"

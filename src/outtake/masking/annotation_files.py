@@ -18,7 +18,7 @@ from outtake.annotations.cvat_xml import (
     cvat_images,
     read_cvat_tracks,
 )
-from outtake.annotations.labelme_json import labelme_records, read_labelme_shape
+from outtake.annotations.labelme_json import read_labelme_shapes
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.raster import draw_shape
 from outtake.annotations.xml_tree import parse_xml
@@ -136,7 +136,7 @@ def _read_json(file: Path, tree: Any, found: Annotations) -> None:
         raise ValueError("no images with annotations, and no shapes")
     if "shapes" in tree:
         size = int(tree["imageHeight"]), int(tree["imageWidth"])
-        shapes = tuple(map(read_labelme_shape, labelme_records(tree)))
+        shapes = tuple(read_labelme_shapes(tree))
         found.frames.append(AnnotatedFrame(file.name, size, shapes))
     elif "videos" in tree and "annotations" in tree:
         for number, each in enumerate(read_video_instances(tree)):

@@ -367,3 +367,20 @@ def test_names_of_cvat_may_be_spelt_as_on_another_system(tmp_path, stored, writt
     source = cvat_file(tmp_path, image)
     (sample,) = source.samples("train")
     assert source.read_image(sample).any() and not source.flaws
+
+
+def test_an_error_about_one_object_names_it(tmp_path):
+    with pytest.raises(UnreadableImageError, match=r"json#7: annotation 1: .* pairs of numbers"):
+        coco_file(tmp_path, [[1, 2, 3]])
+    with pytest.raises(LabelValueError, match=r"json#7 holds annotation 1, an object 9, which is"):
+        coco_file(tmp_path, [[1, 1, 3, 1, 3, 3]], category_id=9)
+    with pytest.raises(UnreadableImageError, match=r"annotation 1 of .*json#7 is 2x2 and its"):
+        coco_file(tmp_path, {"size": [2, 2], "counts": [0, 4]})
+
+
+def test_json_files_of_labelme_in_a_linked_folder_are_seen(tmp_path):
+    root = make_tree("labelme", tmp_path / "set")
+    lines(tmp_path / "far/alone.json", ["{}"])
+    (root / "train/far").symlink_to(tmp_path / "far")
+    said = said_of(lambda: LabelMe(str(root)))
+    assert any("no image beside them and are left out: alone.json" in each for each in said)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from outtake.annotations.annotated_shapes import Shape
-from outtake.annotations.labelme_json import labelme_records, read_labelme_shape, read_labelme_size
+from outtake.annotations.labelme_json import labelme_records, read_labelme_shapes, read_labelme_size
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.core.errors import DataRootError, UnreadableImageError
+from outtake.data.list_pictures import walk_files
 from outtake.data.source import Sample
 from outtake.data.sources.polygon_source import (
     BACKGROUND,
@@ -74,16 +75,19 @@ class LabelMe(PolygonSource):
         without = pairs.keys() - found.keys()
         self.say_some(without, "images have no JSON file beside them and are left out", folder)
         paired = {record for _, record in found.values()}
-        alone = [path.name for path in folder.rglob("[!.]*.json") if path not in paired]
+        alone = [
+            path.name
+            for path in walk_files(folder)
+            if path.suffix == ".json" and not path.name.startswith(".") and path not in paired
+        ]
         self.say_some(alone, "JSON files have no image beside them and are left out", folder)
         return [Sample(name, str(image), str(record)) for name, (image, record) in found.items()]
 
     def read_shapes(self, sample: Sample, size: tuple[int, int]) -> Sequence[Shape]:
         """Return what is drawn on an image."""
         tree = read_json_file(Path(sample.mask))
-        records = labelme_records(tree)
+        shapes = read_labelme_shapes(tree)
         self.check_size(sample, read_labelme_size(tree), size)
-        shapes = map(read_labelme_shape, records)
         return [
             replace(each, label=BACKGROUND) if each.label in _BACKGROUND_NAMES else each
             for each in shapes

@@ -118,8 +118,9 @@ class PolygonSource(ABC):
             shapes = self.read_shapes(sample, (size[0], size[1]))
         for each in shapes:
             if each.whole and each.bitmap is not None and each.bitmap.shape != size:
+                height, width = each.bitmap.shape
                 raise UnreadableImageError(
-                    f"an object of {sample.mask} is {each.bitmap.shape[1]}x{each.bitmap.shape[0]} "
+                    f"{each.origin or 'an object'} of {sample.mask} is {width}x{height} "
                     f"and its image {size[1]}x{size[0]}; correct the annotation"
                 )
             draw_shape(labels, each, self._label_of(each, known, sample), rule="centres")
@@ -189,9 +190,10 @@ class PolygonSource(ABC):
             return self.labels.ignore_index
         if shape.label in known:
             return known[shape.label]
+        which = f"{shape.origin}, " if shape.origin else ""
         raise LabelValueError(
-            f"{sample.mask} holds an object {shape.label or shape.number!r}, which is no class; "
-            f"the classes are: {', '.join(self.labels.names)}"
+            f"{sample.mask} holds {which}an object {shape.label or shape.number!r}, which is no "
+            f"class; the classes are: {', '.join(self.labels.names)}"
         )
 
 

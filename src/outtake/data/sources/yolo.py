@@ -78,7 +78,8 @@ class Yolo(PolygonSource):
             if each.number not in names:
                 known = list_some([f"{number} ({name})" for number, name in names.items()], 5)
                 raise ValueError(
-                    f"the class {each.number} has no name in {self._yaml.file}, which has {known}"
+                    f"{each.origin}: the class {each.number} has no name in {self._yaml.file}, "
+                    f"which has {known}"
                 )
         return [replace(each.scale(size), label=names[each.number or 0]) for each in shapes]
 
