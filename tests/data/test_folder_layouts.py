@@ -148,3 +148,11 @@ def test_two_folders_of_one_split_are_refused(tmp_path):
         fill(tmp_path / "photos" / name, tmp_path / "drawn" / name)
     with pytest.raises(DataRootError, match="several folders of the split train: train2014, train"):
         Folder(str(tmp_path), images="photos", masks="drawn")
+
+
+def test_images_that_are_divided_and_masks_that_are_not_are_refused(tmp_path):
+    fill(tmp_path / "photos/Train", tmp_path / "drawn")
+    with pytest.raises(
+        DataRootError, match=r"photos has a folder for a split and .*drawn has none"
+    ):
+        Folder(str(tmp_path), images="photos", masks="drawn")

@@ -130,13 +130,21 @@ def find_named_folders(images: Path, masks: Path, split: str) -> SplitFolders | 
     """Return the folders of a split below two folders that the user named.
 
     Either has a subfolder for each split, or all of it is ``train``.
+
+    Raises:
+        DataRootError: Only the images are divided into splits, or it cannot be told whether.
     """
     found = {each: _find_both(images, masks, each) for each in SPLITS}
     if found[split] is not None:
         return found[split]
-    divided = any(found.values())
-    whole = split == "train" and not divided and is_undivided(images)
-    return SplitFolders(images, masks) if whole else None
+    if split != "train" or any(found.values()):
+        return None
+    if not is_undivided(images):
+        raise DataRootError(
+            f"{images} has a folder for a split and {masks} has none of that name: give both the "
+            "same folders, or name those of one split"
+        )
+    return SplitFolders(images, masks)
 
 
 def _find_both(images: Path, masks: Path, split: str) -> SplitFolders | None:
