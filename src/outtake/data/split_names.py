@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def is_undivided(folder: Path) -> bool:
 
     Raises:
         DataRootError: It holds pictures beside such a subfolder, whose own would be trained on,
-            or a subfolder with pictures whose name begins as a split's and is none.
+            or a subfolder with pictures whose name begins as a split's and is none, or one of a
+            split farther below.
     """
     if not folder.is_dir():
         return True
@@ -83,4 +85,19 @@ def is_undivided(folder: Path) -> bool:
                 f"the folder {path} may be a split and would be trained on, as all of {folder} "
                 "would; rename it to train, val or test, or so that no such word comes first"
             )
+    if (deeper := _find_deeper_split(folder)) is not None:
+        raise DataRootError(
+            f"the folder {deeper} is a split and would be trained on, as all of {folder} would; "
+            f"give {deeper.parent} as the folder of the data set, or rename {deeper.name}"
+        )
     return True
+
+
+def _find_deeper_split(folder: Path) -> Path | None:
+    for parent, names, _ in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith((".", "__MACOSX")))
+        for name in names:
+            path = Path(parent, name)
+            if parse_split(name) and list_pictures(path).pictures:
+                return path
+    return None

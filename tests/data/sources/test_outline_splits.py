@@ -243,3 +243,9 @@ def test_the_images_of_another_split_of_coco_may_be_missing(tmp_path):
     coco_json(tmp_path / "annotations/instances_val2017.json", ["1.png"])
     source = CocoJson(str(tmp_path))
     assert ids_of(source) == {"train": ["0"], "val": None, "test": None}
+
+
+def test_splits_of_labelme_farther_below_the_root_are_not_trained_on(tmp_path):
+    make_tree("labelme", tmp_path / "mine")
+    with pytest.raises(DataRootError, match=rf"is a split and .*; give {tmp_path}/mine as the"):
+        open_source("labelme", tmp_path)
