@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from PIL import Image
@@ -59,6 +60,46 @@ def test_what_cannot_work_is_said(photos: Path, tmp_path: Path) -> None:
         find_pictures([str(photos), str(copy_of(photos / "a2.png", tmp_path))], out)
     with pytest.raises((OutputError, DataRootError), match="output="):
         find_pictures(str(photos), photos)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "expected"),
+    [
+        (["IMG.jpg", "IMG.jpg.png", "IMG.png"], ["IMG.jpg", "IMG.jpg_2", "IMG.png"]),
+        (["a.jpg", "a.jpg.jpg", "a.jpg.png", "a.png"], ["a.jpg", "a.jpg_2", "a.jpg_3", "a.png"]),
+        (["A.jpg", "a.png"], ["A.jpg", "a.png"]),
+        (["B.png", "b.PNG", "b_2.png"], ["B.png", "b_3", "b_2"]),
+        (["caf\u00e9.png", "cafe\u0301.png"], ["cafe\u0301.png", "caf\u00e9_2"]),
+        (["x.jpg", "y.jpg.png"], ["x", "y.jpg"]),
+    ],
+)
+def test_no_two_pictures_share_the_name_of_what_is_made(
+    pictures: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in pictures:
+        Image.new("RGB", (4, 4)).save(folder / name)
+    if len(list(folder.iterdir())) < len(pictures):
+        pytest.skip("this file system ignores case or normal forms")
+    found = find_pictures(str(folder), tmp_path / "out")
+    assert sorted(file.name for file in found.files) == sorted(expected)
+    # A removal keeps the format, or makes a PNG.
+    seen: set[str] = set()
+    for file in found.files:
+        same = file.name if file.name == str(file.relative) else file.name + file.path.suffix
+        made = {normalize("NFC", name).casefold() for name in (same, f"{file.name}.png")}
+        assert not made & seen
+        seen |= made
+
+
+def test_a_number_in_a_name_has_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("IMG.jpg", "IMG.png", "IMG.jpg.png"):
+        Image.new("RGB", (4, 4)).save(folder / name)
+    notes = find_pictures(str(folder), tmp_path / "out").notes
+    assert any("(as IMG.jpg.png)" in note and "as IMG.jpg_2.png" in note for note in notes)
 
 
 def copy_of(path: Path, folder: Path) -> Path:

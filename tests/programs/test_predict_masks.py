@@ -132,3 +132,20 @@ def test_a_region_beside_a_picture_has_a_line(
         remove(pictures, tmp_path / "out", "regions=[{box:[100,70,20,20]}]")
     lines = [line for line in caplog.messages if "holds no pixel of the picture" in line]
     assert len(lines) == 4 and not any("large.png" in line for line in lines)
+
+
+def test_a_mask_is_of_the_picture_whose_output_has_its_name_and_accents_are_alike(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pictures, masks = tmp_path / "in", tmp_path / "masks"
+    pictures.mkdir()
+    masks.mkdir()
+    for name in ("IMG.jpg", "IMG.png", "IMG.jpg.png", "cafe\u0301.png"):
+        Image.new("RGB", (64, 48), (90, 90, 90)).save(pictures / name)
+    for name in ("IMG.jpg.png", "caf\u00e9.png"):
+        Image.new("L", (64, 48), 255).save(masks / name)
+    with caplog.at_level("WARNING", "outtake"):
+        remove(pictures, tmp_path / "out", f"masks={masks}")
+    made = sorted(path.name for path in (tmp_path / "out/removed").iterdir())
+    assert made == ["IMG.jpg", "cafe\u0301.png"]
+    assert "2 of 4 pictures have no mask (as IMG.jpg.png)" in caplog.text

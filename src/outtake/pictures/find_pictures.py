@@ -7,7 +7,9 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from unicodedata import normalize
 
 from outtake.core.errors import ConfigError, DataRootError, OutputError
 from outtake.data.decode_files import IMAGE_SUFFIXES
@@ -23,7 +25,8 @@ class PictureFile:
     Attributes:
         path: The file.
         relative: Its path under that folder, with its suffix.
-        name: The path of what is made of it under each output folder, without suffix.
+        name: The path of what is made of it under each output folder, without suffix; no two have
+            one, whether or not case and the normal form of accents count.
     """
 
     path: Path
@@ -74,22 +77,69 @@ def find_pictures(value: str | Sequence[str], output: Path) -> FoundPictures:
         raise OutputError(f"output={output} is the folder of the pictures; name another folder")
     _refuse_same_place(placed)
     ordered = sorted(placed.items(), key=lambda item: natural_sort_key(item[1]))
-    shared = Counter(relative.with_suffix("") for _, relative in ordered)
-    files = []
-    for path, relative in ordered:
-        alone = shared[relative.with_suffix("")] == 1
-        files.append(
-            PictureFile(
-                path, relative, (relative.with_suffix("") if alone else relative).as_posix()
-            )
-        )
+    names, renamed = _name_outputs([relative for _, relative in ordered])
+    files = [
+        PictureFile(path, relative, name)
+        for (path, relative), name in zip(ordered, names, strict=True)
+    ]
     doubles = [file for file in files if file.name == file.relative.as_posix() and file.path.suffix]
     if doubles:
         notes.append(
             f"{len(doubles)} pictures differ in their suffix alone (as {doubles[0].relative}): "
             f"what is made of them keeps it in its name, as {doubles[0].name}.png"
         )
+    if renamed:
+        notes.append(
+            f"{len(renamed)} pictures (as {files[renamed[0]].relative}) would have the name of "
+            "another, or of what is made of it: what is made of them has a number, as "
+            f"{names[renamed[0]]}.png"
+        )
     return FoundPictures(tuple(files), tuple(notes))
+
+
+def _name_outputs(relatives: Sequence[Path]) -> tuple[list[str], list[int]]:
+    """Name what is made of each picture: without suffix, with it, or with a number.
+
+    No two names are one where case or the normal form of accents does not count, and none with
+    another suffix is a name that keeps its own.
+
+    Returns:
+        The names, and the places of those that have a number.
+    """
+    stems = [relative.with_suffix("").as_posix() for relative in relatives]
+    shared = Counter(map(_fold, stems))
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    kept_stems: set[str] = set()
+    for index, relative in enumerate(relatives):
+        name, stem = relative.as_posix(), _fold(stems[index])
+        # Of what keeps its suffix, a copy in another format has one more: a.jpg and a.jpg.png.
+        if shared[stem] > 1 and stem not in taken and _fold(name) not in taken | kept_stems:
+            names[index] = name
+            taken.add(_fold(name))
+            kept_stems.add(stem)
+    for index, stem in enumerate(map(_fold, stems)):
+        if shared[stem] == 1 and stem not in taken:
+            names[index] = stems[index]
+            taken.add(stem)
+    renamed = [index for index in range(len(relatives)) if index not in names]
+    for index in renamed:
+        numbered = (f"{stems[index]}_{number}" for number in count(2))
+        names[index] = next(
+            name for name in numbered if _fold(name) not in taken and not shared[_fold(name)]
+        )
+        taken.add(_fold(names[index]))
+    return [names[index] for index in range(len(relatives))], renamed
+
+
+def compose_accents(name: str) -> str:
+    """Return a name in the normal form of Unicode in which each accent is a part of its letter."""
+    return normalize("NFC", name)
+
+
+def _fold(name: str) -> str:
+    """Return a name as file systems see it that ignore case and normal forms."""
+    return compose_accents(compose_accents(name).casefold())
 
 
 def _expand(entry: str, notes: list[str]) -> list[tuple[Path, Path]]:

@@ -21,7 +21,7 @@ from outtake.masking.mask_picture import MASK_PICTURE_SUFFIXES, read_mask_pictur
 from outtake.masking.mask_source import fits, resize_mask
 from outtake.masking.mask_values import MaskMeaning, MaskValueOptions, explain_doubt, find_meaning
 from outtake.masking.morphology import dilate_mask
-from outtake.pictures.find_pictures import PictureFile
+from outtake.pictures.find_pictures import PictureFile, compose_accents
 from outtake.video.read.safety_limits import SafetyLimits
 
 _SAMPLE = 12
@@ -105,7 +105,7 @@ def find_picture_masks(
     named = _list_masks(value)
     notes: list[str] = []
     shapes: dict[str, AnnotatedFrame] = {}
-    if len(named) == 1 and not any(file.name in named for file in files):
+    if len(named) == 1 and not any(compose_accents(file.name) in named for file in files):
         (only,) = named.values()
         shapes = _find_all_shapes(only, files)
         paths = dict.fromkeys(shapes or (file.name for file in files), only)
@@ -113,9 +113,11 @@ def find_picture_masks(
         notes.append(f"masks: {only.name} {said}")
     else:
         paths = {}
+        others = {compose_accents(file.name) for file in files}
         for file in files:
-            plain = file.relative.with_suffix("").as_posix()
-            mask = named.get(file.name) or named.get(plain)
+            own = compose_accents(file.name)
+            plain = compose_accents(file.relative.with_suffix("").as_posix())
+            mask = named.get(own) or (None if plain in others else named.get(plain))
             if mask is not None:
                 paths[file.name] = mask
     if not paths:
@@ -199,12 +201,12 @@ def _decide(pictures: Sequence[Path], options: MaskValueOptions) -> tuple[MaskMe
 
 
 def _list_masks(value: str | Sequence[str]) -> dict[str, Path]:
-    """Return mask files by their path under the folder that was named, without suffix."""
+    """Return mask files by their path under the folder, without suffix, with accents composed."""
     folder = Path(value).expanduser() if isinstance(value, str) else None
     if folder is not None and folder.is_dir():
         listed = dict(list_pictures(folder).pictures)
         shapes = {
-            path.relative_to(folder).with_suffix("").as_posix(): path
+            compose_accents(path.relative_to(folder).with_suffix("").as_posix()): path
             for path in _list_annotations(folder)
         }
         # Pictures beside annotations of their names are what was annotated.
@@ -217,7 +219,7 @@ def _list_masks(value: str | Sequence[str]) -> dict[str, Path]:
         raise VideoError(f"masks={value}: has a folder for each object, as masks of videos do")
     if found.kind == "video":
         raise VideoError(f"masks={value}: is a video; the masks of pictures are pictures")
-    return {path.stem: path for path in found.files}
+    return {compose_accents(path.stem): path for path in found.files}
 
 
 def _list_annotations(folder: Path) -> Iterable[Path]:
