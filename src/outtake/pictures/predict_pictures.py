@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outtake.core.errors import DataRootError, SizeMismatchError, UnreadableImageError
+from outtake.core.files import sha256_of_file
 from outtake.core.types import Frame, LabelMap
 from outtake.data.decode_files import UNREADABLE_ADVICE
 from outtake.data.further_inputs import count_channels
 from outtake.data.sample_range import SampleRange
+from outtake.pictures.class_shares import class_shares
 from outtake.pictures.find_pictures import PictureFile
 from outtake.pictures.prediction import Prediction
 from outtake.pictures.prediction_record import (
     PictureRecord,
     PredictionRecord,
-    class_shares,
     source_identity,
+    source_path,
 )
 from outtake.pictures.read_picture import Picture, read_picture
 from outtake.pictures.remove_from_picture import PictureRemoval
-from outtake.pictures.write_predictions import SUFFIXES, Output, output_path, write_label_outputs
+from outtake.pictures.write_predictions import (
+    SUFFIXES,
+    Output,
+    output_path,
+    removed_path,
+    write_label_outputs,
+)
 from outtake.pipeline.stage_threads import StageThreads
 
 if TYPE_CHECKING:
@@ -103,11 +111,12 @@ class PictureTask:
 
 @dataclass(frozen=True)
 class _ReadPicture:
-    """A picture that was read, or the reason why not."""
+    """A picture that was read, with the SHA-256 of its file, or the reason why not."""
 
     file: PictureFile
     picture: Picture | None = None
     seen: Frame | None = None
+    digest: str = ""
     reason: str = ""
 
 
@@ -150,11 +159,14 @@ def predict_pictures(
                 try:
                     if item.picture is None:
                         raise UnreadableImageError(item.reason)
-                    record.add(_make(item.file, item.picture, prediction, task))
+                    planned = _plan(item.file, item.picture, item.digest, task)
+                    record.begin(planned)
+                    record.add(_make(item.file, item.picture, prediction, task, planned))
                     result.made += 1
                 except UnreadableImageError as error:
                     reason = str(error).removesuffix(UNREADABLE_ADVICE)
                     log.warning("skipped %s: %s", item.file.relative, reason)
+                    record.mark_unmade(item.file)
                     result.skipped.append((item.file, reason))
                 on_picture()
     return result
@@ -164,9 +176,10 @@ def _read(file: PictureFile, task: PictureTask) -> _ReadPicture:
     try:
         picture = read_picture(file.path)
         seen = task.see(file, picture)
-    except (UnreadableImageError, DataRootError, SizeMismatchError) as error:
+        digest = sha256_of_file(file.path)
+    except (UnreadableImageError, DataRootError, SizeMismatchError, OSError) as error:
         return _ReadPicture(file, reason=str(error))
-    return _ReadPicture(file, picture, seen)
+    return _ReadPicture(file, picture, seen, digest)
 
 
 def _group_by_size(items: Iterable[_ReadPicture], batch_size: int) -> Iterator[list[_ReadPicture]]:
@@ -203,23 +216,42 @@ def _label(batch: Sequence[_ReadPicture], task: PictureTask) -> list[Prediction 
     ]
 
 
-def _make(
-    file: PictureFile, picture: Picture, prediction: Prediction | None, task: PictureTask
-) -> PictureRecord:
-    """Write everything of one picture and return its line of the record."""
-    identity = task.identity(file)
+def _plan(file: PictureFile, picture: Picture, digest: str, task: PictureTask) -> PictureRecord:
+    """Return the line of a picture before anything is written: which files there will be."""
     height, width = picture.size
     paths: list[Path] = []
-    removed, shares, notes = None, None, tuple[str, ...]()
+    notes = tuple[str, ...]()
     if "removed" in task.output_names and task.removal is not None:
-        plan = task.removal.plan(picture)
-        suffix = plan.suffix if file.name != file.relative.as_posix() else ""
-        target = task.folder / "removed" / f"{file.name}{suffix}"
-        if suffix == "" and plan.suffix != file.path.suffix:
-            target = target.with_name(target.name + plan.suffix)
+        stored = task.removal.plan(picture)
+        paths.append(removed_path(task.folder, file, stored.suffix))
+        notes = stored.notes
+    paths += [
+        output_path(task.folder, output, file) for output in task.output_names if output in SUFFIXES
+    ]
+    return PictureRecord(
+        file.relative.as_posix(),
+        source_path(file.path, task.folder),
+        digest,
+        task.identity(file),
+        width,
+        height,
+        tuple(path.relative_to(task.folder).as_posix() for path in paths),
+        notes=notes,
+    )
+
+
+def _make(
+    file: PictureFile,
+    picture: Picture,
+    prediction: Prediction | None,
+    task: PictureTask,
+    planned: PictureRecord,
+) -> PictureRecord:
+    """Write everything of one picture and return its line of the record."""
+    removed, shares, notes = None, None, planned.notes
+    if "removed" in task.output_names and task.removal is not None:
+        target = task.folder / planned.files[0]
         removed = task.removal.write(target, file, picture, prediction)
-        paths.append(target)
-        notes = plan.notes
     if prediction is not None:
         notes += _describe_range(picture, task)
         labels = _sure_labels(prediction, task.min_confidence)
@@ -232,11 +264,7 @@ def _make(
             prediction.label_space, labelled,
             min_area=task.min_area, simplify_px=task.simplify_px,
         )  # fmt: skip
-        paths += [output_path(task.folder, output, file) for output in labelled]
-    names = tuple(path.relative_to(task.folder).as_posix() for path in paths)
-    return PictureRecord(
-        file.relative.as_posix(), identity, width, height, names, shares, removed, notes
-    )
+    return replace(planned, shares=shares, removed=removed, notes=notes)
 
 
 def _sure_labels(prediction: Prediction, min_confidence: float) -> LabelMap:
@@ -268,19 +296,3 @@ def _picture_to_show(picture: Picture, limits: SampleRange | None) -> Frame:
         return picture.image
     seen = picture.for_network(picture.samples.shape[2], limits)
     return np.ascontiguousarray(seen[..., :3] if seen.shape[2] >= 3 else seen[..., [0, 0, 0]])
-
-
-def describe_notes(entries: Iterable[PictureRecord]) -> list[str]:
-    """Return one line for each thing that was stored otherwise than in the sources."""
-    counts: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for entry in entries:
-        for note in entry.notes:
-            counts[note] += 1
-            examples.setdefault(note, entry.picture)
-    return [
-        f"{examples[note]}: {note}"
-        if count == 1
-        else f"{count} pictures, as {examples[note]}: {note}"
-        for note, count in counts.items()
-    ]

@@ -36,6 +36,15 @@ def output_path(folder: Path, output: Output, file: PictureFile) -> Path:
     return folder / output / f"{file.name}{SUFFIXES[output]}"
 
 
+def removed_path(folder: Path, file: PictureFile, suffix: str) -> Path:
+    """Return where a picture without what is removed goes: ``FOLDER/removed/sub/NAME.SUFFIX``.
+
+    A name that keeps the suffix of the picture gets another one only if that differs.
+    """
+    keeps = file.name == file.relative.as_posix() and suffix == file.path.suffix
+    return folder / "removed" / (file.name if keeps else f"{file.name}{suffix}")
+
+
 def save_label_map(path: Path, labels: LabelMap, label_space: LabelSpace) -> None:
     """Write class ids as PNG, whole or not at all; its palette shows the colours of the classes.
 

@@ -23,17 +23,17 @@ from outtake.data.sample_range import read_range_option
 from outtake.masking.mask_values import MaskValueOptions
 from outtake.masking.policy import MaskPolicy
 from outtake.masking.regions import Region
+from outtake.pictures.claim_outputs import claim_outputs
+from outtake.pictures.class_shares import write_shares
 from outtake.pictures.find_pictures import FoundPictures, PictureFile, find_pictures
 from outtake.pictures.picture_masks import PictureMasks, find_picture_masks
 from outtake.pictures.predict_pictures import (
     PictureTask,
     TaskResult,
-    describe_notes,
     predict_pictures,
 )
-from outtake.pictures.prediction_record import RECORD_NAME, PredictionRecord, write_shares
+from outtake.pictures.prediction_record import PredictionRecord, describe_notes
 from outtake.pictures.remove_from_picture import PictureRemoval
-from outtake.pictures.write_predictions import SUFFIXES, output_path
 from outtake.pipeline.interruption import explain_oom, sigterm_as_interrupt
 from outtake.pipeline.setup import add_feather, class_names
 from outtake.programs.predict_inputs import read_config
@@ -88,7 +88,6 @@ def _predict(config: PredictConfig, found: FoundPictures) -> tuple[str, ...]:
         if config.needs_labels:
             predictor, policy = _load(config, remover)
         further = {} if predictor is None else _find_further(config, predictor, files)
-        _refuse_existing(config, folder, files)
         record = PredictionRecord(
             folder, _fingerprint(config, predictor, remover), overwrite=config.overwrite
         )
@@ -103,6 +102,7 @@ def _predict(config: PredictConfig, found: FoundPictures) -> tuple[str, ...]:
             config.min_confidence,
             further,
         )
+        claim_outputs(files, task, record, overwrite=config.overwrite)
         result = _run(files, task, record)
     _finish(files, task, record, result)
     return () if predictor is None else predictor.trained.further_labels
@@ -140,24 +140,6 @@ def _check_output(config: PredictConfig, folder: Path) -> None:
             f"output={config.output}: name a folder, in which pictures keep their names"
         )
     check_folder(folder)
-
-
-def _refuse_existing(config: PredictConfig, folder: Path, files: Sequence[PictureFile]) -> None:
-    """Refuse to replace files that no earlier call has made."""
-    if config.overwrite or (folder / RECORD_NAME).exists():
-        return
-    for file in files:
-        targets = [
-            output_path(folder, each, file) for each in config.output_names if each in SUFFIXES
-        ]
-        if "removed" in config.output_names:
-            targets.append(folder / "removed" / file.relative)
-        for target in targets:
-            if target.exists():
-                raise OutputError(
-                    f"{target} exists, and {folder} has no {RECORD_NAME} that says how it was "
-                    "made; name another output, or set overwrite=true"
-                )
 
 
 def _build_remover(config: PredictConfig) -> Remover:
@@ -282,6 +264,7 @@ def _finish(
     Raises:
         UnreadableImageError: There is not one picture.
     """
+    record.finish()
     skipped = {file.relative for file, _ in result.skipped}
     entries = [
         record.entries[file.relative.as_posix()] for file in files if file.relative not in skipped
@@ -290,7 +273,7 @@ def _finish(
         _, reason = result.skipped[0]
         raise UnreadableImageError(f"none of {len(files)} pictures could be made: {reason}")
     if "shares" in task.output_names and task.predictor is not None:
-        write_shares(task.folder, task.predictor.label_space.names, entries)
+        write_shares(task.folder, task.predictor.label_space.names, record.entries.values())
     for line in describe_notes(entries):
         log.warning("%s", line)
     removed = [entry.removed for entry in entries if entry.removed is not None]
