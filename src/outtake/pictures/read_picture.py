@@ -8,22 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, TiffTags
 
 from outtake.core.types import Frame
-from outtake.data.decode_files import decode_file, is_lossy
+from outtake.core.validate import is_number
+from outtake.data.decode_files import TIFF_SUFFIXES, decode_file, is_lossy
 from outtake.data.image_files import convert_channels
 from outtake.data.sample_range import SampleRange, find_picture_range, scale_samples
+from outtake.pictures.png_chunks import RESOLUTION, read_chunks, swap_sides
 
 _EXIF_KEYWORD = "Raw profile type"  # of EXIF data as ImageMagick writes them
 XMP_KEYWORD = "XML:com.adobe.xmp"  # of the text entry of a PNG that is XMP
 _ORIENTATION = 274  # EXIF 2.3, table 4
 # What a TIFF says of its content; its other tags say how it is stored. EXIF 2.3, tables 3 and 4.
 _DESCRIPTIVE_TAGS = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
+# What only says how a TIFF stores its samples. TIFF 6.0, and its supplements 1 and 2.
+_STORAGE_TAGS = frozenset(
+    {*range(254, 260), *range(262, 267), 273, 274, *range(277, 285), *range(288, 294), 296, 297}
+    | {317, *range(320, 326), 330, 332, 334, 336, *range(338, 343), 347, *range(512, 522)}
+    | {*range(529, 533)}
+)
+_XMP_TAG, _PROFILE_TAG = 700, 34675
+_TRANSPOSED = (5, 6, 7, 8)  # by an orientation
 # A removal holds the picture as colours, mask, fill and distances at once.
 _BYTES_PER_PIXEL = 8
-_RGB_MODES = ("RGB", "RGBA", "L", "LA", "I;16", "I;16B", "1", "I")
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,16 @@ class FileFormat:
         mode: Pillow's mode, such as RGB, P or CMYK.
         lossy: Whether the format changes values.
         exif: EXIF data without the orientation, which is applied; empty for none.
-        icc: The colour profile; None for none, or for one of colours that are not RGB or grey.
+        icc: The colour profile; None for none.
         transparent: Whether a colour, of a palette or not, stands for nothing.
         xmp: XMP data; empty for none.
         comment: A comment; empty for none.
         texts: The text entries of a PNG, by their keyword.
         options: What Pillow needs to store it in the same quality.
+        dpi: Its resolution along x and y, as the picture is turned; None for none.
+        png: The chunks of a PNG about its colours and resolution, by their names.
+        pictures: How many pictures the file holds; the first is the one that is read.
+        unknown: What else the file says, in words.
     """
 
     name: str | None
@@ -53,6 +67,10 @@ class FileFormat:
     comment: bytes = b""
     texts: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
+    png: dict[bytes, bytes] = field(default_factory=dict)
+    pictures: int = 1
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,29 +149,73 @@ def read_format(path: Path) -> FileFormat:
     """Return how a picture is stored; it is decoded elsewhere."""
     with suppress(OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return _read_header(path)
-    return FileFormat(None, "")
+    return FileFormat(None, "", pictures=_count_pages(path))
+
+
+def _count_pages(path: Path) -> int:
+    """Return the pictures of a TIFF that Pillow does not open; 1 of any other file."""
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        # tifffile raises whatever its decoders raise on damaged input.
+        with suppress(Exception), tifffile.TiffFile(path) as tiff:
+            return len(tiff.pages)
+    return 1
 
 
 def _read_header(path: Path) -> FileFormat:
     with Image.open(path) as opened:
         exif = opened.getexif()
-        exif.pop(_ORIENTATION, None)
+        turned = exif.pop(_ORIENTATION, None) in _TRANSPOSED
+        png, unknown = read_chunks(path) if opened.format == "PNG" else ({}, ())
+        if turned and RESOLUTION in png:
+            png[RESOLUTION] = swap_sides(png[RESOLUTION])
+        unknown = tuple(f"chunk {name} of PNG" for name in unknown)
         if opened.format == "TIFF":
+            unknown = _name_unknown_tags(opened)
             for tag in set(exif) - _DESCRIPTIVE_TAGS:
                 del exif[tag]
-        known = opened.mode in _RGB_MODES
+        if "photoshop" in opened.info:
+            unknown += ("Photoshop and IPTC data",)
+        if _has_oblong_pixels(opened):
+            unknown += ("that its pixels are not square",)
         return FileFormat(
             "JPEG" if opened.format == "MPO" else opened.format,
             opened.mode,
             is_lossy(path),
             exif.tobytes() if len(exif) else b"",
-            opened.info.get("icc_profile") if known else None,
+            opened.info.get("icc_profile") or None,
             "transparency" in opened.info or opened.mode == "PA",
             _as_bytes(opened.info.get("xmp")),
             _as_bytes(opened.info.get("comment")),
             _read_texts(opened),
             _quality_options(opened, path),
+            _read_resolution(opened, turned=turned),
+            png,
+            getattr(opened, "n_frames", 1),
+            unknown,
         )
+
+
+def _name_unknown_tags(opened: Image.Image) -> tuple[str, ...]:
+    known = _STORAGE_TAGS | _DESCRIPTIVE_TAGS | {_XMP_TAG, _PROFILE_TAG}
+    unknown = sorted(set(getattr(opened, "tag_v2", {})) - known)
+    return tuple(f"tag {tag} ({TiffTags.lookup(tag).name}) of TIFF" for tag in unknown)
+
+
+def _has_oblong_pixels(opened: Image.Image) -> bool:
+    """Return whether a file tells the shape of its pixels, which is no square, and no size."""
+    info = opened.info
+    told = info.get("jfif_density") if info.get("jfif_unit") == 0 else info.get("resolution")
+    return isinstance(told, tuple) and len(told) == 2 and told[0] != told[1]
+
+
+def _read_resolution(opened: Image.Image, *, turned: bool) -> tuple[float, float] | None:
+    found = opened.info.get("dpi")
+    if not isinstance(found, tuple) or len(found) != 2 or not all(map(is_number, found)):
+        return None
+    along_x, along_y = map(float, found)
+    if along_x <= 0 or along_y <= 0:
+        return None
+    return (along_y, along_x) if turned else (along_x, along_y)
 
 
 def _as_bytes(value: object) -> bytes:
@@ -188,6 +250,4 @@ def _quality_options(opened: ImageFile.ImageFile, path: Path) -> dict[str, Any]:
         options |= {"quality": 95} if is_lossy(path) else {"lossless": True, "exact": True}
     elif opened.format == "AVIF":
         options["quality"] = 95
-    if "dpi" in opened.info:
-        options["dpi"] = opened.info["dpi"]
     return options

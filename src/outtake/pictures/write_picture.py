@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,20 @@ from PIL import Image, PngImagePlugin
 
 from outtake.core.errors import OutputError
 from outtake.core.files import replace_file
+from outtake.pictures.png_chunks import RESOLUTION, encode_resolution, insert_chunks
 from outtake.pictures.read_picture import XMP_KEYWORD, FileFormat, Picture
 
 _WITH_ALPHA = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "TGA"})
 _WITH_PROFILE = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
 _WITH_EXIF = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG"})
+_WITH_RESOLUTION = frozenset({"PNG", "TIFF", "JPEG", "BMP"})
 _WITH_XMP = frozenset({"PNG", "WEBP", "AVIF", "JPEG"})
 # Of black and white alone; a picture of greys is compressed otherwise.
 _BILEVEL_COMPRESSIONS = frozenset({"group3", "group4", "tiff_ccitt"})
-_PNG_HEADER_BYTES = 33  # signature and IHDR
 _EXIF_PREFIX = b"Exif\0\0"
 _NPY = ".npy"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,27 @@ def plan_storage(picture: Picture, channels: int) -> StoragePlan:
     reason = _reason_for_png(own, alpha=alpha, deep=picture.image16 is not None)
     name = "PNG" if reason or own.name is None else own.name
     notes = [f"written as PNG: {reason}"] if reason else []
+    one_band = own.mode in ("1", "L", "I", "F") or own.mode.startswith("I;16")
+    if one_band and own.pictures == picture.samples.shape[2] > 1:
+        notes.append(f"its {own.pictures} pages become the channels of one picture")
+    elif own.pictures > 1:
+        notes.append(f"it holds {own.pictures} pictures, and all but the first are dropped")
     if own.mode in ("P", "PA"):
         notes.append("its palette becomes RGB")
-    elif own.mode in ("CMYK", "YCbCr", "LAB", "HSV") and own.name != "JPEG":
+    elif own.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         notes.append(f"its {own.mode} colours become RGB")
-    elif own.mode == "CMYK":
-        notes.append("its CMYK colours become RGB, without their colour profile")
     if own.transparent and picture.alpha is None:
         notes.append("what is transparent in it becomes opaque")
-    if own.icc and name not in _WITH_PROFILE:
+    # OpenCV writes no grey with alpha.
+    grey = picture.grey and not (alpha and name == "PNG" and picture.image16 is not None)
+    if own.icc and not _is_of_colours(own.icc, grey=grey):
+        notes.append("its colour profile is dropped: it is not of the colours that are written")
+    elif own.icc and name not in _WITH_PROFILE:
         notes.append(f"its colour profile is dropped: {name} has none")
+    if own.dpi and name not in _WITH_RESOLUTION:
+        notes.append(f"its resolution (dpi) is dropped: it is not written to {name} here")
+    if own.unknown:
+        notes.append(f"dropped, as it is not written here: {', '.join(own.unknown)}")
     deep_tiff = name == "TIFF" and picture.image16 is not None
     if own.exif and (name not in _WITH_EXIF or deep_tiff):
         notes.append(f"its EXIF data are dropped: they are not written to {name} here")
@@ -79,6 +94,12 @@ def plan_storage(picture: Picture, channels: int) -> StoragePlan:
     if own.texts and (name != "PNG" or deep):
         notes.append(f"its text entries are dropped: they are not written to {name} here")
     return StoragePlan(".png" if reason else suffix, name, tuple(notes))
+
+
+def _is_of_colours(profile: bytes, *, grey: bool) -> bool:
+    """Return whether a profile is of what is written: RGB, or grey (ICC.1:2022, table 19)."""
+    space = profile[16:20]
+    return space == b"RGB " or (grey and space == b"GRAY")
 
 
 def _reason_for_png(own: FileFormat, *, alpha: bool, deep: bool) -> str | None:
@@ -116,8 +137,13 @@ def write_picture(
     """
     array: NDArray[Any] = image if image16 is None else image16
     array = _restore_channels(array, picture)
+    own = picture.format
+    if own.icc and not _is_of_colours(own.icc, grey=array.shape[2] < 3):
+        if picture.grey and array.shape[2] > 2 and _is_of_colours(own.icc, grey=True):
+            log.warning("%s: has colours now, and its profile of greys is dropped", picture.path)
+        own = replace(own, icc=None)
     try:
-        data = _encode(array, plan.format, picture.format)
+        data = _encode(array, plan.format, own)
     except (OSError, ValueError, KeyError, cv2.error) as error:
         raise OutputError(f"cannot write {target} as {plan.format}: {error}") from error
     replace_file(target, lambda file: file.write(data))
@@ -149,6 +175,8 @@ def _encode(array: NDArray[Any], name: str, own: FileFormat) -> bytes:
         options["icc_profile"] = own.icc
     if own.exif and name in _WITH_EXIF:
         options["exif"] = own.exif
+    if own.dpi and name in _WITH_RESOLUTION - {"PNG"}:
+        options["dpi"] = own.dpi
     options |= _describe(own, name)
     packed, made = BytesIO(), Image.fromarray(np.ascontiguousarray(plain))
     if own.mode == "1" and plain.ndim == 2 and np.isin(plain, (0, 255)).all():
@@ -156,7 +184,21 @@ def _encode(array: NDArray[Any], name: str, own: FileFormat) -> bytes:
     elif options.get("compression") in _BILEVEL_COMPRESSIONS:
         options["compression"] = "tiff_lzw"
     made.save(packed, name, **options)
+    if name == "PNG":
+        return insert_chunks(packed.getvalue(), _describe_samples(own, array.shape[2]))
     return packed.getvalue()
+
+
+def _describe_samples(own: FileFormat, channels: int) -> dict[bytes, bytes]:
+    """Return the chunks of a PNG about its colours and its resolution, by their names."""
+    chunks = dict(own.png)
+    if len(chunks.get(b"sBIT", b"")) != channels:  # it has a byte for each
+        chunks.pop(b"sBIT", None)
+    if own.icc:  # PNG specification, third edition, 11.3.2.3: one of both
+        chunks.pop(b"sRGB", None)
+    if own.dpi and RESOLUTION not in chunks:
+        chunks[RESOLUTION] = encode_resolution(own.dpi)
+    return chunks
 
 
 def _describe(own: FileFormat, name: str) -> dict[str, Any]:
@@ -179,24 +221,19 @@ def _describe(own: FileFormat, name: str) -> dict[str, Any]:
 def _encode_deep_png(array: NDArray[np.uint16], own: FileFormat) -> bytes:
     """Encode 16 bits, which Pillow writes for grey alone."""
     if array.shape[2] == 2:
+        if own.icc and not _is_of_colours(own.icc, grey=False):
+            own = replace(own, icc=None)
         array = np.concatenate([np.repeat(array[..., :1], 3, axis=2), array[..., 1:]], axis=2)
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[2]]
     made, data = cv2.imencode(".png", np.ascontiguousarray(array[..., order]))
     if not made:
         raise ValueError("the picture cannot be encoded")
-    png = data.tobytes()
-    chunks = b""
+    chunks = _describe_samples(own, array.shape[2])
     if own.icc:
-        chunks += _chunk(b"iCCP", b"profile\0\0" + zlib.compress(own.icc))
+        chunks[b"iCCP"] = b"profile\0\0" + zlib.compress(own.icc)
     if own.exif:
-        chunks += _chunk(b"eXIf", own.exif.removeprefix(_EXIF_PREFIX))
-    return png[:_PNG_HEADER_BYTES] + chunks + png[_PNG_HEADER_BYTES:]
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk as the PNG specification, third edition, section 5.3 lays it out."""
-    check = zlib.crc32(kind + content)
-    return len(content).to_bytes(4, "big") + kind + content + check.to_bytes(4, "big")
+        chunks[b"eXIf"] = own.exif.removeprefix(_EXIF_PREFIX)
+    return insert_chunks(data.tobytes(), chunks)
 
 
 def _encode_deep_tiff(array: NDArray[np.uint16], own: FileFormat) -> bytes:
@@ -209,6 +246,8 @@ def _encode_deep_tiff(array: NDArray[np.uint16], own: FileFormat) -> bytes:
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         planarconfig="contig" if channels > 1 else None,
         compression="zlib",
+        resolution=own.dpi,
+        resolutionunit=None if own.dpi is None else "inch",
         iccprofile=own.icc,
         metadata=None,
     )
