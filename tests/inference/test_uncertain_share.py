@@ -41,3 +41,16 @@ def test_a_batch_on_a_device_has_the_same_shares():
     expected = [uncertain_share(one, (1, 2)) for one in batch]
     assert found[:2] == pytest.approx(expected[:2], rel=1e-4)
     assert found[2] is expected[2] is None
+
+
+def test_an_object_between_the_sampled_pixels_is_found():
+    probability = np.zeros((720, 1280))
+    probability[101:107, 201:207] = 0.8  # one pixel of 8 x 8 is sampled
+    probability[103, 203] = 0.4
+    assert sampling_step(720, 1280) == 8
+    expected = pytest.approx((35 * 0.2 + 0.4) / 35, abs=1e-3)
+    logits = logits_of(probability)
+    assert uncertain_share(logits, (0, 1)) == expected
+    nothing = logits_of(np.zeros_like(probability))
+    batch = torch.from_numpy(np.stack([logits, nothing])).permute(0, 3, 1, 2)
+    assert uncertain_shares(batch, (0, 1)) == [expected, None]

@@ -43,3 +43,11 @@ def test_an_object_that_comes_and_goes_is_not_lost():
 def test_frames_of_which_nothing_is_known_are_not_suggested():
     assert suggest_frames(states(None, None), 3) == []
     assert suggest_frames([], 3) == []
+
+
+def test_an_object_that_is_nowhere_more_probable_than_not_is_unsure():
+    clip = states(0.2, 0.9, 0.1)
+    clip[2] = FrameState(None, 0.001)
+    first, second = suggest_frames(clip, 2, distance=0)
+    assert (first.frame, second.frame) == (2, 1)
+    assert first.why == "unsure here: no pixel of the object is more probable than not"

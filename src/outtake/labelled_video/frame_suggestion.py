@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 # An empty mask that is sure of itself has no uncertainty: between masks it counts as more than any.
+# So does a mask that is nowhere more probable than not, whose doubt has no area to be divided by.
 _LOST = 10.0
 
 
@@ -14,7 +15,8 @@ class FrameState:
     """What a network said of a frame.
 
     Attributes:
-        uncertainty: The sum of min(p, 1 - p) by the area of the object; None without an object.
+        uncertainty: The sum of min(p, 1 - p) by the area where p is above one half; None without
+            such a pixel.
         area: The share of the picture that it took for the object, 0 to 1.
     """
 
@@ -46,9 +48,10 @@ def suggest_frames(
 ) -> list[Suggestion]:
     """Return the frames from whose labels most is to be learned, the first one first.
 
-    Where the object is found, frames rank by their uncertainty. Where it is lost between frames
-    that show it, the middle of the gap comes before all others. Frames near one that is suggested
-    are not, as they would teach the same.
+    Where the object is found, frames rank by their uncertainty; one in which no pixel of it is more
+    probable than not is as unsure as can be. Where it is lost between frames that show it, the
+    middle of the gap comes before all others. Frames near one that is suggested are not, as they
+    would teach the same.
 
     Args:
         states: All frames of the clip, in order.
@@ -58,7 +61,7 @@ def suggest_frames(
     """
     gaps = _find_gaps(states, labelled)
     scores = {
-        number: _LOST + gaps[number][2] if number in gaps else state.uncertainty or 0.0
+        number: _LOST + gaps[number][2] if number in gaps else _score(state)
         for number, state in enumerate(states)
         if number not in labelled
     }
@@ -71,6 +74,12 @@ def suggest_frames(
                 Suggestion(number, states[number].uncertainty, _explain(number, states, gaps))
             )
     return found
+
+
+def _score(state: FrameState) -> float:
+    if state.uncertainty is None:
+        return _LOST if state.area > 0 else 0.0
+    return state.uncertainty
 
 
 _Gap = tuple[int, int, float]
@@ -101,5 +110,6 @@ def _explain(number: int, states: Sequence[FrameState], gaps: dict[int, _Gap]) -
         before, after, _ = gaps[number]
         return f"nothing found from frame {before + 1} to {after - 1}, but before and after"
     unsure = states[number].uncertainty
-    assert unsure is not None
+    if unsure is None:
+        return "unsure here: no pixel of the object is more probable than not"
     return f"unsure here: {unsure:.0%} of the object's area"
