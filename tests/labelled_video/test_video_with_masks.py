@@ -198,3 +198,25 @@ def test_a_project_that_names_no_clip_is_one_line(clip, tmp_path):
     root = lay_project(tmp_path / "p", "", {3: strokes(3)})
     with pytest.raises(DataRootError, match=r"project.json does not say which clip it is of"):
         VideoWithMasks(root=root)
+
+
+@pytest.mark.parametrize(
+    "value", [3, [3.0], [4.0], ["4"], [True], [-1], [[4]], [], {"a": 4}, "4"], ids=str
+)
+def test_frames_of_val_are_whole_numbers_from_0(clip, tmp_path, value):
+    masks = str(lay_masks(tmp_path / "masks", [1, 4, 5, 9]))
+    with pytest.raises(ConfigError, match=r"val_frames=.*list of whole numbers from 0 on, as \["):
+        VideoWithMasks(clip, masks, val_frames=value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("val_fraction", "a"), ("val_fraction", [0.5]), ("first", "x"), ("first", 1.5),
+        ("classes", 5), ("mask_options", 3), ("video", 7), ("root", [1]),
+    ],
+)  # fmt: skip
+def test_options_of_another_kind_are_one_line(clip, tmp_path, key, value):
+    masks = str(lay_masks(tmp_path / "masks", [1, 4]))
+    with pytest.raises(ConfigError, match=rf"^data\.source\.{key}( is |=)"):
+        VideoWithMasks(**{"video": clip, "masks": masks, key: value})

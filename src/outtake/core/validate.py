@@ -86,19 +86,21 @@ def check_odd_number(key: str, value: int) -> None:
         raise ConfigError(f"{key}={value}: must be odd; {value - 1} and {value + 1} are")
 
 
-def check_whole_numbers(key: str, values: Sequence[int], example: str) -> None:
-    """Raise a ConfigError unless values are a list of whole numbers, at least one, all above 0.
+def check_whole_numbers(key: str, values: Sequence[int], example: str, least: int = 1) -> None:
+    """Raise a ConfigError unless values are a list of whole numbers, at least one.
 
     Args:
         key: The name of the list on the command line, for the message.
         values: The list.
         example: A list that is allowed, for the message.
+        least: The lowest number that is allowed.
 
     Raises:
         ConfigError: The values are something else.
     """
     are_listed = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
     if not are_listed or not all(
-        is_number(each) and isinstance(each, int) and each > 0 for each in values
+        is_number(each) and isinstance(each, int) and each >= least for each in values
     ):
-        raise ConfigError(f"{key}={values}: give a list of whole numbers above 0, as {example}")
+        above = "above 0" if least == 1 else f"from {least} on"
+        raise ConfigError(f"{key}={values}: give a list of whole numbers {above}, as {example}")

@@ -20,6 +20,8 @@ def read_mask_options(given: Mapping[str, Any] | None) -> MaskValueOptions:
     Raises:
         ConfigError: A key or a value is wrong.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"data.source.mask_options={given}: give options, as in {{ids:[1,3]}}")
     options = dict(given or {})
     unknown = [key for key in options if key not in _OPTIONS]
     if unknown:

@@ -15,7 +15,6 @@ from outtake.core.errors import ConfigError, DataRootError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.progress import progress_bar
 from outtake.core.types import Frame, LabelMap
-from outtake.core.validate import check_number
 from outtake.data.class_file import (
     ClassList,
     check_class_names,
@@ -28,6 +27,7 @@ from outtake.data.infer_classes import BINARY_NAMES
 from outtake.data.labelled_clip import LabelledClip
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.source import DataChoice, Sample, check_split, warn_of_data
+from outtake.labelled_video.clip_options import check_clip_options
 from outtake.labelled_video.labelled_frames import (
     check_labels,
     find_unlabelled_value,
@@ -92,14 +92,11 @@ class VideoWithMasks:
         every: int = 1,
         limit_mib: int = 4096,
     ) -> None:
+        check_clip_options(
+            {"video": video, "masks": masks, "root": root},
+            classes, first, val_fraction, val_frames, every, limit_mib,
+        )  # fmt: skip
         files = find_clip_files(root, video, masks, classes, first)
-        if val_fraction is not None and not 0 < val_fraction < 1:
-            raise ConfigError(
-                f"data.source.val_fraction is {val_fraction}: give more than 0 and less than 1, or "
-                "null to train on all labelled frames"
-            )
-        check_number("data.source.every", every, 1, whole=True)
-        check_number("data.source.limit_mib", limit_mib, 1, whole=True)
         options = read_mask_options(mask_options)
         self._folder = Path(root or ".").expanduser()
         self._video = _find_one_video(files.video)
