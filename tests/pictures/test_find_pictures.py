@@ -99,7 +99,7 @@ def test_a_number_in_a_name_has_a_line(tmp_path: Path) -> None:
     for name in ("IMG.jpg", "IMG.png", "IMG.jpg.png"):
         Image.new("RGB", (4, 4)).save(folder / name)
     notes = find_pictures(str(folder), tmp_path / "out").notes
-    assert any("(as IMG.jpg.png)" in note and "as IMG.jpg_2.png" in note for note in notes)
+    assert any("1, as IMG.jpg.png, which is IMG.jpg_2.png" in note for note in notes)
 
 
 def copy_of(path: Path, folder: Path) -> Path:

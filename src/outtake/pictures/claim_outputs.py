@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,9 +40,10 @@ def claim_outputs(
         name = file.relative.as_posix()
         known = record.entries.get(name)
         if known is not None and not overwrite and not known.is_of(file.path, task.folder):
+            made_of = os.path.normpath(task.folder / known.source)
             raise OutputError(
-                f"{task.folder} has {name} of another picture, {task.folder / known.source}, and "
-                f"not of {file.path}; {_ADVICE}"
+                f"{task.folder} has {name} of another picture, {made_of}, and not of {file.path}; "
+                f"{_ADVICE}"
             )
         if not overwrite and record.is_done(file, task.output_names, task.identity(file)):
             continue

@@ -90,8 +90,8 @@ def find_pictures(value: str | Sequence[str], output: Path) -> FoundPictures:
         )
     if renamed:
         notes.append(
-            f"{len(renamed)} pictures (as {files[renamed[0]].relative}) would have the name of "
-            "another, or of what is made of it: what is made of them has a number, as "
+            "what is made of pictures that would have the name of another, or of what is made of "
+            f"it, has a number: {len(renamed)}, as {files[renamed[0]].relative}, which is "
             f"{names[renamed[0]]}.png"
         )
     return FoundPictures(tuple(files), tuple(notes))
