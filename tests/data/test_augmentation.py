@@ -1,3 +1,5 @@
+import copy
+import pickle
 import warnings
 
 import albumentations as A
@@ -272,3 +274,38 @@ def test_a_step_that_keeps_functions_of_its_own_is_one_step():
     image, mask = draw(Augmentation([jitter], None, 255, 0), 0, 0)
     assert np.array_equal(mask, label_map(0, (40, 50)))
     assert image.mean() < 0.7 * picture(0, (40, 50)).mean()
+
+
+class OwnCrop(v2.CenterCrop):
+    """A step of a user, derived from one of a library."""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        v2.CenterCrop((60, 70)),
+        v2.RandomApply([v2.CenterCrop((60, 70))], p=1.0),
+        OwnCrop((60, 70)),
+        A.GridElasticDeform(num_grid_xy=(4, 4), magnitude=20, p=1.0),
+        A.OneOf([A.GridElasticDeform(num_grid_xy=(4, 4), magnitude=20)], p=1.0),
+    ],
+    ids=["CenterCrop", "RandomApply", "own", "GridElasticDeform", "OneOf"],
+)
+@pytest.mark.parametrize(("ignore_index", "maps"), [(255, 1), (255, 2), (9, 1)])
+def test_what_a_step_without_a_fill_brings_in_is_ignored(step, ignore_index, maps):
+    size = (40, 50)
+    labels = label_map(0, size)
+    labels[:4, :4] = ignore_index
+    image = np.repeat((labels[..., None] % 5 + 1) * np.uint8(40), 3, axis=2)
+    mask = labels if maps == 1 else np.stack([labels] * maps, axis=2)
+    augmentation = pickle.loads(pickle.dumps(make([copy.deepcopy(step)], None, ignore_index, 0)))
+    outside = 0
+    for epoch in range(4):
+        moved, moved_mask = augmentation(image, mask, epoch, 0)
+        moved_mask = moved_mask.reshape(*moved_mask.shape[:2], -1)
+        black = moved[..., 0] == 0
+        outside += black.sum()
+        assert (moved_mask[black] == ignore_index).all()
+        whole = np.isin(moved[..., 0], [40, 80, 120]) & (moved_mask[..., 0] != ignore_index)
+        assert (moved_mask[whole, 0] == moved[whole, 0] // 40 - 1).mean() > 0.97
+    assert outside

@@ -18,12 +18,12 @@ from outtake.config.program_options import DataOptions
 from outtake.config.schema import parse
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
-from outtake.data.augmentation import AugmentationStep
 from outtake.data.datamodule import DataModule
 from outtake.data.folds import FoldSource
 from outtake.data.further_inputs import FurtherInput
 from outtake.data.further_labels import ChosenLabelMap, FurtherLabelMaps
 from outtake.data.mixing import MixingStep
+from outtake.data.moved_labels import AugmentationStep
 from outtake.data.overfit import FirstSamples
 from outtake.data.sample_range import SampleRange
 from outtake.data.stacked_inputs import add_further_inputs

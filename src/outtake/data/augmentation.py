@@ -8,26 +8,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from traceback import walk_tb
-from typing import Any, TypeAlias
+from typing import Any
 
 import albumentations as A
 import cv2
 import numpy as np
 import torch
-from torch import nn
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame, LabelMap
 from outtake.data.crop import RandomCrop
 from outtake.data.further_labels import MOST_FURTHER_LABELS
 from outtake.data.mixing import MixingStep
+from outtake.data.moved_labels import (
+    AugmentationStep,
+    LabelPlanes,
+    ignore_what_comes_in,
+    is_torchvision,
+)
 from outtake.data.sample_order import derive_seed
-
-AugmentationStep: TypeAlias = Any
-"""A transform of albumentations or of ``torchvision.transforms.v2``."""
 
 FURTHER_TARGET = "further_inputs"  # the target of albumentations
 # The steps that call cv2.resize; those that warp take the nearest pixel centre anyway.
@@ -191,30 +192,6 @@ class Augmentation:
         )
 
 
-# torchvision has no types.
-class _LabelPlanes(tv_tensors.Mask):  # type: ignore[misc]
-    """Labels, which are resized by the centres of pixels, as torchvision resizes images alone."""
-
-
-def _resize_labels(labels: torch.Tensor, size: list[int], *_: object, **options: Any) -> Any:
-    planes = labels if labels.ndim > 2 else labels[None]
-    resized = functional.resize_image(
-        planes, size, InterpolationMode.NEAREST_EXACT, max_size=options.get("max_size")
-    )
-    return resized.reshape(*labels.shape[:-2], *resized.shape[-2:])
-
-
-def _resize_crop_of_labels(
-    labels: torch.Tensor, top: int, left: int, height: int, width: int, size: list[int], *_: object,
-    **options: Any,
-) -> Any:  # fmt: skip
-    return _resize_labels(functional.crop_mask(labels, top, left, height, width), size)
-
-
-functional.register_kernel(functional.resize, _LabelPlanes)(_resize_labels)
-functional.register_kernel(functional.resized_crop, _LabelPlanes)(_resize_crop_of_labels)
-
-
 def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationStep]:
     for step in steps:
         # ColorJitter is one transform, though it keeps its functions under that name.
@@ -224,14 +201,10 @@ def _flatten_steps(steps: Iterable[AugmentationStep]) -> Iterator[AugmentationSt
             yield step
 
 
-def _is_torchvision(step: AugmentationStep) -> bool:
-    return isinstance(step, nn.Module)
-
-
 def _group_steps(steps: Sequence[AugmentationStep]) -> Iterator[AugmentationStep]:
     """Compose neighbouring steps of albumentations; a step of torchvision stays alone."""
-    for is_torchvision, neighbours in groupby(steps, _is_torchvision):
-        if is_torchvision:
+    for of_torchvision, neighbours in groupby(steps, is_torchvision):
+        if of_torchvision:
             yield from neighbours
         else:
             yield A.Compose(list(neighbours))
@@ -239,9 +212,8 @@ def _group_steps(steps: Sequence[AugmentationStep]) -> Iterator[AugmentationStep
 
 def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
     """Refuse misspelt arguments, and let the mask be unlabelled where a step fills it."""
-    if _is_torchvision(step):
-        if isinstance(getattr(step, "_fill", None), dict):
-            step._fill[_LabelPlanes] = ignore_index
+    ignore_what_comes_in(step, ignore_index)
+    if is_torchvision(step):
         if isinstance(getattr(step, "interpolation", None), str):
             step.interpolation = _parse_interpolation(step)
         return
@@ -258,9 +230,6 @@ def _prepare_step(step: AugmentationStep, ignore_index: int) -> None:
     if isinstance(step, _RESIZING_STEPS) and step.mask_interpolation == cv2.INTER_NEAREST:
         # As images are resized: by the centres of pixels. The other puts labels half a pixel off.
         step.mask_interpolation = cv2.INTER_NEAREST_EXACT
-    # CoarseDropout's None means "leave the mask", which is a choice; 0 is a default.
-    if getattr(step, "fill_mask", None) is not None:
-        step.fill_mask = ignore_index
 
 
 def _parse_interpolation(step: AugmentationStep) -> InterpolationMode:
@@ -278,7 +247,7 @@ def _parse_interpolation(step: AugmentationStep) -> InterpolationMode:
 def _apply_always(
     step: AugmentationStep, image: Frame, mask: LabelMap, further_channels: int
 ) -> tuple[Frame, LabelMap]:
-    if _is_torchvision(step):
+    if is_torchvision(step):
         step = copy.copy(step)
         if hasattr(step, "p"):
             step.p = 1.0
@@ -319,10 +288,10 @@ def _apply_torchvision(
     planes = torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C"))
     pixels = tv_tensors.Image(planes[: len(planes) - further_channels])
     maps = mask if mask.ndim == 2 else mask.transpose(2, 0, 1)
-    labels = _LabelPlanes(torch.from_numpy(np.array(maps, order="C")))
+    labels = LabelPlanes(torch.from_numpy(np.array(maps, order="C")))
     # Further inputs as masks, which only the steps change that move pixels. Their values lie above
     # every label, so that what a step fills with a label is told from them, and becomes black.
-    further = _LabelPlanes(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
+    further = LabelPlanes(planes[len(pixels) :].to(torch.int16) + _ABOVE_LABELS)
     given = (pixels, labels, further) if further_channels else (pixels, labels)
     # Not torch.manual_seed, which seeds every GPU too.
     generator = torch.default_generator

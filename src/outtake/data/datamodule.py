@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.validate import check_number
-from outtake.data.augmentation import Augmentation, AugmentationStep
+from outtake.data.augmentation import Augmentation
 from outtake.data.clipped_pixels import warn_of_clipping
 from outtake.data.crop import make_crop
 from outtake.data.dataset import SampleTensors, SegmentationDataset, check_equal_sizes
@@ -25,6 +25,7 @@ from outtake.data.further_inputs import count_channels, get_further_inputs
 from outtake.data.further_labels import get_further_labels
 from outtake.data.loader_worker import prepare_rank_worker, prepare_worker
 from outtake.data.mixing import MixingStep
+from outtake.data.moved_labels import AugmentationStep
 from outtake.data.resize import short_side_size
 from outtake.data.sample_cache import SampleCache
 from outtake.data.sample_order import (

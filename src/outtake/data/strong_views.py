@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.core.validate import check_number
-from outtake.data.augmentation import Augmentation, AugmentationStep
+from outtake.data.augmentation import Augmentation
+from outtake.data.moved_labels import AugmentationStep
 from outtake.data.sample_order import derive_seed
 
 _BOX_AREAS = (0.02, 0.4)  # of the image, in CutMix as UniMatch has it
