@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from outtake.core.errors import ConfigError
+from outtake.data import mask_values
 from outtake.data.class_file import read_class_file
 from outtake.data.folder import Folder
+from outtake.data.source import DataChoice
 from tests.data.generated import label_map, labels_of, make_folder
 
 COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 255]], np.uint8)
@@ -64,6 +66,39 @@ def test_two_names_read_0_255_masks_and_0_1_masks(tmp_path):
     ids[:2] = 255
     numbered = make_folder(tmp_path / "ids", [ids], yaml)
     assert np.array_equal(labels_of(numbered), ids)
+
+
+def test_a_rare_class_of_black_and_white_masks_keeps_its_name(tmp_path):
+    masks = [np.zeros((8, 8), np.uint8) for _ in range(150)]
+    masks[77][2:5, 2:5] = 255
+    make_folder(tmp_path, masks)
+    with pytest.warns(DataChoice, match=r"0 and 255 and no 1: 255 is 'defect'; where it is unlabe"):
+        source = Folder(str(tmp_path), classes=["background", "defect"])
+    counts = sum(np.bincount(labels_of(source, n).ravel(), minlength=256) for n in range(150))
+    assert counts[1] == 9 and counts[255] == 0
+
+
+def test_a_rare_class_beside_unlabelled_pixels_is_an_id(tmp_path):
+    masks = [np.zeros((8, 8), np.uint8) for _ in range(150)]
+    for mask in masks:
+        mask[:2] = 255
+    masks[77][4:7, 2:5] = 1
+    make_folder(tmp_path, masks)
+    source = Folder(str(tmp_path), classes=["background", "defect"])
+    counts = sum(np.bincount(labels_of(source, n).ravel(), minlength=256) for n in range(150))
+    assert counts[1] == 9 and counts[255] == 150 * 16
+
+
+def test_masks_of_ids_are_not_all_read(tmp_path, monkeypatch):
+    read = []
+    original = mask_values.read_mask_values
+    monkeypatch.setattr(
+        mask_values, "read_mask_values", lambda path: read.append(path) or original(path)
+    )
+    make_folder(tmp_path, [label_map(0, (8, 8), classes=2)] * 150)
+    read.clear()
+    Folder(str(tmp_path), classes=["background", "defect"])
+    assert len(read) == 64
 
 
 def test_names_and_another_file_may_be_given_as_an_option(tmp_path):

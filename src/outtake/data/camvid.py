@@ -9,7 +9,7 @@ from outtake.core.errors import ConfigError, EmptySplitError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.folder_layouts import check_root
-from outtake.data.image_files import read_image, read_raw_mask
+from outtake.data.image_files import read_image, read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import pair_folders
 from outtake.data.source import SPLITS, Sample, check_split
@@ -107,7 +107,7 @@ class CamVid:
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
+        return self._decoder.decode(read_stored_mask(sample.mask), sample.mask)
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's and the mask's file."""

@@ -13,18 +13,20 @@ import yaml
 
 from outtake.core.errors import ConfigError
 from outtake.core.labels import Colour, LabelSpace
-from outtake.data.infer_classes import (
-    BINARY_VALUES,
-    CORRECTION_ADVICE,
-    UNLABELLED_VALUE,
-    read_mask_values,
-)
+from outtake.data.infer_classes import CORRECTION_ADVICE, UNLABELLED_VALUE, WHITE_IS_255
 from outtake.data.mask_encoding import MaskDecoder, rgb_to_int
-from outtake.data.soft_edges import SoftEdges, ValueCounts, find_soft_edges
+from outtake.data.mask_palettes import find_palettes_that_differ
+from outtake.data.mask_values import (
+    BINARY_VALUES,
+    MaskValues,
+    find_areas,
+    read_until,
+    sum_numbers,
+)
+from outtake.data.soft_edges import SoftEdges
+from outtake.data.source import DataChoice, warn_of_data
 
 KEYS = ("names", "colours", "ignore")
-# As many masks, spread over the split, decide whether two classes are stored as 0 and 255.
-_BINARY_PROBE_MASKS = 64
 # What yaml may make of a name that is not quoted.
 _YAML_TYPE_NAMES = {
     bool: "truth value",
@@ -166,7 +168,8 @@ def decoder_from_class_file(
 
     Args:
         classes: The contents of the file.
-        masks: The training masks; some are read where two classes may be stored as 0 and 255.
+        masks: The training masks. They are read where two classes may be stored as 0 and 255, and
+            their palettes are compared.
         soft_edges: What becomes of values that are no class, see :class:`MaskDecoder`.
     """
     labels = LabelSpace.from_names(classes.names, classes.colours)
@@ -181,27 +184,44 @@ def decoder_from_class_file(
         if isinstance(classes.ignore, tuple):
             colours[rgb_to_int(classes.ignore)] = labels.ignore_index
         colours.update({rgb_to_int(rgb): label for label, rgb in enumerate(classes.colours)})
-    return MaskDecoder(labels, ids, colours, CORRECTION_ADVICE, soft_edges)
+    differ = find_palettes_that_differ(masks)
+    if differ is not None:
+        counts = "their colours are the classes"
+        if not colours:
+            counts = "indices are read as ids; list `colours` in classes.yaml if those are classes"
+        warn_of_data(f"the palettes of masks differ: {differ}; {counts}")
+    return MaskDecoder(
+        labels, ids, colours, CORRECTION_ADVICE, soft_edges, palettes_differ=differ is not None
+    )
 
 
 def _infer_stored_ids(
     classes: ClassList, ignored: int | None, masks: Sequence[str]
 ) -> tuple[int, ...]:
     count = len(classes.names)
-    if count == 2 and _looks_binary(masks, ignored):
+    if count == 2 and ignored not in BINARY_VALUES and _look_binary(masks, ignored):
+        warn_of_data(
+            f"masks hold 0 and 255 and no 1: 255 is {classes.names[1]!r}; where it is unlabelled, "
+            "write the ids in classes.yaml, as `names: {0: NAME, 1: NAME}`",
+            DataChoice,
+        )
         return tuple(sorted(BINARY_VALUES))
     return tuple(number for number in range(count + 1) if number != ignored)[:count]
 
 
-def _looks_binary(masks: Sequence[str], ignored: int | None) -> bool:
+def _look_binary(masks: Sequence[str], ignored: int | None) -> bool:
+    """Return whether masks hold 0 and 255 alone; all are read, unless some hold ids."""
     allowed = BINARY_VALUES | ({ignored} if ignored is not None else set())
-    counts = []
-    for path in masks[:: max(1, len(masks) // _BINARY_PROBE_MASKS)]:
-        values = read_mask_values(path)
-        if values.is_coloured:
-            return False
-        counts.append(values.counts)
-    total = ValueCounts.sum(counts)
-    soft = find_soft_edges(total)
-    seen = set(total.pixels if soft is None else soft.areas)
-    return seen <= allowed and 255 in seen and ignored not in BINARY_VALUES
+
+    def sum_up(found: Sequence[MaskValues]) -> tuple[set[int], bool]:
+        counts, converted = sum_numbers([each for each in found if not each.is_coloured])
+        return set(find_areas(counts)), converted
+
+    def hold_ids(found: Sequence[MaskValues]) -> bool:
+        return all(each.is_coloured for each in found) or not sum_up(found)[0] <= allowed
+
+    seen, converted = sum_up(read_until(masks, hold_ids))
+    binary = seen <= allowed and 255 in seen
+    if binary and converted:
+        warn_of_data(WHITE_IS_255)
+    return binary

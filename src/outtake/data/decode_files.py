@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image, ImageOps, features
 
 from outtake.core.errors import UnreadableImageError
 from outtake.core.memory import free_memory_bytes
+from outtake.data.stored_mask import StoredMask
 
 # Pillow refuses what has 180 million pixels; here what memory has no room for is refused.
 Image.MAX_IMAGE_PIXELS = None
@@ -67,6 +69,20 @@ def unreadable_error(path: str | Path, reason: object) -> UnreadableImageError:
     return UnreadableImageError(f"cannot read {path}: {reason}{UNREADABLE_ADVICE}")
 
 
+def decode_mask_file(path: Path) -> StoredMask:
+    """Return the samples of a file as they are stored, with what its palette or depth tells.
+
+    Raises:
+        UnreadableImageError: As for :func:`decode_file`.
+    """
+    if path.suffix.lower() == ".npy":
+        stored = StoredMask(_decode_npy(path))
+    else:
+        stored = _decode(path, True, 0)
+    values = stored.values.astype(stored.values.dtype.newbyteorder("="), copy=False)
+    return replace(stored, values=values, white=1 if values.dtype == np.bool_ else stored.white)
+
+
 def decode_file(path: Path, *, palette_indices: bool, bytes_per_pixel: int = 0) -> Array:
     """Return the samples of a file in the byte order of this machine, (H, W) or (H, W, C).
 
@@ -75,7 +91,8 @@ def decode_file(path: Path, *, palette_indices: bool, bytes_per_pixel: int = 0) 
 
     Args:
         path: The file.
-        palette_indices: Keep the indices of a palette; otherwise it becomes RGB.
+        palette_indices: Keep what is stored: the indices of a palette, which otherwise becomes RGB,
+            and the numbers of fewer than 8 bits, which otherwise become shades.
         bytes_per_pixel: What is made of each pixel afterwards, if that takes more than the samples:
             the room for it is looked for before anything is decoded.
 
@@ -86,7 +103,7 @@ def decode_file(path: Path, *, palette_indices: bool, bytes_per_pixel: int = 0) 
     if path.suffix.lower() == ".npy":
         array = _decode_npy(path)
     else:
-        array = _decode(path, palette_indices, bytes_per_pixel)
+        array = _decode(path, palette_indices, bytes_per_pixel).values
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -111,7 +128,7 @@ def _decode_npy(path: Path) -> Array:
     return array
 
 
-def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> Array:
+def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> StoredMask:
     tiff = path.suffix.lower() in TIFF_SUFFIXES
     try:
         # By a handle: what Pillow maps into memory by its name, it misreads where it is turned.
@@ -127,7 +144,7 @@ def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> Array:
     except (OSError, SyntaxError, ValueError) as error:
         if not tiff:
             raise unreadable_error(path, error) from error
-    return _decode_tifffile(path, bytes_per_pixel)
+    return StoredMask(_decode_tifffile(path, bytes_per_pixel))
 
 
 def _refuse_empty_promise(picture: Image.Image, path: Path) -> None:
@@ -170,13 +187,40 @@ def check_memory(path: Path, shape: tuple[int, ...], size_bytes: int) -> None:
         )
 
 
-def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> Array:
+def _decode_pillow(picture: Image.Image, path: Path, palette_indices: bool) -> StoredMask:
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":  # a phone's second picture is a preview
         raise unreadable_error(path, f"it holds {frames} pictures, not one")
     if _is_deep_colour_png(path):
-        return _decode_deep_png(picture, path)
-    return read_pixels(picture, palette_indices=palette_indices)
+        return StoredMask(_decode_deep_png(picture, path))
+    white = _find_white(picture, path) if palette_indices else None
+    values = read_pixels(picture, palette_indices=palette_indices)
+    if not palette_indices:
+        return StoredMask(values)
+    if white is not None and values.dtype != np.bool_:  # Pillow gives shades
+        values = np.rint(values * (white / 255)).astype(np.uint8)
+    triples = picture.getpalette("RGB") if picture.mode in ("P", "PA") else None
+    palette = None if triples is None else np.array(triples, np.uint8).reshape(-1, 3)
+    return StoredMask(values, palette, white)
+
+
+def _find_white(picture: Image.Image, path: Path) -> int | None:
+    """Return the largest number of a gray picture of fewer than 8 bits; None for others."""
+    if picture.mode == "1":
+        return 1
+    if picture.mode != "L":
+        return None
+    bits = 8
+    if picture.format == "PNG":
+        with path.open("rb") as file:
+            bits = file.read(25)[24]
+    elif picture.format == "TIFF":
+        bits = getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))[0]
+    elif picture.format == "PPM" and (tiles := getattr(picture, "tile", None)):
+        # The largest value, which the header names.
+        most = tiles[0].args[-1] if isinstance(tiles[0].args, tuple) else None
+        return most if isinstance(most, int) and 0 < most < 255 else None
+    return 2**bits - 1 if bits < 8 else None
 
 
 def read_pixels(picture: Image.Image, *, palette_indices: bool = False) -> Array:

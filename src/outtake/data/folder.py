@@ -39,7 +39,7 @@ from outtake.data.folder_layouts import (
     list_contents,
     resolve_path,
 )
-from outtake.data.image_files import read_image, read_raw_mask
+from outtake.data.image_files import read_image, read_raw_mask, read_stored_mask
 from outtake.data.infer_classes import BINARY_NAMES, decoder_for_trained, infer_decoder
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import (
@@ -184,7 +184,7 @@ class Folder:
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
         if sample.mask:
-            return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
+            return self._decoder.decode(read_stored_mask(sample.mask), sample.mask)
         size = self._read_as_stored(sample).shape[:2]
         return np.full(size, self._label_without_mask(), np.uint8)
 

@@ -23,7 +23,7 @@ from outtake.data.class_file import (
 from outtake.data.extended_source import ExtendedSource, find_root
 from outtake.data.folder_layouts import resolve_path
 from outtake.data.further_inputs import find_input_files, find_input_folder
-from outtake.data.image_files import read_raw_mask
+from outtake.data.image_files import read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.matlab_file import read_matlab
 from outtake.data.source import Sample, SegmentationSource
@@ -246,7 +246,7 @@ def _find_files(key: str, folder: Path, ids: Sequence[str]) -> list[Path]:
 
 def _read_raw(path: str) -> Any:
     if Path(path).suffix.lower() != _MATLAB:
-        return read_raw_mask(path)
+        return read_stored_mask(path)
     # Ids below 0 are unlabelled in SIFT Flow's geometric labels.
     ids = read_matlab(path, _MATLAB_KEY).astype(np.int64)
     return np.where((ids < 0) | (ids > 255), 255, ids).astype(np.uint8)

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from outtake.core.types import Frame
-from outtake.data.decode_files import Array, decode_file, unreadable_error
+from outtake.data.decode_files import Array, decode_file, decode_mask_file, unreadable_error
 from outtake.data.sample_range import SampleRange, scale_samples
+from outtake.data.stored_mask import StoredMask
 
 
 def read_image(
@@ -40,15 +41,21 @@ def read_image(
 
 
 def read_raw_mask(path: str | Path) -> Array:
-    """Read the values that a mask file stores: (H, W) integers, or uint8 (H, W, 3) colours.
+    """Read the values that a mask file stores, see :func:`read_stored_mask`."""
+    return read_stored_mask(path).values
 
-    A palette image gives its indices, a 1-bit image 0 and 1. An alpha channel is dropped. The
-    EXIF orientation is applied, as it is to images. Fractions must be whole numbers.
+
+def read_stored_mask(path: str | Path) -> StoredMask:
+    """Read what a mask file stores: (H, W) integers, or uint8 (H, W, 3) colours.
+
+    A palette image gives its indices, one of 1, 2 or 4 bits its numbers. An alpha channel is
+    dropped. The EXIF orientation is applied, as it is to images. Fractions must be whole numbers.
 
     Raises:
         UnreadableImageError: The file is missing, truncated, or of a kind that is not supported.
     """
-    array = decode_file(Path(path), palette_indices=True)
+    stored = decode_mask_file(Path(path))
+    array = stored.values
     if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.rint(array)).all():
         array = array.astype(np.int64)
     if array.dtype.kind not in "uib":
@@ -67,7 +74,9 @@ def read_raw_mask(path: str | Path) -> Array:
         if not (array[..., :1] == array[..., 1:]).all():
             raise unreadable_error(path, f"colours are 8-bit, these {array.dtype}")
         array = array[..., 0]
-    return array
+    if array.ndim == 3:  # of bits in three channels: they are shown as they are
+        return StoredMask(array)
+    return StoredMask(array, stored.palette, stored.white)
 
 
 def convert_channels(image: Frame, channels: int, path: str | Path) -> Frame:

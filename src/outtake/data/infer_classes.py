@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from outtake.core.errors import LabelValueError
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
-from outtake.data.image_files import read_raw_mask
 from outtake.data.mask_encoding import (
     SOFT_EDGES_ADVICE,
     MaskDecoder,
     format_value,
-    is_gray,
-    rgb_image_to_int,
     rgb_to_int,
+)
+from outtake.data.mask_values import (
+    BINARY_VALUES,
+    MAX_COLOURS,
+    MaskValues,
+    explain_palettes,
+    read_mask_values,
+    read_or_skip,
+    sum_numbers,
 )
 from outtake.data.soft_edges import (
     SoftEdges,
     SoftMask,
     ValueCounts,
-    count_values,
     find_soft_edges,
 )
 from outtake.data.source import DataChoice, warn_of_data
 
 UNLABELLED_VALUE = 255
 BINARY_IDS = {0: 0, 255: 1}
-BINARY_VALUES = frozenset(BINARY_IDS)
 BINARY_NAMES = ("background", "foreground")
 CORRECTION_ADVICE = (
     "correct the mask, or name the value in the classes' yaml (as a class or as `ignore`)"
@@ -37,7 +41,11 @@ CORRECTION_ADVICE = (
 _TRAINED_ADVICE = (
     "the network was trained on masks with these; name what others stand for in classes.yaml"
 )
-_MAX_COLOURS = 255
+WHITE_IS_255 = "masks of black and white are stored in several ways: white is 255 in all of them"
+_PALETTE_ADVICE = (
+    "list `names` and `colours` of the classes in classes.yaml, where the colours count; or "
+    "`names` alone, where the indices do"
+)
 _RARE_SHARE = 0.1  # of the masks
 
 
@@ -60,19 +68,26 @@ def infer_decoder(
         LabelValueError: The values do not look like labels, there are fewer than two classes, or
             edges are soft and ``soft_edges`` is ``error``.
     """
-    read = _read_or_skip if skip_outliers else read_mask_values
+    read = read_or_skip if skip_outliers else read_mask_values
     read_values = map_threads(read, masks, threads=default_threads(), title="Finding classes")
     if skip_outliers:
         masks, read_values = _drop_outliers(masks, read_values)
     found = [item for item in read_values if item is not None]
     coloured = [index for index, item in enumerate(found) if item.is_coloured]
-    single = [index for index, item in enumerate(found) if not item.is_rgb]
+    single = [index for index, item in enumerate(found) if not (item.is_rgb or item.palette)]
     if coloured and single:
         raise LabelValueError(
             f"masks are of two kinds: {masks[coloured[0]]} is in colours and "
             f"{masks[single[0]]} is not; save them alike, or describe both in classes.yaml"
         )
-    counts = ValueCounts.sum(item.in_colours if coloured else item.counts for item in found)
+    if coloured:
+        counts = ValueCounts.sum(item.in_colours for item in found)
+    else:
+        if (differ := explain_palettes(masks, read_values)) is not None:
+            raise LabelValueError(f"the palettes of masks differ: {differ}; {_PALETTE_ADVICE}")
+        counts, converted = sum_numbers(found)
+        if converted:
+            warn_of_data(WHITE_IS_255)
     values = set(counts.pixels)
     soft = None if soft_edges == "keep" else find_soft_edges(counts)
     if soft is not None:
@@ -95,26 +110,21 @@ def infer_decoder(
     return replace(decoder, soft_edges=soft_edges)
 
 
-def _read_or_skip(path: str) -> MaskValues | None:
-    try:
-        return read_mask_values(path)
-    except LabelValueError:
-        return None
-
-
 def _drop_outliers(
     masks: Sequence[str], found: Sequence[MaskValues | None]
 ) -> tuple[list[str], list[MaskValues | None]]:
     """Keep the masks of the more frequent kind whose values others have too, or nearly all."""
     known = [(path, item) for path, item in zip(masks, found, strict=True) if item is not None]
     coloured = 2 * sum(item.is_coloured for _, item in known) > len(known)
-    known = [pair for pair in known if pair[1].is_coloured == coloured or pair[1].is_rgb]
-    if not coloured:
+    if coloured:
+        known = [pair for pair in known if pair[1].is_rgb or pair[1].palette]
+    else:
         known = [pair for pair in known if not pair[1].is_coloured]
-    holders = Counter(value for _, item in known for value in item.counts.pixels)
+    values = [(item.in_colours if coloured else item.counts).pixels.keys() for _, item in known]
+    holders = Counter(value for held in values for value in held)
     limit = max(1.0, len(known) * _RARE_SHARE)
     rare = {value for value, count in holders.items() if count <= limit}
-    usual = [pair for pair in known if not rare & pair[1].counts.pixels.keys()]
+    usual = [pair for pair, held in zip(known, values, strict=True) if not rare & held]
     if 2 * len(usual) > len(known):
         known = usual
     return [path for path, _ in known], [item for _, item in known]
@@ -194,10 +204,10 @@ def _decoder_for_ids(values: set[int], example: str) -> MaskDecoder:
 
 
 def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
-    if not 2 <= len(codes) < _MAX_COLOURS:
+    if not 2 <= len(codes) < MAX_COLOURS:
         raise LabelValueError(
             f"the training masks (as {example}) hold {len(codes)} colours, classes are 2 to "
-            f"{_MAX_COLOURS - 1}; masks must not be smoothed; list the classes in classes.yaml"
+            f"{MAX_COLOURS - 1}; masks must not be smoothed; list the classes in classes.yaml"
         )
     colours = [(code >> 16, code >> 8 & 255, code & 255) for code in codes]
     labels = LabelSpace.from_names(_made_up_names(len(codes)), colours, known_by="colour")
@@ -214,49 +224,3 @@ def _decoder_for_colours(codes: list[int], example: str) -> MaskDecoder:
 
 def _made_up_names(count: int) -> list[str]:
     return [f"class_{number}" for number in range(count)]
-
-
-@dataclass(frozen=True)
-class MaskValues:
-    """The values in one mask.
-
-    Attributes:
-        counts: Its numbers; of a coloured mask, its colours as 0xRRGGBB.
-        is_rgb: Whether it is stored as RGB.
-        is_coloured: Whether its three channels differ.
-    """
-
-    counts: ValueCounts
-    is_rgb: bool = False
-    is_coloured: bool = False
-
-    @property
-    def in_colours(self) -> ValueCounts:
-        """The counts with grays as colours."""
-        if self.is_coloured:
-            return self.counts
-        parts = (self.counts.pixels, self.counts.flat, self.counts.between)
-        return ValueCounts(
-            *(Counter({0x010101 * value: n for value, n in part.items()}) for part in parts)
-        )
-
-
-def read_mask_values(path: str) -> MaskValues:
-    """Return the values of a mask file.
-
-    Raises:
-        LabelValueError: It is a photograph.
-        UnreadableImageError: It cannot be decoded.
-    """
-    raw = read_raw_mask(path)
-    if raw.ndim == 2:
-        return MaskValues(count_values(raw, raw))
-    if is_gray(raw):
-        return MaskValues(count_values(raw[..., 0], raw[..., 0]), is_rgb=True)
-    counts = count_values(raw, rgb_image_to_int(raw))
-    if len(counts.pixels) >= _MAX_COLOURS and find_soft_edges(counts) is None:
-        raise LabelValueError(
-            f"the mask {path} holds {len(counts.pixels)} colours, which cannot all be classes; "
-            "masks must not be smoothed or photographs; list the classes in classes.yaml"
-        )
-    return MaskValues(counts, True, True)

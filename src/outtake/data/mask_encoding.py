@@ -14,6 +14,7 @@ from outtake.core.errors import LabelValueError
 from outtake.core.labels import Colour, LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.soft_edges import SoftEdges, count_values, find_soft_edges, nearest_codes
+from outtake.data.stored_mask import StoredMask
 
 SOFT_EDGES_ADVICE = (
     "set data.source.soft_edges=nearest (the nearer class beside each pixel), unlabelled (rims "
@@ -50,7 +51,10 @@ class MaskDecoder:
         labels: The classes.
         ids: Stored number -> label, for masks of one channel (palette indices included) and
             for gray masks that are stored as RGB where ``colours`` is empty.
-        colours: Stored 0xRRGGBB -> label, for RGB masks.
+        colours: Stored 0xRRGGBB -> label, for RGB masks, and for those with a palette whose colours
+            are of classes.
+        palettes_differ: Whether an index has other colours in other masks: then it tells nothing,
+            and only the colour counts, where there are ``colours``.
         advice: What a user can do about a value that is not a class.
         soft_edges: What becomes of values that are no class: an error, also for ``keep``; the
             class ``nearest`` to them; or ``unlabelled``.
@@ -63,22 +67,29 @@ class MaskDecoder:
     advice: str = "correct the mask"
     soft_edges: SoftEdges = "error"
     threshold: int | None = None
+    palettes_differ: bool = False
 
-    def decode(self, raw: NDArray[Any], path: str) -> LabelMap:
+    def decode(self, mask: StoredMask | NDArray[Any], path: str) -> LabelMap:
         """Return labels, uint8 (H, W).
 
         Args:
-            raw: Integers (H, W), or uint8 (H, W, 3) colours.
+            mask: What the file stores, or integers (H, W), or uint8 (H, W, 3) colours.
             path: The file of the mask, for the message.
 
         Raises:
-            LabelValueError: A value or colour is not a class.
+            LabelValueError: A value or colour is not a class, or the two of a palette contradict
+                each other.
         """
+        stored = mask if isinstance(mask, StoredMask) else StoredMask(mask)
         if self.threshold is not None:
-            grey = raw if raw.ndim == 2 else cv2.cvtColor(raw, cv2.COLOR_RGB2GRAY)
+            shown = stored.as_shown()
+            grey = shown if shown.ndim == 2 else cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
             return (grey >= self.threshold).astype(np.uint8)
+        raw = stored.values
+        if raw.ndim == 2 and stored.palette is not None and self.colours:
+            return self._decode_palette(stored, path)
         if raw.ndim == 2:
-            return self._look_up(raw, self.ids, path, colours=False)
+            return self._look_up(self._choose_numbers(stored), self.ids, path, colours=False)
         if self.colours:
             return self._look_up(rgb_image_to_int(raw), self.colours, path, colours=True)
         if not is_gray(raw):
@@ -87,6 +98,69 @@ class MaskDecoder:
                 "`colours: [[r, g, b], ...]` in the classes' yaml, or save masks as class ids"
             )
         return self._look_up(raw[..., 0], self.ids, path, colours=False)
+
+    def _choose_numbers(self, stored: StoredMask) -> NDArray[Any]:
+        """Return the numbers of a mask: as stored, or as shown where only those are classes.
+
+        White is 1 of one bit and 255 of eight: beside masks of 0 and 255 it is 255 in both.
+        """
+        if stored.white is not None and all(each in self.ids for each in range(stored.white + 1)):
+            return stored.values
+        shades = stored.shades()
+        if shades is None:
+            return stored.values
+        used = stored.find_used()
+        if all(number in self.ids for number in used.tolist()):
+            return stored.values
+        blends = stored.white is not None and self.soft_edges in ("nearest", "unlabelled")
+        if all(shade in self.ids for shade in shades[used].tolist()) or blends:
+            return np.asarray(shades.clip(min=0).astype(np.uint8)[stored.values])
+        return stored.values
+
+    def _decode_palette(self, stored: StoredMask, path: str) -> LabelMap:
+        """Return the labels of a mask whose indices have colours, where classes have them too.
+
+        The colours count where all that occur are of classes; otherwise the index, if no colour
+        says another class.
+        """
+        codes = stored.palette_codes()
+        assert codes is not None
+        by_colour = np.array([self.colours.get(code, -1) for code in codes.tolist()], np.int16)
+        by_index = np.array([self.ids.get(index, -1) for index in range(256)], np.int16)
+        if self.palettes_differ or not self.ids:
+            by_index[:] = -1
+        both = (by_colour >= 0) & (by_index >= 0) & (by_colour != by_index)
+        if both.any():
+            used = stored.find_used()
+            if (by_colour[used] >= 0).all():
+                by_index = by_colour
+            elif (wrong := used[both[used]]).size:
+                raise self._contradiction_error(int(wrong[0]), codes, by_colour, by_index, path)
+        joined = np.where(by_index >= 0, by_index, by_colour)
+        labels = joined[stored.values]
+        if (labels >= 0).all():
+            return labels.astype(np.uint8)
+        if (by_index >= 0).any():
+            known = {index: int(joined[index]) for index in np.flatnonzero(joined >= 0).tolist()}
+            return self._look_up(stored.values, known, path, colours=False)
+        return self._look_up(codes[stored.values], self.colours, path, colours=True)
+
+    def _contradiction_error(
+        self,
+        index: int,
+        codes: NDArray[np.int32],
+        by_colour: NDArray[np.int16],
+        by_index: NDArray[np.int16],
+        path: str,
+    ) -> LabelValueError:
+        names = (*self.labels.names, *["unlabelled"] * 256)
+        colour = format_value(int(codes[index]), True)
+        return LabelValueError(
+            f"the mask {path} stores {index}, which is {colour} in its palette: the number is "
+            f"{names[by_index[index]]}, the colour {names[by_colour[index]]}, and others are "
+            "colours of no class; correct `names` or `colours` in the classes' yaml, or save "
+            "masks in the colours of the classes"
+        )
 
     def _look_up(
         self, values: NDArray[Any], table: Mapping[int, int], path: str, *, colours: bool

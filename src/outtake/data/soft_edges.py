@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,6 +50,15 @@ class ValueCounts:
             total.flat.update(part.flat)
             total.between.update(part.between)
         return total
+
+    def rename(self, names: Mapping[int, int]) -> ValueCounts:
+        """Return the counts under other values; two that get the same one are added."""
+        renamed = ValueCounts()
+        for part, other in ((self.pixels, renamed.pixels), (self.flat, renamed.flat),
+                            (self.between, renamed.between)):  # fmt: skip
+            for value, count in part.items():
+                other[names[value]] += count
+        return renamed
 
 
 @dataclass(frozen=True)

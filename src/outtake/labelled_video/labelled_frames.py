@@ -11,14 +11,14 @@ from outtake.core.errors import ConfigError, DataRootError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.class_file import ClassList
-from outtake.data.infer_classes import BINARY_NAMES, UNLABELLED_VALUE, read_mask_values
+from outtake.data.infer_classes import BINARY_NAMES, UNLABELLED_VALUE
+from outtake.data.mask_values import MaskValues, read_mask_values, read_until, sum_numbers
 from outtake.data.source import DataChoice, warn_of_data
 from outtake.masking.build_mask_source import ClipFacts
 from outtake.masking.find_mask_files import MaskFiles
 from outtake.masking.frame_numbers import number_in_name
 
 _MAX_IDS = 16  # more are shades of grey
-_PROBE_MASKS = 64  # spread over all
 
 
 def split_labelled_frames(
@@ -129,15 +129,18 @@ def find_unlabelled_value(files: Sequence[Path]) -> ClassList | None:
     Args:
         files: The masks of the labelled frames.
     """
-    values: set[int] = set()
-    for file in files[:: max(1, len(files) // _PROBE_MASKS)]:
-        found = read_mask_values(str(file))
-        if found.is_coloured:
-            return None
-        values |= set(found.counts.pixels)
+    # All of them: an object may be in a few frames only.
+    found = read_until([str(file) for file in files], _hold_colours, read_mask_values)
+    if _hold_colours(found):
+        return None
+    values = set(sum_numbers(found)[0].pixels)
     ids = sorted(values - {UNLABELLED_VALUE})
     if UNLABELLED_VALUE not in values or not ids or not 1 <= ids[-1] <= _MAX_IDS:
         return None
     objects = [f"object_{each}" for each in range(1, ids[-1] + 1)]
     names = BINARY_NAMES if len(objects) == 1 else ("background", *objects)
     return ClassList(names, ignore=UNLABELLED_VALUE)
+
+
+def _hold_colours(masks: Sequence[MaskValues]) -> bool:
+    return any(each.is_coloured for each in masks)

@@ -11,7 +11,7 @@ from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.class_file import decoder_from_class_file, read_class_file
-from outtake.data.image_files import read_raw_mask
+from outtake.data.image_files import read_stored_mask
 from outtake.labelled_video.project_folder import (
     CLASS_FILE,
     MASK_FOLDER,
@@ -58,7 +58,7 @@ def read_project_labels(
     ids[: len(known)] = np.maximum(known, 0)
     found: dict[int, LabelMap] = {}
     for number, path in files.items():
-        own = decoder.decode(read_raw_mask(path), str(path))
+        own = decoder.decode(read_stored_mask(path), str(path))
         shown = np.unique(own)
         unknown = [int(each) for each in shown if each < len(known) and known[each] < 0]
         if unknown:

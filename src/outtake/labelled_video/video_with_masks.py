@@ -22,7 +22,7 @@ from outtake.data.class_file import (
     read_class_file,
 )
 from outtake.data.folder_layouts import resolve_path
-from outtake.data.image_files import read_raw_mask
+from outtake.data.image_files import read_stored_mask
 from outtake.data.infer_classes import BINARY_NAMES
 from outtake.data.labelled_clip import LabelledClip
 from outtake.data.mask_encoding import MaskDecoder
@@ -228,7 +228,7 @@ class VideoWithMasks:
 
     def _read_labels(self, file: Path, size: tuple[int, int]) -> LabelMap:
         assert self._decoder is not None
-        labels = self._decoder.decode(read_raw_mask(file), str(file))
+        labels = self._decoder.decode(read_stored_mask(file), str(file))
         if labels.shape != self._masks.size:
             (height, width), own = self._masks.size, labels.shape
             raise DataRootError(

@@ -14,9 +14,15 @@ from outtake.core.errors import LabelValueError, UnreadableImageError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import LabelMap
 from outtake.data.decode_files import decode_file
-from outtake.data.image_files import read_raw_mask
-from outtake.data.infer_classes import BINARY_VALUES, MaskValues, read_mask_values
+from outtake.data.image_files import read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder, format_value
+from outtake.data.mask_values import (
+    BINARY_VALUES,
+    MaskValues,
+    read_mask_values,
+    read_until,
+    sum_numbers,
+)
 from outtake.data.soft_edges import ValueCounts, find_soft_edges
 from outtake.studio.label_png import has_alpha
 from outtake.studio.strokes import UNLABELLED
@@ -52,7 +58,7 @@ class MaskReading:
         if self.matte is not None and has_alpha(path):
             alpha = decode_file(path, palette_indices=True)[..., -1]
             return np.asarray(np.where(alpha > _white(alpha) // 2, self.matte, 0), np.uint8)
-        return self.decoder.decode(read_raw_mask(path), name)
+        return self.decoder.decode(read_stored_mask(path), name)
 
 
 def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int) -> MaskReading:
@@ -79,18 +85,18 @@ def find_mask_reading(masks: Sequence[Path], classes: Sequence[str], white: int)
             f"transparency of {len(with_alpha)} masks is left out, as their colours differ too; "
             "save the alpha alone, white on black, if that is the mask"
         )
-    probed = [_read(path) for path in _choose(masks)]
-    known = [each for each in probed if each is not None]
+    known = read_until([str(path) for path in masks], _hold_more_than_black_and_white, _read)
     soft = False
     ids: Mapping[int, int] = {number: number for number in range(len(classes))}
     ids = {**ids, UNLABELLED: UNLABELLED}
-    values, rims = _values([each for each in known if not each.is_coloured])
+    values, rims = _values(sum_numbers([each for each in known if not each.is_coloured])[0])
     if 255 in values and values <= BINARY_VALUES:
         ids = {0: 0, 255: white}
         notes.append(f"white is {classes[white]}, black is {classes[0]}")
     elif values:
         notes.append("values are the numbers of classes, and 255 is unlabelled")
-    colours, rims_in_colours = _values([each for each in known if each.is_coloured])
+    in_colours = (each.counts for each in known if each.is_coloured)
+    colours, rims_in_colours = _values(ValueCounts.sum(in_colours))
     soft = rims or rims_in_colours
     if len(colours) > len(classes):
         notes.append(
@@ -145,16 +151,22 @@ def _white(samples: NDArray[Any]) -> int:
     return int(np.iinfo(samples.dtype).max)
 
 
-def _read(path: Path) -> MaskValues | None:
+def _read(path: str) -> MaskValues | None:
     """Return the values of a mask; None for what is named when it is decoded."""
     try:
-        return read_mask_values(str(path))
+        return read_mask_values(path)
     except (LabelValueError, UnreadableImageError):
         return None
 
 
-def _values(masks: Sequence[MaskValues]) -> tuple[set[int], bool]:
+def _hold_more_than_black_and_white(masks: Sequence[MaskValues]) -> bool:
+    """Return whether the masks that were read decide what white means."""
+    if any(each.is_coloured for each in masks):
+        return True
+    return not _values(sum_numbers(masks)[0])[0] <= BINARY_VALUES
+
+
+def _values(total: ValueCounts) -> tuple[set[int], bool]:
     """Return the values that fill areas, and whether there are rims between them."""
-    total = ValueCounts.sum(each.counts for each in masks)
     soft = find_soft_edges(total) if total.pixels else None
     return (set(total.pixels), False) if soft is None else (set(soft.areas), True)

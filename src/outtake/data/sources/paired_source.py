@@ -11,7 +11,7 @@ from outtake.core.labels import Colour, LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 from outtake.data.folder_layouts import SplitFolders, check_root
-from outtake.data.image_files import read_image, read_raw_mask
+from outtake.data.image_files import read_image, read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import FilePairs, complete_pairs, match_files
 from outtake.data.source import Sample, check_split, cut_val
@@ -101,7 +101,7 @@ class PairedSource(ABC):
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
-        return self._decoder.decode(read_raw_mask(sample.mask), sample.mask)
+        return self._decoder.decode(read_stored_mask(sample.mask), sample.mask)
 
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's and the mask's file."""
