@@ -15,6 +15,7 @@ from outtake.data.further_inputs import FurtherInput, get_further_inputs
 from outtake.data.image_files import read_image
 from outtake.data.inspection import inspect_source
 from outtake.data.overfit import FirstSamples
+from outtake.data.source import DataWarning
 from outtake.data.stacked_inputs import StackedInputs
 from outtake.data.verification import verify_split
 from tests.data.generated import SIZE, label_map, picture, save
@@ -49,6 +50,22 @@ def test_a_further_input_is_a_channel_behind_those_of_the_image_of_its_name(fold
             # 4000 of 4095, the depth of 12 bits that was found
             assert image[0, 0, 3] == 0 and image[0, -1, 3] == round(4000 / 4095 * 255)
     assert source.samples("train")[0].id in source.samples("train")[0].further[0]
+
+
+def test_the_type_and_range_of_an_input_are_told_by_all_of_its_files(folder):
+    root = folder()
+    save_depth(root, high=900)
+    first, second = sorted((root / "train/depth").glob("*.png"))[:2]
+    save(first, picture(5, channels=1)[..., 0])
+    with pytest.warns(DataWarning, match=r"1 of uint8 \(as .* of uint16") as said:
+        source = stack(root)
+    assert any("depth.range=[low,high]" in str(each.message) for each in said)
+    assert source.further_inputs[0].sample_range.high == 1023
+    Image.fromarray(np.full(SIZE, 4000, np.uint16)).save(second)
+    with pytest.warns(
+        DataWarning, match=r"train \(as .*data.further_inputs.depth.range=\[0,4095\]"
+    ):
+        verify_split(source, "train")
 
 
 def test_inputs_keep_the_order_range_and_channels_of_the_network_that_is_scored(folder):

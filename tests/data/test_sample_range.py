@@ -1,16 +1,20 @@
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from outtake.core.errors import ConfigError, UnreadableImageError
+from outtake.data.decode_files import decode_file
 from outtake.data.folder import Folder
 from outtake.data.image_files import read_image
 from outtake.data.sample_range import SampleRange, read_range_option
+from outtake.data.sample_type import read_sample_type
 from outtake.data.source import DataChoice, DataWarning
-from tests.data.generated import label_map, save
+from outtake.data.verification import verify_split
+from tests.data.generated import label_map, picture, save
 
 RAMP = np.linspace(0, 1, 24 * 32).reshape(24, 32)
 
@@ -177,3 +181,92 @@ def test_a_range_is_a_share_of_its_depth(
 ) -> None:
     found = limits.share_of_depth()
     assert found is None if share is None else found == pytest.approx(share)
+
+
+def make_set(root, samples, **options):
+    """One image for each array, in the order of their names; return their source."""
+    (root / "images").mkdir(exist_ok=True)
+    for number, each in enumerate(samples):
+        tifffile.imwrite(root / f"images/{number:03}.tif", each)
+        save(root / f"masks/{number:03}.png", label_map(number))
+    return Folder(str(root), **options)
+
+
+def test_the_deepest_type_decides_wherever_it_is(tmp_path):
+    deep = (RAMP * 4000).astype(np.uint16)
+    arrays = [(RAMP * 255).astype(np.uint8)] * 40
+    arrays[39] = deep
+    with pytest.warns(DataWarning) as said:
+        source = make_set(tmp_path, arrays)
+    lines = [str(each.message) for each in said]
+    assert any("2 types, 39 of uint8 (as " in line and "1 of uint16" in line for line in lines)
+    assert any(
+        "uint16 from 0 to 4000 in 1 images: 0 becomes black and 4095" in line for line in lines
+    )
+    samples = source.samples("train")
+    assert np.array_equal(source.read_image(samples[0])[..., 0], arrays[0])
+    assert np.abs(source.read_image(samples[39])[..., 0] - deep / 4095 * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((f"a.{each}", np.uint8) for each in ("png", "npy", "tif", "bmp", "jpg")),
+        *((f"a.{each}", np.uint16) for each in ("png", "npy", "tif")),
+        *((f"a.{each}", np.float32) for each in ("npy", "tif")),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_head_of_a_file_tells_its_type(tmp_path, name, dtype, channels):
+    array = (picture(0, channels=channels) // 2).astype(dtype).squeeze()
+    path = tmp_path / name
+    if name.endswith("npy"):
+        np.save(path, array)
+    elif name.endswith("tif"):
+        tifffile.imwrite(path, array)
+    else:
+        cv2.imwrite(str(path), array)
+    assert read_sample_type(path) == decode_file(path, palette_indices=False).dtype == dtype
+
+
+@pytest.mark.parametrize(("most", "stored"), [(255, ">u1"), (65535, ">u2")])
+def test_the_head_of_a_pgm_tells_its_type(tmp_path, most, stored):
+    path = tmp_path / "a.pgm"
+    path.write_bytes(f"P5 32 24 {most}\n".encode() + (RAMP * 200).astype(stored).tobytes())
+    assert read_sample_type(path) == decode_file(path, palette_indices=False).dtype
+
+
+def test_a_file_that_cannot_be_read_tells_no_type(tmp_path):
+    for name in ("a.png", "b.tif", "c.npy", "d.ppm"):
+        (tmp_path / name).write_bytes(b"\x89PNG")
+        assert read_sample_type(tmp_path / name) is None
+    assert read_sample_type(tmp_path / "none.png") is None
+
+
+def test_samples_beyond_the_range_are_said_when_every_file_is_read(tmp_path):
+    arrays = [(RAMP * 900).astype(np.uint16) for _ in range(34)]
+    arrays[1] = (RAMP * 4000).astype(np.uint16)
+    with pytest.warns(DataWarning, match="0 becomes black and 1023 white"):
+        source = make_set(tmp_path, arrays)
+    with pytest.warns(DataWarning) as said:
+        verify_split(source, "train")
+    assert len(said) == 1
+    line = str(said[0].message)
+    assert line.startswith(
+        f"1 of 34 images of train (as {tmp_path / 'images/001.tif'}) have samples"
+    )
+    assert "outside 0 to 1023, from 0 to 4000 (74." in line
+    assert line.endswith("data.source.range=[0,4095] in training holds them")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chosen = Folder(str(tmp_path), range=[0, 4095], classes=["a", "b", "c"])
+        verify_split(chosen, "train")
+
+
+def test_what_a_named_range_clips_is_said_of_many_samples_only(tmp_path):
+    arrays = [(RAMP * 900).astype(np.uint16) for _ in range(34)]
+    arrays[1] = np.where(RAMP > 0.99, 4000, arrays[1]).astype(np.uint16)
+    source = make_set(tmp_path, arrays, range=[0, 1023], classes=["a", "b", "c"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        verify_split(source, "train")

@@ -57,7 +57,7 @@ _TRANSPOSED, _UPSIDE_DOWN, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 _EXIF_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _MODES_TO_RGB = frozenset({"P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
 _DEFLATE_RATIO = 1032  # of RFC 1951: a match of 258 bytes takes two bits at least
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 UNREADABLE_ADVICE = "; replace the file, or remove it together with its partner"
 
@@ -137,7 +137,7 @@ def _decode(path: Path, palette_indices: bool, bytes_per_pixel: int) -> StoredMa
             pixels = picture.width * picture.height
             _refuse_empty_promise(picture, path)
             check_memory(path, picture.size, pixels * max(each, bytes_per_pixel))
-            if not tiff or _is_plain_tiff(picture):
+            if not tiff or is_plain_tiff(picture):
                 return _decode_pillow(picture, path, palette_indices)
     except FileNotFoundError as error:
         raise unreadable_error(path, "no such file") from error
@@ -244,7 +244,7 @@ def _is_deep_colour_png(path: Path) -> bool:
     """Return whether a PNG has 16 bits and colours, of which Pillow keeps the high byte only."""
     with path.open("rb") as file:
         head = file.read(26)
-    return head[:8] == _PNG_SIGNATURE and head[24] == 16 and head[25] in (2, 6)
+    return head[:8] == PNG_SIGNATURE and head[24] == 16 and head[25] in (2, 6)
 
 
 def _decode_deep_png(picture: Image.Image, path: Path) -> Array:
@@ -270,7 +270,8 @@ def _turn(array: Array, orientation: object) -> Array:
     return np.ascontiguousarray(array)
 
 
-def _is_plain_tiff(picture: Image.Image) -> bool:
+def is_plain_tiff(picture: Image.Image) -> bool:
+    """Return whether Pillow decodes a TIFF to what it stores."""
     # Pillow opens some files of many channels as their first band, several images as their
     # first, keeps one byte of deep colours, and divides the channels by an alpha that they
     # were multiplied with.

@@ -30,6 +30,7 @@ from outtake.data.class_file import (
 )
 from outtake.data.csv_table import read_csv
 from outtake.data.decode_files import decode_file
+from outtake.data.find_sample_range import find_range
 from outtake.data.folder_layouts import (
     SplitFolders,
     describe_layouts,
@@ -49,7 +50,7 @@ from outtake.data.pair_files import (
     complete_pairs,
     match_files,
 )
-from outtake.data.sample_range import SampleRange, find_range, read_range_option
+from outtake.data.sample_range import SampleRange, read_range_option
 from outtake.data.soft_edges import SOFT_EDGES, SoftEdges
 from outtake.data.source import SPLITS, Sample, check_split, cut_val, warn_of_data
 

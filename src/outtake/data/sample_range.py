@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outtake.core.errors import ConfigError
-from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame
 from outtake.core.validate import is_number
-from outtake.data.decode_files import decode_file, unreadable_error
-from outtake.data.source import SegmentationSource, warn_of_data
+from outtake.data.clipped_samples import record_clipped
+from outtake.data.decode_files import unreadable_error
+from outtake.data.source import SegmentationSource
 
-_PROBED_IMAGES = 16
 _DEPTHS = (255, 1023, 4095, 16383, 65535)  # 8, 10, 12, 14 and 16 bits
-_MIN_SHARE = 1 / 8  # of the range that the samples should fill
-_MAX_CLIPPED = 0.01
 
 Array = NDArray[Any]
 
@@ -140,42 +137,9 @@ def scale_samples(array: Array, limits: SampleRange | None, path: str | Path) ->
             f"images without a range have 8 or 16 bits a sample, this one {array.dtype}: set "
             "data.source.range=[low,high] to the values that become black and white",
         )
+    record_clipped(array, (limits.low, limits.high), str(path), chosen=limits.of_all)
     scaled = (array.astype(np.float64) - limits.low) * (255 / (limits.high - limits.low))
     return np.nan_to_num(scaled, nan=0.0).clip(0, 255).round().astype(np.uint8)
-
-
-def find_range(
-    images: Sequence[str],
-    given: SampleRange | None,
-    trained: SampleRange | None = None,
-    key: str = "data.source.range",
-) -> SampleRange | None:
-    """Return the range for a data set, looking at some of its images; say what was chosen.
-
-    Args:
-        images: The files.
-        given: The range that the user named, which is kept; None chooses one.
-        trained: The range that the network to be scored was trained with, which is chosen where
-            it can be that of the samples; None for no network, or one that had no range.
-        key: The config key that names a range, for messages.
-
-    Returns:
-        None where the samples need none: 8 bits.
-    """
-    first = decode_file(Path(images[0]), palette_indices=False)
-    kept = trained if given is None and trained is not None and trained.fits(first.dtype) else None
-    if given is None and kept is None and first.dtype in (np.uint8, np.bool_):
-        return None
-    found = map_threads(
-        _probe, images[:: max(1, len(images) // _PROBED_IMAGES)][:_PROBED_IMAGES],
-        threads=default_threads(), title="Finding the range of samples",
-    )  # fmt: skip
-    low, high = min(each[0] for each in found), max(each[1] for each in found)
-    limits = given or kept or _choose_range(first.dtype, low, high)
-    what = f"samples of {first.dtype} from {low:g} to {high:g} in {len(found)} images"
-    _warn_of_choice(what, limits, given, trained, key)
-    _warn_of_loss(found, limits, what, key, in_training=limits is trained)
-    return limits
 
 
 def get_sample_range(source: SegmentationSource) -> SampleRange | None:
@@ -191,21 +155,12 @@ def find_picture_range(samples: Array) -> SampleRange | None:
     finite = samples[np.isfinite(samples)] if samples.dtype.kind == "f" else samples
     if samples.dtype.kind not in "uif" or not finite.size:
         return None
-    limits = _choose_range(samples.dtype, float(finite.min()), float(finite.max()))
+    limits = choose_range(samples.dtype, float(finite.min()), float(finite.max()))
     return None if limits.high_byte else limits
 
 
-def _probe(path: str) -> tuple[float, float, NDArray[np.float64]]:
-    array = decode_file(Path(path), palette_indices=False)
-    values = array[::4, ::4].astype(np.float64).ravel()
-    values = values[np.isfinite(values)]
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    if not finite.size:
-        return 0.0, 0.0, values
-    return float(finite.min()), float(finite.max()), values
-
-
-def _choose_range(dtype: np.dtype[Any], low: float, high: float) -> SampleRange:
+def choose_range(dtype: np.dtype[Any], low: float, high: float) -> SampleRange:
+    """Return the range that holds samples of a type from ``low`` to ``high``, by its depth."""
     floats = dtype.kind == "f"
     if floats and low >= 0 and high <= 255:
         return SampleRange(0, 1 if high <= 1 else 255, of_floats=True)
@@ -213,55 +168,3 @@ def _choose_range(dtype: np.dtype[Any], low: float, high: float) -> SampleRange:
         return SampleRange(low, high if high > low else low + 1, of_floats=floats)
     depth = next(depth for depth in _DEPTHS if high <= depth)
     return SampleRange(0, depth, high_byte=dtype == np.uint16 and depth == _DEPTHS[-1])
-
-
-def _warn_of_choice(
-    what: str,
-    limits: SampleRange,
-    given: SampleRange | None,
-    trained: SampleRange | None,
-    key: str,
-) -> None:
-    """Say which range was chosen, and where it is not the one of training."""
-    if limits is trained:
-        if not limits.high_byte:
-            warn_of_data(f"{what}: {limits.describe()}, as in training")
-        return
-    other = ""
-    if trained is not None and (trained.low, trained.high) != (limits.low, limits.high):
-        other = f"; the network was trained with other samples, of which {trained.describe()}"
-        if trained.high_byte:
-            other = "; the network was trained with samples of 16 bits that use their range"
-    if given is not None:
-        if other:
-            warn_of_data(f"{what}: {limits.describe()}, as {key} says{other}")
-    elif not limits.high_byte or other:
-        choose = f"; set {key}=[low,high] to choose other values"
-        warn_of_data(f"{what}: {limits.describe()}{other}{choose}")
-
-
-def _warn_of_loss(
-    found: Sequence[tuple[float, float, NDArray[np.float64]]],
-    limits: SampleRange,
-    what: str,
-    key: str,
-    *,
-    in_training: bool,
-) -> None:
-    values = np.concatenate([each[2] for each in found])
-    if not values.size:
-        return
-    clipped = float(((values < limits.low) | (values > limits.high)).mean())
-    if clipped > _MAX_CLIPPED:
-        warn_of_data(
-            f"{what}: {clipped:.0%} of them lie outside {limits.low:g} to {limits.high:g} and are "
-            f"clipped{'' if in_training else f'; set {key} to include them'}"
-        )
-    low, high = (float(value) for value in np.percentile(values, (0.5, 99.5)))
-    share = (min(high, limits.high) - max(low, limits.low)) / (limits.high - limits.low)
-    if share < _MIN_SHARE and clipped <= _MAX_CLIPPED:
-        advice = "" if in_training else f"; set {key}=[{low:g},{high:g}]"
-        warn_of_data(
-            f"{what} fill only {max(share, 0):.1%} of the range {limits.low:g} to "
-            f"{limits.high:g}, and most shades are lost{advice}"
-        )

@@ -12,6 +12,7 @@ import numpy as np
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.data.extended_source import ExtendedSource, find_root
+from outtake.data.find_sample_range import find_range
 from outtake.data.further_inputs import (
     IMAGE,
     KEY,
@@ -23,7 +24,7 @@ from outtake.data.further_inputs import (
     from_files,
 )
 from outtake.data.image_files import read_image
-from outtake.data.sample_range import find_range, read_range_option
+from outtake.data.sample_range import read_range_option
 from outtake.data.source import Sample, SegmentationSource
 
 _OPTIONS = ("folder", "range", "channels", "plate_offsets")

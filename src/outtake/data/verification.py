@@ -13,7 +13,11 @@ from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError,
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.printable_text import list_some
+from outtake.data.clipped_samples import watch_clipped
+from outtake.data.find_sample_range import warn_of_clipped
 from outtake.data.fingerprint import split_fingerprint
+from outtake.data.further_inputs import KEY as INPUTS_KEY
+from outtake.data.further_inputs import from_files, get_further_inputs
 from outtake.data.further_labels import KEY as FURTHER_KEY
 from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.source import Sample, SegmentationSource, warn_of_data
@@ -105,12 +109,14 @@ def _shares(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
 def _decode_split(
     source: SegmentationSource, split: str, samples: Sequence[Sample], threads: int | None
 ) -> SplitReport:
-    verified = map_threads(
-        lambda sample: _verify_sample(source, sample),
-        samples,
-        threads=threads or default_threads(),
-        title=f"Verifying {source.name} {split}",
-    )
+    with watch_clipped() as clipped:
+        verified = map_threads(
+            lambda sample: _verify_sample(source, sample),
+            samples,
+            threads=threads or default_threads(),
+            title=f"Verifying {source.name} {split}",
+        )
+    warn_of_clipped(clipped, _range_keys(source, samples), len(samples), split)
     files = {sample.id: facts.files for sample, facts in zip(samples, verified, strict=True)}
     return SplitReport(
         split=split,
@@ -127,6 +133,16 @@ def _decode_split(
             for place, name in enumerate(get_further_labels(source))
         },
     )
+
+
+def _range_keys(source: SegmentationSource, samples: Sequence[Sample]) -> dict[str, str]:
+    """Return the config key of the range of each file of a further input."""
+    names = [each.name for each in from_files(get_further_inputs(source))]
+    return {
+        path: f"{INPUTS_KEY}.{name}.range"
+        for sample in samples
+        for name, path in zip(names, sample.further, strict=False)
+    }
 
 
 def warn_duplicates(reports: Sequence[SplitReport]) -> None:
