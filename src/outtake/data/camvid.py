@@ -9,7 +9,7 @@ from outtake.core.errors import ConfigError, EmptySplitError, MissingSplitError
 from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.data.folder_layouts import check_root
-from outtake.data.image_files import read_image, read_stored_mask
+from outtake.data.image_files import read_image_of_8_bits, read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import pair_folders
 from outtake.data.source import SPLITS, Sample, check_split
@@ -103,7 +103,7 @@ class CamVid:
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3) RGB."""
-        return read_image(sample.image, channels=3)
+        return read_image_of_8_bits(sample.image, channels=3)
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""

@@ -40,6 +40,23 @@ def read_image(
     )
 
 
+def read_image_of_8_bits(path: str | Path, channels: int) -> Frame:
+    """Read an image of a data set whose release has 8 bits, as :func:`read_image` does.
+
+    Raises:
+        UnreadableImageError: It stores other samples: without a range they would be black or white.
+    """
+    array = decode_file(Path(path), palette_indices=False)
+    if array.dtype not in (np.uint8, np.bool_):
+        raise unreadable_error(
+            path,
+            f"it stores {array.dtype}, and this data set's release 8 bits; with data=folder "
+            "data.source.range=[low,high] says what becomes black and white",
+        )
+    image = scale_samples(array[..., None] if array.ndim == 2 else array, None, path)
+    return np.ascontiguousarray(convert_channels(image, channels, path))
+
+
 def read_raw_mask(path: str | Path) -> Array:
     """Read the values that a mask file stores, see :func:`read_stored_mask`."""
     return read_stored_mask(path).values

@@ -29,7 +29,7 @@ def read_sample_type(path: Path) -> np.dtype[Any] | None:
     try:
         if suffix == ".npy":
             stored = np.load(path, mmap_mode="r", allow_pickle=False)
-            return np.dtype(stored.dtype).newbyteorder("=")
+            return _in_native_order(stored.dtype)
         with path.open("rb") as file:
             head = file.read(_PNG_DEPTH + 1)
             if head.startswith(PNG_SIGNATURE):
@@ -43,7 +43,7 @@ def read_sample_type(path: Path) -> np.dtype[Any] | None:
             return None
     try:
         with tifffile.TiffFile(path) as tiff:
-            return np.dtype(tiff.series[0].dtype).newbyteorder("=")
+            return _in_native_order(tiff.series[0].dtype)
     # tifffile raises whatever its parsers raise on damaged input.
     except Exception:
         return None
@@ -52,4 +52,9 @@ def read_sample_type(path: Path) -> np.dtype[Any] | None:
 def _type_of_mode(mode: str) -> np.dtype[Any]:
     if mode in _MODES_OF_BITS:
         return np.dtype(np.uint8)
-    return np.dtype(ImageMode.getmode(mode).typestr).newbyteorder("=")
+    return _in_native_order(ImageMode.getmode(mode).typestr)
+
+
+def _in_native_order(dtype: Any) -> np.dtype[Any]:
+    found: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+    return found

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.core.errors import (
+    ConfigError,
     DataRootError,
     LabelValueError,
     PairingError,
@@ -35,6 +37,41 @@ def test_the_last_object_lies_on_top_of_the_background(option, tmp_path):
     assert not (mask == 1)[~square].any()
     assert mask[10, 20] == 2 and mask[9, 13] == 2
     assert abs(int((mask == 2).sum()) - 84) < 12  # half of 14 by 12
+
+
+def store_twelve_bits(root):
+    """Give every picture samples of 16 bits from 0 to 4000."""
+    samples = np.linspace(0, 4000, SIZE[0] * SIZE[1]).astype(np.uint16).reshape(SIZE)
+    for path in [*root.rglob("*.png"), *root.rglob("*.jpg")]:
+        path.unlink()
+        Image.fromarray(samples).save(path.with_suffix(".png"))
+    for path in root.rglob("*.json"):
+        path.write_text(path.read_text().replace(".jpg", ".png"))
+    return samples
+
+
+@pytest.mark.parametrize("option", ["coco", "labelme", "yolo", "cvat"])
+def test_samples_of_more_than_8_bits_have_a_range(option, tmp_path):
+    root = make_tree(option, tmp_path)
+    samples = store_twelve_bits(root)
+    message = r"from 0 to 4000 .* black and 4095 white; set data.source.range=\[low,high\]"
+    with pytest.warns(DataWarning, match=message):
+        source = open_source(option, root)
+    sample = source.samples("train")[0]
+    image = source.read_image(sample)
+    assert image.shape == (*SIZE, 3)
+    assert np.abs(image[..., 0] - samples * (255 / 4095)).max() <= 0.51
+    assert source.read_mask(sample).shape == SIZE
+    trained = source.sample_range.to_dict() | {"high": 16383.0}
+    with pytest.warns(DataWarning, match="0 becomes black and 16383 white, as in training"):
+        scored = open_source(option, root, trained_range=trained)
+    assert scored.sample_range.high == 16383
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named = open_source(option, root, range=[0, 8000], channels=1)
+    assert named.channels == 1 and named.read_image(sample).max() in (127, 128)
+    with pytest.raises(ConfigError, match=r"channels is 4: give 1 \(grayscale\) or 3 \(RGB\)"):
+        open_source(option, root, channels=4)
 
 
 @pytest.mark.parametrize("option", POLYGONS)

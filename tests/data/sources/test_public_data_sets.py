@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from outtake.config.compose import CONF_DIR
 from outtake.core.errors import ConfigError, DataRootError, PairingError, UnreadableImageError
@@ -121,3 +122,15 @@ def test_trainaug_is_all_but_val(tmp_path):
         source.samples("train")
     with pytest.raises(ConfigError, match="seg11valid or trainaug"):
         PascalVOC(str(tmp_path), rule="all")
+
+
+@pytest.mark.parametrize("option", ["cityscapes", "nyu_depth"])
+def test_samples_of_more_than_8_bits_are_refused(option, tmp_path):
+    source = open_source(option, make_tree(option, tmp_path))
+    sample = source.samples("train")[0]
+    Image.fromarray(np.full((24, 32), 4000, np.uint16)).save(sample.image)
+    message = (
+        "stores uint16, and this data set's release 8 bits; with data=folder data.source.range"
+    )
+    with pytest.raises(UnreadableImageError, match=message):
+        source.read_image(sample)

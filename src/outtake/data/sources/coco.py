@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -90,17 +90,25 @@ class CocoJson(PolygonSource):
     Args:
         root: The folder.
         val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
+        range, channels, trained_range: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        val_fraction: float | None = None,
+        range: str | Sequence[float] = "auto",
+        channels: int = 3,
+        trained_range: Mapping[str, Any] | None = None,
+    ) -> None:
         self._files: dict[str, CocoFile] = {}
         self._paths: dict[str, Path | None] = {}
         self._compared: set[Path] = set()
-        super().__init__("coco", root, val_fraction)
+        super().__init__("coco", root, val_fraction, range, channels, trained_range)
 
     def class_names(self) -> Sequence[str]:
         """Return the names of the categories, in the order of their ids."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from outtake.annotations.annotated_shapes import Shape
@@ -29,15 +30,23 @@ class Cvat(PolygonSource):
     Args:
         root: The folder.
         val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
+        range, channels, trained_range: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
         UnreadableImageError: The file is not of this format.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        val_fraction: float | None = None,
+        range: str | Sequence[float] = "auto",
+        channels: int = 3,
+        trained_range: Mapping[str, Any] | None = None,
+    ) -> None:
         self._images: dict[str, CvatImage] = {}
-        super().__init__("cvat", root, val_fraction)
+        super().__init__("cvat", root, val_fraction, range, channels, trained_range)
 
     def class_names(self) -> Sequence[str]:
         """Return the labels of the task in their order, or those of the objects."""

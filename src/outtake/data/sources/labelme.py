@@ -35,6 +35,7 @@ class LabelMe(PolygonSource):
         classes: The classes in their order; None takes those of the training files, in the order
             of the alphabet.
         val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
+        range, channels, trained_range: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no such file.
@@ -45,9 +46,12 @@ class LabelMe(PolygonSource):
         root: str,
         classes: Sequence[str] | None = None,
         val_fraction: float | None = None,
+        range: str | Sequence[float] = "auto",
+        channels: int = 3,
+        trained_range: Mapping[str, Any] | None = None,
     ) -> None:
         self._classes = classes
-        super().__init__("labelme", root, val_fraction)
+        super().__init__("labelme", root, val_fraction, range, channels, trained_range)
 
     def class_names(self) -> Sequence[str]:
         """Return the classes that were named, or those of the training files."""

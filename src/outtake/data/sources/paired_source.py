@@ -11,7 +11,7 @@ from outtake.core.labels import Colour, LabelSpace
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
 from outtake.data.folder_layouts import SplitFolders, check_root
-from outtake.data.image_files import read_image, read_stored_mask
+from outtake.data.image_files import read_image_of_8_bits, read_stored_mask
 from outtake.data.mask_encoding import MaskDecoder
 from outtake.data.pair_files import FilePairs, complete_pairs, match_files
 from outtake.data.source import Sample, check_split, cut_val
@@ -97,7 +97,7 @@ class PairedSource(ABC):
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, 3) RGB."""
-        return read_image(sample.image, channels=3)
+        return read_image_of_8_bits(sample.image, channels=3)
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from outtake.annotations.annotated_shapes import Shape
 from outtake.annotations.parse_errors import name_parse_errors
 from outtake.annotations.raster import draw_shape
 from outtake.core.errors import (
+    ConfigError,
     LabelValueError,
     MissingSplitError,
+    OuttakeError,
     PairingError,
     SizeMismatchError,
     UnreadableImageError,
@@ -25,10 +28,12 @@ from outtake.core.labels import LabelSpace
 from outtake.core.printable_text import list_some
 from outtake.core.types import Frame, LabelMap
 from outtake.core.validate import check_number
+from outtake.data.find_sample_range import find_range
 from outtake.data.folder_layouts import check_root
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
-from outtake.data.source import Sample, check_split, cut_val, warn_of_data
+from outtake.data.sample_range import SampleRange, read_range_option
+from outtake.data.source import SPLITS, Sample, check_split, cut_val, warn_of_data
 
 BACKGROUND = "background"
 IGNORED_NAMES = frozenset({"__ignore__", "ignore", "void", "unlabelled"})
@@ -45,17 +50,33 @@ class PolygonSource(ABC):
         root: Its folder.
         val_fraction: The part of ``train`` that is ``val`` where there is no ``val``, chosen by a
             hash; None asks for one.
+        range: ``auto``, or the sample values that become black and white.
+        channels: 3 makes every image RGB, 1 grayscale.
+        trained_range: The range of samples of the network that is to be scored, as
+            :meth:`outtake.data.sample_range.SampleRange.to_dict` gives it; ``auto`` keeps it.
 
     Attributes:
+        sample_range: The values of samples that become black and white; None for 8 bits.
         flaws: What was left out or looks wrong, one line each, with the file or folder.
 
     Raises:
         DataRootError: ``root`` is not a folder, or holds no annotations.
+        ConfigError: An option is wrong.
     """
 
-    channels = 3
-
-    def __init__(self, name: str, root: str | Path, val_fraction: float | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: str | Path,
+        val_fraction: float | None,
+        range: str | Sequence[float] = "auto",
+        channels: int = 3,
+        trained_range: Mapping[str, Any] | None = None,
+    ) -> None:
+        given_range = read_range_option(range)
+        if channels not in (1, 3):
+            raise ConfigError(f"data.source.channels is {channels}: give 1 (grayscale) or 3 (RGB)")
+        self.channels = channels
         check_number("data.source.val_fraction", val_fraction, 0.001, 0.999, optional=True)
         self.root = check_root(root)
         self.name = name
@@ -63,6 +84,8 @@ class PolygonSource(ABC):
         self._val_fraction = val_fraction
         names = self.class_names()
         self.labels = LabelSpace.from_names((BACKGROUND, *(n for n in names if n != BACKGROUND)))
+        trained = None if trained_range is None else SampleRange.from_dict(trained_range)
+        self.sample_range = find_range(self._first_images(), given_range, trained)
 
     @abstractmethod
     def class_names(self) -> Sequence[str]:
@@ -106,8 +129,8 @@ class PolygonSource(ABC):
         return _in_order(found)
 
     def read_image(self, sample: Sample) -> Frame:
-        """Return uint8 (H, W, 3) RGB."""
-        return read_image(sample.image, channels=3)
+        """Return uint8 (H, W, channels)."""
+        return read_image(sample.image, self.channels, self.sample_range)
 
     def read_mask(self, sample: Sample) -> LabelMap:
         """Return class ids, uint8 (H, W), 255 where unlabelled."""
@@ -184,6 +207,15 @@ class PolygonSource(ABC):
     def sample_bytes(self, sample: Sample) -> tuple[bytes, ...]:
         """Return the bytes of the image's file and of its record."""
         return Path(sample.image).read_bytes(), self.record_of(sample)
+
+    def _first_images(self) -> list[str]:
+        """Return the images of ``train``, or of the first split that there is."""
+        # What is wrong with a split is told to whoever asks for it.
+        with suppress(OuttakeError):
+            for split in SPLITS:
+                if (found := self.stored_samples(split)) is not None:
+                    return [sample.image for sample in found]
+        return []
 
     def _label_of(self, shape: Shape, known: Mapping[str, int], sample: Sample) -> int:
         if shape.crowd or shape.label in IGNORED_NAMES:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 from outtake.annotations.annotated_shapes import Shape
@@ -35,14 +36,22 @@ class Yolo(PolygonSource):
     Args:
         root: The folder.
         val_fraction: The part of ``train`` that becomes ``val`` where there is none; None asks.
+        range, channels, trained_range: As for :class:`PolygonSource`.
 
     Raises:
         DataRootError: ``root`` is not a folder, or has no names.
     """
 
-    def __init__(self, root: str, val_fraction: float | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        val_fraction: float | None = None,
+        range: str | Sequence[float] = "auto",
+        channels: int = 3,
+        trained_range: Mapping[str, Any] | None = None,
+    ) -> None:
         self._listed: dict[str, SplitImages | None] = {}
-        super().__init__("yolo", root, val_fraction)
+        super().__init__("yolo", root, val_fraction, range, channels, trained_range)
 
     def class_names(self) -> Sequence[str]:
         """Return the names of ``data.yaml``."""
