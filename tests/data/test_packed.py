@@ -274,3 +274,12 @@ def test_a_data_set_without_recordings_is_divided_by_images(folder: Path, packed
     ours = Packed(str(packed))
     assert {find_group(ours, sample) for sample in ours.samples("train")} == {None}
     assert len(FoldSource(ours, 7, 0).samples("val")) == 2
+
+
+def test_samples_beyond_the_range_are_said_before_they_are_packed(tmp_path: Path) -> None:
+    for number in range(34):
+        samples = np.full((24, 32), 4000 if number == 1 else 900, np.uint16)
+        save(tmp_path / f"d/train/images/{number:02d}.png", samples)
+        save(tmp_path / f"d/train/masks/{number:02d}.png", label_map(number))
+    with pytest.warns(DataWarning, match=r"1 of 34 images of train .*range=\[0,4095\]"):
+        pack(Folder(str(tmp_path / "d")), tmp_path / "p", SHARD_BYTES)

@@ -13,6 +13,7 @@ from outtake.data.image_files import read_image
 from outtake.data.sample_range import SampleRange, read_range_option
 from outtake.data.sample_type import read_sample_type
 from outtake.data.source import DataChoice, DataWarning
+from outtake.data.unlabelled import PictureFolder, verify_unlabelled
 from outtake.data.verification import verify_split
 from tests.data.generated import label_map, picture, save
 
@@ -270,3 +271,21 @@ def test_what_a_named_range_clips_is_said_of_many_samples_only(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         verify_split(source, "train")
+
+
+def test_deep_images_of_another_split_are_said_where_train_has_8_bits(tmp_path):
+    for split, samples in (("train", picture(0)), ("val", (RAMP * 4000).astype(np.uint16))):
+        save(tmp_path / split / "images/a.png", samples)
+        save(tmp_path / split / "masks/a.png", label_map(0))
+    source = Folder(str(tmp_path), channels=1)
+    line = r"1 of 1 images of val store 16 bits .* high byte, .* samples to 4000 at most .*save all"
+    with pytest.warns(DataWarning, match=line):
+        verify_split(source, "val")
+
+
+def test_deep_images_without_labels_are_said_where_labelled_ones_have_8_bits(tmp_path):
+    save(tmp_path / "a.png", (RAMP * 4000).astype(np.uint16))
+    with pytest.warns(DataWarning, match="1 of 1 images of data.unlabelled=.* store 16 bits"):
+        verify_unlabelled(PictureFolder(str(tmp_path), 1, None))
+    with pytest.warns(DataWarning, match=r"outside 0 to 1023, from 0 to 4000 .*range=\[0,4095\]"):
+        verify_unlabelled(PictureFolder(str(tmp_path), 1, SampleRange(0, 1023)))

@@ -1,10 +1,10 @@
-"""Samples outside of the range that becomes black and white, counted while files are decoded."""
+"""What is lost where files are decoded to 8 bits, collected while that happens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,18 +36,31 @@ class ClippedFile:
     floats: bool
 
 
-_watched: list[dict[str, ClippedFile]] = []
+@dataclass
+class LostSamples:
+    """What decoding files to 8 bits has lost, by their paths.
+
+    Attributes:
+        clipped: Those with samples outside of their range.
+        high_bytes: Those of 16 bits that had no range, with their largest sample.
+    """
+
+    clipped: dict[str, ClippedFile] = field(default_factory=dict)
+    high_bytes: dict[str, int] = field(default_factory=dict)
+
+
+_watched: list[LostSamples] = []
 
 
 @contextmanager
-def watch_clipped() -> Iterator[dict[str, ClippedFile]]:
-    """Collect what every thread of this process clips from now on, by the path of the file."""
-    found: dict[str, ClippedFile] = {}
+def watch_samples() -> Iterator[LostSamples]:
+    """Collect what every thread of this process loses from now on."""
+    found = LostSamples()
     _watched.append(found)
     try:
         yield found
     finally:
-        _watched.remove(found)
+        _watched[:] = [each for each in _watched if each is not found]
 
 
 def record_clipped(
@@ -61,4 +74,12 @@ def record_clipped(
         low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
         floats = samples.dtype.kind == "f"
         for each in _watched:
-            each[path] = ClippedFile(limits, chosen, low, high, outside, samples.size, floats)
+            each.clipped[path] = ClippedFile(
+                limits, chosen, low, high, outside, samples.size, floats
+            )
+
+
+def record_high_byte(samples: NDArray[Any], path: str) -> None:
+    """Record that of a file without a range the high byte is kept, if anybody watches."""
+    for each in _watched:
+        each.high_bytes[path] = int(samples.max())

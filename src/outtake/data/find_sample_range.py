@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outtake.core.errors import UnreadableImageError
 from outtake.core.parallel import default_threads, map_threads
-from outtake.data.clipped_samples import MAX_CLIPPED, ClippedFile
+from outtake.data.clipped_samples import MAX_CLIPPED, ClippedFile, LostSamples
 from outtake.data.decode_files import decode_file
 from outtake.data.sample_range import SampleRange, choose_range
 from outtake.data.sample_type import read_sample_type
@@ -164,22 +164,29 @@ def _warn_of_loss(
         )
 
 
-def warn_of_clipped(
-    found: Mapping[str, ClippedFile], keys: Mapping[str, str], images: int, split: str
+def warn_of_lost_samples(
+    found: LostSamples, images: int, split: str, keys: Mapping[str, str] | None = None
 ) -> None:
-    """Say in one line for each range that images have samples outside of it.
+    """Say in one line for each range that images have samples outside of it, or had none.
 
     Where the user named the range, that is said of more than a hundredth of them only.
 
     Args:
-        found: What was clipped, by file.
-        keys: The config key of the range of a file; ``data.source.range`` of others.
+        found: What was collected.
         images: How many images there are.
-        split: Their split.
+        split: What they are, such as their split.
+        keys: The config key of the range of a file; ``data.source.range`` of others.
     """
+    if found.high_bytes:
+        deepest = max(found.high_bytes, key=lambda path: found.high_bytes[path])
+        warn_of_data(
+            f"{len(found.high_bytes)} of {images} images of {split} store 16 bits and no range was "
+            f"found, as the others of training store 8: they keep their high byte, which leaves "
+            f"little of samples to {found.high_bytes[deepest]} at most ({deepest}); save all alike"
+        )
     groups: dict[tuple[str, tuple[float, float], bool], dict[str, ClippedFile]] = {}
-    for path, each in found.items():
-        group = (keys.get(path, KEY), each.limits, each.chosen)
+    for path, each in found.clipped.items():
+        group = ((keys or {}).get(path, KEY), each.limits, each.chosen)
         groups.setdefault(group, {})[path] = each
     for (key, limits, chosen), files in groups.items():
         share = sum(each.samples for each in files.values()) / sum(e.size for e in files.values())

@@ -20,7 +20,7 @@ from outtake.core.errors import (
 from outtake.core.types import Frame, LabelMap
 from outtake.data.decode_files import is_lossy
 from outtake.data.defects import Defect
-from outtake.data.image_files import read_raw_mask
+from outtake.data.image_files import read_stored_mask
 from outtake.data.mask_encoding import is_gray, rgb_image_to_int
 from outtake.data.soft_edges import count_values, find_soft_edges
 from outtake.data.source import Sample, SegmentationSource
@@ -176,9 +176,12 @@ def _kind_of_unreadable(path: str, error: Exception, what: str) -> str:
 def _explain_values(path: str, error: LabelValueError) -> tuple[str, str, str]:
     """Return the kind, the place and the text of a mask whose values are no classes."""
     try:
-        raw = read_raw_mask(path)
+        stored = read_stored_mask(path)
     except UnreadableImageError:  # not a picture: outlines, or a file of another kind
         return "illegal_id", path, str(error)
+    if stored.palette is not None and "have the colour" in str(error):
+        return "illegal_colour", path, str(error)
+    raw = stored.values
     if raw.ndim == 3 and not is_gray(raw):
         codes = rgb_image_to_int(raw)
         counts = count_values(raw, codes)

@@ -24,6 +24,8 @@ from outtake.core.errors import (
 from outtake.core.files import replace_file, replace_text, write_json
 from outtake.core.parallel import default_threads
 from outtake.core.progress import progress_bar
+from outtake.data.clipped_samples import watch_samples
+from outtake.data.find_sample_range import warn_of_lost_samples
 from outtake.data.packed_format import (
     FORMAT,
     INDEX_NAME,
@@ -104,7 +106,10 @@ def pack(
     done = []
     for split, samples in splits.items():
         there = kept[split]
-        fresh = _pack_split(source, split, samples, folder, there, plan, shard_bytes)
+        # What reads a shard sees 8 bits, so nobody could say it later.
+        with watch_samples() as lost:
+            fresh = _pack_split(source, split, samples, folder, there, plan, shard_bytes)
+        warn_of_lost_samples(lost, len(samples), split)
         done.append(PackedSplit(split, (*there, *fresh), len(there)))
     _write_index(source, folder, done)
     return done

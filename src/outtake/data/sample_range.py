@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from outtake.core.errors import ConfigError
 from outtake.core.types import Frame
 from outtake.core.validate import is_number
-from outtake.data.clipped_samples import record_clipped
+from outtake.data.clipped_samples import record_clipped, record_high_byte
 from outtake.data.decode_files import unreadable_error
 from outtake.data.source import SegmentationSource
 
@@ -123,6 +123,7 @@ def scale_samples(array: Array, limits: SampleRange | None, path: str | Path) ->
     Raises:
         UnreadableImageError: The samples need a range, and there is none.
     """
+    has_range = limits is not None
     if limits is not None and limits.high_byte:
         limits = None
     if array.dtype == np.bool_:
@@ -130,6 +131,8 @@ def scale_samples(array: Array, limits: SampleRange | None, path: str | Path) ->
     if array.dtype == np.uint8 and (limits is None or not limits.of_all):
         return array
     if limits is None and array.dtype == np.uint16:
+        if not has_range:
+            record_high_byte(array, str(path))
         return (array >> 8).astype(np.uint8)
     if limits is None or array.dtype.kind not in "uif":
         raise unreadable_error(

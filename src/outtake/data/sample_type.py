@@ -43,7 +43,7 @@ def read_sample_type(path: Path) -> np.dtype[Any] | None:
             return None
     try:
         with tifffile.TiffFile(path) as tiff:
-            return _in_native_order(tiff.series[0].dtype)
+            return _in_native_order(tiff.pages.first.dtype)
     # tifffile raises whatever its parsers raise on damaged input.
     except Exception:
         return None

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from outtake.core.errors import ConfigError, DataRootError, EmptySplitError
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.types import Frame
+from outtake.data.clipped_samples import watch_samples
+from outtake.data.find_sample_range import warn_of_lost_samples
 from outtake.data.fingerprint import split_fingerprint
 from outtake.data.image_files import read_image
 from outtake.data.list_pictures import list_pictures
@@ -212,7 +214,10 @@ def verify_unlabelled(source: UnlabelledSource) -> UnlabelledReport:
         height, width = source.read_image(sample).shape[:2]
         return (height, width), hashlib.sha256(source.image_bytes(sample)).hexdigest()
 
-    found = map_threads(look, samples, threads=default_threads(), title=f"Verifying {source.name}")
+    title = f"Verifying {source.name}"
+    with watch_samples() as lost:
+        found = map_threads(look, samples, threads=default_threads(), title=title)
+    warn_of_lost_samples(lost, len(samples), source.name)
     files = {sample.id: (digest,) for sample, (_, digest) in zip(samples, found, strict=True)}
     return UnlabelledReport(tuple(samples), tuple(size for size, _ in found), files)
 

@@ -13,8 +13,8 @@ from outtake.core.errors import DataRootError, EmptySplitError, LabelValueError,
 from outtake.core.labels import LabelSpace
 from outtake.core.parallel import default_threads, map_threads
 from outtake.core.printable_text import list_some
-from outtake.data.clipped_samples import watch_clipped
-from outtake.data.find_sample_range import warn_of_clipped
+from outtake.data.clipped_samples import watch_samples
+from outtake.data.find_sample_range import warn_of_lost_samples
 from outtake.data.fingerprint import split_fingerprint
 from outtake.data.further_inputs import KEY as INPUTS_KEY
 from outtake.data.further_inputs import from_files, get_further_inputs
@@ -109,14 +109,14 @@ def _shares(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
 def _decode_split(
     source: SegmentationSource, split: str, samples: Sequence[Sample], threads: int | None
 ) -> SplitReport:
-    with watch_clipped() as clipped:
+    with watch_samples() as lost:
         verified = map_threads(
             lambda sample: _verify_sample(source, sample),
             samples,
             threads=threads or default_threads(),
             title=f"Verifying {source.name} {split}",
         )
-    warn_of_clipped(clipped, _range_keys(source, samples), len(samples), split)
+    warn_of_lost_samples(lost, len(samples), split, _range_keys(source, samples))
     files = {sample.id: facts.files for sample, facts in zip(samples, verified, strict=True)}
     return SplitReport(
         split=split,
