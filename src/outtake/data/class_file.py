@@ -14,12 +14,13 @@ import yaml
 from outtake.core.errors import ConfigError
 from outtake.core.labels import Colour, LabelSpace
 from outtake.data.infer_classes import CORRECTION_ADVICE, UNLABELLED_VALUE, WHITE_IS_255
-from outtake.data.mask_encoding import MaskDecoder, rgb_to_int
+from outtake.data.mask_encoding import MaskDecoder, format_value, rgb_to_int
 from outtake.data.mask_palettes import find_palettes_that_differ
 from outtake.data.mask_values import (
     BINARY_VALUES,
     MaskValues,
     find_areas,
+    read_or_skip,
     read_until,
     sum_numbers,
 )
@@ -34,6 +35,7 @@ _YAML_TYPE_NAMES = {
     float: "fraction",
     date: "date",
 }
+_PROBED_PALETTES = 8
 _LARGEST_ID = 65535  # of a mask of 16 bits
 _RESOLVED_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
 
@@ -190,9 +192,31 @@ def decoder_from_class_file(
         if not colours:
             counts = "indices are read as ids; list `colours` in classes.yaml if those are classes"
         warn_of_data(f"the palettes of masks differ: {differ}; {counts}")
+    elif colours:
+        _say_that_colours_count(masks, ids, colours, labels)
     return MaskDecoder(
         labels, ids, colours, CORRECTION_ADVICE, soft_edges, palettes_differ=differ is not None
     )
+
+
+def _say_that_colours_count(
+    masks: Sequence[str], ids: Mapping[int, int], colours: Mapping[int, int], labels: LabelSpace
+) -> None:
+    """Say it once where an index is the number of another class than its colour in the palette."""
+    for path in masks[:: max(1, len(masks) // _PROBED_PALETTES)][:_PROBED_PALETTES]:
+        found = read_or_skip(path)
+        palette = {} if found is None else found.palette
+        if not set(palette.values()) <= colours.keys():
+            continue
+        for index, code in palette.items():
+            label = colours[code]
+            if ids.get(index, label) != label and label < len(labels.names):
+                warn_of_data(
+                    f"colours of palettes count, not indices, as they differ: {index} in {path} is "
+                    f"{format_value(code, True)}, which is {labels.names[label]!r}",
+                    DataChoice,
+                )
+                return
 
 
 def _infer_stored_ids(
