@@ -100,9 +100,9 @@ def test_data_yaml_says_where_the_splits_of_yolo_are(tmp_path, kind):
 
 def test_what_is_taken_in_place_of_the_paths_of_another_machine_is_said(tmp_path):
     content, pictures = PLACES["another machine"]
-    source = Yolo(str(yolo_tree(tmp_path / "set", content, pictures)))
+    yolo_tree(tmp_path / "set", content, pictures)
     with pytest.warns(DataChoice, match="train is /content/set/train/images, taken to be"):
-        source.samples("train")
+        Yolo(str(tmp_path / "set"))
     with pytest.warns(DataChoice, match="the path /content/set is not there, .* is taken"):
         Yolo(str(tmp_path / "set"))
 
@@ -231,10 +231,9 @@ def test_images_that_no_file_of_coco_lists_are_named(tmp_path):
     coco_images(tmp_path / "images", [f"{number}.png" for number in range(5)])
     coco_json(tmp_path / "train.json", ["0.png"])
     coco_json(tmp_path / "val.json", ["1.png"])
-    source = CocoJson(str(tmp_path))
     said = r"images: 3 images are listed in no file of COCO and are left out: 2.png, 3.png, 4.png"
     with pytest.warns(DataWarning, match=said):
-        source.samples("train")
+        CocoJson(str(tmp_path))
 
 
 def test_the_images_of_another_split_of_coco_may_be_missing(tmp_path):

@@ -1,6 +1,7 @@
 """Formats of drawn outlines: the same objects give the same label map in all of them."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from outtake.core.errors import (
     UnreadableImageError,
 )
 from outtake.data.inspection import inspect_source
+from outtake.data.source import DataWarning
 from outtake.data.sources.coco import CocoJson
 from outtake.data.sources.labelme import LabelMe
 from outtake.data.sources.yolo import Yolo
