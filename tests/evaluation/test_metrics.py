@@ -23,6 +23,7 @@ from outtake.evaluation.metrics import (
     to_log_dict,
     tp_true_pred_counts,
 )
+from outtake.evaluation.sampling_units import choose_units
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores
 
@@ -118,15 +119,17 @@ def missed_share() -> Iterator[None]:
 @pytest.mark.usefixtures("missed_share")
 def test_a_metric_is_one_entry_of_the_table() -> None:
     evaluator = Evaluator(2, 255)
-    truth = torch.zeros(3, 8, 8, dtype=torch.long)
+    truth = torch.zeros(6, 8, 8, dtype=torch.long)
     truth[:, 4:] = 1
-    logits = torch.randn(3, 2, 8, 8, generator=torch.manual_seed(0))
-    evaluator.add(logits, truth, torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.arange(3))
+    logits = torch.randn(6, 2, 8, 8, generator=torch.manual_seed(0))
+    evaluator.add(logits, truth, torch.zeros(6, 3, 8, 8, dtype=torch.uint8), torch.arange(6))
     record = scores(evaluator.confusion, ("a", "b"))
     for name in "ab":
         assert record["missed"][name] == pytest.approx(1 - record["recall"][name])
     assert to_log_dict(record, "val")["val/missed/b"] == record["missed"]["b"]
-    detail = detailed_scores(evaluator, ("a", "b"), "xyz", Bootstrap(100))
+    detail = detailed_scores(
+        evaluator, ("a", "b"), "uvwxyz", Bootstrap(100), choose_units([None] * 6, np.ones(6, bool))
+    )
     low, high = detail["intervals"]["missed"]["a"]
     assert low <= record["missed"]["a"] <= high
     printed = io.StringIO()

@@ -20,6 +20,7 @@ from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.confusion_matrix import ConfusionMatrix
 from outtake.evaluation.evaluation_loop import evaluate_split
 from outtake.evaluation.metrics import scores
+from outtake.evaluation.sampling_units import choose_units
 from outtake.evaluation.summary import detailed_scores
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
@@ -228,7 +229,10 @@ def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Pat
     for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "mean_dice"):
         low, high = full["intervals"][key]
         assert low <= full[key] <= high, key
-    assert full["bootstrap"] == {"unit": "image", "resamples": 2000, "level": 0.95, "seed": 0}
+    assert full["bootstrap"] == {
+        "unit": "image", "units": 8, "images": 8, "within": {"kind": "recording", "count": 2},
+        "resamples": 2000, "level": 0.95, "seed": 0,
+    }  # fmt: skip
     assert set(full["speed"]["ms_per_image"]) == {"load", "network", "count"}
     assert full["forward_ms"] > 0 and "threads" in full["forward"]["device"]
     assert (full["forward"]["height"], full["forward"]["width"]) == (64, 96)
@@ -253,7 +257,9 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
         show_progress=False,
     )
     names = trained.labels.names
-    detail = detailed_scores(done.evaluator, names, [str(i) for i in range(8)], Bootstrap(200))
+    images = choose_units([None] * 8, np.ones(8, bool))
+    ids = [str(index) for index in range(8)]
+    detail = detailed_scores(done.evaluator, names, ids, Bootstrap(200), images)
     matrices = []
     with torch.inference_mode():
         for batch in loader:
@@ -272,7 +278,7 @@ def test_scores_of_single_images_and_their_resampling_follow_from_single_evaluat
     draws = np.random.default_rng(0).multinomial(8, [1 / 8] * 8, 200)
     resampled = [scores(np.tensordot(d, np.array(matrices), 1), names)["miou"] for d in draws]
     assert detail["intervals"]["miou"] == pytest.approx(
-        tuple(np.quantile(resampled, [0.025, 0.975]))
+        Bootstrap(200).interval(np.array(resampled), 8)
     )
 
 

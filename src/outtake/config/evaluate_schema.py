@@ -17,6 +17,7 @@ class BootstrapOptions:
 
     resamples: Annotated[int, Number(100)]
     seed: Seed
+    group_by: str
 
 
 @dataclass(frozen=True, kw_only=True)

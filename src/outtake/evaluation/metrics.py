@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+TRUE = 1  # the row of the true pixels in what tp_true_pred_counts returns
+
 
 @dataclass(frozen=True)
 class PixelCounts:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from outtake.evaluation.metrics import class_metrics, split_metrics
+from outtake.evaluation.sampling_units import describe_draws
 
 
 def describe_scored(record: Mapping[str, Any]) -> str:
@@ -33,22 +35,25 @@ def print_scores(record: dict[str, Any], console: Console) -> None:
     console.print(
         f"{named}; {record['classes_scored']} classes, {record['images_per_second']:.1f} images/s"
     )
+    drawn = describe_draws(record["bootstrap"]) if "bootstrap" in record else ""
     if "intervals" in record:
+        interval = _format_interval(record["intervals"]["miou"])
+        outline = _format_interval(record["boundary"]["iou_interval"])
         console.print(
-            f"95% intervals over images: mIoU {_format_interval(record['intervals']['miou'])}, "
-            f"boundary IoU "
-            f"{record['boundary']['iou']:.4f} "
-            f"({_format_interval(record['boundary']['iou_interval'])}), "
+            f"{drawn}{f': mIoU {interval}' if interval else ''}; boundary IoU "
+            f"{record['boundary']['iou']:.4f}{f' ({outline})' if outline else ''}, "
             f"boundary F {record['boundary']['f_score']:.4f}, "
             f"calibration error {record['calibration']['ece']:.4f}"
         )
     if "paired" in record:
         paired = record["paired"]
+        interval = _format_interval(paired["interval"])
         console.print(
-            f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}, 95% interval "
-            f"{_format_interval(paired['interval'])}"
+            f"against {escape(paired['baseline'])}: mIoU {paired['difference']:+.4f}"
+            f"{f' ({interval})' if interval else ''}, {drawn}"
         )
 
 
 def _format_interval(interval: Sequence[float]) -> str:
-    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+    """Return an interval as text, empty where there is none."""
+    return "" if np.isnan(interval[0]) else f"{interval[0]:.4f} to {interval[1]:.4f}"

@@ -12,8 +12,10 @@ from outtake.core.labels import LabelSpace
 from outtake.core.types import Frame
 from outtake.drawing.fit_picture import fit_picture
 from outtake.drawing.label_pictures import colourise, overlay_labels
+from outtake.evaluation.bootstrap import MIN_UNITS
 from outtake.evaluation.evaluator import BestWorst, Example
 from outtake.evaluation.metrics import Metric, class_metrics, split_metrics
+from outtake.evaluation.sampling_units import describe_draws
 from outtake.evaluation.scores_table import describe_scored
 from outtake.pages.encode_pictures import encode_data_uri
 
@@ -38,6 +40,8 @@ def page_data(
         "title": f"{describe_scored(record)}: mIoU {record['miou']:.4f}",
         "scores": _titles(split_metrics()),
         "class_scores": _titles(class_metrics()),
+        "drawn": describe_draws(record["bootstrap"]) if "bootstrap" in record else None,
+        "least_units": MIN_UNITS,
         "record": {key: value for key, value in record.items() if key != "per_image"},
         "colours": {
             name: list(colour) for name, colour in zip(labels.names, labels.colours, strict=True)

@@ -29,10 +29,12 @@ from outtake.core.memory import explain_shared_memory
 from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
 from outtake.data.dataset import SampleTensors
+from outtake.data.folds import FOLD_BY_AUTO
 from outtake.data.resize import short_side_size
 from outtake.evaluation.bootstrap import Bootstrap
 from outtake.evaluation.evaluation_loop import EvaluationResult, evaluate_split
 from outtake.evaluation.metrics import scores
+from outtake.evaluation.sampling_units import SamplingUnits, find_units
 from outtake.evaluation.scores_table import print_scores
 from outtake.evaluation.summary import detailed_scores, paired_difference
 from outtake.inference.predict_logits import open_predict_logits
@@ -62,6 +64,7 @@ class _Preparation:
     refine: Mapping[str, Any] | None
     refiner: Refiner | None
     folder: Path
+    units: SamplingUnits
 
 
 def evaluate(cfg: DictConfig) -> Path:
@@ -101,6 +104,14 @@ def _prepare(
     get_scored_label_maps(cfg, trained.further_labels)  # an unknown name is said before any work
     data = build_eval_data(trained, cfg)
     loader = data.eval_loader(options.split)
+    report = data.report(options.split)
+    units = find_units(
+        data.source,
+        report.samples,
+        report.sample_class_pixels.sum(1) > 0,
+        options.bootstrap.group_by,
+        str(trained.config.get("fold_by") or FOLD_BY_AUTO),
+    )
     baseline = baseline_loader = None
     if options.baseline:
         baseline = _load(options.baseline, options, device, "baseline", label_map)
@@ -121,6 +132,7 @@ def _prepare(
         refine=refine,
         refiner=make_refiner(refine),
         folder=folder,
+        units=units,
     )
 
 
@@ -139,8 +151,10 @@ def _score(prepared: _Preparation, device: torch.device) -> Path:
     record["refine"] = prepared.refine
     record |= _measure_forward(trained, data.eval_image_size(options.split), device)
     classes, ids = trained.labels.names, [sample.id for sample in report.samples]
+    if options.report or prepared.baseline is not None:
+        record["bootstrap"] = prepared.units.describe(bootstrap)
     if options.report:
-        record |= detailed_scores(evaluation.evaluator, classes, ids, bootstrap)
+        record |= detailed_scores(evaluation.evaluator, classes, ids, bootstrap, prepared.units)
     if prepared.baseline is not None and prepared.baseline_loader is not None:
         baseline = prepared.baseline
         own = build_refiner(None, baseline)
@@ -150,7 +164,9 @@ def _score(prepared: _Preparation, device: torch.device) -> Path:
         record["paired"] = {
             "baseline": baseline.describe()["checkpoint"],
             "baseline_sha256": baseline.sha256,
-            **paired_difference(evaluation.evaluator, other.evaluator, classes, bootstrap),
+            **paired_difference(
+                evaluation.evaluator, other.evaluator, classes, bootstrap, prepared.units
+            ),
         }
     record = redact_tree(record)
     target = prepared.folder / "metrics.json"

@@ -1,12 +1,16 @@
 // The page of one evaluation.
 
 const RECORD = DATA.record;
-const DETAIL = { intervals: {}, boundary: null, calibration: null, bootstrap: null, ...RECORD };
+const DETAIL = { intervals: {}, boundary: null, calibration: null, ...RECORD };
 const sort = { key: "iou", descending: false };
 
 function range(interval, digits = 4) {
   return interval && interval[0] !== null && interval[1] !== null
     ? `${fixed(interval[0], digits)} to ${fixed(interval[1], digits)}` : "";
+}
+
+function withInterval(title, intervals) {
+  return intervals.some((interval) => range(interval)) ? `${title}, 95% interval` : title;
 }
 
 function tile(what, value, digits, interval, title = "") {
@@ -60,21 +64,22 @@ function classSection() {
   const table = make("table", { id: "classes" });
   fillClasses(table);
   return make("section", {}, make("div", { class: "bar" }, make("h2", {}, "Classes")),
-    make("p", { class: "hint" }, "A dash: the class is neither in the truth nor predicted."),
+    make("p", { class: "hint" }, "A dash: the class is neither in the truth nor predicted. An interval has one where "
+      + `fewer than ${DATA.least_units} of what is drawn hold the class.`),
     make("div", { class: "scroll" }, table));
 }
 
 function drawBars(target) {
   const names = RECORD.classes, value = names.map((name) => own(RECORD.iou, name));
   const intervals = names.map((name) => own(own(DETAIL.intervals, "iou"), name));
-  const reach = (side) => value.map((v, i) => (v === null || !intervals[i] || intervals[i][side] === null ? 0
+  const reach = (side) => value.map((v, i) => (v === null || !range(intervals[i]) ? null
     : Math.max(side ? intervals[i][1] - v : v - intervals[i][0], 0)));
   draw(target, [{
     type: "bar", x: names.map(plain), y: value, marker: { color: COLOURS[0] },
     error_y: { type: "data", symmetric: false, array: reach(1), arrayminus: reach(0), thickness: 1.4, width: 4,
       color: colourOf("ink") },
     hovertemplate: "%{x}: IoU %{y:.4f}<extra></extra>",
-  }], { xaxis: axis("class", { type: "category" }), yaxis: axis("IoU, 95% interval", { range: [0, 1] }) });
+  }], { xaxis: axis("class", { type: "category" }), yaxis: axis(withInterval("IoU", intervals), { range: [0, 1] }) });
 }
 
 function drawConfusion(target) {
@@ -148,7 +153,7 @@ function pairedSection() {
     const value = names.map((name) => own(paired.iou_difference, name));
     const reach = (side) => value.map((v, i) => {
       const interval = own(paired.iou_interval, names[i]);
-      return v === null || !interval || interval[side] === null ? 0
+      return v === null || !range(interval) ? null
         : Math.max(side ? interval[1] - v : v - interval[0], 0);
     });
     draw(target, [{
@@ -157,11 +162,13 @@ function pairedSection() {
         color: COLOURS[0] },
       hovertemplate: "%{y}: %{x:+.4f}<extra></extra>",
     }], {
-      xaxis: axis("IoU minus the baseline's, 95% interval", { zeroline: true, zerolinewidth: 2, zerolinecolor: colourOf("faint") }),
+      xaxis: axis(withInterval("IoU minus the baseline's", names.map((name) => own(paired.iou_interval, name))), { zeroline: true, zerolinewidth: 2, zerolinecolor: colourOf("faint") }),
       yaxis: axis("class", { type: "category", autorange: "reversed" }), margin: { l: 110, r: 16, t: 32, b: 52 },
     });
-  }, [], `Baseline ${paired.baseline}: mIoU ${fixed(paired.baseline_miou, 4)}. Paired over the same draws of images, the `
-    + `difference lies within ${range(paired.interval)} (95%)` + (sure ? "." : ", so it may be chance."));
+  }, [], `Baseline ${paired.baseline}: mIoU ${fixed(paired.baseline_miou, 4)}. ` + (range(paired.interval)
+    ? `Paired over the same draws, the difference lies within ${range(paired.interval)}`
+      + (sure ? "" : ", so it may be chance") + `: ${DATA.drawn}.`
+    : `Whether the difference is chance cannot be told: ${DATA.drawn}.`));
 }
 
 function stripsSection(title, strips) {
@@ -191,13 +198,14 @@ function passes() {
 }
 
 start((page) => {
-  const boot = DETAIL.bootstrap, forward = own(RECORD, "forward") || {};
+  const boot = own(RECORD, "bootstrap"), forward = own(RECORD, "forward") || {};
   const lead = [
     `${members()}, ${RECORD.images} images, ${RECORD.pixels.toLocaleString("en")} labelled pixels`
     + passes() + (forward.device ? `, on ${forward.device}` : "") + ".",
   ];
   if (boot) {
-    lead.push(`Below each score: ${100 * boot.level}% interval, bootstrap over images (${boot.resamples} draws, seed ${boot.seed}).`);
+    lead.push(boot.units < DATA.least_units ? `${DATA.drawn[0].toUpperCase()}${DATA.drawn.slice(1)}.`
+      : `Below each score: ${DATA.drawn}; bootstrap of ${boot.resamples} draws, seed ${boot.seed}.`);
   }
   page.append(...heading(DATA.title, lead), tiles());
   if (own(RECORD, "paired")) page.append(pairedSection());
