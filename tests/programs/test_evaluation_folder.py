@@ -1,23 +1,31 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import cv2
 
 from outtake.config.build_refiner import choose_refine
 from outtake.config.compose import compose
 from outtake.config.evaluate_schema import EvaluateOptions
+from outtake.config.evaluation_data import build_eval_data
 from outtake.config.load_trained import load_trained
 from outtake.config.program_options import read_options
-from outtake.programs.evaluation_folder import choose_evaluation_folder
+from outtake.programs.evaluation_folder import (
+    ScoredData,
+    choose_evaluation_folder,
+    describe_scored_data,
+)
 
 
 def test_each_way_of_scoring_has_a_folder_of_its_own(small_run: Path) -> None:
-    trained = load_trained(small_run)
+    trained, data = load_trained(small_run), ScoredData("camvid", True, "")
 
     def name(*overrides: str) -> str:
         cfg = compose("evaluate", [f"checkpoint={small_run}", *overrides])
         options = read_options(EvaluateOptions, cfg)
         refine = choose_refine(options.refine, trained)
-        return choose_evaluation_folder(trained, "camvid", options, refine).name
+        return choose_evaluation_folder(trained, data, options, refine).name
 
     assert name() == name("network.flip=false", "network.scales=[1]") == "camvid-val"
     assert name("network.flip=true", "split=test") == "camvid-test-flip"
@@ -27,3 +35,34 @@ def test_each_way_of_scoring_has_a_folder_of_its_own(small_run: Path) -> None:
     assert smooth.startswith("camvid-val-smooth-") and smooth != name(
         "refine=smooth", "refine.sigma=9"
     )
+
+
+def test_other_data_and_a_baseline_have_folders_of_their_own(
+    tiny_run: Path, pairs: Path, tmp_path: Path
+) -> None:
+    trained = load_trained(tiny_run)
+
+    def name(*overrides: str) -> str:
+        cfg = compose("evaluate", [f"checkpoint={tiny_run}", *overrides])
+        options = read_options(EvaluateOptions, cfg)
+        report = build_eval_data(trained, cfg).report(options.split)
+        data = describe_scored_data(trained, cfg, report)
+        baseline = load_trained(options.baseline) if options.baseline else None
+        return choose_evaluation_folder(trained, data, options, None, baseline).name
+
+    moved = Path(shutil.copytree(pairs, tmp_path / "moved"))
+    assert name() == name(f"+data.root={moved}") == "folder-val"
+    assert name("data=folder", f"data.root={moved}") == "folder-val", "the same files"
+    assert name(f"baseline={tiny_run}") == f"folder-val-against-{trained.sha256[:8]}"
+    for root in (moved, Path(shutil.copytree(moved, tmp_path / "other one"))):
+        image = next((root / "val" / "images").iterdir())
+        cv2.imwrite(str(image), 255 - cv2.imread(str(image)) // (2 if root == moved else 3))
+    changed = name("data=folder", f"data.root={moved}")
+    assert changed.startswith("folder-val-moved-") and changed == name(f"+data.root={moved}")
+    assert name("data=folder", f"data.root={root}").startswith("folder-val-other_one-")
+    # No run recorded the files of a test split.
+    shutil.copytree(pairs / "val", moved / "test")
+    assert name("data=folder", f"data.root={moved}", "split=test").startswith("folder-test-moved-")
+    trained.config.data.root = str(moved)
+    assert name("split=test") == "folder-test"
+    assert name("split=test", "data=folder", f"data.root={moved}") == "folder-test"

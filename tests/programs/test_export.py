@@ -294,3 +294,22 @@ def test_the_score_of_a_further_label_map_is_not_that_of_the_network(tmp_path: P
         (tmp_path / "evaluation" / name / "metrics.json").write_text(record)
     found = collect_records(tmp_path, tmp_path / "best.ckpt", "ab" * 32)
     assert json.loads(found["metrics.json"])["miou"] == 0.8
+
+
+def test_the_scores_are_those_of_the_training_s_own_data(tmp_path: Path) -> None:
+    each = {"val": (0.5, True, 1e9), "val-old": (0.4, True, 9e8), "val-ds2-1a": (0.9, False, 2e9)}
+    for name, (miou, own, time_s) in each.items():
+        path = tmp_path / "evaluation" / name / "metrics.json"
+        path.parent.mkdir(parents=True)
+        record = {"checkpoint_sha256": "ab" * 32, "miou": miou, "data_of_training": own}
+        path.write_text(json.dumps(record))
+        os.utime(path, (time_s, time_s))
+
+    def exported() -> float:
+        found = collect_records(tmp_path, tmp_path / "best.ckpt", "ab" * 32)
+        return float(json.loads(found["metrics.json"])["miou"])
+
+    assert exported() == 0.5
+    shutil.rmtree(tmp_path / "evaluation/val")
+    shutil.rmtree(tmp_path / "evaluation/val-old")
+    assert exported() == 0.9

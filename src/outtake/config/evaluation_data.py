@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -159,12 +160,8 @@ def make_baseline_loader(
     """
     baseline_cfg, split = cfg.copy(), str(cfg.split)
     with open_dict(baseline_cfg):
-        given = cfg.get("data")
-        whole = given is not None and _names_a_data_set(given)
-        own = trained.config.data
-        baseline_cfg.data = (
-            given if whole else own if given is None else OmegaConf.merge(own, given)
-        )
+        whole = cfg.get("data") is not None and _names_a_data_set(cfg.data)
+        baseline_cfg.data = _scored_data(trained, cfg)
     other = build_eval_data(baseline, baseline_cfg, None if whole else trained.config)
     if other.report(split).fingerprint != data.report(split).fingerprint:
         raise DataRootError(
@@ -197,5 +194,29 @@ def _held_out(config: DictConfig) -> str:
 def get_data_name(trained: Trained, cfg: DictConfig) -> str:
     """Return the name of the data that is scored."""
     named = (cfg.get("data") or {}).get("name") or trained.config.data.get("name") or "data"
-    # It becomes a folder, and may come out of somebody's checkpoint.
-    return re.sub(r"[^\w-]+", "_", str(named))
+    return to_folder_name(str(named))
+
+
+def get_root_name(trained: Trained, cfg: DictConfig) -> str:
+    """Return the last part of the ``data.root`` that is scored; empty where there is none."""
+    root = OmegaConf.select(_scored_data(trained, cfg), "root", throw_on_resolution_failure=False)
+    return to_folder_name(Path(str(root)).name) if root else ""
+
+
+def to_folder_name(text: str) -> str:
+    """Return a name as part of a folder's, since it may come out of somebody's checkpoint."""
+    return re.sub(r"[^\w-]+", "_", text)
+
+
+def names_data_of_training(trained: Trained, cfg: DictConfig) -> bool:
+    """Return whether the command line names the data of the training, or none."""
+    given, own = _scored_data(trained, cfg), trained.config.data
+    return _is_data_of_training(given, own) and given.get("source") == own.get("source")
+
+
+def _scored_data(trained: Trained, cfg: DictConfig) -> DictConfig:
+    given: DictConfig | None = cfg.get("data")
+    own = cast(DictConfig, trained.config.data)
+    if given is None:
+        return own
+    return given if _names_a_data_set(given) else cast(DictConfig, OmegaConf.merge(own, given))

@@ -88,6 +88,21 @@ def _interrupt_in(error: BaseException) -> KeyboardInterrupt | None:
     return None
 
 
+def remove_file(path: Path) -> bool:
+    """Remove a file; return whether there was one.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise OutputError(f"cannot remove {path}: {error.strerror or error}") from error
+    return True
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a text file by :func:`replace_file`."""
     replace_file(path, lambda file: file.write(text.encode()))

@@ -17,14 +17,13 @@ from outtake.config.build_refiner import build_refiner, choose_refine, make_refi
 from outtake.config.evaluate_schema import EvaluateOptions
 from outtake.config.evaluation_data import (
     build_eval_data,
-    get_data_name,
     get_scored_label_maps,
     make_baseline_loader,
 )
 from outtake.config.load_ensemble import Trained, load_one_or_several, members_of, with_short_side
 from outtake.config.program_options import read_options
 from outtake.core.device import resolve_device
-from outtake.core.files import check_folder, replace_text, write_json
+from outtake.core.files import check_folder, remove_file, replace_text, write_json
 from outtake.core.memory import explain_shared_memory
 from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
@@ -40,7 +39,11 @@ from outtake.evaluation.summary import detailed_scores, paired_difference
 from outtake.inference.predict_logits import open_predict_logits
 from outtake.pages.evaluation import page_data
 from outtake.pages.html_page import render_page
-from outtake.programs.evaluation_folder import choose_evaluation_folder
+from outtake.programs.evaluation_folder import (
+    ScoredData,
+    choose_evaluation_folder,
+    describe_scored_data,
+)
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.refine.refiner import Refiner
 from outtake.runs.environment import device_name
@@ -57,7 +60,7 @@ class _Preparation:
     options: EvaluateOptions
     trained: Trained
     data: DataModule
-    data_name: str
+    scored: ScoredData
     loader: DataLoader[SampleTensors]
     baseline: Trained | None
     baseline_loader: DataLoader[SampleTensors] | None
@@ -116,8 +119,16 @@ def _prepare(
     if options.baseline:
         baseline = _load(options.baseline, options, device, "baseline", label_map)
         baseline_loader = make_baseline_loader(baseline, trained, cfg, data)
-    data_name, refine = get_data_name(trained, cfg), choose_refine(options.refine, trained)
-    folder = options.output or choose_evaluation_folder(trained, data_name, options, refine)
+    scored, refine = (
+        describe_scored_data(trained, cfg, report),
+        choose_refine(options.refine, trained),
+    )
+    folder = options.output or choose_evaluation_folder(trained, scored, options, refine, baseline)
+    if options.output is None and not scored.of_training:
+        log.info(
+            "%s %s has other files than the training: its evaluation has a folder of its own",
+            scored.name, options.split,
+        )  # fmt: skip
     if label_map is not None and (options.output is None or options.label_map is None):
         folder = folder.with_name(f"{folder.name}-{label_map}")
     check_folder(folder)
@@ -125,7 +136,7 @@ def _prepare(
         options=options,
         trained=trained,
         data=data,
-        data_name=data_name,
+        scored=scored,
         loader=loader,
         baseline=baseline,
         baseline_loader=baseline_loader,
@@ -144,9 +155,11 @@ def _score(prepared: _Preparation, device: torch.device) -> Path:
         trained, prepared.loader, device, options, prepared.refiner, with_details=options.report
     )
     report = data.report(options.split)
+    scored = prepared.scored
     record = make_metrics_record(
-        trained, evaluation, prepared.data_name, options.split, report.fingerprint
+        trained, evaluation, scored.name, options.split, report.fingerprint
     )
+    record["data_of_training"] = scored.of_training
     record["network"] = _passes(trained, options) | {"short_side": trained.short_side}
     record["refine"] = prepared.refine
     record |= _measure_forward(trained, data.eval_image_size(options.split), device)
@@ -169,15 +182,30 @@ def _score(prepared: _Preparation, device: torch.device) -> Path:
             ),
         }
     record = redact_tree(record)
-    target = prepared.folder / "metrics.json"
-    write_json(target, record)
+    page_file = None
     if options.report:
         page = page_data(record, evaluation.evaluator.best_worst, trained.labels, redact_tree(ids))
         page_file = render_page(page["title"], "evaluation", page)
-        replace_text(prepared.folder / "report.html", page_file)
+    target = prepared.folder / "metrics.json"
+    _write_results(target, record, page_file)
     print_scores(record, Console())
     print(f"written to {target}" + (" and report.html" if options.report else ""))
     return target
+
+
+def _write_results(target: Path, record: Mapping[str, Any], page: str | None) -> None:
+    """Write the record, and the page beside it; an earlier page never stays beside another record.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    place = target.with_name("report.html")
+    # First of all, so that whatever ends this in between leaves no page of another evaluation.
+    if remove_file(place) and page is None:
+        log.info("removed %s, the page of an earlier evaluation (report=false)", place)
+    write_json(target, record)
+    if page is not None:
+        replace_text(place, page)
 
 
 def _load(

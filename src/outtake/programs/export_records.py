@@ -19,8 +19,9 @@ _PATH_KEYS = ("checkpoint", "baseline", "id")
 def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
     """Return the records of a run that belong to one of its checkpoints.
 
-    Of the evaluations it is the newest one of exactly this checkpoint, by its own label map. The
-    summary keeps its best scores only where they are this checkpoint's.
+    Of the evaluations it is the newest one of exactly this checkpoint, by its own label map, on the
+    data of its training if there is one of that. The summary keeps its best scores only where they
+    are this checkpoint's.
 
     Args:
         run: The run folder.
@@ -95,12 +96,16 @@ def _strip_folder(key: str, value: str) -> str:
 
 def _find_evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | None:
     written = (run / "evaluation").glob("*/metrics.json")
-    for path in sorted(written, key=lambda path: path.stat().st_mtime, reverse=True):
-        record = read_json_record(path)
-        # The classes and the score of a further label map are not those of the network.
-        if record.get("checkpoint_sha256") == sha256 and "label_map" not in record:
-            return path, record
-    return None
+    newest_first = sorted(written, key=lambda path: path.stat().st_mtime, reverse=True)
+    # The classes and the score of a further label map are not those of the network.
+    own = [
+        (path, record)
+        for path in newest_first
+        if (record := read_json_record(path)).get("checkpoint_sha256") == sha256
+        and "label_map" not in record
+    ]
+    # Of equals the first, which is the newest.
+    return max(own, key=lambda each: each[1].get("data_of_training") is True, default=None)
 
 
 def _metric_lines(path: Path) -> Iterator[str]:

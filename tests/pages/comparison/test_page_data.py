@@ -34,6 +34,7 @@ def test_the_score_of_a_run_is_that_of_the_masks() -> None:
     evaluations = [
         {"split": "val", "miou": 0.5},
         {"split": "val", "miou": 0.9, "label_map": "layout"},
+        {"split": "val", "miou": 0.8, "data_of_training": False},
     ]
     assert best_score(RunRecord(Path("run"), "run", evaluations=evaluations)) == 0.5
 

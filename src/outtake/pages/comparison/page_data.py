@@ -135,12 +135,21 @@ def best_score(run: RunRecord) -> float | None:
     """Return the objective of the best validation, or else of the newest evaluation on val."""
     if OBJECTIVE in run.best:
         return run.best[OBJECTIVE]
-    for record in reversed(_own_evaluations(run)):
-        if "label_map" in record:
-            continue
-        if record.get("split") == "val" and as_finite_number(record.get("miou")) is not None:
-            return as_finite_number(record.get("miou"))
+    for record in _validations(run):
+        if (miou := as_finite_number(record.get("miou"))) is not None:
+            return miou
     return None
+
+
+def _validations(run: RunRecord) -> list[dict[str, Any]]:
+    """Return the evaluations on the val that the run was trained with, the newest first."""
+    return [
+        record
+        for record in reversed(_own_evaluations(run))
+        if record.get("split") == "val"
+        and "label_map" not in record
+        and record.get("data_of_training") is not False
+    ]
 
 
 def _own_evaluations(run: RunRecord) -> list[dict[str, Any]]:
@@ -184,8 +193,8 @@ def _class_iou(run: RunRecord) -> dict[str, float]:
     """Return the IoU of each class at the best validation, else of the newest evaluation on val."""
     prefix = "val/iou/"
     iou = {k.removeprefix(prefix): v for k, v in run.best.items() if k.startswith(prefix)}
-    for record in reversed(_own_evaluations(run)):
-        if not iou and record.get("split") == "val" and "label_map" not in record:
+    for record in _validations(run):
+        if not iou:
             pairs = as_mapping(record.get("iou")).items()
             iou = {str(key): n for key, v in pairs if (n := as_finite_number(v)) is not None}
     return iou
