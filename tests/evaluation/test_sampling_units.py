@@ -37,6 +37,9 @@ def test_what_is_drawn_and_what_it_holds_for_is_said() -> None:
     )
     assert described(list("aabbccdd")).endswith("images of the same 4 recordings only")
     assert described([None]) == "no intervals: 1 image is too few to draw from, which takes 5"
+    assert described([None] * 7, [True] * 6 + [False]).endswith(
+        "6 images (1 without labels left out)"
+    )
     assert described([None] * 7, [True] * 3 + [False] * 4).startswith("no intervals: 3 images are")
 
 

@@ -230,7 +230,8 @@ def test_the_report_adds_numbers_and_changes_none(small_run: Path, tmp_path: Pat
         low, high = full["intervals"][key]
         assert low <= full[key] <= high, key
     assert full["bootstrap"] == {
-        "unit": "image", "units": 8, "images": 8, "within": {"kind": "recording", "count": 2},
+        "unit": "image", "units": 8, "images": 8, "images_without_labels": 0,
+        "within": {"kind": "recording", "count": 2},
         "resamples": 2000, "level": 0.95, "seed": 0,
     }  # fmt: skip
     assert set(full["speed"]["ms_per_image"]) == {"load", "network", "count"}

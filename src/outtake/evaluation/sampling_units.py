@@ -64,6 +64,7 @@ class SamplingUnits:
             "unit": self.unit,
             "units": self.count,
             "images": int((self.places >= 0).sum()),
+            "images_without_labels": int((self.places < 0).sum()),
             "within": None if self.within is None else {"kind": self.kind, "count": self.within},
             "resamples": bootstrap.resamples,
             "level": bootstrap.level,
@@ -152,9 +153,11 @@ def describe_draws(record: Mapping[str, Any]) -> str:
     if record["units"] < MIN_UNITS:
         verb = "is" if record["units"] == 1 else "are"
         return f"no intervals: {units} {verb} too few to draw from, which takes {MIN_UNITS}"
+    notes = [] if record["unit"] == IMAGE else [_count(record["images"], IMAGE)]
+    if record["images_without_labels"]:
+        notes.append(f"{record['images_without_labels']} without labels left out")
     text = f"{100 * record['level']:g}% intervals over {units}"
-    if record["unit"] != IMAGE:
-        return f"{text} ({_count(record['images'], IMAGE)})"
+    text += f" ({', '.join(notes)})" if notes else ""
     if record["within"] is None:
         return text
     kind, count = record["within"]["kind"], record["within"]["count"]

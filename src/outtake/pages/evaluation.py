@@ -54,9 +54,16 @@ def page_data(
 
 
 def _thin_out(images: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the scores of images, of many those spread over all from the worst to the best."""
+    """Return the scores of images, of many those spread over all from the worst to the best.
+
+    Images without a labelled pixel, whose score is NaN, are left out.
+    """
     scored = sorted(
-        ({"id": each["id"], "miou": each["miou"]} for each in images if each["miou"] is not None),
+        (
+            {"id": each["id"], "miou": each["miou"]}
+            for each in images
+            if each["miou"] == each["miou"]
+        ),
         key=lambda each: float(each["miou"]),
     )
     if len(scored) <= _MAX_IMAGES:
