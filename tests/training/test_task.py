@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outtake.config.build_task import build_metrics
+from outtake.config.build_metrics import build_metrics
 from outtake.config.compose import compose
 from outtake.core.errors import ConfigError
 from outtake.core.labels import LabelSpace

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,32 +10,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torchmetrics import Metric
 
+from outtake.config.build_metrics import build_metrics, tried_ids
 from outtake.config.build_network import build_net, build_normalisation
 from outtake.config.instantiate import (
     instantiate,
     instantiate_with_available,
     resolve_config,
-    select_entries,
 )
 from outtake.config.network_arguments import unseen_inputs
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.labels import LabelSpace
 from outtake.core.printable_text import first_line
 from outtake.data.further_inputs import FurtherInput, count_channels
-from outtake.evaluation.metrics import METRICS
 from outtake.models.training_logits import training_heads
 from outtake.training.label_maps import LabelMaps
 from outtake.training.losses.deep_supervision import DeepSupervision
 from outtake.training.losses.library_loss import adapt_loss
-from outtake.training.metric_values import take_metric_values
 from outtake.training.module_modes import in_eval_mode
 from outtake.training.optimizer_average import averages_weights
 from outtake.training.parameter_groups import ParameterOptions
 from outtake.training.task import SegmentationTask
-
-_TRIED_SIZE = (32, 32)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +44,7 @@ def build_task(
     frequencies: NDArray[np.float64] | None = None,
     label_maps: LabelMaps | None = None,
     parameter_options: ParameterOptions | None = None,
+    has_unlabelled: bool = True,
     record: dict[str, Any] | None = None,
 ) -> SegmentationTask:
     """Build the task from ``model``, ``normalize``, ``loss``, ``optimizer`` and ``scheduler``.
@@ -62,6 +57,7 @@ def build_task(
         frequencies: The share of each class in the training pixels, (classes,).
         label_maps: The further label maps, see :mod:`outtake.config.build_label_maps`.
         parameter_options: What is frozen, and rates and weight decays by group.
+        has_unlabelled: Whether images that are validated have pixels without a label.
         record: What goes into every checkpoint.
     """
     optimizer = instantiate(cfg.optimizer)
@@ -81,7 +77,7 @@ def build_task(
         loss,
         optimizer,
         scheduler,
-        metrics=build_metrics(cfg.get("metrics"), labels),
+        metrics=build_metrics(cfg.get("metrics"), labels, has_unlabelled=has_unlabelled),
         channels_last=bool(cfg.channels_last),
         label_maps=label_maps,
         parameter_options=parameter_options,
@@ -161,7 +157,8 @@ def _try_loss(loss: torch.nn.Module, name: str, labels: LabelSpace) -> None:
     classes = len(labels.names)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), in_eval_mode(loss):
-            loss(torch.zeros(2, classes, *_TRIED_SIZE), _tried_ids(classes))
+            ids = tried_ids(classes)
+            loss(torch.zeros(2, classes, *ids.shape[1:]), ids)
     except OuttakeError:
         raise
     except Exception as error:
@@ -169,44 +166,3 @@ def _try_loss(loss: torch.nn.Module, name: str, labels: LabelSpace) -> None:
             f"loss: {name} fails for logits (batch, {classes} classes, height, width) and class "
             f"ids (batch, height, width): {first_line(error)}; choose one that takes these"
         ) from error
-
-
-def build_metrics(
-    node: DictConfig | Mapping[str, Any] | None, labels: LabelSpace
-) -> dict[str, Metric]:
-    """Build the metrics of torchmetrics that validation scores besides Outtake's own, by name."""
-    available = {"ignore_index": labels.ignore_index, "num_classes": len(labels.names)}
-    metrics: dict[str, Any] = instantiate_with_available(
-        select_entries(node, "metrics"), "metrics", available, nested=True
-    )
-    taken = {"loss", *(metric.key for metric in METRICS)}
-    for name, metric in metrics.items():
-        if not isinstance(metric, Metric):
-            raise ConfigError(f"metrics.{name}: {type(metric).__name__} is no torchmetrics.Metric")
-        if name in taken:
-            raise ConfigError(f"metrics.{name}: val/{name} is logged already; choose another name")
-        _try_metric(name, metric.clone(), labels)
-    return metrics
-
-
-def _try_metric(name: str, metric: Metric, labels: LabelSpace) -> None:
-    """Raise a ConfigError if a metric fails, before the epoch whose end would show it."""
-    ids = _tried_ids(len(labels.names))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is tried here and means nothing
-            metric.update(ids, ids)
-            take_metric_values({name: metric}, labels.names)
-    except OuttakeError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"metrics.{name}: {type(metric).__name__} fails for class ids (batch, height, width): "
-            f"{first_line(error)}; choose one that takes predicted and true class ids"
-        ) from error
-
-
-def _tried_ids(classes: int) -> torch.Tensor:
-    """Return ids of all classes, int64 (2, height, width)."""
-    height, width = _TRIED_SIZE
-    return (torch.arange(2 * height * width) % classes).reshape(2, height, width)

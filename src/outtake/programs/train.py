@@ -217,6 +217,7 @@ def build_training_task(
         frequencies=data.class_frequencies("train"),
         label_maps=label_maps,
         parameter_options=parameter_options,
+        has_unlabelled=data.report("val").ignored_pixels > 0,
         record=make_checkpoint_record(
             cfg,
             data.labels,
