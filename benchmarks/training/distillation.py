@@ -56,15 +56,13 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--terms", nargs="+", default=["kl"], choices=list(WEIGHTS))
     parser.add_argument("--epochs", type=int, default=16, help="of the student alone")
-    parser.add_argument("--teacher-epochs", type=int, default=110)
     parser.add_argument("--runs", type=Path, default=Path("runs/distillation"))
     arguments, overrides = parser.parse_known_args()
     runs = arguments.runs.resolve()
     teacher = arguments.teacher and arguments.teacher.resolve()
     if teacher is None:
         teacher = runs / "teacher"
-        epochs = f"trainer.max_epochs={arguments.teacher_epochs}"
-        train_once(teacher, [*TEACHER, *overrides, epochs])
+        train_once(teacher, [*TEACHER, *overrides])
     taught = taught_overrides(teacher, arguments.terms)
     student = [*STUDENT, *overrides]
     short = ["trainer.max_epochs=2", "trainer.check_val_every_n_epoch=2"]

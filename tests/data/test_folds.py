@@ -10,7 +10,7 @@ from outtake.core.labels import LabelSpace
 from outtake.data.camvid import CamVid
 from outtake.data.folds import FoldSource, assign_folds
 from outtake.data.scenes import Scenes
-from outtake.data.source import Sample
+from outtake.data.source import Sample, find_group
 
 
 @dataclass
@@ -109,3 +109,14 @@ def test_what_cannot_be_divided_is_said_in_a_line(folds: int, fold_by: str, mess
 def test_camvid_declares_its_drives(tmp_path) -> None:
     source = CamVid.__new__(CamVid)
     assert source.group(Sample("x", str(tmp_path / "0016E5_07959.png"), "")) == "0016E5"
+
+
+def test_a_view_of_a_data_set_knows_its_recordings() -> None:
+    named = drives()
+    named.group = lambda sample: sample.id.partition("_")[0]
+    folds = FoldSource(named, 2, 0)
+    for split in ("train", "val", "test"):
+        for sample in folds.samples(split):
+            assert find_group(folds, sample) == sample.id.partition("_")[0]
+    plain = FoldSource(drives(), 2, 0)
+    assert find_group(plain, plain.samples("val")[0]) is None

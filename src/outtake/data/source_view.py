@@ -10,7 +10,7 @@ from outtake.data.further_inputs import get_further_inputs
 from outtake.data.further_labels import get_further_labels, read_further_masks
 from outtake.data.labelled_clip import LabelledClip, get_labelled_clip
 from outtake.data.sample_range import get_sample_range
-from outtake.data.source import Sample, SegmentationSource
+from outtake.data.source import Sample, SegmentationSource, find_group
 
 
 class SourceView(ABC):
@@ -31,6 +31,11 @@ class SourceView(ABC):
         self.further_labels = get_further_labels(source)
 
     @property
+    def whole(self) -> SegmentationSource:
+        """The data set."""
+        return self._source
+
+    @property
     def flaws(self) -> Mapping[str, str]:
         """What the data set left out or finds wrong, one line each, with the file or folder."""
         return getattr(self._source, "flaws", {})
@@ -42,6 +47,10 @@ class SourceView(ABC):
     def find_original(self, sample: Sample) -> Sample:
         """Return the sample of the data set that one of this view is."""
         return sample
+
+    def group(self, sample: Sample) -> str | None:
+        """Return the recording that a sample is of; None where the data set knows none."""
+        return find_group(self._source, self.find_original(sample))
 
     def read_image(self, sample: Sample) -> Frame:
         """Return uint8 (H, W, channels)."""

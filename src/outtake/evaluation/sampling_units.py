@@ -139,7 +139,7 @@ def _undo_views(
     while isinstance(source, SourceView):
         originals = [source.find_original(each) for each in originals]
         is_fold = is_fold or isinstance(source, FoldSource)
-        source = source._source
+        source = source.whole
     return source, originals, is_fold
 
 
