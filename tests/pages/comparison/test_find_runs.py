@@ -33,3 +33,27 @@ def test_run_folders_are_found_in_order_and_named_apart(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert find_runs([tmp_path / "page.html"]) == []
     assert len(find_runs([tmp_path / "b", tmp_path / "b"])) == 1
+
+
+def test_a_run_counts_once_whatever_leads_to_it(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    for name in ("b", "c"):
+        metrics(runs / name, GOOD)
+    (runs / "a").symlink_to("b")
+    (runs / "z").symlink_to(runs)
+    (tmp_path / "link").symlink_to(runs)
+    own = [(runs / "b", "b"), (runs / "c", "c")]
+    assert find_runs([runs]) == own
+    assert find_runs([runs, tmp_path / "link", runs / "a", runs / ".." / "runs" / "c"]) == own
+    # What is named first is kept as it was given.
+    assert find_runs([runs / "a", runs / "b"]) == [(runs / "a", "a")]
+    assert find_runs([runs / "c" / ".." / "b"]) == [(runs / "b", "b")]
+    assert [name for _, name in find_runs([tmp_path / "link"])] == ["b", "c"]
+
+
+def test_a_link_to_a_run_elsewhere_is_that_run(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    metrics(tmp_path / "elsewhere", GOOD)
+    (tmp_path / "runs" / "a").symlink_to(tmp_path / "elsewhere")
+    assert find_runs([tmp_path / "runs"]) == [(tmp_path / "runs" / "a", "a")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MAX_DEPTH = 4
@@ -17,30 +17,56 @@ def find_runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     holds none is returned itself, so that it can be listed as empty. Files are skipped.
 
     Returns:
-        Each folder once with its name, in the order given. A name is the path below the deepest
-        folder that all have in common.
+        Each folder once with its name, in the order given, under the first path that leads to it;
+        beside a folder, links to it count for nothing. A name is the path below the deepest folder
+        that all have in common.
     """
-    found: list[Path] = []
+    found: dict[str, Path] = {}
     for place in paths:
         if place.is_dir():
-            found += _runs_in(place, MAX_DEPTH) or [place]
-    folders = list(dict.fromkeys(path.absolute() for path in found))
+            for path in find_runs_below(place) or [place]:
+                found.setdefault(os.path.realpath(path), _tidy(path))
+    folders = list(found.values())
     if not folders:
         return []
     common = Path(os.path.commonpath([path.parent for path in folders]))
     return [(path, path.relative_to(common).as_posix()) for path in folders]
 
 
-def _runs_in(folder: Path, depth: int) -> list[Path]:
-    if any((folder / mark).is_file() for mark in _RUN_FILES):
-        return [folder]
-    if depth == 0:
-        return []
-    try:
-        inner = sorted((p for p in folder.iterdir() if p.is_dir()), key=_natural_order)
-    except OSError:
-        return []
-    return [run for path in inner for run in _runs_in(path, depth - 1)]
+def find_runs_below(folder: Path) -> list[Path]:
+    """Return the folder itself if it is a run, else the runs in it, each once."""
+    runs = list(_iter_runs(folder, MAX_DEPTH))
+    top = os.path.realpath(folder)
+    real = {path: os.path.realpath(path) for path in runs}
+    kept: dict[str, Path] = {}
+    # The folders themselves come before links to them.
+    for path in sorted(runs, key=lambda p: os.path.join(top, p.relative_to(folder)) != real[p]):
+        kept.setdefault(real[path], path)
+    return [path for path in runs if kept[real[path]] == path]
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds the files of a run, as far as it has come."""
+    return any((folder / mark).is_file() for mark in _RUN_FILES)
+
+
+def _iter_runs(folder: Path, depth: int) -> Iterator[Path]:
+    if is_run(folder):
+        yield folder
+    elif depth:
+        try:
+            inner = sorted((p for p in folder.iterdir() if p.is_dir()), key=_natural_order)
+        except OSError:
+            return
+        for path in inner:
+            yield from _iter_runs(path, depth - 1)
+
+
+def _tidy(path: Path) -> Path:
+    """Return an absolute path, without ``..`` where that is the same folder."""
+    plain = Path(os.path.abspath(path))
+    same = os.path.realpath(plain) == os.path.realpath(path)
+    return plain if same else path.absolute()
 
 
 def _natural_order(path: Path) -> tuple[bool, int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from outtake.core.printable_text import first_line
-from outtake.pages.comparison.find_runs import find_runs
+from outtake.pages.comparison.find_runs import find_runs, is_run
 from outtake.pages.comparison.untrusted_files import as_mapping, read_json_object
 from outtake.pages.live.live_run import LiveRun
 from outtake.runs.run_notes import NOTES_FILE, RunNotes
@@ -99,7 +99,8 @@ class LiveRuns:
         found = [
             (path, name)
             for path, name in find_runs(self._folders)
-            if _is_run(path) and (self._hidden or not _is_hidden(path))
+            # A folder that holds no run stands for itself where runs are compared.
+            if is_run(path) and (self._hidden or not _is_hidden(path))
         ]
         self._left_out = max(len(found) - MAX_RUNS, 0)
         runs = {}
@@ -123,11 +124,6 @@ def _has_changed(run: LiveRun) -> bool:
     except (OSError, ValueError, ArithmeticError, RecursionError) as error:
         # Somebody's broken folder.
         return run.report_problem(first_line(error))
-
-
-def _is_run(path: Path) -> bool:
-    # A folder that holds no run stands for itself where runs are compared.
-    return any((path / name).is_file() for name in ("config.yaml", "metrics.jsonl", "summary.json"))
 
 
 def _is_hidden(path: Path) -> bool:
