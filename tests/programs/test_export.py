@@ -14,7 +14,7 @@ import torch
 
 from outtake.config.compose import compose
 from outtake.config.load_trained import load_trained
-from outtake.core.errors import ConfigError, ForbiddenTargetError, OutputError
+from outtake.core.errors import ConfigError, ForbiddenTargetError, OutputError, RecordError
 from outtake.inference.export_onnx import ExportGraph
 from outtake.programs.evaluate import evaluate
 from outtake.programs.export import export, make_checked_onnx
@@ -141,7 +141,7 @@ def test_records_stay_json_whatever_a_class_is_called(
 def test_a_record_that_is_not_json_is_named(tiny_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     (run / "summary.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"summary\.json is not JSON"):
+    with pytest.raises(RecordError, match=r"summary\.json is not JSON"):
         export(compose("export", [f"checkpoint={run}", f"output={tmp_path / 'x.zip'}"]))
 
 

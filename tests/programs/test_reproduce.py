@@ -10,8 +10,12 @@ import torch
 import yaml
 
 from outtake.config.compose import compose
-from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError
-from outtake.programs.reproduce import list_environment_differences, reproduce
+from outtake.core.errors import CheckpointError, ConfigError, ForbiddenTargetError, RecordError
+from outtake.programs.reproduce import (
+    list_environment_differences,
+    list_resume_differences,
+    reproduce,
+)
 from outtake.programs.train import train
 
 
@@ -99,6 +103,32 @@ def test_a_saved_config_is_not_trusted(copied: Path, tmp_path: Path, change: dic
     with pytest.raises(ForbiddenTargetError):
         again(copied, tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", '{"step": 1\n{"step": 2}\n'),
+        ("resumptions.jsonl", '{"overrides"\n{"overrides": []}\n'),
+        ("data.json", "{"),
+        ("environment.json", "["),
+    ],
+)
+def test_what_is_compared_is_read_before_anything_is_trained(
+    copied: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (copied / name).write_text(content)
+    with pytest.raises(RecordError, match=rf"{name}.* is not .*; restore it|delete that line"):
+        again(copied, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_half_a_last_line_of_resumptions_is_left_out(tmp_path: Path) -> None:
+    line = json.dumps({"overrides": ["resume=x", "seed=3"]})
+    (tmp_path / "resumptions.jsonl").write_text(f'{line}\n{{"overri')
+    assert list_resume_differences(tmp_path) == [
+        "resumed with seed=3; this one is trained in one go"
+    ]
 
 
 def test_only_what_changed_is_named() -> None:

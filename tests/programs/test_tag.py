@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError
+from outtake.core.errors import ConfigError, RecordError
 from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs.tag import main, tag_runs
 from outtake.programs.training_records import _write_notes
@@ -69,11 +69,31 @@ def test_what_is_no_run_is_refused_before_anything_changes(run: RunFolder, tmp_p
 
 
 def test_notes_of_somebody_else_are_not_trusted(run: RunFolder) -> None:
-    for text in ("[", "[1]", '{"tags": "word", "hide": "yes", "note": null}'):
-        (run.path / "notes.json").write_text(text)
-        assert run.read_notes() == RunNotes()
+    (run.path / "notes.json").write_text('{"tags": "word", "hide": "yes", "note": null}')
+    assert run.read_notes() == RunNotes()
     (run.path / "notes.json").write_text(json.dumps({"tags": ["a", 3, "a"] * 100, "note": 5}))
     assert run.read_notes() == RunNotes(("a", "3"), note="5")
+
+
+def test_notes_that_cannot_be_read_are_kept(run: RunFolder, tmp_path: Path) -> None:
+    other = tmp_path / "runs" / "b"
+    other.mkdir()
+    for path in (run.path, other):
+        (path / "config.yaml").touch()
+    (other / "notes.json").write_text('{"tags": ["worth", "keep')
+    for changes in ({"add": ["x"]}, {}):
+        with pytest.raises(RecordError, match=r"b/notes\.json is not JSON .*; repair it"):
+            tag_runs([run.path, other], **changes)
+    assert (other / "notes.json").read_text() == '{"tags": ["worth", "keep'
+    assert run.read_notes() == RunNotes()
+
+
+def test_a_resumption_that_changes_no_note_does_not_need_them(run: RunFolder) -> None:
+    (run.path / "notes.json").write_text("{")
+    _write_notes(run, compose("train", ["tags=[old]"]), ["seed=1"], resume=True)
+    assert (run.path / "notes.json").read_text() == "{"
+    with pytest.raises(RecordError, match="repair it"):
+        _write_notes(run, compose("train", ["note=x"]), ["note=x"], resume=True)
 
 
 @pytest.mark.parametrize(

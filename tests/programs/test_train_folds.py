@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from outtake.config.build_data import build_data
 from outtake.config.compose import compose
-from outtake.core.errors import ConfigError, DataRootError, OutputError
+from outtake.core.errors import ConfigError, DataRootError, OutputError, RecordError
 from outtake.core.format_version import FORMAT_VERSION
 from outtake.programs.evaluate import evaluate
 from outtake.programs.train import train
@@ -119,6 +119,28 @@ def test_folds_of_other_data_are_not_mixed(tmp_path: Path) -> None:
     record.write_text(json.dumps(json.loads(record.read_text()) | {"fingerprint": "other"}))
     with pytest.raises(DataRootError, match="fingerprints differ"):
         train_folds(compose("train", [*options, "resume=auto"]), folder, options, Trainings())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("folds.json", "{", r"folds\.json is not JSON .*; delete it: resume=auto"),
+        ("fold_0/summary.json", "{", r"summary\.json is not JSON .*; restore it"),
+        ("fold_0/summary.json", "{}", r"fold_0: .* has no 'best' .*; restore it"),
+        ("fold_0/data.json", '{"spli', r"data\.json is not JSON .*; restore it"),
+    ],
+)
+def test_damaged_records_of_folds_are_named(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    options, folder = [*SMALL, "folds=2", "name=cv"], tmp_path / "cv"
+    with pytest.raises(SystemExit):
+        train_folds(compose("train", options), folder, options, Trainings(fails_at=1))
+    (folder / name).write_text(content)
+    again = Trainings()
+    with pytest.raises(RecordError, match=said):
+        train_folds(compose("train", [*options, "resume=auto"]), folder, options, again)
+    assert again.trained == []
 
 
 @pytest.mark.parametrize(

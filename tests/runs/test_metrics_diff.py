@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from outtake.core.errors import OutputError
+from outtake.core.errors import RecordError
 from outtake.runs.metrics_diff import first_mismatch, read_records
 
 BEFORE = [
@@ -50,6 +50,6 @@ def test_a_last_line_that_was_cut_short_is_left_out_and_another_is_an_error(
     path.write_text("".join(json.dumps(record) + "\n" for record in BEFORE) + '{"step": 3, "ep')
     assert read_records(path) == BEFORE
     path.write_text('{"step": 1\n{"step": 2}\n')
-    with pytest.raises(OutputError, match="line 1"):
+    with pytest.raises(RecordError, match="line 1"):
         read_records(path)
     assert read_records(tmp_path / "absent.jsonl") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from outtake.config.load_trained import read_untrusted_config, to_unresolved_dic
 from outtake.config.schema import show_value
 from outtake.core.errors import ConfigError, OuttakeError
 from outtake.core.format_version import check_format_version
+from outtake.core.json_files import read_json_object
 from outtake.core.redact import redact_tree
 from outtake.core.trees import flatten
 from outtake.training.checkpoint_files import read_checkpoint
@@ -62,9 +62,12 @@ def read_run_config(
         CheckpointError: Another version of Outtake made the run.
         ConfigError: The file is missing or cannot be read.
         ForbiddenTargetError: A target, an alias or a resolver is not allowed.
+        RecordError: ``environment.json`` is damaged.
     """
     try:
-        environment = json.loads((folder / "environment.json").read_text())
+        environment = read_json_object(folder / "environment.json", "restore it from a copy")
+        if environment is None:
+            raise ConfigError(f"{option}: {folder / 'environment.json'} is missing")
         check_format_version(folder, environment.get("format"))
         return read_untrusted_config((folder / "config.yaml").read_text(), is_guarded)
     except OuttakeError:

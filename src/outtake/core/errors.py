@@ -99,6 +99,10 @@ class OutputError(OuttakeError):
     """A place that cannot be written, or that already holds something."""
 
 
+class RecordError(OuttakeError):
+    """A file that a run or a sweep has written and that cannot be read again: it is damaged."""
+
+
 class DeviceError(OuttakeError):
     """A device that this machine does not have."""
 

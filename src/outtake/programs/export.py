@@ -18,12 +18,13 @@ from outtake.config.program_options import ExportOptions, read_options
 from outtake.config.trained_model import TrainedModel
 from outtake.core.errors import ConfigError, OutputError
 from outtake.core.files import check_folder
+from outtake.core.json_files import read_json_object
 from outtake.core.onnx_providers import PROVIDERS
 from outtake.core.redact import redact
 from outtake.inference.export_onnx import ExportGraph, export_onnx
 from outtake.inference.optional_imports import import_optional
 from outtake.pages.model_card import ModelCard, render_licence_note, render_model_card
-from outtake.programs.export_records import collect_records, read_json_record
+from outtake.programs.export_records import REMEDY, collect_records
 from outtake.programs.library_warnings import quiet_libraries
 from outtake.training.model_archive import write_archive
 
@@ -73,7 +74,7 @@ def export(cfg: DictConfig) -> Path:
         short_side=trained.short_side,
         metrics=_parse_json(records.get("metrics.json")),
         summary=_parse_json(records.get("summary.json")),
-        environment=read_json_record(run / "environment.json"),
+        environment=read_json_object(run / "environment.json", REMEDY) or {},
         data=_parse_json(records.get("data.json")),
         licence=licence,
         onnx=onnx_note,

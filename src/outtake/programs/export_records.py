@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from outtake.core.errors import ConfigError
 from outtake.core.files import finite
+from outtake.core.json_files import read_json_lines, read_json_object
 from outtake.core.redact import redact_tree
 from outtake.pages.html_page import rewrite_page_data
 
 # The keys of file names. A class may have such a name too, but then the value is a score.
 _PATH_KEYS = ("checkpoint", "baseline", "id")
+REMEDY = "repair or delete it"
 
 
 def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes]:
@@ -33,16 +34,16 @@ def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes
         ``metrics.json`` and ``report.html``, as far as they exist.
 
     Raises:
-        ConfigError: A record is not JSON.
+        RecordError: A record is not JSON.
     """
     files: dict[str, bytes] = {}
-    if summary := read_json_record(run / "summary.json"):
+    if summary := read_json_object(run / "summary.json", REMEDY):
         if (run / str(summary.get("checkpoint"))).resolve() != checkpoint.resolve():
             summary = {k: v for k, v in summary.items() if k not in ("best", "checkpoint")}
         files["summary.json"] = _to_json_bytes(summary)
     if lines := list(_metric_lines(run / "metrics.jsonl")):
         files["metrics.jsonl"] = "".join(lines).encode()
-    if data := read_json_record(run / "data.json"):
+    if data := read_json_object(run / "data.json", REMEDY):
         splits = {
             name: {key: value for key, value in split.items() if key != "files"}
             for name, split in data.get("splits", {}).items()
@@ -57,19 +58,6 @@ def collect_records(run: Path, checkpoint: Path, sha256: str) -> dict[str, bytes
         if changed is not None:
             files["report.html"] = changed.encode()
     return files
-
-
-def read_json_record(path: Path) -> dict[str, Any]:
-    """Read a JSON object, which is empty if there is none.
-
-    Raises:
-        ConfigError: The file is not JSON.
-    """
-    try:
-        record = json.loads(path.read_bytes()) if path.is_file() else {}
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON ({error}); repair or delete it") from error
-    return record if isinstance(record, dict) else {}
 
 
 def strip_paths(node: Any) -> Any:
@@ -101,7 +89,7 @@ def _find_evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | No
     own = [
         (path, record)
         for path in newest_first
-        if (record := read_json_record(path)).get("checkpoint_sha256") == sha256
+        if (record := read_json_object(path, REMEDY) or {}).get("checkpoint_sha256") == sha256
         and "label_map" not in record
     ]
     # Of equals the first, which is the newest.
@@ -109,11 +97,8 @@ def _find_evaluation(run: Path, sha256: str) -> tuple[Path, dict[str, Any]] | No
 
 
 def _metric_lines(path: Path) -> Iterator[str]:
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        try:
-            record = json.loads(line)
-        except ValueError:  # a run that died may have left half a line
-            continue
+    # A run that died may have left half a line.
+    for record in read_json_lines(path, skip_damaged=True):
         yield json.dumps(finite(redact_tree(record))) + "\n"
 
 

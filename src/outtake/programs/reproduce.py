@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,14 @@ from omegaconf import DictConfig
 from outtake.config.resume_config import load_reproduced_config
 from outtake.core.errors import ConfigError
 from outtake.core.files import write_json
+from outtake.core.json_files import read_json_lines, read_json_object
 from outtake.programs.train import train
 from outtake.runs.environment import describe_environment
 from outtake.runs.metrics_diff import first_mismatch, read_records
 from outtake.runs.run_folder import RunFolder
 from outtake.training.distributed.launch_environment import LAUNCHED_RANKS, global_rank
+
+_REMEDY = "restore it from a copy, or delete it to compare without it"
 
 
 def reproduce(
@@ -39,6 +41,7 @@ def reproduce(
     Raises:
         ConfigError: There is no such run, or its config cannot be read.
         ForbiddenTargetError: The run's config names something that is not allowed.
+        RecordError: What is compared cannot be read; nothing was trained then.
         SystemExit: The metrics differ: code 1, after everything was written.
     """
     old = find_run_folder(str(cfg.reproduce))
@@ -46,21 +49,21 @@ def reproduce(
     new = RunFolder(run_dir or Path(saved.paths.runs).expanduser() / str(saved.name))
     if global_rank() or LAUNCHED_RANKS in os.environ:
         return train(saved, new.path, overrides)  # one process compares
+    # All that is compared is read before the hours of a training.
+    old_records = read_records(old.metrics)
+    old_data = read_json_object(old.data, _REMEDY) or {}
+    old_environment = read_json_object(old.path / "environment.json", _REMEDY) or {}
     differences = [
         *list_resume_differences(old.path),
-        *list_environment_differences(
-            _read_json_object(old.path / "environment.json"), _expected_environment(saved)
-        ),
+        *list_environment_differences(old_environment, _expected_environment(saved)),
     ]
     for line in differences:
         print(f"differs: {line}")
     objective = train(saved, new.path, overrides)
-    for line in list_data_differences(
-        _read_json_object(old.path / "data.json"), _read_json_object(new.data)
-    ):
+    for line in list_data_differences(old_data, read_json_object(new.data, _REMEDY) or {}):
         differences.append(line)
         print(f"differs: {line}")
-    mismatch = first_mismatch(read_records(old.metrics), read_records(new.metrics))
+    mismatch = first_mismatch(old_records, read_records(new.metrics))
     write_json(
         new.path / "reproduction.json",
         {"of": str(old.path), "differences": differences, "first_mismatch": mismatch},
@@ -124,11 +127,11 @@ def list_data_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> lis
 
 def list_resume_differences(run: Path) -> list[str]:
     """Name what was changed when the run was resumed; the saved config is that of its end."""
-    path = run / "resumptions.jsonl"
-    if not path.is_file():
-        return []
-    notes = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    changed = [[o for o in note["overrides"] if not o.startswith("resume=")] for note in notes]
+    notes = read_json_lines(run / "resumptions.jsonl", _REMEDY)
+    changed = [
+        [word for word in map(str, note.get("overrides") or []) if not word.startswith("resume=")]
+        for note in notes
+    ]
     return [
         f"resumed with {' '.join(each)}; this one is trained in one go" for each in changed if each
     ]
@@ -170,13 +173,3 @@ def _iter_changes(
 def _shorten(value: Any) -> str:
     text = "absent" if value is None else " ".join(str(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _read_json_object(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        record = json.loads(path.read_text())
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    return record if isinstance(record, dict) else {}

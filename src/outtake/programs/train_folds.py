@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +15,9 @@ from rich.table import Table
 from outtake.config.build_data import build_data
 from outtake.config.instantiate import resolve_config
 from outtake.config.resume_config import check_same_settings
-from outtake.core.errors import ConfigError, OutputError
+from outtake.core.errors import ConfigError, OutputError, RecordError
 from outtake.core.files import write_json
+from outtake.core.json_files import read_json_object
 from outtake.evaluation.metrics import split_metrics
 from outtake.programs.trainer_setup import OBJECTIVE
 from outtake.programs.training_records import describe_data
@@ -92,7 +92,7 @@ def _check(cfg: DictConfig, folder: Path) -> None:
             "folds that it holds"
         )
     path = folder / FOLDS_FILE
-    saved = json.loads(path.read_text()) if path.is_file() else {}
+    saved = read_json_object(path, "delete it: resume=auto writes it anew") or {}
     for key in _KEPT_KEYS:
         if saved.get(key, cfg[key]) != cfg[key]:
             raise ConfigError(
@@ -145,11 +145,19 @@ def _train_fold(
 
 
 def _read_run(run: Path) -> dict[str, Any]:
-    summary = json.loads((run / "summary.json").read_text())
-    data = json.loads((run / "data.json").read_text())
-    scores = {key: value for key, value in summary["best"].items() if key.startswith("val/")}
-    images = {split: data["splits"][split]["count"] for split in ("train", "val")}
-    return {"run": run.name, "images": images, "epochs": summary["epochs"], "best": scores}
+    remedy = "restore it from a copy, or delete this fold, which resume=auto then trains anew"
+    summary, data = (
+        read_json_object(run / name, remedy) or {} for name in ("summary.json", "data.json")
+    )
+    try:
+        scores = {key: value for key, value in summary["best"].items() if key.startswith("val/")}
+        images = {split: data["splits"][split]["count"] for split in ("train", "val")}
+        epochs = summary["epochs"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f"{run}: summary.json or data.json has no {error} of a fold that has ended; {remedy}"
+        ) from error
+    return {"run": run.name, "images": images, "epochs": epochs, "best": scores}
 
 
 def _summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

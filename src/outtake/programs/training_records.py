@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch.distributed.tensor import DTensor
 from outtake.config.instantiate import readable_config, resolve_config
 from outtake.config.load_trained import load_trained, to_redacted_yaml
 from outtake.config.resume_config import RESUME_AUTO, read_run_config
+from outtake.core.json_files import read_json_lines
 from outtake.core.redact import redact_tree
 from outtake.data.datamodule import DataModule
 from outtake.data.fingerprint import make_data_record
@@ -45,6 +45,7 @@ def write_run_records(
         DataRootError: The data of a resumed run is not what it was begun with.
     """
     record = describe_data(data)
+    _write_notes(folder, cfg, overrides, resume=resume)
     if resume:
         folder.check_data(record)
         folder.log_resume(overrides, describe_environment())
@@ -52,7 +53,6 @@ def write_run_records(
         folder.write_overrides(list(overrides))
         folder.write_json("environment.json", describe_environment())
         folder.write_json("data.json", record)
-    _write_notes(folder, cfg, overrides, resume=resume)
     # After a resumption too: the next one starts from what this one changed.
     saved_cfg = cfg.copy()
     saved_cfg.resume = None
@@ -73,7 +73,8 @@ def _write_notes(
 ) -> None:
     """Write the notes of the config; of a resumed run those that the command line changes.
 
-    The command of ``resume=auto`` says again what the run was begun with: that changes nothing.
+    The command of ``resume=auto`` says again what the run was begun with: that changes nothing, and
+    where nothing changes the file stays as it is.
     """
     noted = _select_notes(cfg)
     if resume:
@@ -81,7 +82,10 @@ def _write_notes(
         if cfg.resume == RESUME_AUTO:
             begun = _select_notes(read_run_config(folder.path, f"resume=auto in {folder.path}"))
             changed = {key for key in changed if begun.get(key) != noted.get(key)}
-        noted = folder.read_notes().to_dict() | {k: v for k, v in noted.items() if k in changed}
+        noted = {key: value for key, value in noted.items() if key in changed}
+        if not noted:
+            return
+        noted = folder.read_notes().to_dict() | noted
     folder.write_notes(RunNotes.from_dict(noted))
 
 
@@ -118,11 +122,13 @@ def summarize_run(
 
 
 def find_best_record(metrics: Path, objective: str = OBJECTIVE) -> dict[str, Any]:
-    """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none."""
-    if not metrics.is_file():
-        return {}
-    records = [json.loads(line) for line in metrics.read_text().splitlines() if line.strip()]
-    scored = [record for record in records if record.get(objective) is not None]
+    """Return the record of ``metrics.jsonl`` with the highest objective, empty if there is none.
+
+    Lines that cannot be read are left out, with one line of warning: a training that has ended must
+    not fail for what a crash did to its log.
+    """
+    records = read_json_lines(metrics, skip_damaged=True)
+    scored = [record for record in records if isinstance(record.get(objective), int | float)]
     return max(scored, key=lambda record: float(record[objective]), default={})
 
 

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from outtake.core.files import finite, replace_file
+from outtake.core.json_files import cut_last_line_if_torn
 from outtake.training.media import Media, Picture
 
 log = logging.getLogger(__name__)
@@ -65,12 +66,16 @@ class JsonlLogger(Logger):
 
     @rank_zero_only
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Cut off what was logged after :meth:`state_dict`."""
+        """Cut off what was logged after :meth:`state_dict`, or half a line that is left of it."""
         size = self._path.stat().st_size if self._path.is_file() else 0
         if size < state["bytes"]:
+            # The next record would be appended to the half, and neither could be read.
+            torn = cut_last_line_if_torn(self._path)
             log.warning(
                 f"{self._path} has lost records from before the checkpoint: it has {size} bytes of "
-                f"{state['bytes']}; the run resumes without them"
+                f"{state['bytes']}"
+                + (f", of which {torn} are half a line and were cut off" if torn else "")
+                + "; the run resumes without them"
             )
         elif size > state["bytes"]:
             os.truncate(self._path, state["bytes"])

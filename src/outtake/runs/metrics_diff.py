@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from outtake.core.errors import OutputError
+from outtake.core.json_files import read_json_lines
 
 # What depends on the clock or on the load of the machine.
 TIMING_KEYS = frozenset({"time_s", "train/samples_per_second", "train/memory_mib"})
@@ -17,20 +16,9 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """Return the records of a ``metrics.jsonl`` without a last line that was cut short.
 
     Raises:
-        OutputError: Another line is not a record.
+        RecordError: Another line is not a record.
     """
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise OutputError(f"{path} line {number} is not a record: {error}") from error
-        if isinstance(record, dict):
-            records.append(record)
-    return records
+    return read_json_lines(path, "delete that line, or restore the file from a copy")
 
 
 def first_mismatch(

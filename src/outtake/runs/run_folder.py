@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,13 @@ import yaml
 from outtake.core.errors import DataRootError, OutputError
 from outtake.core.file_lock import FolderLock
 from outtake.core.files import finite, replace_text, write_json
+from outtake.core.json_files import cut_last_line_if_torn, read_json_object
 from outtake.core.override_text import format_override
 from outtake.core.redact import redact, redact_tree
 from outtake.runs.run_ending import ENDING_FILE, LOCK_FILE, RunEnding
 from outtake.runs.run_notes import NOTES_FILE, RunNotes
+
+log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -86,25 +90,45 @@ class RunFolder:
 
     def _check_not_taken(self, restart_empty: bool) -> None:
         begun = (self.path / "config.yaml").exists()
-        trained = [self.path / "summary.json", self.checkpoints / "best.ckpt"]
-        if restart_empty and any(path.exists() for path in trained):
+        if self.is_scored() and not self.has_saved() and (begun or restart_empty):
             raise OutputError(
                 f"{self.path} holds a run that cannot be resumed, without checkpoints/last.ckpt; "
                 "choose another name=..., or delete it"
             )
         if begun and not restart_empty:
-            raise OutputError(
-                f"{self.path} already holds a run; choose another name=..., or resume it with "
-                f"{format_override('resume', self.path)}"
-            )
+            raise OutputError(f"{self.path} already holds a run; {self._advise_on_taken()}")
+
+    def _advise_on_taken(self) -> str:
+        if self.has_saved():
+            resume = format_override("resume", self.path)
+            return f"choose another name=..., or resume it with {resume}"
+        return (
+            "it ended before it saved a checkpoint, so there is nothing to resume; choose another "
+            "name=..., delete it, or add resume=auto, which begins it again there"
+        )
+
+    def resume_checkpoints(self) -> list[Path]:
+        """Return the paths of the checkpoints from which a run resumes, the newest first."""
+        return [self.checkpoints / name for name in ("last.ckpt", "previous.ckpt")]
+
+    def has_saved(self) -> bool:
+        """Return whether there is a checkpoint from which the run can be resumed."""
+        return any(path.is_file() for path in self.resume_checkpoints())
+
+    def is_scored(self) -> bool:
+        """Return whether the run got as far as a score, which must not be written over."""
+        return (self.path / "summary.json").exists() or (self.checkpoints / "best.ckpt").exists()
 
     def read_notes(self) -> RunNotes:
-        """Return what is noted on the run; nothing where the file is missing or no JSON object."""
-        try:
-            plain = json.loads((self.path / NOTES_FILE).read_bytes())
-        except (OSError, ValueError):
-            return RunNotes()
-        return RunNotes.from_dict(plain) if isinstance(plain, Mapping) else RunNotes()
+        """Return what is noted on the run; nothing where the file is missing.
+
+        Raises:
+            RecordError: The file cannot be read. Who would write others keeps it so.
+        """
+        plain = read_json_object(
+            self.path / NOTES_FILE, "repair it, or delete it if what was noted may go"
+        )
+        return RunNotes() if plain is None else RunNotes.from_dict(plain)
 
     def write_notes(self, notes: RunNotes) -> None:
         """Write what is noted on the run, secrets hidden."""
@@ -133,8 +157,15 @@ class RunFolder:
         replace_text(self.path / "config.yaml", text)
 
     def check_data(self, record: Mapping[str, Any]) -> None:
-        """Raise a DataRootError if a resumed run would continue with other data."""
-        begun = json.loads(self.data.read_text()) if self.data.is_file() else record
+        """Raise a DataRootError if a resumed run would continue with other data.
+
+        Raises:
+            RecordError: What it was begun with cannot be read.
+        """
+        found = read_json_object(
+            self.data, "restore it from a copy, or delete it to go on without comparing the data"
+        )
+        begun = record if found is None else found
         if any(begun.get(key) != record.get(key) for key in ("fingerprint", "unlabelled")):
             raise DataRootError(
                 f"the data is not that with which {self.path} was begun (the fingerprints differ, "
@@ -142,13 +173,19 @@ class RunFolder:
             )
 
     def log_resume(self, overrides: Sequence[str], environment: Mapping[str, Any]) -> None:
-        """Append the overrides and the environment of a resumption to ``resumptions.jsonl``."""
+        """Append the overrides and the environment of a resumption to ``resumptions.jsonl``.
+
+        A line that an earlier one left half written is cut off, with one line of warning.
+        """
+        path = self.path / "resumptions.jsonl"
+        if torn := cut_last_line_if_torn(path):
+            log.warning("%s ended in half a line: its %d bytes were cut off", path, torn)
         record = {
             "time_s": round(time.time(), 3),
             "overrides": [redact(text) for text in overrides],
             "environment": environment,
         }
-        with (self.path / "resumptions.jsonl").open("a") as file:
+        with path.open("a") as file:
             file.write(json.dumps(finite(redact_tree(record))) + "\n")
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
